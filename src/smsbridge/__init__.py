@@ -1,0 +1,104 @@
+"""Send text messages through any provider, chosen by configuration.
+
+::
+
+    import smsbridge
+
+    sent = smsbridge.send("+919876543210", "Your order has shipped")
+
+``SMSBRIDGE_PROVIDER`` chooses the provider; the default, ``console``, prints the text and sends nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .client import AsyncSmsClient as AsyncSmsClient
+    from .client import SmsClient as SmsClient
+    from .client import send as send
+    from .errors import AuthenticationError as AuthenticationError
+    from .errors import ConfigurationError as ConfigurationError
+    from .errors import ContentError as ContentError
+    from .errors import FundsError as FundsError
+    from .errors import NoAnswer as NoAnswer
+    from .errors import NotConnected as NotConnected
+    from .errors import NotFoundError as NotFoundError
+    from .errors import OptedOutError as OptedOutError
+    from .errors import PayloadError as PayloadError
+    from .errors import ProviderBugError as ProviderBugError
+    from .errors import QueryError as QueryError
+    from .errors import RateLimitedError as RateLimitedError
+    from .errors import RecipientError as RecipientError
+    from .errors import RefusedError as RefusedError
+    from .errors import SenderError as SenderError
+    from .errors import SendError as SendError
+    from .errors import SignatureError as SignatureError
+    from .errors import SmsBridgeError as SmsBridgeError
+    from .errors import TransportError as TransportError
+    from .errors import UnavailableError as UnavailableError
+    from .errors import UncertainError as UncertainError
+    from .errors import UnsupportedError as UnsupportedError
+    from .errors import VetoedError as VetoedError
+    from .errors import WebhookError as WebhookError
+    from .hookspecs import hookimpl as hookimpl
+    from .http import Call as Call
+    from .http import Flow as Flow
+    from .http import HttpRequest as HttpRequest
+    from .http import HttpResponse as HttpResponse
+    from .http import Wait as Wait
+    from .messages import Balance as Balance
+    from .messages import DeliveryReport as DeliveryReport
+    from .messages import Dlt as Dlt
+    from .messages import Event as Event
+    from .messages import InboundMessage as InboundMessage
+    from .messages import Message as Message
+    from .messages import Money as Money
+    from .messages import Purpose as Purpose
+    from .messages import Received as Received
+    from .messages import Result as Result
+    from .messages import SentMessage as SentMessage
+    from .messages import Status as Status
+    from .messages import Verification as Verification
+    from .messages import VerificationCheck as VerificationCheck
+    from .plugins import Plugins as Plugins
+    from .provider import Capability as Capability
+    from .provider import InsecureUrlWarning as InsecureUrlWarning
+    from .provider import Options as Options
+    from .provider import SmsProvider as SmsProvider
+    from .provider import Wrapper as Wrapper
+    from .settings import Settings as Settings
+
+_HOMES = {
+    "client": "AsyncSmsClient SmsClient send",
+    "errors": (
+        "AuthenticationError ConfigurationError ContentError FundsError NoAnswer NotConnected NotFoundError OptedOutError "
+        "PayloadError ProviderBugError QueryError RateLimitedError RecipientError RefusedError SendError SenderError "
+        "SignatureError SmsBridgeError TransportError UnavailableError UncertainError UnsupportedError VetoedError "
+        "WebhookError"
+    ),
+    "hookspecs": "hookimpl",
+    "http": "Call Flow HttpRequest HttpResponse Wait",
+    "messages": (
+        "Balance DeliveryReport Dlt Event InboundMessage Message Money Purpose Received Result SentMessage Status "
+        "Verification VerificationCheck"
+    ),
+    "plugins": "Plugins",
+    "provider": "Capability InsecureUrlWarning Options SmsProvider Wrapper",
+    "settings": "Settings",
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
+__all__ = sorted(_HOME)  # noqa: PLE0605  # one table serves __all__ and __getattr__; a test pins it to the imports above
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

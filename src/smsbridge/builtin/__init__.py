@@ -1,0 +1,1 @@
+"""Providers that need no account. Each is an ordinary plugin module."""

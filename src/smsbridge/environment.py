@@ -1,0 +1,139 @@
+"""Settings from the environment: which variables there are, where each value came from, and a model made of them.
+
+pydantic-settings reads them; what is ours is to keep the source of each value, and to name variables but never values
+when something is wrong. Priority: process environment, then ``.env`` in the working directory, then the files of the
+secrets directory.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from .errors import ConfigurationError
+
+PREFIX = "SMSBRIDGE_"
+ENV_FILE = ".env"
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value and where it was found: ``environment``, ``.env`` or ``secrets directory``."""
+
+    value: str = field(repr=False)
+    source: str
+
+
+def variable(account: str | None, name: str) -> str:
+    """The environment variable of setting ``name``, of an account or (None) of smsbridge itself."""
+    return f"{PREFIX}{account.upper()}_{name.upper()}" if account else f"{PREFIX}{name.upper()}"
+
+
+def read(account: str | None, names: Iterable[str]) -> dict[str, Found]:
+    """The settings among ``names`` that are set; empty values count as unset.
+
+    Raises ConfigurationError if ``.env`` or the secrets directory cannot be read.
+    """
+    secrets_dir = _read(None, ["secrets_dir"], None).get("secrets_dir")
+    return _read(account, names, secrets_dir.value if secrets_dir else None)
+
+
+def _read(account: str | None, names: Iterable[str], secrets_dir: str | None) -> dict[str, Found]:
+    # Here, because they take some 200 ms to import, which a client made without the environment need not spend.
+    from pydantic import create_model
+    from pydantic_settings import (
+        BaseSettings,
+        DotEnvSettingsSource,
+        EnvSettingsSource,
+        SecretsSettingsSource,
+        SettingsConfigDict,
+    )
+
+    class Variables(BaseSettings):
+        model_config = SettingsConfigDict(
+            env_prefix=variable(account, ""), env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore"
+        )
+
+    fields: dict[str, Any] = {name: (str | None, None) for name in names}
+    model = create_model("Variables", __base__=Variables, **fields)
+    sources: dict[str, Any] = {}
+    if secrets_dir is not None:
+        if not Path(secrets_dir).is_dir():
+            raise ConfigurationError(f"{variable(None, 'secrets_dir')} does not name a directory that can be read")
+        sources["secrets directory"] = SecretsSettingsSource(model, secrets_dir)
+    try:
+        sources[ENV_FILE] = DotEnvSettingsSource(model)
+        sources["environment"] = EnvSettingsSource(model)
+        values = {source: read() for source, read in sources.items()}
+    except (OSError, ValueError):
+        values = None
+    if values is None:  # raised here, so that the cause, which may quote the file, is not kept
+        raise ConfigurationError(f"{ENV_FILE} or a file in the secrets directory cannot be read as UTF-8")
+    return {
+        name: Found(value, source)
+        for source, found in values.items()
+        for name, value in found.items()
+        if name in fields and isinstance(value, str) and value.strip()
+    }
+
+
+def load(model: type[M], account: str | None, *, exclude: Iterable[str] = (), **given: Any) -> M:
+    """``model`` made of the environment's settings; ``given`` fields come from the caller, ``exclude`` are not read.
+
+    Raises ConfigurationError that names every variable which is missing or wrong.
+    """
+    skipped = {*exclude, *given}
+    found = read(account, [name for name in model.model_fields if name not in skipped])
+    problem: str | None = None
+    try:
+        return model(**{name: _parse(model, name, one.value) for name, one in found.items()}, **given)
+    except ConfigurationError as error:
+        problem = str(error)
+    except ValidationError as error:
+        problem = explain(error, account)
+    raise ConfigurationError(problem)
+
+
+def explain(error: ValidationError, account: str | None) -> str:
+    """What is wrong, by variable and without any value: pydantic's own text would quote them."""
+    lines = []
+    for one in error.errors(include_url=False, include_context=False, include_input=False):
+        name = ".".join(str(part) for part in one["loc"]) or "settings"
+        label = variable(account, str(one["loc"][0])) if one["loc"] else variable(account, "*")
+        if one["type"] == "missing":
+            lines.append(f"{label} is missing")
+        elif one["type"] == "extra_forbidden":
+            lines.append(f"there is no setting {name}")
+        else:
+            lines.append(f"{label} is wrong: {one['msg'].removeprefix('Value error, ')}")
+    return "; ".join(lines)
+
+
+def _parse(model: type[BaseModel], name: str, value: str) -> Any:
+    """``value`` as pydantic wants it: a list may be separated by commas, an object is JSON, all else is a string."""
+    kind = _container(model.model_fields[name].annotation)
+    if kind is None or (kind is not dict and not value.lstrip().startswith("[")):
+        return [part.strip() for part in value.split(",") if part.strip()] if kind else value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value  # pydantic says what it should have been
+
+
+def _container(annotation: Any) -> type | None:
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType, Annotated):
+        return next(filter(None, map(_container, get_args(annotation))), None)
+    kind = origin or annotation
+    if not isinstance(kind, type):
+        return None
+    if issubclass(kind, (list, tuple, set, frozenset)):
+        return list
+    return dict if issubclass(kind, (dict, Mapping, BaseModel)) else None

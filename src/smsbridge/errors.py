@@ -1,0 +1,269 @@
+"""Every exception of smsbridge.
+
+::
+
+    SmsBridgeError
+    ├── ConfigurationError           unknown provider, bad or missing settings, broken plugin
+    ├── UnsupportedError             this provider cannot express what was asked
+    ├── SendError                    a text (or a one-time code) was not accepted
+    │   ├── RefusedError             certainly not sent
+    │   │   ├── RecipientError       the number
+    │   │   ├── ContentError         the text or its template
+    │   │   ├── OptedOutError        do-not-disturb, opt-out, blocked: never tried elsewhere
+    │   │   ├── SenderError          the sender id
+    │   │   ├── AuthenticationError  credentials, permissions, IP allow list
+    │   │   ├── FundsError           no credit
+    │   │   ├── RateLimitedError     too many requests; see retry_after
+    │   │   ├── UnavailableError     could not connect
+    │   │   ├── VetoedError          a hook stopped it
+    │   │   └── ProviderBugError     our provider failed before anything was sent
+    │   └── UncertainError           may have been sent: do not repeat it blindly
+    ├── QueryError                   an operation that sends nothing failed
+    │   └── NotFoundError            the provider does not know the id
+    └── WebhookError
+        ├── SignatureError           not proven to come from the provider
+        └── PayloadError             cannot be read
+
+    TransportError                   thrown into a flow by the client, never out of it
+    ├── NotConnected                 the request certainly did not leave
+    └── NoAnswer                     the request left, or may have; no answer can be relied upon
+
+No message, attribute or ``repr`` of these holds a token, a text or a full phone number.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+Fault = Literal["message", "account", "provider", "local"]
+"""Whose fault a failure is: it tells whether another account or provider would do better."""
+
+
+class SmsBridgeError(Exception):
+    """Base of everything that smsbridge raises on purpose.
+
+    Errors of one type with equal public fields are equal, and all of them can be pickled.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.args == other.args and _public(self) == _public(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.args))
+
+
+def _public(error: SmsBridgeError) -> dict[str, Any]:
+    return {name: value for name, value in vars(error).items() if not name.startswith("_")}
+
+
+class ConfigurationError(SmsBridgeError):
+    """The settings or a plugin are wrong. Names settings, never shows their values."""
+
+
+class UnsupportedError(SmsBridgeError):
+    """The provider cannot express what was asked, so nothing was sent."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        account: str | None = None,
+        provider: str | None = None,
+        reference: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.account = account
+        self.provider = provider
+        self.reference = reference
+
+
+class _VendorError(SmsBridgeError):
+    """What a failed send and a failed query have in common."""
+
+    summary: ClassVar[str] = "the operation failed"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        account: str | None = None,
+        provider: str | None = None,
+        reference: str | None = None,
+        code: str | None = None,
+        reason: str | None = None,
+        detail: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message or self.summary)
+        self.account = account
+        self.provider = provider
+        self.reference = reference
+        self.code = code
+        self.reason = reason
+        self.detail = detail
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        text = f"{self.account}: {self.args[0]}" if self.account else str(self.args[0])
+        if self.detail:
+            text += f": {self.detail}"
+        marks = [mark for mark in (self.code, self.reason) if mark]
+        if self.retry_after is not None:
+            marks.append(f"retry after {self.retry_after:g} s")
+        return f"{text} [{', '.join(marks)}]" if marks else text
+
+
+class SendError(_VendorError):
+    """A text, or a one-time code, was not accepted: see the two subclasses for what is certain.
+
+    ``code`` and ``detail`` are the vendor's own code and words (numbers masked), ``reason`` a short word of ours
+    where the class is too coarse (``dlt-template``, ``dnd``, ...), ``retry_after`` seconds, and ``fault`` says
+    whose fault it is: ``message``, ``account``, ``provider`` or ``local``.
+    """
+
+    summary = "the message was not accepted"
+    default_fault: ClassVar[Fault] = "message"
+
+    def __init__(self, message: str = "", *, fault: Fault | None = None, **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self.fault: Fault = fault or self.default_fault
+
+
+class RefusedError(SendError):
+    """Certainly not sent."""
+
+    summary = "the message was refused"
+
+
+class RecipientError(RefusedError):
+    """The number is not one that can be texted."""
+
+    summary = "the recipient's number was refused"
+
+
+class ContentError(RefusedError):
+    """The text, or the template it should match, was refused."""
+
+    summary = "the text was refused"
+
+
+class OptedOutError(RefusedError):
+    """The recipient does not want to be texted (do-not-disturb register, opt-out, blocked)."""
+
+    summary = "the recipient has opted out"
+
+
+class SenderError(RefusedError):
+    """The sender id was refused."""
+
+    summary = "the sender id was refused"
+    default_fault = "account"
+
+
+class AuthenticationError(RefusedError):
+    """Credentials, permissions or the vendor's IP allow list."""
+
+    summary = "the provider did not accept our credentials"
+    default_fault = "account"
+
+
+class FundsError(RefusedError):
+    """The account has no credit."""
+
+    summary = "the account has no credit"
+    default_fault = "account"
+
+
+class RateLimitedError(RefusedError):
+    """Too many requests. ``retry_after`` is in seconds, None where the vendor did not say."""
+
+    summary = "the provider wants fewer requests"
+    default_fault = "account"
+
+
+class UnavailableError(RefusedError):
+    """No connection was made, so nothing was sent."""
+
+    summary = "the provider could not be reached"
+    default_fault = "provider"
+
+
+class VetoedError(RefusedError):
+    """A ``smsbridge_before_send`` hook stopped the message."""
+
+    summary = "a hook stopped the message"
+    default_fault = "local"
+
+
+class ProviderBugError(RefusedError):
+    """The provider's own code failed before anything was sent."""
+
+    summary = "the provider plugin failed before anything was sent"
+    default_fault = "local"
+
+
+class UncertainError(SendError):
+    """The message may or may not have been sent. Look it up before sending it again."""
+
+    summary = "the message may or may not have been sent"
+    default_fault = "provider"
+
+
+class QueryError(_VendorError):
+    """An operation that sends nothing failed.
+
+    ``retryable`` says that asking again may help; ``authentication`` that credentials were refused;
+    ``rate_limited`` that too much was asked (``retry_after`` is in seconds).
+    """
+
+    summary = "the query failed"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        retryable: bool = False,
+        authentication: bool = False,
+        rate_limited: bool = False,
+        **fields: Any,
+    ) -> None:
+        super().__init__(message, **fields)
+        self.retryable = retryable
+        self.authentication = authentication
+        self.rate_limited = rate_limited
+
+
+class NotFoundError(QueryError):
+    """The vendor does not know this id or reference, which says neither *sent* nor *unsent*."""
+
+    summary = "the provider does not know this id"
+
+
+class WebhookError(SmsBridgeError):
+    """An incoming webhook is not to be believed. ``status`` is the HTTP status to answer with."""
+
+    status: ClassVar[int] = 400
+
+
+class SignatureError(WebhookError):
+    """The webhook is not proven to come from the provider."""
+
+    status = 401
+
+
+class PayloadError(WebhookError):
+    """The webhook cannot be read."""
+
+
+class TransportError(Exception):
+    """What a client throws into a flow. Its text says what happened on the wire, without any URL."""
+
+
+class NotConnected(TransportError):
+    """The request certainly did not leave: no name, no route, no TLS, connection refused."""
+
+
+class NoAnswer(TransportError):
+    """The request left, or may have, and no answer came that could be relied upon."""

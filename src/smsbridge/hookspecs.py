@@ -1,0 +1,47 @@
+"""The hooks of smsbridge. Mark an implementation with ``hookimpl``; ask only for the arguments that you need.
+
+Observe with hooks; to change behaviour, wrap a provider. Hooks are plain functions (never ``async def``) and run where
+the text is sent from, so keep them short. ``smsbridge_event`` may take its time: the async client runs it in a thread.
+"""
+
+from __future__ import annotations
+
+import pluggy
+
+from .errors import SendError, UnsupportedError
+from .messages import Event, Message, SentMessage, Verification
+from .provider import SmsProvider
+
+PROJECT = "smsbridge"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def smsbridge_providers() -> list[type[SmsProvider]]:  # type: ignore[empty-body]  # a specification has no body
+    """The provider classes of this plugin. Called once, when it is loaded."""
+
+
+@hookspec
+def smsbridge_before_send(account: str, provider: str, message: Message) -> None:
+    """A message (or a one-time code) is about to be sent. Raise to stop this message alone (VetoedError)."""
+
+
+@hookspec
+def smsbridge_after_send(account: str, provider: str, message: Message, sent: SentMessage | Verification) -> None:
+    """The provider accepted the message. What this raises is logged and goes no further."""
+
+
+@hookspec
+def smsbridge_send_failed(
+    account: str, provider: str, message: Message, error: SendError | UnsupportedError
+) -> None:
+    """The message was refused, stopped or cancelled, or its fate is uncertain. What this raises is logged."""
+
+
+@hookspec
+def smsbridge_event(account: str, provider: str, event: Event) -> None:
+    """A verified webhook brought a delivery report or a text, at least once each; ``event.key`` stays the same.
+
+    What this raises reaches whoever called ``receive``: answer 500 and the provider will deliver again.
+    """

@@ -1,0 +1,343 @@
+"""HTTP values and the other steps of a flow: values only, no I/O.
+
+A *flow* is a generator that yields steps and is sent their answers. Iterating over a step yields it to whoever drives
+the flow and returns the answer, so ``response = yield from HttpRequest.get(url)`` reads, and type-checks, like a call.
+
+``HttpRequest`` and ``HttpResponse`` serve both directions: what a provider sends, and what a webhook brings. URL and
+body are exactly what is on the wire, because signatures cover bytes. Their ``repr`` shows no path, header or body: any
+of these can hold a token, a number or a code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, Generic, NamedTuple, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from .errors import (
+    AuthenticationError,
+    ContentError,
+    Fault,
+    FundsError,
+    PayloadError,
+    RateLimitedError,
+    RefusedError,
+    SendError,
+    UncertainError,
+)
+
+T = TypeVar("T")
+Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
+
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_MAX_FORM_FIELDS = 1000
+
+
+class Headers(Mapping[str, str]):
+    """HTTP headers: names in any case. A header given several times is joined with commas."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
+        values: dict[str, str] = {}
+        for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+            if not _HEADER_VALUE.fullmatch(value):
+                raise ValueError(f"the value of header {name} has a character that HTTP does not allow")
+            key = name.lower()
+            values[key] = f"{values[key]}, {value}" if key in values else value
+        self._values = values
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Headers({', '.join(self._values)})"
+
+
+class Step(Generic[T]):
+    """Something a flow asks for. ``yield from`` it to get the answer, a ``T``."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Generator[Step[Any], Any, T]:
+        answer: T = yield self
+        return answer
+
+
+Flow = Generator[Step[Any], Any, T]
+"""A generator that yields steps, is sent their answers, and returns a ``T``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class HttpRequest(Step["HttpResponse"]):
+    """One HTTP request, made by a provider or brought by a webhook.
+
+    ``sends`` says that this request may cause a text to be sent. From the moment such a request leaves, a failure
+    that the provider does not explain is *uncertain* rather than *refused*.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=Headers)
+    body: bytes = b""
+    sends: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.headers, Headers):
+            object.__setattr__(self, "headers", Headers(self.headers))
+
+    def __repr__(self) -> str:
+        return f"<HttpRequest {self.method} {_origin(self.url)}, body of {len(self.body)} bytes>"
+
+    @classmethod
+    def get(
+        cls, url: str, params: Params = (), *, headers: Mapping[str, str] | None = None, sends: bool = False
+    ) -> HttpRequest:
+        """A GET; ``params`` are percent-encoded and added to the query of ``url``."""
+        return cls(method="GET", url=with_query(url, params), headers=Headers(headers or {}), sends=sends)
+
+    @classmethod
+    def post_json(
+        cls, url: str, data: Any, *, headers: Mapping[str, str] | None = None, sends: bool = False
+    ) -> HttpRequest:
+        """A POST of ``data`` as JSON in UTF-8."""
+        body = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+        return cls._post(url, "application/json", body, headers, sends)
+
+    @classmethod
+    def post_form(
+        cls, url: str, fields: Params, *, headers: Mapping[str, str] | None = None, sends: bool = False
+    ) -> HttpRequest:
+        """A POST of ``fields`` as ``application/x-www-form-urlencoded`` in UTF-8."""
+        body = urlencode(_pairs(fields), encoding="utf-8").encode()
+        return cls._post(url, "application/x-www-form-urlencoded", body, headers, sends)
+
+    @classmethod
+    def _post(
+        cls, url: str, content_type: str, body: bytes, headers: Mapping[str, str] | None, sends: bool
+    ) -> HttpRequest:
+        return cls(
+            method="POST",
+            url=url,
+            headers=Headers({"content-type": content_type, **(headers or {})}),
+            body=body,
+            sends=sends,
+        )
+
+    @property
+    def content_type(self) -> str:
+        """The media type of the body, in lower case and without parameters; empty where none was given."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The parameters of the URL, decoded, in their order. Raises PayloadError if they cannot be read."""
+        return _decode_pairs(urlsplit(self.url).query)
+
+    def form(self) -> list[tuple[str, str]]:
+        """The fields of a form body, decoded, in their order. Raises PayloadError if they cannot be read."""
+        try:
+            return _decode_pairs(self.body.decode("ascii"))
+        except UnicodeDecodeError:
+            raise PayloadError("the webhook's form is not percent-encoded") from None
+
+    def json(self) -> Any:
+        """The body read as JSON. Raises PayloadError if it is not JSON in UTF-8."""
+        try:
+            return json.loads(self.body.decode())
+        except (ValueError, RecursionError):
+            raise PayloadError("the webhook's body is not JSON") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class HttpResponse:
+    """The answer to a request, or what to answer to a webhook. ``complete`` is false where the body was cut or too
+    large; such a body is never read as JSON."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=Headers)
+    body: bytes = b""
+    complete: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.headers, Headers):
+            object.__setattr__(self, "headers", Headers(self.headers))
+
+    def __repr__(self) -> str:
+        return f"<HttpResponse {self.status}, body of {len(self.body)} bytes{'' if self.complete else ', cut'}>"
+
+    @classmethod
+    def of_json(cls, data: Any, *, status: int = 200) -> HttpResponse:
+        """An answer whose body is ``data`` as JSON in UTF-8."""
+        body = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+        return cls(status=status, headers={"content-type": "application/json"}, body=body)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the HTTP status is in the 200 range. The body may say otherwise: read it."""
+        return 200 <= self.status < 300
+
+    @property
+    def content_type(self) -> str:
+        """The media type of the body, in lower case and without parameters; empty where none was given."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def retry_after(self) -> float | None:
+        """The ``Retry-After`` header in seconds from now, given as a number or as a date; None if absent or odd."""
+        value = self.headers.get("retry-after", "").strip()
+        if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value):
+            return float(value)
+        try:
+            when = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+    def json(self) -> Any:
+        """The body read as JSON. Raises the error of an unreadable answer, see :meth:`error`."""
+        if not self.complete:
+            raise self.error(detail="the answer was cut off or too large")
+        try:
+            return json.loads(self.body.decode())
+        except (ValueError, RecursionError):
+            raise self.error(detail="the answer is not JSON") from None
+
+    def json_object(self) -> dict[str, Any]:
+        """The body read as a JSON object. Raises the error of an unreadable answer, see :meth:`error`."""
+        data = self.json()
+        if not isinstance(data, dict):
+            raise self.error(detail="the answer is JSON but not an object")
+        return data
+
+    def error(
+        self,
+        kind: type[SendError] | None = None,
+        *,
+        code: str | None = None,
+        reason: str | None = None,
+        detail: str | None = None,
+        fault: Fault | None = None,
+    ) -> SendError:
+        """The error that this answer amounts to; ``raise`` it.
+
+        Without ``kind`` the HTTP status decides: 401 and 403 are AuthenticationError, 402 FundsError, 413 and 414
+        ContentError, 429 RateLimitedError, permanent redirects and all other 4xx RefusedError; everything else,
+        5xx and an unreadable 2xx included, is UncertainError. For an operation that sends nothing, the client turns
+        any of these into a QueryError.
+        """
+        meaning = _BY_STATUS.get(self.status) or _by_range(self.status)
+        words = f"HTTP {_phrase(self.status)}" if detail is None else detail
+        if kind is None or kind is meaning.kind:
+            kind, reason, fault = meaning.kind, reason or meaning.reason, fault or meaning.fault
+            words = f"{words} {meaning.hint}".rstrip()
+        return kind(
+            code=code or str(self.status), reason=reason, detail=words, fault=fault, retry_after=self.retry_after
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Wait(Step[None]):
+    """Let ``seconds`` pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Call(Step[T]):
+    """Other work that may block, such as writing to a file: ``yield from Call(work, arg)`` returns its result.
+
+    The async client runs it in a thread. ``sends`` means the same as for a request: doing this may send a text.
+    """
+
+    function: Callable[..., T]
+    args: tuple[Any, ...] = ()
+    sends: bool = False
+
+    def __init__(self, function: Callable[..., T], *args: Any, sends: bool = False) -> None:
+        object.__setattr__(self, "function", function)
+        object.__setattr__(self, "args", args)
+        object.__setattr__(self, "sends", sends)
+
+    def __repr__(self) -> str:
+        return f"<Call {getattr(self.function, '__qualname__', type(self.function).__name__)}>"
+
+
+def with_query(url: str, params: Params) -> str:
+    """``url`` with ``params`` percent-encoded (UTF-8) and added to its query."""
+    query = urlencode(_pairs(params), encoding="utf-8")
+    return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
+
+
+def _pairs(params: Params) -> list[tuple[str, Any]]:
+    return list(params.items() if isinstance(params, Mapping) else params)
+
+
+def _decode_pairs(query: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FORM_FIELDS)
+    except ValueError:
+        raise PayloadError("the webhook's parameters cannot be decoded") from None
+
+
+def _origin(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "an unreadable URL"
+    return f"{parts.scheme}://{host}{port}/…"
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+class _Meaning(NamedTuple):
+    kind: type[SendError]
+    fault: Fault | None = None
+    reason: str | None = None
+    hint: str = ""
+
+
+_BASE_URL_HINT = "(check the base URL)"
+_REDIRECT = _Meaning(RefusedError, "account", "redirect", _BASE_URL_HINT)
+_BY_STATUS = {
+    # A permanent or method-keeping redirect means that nothing was done yet; 302 and 303 may come after the deed.
+    301: _REDIRECT,
+    307: _REDIRECT,
+    308: _REDIRECT,
+    400: _Meaning(RefusedError, "message"),
+    401: _Meaning(AuthenticationError, hint="(check the credentials)"),
+    402: _Meaning(FundsError),
+    403: _Meaning(AuthenticationError, hint="(check the permissions and the IP allow list)"),
+    404: _Meaning(RefusedError, "account", hint=_BASE_URL_HINT),
+    # A server or proxy that ran out of patience does not say how far it came.
+    408: _Meaning(UncertainError),
+    409: _Meaning(RefusedError, "message"),
+    413: _Meaning(ContentError, reason="too-long"),
+    414: _Meaning(ContentError, reason="too-long"),
+    422: _Meaning(RefusedError, "message"),
+    429: _Meaning(RateLimitedError),
+}
+
+
+def _by_range(status: int) -> _Meaning:
+    return _Meaning(RefusedError, "account") if 400 <= status < 500 else _Meaning(UncertainError)

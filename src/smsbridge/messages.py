@@ -1,0 +1,257 @@
+"""The values that applications, providers and hooks exchange.
+
+All are frozen and keyword-only. They hold usable numbers and texts; their ``repr`` shows neither. Datetimes are aware;
+what providers report is in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from .errors import SendError, UnsupportedError
+from .http import HttpResponse
+from .phone import mask
+
+
+class Purpose(StrEnum):
+    """Why a text is sent. Providers turn it into their own route, category or priority."""
+
+    OTP = "otp"
+    TRANSACTIONAL = "transactional"
+    SERVICE = "service"
+    PROMOTIONAL = "promotional"
+
+
+class Status(StrEnum):
+    """How far a text has come. *Accepted* is not *delivered*: only ``DELIVERED`` is.
+
+    ``REJECTED``: refused before a network saw it (policy, DLT, sender, credit). ``UNDELIVERED``: the network said no.
+    ``FAILED``: broke inside the provider. ``EXPIRED``: validity ran out. ``UNKNOWN``: the vendor does not know, or used
+    a word that we do not.
+    """
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more is to come. A report may know better, see ``DeliveryReport.final``."""
+        return self not in _PENDING
+
+
+_PENDING = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENT, Status.UNKNOWN})
+
+
+class _Value:
+    """A ``repr`` that masks numbers and leaves out what may be secret or private."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        shown = []
+        for one in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
+            value = getattr(self, one.name)
+            if not one.repr or value is None or value == "" or value == {}:
+                continue
+            shown.append(f"{one.name}={mask(value) if one.metadata.get('number') else value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _number(**options: Any) -> Any:
+    return field(metadata={"number": True}, **options)
+
+
+def _check_aware(name: str, value: datetime | None) -> None:
+    if value is not None and not isinstance(value, datetime):
+        raise TypeError(f"{name} is not a datetime")
+    if value is not None and value.utcoffset() is None:
+        raise ValueError(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dlt:
+    """The ids under which an Indian text is registered on a DLT platform: principal entity and content template.
+
+    Either may be None: the provider's settings can hold a default. Source: TRAI's TCCCPR rules, see the providers' pages.
+    """
+
+    entity_id: str | None = None
+    template_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """An amount and its unit: a currency (``INR``, ISO 4217) or ``credits``."""
+
+    amount: Decimal
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Message(_Value):
+    """One text to one person.
+
+    ``to`` is a phone number; the client turns it into E.164. ``sender`` is the sender id shown on the phone (default:
+    the provider's setting). ``reference`` is your own id for the message: unique, kept by every result, error and report;
+    the client makes one where you give none. ``send_at`` schedules; after ``valid_until`` the text is of no use.
+    ``options`` holds what only one provider knows, by provider: ``{"twincle": {"flash": True}}``; the options of other
+    providers are ignored, so that switching stays possible. A field that the chosen provider cannot express is refused
+    (UnsupportedError), never dropped.
+    """
+
+    to: str = _number()
+    text: str = field(repr=False)
+    sender: str | None = None
+    purpose: Purpose = Purpose.TRANSACTIONAL
+    reference: str | None = None
+    send_at: datetime | None = None
+    valid_until: datetime | None = None
+    dlt: Dlt | None = None
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("to", "text"):
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"{name} is not a string")
+        for name in ("sender", "reference"):
+            if not isinstance(getattr(self, name), str | None):
+                raise TypeError(f"{name} is not a string or None")
+        if not isinstance(self.dlt, Dlt | None):
+            raise TypeError("dlt is not a Dlt or None")
+        if type(self.purpose) is not Purpose:
+            object.__setattr__(self, "purpose", Purpose(self.purpose))
+        _check_aware("send_at", self.send_at)
+        _check_aware("valid_until", self.valid_until)
+        if not isinstance(self.options, Mapping) or not all(
+            isinstance(options, Mapping) for options in self.options.values()
+        ):
+            raise TypeError("options is not a mapping of provider names to mappings")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SentMessage(_Value):
+    """A text that a provider accepted, which is not yet one that was delivered.
+
+    ``id`` is the vendor's; ``account`` and ``provider`` say who took it. ``segments`` and ``price`` are the vendor's own
+    figures, None where it gives none. ``at`` is when it was accepted, in UTC. ``raw`` is the vendor's answer.
+    """
+
+    account: str
+    provider: str
+    id: str
+    to: str = _number(default="")
+    reference: str = ""
+    status: Status = Status.UNKNOWN
+    segments: int | None = None
+    price: Money | None = None
+    at: datetime | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class DeliveryReport(_Value):
+    """What became of a text. ``final`` says that no more reports are to come, whatever ``status`` is.
+
+    ``code`` and ``reason`` explain a failure: the vendor's code, and a short word of ours. ``key`` is the same each time
+    the same report comes, so that a repeated webhook can be recognised. ``at`` is in UTC.
+    """
+
+    account: str
+    provider: str
+    id: str
+    to: str = _number(default="")
+    reference: str = ""
+    status: Status
+    final: bool
+    code: str | None = None
+    reason: str | None = None
+    at: datetime | None = None
+    segments: int | None = None
+    price: Money | None = None
+    key: str = field(default="", repr=False)
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class InboundMessage(_Value):
+    """A text that somebody sent to us. ``key`` is stable over repeated webhooks; ``at`` is in UTC."""
+
+    account: str
+    provider: str
+    id: str
+    sender: str = _number()
+    to: str = _number()
+    text: str = field(repr=False)
+    at: datetime | None = None
+    key: str = field(default="", repr=False)
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+Event = DeliveryReport | InboundMessage
+"""What a webhook can bring."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Balance(_Value):
+    """What is left on an account, for one of its services."""
+
+    service: str
+    amount: Decimal
+    unit: str
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Verification(_Value):
+    """A one-time code that a provider took on to send. ``expires_at`` is in UTC, None where the vendor does not say."""
+
+    account: str
+    provider: str
+    id: str
+    to: str = _number(default="")
+    reference: str = ""
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationCheck:
+    """Whether a code was right; if not, ``reason`` is ``wrong-code``, ``expired``, ``unknown``, ``used`` or the vendor's word."""
+
+    approved: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of one message of many: either ``sent`` or ``error`` is set. ``index`` is its place in the input."""
+
+    index: int
+    message: Message
+    sent: SentMessage | None = None
+    error: SendError | UnsupportedError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What a webhook brought, and what to answer it with."""
+
+    events: tuple[Event, ...]
+    response: HttpResponse
+
+
+def utc_from_timestamp(seconds: float) -> datetime:
+    """A vendor's Unix timestamp as an aware datetime in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,268 @@
+"""Plugins: find them, look providers and accounts up, call the hooks.
+
+A provider plugin is an entry point in the group ``smsbridge`` whose name is the provider's name; it is imported only when
+that provider is asked for, so a broken neighbour harms nobody. Plugins that only observe use the group
+``smsbridge.hooks`` and are loaded at start. What pluggy would let pass in silence is refused: ``async def`` hooks,
+misspelt or unmarked ones, wrappers, and two providers with one name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from . import environment, hookspecs
+from .errors import ConfigurationError, SendError, UnsupportedError
+from .messages import Event, Message, SentMessage, Verification
+from .provider import SmsProvider
+
+PROVIDERS_GROUP = "smsbridge"
+HOOKS_GROUP = "smsbridge.hooks"
+BUILTIN = ("console", "file", "memory")
+"""Ordinary plugin modules of ``smsbridge.builtin``, named after their providers."""
+
+_RESERVED = frozenset({"provider", "timeout", "default", "secrets", "concurrency", "env"})
+"""First words of smsbridge's own settings: an account of that name would read them as its own."""
+_NAME = re.compile(r"[a-z0-9]+", re.ASCII)
+_log = logging.getLogger("smsbridge")
+
+
+class Plugins:
+    """The plugins of a process, or of a test: built-in ones, installed ones and those that were registered by hand."""
+
+    def __init__(self, *hooks: object) -> None:
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._classes: dict[str, type[SmsProvider]] = {}
+        self._origins: dict[str, str] = {}
+        for entry_point in entry_points(group=HOOKS_GROUP):
+            self.register(_load(entry_point), _origin(entry_point))
+        for plugin in hooks:
+            self.register(plugin)
+
+    def register(self, plugin: object, origin: str | None = None) -> list[type[SmsProvider]]:
+        """Take a plugin in: a module or an object with hooks. Returns the providers that it brought.
+
+        ``origin`` names it in errors. Raises ConfigurationError for hooks that would not work and for names already taken.
+        """
+        origin = origin or getattr(plugin, "__name__", None) or type(plugin).__name__
+        _refuse_dead_hooks(plugin, origin)
+        try:
+            self._manager.register(plugin)
+            self._manager.check_pending()
+        except (ValueError, pluggy.PluginValidationError) as error:
+            if self._manager.is_registered(plugin):
+                self._manager.unregister(plugin)
+            raise ConfigurationError(f"plugin {origin}: {error}") from None
+        try:
+            return self._collect(plugin, origin)
+        except ConfigurationError:
+            self._manager.unregister(plugin)
+            raise
+
+    def _collect(self, plugin: object, origin: str) -> list[type[SmsProvider]]:
+        hook = getattr(plugin, "smsbridge_providers", None)
+        if hook is None:
+            return []
+        try:
+            classes = list(hook())
+        except Exception as error:
+            raise ConfigurationError(f"plugin {origin}: smsbridge_providers() failed: {_describe(error)}") from error
+        for cls in classes:
+            name = getattr(cls, "name", None)
+            if not (isinstance(cls, type) and issubclass(cls, SmsProvider) and isinstance(name, str)):
+                raise ConfigurationError(f"plugin {origin}: smsbridge_providers() must return classes of SmsProvider")
+            if not _NAME.fullmatch(name) or name in _RESERVED:
+                raise ConfigurationError(f"plugin {origin}: {name!r} cannot be a provider's name (a-z and 0-9)")
+            if self._origins.get(name, origin) != origin or (name in BUILTIN and not origin.startswith(f"{__package__}.")):
+                raise ConfigurationError(
+                    f"two providers are named {name!r}: in {self._origins.get(name, 'smsbridge itself')} and in {origin};"
+                    " uninstall one"
+                )
+        for cls in classes:
+            self._classes[cls.name] = cls
+            self._origins[cls.name] = origin
+        return classes
+
+    # --- providers and accounts ---------------------------------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        """The names of all providers that are there, sorted; none is imported for it."""
+        return sorted({*BUILTIN, *self._classes, *(point.name for point in entry_points(group=PROVIDERS_GROUP))})
+
+    def origin(self, name: str) -> str:
+        """Where provider ``name`` comes from: ``smsbridge`` or a distribution with its version."""
+        if name in BUILTIN:
+            return "smsbridge"
+        points = entry_points(group=PROVIDERS_GROUP, name=name)
+        return ", ".join(sorted(map(_origin, points))) or self._origins.get(name, "unknown")
+
+    def provider_class(self, name: str) -> type[SmsProvider]:
+        """The class of provider ``name``, imported if need be.
+
+        Raises ConfigurationError if there is none, if it cannot be imported, or if two plugins claim the name.
+        """
+        points = list(entry_points(group=PROVIDERS_GROUP, name=name))
+        origins = [*(["smsbridge itself"] if name in BUILTIN else []), *map(_origin, points)]
+        if len(origins) > 1:
+            raise ConfigurationError(f"two providers are named {name!r}: in {' and in '.join(origins)}; uninstall one")
+        if name not in self._classes:
+            if name in BUILTIN:
+                self.register(importlib.import_module(f"{__package__}.builtin.{name}"))
+            elif points:
+                self.register(_load(points[0]), _origin(points[0]))
+                if name not in self._classes:
+                    raise ConfigurationError(f"plugin {origins[0]} has no provider named {name!r}")
+            else:
+                raise ConfigurationError(
+                    f"no provider {name!r}; have {', '.join(self.names())}; try: pip install smsbridge-{name}"
+                )
+        return self._classes[name]
+
+    def account(self, name: str) -> SmsProvider:
+        """The provider of account ``name`` as the environment describes it.
+
+        ``name`` is a provider's name, or an account's: ``otp`` needs ``SMSBRIDGE_OTP_PROVIDER`` and reads ``SMSBRIDGE_OTP_*``.
+        Raises ConfigurationError.
+        """
+        return self._account(name, ())
+
+    def _account(self, name: str, above: tuple[str, ...]) -> SmsProvider:
+        if name in above:
+            raise ConfigurationError(f"account {name!r} holds itself: {' > '.join((*above, name))}")
+        provider = self.account_provider(name)
+        return self.provider_class(provider).from_env(
+            None if provider == name else name, resolve=lambda inner: self._account(inner, (*above, name))
+        )
+
+    def account_provider(self, name: str) -> str:
+        """The name of the provider of account ``name``. Raises ConfigurationError."""
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError("the name of a provider or an account has lower-case letters and digits only")
+        chosen = environment.read(name, ["provider"]).get("provider")
+        variable = environment.variable(name, "provider")
+        if name in self.names():
+            if chosen is not None and chosen.value != name:
+                raise ConfigurationError(f"{variable} is set, but {name!r} is a provider: give the account another name")
+            return name
+        if chosen is None:
+            raise ConfigurationError(
+                f"no provider {name!r}; have {', '.join(self.names())}; try: pip install smsbridge-{name},"
+                f" or, for an account of that name, set {variable}"
+            )
+        if name in _RESERVED:
+            raise ConfigurationError(f"{name!r} cannot be the name of an account: settings of smsbridge begin with it")
+        return chosen.value
+
+    # --- hooks --------------------------------------------------------------------------------------------------------
+
+    def before_send(self, account: str, provider: str, message: Message) -> Exception | None:
+        """Tell every plugin that a message is about to be sent; the first exception stops the message."""
+        problem: Exception | None = None
+        for hook in self._hooks("smsbridge_before_send", account=account, provider=provider, message=message):
+            try:
+                hook()
+            except Exception as error:  # noqa: BLE001  # whatever a hook raises is a veto
+                problem = problem or error
+        return problem
+
+    def after_send(self, account: str, provider: str, message: Message, sent: SentMessage | Verification) -> None:
+        """Tell every plugin that a message was accepted."""
+        self._tell("smsbridge_after_send", account=account, provider=provider, message=message, sent=sent)
+
+    def send_failed(
+        self, account: str, provider: str, message: Message, error: SendError | UnsupportedError
+    ) -> None:
+        """Tell every plugin that a message was not accepted, or may not have been."""
+        self._tell("smsbridge_send_failed", account=account, provider=provider, message=message, error=error)
+
+    def event(self, account: str, provider: str, event: Event) -> None:
+        """Tell every plugin of an event; raises what the first one that fails raises, after telling all."""
+        problem: Exception | None = None
+        for hook in self._hooks("smsbridge_event", account=account, provider=provider, event=event):
+            try:
+                hook()
+            except Exception as error:  # noqa: BLE001  # raised below, once all were told
+                problem = problem or error
+        if problem is not None:
+            raise problem
+
+    def _tell(self, name: str, **arguments: Any) -> None:
+        for hook in self._hooks(name, **arguments):
+            try:
+                hook()
+            except Exception as error:  # noqa: BLE001  # a broken metric must not cause a second text
+                # Not the exception's text, which may quote the message.
+                _log.error("%s failed in plugin %s: %s", name, _plugin_of(hook), type(error).__name__)
+
+    def _hooks(self, name: str, **arguments: Any) -> Iterable[Callable[[], object]]:
+        """Each implementation by itself: in one pluggy call, the first exception would keep the rest from running."""
+        for hook in reversed(getattr(self._manager.hook, name).get_hookimpls()):
+            yield _Bound(hook, arguments)
+
+
+class _Bound:
+    __slots__ = ("arguments", "hook")
+
+    def __init__(self, hook: pluggy.HookImpl, arguments: dict[str, Any]) -> None:
+        self.hook = hook
+        self.arguments = arguments
+
+    def __call__(self) -> object:
+        return self.hook.function(*[self.arguments[name] for name in self.hook.argnames])
+
+
+def _plugin_of(hook: Callable[[], object]) -> str:
+    return hook.hook.plugin_name if isinstance(hook, _Bound) else repr(hook)
+
+
+@cache
+def default_plugins() -> Plugins:
+    """The plugins that clients share unless they are given others."""
+    return Plugins()
+
+
+def _origin(entry_point: EntryPoint) -> str:
+    return f"{entry_point.dist.name} {entry_point.dist.version}" if entry_point.dist else entry_point.value
+
+
+def _load(entry_point: EntryPoint) -> object:
+    try:
+        return entry_point.load()
+    except Exception as error:
+        raise ConfigurationError(
+            f"plugin {_origin(entry_point)} ({entry_point.value}) cannot be imported: {_describe(error)}"
+        ) from error
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _refuse_dead_hooks(plugin: object, origin: str) -> None:
+    """Refuse what pluggy would ignore: hooks that would never run, or never do their work."""
+    for name in dir(plugin):
+        function = getattr(plugin, name, None)
+        marks = getattr(function, f"{hookspecs.PROJECT}_impl", None)
+        if not callable(function) or not (marks or name.startswith("smsbridge_")):
+            continue
+        if not hasattr(hookspecs, name):
+            raise ConfigurationError(f"plugin {origin}: there is no hook {name}; have {', '.join(_hook_names())}")
+        if not marks:
+            raise ConfigurationError(f"plugin {origin}: {name} is not marked with @hookimpl, so it would never run")
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigurationError(f"plugin {origin}: {name} is an async def; hooks are plain functions")
+        if marks.get("wrapper") or marks.get("hookwrapper"):
+            raise ConfigurationError(f"plugin {origin}: {name} is a hook wrapper; to change behaviour, wrap a provider")
+
+
+def _hook_names() -> list[str]:
+    return [name for name in vars(hookspecs) if name.startswith("smsbridge_")]

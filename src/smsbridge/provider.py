@@ -1,0 +1,380 @@
+"""SmsProvider, the one interface that a plugin implements.
+
+A complete provider::
+
+    class AcmeProvider(SmsProvider):
+        \"\"\"Acme SMS, https://acme.example/docs\"\"\"
+
+        name = "acme"
+        supports = frozenset({"sender"})
+
+        token: SecretStr
+        sender: str = "ACME"
+
+        def send(self, message: Message) -> Flow[SentMessage]:
+            response = yield from HttpRequest.post_json(
+                "https://api.acme.example/messages",
+                {"to": message.to, "from": message.sender or self.sender, "text": message.text},
+                headers={"authorization": f"Bearer {self.token.get_secret_value()}"},
+                sends=True,
+            )
+            if not response.ok:
+                raise response.error()
+            return self.accepted(message, id=response.json_object()["id"], status=Status.QUEUED)
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from . import environment
+from .errors import ConfigurationError, SignatureError, UnsupportedError
+from .http import Flow, HttpRequest, HttpResponse
+from .messages import (
+    Balance,
+    DeliveryReport,
+    Event,
+    Message,
+    Money,
+    Result,
+    SentMessage,
+    Status,
+    Verification,
+    VerificationCheck,
+)
+
+Resolve = Callable[[str], "SmsProvider"]
+"""Turns an account name into its provider."""
+
+OPTIONAL_FIELDS = ("sender", "send_at", "valid_until", "dlt")
+"""The fields of a Message that a provider honours only if its ``supports`` names them.
+
+The others are for every provider: ``reference`` is kept or refused, and ``purpose`` is advice, turned into the vendor's
+own route or category where it has one.
+"""
+
+
+class Capability(StrEnum):
+    """What a provider can do besides sending one text, derived from the methods that it implements."""
+
+    BATCH = "batch"
+    STATUS = "status"
+    LOOKUP = "lookup"
+    BALANCE = "balance"
+    VERIFICATION = "verification"
+    CANCEL_VERIFICATION = "cancel verification"
+    WEBHOOKS = "webhooks"
+
+
+_METHODS = {
+    Capability.BATCH: "send_batch",
+    Capability.STATUS: "status",
+    Capability.LOOKUP: "lookup",
+    Capability.BALANCE: "balance",
+    Capability.VERIFICATION: "start_verification",
+    Capability.CANCEL_VERIFICATION: "cancel_verification",
+    Capability.WEBHOOKS: "parse",
+}
+
+
+class Options(BaseModel):
+    """What one message may ask of one provider alone, as ``Message.options[provider]``. Subclass it and add fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class InsecureUrlWarning(UserWarning):
+    """A provider is reached over plain http: its credentials and the texts can be read on the way."""
+
+
+class SmsProvider(BaseModel, ABC):
+    """Base of every provider: a frozen model of its own settings, and methods that are flows (see ``http.Flow``).
+
+    The constructor reads nothing from outside; :meth:`from_env` reads ``SMSBRIDGE_<NAME>_*``. Only :meth:`send` has to be
+    implemented. The rest defaults to UnsupportedError, and ``capabilities`` follows from what is implemented.
+
+    In a flow, raise ``response.error(...)`` or a class of ``smsbridge.errors`` for what the vendor refused. Leave all other
+    trouble (no connection, no answer, an answer that cannot be read) to the caller, which knows whether it is certain.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: ClassVar[str]
+    """The provider's name, which is also that of its entry point: lower-case letters and digits."""
+
+    supports: ClassVar[frozenset[str]] = frozenset()
+    """Which of OPTIONAL_FIELDS :meth:`send` honours; a message that sets another is refused."""
+
+    options: ClassVar[type[Options]] = Options
+    """The model of ``Message.options[name]`` for :meth:`send`."""
+
+    verification_supports: ClassVar[frozenset[str]] = frozenset()
+    """Which of OPTIONAL_FIELDS :meth:`start_verification` honours."""
+
+    verification_options: ClassVar[type[Options]] = Options
+    """The model of ``Message.options[name]`` for :meth:`start_verification`."""
+
+    batch_size: ClassVar[int]
+    """The most messages that :meth:`send_batch` takes at once; needed where it is implemented."""
+
+    absence_proven_after: ClassVar[timedelta | None] = None
+    """When *not found* by :meth:`lookup` proves that nothing was sent. Only with the vendor's word for it."""
+
+    account: str = Field(default="", description="Name of the account, in results and errors; not read from outside.")
+
+    def __init__(self, **settings: Any) -> None:
+        problem: str | None = None
+        try:
+            super().__init__(**settings)
+        except ValidationError as error:
+            account = settings.get("account") or type(self).name
+            problem = environment.explain(error, account)
+        settings.clear()  # the frame of a traceback should hold no token
+        if problem is not None:  # raised here, so that the cause, which holds the values, is not kept
+            raise ConfigurationError(f"provider {type(self).name}: {problem}")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_account(cls, data: Any) -> Any:
+        return {**data, "account": data.get("account") or cls.name} if isinstance(data, Mapping) else data
+
+    def model_post_init(self, context: Any, /) -> None:
+        for setting, url in self.insecure_urls().items():
+            warnings.warn(
+                f"{environment.variable(self.account, setting)}: {urlsplit(url).hostname} is reached over plain http; "
+                "credentials and texts can be read on the way. Use https if the provider offers it.",
+                InsecureUrlWarning,
+                stacklevel=4,
+            )
+
+    @classmethod
+    def from_env(cls, account: str | None = None, resolve: Resolve | None = None) -> Self:
+        """The provider as the environment describes it.
+
+        Reads ``SMSBRIDGE_<ACCOUNT>_*`` (default: the provider's own name) from the environment, ``.env`` and the secrets
+        directory. ``resolve`` turns account names into providers, for providers that hold providers. Raises
+        ConfigurationError that names what is missing or wrong.
+        """
+        return environment.load(cls, account or cls.name, exclude=["account"], **({"account": account} if account else {}))
+
+    # --- what a provider can do ---------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def send(self, message: Message) -> Flow[SentMessage]:
+        """Send one text. ``message.to`` is E.164 and ``message.reference`` is set."""
+
+    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
+        """Send several texts, to several recipients, in one request.
+
+        Returns one Result per message, ``index`` being its place in ``messages``; the caller takes a missing or doubled
+        row as uncertain. Raise only if the whole batch failed.
+        """
+        raise self.unsupported("many texts in one request")
+
+    def batch_key(self, message: Message) -> Hashable:
+        """Only messages with equal keys share a batch."""
+        return None
+
+    def status(self, sent: SentMessage) -> Flow[DeliveryReport]:
+        """Ask what became of a text. NotFoundError if the vendor does not know it."""
+        raise self.unsupported("asking for the status of a text")
+
+    def lookup(self, reference: str) -> Flow[SentMessage | None]:
+        """Ask whether a text with our ``reference`` was accepted. None proves nothing, see ``absence_proven_after``."""
+        raise self.unsupported("looking a text up by its reference")
+
+    def balance(self) -> Flow[list[Balance]]:
+        """Ask what is left on the account."""
+        raise self.unsupported("asking for the balance")
+
+    def start_verification(self, message: Message) -> Flow[Verification]:
+        """Have the vendor send a one-time code of its own to ``message.to``.
+
+        ``message.text`` is empty or a template with ``{code}``; ``message.valid_until``, where supported, is when the code
+        expires. A template that the vendor cannot take is refused.
+        """
+        raise self.unsupported("one-time codes")
+
+    def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
+        """Ask the vendor whether ``code`` is right. A wrong code is an answer, not an error."""
+        raise self.unsupported("one-time codes")
+
+    def cancel_verification(self, verification: Verification) -> Flow[None]:
+        """Tell the vendor to forget a code."""
+        raise self.unsupported("cancelling one-time codes")
+
+    def verify(self, webhook: HttpRequest) -> None:
+        """Raise SignatureError unless the webhook is proven to come from the vendor. No configured secret: raise too."""
+        raise SignatureError(f"provider {self.name} cannot tell whether a webhook is genuine")
+
+    def handshake(self, webhook: HttpRequest) -> HttpResponse | None:
+        """The answer to a vendor that only wants to know whether we are there; None for an ordinary webhook."""
+        return None
+
+    def parse(self, webhook: HttpRequest) -> list[Event]:
+        """The events that a verified webhook brings. Raises PayloadError if it cannot be read."""
+        raise self.unsupported("webhooks")
+
+    def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
+        """What to answer to a webhook whose events were taken."""
+        return HttpResponse(status=200)
+
+    # --- help for those who write one ---------------------------------------------------------------------------------
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What is implemented besides :meth:`send`."""
+        return self.declared_capabilities()
+
+    @classmethod
+    def declared_capabilities(cls) -> frozenset[Capability]:
+        """What the class implements besides :meth:`send`."""
+        return frozenset(
+            capability
+            for capability, method in _METHODS.items()
+            if getattr(cls, method) is not getattr(SmsProvider, method)
+        )
+
+    def accepted(
+        self,
+        message: Message,
+        *,
+        id: str,
+        status: Status = Status.QUEUED,
+        segments: int | None = None,
+        price: Money | None = None,
+        at: datetime | None = None,
+        raw: Mapping[str, Any] | None = None,
+    ) -> SentMessage:
+        """The SentMessage of ``message``, which the vendor accepted under ``id``. ``at`` defaults to now."""
+        return SentMessage(
+            account=self.account,
+            provider=self.name,
+            id=id,
+            to=message.to,
+            reference=message.reference or "",
+            status=status,
+            segments=segments,
+            price=price,
+            at=at or datetime.now(UTC),
+            raw=raw or {},
+        )
+
+    def check(self, message: Message, *, verification: bool = False) -> None:
+        """Raise UnsupportedError if ``message`` asks for what :meth:`send` (or a verification) cannot express.
+
+        The client calls it before every attempt.
+        """
+        supported = self.verification_supports if verification else self.supports
+        extra = [name for name in OPTIONAL_FIELDS if getattr(message, name) is not None and name not in supported]
+        if extra:
+            raise self.unsupported(f"these fields of a message: {', '.join(extra)}")
+        self.options_of(message, verification=verification)
+
+    def options_of(self, message: Message, *, verification: bool = False) -> Any:
+        """``message.options[name]`` as an instance of ``options`` (or of ``verification_options``).
+
+        UnsupportedError names an option that is unknown or wrong.
+        """
+        model = self.verification_options if verification else self.options
+        given = message.options.get(self.name)
+        if not given:
+            return model()
+        try:
+            return model.model_validate(given)
+        except ValidationError as error:
+            names = ", ".join(sorted({str(one["loc"][0]) if one["loc"] else "?" for one in error.errors()}))
+        raise self.unsupported(f"these options, or their values: {names}")
+
+    def unsupported(self, what: str) -> UnsupportedError:
+        """The error that says that this provider cannot express ``what``; raise it."""
+        return UnsupportedError(f"provider {self.name} does not support {what}", account=self.account, provider=self.name)
+
+    def secrets(self) -> list[str]:
+        """Every secret among the settings, for those who must keep them out of texts."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+
+    def insecure_urls(self) -> dict[str, str]:
+        """Settings that name a plain-http URL of another machine."""
+        urls = {name: getattr(self, name) for name in type(self).model_fields if name.endswith("url")}
+        return {name: url for name, url in urls.items() if isinstance(url, str) and _is_insecure(url)}
+
+
+class Wrapper(SmsProvider):
+    """A provider that holds a provider and passes everything on to it; override what should be different."""
+
+    inner: SmsProvider
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return self.inner.capabilities
+
+    @property
+    def batch_size(self) -> int:  # type: ignore[override]  # a constant of most providers, asked of ours
+        return self.inner.batch_size
+
+    def check(self, message: Message, *, verification: bool = False) -> None:
+        self.inner.check(message, verification=verification)
+
+    def send(self, message: Message) -> Flow[SentMessage]:
+        return self.inner.send(message)
+
+    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
+        return self.inner.send_batch(messages)
+
+    def batch_key(self, message: Message) -> Hashable:
+        return self.inner.batch_key(message)
+
+    def status(self, sent: SentMessage) -> Flow[DeliveryReport]:
+        return self.inner.status(sent)
+
+    def lookup(self, reference: str) -> Flow[SentMessage | None]:
+        return self.inner.lookup(reference)
+
+    def balance(self) -> Flow[list[Balance]]:
+        return self.inner.balance()
+
+    def start_verification(self, message: Message) -> Flow[Verification]:
+        return self.inner.start_verification(message)
+
+    def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
+        return self.inner.check_verification(verification, code)
+
+    def cancel_verification(self, verification: Verification) -> Flow[None]:
+        return self.inner.cancel_verification(verification)
+
+    def verify(self, webhook: HttpRequest) -> None:
+        self.inner.verify(webhook)
+
+    def handshake(self, webhook: HttpRequest) -> HttpResponse | None:
+        return self.inner.handshake(webhook)
+
+    def parse(self, webhook: HttpRequest) -> list[Event]:
+        return self.inner.parse(webhook)
+
+    def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
+        return self.inner.acknowledge(events)
+
+    def secrets(self) -> list[str]:
+        return [*super().secrets(), *self.inner.secrets()]
+
+
+def _is_insecure(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.scheme != "http":
+        return False
+    host = parts.hostname or ""
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost" and not host.endswith(".localhost")

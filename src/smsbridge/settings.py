@@ -1,0 +1,37 @@
+"""Settings of smsbridge itself; each provider has its own, see ``provider.from_env``."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from . import environment
+
+
+class Settings(BaseModel):
+    """What a client needs to know besides its provider. :meth:`from_env` reads ``SMSBRIDGE_*``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    provider: str = Field(default="console", description="Provider or account that SmsClient() uses.")
+    timeout: float = Field(
+        default=30, gt=0, allow_inf_nan=False, description="Seconds to wait for a connection, and for each answer."
+    )
+    default_region: str | None = Field(
+        default=None,
+        pattern="^[A-Z]{2}$",
+        description="Country of numbers without a country code, such as IN (ISO 3166).",
+    )
+    secrets_dir: str | None = Field(default=None, description="Directory with one file per setting, named like it.")
+    concurrency: int = Field(default=10, ge=1, le=1000, description="Requests that send_many has in flight at most.")
+
+    @field_validator("default_region", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.strip().upper() if isinstance(value, str) else value
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """The settings from the environment, ``.env`` and the secrets directory. Raises ConfigurationError."""
+        return environment.load(cls, None)
