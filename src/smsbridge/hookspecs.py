@@ -33,9 +33,7 @@ def smsbridge_after_send(account: str, provider: str, message: Message, sent: Se
 
 
 @hookspec
-def smsbridge_send_failed(
-    account: str, provider: str, message: Message, error: SendError | UnsupportedError
-) -> None:
+def smsbridge_send_failed(account: str, provider: str, message: Message, error: SendError | UnsupportedError) -> None:
     """The message was refused, stopped or cancelled, or its fate is uncertain. What this raises is logged."""
 
 

@@ -82,7 +82,9 @@ class Plugins:
                 raise ConfigurationError(f"plugin {origin}: smsbridge_providers() must return classes of SmsProvider")
             if not _NAME.fullmatch(name) or name in _RESERVED:
                 raise ConfigurationError(f"plugin {origin}: {name!r} cannot be a provider's name (a-z and 0-9)")
-            if self._origins.get(name, origin) != origin or (name in BUILTIN and not origin.startswith(f"{__package__}.")):
+            if self._origins.get(name, origin) != origin or (
+                name in BUILTIN and not origin.startswith(f"{__package__}.")
+            ):
                 raise ConfigurationError(
                     f"two providers are named {name!r}: in {self._origins.get(name, 'smsbridge itself')} and in {origin};"
                     " uninstall one"
@@ -151,7 +153,9 @@ class Plugins:
         variable = environment.variable(name, "provider")
         if name in self.names():
             if chosen is not None and chosen.value != name:
-                raise ConfigurationError(f"{variable} is set, but {name!r} is a provider: give the account another name")
+                raise ConfigurationError(
+                    f"{variable} is set, but {name!r} is a provider: give the account another name"
+                )
             return name
         if chosen is None:
             raise ConfigurationError(
@@ -178,9 +182,7 @@ class Plugins:
         """Tell every plugin that a message was accepted."""
         self._tell("smsbridge_after_send", account=account, provider=provider, message=message, sent=sent)
 
-    def send_failed(
-        self, account: str, provider: str, message: Message, error: SendError | UnsupportedError
-    ) -> None:
+    def send_failed(self, account: str, provider: str, message: Message, error: SendError | UnsupportedError) -> None:
         """Tell every plugin that a message was not accepted, or may not have been."""
         self._tell("smsbridge_send_failed", account=account, provider=provider, message=message, error=error)
 

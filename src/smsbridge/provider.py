@@ -164,7 +164,9 @@ class SmsProvider(BaseModel, ABC):
         directory. ``resolve`` turns account names into providers, for providers that hold providers. Raises
         ConfigurationError that names what is missing or wrong.
         """
-        return environment.load(cls, account or cls.name, exclude=["account"], **({"account": account} if account else {}))
+        return environment.load(
+            cls, account or cls.name, exclude=["account"], **({"account": account} if account else {})
+        )
 
     # --- what a provider can do ---------------------------------------------------------------------------------------
 
@@ -235,6 +237,11 @@ class SmsProvider(BaseModel, ABC):
         """What is implemented besides :meth:`send`."""
         return self.declared_capabilities()
 
+    @property
+    def accounts(self) -> frozenset[str]:
+        """The names of the accounts that this provider sends through: its own, and of those that it holds."""
+        return frozenset({self.account})
+
     @classmethod
     def declared_capabilities(cls) -> frozenset[Capability]:
         """What the class implements besides :meth:`send`."""
@@ -297,7 +304,9 @@ class SmsProvider(BaseModel, ABC):
 
     def unsupported(self, what: str) -> UnsupportedError:
         """The error that says that this provider cannot express ``what``; raise it."""
-        return UnsupportedError(f"provider {self.name} does not support {what}", account=self.account, provider=self.name)
+        return UnsupportedError(
+            f"provider {self.name} does not support {what}", account=self.account, provider=self.name
+        )
 
     def secrets(self) -> list[str]:
         """Every secret among the settings, for those who must keep them out of texts."""
@@ -318,6 +327,10 @@ class Wrapper(SmsProvider):
     @property
     def capabilities(self) -> frozenset[Capability]:
         return self.inner.capabilities
+
+    @property
+    def accounts(self) -> frozenset[str]:
+        return super().accounts | self.inner.accounts
 
     @property
     def batch_size(self) -> int:  # type: ignore[override]  # a constant of most providers, asked of ours

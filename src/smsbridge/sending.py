@@ -264,7 +264,9 @@ def _drive(start: Callable[[], Flow[T]], trail: _Trail | None = None) -> Flow[T]
     trail = trail or _Trail()
     flow = start()
     if not isinstance(flow, Generator):
-        raise ProviderBugError(detail="the provider's method is not a flow; a method without steps needs 'yield from ()'")
+        raise ProviderBugError(
+            detail="the provider's method is not a flow; a method without steps needs 'yield from ()'"
+        )
     try:
         step = next(flow)
         while True:
@@ -289,9 +291,7 @@ def _drive(start: Callable[[], Flow[T]], trail: _Trail | None = None) -> Flow[T]
         flow.close()
 
 
-def _guard(
-    provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]
-) -> Flow[T]:
+def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]) -> Flow[T]:
     """Drive a flow that sends, and turn whatever goes wrong into one of the outcomes."""
     trail = _Trail()
     try:
@@ -338,7 +338,9 @@ def _as(kind: type[SendError], error: SendError) -> SendError:
 def _unexplained(trail: _Trail, cause: Exception) -> SendError:
     if not trail.left:
         return _with_trace(ProviderBugError(detail=_safe_name(cause)), cause)
-    return _with_trace(UncertainError(detail=f"the provider plugin could not read the answer ({_safe_name(cause)})"), cause)
+    return _with_trace(
+        UncertainError(detail=f"the provider plugin could not read the answer ({_safe_name(cause)})"), cause
+    )
 
 
 def _safe_name(cause: Exception) -> str:

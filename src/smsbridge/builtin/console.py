@@ -1,0 +1,61 @@
+"""The default provider: prints texts instead of sending them."""
+
+from __future__ import annotations
+
+import sys
+
+from ..hookspecs import hookimpl
+from ..http import Call, Flow
+from ..messages import Message, SentMessage, Status
+from ..phone import mask
+from ..provider import SmsProvider
+
+
+class ConsoleProvider(SmsProvider):
+    """Prints each text to standard output. Nothing is sent and nothing costs anything.
+
+    Settings: ``show_numbers`` prints recipients in full.
+    """
+
+    name = "console"
+    supports = frozenset({"sender", "send_at", "valid_until", "dlt"})
+
+    show_numbers: bool = False
+
+    def send(self, message: Message) -> Flow[SentMessage]:
+        sent = self.accepted(message, id=f"console-{message.reference}", status=Status.SENT)
+        yield from Call(self._print, message, sent, sends=True)
+        return sent
+
+    def _print(self, message: Message, sent: SentMessage) -> None:
+        rows = {
+            "to": message.to if self.show_numbers else mask(message.to),
+            "from": message.sender or "(no sender id)",
+            "purpose": message.purpose.value,
+            "send at": message.send_at and message.send_at.isoformat(),
+            "valid until": message.valid_until and message.valid_until.isoformat(),
+            "DLT entity": message.dlt and message.dlt.entity_id,
+            "DLT template": message.dlt and message.dlt.template_id,
+            "provider": self.name if self.account == self.name else f"{self.name} (account {self.account})",
+            "id": sent.id,
+            "status": f"{sent.status.value} (printed here, not sent to a phone)",
+        }
+        lines = [f"│ {label:<12} {value}" for label, value in rows.items() if value]
+        body = [f"│ {line}" for line in message.text.splitlines()]
+        _write("\n".join(["┌─ SMS", *lines, "├─", *body, "└─", ""]))
+
+
+_CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20) if code not in b"\t\n"} | {0x7F: 0x2421}
+
+
+def _write(text: str) -> None:
+    """Print ``text``, whatever the terminal's encoding, and without letting it send the terminal commands."""
+    stream = sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.translate(_CONTROL_PICTURES).encode(encoding, "replace").decode(encoding))
+    stream.flush()
+
+
+@hookimpl
+def smsbridge_providers() -> list[type[SmsProvider]]:
+    return [ConsoleProvider]

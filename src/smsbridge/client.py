@@ -1,0 +1,649 @@
+"""SmsClient and AsyncSmsClient: the two that drive flows. They differ in how a step is performed and in nothing else.
+
+Neither opens a connection, or imports httpx, before a flow asks for a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextvars
+import queue
+import threading
+import time
+import warnings
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, Unpack, cast
+
+from .errors import ConfigurationError, RecipientError, SendError, UnsupportedError
+from .http import Call, Flow, HttpRequest, Step, Wait
+from .messages import (
+    Balance,
+    DeliveryReport,
+    Dlt,
+    Message,
+    Purpose,
+    Received,
+    Result,
+    SentMessage,
+    Verification,
+    VerificationCheck,
+)
+from .plugins import Plugins, default_plugins
+from .provider import Capability, SmsProvider
+from .receiving import receive
+from .sending import deliver, deliver_batch, deliver_verification, prepare, query
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .transport import AsyncTransport, Transport
+
+T = TypeVar("T")
+_MOST_OPEN_BATCHES = 16
+
+
+class MessageFields(TypedDict, total=False):
+    """The optional fields of a Message."""
+
+    sender: str | None
+    purpose: Purpose
+    reference: str | None
+    send_at: datetime | None
+    valid_until: datetime | None
+    dlt: Dlt | None
+    options: Mapping[str, Mapping[str, Any]]
+
+
+class _Client:
+    """What both clients share: everything but the wire."""
+
+    def __init__(
+        self,
+        provider: SmsProvider | str | None = None,
+        *,
+        settings: Settings | None = None,
+        plugins: Plugins | None = None,
+    ) -> None:
+        self.settings = Settings.from_env() if settings is None else settings
+        self.plugins = default_plugins() if plugins is None else plugins
+        if not isinstance(provider, SmsProvider):
+            provider = self.plugins.account(provider or self.settings.provider)
+        self.provider: SmsProvider = provider
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of account {self.provider.account!r}, provider {self.provider.name!r}>"
+
+    def _prepare(self, message: Message) -> Message:
+        try:
+            return prepare(message, self.settings.default_region)
+        except RecipientError as error:
+            error.account, error.provider = self.provider.account, self.provider.name
+            raise
+
+    def _send(self, message: Message) -> Flow[SentMessage]:
+        return deliver(self.plugins, self.provider, self._prepare(message))
+
+    def _start_verification(self, message: Message) -> Flow[Verification]:
+        return deliver_verification(self.plugins, self.provider, self._prepare(message))
+
+    def _status(self, sent: SentMessage | str, account: str | None) -> Flow[DeliveryReport]:
+        if isinstance(sent, str):
+            sent = SentMessage(account=account or self.provider.account, provider=self.provider.name, id=sent)
+        self._check_account(sent.account)
+        return query(self.provider, lambda: self.provider.status(sent))
+
+    def _lookup(self, reference: str) -> Flow[SentMessage | None]:
+        return query(self.provider, lambda: self.provider.lookup(reference))
+
+    def _balance(self) -> Flow[list[Balance]]:
+        return query(self.provider, self.provider.balance)
+
+    def _check_verification(
+        self, verification: Verification | str, code: str, account: str | None
+    ) -> Flow[VerificationCheck]:
+        one = self._verification(verification, account)
+        return query(self.provider, lambda: self.provider.check_verification(one, code), hide=[code])
+
+    def _cancel_verification(self, verification: Verification | str, account: str | None) -> Flow[None]:
+        one = self._verification(verification, account)
+        return query(self.provider, lambda: self.provider.cancel_verification(one))
+
+    def _verification(self, verification: Verification | str, account: str | None) -> Verification:
+        if isinstance(verification, str):
+            account = account or self.provider.account
+            verification = Verification(account=account, provider=self.provider.name, id=verification)
+        self._check_account(verification.account)
+        return verification
+
+    def _check_account(self, account: str) -> None:
+        if account not in self.provider.accounts:
+            have = ", ".join(sorted(self.provider.accounts))
+            raise ConfigurationError(f"account {account!r} is not one of this client's, which has {have}")
+
+    def _receive(self, webhook: HttpRequest) -> Flow[Received]:
+        return receive(self.plugins, self.provider, webhook)
+
+    def _job(self, job: Sequence[Result]) -> Flow[list[Result]]:
+        """Send the messages of ``job``, which have an index and no outcome yet."""
+        messages = [one.message for one in job]
+        if len(messages) == 1:
+            try:
+                sent = yield from deliver(self.plugins, self.provider, messages[0])
+            except (SendError, UnsupportedError) as error:
+                return [replace(job[0], error=error)]
+            return [replace(job[0], sent=sent)]
+        results = yield from deliver_batch(self.plugins, self.provider, messages)
+        return [replace(result, index=one.index) for one, result in zip(job, results, strict=True)]
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("this client is closed")
+
+
+class SmsClient(_Client):
+    """Sends text messages through one account, blocking. Safe to share between threads.
+
+    ``provider`` is the name of a provider or an account, or a provider made by hand; by default ``SMSBRIDGE_PROVIDER``
+    says which, and ``console`` if nothing does. Raises ConfigurationError for settings that are missing or wrong.
+    """
+
+    _transport: Transport | None = None
+
+    def __init__(
+        self,
+        provider: SmsProvider | str | None = None,
+        *,
+        settings: Settings | None = None,
+        plugins: Plugins | None = None,
+    ) -> None:
+        super().__init__(provider, settings=settings, plugins=plugins)
+        self._lock = threading.Lock()
+
+    def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
+        """Send ``text`` to ``to``, or a Message.
+
+        Raises RefusedError (certainly not sent; its subclass says why), UncertainError (may have been sent: look it up by
+        its reference before sending it again) or UnsupportedError (the provider cannot express what was asked).
+        """
+        message = _message(to, text, fields)
+        del to, text, fields  # the frames of a traceback should hold no text
+        return self._run(self._send(message))
+
+    def send_many(self, messages: Iterable[Message]) -> SendMany:
+        """Send many messages: iterate over what this returns for one Result each, as they complete.
+
+        Messages are read as they are needed, in the thread that iterates, and sent in batches where the provider can, by
+        ``settings.concurrency`` threads. Memory stays bounded. What ``messages`` raises comes after the last result.
+        """
+        return SendMany(self, messages)
+
+    def status(self, sent: SentMessage | str, *, account: str | None = None) -> DeliveryReport:
+        """Ask what became of a text: what ``send`` returned, or its id. Raises NotFoundError, QueryError."""
+        return self._run(self._status(sent, account))
+
+    def lookup(self, reference: str) -> SentMessage | None:
+        """Ask whether a text with this reference was accepted; None proves nothing. Raises QueryError."""
+        return self._run(self._lookup(reference))
+
+    def balance(self) -> list[Balance]:
+        """Ask what is left on the account, per service. Raises QueryError."""
+        return self._run(self._balance())
+
+    def start_verification(
+        self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]
+    ) -> Verification:
+        """Have the vendor send a one-time code to ``to``; ``text`` may be a template with ``{code}``. Raises as ``send``."""
+        message = _verification_message(to, text, fields)
+        del to, text, fields
+        return self._run(self._start_verification(message))
+
+    def check_verification(
+        self, verification: Verification | str, code: str, *, account: str | None = None
+    ) -> VerificationCheck:
+        """Ask the vendor whether ``code`` is right; a wrong one is an answer, not an error. Raises QueryError."""
+        return self._run(self._check_verification(verification, code, account))
+
+    def cancel_verification(self, verification: Verification | str, *, account: str | None = None) -> None:
+        """Tell the vendor to forget a code. Raises QueryError."""
+        self._run(self._cancel_verification(verification, account))
+
+    def receive(self, webhook: HttpRequest) -> Received:
+        """Take in a webhook as it came: answer the vendor with ``.response``.
+
+        Raises SignatureError or PayloadError (answer with ``error.status``); what a ``smsbridge_event`` hook raises comes
+        through, so that the vendor gets a 500 and delivers again.
+        """
+        return self._run(self._receive(webhook))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._closed = True
+        with self._lock:
+            transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _run(self, flow: Flow[T]) -> T:
+        try:
+            self._check_open()
+            step = next(flow)
+            while True:
+                try:
+                    answer = self._perform(step)
+                except BaseException as error:  # noqa: BLE001  # it belongs to the flow
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(answer)
+        except StopIteration as stop:
+            return cast("T", stop.value)
+        finally:
+            flow.close()
+
+    def _perform(self, step: Step[Any]) -> Any:
+        if isinstance(step, HttpRequest):
+            return (self._transport or self._connect()).send(step)
+        if isinstance(step, Call):
+            return step.function(*step.args)
+        if isinstance(step, Wait):
+            return time.sleep(step.seconds)
+        raise TypeError(f"{type(step).__name__} is not a step")
+
+    def _connect(self) -> Transport:
+        from .transport import Transport  # here, because it imports httpx
+
+        with self._lock:
+            if self._transport is None:
+                self._check_open()
+                self._transport = Transport(timeout=self.settings.timeout, concurrency=self.settings.concurrency)
+            return self._transport
+
+
+class AsyncSmsClient(_Client):
+    """Sends text messages through one account from asyncio; the same names as SmsClient, awaited.
+
+    Use one client in one event loop.
+    """
+
+    _transport: AsyncTransport | None = None
+
+    async def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
+        """See :meth:`SmsClient.send`. If cancelled, the hooks are told whether the text may have been sent."""
+        message = _message(to, text, fields)
+        del to, text, fields
+        return await self._run(self._send(message))
+
+    def send_many(self, messages: Iterable[Message] | AsyncIterable[Message]) -> AsyncSendMany:
+        """See :meth:`SmsClient.send_many`; with ``settings.concurrency`` requests in flight, read in the iterating task."""
+        return AsyncSendMany(self, messages)
+
+    async def status(self, sent: SentMessage | str, *, account: str | None = None) -> DeliveryReport:
+        """See :meth:`SmsClient.status`."""
+        return await self._run(self._status(sent, account))
+
+    async def lookup(self, reference: str) -> SentMessage | None:
+        """See :meth:`SmsClient.lookup`."""
+        return await self._run(self._lookup(reference))
+
+    async def balance(self) -> list[Balance]:
+        """See :meth:`SmsClient.balance`."""
+        return await self._run(self._balance())
+
+    async def start_verification(
+        self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]
+    ) -> Verification:
+        """See :meth:`SmsClient.start_verification`."""
+        message = _verification_message(to, text, fields)
+        del to, text, fields
+        return await self._run(self._start_verification(message))
+
+    async def check_verification(
+        self, verification: Verification | str, code: str, *, account: str | None = None
+    ) -> VerificationCheck:
+        """See :meth:`SmsClient.check_verification`."""
+        return await self._run(self._check_verification(verification, code, account))
+
+    async def cancel_verification(self, verification: Verification | str, *, account: str | None = None) -> None:
+        """See :meth:`SmsClient.cancel_verification`."""
+        await self._run(self._cancel_verification(verification, account))
+
+    async def receive(self, webhook: HttpRequest) -> Received:
+        """See :meth:`SmsClient.receive`. ``smsbridge_event`` hooks run in a thread."""
+        return await self._run(self._receive(webhook))
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        self._closed = True
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def _run(self, flow: Flow[T]) -> T:
+        try:
+            self._check_open()
+            step = next(flow)
+            while True:
+                try:
+                    answer = await self._perform(step)
+                except BaseException as error:  # noqa: BLE001  # it belongs to the flow
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(answer)
+        except StopIteration as stop:
+            return cast("T", stop.value)
+        finally:
+            flow.close()
+
+    async def _perform(self, step: Step[Any]) -> Any:
+        if isinstance(step, HttpRequest):
+            return await (self._transport or self._connect()).send(step)
+        if isinstance(step, Call):
+            return await asyncio.to_thread(step.function, *step.args)
+        if isinstance(step, Wait):
+            return await asyncio.sleep(step.seconds)
+        raise TypeError(f"{type(step).__name__} is not a step")
+
+    def _connect(self) -> AsyncTransport:
+        from .transport import AsyncTransport  # here, because it imports httpx
+
+        self._transport = AsyncTransport(timeout=self.settings.timeout, concurrency=self.settings.concurrency)
+        return self._transport
+
+
+# --- many messages --------------------------------------------------------------------------------------------------------
+
+Job = list[Result]
+"""Messages to be sent together: Results with an index and a message, but no outcome yet."""
+
+C = TypeVar("C", bound=_Client)
+
+
+class _Many(Generic[C]):
+    """What both ways of sending many share: reading, batching and counting."""
+
+    def __init__(self, client: C) -> None:
+        client._check_open()  # noqa: SLF001  # the client's own other half, here and below
+        self.unsent: list[Message] = []
+        """After an early close: messages that were read but not sent."""
+        self._client = client
+        provider = client.provider
+        self._batch_size = provider.batch_size if Capability.BATCH in provider.capabilities else 1
+        self._open: dict[Hashable, Job] = {}
+        self._ready: deque[Result] = deque()
+        self._in_flight = 0
+        self._count = 0
+        self._started = False
+        self._exhausted = False
+        self._closed = False
+        self._input_error: BaseException | None = None
+
+    def _hungry(self) -> bool:
+        """Whether to read on: requests to spare, and results not piling up before somebody who is slow to take them."""
+        concurrency = self._client.settings.concurrency
+        return (
+            not self._exhausted and self._in_flight < concurrency and len(self._ready) < concurrency * self._batch_size
+        )
+
+    def _take(self, message: Message) -> Job | None:
+        """Take one message in; returns a job if one is now complete."""
+        if not isinstance(message, Message):
+            raise TypeError(f"send_many takes Messages, not {type(message).__name__}")
+        index = self._count
+        self._count += 1
+        try:
+            one = Result(index=index, message=self._client._prepare(message))  # noqa: SLF001
+        except RecipientError as error:
+            self._ready.append(Result(index=index, message=replace(message, reference=error.reference), error=error))
+            return None
+        if self._batch_size <= 1:
+            return [one]
+        try:
+            key = self._client.provider.batch_key(one.message)
+        except Exception:  # noqa: BLE001  # sent alone, the same fault gets its own, classified error
+            return [one]
+        job = self._open.setdefault(key, [])
+        job.append(one)
+        if len(job) >= self._batch_size:
+            return self._open.pop(key)
+        if len(self._open) > _MOST_OPEN_BATCHES:
+            return self._open.pop(next(iter(self._open)))
+        return None
+
+    def _end_of_input(self, error: BaseException | None = None) -> None:
+        self._exhausted = True
+        self._input_error = error
+
+    def _left_over(self) -> Job | None:
+        """At the end of the input, the batches that never became full."""
+        return self._open.pop(next(iter(self._open))) if self._exhausted and self._open else None
+
+    def _stop(self) -> None:
+        if not self._started and not self._closed:
+            warnings.warn("send_many() was never iterated, so nothing was sent", RuntimeWarning, stacklevel=3)
+        self._closed = self._exhausted = True
+        self.unsent += [one.message for job in self._open.values() for one in job]
+        self._open.clear()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True):
+            if self._started:
+                warnings.warn(
+                    "send_many() was left before its end; use it in a with block", ResourceWarning, stacklevel=2
+                )
+            else:
+                self._stop()
+
+
+class SendMany(_Many[SmsClient]):
+    """What ``SmsClient.send_many`` returns: a context manager, and an iterator over one Result per message."""
+
+    def __init__(self, client: SmsClient, messages: Iterable[Message]) -> None:
+        super().__init__(client)
+        self._input = iter(messages)
+        self._done: queue.SimpleQueue[Job | BaseException] = queue.SimpleQueue()
+        self._threads: ThreadPoolExecutor | None = None
+
+    def __iter__(self) -> Iterator[Result]:
+        return self
+
+    def __next__(self) -> Result:
+        if self._closed:
+            raise StopIteration
+        self._started = True
+        self._fill()
+        while not self._ready:
+            if not self._in_flight:
+                self.close()
+                if self._input_error is not None:
+                    raise self._input_error
+                raise StopIteration
+            self._collect()
+            self._fill()
+        return self._ready.popleft()
+
+    def close(self) -> None:
+        """Take no more input, and wait for what is in flight; its outcomes reach the hooks."""
+        self._stop()
+        if self._threads is not None:
+            self._threads.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._started = True  # whoever left by an exception need not be told that nothing was sent
+        self.close()
+
+    def _fill(self) -> None:
+        while self._hungry():
+            try:
+                job = self._take(next(self._input))
+            except StopIteration:
+                self._end_of_input()
+            except Exception as error:  # noqa: BLE001  # raised once all that was taken has its result
+                self._end_of_input(error)
+            else:
+                if job is not None:
+                    self._start(job)
+        while self._in_flight < self._client.settings.concurrency and (job := self._left_over()):
+            self._start(job)
+
+    def _start(self, job: Job) -> None:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._client.settings.concurrency, thread_name_prefix="smsbridge")
+        self._in_flight += 1
+        self._threads.submit(contextvars.copy_context().run, self._work, job)
+
+    def _work(self, job: Job) -> None:
+        try:
+            self._done.put(self._client._run(self._client._job(job)))  # noqa: SLF001
+        except BaseException as error:  # noqa: BLE001  # it belongs to the thread that iterates
+            self._done.put(error)
+
+    def _collect(self) -> None:
+        done = self._done.get()
+        self._in_flight -= 1
+        if isinstance(done, BaseException):
+            raise done
+        self._ready += done
+
+
+class AsyncSendMany(_Many[AsyncSmsClient]):
+    """What ``AsyncSmsClient.send_many`` returns: an async context manager and iterator over one Result per message."""
+
+    def __init__(self, client: AsyncSmsClient, messages: Iterable[Message] | AsyncIterable[Message]) -> None:
+        super().__init__(client)
+        self._input = aiter(messages) if isinstance(messages, AsyncIterable) else iter(messages)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+
+    def __aiter__(self) -> AsyncIterator[Result]:
+        return self
+
+    async def __anext__(self) -> Result:
+        if self._closed:
+            raise StopAsyncIteration
+        self._started = True
+        await self._fill()
+        while not self._ready:
+            if not self._in_flight:
+                await self.aclose()
+                if self._input_error is not None:
+                    raise self._input_error
+                raise StopAsyncIteration
+            self._wake.clear()
+            await self._wake.wait()
+            await self._fill()
+        return self._ready.popleft()
+
+    async def aclose(self) -> None:
+        """Take no more input, and wait for what is in flight; its outcomes reach the hooks. If cancelled, cancel it."""
+        self._stop()
+        try:
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+        except asyncio.CancelledError:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            raise
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._started = True
+        await self.aclose()
+
+    async def _fill(self) -> None:
+        while self._hungry():
+            try:
+                if isinstance(self._input, AsyncIterator):
+                    job = self._take(await anext(self._input))
+                else:
+                    job = self._take(next(self._input))
+            except (StopIteration, StopAsyncIteration):
+                self._end_of_input()
+            except Exception as error:  # noqa: BLE001  # raised once all that was taken has its result
+                self._end_of_input(error)
+            else:
+                if job is not None:
+                    self._start(job)
+        while self._in_flight < self._client.settings.concurrency and (job := self._left_over()):
+            self._start(job)
+
+    def _start(self, job: Job) -> None:
+        self._in_flight += 1
+        task = asyncio.get_running_loop().create_task(self._work(job))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, job: Job) -> None:
+        try:
+            self._ready += await self._client._run(self._client._job(job))  # noqa: SLF001
+        finally:
+            self._in_flight -= 1
+            self._wake.set()
+
+
+# --- inside ---------------------------------------------------------------------------------------------------------------
+
+
+def _message(to: str | Message, text: str | None, fields: MessageFields) -> Message:
+    if isinstance(to, Message):
+        if text is not None or fields:
+            raise TypeError("give a Message, or a number, a text and fields, but not both")
+        return to
+    if text is None:
+        raise TypeError("send() needs a text")
+    return Message(to=to, text=text, **fields)
+
+
+def _verification_message(to: str | Message, text: str | None, fields: MessageFields) -> Message:
+    if isinstance(to, Message):
+        return _message(to, text, fields)
+    fields.setdefault("purpose", Purpose.OTP)
+    return _message(to, text or "", fields)
+
+
+@cache
+def _shared_client() -> SmsClient:
+    client = SmsClient()
+    atexit.register(client.close)
+    return client
+
+
+def send(to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
+    """Send one text through the provider that the environment names, by a client shared in this process.
+
+    The environment is read once, at the first call. See :meth:`SmsClient.send` for what it raises.
+    """
+    message = _message(to, text, fields)
+    del to, text, fields
+    return _shared_client().send(message)
