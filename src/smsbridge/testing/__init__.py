@@ -1,0 +1,1 @@
+"""For tests: the contract kit for providers, and the outbox for applications."""
