@@ -89,7 +89,7 @@ _HOMES = {
     "settings": "Settings",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
-__all__ = sorted(_HOME)  # noqa: PLE0605  # one table serves __all__ and __getattr__; a test pins it to the imports above
+__all__ = sorted(_HOME)  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDunderAll]  # one table serves __all__ and __getattr__; a test pins it to the imports above
 
 
 def __getattr__(name: str) -> Any:

@@ -61,7 +61,7 @@ def _read(account: str | None, names: Iterable[str], secrets_dir: str | None) ->
             env_prefix=variable(account, ""), env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore"
         )
 
-    fields: dict[str, Any] = {name: (str | None, None) for name in names}
+    fields: dict[str, Any] = dict.fromkeys(names, (str | None, None))
     model = create_model("Variables", __base__=Variables, **fields)
     sources: dict[str, Any] = {}
     if secrets_dir is not None:

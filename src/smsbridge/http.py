@@ -46,7 +46,7 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         values: dict[str, str] = {}
-        for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+        for name, value in _pairs(headers):
             if not _HEADER_VALUE.fullmatch(value):
                 raise ValueError(f"the value of header {name} has a character that HTTP does not allow")
             key = name.lower()
@@ -126,7 +126,12 @@ class HttpRequest(Step["HttpResponse"]):
 
     @classmethod
     def _post(
-        cls, url: str, content_type: str, body: bytes, headers: Mapping[str, str] | None, sends: bool
+        cls,
+        url: str,
+        content_type: str,
+        body: bytes,
+        headers: Mapping[str, str] | None,
+        sends: bool,  # noqa: FBT001
     ) -> HttpRequest:
         return cls(
             method="POST",
@@ -164,7 +169,8 @@ class HttpRequest(Step["HttpResponse"]):
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class HttpResponse:
     """The answer to a request, or what to answer to a webhook. ``complete`` is false where the body was cut or too
-    large; such a body is never read as JSON."""
+    large; such a body is never read as JSON.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=Headers)
@@ -283,7 +289,8 @@ def with_query(url: str, params: Params) -> str:
 
 
 def _pairs(params: Params) -> list[tuple[str, Any]]:
-    return list(params.items() if isinstance(params, Mapping) else params)
+    pairs: Iterable[tuple[str, Any]] = params.items() if isinstance(params, Mapping) else params
+    return list(pairs)
 
 
 def _decode_pairs(query: str) -> list[tuple[str, str]]:

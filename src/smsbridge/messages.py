@@ -64,7 +64,7 @@ class _Value:
         shown = []
         for one in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
             value = getattr(self, one.name)
-            if not one.repr or value is None or value == "" or value == {}:
+            if not one.repr or value is None or value in ("", {}):
                 continue
             shown.append(f"{one.name}={mask(value) if one.metadata.get('number') else value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"

@@ -53,7 +53,7 @@ class Plugins:
 
         ``origin`` names it in errors. Raises ConfigurationError for hooks that would not work and for names already taken.
         """
-        origin = origin or getattr(plugin, "__name__", None) or type(plugin).__name__
+        origin = origin or str(getattr(plugin, "__name__", type(plugin).__name__))
         _refuse_dead_hooks(plugin, origin)
         try:
             self._manager.register(plugin)

@@ -308,14 +308,15 @@ def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequen
     except SendError as explained:
         error = _settle(trail, explained)
     except TransportError as transport:
-        kind_of_error = UncertainError if trail.left else UnavailableError
-        error = kind_of_error(detail=str(transport))
+        words = str(transport)
+        error = UncertainError(detail=words) if trail.left else UnavailableError(detail=words)
     except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
         error = _unexplained(trail, bug)
-    except BaseException as cause:  # cancelled, interrupted from the keyboard, shutting down
-        word = "cancelled before it was sent" if not trail.left else "cancelled while it was being sent"
-        kind_of_error = UncertainError if trail.left else RefusedError
-        error = kind_of_error(word, reason="cancelled", fault="local")
+    except BaseException as cause:  # noqa: BLE001  # cancelled, interrupted from the keyboard, shutting down
+        if trail.left:
+            error = UncertainError("cancelled while it was being sent", reason="cancelled", fault="local")
+        else:
+            error = RefusedError("cancelled before it was sent", reason="cancelled", fault="local")
         raise Interrupted(_with_context(error, provider, messages[0]), cause) from None
     for message in messages:
         _scrub(error, provider, [message.text, message.to.lstrip("+")])

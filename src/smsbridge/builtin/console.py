@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from ..hookspecs import hookimpl
-from ..http import Call, Flow
-from ..messages import Message, SentMessage, Status
-from ..phone import mask
-from ..provider import SmsProvider
+from smsbridge.hookspecs import hookimpl
+from smsbridge.http import Call, Flow
+from smsbridge.messages import Message, SentMessage, Status
+from smsbridge.phone import mask
+from smsbridge.provider import SmsProvider
 
 
 class ConsoleProvider(SmsProvider):

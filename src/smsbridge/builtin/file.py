@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..errors import RefusedError
-from ..hookspecs import hookimpl
-from ..http import Call, Flow
-from ..messages import Message, SentMessage, Status
-from ..provider import SmsProvider
+from smsbridge.errors import RefusedError
+from smsbridge.hookspecs import hookimpl
+from smsbridge.http import Call, Flow
+from smsbridge.messages import Message, SentMessage, Status
+from smsbridge.provider import SmsProvider
 
 
 class FileProvider(SmsProvider):

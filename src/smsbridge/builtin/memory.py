@@ -13,10 +13,10 @@ from typing import ClassVar
 
 from pydantic import PrivateAttr
 
-from ..errors import NotFoundError, SendError, UncertainError
-from ..hookspecs import hookimpl
-from ..http import Flow
-from ..messages import (
+from smsbridge.errors import NotFoundError, SendError, UncertainError
+from smsbridge.hookspecs import hookimpl
+from smsbridge.http import Flow
+from smsbridge.messages import (
     Balance,
     DeliveryReport,
     Message,
@@ -26,7 +26,7 @@ from ..messages import (
     Verification,
     VerificationCheck,
 )
-from ..provider import SmsProvider
+from smsbridge.provider import SmsProvider
 
 
 @dataclass(slots=True)
