@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .errors import (
@@ -289,8 +289,7 @@ def with_query(url: str, params: Params) -> str:
 
 
 def _pairs(params: Params) -> list[tuple[str, Any]]:
-    pairs: Iterable[tuple[str, Any]] = params.items() if isinstance(params, Mapping) else params
-    return list(pairs)
+    return list(cast("Iterable[tuple[str, Any]]", params.items() if isinstance(params, Mapping) else params))
 
 
 def _decode_pairs(query: str) -> list[tuple[str, str]]:
