@@ -7,10 +7,12 @@ extension without a word. Here every digit that goes in comes out, or the number
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 from .errors import ConfigurationError, RecipientError
 
+_E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _ALLOWED = re.compile(r"\+?[0-9().\- ]+", re.ASCII)
 _TRUNK_ZERO = re.compile(r"\(0\)")
 _DIGIT_RUN = re.compile(r"(?<![\d])\+?\d{8,15}(?!\d)", re.ASCII)
@@ -27,6 +29,8 @@ def to_e164(number: str, region: str | None = None) -> str:
     if not isinstance(number, str):
         raise RecipientError("the recipient is not a string", reason="not-a-number")
     text = number.strip(" ")
+    if _E164.fullmatch(text) and _is_mobile(text):
+        return text
     if not text:
         raise RecipientError("the recipient is empty", reason="empty")
     if not _ALLOWED.fullmatch(text):
@@ -41,8 +45,29 @@ def to_e164(number: str, region: str | None = None) -> str:
     return _parse(text, region)
 
 
-def _parse(text: str, region: str | None) -> str:
+def _is_mobile(e164: str) -> bool:
+    """Whether the number is certainly a mobile one, in 2 microseconds instead of 30; False leaves it to :func:`_parse`."""
+    for length in (1, 2, 3):  # of a country code; none is the beginning of another
+        pattern = _mobile_pattern(e164[1 : 1 + length])
+        if pattern is not None:
+            return pattern.fullmatch(e164, 1 + length) is not None
+    return False
+
+
+@cache
+def _mobile_pattern(country_code: str) -> re.Pattern[str] | None:
     import phonenumbers  # here: 25 ms that `import smsbridge` need not pay
+
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(country_code))
+    if not regions:
+        return None
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(country_code), regions[0])
+    mobile = metadata.mobile if metadata else None
+    return re.compile((mobile.national_number_pattern if mobile else None) or "(?!)", re.ASCII)
+
+
+def _parse(text: str, region: str | None) -> str:
+    import phonenumbers
 
     if region is not None and region not in phonenumbers.SUPPORTED_REGIONS:
         raise ConfigurationError("SMSBRIDGE_DEFAULT_REGION is not a region such as IN or GB (ISO 3166, two letters)")
