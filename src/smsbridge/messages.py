@@ -74,10 +74,17 @@ def _number(**options: Any) -> Any:
     return field(metadata={"number": True}, **options)
 
 
+def _check_options(options: object) -> None:
+    if not isinstance(options, Mapping) or not all(isinstance(value, Mapping) for value in options.values()):
+        raise TypeError("options has to be a mapping of provider names to mappings")
+
+
 def _check_aware(name: str, value: datetime | None) -> None:
-    if value is not None and not isinstance(value, datetime):
-        raise TypeError(f"{name} is not a datetime")
-    if value is not None and value.utcoffset() is None:
+    if value is None:
+        return
+    if not isinstance(value, datetime):
+        raise TypeError(f"{name} has to be a datetime or None")
+    if value.utcoffset() is None:
         raise ValueError(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC)")
 
 
@@ -123,22 +130,18 @@ class Message(_Value):
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("to", "text"):
-            if not isinstance(getattr(self, name), str):
-                raise TypeError(f"{name} is not a string")
-        for name in ("sender", "reference"):
-            if not isinstance(getattr(self, name), str | None):
-                raise TypeError(f"{name} is not a string or None")
+        if not (isinstance(self.to, str) and isinstance(self.text, str)):
+            raise TypeError("to and text have to be strings")
+        if not (isinstance(self.sender, str | None) and isinstance(self.reference, str | None)):
+            raise TypeError("sender and reference have to be strings or None")
         if not isinstance(self.dlt, Dlt | None):
-            raise TypeError("dlt is not a Dlt or None")
+            raise TypeError("dlt has to be a Dlt or None")
         if type(self.purpose) is not Purpose:
             object.__setattr__(self, "purpose", Purpose(self.purpose))
         _check_aware("send_at", self.send_at)
         _check_aware("valid_until", self.valid_until)
-        if not isinstance(self.options, Mapping) or not all(
-            isinstance(options, Mapping) for options in self.options.values()
-        ):
-            raise TypeError("options is not a mapping of provider names to mappings")
+        if not (isinstance(self.options, dict) and not self.options):
+            _check_options(self.options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

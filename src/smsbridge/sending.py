@@ -7,8 +7,8 @@ notices when a step that ``sends`` goes out: from then on, whatever the vendor d
 from __future__ import annotations
 
 import copy
+import secrets
 import traceback
-import uuid
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
@@ -55,7 +55,7 @@ class Interrupted(BaseException):
 
 def prepare(message: Message, region: str | None) -> Message:
     """``message`` with its number in E.164 and a reference. Raises RecipientError."""
-    reference = message.reference or uuid.uuid4().hex
+    reference = message.reference or secrets.token_hex(16)
     try:
         return replace(message, to=to_e164(message.to, region), reference=reference)
     except RecipientError as error:
