@@ -1,0 +1,101 @@
+"""Faults that a test programs for the next requests."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .answers import Answer, Cut, error
+
+
+@dataclass(slots=True, kw_only=True)
+class Fault:
+    """One programmed fault. `normal`: the request is processed as usual first."""
+
+    path: str | None
+    times: int
+    normal: bool
+    status: int | None
+    body: Any
+    headers: Mapping[str, str]
+    delay: float
+    cut: Cut
+
+    def apply(self, answer: Answer | None) -> Answer:
+        """The answer to give, from the normal one where there is one."""
+        base = answer or error(self.status or 500, "Fault of the sandbox")
+        if self.status is not None and answer is not None and self.body is None and self.status >= 400:
+            base = error(self.status, "Fault of the sandbox")
+        return replace(
+            base,
+            status=self.status or base.status,
+            body=base.body if self.body is None else self.body,
+            headers={**base.headers, **self.headers},
+            delay=base.delay + self.delay,
+            cut=self.cut if self.cut != "no" else base.cut,
+        )
+
+
+class Faults:
+    """`sandbox.faults`: a queue, first in first out."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._queue: list[Fault] = []
+
+    def next(
+        self,
+        *,
+        status: int | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        delay: float = 0.0,
+        cut: bool | Cut = False,
+        path: str | None = None,
+        times: int = 1,
+        after_accepting: bool = False,
+    ) -> None:
+        """Spoil the next `times` requests, or the next ones to `path` (such as `sms/send`).
+
+        `body`: a dict or list becomes JSON, a str HTML, bytes stay what they are. `cut`: True or "before" drops the connection
+        before the answer, "middle" in the body. Without `status`, `body` and `cut` the normal answer is given, with the
+        `headers` and the `delay`. `after_accepting`: the request counts, only its answer is spoilt.
+        """
+        normal = after_accepting or (status is None and body is None and not cut)
+        word: Cut = cut if isinstance(cut, str) else "before" if cut else "no"
+        if body is not None and status is None:
+            status = 200
+        fault = Fault(
+            path=None if path is None else path.strip("/"),
+            times=times,
+            normal=normal,
+            status=status,
+            body=body,
+            headers=dict(headers or {}),
+            delay=delay,
+            cut=word,
+        )
+        with self._lock:
+            self._queue.append(fault)
+
+    def take(self, path: str) -> Fault | None:
+        """The first fault that waits for this path."""
+        if not self._queue:
+            return None
+        with self._lock:
+            fault = next((f for f in self._queue if f.path in (None, path)), None)
+            if fault is not None:
+                fault.times -= 1
+                if fault.times <= 0:
+                    self._queue.remove(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Forget all faults that still wait."""
+        with self._lock:
+            self._queue.clear()
+
+    def __len__(self) -> int:
+        return sum(fault.times for fault in self._queue)

@@ -1,0 +1,209 @@
+"""Pushes to webhooks: delivery reports, incoming texts, and the handshake before the first of them."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import secrets
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from . import shapes
+from .answers import DISCLAIMER
+from .sending import is_loopback
+from .state import State, Text, Webhook
+
+RETRIES = 3  # after the first attempt, documented
+ACKNOWLEDGED = (200, 202)
+
+
+class HandshakeError(Exception):
+    """The receiver did not answer the verification of a webhook as documented."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """One message to a receiver, and how it went: `answer` is the HTTP status, None if there was none."""
+
+    kind: str
+    method: str
+    url: str = field(repr=False)
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    webhook: Webhook | None = None
+    attempt: int = 1
+    answer: int | None = None
+    problem: str = ""
+
+    @property
+    def acknowledged(self) -> bool:
+        return self.answer in ACKNOWLEDGED
+
+
+class Pusher:
+    """Sends what is due. It wakes up for the next due entry only."""
+
+    def __init__(self, state: State, announce: Callable[[Push], None]) -> None:
+        self.state = state
+        self.announce = announce
+        self.log: deque[Push] = deque(maxlen=10_000)
+        self._due: list[tuple[float, int, Text | Push]] = []
+        self._order = itertools.count()
+        self._changed: asyncio.Event | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._flying: set[asyncio.Task[Any]] = set()
+        self._client: httpx.AsyncClient | None = None
+
+    def schedule(self, text: Text) -> None:
+        """Report a text when it ends, if anybody listens."""
+        if text.due is not None and (text.dlr_url or self.state.webhook_for(text)):
+            self._later(text.due, text)
+
+    async def report(self, text: Text, status: str) -> Push | None:
+        """Push one report now. None when neither webhook nor dlr_url is set."""
+        at = text.reported_at if text.reported else self.state.now()
+        body = shapes.report(self.state, text, status, at)
+        if text.dlr_url:
+            url = text.dlr_url
+            for name, value in body.items():
+                url = url.replace(f"{{{name}}}", quote(str(value), safe=""))
+            return await self.push(Push(kind="report", method="GET", url=url, body=body))
+        webhook = self.state.webhook_for(text)
+        return None if webhook is None else await self.push(_post("report", webhook, body))
+
+    async def finish(self, text: Text, status: str) -> Push | None:
+        """Push the final report of a text and what its number adds to it."""
+        first = await self.report(text, status)
+        for encore in text.encores:
+            await self.report(text, encore)
+        return first
+
+    async def inbound(self, webhook: Webhook, sender: str, to: str, message: str) -> Push:
+        """Push an incoming text (`vmn:message:in`)."""
+        user = {"id": str(uuid.uuid4()), "username": sender, "first_name": "", "last_name": "", "email": None}
+        user_info = {"picture": None, "gender": None, "title": None}
+        payload = {
+            "id": str(uuid.uuid4()),
+            "channels": [{"name": "vmn", "to": to}],
+            "recipient": {"from": sender, "user": {**user, "phone": sender, "user_info": user_info}},
+            "message": {"type": "text", "payload": {"text": message}},
+        }
+        return await self.push(_post("inbound", webhook, {"event": "vmn:message:in", "payload": payload}))
+
+    async def handshake(self, webhook: Webhook) -> None:
+        """Prove that the receiver is who the webhook names.
+
+        E1 expects the validation key back, E2 and E3 the challenge; a receiver that returns both suits all.
+
+        Raises:
+            HandshakeError: another answer, or none.
+
+        """
+        key, challenge = secrets.token_hex(16), secrets.token_hex(16)
+        wanted = {"validation_key": key} if self.state.options.epoch == "E1" else {"challenge": challenge}
+        mark = "&" if "?" in webhook.url else "?"
+        push = _post("handshake", webhook, {"validation_key": key, "challenge": challenge})
+        done, content = await self._send(replace(push, url=f"{webhook.url}{mark}token={key}"))
+        said = content if isinstance(content, dict) else {}
+        if done.answer == 200 and all(said.get(name) == value for name, value in wanted.items()):
+            webhook.verified = True
+        else:
+            done = replace(
+                done, problem=done.problem or f"the answer must be 200 with JSON holding {', '.join(wanted)}"
+            )
+        self._note(done)
+        if not webhook.verified:
+            raise HandshakeError(f"HTTP {done.answer}: {done.problem}" if done.answer else done.problem)
+
+    async def push(self, push: Push) -> Push:
+        """Send once; what is not acknowledged comes again, 3 times at most."""
+        if push.webhook and not push.webhook.verified:
+            try:
+                await self.handshake(push.webhook)
+            except HandshakeError as error:
+                return self._note(self._again(replace(push, problem=f"handshake: {error}")))
+        done, _ = await self._send(push)
+        return self._note(done if done.acknowledged else self._again(done))
+
+    async def settled(self) -> None:
+        """Push what is due and wait until nothing is on its way."""
+        self._launch()
+        while self._flying:
+            await asyncio.gather(*self._flying)
+
+    async def aclose(self) -> None:
+        """Stop; what waits is forgotten."""
+        tasks = [*self._flying, *([self._pump] if self._pump else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._client is not None:
+            await self._client.aclose()
+        self._pump = self._client = self._changed = None
+
+    def _again(self, push: Push) -> Push:
+        if push.attempt <= RETRIES:
+            self._later(self.state.now() + self.state.options.retry_interval, replace(push, attempt=push.attempt + 1))
+        return push
+
+    def _note(self, push: Push) -> Push:
+        self.log.append(push)
+        self.announce(push)
+        return push
+
+    async def _send(self, push: Push) -> tuple[Push, Any]:
+        if not is_loopback(push.url):
+            return replace(push, problem="the sandbox pushes to loopback only"), None
+        if self._client is None:
+            self._client = httpx.AsyncClient(timeout=5.0, trust_env=False, headers={"x-sandbox": DISCLAIMER})
+        secret = push.webhook.secret if push.webhook else ""
+        headers = {"authorization": f"Bearer {secret}"} if secret else {}
+        body = push.body if push.method == "POST" else None
+        try:
+            response = await self._client.request(push.method, push.url, json=body, headers=headers)
+        except httpx.HTTPError as error:
+            return replace(push, answer=None, problem=f"no answer ({type(error).__name__})"), None
+        try:
+            content = response.json()
+        except ValueError:
+            content = None
+        return replace(push, answer=response.status_code, problem=""), content
+
+    def _later(self, due: float, entry: Text | Push) -> None:
+        heapq.heappush(self._due, (due, next(self._order), entry))
+        if self._pump is None or self._changed is None:
+            self._changed = asyncio.Event()
+            self._pump = asyncio.get_running_loop().create_task(self._run(self._changed))
+        self._changed.set()
+
+    async def _run(self, changed: asyncio.Event) -> None:
+        while True:
+            changed.clear()
+            self._launch()
+            wait = max(0.001, self._due[0][0] - self.state.now()) if self._due else None
+            try:
+                await asyncio.wait_for(changed.wait(), wait)
+            except TimeoutError:
+                continue
+
+    def _launch(self) -> None:
+        while self._due and self._due[0][0] <= self.state.now():
+            task = asyncio.get_running_loop().create_task(self._fire(heapq.heappop(self._due)[2]))
+            self._flying.add(task)
+            task.add_done_callback(self._flying.discard)
+
+    async def _fire(self, entry: Text | Push) -> None:
+        if isinstance(entry, Push):
+            await self.push(replace(entry, answer=None, problem=""))
+        elif not entry.reported:
+            await self.finish(entry, entry.ends)
+
+
+def _post(kind: str, webhook: Webhook, body: Mapping[str, Any]) -> Push:
+    return Push(kind=kind, method="POST", url=webhook.url, body=body, webhook=webhook)

@@ -1,0 +1,293 @@
+"""The sandbox as a real server on loopback: `Sandbox` in a thread for tests, `serve` for the command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+import uvicorn
+from starlette.types import Scope
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .app import OptionNames, SandboxApp
+from .faults import Faults
+from .reading import BASE, Call
+from .reports import Push
+from .sending import LOOPBACK, is_loopback
+from .state import Options, State, Text
+
+T = TypeVar("T")
+Peer = tuple[str, int | None] | None
+
+
+class Sandbox:
+    """A sandbox that runs while a `with` block does.
+
+    Keyword arguments are `port` (0: any free one), `host` (loopback only) and the fields of `Options`.
+    Everything in here may be read and called from the test's own thread.
+    """
+
+    def __init__(self, *, host: str = "127.0.0.1", port: int = 0, **options: Unpack[OptionNames]) -> None:
+        self.host = host
+        self.port = port
+        self.state = State(Options(**options))
+        self.app = SandboxApp(self.state)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Return once the server listens.
+
+        Raises:
+            ValueError: a host that is not loopback.
+            OSError: the port is in use.
+
+        """
+        sock = listen(self.host, self.port)
+        self.port = sock.getsockname()[1]
+        listening = threading.Event()
+        problem: list[BaseException] = []
+
+        def ready() -> None:
+            self._loop = asyncio.get_running_loop()
+            listening.set()
+
+        def run() -> None:
+            try:
+                self._server = Server(self.app, ready)
+                asyncio.run(self._server.serve(sockets=[sock]))
+            except BaseException as error:  # noqa: BLE001 - handed over to the thread that waits
+                problem.append(error)
+            finally:
+                sock.close()
+                listening.set()
+
+        self._thread = threading.Thread(target=run, name="twincle-sandbox", daemon=True)
+        self._thread.start()
+        listening.wait()
+        if problem:
+            raise problem[0]
+
+    def stop(self) -> None:
+        """Return once the server has ended."""
+        if self._server and self._thread:
+            self._server.should_exit = True
+            self._thread.join()
+        self._server = self._thread = self._loop = None
+
+    @property
+    def base_url(self) -> str:
+        """`http://127.0.0.1:PORT/api/v2/`"""
+        return base_url(self.host, self.port)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that point smsbridge at this sandbox."""
+        return environment(self.base_url, self.state.options.token)
+
+    @property
+    def received(self) -> list[Text]:
+        """The texts accepted, oldest first; rows refused inside a 200 are not among them."""
+        return [text for text in list(self.state.texts) if not text.refused]
+
+    @property
+    def requests(self) -> list[Call]:
+        """Every request, its token removed."""
+        return list(self.app.requests)
+
+    @property
+    def codes(self) -> dict[str, str]:
+        """Verification id to the code that the person would have got."""
+        return {code.id: code.code for code in list(self.state.codes.values())}
+
+    @property
+    def pushes(self) -> list[Push]:
+        """Every attempt to push something, with its outcome."""
+        return list(self.app.pusher.log)
+
+    @property
+    def faults(self) -> Faults:
+        """Program faults for the next requests: `sandbox.faults.next(status=503, path="sms/send")`."""
+        return self.app.faults
+
+    def set_webhook(self, url: str, secret: str = "", *, handshake: bool = True) -> str:
+        """Send reports to a loopback URL from now on, and return the webhook's id for `webhook_id`.
+
+        Raises:
+            ValueError: the URL is not on loopback.
+            HandshakeError: the receiver did not answer the verification as documented.
+
+        """
+        if not is_loopback(url):
+            raise ValueError("the sandbox pushes to loopback only")
+        webhook = self.state.add_webhook(url, secret)
+        if handshake:
+            self._call(self.app.pusher.handshake(webhook))
+        webhook.verified = True
+        return webhook.id
+
+    def push_report(self, id: str, status: str | None = None) -> Push | None:
+        """End a text now (None: as its number would) and push the report; None if nobody listens.
+
+        Raises:
+            KeyError: no text has this id.
+
+        """
+
+        async def report(text: Text) -> Push | None:
+            text.reported, text.reported_at = status or text.ends, self.state.now()
+            return await self.app.pusher.finish(text, text.reported)
+
+        return self._call(report(self.state.by_id[id]))
+
+    def inbound(self, text: str, *, sender: str = "919876543210", to: str = "919000000000") -> Push:
+        """Push an incoming text to the webhook.
+
+        Raises:
+            ValueError: no webhook is set.
+
+        """
+        if self.state.subscribed is None:
+            raise ValueError("no webhook is set: call set_webhook first")
+        return self._call(self.app.pusher.inbound(self.state.subscribed, sender, to, text))
+
+    def advance(self, seconds: float) -> None:
+        """Move the sandbox's clock forward and wait until all that fell due was pushed."""
+
+        async def move() -> None:
+            self.state.skipped += seconds
+            await self.app.pusher.settled()
+
+        self._call(move())
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop is None:
+            work.close()
+            raise RuntimeError("the sandbox is not running: use it in a with block")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
+
+
+class Server(uvicorn.Server):
+    """uvicorn that says when it listens, can cut connections, and does not wait for answers that are late on purpose."""
+
+    def __init__(self, app: SandboxApp, ready: Callable[[], None]) -> None:
+        open_ones: dict[tuple[Peer, Peer], asyncio.Transport] = {}
+
+        class Cuttable(H11Protocol):
+            """Knows its transport by the two addresses that an ASGI scope names."""
+
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+                super().connection_made(transport)
+                open_ones[self.client, self.server] = transport
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                open_ones.pop((self.client, self.server), None)
+                super().connection_lost(exc)
+
+        def hang_up(scope: Scope, at_once: bool) -> None:  # noqa: FBT001
+            transport = open_ones.get((scope["client"], scope["server"]))
+            if transport:
+                (transport.abort if at_once else transport.close)()
+
+        app.hang_up = hang_up
+        self.app = app
+        self.ready = ready
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=Cuttable,
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                log_level="error",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=2,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.app.aclose()
+        await super().shutdown(sockets)
+
+
+def serve(app: SandboxApp, sock: socket.socket, ready: Callable[[], None], stop_after: float) -> bool:
+    """Serve in the main thread until interrupted (False) or until no request came for `stop_after` seconds (True)."""
+    server = Server(app, ready)
+
+    async def run() -> bool:
+        watch = asyncio.create_task(_idle(app, server, stop_after))
+        await server.serve(sockets=[sock])
+        watch.cancel()
+        return watch.done() and not watch.cancelled()
+
+    idle = False
+    with suppress(KeyboardInterrupt):
+        idle = asyncio.run(run())
+    return idle
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket on loopback.
+
+    Raises:
+        ValueError: another host: whoever reached it could read the texts.
+        OSError: the port is in use.
+
+    """
+    if not LOOPBACK.fullmatch(host):
+        raise ValueError(f"a test server listens on loopback only (127.0.0.1, ::1, localhost), not on {host}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(2048)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def base_url(host: str, port: int) -> str:
+    """The base URL for a client."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}{BASE}"
+
+
+def environment(url: str, token: str) -> dict[str, str]:
+    """What to set so that smsbridge talks to the sandbox."""
+    return {
+        "SMSBRIDGE_PROVIDER": "twincle",
+        "SMSBRIDGE_TWINCLE_BASE_URL": url,
+        "SMSBRIDGE_TWINCLE_ACCESS_TOKEN": token,
+        "SMSBRIDGE_TWINCLE_SENDER": "SNDBOX",
+    }
+
+
+async def _idle(app: SandboxApp, server: Server, stop_after: float) -> None:
+    app.last_request = time.monotonic()
+    while (left := app.last_request + stop_after - time.monotonic()) > 0:  # noqa: ASYNC110 - only time can end it
+        await asyncio.sleep(left)
+    server.should_exit = True
