@@ -1,1 +1,17 @@
-"""Twincle."""
+"""Twincle for smsbridge: SMS in India and beyond through the MobTexting platform."""
+
+from __future__ import annotations
+
+from smsbridge.hookspecs import hookimpl
+from smsbridge.provider import SmsProvider
+
+from .provider import TwincleProvider
+from .settings import TwincleOptions, TwincleVerificationOptions
+
+__all__ = ["TwincleOptions", "TwincleProvider", "TwincleVerificationOptions", "smsbridge_providers"]
+
+
+@hookimpl
+def smsbridge_providers() -> list[type[SmsProvider]]:
+    """The one provider of this plugin."""
+    return [TwincleProvider]

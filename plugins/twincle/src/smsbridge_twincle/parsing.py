@@ -1,0 +1,272 @@
+"""Reading what Twincle answers: success or not, rows, numbers, dates.
+
+The platform's documentation changed shape twice, and Twincle does not say which shape its servers speak, so all are
+read: ``status`` is 200, "200" or "OK"; rows stand in ``data``, in a paginator inside ``data``, or in ``rows``; numbers
+are numbers or strings; our reference is ``customid``, ``custom``, ``cid`` or ``foreign_id``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from smsbridge.errors import AuthenticationError, RefusedError, SendError, UncertainError
+from smsbridge.http import HttpResponse
+from smsbridge.messages import Message, Money
+
+from . import vocabulary
+
+SUCCESS = frozenset({"200", "OK"})
+"""``status`` where all is well; "rest everything is failed", says Twincle's page under *Attributes*."""
+
+_FAILURE = frozenset({"ERROR", "FAILED", "FAILURE"})
+_FIRST_FAILING_CODE = 400
+_DECIMAL = re.compile(r"[+-]?\d{1,15}(\.\d{1,9})?", re.ASCII)
+_UNIX_SECONDS = re.compile(r"\d{9,11}", re.ASCII)
+_NOT_DIGITS = re.compile(r"\D", re.ASCII)
+
+
+# --- values ---------------------------------------------------------------------------------------------------------------
+
+
+def text(value: Any) -> str:
+    """A string or whole number as a trimmed string; anything else is empty."""
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def digits(value: Any) -> str:
+    """A phone number's digits."""
+    return _NOT_DIGITS.sub("", text(value))
+
+
+def decimal(value: Any) -> Decimal | None:
+    """A number, written as a number or as a string."""
+    written = repr(value) if isinstance(value, float) and math.isfinite(value) else text(value)
+    return Decimal(written) if _DECIMAL.fullmatch(written) else None
+
+
+def whole(value: Any) -> int | None:
+    """A whole number that is not negative, written as a number or as a string."""
+    number = decimal(value)
+    return int(number) if number is not None and number >= 0 and number == int(number) else None
+
+
+def moment(value: Any, zone: tzinfo) -> datetime | None:
+    """A time in UTC: Unix seconds, ISO 8601, or ``yyyy-mm-dd hh:mm:ss`` in ``zone``. None for what is no time."""
+    written = text(value)
+    try:
+        if _UNIX_SECONDS.fullmatch(written):
+            return datetime.fromtimestamp(int(written), UTC)
+        when = datetime.fromisoformat(written)
+        return (when if when.tzinfo else when.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def local_time(when: datetime, zone: tzinfo) -> str:
+    """``when`` as the vendor writes times, in ``zone``; fractions of a second are cut off."""
+    return when.astimezone(zone).replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
+
+
+# --- answers --------------------------------------------------------------------------------------------------------------
+
+
+def answer(response: HttpResponse, success: Collection[str] | None = SUCCESS) -> dict[str, Any]:
+    """The answer's JSON object, if HTTP status, ``code`` and ``status`` all say success; raises what it amounts to.
+
+    ``success`` is which words of ``status`` do, None for any word at all.
+    """
+    data = _object(response)
+    word = text(data.get("status")).upper()
+    if response.ok and _code(data) is None and (word in success if success is not None else word):
+        return data
+    raise _failure(response, data)
+
+
+def listing(response: HttpResponse) -> tuple[list[dict[str, Any]], bool]:
+    """The rows of a query's answer, and whether there are more pages. Raises what an unsuccessful answer amounts to."""
+    data = _object(response)
+    if not (response.ok and "status" not in data and "rows" in data and _code(data) is None):
+        data = answer(response)
+    found = rows(data)
+    if found is None:
+        raise response.error(UncertainError, detail="the answer has no list of rows")
+    pages = (data, data.get("data"), data.get("rows"), data.get("links"))
+    more = any(page.get("next_page_url") or page.get("next") for page in pages if isinstance(page, dict))
+    return found, more
+
+
+def rows(data: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The rows of an answer in any of its shapes; None where there is no list."""
+    for found in (data.get("data"), data.get("rows")):
+        inside = found.get("data", found.get("rows")) if isinstance(found, dict) else found
+        if isinstance(inside, list):
+            return [row for row in inside if isinstance(row, dict)]
+        if isinstance(found, dict) and "id" in found:
+            return [found]
+    return None
+
+
+def _object(response: HttpResponse) -> dict[str, Any]:
+    if _leads_to_login(response):
+        raise response.error(
+            AuthenticationError, reason="login-page", detail="the answer leads to a login page: check the access token"
+        )
+    if 300 <= response.status < _FIRST_FAILING_CODE:
+        raise response.error()
+    return response.json_object()
+
+
+def _leads_to_login(response: HttpResponse) -> bool:
+    """What a wrong token gets: shipped plugins of the platform (mobtexting-odoo) recognise it by the login URL.
+
+    A page that says nothing of a login is something else, such as a notice of PHP in front of the real answer.
+    """
+    if 300 <= response.status < _FIRST_FAILING_CODE:
+        try:
+            return urlsplit(response.headers.get("location", "")).path.rstrip("/").endswith("/login")
+        except ValueError:
+            return False
+    return (
+        response.ok
+        and response.complete
+        and response.body.lstrip()[:1] == b"<"
+        and any(word in response.body.lower() for word in (b"login", b"log in", b"sign in"))
+    )
+
+
+def _code(data: Mapping[str, Any]) -> int | None:
+    """``code``, where it is that of a failure. A few failures say ``"status":"OK"`` beside it."""
+    code = whole(data.get("code"))
+    return code if code is not None and code >= _FIRST_FAILING_CODE else None
+
+
+def _failure(response: HttpResponse, data: Mapping[str, Any]) -> SendError:
+    """What an answer without success amounts to. Wherever the two places of it disagree, the doubt wins."""
+    said, word = _said(data), text(data.get("status")).upper()
+    if not response.ok and word in SUCCESS and _code(data) is None and rows(data):
+        return response.error(UncertainError, detail="the answer's HTTP status says failure and its body success")
+    codes = [_code(data), response.status, whole(data.get("status"))]
+    failing = [replace(response, status=code) for code in codes if code is not None and code >= _FIRST_FAILING_CODE]
+    by_code = [one.error(detail=said or None) for one in failing]
+    meaning = vocabulary.refusal(said)
+    # Credentials, credit or rate, where a code names them, say more than a text that amounts to "bad request".
+    vague = meaning is None or meaning.error is RefusedError
+    telling: list[SendError] = [error for error in by_code if isinstance(error, UncertainError)]
+    telling += [error for error in by_code if vague and type(error) is not RefusedError]
+    if telling:
+        return telling[0]
+    last = failing[0] if failing else response
+    if meaning is not None:
+        return last.error(meaning.error, reason=meaning.reason, fault=meaning.fault, detail=said)
+    if failing:
+        return last.error(
+            reason=vocabulary.NOT_FOUND if _code(data) == HTTPStatus.NOT_FOUND else None, detail=said or None
+        )
+    kind = RefusedError if word in _FAILURE else UncertainError
+    return last.error(kind, detail=said or "the answer does not say success")
+
+
+def _said(data: Mapping[str, Any]) -> str:
+    """The human part: ``message``, and the texts of Laravel's ``errors`` that it does not repeat."""
+    said: list[str] = []
+    for part in (data.get("message"), data.get("error"), data.get("errors")):
+        values = part.values() if isinstance(part, dict) else [part]
+        for value in values:
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, str) and one.strip() and one.strip() not in said:
+                    said.append(one.strip())
+    return "; ".join(said)
+
+
+# --- rows -----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One text in an answer or a report, whichever names its fields go by. ``word`` is its status in upper case."""
+
+    id: str
+    mobile: str = field(repr=False)
+    reference: str
+    word: str
+    units: int | None
+    credits: Decimal | None
+    submitted_at: datetime | None
+    delivered_at: datetime | None
+    raw: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any], zone: tzinfo) -> Row:
+        def first(*names: str) -> Any:
+            return next((raw[name] for name in names if raw.get(name) not in (None, "")), None)
+
+        def time(*names: str) -> datetime | None:
+            return next(filter(None, (moment(raw.get(name), zone) for name in names)), None)
+
+        return cls(
+            id=text(first("id", "message_id")),
+            mobile=digits(first("mobile", "to")),
+            reference=text(first("customid", "custom", "cid", "foreign_id")),
+            word=text(raw.get("status")).upper(),
+            units=whole(raw.get("units")),
+            credits=decimal(first("charges", "credits")),
+            submitted_at=time("submitted_at", "created_at"),
+            delivered_at=time("delivered_at", "deliv_at", "deliv_time"),
+            raw=dict(raw),
+        )
+
+    @property
+    def outcome(self) -> vocabulary.Outcome:
+        """What the status means."""
+        return vocabulary.outcome(self.word)
+
+    @property
+    def price(self) -> Money | None:
+        """What was charged, in credits: the platform names no currency."""
+        return None if self.credits is None else Money(amount=self.credits, unit="credits")
+
+
+def correlate(messages: Sequence[Message], found: Sequence[Row]) -> dict[int, Row]:
+    """The row of each message, by its index. The order of rows is not documented, and their ids may repeat.
+
+    A row belongs to the one message that it fits: whose reference and number are those of the row, as far as it names
+    them. Rows that fit several messages, and messages with no row or with several, are left out.
+    """
+    owners: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for index, message in enumerate(messages):
+        reference, number = message.reference or "", digits(message.to)
+        for key in {(reference, number), (reference, ""), ("", number), ("", "")}:
+            owners[key].append(index)
+    claims: defaultdict[int, list[Row]] = defaultdict(list)
+    for row in found:
+        indexes = owners.get((row.reference, row.mobile), [])
+        if len(indexes) == 1:
+            claims[indexes[0]].append(row)
+    return {index: claimed[0] for index, claimed in claims.items() if len(claimed) == 1}
+
+
+def pick(found: Sequence[Row], *, id: str = "", reference: str = "", to: str = "") -> Row | None:
+    """The row with this ``id`` (or, without one, this ``reference``) that is not for another number.
+
+    Of several under one id, our reference decides and then the last word; under one reference, what was not refused.
+    None where they are for several numbers.
+    """
+    number = digits(to)
+    own = [
+        row
+        for row in found
+        if (row.id == id if id else row.reference == reference) and (not number or row.mobile in ("", number))
+    ]
+    own = [row for row in own if reference and row.reference == reference] or own
+    if len({row.mobile for row in own}) != 1:
+        return None
+    return max(own, key=lambda row: (not id and row.outcome.error is None, row.outcome.final))

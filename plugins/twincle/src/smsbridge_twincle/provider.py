@@ -1,0 +1,290 @@
+"""TwincleProvider: what goes out to Twincle, and what its answers amount to.
+
+Twincle (https://twincles.com/api-documentation/) documents its base URL, its credentials and one example; it runs the
+MobTexting platform, whose documentation (https://portal.mobtexting.com/docs) describes the rest. Requests are made as
+that described them from 2021-04 to 2022-08, the time from which Twincle's own page was copied.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from smsbridge.errors import (
+    ContentError,
+    NotFoundError,
+    QueryError,
+    RefusedError,
+    SendError,
+    UncertainError,
+    UnsupportedError,
+)
+from smsbridge.http import Flow, HttpRequest, HttpResponse
+from smsbridge.messages import (
+    Balance,
+    DeliveryReport,
+    Event,
+    Message,
+    Result,
+    SentMessage,
+    Status,
+    Verification,
+    VerificationCheck,
+)
+
+from . import parsing, vocabulary, webhooks
+from .parsing import Row
+from .settings import TwincleOptions, TwincleSettings, TwincleVerificationOptions
+
+# Root of `sms/send/json` only, so texts that differ in these cannot share a request.
+_ROOT_ONLY = ("service", "webhook_id", "time")
+_MOST_PAGES = 20
+_CODE = re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII)
+
+
+class TwincleProvider(TwincleSettings):
+    """Twincle, on the MobTexting platform: https://twincles.com/api-documentation/"""
+
+    supports = frozenset({"sender", "send_at", "dlt"})
+    options = TwincleOptions
+    verification_supports = frozenset({"sender", "valid_until"})
+    verification_options = TwincleVerificationOptions
+
+    # --- texts --------------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> Flow[SentMessage]:
+        fields, tags = self._fields(message), self.options_of(message).tags
+        if tags:  # `meta` exists in JSON only
+            response = yield from self._post("sms/send", {**fields, "meta": {"tags": list(tags)}}, sends=True)
+        else:
+            response = yield from self._post("sms/send", fields, sends=True, form=True)
+        row = parsing.correlate([message], self._rows(response)).get(0)
+        if row is None:
+            raise response.error(UncertainError, detail="the answer has no row for this message")
+        return self._accepted(message, row, response)
+
+    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
+        if not messages:
+            return []
+        fields = [self._fields(message) for message in messages]
+        root = {name: fields[0][name] for name in _ROOT_ONLY if name in fields[0]}
+        if any({name: one[name] for name in _ROOT_ONLY if name in one} != root for one in fields):
+            raise self.unsupported("texts of several products, webhooks or times in one request")
+        if any(self.options_of(message).tags for message in messages):
+            raise self.unsupported("opt-out tags in a request for several texts")
+        nodes = [{name: value for name, value in one.items() if name not in _ROOT_ONLY} for one in fields]
+        response = yield from self._post("sms/send/json", {"root": root, "nodes": nodes}, sends=True)
+        results = []
+        for index, row in parsing.correlate(messages, self._rows(response)).items():
+            message = messages[index]
+            try:
+                results.append(Result(index=index, message=message, sent=self._accepted(message, row, response)))
+            except SendError as error:
+                results.append(Result(index=index, message=message, error=error))
+        return results
+
+    def batch_key(self, message: Message) -> Hashable:
+        try:
+            fields, tags = self._fields(message), self.options_of(message).tags
+        except (UnsupportedError, OverflowError):  # what cannot be sent is told so alone
+            return message.reference
+        # Tags are documented for `sms/send` alone; nobody who opted out should be texted because a node ignores them.
+        return message.reference if tags else tuple(fields.get(name) for name in _ROOT_ONLY)
+
+    def _fields(self, message: Message) -> dict[str, Any]:
+        """The parameters of ``sms/send`` (https://portal.mobtexting.com/docs/v2/sms/send)."""
+        options: TwincleOptions = self.options_of(message)
+        dlt = message.dlt
+        fields = {
+            "to": parsing.digits(message.to),
+            "message": message.text,
+            "sender": message.sender or self.sender,
+            "service": options.service or self.service or vocabulary.SERVICES[message.purpose],
+            "type": options.type,
+            "flash": 1 if options.flash else None,
+            "entity_id": (dlt and dlt.entity_id) or self.entity_id,
+            "template_id": (dlt and dlt.template_id) or self.template_id,
+            "webhook_id": options.webhook_id or self.webhook_id,
+            "time": message.send_at and parsing.local_time(message.send_at, self._zone),
+            "port": options.port,
+            "max_units": options.max_units,
+            "custom": message.reference,
+        }
+        return _given(fields)
+
+    def _rows(self, response: HttpResponse) -> list[Row]:
+        return [Row.of(row, self._zone) for row in parsing.rows(parsing.answer(response)) or []]
+
+    def _accepted(self, message: Message, row: Row, response: HttpResponse) -> SentMessage:
+        """An accepted request can hold refused rows: the request was fine, this text was not."""
+        outcome = row.outcome
+        if outcome.error is not None:
+            raise response.error(
+                outcome.error,
+                code=row.word,
+                reason=outcome.reason,
+                fault=outcome.fault,
+                detail=f"the request was accepted, this text got {row.word}",
+            )
+        if not row.id:
+            raise response.error(UncertainError, detail="the answer has no id for this message")
+        waits = message.send_at is not None and outcome.status is Status.QUEUED
+        return self.accepted(
+            message,
+            id=row.id,
+            status=Status.SCHEDULED if waits else outcome.status,
+            segments=row.units,
+            price=row.price,
+            at=row.submitted_at,
+            raw=row.raw,
+        )
+
+    # --- questions ----------------------------------------------------------------------------------------------------
+
+    def status(self, sent: SentMessage) -> Flow[DeliveryReport]:
+        row = yield from self._find(id=sent.id, reference=sent.reference, to=sent.to)
+        if row is None:
+            raise NotFoundError
+        return webhooks.report(row, account=self.account, provider=self.name, to=sent.to, reference=sent.reference)
+
+    def lookup(self, reference: str) -> Flow[SentMessage | None]:
+        row = yield from self._find(reference=reference)
+        if row is None or not row.id:
+            return None
+        return SentMessage(
+            account=self.account,
+            provider=self.name,
+            id=row.id,
+            to=f"+{row.mobile}" if row.mobile else "",
+            reference=reference,
+            status=row.outcome.status,
+            segments=row.units,
+            price=row.price,
+            at=row.submitted_at,
+            raw=row.raw,
+        )
+
+    def _find(self, *, id: str = "", reference: str = "", to: str = "") -> Flow[Row | None]:
+        """The row of one text; pages are asked for by number, because the vendor's links may name another host."""
+        if not id and not reference:
+            return None
+        found: list[Row] = []
+        for page in range(1, _MOST_PAGES + 1):
+            params = ({"id": id} if id else {"cid": reference}) | ({"page": str(page)} if page > 1 else {})
+            response = yield from self._get("sms/status", params)
+            try:
+                rows, more = parsing.listing(response)
+            except RefusedError as error:
+                if error.reason == vocabulary.NOT_FOUND:
+                    break
+                raise
+            found += (Row.of(row, self._zone) for row in rows)
+            row = parsing.pick(found, id=id, reference=reference, to=to)
+            if row is not None or not more:
+                return row
+        return None
+
+    def balance(self) -> Flow[list[Balance]]:
+        response = yield from self._get("account/balance")
+        try:
+            rows, _ = parsing.listing(response)
+        except RefusedError as error:
+            if error.code != "404":
+                raise
+            response = yield from self._get("finance/balance")  # its name since 2021-04
+            rows, _ = parsing.listing(response)
+        amounts = [(row, parsing.decimal(row.get("credits"))) for row in rows]
+        balances = [
+            Balance(service=parsing.text(row.get("service")), amount=amount, unit="credits", raw=row)
+            for row, amount in amounts
+            if amount is not None
+        ]
+        if rows and not balances:
+            raise response.error(UncertainError, detail="the answer has no credits that can be read")
+        return balances
+
+    # --- one-time codes (https://portal.mobtexting.com/docs/v2/verify) ------------------------------------------------
+
+    def start_verification(self, message: Message) -> Flow[Verification]:
+        options: TwincleVerificationOptions = self.options_of(message, verification=True)
+        if message.text and "{code}" not in message.text:
+            raise ContentError("the text of a one-time code needs {code} where the code goes", reason="template")
+        left = None
+        if message.valid_until is not None:
+            left = round((message.valid_until - datetime.now(UTC)).total_seconds())
+            if left < 1:
+                raise RefusedError("the one-time code would have expired before it was sent", reason="expired")
+        payload = {
+            "length": options.length,
+            "timeout": left,
+            "template": message.text.replace("{code}", "{token}"),
+        }
+        channel = {
+            "name": "sms",
+            "from": message.sender or self.sender,
+            "recipient": {"to": parsing.digits(message.to)},
+        }
+        body = {"channels": [_given(channel)], "payload": _given(payload), "foreign_id": message.reference}
+        response = yield from self._post("verify/send", _given(body), sends=True)
+        data = parsing.answer(response, parsing.SUCCESS | {"SENT", "SUCCESS"})
+        id = parsing.text(data.get("id"))  # noqa: A001
+        if not id:
+            raise response.error(UncertainError, detail="the answer has no id for this code")
+        if parsing.digits(data.get("to")) not in ("", parsing.digits(message.to)):
+            raise response.error(UncertainError, detail="the answer is for another number")
+        return Verification(
+            account=self.account,
+            provider=self.name,
+            id=id,
+            to=message.to,
+            reference=message.reference or "",
+            expires_at=parsing.moment(data.get("expire_at"), self._zone),
+        )
+
+    def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
+        code = code.strip()
+        if not _CODE.fullmatch(code):  # no code of the vendor's, and "../" is no part of a path
+            return VerificationCheck(approved=False, reason="wrong-code")
+        if not _fits_a_path(verification.id):
+            return VerificationCheck(approved=False, reason="unknown")
+        response = yield from self._get(f"verify/check/{quote(verification.id, safe='')}/{code}")
+        data = parsing.answer(response, None)
+        if parsing.text(data.get("id")) not in ("", verification.id):
+            raise response.error(UncertainError, detail="the answer is for another code")
+        word = parsing.text(data.get("status"))
+        reason = vocabulary.CHECKS.get(word.lower(), word)
+        return VerificationCheck(approved=reason is None, reason=reason)
+
+    def cancel_verification(self, verification: Verification) -> Flow[None]:
+        if not _fits_a_path(verification.id):
+            raise NotFoundError
+        response = yield from self._get(f"verify/cancel/{quote(verification.id, safe='')}")
+        word = parsing.text(parsing.answer(response, None).get("status"))
+        reason = vocabulary.CHECKS.get(word.lower(), word)
+        if reason is not None:
+            raise (NotFoundError if reason == "unknown" else QueryError)(code=word, reason=reason)
+
+    # --- webhooks -----------------------------------------------------------------------------------------------------
+
+    def verify(self, webhook: HttpRequest) -> None:
+        webhooks.check_secret(webhook, self.webhook_secret.get_secret_value() if self.webhook_secret else None)
+
+    def handshake(self, webhook: HttpRequest) -> HttpResponse | None:
+        answer = webhooks.challenge(webhook)
+        return None if answer is None else HttpResponse.of_json(answer)
+
+    def parse(self, webhook: HttpRequest) -> list[Event]:
+        items = webhooks.items(webhook)
+        events = (webhooks.event(item, account=self.account, provider=self.name, zone=self._zone) for item in items)
+        return [event for event in events if event is not None]
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value not in (None, "", {})}
+
+
+def _fits_a_path(id: str) -> bool:
+    return id.strip(".") != ""

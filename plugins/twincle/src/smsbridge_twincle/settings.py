@@ -1,0 +1,104 @@
+"""What Twincle needs to be told: the account's settings, a message's options, and requests made with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr, field_validator
+
+from smsbridge.http import HttpRequest, with_query
+from smsbridge.provider import Options, SmsProvider
+
+DOCUMENTED_URL = "http://alerts.twinclescpaas.co.in/api/v2/"
+
+
+class TwincleOptions(Options):
+    """``Message.options["twincle"]`` for a text."""
+
+    flash: bool = False
+    type: Literal["A", "N", "U"] = Field("A", description="A: the vendor finds out, N: plain, U: unicode.")
+    port: int | None = Field(None, ge=0, le=65535, description="Destination port on the handset.")
+    max_units: int | None = Field(None, ge=1, description="Refuse the text if it needs more parts.")
+    tags: tuple[str, ...] = Field((), max_length=3, description="Skip recipients who opted out of one of these tags.")
+    service: str | None = Field(None, min_length=1, description="Product for this text alone.")
+    webhook_id: str | None = Field(None, min_length=1, description="Webhook for this text's reports.")
+
+
+class TwincleVerificationOptions(Options):
+    """``Message.options["twincle"]`` for a one-time code."""
+
+    length: int | None = Field(None, ge=4, le=10, description="Digits of the code; the vendor's default is 6.")
+
+
+class TwincleSettings(SmsProvider):
+    """The settings of a Twincle account, ``SMSBRIDGE_TWINCLE_*``, and how a request looks under them."""
+
+    name = "twincle"
+
+    access_token: SecretStr = Field(description="Made in the portal under Developers, API Keys/Access Tokens.")
+    base_url: str = Field(DOCUMENTED_URL, description="Where the API is; the documented address is plain http.")
+    auth: Literal["header", "query"] = Field("header", description="Where the token travels; query shows it in logs.")
+    sender: str | None = Field(None, description="Registered sender id.")
+    service: str | None = Field(None, description="Product code; default: from the message's purpose.")
+    entity_id: str | None = Field(None, description="DLT principal entity id.")
+    template_id: str | None = Field(None, description="DLT template id, where a message gives none.")
+    webhook_id: str | None = Field(None, description="Id of the webhook that gets delivery reports.")
+    webhook_secret: SecretStr | None = Field(None, description="Secret of that webhook.")
+    timezone: str = Field("Asia/Kolkata", validate_default=True, description="Zone of the vendor's times.")
+    batch_size: int = Field(100, ge=1, description="Most texts in one request.")  # type: ignore[misc]  # here a setting
+
+    @field_validator("access_token", "webhook_secret")
+    @classmethod
+    def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
+            raise ValueError("must be printable ASCII without spaces, and not empty")
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _check_base_url(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
+        except ValueError:
+            wrong = True
+        if wrong or re.search(r"[\s\\?#@]", value):
+            raise ValueError("must be an http:// or https:// URL without credentials, query or fragment")
+        return value.rstrip("/") + "/"
+
+    @field_validator("timezone")
+    @classmethod
+    def _check_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            known = False
+        else:
+            known = True
+        if not known:
+            raise ValueError("is not a time zone that this machine knows; pip install tzdata if it knows none")
+        return value
+
+    @property
+    def _zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    def _get(self, path: str, params: Mapping[str, str] | None = None) -> HttpRequest:
+        return HttpRequest.get(with_query(self._url(path), params or {}), headers=self._headers())
+
+    def _post(self, path: str, data: Mapping[str, Any], *, sends: bool, form: bool = False) -> HttpRequest:
+        make: Callable[..., HttpRequest] = HttpRequest.post_form if form else HttpRequest.post_json
+        return make(self._url(path), data, headers=self._headers(), sends=sends)
+
+    def _url(self, path: str) -> str:
+        token = {"access_token": self.access_token.get_secret_value()} if self.auth == "query" else {}
+        return with_query(self.base_url + path, token)
+
+    def _headers(self) -> dict[str, str]:
+        """Without ``Accept``, a wrong token gets an HTML login page instead of an answer."""
+        token = {"authorization": f"Bearer {self.access_token.get_secret_value()}"} if self.auth == "header" else {}
+        return {"accept": "application/json", **token}

@@ -1,0 +1,222 @@
+"""Twincle's words and what they mean: delivery statuses, error texts, one-time-code answers, products.
+
+Twincle runs the MobTexting platform and documents neither list. Statuses: the table on the platform's SMPP page
+(https://portal.mobtexting.com/docs/v2/sms/smpp), whose names the HTTP API shares. Error texts: the "messaging error
+response" branch of the platform's documentation (https://github.com/sushmashivakavi/docs, 169837e), which was never
+merged; the misspellings are the server's. What a word means for the caller is our reading.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from smsbridge.errors import (
+    AuthenticationError,
+    ContentError,
+    Fault,
+    FundsError,
+    OptedOutError,
+    RateLimitedError,
+    RecipientError,
+    RefusedError,
+    SenderError,
+    SendError,
+    UncertainError,
+)
+from smsbridge.messages import Purpose, Status
+
+
+class Outcome(NamedTuple):
+    """What a delivery status says: of a report, and (``error``) of a send whose answer already holds it."""
+
+    status: Status
+    reason: str | None = None
+    error: type[SendError] | None = None
+    fault: Fault | None = None
+    closed: bool = False
+
+    @property
+    def final(self) -> bool:
+        """Whether no more reports are to come."""
+        return self.closed or self.status.final
+
+
+def _undelivered(reason: str, error: type[SendError] = RefusedError, fault: Fault | None = None) -> Outcome:
+    return Outcome(Status.UNDELIVERED, reason, error, fault)
+
+
+def _rejected(reason: str, error: type[SendError] = RefusedError, fault: Fault | None = None) -> Outcome:
+    return Outcome(Status.REJECTED, reason, error, fault)
+
+
+UNKNOWN_STATUS = Outcome(Status.UNKNOWN)
+"""A word that is not in the table: accepted if it comes with an id, and never the last word."""
+
+STATUSES: dict[str, Outcome] = {
+    # On the way, or there.
+    "AWAITING-DLR": Outcome(Status.QUEUED),
+    "DELIVRD": Outcome(Status.DELIVERED),
+    # No report came in time, and none will: the vendor does not know either.
+    "TIMEOUT-DLR": Outcome(Status.UNKNOWN, "no-report", closed=True),
+    "EXPIRED": Outcome(Status.EXPIRED, "expired", RefusedError),
+    # The network said no. Another provider reaches the same phone, so the fault is the message's.
+    "UNDELIV": _undelivered("undelivered"),
+    "INVALID-SUB": _undelivered("unknown-subscriber", RecipientError),
+    "ABSENT-SUB": _undelivered("absent"),
+    "MOB-OFF": _undelivered("switched-off"),
+    "HANDSET-ERR": _undelivered("handset"),
+    "HANDSET-BUSY": _undelivered("busy"),
+    "MEMEXEC": _undelivered("handset-full"),
+    "BARRED": _undelivered("barred", RecipientError),
+    "NET-ERR": _undelivered("network", fault="provider"),
+    # Some parts did arrive, so this is no proof that nothing was sent.
+    "REJ-MULTIPART": _undelivered("incomplete", UncertainError, "provider"),
+    # Broke inside the platform or at its operator.
+    "FAILED": Outcome(Status.FAILED, "failed", RefusedError, "provider"),
+    "SERVER-ERR": Outcome(Status.FAILED, "server-error", RefusedError, "provider"),
+    # Refused by the platform: the number, or the wish of whoever has it.
+    "INV-NUMBER": _rejected("invalid-number", RecipientError),
+    "SERIES-BLK": _rejected("series-blocked", RecipientError),
+    "SERIES-BLOCK": _rejected("series-blocked", RecipientError),
+    "NOTALLOWED": _rejected("country-blocked", fault="account"),
+    "DNDNUMB": _rejected("dnd", OptedOutError),
+    "BLACKLST": _rejected("blocked", OptedOutError),
+    "BLACKLIST": _rejected("blocked", OptedOutError),
+    "NOT-OPTIN": _rejected("not-opted-in", OptedOutError),
+    "OPTOUT-REJ": _rejected("opted-out", OptedOutError),
+    # Refused by the platform: the account, or its sender.
+    "NO-CREDITS": _rejected("no-credit", FundsError),
+    "NO-ACCOUNT": _rejected("no-account", AuthenticationError),
+    "THROTTLED": _rejected("throttled", RateLimitedError),
+    "SNDR-BLOCK": _rejected("sender-blocked", SenderError),
+    "SNDR-NOT-ALLOTED": _rejected("sender-blocked", SenderError),  # SNDR-BLOCK until 2023-03
+    "INV-SENDER": _rejected("sender", SenderError),
+    "INV-PROVISION": _rejected("sender-provisioning", SenderError),
+    "INV-SERVICE": _rejected("service", fault="account"),
+    # Refused by the platform: the text, or when it was to go.
+    "SPAM": _rejected("spam", ContentError),
+    # This request sent nothing; an earlier one with the same text did. Sending it elsewhere would double it.
+    "DUPLICATE": _rejected("duplicate", ContentError),
+    "TEMPLATE-NOT-FOUND": _rejected("template", ContentError, "account"),
+    "INV-TEMPLATE": _rejected("template", ContentError, "account"),
+    "PROMO-TMOUT": _rejected("quiet-hours"),
+    "INV-SCHEDULE": _rejected("schedule"),
+    "REJECTED": _rejected("rejected"),
+    # Refused for what is registered on the DLT platform, which only the account's owner can put right.
+    "DLT-REJECTED": _rejected("dlt", ContentError, "account"),
+    "DLT-INV-TMID": _rejected("dlt-telemarketer", fault="account"),
+    "INV-TMID": _rejected("dlt-telemarketer", fault="account"),  # DLT-INV-TMID until 2022-09
+    "DLT-INV-ENTITY": _rejected("dlt-entity", fault="account"),
+    "INV-ENTITY": _rejected("dlt-entity", fault="account"),  # DLT-INV-ENTITY until 2022-09
+    "INV-PEID": _rejected("dlt-entity", fault="account"),  # the same on a help page
+    "DLT-ENTITY-NOT-FOUND": _rejected("dlt-entity", fault="account"),
+    "DLT-ENTITY-BLACKLST": _rejected("dlt-entity", fault="account"),
+    "DLT-INV-TM-ID": _rejected("dlt-template", ContentError, "account"),
+    "DLT-TM-BLACKLST": _rejected("dlt-template", ContentError, "account"),
+    "DLT-TM-INACTIVE": _rejected("dlt-template", ContentError, "account"),
+    "DLT-TM-VAR-EXECEED": _rejected("dlt-variable", ContentError, "account"),  # a value of over 30 characters
+    "DLT-HEADER-INACTIVE": _rejected("dlt-header", SenderError),
+    "DLT-SENDER-NOT-REG-TM": _rejected("dlt-header", SenderError),
+}
+
+
+def outcome(word: str) -> Outcome:
+    """What a delivery status means; ``word`` in upper case."""
+    return STATUSES.get(word, UNKNOWN_STATUS)
+
+
+class Refusal(NamedTuple):
+    """What an error text means."""
+
+    error: type[SendError]
+    reason: str | None = None
+    fault: Fault | None = None
+
+
+NOT_FOUND = "not-found"
+"""The reason of a refusal that says: there is no such thing."""
+
+ERRORS: dict[str, Refusal] = {
+    # Parts of texts, in lower case; the first that occurs decides. The server fills in numbers and names elsewhere.
+    # `sms/send`, code 422
+    "missing required params": Refusal(RefusedError, "bad-request"),
+    "missing mobile number": Refusal(RecipientError, "missing"),
+    "missing receipent": Refusal(RecipientError, "missing"),
+    "no valid mobile numbers found": Refusal(RecipientError, "invalid-number"),
+    "missing message": Refusal(ContentError, "empty"),
+    "missing sender": Refusal(SenderError, "missing"),  # and "Missing senderid."
+    "invalid sender or sender not allowed": Refusal(SenderError, "sender"),
+    "template mismatch": Refusal(ContentError, "template", "account"),
+    "invalid template match": Refusal(ContentError, "template", "account"),
+    "missing data column": Refusal(RefusedError, "bad-request"),
+    "invalid time format": Refusal(RefusedError, "schedule"),
+    "invalid schedule time": Refusal(RefusedError, "schedule"),
+    "this service only allowed between": Refusal(RefusedError, "quiet-hours"),
+    "batch size should be": Refusal(RefusedError, "bad-request"),
+    "batch interval should be": Refusal(RefusedError, "bad-request"),
+    "port number must be numeric": Refusal(RefusedError, "bad-request"),
+    "invalid type value": Refusal(RefusedError, "bad-request"),
+    "invalid flash value": Refusal(RefusedError, "bad-request"),
+    "invalid webhook id": Refusal(RefusedError, "webhook", "account"),
+    "number of tags selected": Refusal(RefusedError, "bad-request"),
+    "message length is": Refusal(ContentError, "too-long"),  # in units, and in characters
+    "daily usage limit exceeded": Refusal(RateLimitedError, "quota"),
+    # `sms/send`, code 500: the server does not say how far it came
+    "an error occured while processing": Refusal(UncertainError, "server-error"),
+    "unable to process your request": Refusal(UncertainError, "server-error"),
+    # `sms/send/template`
+    "'alias' or 'id' field is required": Refusal(ContentError, "template", "account"),
+    "template does not exist": Refusal(ContentError, "template", "account"),
+    # `sms/status`
+    "invalid request": Refusal(RefusedError, "bad-request"),
+    # management of senders and templates
+    "invalid service id": Refusal(RefusedError, "service", "account"),
+    "invalid country code": Refusal(RefusedError, "country"),
+    "sender is blocked": Refusal(SenderError, "sender-blocked"),
+    "name must not be greater than": Refusal(SenderError, "too-long"),
+    "enter a valid sender id": Refusal(SenderError, "sender"),
+    "body may not be greater than": Refusal(ContentError, "too-long"),
+    "the number is invalid": Refusal(RecipientError, "invalid-number"),
+    "selected type is invalid": Refusal(RefusedError, "bad-request"),
+    # failures that say OK
+    "not found in optout list": Refusal(RefusedError, NOT_FOUND),
+    "no data found": Refusal(RefusedError, NOT_FOUND),
+    "not found in block list": Refusal(RefusedError, NOT_FOUND),
+    # Laravel's own, for a missing or wrong token
+    "unauthenticated": Refusal(AuthenticationError),
+    # Twincle's page counts "no balance" among the 4xx causes; no wording is documented, these are our guesses
+    "no balance": Refusal(FundsError, "no-credit"),
+    "no credit": Refusal(FundsError, "no-credit"),
+    "low balance": Refusal(FundsError, "no-credit"),
+    "insufficient balance": Refusal(FundsError, "no-credit"),
+    "insufficient credit": Refusal(FundsError, "no-credit"),
+    "insufficient fund": Refusal(FundsError, "no-credit"),
+    # Laravel's validation: "The name field is required."
+    "field is required": Refusal(RefusedError, "bad-request"),
+}
+
+
+def refusal(text: str) -> Refusal | None:
+    """What an error text means; None for one that is not in the table."""
+    lowered = text.lower()
+    return next((meaning for part, meaning in ERRORS.items() if part in lowered), None)
+
+
+CHECKS: dict[str, str | None] = {
+    # `verify/check` (https://portal.mobtexting.com/docs/v2/verify/check): all of these come with HTTP 200.
+    "success": None,
+    "failed": "unknown",
+    "expired": "expired",
+    "invalid": "wrong-code",
+    "otp already verified": "used",
+}
+"""Why a one-time code is not approved; None: it is."""
+
+SERVICES: dict[Purpose, str] = {
+    # Products of the platform (https://portal.mobtexting.com/docs). S (TransScrub) and G (Global) have no purpose of
+    # their own: whoever has them, sets them. Service Implicit and Explicit are kinds of template, not products.
+    Purpose.OTP: "T",
+    Purpose.TRANSACTIONAL: "T",
+    Purpose.SERVICE: "T",
+    Purpose.PROMOTIONAL: "P",
+}

@@ -1,0 +1,156 @@
+"""Reading what Twincle pushes: delivery reports, texts that came in, and the question whether we are there.
+
+A webhook composed in the portal may come as JSON, as a form or as a GET, and the oldest ones came as a GET; the default
+one is JSON (https://portal.mobtexting.com/docs/v2/sms/webhook). All are read alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import Any
+
+from smsbridge.errors import PayloadError, SignatureError
+from smsbridge.http import HttpRequest
+from smsbridge.messages import DeliveryReport, InboundMessage, Status
+
+from .parsing import Row, digits, moment, text
+
+REPORT, INBOUND = "sms:message:status", "vmn:message:in"
+IGNORED = frozenset({"sms:unsubscription", "contacts:subscriber:subscription"})
+"""Events that smsbridge has no value for; they are acknowledged, so that the vendor does not repeat them."""
+
+_SHORTEST_NUMBER = 8
+
+
+def check_secret(webhook: HttpRequest, secret: str | None) -> None:
+    """Raise SignatureError unless the webhook carries ``Authorization: Bearer <secret>``."""
+    if not secret:
+        raise SignatureError("no webhook secret is configured, so no webhook can be believed")
+    scheme, _, given = webhook.headers.get("authorization", "").partition(" ")
+    if not hmac.compare_digest(given.encode(), secret.encode()) or scheme.lower() != "bearer":
+        raise SignatureError("the webhook does not carry the configured secret")
+
+
+def challenge(webhook: HttpRequest) -> dict[str, str] | None:
+    """What to answer to the platform's question, asked when a webhook is registered; None for any other webhook.
+
+    It calls ``<uri>?token=<key>`` with ``{"validation_key": <key>, "challenge": <random>}``. Until 2021-05 it wanted the
+    key back, since then the challenge (https://portal.mobtexting.com/docs, *Verify webhook*); this answers both.
+    """
+    body, query = _body(webhook), dict(webhook.query)
+    given = body or query
+    if not isinstance(given, dict) or not {"validation_key", "challenge", "token"}.issuperset(given):
+        return None
+    key = text(given.get("validation_key")) or query.get("token", "")
+    answer = {"validation_key": key, "challenge": text(given.get("challenge"))}
+    return {name: value for name, value in answer.items() if value} or None
+
+
+def items(webhook: HttpRequest) -> list[dict[str, Any]]:
+    """The objects that a webhook brings, in its body or else in its query. Raises PayloadError if there are none."""
+    given = _body(webhook) or dict(webhook.query)
+    found = given if isinstance(given, list) else [given]
+    if not found or not all(isinstance(one, dict) and one for one in found):
+        raise PayloadError("the webhook brings nothing that can be read")
+    return found
+
+
+def event(
+    item: Mapping[str, Any], *, account: str, provider: str, zone: tzinfo
+) -> DeliveryReport | InboundMessage | None:
+    """The event that one object is; None for one of no interest. Raises PayloadError for an unknown shape."""
+    kind, payload = text(item.get("event")), item.get("payload")
+    if kind in IGNORED or ("receiver" in item and "type" in item and "mobile" not in item):
+        return None
+    if kind == INBOUND and isinstance(payload, dict):
+        return _inbound(_flat(payload), item, account, provider, zone)
+    if kind == REPORT and isinstance(payload, dict):
+        item = payload
+    elif kind:
+        raise PayloadError("the webhook brings an event of an unknown kind")
+    row = Row.of(item, zone)
+    if row.id and row.word:
+        return report(row, account=account, provider=provider)
+    if "text" in item and "from" in item:
+        return _inbound(item, item, account, provider, zone)
+    raise PayloadError("the webhook is neither a delivery report nor a text")
+
+
+def report(row: Row, *, account: str, provider: str, to: str = "", reference: str = "") -> DeliveryReport:
+    """The delivery report that a row is; ``to`` and ``reference`` for a row that does not name them."""
+    outcome = row.outcome
+    explained = outcome.status in (Status.DELIVERED, Status.QUEUED)
+    return DeliveryReport(
+        account=account,
+        provider=provider,
+        id=row.id,
+        to=f"+{row.mobile}" if row.mobile else to,
+        reference=row.reference or reference,
+        status=outcome.status,
+        final=outcome.final,
+        code=None if explained else row.word or None,
+        reason=outcome.reason,
+        at=row.delivered_at,
+        segments=row.units,
+        price=row.price,
+        key=f"{row.id}/{row.word}",
+        raw=row.raw,
+    )
+
+
+def _inbound(
+    fields: Mapping[str, Any], item: Mapping[str, Any], account: str, provider: str, zone: tzinfo
+) -> InboundMessage:
+    sender, words = text(fields.get("from")), fields.get("text")
+    if not sender or not isinstance(words, str):
+        raise PayloadError("the webhook brings a text without its sender or words")
+    id = text(fields.get("id")) or hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()  # noqa: A001
+    return InboundMessage(
+        account=account,
+        provider=provider,
+        id=id,
+        sender=_phone(sender),
+        to=_phone(text(fields.get("to"))),
+        text=words,
+        at=moment(fields.get("timestamp"), zone),
+        key=id,
+        raw=dict(item),
+    )
+
+
+def _flat(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """A ``vmn:message:in`` payload with the names that a composed webhook has (``/docs/v2/vmn/webhook``)."""
+    channels = payload.get("channels")
+    channel = channels[0] if isinstance(channels, list) and channels else {}
+    return {
+        "id": payload.get("id"),
+        "from": _inside(payload, "recipient", "from"),
+        "to": _inside(channel, "to"),
+        "text": _inside(payload, "message", "payload", "text"),
+    }
+
+
+def _inside(value: Any, *path: str) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _phone(written: str) -> str:
+    """A number as E.164; a short code or a name as it is."""
+    number = digits(written)
+    return f"+{number}" if len(number) >= _SHORTEST_NUMBER and written.lstrip("+") == number else written
+
+
+def _body(webhook: HttpRequest) -> Any:
+    if not webhook.body.strip():
+        return {}
+    if webhook.content_type == "application/json" or webhook.body.lstrip()[:1] in (b"{", b"["):
+        return webhook.json()
+    if webhook.content_type in ("application/x-www-form-urlencoded", ""):
+        return dict(webhook.form())
+    raise PayloadError("the webhook's body is neither JSON nor a form")
