@@ -1,0 +1,36 @@
+"""Every test starts from nothing: no setting, no ``.env``, no client or plugin of an earlier test."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis.configuration import set_hypothesis_home_dir
+
+from smsbridge.client import _shared_client
+from smsbridge.plugins import default_plugins
+
+sys.path.insert(0, str(Path(__file__).parent))  # for scripted.py: importlib mode puts no folder of tests there
+
+set_hypothesis_home_dir(Path(tempfile.gettempdir(), "smsbridge-hypothesis"))
+settings.register_profile("smsbridge", deadline=None, max_examples=60, database=None)
+settings.load_profile("smsbridge")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch, tmp_path):
+    for name in [name for name in os.environ if name.upper().startswith("SMSBRIDGE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)  # a developer's .env is not here
+    _forget()
+    yield
+    _forget()
+
+
+def _forget():
+    default_plugins.cache_clear()
+    _shared_client.cache_clear()

@@ -1,0 +1,193 @@
+"""A wire, hooks and providers that do what a test tells them to."""
+
+from __future__ import annotations
+
+import threading
+
+from pydantic import SecretStr
+
+from smsbridge.errors import PayloadError, SignatureError
+from smsbridge.hookspecs import hookimpl
+from smsbridge.http import HttpRequest, HttpResponse
+from smsbridge.messages import DeliveryReport, Message, Result, Status, Verification, VerificationCheck
+from smsbridge.plugins import Plugins
+from smsbridge.provider import SmsProvider
+
+TO = "+919876543210"
+TEXT = "SECRET-TEXT-7719 your parcel"
+TOKEN = "SECRET-TOKEN-dummy"
+URL = "https://api.scripted.example/messages"
+OK = HttpResponse.of_json({"id": "vendor-1"})
+
+
+def message(to=TO, text=TEXT, reference="ref-1", **fields):
+    return Message(to=to, text=text, reference=reference, **fields)
+
+
+def drive(flow, *answers):
+    """Drive ``flow`` by hand: an answer that is an exception is thrown in. All answers have to be asked for."""
+    left = list(answers)
+    try:
+        next(flow)
+        while True:
+            answer = left.pop(0)
+            flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
+    except StopIteration as stop:
+        assert not left
+        return stop.value
+
+
+class Wire:
+    """A transport: answers with what it was given, the last one again and again."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers) or [OK]
+        self.requests = []
+        self.closed = False
+        self._lock = threading.Lock()
+
+    def _next(self, request):
+        with self._lock:
+            self.requests.append(request)
+            answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        answer = answer(request) if callable(answer) else answer
+        if isinstance(answer, BaseException):
+            raise answer.with_traceback(None)
+        return answer
+
+    def send(self, request):
+        return self._next(request)
+
+    def close(self):
+        self.closed = True
+
+
+class AsyncWire(Wire):
+    async def send(self, request):
+        answer = self._next(request)
+        return await answer if hasattr(answer, "__await__") else answer
+
+    async def aclose(self):
+        self.closed = True
+
+
+class Recorder:
+    """Hooks that write down what they are told."""
+
+    def __init__(self):
+        self.calls = []
+
+    @hookimpl
+    def smsbridge_before_send(self, message):
+        self.calls.append(("before", message.reference, None))
+
+    @hookimpl
+    def smsbridge_after_send(self, message, sent):
+        self.calls.append(("after", message.reference, sent))
+
+    @hookimpl
+    def smsbridge_send_failed(self, message, error):
+        self.calls.append(("failed", message.reference, error))
+
+    @hookimpl
+    def smsbridge_event(self, event):
+        self.calls.append(("event", event.key, event))
+
+    @property
+    def names(self):
+        return [name for name, _, _ in self.calls]
+
+    def outcome(self, reference):
+        (one,) = [what for name, ref, what in self.calls if ref == reference and name in ("after", "failed")]
+        return one
+
+
+class HttpProvider(SmsProvider):
+    """Like most: one request per operation, a token in a header, the text in the body."""
+
+    name = "scripted"
+    supports = frozenset({"sender"})
+
+    token: SecretStr = SecretStr(TOKEN)
+    webhook_secret: SecretStr | None = None
+
+    def _ask(self, path, sends=False, **body):
+        headers = {"authorization": f"Bearer {self.token.get_secret_value()}"}
+        response = yield from HttpRequest.post_json(f"{URL}{path}", body, headers=headers, sends=sends)
+        if not response.ok:
+            raise response.error()
+        return response.json_object()
+
+    def send(self, message):
+        data = yield from self._ask("/send", sends=True, to=message.to, text=message.text)
+        return self.accepted(message, id=data["id"], raw=data)
+
+    def status(self, sent):
+        data = yield from self._ask("/status", id=sent.id)
+        return DeliveryReport(
+            account=self.account, provider=self.name, id=data["id"], to=sent.to, status=Status.DELIVERED, final=True
+        )
+
+    def lookup(self, reference):
+        yield from self._ask("/lookup", reference=reference)
+
+    def balance(self):
+        yield from self._ask("/balance")
+        return []
+
+    def start_verification(self, message):
+        data = yield from self._ask("/start", sends=True, to=message.to, text=message.text)
+        return Verification(account=self.account, provider=self.name, id=data["id"], to=message.to)
+
+    def check_verification(self, verification, code):
+        data = yield from self._ask("/check", id=verification.id, code=code)
+        return VerificationCheck(approved=data.get("approved", False))
+
+    def cancel_verification(self, verification):
+        yield from self._ask("/cancel", id=verification.id)
+
+    def verify(self, webhook):
+        secret = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        if not secret:
+            raise SignatureError("no secret is set")
+        if webhook.headers.get("x-secret") != secret:
+            raise SignatureError("the secret is wrong")
+
+    def parse(self, webhook):
+        rows = webhook.json()
+        if not isinstance(rows, list):
+            raise PayloadError("not a list")
+        return [
+            DeliveryReport(
+                account=self.account,
+                provider=self.name,
+                id=row["id"],
+                status=Status.DELIVERED,
+                final=True,
+                key=row["id"],
+            )
+            for row in rows
+        ]
+
+
+class BatchProvider(HttpProvider):
+    """Sends up to ``batch_size`` texts in a request; the vendor's answer has one row per text, or refuses them all."""
+
+    batch_size = 8
+
+    def send_batch(self, messages):
+        data = yield from self._ask("/batch", sends=True, texts=[[one.to, one.text] for one in messages])
+        return [
+            Result(index=index, message=one, sent=self.accepted(one, id=data["ids"][index]))
+            for index, one in enumerate(messages)
+        ]
+
+
+def provider(send=None, **members):
+    """A provider made on the spot of a ``send`` and of other methods."""
+    base = members.pop("base", HttpProvider)
+    return type("Made", (base,), {"__module__": __name__, **({"send": send} if send else {}), **members})()
+
+
+def plugins(*hooks):
+    return Plugins(*hooks)

@@ -1,0 +1,263 @@
+"""Requests and responses are values: exact bytes in, meanings out, nothing private shown."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smsbridge.errors import (
+    AuthenticationError,
+    ContentError,
+    FundsError,
+    PayloadError,
+    RateLimitedError,
+    RecipientError,
+    RefusedError,
+    UncertainError,
+)
+from smsbridge.http import Call, Headers, HttpRequest, HttpResponse, Wait, with_query
+
+SECRET = "SECRET-dummy"
+
+
+def flow_of(step):
+    return (yield from step)
+
+
+# --- steps ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [HttpRequest(method="GET", url="https://a.example"), Wait(1), Call(print, 1)])
+def test_a_step_is_yielded_to_the_driver_and_returns_its_answer(step):
+    flow = flow_of(step)
+    assert next(flow) is step
+    with pytest.raises(StopIteration) as stop:
+        flow.send("answer")
+    assert stop.value.value == "answer"
+
+
+# --- requests -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_json_body_is_utf8():
+    request = HttpRequest.post_json("https://a.example", {"text": "नमस्ते"})
+    assert json.loads(request.body.decode()) == {"text": "नमस्ते"}
+    assert "नमस्ते".encode() in request.body
+    assert request.content_type == "application/json"
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text()))
+def test_form_and_query_carry_any_text(fields):
+    rows = list(fields.items())
+    assert HttpRequest.post_form("https://a.example", fields).form() == rows
+    assert HttpRequest.get("https://a.example/x?a=1", fields).query == [("a", "1"), *rows]
+
+
+def test_a_url_without_parameters_stays_as_it_is():
+    assert with_query("https://a.example/x", {}) == "https://a.example/x"
+
+
+def test_a_given_header_replaces_the_content_type():
+    request = HttpRequest.post_json("https://a.example", {}, headers={"content-type": "application/vnd.x+json; v=1"})
+    assert request.content_type == "application/vnd.x+json"
+
+
+def test_headers_are_found_in_any_case_and_joined_when_repeated():
+    headers = Headers([("X-A", "1"), ("x-a", "2"), ("B", "3")])
+    assert headers["x-A"] == "1, 2"
+    assert list(headers) == ["x-a", "b"]
+    assert len(headers) == 2
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\0b", "नमस्ते", "a\x7fb"])
+def test_a_header_cannot_smuggle_another_one_in_and_its_value_is_not_shown(value):
+    with pytest.raises(ValueError, match="x-token") as caught:
+        HttpRequest.get("https://a.example", headers={"x-token": f"{SECRET}{value}"})
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        HttpRequest.post_json(
+            f"https://u:{SECRET}@a.example:8443/{SECRET}?t={SECRET}", {"t": SECRET}, headers={"authorization": SECRET}
+        ),
+        HttpResponse(status=200, headers={"x": SECRET}, body=SECRET.encode()),
+        HttpResponse(status=200, body=SECRET.encode(), complete=False),
+        Headers({"authorization": SECRET}),
+        Call(print, SECRET),
+        HttpRequest.get(f"https://[{SECRET}/"),
+        HttpRequest.get(f"https://a.example:{SECRET}/"),
+    ],
+)
+def test_repr_shows_no_path_header_body_or_argument(value):
+    assert SECRET not in repr(value)
+
+
+def test_repr_shows_where_a_request_goes():
+    assert (
+        repr(HttpRequest.get("https://a.example:8443/x"))
+        == "<HttpRequest GET https://a.example:8443/…, body of 0 bytes>"
+    )
+
+
+# --- what a webhook brings ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"1" * 5000])
+def test_a_webhook_that_is_not_json_is_refused_without_being_quoted(body):
+    with pytest.raises(PayloadError, match=r"^the webhook's body is not JSON$"):
+        HttpRequest(method="POST", url="https://a.example", body=body).json()
+
+
+@pytest.mark.parametrize("body", [b"a=%ff", "a=ä".encode(), b"&".join([b"a=1"] * 1001)])
+def test_a_webhook_form_that_cannot_be_decoded_is_refused(body):
+    with pytest.raises(PayloadError):
+        HttpRequest(method="POST", url="https://a.example", body=body).form()
+
+
+def test_a_webhook_query_that_cannot_be_decoded_is_refused():
+    with pytest.raises(PayloadError, match="parameters"):
+        _ = HttpRequest(method="GET", url="https://a.example?a=%ff").query
+
+
+# --- what a response amounts to -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "fault", "words"),
+    [
+        (301, RefusedError, "account", "base URL"),
+        (302, UncertainError, "provider", "302"),
+        (303, UncertainError, "provider", "303"),
+        (307, RefusedError, "account", "base URL"),
+        (308, RefusedError, "account", "base URL"),
+        (400, RefusedError, "message", "400 Bad Request"),
+        (401, AuthenticationError, "account", "check the credentials"),
+        (402, FundsError, "account", "402"),
+        (403, AuthenticationError, "account", "check the permissions and the IP allow list"),
+        (404, RefusedError, "account", "base URL"),
+        (405, RefusedError, "account", "405"),
+        (408, UncertainError, "provider", "408"),
+        (409, RefusedError, "message", "409 Conflict"),
+        (413, ContentError, "message", "413"),
+        (414, ContentError, "message", "414"),
+        (422, RefusedError, "message", "422"),
+        (429, RateLimitedError, "account", "429 Too Many Requests"),
+        (499, RefusedError, "account", "HTTP 499"),
+        (500, UncertainError, "provider", "500 Internal Server Error"),
+        (502, UncertainError, "provider", "502 Bad Gateway"),
+        (503, UncertainError, "provider", "503"),
+        (504, UncertainError, "provider", "504"),
+        (200, UncertainError, "provider", "200"),
+        (101, UncertainError, "provider", "101"),
+        (799, UncertainError, "provider", "HTTP 799"),
+    ],
+)
+def test_the_status_decides_what_kind_of_error_it_is(status, kind, fault, words):
+    error = HttpResponse(status=status, body=b"<html>").error()
+    assert type(error) is kind
+    assert error.fault == fault
+    assert error.code == str(status)
+    assert words in str(error)
+
+
+def test_a_provider_may_know_better_than_the_status():
+    error = HttpResponse(status=400).error(RecipientError, code="21211", detail="bad number", reason="invalid")
+    assert type(error) is RecipientError
+    assert (error.code, error.detail, error.reason, error.fault) == ("21211", "bad number", "invalid", "message")
+
+
+def test_too_long_a_text_has_a_reason():
+    assert HttpResponse(status=413).error().reason == "too-long"
+
+
+def now_plus(seconds):
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize("header", ["7", "7.5", " 7 "])
+def test_retry_after_in_seconds(header):
+    error = HttpResponse(status=429, headers={"Retry-After": header}).error()
+    assert error.retry_after == float(header)
+
+
+def test_retry_after_as_a_date_is_seconds_from_now():
+    assert 50 < HttpResponse(status=429, headers={"Retry-After": now_plus(60)}).error().retry_after <= 60
+
+
+def test_a_date_that_has_passed_means_now():
+    assert HttpResponse(status=429, headers={"Retry-After": now_plus(-60)}).error().retry_after == 0
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "soon",
+        "-1",
+        "1e400",
+        "nan",
+        "99999999999999",
+        "Fri, 31 Dec 99999999999999999999 23:59:59 GMT",
+        "Fri, 31 Dec 2026 23:59:59 +99999999999999",
+    ],
+)
+def test_an_odd_retry_after_is_none(header):
+    assert HttpResponse(status=429, headers={"Retry-After": header}).error().retry_after is None
+
+
+def test_without_the_header_there_is_no_retry_after():
+    assert HttpResponse(status=429).error().retry_after is None
+
+
+@given(st.text("0123456789 ,:+-GMTFriDecJan.", max_size=40))
+def test_no_retry_after_breaks_the_reading_of_an_answer(header):
+    after = HttpResponse(status=429, headers={"Retry-After": header}).error().retry_after
+    assert after is None or after >= 0
+
+
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        (HttpResponse(status=200, body=b""), "not JSON"),
+        (HttpResponse(status=200, body=b"<html>ok</html>"), "not JSON"),
+        (HttpResponse(status=200, body=b'{"id": "\xff"}'), "not JSON"),
+        (HttpResponse(status=200, body=b"[" * 100_000), "not JSON"),
+        (HttpResponse(status=200, body=b'{"id": 1}', complete=False), "cut off or too large"),
+        (HttpResponse(status=200, body=b"[]"), "not an object"),
+        (HttpResponse(status=200, body=b'"ok"'), "not an object"),
+        (HttpResponse(status=200, body=b"null"), "not an object"),
+    ],
+)
+def test_a_success_that_cannot_be_read_is_uncertain(response, words):
+    with pytest.raises(UncertainError, match=words):
+        response.json_object()
+
+
+def test_a_refusal_that_cannot_be_read_is_still_a_refusal():
+    with pytest.raises(AuthenticationError, match="not JSON"):
+        HttpResponse(status=401, body=b"<html>").json()
+
+
+@given(st.integers(0, 999), st.binary(max_size=40), st.booleans())
+def test_an_answer_can_be_read_or_is_a_send_error_and_never_anything_else(status, body, complete):
+    response = HttpResponse(status=status, body=body, complete=complete)
+    with contextlib.suppress(RefusedError, UncertainError):
+        assert isinstance(response.json_object(), dict)
+
+
+@pytest.mark.parametrize(("status", "ok"), [(199, False), (200, True), (299, True), (300, False)])
+def test_ok_is_the_200_range(status, ok):
+    assert HttpResponse(status=status).ok is ok
+
+
+def test_an_answer_made_of_json_is_read_again():
+    response = HttpResponse.of_json({"a": "ä"}, status=202)
+    assert (response.status, response.content_type, response.json()) == (202, "application/json", {"a": "ä"})
