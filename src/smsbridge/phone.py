@@ -72,7 +72,7 @@ def _parse(text: str, region: str | None) -> str:
     if region is not None and region not in phonenumbers.SUPPORTED_REGIONS:
         raise ConfigurationError("SMSBRIDGE_DEFAULT_REGION is not a region such as IN or GB (ISO 3166, two letters)")
     try:
-        parsed = phonenumbers.parse(text, region)
+        parsed = phonenumbers.parse(text, region, keep_raw_input=True)  # which also keeps a carrier's code
     except phonenumbers.NumberParseException as error:
         reasons = {error.TOO_SHORT_NSN: "too-short", error.TOO_SHORT_AFTER_IDD: "too-short", error.TOO_LONG: "too-long"}
         reason = reasons.get(error.error_type, "not-a-number")
@@ -89,7 +89,8 @@ def _parse(text: str, region: str | None) -> str:
     e164: str = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     given = _NOT_DIGITS.sub("", _TRUNK_ZERO.sub("", text))
     national = str(parsed.national_number)
-    if given != e164[1:] and (text.startswith("+") or not given.endswith(national)):
+    unused = text.startswith("+") or not given.endswith(national) or parsed.preferred_domestic_carrier_code
+    if given != e164[1:] and unused:
         raise RecipientError("the recipient has digits that its country does not use", reason="not-a-number")
     return e164
 
