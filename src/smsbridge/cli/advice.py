@@ -1,0 +1,115 @@
+"""What each error means to the user: a word, an exit code, and what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any, TypeVar
+
+from .. import errors
+from ..errors import SmsBridgeError
+from .exits import Exit
+from .output import Output
+
+T = TypeVar("T")
+
+EXIT: dict[type[SmsBridgeError], tuple[Exit, str]] = {
+    SmsBridgeError: (Exit.INTERNAL, "error"),
+    errors.ConfigurationError: (Exit.CONFIGURATION, "error"),
+    errors.UnsupportedError: (Exit.UNSUPPORTED, "unsupported"),
+    # A SendError that says nothing more has to be taken for the worse.
+    errors.SendError: (Exit.UNCERTAIN, "uncertain"),
+    errors.RefusedError: (Exit.REFUSED, "refused"),
+    errors.UncertainError: (Exit.UNCERTAIN, "uncertain"),
+    errors.QueryError: (Exit.QUERY_FAILED, "failed"),
+    errors.NotFoundError: (Exit.NOT_FOUND, "not found"),
+    errors.WebhookError: (Exit.QUERY_FAILED, "failed"),
+}
+"""Exit code and word, by class; subclasses have those of their base unless they are named."""
+
+_DOCTOR = "smsbridge doctor"
+_CREDENTIALS = (
+    "check the credentials, their permissions and the provider's IP allow list; smsbridge doctor --live tries them"
+)
+
+ADVICE: dict[type[SmsBridgeError], str] = {
+    SmsBridgeError: _DOCTOR,
+    errors.ConfigurationError: f"{_DOCTOR} shows every setting, where it came from, and what is wrong",
+    errors.UnsupportedError: "leave it out, or choose a provider that can: smsbridge providers",
+    errors.SendError: "find out whether the text was sent before sending it again",
+    errors.RefusedError: "nothing was sent; correct what the provider names, then send again",
+    errors.RecipientError: "check the number: it is written with its country code, as in +919876543210",
+    errors.ContentError: "change the text; where templates are registered, it has to match one to the letter",
+    errors.OptedOutError: "do not try again: this person does not want to be texted",
+    errors.SenderError: "use a sender id that is registered with the provider (--from, or the provider's setting)",
+    errors.AuthenticationError: _CREDENTIALS,
+    errors.FundsError: "top the account up, then send again; smsbridge balance shows what is left",
+    errors.RateLimitedError: "nothing was sent; wait{wait}, then send again",
+    errors.UnavailableError: "nothing was sent; check the network and the provider's base URL, then send again",
+    errors.VetoedError: "a plugin stopped the text; smsbridge doctor lists the plugins that have hooks",
+    errors.ProviderBugError: "nothing was sent; report this to the authors of the provider plugin (smsbridge providers)",
+    errors.UncertainError: "it may have been sent: {look} before sending again",
+    errors.QueryError: "ask again{wait}; if that does not help, smsbridge doctor --live",
+    errors.NotFoundError: "check the id and the account; not found says neither sent nor unsent",
+    errors.WebhookError: "do not believe this webhook",
+    errors.SignatureError: "check the webhook secret on both sides; do not believe this webhook",
+    errors.PayloadError: "report this to the authors of the provider plugin (smsbridge providers)",
+}
+"""What to do next, by class."""
+
+
+def exit_code(error: SmsBridgeError) -> Exit:
+    """The exit code of ``error``."""
+    return _nearest(EXIT, error)[0]
+
+
+def advise(error: SmsBridgeError) -> str:
+    """What to do next about ``error``."""
+    if isinstance(error, errors.QueryError) and error.authentication:
+        return _CREDENTIALS
+    seconds = getattr(error, "retry_after", None)
+    wait = "" if seconds is None else f" {seconds:g} seconds"
+    if isinstance(error, errors.QueryError) and wait:
+        wait = f" in{wait}"
+    return _nearest(ADVICE, error).format(wait=wait, look=_how_to_look(error))
+
+
+def document(error: SmsBridgeError) -> dict[str, Any]:
+    """``error`` as it appears in JSON: its public fields, in words that hold no number, text or token."""
+    code, word = _nearest(EXIT, error)
+    fields = {name: value for name, value in vars(error).items() if not name.startswith("_") and value is not None}
+    return {
+        "type": type(error).__name__,
+        "outcome": word,
+        "message": str(error),
+        **fields,
+        "advice": advise(error),
+        "exit_code": code.value,
+    }
+
+
+def explain(out: Output, error: SmsBridgeError, *, code: Exit | None = None) -> None:
+    """Write ``error`` and what to do next; ``code`` is the exit code where it is not that of the error."""
+    known = document(error)
+    out.failure(known if code is None else {**known, "exit_code": code}, word=known["outcome"])
+
+
+def _nearest(table: dict[type[SmsBridgeError], T], error: SmsBridgeError) -> T:
+    return next(table[cls] for cls in type(error).__mro__ if issubclass(cls, SmsBridgeError) and cls in table)
+
+
+def _how_to_look(error: SmsBridgeError) -> str:
+    """The command that looks an uncertain text up, where its provider can do that."""
+    reference, account, provider = (getattr(error, name, None) for name in ("reference", "account", "provider"))
+    if not reference or not provider or not _can_look_up(provider):
+        return f"look for the text where {provider or 'the provider'} shows what it sent"
+    return f"look it up with smsbridge status --reference {shlex.quote(reference)} --account {account or provider}"
+
+
+def _can_look_up(provider: str) -> bool:
+    from .. import plugins
+    from ..provider import Capability
+
+    try:
+        return Capability.LOOKUP in plugins.default_plugins().provider_class(provider).declared_capabilities()
+    except SmsBridgeError:
+        return False

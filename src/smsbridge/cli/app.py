@@ -1,0 +1,174 @@
+"""The ``smsbridge`` group: which commands there are, and what happens to everything that they raise.
+
+A command's module is imported when the command is invoked, not before: ``smsbridge --help`` has to feel instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from . import exits
+from .exits import Exit
+from .output import Output
+
+COMMANDS = {
+    "send": "Send a text, or many.",
+    "status": "Ask what became of a text.",
+    "balance": "Ask what is left on the account.",
+    "verify": "Have one-time codes sent, and check them.",
+    "providers": "List the installed providers and what they can do.",
+    "doctor": "Explain the configuration, and what is wrong with it.",
+}
+"""Each command with its short help; the command ``name`` lives in the module of that name."""
+
+
+class _Commands(click.Group):
+    """Commands that are imported when needed, and one place where every error ends."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], COMMANDS, 1)
+            have = f"did you mean {close[0]!r}?" if close else f"have {', '.join(COMMANDS)}"
+            ctx.fail(f"there is no command {args[0]!r}; {have}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT001, FBT002  # click's own signature
+        windows_expand_args: bool = False,  # noqa: FBT001, FBT002  # a text may hold * and ?
+        **extra: Any,
+    ) -> Any:
+        """Run a command and exit with its code; whatever it raises is explained, never shown as a traceback."""
+        given = list(sys.argv[1:] if args is None else args)
+        options = given[: given.index("--")] if "--" in given else given
+        out = Output(as_json="--json" in options)
+        with _warnings_as_lines(out):
+            try:
+                code = super().main(
+                    given,
+                    prog_name or "smsbridge",
+                    complete_var,
+                    standalone_mode=False,
+                    windows_expand_args=windows_expand_args,
+                    **extra,
+                )
+            except Exception as error:  # noqa: BLE001  # the last place that can explain it
+                code = _explain(out, error, debug="--debug" in options)
+            except KeyboardInterrupt:
+                code = _explain(out, click.Abort(), debug=False)
+        code = Exit.OK if code is None else code
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+
+def _explain(out: Output, error: Exception, *, debug: bool) -> Exit:
+    if isinstance(error, click.Abort):
+        out.failure({"type": "KeyboardInterrupt", "message": "interrupted", "exit_code": Exit.INTERRUPTED})
+        return Exit.INTERRUPTED
+    if isinstance(error, click.ClickException):
+        if out.as_json:
+            out.failure({"type": "UsageError", "message": error.format_message(), "exit_code": Exit.USAGE})
+        else:
+            error.show()
+        return Exit.USAGE
+    from ..errors import SmsBridgeError  # only where something failed
+    from .advice import exit_code, explain
+
+    if isinstance(error, SmsBridgeError):
+        explain(out, error)
+        return exit_code(error)
+    frames = list(traceback.walk_tb(error.__traceback__))
+    where = f"{frames[-1][0].f_globals.get('__name__')}:{frames[-1][1]}" if frames else "an unknown place"
+    # Neither the exception's text nor local variables: both may hold a token, a text or a number.
+    if debug:
+        for line in traceback.format_tb(error.__traceback__):
+            out.aside(line.rstrip())
+    out.failure(
+        {
+            "type": type(error).__name__,
+            "message": f"internal error: {type(error).__name__} at {where}",
+            "advice": "please report this, with the output of: smsbridge --debug ... and smsbridge doctor",
+            "exit_code": Exit.INTERNAL,
+        }
+    )
+    return Exit.INTERNAL
+
+
+@contextmanager
+def _warnings_as_lines(out: Output) -> Iterator[None]:
+    """Show each warning for the user once, as one line."""
+    seen: set[str] = set()
+
+    def show(message: Warning | str, *_where: object, **_more: object) -> None:
+        text = " ".join(str(message).split())
+        if text not in seen:
+            seen.add(text)
+            out.aside(f"warning: {text}", style="yellow")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"smsbridge {version('smsbridge')}")
+        ctx.exit()
+
+
+EPILOG = f"""
+\b
+Examples:
+  smsbridge send +919876543210 "Your order has shipped"
+  smsbridge doctor
+  SMSBRIDGE_PROVIDER=twincle smsbridge balance --json
+
+\b
+Exit codes:
+{exits.table()}
+"""
+
+
+@click.group(cls=_Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
+)
+@click.option("--debug", is_flag=True, expose_value=False, help="On an internal error, show where it happened.")
+def smsbridge() -> None:
+    """Send text messages through any provider.
+
+    SMSBRIDGE_PROVIDER chooses the provider, in the environment or in .env; the default, console, prints texts and sends
+    nothing. Each command takes --json and then prints one JSON document.
+    """

@@ -1,0 +1,35 @@
+"""``smsbridge balance``: what is left on an account."""
+
+from __future__ import annotations
+
+import click
+
+from . import values
+from .exits import Exit
+from .output import Output
+from .session import account_option, json_option, open_client
+
+
+@click.command()
+@account_option
+@json_option
+def balance(*, account: str | None, as_json: bool) -> Exit:
+    """Ask what is left on the account, per service. Sends nothing.
+
+    \b
+    Examples:
+      smsbridge balance
+      smsbridge balance --account otp --json
+    """  # noqa: D301  # click reads \b as "do not wrap"
+    out = Output(as_json=as_json)
+    with open_client(account, out) as client:
+        left = client.balance()
+        provider = client.provider
+    if out.as_json:
+        balances = [values.balance(one) for one in left]
+        out.json({"account": provider.account, "provider": provider.name, "balances": balances})
+    elif left:
+        out.table(["service", "left", "unit"], [list(values.balance(one).values()) for one in left])
+    else:
+        out.line(f"{values.provider_words(provider.account, provider.name)} reports no balance")
+    return Exit.OK

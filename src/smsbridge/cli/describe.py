@@ -1,0 +1,196 @@
+"""What a provider can do and which settings it has, derived from its class: nothing here is written by hand."""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from inspect import cleandoc
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import AnyUrl, BaseModel, SecretBytes, SecretStr
+
+from .. import environment
+from ..errors import ConfigurationError
+from ..phone import mask_numbers
+from ..provider import OPTIONAL_FIELDS, SmsProvider
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from ..plugins import Plugins
+
+HIDDEN = "********"
+_SECRET_NAME = re.compile(r"(^|_)(token|secret|password|passwd|key|apikey)(_|$)")
+_WORDS: tuple[tuple[tuple[type, ...], str], ...] = (
+    ((bool,), "yes or no"),
+    ((int,), "whole number"),
+    ((float,), "number"),
+    ((str,), "text"),
+    ((PurePath,), "path"),
+    ((AnyUrl,), "URL"),
+    ((list, tuple, set, frozenset), "list, separated by commas"),
+    ((Mapping, BaseModel), "JSON object"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting: of smsbridge, of a provider, or (``variable`` empty) an option of one message."""
+
+    name: str
+    variable: str
+    type: str
+    required: bool
+    secret: bool
+    default: str | None
+    description: str
+    deprecated: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One installed provider. ``broken`` says why it cannot be used; then nothing else is known but its origin."""
+
+    name: str
+    origin: str
+    broken: str | None = None
+    description: str = ""
+    capabilities: list[str] = field(default_factory=list)
+    fields: list[str] = field(default_factory=list)
+    verification_fields: list[str] = field(default_factory=list)
+    batch_size: int | None = None
+    settings: list[Setting] = field(default_factory=list)
+    options: list[Setting] = field(default_factory=list)
+
+
+def provider(plugins: Plugins, name: str) -> Provider:
+    """Provider ``name``, which is imported for it."""
+    origin = plugins.origin(name)
+    if origin == "smsbridge":
+        from importlib.metadata import version
+
+        origin = f"smsbridge {version('smsbridge')}"
+    try:
+        cls = plugins.provider_class(name)
+    except ConfigurationError as error:
+        return Provider(name=name, origin=origin, broken=str(error))
+    batch_size = getattr(cls, "batch_size", None)
+    return Provider(
+        name=name,
+        origin=origin,
+        description=cleandoc(cls.__doc__ or ""),
+        capabilities=[one.value for one in _in_order(cls)],
+        fields=[one for one in OPTIONAL_FIELDS if one in cls.supports],
+        verification_fields=[one for one in OPTIONAL_FIELDS if one in cls.verification_supports],
+        batch_size=batch_size if isinstance(batch_size, int) else None,
+        settings=settings(cls, name),
+        options=settings(cls.options, None, variables=False),
+    )
+
+
+def _in_order(cls: type[SmsProvider]) -> list[Any]:
+    from ..provider import Capability
+
+    declared = cls.declared_capabilities()
+    return [one for one in Capability if one in declared]
+
+
+def settings(model: type[BaseModel], account: str | None, *, variables: bool = True) -> list[Setting]:
+    """The settings of ``model``, under the environment variables of ``account``."""
+    return [
+        Setting(
+            name=name,
+            variable=environment.variable(account, name) if variables else "",
+            type=type_name(info.annotation),
+            required=info.is_required(),
+            secret=is_secret(name, info),
+            default=_default(name, info),
+            description=info.description or "",
+            deprecated=_deprecated(info),
+        )
+        for name, info in model.model_fields.items()
+        if not (issubclass(model, SmsProvider) and name == "account")
+    ]
+
+
+def is_secret(name: str, info: FieldInfo) -> bool:
+    """Whether the value must not be shown: by its type, or by its name where an author forgot the type."""
+    return _holds_secret(info.annotation) or (
+        _SECRET_NAME.search(name) is not None and type_name(info.annotation) == "text" and not name.endswith("url")
+    )
+
+
+def _holds_secret(annotation: Any) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, SecretStr | SecretBytes):
+        return True
+    return "Secret" in getattr(get_origin(annotation), "__name__", "") or any(map(_holds_secret, get_args(annotation)))
+
+
+def show(value: Any) -> str:
+    """The value of an ordinary setting, for people: numbers masked, and no credentials inside a URL."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, SecretStr | SecretBytes):
+        return HIDDEN
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(map(show, value))
+    if isinstance(value, BaseModel | Mapping):
+        return "(set)"
+    text = str(value)
+    return _without_credentials(text) if "://" in text else mask_numbers(text)
+
+
+def _without_credentials(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return HIDDEN
+    host = parts.netloc.rpartition("@")[2]
+    netloc = f"{HIDDEN}@{host}" if "@" in parts.netloc else host
+    return urlunsplit((parts.scheme, netloc, parts.path, HIDDEN if parts.query else "", ""))
+
+
+def _default(name: str, info: FieldInfo) -> str | None:
+    if info.is_required():
+        return None
+    if info.default_factory is not None:
+        return "(computed)"
+    if info.default is None:
+        return None
+    return HIDDEN if is_secret(name, info) and info.default else show(info.default)
+
+
+def _deprecated(info: FieldInfo) -> str | None:
+    if not info.deprecated:
+        return None
+    message = info.deprecated if isinstance(info.deprecated, str) else getattr(info.deprecated, "message", "")
+    return str(message) or "deprecated"
+
+
+def type_name(annotation: Any) -> str:
+    """A type for people: what to write into the environment variable."""
+    if _holds_secret(annotation):
+        return "secret"
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return type_name(args[0])
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(type_name(one) for one in args if one is not type(None)))
+    if origin is Literal:
+        return f"one of {', '.join(map(str, args))}"
+    return _class_name(origin or annotation)
+
+
+def _class_name(kind: Any) -> str:
+    if not isinstance(kind, type):
+        return "text"
+    if issubclass(kind, Enum):
+        return f"one of {', '.join(str(one.value) for one in kind)}"
+    return next((words for bases, words in _WORDS if issubclass(kind, bases)), kind.__name__.lower())

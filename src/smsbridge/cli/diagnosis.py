@@ -1,0 +1,197 @@
+"""What ``smsbridge doctor`` finds out. Nothing here raises: a broken configuration is what it is for."""
+
+from __future__ import annotations
+
+import os
+import platform
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from pydantic import BaseModel
+
+from .. import environment, plugins
+from ..errors import ConfigurationError
+from ..provider import SmsProvider
+from ..settings import Settings
+from . import describe, hygiene
+
+if TYPE_CHECKING:
+    from ..environment import Found
+    from ..plugins import Plugins
+
+T = TypeVar("T")
+_PACKAGES = ("smsbridge", "httpx", "pydantic", "pydantic-settings", "pluggy", "phonenumberslite", "click")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """A setting as it stands: where its value came from (``default`` or ``not set`` if from nowhere), and what to show."""
+
+    variable: str
+    value: str | None
+    source: str
+    required: bool
+    secret: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something to know. Only an ``error`` keeps texts from being sent."""
+
+    level: Literal["error", "warning", "note"]
+    message: str
+    advice: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Diagnosis:
+    """All that was found out."""
+
+    account: str = ""
+    provider: str | None = None
+    origin: str | None = None
+    because: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    hooks: list[str] = field(default_factory=list)
+    settings: list[Value] = field(default_factory=list)
+    provider_settings: list[Value] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def works(self) -> bool:
+        """Whether sending could work."""
+        return not any(one.level == "error" for one in self.findings)
+
+    def find(self, level: Literal["error", "warning", "note"], message: str, advice: str = "") -> None:
+        """Note a finding, once."""
+        if message not in [one.message for one in self.findings]:
+            self.findings.append(Finding(level=level, message=message, advice=advice))
+
+
+def diagnose(account: str | None) -> tuple[Diagnosis, SmsProvider | None]:
+    """Look at everything that sending through ``account`` needs; also returns its provider, if it can be made."""
+    found = Diagnosis(versions=_versions(), hooks=_hook_plugins())
+    known = _try(found, plugins.default_plugins)
+    own = _read(found, Settings, None)
+    _try(found, Settings.from_env)
+    secrets_dir = own["secrets_dir"].value if "secrets_dir" in own else None
+    found.settings = _values(found, Settings, own, secrets_dir=secrets_dir)
+    _choose(found, account, own.get("provider"))
+    provider = _look_at_provider(found, known, secrets_dir) if known is not None else None
+    _look_for_strays(found, known, secrets_dir)
+    return found, provider
+
+
+def _choose(found: Diagnosis, account: str | None, setting: Found | None) -> None:
+    variable = environment.variable(None, "provider")
+    if account is not None:
+        found.account, found.because = account, "--account"
+    elif setting is not None:
+        found.account, found.because = setting.value, f"{variable}, from {setting.source}"
+    else:
+        found.account, found.because = Settings().provider, f"the default, as {variable} is not set"
+        found.find("note", "texts are printed and sent to nobody", f"to send for real, set {variable}")
+
+
+def _look_at_provider(found: Diagnosis, known: Plugins, secrets_dir: str | None) -> SmsProvider | None:
+    name = _try(found, lambda: known.account_provider(found.account))
+    cls = _try(found, lambda: known.provider_class(name)) if name is not None else None
+    if name is None or cls is None:
+        return None
+    found.provider, found.origin = name, known.origin(name)
+    if name != found.account:
+        chosen = environment.read(found.account, ["provider"])["provider"]
+        found.because += f"; {environment.variable(found.account, 'provider')}, from {chosen.source}"
+    values = _read(found, cls, found.account)
+    found.provider_settings = _values(found, cls, values, account=found.account, secrets_dir=secrets_dir)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        provider = _try(found, lambda: known.account(found.account))
+    for warning in caught:
+        found.find("warning", " ".join(str(warning.message).split()))
+    return provider
+
+
+def _read(found: Diagnosis, model: type[BaseModel], account: str | None) -> dict[str, Found]:
+    names = [name for name in model.model_fields if name != "account"]
+    values = _try(found, lambda: environment.read(account, names))
+    if values is not None:
+        return values
+    process = {name: os.environ.get(environment.variable(account, name), "").strip() for name in names}
+    return {name: environment.Found(value, "environment") for name, value in process.items() if value}
+
+
+def _values(
+    found: Diagnosis,
+    model: type[BaseModel],
+    values: dict[str, Found],
+    *,
+    account: str | None = None,
+    secrets_dir: str | None,
+) -> list[Value]:
+    result = []
+    for setting in describe.settings(model, account):
+        one = values.get(setting.name)
+        if one is None:
+            source = "missing" if setting.required else "default" if setting.default is not None else "not set"
+            shown = setting.default
+        else:
+            source = one.source
+            shown = describe.HIDDEN if setting.secret else describe.show(one.value)
+            if setting.deprecated:
+                found.find("warning", f"{setting.variable} is deprecated: {setting.deprecated}")
+            path = hygiene.file_of(source, setting.variable, secrets_dir)
+            if setting.secret and path is not None and hygiene.readable_by_others(path):
+                found.find("warning", f"{path} holds a secret, and every user here can read it", f"chmod 600 {path}")
+        result.append(
+            Value(
+                variable=setting.variable,
+                value=shown,
+                source=source,
+                required=setting.required,
+                secret=setting.secret,
+            )
+        )
+    return result
+
+
+def _look_for_strays(found: Diagnosis, known: Plugins | None, secrets_dir: str | None) -> None:
+    there = hygiene.variables(secrets_dir)
+    for value in (*found.settings, *found.provider_settings):
+        if there.get(value.variable) is False:
+            found.find("warning" if value.required else "note", f"{value.variable} is empty, which counts as not set")
+    strays = hygiene.unread(there, known) if known is not None else {}
+    for name, meant in strays.items():
+        found.find("warning", f"nothing reads {name}", f"did you mean {meant}?" if meant else "")
+
+
+def _try(found: Diagnosis, call: Callable[[], T]) -> T | None:
+    """What ``call`` returns; its exception becomes a finding."""
+    try:
+        return call()
+    except ConfigurationError as error:
+        found.find("error", str(error))
+    except Exception as error:  # noqa: BLE001  # a plugin's bug; its text may quote a setting
+        found.find("error", f"a plugin failed with {type(error).__name__}", "report this to its authors")
+    return None
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    installed = [*_PACKAGES]
+    for group in (plugins.PROVIDERS_GROUP, plugins.HOOKS_GROUP):
+        installed += sorted({point.dist.name for point in entry_points(group=group) if point.dist})
+    for name in dict.fromkeys(installed):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _hook_plugins() -> list[str]:
+    points = entry_points(group=plugins.HOOKS_GROUP)
+    return sorted(f"{one.name} ({one.dist.name} {one.dist.version})" if one.dist else one.name for one in points)

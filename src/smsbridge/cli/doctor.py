@@ -1,0 +1,171 @@
+"""``smsbridge doctor``: what is configured, why, and what is wrong with it."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .exits import Exit
+from .output import Output
+from .session import account_option, json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..client import SmsClient
+    from ..provider import SmsProvider
+    from .diagnosis import Diagnosis, Value
+
+_STYLES = {"error": "red", "warning": "yellow", "note": None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What became of the harmless call; ``call`` is None where the provider has none."""
+
+    call: str | None
+    ok: bool
+    message: str
+    advice: str = ""
+
+
+@click.command()
+@account_option
+@click.option("--live", is_flag=True, help="Also ask the provider something harmless; nothing is sent.")
+@json_option
+def doctor(*, account: str | None, live: bool, as_json: bool) -> Exit:
+    """Explain the configuration: which provider is chosen and why, each setting with its source, and what is wrong.
+
+    Secrets are never shown. With --live, the provider is asked for the balance, or for something else that sends nothing.
+
+    \b
+    Examples:
+      smsbridge doctor
+      smsbridge doctor --account otp
+      smsbridge doctor --live --json
+
+    \b
+    Exit code: 0 sending could work, 3 something is missing or wrong, 7 the live call failed.
+    """  # noqa: D301  # click reads \b as "do not wrap"
+    from .diagnosis import diagnose
+
+    out = Output(as_json=as_json)
+    found, provider = diagnose(account)
+    answer = _ask(provider) if live and provider is not None and found.works else None
+    if as_json:
+        out.json(
+            {
+                "works": found.works and (answer is None or answer.ok),
+                **asdict(found),
+                "live": asdict(answer) if answer else None,
+            }
+        )
+    else:
+        _show(out, found, answer, live=live)
+    if not found.works:
+        return Exit.CONFIGURATION
+    return Exit.OK if answer is None or answer.ok else Exit.QUERY_FAILED
+
+
+def _ask(provider: SmsProvider) -> Live:
+    """One call that sends nothing: the balance, a reference that nobody used, or an id that nobody knows."""
+    import uuid
+
+    from ..client import SmsClient
+    from ..errors import NotFoundError, SmsBridgeError
+    from .advice import advise
+
+    call = _harmless(provider)
+    if call is None:
+        return Live(call=None, ok=True, message=f"{provider.name} has no call that sends nothing")
+    try:
+        with SmsClient(provider) as client:
+            return Live(call=call, ok=True, message=_perform(client, call, f"smsbridge-doctor-{uuid.uuid4().hex[:8]}"))
+    except NotFoundError:
+        return Live(call=call, ok=True, message="it answered, and does not know an id that nobody used")
+    except SmsBridgeError as error:
+        return Live(call=call, ok=False, message=str(error), advice=advise(error))
+
+
+def _harmless(provider: SmsProvider) -> str | None:
+    from ..provider import Capability
+
+    order = (Capability.BALANCE, Capability.LOOKUP, Capability.STATUS)
+    return next((one.value for one in order if one in provider.capabilities), None)
+
+
+def _perform(client: SmsClient, call: str, nobodys: str) -> str:
+    if call == "balance":
+        left = client.balance()
+        return ", ".join(f"{one.service}: {one.amount:f} {one.unit}" for one in left) or "it answered with no balance"
+    if call == "lookup":
+        client.lookup(nobodys)
+    else:
+        client.status(nobodys)
+    return "it answered"
+
+
+def _show(out: Output, found: Diagnosis, answer: Live | None, *, live: bool) -> None:
+    chosen = found.provider or "no usable provider"
+    if found.provider and found.provider != found.account:
+        chosen += f" (account {found.account})"
+    out.rows(
+        {
+            "provider": chosen if found.provider else f"{found.account!r}: {chosen}",
+            "because of": found.because,
+            "it is from": found.origin,
+            "versions": textwrap.fill(", ".join(f"{name} {version}" for name, version in found.versions.items()), 80),
+            "hooks": ", ".join(found.hooks) or "none",
+        },
+        indent=0,
+    )
+    _show_values(out, "settings of smsbridge", found.settings)
+    _show_values(out, f"settings of {found.account}", found.provider_settings)
+    if found.findings:
+        out.line()
+    for one in found.findings:
+        out.line(f"{one.level}: {one.message}", style=_STYLES[one.level])
+        if one.advice:
+            out.line(f"  next: {one.advice}")
+    if live:
+        out.line()
+        _show_live(out, answer)
+    out.line()
+    _conclude(out, found, answer)
+
+
+def _show_values(out: Output, title: str, values: Sequence[Value]) -> None:
+    if not values:
+        return
+    out.line()
+    out.line(title, style="bold")
+    width = max(len(one.variable) for one in values)
+    shown: list[tuple[str, Any]] = [(one.value if one.value is not None else "-", one) for one in values]
+    value_width = min(40, max(len(value) for value, _ in shown))
+    for value, one in shown:
+        style = "red" if one.source == "missing" else None
+        out.line(f"  {one.variable:<{width}}  {value:<{value_width}}  {one.source}", style=style)
+
+
+def _show_live(out: Output, answer: Live | None) -> None:
+    if answer is None:
+        out.line("live: not tried, as the configuration is not complete")
+    elif answer.call is None:
+        out.line(f"live: {answer.message}")
+    else:
+        out.line(f"live: {answer.call}: {answer.message}", style="green" if answer.ok else "red")
+        if answer.advice:
+            out.line(f"  next: {answer.advice}")
+
+
+def _conclude(out: Output, found: Diagnosis, answer: Live | None) -> None:
+    errors = sum(one.level == "error" for one in found.findings)
+    if errors:
+        out.line(f"sending cannot work: {errors} error{'s' if errors > 1 else ''} above", style="red")
+    elif answer is not None and not answer.ok:
+        out.line("the configuration is complete, but the live call failed", style="red")
+    else:
+        out.line("sending can work", style="green")

@@ -1,0 +1,41 @@
+"""Exit codes, for scripts to rely on."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What the command exits with."""
+
+    OK = 0
+    INTERNAL = 1
+    USAGE = 2
+    CONFIGURATION = 3
+    REFUSED = 4
+    UNCERTAIN = 5
+    UNSUPPORTED = 6
+    QUERY_FAILED = 7
+    NOT_FOUND = 8
+    WRONG_CODE = 9
+    INTERRUPTED = 130
+
+
+MEANING = {
+    Exit.OK: "done: accepted, found, approved, or ready to send",
+    Exit.INTERNAL: "an error in smsbridge itself: please report it",
+    Exit.USAGE: "the command was not given as it should be",
+    Exit.CONFIGURATION: "a setting or a plugin is missing or wrong",
+    Exit.REFUSED: "the text was certainly not sent",
+    Exit.UNCERTAIN: "the text may have been sent: look it up before sending it again",
+    Exit.UNSUPPORTED: "the provider cannot do this; nothing was sent",
+    Exit.QUERY_FAILED: "a question that sends nothing failed",
+    Exit.NOT_FOUND: "the provider does not know this id or reference",
+    Exit.WRONG_CODE: "verify check: the code is not approved",
+    Exit.INTERRUPTED: "interrupted from the keyboard",
+}
+
+
+def table() -> str:
+    """The exit codes as lines of text."""
+    return "\n".join(f"{code.value:>5}  {meaning}" for code, meaning in MEANING.items())

@@ -1,0 +1,101 @@
+"""What lies about in the environment: variables that nothing reads, and files that others can read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+from .. import environment
+from ..errors import ConfigurationError
+from ..provider import SmsProvider
+from ..settings import Settings
+
+if TYPE_CHECKING:
+    from ..plugins import Plugins
+
+_ALIKE = 0.85
+
+
+def variables(secrets_dir: str | None) -> dict[str, bool]:
+    """Every ``SMSBRIDGE_*`` variable that is there, in upper case, and whether it has a value."""
+    found = {name: path.stat().st_size > 0 for name, path in _secret_files(secrets_dir).items()}
+    for name, value in {**_dotenv(), **os.environ}.items():
+        found[name.upper()] = bool(value and value.strip())
+    return {name: has_value for name, has_value in found.items() if name.startswith(environment.PREFIX)}
+
+
+def _secret_files(secrets_dir: str | None) -> dict[str, Path]:
+    """The files of the secrets directory, by their variable."""
+    try:
+        return (
+            {path.name.upper(): path for path in Path(secrets_dir).iterdir() if path.is_file()} if secrets_dir else {}
+        )
+    except OSError:  # the settings say so themselves
+        return {}
+
+
+def _dotenv() -> dict[str, str | None]:
+    from dotenv import dotenv_values
+
+    try:
+        return dict(dotenv_values(environment.ENV_FILE, encoding="utf-8"))
+    except (OSError, ValueError):  # the settings say so themselves
+        return {}
+
+
+def unread(there: Iterable[str], plugins: Plugins) -> dict[str, str | None]:
+    """The variables that nothing reads, each with the one that was probably meant."""
+    there = list(there)
+    known = _names_of(Settings, None)
+    accounts = [
+        name.removeprefix(environment.PREFIX).removesuffix("_PROVIDER").lower() for name in there if _is_account(name)
+    ]
+    known += [environment.variable(account, "provider") for account in accounts]
+    unsure: list[str] = []
+    for account in {*plugins.names(), *accounts}:
+        prefix = environment.variable(account, "")
+        # A provider is imported only if something looks as if it were meant for it.
+        if not get_close_matches(prefix, [name[: len(prefix)] for name in there], 1, _ALIKE):
+            continue
+        try:
+            known += _names_of(plugins.provider_class(plugins.account_provider(account)), account)
+        except ConfigurationError:  # nobody knows what it would read
+            unsure.append(prefix)
+    strays = [name for name in sorted(there) if name not in known and not name.startswith(tuple(unsure))]
+    return {name: _meant(name, known) for name in strays}
+
+
+def _is_account(name: str) -> bool:
+    return name.endswith("_PROVIDER") and name != environment.variable(None, "provider")
+
+
+def _names_of(model: type[BaseModel], account: str | None) -> list[str]:
+    skipped = {"account"} if issubclass(model, SmsProvider) else set()
+    return [environment.variable(account, name) for name in model.model_fields if name not in skipped]
+
+
+def _meant(name: str, known: Iterable[str]) -> str | None:
+    stems = {one.removeprefix(environment.PREFIX): one for one in known}
+    close = get_close_matches(name.removeprefix(environment.PREFIX), stems, 1)
+    return stems[close[0]] if close else None
+
+
+def readable_by_others(path: Path) -> bool:
+    """Whether any user of this machine can read the file (never so on Windows, which has no such bits)."""
+    try:
+        return os.name != "nt" and bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
+
+
+def file_of(source: str, variable: str, secrets_dir: str | None) -> Path | None:
+    """The file that a value came from."""
+    if source == environment.ENV_FILE:
+        return Path(environment.ENV_FILE)
+    return None if source == "environment" else _secret_files(secrets_dir).get(variable)

@@ -1,0 +1,131 @@
+"""``smsbridge send``: one text, or many."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import values
+from .exits import Exit
+from .fields import given_fields, message_options
+from .output import Output
+from .session import Watcher, account_option, json_option, number_option, open_client
+
+if TYPE_CHECKING:
+    from ..client import SmsClient
+    from ..messages import SentMessage
+
+_HELP = """Send TEXT to the phone number TO (with its country code), or the texts of a file.
+
+    TEXT - reads standard input. "Accepted" means that the provider took the text, not that it was delivered.
+
+    \b
+    Examples:
+      smsbridge send +919876543210 "Your order has shipped"
+      smsbridge send +919876543210 - < text.txt
+      smsbridge send +919876543210 "Hello" --from ACMEIN --at 2030-01-31T09:30+05:30
+      smsbridge send +919876543210 "Hello" --account otp --purpose otp --json
+      smsbridge send --many messages.jsonl
+
+    \b
+    --many FILE (- for standard input) holds one JSON object per line:
+      {"to": "+919876543210", "text": "Hello", "reference": "order-17"}
+    It may also have sender, purpose, send_at, valid_until, dlt (entity_id, template_id) and options (by provider); the
+    command's own options serve as defaults. A file is checked as a whole before anything is sent. One line is printed per
+    message as they complete; with --json, one JSON document per line.
+
+    \b
+    Exit code: 0 accepted, 4 certainly not sent, 5 may have been sent, 6 the provider cannot do this; of many, the first
+    of 5, 4, 6 that happened.
+    """
+
+
+@click.command(help=_HELP)
+@click.argument("to", required=False)
+@click.argument("text", required=False)
+@click.option("--many", metavar="FILE", help="Send the messages of a file of JSON lines.")
+@message_options
+@account_option
+@number_option
+@json_option
+def send(
+    *,
+    to: str | None,
+    text: str | None,
+    many: str | None,
+    account: str | None,
+    show_numbers: bool,
+    as_json: bool,
+    **given: Any,
+) -> Exit:
+    out = Output(as_json=as_json, show_numbers=show_numbers)
+    watcher = Watcher()
+    if many is not None:
+        if to is not None or given["reference"] is not None:
+            raise click.UsageError("--many goes without TO, TEXT and --reference")
+        from .many import send_many
+
+        with open_client(account, out) as client, _printing_aside(out):
+            return send_many(out, client, many, given_fields(client.provider.name, given))
+    if to is None or text is None:
+        raise click.UsageError("give TO and TEXT, or --many FILE")
+    content = _from_stdin() if text == "-" else text
+    with open_client(account, out, watcher=watcher) as client:
+        try:
+            with _printing_aside(out):
+                sent = client.send(to, content, **given_fields(client.provider.name, given))
+        except KeyboardInterrupt:
+            if watcher.error is None:
+                raise
+            from .advice import explain
+
+            explain(out, watcher.error, code=Exit.INTERRUPTED)
+            return Exit.INTERRUPTED
+        _show(out, client, sent, content, given["sender"])
+    return Exit.OK
+
+
+def _from_stdin() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise click.UsageError("standard input is not UTF-8") from None
+
+
+def _printing_aside(out: Output) -> contextlib.AbstractContextManager[Any]:
+    """With ``--json`` standard output is ours alone: a provider that prints has to do it elsewhere."""
+    return contextlib.redirect_stdout(sys.stderr) if out.as_json else contextlib.nullcontext()
+
+
+def _show(out: Output, client: SmsClient, sent: SentMessage, text: str, sender: str | None) -> None:
+    if out.as_json:
+        out.json({"outcome": "accepted", **values.sent_message(sent, out)})
+        return
+    if sent.provider == "console":  # it has printed all there is to see
+        out.line("accepted: printed above, and sent to nobody", style="green")
+        out.aside(f"reference: {sent.reference}")
+        out.aside("next: to send for real, set SMSBRIDGE_PROVIDER; smsbridge providers lists what is installed")
+        return
+    out.line(f"accepted: {sent.provider} took the text, which is not yet delivered", style="green")
+    out.rows(
+        {
+            "to": out.number(sent.to),
+            "from": sender or "(the provider's default)",
+            "text": text,
+            "provider": values.provider_words(sent.account, sent.provider),
+            "id": sent.id,
+            "reference": sent.reference,
+            "status": sent.status.value,
+            "segments": sent.segments,
+            "price": values.price_words(sent.price),
+            "at": sent.at,
+        }
+    )
+    from ..provider import Capability
+
+    if Capability.STATUS in client.provider.capabilities:
+        out.aside(f"next: smsbridge status {shlex.quote(sent.id)} --account {sent.account}")

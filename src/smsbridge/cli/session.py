@@ -1,0 +1,63 @@
+"""What the commands share: their common options, the client, and what is known after an interrupt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ..hookspecs import hookimpl
+from .output import Output
+
+if TYPE_CHECKING:
+    from ..client import SmsClient
+    from ..errors import SendError, UnsupportedError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_option(command: F) -> F:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
+
+
+def number_option(command: F) -> F:
+    """Add ``--show-number``."""
+    return click.option(
+        "--show-number", "show_numbers", is_flag=True, help="Print phone numbers in full instead of masked."
+    )(command)
+
+
+def account_option(command: F) -> F:
+    """Add ``--account``."""
+    return click.option(
+        "--account", metavar="NAME", help="Provider or account to use; default: what SMSBRIDGE_PROVIDER says."
+    )(command)
+
+
+class Watcher:
+    """Remembers the last failure that the hooks were told of: after Ctrl-C, what is known of the text."""
+
+    def __init__(self) -> None:
+        self.error: SendError | UnsupportedError | None = None
+
+    @hookimpl
+    def smsbridge_send_failed(self, error: SendError | UnsupportedError) -> None:
+        self.error = error
+
+
+def open_client(account: str | None, out: Output, *, watcher: Watcher | None = None) -> SmsClient:
+    """A client for ``account``, or for the one that the environment names. Raises ConfigurationError."""
+    from .. import plugins
+    from ..client import SmsClient
+    from ..settings import Settings
+
+    settings = Settings.from_env()
+    known = plugins.default_plugins()
+    provider = known.account(account or settings.provider)
+    if out.show_numbers and "show_numbers" in type(provider).model_fields:
+        provider = provider.model_copy(update={"show_numbers": True})
+    if watcher is not None:
+        known.register(watcher)
+    return SmsClient(provider, settings=settings, plugins=known)

@@ -1,0 +1,107 @@
+"""``smsbridge status``: what became of a text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from . import values
+from .exits import Exit
+from .output import Output
+from .session import account_option, json_option, number_option, open_client
+
+if TYPE_CHECKING:
+    from ..client import SmsClient
+
+
+@click.command()
+@click.argument("id", required=False)
+@click.option("--reference", metavar="REF", help="Look up by your own reference instead of the provider's id.")
+@account_option
+@number_option
+@json_option
+def status(
+    *,
+    id: str | None,
+    reference: str | None,
+    account: str | None,
+    show_numbers: bool,
+    as_json: bool,
+) -> Exit:
+    """Ask what became of the text with the provider's ID.
+
+    With --reference: was a text with this reference accepted? That settles an uncertain send if it is found. Not found
+    proves nothing, unless the provider promises otherwise.
+
+    \b
+    Examples:
+      smsbridge status 8a7f3c
+      smsbridge status 8a7f3c --account otp --json
+      smsbridge status --reference order-17
+
+    \b
+    Exit code: 0 the provider knows it, 7 the question failed, 8 it does not know it.
+    """  # noqa: D301  # click reads \b as "do not wrap"
+    if (id is None) == (reference is None):
+        raise click.UsageError("give either ID or --reference REF")
+    out = Output(as_json=as_json, show_numbers=show_numbers)
+    with open_client(account, out) as client:
+        if id is not None:
+            _show_report(out, client, id)
+        elif reference is not None:
+            _show_found(out, client, reference)
+    return Exit.OK
+
+
+def _show_report(out: Output, client: SmsClient, id: str) -> None:
+    report = client.status(id)
+    if out.as_json:
+        out.json(values.report(report, out))
+        return
+    more = "no more is to come" if report.final else "more may come"
+    out.line(f"{report.status.value} ({more})", style="green" if report.status == "delivered" else "bold")
+    out.rows(
+        {
+            "to": report.to and out.number(report.to),
+            "provider": values.provider_words(report.account, report.provider),
+            "id": report.id,
+            "reference": report.reference,
+            "code": report.code,
+            "reason": report.reason,
+            "segments": report.segments,
+            "price": values.price_words(report.price),
+            "at": report.at,
+        }
+    )
+
+
+def _show_found(out: Output, client: SmsClient, reference: str) -> None:
+    sent = client.lookup(reference)
+    if sent is None:
+        from ..errors import NotFoundError
+
+        after = client.provider.absence_proven_after
+        proof = f"; {after} after sending, this proves that it was not sent" if after is not None else ""
+        raise NotFoundError(
+            f"no text with this reference is known{proof}",
+            account=client.provider.account,
+            provider=client.provider.name,
+            reference=reference,
+        )
+    if out.as_json:
+        out.json({"outcome": "accepted", **values.sent_message(sent, out)})
+        return
+    out.line("accepted: a text with this reference was taken; do not send it again", style="green")
+    out.rows(
+        {
+            "to": sent.to and out.number(sent.to),
+            "provider": values.provider_words(sent.account, sent.provider),
+            "id": sent.id,
+            "reference": sent.reference,
+            "status": sent.status.value,
+            "segments": sent.segments,
+            "price": values.price_words(sent.price),
+            "at": sent.at,
+        }
+    )

@@ -1,0 +1,74 @@
+"""The values of smsbridge as JSON, numbers masked unless asked otherwise. The vendor's raw answer is left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..messages import Balance, DeliveryReport, Money, SentMessage, Verification
+    from .output import Output
+
+
+def sent_message(sent: SentMessage, out: Output) -> dict[str, Any]:
+    """A text that was accepted."""
+    return {
+        "account": sent.account,
+        "provider": sent.provider,
+        "id": sent.id,
+        "reference": sent.reference,
+        "to": out.number(sent.to),
+        "status": sent.status.value,
+        "segments": sent.segments,
+        "price": price(sent.price),
+        "at": sent.at,
+    }
+
+
+def report(one: DeliveryReport, out: Output) -> dict[str, Any]:
+    """What became of a text."""
+    return {
+        "account": one.account,
+        "provider": one.provider,
+        "id": one.id,
+        "reference": one.reference,
+        "to": out.number(one.to),
+        "status": one.status.value,
+        "final": one.final,
+        "code": one.code,
+        "reason": one.reason,
+        "segments": one.segments,
+        "price": price(one.price),
+        "at": one.at,
+    }
+
+
+def verification(one: Verification, out: Output) -> dict[str, Any]:
+    """A one-time code that is on its way."""
+    return {
+        "account": one.account,
+        "provider": one.provider,
+        "id": one.id,
+        "reference": one.reference,
+        "to": out.number(one.to),
+        "expires_at": one.expires_at,
+    }
+
+
+def balance(one: Balance) -> dict[str, Any]:
+    """What is left for one service."""
+    return {"service": one.service, "amount": f"{one.amount:f}", "unit": one.unit}
+
+
+def price(money: Money | None) -> dict[str, str] | None:
+    """What a text cost."""
+    return None if money is None else {"amount": f"{money.amount:f}", "unit": money.unit}
+
+
+def price_words(money: Money | None) -> str | None:
+    """What a text cost, for people."""
+    return None if money is None else f"{money.amount:f} {money.unit}"
+
+
+def provider_words(account: str, provider: str) -> str:
+    """A provider and, where it has another name, its account."""
+    return provider if account == provider else f"{provider} (account {account})"
