@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from .errors import ConfigurationError
 
 PREFIX = "SMSBRIDGE_"
 ENV_FILE = ".env"
+SHORTEST_SECRET = 4
+"""Shorter values are not looked for in texts: they would be found everywhere."""
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -84,7 +86,7 @@ def _read(account: str | None, names: Iterable[str], secrets_dir: str | None) ->
     }
 
 
-def load(model: type[M], account: str | None, *, exclude: Iterable[str] = (), **given: Any) -> M:
+def load(model: type[M], account: str | None, /, *, exclude: Iterable[str] = (), **given: Any) -> M:
     """``model`` made of the environment's settings; ``given`` fields come from the caller, ``exclude`` are not read.
 
     Raises ConfigurationError that names every variable which is missing or wrong.
@@ -104,7 +106,7 @@ def load(model: type[M], account: str | None, *, exclude: Iterable[str] = (), **
 def explain(error: ValidationError, account: str | None) -> str:
     """What is wrong, by variable and without any value: pydantic's own text would quote them."""
     lines = []
-    for one in error.errors(include_url=False, include_context=False, include_input=False):
+    for one in error.errors(include_url=False, include_context=False):
         name = ".".join(str(part) for part in one["loc"]) or "settings"
         label = variable(account, str(one["loc"][0])) if one["loc"] else variable(account, "*")
         if one["type"] == "missing":
@@ -112,8 +114,24 @@ def explain(error: ValidationError, account: str | None) -> str:
         elif one["type"] == "extra_forbidden":
             lines.append(f"there is no setting {name}")
         else:
-            lines.append(f"{label} is wrong: {one['msg'].removeprefix('Value error, ')}")
+            words = one["msg"].removeprefix("Value error, ")
+            for value in strings(one["input"]):  # a provider's own validator may have quoted it
+                words = words.replace(value, "***") if len(value) >= SHORTEST_SECRET else words
+            lines.append(f"{label} is wrong: {words}")
     return "; ".join(lines)
+
+
+def strings(value: Any, *, secret_only: bool = False) -> Iterator[str]:
+    """Every string, or only every SecretStr, in ``value``, however deep."""
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, str):
+        if not secret_only:
+            yield value
+    elif isinstance(value, BaseModel | Mapping | list | tuple | set | frozenset):
+        inner = vars(value) if isinstance(value, BaseModel) else value
+        for one in inner.values() if isinstance(inner, Mapping) else inner:
+            yield from strings(one, secret_only=secret_only)
 
 
 def _parse(model: type[BaseModel], name: str, value: str) -> Any:
@@ -123,7 +141,7 @@ def _parse(model: type[BaseModel], name: str, value: str) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if kind else value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value  # pydantic says what it should have been
 
 

@@ -34,7 +34,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from . import environment
 from .errors import ConfigurationError, SignatureError, UnsupportedError
@@ -136,8 +136,8 @@ class SmsProvider(BaseModel, ABC):
         try:
             super().__init__(**settings)
         except ValidationError as error:
-            account = settings.get("account") or type(self).name
-            problem = environment.explain(error, account)
+            account = settings.get("account")
+            problem = environment.explain(error, account if account and isinstance(account, str) else type(self).name)
         settings.clear()  # the frame of a traceback should hold no token
         if problem is not None:  # raised here, so that the cause, which holds the values, is not kept
             raise ConfigurationError(f"provider {type(self).name}: {problem}")
@@ -310,8 +310,7 @@ class SmsProvider(BaseModel, ABC):
 
     def secrets(self) -> list[str]:
         """Every secret among the settings, for those who must keep them out of texts."""
-        values = (getattr(self, name) for name in type(self).model_fields)
-        return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        return list(environment.strings(self, secret_only=True))
 
     def insecure_urls(self) -> dict[str, str]:
         """Settings that name a plain-http URL of another machine."""
@@ -377,9 +376,6 @@ class Wrapper(SmsProvider):
 
     def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
         return self.inner.acknowledge(events)
-
-    def secrets(self) -> list[str]:
-        return [*super().secrets(), *self.inner.secrets()]
 
 
 def _is_insecure(url: str) -> bool:

@@ -14,7 +14,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    provider: str = Field(default="console", description="Provider or account that SmsClient() uses.")
+    provider: str = Field(
+        default="console", pattern="^[a-z0-9]+$", description="Provider or account that SmsClient() uses."
+    )
     timeout: float = Field(
         default=30, gt=0, allow_inf_nan=False, description="Seconds to wait for a connection, and for each answer."
     )

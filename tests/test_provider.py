@@ -1,0 +1,276 @@
+"""A provider is a frozen model of its settings; what it cannot do it refuses."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from pydantic import SecretStr, ValidationError, model_validator
+
+from scripted import TO, HttpProvider, drive, message, provider
+from smsbridge.errors import ConfigurationError, PayloadError, SignatureError, UnsupportedError
+from smsbridge.http import HttpRequest, HttpResponse
+from smsbridge.messages import Dlt, Message, SentMessage, Verification
+from smsbridge.provider import Capability, InsecureUrlWarning, Options, SmsProvider, Wrapper
+
+VALUE = "SECRET-VALUE-5521"
+WEBHOOK = HttpRequest(method="POST", url="https://us.example/hook")
+
+
+class AcmeOptions(Options):
+    flash: bool = False
+
+
+class AcmeProvider(SmsProvider):
+    name = "acme"
+    options: ClassVar = AcmeOptions
+
+    token: SecretStr
+    retries: int = 0
+    keys: tuple[SecretStr, ...] = ()
+    base_url: str = "https://api.acme.example"
+
+    @model_validator(mode="after")
+    def _together(self):
+        if self.retries > 9:
+            raise ValueError(f"too many retries for {self.token.get_secret_value()}")
+        return self
+
+    def send(self, message):
+        yield from ()
+        return self.accepted(message, id="1")
+
+
+# --- settings -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_constructor_reads_nothing_from_outside(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_ACME_RETRIES", "3")
+    assert AcmeProvider(token="t").retries == 0
+
+
+def test_from_env_reads_the_variables_of_its_own_name(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_ACME_TOKEN", "t")
+    monkeypatch.setenv("SMSBRIDGE_ACME_ACCOUNT", "not read")
+    made = AcmeProvider.from_env()
+    assert (made.account, made.token.get_secret_value()) == ("acme", "t")
+
+
+def test_from_env_reads_the_variables_of_an_account_and_inherits_nothing(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_ACME_RETRIES", "3")
+    monkeypatch.setenv("SMSBRIDGE_OTP_TOKEN", "t")
+    made = AcmeProvider.from_env("otp")
+    assert (made.account, made.retries) == ("otp", 0)
+    monkeypatch.delenv("SMSBRIDGE_OTP_TOKEN")
+    monkeypatch.setenv("SMSBRIDGE_ACME_TOKEN", "t")
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_OTP_TOKEN is missing"):
+        AcmeProvider.from_env("otp")
+
+
+def test_a_provider_is_frozen_and_shows_no_secret():
+    made = AcmeProvider(token=VALUE)
+    with pytest.raises(ValidationError):
+        made.retries = 1
+    assert VALUE not in f"{made!r} {made}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "SMSBRIDGE_ACME_TOKEN is missing"),
+        ({"token": [VALUE]}, "SMSBRIDGE_ACME_TOKEN is wrong"),
+        ({"token": VALUE, "retries": VALUE}, "SMSBRIDGE_ACME_RETRIES is wrong"),
+        ({"token": VALUE, "retries": 10}, "is wrong: too many retries"),
+        ({"token": VALUE, "tokn": VALUE}, "there is no setting tokn"),
+        ({"token": VALUE, "account": [1]}, "ACCOUNT is wrong"),
+    ],
+)
+def test_a_bad_setting_given_by_hand_is_named_and_its_value_is_nowhere_in_the_error(settings, words):
+    with pytest.raises(ConfigurationError, match=f"^provider acme: .*{words}") as caught:
+        AcmeProvider(**settings)
+    error = caught.value
+    assert VALUE not in str(error)
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    assert VALUE not in str([one.locals for one in shown.stack if Path(one.filename).name == "provider.py"])
+
+
+def test_a_class_without_send_cannot_be_made():
+    class Nothing(SmsProvider):
+        name = "nothing"
+
+    with pytest.raises(TypeError, match="send"):
+        Nothing()
+
+
+def test_all_secrets_are_known_to_those_who_hide_them():
+    assert AcmeProvider(token="a", keys=("b", "c")).secrets() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("url", ["http://api.acme.example", "http://10.0.0.1:8000/x", "http://localhost.evil.example"])
+def test_a_plain_http_url_warns_and_names_the_setting(url):
+    with pytest.warns(InsecureUrlWarning, match="SMSBRIDGE_ACME_BASE_URL"):
+        AcmeProvider(token="t", base_url=url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a.example", "http://localhost:1", "http://127.0.0.1", "http://[::1]:8000", "http://a.localhost"]
+)
+def test_https_and_this_machine_do_not_warn(url):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        AcmeProvider(token="t", base_url=url)
+
+
+def test_a_url_that_cannot_be_read_is_a_bad_setting():
+    with pytest.raises(ConfigurationError, match="provider acme"):
+        AcmeProvider(token="t", base_url=f"http://[{VALUE}")
+
+
+# --- what it can do -------------------------------------------------------------------------------------------------------
+
+SENT = SentMessage(account="acme", provider="acme", id="1")
+VERIFICATION = Verification(account="acme", provider="acme", id="1")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda one: one.send_batch([message()]),
+        lambda one: one.status(SENT),
+        lambda one: one.lookup("ref"),
+        lambda one: one.balance(),
+        lambda one: one.start_verification(message()),
+        lambda one: one.check_verification(VERIFICATION, "1"),
+        lambda one: one.cancel_verification(VERIFICATION),
+        lambda one: one.parse(WEBHOOK),
+    ],
+)
+def test_all_but_send_is_unsupported_unless_it_is_implemented(call):
+    with pytest.raises(UnsupportedError, match="provider acme does not support") as caught:
+        call(AcmeProvider(token="t"))
+    assert caught.value.account == "acme"
+
+
+def test_a_provider_that_cannot_verify_a_webhook_refuses_it():
+    with pytest.raises(SignatureError, match="cannot tell"):
+        AcmeProvider(token="t").verify(WEBHOOK)
+
+
+def test_capabilities_follow_from_what_is_implemented():
+    assert AcmeProvider(token="t").capabilities == frozenset()
+    assert HttpProvider.declared_capabilities() == set(Capability) - {Capability.BATCH}
+
+
+@pytest.mark.parametrize("field", ["sender", "send_at", "valid_until", "dlt"])
+def test_a_field_that_a_provider_does_not_honour_is_refused_and_not_dropped(field):
+    values = {"sender": "ACME", "dlt": Dlt(entity_id="1")}
+    one = message(**{field: values.get(field, datetime.now(UTC))})
+    with pytest.raises(UnsupportedError, match=f"these fields of a message: {field}$"):
+        AcmeProvider(token="t").check(one)
+    provider(base=AcmeProvider, __init__=lambda self: SmsProvider.__init__(self, token="t"), supports={field}).check(
+        one
+    )
+
+
+def test_purpose_and_reference_are_for_every_provider():
+    AcmeProvider(token="t").check(Message(to=TO, text="x", purpose="promotional", reference="r"))
+
+
+def test_verifications_have_supported_fields_of_their_own():
+    made = provider(supports={"sender"}, verification_supports=frozenset())
+    made.check(message(sender="A"))
+    with pytest.raises(UnsupportedError):
+        made.check(message(sender="A"), verification=True)
+
+
+def test_options_are_checked_for_the_chosen_provider_and_ignored_for_others():
+    acme = AcmeProvider(token="t")
+    acme.check(message(options={"other": {"anything": 1}, "acme": {"flash": True}}))
+    assert acme.options_of(message(options={"acme": {"flash": True}})) == AcmeOptions(flash=True)
+    assert acme.options_of(message()) == AcmeOptions()
+
+
+@pytest.mark.parametrize("options", [{"flsh": True}, {"flash": VALUE}])
+def test_an_unknown_or_wrong_option_is_named_without_its_value(options):
+    with pytest.raises(UnsupportedError, match=next(iter(options))) as caught:
+        AcmeProvider(token="t").check(message(options={"acme": options}))
+    assert VALUE not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_an_accepted_message_carries_account_reference_number_and_time():
+    sent = AcmeProvider(token="t", account="otp").accepted(message(), id="7")
+    assert (sent.account, sent.provider, sent.id, sent.reference, sent.to) == ("otp", "acme", "7", "ref-1", TO)
+    assert sent.at.utcoffset().total_seconds() == 0
+
+
+# --- wrappers -------------------------------------------------------------------------------------------------------------
+
+
+class PlainWrapper(Wrapper):
+    name = "plain"
+
+
+def test_a_wrapper_passes_every_operation_on():
+    inner = provider(
+        base=HttpProvider,
+        send_batch=lambda self, messages: messages,
+        send=lambda self, message: ("send", message),
+        batch_key=lambda self, message: "key",
+        batch_size=7,
+        status=lambda self, sent: ("status", sent),
+        lookup=lambda self, reference: ("lookup", reference),
+        balance=lambda self: "balance",
+        start_verification=lambda self, message: ("start", message),
+        check_verification=lambda self, verification, code: ("check", verification, code),
+        cancel_verification=lambda self, verification: ("cancel", verification),
+        verify=lambda self, webhook: (_ for _ in ()).throw(SignatureError("inner")),
+        handshake=lambda self, webhook: HttpResponse(status=299),
+        parse=lambda self, webhook: ["event"],
+        acknowledge=lambda self, events: HttpResponse(status=298),
+    )
+    outer = PlainWrapper(inner=inner)
+    one = message()
+    assert outer.send(one) == ("send", one)
+    assert outer.send_batch([one]) == [one]
+    assert (outer.batch_key(one), outer.batch_size) == ("key", 7)
+    assert outer.status(SENT) == ("status", SENT)
+    assert outer.lookup("r") == ("lookup", "r")
+    assert outer.balance() == "balance"
+    assert outer.start_verification(one) == ("start", one)
+    assert outer.check_verification(VERIFICATION, "1") == ("check", VERIFICATION, "1")
+    assert outer.cancel_verification(VERIFICATION) == ("cancel", VERIFICATION)
+    with pytest.raises(SignatureError, match="inner"):
+        outer.verify(WEBHOOK)
+    assert outer.handshake(WEBHOOK).status == 299
+    assert outer.parse(WEBHOOK) == ["event"]
+    assert outer.acknowledge([]).status == 298
+
+
+def test_a_wrapper_can_do_what_the_inner_one_can_and_knows_both_accounts_and_all_secrets():
+    outer = PlainWrapper(inner=AcmeProvider(token=VALUE, account="otp"))
+    assert outer.capabilities == frozenset()
+    assert outer.accounts == {"plain", "otp"}
+    assert outer.secrets() == [VALUE]
+    with pytest.raises(UnsupportedError, match="provider acme"):
+        outer.check(message(sender="x"))
+    assert VALUE not in repr(outer)
+
+
+def test_a_wrapper_overrides_every_method_of_a_provider():
+    kept = {"unsupported", "accepted", "options_of", "from_env", "declared_capabilities", "insecure_urls", "secrets"}
+    methods = {name for name, one in vars(SmsProvider).items() if not name.startswith("_") and inspect.isfunction(one)}
+    assert methods - kept <= {*vars(Wrapper), "model_post_init"}
+
+
+def test_a_webhook_of_a_scripted_provider_needs_its_secret():
+    with pytest.raises(PayloadError):
+        HttpProvider(webhook_secret="s").parse(HttpRequest(method="POST", url="https://us.example", body=b"{}"))
+    assert drive(AcmeProvider(token="t").send(message())).id == "1"
