@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, TypedDict, Unpack
+from urllib.parse import parse_qsl
 
 import httpx
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -123,21 +123,23 @@ class SandboxApp:
         return handler
 
     async def _read(self, scope: Scope, receive: Receive) -> tuple[Call, Answer | None]:
-        request = Request(scope, receive)
         chunks: list[bytes] = []
-        size, problem = 0, None
-        async for chunk in request.stream():
+        size, problem, more = 0, None, True
+        while more:
+            message = await receive()
+            chunk, more = message.get("body", b""), message.get("more_body", False)
             size += len(chunk)
             if size > LARGEST:
                 problem, chunks = error(413, "Request body too large."), []
-            elif chunk:
+            else:
                 chunks.append(chunk)
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         call = Call(
-            method=request.method,
+            method=scope["method"],
             path=relative(scope["path"]),
-            origin=f"{request.url.scheme}://{request.headers.get('host', 'localhost')}",
-            query=dict(request.query_params),
-            headers=dict(request.headers),
+            origin=f"{scope.get('scheme', 'http')}://{headers.get('host', 'localhost')}",
+            query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
+            headers=headers,
             body=b"".join(chunks),
         )
         return call, problem
