@@ -54,6 +54,8 @@ class Plugins:
         ``origin`` names it in errors. Raises ConfigurationError for hooks that would not work and for names already taken.
         """
         origin = origin or str(getattr(plugin, "__name__", type(plugin).__name__))
+        if self._manager.is_registered(plugin):
+            raise ConfigurationError(f"plugin {origin} is registered already")
         _refuse_dead_hooks(plugin, origin)
         try:
             self._manager.register(plugin)
@@ -76,22 +78,19 @@ class Plugins:
             classes = list(hook())
         except Exception as error:
             raise ConfigurationError(f"plugin {origin}: smsbridge_providers() failed: {_describe(error)}") from error
+        taken = dict(self._classes)
         for cls in classes:
             name = getattr(cls, "name", None)
             if not (isinstance(cls, type) and issubclass(cls, SmsProvider) and isinstance(name, str)):
                 raise ConfigurationError(f"plugin {origin}: smsbridge_providers() must return classes of SmsProvider")
             if not _NAME.fullmatch(name) or name in _RESERVED:
                 raise ConfigurationError(f"plugin {origin}: {name!r} cannot be a provider's name (a-z and 0-9)")
-            if self._origins.get(name, origin) != origin or (
-                name in BUILTIN and not origin.startswith(f"{__package__}.")
-            ):
-                raise ConfigurationError(
-                    f"two providers are named {name!r}: in {self._origins.get(name, 'smsbridge itself')} and in {origin};"
-                    " uninstall one"
-                )
-        for cls in classes:
-            self._classes[cls.name] = cls
-            self._origins[cls.name] = origin
+            is_ours = name in BUILTIN and not origin.startswith(f"{__package__}.")
+            if is_ours or taken.setdefault(name, cls) is not cls:
+                other = "smsbridge itself" if is_ours else self._origins.get(name, origin)
+                raise ConfigurationError(f"two providers are named {name!r}: in {other} and in {origin}; uninstall one")
+        self._classes = taken
+        self._origins |= {cls.name: origin for cls in classes}
         return classes
 
     # --- providers and accounts ---------------------------------------------------------------------------------------
@@ -114,6 +113,8 @@ class Plugins:
         """
         points = list(entry_points(group=PROVIDERS_GROUP, name=name))
         origins = [*(["smsbridge itself"] if name in BUILTIN else []), *map(_origin, points)]
+        if name not in BUILTIN and self._origins.get(name, "") not in {"", *origins}:
+            origins.append(self._origins[name])  # a plugin of another name, or one registered by hand, brought it too
         if len(origins) > 1:
             raise ConfigurationError(f"two providers are named {name!r}: in {' and in '.join(origins)}; uninstall one")
         if name not in self._classes:
@@ -162,6 +163,8 @@ class Plugins:
                 f"no provider {name!r}; have {', '.join(self.names())}; try: pip install smsbridge-{name},"
                 f" or, for an account of that name, set {variable}"
             )
+        if not _NAME.fullmatch(chosen.value):
+            raise ConfigurationError(f"{variable} is not the name of a provider (lower-case letters and digits only)")
         if name in _RESERVED:
             raise ConfigurationError(f"{name!r} cannot be the name of an account: settings of smsbridge begin with it")
         return chosen.value
