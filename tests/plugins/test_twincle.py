@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
@@ -31,7 +32,9 @@ from smsbridge.messages import Dlt, Message, Money, Purpose, Status
 from smsbridge.plugins import Plugins
 from smsbridge.provider import Capability, InsecureUrlWarning
 from smsbridge.sending import attempt, attempt_batch
-from smsbridge_twincle import TwincleProvider
+from smsbridge_twincle import TwincleOptions, TwincleProvider, vocabulary
+
+README = Path(__file__).parents[2] / "plugins" / "twincle" / "README.md"
 
 TOKEN = "dummy-token-not-a-secret"
 NUMBER, OTHER = "919876543210", "919812345678"
@@ -185,6 +188,21 @@ def test_a_wrong_setting_is_named_and_not_shown(setting, value):
 def test_a_missing_token_is_named():
     with pytest.raises(ConfigurationError, match="SMSBRIDGE_TWINCLE_ACCESS_TOKEN is missing"):
         TwincleProvider(base_url="https://twincle.test/")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *(name.upper() for name in TwincleProvider.model_fields if name != "account"),
+        *(name for name in TwincleOptions.model_fields),
+        *(outcome.reason for outcome in vocabulary.STATUSES.values() if outcome.error),
+        *(outcome.error.__name__ for outcome in vocabulary.STATUSES.values() if outcome.error),
+        *(meaning.reason for meaning in vocabulary.ERRORS.values() if meaning.reason),
+        *(meaning.error.__name__ for meaning in vocabulary.ERRORS.values()),
+    ],
+)
+def test_the_readme_names_every_setting_option_reason_and_error(word):
+    assert f"`{word}`" in README.read_text(encoding="utf-8")
 
 
 # --- what goes out --------------------------------------------------------------------------------------------------------
