@@ -1,1 +1,50 @@
-"""For tests: the contract kit for providers, and the outbox for applications."""
+"""For tests: the contract kit for providers, and the outbox for applications. Needs pytest: ``smsbridge[testing]``.
+
+- :class:`ProviderContract`: subclass it, supply samples, and pytest proves that a provider keeps the contract. Its samples
+  are :class:`Refusal`, :class:`Row`, :class:`Webhook` and :func:`dummy_secret`.
+- :class:`FakeWire` and :func:`drive`: run a provider's flow, or a whole client, without a network.
+- :class:`Outbox`: what the fixture ``sms_outbox`` gives to an application's tests.
+
+The names are loaded when they are used, so that the pytest plugin costs nothing where it is not.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .contract import ProviderContract as ProviderContract
+    from .outbox import Outbox as Outbox
+    from .outbox import Posted as Posted
+    from .samples import Refusal as Refusal
+    from .samples import Row as Row
+    from .samples import Webhook as Webhook
+    from .samples import dummy_secret as dummy_secret
+    from .wire import FakeWire as FakeWire
+    from .wire import drive as drive
+
+_HOME = {
+    "FakeWire": "wire",
+    "Outbox": "outbox",
+    "Posted": "outbox",
+    "ProviderContract": "contract",
+    "Refusal": "samples",
+    "Row": "samples",
+    "Webhook": "samples",
+    "drive": "wire",
+    "dummy_secret": "samples",
+}
+__all__ = sorted(_HOME)  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDunderAll]  # one table for both
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

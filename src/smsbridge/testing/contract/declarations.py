@@ -1,0 +1,156 @@
+"""What a provider says of itself must be true, and its settings must come from where they should."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from smsbridge import environment
+from smsbridge.errors import ConfigurationError, UnsupportedError
+from smsbridge.http import HttpRequest
+from smsbridge.messages import SentMessage, Verification
+from smsbridge.provider import OPTIONAL_FIELDS, Capability, SmsProvider
+from smsbridge.testing.samples import SECRET_MARK
+from smsbridge.testing.wire import FakeWire, drive
+
+from .kit import BY_NAME, CODE, Kit, describe
+
+
+class Declarations(Kit):
+    """Name, fields, capabilities and settings."""
+
+    def test_its_name_is_one_that_an_entry_point_can_have(self) -> None:
+        name = getattr(self._class(), "name", None)
+        assert isinstance(name, str), "give the class a `name`"
+        assert re.fullmatch("[a-z0-9]+", name), f"the name {name!r} may have lower-case letters and digits only"
+
+    def test_it_supports_only_fields_that_exist(self) -> None:
+        provider = self._class()
+        for attribute in ("supports", "verification_supports"):
+            unknown = set(getattr(provider, attribute)) - set(OPTIONAL_FIELDS)
+            assert not unknown, f"`{attribute}` names {sorted(unknown)}; there are only {', '.join(OPTIONAL_FIELDS)}"
+
+    def test_what_belongs_together_is_implemented_together(self) -> None:
+        provider = self._class()
+        has = {
+            name: getattr(provider, name) is not getattr(SmsProvider, name)
+            for name in ("start_verification", "check_verification", "cancel_verification", "parse", "verify", "handshake")
+        }
+        assert has["start_verification"] == has["check_verification"], (
+            "implement start_verification and check_verification together: a code that cannot be checked is of no use"
+        )
+        assert has["start_verification"] or not has["cancel_verification"], "cancel_verification has nothing to cancel"
+        assert has["parse"] == has["verify"], (
+            "implement parse and verify together: without verify, every webhook is refused; without parse, none is read"
+        )
+        assert has["parse"] or not has["handshake"], "a handshake needs verify and parse beside it"
+        if self.can(Capability.BATCH):
+            size = getattr(provider, "batch_size", None)
+            assert isinstance(size, int | property), "send_batch needs `batch_size`, the most messages per request"
+            assert isinstance(size, property) or size >= 2, "a batch of one is no batch: `batch_size` must be 2 or more"
+        assert provider.absence_proven_after is None or self.can(Capability.LOOKUP), (
+            "`absence_proven_after` is about lookup, which is not implemented"
+        )
+
+    def test_what_it_cannot_do_is_unsupported_and_asks_nobody(self) -> None:
+        provider = self.make()
+        sent = SentMessage(account=provider.account, provider=provider.name, id="1")
+        verification = Verification(account=provider.account, provider=provider.name, id="1")
+        arguments: dict[Capability, tuple[str, tuple[Any, ...]]] = {
+            Capability.BATCH: ("send_batch", ([self.message()],)),
+            Capability.STATUS: ("status", (sent,)),
+            Capability.LOOKUP: ("lookup", ("reference",)),
+            Capability.BALANCE: ("balance", ()),
+            Capability.VERIFICATION: ("check_verification", (verification, CODE)),
+            Capability.CANCEL_VERIFICATION: ("cancel_verification", (verification,)),
+            Capability.WEBHOOKS: ("parse", (HttpRequest(method="POST", url="https://app.example/sms"),)),
+        }
+        for capability, (name, given) in arguments.items():
+            if self.can(capability):
+                continue
+            with pytest.raises(UnsupportedError):
+                result = getattr(provider, name)(*given)
+                drive(result, FakeWire())
+
+    def test_what_it_declares_it_does(self) -> None:
+        """A method that is there and only raises UnsupportedError declares a capability that does not exist."""
+        liars = []
+        for name, capability in (
+            ("send_batch", Capability.BATCH),
+            ("status", Capability.STATUS),
+            ("lookup", Capability.LOOKUP),
+            ("balance", Capability.BALANCE),
+            ("start_verification", Capability.VERIFICATION),
+            ("cancel_verification", Capability.CANCEL_VERIFICATION),
+        ):
+            if self.can(capability):
+                outcome = self.run(BY_NAME[name])
+                if any(isinstance(one, UnsupportedError) for one in outcome.each()):
+                    liars.append(name)
+        assert not liars, f"{', '.join(liars)} is implemented but raises UnsupportedError: remove the method instead"
+
+    # --- settings -----------------------------------------------------------------------------------------------------
+
+    def test_the_samples_hold_dummy_secrets_only(self) -> None:
+        for name, value in self._values().items():
+            if isinstance(value, SecretStr) and value.get_secret_value():
+                text = value.get_secret_value()
+                assert SECRET_MARK in text or text in self.secrets, (
+                    f'set settings["{name}"] = dummy_secret("{name}"), or name the value in `secrets` if the vendor needs '
+                    "another form: the kit greps for them"
+                )
+
+    def test_a_setting_that_holds_a_secret_is_a_secretstr(self) -> None:
+        for name, value in self._values().items():
+            secret = isinstance(value, str) and (SECRET_MARK in value or value in self.secrets)
+            assert not secret, f"`{name}` holds a secret but is a plain string: declare it as pydantic's SecretStr"
+
+    def test_the_environment_makes_the_same_provider(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        provider = self.make()
+        for name, value in self._values().items():
+            text = _as_variable(value)
+            if text is not None:
+                monkeypatch.setenv(environment.variable(provider.name, name), text)
+        assert type(provider).from_env() == provider, (
+            f"{type(provider).__name__}.from_env() differs from the provider made by hand from the same settings"
+        )
+        for name, value in self._values().items():
+            text = _as_variable(value)
+            if text is not None:
+                monkeypatch.setenv(environment.variable("second", name), text)
+        assert type(provider).from_env("second").account == "second", "from_env must keep the name of the account"
+
+    def test_a_missing_setting_is_named_by_its_variable(self) -> None:
+        provider = self._class()
+        required = [name for name, one in provider.model_fields.items() if one.is_required() and name != "account"]
+        if not required:
+            pytest.skip(f"{provider.__name__} has no setting that is required")
+        with pytest.raises(ConfigurationError) as raised:
+            provider.from_env()
+        for name in required:
+            assert environment.variable(provider.name, name) in str(raised.value), f"the error does not name {name}"
+
+    def test_the_account_is_kept(self) -> None:
+        provider = self.make(account="second")
+        outcome = self.run(BY_NAME["send"], provider=provider)
+        assert outcome.error is None, f"the sample answer is not accepted: {describe(outcome.error)}"
+        assert (outcome.value.account, outcome.value.provider) == ("second", provider.name), (
+            "a SentMessage names the account and the provider: make it with self.accepted(message, id=...)"
+        )
+
+    def _values(self) -> dict[str, Any]:
+        provider = self.make()
+        return {name: getattr(provider, name) for name in type(provider).model_fields if name != "account"}
+
+
+def _as_variable(value: Any) -> str | None:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value() or None
+    if isinstance(value, bool | int | float | str | Path):
+        return str(value) or None
+    return json.dumps(value) if isinstance(value, list | dict) and value else None

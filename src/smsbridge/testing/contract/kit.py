@@ -1,0 +1,332 @@
+"""The mechanics of the contract kit: operations, outcomes, and which cases there are to collect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import pytest
+
+from smsbridge import environment
+from smsbridge.errors import UncertainError
+from smsbridge.http import Flow, HttpRequest, HttpResponse
+from smsbridge.messages import Result, SentMessage, Verification
+from smsbridge.provider import Capability, SmsProvider
+from smsbridge.sending import attempt, attempt_batch, attempt_verification, deliver_batch, query
+from smsbridge.testing.samples import Row, Samples
+from smsbridge.testing.wire import Answer, FakeWire, Reply, drive
+
+T = TypeVar("T")
+CODE = "918273"
+"""The one-time code that the kit asks about; nobody may log it."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of an operation: a value or an error, and what was asked on the way."""
+
+    requests: list[HttpRequest] = field(default_factory=list)
+    value: Any = None
+    error: Exception | None = None
+
+    def each(self) -> list[Any]:
+        """What became of each message: the error, or what was returned."""
+        if self.error is not None:
+            return [self.error]
+        if isinstance(self.value, list) and self.value and all(isinstance(one, Result) for one in self.value):
+            return [one.error or one.sent for one in self.value]
+        return [self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Something that a provider can do, in the three ways in which the kit does it, and a good answer to it."""
+
+    name: str
+    capability: Capability | None
+    sends: bool
+    raw: Callable[[Any, SmsProvider], Flow[Any]]
+    """The provider's own flow."""
+    guarded: Callable[[Any, SmsProvider], Flow[Any]]
+    """Through smsbridge.sending, which classifies."""
+    call: Callable[[Any, Any], Any]
+    """Through a client of either colour; what AsyncSmsClient returns has to be awaited."""
+    answer: Callable[[Any], HttpResponse]
+
+
+def _asking(name: str, capability: Capability, arguments: Callable[[Any, SmsProvider], tuple[Any, ...]], answer: Any) -> Operation:
+    def raw(kit: Kit, provider: SmsProvider) -> Flow[Any]:
+        flow: Flow[Any] = getattr(provider, name)(*arguments(kit, provider))
+        return flow
+
+    def guarded(kit: Kit, provider: SmsProvider) -> Flow[Any]:
+        given = arguments(kit, provider)
+        return query(provider, lambda: getattr(provider, name)(*given))
+
+    def call(kit: Kit, client: Any) -> Any:
+        return getattr(client, name)(*arguments(kit, client.provider))
+
+    return Operation(name, capability, False, raw, guarded, call, answer)
+
+
+OPERATIONS = (
+    Operation(
+        "send",
+        None,
+        True,
+        lambda kit, provider: provider.send(kit.message()),
+        lambda kit, provider: attempt(provider, kit.message()),
+        lambda kit, client: client.send(kit.message()),
+        lambda kit: kit.accepts(kit.message(), kit.vendor_id(0)),
+    ),
+    Operation(
+        "send_batch",
+        Capability.BATCH,
+        True,
+        lambda kit, provider: provider.send_batch(kit.batch()),
+        lambda kit, provider: attempt_batch(provider, kit.batch()),
+        lambda kit, client: client._run(deliver_batch(client.plugins, client.provider, kit.batch())),
+        lambda kit: kit.accepts_batch([Row(message, kit.vendor_id(n)) for n, message in enumerate(kit.batch())]),
+    ),
+    Operation(
+        "start_verification",
+        Capability.VERIFICATION,
+        True,
+        lambda kit, provider: provider.start_verification(kit.verification_message()),
+        lambda kit, provider: attempt_verification(provider, kit.verification_message()),
+        lambda kit, client: client.start_verification(kit.verification_message()),
+        lambda kit: kit.starts_verification(kit.verification_message(), kit.vendor_id(0)),
+    ),
+    _asking(
+        "status",
+        Capability.STATUS,
+        lambda kit, provider: (kit.sent(provider),),
+        lambda kit: kit.reports(kit.sent(kit.make()), next(iter(kit.status_words), "")),
+    ),
+    _asking(
+        "lookup",
+        Capability.LOOKUP,
+        lambda kit, provider: (kit.sent(provider).reference,),
+        lambda kit: kit.finds(kit.message(), kit.vendor_id(0)),
+    ),
+    _asking("balance", Capability.BALANCE, lambda kit, provider: (), lambda kit: kit.tells_balance()),
+    _asking(
+        "check_verification",
+        Capability.VERIFICATION,
+        lambda kit, provider: (kit.verification(provider), CODE),
+        lambda kit: kit.approves(kit.verification(kit.make())),
+    ),
+    _asking(
+        "cancel_verification",
+        Capability.CANCEL_VERIFICATION,
+        lambda kit, provider: (kit.verification(provider),),
+        lambda kit: kit.cancels(kit.verification(kit.make())),
+    ),
+)
+BY_NAME = {operation.name: operation for operation in OPERATIONS}
+Cases = Iterable[Any]
+
+
+class Kit(Samples):
+    """What the standard tests are made of. Nothing here is for overriding."""
+
+    _needs_http: ClassVar[str] = "makes no HTTP requests (`accepts` is not overridden)"
+
+    @pytest.fixture(autouse=True)
+    def _contract_setup(
+        self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> Iterator[None]:
+        """An empty working directory, no settings around, and the expected failures marked."""
+        monkeypatch.chdir(tmp_path)
+        for name in self._variables():
+            monkeypatch.delenv(name, raising=False)
+        node = request.node
+        reason = self.expected_failures.get(node.name) or self.expected_failures.get(node.originalname)
+        if reason:
+            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+        yield
+
+    @staticmethod
+    def _variables() -> list[str]:
+        import os
+
+        return [name for name in os.environ if name.upper().startswith(environment.PREFIX)]
+
+    # --- providers and wires ------------------------------------------------------------------------------------------
+
+    def make(self, **changes: Any) -> SmsProvider:
+        """The provider of the samples, with ``changes`` to its settings."""
+        return self.provider_class(**{**self.settings, **changes})
+
+    @classmethod
+    def can(cls, capability: Capability | None) -> bool:
+        """Whether the provider declares ``capability``."""
+        return capability is None or capability in cls._class().declared_capabilities()
+
+    @classmethod
+    def _class(cls) -> type[SmsProvider]:
+        found = getattr(cls, "provider_class", None)
+        if not (isinstance(found, type) and issubclass(found, SmsProvider)):
+            pytest.fail(f"{cls.__name__} needs `provider_class = YourProvider`, a subclass of SmsProvider.")
+        return found
+
+    @classmethod
+    def uses_http(cls) -> bool:
+        """Whether there is a vendor to answer."""
+        return cls.accepts is not Samples.accepts
+
+    def wire(self, reply: Reply | None = None, *, then: Reply | None = None) -> FakeWire:
+        """A wire on which ``reply`` (and ``then``, for later requests) answers all but preliminary requests."""
+        asked = 0
+
+        def answer(request: HttpRequest) -> Answer:
+            nonlocal asked
+            first = self.preliminary(request)
+            if first is not None:
+                return first
+            asked += 1
+            chosen = then if then is not None and asked > 1 else reply
+            if chosen is None:
+                pytest.fail(f"{self._class().__name__} asked for {request!r}, but `accepts` is not overridden.")
+            return chosen if isinstance(chosen, HttpResponse | Exception) else chosen(request)
+
+        return FakeWire(always=answer)
+
+    def run(
+        self,
+        operation: Operation,
+        reply: Reply | None = None,
+        *,
+        then: Reply | None = None,
+        flow: Flow[Any] | None = None,
+        provider: SmsProvider | None = None,
+        wire: FakeWire | None = None,
+    ) -> Outcome:
+        """Do ``operation`` through the core, with ``reply`` (default: a good answer), and tell what became of it."""
+        if flow is None:
+            flow = operation.guarded(self, provider or self.make())
+        wire = wire or self.wire(self._good(operation) if reply is None else reply, then=then)
+        outcome = Outcome(wire.requests)
+        try:
+            outcome.value = drive(flow, wire)
+        except Exception as error:  # noqa: BLE001  # the tests look at it
+            outcome.error = error
+        return outcome
+
+    def _good(self, operation: Operation) -> Reply | None:
+        return (lambda request: operation.answer(self)) if self.uses_http() else None
+
+    def batch(self) -> list[Any]:
+        """The messages of the sample batch."""
+        return [self.message(n) for n in range(len(self.numbers))]
+
+    def sent(self, provider: SmsProvider) -> SentMessage:
+        """A text that ``provider`` has sent."""
+        return self._done(attempt(provider, self.message()), BY_NAME["send"])
+
+    def verification(self, provider: SmsProvider) -> Verification:
+        """A verification that ``provider`` has started."""
+        return self._done(
+            attempt_verification(provider, self.verification_message()), BY_NAME["start_verification"]
+        )
+
+    def _done(self, flow: Flow[T], operation: Operation) -> T:
+        outcome = self.run(operation, flow=flow)
+        if outcome.error is not None:
+            pytest.fail(f"the sample answer of {operation.name} is not accepted: {describe(outcome.error)}")
+        value: T = outcome.value
+        return value
+
+    def sends_of(self, flow: Flow[Any], operation: Operation) -> list[Any]:
+        """The fingerprints of the requests of ``flow``, run to its end with a good answer."""
+        outcome = self.run(operation, flow=flow)
+        for one in outcome.each():
+            if isinstance(one, Exception):
+                pytest.fail(f"{operation.name} should have been accepted: {describe(one)}")
+        return [self.fingerprint(request) for request in outcome.requests]
+
+    def picked(self, samples: Mapping[str, T], name: str | None, attribute: str, capability: str) -> T:
+        """The sample of that name; without any, the test fails."""
+        if name is None:
+            pytest.fail(
+                f"{self._class().__name__} declares {capability} but there is no sample of it: fill `{attribute}`."
+            )
+        return samples[name]
+
+    # --- what is collected --------------------------------------------------------------------------------------------
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """One case per sample, and only for what the provider can do."""
+        for name in metafunc.fixturenames:
+            cases = getattr(self, f"_cases_of_{name}", None)
+            if cases is not None:
+                metafunc.parametrize(name, cases())
+
+    def _operations(self, wanted: Callable[[Operation], bool], *, http: bool = True) -> Cases:
+        if http and not self.uses_http():
+            return [self._skip(self._needs_http)]
+        found = [one for one in OPERATIONS if wanted(one) and self.can(one.capability)]
+        return [pytest.param(one, id=one.name) for one in found] or [self._skip("has no operation of this kind")]
+
+    def _cases_of_operation(self) -> Cases:
+        return self._operations(lambda one: True, http=False)
+
+    def _cases_of_answered(self) -> Cases:
+        return self._operations(lambda one: True)
+
+    def _cases_of_sending(self) -> Cases:
+        return self._operations(lambda one: one.sends)
+
+    def _cases_of_asking(self) -> Cases:
+        return self._operations(lambda one: not one.sends)
+
+    def _cases_of_refusal(self) -> Cases:
+        return self._named(self.refusals, "http")
+
+    def _cases_of_word(self) -> Cases:
+        return self._named(self.status_words, Capability.STATUS)
+
+    def _cases_of_disapproval(self) -> Cases:
+        return self._named(self.disapprovals, Capability.VERIFICATION)
+
+    def _cases_of_webhook(self) -> Cases:
+        return self._named(self.webhooks, Capability.WEBHOOKS)
+
+    def _cases_of_handshake(self) -> Cases:
+        if self._class().handshake is SmsProvider.handshake:
+            return [self._skip("has no handshake")]
+        return self._named(self.handshakes, Capability.WEBHOOKS)
+
+    def _cases_of_option(self) -> Cases:
+        return list(self._class().options.model_fields) or [self._skip("has no options")]
+
+    def _cases_of_verification_option(self) -> Cases:
+        if not self.can(Capability.VERIFICATION):
+            return [self._skip("has no verification")]
+        return list(self._class().verification_options.model_fields) or [self._skip("has no verification options")]
+
+    def _named(self, samples: Mapping[str, Any], capability: Capability | str) -> Cases:
+        """One case per sample; a case that fails if there are none, and one that is skipped if none is needed."""
+        if isinstance(capability, Capability) and not self.can(capability):
+            return [self._skip(f"does not declare {capability}")]
+        if capability not in (Capability.WEBHOOKS, "webhooks") and not self.uses_http():
+            return [self._skip(self._needs_http)]
+        return [pytest.param(name, id=name) for name in samples] or [pytest.param(None, id="no sample")]
+
+    def _skip(self, reason: str) -> Any:
+        return pytest.param(None, id="none", marks=pytest.mark.skip(reason=f"{self._class().__name__} {reason}"))
+
+
+def describe(one: object) -> str:
+    """An error, or what came instead, for people; with the notes that say where a provider's own bug is."""
+    if not isinstance(one, BaseException):
+        return repr(one)
+    notes = "".join(f"\n    {note}" for note in getattr(one, "__notes__", ()))
+    return f"{type(one).__name__}: {one}{notes}"
+
+
+def uncertain(outcome: Outcome) -> bool:
+    """Whether every message of ``outcome`` is uncertain."""
+    return all(isinstance(one, UncertainError) for one in outcome.each())

@@ -1,0 +1,251 @@
+"""Sending one text: what is asked of the vendor, and what an accepted text comes back as."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from smsbridge.errors import ContentError, UnsupportedError
+from smsbridge.http import HttpRequest, HttpResponse
+from smsbridge.messages import Message, Purpose, SentMessage, Status
+from smsbridge.provider import OPTIONAL_FIELDS
+from smsbridge.sending import attempt, attempt_verification
+
+from .kit import BY_NAME, Kit, Operation, Outcome, describe
+from .mutations import every_string
+
+SEND = BY_NAME["send"]
+TEXTS = {
+    "latin": "Your order: 50% off & more = fun + #1 / \"quoted\" 'text' \\ done?",
+    "gsm extension": "Price: 5€ {a} [b] ~ ^ | end",
+    "hindi": "आपका ऑर्डर भेज दिया गया है",
+    "emoji": "Shipped 📦👍🏽",
+    "lines": "first\nsecond\r\nthird\ttab",
+    "markup": "<b>1 < 2 && 3 > 2</b> ]]> %20 +",
+    "edges": "  two spaces around  ",
+    "long": "long " * 60 + "end",
+}
+ORIGIN_ELSEWHERE = "https://elsewhere.invalid"
+
+
+class Sends(Kit):
+    """One text."""
+
+    def test_an_accepted_text_keeps_id_recipient_and_reference(self) -> None:
+        message = self.message()
+        outcome = self.run(SEND)
+        assert isinstance(outcome.value, SentMessage), f"the sample answer is not accepted: {describe(outcome.error)}"
+        sent = outcome.value
+        assert isinstance(sent.id, str), "SentMessage.id must be a string"
+        assert sent.id, "SentMessage.id is empty: without the vendor's id nobody can ask what became of the text"
+        if self.uses_http():
+            assert sent.id == self.vendor_id(0), f"the vendor's id is {self.vendor_id(0)!r}, but sent.id is {sent.id!r}"
+        assert sent.reference == message.reference, "the reference was lost: use self.accepted(message, id=...)"
+        assert sent.to == message.to, "the recipient was changed: use self.accepted(message, id=...)"
+        assert isinstance(sent.status, Status), "SentMessage.status is a Status"
+        assert sent.status is not Status.DELIVERED, "accepted is not delivered"
+        assert sent.at is None or sent.at.utcoffset() is not None, "SentMessage.at has no time zone"
+
+    def test_every_purpose_can_be_sent(self) -> None:
+        for purpose in Purpose:
+            outcome = self.run(SEND, flow=attempt(self.make(), self.message(purpose=purpose)))
+            assert outcome.error is None, f"purpose {purpose} is advice, not a reason to refuse: {describe(outcome.error)}"
+
+    def test_exactly_the_request_that_sends_says_so(self, operation: Operation) -> None:
+        if not self.uses_http():
+            pytest.skip(f"{self._class().__name__} {self._needs_http}")
+        marked = [request for request in self.run(operation).requests if request.sends]
+        if not operation.sends:
+            assert not marked, f"{operation.name} sends no text: its requests must not have sends=True"
+            return
+        assert marked, (
+            f"no request of {operation.name} has sends=True: a time-out would be taken for *certainly not sent*, "
+            "and the text sent twice"
+        )
+        assert len(marked) == 1, f"{operation.name} asked {len(marked)} times for the text to be sent"
+
+    def test_every_request_is_valid_http(self, operation: Operation) -> None:
+        for request in self.run(operation).requests:
+            parts = urlsplit(request.url)
+            assert request.method.isalpha(), f"{request.method!r} is not an HTTP method"
+            assert request.method.isupper(), f"write the method {request.method!r} in upper case"
+            assert parts.scheme in {"http", "https"}, f"{operation.name}: the URL must begin with https://"
+            assert parts.hostname, f"{operation.name}: the URL names no host"
+            assert request.url.isascii(), f"{operation.name}: percent-encode the URL (HttpRequest.get(url, params) does)"
+            assert " " not in request.url, f"{operation.name}: percent-encode the URL (HttpRequest.get(url, params) does)"
+            assert not (request.method == "GET" and request.body), f"{operation.name}: a GET has no body"
+            assert not request.body or request.content_type, f"{operation.name}: a body needs a content-type"
+
+    def test_the_message_is_left_as_it_was(self) -> None:
+        options = {self._class().name: dict(self.option_values), "another": {"deep": [1]}}
+        message = self.message(options=options)
+        before = copy.deepcopy(message)
+        self.run(SEND, flow=attempt(self.make(), message))
+        assert message == before, "the provider changed the message (or its options): others still need it"
+
+    # --- what the vendor is told --------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+    def test_a_text_arrives_as_it_was_written(self, text: str) -> None:
+        self._skip_without_requests()
+        outcome = self.run(SEND, flow=attempt(self.make(), self.message(text=text)))
+        if isinstance(outcome.error, UnsupportedError | ContentError) and not outcome.requests:
+            return  # refused aloud, which is honest
+        assert outcome.error is None, f"an ordinary text was not sent: {describe(outcome.error)}"
+        found = [one for request in outcome.requests if request.sends for one in self.texts_in(request)]
+        assert text in found, (
+            f"the text {text!r} is not in the request, which has {found!r}. Send it as it is, encoded once; if the vendor "
+            "wants another encoding (hexadecimal, ...), override texts_in(request)"
+        )
+
+    def test_another_recipient_makes_another_request(self) -> None:
+        self._must_differ("recipient", SEND, [self.message(), self.message(to=self.numbers[1])])
+
+    def test_a_reference_is_kept_or_refused_but_never_shortened(self) -> None:
+        self._skip_without_requests()
+        one, two = ("a" * 32, "b" * 32)
+        flows = [attempt(self.make(), self.message(reference=reference)) for reference in (one, two)]
+        short = [self.sends_of(flow, SEND) for flow in flows]
+        if short[0] == short[1]:
+            pytest.skip(f"{self._class().__name__} keeps the reference to itself")
+        outcomes = []
+        for reference in ("r" * 300 + "1", "r" * 300 + "2"):
+            outcome = self.run(SEND, flow=attempt(self.make(), self.message(reference=reference)))
+            if outcome.error is not None:
+                assert not outcome.requests, f"a reference too long: refuse it first: {describe(outcome.error)}"
+            else:
+                assert outcome.value.reference == reference, "a long reference was shortened: refuse it instead"
+                outcomes.append([self.fingerprint(request) for request in outcome.requests])
+        assert len(outcomes) < 2 or outcomes[0] != outcomes[1], (
+            "two long references make the same request: one that the vendor cannot take is refused, never shortened"
+        )
+
+    @pytest.mark.parametrize("field", OPTIONAL_FIELDS)
+    def test_a_field_that_it_supports_is_sent_and_any_other_refused(self, field: str) -> None:
+        self._check_field(field, SEND, self.message())
+
+    @pytest.mark.parametrize("field", OPTIONAL_FIELDS)
+    def test_a_field_of_a_verification_is_sent_or_refused(self, field: str) -> None:
+        operation = BY_NAME["start_verification"]
+        if not self.can(operation.capability):
+            pytest.skip(f"{self._class().__name__} has no verification")
+        self._check_field(field, operation, self.verification_message())
+
+    def test_an_option_is_sent(self, option: str) -> None:
+        self._check_option(option, SEND, self.option_values, "option_values")
+
+    def test_an_option_of_a_verification_is_sent(self, verification_option: str) -> None:
+        self._check_option(
+            verification_option,
+            BY_NAME["start_verification"],
+            self.verification_option_values,
+            "verification_option_values",
+        )
+
+    def test_an_unknown_option_is_refused_and_one_for_others_ignored(self) -> None:
+        name = self._class().name
+        flow = attempt(self.make(), self.message(options={name: {"no_such_option": 1}}))
+        outcome = self.run(SEND, flow=flow)
+        assert isinstance(outcome.error, UnsupportedError), "an unknown option must be refused: do not override check()"
+        assert not outcome.requests, "an unknown option must be refused before anything is sent"
+        flow = attempt(self.make(), self.message(options={f"not{name}": {"no_such_option": 1}}))
+        outcome = self.run(SEND, flow=flow)
+        assert outcome.error is None, f"options of other providers are to be ignored: {describe(outcome.error)}"
+
+    # --- where it goes ------------------------------------------------------------------------------------------------
+
+    def test_no_answer_can_lead_it_to_another_host(self, answered: Operation) -> None:
+        """A redirect, or a URL in an answer, must not carry the token and the text to somebody else."""
+        good = self.run(answered)
+        homes = {_origin(request) for request in good.requests}
+        location = {"location": f"{ORIGIN_ELSEWHERE}/take?this=1"}
+        bad = [HttpResponse(status=status, headers=location) for status in (301, 302, 303, 307, 308)]
+        first = answered.answer(self)
+        bad.append(HttpResponse(status=first.status, headers={**first.headers, **location}, body=_led_astray(first.body)))
+        for answer in bad:
+            strays = {_origin(request) for request in self.run(answered, answer).requests} - homes
+            assert not strays, f"an answer with HTTP {answer.status} led {answered.name} to {', '.join(strays)}"
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _skip_without_requests(self) -> None:
+        if not self.uses_http():
+            pytest.skip(f"{self._class().__name__} {self._needs_http}")
+
+    def _flow(self, operation: Operation, message: Message) -> Any:
+        start = attempt_verification if operation.name == "start_verification" else attempt
+        return start(self.make(), message)
+
+    def _trace(self, operation: Operation, message: Message) -> Any:
+        """What sending ``message`` shows to the outside."""
+        if self.uses_http():
+            return self.sends_of(self._flow(operation, message), operation)
+        self.output()
+        outcome = self.run(operation, flow=self._flow(operation, message))
+        assert outcome.error is None, f"{operation.name} should have been accepted: {describe(outcome.error)}"
+        shown = self.output()
+        if shown is None:
+            pytest.skip(f"{self._class().__name__} {self._needs_http}, and `output` shows nothing either")
+        return shown
+
+    def _must_differ(self, what: str, operation: Operation, messages: list[Message]) -> None:
+        traces = [self._trace(operation, message) for message in messages]
+        if self.uses_http():
+            again = self._trace(operation, messages[0])
+            assert again == traces[0], (
+                "two equal messages make different requests, so the kit cannot see what a field changes: override "
+                "fingerprint(request) and leave out what changes by itself"
+            )
+        for n, trace in enumerate(traces):
+            assert trace not in traces[:n], (
+                f"{operation.name} makes the same request whatever the {what}: send it, or take it out of what the "
+                "provider declares"
+            )
+
+    def _check_field(self, field: str, operation: Operation, message: Message) -> None:
+        cls = self._class()
+        supported = cls.verification_supports if operation.name == "start_verification" else cls.supports
+        values = [replace(message, **{field: value}) for value in self.field_values[field]]
+        if field not in supported:
+            outcome: Outcome = self.run(operation, flow=self._flow(operation, values[0]))
+            assert isinstance(outcome.error, UnsupportedError), (
+                f"{operation.name} does not support {field}, so a message with it must be refused, not sent without it"
+            )
+            assert not outcome.requests, "refuse before anything is sent"
+            return
+        if getattr(message, field) is None:
+            values.insert(0, message)
+        self._must_differ(field, operation, values)
+
+    def _check_option(self, option: str, operation: Operation, values: Any, attribute: str) -> None:
+        if option not in values:
+            pytest.fail(f"the provider declares the option {option!r} but there is no sample of it: add it to `{attribute}`")
+        message = self.verification_message() if operation.name == "start_verification" else self.message()
+        given = dict(message.options.get(self._class().name, {}))
+        without = {name: value for name, value in given.items() if name != option}
+        self._must_differ(
+            f"option {option}",
+            operation,
+            [
+                replace(message, options={**message.options, self._class().name: options})
+                for options in (without, {**without, option: values[option]})
+            ],
+        )
+
+
+def _origin(request: HttpRequest) -> str:
+    parts = urlsplit(request.url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _led_astray(body: bytes) -> bytes:
+    try:
+        data = json.loads(body)
+    except ValueError:
+        return body
+    return json.dumps(every_string(data, lambda text: f"{ORIGIN_ELSEWHERE}/next")).encode()

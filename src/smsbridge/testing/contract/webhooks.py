@@ -1,0 +1,244 @@
+"""Webhooks: the genuine ones are read, and every forgery of every sample is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from smsbridge.errors import ConfigurationError, PayloadError, SignatureError
+from smsbridge.http import Headers, HttpRequest
+from smsbridge.messages import DeliveryReport, Event, InboundMessage, Received
+from smsbridge.plugins import Plugins
+from smsbridge.provider import Capability, SmsProvider
+from smsbridge.receiving import receive
+from smsbridge.testing.samples import Webhook, dummy_secret
+from smsbridge.testing.wire import drive
+
+from .kit import Kit, describe
+from .mutations import ODD_JSON, UNREADABLE, mutants
+
+_NOT_PROOF = frozenset({"content-type", "accept", "content-length", "host", "user-agent"})
+OTHER_SECRET = dummy_secret("of-somebody-else")
+
+
+class Webhooks(Kit):
+    """``verify``, ``handshake`` and ``parse``, as far as the provider has them."""
+
+    def test_a_genuine_webhook_brings_its_events(self, webhook: str | None) -> None:
+        sample = self._sample(webhook)
+        received = self._receive(self.make(), self._signed(sample.request))
+        assert isinstance(received, Received), f"the genuine webhook was refused: {describe(received)}"
+        assert received.response.ok, "acknowledge() must answer what the vendor takes for *got it*"
+        assert len(received.events) == len(sample.events), f"should bring {len(sample.events)} events: {received.events}"
+        for event, expected in zip(received.events, sample.events, strict=True):
+            assert type(event) is type(expected), f"should be a {type(expected).__name__}"
+            for name, value in _given(expected):
+                found = getattr(event, name)
+                assert found == value, f"{type(event).__name__}.{name} should be {value!r}, but is {found!r}"
+
+    def test_an_event_is_complete_and_has_a_stable_key(self, webhook: str | None) -> None:
+        sample = self._sample(webhook)
+        provider = self.make()
+        twice = [self._receive(provider, self._signed(sample.request)) for _ in "12"]
+        for received in twice:
+            assert isinstance(received, Received), f"the genuine webhook was refused: {describe(received)}"
+            for event in received.events:
+                assert (event.account, event.provider) == (provider.account, provider.name)
+                assert isinstance(event.id, str), "an event's id is a string"
+                assert event.id, "an event needs the id of its text"
+                assert event.at is None or event.at.utcoffset() is not None, "an event's `at` has no time zone"
+                assert event.key, "give every event a `key`, so that a repeated webhook can be recognised"
+        keys = [[event.key for event in received.events] for received in twice if isinstance(received, Received)]
+        assert keys[0] == keys[1], "the `key` of an event must be the same each time the webhook is delivered"
+        assert len(set(keys[0])) == len(keys[0]), "different events have different keys"
+
+    # --- forgeries ----------------------------------------------------------------------------------------------------
+
+    def test_a_changed_body_is_refused(self, webhook: str | None) -> None:
+        genuine = self._signed(self._sample(webhook).request)
+        for how, forged in _changed(genuine):
+            self._must_refuse(self.make(), forged, f"{how}: the proof must cover what the vendor sent, byte by byte")
+
+    def test_a_webhook_without_its_proof_is_refused(self, webhook: str | None) -> None:
+        plain = self._sample(webhook).request
+        genuine = self._signed(plain)
+        self._must_refuse(self.make(), plain, "it carries no proof at all")
+        bare = {name: value for name, value in genuine.headers.items() if name in _NOT_PROOF}
+        stripped = replace(genuine, headers=Headers(bare), url=genuine.url.partition("?")[0])
+        self._must_refuse(self.make(), stripped, "its headers and its query are gone")
+        for name in self._proofs(plain, genuine):
+            self._must_refuse(self.make(), _without_header(genuine, name), f"the header {name} is missing")
+
+    def test_a_garbled_proof_is_refused(self, webhook: str | None) -> None:
+        """The comparison must survive anything, and not be content with a part of it."""
+        plain = self._sample(webhook).request
+        genuine = self._signed(plain)
+        for name in self._proofs(plain, genuine):
+            value = genuine.headers[name]
+            for garbled in ("", " ", "x", value[:-1], f"{value}0", value[:4], "\xe9\xe8", "0" * 64, "a,b=c;d", _flip(value)):
+                if garbled != value:
+                    forged = replace(genuine, headers=Headers({**genuine.headers, name: garbled}))
+                    self._must_refuse(self.make(), forged, f"the header {name} is garbled")
+        if genuine.url != plain.url:
+            for url in (plain.url, genuine.url[:-1], f"{genuine.url}0"):
+                self._must_refuse(self.make(), replace(genuine, url=url), "the proof in its URL is garbled")
+
+    def test_a_proof_with_another_secret_is_refused(self, webhook: str | None) -> None:
+        sample = self._sample(webhook)
+        for secret in (OTHER_SECRET, "", " ", "None", self._secret()[:-1], f"{self._secret()}0"):
+            forged = self._try_to_sign(sample.request, secret)
+            if forged is not None:
+                self._must_refuse(self.make(), forged, "it was signed with another secret")
+
+    def test_the_secret_that_is_configured_is_the_one_that_counts(self, webhook: str | None) -> None:
+        sample = self._sample(webhook)
+        other = self.make(**{self.webhook_secret: OTHER_SECRET})
+        self._must_refuse(other, self._signed(sample.request), "it was signed with a secret that is not configured")
+        forged = self._try_to_sign(sample.request, OTHER_SECRET)
+        assert forged is None or isinstance(self._receive(other, forged), Received), (
+            f"a webhook signed with the configured secret was refused: is `{self.webhook_secret}` what verify() uses?"
+        )
+
+    def test_without_a_configured_secret_every_webhook_is_refused(self, webhook: str | None) -> None:
+        sample = self._sample(webhook)
+        for provider in self._without_secret():
+            for secret in (self._secret(), "", " ", "None"):
+                forged = self._try_to_sign(sample.request, secret)
+                if forged is not None:
+                    self._must_refuse(provider, forged, "no secret is configured, so anybody could have made it")
+            self._must_refuse(provider, sample.request, "no secret is configured, and it carries no proof")
+
+    # --- handshakes ---------------------------------------------------------------------------------------------------
+
+    def test_a_handshake_is_answered_and_brings_no_event(self, handshake: str | None) -> None:
+        sample = self._handshake(handshake)
+        received = self._receive(self.make(), self._signed(sample.request))
+        assert isinstance(received, Received), f"the handshake was refused: {describe(received)}"
+        assert not received.events, "a handshake brings no events"
+        assert self.make().handshake(self._signed(sample.request)) is not None, "handshake() did not recognise it"
+        assert sample.reply in received.response.body, f"the answer to the handshake should hold {sample.reply!r}"
+
+    def test_a_forged_handshake_is_refused(self, handshake: str | None) -> None:
+        sample = self._handshake(handshake)
+        self._must_refuse(self.make(), sample.request, "it carries no proof")
+        for provider in self._without_secret():
+            self._must_refuse(provider, self._try_to_sign(sample.request, "") or sample.request, "no secret is configured")
+
+    def test_an_ordinary_webhook_is_no_handshake(self, webhook: str | None) -> None:
+        genuine = self._signed(self._sample(webhook).request)
+        assert self.make().handshake(genuine) is None, "handshake() took a report for a handshake, so it would be lost"
+
+    # --- odd shapes ---------------------------------------------------------------------------------------------------
+
+    def test_a_genuine_webhook_of_an_odd_shape_is_a_payload_error_or_read(self, webhook: str | None) -> None:
+        """Signed by the vendor, but not as promised: never another error, which would be answered with 500 for ever."""
+        sample = self._sample(webhook)
+        bodies: Iterable[bytes] = [*ODD_JSON.values(), *UNREADABLE.values()]
+        data = _json_of(sample.request.body)
+        if data is not None:
+            bodies = [*bodies, *(json.dumps(mutant).encode() for _, mutant in mutants(data))]
+        for body in bodies:
+            received = self._receive(self.make(), self._signed(replace(sample.request, body=body)))
+            assert isinstance(received, Received | PayloadError), (
+                f"the body {body[:80]!r} ended as {describe(received)}; raise PayloadError"
+            )
+            for event in received.events if isinstance(received, Received) else ():
+                assert isinstance(event, DeliveryReport | InboundMessage), f"{event!r} is no event"
+                assert isinstance(event.id, str), f"the body {body[:200]!r} brought an event with the id {event.id!r}"
+                assert event.id not in {"", "None"}, f"the body {body[:200]!r} brought an event with the id {event.id!r}"
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _sample(self, name: str | None) -> Webhook:
+        return self.picked(self.webhooks, name, "webhooks", "webhooks (it has `parse`)")
+
+    def _handshake(self, name: str | None) -> Webhook:
+        return self.picked(self.handshakes, name, "handshakes", "a handshake")
+
+    def _secret(self) -> str:
+        value = getattr(self.make(), self.webhook_secret, None)
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
+        if not isinstance(value, str) or not value:
+            pytest.fail(
+                f'set settings["{self.webhook_secret}"] = dummy_secret("webhook"); or, if verify() depends on another '
+                "setting, name that one in `webhook_secret`"
+            )
+        return value
+
+    def _signed(self, webhook: HttpRequest) -> HttpRequest:
+        return self.sign(webhook, self._secret())
+
+    def _try_to_sign(self, webhook: HttpRequest, secret: str) -> HttpRequest | None:
+        try:
+            return self.sign(webhook, secret)
+        except Exception:  # noqa: BLE001  # with this secret nobody can sign, a forger neither
+            return None
+
+    def _receive(self, provider: SmsProvider, webhook: HttpRequest) -> Received | Exception:
+        try:
+            return drive(receive(Plugins(), provider, webhook))
+        except Exception as error:  # noqa: BLE001  # the tests look at it
+            return error
+
+    def _must_refuse(self, provider: SmsProvider, forged: HttpRequest, why: str) -> None:
+        received = self._receive(provider, forged)
+        assert isinstance(received, SignatureError), (
+            f"this webhook must be refused with SignatureError, because {why}; got {describe(received)}"
+        )
+
+    def _without_secret(self) -> Iterator[SmsProvider]:
+        """The provider with its secret unset, empty or blank, as far as its settings allow that."""
+        assert self.can(Capability.WEBHOOKS)
+        unset = {name: value for name, value in self.settings.items() if name != self.webhook_secret}
+        for settings in (unset, *({**unset, self.webhook_secret: value} for value in (None, "", " "))):
+            try:
+                yield self.provider_class(**settings)
+            except ConfigurationError:
+                continue  # refused even earlier
+
+    def _proofs(self, plain: HttpRequest, genuine: HttpRequest) -> list[str]:
+        """The headers that ``sign`` added or changed."""
+        return [name for name, value in genuine.headers.items() if plain.headers.get(name) != value]
+
+
+def _given(event: Event) -> Iterator[tuple[str, Any]]:
+    """The fields of ``event`` that somebody has set."""
+    for one in fields(event):
+        value = getattr(event, one.name)
+        if one.name != "raw" and value not in (None, "", one.default):
+            yield one.name, value
+
+
+def _changed(genuine: HttpRequest) -> Iterator[tuple[str, HttpRequest]]:
+    body = genuine.body
+    if not body:
+        url = f"{genuine.url}{'&' if '?' in genuine.url else '?'}added=1"
+        yield "a parameter was added", replace(genuine, url=url)
+        return
+    yield "the body is empty", replace(genuine, body=b"")
+    yield "the body was cut", replace(genuine, body=body[:-1])
+    yield "something was added to the body", replace(genuine, body=body + b" ")
+    for place in [n for n, byte in enumerate(body) if chr(byte).isalnum()][:: max(1, len(body) // 16)]:
+        other = b"x" if body[place : place + 1] != b"x" else b"y"
+        yield f"byte {place} of the body was changed", replace(genuine, body=body[:place] + other + body[place + 1 :])
+
+
+def _without_header(genuine: HttpRequest, name: str) -> HttpRequest:
+    return replace(genuine, headers=Headers({one: value for one, value in genuine.headers.items() if one != name}))
+
+
+def _flip(value: str) -> str:
+    return f"{'x' if value[:1] != 'x' else 'y'}{value[1:]}"
+
+
+def _json_of(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None

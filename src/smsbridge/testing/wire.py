@@ -1,0 +1,137 @@
+"""FakeWire and drive: run flows and clients without a network and without sleeping.
+
+::
+
+    sent = drive(provider.send(message), HttpResponse.of_json({"id": "7"}))
+
+    wire = FakeWire(HttpResponse(status=503))
+    with wire.client(provider) as sms, pytest.raises(UncertainError):
+        sms.send("+919876543210", "Hello")
+    assert wire.requests[0].url == "https://api.acme.example/messages"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import pytest
+
+from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.http import Call, Flow, HttpRequest, HttpResponse, Step, Wait
+from smsbridge.plugins import Plugins
+from smsbridge.provider import SmsProvider
+from smsbridge.sending import Interrupted
+from smsbridge.settings import Settings
+
+T = TypeVar("T")
+Answer = HttpResponse | Exception
+"""What the wire does with a request: an answer, or NotConnected / NoAnswer (any exception) to be thrown."""
+Reply = Answer | Callable[[HttpRequest], Answer]
+_MOST_REQUESTS = 100
+
+
+class FakeWire:
+    """A wire that answers from a script, and remembers what it was asked in ``requests``.
+
+    Each argument answers one request; a function is asked for its answer. With ``always``, every request after those gets
+    that answer. A request for which there is no answer fails the test.
+    """
+
+    def __init__(self, *answers: Reply, always: Reply | None = None) -> None:
+        self.requests: list[HttpRequest] = []
+        self._answers = list(answers)
+        self._always = always
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """Record ``request`` and answer it, or raise the scripted exception."""
+        self.requests.append(request)
+        if len(self.requests) > _MOST_REQUESTS:
+            pytest.fail(f"the flow made {_MOST_REQUESTS} requests and still wants more: let it end")
+        reply = self._answers.pop(0) if self._answers else self._always
+        if reply is None:
+            pytest.fail(f"request {len(self.requests)} has no answer in the script: {request!r}")
+        answer = reply if isinstance(reply, HttpResponse | Exception) else reply(request)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def client(self, provider: SmsProvider, *, plugins: Plugins | None = None) -> SmsClient:
+        """A real SmsClient on this wire; it reads nothing from the environment and does not sleep."""
+        client = _Client(provider, settings=Settings(), plugins=plugins or Plugins())
+        client._transport = cast("Any", _Transport(self))  # noqa: SLF001
+        return client
+
+    def async_client(self, provider: SmsProvider, *, plugins: Plugins | None = None) -> AsyncSmsClient:
+        """A real AsyncSmsClient on this wire."""
+        client = _AsyncClient(provider, settings=Settings(), plugins=plugins or Plugins())
+        client._transport = cast("Any", _AsyncTransport(self))  # noqa: SLF001
+        return client
+
+
+class _Transport:
+    def __init__(self, wire: FakeWire) -> None:
+        self._wire = wire
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        return self._wire.answer(request)
+
+    def close(self) -> None:
+        pass
+
+
+class _AsyncTransport:
+    def __init__(self, wire: FakeWire) -> None:
+        self._wire = wire
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        return self._wire.answer(request)
+
+    async def aclose(self) -> None:
+        pass
+
+
+class _Client(SmsClient):
+    def _perform(self, step: Step[Any]) -> Any:
+        return None if isinstance(step, Wait) else super()._perform(step)
+
+
+class _AsyncClient(AsyncSmsClient):
+    async def _perform(self, step: Step[Any]) -> Any:
+        return None if isinstance(step, Wait) else await super()._perform(step)
+
+
+def drive(flow: Flow[T], *answers: Reply | FakeWire) -> T:
+    """Run ``flow`` by hand and return its result, or raise what it raises.
+
+    Each request is answered by the next of ``answers`` (or all by one FakeWire); a ``Wait`` is over at once; a ``Call`` is
+    made.
+    """
+    first = answers[0] if answers else None
+    wire = first if isinstance(first, FakeWire) else FakeWire(*cast("tuple[Reply, ...]", answers))
+    try:
+        step = next(flow)
+        while True:
+            try:
+                answer = _perform(step, wire)
+            except BaseException as error:  # noqa: BLE001  # it belongs to the flow
+                step = flow.throw(error)
+            else:
+                step = flow.send(answer)
+    except StopIteration as stop:
+        return cast("T", stop.value)
+    except Interrupted as interrupted:
+        cause = interrupted.cause
+    finally:
+        flow.close()
+    raise cause
+
+
+def _perform(step: Step[Any], wire: FakeWire) -> Any:
+    if isinstance(step, HttpRequest):
+        return wire.answer(step)
+    if isinstance(step, Call):
+        return step.function(*step.args)
+    if isinstance(step, Wait):
+        return None
+    raise TypeError(f"a flow yields steps (HttpRequest, Call, Wait), not {type(step).__name__}: use 'yield from'")
