@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, printer: Printer) -> int:
-    create_app = load("create_app")
+    serve, create_app = load("serve"), load("create_app")
     from . import sending, server
 
     if options.webhook and not sending.is_loopback(options.webhook):
@@ -148,7 +148,7 @@ def _run(options: argparse.Namespace, printer: Printer) -> int:
             printer.say("banner", f"reports go to your webhook; its id is {webhook.id}")
         printer.ready(url, server.environment(url, shown))
 
-    if server.serve(app, sock, ready, options.stop_after):
+    if serve(app, sock, ready, options.stop_after):
         printer.say("end", f"no request for {options.stop_after:g} s: ended by itself")
         return 0
     return 130

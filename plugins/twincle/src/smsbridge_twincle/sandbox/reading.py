@@ -73,7 +73,9 @@ class Call:
     def without(self, token: str) -> Call:
         """The same request with every trace of the token removed, for keeping and showing."""
         body = self.body
-        for form in {form for value in (token, self.token()) for form in (value, quote(value, safe=""), quote_plus(value))}:
+        for form in {
+            form for value in (token, self.token()) for form in (value, quote(value, safe=""), quote_plus(value))
+        }:
             body = body.replace(form.encode(), b"[token]") if form else body
         return Call(
             method=self.method,
