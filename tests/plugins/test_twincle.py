@@ -539,6 +539,14 @@ def test_a_page_that_speaks_of_no_login_is_uncertain():
     assert type(failure(answer(b"<b>Notice</b>: something in PHP"))) is UncertainError
 
 
+def test_a_page_that_was_cut_off_is_uncertain():
+    assert type(failure(HttpResponse(status=200, body=b"<html>login", complete=False))) is UncertainError
+
+
+def test_a_text_that_names_the_culprit_says_more_than_a_403():
+    assert type(failure(answer(error_body("Sender is blocked. Try another.", 403), 403))) is SenderError
+
+
 def test_a_permanent_redirect_is_a_wrong_base_url():
     error = failure(HttpResponse(status=301, headers={"location": "https://elsewhere.test/api/v2/sms/send"}))
     assert (type(error), error.reason) == (RefusedError, "redirect")
@@ -688,9 +696,10 @@ def test_rows_without_reference_are_told_apart_by_number(nothing):
 
 
 def test_rows_without_reference_for_one_number_are_uncertain():
-    first, third = rows_of(FIRST, SAME_NUMBER)
-    results = batch({**first, "customid": ""}, {**third, "customid": ""}, messages=[FIRST, SAME_NUMBER])
-    assert [type(one.error) for one in results] == [UncertainError, UncertainError]
+    first, third = ({**one, "customid": ""} for one in rows_of(FIRST, SAME_NUMBER))
+    for rows in ([first, third], [first]):
+        results = batch(*rows, messages=[FIRST, SAME_NUMBER])
+        assert [type(one.error) for one in results] == [UncertainError, UncertainError]
 
 
 def test_a_text_with_no_row_or_two_is_uncertain_and_its_neighbour_is_not():
