@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from datetime import datetime
@@ -126,7 +127,7 @@ class Printer:
             print(safe.encode("ascii", "backslashreplace").decode(), flush=True)  # noqa: T201
         except BrokenPipeError:
             self.quiet = True
-            sys.stdout = open("/dev/null", "w")  # noqa: SIM115, PTH123
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - nobody reads any more
 
 
 def _clock() -> str:

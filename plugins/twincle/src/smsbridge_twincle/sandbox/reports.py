@@ -161,12 +161,11 @@ class Pusher:
         if not is_loopback(push.url):
             return replace(push, problem="the sandbox pushes to loopback only"), None
         if self._client is None:
-            # Loopback only, where certificates are self-made.
             self._client = httpx.AsyncClient(
                 timeout=5.0,
                 trust_env=False,
-                verify=False,
-                headers={"x-sandbox": DISCLAIMER},  # noqa: S501
+                verify=False,  # noqa: S501 - loopback only, where certificates are self-made
+                headers={"x-sandbox": DISCLAIMER},
             )
         secret = push.webhook.secret if push.webhook else ""
         headers = {"authorization": f"Bearer {secret}"} if secret else {}
