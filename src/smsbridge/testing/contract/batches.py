@@ -14,7 +14,7 @@ from smsbridge.sending import attempt_batch
 from smsbridge.testing.samples import Row
 from smsbridge.testing.wire import drive
 
-from .kit import BY_NAME, Kit, Outcome, describe
+from .kit import BY_NAME, Kit, Outcome, describe, needs
 
 BATCH = BY_NAME["send_batch"]
 PLACES = (0, 1, 2)
@@ -23,21 +23,23 @@ PLACES = (0, 1, 2)
 class Batches(Kit):
     """``send_batch``, as far as the provider has it."""
 
+    @needs(Capability.BATCH)
     def test_a_batch_gives_each_message_its_own_result(self) -> None:
-        self._skip_without_batches()
         messages = self.batch()
         results = self._results(messages)
         assert [result.index for result in results] == list(range(len(messages)))
         for n, (message, result) in enumerate(zip(messages, results, strict=True)):
             assert result.sent is not None, f"row {n} of the sample answer is not accepted: {describe(result.error)}"
             assert result.sent.to == message.to, f"row {n} has the recipient of another row"
-            assert result.sent.reference == message.reference, f"row {n} lost its reference: use self.accepted(message, ...)"
+            assert result.sent.reference == message.reference, (
+                f"row {n} lost its reference: use self.accepted(message, ...)"
+            )
             if self.uses_http():
                 assert result.sent.id == self.vendor_id(n), f"row {n} has the id {result.sent.id!r} of another row"
 
+    @needs(Capability.BATCH)
     def test_a_batch_returns_one_result_per_message_by_itself(self) -> None:
         """Seen without the core, which would fill gaps with uncertain results."""
-        self._skip_without_batches()
         messages = self.batch()
         flow = BATCH.raw(self, self.make())
         results = drive(flow, self.wire(self._good(BATCH)))
@@ -45,16 +47,17 @@ class Batches(Kit):
             "send_batch must return one Result per message, with `index` its place in the batch"
         )
 
+    @needs(Capability.BATCH, "http")
     def test_a_batch_is_one_request(self) -> None:
-        self._skip_without_batches()
-        if not self.uses_http():
-            pytest.skip(f"{self._class().__name__} {self._needs_http}")
         outcome = self.run(BATCH)
-        assert len([request for request in outcome.requests if request.sends]) == 1, "a batch is for sending one request"
+        assert len([request for request in outcome.requests if request.sends]) == 1, (
+            "a batch is for sending one request"
+        )
         found = [text for request in outcome.requests for text in self.texts_in(request)]
         for message in self.batch():
             assert message.text in found, f"the text {message.text!r} is not in the request of its batch"
 
+    @needs(Capability.BATCH, "http")
     @pytest.mark.parametrize("place", PLACES)
     def test_a_refused_row_fails_alone(self, place: int) -> None:
         rows = self._rows(refused=place)
@@ -66,6 +69,7 @@ class Batches(Kit):
             else:
                 self._is_own(n, result)
 
+    @needs(Capability.BATCH, "http")
     @pytest.mark.parametrize("place", PLACES)
     def test_a_missing_row_is_uncertain(self, place: int) -> None:
         rows = self._rows()
@@ -77,6 +81,7 @@ class Batches(Kit):
         )
         self._nobody_has_anothers(results)
 
+    @needs(Capability.BATCH, "http")
     def test_rows_in_another_order_go_to_their_own_messages(self) -> None:
         rows = self._rows()
         for order in ((2, 1, 0), (1, 2, 0)):
@@ -84,13 +89,14 @@ class Batches(Kit):
             for n, result in enumerate(self._results(self.batch(), answer)):
                 self._is_own(n, result)
 
+    @needs(Capability.BATCH, "http")
     def test_a_row_too_many_confuses_nobody(self) -> None:
         rows = self._rows()
         for extra in (rows[1], Row(self.message(to="+919999999999", reference="f" * 32), "of-somebody-else")):
             self._nobody_has_anothers(self._results(self.batch(), self.accepts_batch([extra, *rows])))
 
+    @needs(Capability.BATCH)
     def test_two_texts_to_one_number_are_kept_apart(self) -> None:
-        self._skip_without_batches()
         messages = [self.message(n, to=self.numbers[0]) for n in PLACES]
         answer = None
         if self.uses_http():
@@ -99,38 +105,31 @@ class Batches(Kit):
         assert len(results) == len(messages)
         self._nobody_has_anothers(results)
 
+    @needs(Capability.BATCH, "http")
     @pytest.mark.parametrize("field", OPTIONAL_FIELDS)
     def test_a_batch_sends_the_fields_that_a_single_text_sends(self, field: str) -> None:
-        self._skip_without_batches()
         value = self.field_values[field][0]
         given = [self.message(n, **{field: value}) for n in PLACES]
         provider = self.make()
         if field not in self._class().supports:
             outcome = self._outcome(given)
-            assert all(isinstance(one, UnsupportedError) for one in outcome.each()), f"{field} is not supported: refuse it"
+            assert all(isinstance(one, UnsupportedError) for one in outcome.each()), (
+                f"{field} is not supported: refuse it"
+            )
             return
-        if not self.uses_http():
-            pytest.skip(f"{self._class().__name__} {self._needs_http}")
         plain = [self.message(n, **{field: self.field_values[field][1]}) for n in PLACES]
-        prints = [self._prints(given), self._prints(plain)]
+        prints = [self._asked(given), self._asked(plain)]
         assert prints[0] != prints[1], f"a batch makes the same request whatever the {field}: it would be dropped"
         mixed = [given[0], plain[1], plain[2]]
         if provider.batch_key(mixed[0]) == provider.batch_key(mixed[1]):
-            assert self._prints(mixed) not in prints, (
+            assert self._asked(mixed) not in prints, (
                 f"messages with different values of {field} share a batch, but only one value is sent: tell them apart in "
                 "batch_key(message)"
             )
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _skip_without_batches(self) -> None:
-        if not self.can(Capability.BATCH):
-            pytest.skip(f"{self._class().__name__} has no send_batch")
-
     def _rows(self, refused: int | None = None) -> list[Row]:
-        self._skip_without_batches()
-        if not self.uses_http():
-            pytest.skip(f"{self._class().__name__} {self._needs_http}")
         return [Row(message, None if n == refused else self.vendor_id(n)) for n, message in enumerate(self.batch())]
 
     def _outcome(self, messages: Sequence[Message], answer: HttpResponse | None = None) -> Outcome:
@@ -142,7 +141,7 @@ class Batches(Kit):
         results: list[Result] = outcome.value
         return results
 
-    def _prints(self, messages: Sequence[Message]) -> list[object]:
+    def _asked(self, messages: Sequence[Message]) -> list[object]:
         return [self.fingerprint(request) for request in self._outcome(messages).requests]
 
     def _is_own(self, n: int, result: Result) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -56,7 +57,9 @@ class Operation:
     answer: Callable[[Any], HttpResponse]
 
 
-def _asking(name: str, capability: Capability, arguments: Callable[[Any, SmsProvider], tuple[Any, ...]], answer: Any) -> Operation:
+def _asking(
+    name: str, capability: Capability, arguments: Callable[[Any, SmsProvider], tuple[Any, ...]], answer: Any
+) -> Operation:
     def raw(kit: Kit, provider: SmsProvider) -> Flow[Any]:
         flow: Flow[Any] = getattr(provider, name)(*arguments(kit, provider))
         return flow
@@ -87,7 +90,7 @@ OPERATIONS = (
         True,
         lambda kit, provider: provider.send_batch(kit.batch()),
         lambda kit, provider: attempt_batch(provider, kit.batch()),
-        lambda kit, client: client._run(deliver_batch(client.plugins, client.provider, kit.batch())),
+        lambda kit, client: client._run(deliver_batch(client.plugins, client.provider, kit.batch())),  # noqa: SLF001
         lambda kit: kit.accepts_batch([Row(message, kit.vendor_id(n)) for n, message in enumerate(kit.batch())]),
     ),
     Operation(
@@ -111,7 +114,7 @@ OPERATIONS = (
         lambda kit, provider: (kit.sent(provider).reference,),
         lambda kit: kit.finds(kit.message(), kit.vendor_id(0)),
     ),
-    _asking("balance", Capability.BALANCE, lambda kit, provider: (), lambda kit: kit.tells_balance()),
+    _asking("balance", Capability.BALANCE, lambda _kit, _provider: (), lambda kit: kit.tells_balance()),
     _asking(
         "check_verification",
         Capability.VERIFICATION,
@@ -127,32 +130,47 @@ OPERATIONS = (
 )
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
 Cases = Iterable[Any]
+Test = TypeVar("Test", bound=Callable[..., None])
+
+_NEEDS: dict[str, Callable[[type[Kit]], bool]] = {
+    "http": lambda kit: kit.uses_http(),
+    "no http": lambda kit: not kit.uses_http(),
+    "queries": lambda kit: any(kit.can(one.capability) for one in OPERATIONS if not one.sends),
+    "options": lambda kit: bool(kit.provider_class.options.model_fields),
+    "verification options": lambda kit: bool(kit.provider_class.verification_options.model_fields),
+    "required settings": lambda kit: any(one.is_required() for one in kit.provider_class.model_fields.values()),
+    "handshake": lambda kit: kit.provider_class.handshake is not SmsProvider.handshake,
+}
+
+
+def needs(*conditions: str | Capability) -> Callable[[Test], Test]:
+    """Collect a standard test only where all ``conditions`` hold: a capability, or a key of ``_NEEDS``."""
+
+    def mark(test: Test) -> Test:
+        test.needs = conditions  # type: ignore[attr-defined]
+        return test
+
+    return mark
+
+
+def applies(test: Callable[..., None], kit: type[Kit]) -> bool:
+    """Whether ``test`` says anything about the provider of ``kit``."""
+    return all(kit.can(one) if isinstance(one, Capability) else _NEEDS[one](kit) for one in getattr(test, "needs", ()))
 
 
 class Kit(Samples):
     """What the standard tests are made of. Nothing here is for overriding."""
 
-    _needs_http: ClassVar[str] = "makes no HTTP requests (`accepts` is not overridden)"
-
     @pytest.fixture(autouse=True)
-    def _contract_setup(
-        self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> Iterator[None]:
+    def _contract_setup(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """An empty working directory, no settings around, and the expected failures marked."""
         monkeypatch.chdir(tmp_path)
-        for name in self._variables():
-            monkeypatch.delenv(name, raising=False)
+        for name in [name for name in os.environ if name.upper().startswith(environment.PREFIX)]:
+            monkeypatch.delenv(name)
         node = request.node
         reason = self.expected_failures.get(node.name) or self.expected_failures.get(node.originalname)
         if reason:
             request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
-        yield
-
-    @staticmethod
-    def _variables() -> list[str]:
-        import os
-
-        return [name for name in os.environ if name.upper().startswith(environment.PREFIX)]
 
     # --- providers and wires ------------------------------------------------------------------------------------------
 
@@ -216,7 +234,7 @@ class Kit(Samples):
         return outcome
 
     def _good(self, operation: Operation) -> Reply | None:
-        return (lambda request: operation.answer(self)) if self.uses_http() else None
+        return (lambda _: operation.answer(self)) if self.uses_http() else None
 
     def batch(self) -> list[Any]:
         """The messages of the sample batch."""
@@ -228,9 +246,7 @@ class Kit(Samples):
 
     def verification(self, provider: SmsProvider) -> Verification:
         """A verification that ``provider`` has started."""
-        return self._done(
-            attempt_verification(provider, self.verification_message()), BY_NAME["start_verification"]
-        )
+        return self._done(attempt_verification(provider, self.verification_message()), BY_NAME["start_verification"])
 
     def _done(self, flow: Flow[T], operation: Operation) -> T:
         outcome = self.run(operation, flow=flow)
@@ -264,17 +280,13 @@ class Kit(Samples):
             if cases is not None:
                 metafunc.parametrize(name, cases())
 
-    def _operations(self, wanted: Callable[[Operation], bool], *, http: bool = True) -> Cases:
-        if http and not self.uses_http():
-            return [self._skip(self._needs_http)]
-        found = [one for one in OPERATIONS if wanted(one) and self.can(one.capability)]
-        return [pytest.param(one, id=one.name) for one in found] or [self._skip("has no operation of this kind")]
+    def _operations(self, wanted: Callable[[Operation], bool]) -> Cases:
+        return [pytest.param(one, id=one.name) for one in OPERATIONS if wanted(one) and self.can(one.capability)]
 
     def _cases_of_operation(self) -> Cases:
-        return self._operations(lambda one: True, http=False)
+        return self._operations(lambda _: True)
 
-    def _cases_of_answered(self) -> Cases:
-        return self._operations(lambda one: True)
+    _cases_of_answered = _cases_of_operation
 
     def _cases_of_sending(self) -> Cases:
         return self._operations(lambda one: one.sends)
@@ -283,40 +295,30 @@ class Kit(Samples):
         return self._operations(lambda one: not one.sends)
 
     def _cases_of_refusal(self) -> Cases:
-        return self._named(self.refusals, "http")
+        return _named(self.refusals)
 
     def _cases_of_word(self) -> Cases:
-        return self._named(self.status_words, Capability.STATUS)
+        return _named(self.status_words)
 
     def _cases_of_disapproval(self) -> Cases:
-        return self._named(self.disapprovals, Capability.VERIFICATION)
+        return _named(self.disapprovals)
 
     def _cases_of_webhook(self) -> Cases:
-        return self._named(self.webhooks, Capability.WEBHOOKS)
+        return _named(self.webhooks)
 
     def _cases_of_handshake(self) -> Cases:
-        if self._class().handshake is SmsProvider.handshake:
-            return [self._skip("has no handshake")]
-        return self._named(self.handshakes, Capability.WEBHOOKS)
+        return _named(self.handshakes)
 
     def _cases_of_option(self) -> Cases:
-        return list(self._class().options.model_fields) or [self._skip("has no options")]
+        return list(self._class().options.model_fields)
 
     def _cases_of_verification_option(self) -> Cases:
-        if not self.can(Capability.VERIFICATION):
-            return [self._skip("has no verification")]
-        return list(self._class().verification_options.model_fields) or [self._skip("has no verification options")]
+        return list(self._class().verification_options.model_fields)
 
-    def _named(self, samples: Mapping[str, Any], capability: Capability | str) -> Cases:
-        """One case per sample; a case that fails if there are none, and one that is skipped if none is needed."""
-        if isinstance(capability, Capability) and not self.can(capability):
-            return [self._skip(f"does not declare {capability}")]
-        if capability not in (Capability.WEBHOOKS, "webhooks") and not self.uses_http():
-            return [self._skip(self._needs_http)]
-        return [pytest.param(name, id=name) for name in samples] or [pytest.param(None, id="no sample")]
 
-    def _skip(self, reason: str) -> Any:
-        return pytest.param(None, id="none", marks=pytest.mark.skip(reason=f"{self._class().__name__} {reason}"))
+def _named(samples: Mapping[str, Any]) -> Cases:
+    """One case per sample; without any, one that fails."""
+    return [pytest.param(name, id=name) for name in samples] or [pytest.param(None, id="no sample")]
 
 
 def describe(one: object) -> str:

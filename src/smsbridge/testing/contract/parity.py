@@ -73,6 +73,8 @@ def _timeless(value: Any) -> Any:
     if not is_dataclass(value) or isinstance(value, type):
         return value
     changes = {
-        one.name: None if one.name in _CLOCKS else _timeless(getattr(value, one.name)) for one in fields(value) if one.init
+        one.name: None if one.name in _CLOCKS else _timeless(getattr(value, one.name))
+        for one in fields(value)
+        if one.init
     }
     return replace(value, **changes)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-
-import pytest
+from functools import partial
 
 from smsbridge.errors import NotFoundError
 from smsbridge.http import HttpResponse
@@ -12,7 +11,7 @@ from smsbridge.messages import Balance, DeliveryReport, SentMessage, Status
 from smsbridge.provider import Capability
 from smsbridge.sending import query
 
-from .kit import BY_NAME, Kit, describe
+from .kit import BY_NAME, Kit, describe, needs
 
 STATUS, LOOKUP, BALANCE = BY_NAME["status"], BY_NAME["lookup"], BY_NAME["balance"]
 
@@ -20,49 +19,50 @@ STATUS, LOOKUP, BALANCE = BY_NAME["status"], BY_NAME["lookup"], BY_NAME["balance
 class Queries(Kit):
     """``status``, ``lookup`` and ``balance``, as far as the provider has them."""
 
+    @needs(Capability.STATUS, "http")
     def test_a_word_of_the_vendor_means_what_it_should(self, word: str | None) -> None:
         meaning = self.picked(self.status_words, word, "status_words", "status")
         status, final = meaning if isinstance(meaning, tuple) else (meaning, meaning.final)
         report = self._report(word or "")
         assert report.status is status, f"the word {word!r} should be {status}, but is {report.status}"
-        assert report.final is final, f"after {word!r}, `final` should be {final}: use status.final, or the vendor's word"
+        assert report.final is final, (
+            f"after {word!r}, `final` should be {final}: use status.final, or the vendor's word"
+        )
 
+    @needs(Capability.STATUS, "http")
     def test_a_word_that_nobody_knows_is_unknown_and_not_final(self) -> None:
-        if not self.can(Capability.STATUS) or not self.uses_http():
-            pytest.skip(f"{self._class().__name__} asks no vendor for a status")
         for word in ("BRAND-NEW-WORD", "", "🛸"):
             report = self._report(word)
             assert (report.status, report.final) == (Status.UNKNOWN, False), (
                 f"vendors invent words: {word!r} is Status.UNKNOWN and not final, never an error and never a guess"
             )
 
+    @needs(Capability.STATUS)
     def test_a_report_belongs_to_its_text(self) -> None:
-        if not self.can(Capability.STATUS):
-            pytest.skip(f"{self._class().__name__} has no status")
         provider = self.make()
         sent = self.sent(provider)
         outcome = self.run(STATUS, provider=provider)
         report = outcome.value
         assert isinstance(report, DeliveryReport), f"the sample answer is no report: {describe(outcome.error)}"
         found = (report.account, report.provider, report.id)
-        assert found == (provider.account, provider.name, sent.id), "a report names the account, the provider and the id"
+        assert found == (provider.account, provider.name, sent.id), (
+            "a report names the account, the provider and the id"
+        )
         assert report.to in {"", sent.to}, "a report that names a recipient names it in E.164"
         assert report.at is None or report.at.utcoffset() is not None, "DeliveryReport.at has no time zone"
 
+    @needs(Capability.STATUS, "http")
     def test_asking_for_another_text_makes_another_request(self) -> None:
-        if not self.can(Capability.STATUS) or not self.uses_http():
-            pytest.skip(f"{self._class().__name__} asks no vendor for a status")
         provider = self.make()
         asked = []
-        for id in (self.vendor_id(1), self.vendor_id(2)):
-            sent = provider.accepted(self.message(), id=id)
-            outcome = self.run(STATUS, HttpResponse(status=404), flow=query(provider, lambda sent=sent: provider.status(sent)))  # type: ignore[misc]
+        for number in (1, 2):
+            sent = provider.accepted(self.message(), id=self.vendor_id(number))
+            outcome = self.run(STATUS, HttpResponse(status=404), flow=query(provider, partial(provider.status, sent)))
             asked.append([self.fingerprint(request) for request in outcome.requests])
         assert asked[0] != asked[1], "status makes the same request whatever the id"
 
+    @needs(Capability.STATUS)
     def test_a_text_that_the_vendor_does_not_know_is_not_found(self) -> None:
-        if not self.can(Capability.STATUS):
-            pytest.skip(f"{self._class().__name__} has no status")
         provider = self.make()
         sent = provider.accepted(self.message(), id=self.vendor_id(9))
         answer = self.reports_unknown(sent) if self.uses_http() else None
@@ -72,8 +72,8 @@ class Queries(Kit):
 
     # --- lookup -------------------------------------------------------------------------------------------------------
 
+    @needs(Capability.LOOKUP)
     def test_a_lookup_finds_what_was_accepted(self) -> None:
-        self._skip_without_lookup()
         message = self.message()
         outcome = self.run(LOOKUP)
         sent = outcome.value
@@ -82,37 +82,34 @@ class Queries(Kit):
         if self.uses_http():
             assert sent.id == self.vendor_id(0), f"the vendor's id is {self.vendor_id(0)!r}, but sent.id is {sent.id!r}"
 
+    @needs(Capability.LOOKUP)
     def test_a_lookup_that_finds_nothing_is_none(self) -> None:
-        self._skip_without_lookup()
         provider = self.make()
         answer = self.finds_nothing("e" * 32) if self.uses_http() else None
         outcome = self.run(LOOKUP, answer, flow=query(provider, lambda: provider.lookup("e" * 32)))
         assert outcome.error is None, f"finding nothing is an answer, not an error; got {describe(outcome.error)}"
         assert outcome.value is None, "lookup found what is not there: a text would be taken for accepted"
 
+    @needs(Capability.LOOKUP, "http")
     def test_a_lookup_does_not_take_what_belongs_to_another_reference(self) -> None:
         """Some vendors answer with the nearest match, or with the last text."""
-        self._skip_without_lookup()
-        if not self.uses_http():
-            pytest.skip(f"{self._class().__name__} {self._needs_http}")
         provider = self.make()
         other = self.message(1)
         flow = query(provider, lambda: provider.lookup(self.message().reference or ""))
         outcome = self.run(LOOKUP, self.finds(other, self.vendor_id(1)), flow=flow)
         assert outcome.value is None, "the answer is about another reference: compare it before believing it"
 
+    @needs(Capability.LOOKUP, "http")
     def test_what_can_be_looked_up_is_sent_with_its_reference(self) -> None:
-        self._skip_without_lookup()
-        if not self.uses_http():
-            pytest.skip(f"{self._class().__name__} {self._needs_http}")
         found = [text for request in self.run(BY_NAME["send"]).requests for text in self.texts_in(request)]
-        assert self.message().reference in found, "send does not tell the vendor the reference, so lookup cannot find it"
+        assert self.message().reference in found, (
+            "send does not tell the vendor the reference, so lookup cannot find it"
+        )
 
     # --- balance ------------------------------------------------------------------------------------------------------
 
+    @needs(Capability.BALANCE)
     def test_the_balance_is_exact_and_has_a_unit(self) -> None:
-        if not self.can(Capability.BALANCE):
-            pytest.skip(f"{self._class().__name__} has no balance")
         outcome = self.run(BALANCE)
         assert isinstance(outcome.value, list), f"the sample answer is no balance: {describe(outcome.error)}"
         for one in outcome.value:
@@ -133,7 +130,3 @@ class Queries(Kit):
         report = outcome.value
         assert isinstance(report, DeliveryReport), f"the word {word!r} ended as {describe(outcome.error)}"
         return report
-
-    def _skip_without_lookup(self) -> None:
-        if not self.can(Capability.LOOKUP):
-            pytest.skip(f"{self._class().__name__} has no lookup")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
@@ -21,10 +23,11 @@ from smsbridge.errors import (
     UncertainError,
 )
 from smsbridge.http import Flow, HttpRequest, HttpResponse
-from smsbridge.testing.wire import FakeWire
+from smsbridge.testing.wire import Answer, FakeWire
 
-from .kit import BY_NAME, Kit, Operation, describe
+from .kit import BY_NAME, Kit, Operation, describe, needs
 
+Preliminary = Callable[[HttpRequest], HttpResponse | None]
 SEND = BY_NAME["send"]
 BODIES = {
     "nothing": b"",
@@ -39,7 +42,9 @@ TYPES = {b"<": "text/html", b"{": "application/json"}
 
 def answer(status: int, body: bytes, **headers: str) -> HttpResponse:
     """An answer with the content type that ``body`` looks like."""
-    return HttpResponse(status=status, headers={"content-type": TYPES.get(body[:1], "text/plain"), **headers}, body=body)
+    return HttpResponse(
+        status=status, headers={"content-type": TYPES.get(body[:1], "text/plain"), **headers}, body=body
+    )
 
 
 class Refusals(Kit):
@@ -47,6 +52,7 @@ class Refusals(Kit):
 
     # --- in the vendor's words ----------------------------------------------------------------------------------------
 
+    @needs("http")
     def test_a_refusal_raises_its_class(self, refusal: str | None) -> None:
         sample = self.picked(self.refusals, refusal, "refusals", "`accepts`, an answer that says yes,")
         error = self.run(SEND, sample.answer).error
@@ -57,14 +63,14 @@ class Refusals(Kit):
         if sample.code is not None:
             assert getattr(error, "code", None) == sample.code, f"error.code should be the vendor's {sample.code!r}"
 
+    @needs("http")
     def test_a_refusal_inside_a_2xx_body_is_sampled(self) -> None:
-        if not self.uses_http():
-            pytest.skip(f"{self._class().__name__} {self._needs_http}")
         assert any(sample.answer.ok for sample in self.refusals.values()), (
             "none of `refusals` has an HTTP status in the 200 range: vendors love to say OK and mean no, so show one. If "
             "this vendor never does, list this test in `expected_failures` with the reason"
         )
 
+    @needs("http")
     def test_a_refusal_has_the_context_of_its_message(self, refusal: str | None) -> None:
         sample = self.picked(self.refusals, refusal, "refusals", "`accepts`, an answer that says yes,")
         error = self.run(SEND, sample.answer).error
@@ -78,6 +84,7 @@ class Refusals(Kit):
 
     # --- by HTTP status -----------------------------------------------------------------------------------------------
 
+    @needs("http")
     @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
     @pytest.mark.parametrize("status", REFUSING)
     def test_a_refusing_status_is_refused(self, sending: Operation, status: int, body: bytes) -> None:
@@ -88,6 +95,7 @@ class Refusals(Kit):
             if status == 401:
                 assert isinstance(one, AuthenticationError), f"HTTP 401 is about credentials; got {describe(one)}"
 
+    @needs("http")
     @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
     @pytest.mark.parametrize("status", BROKEN)
     def test_a_server_error_is_uncertain(self, sending: Operation, status: int, body: bytes) -> None:
@@ -96,6 +104,7 @@ class Refusals(Kit):
                 f"after HTTP {status} the text may have been sent, so it is neither accepted nor refused; got {describe(one)}"
             )
 
+    @needs("http")
     @pytest.mark.parametrize("status", [*REFUSING, 429, *BROKEN, 300, 301, 302, 303, 307, 308])
     def test_an_accepting_body_does_not_outweigh_the_status(self, sending: Operation, status: int) -> None:
         good = sending.answer(self)
@@ -107,6 +116,7 @@ class Refusals(Kit):
             if status >= 500:
                 assert isinstance(one, UncertainError), f"HTTP {status} is uncertain; got {describe(one)}"
 
+    @needs("http")
     @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
     def test_too_many_requests_is_rate_limited(self, sending: Operation, body: bytes) -> None:
         for one in self.run(sending, answer(429, body)).each():
@@ -118,22 +128,27 @@ class Refusals(Kit):
         date = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
         for one in self.run(sending, answer(429, body, **{"retry-after": date})).each():
             assert isinstance(one, RateLimitedError), f"HTTP 429 is RateLimitedError; got {describe(one)}"
-            assert 60 < (one.retry_after or 0) <= 90, "Retry-After can be a date: raise response.error(), which reads it"
+            assert 60 < (one.retry_after or 0) <= 90, (
+                "Retry-After can be a date: raise response.error(), which reads it"
+            )
 
     # --- no answer ----------------------------------------------------------------------------------------------------
 
+    @needs("http")
     def test_no_connection_is_refused(self, sending: Operation) -> None:
         for one in self.run(sending, NotConnected("no route")).each():
             assert isinstance(one, UnavailableError), (
                 f"without a connection nothing left: leave NotConnected alone; got {describe(one)}"
             )
 
+    @needs("http")
     def test_a_time_out_is_uncertain(self, sending: Operation) -> None:
         for one in self.run(sending, NoAnswer("no answer in time")).each():
             assert isinstance(one, UncertainError), (
                 f"the request left, so the text may have been sent: leave NoAnswer alone; got {describe(one)}"
             )
 
+    @needs("http")
     def test_after_a_time_out_nothing_is_sent_again(self, sending: Operation) -> None:
         """Seen without the core, which would stop a second request."""
         flow = sending.raw(self, self.make())
@@ -142,6 +157,7 @@ class Refusals(Kit):
             f"{sending.name} sends again after a time-out, which doubles the text whenever only the answer was lost"
         )
 
+    @needs("http")
     def test_a_time_out_before_anything_was_sent_is_refused(self, sending: Operation) -> None:
         """Where a request has to come first, such as one for a token, its time-out sends nothing."""
         seen = [request for request in self.run(sending).requests if not request.sends]
@@ -157,9 +173,10 @@ class Refusals(Kit):
 
     # --- queries ------------------------------------------------------------------------------------------------------
 
+    @needs("http", "queries")
     @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
     def test_a_query_that_fails_says_whether_to_ask_again(self, asking: Operation, body: bytes) -> None:
-        cases = [
+        cases: list[tuple[Answer, dict[str, Any]]] = [
             (answer(401, body), {"authentication": True, "retryable": False}),
             (answer(400, body), {"authentication": False}),
             (answer(429, body, **{"retry-after": "17"}), {"rate_limited": True, "retryable": True, "retry_after": 17}),
@@ -178,6 +195,7 @@ class Refusals(Kit):
 
     # --- errors as values ---------------------------------------------------------------------------------------------
 
+    @needs("http")
     def test_errors_can_be_pickled_and_compared(self, answered: Operation) -> None:
         """Task queues pickle them; that sync equals async is proven by comparing them."""
         replies = [answer(status, body) for status in (400, 401, 429, 503) for body in BODIES.values()]
@@ -191,7 +209,7 @@ class Refusals(Kit):
                     assert other == one, f"{describe(one)} should equal {describe(other)}"
 
 
-def _after_a_time_out(flow: Flow[object], preliminary: object, good: HttpResponse) -> bool:
+def _after_a_time_out(flow: Flow[Any], preliminary: Preliminary, good: HttpResponse) -> bool:
     """Whether ``flow`` asks to send once more after the answer to a request that sends was lost."""
     lost = False
     try:
@@ -203,7 +221,7 @@ def _after_a_time_out(flow: Flow[object], preliminary: object, good: HttpRespons
                 lost = True
                 step = flow.throw(NoAnswer("no answer in time"))
             else:
-                known = preliminary(step) if callable(preliminary) and isinstance(step, HttpRequest) else None
+                known = preliminary(step) if isinstance(step, HttpRequest) else None
                 step = flow.send(known or (good if isinstance(step, HttpRequest) else None))
     except StopIteration:
         return False

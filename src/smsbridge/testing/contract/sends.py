@@ -13,10 +13,10 @@ import pytest
 from smsbridge.errors import ContentError, UnsupportedError
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import Message, Purpose, SentMessage, Status
-from smsbridge.provider import OPTIONAL_FIELDS
+from smsbridge.provider import OPTIONAL_FIELDS, Capability
 from smsbridge.sending import attempt, attempt_verification
 
-from .kit import BY_NAME, Kit, Operation, Outcome, describe
+from .kit import BY_NAME, Kit, Operation, Outcome, describe, needs
 from .mutations import every_string
 
 SEND = BY_NAME["send"]
@@ -54,11 +54,12 @@ class Sends(Kit):
     def test_every_purpose_can_be_sent(self) -> None:
         for purpose in Purpose:
             outcome = self.run(SEND, flow=attempt(self.make(), self.message(purpose=purpose)))
-            assert outcome.error is None, f"purpose {purpose} is advice, not a reason to refuse: {describe(outcome.error)}"
+            assert outcome.error is None, (
+                f"purpose {purpose} is advice, not a reason to refuse: {describe(outcome.error)}"
+            )
 
+    @needs("http")
     def test_exactly_the_request_that_sends_says_so(self, operation: Operation) -> None:
-        if not self.uses_http():
-            pytest.skip(f"{self._class().__name__} {self._needs_http}")
         marked = [request for request in self.run(operation).requests if request.sends]
         if not operation.sends:
             assert not marked, f"{operation.name} sends no text: its requests must not have sends=True"
@@ -76,8 +77,12 @@ class Sends(Kit):
             assert request.method.isupper(), f"write the method {request.method!r} in upper case"
             assert parts.scheme in {"http", "https"}, f"{operation.name}: the URL must begin with https://"
             assert parts.hostname, f"{operation.name}: the URL names no host"
-            assert request.url.isascii(), f"{operation.name}: percent-encode the URL (HttpRequest.get(url, params) does)"
-            assert " " not in request.url, f"{operation.name}: percent-encode the URL (HttpRequest.get(url, params) does)"
+            assert request.url.isascii(), (
+                f"{operation.name}: percent-encode the URL (HttpRequest.get(url, params) does)"
+            )
+            assert " " not in request.url, (
+                f"{operation.name}: percent-encode the URL (HttpRequest.get(url, params) does)"
+            )
             assert not (request.method == "GET" and request.body), f"{operation.name}: a GET has no body"
             assert not request.body or request.content_type, f"{operation.name}: a body needs a content-type"
 
@@ -90,9 +95,9 @@ class Sends(Kit):
 
     # --- what the vendor is told --------------------------------------------------------------------------------------
 
+    @needs("http")
     @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
     def test_a_text_arrives_as_it_was_written(self, text: str) -> None:
-        self._skip_without_requests()
         outcome = self.run(SEND, flow=attempt(self.make(), self.message(text=text)))
         if isinstance(outcome.error, UnsupportedError | ContentError) and not outcome.requests:
             return  # refused aloud, which is honest
@@ -106,8 +111,8 @@ class Sends(Kit):
     def test_another_recipient_makes_another_request(self) -> None:
         self._must_differ("recipient", SEND, [self.message(), self.message(to=self.numbers[1])])
 
+    @needs("http")
     def test_a_reference_is_kept_or_refused_but_never_shortened(self) -> None:
-        self._skip_without_requests()
         one, two = ("a" * 32, "b" * 32)
         flows = [attempt(self.make(), self.message(reference=reference)) for reference in (one, two)]
         short = [self.sends_of(flow, SEND) for flow in flows]
@@ -129,16 +134,17 @@ class Sends(Kit):
     def test_a_field_that_it_supports_is_sent_and_any_other_refused(self, field: str) -> None:
         self._check_field(field, SEND, self.message())
 
+    @needs(Capability.VERIFICATION)
     @pytest.mark.parametrize("field", OPTIONAL_FIELDS)
     def test_a_field_of_a_verification_is_sent_or_refused(self, field: str) -> None:
         operation = BY_NAME["start_verification"]
-        if not self.can(operation.capability):
-            pytest.skip(f"{self._class().__name__} has no verification")
         self._check_field(field, operation, self.verification_message())
 
+    @needs("options")
     def test_an_option_is_sent(self, option: str) -> None:
         self._check_option(option, SEND, self.option_values, "option_values")
 
+    @needs(Capability.VERIFICATION, "verification options")
     def test_an_option_of_a_verification_is_sent(self, verification_option: str) -> None:
         self._check_option(
             verification_option,
@@ -159,6 +165,7 @@ class Sends(Kit):
 
     # --- where it goes ------------------------------------------------------------------------------------------------
 
+    @needs("http")
     def test_no_answer_can_lead_it_to_another_host(self, answered: Operation) -> None:
         """A redirect, or a URL in an answer, must not carry the token and the text to somebody else."""
         good = self.run(answered)
@@ -166,16 +173,14 @@ class Sends(Kit):
         location = {"location": f"{ORIGIN_ELSEWHERE}/take?this=1"}
         bad = [HttpResponse(status=status, headers=location) for status in (301, 302, 303, 307, 308)]
         first = answered.answer(self)
-        bad.append(HttpResponse(status=first.status, headers={**first.headers, **location}, body=_led_astray(first.body)))
+        bad.append(
+            HttpResponse(status=first.status, headers={**first.headers, **location}, body=_led_astray(first.body))
+        )
         for answer in bad:
             strays = {_origin(request) for request in self.run(answered, answer).requests} - homes
             assert not strays, f"an answer with HTTP {answer.status} led {answered.name} to {', '.join(strays)}"
 
     # --- inside -------------------------------------------------------------------------------------------------------
-
-    def _skip_without_requests(self) -> None:
-        if not self.uses_http():
-            pytest.skip(f"{self._class().__name__} {self._needs_http}")
 
     def _flow(self, operation: Operation, message: Message) -> Any:
         start = attempt_verification if operation.name == "start_verification" else attempt
@@ -190,7 +195,7 @@ class Sends(Kit):
         assert outcome.error is None, f"{operation.name} should have been accepted: {describe(outcome.error)}"
         shown = self.output()
         if shown is None:
-            pytest.skip(f"{self._class().__name__} {self._needs_http}, and `output` shows nothing either")
+            pytest.skip(f"{self._class().__name__} makes no HTTP requests, and `output` shows nothing either")
         return shown
 
     def _must_differ(self, what: str, operation: Operation, messages: list[Message]) -> None:
@@ -224,7 +229,9 @@ class Sends(Kit):
 
     def _check_option(self, option: str, operation: Operation, values: Any, attribute: str) -> None:
         if option not in values:
-            pytest.fail(f"the provider declares the option {option!r} but there is no sample of it: add it to `{attribute}`")
+            pytest.fail(
+                f"the provider declares the option {option!r} but there is no sample of it: add it to `{attribute}`"
+            )
         message = self.verification_message() if operation.name == "start_verification" else self.message()
         given = dict(message.options.get(self._class().name, {}))
         without = {name: value for name, value in given.items() if name != option}
@@ -248,4 +255,4 @@ def _led_astray(body: bytes) -> bytes:
         data = json.loads(body)
     except ValueError:
         return body
-    return json.dumps(every_string(data, lambda text: f"{ORIGIN_ELSEWHERE}/next")).encode()
+    return json.dumps(every_string(data, lambda _: f"{ORIGIN_ELSEWHERE}/next")).encode()

@@ -11,7 +11,7 @@ from smsbridge.errors import QueryError, RefusedError, UncertainError
 from smsbridge.http import HttpResponse
 from smsbridge.messages import SentMessage, Verification
 
-from .kit import Kit, Operation, describe
+from .kit import Kit, Operation, describe, needs
 from .mutations import ODD_JSON, UNREADABLE, mutants
 
 _NO_ID = ("", "None", "True", "False", "null")
@@ -20,11 +20,13 @@ _NO_ID = ("", "None", "True", "False", "null")
 class Unreadable(Kit):
     """After a 2xx that cannot be read the text may have been sent: uncertain, never accepted, never refused."""
 
+    @needs("http")
     @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
     def test_an_unreadable_2xx_is_uncertain(self, sending: Operation, body: bytes) -> None:
         kind = "text/html" if body.startswith(b"<") else "application/json"
         self._must_be_uncertain(sending, HttpResponse(status=200, headers={"content-type": kind}, body=body))
 
+    @needs("http")
     def test_a_cut_answer_is_uncertain(self, sending: Operation) -> None:
         good = sending.answer(self)
         half = good.body[: len(good.body) // 2]
@@ -34,6 +36,7 @@ class Unreadable(Kit):
         if _json_of(good) is not None:
             self._must_be_uncertain(sending, HttpResponse(status=good.status, headers=good.headers, body=half))
 
+    @needs("http")
     @pytest.mark.parametrize("body", ODD_JSON.values(), ids=ODD_JSON)
     def test_odd_json_is_never_accepted(self, sending: Operation, body: bytes) -> None:
         for status in (200, 201, 202):
@@ -43,6 +46,7 @@ class Unreadable(Kit):
                     f"the answer {body.decode()} says nothing about a text; it must not end as {describe(one)}"
                 )
 
+    @needs("http")
     def test_no_change_to_an_accepting_answer_surprises(self, sending: Operation) -> None:
         """Each key taken out, or of another type: accepted with a real id, refused, or uncertain; nothing else."""
         good = sending.answer(self)
@@ -58,6 +62,7 @@ class Unreadable(Kit):
                     problems.append(f"{change}: {problem}")
         assert not problems, "an answer with one thing changed ended wrongly:\n  " + "\n  ".join(problems[:20])
 
+    @needs("http", "queries")
     def test_no_odd_answer_to_a_query_surprises(self, asking: Operation) -> None:
         good = asking.answer(self)
         bodies = {**UNREADABLE, **ODD_JSON}
@@ -70,6 +75,7 @@ class Unreadable(Kit):
                 bugs.append(f"{change}: {describe(outcome.error)}")
         assert not bugs, f"{asking.name} must end in an answer or a QueryError:\n  " + "\n  ".join(bugs[:20])
 
+    @needs("http", "queries")
     def test_an_unreadable_answer_to_a_query_is_no_answer(self, asking: Operation) -> None:
         for name, body in UNREADABLE.items():
             if asking.name == "cancel_verification" and name in {"empty", "blank", "text"}:

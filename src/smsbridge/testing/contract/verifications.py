@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from functools import partial
 
 from smsbridge.http import HttpResponse
 from smsbridge.messages import Verification, VerificationCheck
 from smsbridge.provider import Capability
 from smsbridge.sending import query
 
-from .kit import BY_NAME, CODE, Kit, describe
+from .kit import BY_NAME, CODE, Kit, describe, needs
 
 START, CHECK, CANCEL = BY_NAME["start_verification"], BY_NAME["check_verification"], BY_NAME["cancel_verification"]
 
@@ -17,8 +17,8 @@ START, CHECK, CANCEL = BY_NAME["start_verification"], BY_NAME["check_verificatio
 class Verifications(Kit):
     """``start_verification``, ``check_verification`` and ``cancel_verification``, as far as the provider has them."""
 
+    @needs(Capability.VERIFICATION)
     def test_a_started_verification_keeps_id_recipient_and_reference(self) -> None:
-        self._skip_without_verification()
         provider = self.make()
         message = self.verification_message()
         outcome = self.run(START, provider=provider)
@@ -32,41 +32,42 @@ class Verifications(Kit):
             assert started.id == self.vendor_id(0), f"the vendor's id is {self.vendor_id(0)!r}, not {started.id!r}"
         assert started.expires_at is None or started.expires_at.utcoffset() is not None, "expires_at has no time zone"
 
+    @needs(Capability.VERIFICATION, "http")
     def test_a_right_code_is_approved(self) -> None:
-        self._skip_without_verification()
-        if not self.uses_http():
-            pytest.skip(f"{self._class().__name__} {self._needs_http}")
         outcome = self.run(CHECK)
-        assert isinstance(outcome.value, VerificationCheck), f"the sample answer is no answer: {describe(outcome.error)}"
+        assert isinstance(outcome.value, VerificationCheck), (
+            f"the sample answer is no answer: {describe(outcome.error)}"
+        )
         assert outcome.value.approved is True, "the vendor approved the code"
         found = [text for request in outcome.requests for text in self.texts_in(request)]
         assert CODE in found, "the code is not in the request"
 
+    @needs(Capability.VERIFICATION, "http")
     def test_a_code_that_is_not_right_is_an_answer_with_its_reason(self, disapproval: str | None) -> None:
         answer = self.picked(self.disapprovals, disapproval, "disapprovals", "verification")
         outcome = self.run(CHECK, answer)
         assert outcome.error is None, f"a wrong code is an answer, not an error; got {describe(outcome.error)}"
         assert outcome.value.approved is False, "the vendor did not approve the code"
-        assert outcome.value.reason == disapproval, f"the reason should be {disapproval!r}, not {outcome.value.reason!r}"
+        assert outcome.value.reason == disapproval, (
+            f"the reason should be {disapproval!r}, not {outcome.value.reason!r}"
+        )
 
+    @needs(Capability.VERIFICATION, "no http")
     def test_a_wrong_code_is_not_approved_without_a_vendor(self) -> None:
-        self._skip_without_verification()
-        if self.uses_http():
-            pytest.skip("the vendor decides, see `disapprovals`")
         provider = self.make()
         verification = self.verification(provider)
         for code in ("", "not it", "é"):
-            check = self.run(CHECK, flow=query(provider, lambda code=code: provider.check_verification(verification, code)))  # type: ignore[misc]
+            check = self.run(CHECK, flow=query(provider, partial(provider.check_verification, verification, code)))
             assert isinstance(check.value, VerificationCheck), f"the code {code!r} ended as {describe(check.error)}"
             assert check.value.approved is False
 
+    @needs(Capability.VERIFICATION, "http")
     def test_an_odd_answer_approves_nothing(self) -> None:
         """A failed check must never let somebody in."""
-        self._skip_without_verification()
-        if not self.uses_http():
-            pytest.skip(f"{self._class().__name__} {self._needs_http}")
         good = self.approves(self.verification(self.make()))
-        answers = [HttpResponse(status=status, headers=good.headers, body=good.body) for status in (400, 401, 404, 429, 500)]
+        answers = [
+            HttpResponse(status=status, headers=good.headers, body=good.body) for status in (400, 401, 404, 429, 500)
+        ]
         answers += [HttpResponse(status=200, body=body) for body in (b"", b"{}", b"null", b"[]", b"<html></html>")]
         answers.append(HttpResponse(status=200, headers=good.headers, body=good.body, complete=False))
         for answer in answers:
@@ -75,12 +76,7 @@ class Verifications(Kit):
                 f"HTTP {answer.status} with {answer.body[:40]!r} approved a code that nobody checked"
             )
 
+    @needs(Capability.CANCEL_VERIFICATION)
     def test_a_verification_can_be_cancelled(self) -> None:
-        if not self.can(Capability.CANCEL_VERIFICATION):
-            pytest.skip(f"{self._class().__name__} has no cancel_verification")
         outcome = self.run(CANCEL)
         assert outcome.error is None, f"the sample answer should cancel: {describe(outcome.error)}"
-
-    def _skip_without_verification(self) -> None:
-        if not self.can(Capability.VERIFICATION):
-            pytest.skip(f"{self._class().__name__} has no verification")

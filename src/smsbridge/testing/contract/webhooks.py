@@ -19,7 +19,7 @@ from smsbridge.receiving import receive
 from smsbridge.testing.samples import Webhook, dummy_secret
 from smsbridge.testing.wire import drive
 
-from .kit import Kit, describe
+from .kit import Kit, describe, needs
 from .mutations import ODD_JSON, UNREADABLE, mutants
 
 _NOT_PROOF = frozenset({"content-type", "accept", "content-length", "host", "user-agent"})
@@ -29,18 +29,22 @@ OTHER_SECRET = dummy_secret("of-somebody-else")
 class Webhooks(Kit):
     """``verify``, ``handshake`` and ``parse``, as far as the provider has them."""
 
+    @needs(Capability.WEBHOOKS)
     def test_a_genuine_webhook_brings_its_events(self, webhook: str | None) -> None:
         sample = self._sample(webhook)
         received = self._receive(self.make(), self._signed(sample.request))
         assert isinstance(received, Received), f"the genuine webhook was refused: {describe(received)}"
         assert received.response.ok, "acknowledge() must answer what the vendor takes for *got it*"
-        assert len(received.events) == len(sample.events), f"should bring {len(sample.events)} events: {received.events}"
+        assert len(received.events) == len(sample.events), (
+            f"should bring {len(sample.events)} events: {received.events}"
+        )
         for event, expected in zip(received.events, sample.events, strict=True):
             assert type(event) is type(expected), f"should be a {type(expected).__name__}"
             for name, value in _given(expected):
                 found = getattr(event, name)
                 assert found == value, f"{type(event).__name__}.{name} should be {value!r}, but is {found!r}"
 
+    @needs(Capability.WEBHOOKS)
     def test_an_event_is_complete_and_has_a_stable_key(self, webhook: str | None) -> None:
         sample = self._sample(webhook)
         provider = self.make()
@@ -59,11 +63,13 @@ class Webhooks(Kit):
 
     # --- forgeries ----------------------------------------------------------------------------------------------------
 
+    @needs(Capability.WEBHOOKS)
     def test_a_changed_body_is_refused(self, webhook: str | None) -> None:
         genuine = self._signed(self._sample(webhook).request)
         for how, forged in _changed(genuine):
             self._must_refuse(self.make(), forged, f"{how}: the proof must cover what the vendor sent, byte by byte")
 
+    @needs(Capability.WEBHOOKS)
     def test_a_webhook_without_its_proof_is_refused(self, webhook: str | None) -> None:
         plain = self._sample(webhook).request
         genuine = self._signed(plain)
@@ -74,13 +80,25 @@ class Webhooks(Kit):
         for name in self._proofs(plain, genuine):
             self._must_refuse(self.make(), _without_header(genuine, name), f"the header {name} is missing")
 
+    @needs(Capability.WEBHOOKS)
     def test_a_garbled_proof_is_refused(self, webhook: str | None) -> None:
         """The comparison must survive anything, and not be content with a part of it."""
         plain = self._sample(webhook).request
         genuine = self._signed(plain)
         for name in self._proofs(plain, genuine):
             value = genuine.headers[name]
-            for garbled in ("", " ", "x", value[:-1], f"{value}0", value[:4], "\xe9\xe8", "0" * 64, "a,b=c;d", _flip(value)):
+            for garbled in (
+                "",
+                " ",
+                "x",
+                value[:-1],
+                f"{value}0",
+                value[:4],
+                "\xe9\xe8",
+                "0" * 64,
+                "a,b=c;d",
+                _flip(value),
+            ):
                 if garbled != value:
                     forged = replace(genuine, headers=Headers({**genuine.headers, name: garbled}))
                     self._must_refuse(self.make(), forged, f"the header {name} is garbled")
@@ -88,6 +106,7 @@ class Webhooks(Kit):
             for url in (plain.url, genuine.url[:-1], f"{genuine.url}0"):
                 self._must_refuse(self.make(), replace(genuine, url=url), "the proof in its URL is garbled")
 
+    @needs(Capability.WEBHOOKS)
     def test_a_proof_with_another_secret_is_refused(self, webhook: str | None) -> None:
         sample = self._sample(webhook)
         for secret in (OTHER_SECRET, "", " ", "None", self._secret()[:-1], f"{self._secret()}0"):
@@ -95,6 +114,7 @@ class Webhooks(Kit):
             if forged is not None:
                 self._must_refuse(self.make(), forged, "it was signed with another secret")
 
+    @needs(Capability.WEBHOOKS)
     def test_the_secret_that_is_configured_is_the_one_that_counts(self, webhook: str | None) -> None:
         sample = self._sample(webhook)
         other = self.make(**{self.webhook_secret: OTHER_SECRET})
@@ -104,6 +124,7 @@ class Webhooks(Kit):
             f"a webhook signed with the configured secret was refused: is `{self.webhook_secret}` what verify() uses?"
         )
 
+    @needs(Capability.WEBHOOKS)
     def test_without_a_configured_secret_every_webhook_is_refused(self, webhook: str | None) -> None:
         sample = self._sample(webhook)
         for provider in self._without_secret():
@@ -115,6 +136,7 @@ class Webhooks(Kit):
 
     # --- handshakes ---------------------------------------------------------------------------------------------------
 
+    @needs(Capability.WEBHOOKS, "handshake")
     def test_a_handshake_is_answered_and_brings_no_event(self, handshake: str | None) -> None:
         sample = self._handshake(handshake)
         received = self._receive(self.make(), self._signed(sample.request))
@@ -123,18 +145,23 @@ class Webhooks(Kit):
         assert self.make().handshake(self._signed(sample.request)) is not None, "handshake() did not recognise it"
         assert sample.reply in received.response.body, f"the answer to the handshake should hold {sample.reply!r}"
 
+    @needs(Capability.WEBHOOKS, "handshake")
     def test_a_forged_handshake_is_refused(self, handshake: str | None) -> None:
         sample = self._handshake(handshake)
         self._must_refuse(self.make(), sample.request, "it carries no proof")
         for provider in self._without_secret():
-            self._must_refuse(provider, self._try_to_sign(sample.request, "") or sample.request, "no secret is configured")
+            self._must_refuse(
+                provider, self._try_to_sign(sample.request, "") or sample.request, "no secret is configured"
+            )
 
+    @needs(Capability.WEBHOOKS)
     def test_an_ordinary_webhook_is_no_handshake(self, webhook: str | None) -> None:
         genuine = self._signed(self._sample(webhook).request)
         assert self.make().handshake(genuine) is None, "handshake() took a report for a handshake, so it would be lost"
 
     # --- odd shapes ---------------------------------------------------------------------------------------------------
 
+    @needs(Capability.WEBHOOKS)
     def test_a_genuine_webhook_of_an_odd_shape_is_a_payload_error_or_read(self, webhook: str | None) -> None:
         """Signed by the vendor, but not as promised: never another error, which would be answered with 500 for ever."""
         sample = self._sample(webhook)
@@ -150,7 +177,9 @@ class Webhooks(Kit):
             for event in received.events if isinstance(received, Received) else ():
                 assert isinstance(event, DeliveryReport | InboundMessage), f"{event!r} is no event"
                 assert isinstance(event.id, str), f"the body {body[:200]!r} brought an event with the id {event.id!r}"
-                assert event.id not in {"", "None"}, f"the body {body[:200]!r} brought an event with the id {event.id!r}"
+                assert event.id not in {"", "None"}, (
+                    f"the body {body[:200]!r} brought an event with the id {event.id!r}"
+                )
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
