@@ -140,3 +140,18 @@ def test_the_tree_in_the_docstring_is_the_tree_of_the_classes():
     drawn = re.findall(r"[├└]── (\w+)", errors.__doc__)
     public = [one.__name__ for one in ALL if not one.__name__.startswith("_")]
     assert sorted([*drawn, "SmsBridgeError", "TransportError"]) == sorted(public)
+
+
+class VendorError(RefusedError):
+    def __init__(self, *, number):
+        super().__init__(f"vendor says {number}", code=str(number))
+        self.number = number
+
+
+def test_an_error_class_of_a_plugin_may_ask_for_arguments_of_its_own():
+    error = VendorError(number=7)
+    error.add_note("one")
+    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert other == error
+        other.add_note("two")
+    assert error.__notes__ == ["one"]

@@ -21,6 +21,8 @@ from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, Unpack, cast
 
+from pydantic import SecretStr
+
 from .errors import ConfigurationError, RecipientError, SendError, UnsupportedError
 from .http import Call, Flow, HttpRequest, Step, Wait
 from .messages import (
@@ -111,7 +113,7 @@ class _Client:
         self, verification: Verification | str, code: str, account: str | None
     ) -> Flow[VerificationCheck]:
         one = self._verification(verification, account)
-        return query(self.provider, lambda: self.provider.check_verification(one, code), hide=[code])
+        return query(self.provider, lambda: self.provider.check_verification(one, code), hide=[SecretStr(code)])
 
     def _cancel_verification(self, verification: Verification | str, account: str | None) -> Flow[None]:
         one = self._verification(verification, account)
@@ -210,7 +212,9 @@ class SmsClient(_Client):
         self, verification: Verification | str, code: str, *, account: str | None = None
     ) -> VerificationCheck:
         """Ask the vendor whether ``code`` is right; a wrong one is an answer, not an error. Raises QueryError."""
-        return self._run(self._check_verification(verification, code, account))
+        flow = self._check_verification(verification, code, account)
+        del code  # the frames of a traceback should hold no code
+        return self._run(flow)
 
     def cancel_verification(self, verification: Verification | str, *, account: str | None = None) -> None:
         """Tell the vendor to forget a code. Raises QueryError."""
@@ -315,7 +319,9 @@ class AsyncSmsClient(_Client):
         self, verification: Verification | str, code: str, *, account: str | None = None
     ) -> VerificationCheck:
         """See :meth:`SmsClient.check_verification`."""
-        return await self._run(self._check_verification(verification, code, account))
+        flow = self._check_verification(verification, code, account)
+        del code
+        return await self._run(flow)
 
     async def cancel_verification(self, verification: Verification | str, *, account: str | None = None) -> None:
         """See :meth:`SmsClient.cancel_verification`."""

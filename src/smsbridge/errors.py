@@ -53,6 +53,19 @@ class SmsBridgeError(Exception):
     def __hash__(self) -> int:
         return hash((type(self), self.args))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, vars(self))
+
+
+def _rebuild(kind: type[SmsBridgeError], args: tuple[Any, ...], state: dict[str, Any]) -> SmsBridgeError:
+    """A copy of an error, whatever arguments its class asks for."""
+    error = kind.__new__(kind)
+    error.args = args
+    vars(error).update(state)
+    if "__notes__" in state:
+        error.__notes__ = list(state["__notes__"])
+    return error
+
 
 def _public(error: SmsBridgeError) -> dict[str, Any]:
     return {name: value for name, value in vars(error).items() if not name.startswith("_")}

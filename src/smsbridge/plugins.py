@@ -85,9 +85,9 @@ class Plugins:
                 raise ConfigurationError(f"plugin {origin}: smsbridge_providers() must return classes of SmsProvider")
             if not _NAME.fullmatch(name) or name in _RESERVED:
                 raise ConfigurationError(f"plugin {origin}: {name!r} cannot be a provider's name (a-z and 0-9)")
-            is_ours = name in BUILTIN and not origin.startswith(f"{__package__}.")
-            if is_ours or taken.setdefault(name, cls) is not cls:
-                other = "smsbridge itself" if is_ours else self._origins.get(name, origin)
+            takes_ours = name in BUILTIN and not origin.startswith(f"{__package__}.")
+            if takes_ours or taken.setdefault(name, cls) is not cls:
+                other = "smsbridge itself" if takes_ours else self._origins.get(name, origin)
                 raise ConfigurationError(f"two providers are named {name!r}: in {other} and in {origin}; uninstall one")
         self._classes = taken
         self._origins |= {cls.name: origin for cls in classes}

@@ -9,11 +9,13 @@ from __future__ import annotations
 import copy
 import secrets
 import traceback
-from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from pydantic import SecretStr
+
+from .environment import SHORTEST_SECRET
 from .errors import (
     AuthenticationError,
     ContentError,
@@ -40,17 +42,21 @@ from .provider import SmsProvider
 
 T = TypeVar("T")
 Failure = SendError | UnsupportedError
-_SHORTEST_SECRET = 4
 _LONGEST_DETAIL = 500
+_NATIONAL_DIGITS = 8  # the last digits of a number, which vendors quote without its country too
 
 
 class Interrupted(BaseException):
-    """An attempt was cancelled from outside: ``error`` says what is known of the text, ``cause`` is what to raise."""
+    """An attempt was cancelled from outside: ``error`` says what is known of the text, ``cause`` is what to raise.
+
+    ``results`` says what is known of each message of a batch.
+    """
 
     def __init__(self, error: SendError, cause: BaseException) -> None:
         super().__init__(type(cause).__name__)
         self.error = error
         self.cause = cause
+        self.results: list[Result] = []
 
 
 def prepare(message: Message, region: str | None) -> Message:
@@ -59,8 +65,9 @@ def prepare(message: Message, region: str | None) -> Message:
     try:
         return replace(message, to=to_e164(message.to, region), reference=reference)
     except RecipientError as error:
-        error.reference = reference
-        raise
+        problem = copy.copy(error)
+    problem.reference = reference
+    raise problem  # here, because the frames below hold the number
 
 
 def attempt(provider: SmsProvider, message: Message) -> Flow[SentMessage]:
@@ -83,40 +90,28 @@ def attempt_batch(provider: SmsProvider, messages: Sequence[Message]) -> Flow[li
     stands alone: one bad number must not fail the others.
     """
     results: dict[int, Result] = {}
-    pending: list[int] = []
     for index, message in enumerate(messages):
         problem = _problem(provider, message)
-        if problem is None:
-            pending.append(index)
-        else:
+        if problem is not None:
             results[index] = Result(index=index, message=message, error=problem)
+    pending = [index for index in range(len(messages)) if index not in results]
     todo = [pending] if pending else []
     while todo:
         rows = todo.pop()
-        if len(rows) == 1:
-            message = messages[rows[0]]
-            try:
-                sent = yield from attempt(provider, message)
-            except (SendError, UnsupportedError) as error:
-                results[rows[0]] = Result(index=rows[0], message=message, error=error)
-            else:
-                results[rows[0]] = Result(index=rows[0], message=message, sent=sent)
-            continue
-        batch = [messages[row] for row in rows]
         try:
-            answers = yield from _guard(provider, lambda batch=batch: provider.send_batch(batch), batch, list)  # type: ignore[misc]
-        except (SendError, UnsupportedError) as error:
-            if isinstance(error, RefusedError) and error.fault == "message":
-                half = len(rows) // 2
-                todo += [rows[half:], rows[:half]]
-                continue
-            for row in rows:
-                own = _with_context(copy.copy(error), provider, messages[row])
-                own.reference = messages[row].reference
-                results[row] = Result(index=row, message=messages[row], error=own)
-        else:
-            for row, result in zip(rows, _one_each(provider, batch, answers), strict=True):
-                results[row] = replace(result, index=row, message=messages[row])
+            answers = yield from _attempt_rows(provider, [messages[row] for row in rows])
+        except Interrupted as interrupted:
+            for row, message in enumerate(messages):
+                if row not in results:
+                    error = _own(interrupted.error if row in rows else _cancelled(left=False), provider, message)
+                    results[row] = Result(index=row, message=message, error=error)
+            interrupted.results = [results[row] for row in range(len(messages))]
+            raise
+        if answers is None:
+            half = len(rows) // 2
+            todo += [rows[half:], rows[:half]]
+            continue
+        results |= {row: replace(answer, index=row) for row, answer in zip(rows, answers, strict=True)}
     return [results[index] for index in range(len(messages))]
 
 
@@ -134,34 +129,35 @@ def deliver_batch(plugins: Plugins, provider: SmsProvider, messages: Sequence[Me
     """One batch with the hooks around each message; one Result each, in order."""
     account, name = provider.account, provider.name
     results: dict[int, Result] = {}
-    allowed: list[int] = []
     for index, message in enumerate(messages):
-        veto = plugins.before_send(account, name, message)
-        if veto is None:
-            allowed.append(index)
-        else:
-            results[index] = Result(index=index, message=message, error=_veto(provider, message, veto))
+        veto = _veto(plugins, provider, message)
+        if veto is not None:
+            results[index] = Result(index=index, message=message, error=veto)
+    allowed = [index for index in range(len(messages)) if index not in results]
+    stop: BaseException | None = None
     try:
         answers = yield from attempt_batch(provider, [messages[index] for index in allowed])
     except Interrupted as interrupted:
-        for index, message in enumerate(messages):
-            known = results[index].error if index in results else interrupted.error
-            own = copy.copy(known or interrupted.error)
-            own.reference = message.reference
-            plugins.send_failed(account, name, message, own)
-        raise interrupted.cause from None
-    for index, result in zip(allowed, answers, strict=True):
-        results[index] = replace(result, index=index)
+        answers, stop = interrupted.results, interrupted.cause
+    except GeneratorExit as dropped:
+        stop = dropped
+        answers = [
+            Result(index=index, message=one, error=_own(_cancelled(left=True), provider, one))
+            for index, one in enumerate(messages[index] for index in allowed)
+        ]
+    results |= {index: replace(answer, index=index) for index, answer in zip(allowed, answers, strict=True)}
     for index, message in enumerate(messages):
         result = results[index]
         if result.sent is not None:
             plugins.after_send(account, name, message, result.sent)
         elif result.error is not None:
             plugins.send_failed(account, name, message, result.error)
+    if stop is not None:
+        raise stop
     return [results[index] for index in range(len(messages))]
 
 
-def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Sequence[str] = ()) -> Flow[T]:
+def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Sequence[SecretStr] = ()) -> Flow[T]:
     """An operation that sends nothing. Raises QueryError or UnsupportedError; ``hide`` is kept out of their texts."""
     try:
         return (yield from _drive(start))
@@ -181,8 +177,9 @@ def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Sequence
         failure = QueryError(detail=str(error), retryable=True)
     except Exception as error:  # noqa: BLE001  # a provider's bug; its text may quote anything
         failure = _with_trace(QueryError("the provider plugin failed"), error)
-    _scrub(failure, provider, hide)
-    raise _bare(_with_context(failure, provider, None))
+    failure = _own(failure, provider, None)
+    _scrub(failure, [one.get_secret_value() for one in hide])
+    raise failure
 
 
 # --- inside ---------------------------------------------------------------------------------------------------------------
@@ -195,29 +192,44 @@ def _deliver(
     attempt_once: Callable[[SmsProvider, Message], Flow[T]],
 ) -> Flow[T]:
     account, name = provider.account, provider.name
-    veto = plugins.before_send(account, name, message)
-    error: Failure
-    if veto is None:
+    error: Failure | None = _veto(plugins, provider, message)
+    stop: BaseException | None = None
+    if error is None:
         try:
             sent = yield from attempt_once(provider, message)
         except Interrupted as interrupted:
-            plugins.send_failed(account, name, message, interrupted.error)
-            raise interrupted.cause from None
+            error, stop = interrupted.error, interrupted.cause
+        except GeneratorExit as dropped:
+            error, stop = _own(_cancelled(left=True), provider, message), dropped
         except (SendError, UnsupportedError) as failure:
             error = failure
         else:
             plugins.after_send(account, name, message, sent)  # type: ignore[arg-type]  # T is either of the two
             return sent
-    else:
-        error = _veto(provider, message, veto)
     plugins.send_failed(account, name, message, error)
-    raise error
+    raise stop or error
 
 
-def _veto(provider: SmsProvider, message: Message, cause: Exception) -> SendError:
-    error = cause if isinstance(cause, SendError) else VetoedError(detail=f"{type(cause).__name__}: {cause}")
-    _scrub(error, provider, [message.text])
-    return _bare(_with_context(error, provider, message))
+def _veto(plugins: Plugins, provider: SmsProvider, message: Message) -> SendError | None:
+    cause = plugins.before_send(provider.account, provider.name, message)
+    if cause is None:
+        return None
+    error = cause if isinstance(cause, RefusedError) else VetoedError(detail=f"{type(cause).__name__}: {cause}")
+    return _own(error, provider, message)
+
+
+def _attempt_rows(provider: SmsProvider, batch: Sequence[Message]) -> Flow[list[Result] | None]:
+    """Send a batch once; one Result each, or None if several were refused for the fault of a message among them."""
+    try:
+        if len(batch) == 1:
+            sent = yield from attempt(provider, batch[0])
+            return [Result(index=0, message=batch[0], sent=sent)]
+        answers: list[Any] = yield from _guard(provider, lambda: provider.send_batch(batch), batch, list)
+    except (SendError, UnsupportedError) as error:
+        if len(batch) > 1 and isinstance(error, RefusedError) and error.fault == "message":
+            return None
+        return [Result(index=row, message=one, error=_own(error, provider, one)) for row, one in enumerate(batch)]
+    return _one_each(provider, batch, answers)
 
 
 def _attempt(
@@ -233,28 +245,28 @@ def _problem(provider: SmsProvider, message: Message, *, verification: bool = Fa
     """What is wrong with ``message`` before anybody is asked."""
     error: Failure
     if not message.text and not verification:
-        error = ContentError("the text is empty", reason="empty")
-        return _with_context(error, provider, message)
+        return _own(ContentError("the text is empty", reason="empty"), provider, message)
     try:
         f"{message.text}{message.sender or ''}{message.reference or ''}".encode()
+        provider.check(message, verification=verification)
     except UnicodeEncodeError:
         error = ContentError("the text has half a character (a lone surrogate) in it", reason="not-unicode")
-        return _with_context(error, provider, message)
-    try:
-        provider.check(message, verification=verification)
-    except UnsupportedError as unsupported:
-        return _bare(_with_context(unsupported, provider, message))
+    except (UnsupportedError, RefusedError) as refusal:
+        error = refusal
     except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
-        return _bare(_with_context(_unexplained(_Trail(), bug), provider, message))
-    return None
+        error = _unexplained(_Trail(), bug)
+    else:
+        return None
+    return _own(error, provider, message)
 
 
 class _Trail:
     """What has left so far."""
 
-    __slots__ = ("left", "unanswered")
+    __slots__ = ("asked", "left", "unanswered")
 
     def __init__(self) -> None:
+        self.asked = False
         self.left = False
         self.unanswered = False
 
@@ -273,6 +285,7 @@ def _drive(start: Callable[[], Flow[T]], trail: _Trail | None = None) -> Flow[T]
             sends = getattr(step, "sends", False)
             if sends and trail.unanswered:
                 raise NoAnswer("the provider plugin wanted to send again after a request without an answer")
+            trail.asked = True
             try:
                 answer = yield step
             except GeneratorExit:
@@ -294,17 +307,17 @@ def _drive(start: Callable[[], Flow[T]], trail: _Trail | None = None) -> Flow[T]
 def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]) -> Flow[T]:
     """Drive a flow that sends, and turn whatever goes wrong into one of the outcomes."""
     trail = _Trail()
+    error: Failure
     try:
         value = yield from _drive(start, trail)
         if isinstance(value, kind):
             return value
-        error = _unexplained(trail, TypeError(f"the provider returned no {kind.__name__}"))
+        del value  # it may be anything, and this frame will be part of a traceback
+        error = _unexplained(trail, TypeError())
     except GeneratorExit:
         raise
     except UnsupportedError as unsupported:
-        if not trail.left:
-            raise _bare(_with_context(unsupported, provider, messages[0])) from None
-        error = _unexplained(trail, unsupported)
+        error = _unexplained(trail, unsupported) if trail.left else unsupported
     except SendError as explained:
         error = _settle(trail, explained)
     except TransportError as transport:
@@ -312,21 +325,25 @@ def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequen
         error = UncertainError(detail=words) if trail.left else UnavailableError(detail=words)
     except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
         error = _unexplained(trail, bug)
-    except BaseException as cause:  # noqa: BLE001  # cancelled, interrupted from the keyboard, shutting down
-        if trail.left:
-            error = UncertainError("cancelled while it was being sent", reason="cancelled", fault="local")
-        else:
-            error = RefusedError("cancelled before it was sent", reason="cancelled", fault="local")
-        raise Interrupted(_with_context(error, provider, messages[0]), cause) from None
-    for message in messages:
-        _scrub(error, provider, [message.text, message.to.lstrip("+")])
-    raise _bare(_with_context(error, provider, messages[0]))
+    except BaseException as stop:  # noqa: BLE001  # cancelled, interrupted from the keyboard, shutting down
+        cause = stop.cause if isinstance(stop, Interrupted) else stop  # the former from an attempt inside this one
+        raise Interrupted(_own(_cancelled(left=trail.left), provider, messages[0]), _bare(cause)) from None
+    error = _own(error, provider, messages[0])
+    for other in messages[1:]:
+        _scrub(error, _private(other))
+    raise error
+
+
+def _cancelled(*, left: bool) -> SendError:
+    if left:
+        return UncertainError("cancelled while it was being sent", reason="cancelled", fault="local")
+    return RefusedError("cancelled before it was sent", reason="cancelled", fault="local")
 
 
 def _settle(trail: _Trail, error: SendError) -> SendError:
     """The vendor explained, or the provider did; only what left decides whether that can be certain."""
-    if isinstance(error, UncertainError) and not trail.left:
-        return _as(UnavailableError, error)
+    if isinstance(error, UncertainError) and trail.asked and not trail.left:
+        return _as(UnavailableError, error)  # the answer to a request before the one that sends
     if isinstance(error, RefusedError | UncertainError):
         return error
     return _as(UncertainError if trail.left else RefusedError, error)
@@ -363,11 +380,20 @@ def _with_trace(error: E_, cause: Exception) -> E_:
 F_ = TypeVar("F_", SendError, UnsupportedError, QueryError, Failure, QueryError | UnsupportedError)
 
 
-def _with_context(error: F_, provider: SmsProvider, message: Message | None) -> F_:
-    error.account = error.account or provider.account
-    error.provider = error.provider or provider.name
-    error.reference = error.reference or (message.reference if message else None)
-    return error
+def _own(error: F_, provider: SmsProvider, message: Message | None) -> F_:
+    """A copy of ``error`` for ``message`` alone, with nothing private in it.
+
+    Being a copy it has no frames and no causes: those hold the request with its token and text.
+    """
+    own = copy.copy(error)
+    own.account = error.account or provider.account
+    own.provider = error.provider or provider.name
+    private = provider.secrets()
+    if message is not None:
+        own.reference = message.reference
+        private += _private(message)
+    _scrub(own, private)
+    return own
 
 
 def _bare(error: E_) -> E_:
@@ -376,33 +402,49 @@ def _bare(error: E_) -> E_:
     return error.with_traceback(None)
 
 
-def _scrub(error: SmsBridgeError, provider: SmsProvider, private: Sequence[str]) -> None:
+def _private(message: Message) -> list[str]:
+    return [message.text, message.to, message.to.lstrip("+"), message.to[-_NATIONAL_DIGITS:]]
+
+
+def _scrub(error: SmsBridgeError, private: Sequence[str]) -> None:
     """Vendors quote what they were sent: keep texts, numbers and secrets out of the error's words."""
-    detail = getattr(error, "detail", None)
-    if not detail:
-        return
-    for word in (*provider.secrets(), *private):
-        if len(word) >= _SHORTEST_SECRET:
-            detail = detail.replace(word, "***")
-    detail = mask_numbers(" ".join(detail.split()))
-    error.detail = detail if len(detail) <= _LONGEST_DETAIL else f"{detail[:_LONGEST_DETAIL]}…"  # type: ignore[attr-defined]
+
+    def clean(words: str) -> str:
+        for word in private:
+            if len(word) >= SHORTEST_SECRET:
+                words = words.replace(word, "***")
+        return words
+
+    for name in ("code", "reason"):
+        if value := getattr(error, name, None):
+            setattr(error, name, clean(str(value)))
+    if error.args and error.args[0] != getattr(error, "summary", None):
+        error.args = (mask_numbers(clean(str(error.args[0]))), *error.args[1:])
+    if detail := getattr(error, "detail", None):
+        detail = mask_numbers(" ".join(clean(str(detail)).split()))
+        error.detail = detail if len(detail) <= _LONGEST_DETAIL else f"{detail[:_LONGEST_DETAIL]}…"  # type: ignore[attr-defined]
 
 
-def _one_each(provider: SmsProvider, batch: Sequence[Message], answers: Sequence[Result]) -> list[Result]:
-    """The answer of each message; a missing or a doubled one is uncertain."""
-    counts = Counter(answer.index for answer in answers)
-    by_index = {answer.index: answer for answer in answers}
+def _one_each(provider: SmsProvider, batch: Sequence[Message], answers: Sequence[Any]) -> list[Result]:
+    """The answer of each message; a missing, doubled or senseless one is uncertain."""
+    rows: dict[int, list[Result]] = {}
+    for answer in answers:
+        if isinstance(answer, Result) and isinstance(answer.index, int):
+            rows.setdefault(answer.index, []).append(answer)
     results = []
     for index, message in enumerate(batch):
-        answer = by_index.get(index)
-        if answer is None or counts[index] != 1 or (answer.sent is None) == (answer.error is None):
-            detail = "the answer has no row for this message" if answer is None else "the answer is ambiguous"
-            error: Failure = UncertainError(detail=detail)
-        elif answer.error is not None:
-            error = answer.error
-        else:
-            results.append(answer)
-            continue
-        _scrub(error, provider, [message.text, message.to.lstrip("+")])
-        results.append(Result(index=index, message=message, error=_bare(_with_context(error, provider, message))))
+        error: Failure
+        match rows.get(index):
+            case [Result(sent=SentMessage() as sent, error=None)]:
+                results.append(Result(index=index, message=message, sent=sent))
+                continue
+            case [Result(sent=None, error=RefusedError() | UncertainError() | UnsupportedError() as known)]:
+                error = known
+            case [Result(sent=None, error=SendError() as vague)]:
+                error = _as(UncertainError, vague)
+            case None:
+                error = UncertainError(detail="the answer has no row for this message")
+            case _:
+                error = UncertainError(detail="the answer is ambiguous")
+        results.append(Result(index=index, message=message, error=_own(error, provider, message)))
     return results
