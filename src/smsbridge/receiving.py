@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from .errors import PayloadError, UnsupportedError, WebhookError
+import copy
+from collections.abc import Callable
+from typing import TypeVar
+
+from .errors import PayloadError, SignatureError, UnsupportedError, WebhookError
 from .http import Call, Flow, HttpRequest
-from .messages import Event, Received
+from .messages import Received
 from .plugins import Plugins
 from .provider import SmsProvider
+
+T = TypeVar("T")
 
 
 def receive(plugins: Plugins, provider: SmsProvider, webhook: HttpRequest) -> Flow[Received]:
@@ -15,22 +21,23 @@ def receive(plugins: Plugins, provider: SmsProvider, webhook: HttpRequest) -> Fl
     Raises SignatureError if it is not proven to come from the provider, handshakes included, PayloadError if it cannot
     be read, and whatever a ``smsbridge_event`` hook raises: answer 500 then, and the provider will deliver again.
     """
-    provider.verify(webhook)
-    response = provider.handshake(webhook)
+    _ask(lambda: provider.verify(webhook), SignatureError)
+    response = _ask(lambda: provider.handshake(webhook), PayloadError)
     if response is not None:
         return Received(events=(), response=response)
-    events = _parse(provider, webhook)
+    events = _ask(lambda: tuple(provider.parse(webhook)), PayloadError)
     for event in events:
         yield from Call(plugins.event, provider.account, provider.name, event)
     return Received(events=events, response=provider.acknowledge(events))
 
 
-def _parse(provider: SmsProvider, webhook: HttpRequest) -> tuple[Event, ...]:
-    problem = "the webhook has an unexpected shape"
+def _ask(work: Callable[[], T], kind: type[WebhookError]) -> T:
+    """Do ``work`` of the provider. Odd shapes end as KeyError and the like, quoting what they choked on: that is ``kind``."""
+    error: WebhookError | UnsupportedError
     try:
-        return tuple(provider.parse(webhook))
-    except (WebhookError, UnsupportedError):
-        raise
-    except Exception as error:  # noqa: BLE001  # odd shapes end as KeyError and the like, quoting what they choked on
-        problem = f"{problem} ({type(error).__name__})"
-    raise PayloadError(problem)
+        return work()
+    except (WebhookError, UnsupportedError) as refusal:
+        error = copy.copy(refusal)  # without frames and causes, which hold the secret and the text
+    except Exception as bug:  # noqa: BLE001
+        error = kind(f"the webhook has an unexpected shape ({type(bug).__name__})")
+    raise error
