@@ -46,6 +46,7 @@ class ConsoleProvider(SmsProvider):
 
 
 _CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20) if code not in b"\t\n"} | {0x7F: 0x2421}
+_CONTROL_PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)  # these have no pictures, and are commands all the same
 
 
 def _write(text: str) -> None:

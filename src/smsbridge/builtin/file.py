@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -63,7 +64,8 @@ def _append(path: Path, line: bytes) -> str | None:
                 try:
                     _write_all(descriptor, line)
                 except OSError:
-                    os.ftruncate(descriptor, start)
+                    with contextlib.suppress(OSError):  # a device cannot be cut; the first error says more
+                        os.ftruncate(descriptor, start)
                     raise
         finally:
             os.close(descriptor)

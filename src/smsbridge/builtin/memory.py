@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar
 
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from smsbridge.errors import NotFoundError, SendError, UncertainError
 from smsbridge.hookspecs import hookimpl
@@ -40,7 +40,7 @@ class _Shelf:
 
 
 class MemoryProvider(SmsProvider):
-    """Keeps each text in memory, up to ``capacity`` of them (the oldest go first).
+    """Keeps each text in memory, and each code, up to ``capacity`` of them (the oldest go first).
 
     ``script(number, outcome)`` decides what becomes of texts to a number: a SendError is raised, a Status is what a later
     ``status`` reports (default: delivered). An UncertainError leaves the text kept, as a lost answer would.
@@ -51,7 +51,7 @@ class MemoryProvider(SmsProvider):
     verification_supports = supports
     batch_size: ClassVar[int] = 100
 
-    capacity: int = 10_000
+    capacity: int = Field(default=10_000, ge=1)
 
     _shelf: _Shelf = PrivateAttr(default_factory=_Shelf)
 
@@ -105,6 +105,8 @@ class MemoryProvider(SmsProvider):
         sent = self._keep(Message(to=message.to, text=text, purpose=message.purpose, reference=message.reference))
         with self._shelf.lock:
             self._shelf.codes[sent.id] = code
+            if len(self._shelf.codes) > self.capacity:
+                del self._shelf.codes[next(iter(self._shelf.codes))]
         return Verification(
             account=self.account,
             provider=self.name,

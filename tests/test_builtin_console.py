@@ -1,0 +1,106 @@
+"""console prints what would be sent, and nothing of a text reaches the terminal as a command."""
+
+from __future__ import annotations
+
+import io
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripted import TO, message
+from smsbridge.builtin import console
+from smsbridge.builtin.console import ConsoleProvider
+from smsbridge.client import SmsClient
+from smsbridge.messages import Dlt, Status
+from smsbridge.plugins import Plugins
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+PLUGINS = Plugins()
+
+
+@pytest.fixture
+def client():
+    with SmsClient(ConsoleProvider(), plugins=Plugins()) as one:
+        yield one
+
+
+def test_it_is_the_default_provider(capsys):
+    with SmsClient() as client:
+        assert client.send(TO, "hello").provider == "console"
+    assert "hello" in capsys.readouterr().out
+
+
+def test_a_text_is_printed_with_a_masked_number_and_said_not_to_be_sent(client, capsys):
+    sent = client.send(message(text="line one\nline two", sender="ACME"))
+    out = capsys.readouterr().out
+    for words in ("line one\n", "line two\n", "+91******3210", "ACME", "transactional", sent.id, "not sent to a phone"):
+        assert words in out
+    assert TO not in out
+    assert sent.status is Status.SENT
+
+
+def test_numbers_are_shown_only_when_asked_for(capsys):
+    SmsClient(ConsoleProvider(show_numbers=True), plugins=Plugins()).send(message())
+    assert TO in capsys.readouterr().out
+
+
+def test_everything_that_was_asked_for_is_shown(client, capsys):
+    client.send(message(send_at=AT, valid_until=AT, dlt=Dlt(entity_id="1101", template_id="1107"), purpose="otp"))
+    out = capsys.readouterr().out
+    for words in ("send at", "valid until", "2026-01-01T00:00:00+00:00", "1101", "1107", "otp"):
+        assert words in out
+
+
+def test_an_account_is_named(capsys):
+    SmsClient(ConsoleProvider(account="otp"), plugins=Plugins()).send(message())
+    assert "console (account otp)" in capsys.readouterr().out
+
+
+@given(st.text(st.characters(max_codepoint=0xFF), min_size=1), st.text(st.characters(max_codepoint=0xFF), max_size=8))
+def test_no_control_character_reaches_the_terminal(text, sender):
+    stream, before = io.StringIO(), sys.stdout
+    sys.stdout = stream
+    try:
+        SmsClient(ConsoleProvider(), plugins=PLUGINS).send(message(text=text, sender=sender))
+    finally:
+        sys.stdout = before
+    controls = {one for one in stream.getvalue() if ord(one) < 0x20 or 0x7F <= ord(one) < 0xA0}
+    assert controls <= {"\n", "\t"}
+
+
+def test_a_text_cannot_clear_the_screen_or_change_its_title(client, capsys):
+    client.send(message(text="\x1b[2J\x1b]0;title\x07\x9b2J\r\b\x7f"))
+    out = capsys.readouterr().out
+    assert not {"\x1b", "\x07", "\x9b", "\r", "\b", "\x7f"} & set(out)
+    assert "\u241b[2J" in out
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252", "utf-8"])
+def test_a_terminal_that_cannot_show_a_character_shows_another(monkeypatch, client, encoding):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    client.send(message(text="नमस्ते 🎉 plain"))
+    assert b"plain" in stream.buffer.getvalue()
+
+
+def test_a_stream_without_encoding_will_do(monkeypatch, client):
+    class Plain:
+        encoding = None
+        written = ""
+
+        def write(self, text):
+            self.written += text
+
+        def flush(self):
+            pass
+
+    monkeypatch.setattr(sys, "stdout", Plain())
+    client.send(message(text="नमस्ते"))
+    assert "नमस्ते" in sys.stdout.written
+
+
+def test_it_is_a_plugin():
+    assert console.smsbridge_providers() == [ConsoleProvider]
