@@ -1,0 +1,1 @@
+"""Infobip for smsbridge."""

@@ -1,0 +1,1 @@
+"""Vonage for smsbridge."""
