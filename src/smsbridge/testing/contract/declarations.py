@@ -58,9 +58,9 @@ class Declarations(Kit):
         )
         assert has["parse"] or not has["handshake"], "a handshake needs verify and parse beside it"
         if self.can(Capability.BATCH):
-            size = getattr(provider, "batch_size", None)
-            assert isinstance(size, int | property), "send_batch needs `batch_size`, the most messages per request"
-            assert isinstance(size, property) or size >= 2, "a batch of one is no batch: `batch_size` must be 2 or more"
+            size = getattr(self.make(), "batch_size", None)
+            assert isinstance(size, int), "send_batch needs `batch_size`, the most messages per request"
+            assert size >= 2, "a batch of one is no batch: `batch_size` must be 2 or more"
         assert provider.absence_proven_after is None or self.can(Capability.LOOKUP), (
             "`absence_proven_after` is about lookup, which is not implemented"
         )

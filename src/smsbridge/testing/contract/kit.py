@@ -13,7 +13,7 @@ import pytest
 from smsbridge import environment
 from smsbridge.errors import UncertainError
 from smsbridge.http import Flow, HttpRequest, HttpResponse
-from smsbridge.messages import Result, SentMessage, Verification
+from smsbridge.messages import Message, Result, SentMessage, Verification
 from smsbridge.provider import Capability, SmsProvider
 from smsbridge.sending import attempt, attempt_batch, attempt_verification, deliver_batch, query
 from smsbridge.testing.samples import Row, Samples
@@ -221,11 +221,15 @@ class Kit(Samples):
         flow: Flow[Any] | None = None,
         provider: SmsProvider | None = None,
         wire: FakeWire | None = None,
+        about: Message | None = None,
     ) -> Outcome:
-        """Do ``operation`` through the core, with ``reply`` (default: a good answer), and tell what became of it."""
+        """Do ``operation`` through the core, with ``reply`` (default: a good answer), and tell what became of it.
+
+        ``about`` is the message of ``flow``, for the good answer, where it is not the sample.
+        """
         if flow is None:
             flow = operation.guarded(self, provider or self.make())
-        wire = wire or self.wire(self._good(operation) if reply is None else reply, then=then)
+        wire = wire or self.wire(self._good(operation, about) if reply is None else reply, then=then)
         outcome = Outcome(wire.requests)
         try:
             outcome.value = drive(flow, wire)
@@ -233,10 +237,15 @@ class Kit(Samples):
             outcome.error = error
         return outcome
 
-    def _good(self, operation: Operation) -> Reply | None:
-        return (lambda _: operation.answer(self)) if self.uses_http() else None
+    def _good(self, operation: Operation, about: Message | None = None) -> Reply | None:
+        if not self.uses_http():
+            return None
+        if about is None:
+            return lambda _: operation.answer(self)
+        accept = self.starts_verification if operation.name == "start_verification" else self.accepts
+        return lambda _: accept(about, self.vendor_id(0))
 
-    def batch(self) -> list[Any]:
+    def batch(self) -> list[Message]:
         """The messages of the sample batch."""
         return [self.message(n) for n in range(len(self.numbers))]
 
@@ -255,12 +264,16 @@ class Kit(Samples):
         value: T = outcome.value
         return value
 
-    def sends_of(self, flow: Flow[Any], operation: Operation) -> list[Any]:
-        """The fingerprints of the requests of ``flow``, run to its end with a good answer."""
-        outcome = self.run(operation, flow=flow)
-        for one in outcome.each():
-            if isinstance(one, Exception):
-                pytest.fail(f"{operation.name} should have been accepted: {describe(one)}")
+    def attempt(self, operation: Operation, message: Message, reply: Reply | None = None) -> Outcome:
+        """Send ``message`` (or a code to it) by ``operation``, with ``reply`` or an answer that accepts it."""
+        start = attempt_verification if operation.name == "start_verification" else attempt
+        return self.run(operation, reply, flow=start(self.make(), message), about=message)
+
+    def asked(self, operation: Operation, message: Message) -> list[Any]:
+        """The fingerprints of the requests that sending ``message`` makes; it has to be accepted."""
+        outcome = self.attempt(operation, message)
+        if outcome.error is not None:
+            pytest.fail(f"{operation.name} should have been accepted: {describe(outcome.error)}")
         return [self.fingerprint(request) for request in outcome.requests]
 
     def picked(self, samples: Mapping[str, T], name: str | None, attribute: str, capability: str) -> T:

@@ -9,9 +9,10 @@ import logging
 import pickle
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -118,30 +119,29 @@ class Secrecy(Kit):
         seen.requests += wire.requests
         client.close()
 
-    def _quoting(self, operation: Operation) -> Iterator[HttpResponse]:
-        quoted = self._quoted(operation)
+    def _quoting(self, operation: Operation) -> Iterator[Reply]:
+        """Answers that quote what the very request that they answer has told the vendor."""
         for status in (200, 202, 400, 401, 403, 404, 422, 429, 500, 503):
-            words = {"message": quoted, "error": quoted, "description": quoted, "detail": quoted, "status": "error"}
-            for body in (words, {"error": words}, {"errors": [words]}, {"errors": {"to": [quoted]}}):
-                yield answer(status, json.dumps(body).encode())
-            yield answer(status, f"<html><body><p>{quoted}</p></body></html>".encode())
-            yield answer(status, quoted.encode())
+            for shape in _SHAPES:
+                yield partial(self._quote, status, shape)
         for sample in self.refusals.values() if operation.sends else ():
-            try:
-                data = json.loads(sample.answer.body)
-            except ValueError:
-                continue
-            longer = every_string(data, lambda text: f"{text} {quoted}" if " " in text else text)
-            yield replace(sample.answer, body=json.dumps(longer).encode())
+            yield partial(self._quote_longer, sample.answer)
 
-    def _quoted(self, operation: Operation) -> str:
-        """What a vendor might quote. A query does not know the text, so no vendor quotes it there."""
-        words = [*self._secrets(), self.message().to, self.message().to.lstrip("+"), quote(self.message().to)]
-        if operation.sends:
-            words += [message.text for message in self.batch()]
-        if operation.name == "check_verification":
-            words.append(CODE)
-        return f"bad request: {' / '.join(words)}"
+    def _quote(self, status: int, shape: Callable[[str], bytes], request: HttpRequest) -> HttpResponse:
+        return answer(status, shape(self._quoted(request)))
+
+    def _quote_longer(self, refusal: HttpResponse, request: HttpRequest) -> HttpResponse:
+        return _longer(refusal, self._quoted(request))
+
+    def _quoted(self, request: HttpRequest) -> str:
+        told = [text for text in self.texts_in(request) if text.strip()]
+        words = [
+            word
+            for word in self._words([request])
+            if any(word == text or (word.isdigit() and word in text) for text in told)
+        ]
+        words += [f"+{word}" for word in words if word.isdigit()] + [quote(f"+{word}") for word in words]
+        return f"bad request: {' / '.join([*self._secrets(), *words])}"
 
     def _secrets(self) -> list[str]:
         return [secret for secret in {*self.make().secrets(), *self.secrets} if len(secret) >= SHORTEST_SECRET]
@@ -217,6 +217,26 @@ class Secrecy(Kit):
             home = home.parent
         core = CORE in path.parents and CORE / "testing" not in path.parents
         return core or path == home or home in path.parents
+
+
+_SHAPES: tuple[Callable[[str], bytes], ...] = (
+    lambda quoted: json.dumps({"message": quoted, "error": quoted, "detail": quoted, "status": "error"}).encode(),
+    lambda quoted: json.dumps({"error": {"message": quoted, "description": quoted}}).encode(),
+    lambda quoted: json.dumps({"errors": [{"message": quoted, "detail": quoted}]}).encode(),
+    lambda quoted: json.dumps({"errors": {"to": [quoted]}}).encode(),
+    lambda quoted: f"<html><body><p>{quoted}</p></body></html>".encode(),
+    lambda quoted: quoted.encode(),
+)
+
+
+def _longer(refusal: HttpResponse, quoted: str) -> HttpResponse:
+    """``refusal`` with what was quoted behind each of its texts for people."""
+    try:
+        data = json.loads(refusal.body)
+    except ValueError:
+        return refusal
+    longer = every_string(data, lambda text: f"{text} {quoted}" if " " in text else text)
+    return replace(refusal, body=json.dumps(longer).encode())
 
 
 class _Handler(logging.Handler):

@@ -14,9 +14,8 @@ from smsbridge.errors import ContentError, UnsupportedError
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import Message, Purpose, SentMessage, Status
 from smsbridge.provider import OPTIONAL_FIELDS, Capability
-from smsbridge.sending import attempt, attempt_verification
 
-from .kit import BY_NAME, Kit, Operation, Outcome, describe, needs
+from .kit import BY_NAME, Kit, Operation, describe, needs
 from .mutations import every_string
 
 SEND = BY_NAME["send"]
@@ -53,7 +52,7 @@ class Sends(Kit):
 
     def test_every_purpose_can_be_sent(self) -> None:
         for purpose in Purpose:
-            outcome = self.run(SEND, flow=attempt(self.make(), self.message(purpose=purpose)))
+            outcome = self.attempt(SEND, self.message(purpose=purpose))
             assert outcome.error is None, (
                 f"purpose {purpose} is advice, not a reason to refuse: {describe(outcome.error)}"
             )
@@ -90,7 +89,7 @@ class Sends(Kit):
         options = {self._class().name: dict(self.option_values), "another": {"deep": [1]}}
         message = self.message(options=options)
         before = copy.deepcopy(message)
-        self.run(SEND, flow=attempt(self.make(), message))
+        self.attempt(SEND, message)
         assert message == before, "the provider changed the message (or its options): others still need it"
 
     # --- what the vendor is told --------------------------------------------------------------------------------------
@@ -98,7 +97,7 @@ class Sends(Kit):
     @needs("http")
     @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
     def test_a_text_arrives_as_it_was_written(self, text: str) -> None:
-        outcome = self.run(SEND, flow=attempt(self.make(), self.message(text=text)))
+        outcome = self.attempt(SEND, self.message(text=text))
         if isinstance(outcome.error, UnsupportedError | ContentError) and not outcome.requests:
             return  # refused aloud, which is honest
         assert outcome.error is None, f"an ordinary text was not sent: {describe(outcome.error)}"
@@ -114,13 +113,12 @@ class Sends(Kit):
     @needs("http")
     def test_a_reference_is_kept_or_refused_but_never_shortened(self) -> None:
         one, two = ("a" * 32, "b" * 32)
-        flows = [attempt(self.make(), self.message(reference=reference)) for reference in (one, two)]
-        short = [self.sends_of(flow, SEND) for flow in flows]
+        short = [self.asked(SEND, self.message(reference=reference)) for reference in (one, two)]
         if short[0] == short[1]:
             pytest.skip(f"{self._class().__name__} keeps the reference to itself")
         outcomes = []
         for reference in ("r" * 300 + "1", "r" * 300 + "2"):
-            outcome = self.run(SEND, flow=attempt(self.make(), self.message(reference=reference)))
+            outcome = self.attempt(SEND, self.message(reference=reference))
             if outcome.error is not None:
                 assert not outcome.requests, f"a reference too long: refuse it first: {describe(outcome.error)}"
             else:
@@ -155,12 +153,10 @@ class Sends(Kit):
 
     def test_an_unknown_option_is_refused_and_one_for_others_ignored(self) -> None:
         name = self._class().name
-        flow = attempt(self.make(), self.message(options={name: {"no_such_option": 1}}))
-        outcome = self.run(SEND, flow=flow)
+        outcome = self.attempt(SEND, self.message(options={name: {"no_such_option": 1}}))
         assert isinstance(outcome.error, UnsupportedError), "an unknown option must be refused: do not override check()"
         assert not outcome.requests, "an unknown option must be refused before anything is sent"
-        flow = attempt(self.make(), self.message(options={f"not{name}": {"no_such_option": 1}}))
-        outcome = self.run(SEND, flow=flow)
+        outcome = self.attempt(SEND, self.message(options={f"not{name}": {"no_such_option": 1}}))
         assert outcome.error is None, f"options of other providers are to be ignored: {describe(outcome.error)}"
 
     # --- where it goes ------------------------------------------------------------------------------------------------
@@ -182,16 +178,12 @@ class Sends(Kit):
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _flow(self, operation: Operation, message: Message) -> Any:
-        start = attempt_verification if operation.name == "start_verification" else attempt
-        return start(self.make(), message)
-
     def _trace(self, operation: Operation, message: Message) -> Any:
         """What sending ``message`` shows to the outside."""
         if self.uses_http():
-            return self.sends_of(self._flow(operation, message), operation)
+            return self.asked(operation, message)
         self.output()
-        outcome = self.run(operation, flow=self._flow(operation, message))
+        outcome = self.attempt(operation, message)
         assert outcome.error is None, f"{operation.name} should have been accepted: {describe(outcome.error)}"
         shown = self.output()
         if shown is None:
@@ -217,7 +209,7 @@ class Sends(Kit):
         supported = cls.verification_supports if operation.name == "start_verification" else cls.supports
         values = [replace(message, **{field: value}) for value in self.field_values[field]]
         if field not in supported:
-            outcome: Outcome = self.run(operation, flow=self._flow(operation, values[0]))
+            outcome = self.attempt(operation, values[0])
             assert isinstance(outcome.error, UnsupportedError), (
                 f"{operation.name} does not support {field}, so a message with it must be refused, not sent without it"
             )
