@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Generic, NamedTuple, TypeVar, cast
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from .errors import (
     AuthenticationError,
@@ -140,6 +140,34 @@ class HttpRequest(Step["HttpResponse"]):
             body=body,
             sends=sends,
         )
+
+    @classmethod
+    def from_asgi(cls, scope: Mapping[str, Any], body: bytes) -> HttpRequest:
+        """A webhook as an ASGI application gets it (Starlette, FastAPI, ...): its ``scope`` and the whole body."""
+        headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+        server = scope.get("server") or ("localhost", None)
+        host = headers.get("host") or (f"{server[0]}:{server[1]}" if server[1] else server[0])
+        path = (scope.get("raw_path") or quote(scope["path"]).encode()).partition(b"?")[0].decode("latin-1")
+        query = scope.get("query_string", b"").decode("latin-1")
+        url = f"{scope.get('scheme', 'http')}://{host}{path}{'?' if query else ''}{query}"
+        return cls(method=scope["method"], url=url, headers=headers, body=body)
+
+    @classmethod
+    def from_wsgi(cls, environ: Mapping[str, Any], body: bytes) -> HttpRequest:
+        """A webhook as a WSGI application gets it (Flask, Django, ...): its ``environ`` and the whole body."""
+        headers = {
+            name.removeprefix("HTTP_").replace("_", "-"): value
+            for name, value in environ.items()
+            if name.startswith("HTTP_") or (name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
+        }
+        target = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""  # as it was sent, where the server keeps it
+        if not target.startswith("/"):
+            path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"  # decoded as Latin-1, see PEP 3333
+            query = environ.get("QUERY_STRING", "")
+            target = f"{quote(path.encode('latin-1'))}{'?' if query else ''}{query}"
+        host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+        url = f"{environ['wsgi.url_scheme']}://{host}{target}"
+        return cls(method=environ["REQUEST_METHOD"], url=url, headers=headers, body=body)
 
     @property
     def content_type(self) -> str:
