@@ -132,7 +132,8 @@ class _Client:
             raise ConfigurationError(f"account {account!r} is not one of this client's, which has {have}")
 
     def _receive(self, webhook: HttpRequest) -> Flow[Received]:
-        return receive(self.plugins, self.provider, webhook)
+        public_url = self.settings.public_url
+        return receive(self.plugins, self.provider, webhook.seen_at(public_url) if public_url else webhook)
 
     def _job(self, job: Sequence[Result]) -> Flow[list[Result]]:
         """Send the messages of ``job``, which have an index and no outcome yet."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -36,6 +36,7 @@ T = TypeVar("T")
 Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*")
 _MAX_FORM_FIELDS = 1000
 
 
@@ -168,6 +169,15 @@ class HttpRequest(Step["HttpResponse"]):
         host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
         url = f"{environ['wsgi.url_scheme']}://{host}{target}"
         return cls(method=environ["REQUEST_METHOD"], url=url, headers=headers, body=body)
+
+    def seen_at(self, public_url: str) -> HttpRequest:
+        """The webhook with its URL as the vendor wrote it, in front of a proxy: ``public_url``, then path and query as they are.
+
+        Signatures cover the URL as it was called, and a proxy may have changed scheme and host, or cut off the beginning
+        of the path, which then belongs into ``public_url``.
+        """
+        target = _ORIGIN.sub("", self.url, count=1)
+        return replace(self, url=f"{public_url.rstrip('/')}{'' if target.startswith('/') else '/'}{target}")
 
     @property
     def content_type(self) -> str:

@@ -27,6 +27,11 @@ class Settings(BaseModel):
     )
     secrets_dir: str | None = Field(default=None, description="Directory with one file per setting, named like it.")
     concurrency: int = Field(default=10, ge=1, le=1000, description="Requests that send_many has in flight at most.")
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#\s]+[^?#\s]*$",
+        description="Where vendors reach our webhooks, such as https://app.example, if a proxy hides it from us.",
+    )
 
     @field_validator("default_region", mode="before")
     @classmethod
