@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, Unpack
 
 from pydantic import SecretStr
 
-from .errors import ConfigurationError, RecipientError, SendError, UnsupportedError
+from .errors import ConfigurationError, NotConnected, RecipientError, SendError, UnsupportedError
 from .http import Call, Flow, HttpRequest, Step, Wait
 from .messages import (
     Balance,
@@ -272,8 +272,9 @@ class SmsClient(_Client):
         from .transport import Transport  # here, because it imports httpx
 
         with self._lock:
+            if self._closed:
+                raise NotConnected("the client was closed")
             if self._transport is None:
-                self._check_open()
                 self._transport = Transport(timeout=self.settings.timeout, concurrency=self.settings.concurrency)
             return self._transport
 
@@ -373,6 +374,8 @@ class AsyncSmsClient(_Client):
     def _connect(self) -> AsyncTransport:
         from .transport import AsyncTransport  # here, because it imports httpx
 
+        if self._closed:
+            raise NotConnected("the client was closed")
         self._transport = AsyncTransport(timeout=self.settings.timeout, concurrency=self.settings.concurrency)
         return self._transport
 
@@ -465,8 +468,8 @@ class SendMany(_Many[SmsClient]):
     """What ``SmsClient.send_many`` returns: a context manager, and an iterator over one Result per message."""
 
     def __init__(self, client: SmsClient, messages: Iterable[Message]) -> None:
-        super().__init__(client)
         self._input = iter(messages)
+        super().__init__(client)
         self._done: queue.SimpleQueue[Job | BaseException] = queue.SimpleQueue()
         self._threads: ThreadPoolExecutor | None = None
 
@@ -542,9 +545,10 @@ class AsyncSendMany(_Many[AsyncSmsClient]):
     """What ``AsyncSmsClient.send_many`` returns: an async context manager and iterator over one Result per message."""
 
     def __init__(self, client: AsyncSmsClient, messages: Iterable[Message] | AsyncIterable[Message]) -> None:
-        super().__init__(client)
         self._input = aiter(messages) if isinstance(messages, AsyncIterable) else iter(messages)
+        super().__init__(client)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._problems: deque[Exception] = deque()
         self._wake = asyncio.Event()
 
     def __aiter__(self) -> AsyncIterator[Result]:
@@ -556,6 +560,8 @@ class AsyncSendMany(_Many[AsyncSmsClient]):
         self._started = True
         await self._fill()
         while not self._ready:
+            if self._problems:
+                raise self._problems.popleft()
             if not self._in_flight:
                 await self.aclose()
                 if self._input_error is not None:
@@ -614,6 +620,8 @@ class AsyncSendMany(_Many[AsyncSmsClient]):
     async def _work(self, job: Job) -> None:
         try:
             self._ready += await self._client._run(self._client._job(job))  # noqa: SLF001
+        except Exception as error:  # noqa: BLE001  # it belongs to the task that iterates
+            self._problems.append(error)
         finally:
             self._in_flight -= 1
             self._wake.set()

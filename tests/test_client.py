@@ -1,0 +1,494 @@
+"""Two clients, one behaviour: they choose a provider, drive its flows, and differ in nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import smsbridge.client
+from scripted import OK, TEXT, TO, URL, AsyncWire, HttpProvider, Recorder, Wire, message, provider
+from smsbridge.client import AsyncSmsClient, SmsClient, send
+from smsbridge.errors import (
+    ConfigurationError,
+    NoAnswer,
+    NotConnected,
+    ProviderBugError,
+    RecipientError,
+    SmsBridgeError,
+    UnavailableError,
+    UncertainError,
+    UnsupportedError,
+)
+from smsbridge.http import Call, HttpRequest, HttpResponse, Wait
+from smsbridge.messages import Message, Purpose, SentMessage, Verification
+from smsbridge.plugins import Plugins
+from smsbridge.provider import Wrapper
+from smsbridge.settings import Settings
+
+SETTINGS = Settings()
+PLUGINS = Plugins()
+
+
+def client(*answers, made=None, hooks=(), **options):
+    one = SmsClient(made or HttpProvider(), settings=Settings(**options), plugins=Plugins(*hooks))
+    one._transport = Wire(*answers)
+    return one
+
+
+def async_client(*answers, made=None, hooks=(), **options):
+    one = AsyncSmsClient(made or HttpProvider(), settings=Settings(**options), plugins=Plugins(*hooks))
+    one._transport = AsyncWire(*answers)
+    return one
+
+
+# --- which provider -------------------------------------------------------------------------------------------------------
+
+
+def test_without_any_setting_texts_are_printed_and_not_sent():
+    assert SmsClient().provider.name == "console"
+
+
+def test_the_environment_chooses_a_provider_or_an_account(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
+    assert SmsClient().provider.name == "memory"
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "otp")
+    monkeypatch.setenv("SMSBRIDGE_OTP_PROVIDER", "memory")
+    assert AsyncSmsClient().provider.account == "otp"
+
+
+def test_a_dotenv_chooses_too():
+    Path(".env").write_text("SMSBRIDGE_PROVIDER=memory\n")
+    assert SmsClient().provider.name == "memory"
+
+
+def test_a_name_goes_before_the_environment_and_a_provider_made_by_hand_is_taken_as_it_is(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "file")
+    assert SmsClient("memory").provider.name == "memory"
+    made = HttpProvider()
+    assert SmsClient(made).provider is made
+
+
+def test_an_unknown_provider_says_what_is_there_and_what_to_install():
+    with pytest.raises(
+        ConfigurationError, match=r"no provider 'acme'; have console, .*try: pip install smsbridge-acme"
+    ):
+        SmsClient("acme")
+
+
+def test_settings_given_by_hand_are_not_read_from_the_environment(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_TIMEOUT", "nonsense")
+    assert SmsClient(HttpProvider(), settings=SETTINGS).settings is SETTINGS
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_TIMEOUT is wrong"):
+        SmsClient()
+
+
+def test_a_client_says_who_it_is_and_shows_no_setting():
+    assert repr(client()) == "<SmsClient of account 'scripted', provider 'scripted'>"
+
+
+# --- what is sent ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_text_is_given_as_a_message_or_as_number_text_and_fields():
+    one = client()
+    assert replace(one.send(message()), at=None) == replace(one.send(TO, TEXT, reference="ref-1"), at=None)
+    first, second = one._transport.requests
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    "arguments", [(message(), "text"), (TO,), (TO, None), (TO, 5), (None, "text"), ([TO], "text"), (91, "text")]
+)
+async def test_anything_else_is_a_mistake_of_the_caller(arguments):
+    with pytest.raises(TypeError):
+        client().send(*arguments)
+    with pytest.raises(TypeError):
+        await async_client().send(*arguments)
+
+
+def test_a_message_and_fields_are_too_much():
+    with pytest.raises(TypeError, match="but not both"):
+        client().send(message(), sender="ACME")
+
+
+async def test_a_bad_number_is_refused_before_the_hooks_and_the_wire():
+    recorder = Recorder()
+    sync, other = client(hooks=[recorder]), async_client(hooks=[recorder])
+    for bad in ("", "+91", "+919876543210,+919876543211", "+919876543210\nX-Y: z", "9876543210"):
+        with pytest.raises(RecipientError) as caught:
+            sync.send(bad, TEXT, reference="mine")
+        with pytest.raises(RecipientError) as also:
+            await other.send(bad, TEXT, reference="mine")
+        assert caught.value == also.value
+        assert (caught.value.account, caught.value.reference) == ("scripted", "mine")
+    assert recorder.calls == []
+    assert sync._transport.requests == other._transport.requests == []
+
+
+def test_a_national_number_needs_the_default_region():
+    assert client(default_region="IN").send("98765 43210", TEXT).to == TO
+
+
+def test_a_reference_is_made_where_none_is_given_and_kept_where_one_is():
+    one = client()
+    made = [one.send(TO, TEXT).reference for _ in range(2)]
+    assert made[0] != made[1]
+    assert all(len(reference) == 32 for reference in made)
+    assert one.send(TO, TEXT, reference="mine").reference == "mine"
+
+
+def test_a_code_is_for_an_otp_unless_said_otherwise():
+    seen = []
+
+    def start_verification(self, message):
+        seen.append(message)
+        yield from ()
+        return Verification(account=self.account, provider=self.name, id="1")
+
+    one = client(made=provider(start_verification=start_verification))
+    one.start_verification(TO)
+    one.start_verification(TO, "{code}", purpose=Purpose.SERVICE)
+    one.start_verification(message(text="{code}", purpose="promotional"))
+    assert [(each.purpose, each.text) for each in seen] == [
+        ("otp", ""),
+        ("service", "{code}"),
+        ("promotional", "{code}"),
+    ]
+
+
+# --- sync equals async ----------------------------------------------------------------------------------------------------
+
+ANSWERS = {
+    "ok": OK,
+    "not connected": NotConnected("refused"),
+    "no answer": NoAnswer("time-out"),
+    "bug": RuntimeError("x"),
+    "html": HttpResponse(status=200, body=b"<html>"),
+    "cut": HttpResponse(status=200, body=b"{", complete=False),
+    **{
+        str(status): HttpResponse(status=status, headers={"retry-after": "3"})
+        for status in (400, 401, 403, 404, 409, 429, 500, 502)
+    },
+}
+CALLS = {
+    "send": lambda one: one.send(message()),
+    "send bad": lambda one: one.send("nobody", TEXT, reference="r"),
+    "send empty": lambda one: one.send(TO, "", reference="r"),
+    "send unsupported": lambda one: one.send(message(options={"scripted": {"x": 1}})),
+    "status": lambda one: one.status("id-1"),
+    "status elsewhere": lambda one: one.status("id-1", account="other"),
+    "lookup": lambda one: one.lookup("ref-1"),
+    "balance": lambda one: one.balance(),
+    "start": lambda one: one.start_verification(TO, reference="r"),
+    "check": lambda one: one.check_verification("id-1", "123456"),
+    "cancel": lambda one: one.cancel_verification("id-1"),
+    "receive": lambda one: one.receive(HttpRequest(method="POST", url="https://us.example", body=b"[]")),
+}
+
+
+def plain(value):
+    return replace(value, at=None) if isinstance(value, SentMessage) else value
+
+
+def sync_outcome(call, answer):
+    recorder = Recorder()
+    with client(answer, hooks=[recorder]) as one:
+        wire = one._transport
+        try:
+            result = plain(CALLS[call](one))
+        except (SmsBridgeError, RuntimeError) as error:
+            result = error
+    return result, recorder.names, wire.requests
+
+
+async def async_outcome(call, answer):
+    recorder = Recorder()
+    async with async_client(answer, hooks=[recorder]) as one:
+        wire = one._transport
+        try:
+            result = plain(await CALLS[call](one))
+        except (SmsBridgeError, RuntimeError) as error:
+            result = error
+    return result, recorder.names, wire.requests
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_both_clients_do_the_same_whatever_the_answer(call):
+    async def everything():
+        return [await async_outcome(call, answer) for answer in ANSWERS.values()]
+
+    assert [sync_outcome(call, answer) for answer in ANSWERS.values()] == asyncio.run(everything())
+
+
+# --- status and codes by id -----------------------------------------------------------------------------------------------
+
+
+def test_an_id_will_do_where_the_object_is_not_at_hand():
+    one = client()
+    sent = one.send(message())
+    assert one.status(sent).id == one.status(sent.id).id == one.status(sent.id, account="scripted").id
+    started = one.start_verification(TO)
+    assert one.check_verification(started, "1") == one.check_verification(started.id, "1", account="scripted")
+
+
+def test_what_another_account_sent_is_not_asked_here():
+    sent = SentMessage(account="other", provider="memory", id="1")
+    started = Verification(account="other", provider="memory", id="1")
+    one = client()
+    for call in (
+        lambda: one.status(sent),
+        lambda: one.status("1", account="other"),
+        lambda: one.check_verification(started, "1"),
+        lambda: one.cancel_verification(started),
+    ):
+        with pytest.raises(ConfigurationError, match="account 'other' is not one of this client's, which has scripted"):
+            call()
+    assert one._transport.requests == []
+
+
+def test_a_wrapper_answers_for_the_accounts_that_it_holds():
+    class Plain(Wrapper):
+        name = "plain"
+
+    one = client(made=Plain(inner=HttpProvider(account="inner")))
+    assert one.status("1", account="inner").account == "inner"
+    assert one.send(message()).account == "inner"
+
+
+# --- steps ----------------------------------------------------------------------------------------------------------------
+
+
+def stepping(*steps, seen=None):
+    def send(self, message):
+        for step in steps:
+            answer = yield from step
+            if seen is not None:
+                seen.append(answer)
+        return self.accepted(message, id="1")
+
+    return provider(send)
+
+
+async def test_waiting_does_not_block_the_loop(monkeypatch):
+    slept = []
+
+    async def sleep(seconds):
+        slept.append(("async", seconds))
+
+    monkeypatch.setattr(time, "sleep", lambda seconds: slept.append(("sync", seconds)))
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    client(made=stepping(Wait(7))).send(message())
+    await async_client(made=stepping(Wait(8))).send(message())
+    assert slept == [("sync", 7), ("async", 8)]
+
+
+CONTEXT = contextvars.ContextVar("CONTEXT", default=None)
+
+
+async def test_a_call_runs_here_or_beside_the_loop_and_keeps_the_context():
+    seen = []
+    CONTEXT.set("kept")
+    work = Call(lambda: (threading.current_thread() is threading.main_thread(), CONTEXT.get()))
+    client(made=stepping(work, seen=seen)).send(message())
+    await async_client(made=stepping(work, seen=seen)).send(message())
+    assert seen == [(True, "kept"), (False, "kept")]
+
+
+async def test_what_a_call_raises_belongs_to_the_flow():
+    def send(self, message):
+        try:
+            yield from Call(int, "x")
+        except ValueError:
+            return self.accepted(message, id="caught")
+
+    assert client(made=provider(send)).send(message()).id == "caught"
+    assert (await async_client(made=provider(send)).send(message())).id == "caught"
+
+
+async def test_something_else_than_a_step_is_a_bug_of_the_provider():
+    def send(self, message):
+        yield "request"
+
+    with pytest.raises(ProviderBugError, match="TypeError"):
+        client(made=provider(send)).send(message())
+    with pytest.raises(ProviderBugError, match="TypeError"):
+        await async_client(made=provider(send)).send(message())
+
+
+@pytest.mark.parametrize("answer", [OK, NoAnswer(), KeyboardInterrupt()])
+def test_every_flow_is_closed(answer):
+    closed = []
+
+    def send(self, message):
+        try:
+            yield from HttpRequest.get(URL, sends=True)
+            return self.accepted(message, id="1")
+        finally:
+            closed.append(True)
+
+    with contextlib.suppress(UncertainError, KeyboardInterrupt):
+        client(answer, made=provider(send)).send(message())
+    assert closed == [True]
+
+
+# --- interruptions --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_cancelled_send_is_cancelled_and_the_hooks_are_told_that_it_may_have_been_sent():
+    recorder = Recorder()
+    started = asyncio.Event()
+
+    async def hang():
+        started.set()
+        await asyncio.Event().wait()
+
+    one = async_client(lambda request: hang(), hooks=[recorder])
+    task = asyncio.create_task(one.send(message()))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert isinstance(recorder.outcome("ref-1"), UncertainError)
+
+
+async def test_a_time_limit_around_a_send_is_a_time_out_for_the_caller():
+    recorder = Recorder()
+    one = async_client(lambda request: asyncio.Event().wait(), hooks=[recorder])
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await one.send(message())
+    assert isinstance(recorder.outcome("ref-1"), UncertainError)
+
+
+def test_an_interrupt_from_the_keyboard_goes_through_and_the_hooks_are_told():
+    recorder = Recorder()
+    with pytest.raises(KeyboardInterrupt):
+        client(KeyboardInterrupt(), hooks=[recorder]).send(message())
+    assert isinstance(recorder.outcome("ref-1"), UncertainError)
+
+
+def test_a_coroutine_that_is_dropped_half_way_tells_the_hooks():
+    class Never:
+        def __await__(self):
+            yield
+
+    recorder = Recorder()
+    coroutine = async_client(lambda request: Never(), hooks=[recorder]).send(message())
+    coroutine.send(None)
+    coroutine.close()
+    assert isinstance(recorder.outcome("ref-1"), UncertainError)
+
+
+# --- open and closed ------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_connected_before_a_request():
+    with SmsClient(stepping(Call(len, ())), settings=SETTINGS, plugins=PLUGINS) as one:
+        one.send(message())
+        assert one._transport is None
+
+
+async def test_leaving_closes_the_wire_and_closing_again_does_nothing():
+    with client() as one:
+        wire = one._transport
+    one.close()
+    async with async_client() as other:
+        async_wire = other._transport
+    await other.aclose()
+    assert wire.closed
+    assert async_wire.closed
+
+
+@pytest.mark.parametrize("call", ["send", "status", "lookup", "balance", "start", "check", "cancel", "receive"])
+async def test_a_closed_client_refuses_and_tells_no_hook(call):
+    recorder = Recorder()
+    one, other = client(hooks=[recorder]), async_client(hooks=[recorder])
+    one.close()
+    await other.aclose()
+    with pytest.raises(RuntimeError, match="this client is closed"):
+        CALLS[call](one)
+    with pytest.raises(RuntimeError, match="this client is closed"):
+        await CALLS[call](other)
+    assert recorder.calls == []
+
+
+async def test_a_closed_client_refuses_many_too():
+    one, other = client(), async_client()
+    one.close()
+    await other.aclose()
+    with pytest.raises(RuntimeError, match="closed"):
+        one.send_many([])
+    with pytest.raises(RuntimeError, match="closed"):
+        other.send_many([])
+
+
+@pytest.mark.parametrize("kind", [SmsClient, AsyncSmsClient])
+async def test_a_client_closed_during_a_send_does_not_connect_again(kind):
+    def send(self, message):
+        yield from Call(setattr, one, "_closed", True)  # as if another thread or task closed it here
+        yield from HttpRequest.get(URL, sends=True)
+
+    one = kind(provider(send), settings=SETTINGS, plugins=PLUGINS)
+    with pytest.raises(UnavailableError, match="the client was closed"):
+        await asyncio.ensure_future(one.send(message()))
+    assert one._transport is None
+
+
+def test_threads_may_share_a_client():
+    recorder = Recorder()
+    one = client(lambda request: HttpResponse.of_json({"id": request.body.decode()}), hooks=[recorder])
+    sent = {}
+
+    def work(name):
+        for n in range(50):
+            sent[f"{name}-{n}"] = one.send(TO, f"{name}-{n}", reference=f"{name}-{n}")
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(sent) == 200
+    assert all(f'"{reference}"' in one.id and one.reference == reference for reference, one in sent.items())
+    assert len(recorder.calls) == 400
+
+
+# --- the shared client ----------------------------------------------------------------------------------------------------
+
+
+def test_send_uses_one_client_of_the_environment(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
+    assert send(TO, "hello").provider == "memory"
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "console")
+    assert send(message()).provider == "memory"
+    assert len(smsbridge.client._shared_client().provider.sent) == 2
+
+
+def test_send_with_wrong_settings_fails_and_works_once_they_are_right(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "acme")
+    with pytest.raises(ConfigurationError):
+        send(TO, "hello")
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
+    assert send(TO, "hello").provider == "memory"
+
+
+@given(st.sampled_from(["sender", "send_at", "valid_until", "dlt"]))
+def test_a_field_that_cannot_be_expressed_is_never_dropped(field):
+    from datetime import UTC, datetime
+
+    from smsbridge.messages import Dlt
+
+    value = {"sender": "ACME", "dlt": Dlt(entity_id="1")}.get(field, datetime.now(UTC))
+    one = client(made=provider(supports=frozenset()))
+    with pytest.raises(UnsupportedError, match=field):
+        one.send(Message(to=TO, text=TEXT, **{field: value}))
+    assert one._transport.requests == []

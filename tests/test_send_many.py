@@ -1,0 +1,516 @@
+"""Many messages: one Result each, as they complete, in bounded memory, and nothing in flight is forgotten."""
+
+# ruff: noqa: PT012, PT031, PERF402  # what raises or warns here is a loop or a del
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import itertools
+import json
+import threading
+import warnings
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Recorder, Wire, message, provider
+from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.errors import ContentError, NoAnswer, RecipientError, RefusedError, UncertainError, VetoedError
+from smsbridge.hookspecs import hookimpl
+from smsbridge.http import HttpResponse
+from smsbridge.messages import Message
+from smsbridge.plugins import Plugins
+from smsbridge.settings import Settings
+
+PLUGINS = Plugins()
+
+
+def client(answer=OK, *, made=None, hooks=(), concurrency=3):
+    plugins = Plugins(*hooks) if hooks else PLUGINS
+    one = SmsClient(made or HttpProvider(), settings=Settings(concurrency=concurrency), plugins=plugins)
+    one._transport = Wire(answer)
+    return one
+
+
+def async_client(answer=OK, *, made=None, hooks=(), concurrency=3):
+    plugins = Plugins(*hooks) if hooks else PLUGINS
+    one = AsyncSmsClient(made or HttpProvider(), settings=Settings(concurrency=concurrency), plugins=plugins)
+    one._transport = AsyncWire(answer)
+    return one
+
+
+def number(n):
+    return f"+919876{n:06}"
+
+
+def texts(count):
+    return [message(to=number(n), reference=str(n)) for n in range(count)]
+
+
+def vendor(request):
+    """Accepts one text or many."""
+    body = json.loads(request.body)
+    return HttpResponse.of_json({"id": body.get("to"), "ids": [to for to, _ in body.get("texts", [])]})
+
+
+async def collect(results):
+    async with results:
+        return [one async for one in results]
+
+
+def run_both(messages, answer=vendor, **options):
+    with client(answer, **options) as one, one.send_many(messages) as results:
+        found = list(results)
+
+    async def main():
+        async with async_client(answer, **options) as other:
+            return await collect(other.send_many(messages))
+
+    return found, asyncio.run(main())
+
+
+# --- one result per message -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("made", [HttpProvider(), BatchProvider()])
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 40])
+def test_each_message_has_one_result_with_its_place_in_the_input(made, count):
+    for results in run_both(texts(count), made=made):
+        assert sorted(one.index for one in results) == list(range(count))
+        assert all(one.message.reference == str(one.index) for one in results)
+        assert all(one.sent.id == one.sent.to == number(one.index) for one in results)
+
+
+class Veto:
+    @hookimpl
+    def smsbridge_before_send(self, message):
+        if message.text == "veto":
+            raise LookupError
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.sampled_from(["good", "bad number", "empty", "veto", "refused", "lost"]), max_size=30), st.booleans()
+)
+def test_one_bad_message_never_fails_the_others(kinds, batches):
+    messages = [
+        message(
+            to="nobody" if kind == "bad number" else number(n),
+            text={"empty": "", "veto": "veto"}.get(kind, TEXT),
+            reference=str(n),
+        )
+        for n, kind in enumerate(kinds)
+    ]
+    bad = {number(n) for n, kind in enumerate(kinds) if kind == "refused"}
+    lost = {number(n) for n, kind in enumerate(kinds) if kind == "lost"}
+
+    def answer(request):
+        body = json.loads(request.body)
+        numbers = {to for to, _ in body["texts"]} if "texts" in body else {body["to"]}
+        if numbers & bad:
+            return HttpResponse(status=422)
+        return NoAnswer() if numbers & lost else vendor(request)
+
+    made = BatchProvider() if batches else HttpProvider()
+    classes = {"bad number": RecipientError, "empty": ContentError, "veto": VetoedError, "refused": RefusedError}
+    for results in run_both(messages, answer, made=made, hooks=[Veto()]):
+        assert sorted(one.index for one in results) == list(range(len(kinds)))
+        for one in results:
+            kind = kinds[one.index]
+            assert one.message.reference == str(one.index)
+            if one.error is not None:
+                assert one.error.reference == str(one.index)
+            if kind in classes:
+                assert type(one.error) is classes[kind]
+            elif kind == "lost" or (batches and one.error is not None):
+                assert type(one.error) is UncertainError
+            else:
+                assert one.sent.to == number(one.index)
+
+
+def test_a_message_without_reference_gets_one_in_its_result():
+    for results in run_both([Message(to=TO, text=TEXT), Message(to="nobody", text=TEXT)]):
+        references = [one.message.reference for one in results]
+        assert all(len(reference) == 32 for reference in references)
+        assert {(one.sent or one.error).reference for one in results} == set(references)
+
+
+def test_the_end_stays_the_end():
+    with client() as one, one.send_many(texts(1)) as results:
+        assert len(list(results)) == 1
+        assert list(results) == []
+
+
+# --- batches --------------------------------------------------------------------------------------------------------------
+
+
+def bodies(one):
+    return [json.loads(request.body) for request in one._transport.requests]
+
+
+def test_only_messages_with_equal_keys_share_a_batch():
+    made = provider(base=BatchProvider, batch_key=lambda self, message: message.sender)
+    one = client(vendor, made=made)
+    messages = [message(to=number(n), sender=f"S{n % 3}", reference=str(n)) for n in range(60)]
+    with one.send_many(messages) as results:
+        assert len(list(results)) == 60
+    sent = [[int(to[-6:]) % 3 for to, _ in body["texts"]] for body in bodies(one)]
+    assert all(len(set(row)) == 1 for row in sent)
+    assert Counter(len(row) for row in sent) == {8: 6, 4: 3}
+
+
+def test_more_open_batches_than_memory_should_hold_are_sent_before_they_are_full():
+    made = provider(base=BatchProvider, batch_key=lambda self, message: message.reference)
+    taken = []
+    one = client(vendor, made=made, concurrency=1)
+    with one.send_many(counted(taken)) as results:
+        next(results)
+        assert len(taken) < 40
+    assert len(results.unsent) <= 16
+
+
+def test_a_message_whose_key_cannot_be_told_goes_alone():
+    made = provider(base=BatchProvider, batch_key=lambda self, message: 1 / 0)
+    for results in run_both(texts(3), made=made):
+        assert [one.sent is not None for one in results] == [True] * 3
+
+
+# --- bounded reading ------------------------------------------------------------------------------------------------------
+
+
+def counted(taken, make=lambda n: message(to=number(n), reference=str(n))):
+    for n in itertools.count():
+        taken.append(n)
+        yield make(n)
+
+
+async def acounted(taken, make=lambda n: message(to=number(n), reference=str(n))):
+    for one in counted(taken, make):
+        await asyncio.sleep(0)
+        yield one
+
+
+BAD = lambda n: message(to="nobody", reference=str(n))
+
+
+@pytest.mark.parametrize(("made", "bound"), [(HttpProvider(), 6), (BatchProvider(), 48)])
+@pytest.mark.parametrize("make", [None, BAD], ids=["good", "bad"])
+async def test_an_endless_input_is_read_no_further_than_needed(made, bound, make):
+    """However slow the consumer is, what is read and not yet handed out stays bounded."""
+    arguments = [] if make is None else [make]
+    taken = []
+    with client(vendor, made=made) as one, one.send_many(counted(taken, *arguments)) as results:
+        for consumed in range(300):
+            next(results)
+            assert len(taken) <= consumed + 1 + bound
+    for source in (counted, acounted):
+        taken = []
+        async with async_client(vendor, made=made) as one, one.send_many(source(taken, *arguments)) as results:
+            for consumed in range(300):
+                await anext(results)
+                assert len(taken) <= consumed + 1 + bound
+
+
+def test_no_more_requests_are_in_flight_than_allowed():
+    running, most, lock = [], [], threading.Lock()
+
+    def answer(request):
+        with lock:
+            running.append(1)
+            most.append(len(running))
+        running.pop()
+        return OK
+
+    with client(answer, concurrency=2) as one, one.send_many(texts(50)) as results:
+        assert len(list(results)) == 50
+    assert max(most) <= 2
+
+
+async def test_no_more_tasks_are_in_flight_than_allowed():
+    running, most = [], []
+
+    async def answer():
+        running.append(1)
+        most.append(len(running))
+        await asyncio.sleep(0)
+        running.pop()
+        return OK
+
+    async with async_client(lambda request: answer(), concurrency=2) as one:
+        assert len(await collect(one.send_many(texts(50)))) == 50
+    assert max(most) == 2
+
+
+def test_nothing_is_read_before_the_first_result_is_asked_for():
+    taken = []
+    with client() as one, one.send_many(counted(taken)) as results:
+        assert taken == []
+        next(results)
+
+
+def test_input_is_read_in_the_thread_that_iterates_and_requests_are_made_in_others():
+    readers, senders = set(), set()
+    context = contextvars.ContextVar("context")
+    context.set("kept")
+
+    def read():
+        for one in texts(10):
+            readers.add(threading.current_thread())
+            yield one
+
+    def answer(request):
+        senders.add((threading.current_thread().name[:9], context.get(None)))
+        return OK
+
+    with client(answer) as one, one.send_many(read()) as results:
+        assert len(list(results)) == 10
+    assert readers == {threading.current_thread()}
+    assert senders == {("smsbridge", "kept")}
+
+
+async def test_input_is_read_in_the_task_that_iterates():
+    readers = set()
+
+    async def read():
+        for one in texts(10):
+            await asyncio.sleep(0)
+            readers.add(asyncio.current_task())
+            yield one
+
+    async with async_client() as one:
+        assert len(await collect(one.send_many(read()))) == 10
+    assert readers == {asyncio.current_task()}
+
+
+# --- an input that fails --------------------------------------------------------------------------------------------------
+
+
+def failing(error):
+    yield from texts(11)
+    raise error
+
+
+async def afailing(error):
+    for one in texts(11):
+        yield one
+    raise error
+
+
+@pytest.mark.parametrize("made", [HttpProvider(), BatchProvider()])
+async def test_what_the_input_raises_comes_after_the_last_result(made):
+    error, found = LookupError("the database went away"), []
+    with client(vendor, made=made) as one, one.send_many(failing(error)) as results:
+        with pytest.raises(LookupError, match="went away"):
+            found.extend(results)
+        assert list(results) == []
+    assert sorted(one.index for one in found if one.sent) == list(range(11))
+    for source in (failing, afailing):
+        found = []
+        async with async_client(vendor, made=made) as one, one.send_many(source(error)) as results:
+            with pytest.raises(LookupError, match="went away"):
+                async for result in results:
+                    found.append(result)
+        assert sorted(one.index for one in found if one.sent) == list(range(11))
+
+
+async def test_something_else_than_a_message_ends_the_input():
+    messages = [*texts(2), ("+919876543210", "hello")]
+    found = []
+    with (
+        client() as one,
+        one.send_many(messages) as results,
+        pytest.raises(TypeError, match="takes Messages, not tuple"),
+    ):
+        for result in results:
+            found.append(result)
+    assert len(found) == 2
+    async with async_client() as one:
+        with pytest.raises(TypeError, match="takes Messages, not tuple"):
+            await collect(one.send_many(messages))
+
+
+async def test_something_that_cannot_be_iterated_is_refused_at_once():
+    with pytest.raises(TypeError):
+        client().send_many(5)
+    with pytest.raises(TypeError):
+        async_client().send_many(5)
+    gc.collect()
+
+
+def test_an_interrupt_while_reading_goes_through_and_waits_for_what_is_in_flight():
+    recorder = Recorder()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        client(hooks=[recorder]) as one,
+        one.send_many(failing(KeyboardInterrupt())) as r,
+    ):
+        list(r)
+    assert Counter(recorder.names) == {"before": 11, "after": 11}
+
+
+# --- an early end ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_close_waits_for_what_is_in_flight_and_tells_the_hooks():
+    recorder, closing, release = Recorder(), threading.Event(), iter([True])
+
+    def answer(request):
+        if not next(release, False):
+            closing.wait(10)  # all but the first are answered once closing has begun
+        return OK
+
+    one = client(answer, hooks=[recorder])
+    with one.send_many(texts(50)) as results:
+        next(results)
+        stop = results._stop
+        results._stop = lambda: (stop(), closing.set())
+    counts = Counter(recorder.names)
+    assert counts["before"] == counts["after"] == len(one._transport.requests)
+    assert 1 < counts["after"] < 50
+    assert list(results) == []
+
+
+async def test_an_async_close_waits_for_what_is_in_flight_and_tells_the_hooks():
+    recorder, closing, release = Recorder(), asyncio.Event(), iter([True])
+
+    async def answer():
+        if not next(release, False):
+            await closing.wait()
+        return OK
+
+    one = async_client(lambda request: answer(), hooks=[recorder])
+    async with one.send_many(texts(50)) as results:
+        await anext(results)
+        asyncio.get_running_loop().call_soon(closing.set)
+    counts = Counter(recorder.names)
+    assert counts["before"] == counts["after"] == len(one._transport.requests)
+    assert 1 < counts["after"] < 50
+    assert [one async for one in results] == []
+
+
+def some_good_then_bad():
+    yield from texts(2)
+    for n in itertools.count():
+        yield message(to="nobody", reference=f"bad-{n}")
+
+
+async def test_what_was_read_and_not_sent_is_listed():
+    with client(vendor, made=BatchProvider(), concurrency=1) as one, one.send_many(some_good_then_bad()) as results:
+        assert next(results).error
+    assert [each.reference for each in results.unsent] == ["0", "1"]
+    async with async_client(vendor, made=BatchProvider(), concurrency=1) as other:
+        async with other.send_many(some_good_then_bad()) as results:
+            assert (await anext(results)).error
+        assert [each.reference for each in results.unsent] == ["0", "1"]
+        assert other._transport.requests == []
+
+
+def test_at_the_end_nothing_is_unsent():
+    with client(vendor, made=BatchProvider()) as one, one.send_many(texts(11)) as results:
+        assert len(list(results)) == 11
+    assert results.unsent == []
+
+
+async def test_a_cancelled_iteration_waits_for_what_is_in_flight():
+    recorder, started, gate = Recorder(), asyncio.Event(), asyncio.Event()
+
+    async def answer():
+        started.set()
+        await gate.wait()
+        return OK
+
+    one = async_client(lambda request: answer(), hooks=[recorder])
+    task = asyncio.create_task(collect(one.send_many(texts(2))))
+    await started.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert Counter(recorder.names) == {"before": 2, "after": 2}
+
+
+async def test_a_second_cancellation_cancels_what_is_in_flight_and_the_hooks_are_told():
+    recorder, started = Recorder(), asyncio.Event()
+
+    async def answer():
+        started.set()
+        await asyncio.Event().wait()
+
+    one = async_client(lambda request: answer(), hooks=[recorder])
+    task = asyncio.create_task(collect(one.send_many(texts(2))))
+    await started.wait()
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert {type(recorder.outcome(str(n))) for n in range(2)} == {UncertainError}
+
+
+async def test_a_failure_of_ours_reaches_whoever_iterates_and_is_not_lost():
+    def closing(one):
+        yield message(reference="a")
+        one._closed = True
+        yield message(reference="b")
+
+    one = client(concurrency=1)
+    with one.send_many(closing(one)) as results:
+        assert next(results).sent
+        with pytest.raises(RuntimeError, match="this client is closed"):
+            next(results)
+    other = async_client(concurrency=1)
+    async with other.send_many(closing(other)) as results:
+        assert (await anext(results)).sent
+        with pytest.raises(RuntimeError, match="this client is closed"):
+            await anext(results)
+
+
+# --- forgotten ------------------------------------------------------------------------------------------------------------
+
+
+async def test_never_iterated_warns_that_nothing_was_sent():
+    for one in (client(), async_client()):
+        with pytest.warns(RuntimeWarning, match="never iterated, so nothing was sent"):
+            del_me = one.send_many(texts(1))
+            del del_me
+            gc.collect()
+        assert one._transport.requests == []
+
+
+async def test_a_with_block_that_does_not_iterate_warns_too():
+    with pytest.warns(RuntimeWarning, match="never iterated"), client().send_many(texts(1)):
+        pass
+    with pytest.warns(RuntimeWarning, match="never iterated"):
+        async with async_client().send_many(texts(1)):
+            pass
+
+
+async def test_a_with_block_that_is_left_by_an_exception_does_not_warn():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(LookupError), client().send_many(texts(1)):
+            raise LookupError
+        with pytest.raises(LookupError):
+            async with async_client().send_many(texts(1)):
+                raise LookupError
+
+
+def test_left_before_the_end_without_closing_warns():
+    one = client()
+    results = one.send_many(texts(20))
+    next(results)
+    with pytest.warns(ResourceWarning, match="left before its end"):
+        del results
+        gc.collect()
+
+
+def test_a_loop_that_runs_to_its_end_needs_no_with_block():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(list(client().send_many(texts(5)))) == 5
+        gc.collect()
