@@ -162,7 +162,7 @@ def _default(name: str, info: FieldInfo) -> str | None:
         return None
     if info.default_factory is not None:
         return "(computed)"
-    if info.default is None:
+    if info.default is None or info.default in ("", [], {}, (), set(), frozenset()):
         return None
     return HIDDEN if is_secret(name, info) and info.default else show(info.default)
 

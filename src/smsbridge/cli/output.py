@@ -73,7 +73,7 @@ class Output:
     def failure(self, error: Mapping[str, Any], *, word: str = "error") -> None:
         """What went wrong: to standard error, or, as JSON, the one document on standard output."""
         if self.as_json:
-            self.json({"error": error})
+            self.json({"error": error}, compact=True)
             return
         self.aside(f"{word}: {error['message']}", style="red")
         if error.get("advice"):

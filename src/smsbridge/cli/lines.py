@@ -1,0 +1,79 @@
+"""JSON lines as messages, for ``smsbridge send --many``. Complaints name the line and quote nothing of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..messages import Dlt, Message
+
+if TYPE_CHECKING:
+    from ..client import MessageFields
+
+_KEYS = ("to", "text", "sender", "purpose", "reference", "send_at", "valid_until", "dlt", "options")
+_MOST_COMPLAINTS = 5
+
+
+def messages(lines: Iterable[bytes], defaults: MessageFields) -> Iterator[Message]:
+    """One message per line that is not blank; ``defaults`` are the fields that a line does not give."""
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield _parse(number, line, defaults)
+
+
+def check(lines: Iterable[bytes], defaults: MessageFields) -> None:
+    """Raise click.UsageError if a line is wrong, naming the first few that are."""
+    complaints: list[str] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            if line.strip():
+                _parse(number, line, defaults)
+        except click.UsageError as error:
+            complaints.append(error.message)
+            if len(complaints) == _MOST_COMPLAINTS:
+                break
+    if complaints:
+        raise click.UsageError(f"{'; '.join(complaints)}; nothing was sent")
+
+
+def _parse(number: int, line: bytes, defaults: MessageFields) -> Message:
+    try:
+        data = json.loads(line.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        raise click.UsageError(f"line {number} is not JSON in UTF-8") from None
+    if not isinstance(data, dict):
+        raise click.UsageError(f"line {number} is not a JSON object")
+    missing = [key for key in ("to", "text") if key not in data]
+    if missing:
+        raise click.UsageError(f"line {number} has no {' and no '.join(missing)}")
+    unknown = [key for key in data if key not in _KEYS]
+    if unknown:
+        raise click.UsageError(f"line {number} has a key {unknown[0]!r}; known are {', '.join(_KEYS)}")
+    given = {key: value for key, value in data.items() if value is not None}
+    fields = {**defaults, **{key: _typed(number, key, value) for key, value in given.items()}}
+    try:
+        return Message(**fields)
+    except (TypeError, ValueError) as error:
+        raise click.UsageError(f"line {number}: {_own_words(error)}") from None
+
+
+def _typed(number: int, key: str, value: Any) -> Any:
+    try:
+        if key in ("send_at", "valid_until"):
+            return datetime.fromisoformat(value)
+        if key == "dlt":
+            return Dlt(**value)
+    except (TypeError, ValueError):
+        shape = "entity_id and template_id" if key == "dlt" else "a date and time such as 2030-01-31T09:30+05:30"
+        raise click.UsageError(f"line {number}: {key} is not {shape}") from None
+    return value
+
+
+def _own_words(error: Exception) -> str:
+    """Messages complain by naming a field; Python's own complaints quote the value."""
+    text = str(error)
+    return text if text.partition(" ")[0] in _KEYS else "a field has a value that it cannot have"

@@ -1,0 +1,183 @@
+"""smsbridge send --many: a file of JSON lines."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from cli_acme import ANSWERS, MASKED, NUMBER, SENT, AcmeProvider, install, run
+from smsbridge import Call, errors
+from smsbridge.cli.exits import Exit
+from smsbridge.messages import Dlt, Message, Purpose
+
+
+@pytest.fixture
+def acme(monkeypatch):
+    return install(monkeypatch)
+
+
+def lines(*rows):
+    return "".join(json.dumps({"to": NUMBER, "text": "Hi"} | row) + "\n" for row in rows)
+
+
+def documents(done):
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture
+def many(tmp_path):
+    def send(*rows, more=()):
+        path = tmp_path / "messages.jsonl"
+        path.write_text(lines(*rows), "utf-8")
+        return run("send", "--many", str(path), *more)
+
+    return send
+
+
+def test_one_line_is_printed_per_message(acme, many):
+    done = many({}, {"text": "Ho"})
+    assert done.exit_code == Exit.OK
+    shown = sorted(done.stdout.splitlines())
+    assert [line.split()[:3] for line in shown] == [["accepted", "1", MASKED], ["accepted", "2", MASKED]]
+    assert done.stderr == "2 messages: 2 accepted\n"
+
+
+def test_as_json_there_is_one_document_per_line(acme, many):
+    done = many({"reference": "r-1"}, {"to": "12"}, more=["--json"])
+    first, second = sorted(documents(done), key=lambda one: one["index"])
+    assert first["outcome"] == "accepted"
+    assert first.items() >= {"index": 0, "reference": "r-1", "to": MASKED, "status": "queued"}.items()
+    assert second.items() >= {"index": 1, "outcome": "refused"}.items()
+    assert second["error"]["type"] == "RecipientError"
+    assert done.exit_code == Exit.REFUSED
+
+
+def test_a_line_may_have_every_field_and_the_options_are_its_defaults(acme, many):
+    row = {
+        "sender": "ROWIN",
+        "purpose": "otp",
+        "reference": "r-1",
+        "send_at": "2030-01-31T09:30+05:30",
+        "dlt": {"entity_id": "1"},
+        "options": {"acme": {"flash": True}},
+        "valid_until": None,
+    }
+    assert many(row, {}, more=["--from", "CMDIN", "--option", "flash=no"]).exit_code == Exit.OK
+    full, plain = sorted(SENT, key=lambda message: message.sender, reverse=True)
+    assert (full.sender, full.purpose, full.dlt) == ("ROWIN", Purpose.OTP, Dlt(entity_id="1"))
+    assert full.options == {"acme": {"flash": True}}
+    assert (plain.sender, plain.options) == ("CMDIN", {"acme": {"flash": "no"}})
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("not json", "line 2 is not JSON"),
+        ('"text"', "line 2 is not a JSON object"),
+        ('{"to": "+919876543210"}', "line 2 has no text"),
+        ('{"to": "+919876543210", "text": "x", "form": "A"}', "line 2 has a key 'form'"),
+        ('{"to": 919876543210, "text": "x"}', "line 2: to "),
+        ('{"to": "+919876543210", "text": "x", "send_at": "soon"}', "line 2: send_at is not a date"),
+        ('{"to": "+919876543210", "text": "x", "send_at": "2030-01-31T09:30"}', "line 2: send_at has no time zone"),
+        ('{"to": "+919876543210", "text": "x", "dlt": {"id": 1}}', "line 2: dlt is not entity_id and template_id"),
+        ('{"to": "+919876543210", "text": "x", "purpose": "+919876543210"}', "line 2: a field has a value"),
+    ],
+)
+def test_a_wrong_line_stops_a_file_before_anything_is_sent(acme, tmp_path, row, words):
+    path = tmp_path / "messages.jsonl"
+    path.write_text(f"{lines({})}{row}\n{lines({})}", "utf-8")
+    done = run("send", "--many", str(path))
+    assert done.exit_code == Exit.USAGE
+    assert words in done.stderr
+    assert "nothing was sent" in done.stderr
+    assert "9876543210" not in done.output
+    assert SENT == []
+
+
+def test_the_first_few_wrong_lines_are_named(acme, tmp_path):
+    path = tmp_path / "messages.jsonl"
+    path.write_text("x\n" * 9, "utf-8")
+    done = run("send", "--many", str(path))
+    assert "line 5" in done.stderr
+    assert "line 6" not in done.stderr
+
+
+def test_standard_input_is_sent_as_it_comes_up_to_a_wrong_line(acme):
+    done = run("send", "--many", "-", "--json", stdin=f"{lines({}, {})}\nx\n{lines({})}")
+    *sent, last = documents(done)
+    assert [one["outcome"] for one in sent] == ["accepted", "accepted"]
+    assert "line 4 is not JSON" in last["error"]["message"]
+    assert done.exit_code == Exit.USAGE
+    assert len(SENT) == 2
+
+
+def test_nothing_to_send_is_no_failure(acme, many):
+    done = many()
+    assert (done.exit_code, done.stdout, done.stderr) == (Exit.OK, "", "0 messages: nothing was sent\n")
+
+
+def test_a_file_that_is_not_there_is_a_mistake(acme):
+    done = run("send", "--many", "nowhere.jsonl")
+    assert done.exit_code == Exit.USAGE
+    assert "nowhere.jsonl cannot be read" in done.stderr
+
+
+@pytest.mark.parametrize("args", [[NUMBER, "Hi"], [NUMBER], ["--reference", "r"]])
+def test_what_belongs_to_one_text_does_not_go_with_many(acme, args):
+    assert run("send", "--many", "-", *args).exit_code == Exit.USAGE
+
+
+def test_uncertain_outweighs_refused_and_says_what_to_do(acme, many, monkeypatch):
+    def send(self, message):
+        if message.text == "lost":
+            yield from Call(lambda: 1 / 0, sends=True)
+        raise errors.OptedOutError
+
+    monkeypatch.setattr(AcmeProvider, "send", send)
+    done = many({"text": "no"}, {"text": "lost", "reference": "r-2"})
+    assert done.exit_code == Exit.UNCERTAIN
+    assert "2 messages: 1 refused, 1 uncertain" in done.stderr
+    assert "before sending them again" in done.stderr
+    assert "(reference r-2)" in done.stdout
+
+
+def test_unsupported_has_its_own_code(acme, many):
+    assert many({"valid_until": "2030-01-31T09:30Z"}, {}).exit_code == Exit.UNSUPPORTED
+
+
+def test_with_json_the_console_provider_does_not_get_in_the_way(many):
+    done = many({}, {}, more=["--json"])
+    assert len(documents(done)) == 2
+    assert "┌─ SMS" in done.stderr
+
+
+def test_an_interrupt_reports_what_was_in_flight_and_sends_no_more(acme, many, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_CONCURRENCY", "1")
+    ANSWERS["send"] = lambda: signal.raise_signal(signal.SIGINT) if len(SENT) == 2 else None
+    done = many(*[{"reference": f"r-{number}"} for number in range(50)], more=["--json"])
+    assert done.exit_code == Exit.INTERRUPTED
+    shown = [one["reference"] for one in documents(done)]
+    assert shown == [message.reference for message in SENT]
+    assert 2 <= len(shown) < 50
+    assert [one["index"] for one in documents(done)] == list(range(len(shown)))
+    assert "interrupted: the rest was not sent" in done.stderr
+
+
+def test_an_interrupt_while_reading_sends_nothing_that_was_only_read(monkeypatch):
+    from smsbridge.builtin.memory import MemoryProvider
+
+    def send_batch(self, messages):
+        raise AssertionError("a batch was sent after the interrupt")
+
+    def messages(stream, defaults):
+        yield Message(to=NUMBER, text="Hi")
+        yield Message(to=NUMBER, text="Ho")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MemoryProvider, "send_batch", send_batch)
+    monkeypatch.setattr("smsbridge.cli.lines.messages", messages)
+    done = run("send", "--many", "-", "--account", "memory")
+    assert (done.exit_code, done.stdout) == (Exit.INTERRUPTED, "")
+    assert done.stderr == "0 messages: nothing was sent; interrupted: the rest was not sent\n"
