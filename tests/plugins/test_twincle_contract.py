@@ -71,9 +71,13 @@ class TestTwincle(ProviderContract):
         "no sender": Refusal(answer=error("Missing senderid."), error=SenderError),
         "no template": Refusal(answer=error("Template mismatch"), error=ContentError, reason="template"),
         "a row without credit": Refusal(answer=accepted(row(OWN, ID, status="NO-CREDITS")), error=FundsError),
-        "a row on the dnd list": Refusal(answer=accepted(row(OWN, ID, status="DNDNUMB")), error=OptedOutError, reason="dnd"),
+        "a row on the dnd list": Refusal(
+            answer=accepted(row(OWN, ID, status="DNDNUMB")), error=OptedOutError, reason="dnd"
+        ),
         "a row for no number": Refusal(answer=accepted(row(OWN, ID, status="INV-NUMBER")), error=RecipientError),
-        "a wrong token": Refusal(answer=HttpResponse.of_json({"message": "Unauthenticated."}, status=401), error=AuthenticationError),
+        "a wrong token": Refusal(
+            answer=HttpResponse.of_json({"message": "Unauthenticated."}, status=401), error=AuthenticationError
+        ),
     }
     option_values = {
         "flash": True,
@@ -180,7 +184,12 @@ class TestTwincle(ProviderContract):
             ),
             (
                 InboundMessage(
-                    account="twincle", provider="twincle", id="7", sender="+919876543210", to="+919812345678", text="hello"
+                    account="twincle",
+                    provider="twincle",
+                    id="7",
+                    sender="+919876543210",
+                    to="+919812345678",
+                    text="hello",
                 ),
             ),
         ),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .contract import ProviderContract as ProviderContract
     from .outbox import Outbox as Outbox
-    from .outbox import Posted as Posted
+    from .posted import Posted as Posted
     from .samples import Refusal as Refusal
     from .samples import Row as Row
     from .samples import Webhook as Webhook
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _HOME = {
     "FakeWire": "wire",
     "Outbox": "outbox",
-    "Posted": "outbox",
+    "Posted": "posted",
     "ProviderContract": "contract",
     "Refusal": "samples",
     "Row": "samples",

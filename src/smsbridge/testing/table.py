@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .outbox import Posted
+    from .posted import Posted
 
 _WIDEST = 60
 

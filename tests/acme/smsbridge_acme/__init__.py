@@ -34,8 +34,8 @@ from smsbridge.errors import (
     PayloadError,
     RecipientError,
     RefusedError,
-    SendError,
     SenderError,
+    SendError,
     SignatureError,
     UncertainError,
 )

@@ -5,9 +5,10 @@ import hmac
 import json
 from dataclasses import replace
 
+from smsbridge_acme import AcmeProvider
+
 from smsbridge import DeliveryReport, FundsError, HttpRequest, HttpResponse, OptedOutError, RecipientError, Status
 from smsbridge.testing import ProviderContract, Refusal, Row, Webhook, dummy_secret
-from smsbridge_acme import AcmeProvider
 
 
 def no(code, **fields):
@@ -36,7 +37,9 @@ class TestAcme(ProviderContract):
 
     def accepts_batch(self, rows):
         answers = [
-            {"ref": row.message.reference, "id": row.id} if row.id else {"ref": row.message.reference, "error": "bad_number"}
+            {"ref": row.message.reference, "id": row.id}
+            if row.id
+            else {"ref": row.message.reference, "error": "bad_number"}
             for row in rows
         ]
         return HttpResponse.of_json({"texts": answers}, status=202)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from smsbridge import environment
 from smsbridge.errors import UncertainError
 from smsbridge.http import Flow, HttpRequest, HttpResponse
 from smsbridge.messages import Message, Result, SentMessage, Verification
+from smsbridge.plugins import Plugins
 from smsbridge.provider import Capability, SmsProvider
 from smsbridge.sending import attempt, attempt_batch, attempt_verification, deliver_batch, query
 from smsbridge.testing.samples import Row, Samples
@@ -332,6 +334,12 @@ class Kit(Samples):
 def _named(samples: Mapping[str, Any]) -> Cases:
     """One case per sample; without any, one that fails."""
     return [pytest.param(name, id=name) for name in samples] or [pytest.param(None, id="no sample")]
+
+
+@cache
+def plugins() -> Plugins:
+    """The plugins of the kit's clients: finding them again for each takes longer than most tests."""
+    return Plugins()
 
 
 def describe(one: object) -> str:

@@ -12,7 +12,7 @@ from smsbridge.errors import NoAnswer, NotConnected
 from smsbridge.http import HttpResponse
 from smsbridge.testing.wire import FakeWire, Reply
 
-from .kit import Kit, Operation
+from .kit import Kit, Operation, plugins
 from .refusals import answer
 
 _CLOCKS = frozenset({"at", "expires_at"})
@@ -44,7 +44,7 @@ class Parity(Kit):
 
     def _blocking(self, operation: Operation, reply: Reply | None) -> tuple[Any, list[Any]]:
         wire = self.wire(reply)
-        with wire.client(self.make()) as client:
+        with wire.client(self.make(), plugins=plugins()) as client:
             try:
                 value = operation.call(self, client)
             except Exception as error:  # noqa: BLE001  # it is compared
@@ -53,7 +53,7 @@ class Parity(Kit):
 
     async def _awaited(self, operation: Operation, reply: Reply | None) -> tuple[Any, list[Any]]:
         wire = self.wire(reply)
-        async with wire.async_client(self.make()) as client:
+        async with wire.async_client(self.make(), plugins=plugins()) as client:
             try:
                 value = operation.call(self, client)
                 if inspect.isawaitable(value):

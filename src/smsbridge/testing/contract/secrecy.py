@@ -26,7 +26,7 @@ from smsbridge.messages import Result
 from smsbridge.provider import Capability
 from smsbridge.testing.wire import FakeWire, Reply
 
-from .kit import CODE, Kit, Operation, needs
+from .kit import CODE, Kit, Operation, needs, plugins
 from .mutations import every_string
 from .refusals import BODIES, answer
 
@@ -91,7 +91,7 @@ class Secrecy(Kit):
         forged = [sample.request, replace(genuine, body=genuine.body + b" "), replace(genuine, body=b"null")]
         with self._watched() as seen:
             for request in forged:
-                client = FakeWire().client(self.make())
+                client = FakeWire().client(self.make(), plugins=plugins())
                 try:
                     client.receive(request)
                 except Exception as error:  # noqa: BLE001  # whatever it is, it must show nothing
@@ -102,7 +102,7 @@ class Secrecy(Kit):
 
     def _do(self, operation: Operation, reply: Reply | None, seen: Seen) -> None:
         wire = self.wire(reply)
-        client = wire.client(self.make())
+        client = wire.client(self.make(), plugins=plugins())
         seen.add("repr(client)", repr(client))
         try:
             value = operation.call(self, client)

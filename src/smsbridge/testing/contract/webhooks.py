@@ -13,13 +13,12 @@ from pydantic import SecretStr
 from smsbridge.errors import ConfigurationError, PayloadError, SignatureError
 from smsbridge.http import Headers, HttpRequest
 from smsbridge.messages import DeliveryReport, Event, InboundMessage, Received
-from smsbridge.plugins import Plugins
 from smsbridge.provider import Capability, SmsProvider
 from smsbridge.receiving import receive
 from smsbridge.testing.samples import Webhook, dummy_secret
 from smsbridge.testing.wire import drive
 
-from .kit import Kit, describe, needs
+from .kit import Kit, describe, needs, plugins
 from .mutations import ODD_JSON, UNREADABLE, mutants
 
 _NOT_PROOF = frozenset({"content-type", "accept", "content-length", "host", "user-agent"})
@@ -211,7 +210,7 @@ class Webhooks(Kit):
 
     def _receive(self, provider: SmsProvider, webhook: HttpRequest) -> Received | Exception:
         try:
-            return drive(receive(Plugins(), provider, webhook))
+            return drive(receive(plugins(), provider, webhook))
         except Exception as error:  # noqa: BLE001  # the tests look at it
             return error
 

@@ -1,0 +1,201 @@
+"""Where an outbox stands: between the providers and the wire. Everything above it is the application's own.
+
+All sends go through ``sending._guard``, also those of providers that hold providers, so that is where the provider's own flow
+is stopped; what asks and sends nothing is answered at the client; and a request that still came as far as the wire finds no
+connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cache
+from typing import Any, Protocol, TypeVar, cast
+from unittest import mock
+
+from smsbridge import client as clients
+from smsbridge import sending
+from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.errors import NotConnected
+from smsbridge.http import Call, Flow, HttpRequest, Step, Wait
+from smsbridge.messages import Message, Result, SentMessage, Verification
+from smsbridge.plugins import Plugins
+from smsbridge.provider import Capability, SmsProvider
+
+from .posted import Posted
+
+T = TypeVar("T")
+_NOTHING: Any = object()
+_QUESTIONS = {
+    "_status": Capability.STATUS,
+    "_lookup": Capability.LOOKUP,
+    "_balance": Capability.BALANCE,
+    "_check_verification": Capability.VERIFICATION,
+    "_cancel_verification": Capability.CANCEL_VERIFICATION,
+}
+"""The methods of a client that make the flows of what asks, and what the provider needs for them."""
+
+
+class Taker(Protocol):
+    """Who takes the texts, and answers the questions, in the place of the vendors."""
+
+    def take(
+        self,
+        provider: SmsProvider,
+        messages: Sequence[Message],
+        request: HttpRequest | None,
+        kind: type[Any],
+        plugins: Plugins | None = None,
+    ) -> list[Posted]:
+        """Take the messages as they would have left; ``kind`` is what the provider would have returned."""
+        ...
+
+    def knows(self, id: str) -> bool:
+        """Whether ``id`` is one of the taker's own."""
+        ...
+
+    def answer(self, question: str, client: Any, *arguments: Any) -> Any:
+        """The answer to a question: a key of ``_QUESTIONS``, and what the client's method was given."""
+        ...
+
+
+class _Post(Call[list[Posted]]):
+    """The step in the place of the one that sends. A client that does it adds its plugins."""
+
+    __slots__ = ()
+
+
+def intercept(taker: Taker) -> ExitStack:
+    """Let ``taker`` stand before the wire, for all clients of this process, until what this returns is closed."""
+    stack = ExitStack()
+
+    def replace(target: Any, name: str, value: Any) -> None:
+        stack.enter_context(mock.patch.object(target, name, value))
+
+    shared = cache(SmsClient)
+
+    def close_shared() -> None:
+        if shared.cache_info().currsize:
+            shared().close()
+
+    stack.callback(close_shared)
+    replace(clients, "_shared_client", shared)
+    replace(sending, "_guard", _guarding(taker, sending._guard))  # noqa: SLF001
+    replace(SmsClient, "_perform", _performing(SmsClient._perform))  # noqa: SLF001
+    replace(AsyncSmsClient, "_perform", _performing_async(AsyncSmsClient._perform))  # noqa: SLF001
+    for name, capability in _QUESTIONS.items():
+        replace(clients._Client, name, _asking(taker, name, capability))  # noqa: SLF001
+    return stack
+
+
+# --- at the clients -------------------------------------------------------------------------------------------------------
+
+
+def _performing(perform: Callable[..., Any]) -> Callable[..., Any]:
+    def performed(client: SmsClient, step: Step[Any]) -> Any:
+        answer = _here(client, step)
+        return perform(client, step) if answer is _NOTHING else answer
+
+    return performed
+
+
+def _performing_async(perform: Callable[..., Any]) -> Callable[..., Any]:
+    async def performed(client: AsyncSmsClient, step: Step[Any]) -> Any:
+        answer = _here(client, step)
+        return await perform(client, step) if answer is _NOTHING else answer
+
+    return performed
+
+
+def _here(client: Any, step: Step[Any]) -> Any:
+    """Do ``step`` without a wire, if it is one that would need it."""
+    if isinstance(step, _Post):
+        return step.function(*step.args, client.plugins)
+    if isinstance(step, HttpRequest):
+        raise NotConnected("sms_outbox lets nothing leave")
+    return _NOTHING
+
+
+def _asking(taker: Taker, name: str, capability: Capability) -> Callable[..., Flow[Any]]:
+    original: Callable[..., Flow[Any]] = getattr(clients._Client, name)  # noqa: SLF001
+
+    def asked(client: Any, *arguments: Any) -> Flow[Any]:
+        if capability not in client.provider.capabilities:
+            return (yield from original(client, *arguments))  # which says so
+        return taker.answer(name, client, *arguments)
+
+    return asked
+
+
+# --- at the providers -----------------------------------------------------------------------------------------------------
+
+
+def _guarding(taker: Taker, guard: Callable[..., Flow[T]]) -> Callable[..., Flow[T]]:
+    def guarded(
+        provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]
+    ) -> Flow[T]:
+        def rendered() -> Flow[T]:
+            flow = start()
+            # What is no flow goes on as it is: the core says what is wrong with it.
+            return _rendered(taker, provider, flow, messages, kind) if isinstance(flow, Generator) else flow
+
+        return guard(provider, rendered, messages, kind)
+
+    return guarded
+
+
+def _rendered(
+    taker: Taker, provider: SmsProvider, flow: Flow[T], messages: Sequence[Message], kind: type[T]
+) -> Flow[T]:
+    """The provider's flow, up to where it would go to the wire; there the messages are taken."""
+    step: Step[Any] | None = None
+    refused: Mapping[int, Result] = {}
+    try:
+        step = next(flow)
+        holds = False  # whether it holds a provider that has sent; then it goes on by itself
+        while holds or isinstance(step, _Post) or not _leaves(step):
+            holds = holds or isinstance(step, _Post)
+            try:
+                answer = None if isinstance(step, Wait) else (yield step)
+            except GeneratorExit:
+                raise
+            except BaseException as error:  # noqa: BLE001  # it belongs to the flow
+                step = flow.throw(error)
+            else:
+                step = flow.send(answer)
+    except StopIteration as stop:
+        if _is_taken(taker, stop.value):
+            return cast("T", stop.value)
+        if isinstance(stop.value, list):
+            refused = {one.index: one for one in stop.value if isinstance(one, Result) and one.error is not None}
+        step = None
+    finally:
+        flow.close()
+    request = step if isinstance(step, HttpRequest) and step.sends else None
+    rest = [n for n in range(len(messages)) if n not in refused]
+    posted = yield from _Post(taker.take, provider, [messages[n] for n in rest], request, kind, sends=True)
+    if kind is list:
+        return cast("T", _results(messages, dict(zip(rest, posted, strict=True)), refused))
+    if posted[0].error is not None:
+        raise posted[0].error
+    return cast("T", posted[0].verification if kind is Verification else posted[0].sent)
+
+
+def _leaves(step: Step[Any]) -> bool:
+    return isinstance(step, HttpRequest) or bool(getattr(step, "sends", False))
+
+
+def _is_taken(taker: Taker, value: object) -> bool:
+    """Whether a flow that ended by itself had an attempt inside that was taken."""
+    if isinstance(value, list):
+        rows = [one.sent for one in value if isinstance(one, Result) and one.sent is not None]
+        return bool(value) and all(taker.knows(sent.id) for sent in rows)
+    return isinstance(value, SentMessage | Verification) and taker.knows(value.id)
+
+
+def _results(messages: Sequence[Message], posted: Mapping[int, Posted], refused: Mapping[int, Result]) -> list[Result]:
+    results = dict(refused)
+    for n, one in posted.items():
+        sent = one.sent if one.error is None else None
+        results[n] = Result(index=n, message=messages[n], sent=sent, error=one.error)
+    return [results[n] for n in sorted(results)]

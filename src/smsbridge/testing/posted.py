@@ -1,0 +1,79 @@
+"""Posted: a text as it was when it came to the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from smsbridge.errors import SendError
+from smsbridge.http import HttpRequest
+from smsbridge.messages import Dlt, Message, Purpose, SentMessage, Verification
+from smsbridge.plugins import Plugins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Posted:
+    """A text that came as far as the wire.
+
+    ``request`` is the HTTP request that would have left, None for a provider without HTTP, or where another request would
+    have had to come first. ``error`` is the scripted outcome, if there was one; ``code`` the one-time code, if it was one.
+    """
+
+    message: Message
+    account: str
+    provider: str
+    request: HttpRequest | None = None
+    sent: SentMessage
+    error: SendError | None = None
+    code: str | None = None
+    plugins: Plugins | None = field(default=None, repr=False)
+
+    @property
+    def to(self) -> str:
+        return self.message.to
+
+    @property
+    def text(self) -> str:
+        return self.message.text
+
+    @property
+    def sender(self) -> str | None:
+        return self.message.sender
+
+    @property
+    def purpose(self) -> Purpose:
+        return self.message.purpose
+
+    @property
+    def reference(self) -> str:
+        return self.sent.reference
+
+    @property
+    def id(self) -> str:
+        return self.sent.id
+
+    @property
+    def send_at(self) -> datetime | None:
+        return self.message.send_at
+
+    @property
+    def dlt(self) -> Dlt | None:
+        return self.message.dlt
+
+    @property
+    def options(self) -> Mapping[str, Mapping[str, Any]]:
+        return self.message.options
+
+    @property
+    def verification(self) -> Verification:
+        """The text as the verification that it started."""
+        return Verification(
+            account=self.account,
+            provider=self.provider,
+            id=self.id,
+            to=self.to,
+            reference=self.reference,
+            expires_at=self.message.valid_until,
+        )
