@@ -47,7 +47,6 @@ def doctor(*, account: str | None, live: bool, as_json: bool) -> Exit:
       smsbridge doctor --account otp
       smsbridge doctor --live --json
 
-    \b
     Exit code: 0 sending could work, 3 something is missing or wrong, 7 the live call failed.
     """  # noqa: D301  # click reads \b as "do not wrap"
     from .diagnosis import diagnose

@@ -31,14 +31,15 @@ _HELP = """Send TEXT to the phone number TO (with its country code), or the text
       smsbridge send +919876543210 "Hello" --account otp --purpose otp --json
       smsbridge send --many messages.jsonl
 
-    \b
     --many FILE (- for standard input) holds one JSON object per line:
+
+    \b
       {"to": "+919876543210", "text": "Hello", "reference": "order-17"}
+
     It may also have sender, purpose, send_at, valid_until, dlt (entity_id, template_id) and options (by provider); the
     command's own options serve as defaults. A file is checked as a whole before anything is sent. One line is printed per
     message as they complete; with --json, one JSON document per line.
 
-    \b
     Exit code: 0 accepted, 4 certainly not sent, 5 may have been sent, 6 the provider cannot do this; of many, the first
     of 5, 4, 6 that happened.
     """

@@ -40,7 +40,6 @@ def status(
       smsbridge status 8a7f3c --account otp --json
       smsbridge status --reference order-17
 
-    \b
     Exit code: 0 the provider knows it, 7 the question failed, 8 it does not know it.
     """  # noqa: D301  # click reads \b as "do not wrap"
     if (id is None) == (reference is None):

@@ -50,7 +50,6 @@ def start(
       smsbridge verify start +919876543210
       smsbridge verify start +919876543210 "{code} is your Acme code" --from ACMEIN
 
-    \b
     Exit code: as of smsbridge send.
     """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json, show_numbers=show_numbers)
@@ -95,7 +94,6 @@ def check(*, id: str, code: str, account: str | None, as_json: bool) -> Exit:
       smsbridge verify check 8a7f3c 123456
       echo 123456 | smsbridge verify check 8a7f3c - --json
 
-    \b
     Exit code: 0 approved, 9 not approved.
     """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json)
