@@ -158,10 +158,24 @@ def test_one_plugin_cannot_bring_two_providers_of_one_name():
         Plugins().register(plugin(provider_class("acme"), provider_class("acme")))
 
 
+class Brings:
+    def __init__(self, made):
+        self.made = made
+
+    @hookimpl
+    def smsbridge_providers(self):
+        return [self.made]
+
+
 def test_a_name_belongs_to_one_class_even_if_both_plugins_are_called_the_same():
-    plugins = Plugins(plugin(provider_class("acme")))
+    plugins = Plugins(Brings(provider_class("acme")))
     with pytest.raises(ConfigurationError, match="two providers are named 'acme'"):
-        plugins.register(plugin(provider_class("acme")))
+        plugins.register(Brings(provider_class("acme")))
+
+
+def test_one_class_may_be_brought_twice():
+    acme = provider_class("acme")
+    assert Plugins(Brings(acme), Brings(acme)).provider_class("acme") is acme
 
 
 def test_one_plugin_may_bring_several_providers(install):
@@ -441,8 +455,7 @@ def test_an_exception_after_a_send_is_logged_by_name_and_keeps_no_hook_from_runn
     plugins.send_failed("a", "p", message(), OptedOutError())
     assert recorder.names == ["after", "failed"]
     assert [one.levelname for one in caplog.records] == ["ERROR", "ERROR"]
-    assert "smsbridge_after_send failed in plugin" in caplog.text
-    assert "LookupError" in caplog.text
+    assert "smsbridge_after_send failed in plugin Raises: LookupError" in caplog.text
     assert "SECRET" not in caplog.text
 
 

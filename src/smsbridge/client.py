@@ -247,13 +247,15 @@ class SmsClient(_Client):
         try:
             self._check_open()
             step = next(flow)
+            answers: list[Any] = []
+            errors: list[BaseException] = []
             while True:
                 try:
-                    answer = self._perform(step)
+                    answers.append(self._perform(step))
                 except BaseException as error:  # noqa: BLE001  # it belongs to the flow
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(answer)
+                    errors.append(error)
+                # Out here, or the error would become the context of what the flow raises; both hold private things.
+                step = flow.throw(errors.pop()) if errors else flow.send(answers.pop())
         except StopIteration as stop:
             return cast("T", stop.value)
         finally:
@@ -350,13 +352,15 @@ class AsyncSmsClient(_Client):
         try:
             self._check_open()
             step = next(flow)
+            answers: list[Any] = []
+            errors: list[BaseException] = []
             while True:
                 try:
-                    answer = await self._perform(step)
+                    answers.append(await self._perform(step))
                 except BaseException as error:  # noqa: BLE001  # it belongs to the flow
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(answer)
+                    errors.append(error)
+                # Out here, or the error would become the context of what the flow raises; both hold private things.
+                step = flow.throw(errors.pop()) if errors else flow.send(answers.pop())
         except StopIteration as stop:
             return cast("T", stop.value)
         finally:

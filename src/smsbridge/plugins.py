@@ -53,7 +53,7 @@ class Plugins:
 
         ``origin`` names it in errors. Raises ConfigurationError for hooks that would not work and for names already taken.
         """
-        origin = origin or str(getattr(plugin, "__name__", type(plugin).__name__))
+        origin = origin or _name(plugin)
         if self._manager.is_registered(plugin):
             raise ConfigurationError(f"plugin {origin} is registered already")
         _refuse_dead_hooks(plugin, origin)
@@ -226,7 +226,11 @@ class _Bound:
 
 
 def _plugin_of(hook: Callable[[], object]) -> str:
-    return hook.hook.plugin_name if isinstance(hook, _Bound) else repr(hook)
+    return _name(hook.hook.plugin) if isinstance(hook, _Bound) else repr(hook)
+
+
+def _name(plugin: object) -> str:
+    return str(getattr(plugin, "__name__", type(plugin).__name__))
 
 
 @cache

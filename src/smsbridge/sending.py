@@ -7,11 +7,13 @@ notices when a step that ``sends`` goes out: from then on, whatever the vendor d
 from __future__ import annotations
 
 import copy
+import json
 import secrets
 import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
+from urllib.parse import quote, quote_plus
 
 from pydantic import SecretStr
 
@@ -406,13 +408,20 @@ def _private(message: Message) -> list[str]:
     return [message.text, message.to, message.to.lstrip("+"), message.to[-_NATIONAL_DIGITS:]]
 
 
+def _forms(word: str) -> Iterator[str]:
+    """``word`` as it stands, and as JSON, URLs and JSON in URLs hold it."""
+    for form in (word, json.dumps(word)[1:-1], json.dumps(word, ensure_ascii=False)[1:-1]):
+        data = form.encode("utf-8", "replace")
+        yield from (form, quote(data), quote_plus(data))
+
+
 def _scrub(error: SmsBridgeError, private: Sequence[str]) -> None:
     """Vendors quote what they were sent: keep texts, numbers and secrets out of the error's words."""
+    forms = {form for word in private if len(word) >= SHORTEST_SECRET for form in _forms(word)}
 
     def clean(words: str) -> str:
-        for word in private:
-            if len(word) >= SHORTEST_SECRET:
-                words = words.replace(word, "***")
+        for form in sorted(forms, key=len, reverse=True):
+            words = words.replace(form, "***")
         return words
 
     for name in ("code", "reason"):

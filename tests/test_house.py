@@ -1,0 +1,208 @@
+"""The house: what is public, who may import whom, and how little an import costs."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+import smsbridge
+from smsbridge.plugins import BUILTIN
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "smsbridge"
+PUBLIC = [
+    "AsyncSmsClient",
+    "AuthenticationError",
+    "Balance",
+    "Call",
+    "Capability",
+    "ConfigurationError",
+    "ContentError",
+    "DeliveryReport",
+    "Dlt",
+    "Event",
+    "Flow",
+    "FundsError",
+    "HttpRequest",
+    "HttpResponse",
+    "InboundMessage",
+    "InsecureUrlWarning",
+    "Message",
+    "Money",
+    "NoAnswer",
+    "NotConnected",
+    "NotFoundError",
+    "OptedOutError",
+    "Options",
+    "PayloadError",
+    "Plugins",
+    "ProviderBugError",
+    "Purpose",
+    "QueryError",
+    "RateLimitedError",
+    "Received",
+    "RecipientError",
+    "RefusedError",
+    "Result",
+    "SendError",
+    "SenderError",
+    "SentMessage",
+    "Settings",
+    "SignatureError",
+    "SmsBridgeError",
+    "SmsClient",
+    "SmsProvider",
+    "Status",
+    "TransportError",
+    "UnavailableError",
+    "UncertainError",
+    "UnsupportedError",
+    "Verification",
+    "VerificationCheck",
+    "VetoedError",
+    "Wait",
+    "WebhookError",
+    "Wrapper",
+    "hookimpl",
+    "send",
+]
+
+
+def python(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.split()
+
+
+def imports(path):
+    """Every module that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or "")
+
+
+# --- public names ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_public_names_are_these():
+    assert sorted(smsbridge.__all__) == sorted(PUBLIC)
+    assert dir(smsbridge) == smsbridge.__all__
+
+
+def test_what_type_checkers_see_is_what_there_is():
+    tree = ast.parse((SOURCE / "__init__.py").read_text("utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {(one.asname, node.module) for node in block.body for one in node.names}
+    assert all(one.asname == one.name for node in block.body for one in node.names)
+    assert sorted(name for name, _ in seen) == sorted(PUBLIC)
+    for name, module in seen:
+        assert getattr(smsbridge, name) is getattr(importlib.import_module(f"smsbridge.{module}"), name)
+
+
+def test_there_are_no_other_names():
+    with pytest.raises(AttributeError, match="no attribute 'Twilio'"):
+        _ = smsbridge.Twilio
+
+
+def test_the_package_is_typed():
+    assert (SOURCE / "py.typed").exists()
+
+
+# --- who imports whom -----------------------------------------------------------------------------------------------------
+
+
+def test_each_file_imports_only_from_files_above_it():
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
+
+
+def test_a_file_without_a_place_in_the_list_is_a_part_of_the_transport():
+    """It may import requests, errors and its like, and nobody but the transport may import it."""
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]
+    listed = {one.strip().removeprefix("smsbridge.") for layer in contract["layers"] for one in layer.split(":")}
+    there = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert listed <= there
+    parts = there - listed - {"__init__", "__main__"}
+    for path in SOURCE.rglob("*.py"):
+        ours = {
+            name.removeprefix("smsbridge").lstrip(".") for name in imports(path) if name.startswith((".", "smsbridge."))
+        }
+        if path.stem in parts:
+            assert ours <= parts | {"http", "errors"}, path
+        elif path.name != "transport.py":
+            assert not ours & parts, path
+
+
+def test_httpx_is_imported_by_the_transport_alone():
+    """And by our sandbox, which is a vendor and not a part of the library."""
+    users = {
+        path.relative_to(ROOT)
+        for folder in (SOURCE, ROOT / "plugins")
+        for path in folder.rglob("*.py")
+        if not {"sandbox", "build", ".venv"} & set(path.parts)
+        for name in imports(path)
+        if name.split(".")[0] == "httpx"
+    }
+    assert users == {Path("src/smsbridge/transport.py")}
+
+
+def test_no_file_of_the_core_knows_a_provider_by_name():
+    for path in SOURCE.rglob("*.py"):
+        assert not [name for name in imports(path) if name.startswith("smsbridge_")], path
+
+
+def test_the_builtin_providers_are_the_modules_of_their_room():
+    assert sorted(BUILTIN) == sorted(path.stem for path in (SOURCE / "builtin").glob("[a-z]*.py"))
+
+
+def test_every_file_says_what_it_is_for():
+    for path in [*SOURCE.rglob("*.py")]:
+        assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
+
+
+# --- what an import costs -------------------------------------------------------------------------------------------------
+
+HEAVY = (
+    "{'httpx', 'httpcore', 'aiohttp', 'pydantic', 'pydantic_settings', 'pluggy', 'asyncio', 'phonenumbers', 'click'}"
+)
+LOADED = f"sorted({{name.partition('.')[0] for name in sys.modules}} & {HEAVY})"
+
+
+def test_importing_smsbridge_loads_nothing_heavy_and_no_provider():
+    loaded = python("import sys, smsbridge; print(*[name for name in sys.modules if name.startswith('smsbridge')])")
+    assert loaded == ["smsbridge"]
+    assert python(f"import sys, smsbridge; print(*{LOADED})") == []
+
+
+def test_errors_and_values_load_nothing_heavy():
+    assert python(f"import sys, smsbridge.errors, smsbridge.messages, smsbridge.phone; print(*{LOADED})") == []
+
+
+def test_a_provider_made_by_hand_needs_neither_httpx_nor_the_reader_of_the_environment():
+    code = """
+import sys
+from smsbridge import Settings, SmsClient
+from smsbridge.builtin.memory import MemoryProvider
+with SmsClient(MemoryProvider(), settings=Settings()) as sms:
+    sms.send("+919876543210", "hello")
+    with sms.send_many([]) as results:
+        list(results)
+"""
+    assert not {"httpx", "httpcore", "aiohttp", "pydantic_settings", "click"} & set(python(f"{code}print(*{LOADED})"))
+
+
+def test_no_provider_is_imported_before_it_is_asked_for():
+    code = """
+import sys
+from smsbridge import SmsClient
+SmsClient("memory").send("+919876543210", "hello")
+print(*[name for name in sys.modules if name.startswith(("smsbridge_", "smsbridge.builtin."))])
+"""
+    assert python(code) == ["smsbridge.builtin.memory"]

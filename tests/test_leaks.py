@@ -1,0 +1,260 @@
+"""Nothing that is printed, logged, warned of or raised holds a token, a text, a code or a full number."""
+
+# ruff: noqa: BLE001, PT012, T201  # whatever is raised is looked at
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import pickle
+import socket
+import traceback
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+import pytest
+
+from scripted import TEXT, TO, TOKEN, AsyncWire, BatchProvider, HttpProvider, Recorder, Wire
+from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.errors import NoAnswer, NotConnected, RefusedError
+from smsbridge.hookspecs import hookimpl
+from smsbridge.http import HttpRequest, HttpResponse
+from smsbridge.messages import Message
+from smsbridge.plugins import Plugins
+from smsbridge.settings import Settings
+
+CODE = "SECRET-CODE-88"
+HOOK_SECRET = "SECRET-WEBHOOK"
+ODD = 'SECRET-ODD "quoted"\n\\ नमस्ते & more'
+PRIVATE = [TOKEN, TEXT, CODE, HOOK_SECRET, "SECRET", TO, TO[1:], TO[3:]]
+SETTINGS = Settings(concurrency=2)
+
+
+class Quotes(BatchProvider):
+    """A vendor that quotes all it was sent in its refusals, and an adapter that repeats them and leaves much lying about."""
+
+    def _ask(self, path, sends=False, **body):
+        token = self.token.get_secret_value()
+        request = HttpRequest.post_json(
+            f"https://api.example/{token}{path}", body, headers={"authorization": token}, sends=sends
+        )
+        response = yield from request
+        words = response.body.decode("utf-8", "replace")
+        if response.status == 418:
+            raise RuntimeError(words, token, body)
+        if response.status == 419:
+            return {"id": token, "ids": [words], "approved": words}["missing"]
+        if not response.ok:
+            raise response.error(detail=words) if response.status != 400 else RefusedError(words, code=words)
+        return response.json_object()
+
+
+def echo(status):
+    def answer(request):
+        said = f"{request.headers['authorization']} {request.body.decode()} {quote(request.body)}"
+        return HttpResponse(status=status, body=said.encode())
+
+    return answer
+
+
+class Interrupted(BaseException):
+    """From the keyboard, say."""
+
+
+ANSWERS = {
+    **{str(status): echo(status) for status in (200, 302, 400, 401, 403, 404, 409, 418, 419, 422, 429, 500, 502)},
+    "not connected": NotConnected("connection refused"),
+    "no answer": NoAnswer("time-out"),
+    "cut": HttpResponse(status=200, body=TEXT.encode(), complete=False),
+    "bug": lambda request: RuntimeError(request.body, request.url, TEXT),
+    "interrupted": Interrupted(),
+    "ok": HttpResponse.of_json({"id": "1", "ids": ["1", "2", "3"], "approved": True, "text": TEXT}),
+}
+MESSAGES = [
+    Message(to=TO, text=TEXT, reference="a"),
+    Message(to="+919876543210999999", text=TEXT, reference="b"),
+    Message(to=TO, text=ODD, reference="c"),
+    Message(to=TO, text=TEXT, reference="d", options={"scripted": {"no-such": TEXT}}),
+    Message(to=TO, text=TEXT, reference="e", valid_until=datetime.now(UTC)),
+    Message(to=TO, text="", reference="f"),
+    Message(to=TO, text=f"{TEXT}\ud83d", reference="g"),
+]
+WEBHOOK = {"method": "POST", "url": f"https://us.example/{TOKEN}"}
+CALLS = {
+    "send": lambda one: one.send(TO, TEXT, reference="a"),
+    **{f"send {each.reference}": (lambda one, each=each: one.send(each)) for each in MESSAGES},
+    "many": lambda one: one.send_many(MESSAGES),
+    "status": lambda one: one.status("id-1"),
+    "lookup": lambda one: one.lookup("a"),
+    "balance": lambda one: one.balance(),
+    "start": lambda one: one.start_verification(TO, f"{{code}} {TEXT}", reference="a"),
+    "check": lambda one: one.check_verification("id-1", CODE),
+    "check bare": lambda one: one.check_verification(verification="id-1", code=CODE),
+    "cancel": lambda one: one.cancel_verification("id-1"),
+    "webhook": lambda one: one.receive(HttpRequest(**WEBHOOK, headers={"x-secret": "wrong"}, body=TEXT.encode())),
+    "webhook odd": lambda one: one.receive(
+        HttpRequest(**WEBHOOK, headers={"x-secret": HOOK_SECRET}, body=json.dumps([{TEXT: CODE}]).encode())
+    ),
+}
+
+
+class Quarrelsome(Recorder):
+    """Hooks that raise, quoting the message."""
+
+    @hookimpl
+    def smsbridge_after_send(self, message):
+        raise LookupError(message.text, message.to)
+
+    @hookimpl
+    def smsbridge_send_failed(self, message, error):
+        super().smsbridge_send_failed(message, error)
+        raise LookupError(message.text, message.to)
+
+
+class Vetoes:
+    @hookimpl
+    def smsbridge_before_send(self, message):
+        text = message.text
+        raise ValueError(f"not {text} to {message.to}")
+
+
+def shown(error):
+    """All that can be seen of an error: words, fields, and a traceback with the locals of every frame but the test's."""
+    trace = traceback.TracebackException.from_exception(error, capture_locals=True)
+    parts = [str(error), repr(error), repr(error.args), repr(vars(error)), repr(pickle.dumps(error))]
+    while trace is not None:
+        trace.stack[:] = [frame for frame in trace.stack if frame.filename != __file__]
+        parts += [repr(frame.locals) for frame in trace.stack]
+        parts += trace.format_exception_only()
+        trace = trace.__cause__ or (None if trace.__suppress_context__ else trace.__context__)
+    return "\n".join(parts)
+
+
+@pytest.fixture
+def seen(caplog, capsys, recwarn):
+    """Everything that came out: call it with what was returned and raised."""
+    caplog.set_level(logging.DEBUG)
+    for name in list(logging.root.manager.loggerDict):
+        caplog.set_level(logging.DEBUG, logger=name)
+
+    def everything(*values):
+        out = capsys.readouterr()
+        records = [f"{record.getMessage()} {record.args!r} {record.exc_info!r}" for record in caplog.records]
+        values = [shown(one) if isinstance(one, BaseException) else repr(one) for one in values]
+        return "\n".join([*values, *records, *(str(one.message) for one in recwarn), out.out, out.err])
+
+    return everything
+
+
+def assert_private(text):
+    found = [word for word in PRIVATE if word in text]
+    assert not found, text
+
+
+def drive_all(kind, answer, *hooks):
+    """Every operation of a client once; what it returned or raised, and what the hooks were told."""
+    plugins = Plugins(*hooks)
+    made = Quotes(webhook_secret=HOOK_SECRET)
+    results = []
+
+    async def call(one, operation):
+        value = operation(one)
+        if hasattr(value, "__aiter__"):
+            async with value:
+                return [each async for each in value]
+        return await value
+
+    def call_sync(one, operation):
+        value = operation(one)
+        if hasattr(value, "__next__"):
+            with value:
+                return list(value)
+        return value
+
+    async def main():
+        for operation in CALLS.values():
+            async with AsyncSmsClient(made, settings=SETTINGS, plugins=plugins) as one:
+                one._transport = AsyncWire(answer)
+                results.append(repr(one))
+                try:
+                    results.append(await call(one, operation))
+                except (Exception, Interrupted) as error:
+                    results.append(error)
+
+    if kind is AsyncSmsClient:
+        asyncio.run(main())
+        return results
+    for operation in CALLS.values():
+        with SmsClient(made, settings=SETTINGS, plugins=plugins) as one:
+            one._transport = Wire(answer)
+            results.append(repr(one))
+            try:
+                results.append(call_sync(one, operation))
+            except (Exception, Interrupted) as error:
+                results.append(error)
+    return results
+
+
+def flatten(results):
+    for one in results:
+        yield one
+        for each in one if isinstance(one, list) else ():
+            yield from (each.error,) if getattr(each, "error", None) else ()
+
+
+@pytest.mark.parametrize("kind", [SmsClient, AsyncSmsClient])
+@pytest.mark.parametrize("name", ANSWERS)
+def test_nothing_private_comes_out_whatever_the_answer(kind, name, seen):
+    if kind is AsyncSmsClient and name == "interrupted":
+        pytest.skip("an interrupt from the keyboard ends the loop itself")
+    hooks = Quarrelsome()
+    results = drive_all(kind, ANSWERS[name], hooks)
+    errors = [error for what, _, error in hooks.calls if what == "failed"]
+    assert len(results) == 2 * len(CALLS)
+    assert_private(seen(*flatten(results), *errors))
+
+
+@pytest.mark.parametrize("kind", [SmsClient, AsyncSmsClient])
+def test_nothing_private_comes_out_of_a_veto(kind, seen):
+    results = drive_all(kind, ANSWERS["ok"], Vetoes())
+    assert_private(seen(*flatten(results)))
+
+
+@pytest.mark.parametrize("kind", [SmsClient, AsyncSmsClient])
+def test_nothing_private_comes_out_of_a_real_connection_that_is_refused(kind, seen, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setattr("scripted.URL", f"http://127.0.0.1:{port}/{TOKEN}")
+    one = kind(HttpProvider(), settings=SETTINGS, plugins=Plugins())
+
+    async def main():
+        async with one:
+            await one.send(TO, TEXT)
+
+    with pytest.raises(RefusedError, match="connection refused") as caught:
+        if kind is AsyncSmsClient:
+            asyncio.run(main())
+        else:
+            with contextlib.closing(one):
+                one.send(TO, TEXT)
+    assert_private(seen(caught.value))
+
+
+def test_the_test_can_see(seen, capsys, caplog):
+    """Each way out is watched."""
+    print(TEXT)
+    with pytest.raises(AssertionError):
+        assert_private(seen())
+    logging.getLogger("smsbridge").debug("%s", TOKEN)
+    with pytest.raises(AssertionError):
+        assert_private(seen())
+    caplog.clear()
+    assert_private(seen())
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        exec(compile("def f(token): 1 / 0", "elsewhere.py", "exec"), namespace := {}) or namespace["f"](TOKEN)
+    with pytest.raises(AssertionError):
+        assert_private(seen(caught.value))
