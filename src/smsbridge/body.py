@@ -18,12 +18,18 @@ _ODD = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 
 
 class Body:
-    """Feed it chunks as they arrive, then ask for the answer. Whoever sees the body cut sets ``complete`` to false."""
+    """Feed it what arrives, then ask for the answer. Whoever sees the body cut sets ``complete`` to false."""
 
-    __slots__ = ("_encoding", "_inflater", "_parts", "_room", "_wire", "complete")
+    __slots__ = ("_encoding", "_headers", "_inflater", "_parts", "_room", "_status", "_wire", "complete")
 
-    def __init__(self, encoding: str | None) -> None:
-        self._encoding = (encoding or "identity").strip().lower()
+    def __init__(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        try:
+            self._headers = Headers(pairs)
+        except ValueError:
+            self._headers = Headers([(name, _ODD.sub("?", value)) for name, value in pairs])
+        self._status = status
+        self._encoding = self._headers.get("content-encoding", "").strip().lower() or "identity"
         self._inflater: zlib._Decompress | None = None
         self._parts: list[bytes] = []
         self._room = self._wire = MAX_BODY
@@ -56,13 +62,9 @@ class Body:
             chunk = self._inflater.unconsumed_tail or self._inflater.unused_data
         return inflated
 
-    def answer(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> HttpResponse:
+    def answer(self) -> HttpResponse:
         """The answer, once no more of its body comes."""
         if self._inflater is not None and not self._inflater.eof:
             self.complete = False
-        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-        try:
-            known = Headers(pairs)
-        except ValueError:
-            known = Headers([(name, _ODD.sub("?", value)) for name, value in pairs])
-        return HttpResponse(status=status, headers=known, body=b"".join(self._parts), complete=self.complete)
+        body = b"".join(self._parts)
+        return HttpResponse(status=self._status, headers=self._headers, body=body, complete=self.complete)

@@ -1,8 +1,7 @@
-"""One connection to a server, below httpx: it connects, sends each request in one piece, and keeps to a deadline.
+"""One connection to a server, in the place of httpcore's pool: it connects, sends, reads, and keeps to a deadline.
 
-A ``Connection`` stands in the place of httpcore's pool. A time-out for each read alone would let a server drip for ever,
-so there is a deadline as well. The asynchronous one uses asyncio's own sockets, which cost half of what httpcore's
-default, anyio, does.
+A time-out for each read alone would let a server drip for ever. Asynchronous connections use asyncio's own sockets;
+httpcore's default, anyio, costs twice as much.
 """
 
 from __future__ import annotations
@@ -10,173 +9,286 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import select
+import socket
+from collections.abc import AsyncIterator, Iterator
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import httpcore
+
+from .http1 import Answer, to_bytes
 
 if TYPE_CHECKING:
     import ssl
 
-_WINDOW = 128 * 1024  # bytes that may wait to be read, or to be written
-_SYNC = httpcore.SyncBackend()
+_PIECE = 64 * 1024  # bytes to read at once
+_WINDOW = 128 * 1024  # bytes that may lie unread before the server is slowed down
+KEEP_ALIVE = 4.0  # seconds; servers often hang up after 5, and a request sent into that moment is uncertain
+
+
+class Response(NamedTuple):
+    """What httpx reads of httpcore's Response, which takes longer to make."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    stream: Any
+    extensions: dict[str, Any]
 
 
 class _Base:
     deadline = math.inf
     """When the answer must be there, on the clock of ``time.monotonic``."""
 
-    def __init__(self, origin: httpcore.Origin, tls: ssl.SSLContext | None, keep_alive: float) -> None:
-        self._origin = origin
+    def __init__(self, origin: httpcore.Origin, tls: ssl.SSLContext | None) -> None:
         self._host = origin.host.decode("ascii")
+        self._port = origin.port
         self._tls = tls
-        self._keep_alive = keep_alive
-        self._http: Any = None
+        self._used = 0.0
+        self._closed = False
 
-    @property
-    def spent(self) -> bool:
-        """Whether no further request can go this way."""
-        return self._http is not None and (self._http.is_closed() or self._http.has_expired())
-
-    def left(self, timeout: float | None) -> float:
+    def _left(self, timeout: float) -> float:
         """Seconds that the next step may take."""
-        return max(0.0, min(self.deadline - monotonic(), math.inf if timeout is None else timeout))
+        left = min(self.deadline - monotonic(), timeout)
+        if left <= 0:
+            raise httpcore.ReadTimeout
+        return left
 
 
 class Connection(_Base):
     """Made with the first request. Whatever fails until then is a ConnectError or a ConnectTimeout."""
 
-    def handle_request(self, request: httpcore.Request) -> httpcore.Response:
-        if self._http is None:
-            stream = self._connect(request.extensions["timeout"]["connect"])
-            self._http = httpcore.HTTP11Connection(self._origin, stream, self._keep_alive)
-        response: httpcore.Response = self._http.handle_request(request)
-        return response
+    _socket: socket.socket | None = None
 
-    def close(self) -> None:
-        if self._http is not None:
-            self._http.close()
+    @property
+    def spent(self) -> bool:
+        """Whether no further request can go this way; also if the server hung up, or talks out of turn."""
+        return self._closed or (
+            self._socket is not None and (monotonic() - self._used > KEEP_ALIVE or _readable(self._socket))
+        )
 
-    def _connect(self, timeout: float) -> httpcore.NetworkStream:
+    def handle_request(self, request: httpcore.Request) -> Response:
+        timeouts = request.extensions["timeout"]
+        unsent = to_bytes(request)
+        wire = self._socket or self._connect(timeouts["connect"])
+        answer = Answer(request)
+        body = b""
         try:
-            stream = _SYNC.connect_tcp(self._host, self._origin.port, timeout)
-            if self._tls:
-                stream = stream.start_tls(self._tls, self._host, timeout)
-        except (httpcore.ConnectError, httpcore.ConnectTimeout):
+            with contextlib.suppress(OSError):  # a server that hung up may have said why
+                wire.settimeout(timeouts["write"])
+                wire.sendall(unsent)
+            while not answer.status:
+                body = answer.feed(self.read(timeouts["read"]))
+        except BaseException:
+            self.close()
             raise
-        except Exception as error:  # such as a test's guard
-            raise httpcore.ConnectError from error
-        return _Stream(stream, self)
+        stream = _Stream(self, answer, body, timeouts["read"])
+        return Response(answer.status, answer.headers, stream, {"reason_phrase": answer.reason})
 
+    def _connect(self, timeout: float) -> socket.socket:
+        wire = None
+        try:
+            wire = socket.create_connection((self._host, self._port), timeout)
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket = self._tls.wrap_socket(wire, server_hostname=self._host) if self._tls else wire
+        except BaseException as error:
+            if wire is not None:
+                wire.close()
+            if isinstance(error, TimeoutError):
+                raise httpcore.ConnectTimeout from error
+            if isinstance(error, Exception):
+                raise httpcore.ConnectError from error
+            raise
+        return self._socket
 
-class _Stream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, connection: Connection) -> None:
-        self._stream = stream
-        self._connection = connection
-        self._unsent = b""
+    def read(self, timeout: float) -> bytes:
+        """What has arrived; empty at the end."""
+        wire = cast("socket.socket", self._socket)
+        wire.settimeout(self._left(timeout))
+        try:
+            return wire.recv(_PIECE)
+        except TimeoutError as error:
+            raise httpcore.ReadTimeout from error
+        except OSError as error:
+            raise httpcore.ReadError from error
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if self._unsent:
-            with contextlib.suppress(httpcore.WriteError):  # a server that hung up may have said why
-                self._flush(timeout)
-        left = self._connection.left(timeout)
-        if not left:
-            raise httpcore.ReadTimeout
-        return self._stream.read(max_bytes, left)
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._unsent += buffer
-        if len(self._unsent) > _WINDOW:
-            self._flush(timeout)
-
-    def _flush(self, timeout: float | None) -> None:
-        unsent, self._unsent = self._unsent, b""
-        self._stream.write(unsent, timeout)
+    def release(self, *, reusable: bool) -> None:
+        """The answer was read, or is not wanted any more."""
+        self._used = monotonic()
+        if not reusable:
+            self.close()
 
     def close(self) -> None:
-        self._stream.close()
+        self._closed = True
+        if self._socket is not None:
+            self._socket.close()
 
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
+
+class _Stream:
+    """The body of an answer."""
+
+    def __init__(self, connection: Connection, answer: Answer, first: bytes, timeout: float) -> None:
+        self._connection = connection
+        self._answer = answer
+        self._first = first
+        self._timeout = timeout
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._first:
+            yield self._first
+        while not self._answer.done:
+            chunk = self._answer.feed(self._connection.read(self._timeout))
+            if chunk:
+                yield chunk
+
+    def close(self) -> None:
+        self._connection.release(reusable=self._answer.reusable)
+
+
+def _readable(wire: socket.socket) -> bool:
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([wire], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(wire, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class AsyncConnection(_Base):
     """As ``Connection``, on the running event loop."""
 
-    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
-        if self._http is None:
-            stream = await self._connect(request.extensions["timeout"]["connect"])
-            self._http = httpcore.AsyncHTTP11Connection(self._origin, stream, self._keep_alive)
-        response: httpcore.Response = await self._http.handle_async_request(request)
-        return response
+    _wire: _Wire | None = None
 
-    async def aclose(self) -> None:
-        if self._http is not None:
-            await self._http.aclose()
+    @property
+    def spent(self) -> bool:
+        """Whether no further request can go this way; also if the server hung up, or talks out of turn."""
+        return self._closed or (
+            self._wire is not None
+            and (monotonic() - self._used > KEEP_ALIVE or self._wire.ended or bool(self._wire.unread))
+        )
 
-    async def _connect(self, seconds: float) -> httpcore.AsyncNetworkStream:
+    async def handle_async_request(self, request: httpcore.Request) -> Response:
+        timeouts = request.extensions["timeout"]
+        unsent = to_bytes(request)
+        wire = self._wire or await self._connect(timeouts["connect"])
+        answer = Answer(request)
+        body = b""
+        try:
+            if not wire.ended:  # a server that hung up may have said why
+                wire.transport.write(unsent)
+            while not answer.status:
+                body = answer.feed(await self.read(timeouts["read"]))
+        except BaseException:
+            self._abort()
+            raise
+        stream = _AsyncStream(self, answer, body, timeouts["read"])
+        return Response(answer.status, answer.headers, stream, {"reason_phrase": answer.reason})
+
+    async def _connect(self, seconds: float) -> _Wire:
         loop = asyncio.get_running_loop()
-        eyeballs: Any = (
+        options: Any = (
             {"happy_eyeballs_delay": 0.25} if isinstance(loop, asyncio.BaseEventLoop) else {}
         )  # not in uvloop
-        tls: Any = {"ssl": self._tls, "server_hostname": self._host} if self._tls else {}
+        if self._tls:
+            options |= {"ssl": self._tls, "server_hostname": self._host}
         try:
             async with asyncio.timeout(seconds):
-                _, stream = await loop.create_connection(
-                    lambda: _AsyncStream(self, loop), self._host, self._origin.port, **tls, **eyeballs
-                )
+                _, self._wire = await loop.create_connection(lambda: _Wire(loop), self._host, self._port, **options)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout from error
         except Exception as error:
             raise httpcore.ConnectError from error
-        return stream
+        return self._wire
+
+    async def read(self, seconds: float) -> bytes:
+        """What has arrived; empty at the end."""
+        wire = cast("_Wire", self._wire)
+        if not wire.unread and not wire.ended:
+            await wire.wait(self._left(seconds))
+            if not wire.unread and not wire.ended:
+                raise httpcore.ReadTimeout
+        data = wire.take()
+        if not data and wire.error is not None:
+            raise httpcore.ReadError from wire.error
+        return data
+
+    async def release(self, *, reusable: bool) -> None:
+        """The answer was read, or is not wanted any more."""
+        self._used = monotonic()
+        if not reusable:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        self._abort()
+        await asyncio.sleep(0)  # in which the socket is closed
+
+    def _abort(self) -> None:
+        self._closed = True
+        if self._wire is not None:
+            self._wire.transport.abort()  # close() would have TLS wait for the other side's farewell
 
 
-class _AsyncStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
-    _transport: asyncio.Transport
+class _AsyncStream:
+    """The body of an answer."""
 
-    def __init__(self, connection: AsyncConnection, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, connection: AsyncConnection, answer: Answer, first: bytes, timeout: float) -> None:
         self._connection = connection
+        self._answer = answer
+        self._first = first
+        self._timeout = timeout
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._first:
+            yield self._first
+        while not self._answer.done:
+            chunk = self._answer.feed(await self._connection.read(self._timeout))
+            if chunk:
+                yield chunk
+
+    async def aclose(self) -> None:
+        await self._connection.release(reusable=self._answer.reusable)
+
+
+class _Wire(asyncio.Protocol):
+    """A socket of asyncio, to be read from."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._unsent = b""
-        self._unread = bytearray()
-        self._ended = False
-        self._error: Exception | None = None
-        self._full = False  # towards the server
-        self._paused = False  # from the server
         self._waiter: asyncio.Future[None] | None = None
+        self._paused = False
+        self.unread = bytearray()
+        self.ended = False
+        self.error: Exception | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        self._unread += data
-        if len(self._unread) > _WINDOW and not self._paused:
+        self.unread += data
+        if len(self.unread) > _WINDOW and not self._paused:
             self._paused = True
-            self._transport.pause_reading()
+            self.transport.pause_reading()
         self._wake()
 
     def eof_received(self) -> None:
-        self._ended = True
+        self.ended = True
         self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._ended = True
-        self._error = error
+        self.ended = True
+        self.error = error
         self._wake()
 
-    def pause_writing(self) -> None:
-        self._full = True
+    def take(self) -> bytes:
+        data = bytes(self.unread)
+        self.unread.clear()
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+        return data
 
-    def resume_writing(self) -> None:
-        self._full = False
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def _wait(self, seconds: float) -> None:
+    async def wait(self, seconds: float) -> None:
         """Until something happens, or ``seconds`` have passed."""
         self._waiter = self._loop.create_future()
         timer = self._loop.call_later(seconds, self._wake)
@@ -186,41 +298,6 @@ class _AsyncStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             timer.cancel()
             self._waiter = None
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  # httpcore's signature
-        if self._unsent:
-            await self._flush(timeout)
-        if not self._unread and not self._ended:
-            await self._wait(self._connection.left(timeout))
-            if not self._unread and not self._ended:
-                raise httpcore.ReadTimeout
-        data = bytes(self._unread[:max_bytes])
-        del self._unread[:max_bytes]
-        if self._paused and len(self._unread) <= _WINDOW:
-            self._paused = False
-            self._transport.resume_reading()
-        if not data and self._error is not None:
-            raise httpcore.ReadError from self._error
-        return data
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109  # as above
-        self._unsent += buffer
-        if len(self._unsent) > _WINDOW:
-            await self._flush(timeout)
-
-    async def _flush(self, timeout: float | None) -> None:  # noqa: ASYNC109  # as above
-        unsent, self._unsent = self._unsent, b""
-        if not self._ended:  # else there may be something to read: why the server hung up
-            self._transport.write(unsent)
-        if self._full and not self._ended:
-            await self._wait(self._connection.left(timeout))
-            if self._full and not self._ended:
-                raise httpcore.WriteTimeout
-
-    async def aclose(self) -> None:
-        self._transport.abort()  # close() would have TLS wait for the other side's farewell
-        await asyncio.sleep(0)  # in which the socket is closed
-
-    def get_extra_info(self, info: str) -> Any:
-        if info == "is_readable":  # of an idle connection: the server hung up, or talks out of turn
-            return self._ended or bool(self._unread)
-        return self._transport.get_extra_info(info)
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

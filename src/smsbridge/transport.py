@@ -2,7 +2,7 @@
 
 Requests go to httpx's transports directly, below ``httpx.Client``: no redirects, no cookies, no logged URLs. Each holds
 one connection, because httpcore's pool looks at all of its connections for every request, which at a hundred of them is
-most of the work. Where the extra ``fast`` is installed, asynchronous requests go through aiohttp: see ``AsyncTransport``.
+nearly all of the work. Tools that watch or replace httpx's transports (vcrpy, respx) see every request.
 
 The promise that matters: NotConnected is raised only where the request certainly did not leave.
 """
@@ -26,17 +26,14 @@ from contextvars import ContextVar
 from importlib.metadata import version
 from importlib.util import find_spec
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 from urllib.request import getproxies, proxy_bypass
 
 from .body import ACCEPTED, Body
 from .errors import NoAnswer, NotConnected, TransportError
 from .http import HttpRequest, HttpResponse
-from .network import AsyncConnection, Connection
-
-if TYPE_CHECKING:
-    import aiohttp
+from .network import KEEP_ALIVE, AsyncConnection, Connection
 
 
 @contextlib.contextmanager
@@ -56,9 +53,7 @@ with _without_command_line():
     import httpcore
     import httpx
 
-_KEEP_ALIVE = 4.0  # seconds; servers often hang up after 5, and a request sent into that moment is uncertain
 _MIN_LIMIT = 100  # requests in flight, as in httpx
-_LARGE = 1024 * 1024  # bytes; aiohttp warns about longer bodies
 _AGENT = f"smsbridge/{version('smsbridge')}"
 _URL = re.compile(r"(https?)://([^/?#@\\]+)([^#]*)(?:#.*)?", re.IGNORECASE | re.DOTALL)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -76,10 +71,9 @@ def _not_ours(_: logging.LogRecord) -> bool:
 
 
 # These log addresses and headers. A filter does not see what comes from a logger's children, so each has its own; what
-# the application sends through httpx or aiohttp itself stays in its logs.
+# the application itself sends through httpx stays in its logs.
 for _name in ("connection", "http11", "http2", "proxy", "socks"):
     logging.getLogger(f"httpcore.{_name}").addFilter(_not_ours)
-logging.getLogger("aiohttp.client").addFilter(_not_ours)
 
 
 class _Unsendable(Exception):
@@ -132,9 +126,9 @@ class _Line(httpx.HTTPTransport):
     """httpx's transport with one connection in place of its pool. Test tools still find its ``handle_request``."""
 
     def __init__(self, origin: _Origin[_Line]) -> None:
-        self.connection = Connection(origin.core, origin.tls, _KEEP_ALIVE)
+        self.connection = Connection(origin.core, origin.tls)
         if origin.proxy:
-            limits = httpx.Limits(max_connections=1, keepalive_expiry=_KEEP_ALIVE)
+            limits = httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE)
             super().__init__(verify=_tls(), proxy=origin.proxy, limits=limits)
         else:
             self._pool = self.connection  # type: ignore[assignment]  # it answers the same calls
@@ -144,9 +138,9 @@ class _AsyncLine(httpx.AsyncHTTPTransport):
     """As ``_Line``."""
 
     def __init__(self, origin: _Origin[_AsyncLine]) -> None:
-        self.connection = AsyncConnection(origin.core, origin.tls, _KEEP_ALIVE)
+        self.connection = AsyncConnection(origin.core, origin.tls)
         if origin.proxy:
-            limits = httpx.Limits(max_connections=1, keepalive_expiry=_KEEP_ALIVE)
+            limits = httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE)
             super().__init__(verify=_tls(), proxy=origin.proxy, limits=limits)
         else:
             self._pool = self.connection  # type: ignore[assignment]  # it answers the same calls
@@ -204,7 +198,7 @@ class _Sender(Generic[L]):
         address = f"{parts[1]}://{parts[2]}"
         origin = self._origins.get(address)
         if origin is None:
-            origin = self._origins[address] = _Origin(address)
+            origin = self._origins.setdefault(address, _Origin(address))  # as another thread may be doing
         target = parts[3] if parts[3].startswith("/") else f"/{parts[3]}"
         if not _VISIBLE.fullmatch(target):
             target = quote(target, safe=string.punctuation)
@@ -303,7 +297,7 @@ class Transport(_Sender[_Line]):
         except Exception as error:  # noqa: BLE001  # whatever it is, it may quote the request
             return _failure(error, self._timeout, certain=isinstance(error, _CERTAIN))
         line.connection.deadline = monotonic() + self._timeout
-        body = Body(response.headers.get("content-encoding"))
+        body = Body(response.status_code, response.headers.raw)
         stream: Any = response.stream
         try:
             with contextlib.closing(stream):
@@ -314,25 +308,14 @@ class Transport(_Sender[_Line]):
                         raise TimeoutError
         except Exception:  # noqa: BLE001  # there is a status, which may be all that the provider needs
             body.complete = False
-        return body.answer(response.status_code, response.headers.raw)
+        return body.answer()
 
 
 class AsyncTransport(_Sender[_AsyncLine]):
-    """Sends requests from one event loop (and, once that is closed, from another).
-
-    With the extra ``fast``, requests go through aiohttp at a third of the cost, unless they need a proxy or a test tool
-    watches httpx. Not through httpx-aiohttp itself: that repeats an unanswered GET, which may send a text twice, takes a
-    cut connection for one never made, and rewrites URLs.
-    """
+    """Sends requests from one event loop (and, once that is closed, from another)."""
 
     _loop: asyncio.AbstractEventLoop | None = None
     _turns: asyncio.Semaphore
-    _session: aiohttp.ClientSession | None = None
-
-    def __init__(self, *, timeout: float, concurrency: int) -> None:
-        super().__init__(timeout=timeout, concurrency=concurrency)
-        self._busy = 0
-        self._fast = find_spec("httpx_aiohttp") is not None
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """The answer to ``request``. Raises NotConnected or NoAnswer."""
@@ -353,9 +336,6 @@ class AsyncTransport(_Sender[_AsyncLine]):
         for origin in self._origins.values():
             while origin.idle:
                 await origin.idle.pop().aclose()
-        if self._session is not None and not self._busy:
-            session, self._session = self._session, None
-            await session.close()
 
     async def _send(self, request: HttpRequest) -> HttpResponse | TransportError:
         try:
@@ -371,20 +351,14 @@ class AsyncTransport(_Sender[_AsyncLine]):
             return NotConnected(str(error))
         except TimeoutError:
             return NotConnected(f"no free connection within {self._timeout:g} s")
-        self._busy += 1
         try:
-            if self._fast and not origin.proxy and _suits_aiohttp(request, headers) and not _watched():
-                return await self._through_aiohttp(request, origin, target, headers)
             line = await self._take(origin)
             try:
                 return await self._exchange(line, self._wrap(request, origin, target, headers))
             finally:
                 await self._give_back(origin, line)
         finally:
-            self._busy -= 1
             self._turns.release()
-            if self._closed:
-                await self.aclose()
 
     def _enter(self, loop: asyncio.AbstractEventLoop) -> None:
         if loop is self._loop:
@@ -392,7 +366,7 @@ class AsyncTransport(_Sender[_AsyncLine]):
         if self._loop is not None and not self._loop.is_closed():
             raise _Unsendable("the client belongs to another event loop")
         # Connections of a closed loop would still send, but never hear an answer.
-        self._loop, self._turns, self._session, self._busy = loop, asyncio.Semaphore(self._limit), None, 0
+        self._loop, self._turns = loop, asyncio.Semaphore(self._limit)
         self._origins.clear()
 
     async def _take(self, origin: _Origin[_AsyncLine]) -> _AsyncLine:
@@ -415,7 +389,7 @@ class AsyncTransport(_Sender[_AsyncLine]):
         except Exception as error:  # noqa: BLE001  # whatever it is, it may quote the request
             return _failure(error, self._timeout, certain=isinstance(error, _CERTAIN))
         line.connection.deadline = monotonic() + self._timeout
-        body = Body(response.headers.get("content-encoding"))
+        body = Body(response.status_code, response.headers.raw)
         stream: Any = response.stream
         try:
             async with contextlib.aclosing(stream):
@@ -426,78 +400,10 @@ class AsyncTransport(_Sender[_AsyncLine]):
                         raise TimeoutError
         except Exception:  # noqa: BLE001  # there is a status, which may be all that the provider needs
             body.complete = False
-        return body.answer(response.status_code, response.headers.raw)
-
-    async def _through_aiohttp(
-        self, request: HttpRequest, origin: _Origin[_AsyncLine], target: str, headers: dict[str, str]
-    ) -> HttpResponse | TransportError:
-        import aiohttp
-        import yarl
-
-        session = self._session = self._session or _session(self._timeout)
-        url = f"{origin.url.scheme}://{origin.headers['host']}{target}"
-        try:
-            response = await session.request(
-                request.method,
-                yarl.URL(url, encoded=True),
-                headers=headers,
-                data=request.body or None,
-                allow_redirects=False,
-                ssl=origin.tls or True,
-            )
-        except Exception as error:  # noqa: BLE001  # whatever it is, it may quote the request
-            if isinstance(error, aiohttp.ServerDisconnectedError):
-                return NoAnswer("the server hung up")
-            if isinstance(error, aiohttp.ClientResponseError):
-                return NoAnswer("the answer is not HTTP")
-            certain = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-            return _failure(error, self._timeout, certain=certain)
-        deadline = monotonic() + self._timeout
-        body = Body(response.headers.get("content-encoding"))
-        try:
-            async for chunk in response.content.iter_any():
-                if not body.feed(chunk):
-                    break
-                if monotonic() > deadline:
-                    raise TimeoutError
-        except Exception:  # noqa: BLE001  # there is a status, which may be all that the provider needs
-            body.complete = False
-        finally:
-            response.close()  # a connection whose answer was read to the end has gone back already
-        return body.answer(response.status, response.raw_headers)
+        return body.answer()
 
 
 def _without_frames(error: BaseException) -> BaseException:
     """``error`` (a cancellation, say) without the frames it went through: they hold the token and the text."""
     error.__context__ = error.__cause__ = None
     return error.with_traceback(None)
-
-
-def _session(timeout: float) -> aiohttp.ClientSession:
-    import aiohttp
-
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
-        timeout=aiohttp.ClientTimeout(
-            total=3 * timeout, connect=timeout, sock_read=timeout, ceil_threshold=float("inf")
-        ),
-    )
-    session._retry_connection = False  # noqa: SLF001  # it would repeat an unanswered GET
-    return session
-
-
-def _suits_aiohttp(request: HttpRequest, headers: dict[str, str]) -> bool:
-    """Whether aiohttp sends this as it is: it writes headers in UTF-8, and warns about long bodies."""
-    return len(request.body) < _LARGE and "".join(headers.values()).isascii()
-
-
-def _watched() -> bool:
-    """Whether a test tool (vcrpy, pytest-httpx, respx) has put itself in the place of httpx or httpcore."""
-    for stock in (httpx.AsyncHTTPTransport, httpcore.AsyncHTTPConnection):
-        code = getattr(stock.handle_async_request, "__code__", None)
-        if code is None or code.co_filename != stock.aclose.__code__.co_filename:
-            return True
-    return False
