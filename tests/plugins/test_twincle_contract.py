@@ -1,6 +1,7 @@
 """Twincle keeps the contract of smsbridge, as far as a vendor without signatures and without a price list lets it."""
 
-import json
+# ruff: noqa: RUF012  # samples are class attributes, and nobody changes them
+
 from dataclasses import replace
 from decimal import Decimal
 
@@ -18,7 +19,7 @@ from smsbridge import (
     SenderError,
     Status,
 )
-from smsbridge.testing import ProviderContract, Refusal, Row, Webhook, dummy_secret
+from smsbridge.testing import ProviderContract, Refusal, Webhook, dummy_secret
 from smsbridge_twincle import TwincleProvider
 
 URL = "https://app.example/sms"

@@ -1,0 +1,348 @@
+"""Acme, broken on purpose: one mistake each, and the standard tests that must catch it."""
+
+import hashlib
+import hmac
+import json
+import logging
+from dataclasses import replace
+from typing import Any
+
+from pydantic import SecretStr
+from smsbridge_acme import STATUSES, URL, AcmeProvider, _rows
+from test_contract import TestAcme
+
+from smsbridge import (
+    HttpRequest,
+    NoAnswer,
+    RateLimitedError,
+    RefusedError,
+    Result,
+    SignatureError,
+    Status,
+)
+
+
+class IgnoresTheBody(AcmeProvider):
+    """A 2xx is a yes."""
+
+    def _accepted(self, message, row, response):
+        return self.accepted(message, id=(row or {}).get("id") or "unknown", raw=row)
+
+
+class TrustsTheBody(AcmeProvider):
+    """A good body is a yes, whatever the status."""
+
+    def _post(self, messages):
+        return replace((yield from _request(self, messages)), status=200)
+
+
+class CallsAServerErrorRefused(AcmeProvider):
+    def _post(self, messages):
+        response = yield from _request(self, messages)
+        if not response.ok:
+            raise response.error(RefusedError if response.status >= 500 else None)
+        return response
+
+
+class ForgetsRetryAfter(AcmeProvider):
+    def _post(self, messages):
+        response = yield from _request(self, messages)
+        if response.status == 429:
+            raise RateLimitedError
+        if not response.ok:
+            raise response.error()
+        return response
+
+
+class RetriesATimeOut(AcmeProvider):
+    def _post(self, messages):
+        try:
+            return (yield from super()._post(messages))
+        except NoAnswer:
+            return (yield from super()._post(messages))
+
+
+class ForgetsSends(AcmeProvider):
+    def _post(self, messages):
+        response = yield replace(_make(self, messages), sends=False)
+        if not response.ok:
+            raise response.error()
+        return response
+
+
+class FollowsRedirects(AcmeProvider):
+    def _post(self, messages):
+        response = yield _make(self, messages)
+        if 300 <= response.status < 400:
+            response = yield replace(_make(self, messages), url=response.headers["location"])
+        if not response.ok:
+            raise response.error()
+        return response
+
+
+class ReadsCutAnswers(AcmeProvider):
+    def _post(self, messages):
+        return replace((yield from super()._post(messages)), complete=True)
+
+
+class TakesAnythingForAnId(AcmeProvider):
+    def _accepted(self, message, row, response):
+        if row and "error" in row:
+            return super()._accepted(message, row, response)
+        return self.accepted(message, id=str((row or {}).get("id")))
+
+
+class KeepsTheIdAsItComes(AcmeProvider):
+    def _accepted(self, message, row, response):
+        if row and row.get("id") and "error" not in row:
+            return self.accepted(message, id=row["id"])
+        return super()._accepted(message, row, response)
+
+
+class DropsTheReference(AcmeProvider):
+    def _accepted(self, message, row, response):
+        return replace(super()._accepted(message, row, response), reference="")
+
+
+class ShortensTheReference(AcmeProvider):
+    def send(self, message):
+        sent = yield from super().send(replace(message, reference=message.reference[:64]))
+        return replace(sent, reference=message.reference)
+
+
+class SaysDelivered(AcmeProvider):
+    def _accepted(self, message, row, response):
+        return replace(super()._accepted(message, row, response), status=Status.DELIVERED)
+
+
+class IgnoresSendAt(AcmeProvider):
+    def _post(self, messages):
+        return (yield from super()._post([replace(message, send_at=None) for message in messages]))
+
+
+class IgnoresSendAtInBatches(AcmeProvider):
+    def send_batch(self, messages):
+        return (yield from super().send_batch([replace(message, send_at=None) for message in messages]))
+
+
+class DropsWhatItCannotExpress(AcmeProvider):
+    def check(self, message, *, verification=False):
+        pass
+
+
+class ManglesUnicode(AcmeProvider):
+    def _post(self, messages):
+        plain = [replace(one, text=one.text.encode("latin-1", "replace").decode("latin-1")) for one in messages]
+        return (yield from super()._post(plain))
+
+
+class TidiesTexts(AcmeProvider):
+    def _post(self, messages):
+        return (yield from super()._post([replace(one, text=one.text.strip()) for one in messages]))
+
+
+class ChangesTheMessage(AcmeProvider):
+    def send(self, message):
+        message.options.pop("another", None)
+        return (yield from super().send(message))
+
+
+class LosesARow(AcmeProvider):
+    def send_batch(self, messages):
+        return (yield from super().send_batch(messages))[:-1]
+
+
+class MixesUpRecipients(AcmeProvider):
+    """Takes rows in the order in which they come."""
+
+    def send_batch(self, messages):
+        response = yield from self._post(messages)
+        rows = list(_rows(response).values())
+        return [
+            Result(index=index, message=message, sent=self._accepted(message, row, response))
+            for index, (message, row) in enumerate(zip(messages, rows, strict=False))
+        ]
+
+
+class FailsTheWholeBatch(AcmeProvider):
+    def send_batch(self, messages):
+        results = yield from super().send_batch(messages)
+        for result in results:
+            if result.error is not None:
+                raise result.error
+        return results
+
+
+class DeclaresAStatusThatIsNone(AcmeProvider):
+    def lookup(self, reference):
+        raise self.unsupported("lookup")
+
+
+class SendsWhenAsked(AcmeProvider):
+    def status(self, sent):
+        yield from HttpRequest.post_json(f"{URL}/refresh", {}, headers=self._headers(), sends=True)
+        return (yield from super().status(sent))
+
+
+class GuessesStatuses(AcmeProvider):
+    def _report(self, data):
+        report = super()._report(data)
+        return report if data.get("status") in STATUSES else replace(report, status=Status.DELIVERED, final=True)
+
+
+class LeaksItsToken(AcmeProvider):
+    token: str
+
+    def _headers(self):
+        return {"authorization": f"Bearer {self.token}"}
+
+
+class PutsTheTokenIntoErrors(AcmeProvider):
+    """The core cleans the words of an error; this one hides the token elsewhere in it."""
+
+    def _post(self, messages):
+        response = yield from _request(self, messages)
+        if not response.ok:
+            error = response.error()
+            error.add_note(f"sent with {self._headers()}")
+            raise error
+        return response
+
+
+class LogsTexts(AcmeProvider):
+    def send(self, message):
+        logging.getLogger("acme").debug("sending %s", message.text)
+        return (yield from super().send(message))
+
+
+class WarnsOfNumbers(AcmeProvider):
+    def send(self, message):
+        import warnings
+
+        warnings.warn(f"sending to {message.to}", stacklevel=2)
+        return (yield from super().send(message))
+
+
+class SkipsVerification(AcmeProvider):
+    def verify(self, webhook):
+        pass
+
+
+class AcceptsAnEmptySecret(AcmeProvider):
+    def _signature(self, body):
+        secret = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode()
+
+
+class AcceptsWithoutASecret(AcmeProvider):
+    def verify(self, webhook):
+        if self.webhook_secret:
+            super().verify(webhook)
+
+
+class ComparesTheBeginning(AcmeProvider):
+    def verify(self, webhook):
+        given = webhook.headers.get("x-acme-signature", "").encode()
+        if not given or not self._signature(webhook.body).startswith(given):
+            raise SignatureError("no")
+
+
+class BreaksOnOddSignatures(AcmeProvider):
+    def verify(self, webhook):
+        if not hmac.compare_digest(self._signature(webhook.body).decode(), webhook.headers["x-acme-signature"]):
+            raise SignatureError("no")
+
+
+class DoesNotCoverTheBody(AcmeProvider):
+    def _signature(self, body):
+        return super()._signature(b"")
+
+
+class BreaksOnOddWebhooks(AcmeProvider):
+    def parse(self, webhook):
+        return [replace(report, id=report.raw["id"] or None) for report in super().parse(webhook)][::-1] + self._extra(
+            webhook
+        )
+
+    def _extra(self, webhook):
+        return [] if json.loads(webhook.body) else [replace(self._report({"id": "x"}), id="")]
+
+
+class ForgetsTheKey(AcmeProvider):
+    def _report(self, data):
+        return replace(super()._report(data), key="")
+
+
+class ReadsAnotherVariable(AcmeProvider):
+    """Takes its settings from somewhere else than it says."""
+
+    @classmethod
+    def from_env(cls, account=None, resolve=None):
+        return cls(token=SecretStr("from elsewhere"), **({"account": account} if account else {}))
+
+
+def _make(provider: AcmeProvider, messages: Any) -> HttpRequest:
+    flow = AcmeProvider._post(provider, messages)
+    request = next(flow)
+    flow.close()
+    return request
+
+
+def _request(provider, messages):
+    return (yield _make(provider, messages))
+
+
+CATCHES: dict[type[AcmeProvider], list[str]] = {
+    IgnoresTheBody: ["test_a_refusal_raises_its_class"],
+    TrustsTheBody: ["test_an_accepting_body_does_not_outweigh_the_status"],
+    CallsAServerErrorRefused: ["test_a_server_error_is_uncertain"],
+    ForgetsRetryAfter: ["test_too_many_requests_is_rate_limited"],
+    RetriesATimeOut: ["test_after_a_time_out_nothing_is_sent_again"],
+    ForgetsSends: ["test_exactly_the_request_that_sends_says_so", "test_a_time_out_is_uncertain"],
+    FollowsRedirects: ["test_no_answer_can_lead_it_to_another_host"],
+    ReadsCutAnswers: ["test_a_cut_answer_is_uncertain"],
+    TakesAnythingForAnId: ["test_no_change_to_an_accepting_answer_surprises"],
+    KeepsTheIdAsItComes: ["test_no_change_to_an_accepting_answer_surprises"],
+    DropsTheReference: ["test_an_accepted_text_keeps_id_recipient_and_reference"],
+    ShortensTheReference: ["test_a_reference_is_kept_or_refused_but_never_shortened"],
+    SaysDelivered: ["test_an_accepted_text_keeps_id_recipient_and_reference"],
+    IgnoresSendAt: ["test_a_field_that_it_supports_is_sent_and_any_other_refused"],
+    IgnoresSendAtInBatches: ["test_a_batch_sends_the_fields_that_a_single_text_sends"],
+    DropsWhatItCannotExpress: ["test_a_field_that_it_supports_is_sent_and_any_other_refused"],
+    ManglesUnicode: ["test_a_text_arrives_as_it_was_written"],
+    TidiesTexts: ["test_a_text_arrives_as_it_was_written"],
+    ChangesTheMessage: ["test_the_message_is_left_as_it_was"],
+    LosesARow: ["test_a_batch_returns_one_result_per_message_by_itself"],
+    MixesUpRecipients: ["test_rows_in_another_order_go_to_their_own_messages", "test_a_missing_row_is_uncertain"],
+    FailsTheWholeBatch: ["test_a_refused_row_fails_alone"],
+    DeclaresAStatusThatIsNone: ["test_what_it_declares_it_does"],
+    SendsWhenAsked: ["test_exactly_the_request_that_sends_says_so"],
+    GuessesStatuses: ["test_a_word_that_nobody_knows_is_unknown_and_not_final"],
+    LeaksItsToken: ["test_a_setting_that_holds_a_secret_is_a_secretstr", "test_the_provider_shows_no_secret"],
+    PutsTheTokenIntoErrors: ["test_no_failure_shows_a_secret"],
+    LogsTexts: ["test_nothing_shows_a_secret_when_all_goes_well"],
+    WarnsOfNumbers: ["test_nothing_shows_a_secret_when_all_goes_well"],
+    SkipsVerification: ["test_a_webhook_without_its_proof_is_refused", "test_a_proof_with_another_secret_is_refused"],
+    AcceptsAnEmptySecret: ["test_without_a_configured_secret_every_webhook_is_refused"],
+    AcceptsWithoutASecret: ["test_without_a_configured_secret_every_webhook_is_refused"],
+    ComparesTheBeginning: ["test_a_garbled_proof_is_refused"],
+    BreaksOnOddSignatures: ["test_a_garbled_proof_is_refused"],
+    DoesNotCoverTheBody: ["test_a_changed_body_is_refused"],
+    BreaksOnOddWebhooks: ["test_a_genuine_webhook_of_an_odd_shape_is_a_payload_error_or_read"],
+    ForgetsTheKey: ["test_an_event_is_complete_and_has_a_stable_key"],
+    ReadsAnotherVariable: ["test_the_environment_makes_the_same_provider"],
+}
+
+
+def contract(provider: type[AcmeProvider]) -> type[TestAcme]:
+    """The contract of Acme, for a broken one."""
+    own: dict[str, Any] = {"provider_class": provider}
+    if provider is DoesNotCoverTheBody:
+        own["sign"] = lambda self, webhook, secret: replace(
+            webhook,
+            headers={
+                **webhook.headers,
+                "x-acme-signature": TestAcme.sign(self, replace(webhook, body=b""), secret).headers["x-acme-signature"],
+            },
+        )
+    return type(f"Test{provider.__name__}", (TestAcme,), own)

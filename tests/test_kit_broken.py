@@ -1,0 +1,48 @@
+"""Broken providers fail the contract kit, each by the test that is there for its mistake; a healthy twin passes it all."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+ACME = Path(__file__).with_name("acme")
+
+
+@pytest.fixture(scope="module")
+def broken():
+    """The module of broken providers; it is Acme's, so its folders are needed."""
+    before = list(sys.path)
+    sys.path[:0] = [str(ACME), str(ACME / "tests")]
+    import broken as module
+
+    yield module
+    sys.path[:] = before
+
+
+def test_every_broken_provider_is_caught_by_name(broken, pytester):
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
+    pytester.makepyfile(
+        test_kit="from broken import CATCHES, contract\n"
+        "globals().update({f'Test{one.__name__}': contract(one) for one in CATCHES})"
+    )
+    wanted = {(f"Test{one.__name__}", test) for one, tests in broken.CATCHES.items() for test in tests}
+    ids = [f"test_kit.py::{case}::{test}" for case, test in sorted(wanted)]
+    run = pytester.inline_run("-q", "-p", "no:cacheprovider", *ids)
+    caught = {
+        (case, test.partition("[")[0])
+        for report in run.getreports("pytest_runtest_logreport")
+        if report.failed and report.when == "call"
+        for case, test in [report.nodeid.split("::")[1:]]
+    }
+    assert caught == wanted
+
+
+def test_a_healthy_twin_passes_everything(pytester):
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
+    run = pytester.runpytest_subprocess(
+        "-q", "-c", "tox.ini", "-p", "no:cacheprovider", "--import-mode=importlib", ACME / "tests"
+    )
+    outcomes = run.parseoutcomes()
+    assert outcomes["passed"] > 250
+    assert set(outcomes) <= {"passed", "skipped", "warnings"}, run.stdout.str()
