@@ -1,0 +1,281 @@
+"""TwilioProvider: what goes out to Twilio, and what its answers amount to.
+
+The Message resource (https://www.twilio.com/docs/messaging/api/message-resource), Balance, and Verify v2
+(https://www.twilio.com/docs/verify/api).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urldefrag
+
+from smsbridge.errors import (
+    NotFoundError,
+    PayloadError,
+    QueryError,
+    RefusedError,
+    SenderError,
+    SendError,
+    UncertainError,
+)
+from smsbridge.http import Flow, HttpRequest, HttpResponse, with_query
+from smsbridge.messages import (
+    Balance,
+    DeliveryReport,
+    Event,
+    InboundMessage,
+    Message,
+    SentMessage,
+    Verification,
+    VerificationCheck,
+)
+
+from . import parsing, vocabulary, webhooks
+from .settings import TwilioOptions, TwilioSettings, TwilioVerificationOptions
+
+LONGEST_VALIDITY = 36_000  # seconds, https://www.twilio.com/docs/api/errors/90007
+LONGEST_CALLBACK = 4_000  # characters, https://www.twilio.com/docs/api/errors/21609
+_CODE = re.compile(r"[A-Za-z0-9]{4,10}", re.ASCII)  # https://www.twilio.com/docs/api/errors/60200
+_TWIML = HttpResponse(status=200, headers={"content-type": "text/xml"}, body=b"<Response/>")
+
+
+def now() -> datetime:
+    """The current time; the one place that reads the clock."""
+    return datetime.now(UTC)
+
+
+class TwilioProvider(TwilioSettings):
+    """Twilio Programmable Messaging and Verify: https://www.twilio.com/docs"""
+
+    supports = frozenset({"sender", "send_at", "valid_until"})
+    options = TwilioOptions
+    verification_options = TwilioVerificationOptions
+
+    # --- texts --------------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> Flow[SentMessage]:
+        response = yield from self._post(self._account_url("Messages"), self._fields(message), sends=True)
+        data = parsing.answer(response)
+        word = parsing.text(data.get("status"))
+        if word in vocabulary.FAILING:
+            raise _failure(response, data)
+        id = parsing.sid(data.get("sid"))  # noqa: A001
+        if not id:
+            raise response.error(UncertainError, detail="the answer has no id for this message")
+        return self.accepted(
+            message,
+            id=id,
+            status=vocabulary.status(word),
+            segments=parsing.whole(data.get("num_segments")),
+            price=parsing.price(data),
+            at=parsing.moment(data.get("date_created")),
+            raw=data,
+        )
+
+    def _fields(self, message: Message) -> dict[str, Any]:
+        options: TwilioOptions = self.options_of(message)
+        sender = message.sender or self.sender
+        service = self.messaging_service_sid
+        if not sender and not service:
+            raise SenderError("neither the message nor the settings name a sender", reason="missing")
+        if message.send_at and not service:
+            raise self.unsupported("scheduling without the setting MESSAGING_SERVICE_SID")
+        if options.shorten_urls and not service:
+            raise self.unsupported("shortening links without the setting MESSAGING_SERVICE_SID")
+        needs_service = not sender or message.send_at or options.shorten_urls
+        return {
+            "To": message.to,
+            "Body": message.text,
+            "From": sender,
+            "MessagingServiceSid": service if needs_service else None,
+            "StatusCallback": self._callback(message),
+            "SendAt": message.send_at and message.send_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "ScheduleType": message.send_at and "fixed",
+            "ValidityPeriod": self._validity(message),
+            "MessageIntent": options.message_intent or vocabulary.INTENTS.get(message.purpose),
+            **_parameters(options.model_dump(exclude={"message_intent"})),
+        }
+
+    def _callback(self, message: Message) -> str | None:
+        if not self.status_callback:
+            return None
+        url, fragment = urldefrag(self.status_callback)  # a fragment holds Twilio's own connection overrides
+        url = with_query(url, {webhooks.REFERENCE: message.reference}) + (fragment and f"#{fragment}")
+        if len(url) > LONGEST_CALLBACK:
+            raise self.unsupported(
+                f"a reference that makes the status callback longer than {LONGEST_CALLBACK} characters"
+            )
+        return url
+
+    def _validity(self, message: Message) -> int | None:
+        """Seconds in Twilio's queue, which a scheduled text enters when its time has come."""
+        if message.valid_until is None:
+            return None
+        seconds = int((message.valid_until - max(now(), message.send_at or now())).total_seconds())
+        if seconds < 1:
+            raise RefusedError("the message would have expired before it was sent", reason="expired")
+        if seconds > LONGEST_VALIDITY:
+            raise self.unsupported(f"a validity of more than {LONGEST_VALIDITY} seconds")
+        return seconds
+
+    # --- questions ----------------------------------------------------------------------------------------------------
+
+    def status(self, sent: SentMessage) -> Flow[DeliveryReport]:
+        data = yield from self._ask(self._get(self._account_url("Messages", _known(sent.id))))
+        return self._report(
+            id=sent.id,
+            to=parsing.text(data.get("to")) or sent.to,
+            word=parsing.text(data.get("status")),
+            code=parsing.error_code(data.get("error_code")),
+            reference=sent.reference,
+            at=parsing.moment(data.get("date_updated")),
+            segments=parsing.whole(data.get("num_segments")),
+            price=parsing.price(data),
+            raw=data,
+        )
+
+    def balance(self) -> Flow[list[Balance]]:
+        response = yield from self._get(self._account_url("Balance"))
+        data = parsing.answer(response)
+        amount, unit = parsing.decimal(data.get("balance")), parsing.text(data.get("currency"))
+        if amount is None or not unit:
+            raise response.error(UncertainError, detail="the answer has no balance that can be read")
+        return [Balance(service="account", amount=amount, unit=unit.upper(), raw=data)]
+
+    def _ask(self, request: HttpRequest) -> Flow[dict[str, Any]]:
+        """The answer about one thing; NotFoundError if Twilio says that there is no such thing."""
+        response = yield from request
+        try:
+            return parsing.answer(response)
+        except SendError as error:
+            if error.code != vocabulary.NOT_FOUND:
+                raise
+        raise NotFoundError(code=vocabulary.NOT_FOUND)
+
+    # --- one-time codes -----------------------------------------------------------------------------------------------
+
+    def start_verification(self, message: Message) -> Flow[Verification]:
+        options: TwilioVerificationOptions = self.options_of(message, verification=True)
+        if message.text:
+            raise self.unsupported("a text of one's own for a one-time code; the option template_sid names a template")
+        form = {"To": message.to, "Channel": "sms", **_parameters(options.model_dump())}
+        response = yield from self._post(self._verify_url("Verifications"), form, sends=True)
+        data = parsing.answer(response)
+        id = parsing.sid(data.get("sid"))  # noqa: A001
+        if not id or data.get("status") != "pending":
+            raise response.error(UncertainError, detail="the answer does not say that a code is on its way")
+        return Verification(
+            account=self.account, provider=self.name, id=id, to=message.to, reference=message.reference or ""
+        )
+
+    def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
+        code = code.strip()
+        if not _CODE.fullmatch(code):  # Twilio would call it a bad request
+            return VerificationCheck(approved=False, reason="wrong-code")
+        form = {"VerificationSid": verification.id, "Code": code}
+        response = yield from self._post(self._verify_url("VerificationCheck"), form)
+        try:
+            data = parsing.answer(response)
+        except SendError as error:
+            if error.code not in vocabulary.CHECK_CODES:
+                raise
+            return VerificationCheck(approved=False, reason=vocabulary.CHECK_CODES[error.code])
+        word = parsing.text(data.get("status"))
+        if not word or parsing.text(data.get("sid")) not in ("", verification.id):
+            raise response.error(UncertainError, detail="the answer is not about this code")
+        reason = vocabulary.CHECKS.get(word, word)
+        approved = reason is None and data.get("valid") is not False
+        return VerificationCheck(approved=approved, reason=None if approved else reason or "wrong-code")
+
+    def cancel_verification(self, verification: Verification) -> Flow[None]:
+        url = self._verify_url("Verifications", _known(verification.id))
+        data = yield from self._ask(self._post(url, {"Status": "canceled"}))
+        word = parsing.text(data.get("status"))
+        if word != "canceled":
+            raise QueryError(code=word or None, reason=word or None)
+
+    # --- webhooks -----------------------------------------------------------------------------------------------------
+
+    def verify(self, webhook: HttpRequest) -> None:
+        webhooks.check_signature(webhook, token=self.auth_token, shared_key=self.webhook_shared_key)
+
+    def parse(self, webhook: HttpRequest) -> list[Event]:
+        fields = webhooks.fields(webhook)
+        id = parsing.sid(fields.get("MessageSid") or fields.get("SmsSid"))  # noqa: A001
+        word = fields.get("MessageStatus") or fields.get("SmsStatus") or ("received" if "Body" in fields else "")
+        if id and word in vocabulary.INBOUND and fields.get("From"):
+            return [self._inbound(id, fields)]
+        if not id or not word or word in vocabulary.INBOUND:
+            raise PayloadError("the webhook is neither a delivery report nor a text")
+        return [
+            self._report(
+                id=id,
+                to=fields.get("To", ""),
+                word=word,
+                code=parsing.error_code(fields.get("ErrorCode")),
+                reference=dict(webhook.query).get(webhooks.REFERENCE, ""),
+                raw=fields,
+            )
+        ]
+
+    def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
+        """An empty TwiML document for a text, which says *no reply*; nothing for a report."""
+        return _TWIML if any(isinstance(event, InboundMessage) for event in events) else HttpResponse(status=204)
+
+    def _report(self, *, id: str, word: str, code: str, **given: Any) -> DeliveryReport:
+        status = vocabulary.status(word, code)
+        meaning = vocabulary.CODES.get(code) if word in vocabulary.FAILING else None
+        return DeliveryReport(
+            account=self.account,
+            provider=self.name,
+            id=id,
+            status=status,
+            final=status.final,
+            code=code or None,
+            reason=meaning and meaning.reason,
+            key="/".join(part for part in (id, word, code) if part),
+            **given,
+        )
+
+    def _inbound(self, id: str, fields: Mapping[str, str]) -> InboundMessage:
+        return InboundMessage(
+            account=self.account,
+            provider=self.name,
+            id=id,
+            sender=fields["From"],
+            to=fields.get("To", ""),
+            text=fields.get("Body", ""),
+            key=id,
+            raw=fields,
+        )
+
+
+def _failure(response: HttpResponse, data: Mapping[str, Any]) -> SendError:
+    """The message exists, and has already failed. Only a code that we know makes that certain."""
+    code = parsing.error_code(data.get("error_code"))
+    meaning = vocabulary.CODES.get(code)
+    return response.error(
+        meaning.error if meaning else UncertainError,
+        code=code,
+        reason=meaning and meaning.reason,
+        fault=meaning and meaning.fault,
+        detail=parsing.text(data.get("error_message")) or f"the message is {parsing.text(data.get('status'))}",
+    )
+
+
+def _parameters(options: Mapping[str, Any]) -> dict[str, Any]:
+    """``smart_encoded=True`` as Twilio writes it: ``SmartEncoded=true``."""
+    return {
+        name.title().replace("_", ""): str(value).lower() if isinstance(value, bool) else value
+        for name, value in options.items()
+    }
+
+
+def _known(id: str) -> str:
+    """``id``, if it is one of Twilio's: anything else is no part of a path."""
+    if not parsing.sid(id):
+        raise NotFoundError("this is no id of Twilio's")
+    return id

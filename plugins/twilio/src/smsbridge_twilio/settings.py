@@ -1,0 +1,134 @@
+"""What Twilio needs to be told: the account's settings, a message's options, and requests made with them."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+from urllib.parse import quote, urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from smsbridge.http import HttpRequest
+from smsbridge.provider import Options, SmsProvider
+
+
+def _sid(prefix: str) -> str:
+    """The pattern of a SID of one kind (https://www.twilio.com/docs/glossary/what-is-a-sid)."""
+    return f"^{prefix}[0-9a-fA-F]{{32}}$"
+
+
+class TwilioOptions(Options):
+    """``Message.options["twilio"]`` for a text."""
+
+    message_intent: str | None = Field(None, min_length=1, description="Use case; default: from the purpose.")
+    smart_encoded: bool | None = Field(None, description="Replace look-alike characters that are not in GSM-7.")
+    shorten_urls: bool | None = Field(None, description="Shorten links; needs a messaging service.")
+    risk_check: Literal["enable", "disable"] | None = Field(None, description="Whether fraud protection looks at it.")
+    content_retention: Literal["retain", "discard"] | None = Field(None, description="Whether Twilio keeps the text.")
+    address_retention: Literal["retain", "obfuscate"] | None = Field(None, description="Whether it keeps the number.")
+
+
+class TwilioVerificationOptions(Options):
+    """``Message.options["twilio"]`` for a one-time code."""
+
+    locale: str | None = Field(None, min_length=2, description="Language; default: that of the number's country.")
+    template_sid: str | None = Field(None, pattern=_sid("HJ"), description="Template instead of the service's own.")
+    custom_friendly_name: str | None = Field(None, min_length=1, description="Name shown instead of the service's.")
+    app_hash: str | None = Field(None, min_length=1, description="Hash for Android's SMS Retriever.")
+    risk_check: Literal["enable", "disable"] | None = Field(None, description="Whether fraud protection looks at it.")
+
+
+class TwilioSettings(SmsProvider):
+    """The settings of a Twilio account, ``SMSBRIDGE_TWILIO_*``, and how a request looks under them."""
+
+    name = "twilio"
+
+    account_sid: str = Field(pattern=_sid("AC"), description="Account SID (AC...).")
+    auth_token: SecretStr | None = Field(None, description="Signs in, and is what Twilio signs webhooks with.")
+    api_key: str | None = Field(None, pattern=_sid("SK"), description="API key SID (SK...), to sign in instead.")
+    api_key_secret: SecretStr | None = Field(None, description="Secret of the API key.")
+    webhook_shared_key: SecretStr | None = Field(None, description="Secret of the SharedKey that signs webhooks.")
+    sender: str | None = Field(None, min_length=1, description="Number, short code or alphanumeric sender id.")
+    messaging_service_sid: str | None = Field(None, pattern=_sid("MG"), description="Picks the sender; can schedule.")
+    status_callback: str | None = Field(None, description="URL for delivery reports; our reference is added to it.")
+    verify_service_sid: str | None = Field(None, pattern=_sid("VA"), description="Verify service for one-time codes.")
+    base_url: str = Field("https://api.twilio.com", description="Where the API is; regions have their own.")
+    verify_base_url: str = Field("https://verify.twilio.com", description="Where the Verify API is.")
+
+    @field_validator("auth_token", "api_key_secret", "webhook_shared_key")
+    @classmethod
+    def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
+            raise ValueError("must be printable ASCII without spaces, and not empty")
+        return value
+
+    @field_validator("base_url", "verify_base_url")
+    @classmethod
+    def _check_base_url(cls, value: str) -> str:
+        if not _is_url(value) or re.search(r"[?#]", value):
+            raise ValueError("must be an http:// or https:// URL without credentials, query or fragment")
+        return value.rstrip("/")
+
+    @field_validator("status_callback")
+    @classmethod
+    def _check_status_callback(cls, value: str | None) -> str | None:
+        # No underscore in the host: https://www.twilio.com/docs/api/errors/21609
+        if value is not None and (not _is_url(value) or "_" in urlsplit(value).netloc):
+            raise ValueError("must be an http:// or https:// URL without credentials, and without _ in its host")
+        return value
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if (self.api_key is None) != (self.api_key_secret is None):
+            raise ValueError("API_KEY and API_KEY_SECRET belong together")
+        if self.auth_token is None and self.api_key is None:
+            raise ValueError("AUTH_TOKEN is missing (or API_KEY with API_KEY_SECRET)")
+        if self.status_callback and self.auth_token is None and self.webhook_shared_key is None:
+            raise ValueError("STATUS_CALLBACK needs AUTH_TOKEN: webhooks are signed with it, never with an API key")
+        if self.sender and self.messaging_service_sid:
+            raise ValueError("SENDER and MESSAGING_SERVICE_SID exclude each other; a message can name its own sender")
+        return self
+
+    def _account_url(self, *path: str) -> str:
+        return f"{self.base_url}/2010-04-01/Accounts/{self.account_sid}/{_path(path)}.json"
+
+    def _verify_url(self, *path: str) -> str:
+        if self.verify_service_sid is None:
+            raise self.unsupported("one-time codes without the setting VERIFY_SERVICE_SID")
+        return f"{self.verify_base_url}/v2/Services/{self.verify_service_sid}/{_path(path)}"
+
+    def _get(self, url: str) -> HttpRequest:
+        return HttpRequest.get(url, headers=self._headers())
+
+    def _post(self, url: str, fields: Mapping[str, Any], *, sends: bool = False) -> HttpRequest:
+        given = {name: value for name, value in fields.items() if value is not None}
+        return HttpRequest.post_form(url, given, headers=self._headers(), sends=sends)
+
+    def _headers(self) -> dict[str, str]:
+        secret = self.api_key_secret or self.auth_token
+        credentials = f"{self.api_key or self.account_sid}:{secret.get_secret_value() if secret else ''}"
+        return {
+            "accept": "application/json",
+            "authorization": f"Basic {base64.b64encode(credentials.encode()).decode()}",
+        }
+
+
+def _path(parts: tuple[str, ...]) -> str:
+    return "/".join(quote(part, safe="") for part in parts)
+
+
+def _is_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and value.isascii()
+            and not re.search(r"[\s\\]", value)
+            and "@" not in parts.netloc
+        )
+    except ValueError:
+        return False

@@ -1,0 +1,93 @@
+"""Reading what Twilio calls us with: delivery reports and texts that came in; and whether it was Twilio who called.
+
+Parameters come as a form, or in the query of a GET where the console says so
+(https://www.twilio.com/docs/messaging/guides/webhook-request).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from pydantic import SecretStr
+
+from smsbridge.errors import PayloadError, SignatureError
+from smsbridge.http import HttpRequest
+
+FORM = "application/x-www-form-urlencoded"
+REFERENCE = "reference"
+"""The query parameter of a status callback in which our reference rides: Twilio echoes none."""
+
+_ALGORITHMS: dict[str, Callable[..., Any]] = {"HMAC_SHA1": hashlib.sha1, "HMAC_SHA256": hashlib.sha256}
+_PORTS = {"http": 80, "https": 443}
+_PORT = re.compile(r":\d*$", re.ASCII)
+
+
+def check_signature(webhook: HttpRequest, *, token: SecretStr | None, shared_key: SecretStr | None) -> None:
+    """Raise SignatureError unless Twilio signed this webhook: its URL, and its form or its body's hash.
+
+    The key is the account's auth token with HMAC-SHA1 (https://www.twilio.com/docs/usage/webhooks/webhooks-security), or
+    the SharedKey that a header names (https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys).
+    """
+    algorithm, shared = _signed_how(webhook)
+    key = shared_key if shared else token
+    if key is None:
+        name = "SharedKey" if shared else "auth token"
+        raise SignatureError(f"no {name} is configured, so no webhook signed with one can be believed")
+    given = webhook.headers.get("x-twilio-signature", "").encode()
+    signed = _covered_parameters(webhook)
+    genuine = False
+    for url in _spellings(webhook.url):
+        mac = hmac.new(key.get_secret_value().encode(), url.encode() + signed, algorithm)
+        genuine |= hmac.compare_digest(base64.b64encode(mac.digest()), given)
+    if not genuine:
+        raise SignatureError("the webhook is not signed with the configured key, or came to another URL than it says")
+
+
+def _signed_how(webhook: HttpRequest) -> tuple[Callable[..., Any], bool]:
+    """The hash, and whether a SharedKey was used: ``key=webhooks_sharedkey_...,algorithm=HMAC_SHA256``."""
+    parts = webhook.headers.get("x-twilio-webhooks-signature-settings", "").split(",")
+    said = {name.strip(): value.strip() for name, _, value in (part.partition("=") for part in parts)}
+    algorithm = _ALGORITHMS.get((said.get("algorithm") or "HMAC_SHA1").upper())
+    if algorithm is None:
+        raise SignatureError("the webhook is signed with an unknown algorithm")
+    return algorithm, bool(said.get("key"))
+
+
+def _covered_parameters(webhook: HttpRequest) -> bytes:
+    """What is signed besides the URL: each different name and value of a form, sorted, as bytes.
+
+    Of a body that is no form, the URL holds the hash; any other body is not covered.
+    """
+    if not webhook.body:
+        return b""
+    if webhook.content_type == FORM:
+        parts = (part.partition(b"=") for part in webhook.body.replace(b"+", b" ").split(b"&"))
+        pairs = {(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in parts}
+        return b"".join(name + value for name, value in sorted(pairs))
+    expected = dict(webhook.query).get("bodySHA256", "")
+    if not hmac.compare_digest(hashlib.sha256(webhook.body).hexdigest().encode(), expected.encode()):
+        raise SignatureError("the webhook's body does not have the hash that its URL says")
+    return b""
+
+
+def _spellings(url: str) -> Iterator[str]:
+    """``url`` as it came, without its port, and with the default one: Twilio's own validators try these too."""
+    parts = urlsplit(url)
+    bare = _PORT.sub("", parts.netloc)
+    yield url
+    yield url.replace(f"//{parts.netloc}", f"//{bare}", 1)
+    if bare == parts.netloc and parts.scheme in _PORTS:
+        yield url.replace(f"//{bare}", f"//{bare}:{_PORTS[parts.scheme]}", 1)
+
+
+def fields(webhook: HttpRequest) -> dict[str, str]:
+    """The parameters that a webhook brings, from its form or, without a body, from its query."""
+    if webhook.body and webhook.content_type != FORM:
+        raise PayloadError("the webhook's body is not a form")
+    return dict(webhook.form() if webhook.body else webhook.query)
