@@ -1,1 +1,17 @@
-"""Plivo for smsbridge."""
+"""Plivo for smsbridge: texts with Indian DLT ids, delivery reports, inbound texts, the balance and Verify codes."""
+
+from __future__ import annotations
+
+from smsbridge.hookspecs import hookimpl
+from smsbridge.provider import SmsProvider
+
+from .provider import PlivoProvider
+from .settings import PlivoOptions, PlivoVerificationOptions
+
+__all__ = ["PlivoOptions", "PlivoProvider", "PlivoVerificationOptions", "smsbridge_providers"]
+
+
+@hookimpl
+def smsbridge_providers() -> list[type[SmsProvider]]:
+    """The one provider of this plugin."""
+    return [PlivoProvider]

@@ -1,0 +1,182 @@
+"""PlivoProvider: what goes out to Plivo, and what its answers amount to.
+
+Plivo's API for messages (https://plivo.com/docs/messaging/api/messages.md) and for one-time codes
+(https://plivo.com/docs/programmable-api/verify/sessions.md). There is no ``send_batch``: one request can have many
+recipients, but its answer is a bare list of ids whose order is not documented, and its one callback URL could not carry a
+reference for each.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+from urllib.parse import quote
+
+from smsbridge.errors import NotFoundError, RefusedError, SenderError, UncertainError
+from smsbridge.http import Flow, HttpRequest, with_query
+from smsbridge.messages import (
+    Balance,
+    DeliveryReport,
+    Event,
+    Message,
+    SentMessage,
+    Status,
+    Verification,
+    VerificationCheck,
+)
+
+from . import parsing, vocabulary, webhooks
+from .settings import REFERENCE, PlivoOptions, PlivoSettings, PlivoVerificationOptions
+
+_SHORTEST_EXPIRY, _LONGEST_EXPIRY = 5, 10_799  # seconds: "5-10,799. Default: 10,800 (3 hours)"
+_TELLING = (400, 404, 409, 422)  # how a wrong code is told is not documented; these can be about the code
+_REFERENCE = re.compile(r"[\x20-\x7e]*")
+
+
+class PlivoProvider(PlivoSettings):
+    """Plivo: https://plivo.com/docs/messaging/api/messages.md"""
+
+    supports = frozenset({"sender", "valid_until", "dlt"})
+    options = PlivoOptions
+    verification_options = PlivoVerificationOptions
+
+    # --- texts --------------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> Flow[SentMessage]:
+        response = yield from self._post("Message/", self._fields(message), sends=True)
+        message_uuid, raw = parsing.message_uuid(response, message.to)
+        return self.accepted(message, id=message_uuid, status=Status.QUEUED, raw=raw)
+
+    def _fields(self, message: Message) -> dict[str, Any]:
+        options: PlivoOptions = self.options_of(message)
+        sender = message.sender or self.sender
+        if not sender and not self.powerpack_uuid:
+            raise SenderError("the text names no sender, and no sender or Powerpack is set", reason="missing")
+        url = self._callback(message.reference or "")
+        return {
+            "src": _sender(sender) if sender else None,
+            "powerpack_uuid": None if sender else self.powerpack_uuid,
+            "dst": parsing.digits(message.to),
+            "text": message.text,
+            "type": "sms",
+            "url": url,
+            "method": url and self.callback_method,
+            "message_expiry": _expiry(message),
+            "log": options.log,
+            "trackable": options.trackable,
+            **self._dlt(message, options),
+        }
+
+    def _dlt(self, message: Message, options: PlivoOptions) -> dict[str, str | None]:
+        entity_id = (message.dlt and message.dlt.entity_id) or self.entity_id
+        template_id = (message.dlt and message.dlt.template_id) or self.template_id
+        category: str | None = options.template_category
+        if category is None and (entity_id or template_id):
+            category = self.template_category or vocabulary.CATEGORIES[message.purpose]
+        return {"dlt_entity_id": entity_id, "dlt_template_id": template_id, "dlt_template_category": category}
+
+    def _callback(self, reference: str) -> str | None:
+        """The callback URL with our reference in its query.
+
+        Plivo signs the decoded query, and its own SDKs disagree on what that is beyond ASCII: such a report could not be
+        believed when it comes.
+        """
+        if self.callback_url is None:
+            return None
+        if not _REFERENCE.fullmatch(reference):
+            raise self.unsupported("a reference beyond ASCII in the query of its callback URL")
+        return with_query(self.callback_url, {REFERENCE: reference} if reference else {})
+
+    # --- questions ----------------------------------------------------------------------------------------------------
+
+    def status(self, sent: SentMessage) -> Flow[DeliveryReport]:
+        if not parsing.fits_a_path(sent.id):
+            raise NotFoundError
+        response = yield from self._get(f"Message/{quote(sent.id, safe='')}/")
+        if response.status == 404 and parsing.error_text(response):
+            raise NotFoundError
+        data = parsing.answer(response)
+        if parsing.text(data.get("message_uuid")) != sent.id:
+            raise response.error(UncertainError, detail="the answer is not about this text")
+        return webhooks.report(
+            data,
+            webhooks.PULLED,
+            account=self.account,
+            provider=self.name,
+            currency=self.currency,
+            to=sent.to,
+            reference=sent.reference,
+        )
+
+    def balance(self) -> Flow[list[Balance]]:
+        response = yield from self._get("")
+        data = parsing.answer(response)
+        amount = parsing.decimal(data.get("cash_credits"))
+        if amount is None:
+            raise response.error(UncertainError, detail="the answer has no cash_credits that can be read")
+        return [Balance(service="cash", amount=amount, unit=self.currency, raw=data)]
+
+    # --- one-time codes -----------------------------------------------------------------------------------------------
+
+    def start_verification(self, message: Message) -> Flow[Verification]:
+        if message.text:
+            raise self.unsupported("a text of one's own for a one-time code: the Verify application holds it")
+        options: PlivoVerificationOptions = self.options_of(message, verification=True)
+        fields = {"app_uuid": self.verify_app_uuid, "recipient": parsing.digits(message.to), "channel": "sms"}
+        response = yield from self._post("Verify/Session/", {**fields, **options.model_dump()}, sends=True)
+        data = parsing.answer(response, message.to)
+        session_uuid = data.get("session_uuid")
+        if not isinstance(session_uuid, str) or not session_uuid.strip() or "error" in data:
+            raise response.error(UncertainError, detail="the answer has no id for this code")
+        return Verification(
+            account=self.account,
+            provider=self.name,
+            id=session_uuid.strip(),
+            to=message.to,
+            reference=message.reference or "",
+        )
+
+    def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
+        if not code.strip():  # a session allows ten guesses; this is none
+            return VerificationCheck(approved=False, reason="wrong-code")
+        if not parsing.fits_a_path(verification.id):
+            return VerificationCheck(approved=False, reason="unknown")
+        path = f"Verify/Session/{quote(verification.id, safe='')}/"
+        response = yield from self._post(path, {"otp": code.strip()})
+        said = parsing.error_text(response)
+        if said and (response.ok or response.status in _TELLING):
+            return VerificationCheck(approved=False, reason=vocabulary.check(said))
+        words = parsing.text(parsing.answer(response).get("message"))
+        if not words:
+            raise response.error(UncertainError, detail="the answer says neither yes nor no")
+        if words.lower().startswith(vocabulary.APPROVED):
+            return VerificationCheck(approved=True)
+        return VerificationCheck(approved=False, reason=vocabulary.check(words))
+
+    # --- webhooks -----------------------------------------------------------------------------------------------------
+
+    def verify(self, webhook: HttpRequest) -> None:
+        token = self.auth_token.get_secret_value()
+        webhooks.check_signature(webhook, token, accept_v2=self.accept_v2_signature)
+
+    def parse(self, webhook: HttpRequest) -> list[Event]:
+        return [webhooks.event(webhook, account=self.account, provider=self.name, currency=self.currency)]
+
+
+def _sender(sender: str) -> str:
+    """A number's digits, or a name. Plivo strips other characters, so that the text would come from somebody else."""
+    bare = parsing.digits(sender) if sender.startswith("+") else sender
+    if not re.fullmatch(r"[A-Za-z0-9]+", bare):
+        raise SenderError("a sender is a number, or a name of A-Z, a-z and 0-9: Plivo strips the rest", reason="sender")
+    return bare
+
+
+def _expiry(message: Message) -> int | None:
+    """How long the text may wait at Plivo, in seconds. None where Plivo gives up earlier by itself, after three hours."""
+    if message.valid_until is None:
+        return None
+    left = math.floor((message.valid_until - parsing.now()).total_seconds())
+    if left < _SHORTEST_EXPIRY:
+        raise RefusedError("the text expires sooner than Plivo could be told (5 seconds)", reason="expired")
+    return left if left <= _LONGEST_EXPIRY else None

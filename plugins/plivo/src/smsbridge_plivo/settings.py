@@ -1,0 +1,118 @@
+"""What Plivo needs to be told: the account's settings, a message's options, and requests made with them."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from smsbridge.http import HttpRequest
+from smsbridge.provider import Options, SmsProvider
+
+REFERENCE = "reference"
+"""The parameter of the callback URL that carries our reference: Plivo has no field that comes back."""
+
+Category = Literal["transactional", "promotional", "service_implicit", "service_explicit"]
+"""The categories that Plivo takes: https://plivo.com/docs/messaging/api/messages.md, *Send a Message*."""
+
+
+class PlivoOptions(Options):
+    """``Message.options["plivo"]`` for a text."""
+
+    template_category: Category | None = Field(None, description="DLT category of this text's template.")
+    log: Literal["true", "false", "content_only", "number_only"] | None = Field(
+        None, description="What Plivo may keep of text and number; the vendor's default is true: both."
+    )
+    trackable: bool | None = Field(None, description="You will report conversions of this text to Plivo.")
+
+
+class PlivoVerificationOptions(Options):
+    """``Message.options["plivo"]`` for a one-time code."""
+
+    locale: str | None = Field(None, min_length=2, description="Language of the text, such as en_US or fr_FR.")
+    brand_name: str | None = Field(None, min_length=1, description="Brand in the text, instead of the application's.")
+    app_hash: str | None = Field(None, min_length=1, description="Hash of an Android app that reads the text itself.")
+    code_length: int | None = Field(None, ge=4, le=8, description="Digits of the code, instead of the application's.")
+
+
+class PlivoSettings(SmsProvider):
+    """The settings of a Plivo account, ``SMSBRIDGE_PLIVO_*``, and how a request looks under them."""
+
+    name = "plivo"
+
+    auth_id: str = Field(
+        pattern=r"^[A-Za-z0-9]+$", description="Auth ID of the account or subaccount, from the console."
+    )
+    auth_token: SecretStr = Field(description="Its auth token, which also proves webhooks.")
+    sender: str | None = Field(None, min_length=1, description="Number, short code or name for texts that name none.")
+    powerpack_uuid: str | None = Field(None, min_length=1, description="Powerpack that chooses the sender, instead.")
+    callback_url: str | None = Field(
+        None, description="Where delivery reports go; our reference is added to its query."
+    )
+    callback_method: Literal["POST", "GET"] = Field("POST", description="How Plivo calls it.")
+    accept_v2_signature: bool = Field(
+        default=False, description="Believe webhooks signed with V2 only, which covers neither body nor query."
+    )
+    entity_id: str | None = Field(None, description="DLT principal entity id.")
+    template_id: str | None = Field(None, description="DLT template id, where a message gives none.")
+    template_category: Category | None = Field(None, description="DLT category; default: from the message's purpose.")
+    verify_app_uuid: str | None = Field(None, description="Verify application; default: the account's own default.")
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="Currency that Plivo bills the account in.")
+    base_url: str = Field("https://api.plivo.com/v1/", description="Where the API is.")
+
+    @field_validator("auth_token")
+    @classmethod
+    def _check_secret(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
+            raise ValueError("must be printable ASCII without spaces, and not empty")
+        return value
+
+    @field_validator("base_url", "callback_url")
+    @classmethod
+    def _check_url(cls, value: str | None) -> str | None:
+        try:
+            parts = urlsplit(value or "https://unset.invalid")
+            wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
+        except ValueError:
+            wrong = True
+        if wrong or not re.fullmatch(r"[\x21-\x7e]*", value or "") or re.search(r"[\\#@]", value or ""):
+            raise ValueError("must be an http:// or https:// URL in ASCII, without credentials or fragment")
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _check_base_url(cls, value: str) -> str:
+        if "?" in value:
+            raise ValueError("must have no query")
+        return value.rstrip("/") + "/"
+
+    @field_validator("callback_url")
+    @classmethod
+    def _check_callback_url(cls, value: str | None) -> str | None:
+        if REFERENCE in parse_qs(urlsplit(value or "").query, keep_blank_values=True):
+            raise ValueError(f"must have no parameter {REFERENCE}, which is added for each text")
+        return value
+
+    @model_validator(mode="after")
+    def _check_sender(self) -> Self:
+        if self.sender and self.powerpack_uuid:
+            raise ValueError("sender and powerpack_uuid exclude each other")
+        return self
+
+    def _get(self, path: str) -> HttpRequest:
+        return HttpRequest.get(self._url(path), headers=self._headers())
+
+    def _post(self, path: str, data: Mapping[str, Any], *, sends: bool = False) -> HttpRequest:
+        given = {name: value for name, value in data.items() if value not in (None, "")}
+        return HttpRequest.post_json(self._url(path), given, headers=self._headers(), sends=sends)
+
+    def _url(self, path: str) -> str:
+        return f"{self.base_url}Account/{self.auth_id}/{path}"
+
+    def _headers(self) -> dict[str, str]:
+        credentials = f"{self.auth_id}:{self.auth_token.get_secret_value()}".encode()
+        return {"accept": "application/json", "authorization": f"Basic {base64.b64encode(credentials).decode()}"}

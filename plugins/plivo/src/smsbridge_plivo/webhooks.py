@@ -1,0 +1,165 @@
+"""What Plivo pushes: its proof, delivery reports, and texts that came in."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlparse
+
+from smsbridge.errors import PayloadError, SignatureError
+from smsbridge.http import HttpRequest
+from smsbridge.messages import DeliveryReport, Event, InboundMessage, Money, Status
+
+from . import vocabulary
+from .parsing import decimal, moment, phone, text, whole
+from .settings import REFERENCE
+
+V3 = ("x-plivo-signature-v3", "x-plivo-signature-ma-v3")
+V3_NONCE = "x-plivo-signature-v3-nonce"
+V2 = ("x-plivo-signature-v2", "x-plivo-signature-ma-v2")
+V2_NONCE = "x-plivo-signature-v2-nonce"
+
+# --- proof ----------------------------------------------------------------------------------------------------------------
+
+
+def check_signature(webhook: HttpRequest, token: str, *, accept_v2: bool) -> None:
+    """Raise SignatureError unless ``token`` has signed the webhook.
+
+    V3 covers URL, query and form. Ma-V3 is the same with the main account's token, and each may list several signatures.
+    V2 covers the URL without its query, so it counts only where it is wanted and where there is no V3 to look at.
+    """
+    if _given(webhook, V3):
+        try:
+            proven = _matches(webhook, V3, V3_NONCE, token, f"{_signed_v3(webhook)}.")
+        except ValueError:  # no URL, or more fields than anybody sends
+            proven = False
+    elif _given(webhook, V2) and accept_v2:
+        proven = _matches(webhook, V2, V2_NONCE, token, _address(webhook.url))
+    else:
+        raise SignatureError("the webhook carries no signature that covers what it says (X-Plivo-Signature-V3)")
+    if not proven:
+        raise SignatureError("the webhook is not signed with our auth token")
+
+
+def _given(webhook: HttpRequest, names: Iterable[str]) -> list[str]:
+    listed = [one.strip() for name in names for one in webhook.headers.get(name, "").split(",")]
+    return [one for one in listed if one]
+
+
+def _matches(webhook: HttpRequest, names: Iterable[str], nonce_name: str, token: str, signed: str) -> bool:
+    nonce = webhook.headers.get(nonce_name, "")
+    if not nonce:
+        return False
+    digest = hmac.digest(token.encode(), f"{signed}{nonce}".encode("utf-8", "surrogateescape"), "sha256")
+    expected = base64.b64encode(digest)
+    return any(hmac.compare_digest(expected, one.encode()) for one in _given(webhook, names))
+
+
+def _signed_v3(webhook: HttpRequest) -> str:
+    """What ``construct_get_url`` and ``construct_post_url`` of plivo-python's signature_v3.py make of a webhook."""
+    query = "&".join(f"{name}={value}" for name, value in _sorted(urlparse(webhook.url).query))
+    body = "" if webhook.method == "GET" else webhook.body.decode("utf-8", "surrogateescape")
+    form = _sorted(body)
+    if not form:
+        return f"{_address(webhook.url)}{'?' if query else ''}{query}"
+    return f"{_address(webhook.url)}?{query}{'.' if query else ''}{''.join(name + value for name, value in form)}"
+
+
+def _address(url: str) -> str:
+    parts = urlparse(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+def _sorted(encoded: str) -> list[tuple[str, str]]:
+    """Parameters by name and then value, decoded so that every byte still counts."""
+    return sorted(parse_qsl(encoded, keep_blank_values=True, errors="surrogateescape", max_num_fields=1000))
+
+
+# --- events ---------------------------------------------------------------------------------------------------------------
+
+
+class Names(NamedTuple):
+    """What the fields of a report are called."""
+
+    id: str
+    to: str
+    state: str
+    code: str
+    units: str
+    amount: str
+    times: tuple[str, ...]
+
+
+PUSHED = Names(
+    "MessageUUID",
+    "To",
+    "Status",
+    "ErrorCode",
+    "Units",
+    "TotalAmount",
+    ("DeliveryReportTime", "SentTime", "QueuedTime"),
+)
+PULLED = Names(
+    "message_uuid", "to_number", "message_state", "error_code", "units", "total_amount", ("message_sent_time",)
+)
+
+
+def event(webhook: HttpRequest, *, account: str, provider: str, currency: str) -> Event:
+    """The one event of a verified webhook: the fields are its form or, called with GET, its query."""
+    query = dict(webhook.query)
+    fields = query if webhook.method == "GET" else query | dict(webhook.form())
+    if not fields.get(PUSHED.id, "").strip():
+        raise PayloadError("the webhook names no message")
+    if fields.get(PUSHED.state):
+        reference = query.get(REFERENCE, "")
+        return report(fields, PUSHED, account=account, provider=provider, currency=currency, reference=reference)
+    if not fields.get("From") or not ("Text" in fields or "Media0" in fields):
+        raise PayloadError("the webhook is neither a delivery report nor a text")
+    return InboundMessage(
+        account=account,
+        provider=provider,
+        id=text(fields[PUSHED.id]),
+        sender=phone(fields["From"]),
+        to=phone(fields.get("To")),
+        text=fields.get("Text", ""),
+        key=text(fields[PUSHED.id]),
+        raw=fields,
+    )
+
+
+def report(
+    fields: Mapping[str, Any],
+    names: Names,
+    *,
+    account: str,
+    provider: str,
+    currency: str,
+    to: str = "",
+    reference: str = "",
+) -> DeliveryReport:
+    """A delivery report, pushed or pulled. ``Sequence`` counts the callbacks of one text, so it tells their order."""
+    message_uuid, code = text(fields.get(names.id)), text(fields.get(names.code))
+    word = text(fields.get(names.state)).lower()
+    status = vocabulary.STATES.get(word, Status.UNKNOWN)
+    explained = vocabulary.CODES.get(code) if status in (Status.FAILED, Status.UNDELIVERED, Status.REJECTED) else None
+    if explained is not None and explained.status is not None:
+        status = explained.status
+    amount = decimal(fields.get(names.amount))
+    return DeliveryReport(
+        account=account,
+        provider=provider,
+        id=message_uuid,
+        to=phone(fields.get(names.to)) or to,
+        reference=reference,
+        status=status,
+        final=status.final,
+        code=None if code in vocabulary.SUCCESS_CODES else code,
+        reason=explained.reason if explained else None,
+        at=next(filter(None, (moment(fields.get(name)) for name in names.times)), None),
+        segments=whole(fields.get(names.units)),
+        price=None if amount is None else Money(amount=amount, unit=currency),
+        key=f"{message_uuid}/{text(fields.get('Sequence'))}/{word}",
+        raw=dict(fields),
+    )
