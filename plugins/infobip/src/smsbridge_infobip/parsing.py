@@ -1,0 +1,219 @@
+"""Reading what Infobip answers: errors, rows of texts, numbers, dates.
+
+A row is one text: of the answer to a send, of ``/sms/3/logs``, or of a webhook. The recipient is its ``destination`` or
+``to``, the number of parts its ``details.messageCount``, ``messageCount`` or ``smsCount`` (reports of the older API).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from smsbridge.errors import SendError, UncertainError
+from smsbridge.http import HttpResponse
+from smsbridge.messages import Message, Money, Status
+
+from . import vocabulary
+
+_NOT_DIGITS = re.compile(r"\D", re.ASCII)
+_PHONE = re.compile(r"\+?(\d{8,15})", re.ASCII)
+
+
+# --- values ---------------------------------------------------------------------------------------------------------------
+
+
+def text(value: Any) -> str:
+    """A string, trimmed; anything else is empty."""
+    return value.strip() if isinstance(value, str) else ""
+
+
+def whole(value: Any) -> int | None:
+    """A whole number that is not negative."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def decimal(value: Any) -> Decimal | None:
+    """A finite number."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        return None
+    return Decimal(repr(value))
+
+
+def part(value: Any) -> dict[str, Any]:
+    """An object; anything else is empty."""
+    return value if isinstance(value, dict) else {}
+
+
+def digits(number: str) -> str:
+    """A phone number as Infobip writes it: with its country, without a plus."""
+    return _NOT_DIGITS.sub("", number)
+
+
+def phone(written: str) -> str:
+    """A number as E.164; a short code or a name as it is."""
+    number = _PHONE.fullmatch(written)
+    return f"+{number[1]}" if number else written
+
+
+def moment(value: Any) -> datetime | None:
+    """A time (``yyyy-MM-dd'T'HH:mm:ss.SSSZ``) in UTC; None for what is no time or has no zone."""
+    try:
+        when = datetime.fromisoformat(text(value))
+        return when.astimezone(UTC) if when.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def written(when: datetime) -> str:
+    """``when`` as Infobip writes times."""
+    return f"{when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}+0000"
+
+
+# --- answers --------------------------------------------------------------------------------------------------------------
+
+
+def answer(response: HttpResponse) -> dict[str, Any]:
+    """The answer's JSON object, if its HTTP status says success; raises what it amounts to."""
+    if not response.ok:
+        raise failure(response)
+    return response.json_object()
+
+
+def rows(response: HttpResponse, name: str) -> list[Row]:
+    """The rows in the list ``name`` of an answer. Raises UncertainError where there is no such list."""
+    found = answer(response).get(name)
+    if not isinstance(found, list):
+        raise response.error(UncertainError, detail=_said(response)[1] or "the answer has no list of texts")
+    return [Row.of(row) for row in found if isinstance(row, dict)]
+
+
+def failure(response: HttpResponse) -> SendError:
+    """What an unsuccessful answer amounts to: the HTTP status decides, the vendor's words explain."""
+    code, words = _said(response)
+    return response.error(code=code or None, detail=words or None)
+
+
+def said_by_vendor(response: HttpResponse) -> bool:
+    """Whether an error comes from the API itself and not from something on the way."""
+    return bool(_said(response)[0])
+
+
+def _said(response: HttpResponse) -> tuple[str, str]:
+    """The code and the words of an error: ``{errorCode, description, violations}``, or the older ``requestError``."""
+    try:
+        data = part(response.json())
+    except SendError:
+        return "", ""
+    older = part(part(data.get("requestError")).get("serviceException"))
+    words = [text(data.get("description")) or text(older.get("text"))]
+    violations = data.get("violations")
+    for one in map(part, violations if isinstance(violations, list) else []):
+        words += [": ".join(filter(None, (text(one.get("property")), text(one.get("violation")))))]
+    for name, problems in part(older.get("validationErrors")).items():
+        words += [f"{name}: {text(problem)}" for problem in (problems if isinstance(problems, list) else [])]
+    return text(data.get("errorCode")) or text(older.get("messageId")), "; ".join(filter(None, words))
+
+
+# --- rows -----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One text in an answer, a log or a report."""
+
+    id: str
+    mobile: str = field(repr=False)
+    group: int | None
+    status_id: int | None
+    word: str
+    error_id: int
+    error_word: str
+    permanent: bool | None
+    segments: int | None
+    price: Money | None
+    at: datetime | None
+    raw: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> Row:
+        status, error = part(raw.get("status")), part(raw.get("error"))
+        counts = (part(raw.get("details")).get("messageCount"), raw.get("messageCount"), raw.get("smsCount"))
+        segments = next((count for count in map(whole, counts) if count is not None), None)
+        permanent = error.get("permanent")
+        return cls(
+            id=text(raw.get("messageId")),
+            mobile=digits(text(raw.get("destination")) or text(raw.get("to"))),
+            group=whole(status.get("groupId")),
+            status_id=whole(status.get("id")),
+            word=text(status.get("name")) or text(status.get("groupName")),
+            error_id=whole(error.get("id")) or 0,
+            error_word=text(error.get("name")),
+            permanent=permanent if isinstance(permanent, bool) else None,
+            segments=segments,
+            price=_price(part(raw.get("price")), segments),
+            at=moment(raw.get("doneAt")) or moment(raw.get("sentAt")),
+            raw=dict(raw),
+        )
+
+    @property
+    def outcome(self) -> vocabulary.Outcome:
+        """What the status means."""
+        return vocabulary.outcome(self.group, self.status_id)
+
+    @property
+    def code(self) -> str | None:
+        """The vendor's code for why it was not delivered; None where all is well."""
+        if self.outcome.status in (Status.QUEUED, Status.SENT, Status.DELIVERED):
+            return None
+        return (self.error_word if self.error_id else "") or self.word or None
+
+    @property
+    def reason(self) -> str | None:
+        """Our word for why it was not delivered."""
+        if self.code is None:
+            return None
+        if not self.error_id:
+            return self.outcome.reason
+        listed = vocabulary.ERRORS.get(self.error_id)
+        return listed or (self.outcome.reason if self.permanent is None else vocabulary.PERMANENCE[self.permanent])
+
+
+def _price(price: Mapping[str, Any], segments: int | None) -> Money | None:
+    """What the whole text cost: ``pricePerMessage`` is that of one of its parts."""
+    each, currency = decimal(price.get("pricePerMessage")), text(price.get("currency"))
+    return None if each is None or segments is None or not currency else Money(amount=each * segments, unit=currency)
+
+
+def correlate(messages: Sequence[Message], found: Sequence[Row]) -> dict[int, Row]:
+    """The row of each message, by its index: the one with our own id, or else the only one for its number.
+
+    Rows that fit several messages or contradict themselves, and messages with no row or with several, are left out.
+    """
+    by_id: defaultdict[str, list[int]] = defaultdict(list)
+    by_number: defaultdict[str, list[int]] = defaultdict(list)
+    for index, message in enumerate(messages):
+        by_id[message.reference or ""].append(index)
+        by_number[digits(message.to)].append(index)
+    claims: defaultdict[int, list[Row]] = defaultdict(list)
+    for row in found:
+        owners = by_id[row.id] if row.id in by_id else by_number.get(row.mobile, [])
+        if len(owners) == 1 and row.mobile in ("", digits(messages[owners[0]].to)):
+            claims[owners[0]].append(row)
+    return {index: claimed[0] for index, claimed in claims.items() if len(claimed) == 1}
+
+
+def pick(found: Sequence[Row], id: str, to: str = "") -> Row | None:
+    """The row with this id that is not for another number; None where they are for several.
+
+    A text that was sent twice under one id has a row that only says so; the other one tells what became of it.
+    """
+    own = [row for row in found if row.id == id and (not to or row.mobile in ("", digits(to)))]
+    if len({row.mobile for row in own}) != 1:
+        return None
+    return max(own, key=lambda row: ((row.group, row.status_id) != vocabulary.DUPLICATE, row.outcome.final))

@@ -1,0 +1,127 @@
+"""What Infobip needs to be told: the account's settings, a message's options, and requests made with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from smsbridge.http import HttpRequest
+from smsbridge.provider import Options, SmsProvider
+
+Transliteration = Literal[
+    "NONE",
+    "TURKISH",
+    "GREEK",
+    "CYRILLIC",
+    "SERBIAN_CYRILLIC",
+    "CENTRAL_EUROPEAN",
+    "BALTIC",
+    "NON_UNICODE",
+    "PORTUGUESE",
+    "COLOMBIAN",
+    "BULGARIAN_CYRILLIC",
+    "ALL",
+]
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class InfobipOptions(Options):
+    """``Message.options["infobip"]`` for a text."""
+
+    flash: bool = Field(False, description="Show the text at once, without keeping it.")
+    transliteration: Transliteration | None = Field(None, description="Script whose letters are to be replaced.")
+    campaign: str | None = Field(None, min_length=1, max_length=255, description="Campaign id, for statistics.")
+
+
+class InfobipVerificationOptions(Options):
+    """``Message.options["infobip"]`` for a one-time code."""
+
+    message_id: str | None = Field(None, min_length=1, description="2FA message template for this code alone.")
+    placeholders: dict[str, str] = Field({}, description="What replaces the template's other placeholders.")
+    number_lookup: bool | None = Field(None, description="Look the number up first; the vendor's default is yes.")
+
+
+class InfobipSettings(SmsProvider):
+    """The settings of an Infobip account, ``SMSBRIDGE_INFOBIP_*``, and how a request looks under them."""
+
+    name = "infobip"
+
+    api_key: SecretStr = Field(description="API key of the account.")
+    base_url: str = Field(description="The account's own address, xxxxx.api.infobip.com.")
+    sender: str | None = Field(None, description="Sender id, where a message gives none.")
+    entity_id: str | None = Field(None, description="DLT principal entity id.")
+    template_id: str | None = Field(None, description="DLT content template id, where a message gives none.")
+    telemarketer_id: str | None = Field(None, description="DLT telemarketer id, for aggregators.")
+    callback_url: str | None = Field(None, description="Where reports go, instead of to the account's subscription.")
+    webhook_secret: SecretStr | None = Field(None, description="Secret key of the subscription's HMAC security.")
+    webhook_algorithm: Literal["HMAC_SHA_256", "HMAC_SHA_384", "HMAC_SHA_512"] = Field(
+        "HMAC_SHA_256", description="Algorithm of the subscription's HMAC security."
+    )
+    webhook_signature_header: str = Field("X-Hub-Signature", description="Header that carries the HMAC signature.")
+    webhook_username: str | None = Field(None, description="User name of the subscription's basic security.")
+    webhook_password: SecretStr | None = Field(None, description="Password of the subscription's basic security.")
+    application_id: str | None = Field(None, description="2FA application, for one-time codes.")
+    message_id: str | None = Field(None, description="2FA message template, for one-time codes.")
+
+    @field_validator("api_key", "webhook_secret", "webhook_password")
+    @classmethod
+    def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
+            raise ValueError("must be printable ASCII without spaces, and not empty")
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _check_base_url(cls, value: str) -> str:
+        url = value if "://" in value else f"https://{value}"  # the portal shows it without a scheme
+        host = _host(url, ("https", "http"))
+        if host is None or (urlsplit(url).scheme == "http" and host not in _LOOPBACK):
+            raise ValueError("must be an https:// URL without credentials, query or fragment")
+        return url.rstrip("/") + "/"
+
+    @field_validator("callback_url")
+    @classmethod
+    def _check_callback_url(cls, value: str | None) -> str | None:
+        if value is not None and _host(value.partition("?")[0], ("https", "http")) is None:
+            raise ValueError("must be an https:// URL without credentials")
+        return value
+
+    @field_validator("webhook_signature_header")
+    @classmethod
+    def _check_header(cls, value: str) -> str:
+        if not _HEADER_NAME.fullmatch(value):
+            raise ValueError("must be the name of an HTTP header")
+        return value
+
+    @model_validator(mode="after")
+    def _check_basic(self) -> Self:
+        if (self.webhook_username is None) != (self.webhook_password is None):
+            raise ValueError("webhook_username and webhook_password belong together")
+        if not self.webhook_username and self.webhook_username is not None:
+            raise ValueError("webhook_username must not be empty")
+        return self
+
+    def _get(self, path: str, params: Mapping[str, str] | None = None) -> HttpRequest:
+        return HttpRequest.get(self.base_url + path, params or {}, headers=self._headers())
+
+    def _post(self, path: str, data: Mapping[str, Any], *, sends: bool) -> HttpRequest:
+        return HttpRequest.post_json(self.base_url + path, data, headers=self._headers(), sends=sends)
+
+    def _headers(self) -> dict[str, str]:
+        return {"accept": "application/json", "authorization": f"App {self.api_key.get_secret_value()}"}
+
+
+def _host(url: str, schemes: tuple[str, ...]) -> str | None:
+    """The host of a plain URL; None if it is not one, or holds credentials, a query or a fragment."""
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in schemes and parts.port != 0 and not re.search(r"[\s\\?#@]", url)
+    except ValueError:
+        return None
+    return parts.hostname if fine else None

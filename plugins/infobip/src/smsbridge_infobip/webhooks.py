@@ -1,0 +1,112 @@
+"""Reading what Infobip pushes: delivery reports and texts that came in; and the proof that it was Infobip.
+
+A subscription's security settings are BASIC, HMAC or OAUTH (``POST /subscriptions/1/security``). HMAC covers the body,
+byte for byte; the name of its header depends on the account's configuration, so it is a setting here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from smsbridge.errors import PayloadError, SignatureError
+from smsbridge.http import HttpRequest
+from smsbridge.messages import DeliveryReport, Event, InboundMessage
+
+from .parsing import Row, moment, part, phone, text
+
+ALGORITHMS = {"HMAC_SHA_256": hashlib.sha256, "HMAC_SHA_384": hashlib.sha384, "HMAC_SHA_512": hashlib.sha512}
+"""The names of the specification. It also lists MD5, SHA-1 and SHA-224, which prove too little."""
+
+
+def check_hmac(webhook: HttpRequest, header: str, secret: str, algorithm: str) -> None:
+    """Raise SignatureError unless ``header`` holds the HMAC of the body: hexadecimal, also behind ``sha256=``, or base64."""
+    signature = hmac.new(secret.encode(), webhook.body, ALGORITHMS[algorithm])
+    given = webhook.headers.get(header, "")
+    prefix, sign, behind = given.partition("=")
+    if sign and prefix.lower() == algorithm.removeprefix("HMAC_").replace("_", "").lower():
+        given = behind
+    in_hex = hmac.compare_digest(given.lower().encode(), signature.hexdigest().encode())
+    in_base64 = hmac.compare_digest(given.encode(), b64encode(signature.digest()))
+    if not (in_hex or in_base64):
+        raise SignatureError("the webhook's signature does not fit its body")
+
+
+def check_basic(webhook: HttpRequest, username: str, password: str) -> None:
+    """Raise SignatureError unless the webhook carries these credentials. Nothing covers the body."""
+    expected = b64encode(f"{username}:{password}".encode())
+    scheme, _, given = webhook.headers.get("authorization", "").partition(" ")
+    if not hmac.compare_digest(given.encode(), expected) or scheme.lower() != "basic":
+        raise SignatureError("the webhook does not carry the configured user name and password")
+
+
+def events(webhook: HttpRequest, *, account: str, provider: str) -> list[Event]:
+    """The events that a webhook brings, one for each of its ``results``."""
+    found = part(webhook.json()).get("results")
+    if not isinstance(found, list):
+        raise PayloadError("the webhook has no list of results")
+    return [_event(part(item), account, provider) for item in found]
+
+
+def _event(item: Mapping[str, Any], account: str, provider: str) -> Event:
+    words = _words(item)
+    if words is not None:
+        return _inbound(item, words, account, provider)
+    row = Row.of(item)
+    if row.id and part(item.get("status")):
+        return report(row, account=account, provider=provider)
+    raise PayloadError("the webhook brings what is neither a delivery report nor a text")
+
+
+def report(row: Row, *, account: str, provider: str, to: str = "") -> DeliveryReport:
+    """The delivery report that a row is; ``to`` for a row that does not name it. Our reference is the vendor's id."""
+    outcome = row.outcome
+    return DeliveryReport(
+        account=account,
+        provider=provider,
+        id=row.id,
+        to=f"+{row.mobile}" if row.mobile else to,
+        reference=row.id,
+        status=outcome.status,
+        final=outcome.final,
+        code=row.code,
+        reason=row.reason,
+        at=row.at,
+        segments=row.segments,
+        price=row.price,
+        key="/".join((row.id, row.word, str(row.error_id), row.at.isoformat() if row.at else "")),
+        raw=row.raw,
+    )
+
+
+def _inbound(item: Mapping[str, Any], words: str, account: str, provider: str) -> InboundMessage:
+    sender = text(item.get("from")) or text(item.get("sender"))
+    if not sender:
+        raise PayloadError("the webhook brings a text without its sender")
+    id = text(item.get("messageId")) or hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()  # noqa: A001
+    return InboundMessage(
+        account=account,
+        provider=provider,
+        id=id,
+        sender=phone(sender),
+        to=phone(text(item.get("to")) or text(item.get("destination"))),
+        text=words,
+        at=moment(item.get("receivedAt")),
+        key=id,
+        raw=dict(item),
+    )
+
+
+def _words(item: Mapping[str, Any]) -> str | None:
+    """The text that came in, in the format of the SMS API or of the Messages API (``event`` is ``MO``); None if none did."""
+    if isinstance(item.get("text"), str) and "from" in item:
+        return str(item["text"])
+    content = item.get("content")
+    if item.get("event") != "MO" or not isinstance(content, list):
+        return None
+    parts = [one["text"] for one in content if isinstance(one, dict) and isinstance(one.get("text"), str)]
+    return "\n".join(parts) if parts else None
