@@ -1,5 +1,6 @@
 """Acme, broken on purpose: one mistake each, and the standard tests that must catch it."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -13,12 +14,16 @@ from test_contract import TestAcme
 
 from smsbridge import (
     HttpRequest,
+    HttpResponse,
     NoAnswer,
     RateLimitedError,
     RefusedError,
     Result,
+    SentMessage,
     SignatureError,
     Status,
+    Verification,
+    VerificationCheck,
 )
 
 
@@ -281,6 +286,60 @@ class ReadsAnotherVariable(AcmeProvider):
         return cls(token=SecretStr("from elsewhere"), **({"account": account} if account else {}))
 
 
+class KnowsWhoDrivesIt(AcmeProvider):
+    """Writes another text under asyncio."""
+
+    def _post(self, messages):
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return (yield from super()._post(messages))
+        return (yield from super()._post([replace(one, sender="ASYNC") for one in messages]))
+
+
+class TakesATimeOutForAYes(AcmeProvider):
+    def send(self, message):
+        try:
+            return (yield from super().send(message))
+        except NoAnswer:
+            return self.accepted(message, id="probably")
+
+
+class TakesATimeOutForANo(AcmeProvider):
+    def send(self, message):
+        try:
+            return (yield from super().send(message))
+        except NoAnswer:
+            raise RefusedError("no answer") from None
+
+
+class BelievesAnyLookup(AcmeProvider):
+    """Takes the vendor's nearest match for the text that was asked for."""
+
+    def lookup(self, reference):
+        response = yield from HttpRequest.get(f"{URL}/texts", {"ref": reference}, headers=self._headers())
+        if not response.ok:
+            raise response.error()
+        for row in _rows(response).values():
+            return SentMessage(account=self.account, provider=self.name, id=row["id"], reference=reference)
+        return None
+
+
+class ApprovesByStatus(AcmeProvider):
+    """Takes every 2xx for a right code."""
+
+    def start_verification(self, message):
+        response = yield from self._post([replace(message, text="{code}")])
+        sent = self._accepted(message, _rows(response).get(message.reference), response)
+        return Verification(account=self.account, provider=self.name, id=sent.id, to=sent.to, reference=sent.reference)
+
+    def check_verification(self, verification, code):
+        response = yield from HttpRequest.get(f"{URL}/codes/{verification.id}/{code}", headers=self._headers())
+        if not response.ok:
+            raise response.error()
+        return VerificationCheck(approved=True)
+
+
 def _make(provider: AcmeProvider, messages: Any) -> HttpRequest:
     flow = AcmeProvider._post(provider, messages)
     request = next(flow)
@@ -330,6 +389,11 @@ CATCHES: dict[type[AcmeProvider], list[str]] = {
     DoesNotCoverTheBody: ["test_a_changed_body_is_refused"],
     BreaksOnOddWebhooks: ["test_a_genuine_webhook_of_an_odd_shape_is_a_payload_error_or_read"],
     ForgetsTheKey: ["test_an_event_is_complete_and_has_a_stable_key"],
+    KnowsWhoDrivesIt: ["test_sync_equals_async"],
+    TakesATimeOutForAYes: ["test_a_time_out_is_uncertain"],
+    TakesATimeOutForANo: ["test_a_time_out_is_uncertain"],
+    BelievesAnyLookup: ["test_a_lookup_does_not_take_what_belongs_to_another_reference"],
+    ApprovesByStatus: ["test_an_odd_answer_approves_nothing"],
     ReadsAnotherVariable: ["test_the_environment_makes_the_same_provider"],
 }
 
@@ -345,4 +409,9 @@ def contract(provider: type[AcmeProvider]) -> type[TestAcme]:
                 "x-acme-signature": TestAcme.sign(self, replace(webhook, body=b""), secret).headers["x-acme-signature"],
             },
         )
+    if provider is BelievesAnyLookup:
+        own["finds"] = TestAcme.accepts
+    if provider is ApprovesByStatus:
+        own["starts_verification"] = TestAcme.accepts
+        own["approves"] = lambda self, verification: HttpResponse.of_json({"right": True})
     return type(f"Test{provider.__name__}", (TestAcme,), own)

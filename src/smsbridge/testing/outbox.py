@@ -16,7 +16,7 @@ from copy import copy
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self, cast, overload
 
 from smsbridge.errors import NotFoundError, SendError, UncertainError
 from smsbridge.http import HttpRequest
@@ -37,9 +37,7 @@ from .interception import intercept
 from .posted import Posted
 from .table import table
 
-T = TypeVar("T")
 Outcome = SendError | type[SendError] | Status
-_ANY: Any = object()
 
 
 class Outbox(Sequence[Posted]):
@@ -168,7 +166,7 @@ class Outbox(Sequence[Posted]):
         count: int | None = None,
         **fields: Any,
     ) -> Posted:
-        """Assert that a text was sent (``count``: so many), and return the newest of them.
+        """Assert that a text was sent (``count``: so many), and return the newest of them, None for ``count=0``.
 
         ``to`` is a number with country code, ``text`` the whole text, ``contains`` a part of it; ``fields`` are other
         attributes of :class:`Posted` (``sender="ACME"``, ``account="otp"``, ...).
@@ -182,7 +180,7 @@ class Outbox(Sequence[Posted]):
             expected = "a text" if count is None else f"{count} text{'' if count == 1 else 's'}"
             what = "".join(f", {name} {value!r}" for name, value in wanted.items())
             raise AssertionError(f"expected {expected}{what}; {len(found)} of these were sent:\n{self}")
-        return found[-1] if found else _ANY
+        return found[-1] if found else cast("Posted", None)
 
     def assert_nothing_sent(self) -> None:
         """Assert that no text was sent, nor may have been."""
