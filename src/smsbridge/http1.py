@@ -32,9 +32,9 @@ def to_bytes(request: httpcore.Request) -> bytes:
 
 
 class Answer:
-    """The answer to ``request``. Feed it what arrives until it is ``done``; it may raise httpcore.RemoteProtocolError."""
+    """The answer to ``request``. Feed it what arrives until it is ``done``. Raises httpcore.RemoteProtocolError."""
 
-    __slots__ = ("_h11", "_left", "_request", "_unread", "done", "headers", "reason", "reusable", "status")
+    __slots__ = ("_h11", "_left", "_request", "_unread", "cut", "done", "headers", "reason", "reusable", "status")
 
     def __init__(self, request: httpcore.Request) -> None:
         self._request = request
@@ -46,6 +46,8 @@ class Answer:
         self.reason = b""
         self.headers: list[tuple[bytes, bytes]] = []
         self.done = False
+        self.cut = False
+        """Once done: whether something is wrong with the rest of the body."""
         self.reusable = False
         """Once done: whether the connection can take another request."""
 
@@ -53,8 +55,11 @@ class Answer:
         """Take what arrived, empty at the end of the connection; returns what there is of the body in it."""
         if self._h11 is not None:
             return self._feed_h11(self._h11, data)
-        if not data:
+        if not data and not self.status:
             raise httpcore.RemoteProtocolError("the server disconnected")
+        if not data:
+            self.done = self.cut = True
+            return b""
         if not self.status:
             data = self._unread + data
             blank = _BLANK_LINE.search(data)
@@ -125,6 +130,9 @@ class Answer:
                     self.reusable = over and not connection.trailing_data[0]
                     break
         except h11.RemoteProtocolError as error:
+            if self.status:
+                self.done = self.cut = True
+                return body
             raise httpcore.RemoteProtocolError("the answer is not HTTP") from error
         if not self.status and (self.done or not data):
             raise httpcore.RemoteProtocolError("the server disconnected")

@@ -140,6 +140,8 @@ class _Stream:
             chunk = self._answer.feed(self._connection.read(self._timeout))
             if chunk:
                 yield chunk
+        if self._answer.cut:
+            raise httpcore.RemoteProtocolError
 
     def close(self) -> None:
         self._connection.release(reusable=self._answer.reusable)
@@ -243,6 +245,8 @@ class _AsyncStream:
             chunk = self._answer.feed(await self._connection.read(self._timeout))
             if chunk:
                 yield chunk
+        if self._answer.cut:
+            raise httpcore.RemoteProtocolError
 
     async def aclose(self) -> None:
         await self._connection.release(reusable=self._answer.reusable)

@@ -97,7 +97,7 @@ class _Origin(Generic[L]):
         try:
             self.url = httpx.URL(address)
             self.url.host.encode("idna")
-        except (httpx.InvalidURL, UnicodeError):
+        except (httpx.InvalidURL, ValueError):
             raise _Unsendable("the URL is not valid") from None
         try:
             self.tls = _tls() if self.url.scheme == "https" else None

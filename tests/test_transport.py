@@ -1,0 +1,774 @@
+"""The wire: what leaves, what comes back, and what is certain when nothing does. Against sockets on 127.0.0.1."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import gzip
+import logging
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import traceback
+import tracemalloc
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import httpcore
+import httpx
+import pytest
+import vcr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smsbridge import transport as module
+from smsbridge.body import MAX_BODY, Body
+from smsbridge.errors import NoAnswer, NotConnected
+from smsbridge.http import HttpRequest
+from smsbridge.http1 import Answer
+from smsbridge.transport import AsyncTransport, Transport
+
+TOKEN = "dummy-token-in-a-header"
+TEXT = "dummy text 4711"
+PAIR = """\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgsZoa0NiooTlSZGPD
+nX+JAkp4e/7NzhAcgt24/m4DkcWhRANCAAS/8glWZiM17CmhVSZvVat5hmV1SlcW
+H++XG6OcYyLbQmQSlKr01/LHw4AcZA0ndhXHNElx3FkECYGVQNat9VPL
+-----END PRIVATE KEY-----
+-----BEGIN CERTIFICATE-----
+MIIBcDCCARegAwIBAgIBATAKBggqhkjOPQQDAjAZMRcwFQYDVQQDDA5zbXNicmlk
+Z2UgdGVzdDAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEwMTAwMDAwMFowGTEXMBUG
+A1UEAwwOc21zYnJpZGdlIHRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAS/
+8glWZiM17CmhVSZvVat5hmV1SlcWH++XG6OcYyLbQmQSlKr01/LHw4AcZA0ndhXH
+NElx3FkECYGVQNat9VPLo04wTDAPBgNVHRMBAf8EBTADAQH/MBoGA1UdEQQTMBGH
+BH8AAAGCCWxvY2FsaG9zdDAdBgNVHQ4EFgQUZD0hJvIxkv7GZmT2b1Ta7xt5rkMw
+CgYIKoZIzj0EAwIDRwAwRAIgKHUlXn1avwtFu3rjdgLCo60FSSj87sJwfw8fiV2Z
+OiwCIDMmLgdyIWHv/hP6kdyZE5xElpfiHXKnjaP2FpaNVpVu
+-----END CERTIFICATE-----
+"""  # of nobody, for 127.0.0.1
+
+
+def answer(body=b"{}", *headers, status="200 OK", length=None):
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+class Server:
+    """Answers each request with ``respond(wire, request)``, which may write itself; True keeps the connection."""
+
+    def __init__(self, respond, tls=None):
+        self._respond = respond
+        self._tls = tls
+        self._wires = []
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=200)
+        self.requests = []
+        self.connections = 0
+        self.stopped = threading.Event()
+        self.host = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"http{'s' if tls else ''}://{self.host}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                wire, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._wires.append(wire)
+            threading.Thread(target=self._serve, args=(wire,), daemon=True).start()
+
+    def _serve(self, wire):
+        data = b""
+        try:
+            if self._tls:
+                wire = self._tls.wrap_socket(wire, server_side=True)
+                self._wires.append(wire)
+            while chunk := wire.recv(65536):
+                data += chunk
+                head, blank, body = data.partition(b"\r\n\r\n")
+                _, _, length = head.lower().partition(b"content-length: ")
+                size = int(length.split(b"\r\n")[0] or b"0")
+                if not blank or len(body) < size:
+                    continue
+                self.requests.append(data)
+                data = b""
+                if not self._respond(wire, self.requests[-1]):
+                    break
+        except OSError:
+            pass
+        finally:
+            wire.close()
+
+    def stop(self):
+        self.stopped.set()
+        with contextlib.suppress(OSError):  # stopped before
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for wire in self._wires:
+            wire.close()
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(respond, tls=None):
+        if isinstance(respond, bytes):
+            servers.append(Server(lambda wire, _: wire.sendall(respond) or True, tls))
+        else:
+            servers.append(Server(respond, tls))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+def hang(server_or_event):
+    return lambda wire, request: server_or_event.wait(30) and False
+
+
+class Sync:
+    def __init__(self, **options):
+        self.transport = Transport(**options)
+
+    def send(self, request):
+        return self.transport.send(request)
+
+    def send_all(self, requests):
+        with ThreadPoolExecutor(len(requests)) as pool:
+            return list(pool.map(self.transport.send, requests))
+
+    def close(self):
+        self.transport.close()
+
+
+class Async:
+    def __init__(self, **options):
+        self.transport = AsyncTransport(**options)
+        self.runner = asyncio.Runner()
+
+    def send(self, request):
+        return self.runner.run(self.transport.send(request))
+
+    def send_all(self, requests):
+        async def gather():
+            return await asyncio.gather(*map(self.transport.send, requests))
+
+        return self.runner.run(gather())
+
+    def close(self):
+        self.runner.run(self.transport.aclose())
+        self.runner.close()
+
+
+@pytest.fixture(params=[Sync, Async], ids=["sync", "async"])
+def make(request):
+    made = []
+
+    def start(timeout=5.0, concurrency=10):
+        made.append(request.param(timeout=timeout, concurrency=concurrency))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.close()
+    made.clear()
+    gc.collect()  # whatever was not closed says so in this test
+
+
+def post(url, **fields):
+    return HttpRequest.post_json(
+        url, {"text": TEXT}, headers={"Authorization": f"Bearer {TOKEN}"}, sends=True, **fields
+    )
+
+
+def frames(error):
+    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+
+
+def failure(transport, request, kind):
+    with pytest.raises(kind) as caught:
+        transport.send(request)
+    assert caught.value.__context__ is None
+    assert TOKEN not in frames(caught.value)
+    assert TEXT not in frames(caught.value)
+    return str(caught.value)
+
+
+# --- what leaves ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_bytes_on_the_wire_are_these(serve, make):
+    server = serve(answer(b'{"id": 1}', "X-Request-Id: a", "x-request-id: b"))
+    response = make().send(
+        HttpRequest(
+            method="POST",
+            url=f"{server.url}/a/../b%2F%7c|?to=%2B91+1&q=a%20b&e=%e2%82%ac&=#no",
+            headers={"Content-Type": "text/plain", "X-Name": "\xe9"},
+            body="€".encode(),
+        )
+    )
+    assert server.requests == [
+        b"POST /a/../b%2F%7c|?to=%2B91+1&q=a%20b&e=%e2%82%ac&= HTTP/1.1\r\n"
+        b"host: " + server.host.encode() + b"\r\naccept-encoding: gzip, deflate\r\nuser-agent: smsbridge/0.1.0\r\n"
+        b"content-type: text/plain\r\nx-name: \xe9\r\ncontent-length: 3\r\n\r\n\xe2\x82\xac"
+    ]
+    assert (response.status, response.body, response.complete) == (200, b'{"id": 1}', True)
+    assert response.headers["X-Request-ID"] == "a, b"
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [("", "/"), ("?a=1", "/?a=1"), ("/?", "/?"), ("/€ \n", "/%E2%82%AC%20%0A"), ("/a#b", "/a"), ("//x", "//x")],
+)
+def test_what_cannot_be_in_a_request_line_is_encoded_and_nothing_else(serve, make, path, target):
+    server = serve(answer())
+    make().send(HttpRequest.get(server.url + path))
+    assert server.requests[0].startswith(f"GET {target} HTTP/1.1\r\n".encode())
+
+
+def test_a_provider_may_set_headers_but_not_the_framing(serve, make):
+    server = serve(answer())
+    headers = {"User-Agent": "x", "Content-Length": "99", "Transfer-Encoding": "chunked"}
+    make().send(HttpRequest(method="POST", url=server.url, headers=headers, body=b"1"))
+    assert b"user-agent: x\r\ncontent-length: 1\r\n\r\n1" in server.requests[0]
+    assert b"chunked" not in server.requests[0]
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "127.0.0.1", "http://", "http://a..b/", "http://u:p@127.0.0.1/"])
+def test_an_impossible_url_is_certainly_not_sent(make, url):
+    assert failure(make(), post(url), NotConnected) == "the URL is not valid"
+
+
+def test_an_impossible_header_is_certainly_not_sent(serve, make):
+    server = serve(answer())
+    request = HttpRequest(method="GET", url=server.url, headers={"a\r\nb": "c"})
+    assert failure(make(), request, NotConnected) == "the request is not valid HTTP"
+    assert not server.requests
+
+
+# --- connections ----------------------------------------------------------------------------------------------------------
+
+
+def test_one_connection_serves_request_after_request(serve, make):
+    server = serve(answer())
+    transport = make(concurrency=100)
+    for _ in range(5):
+        transport.send(post(server.url))
+    assert (len(server.requests), server.connections) == (5, 1)
+
+
+def test_fifty_at_once_have_a_connection_each(serve, make):
+    together = threading.Barrier(50, timeout=20)
+    server = serve(lambda wire, _: together.wait() is not None and (wire.sendall(answer()) or True))
+    transport = make(concurrency=50)
+    for _ in range(2):
+        assert all(one.ok for one in transport.send_all([post(server.url)] * 50))
+    assert server.connections == 50
+
+
+def test_more_than_there_may_be_wait_for_their_turn(serve, make, monkeypatch):
+    monkeypatch.setattr(module, "_MIN_LIMIT", 2)
+    server = serve(answer())
+    assert len(make(concurrency=2).send_all([post(server.url)] * 20)) == 20
+    assert server.connections <= 2
+
+
+def test_who_waits_too_long_for_a_turn_was_certainly_not_sent(serve, make):
+    server = serve(answer())
+    transport = make(timeout=0.2)
+    transport.send(post(server.url))
+    transport.transport._turns = type(transport.transport._turns)(0)
+    assert failure(transport, post(server.url), NotConnected) == "no free connection within 0.2 s"
+    assert len(server.requests) == 1
+
+
+def test_a_connection_that_the_server_closed_is_not_used_again(serve, make):
+    server = serve(lambda wire, _: wire.sendall(answer()))
+    transport = make()
+    first = transport.send(post(server.url))
+    while server._wires[0].fileno() != -1:
+        threading.Event().wait(0.005)
+    assert first.ok
+    assert transport.send(post(server.url)).ok
+    assert server.connections == 2
+
+
+def test_an_answer_nobody_asked_for_is_not_taken_for_the_next(serve, make):
+    server = serve(lambda wire, _: wire.sendall(answer(b"1") + answer(b"stale")) or True)
+    transport = make()
+    assert [transport.send(post(server.url)).body for _ in range(2)] == [b"1", b"1"]
+
+
+def test_a_host_that_asks_to_close_gets_a_new_connection(serve, make):
+    server = serve(answer(b"1", "Connection: close"))
+    transport = make()
+    assert [transport.send(post(server.url)).body for _ in range(2)] == [b"1", b"1"]
+    assert server.connections == 2
+
+
+def test_a_closed_transport_refuses(serve, make):
+    server = serve(answer())
+    transport = make()
+    transport.send(post(server.url))
+    transport.transport.close() if isinstance(transport, Sync) else transport.runner.run(transport.transport.aclose())
+    assert failure(transport, post(server.url), NotConnected) == "the client is closed"
+
+
+def test_closing_lets_what_is_in_flight_be_answered(serve, make):
+    asked, go = threading.Event(), threading.Event()
+    server = serve(lambda wire, _: asked.set() or (go.wait(20) and wire.sendall(answer())) or True)
+    transport = make()
+    if isinstance(transport, Sync):
+        with ThreadPoolExecutor(1) as pool:
+            pending = pool.submit(transport.send, post(server.url))
+            asked.wait(20)
+            transport.close()
+            go.set()
+            assert pending.result().ok
+        return
+
+    async def close_meanwhile():
+        pending = asyncio.create_task(transport.transport.send(post(server.url)))
+        await asyncio.to_thread(asked.wait, 20)
+        await transport.transport.aclose()
+        go.set()
+        assert (await pending).ok
+
+    transport.runner.run(close_meanwhile())
+
+
+def test_a_new_event_loop_gets_new_connections(serve):
+    server = serve(answer())
+    transport = AsyncTransport(timeout=5, concurrency=1)
+
+    async def once():
+        try:
+            return await transport.send(post(server.url))
+        finally:
+            for origin in transport._origins.values():
+                while origin.idle:
+                    await origin.idle.pop().aclose()
+
+    assert [asyncio.run(once()).ok for _ in range(2)] == [True, True]
+
+
+def test_tls_is_verified_and_kept_alive(serve, make, monkeypatch, tmp_path):
+    pair = tmp_path / "pair.pem"
+    pair.write_text(PAIR)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair)
+    server = serve(answer(), tls=context)
+    module._tls.cache_clear()
+    assert failure(make(), post(server.url), NotConnected) == "TLS: certificate verify failed"
+    assert not server.requests
+    monkeypatch.setenv("SSL_CERT_FILE", str(pair))
+    module._tls.cache_clear()
+    transport = make()
+    assert [transport.send(post(server.url)).ok for _ in range(2)] == [True, True]
+    assert server.connections == 2  # one was refused by us
+    module._tls.cache_clear()
+
+
+# --- what fails before anything left --------------------------------------------------------------------------------------
+
+
+def test_a_refused_connection_is_certain(make):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    assert failure(make(), post(f"http://127.0.0.1:{port}/"), NotConnected) == "connection refused"
+
+
+def test_an_unknown_name_is_certain(make, monkeypatch):
+    def nowhere(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    assert failure(make(), post("http://nowhere.invalid/"), NotConnected) == "name not found"
+
+
+def test_a_server_without_tls_is_certain(make):
+    def plain(listener):
+        wire, _ = listener.accept()
+        with wire:
+            wire.recv(65536)
+            wire.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        pool.submit(plain, listener)
+        words = failure(make(), post(f"https://127.0.0.1:{listener.getsockname()[1]}/"), NotConnected)
+    assert words.startswith("TLS: ")
+
+
+def test_no_connection_in_time_is_certain(make):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, but never shakes hands
+        words = failure(make(timeout=0.2), post(f"https://127.0.0.1:{silent.getsockname()[1]}/"), NotConnected)
+    assert words == "no connection within 0.2 s"
+
+
+# --- what fails afterwards ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_answer_in_time_is_uncertain_and_nothing_is_sent_twice(serve, make, method):
+    stop = threading.Event()
+    server = serve(hang(stop))
+    request = HttpRequest(method=method, url=server.url, headers={"Authorization": TOKEN}, body=TEXT.encode())
+    assert failure(make(timeout=0.3), request, NoAnswer) == "no answer within 0.3 s"
+    stop.set()
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_server_that_hangs_up_leaves_it_uncertain_and_nothing_is_sent_twice(serve, make, method):
+    server = serve(lambda *_: False)
+    request = HttpRequest(method=method, url=server.url, headers={"Authorization": TOKEN}, body=TEXT.encode())
+    assert failure(make(), request, NoAnswer) in ("the server hung up", "connection reset by peer")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"220 smtp ready\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\x00" * 200_000, b"HTTP/1.1 200"]
+)
+def test_what_is_not_http_is_uncertain(serve, make, garbage):
+    server = serve(lambda wire, _: wire.sendall(garbage))
+    words = failure(make(), post(server.url), NoAnswer)
+    assert words in ("the answer is not HTTP", "the server hung up", "connection reset by peer")
+
+
+def test_a_dripping_head_ends_at_the_deadline(serve, make):
+    stop = threading.Event()
+
+    def drip(wire, _):
+        while not stop.wait(0.05):
+            wire.sendall(b"H")
+
+    server = serve(drip)
+    assert failure(make(timeout=0.3), post(server.url), NoAnswer) == "no answer within 0.3 s"
+    stop.set()
+
+
+# --- what comes back ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("encoding", "encode"),
+    [
+        ("gzip", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("GZip", lambda body: gzip.compress(body[:4]) + gzip.compress(body[4:])),
+        ("deflate", zlib.compress),
+        ("deflate", lambda body: zlib.compress(body, wbits=-15)),
+        ("identity", bytes),
+        ("", bytes),
+    ],
+)
+def test_a_body_is_decoded(serve, make, encoding, encode):
+    server = serve(answer(encode(b"accepted"), f"Content-Encoding: {encoding}"))
+    response = make().send(post(server.url))
+    assert (response.body, response.complete) == (b"accepted", True)
+
+
+@pytest.mark.parametrize(
+    ("wire", "body"),
+    [
+        (answer(b"12345", length=10), b"12345"),
+        (answer(gzip.compress(b"12345")[:-4], "Content-Encoding: gzip"), b"12345"),
+        (answer(b"not gzip", "Content-Encoding: gzip"), b""),
+        (answer(b"\x0b\x02", "Content-Encoding: br"), b"\x0b\x02"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", b"abc"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n", b"abc"),
+    ],
+    ids=["cut", "cut gzip", "not gzip", "unknown encoding", "cut chunks", "bad chunks"],
+)
+def test_a_body_that_is_not_whole_keeps_its_status(serve, make, wire, body):
+    server = serve(lambda socket, _: socket.sendall(wire))
+    response = make().send(post(server.url))
+    assert (response.status, response.body, response.complete) == (200, body, False)
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\nContent-Length: 3\n\nabc",
+    ],
+    ids=["chunked", "http 1.0", "until the end", "continue", "bare line ends"],
+)
+def test_uncommon_answers_are_read_too(serve, make, wire):
+    server = serve(lambda socket, _: socket.sendall(wire))
+    response = make().send(post(server.url))
+    assert (response.status, response.body, response.complete) == (200, b"abc", True)
+
+
+def test_no_content_has_no_body(serve, make):
+    server = serve(b"HTTP/1.1 204 No Content\r\n\r\n")
+    transport = make()
+    assert [transport.send(post(server.url)).status for _ in range(2)] == [204, 204]
+    assert server.connections == 1
+
+
+def test_a_body_that_stops_coming_keeps_its_status(serve, make):
+    stop = threading.Event()
+    server = serve(lambda wire, _: wire.sendall(answer(b"12", status="401 Unauthorized", length=9)) or stop.wait(20))
+    response = make(timeout=0.3).send(post(server.url))
+    stop.set()
+    assert (response.status, response.body, response.complete) == (401, b"12", False)
+
+
+def test_a_dripping_body_ends_at_the_deadline(serve, make):
+    stop = threading.Event()
+
+    def drip(wire, _):
+        wire.sendall(answer(length=10_000, body=b""))
+        while not stop.wait(0.05):
+            wire.sendall(b".")
+
+    server = serve(drip)
+    response = make(timeout=0.3).send(post(server.url))
+    stop.set()
+    assert (response.status, response.complete) == (200, False)
+    assert 0 < len(response.body) < 30
+
+
+def pour(wire, _):
+    wire.sendall(answer(status="401 Unauthorized", length=50_000_000, body=b""))
+    for _ in range(50):
+        wire.sendall(bytes(1_000_000))
+
+
+BOMB = gzip.compress(bytes(100_000_000), 9)
+
+
+@pytest.mark.parametrize(
+    "respond",
+    [pour, lambda wire, _: wire.sendall(answer(BOMB, "Content-Encoding: gzip", status="401 Unauthorized")) or True],
+    ids=["50 MB", "gzip bomb"],
+)
+def test_a_huge_body_takes_little_memory_and_keeps_its_status(serve, make, respond):
+    server = serve(respond)
+    transport = make()
+    tracemalloc.start()
+    try:
+        response = transport.send(post(server.url))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (response.status, len(response.body), response.complete) == (401, MAX_BODY, False)
+    assert peak < 4 * MAX_BODY
+
+
+def test_a_redirect_is_an_answer_and_the_token_stays_here(serve, make):
+    other = serve(answer())
+    server = serve(answer(b"", f"Location: {other.url}/", status="307 Temporary Redirect"))
+    assert make().send(post(server.url)).status == 307
+    assert not other.requests
+
+
+def test_cookies_are_not_kept(serve, make):
+    server = serve(answer(b"", "Set-Cookie: session=1"))
+    transport = make()
+    for _ in range(2):
+        transport.send(post(server.url))
+    assert b"cookie" not in server.requests[1].lower()
+
+
+def test_odd_header_values_do_not_hide_the_answer(serve, make):
+    server = serve(answer(b"1", "X-Odd: a\x01b"))
+    response = make().send(post(server.url))
+    assert (response.status, response.body, response.headers["x-odd"]) == (200, b"1", "a?b")
+
+
+fields = st.sampled_from(
+    ["Content-Length: 3", "Content-Length: 0", "Content-Length: x", "Transfer-Encoding: chunked", "Connection: close",
+     "connection: Keep-Alive", "X: ", "X:a", "X: a b\t", "X y: 1", "Set-Cookie: a=b", "X: \x01", " folded", "Upgrade: h2c"]
+)  # fmt: skip
+
+
+@given(
+    st.sampled_from(
+        [
+            "HTTP/1.1 200 OK",
+            "HTTP/1.1 200",
+            "HTTP/1.0 200 OK",
+            "HTTP/1.1 204 No",
+            "HTTP/1.1 503 \xe9",
+            "HTTP/2 200",
+            "x",
+        ]
+    ),
+    st.lists(fields, max_size=5),
+    st.sampled_from([b"abc", b"", b"abcd", b"3\r\nabc\r\n0\r\n\r\n"]),
+    st.integers(1, 30),
+)
+def test_what_is_read_by_hand_is_read_as_h11_reads_it(status, lines, body, step):
+    wire = "\r\n".join([status, *lines, "", ""]).encode("latin-1") + body
+
+    def read(answer):
+        got = b""
+        try:
+            for start in range(0, len(wire), step):
+                if not answer.done:
+                    got += answer.feed(wire[start : start + step])
+            if not answer.done:
+                got += answer.feed(b"")
+        except httpcore.RemoteProtocolError:
+            return "unreadable", answer.status, got
+        return answer.status, answer.reason, answer.headers, got, answer.done, answer.cut
+
+    request = httpcore.Request("GET", "http://x/", headers=[("host", "x")], content=b"")
+    by_h11 = Answer(request)
+    by_h11._h11 = by_h11._start_h11()
+    assert read(Answer(request)) == read(by_h11)
+
+
+@given(st.binary(max_size=300), st.integers(1, 50), st.sampled_from(["gzip", "deflate"]))
+def test_a_body_may_arrive_in_any_pieces(data, step, encoding):
+    wire = gzip.compress(data) if encoding == "gzip" else zlib.compress(data)
+    body = Body(200, [(b"Content-Encoding", encoding.encode())])
+    assert all(body.feed(wire[start : start + step]) for start in range(0, len(wire), step))
+    assert (body.answer().body, body.answer().complete) == (data, True)
+
+
+# --- proxies --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_environment_s_proxy_is_used(serve, make, monkeypatch):
+    proxy = serve(answer(b"proxied"))
+    monkeypatch.setenv("http_proxy", proxy.host)
+    transport = make()
+    assert [transport.send(post("http://sms.invalid/send")).body for _ in range(2)] == [b"proxied"] * 2
+    assert proxy.requests[0].startswith(b"POST http://sms.invalid/send HTTP/1.1\r\n")
+    assert proxy.connections == 1
+
+
+def test_no_proxy_is_honoured(serve, make, monkeypatch):
+    server = serve(answer(b"direct"))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert make().send(post(server.url)).body == b"direct"
+
+
+def test_a_proxy_that_refuses_is_certain(serve, make, monkeypatch):
+    proxy = serve(answer(b"", status="403 Forbidden"))
+    monkeypatch.setenv("https_proxy", proxy.url)
+    assert failure(make(), post("https://sms.invalid/send"), NotConnected) == "the proxy refused: 403"
+    assert TOKEN.encode() not in b"".join(proxy.requests)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "gopher://x", "http://127.0.0.1:9"])
+def test_a_proxy_that_cannot_be_used_is_certain(make, monkeypatch, proxy):
+    monkeypatch.setenv("http_proxy", proxy)
+    failure(make(), post("http://sms.invalid/send"), NotConnected)
+
+
+# --- interruptions and silence --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("partial", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1"], ids=["head", "body"])
+def test_a_cancelled_send_closes_its_connection_and_shows_nothing(serve, partial):
+    asked, closed = threading.Event(), threading.Event()
+
+    def respond(wire, _):
+        wire.sendall(partial)
+        asked.set()
+        wire.recv(1)
+        closed.set()
+
+    server = serve(respond)
+
+    async def cancel():
+        transport = AsyncTransport(timeout=20, concurrency=1)
+        task = asyncio.create_task(transport.send(post(server.url)))
+        await asyncio.to_thread(asked.wait, 20)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        assert TOKEN not in frames(caught.value)
+        assert await asyncio.to_thread(closed.wait, 20)
+        await transport.aclose()
+
+    asyncio.run(cancel())
+    gc.collect()
+
+
+def test_a_send_cancelled_while_it_connects_leaves_nothing_open():
+    async def cancel():
+        transport = AsyncTransport(timeout=20, concurrency=1)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            silent.settimeout(20)
+            task = asyncio.create_task(transport.send(post(f"https://127.0.0.1:{silent.getsockname()[1]}/")))
+            wire, _ = await asyncio.to_thread(silent.accept)
+            with wire:
+                await asyncio.to_thread(wire.recv, 1)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+        await transport.aclose()
+
+    asyncio.run(cancel())
+    gc.collect()
+
+
+def test_nothing_is_logged(serve, make, caplog):
+    caplog.set_level(logging.DEBUG)
+    for name in ("httpx", "httpcore", "httpcore.connection", "httpcore.http11", "httpcore.proxy"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    server = serve(answer())
+    make().send(post(f"{server.url}/{TOKEN}"))
+    assert not [one for one in caplog.records if one.name != "asyncio"]
+
+
+def test_a_proxied_request_is_not_logged_and_others_of_httpx_still_are(serve, make, caplog, monkeypatch):
+    caplog.set_level(logging.DEBUG)
+    proxy = serve(answer())
+    monkeypatch.setenv("http_proxy", proxy.url)
+    make().send(post(f"http://sms.invalid/{TOKEN}"))
+    assert not [one for one in caplog.records if one.name != "asyncio"]
+    with httpx.HTTPTransport() as other:
+        other.handle_request(httpx.Request("GET", proxy.url)).close()
+    assert "httpcore.http11" in {one.name for one in caplog.records}
+
+
+# --- tools ----------------------------------------------------------------------------------------------------------------
+
+
+def test_cassettes_record_and_replay(serve, make, tmp_path):
+    server = serve(answer(gzip.compress("€".encode()), "Content-Encoding: gzip", "Set-Cookie: a=b"))
+    recorder = vcr.VCR(
+        match_on=["method", "scheme", "host", "port", "path", "query", "body"], decode_compressed_response=True
+    )
+    request = post(f"{server.url}/?to=%2B91&a=|+%7C")
+    with recorder.use_cassette(str(tmp_path / "once.yaml"), record_mode="once"):
+        recorded = make().send(request)
+    server.stop()
+    for colour in (Sync, Async):
+        with recorder.use_cassette(str(tmp_path / "once.yaml"), record_mode="none") as cassette:
+            transport = colour(timeout=5, concurrency=1)
+            replayed = transport.send(request)
+            transport.close()
+            assert cassette.all_played
+        assert (replayed.status, replayed.body) == (recorded.status, recorded.body) == (200, "€".encode())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the guard leaves its socket open
+def test_a_tool_that_blocks_the_network_is_not_taken_for_a_sent_text(make):
+    words = failure(make(), post("http://192.0.2.1/"), NotConnected)  # --block-network, in pyproject.toml
+    assert words in ("RuntimeError", "ConnectError", "IndexError")
+
+
+def test_the_command_line_of_httpx_is_not_imported():
+    code = "import smsbridge.transport, sys; print([m for m in ('rich', 'click', 'httpx._main') if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport httpx._main"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
