@@ -1,0 +1,39 @@
+"""Send this many messages from a generator to a stub that counts them; print the peak of the process's memory in MiB."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+
+from smsbridge import AsyncSmsClient, Message, SmsClient, SmsProvider, Status
+
+
+class Counting(SmsProvider):
+    name = "counting"
+
+    def send(self, message):
+        yield from ()
+        return self.accepted(message, id="1", status=Status.QUEUED)
+
+
+def messages(count):
+    return (Message(to="+919876543210", text=f"Your code is {number}") for number in range(count))
+
+
+def blocking(count):
+    with SmsClient(Counting()) as sms, sms.send_many(messages(count)) as results:
+        return sum(result.sent is not None for result in results)
+
+
+async def asynchronous(count):
+    async with AsyncSmsClient(Counting()) as sms, sms.send_many(messages(count)) as results:
+        return sum([1 async for result in results if result.sent is not None])
+
+
+if __name__ == "__main__":
+    colour, wanted = sys.argv[1], int(sys.argv[2])
+    sent = blocking(wanted) if colour == "sync" else asyncio.run(asynchronous(wanted))
+    assert sent == wanted
+    unit = 1024 * 1024 if sys.platform == "darwin" else 1024
+    sys.stdout.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit:.1f}\n")
