@@ -379,9 +379,10 @@ class HookWrapper:
     ],
 )
 def test_a_hook_that_would_never_run_is_refused_when_it_is_registered(broken, words):
-    plugins = Plugins()
-    with pytest.raises(ConfigurationError, match=rf"(?s)^plugin {broken.__name__}: .*{words}"):
-        plugins.register(broken())
+    plugins, plugin = Plugins(), broken()
+    for _ in range(2):  # and it leaves nothing behind
+        with pytest.raises(ConfigurationError, match=rf"(?s)^plugin {broken.__name__}: .*{words}"):
+            plugins.register(plugin)
     recorder = Recorder()
     plugins.register(recorder)
     plugins.before_send("a", "p", message())
@@ -423,6 +424,16 @@ SENT = SentMessage(account="a", provider="p", id="1")
 REPORT = DeliveryReport(account="a", provider="p", id="1", status=Status.DELIVERED, final=True)
 
 
+class RaisesLater:
+    @hookimpl(trylast=True)
+    def smsbridge_before_send(self):
+        raise LookupError("second")
+
+    @hookimpl(trylast=True)
+    def smsbridge_event(self):
+        raise LookupError("second")
+
+
 class Raises:
     @hookimpl(tryfirst=True)
     def smsbridge_before_send(self):
@@ -443,7 +454,7 @@ class Raises:
 
 def test_the_first_exception_before_a_send_is_returned_and_all_hooks_are_told():
     recorder = Recorder()
-    problem = Plugins(recorder, Raises()).before_send("a", "p", message())
+    problem = Plugins(recorder, Raises(), RaisesLater()).before_send("a", "p", message())
     assert str(problem) == "first"
     assert recorder.names == ["before"]
 
@@ -462,7 +473,7 @@ def test_an_exception_after_a_send_is_logged_by_name_and_keeps_no_hook_from_runn
 def test_an_exception_of_an_event_hook_is_raised_after_all_were_told():
     recorder = Recorder()
     with pytest.raises(LookupError, match="first"):
-        Plugins(recorder, Raises()).event("a", "p", REPORT)
+        Plugins(recorder, Raises(), RaisesLater()).event("a", "p", REPORT)
     assert recorder.names == ["event"]
 
 

@@ -74,8 +74,10 @@ def test_a_handshake_is_verified_too_and_answered_without_parsing():
     made = provider(handshake=lambda self, webhook: HttpResponse(status=204), verify=lambda self, webhook: None)
     received = take(made, webhook())
     assert (received.events, received.response.status) == ((), 204)
+    asked = []
     with pytest.raises(SignatureError):
-        take(provider(handshake=lambda self, webhook: HttpResponse(status=204)), webhook())
+        take(provider(handshake=lambda self, webhook: asked.append(webhook)), webhook())
+    assert asked == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"{}", b"\xff", b"[1]", b"[{}]", b"[null]", b'{"id": 1}'])

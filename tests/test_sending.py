@@ -539,7 +539,7 @@ class Vetoes(Recorder):
             raise LookupError
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(
     st.integers(1, 8),
     st.sets(st.integers(0, 7), max_size=3),
@@ -579,6 +579,16 @@ def test_bad_numbers_fail_alone(count, bad):
     results = run(attempt_batch(BatchProvider(), messages(count)), vendor)
     assert {result.index for result in results if result.error} == {n for n in bad if n < count}
     assert vendor.accepted == Counter(NUMBERS[n] for n in range(count) if n not in bad)
+
+
+def test_of_a_cancelled_batch_each_row_is_told_what_is_known_of_it():
+    recorder = Recorder()
+    vendor = Vendor({NUMBERS[0]}, ["works", "works", "works", "works", "cancelled after"])  # 0-7, 0-3, 0-1, 0, then 1
+    assert run(deliver_batch(Plugins(recorder), BatchProvider(), messages(8)), vendor) is None
+    told = [recorder.outcome(f"ref-{row}") for row in range(8)]
+    assert [type(one) for one in told[:2]] == [RefusedError, UncertainError]
+    assert {(type(one), one.reason) for one in told[2:]} == {(RefusedError, "cancelled")}
+    assert vendor.accepted == Counter([NUMBERS[1]])
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 429])
