@@ -1,0 +1,69 @@
+"""What a webhook brings, in its body or, without one, in its query; as text for ``sig``, and as it is for reading."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from smsbridge.errors import PayloadError
+from smsbridge.http import HttpRequest
+
+_WORDS = {True: "true", False: "false"}
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """``parameters`` is what ``sig`` can cover; ``complete`` says that this is everything. ``item`` is what to read."""
+
+    parameters: Mapping[str, str] = field(repr=False)
+    complete: bool
+    item: Mapping[str, Any] | None = field(repr=False)
+
+    @classmethod
+    def of(cls, webhook: HttpRequest) -> Content:
+        """The content of ``webhook``. It never raises: what cannot be read has no ``item``."""
+        if not webhook.body:
+            return cls._flat(_pairs(webhook, in_body=False))
+        if webhook.content_type == "application/json" or webhook.body.lstrip()[:1] == b"{":
+            return cls._json(webhook)
+        if webhook.content_type not in ("application/x-www-form-urlencoded", ""):
+            return cls._unreadable(webhook)
+        found = cls._flat(_pairs(webhook, in_body=True))
+        return found if found.item else cls._unreadable(webhook)
+
+    @classmethod
+    def _flat(cls, pairs: list[tuple[str, str]]) -> Content:
+        parameters = dict(pairs)
+        return cls(parameters, len(parameters) == len(pairs), parameters or None)
+
+    @classmethod
+    def _json(cls, webhook: HttpRequest) -> Content:
+        """Numbers are kept as they were written, because that is what was signed."""
+        try:
+            pairs = json.loads(webhook.body, object_pairs_hook=_Object, parse_float=str, parse_int=str)
+            item = webhook.json()
+        except (ValueError, RecursionError, PayloadError):
+            return cls._unreadable(webhook)
+        if not isinstance(pairs, _Object) or not isinstance(item, dict):
+            return cls._unreadable(webhook)
+        flat = [(name, _WORDS[value] if isinstance(value, bool) else value) for name, value in pairs]
+        parameters = {name: value for name, value in flat if isinstance(value, str)}
+        return cls(parameters, len(parameters) == len(pairs), item)
+
+    @classmethod
+    def _unreadable(cls, webhook: HttpRequest) -> Content:
+        """Signed or not: that is told by the query, where a signature may be too."""
+        return cls(dict(_pairs(webhook, in_body=False)), complete=False, item=None)
+
+
+class _Object(list[tuple[str, Any]]):
+    """A JSON object as its pairs, so that a name given twice is seen."""
+
+
+def _pairs(webhook: HttpRequest, *, in_body: bool) -> list[tuple[str, str]]:
+    try:
+        return webhook.form() if in_body else webhook.query
+    except (PayloadError, ValueError):
+        return []

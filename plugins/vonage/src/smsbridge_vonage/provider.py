@@ -1,0 +1,281 @@
+"""VonageProvider: what goes out to Vonage, and what its answers amount to.
+
+Texts go through the SMS API (https://developer.vonage.com/en/api/sms) or Messages v1
+(https://developer.vonage.com/en/api/messages), one-time codes through Verify v2
+(https://developer.vonage.com/en/api/verify.v2): the vendor's own document calls v1 deprecated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+from pydantic import PrivateAttr
+
+from smsbridge.errors import (
+    NotFoundError,
+    RefusedError,
+    SenderError,
+    SendError,
+    UncertainError,
+)
+from smsbridge.http import Flow, HttpRequest, HttpResponse
+from smsbridge.messages import (
+    Balance,
+    Event,
+    Message,
+    Money,
+    SentMessage,
+    Verification,
+    VerificationCheck,
+)
+
+from . import clock, parsing, signatures, vocabulary, webhooks
+from .content import Content
+from .parts import Parts
+from .settings import VonageOptions, VonageSettings, VonageVerificationOptions
+
+_LONGEST_REFERENCE = 100
+_SHORTEST_VALIDITY, _LONGEST_VALIDITY = 20, 7 * 24 * 3600
+_CODE = re.compile(r"[A-Za-z0-9]{4,10}", re.ASCII)
+
+
+class VonageProvider(VonageSettings):
+    """Vonage, once Nexmo: https://developer.vonage.com"""
+
+    supports = frozenset({"sender", "valid_until", "dlt"})
+    options = VonageOptions
+    verification_supports = frozenset({"sender", "dlt"})
+    verification_options = VonageVerificationOptions
+
+    _parts: Parts = PrivateAttr(default_factory=Parts)
+
+    # --- texts --------------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> Flow[SentMessage]:
+        if len(message.reference or "") > _LONGEST_REFERENCE:
+            raise self.unsupported(f"a reference of more than {_LONGEST_REFERENCE} characters")
+        return (yield from (self._send_sms(message) if self.api == "sms" else self._send_message(message)))
+
+    def _send_sms(self, message: Message) -> Flow[SentMessage]:
+        options: VonageOptions = self.options_of(message)
+        left = self._seconds_left(message)
+        fields = {
+            "from": self._sender(message),
+            "to": parsing.digits(message.to),
+            "text": message.text,
+            "type": None if parsing.is_gsm(message.text) else "unicode",
+            "ttl": left and int(left * 1000),
+            "client-ref": message.reference,
+            "callback": options.callback_url or self.callback_url,
+            "entity-id": self._entity_id(message),
+            "content-id": self._template_id(message),
+            "trusted-number": "true" if options.trusted else None,
+        }
+        response = yield from self._post_sms(_given(fields))
+        return self._accepted(message, response)
+
+    def _accepted(self, message: Message, response: HttpResponse) -> SentMessage:
+        """HTTP 200 says nothing: each part of the text has a row of its own, accepted or refused."""
+        if not response.ok:
+            raise response.error(detail=parsing.said(parsing.problem(response)))
+        data = response.json_object()
+        rows = data.get("messages")
+        if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+            raise response.error(UncertainError, detail="the answer has no rows")
+        refused = [row for row in rows if parsing.text(row.get("status")) != vocabulary.SMS_ACCEPTED]
+        if refused:
+            raise _worst(rows, refused, response)
+        ids = [parsing.text(row.get("message-id")) for row in rows]
+        if not all(ids) or parsing.whole(data.get("message-count")) not in (None, len(rows)):
+            raise response.error(UncertainError, detail="the answer has no id for each part of the text")
+        if {parsing.text(row.get("to")) for row in rows} - {"", parsing.digits(message.to)}:
+            raise response.error(UncertainError, detail="the answer is for another number")
+        prices = [parsing.decimal(row.get("message-price")) for row in rows]
+        total = sum((price for price in prices if price is not None), Decimal(0))
+        return self.accepted(
+            message,
+            id=ids[0],
+            segments=len(rows),
+            price=Money(amount=total, unit=parsing.EUR) if None not in prices else None,
+            raw={**data, "ids": ids},
+        )
+
+    def _send_message(self, message: Message) -> Flow[SentMessage]:
+        options: VonageOptions = self.options_of(message)
+        left = self._seconds_left(message)
+        fields = {
+            "channel": "sms",
+            "message_type": "text",
+            "to": parsing.digits(message.to),
+            "from": self._sender(message),
+            "text": message.text,
+            "ttl": left and int(left),
+            "client_ref": message.reference,
+            "webhook_url": options.callback_url or self.callback_url,
+            "trusted_recipient": options.trusted or None,
+            "sms": _given({"entity_id": self._entity_id(message), "content_id": self._template_id(message)}),
+        }
+        response = yield from self._post_json("/v1/messages", _given(fields), sends=True)
+        if not response.ok:
+            _refuse(response)
+        data = response.json_object()
+        uuid = parsing.text(data.get("message_uuid"))
+        if not uuid:
+            raise response.error(UncertainError, detail="the answer has no id for this message")
+        return self.accepted(message, id=uuid, raw=data)
+
+    def _sender(self, message: Message) -> str:
+        sender = message.sender or self.sender
+        if not sender:
+            raise SenderError("Vonage wants a sender: give one, or set SENDER", reason="missing")
+        return parsing.digits(sender)
+
+    def _entity_id(self, message: Message) -> str | None:
+        return (message.dlt and message.dlt.entity_id) or self.entity_id
+
+    def _template_id(self, message: Message) -> str | None:
+        return (message.dlt and message.dlt.template_id) or self.template_id
+
+    def _seconds_left(self, message: Message) -> float | None:
+        """How long a text is of use, within what the vendor takes; cut off, so that it is not sent a moment too late."""
+        if message.valid_until is None:
+            return None
+        left = message.valid_until.timestamp() - clock.now()
+        if left <= 0:
+            raise RefusedError("the text would have expired before it was sent", reason="expired")
+        if not _SHORTEST_VALIDITY <= left <= _LONGEST_VALIDITY:
+            raise self.unsupported("texts that are valid for less than 20 seconds or for more than 7 days")
+        return left
+
+    # --- balance ------------------------------------------------------------------------------------------------------
+
+    def balance(self) -> Flow[list[Balance]]:
+        response = yield from self._get("/account/get-balance")
+        if not response.ok:
+            _refuse(response)
+        data = response.json_object()
+        amount = parsing.decimal(data.get("value"))
+        if amount is None:
+            raise response.error(UncertainError, detail="the answer has no balance that can be read")
+        return [Balance(service="account", amount=amount, unit=parsing.EUR, raw=data)]
+
+    # --- one-time codes -----------------------------------------------------------------------------------------------
+
+    def start_verification(self, message: Message) -> Flow[Verification]:
+        options: VonageVerificationOptions = self.options_of(message, verification=True)
+        if message.text:
+            raise self.unsupported("a text of your own for one-time codes: make a template in the dashboard")
+        if not self.verify_brand:
+            raise RefusedError(
+                "Vonage wants a brand for one-time codes: set VERIFY_BRAND", reason="brand", fault="account"
+            )
+        channel = {
+            "channel": "sms",
+            "to": parsing.digits(message.to),
+            "from": parsing.digits(message.sender or self.sender or ""),
+            "entity_id": self._entity_id(message),
+            # Not the setting: that is the template of texts, and this text is Vonage's.
+            "content_id": message.dlt and message.dlt.template_id,
+        }
+        fields = {
+            "brand": self.verify_brand,
+            "locale": options.locale,
+            "channel_timeout": options.channel_timeout,
+            "code_length": options.length,
+            "workflow": [_given(channel)],
+        }
+        response = yield from self._post_json("/v2/verify", _given(fields), sends=True)
+        if not response.ok:
+            _refuse(response)
+        request_id = parsing.text(response.json_object().get("request_id"))
+        if not request_id:
+            raise response.error(UncertainError, detail="the answer has no id for this code")
+        return Verification(
+            account=self.account, provider=self.name, id=request_id, to=message.to, reference=message.reference or ""
+        )
+
+    def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
+        code = code.strip()
+        if not _CODE.fullmatch(code):  # no code of the vendor's
+            return VerificationCheck(approved=False, reason="wrong-code")
+        response = yield from self._post_json(_path(verification), {"code": code}, sends=False)
+        if response.ok:
+            data = response.json_object()
+            if data.get("status") == "completed" and data.get("request_id") in (None, verification.id):
+                return VerificationCheck(approved=True)
+            raise response.error(UncertainError, detail="the answer does not say whether the code is right")
+        reason = vocabulary.CHECKS.get((response.status, parsing.fragment(parsing.problem(response))))
+        if reason is None:
+            _refuse(response)
+        return VerificationCheck(approved=False, reason=reason)
+
+    def cancel_verification(self, verification: Verification) -> Flow[None]:
+        response = yield from self._delete(_path(verification))
+        if response.status == 404:
+            raise NotFoundError(detail=parsing.said(parsing.problem(response)))
+        if not response.ok:
+            _refuse(response)
+
+    # --- webhooks -----------------------------------------------------------------------------------------------------
+
+    def verify(self, webhook: HttpRequest) -> None:
+        secret = self.signature_secret.get_secret_value() if self.signature_secret else None
+        signatures.verify(
+            webhook, Content.of(webhook), secret=secret, method=self.signature_method, age=self.signature_age
+        )
+
+    def parse(self, webhook: HttpRequest) -> list[Event]:
+        return webhooks.events(Content.of(webhook).item, self._parts, account=self.account, provider=self.name)
+
+    def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
+        self._parts.forget({event.key for event in events})
+        return super().acknowledge(events)
+
+
+def _worst(rows: Sequence[Any], refused: Sequence[dict[str, Any]], response: HttpResponse) -> SendError:
+    """What an answer with refused rows amounts to. Where some parts were sent, or may have been, the doubt wins."""
+    errors = []
+    for row in refused:
+        code = parsing.text(row.get("status"))
+        meaning = vocabulary.SMS_CODES.get(code)
+        detail = parsing.text(row.get("error-text")) or "the answer does not say why"
+        if meaning is None:
+            errors.append(response.error(UncertainError, code=code or None, detail=detail))
+        else:
+            errors.append(
+                response.error(meaning.error, code=code, reason=meaning.reason, fault=meaning.fault, detail=detail)
+            )
+    first = next((error for error in errors if isinstance(error, UncertainError)), errors[0])
+    if len(refused) == len(rows):
+        return first
+    detail = f"{len(refused)} of {len(rows)} parts were refused, the others sent: {first.detail}"
+    return response.error(UncertainError, code=first.code, reason="incomplete", detail=detail)
+
+
+def _refuse(response: HttpResponse) -> NoReturn:
+    """Raise what a problem document amounts to: its title where that says more than the HTTP status."""
+    document = parsing.problem(response)
+    word, title = parsing.fragment(document), parsing.text(document.get("title"))
+    detail = parsing.said(document)
+    meaning = vocabulary.MESSAGES_CODES.get(title) or vocabulary.MESSAGES_TITLES.get(title.lower())
+    plain = response.error(code=word or None, detail=detail)
+    if word == vocabulary.ALREADY_RUNNING:
+        plain = response.error(code=word, reason="already-running", detail=detail)
+    if meaning is None or isinstance(plain, UncertainError) or type(plain) is not RefusedError:
+        raise plain
+    code = title if title.isdigit() else word or None
+    raise response.error(meaning.error, code=code, reason=meaning.reason, fault=meaning.fault, detail=detail)
+
+
+def _path(verification: Verification) -> str:
+    if not verification.id.strip("."):  # would be another path
+        raise NotFoundError
+    return f"/v2/verify/{quote(verification.id, safe='')}"
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value not in (None, "", {})}

@@ -1,0 +1,110 @@
+"""What Vonage needs to be told: the account's settings, a message's options, and requests made with them."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+
+from smsbridge.http import HttpRequest
+from smsbridge.provider import Options, SmsProvider
+
+SMS_URL = "https://rest.nexmo.com"
+MESSAGES_URL = "https://api.nexmo.com"
+
+Api = Literal["sms", "messages"]
+Method = Literal["md5hash", "md5", "sha1", "sha256", "sha512"]
+
+
+class VonageOptions(Options):
+    """``Message.options["vonage"]`` for a text."""
+
+    callback_url: str | None = Field(None, min_length=1, description="Where this text's reports go.")
+    trusted: bool = Field(default=False, description="Let this text pass Fraud Defender (if the account has Premium).")
+
+
+class VonageVerificationOptions(Options):
+    """``Message.options["vonage"]`` for a one-time code."""
+
+    length: int | None = Field(None, ge=4, le=10, description="Characters of the code; the vendor's default is 4.")
+    locale: str | None = Field(None, min_length=2, description="Language of the text, such as en-us or hi-in.")
+    channel_timeout: int | None = Field(None, ge=15, le=900, description="Seconds that a code is waited for.")
+
+
+class VonageSettings(SmsProvider):
+    """The settings of a Vonage account, ``SMSBRIDGE_VONAGE_*``, and how a request looks under them."""
+
+    name = "vonage"
+
+    api: Api = Field("sms", description="Which API sends: sms (the SMS API) or messages (Messages v1).")
+    api_key: str = Field(description="API key, from the dashboard.")
+    api_secret: SecretStr = Field(description="API secret, from the dashboard.")
+    signature_secret: SecretStr | None = Field(None, description="Signature secret, which proves webhooks.")
+    signature_method: Method = Field("md5hash", description="How the SMS API signs webhooks, as set in the dashboard.")
+    signature_age: int = Field(600, ge=60, le=90000, description="Most seconds that a signed webhook may be old.")
+    sender: str | None = Field(None, min_length=1, description="Sender id or number, for messages that name none.")
+    entity_id: str | None = Field(None, description="DLT principal entity id (India).")
+    template_id: str | None = Field(None, description="DLT template id, where a message gives none.")
+    callback_url: str | None = Field(None, description="Where reports go; default: the URL set in the dashboard.")
+    base_url: str = Field(SMS_URL, description="Where the SMS API and the balance are.")
+    messages_base_url: str = Field(MESSAGES_URL, description="Where Messages v1 and Verify v2 are.")
+    verify_brand: str | None = Field(
+        None, min_length=1, max_length=18, pattern=r"^[^\\/{}:$]*$", description="Name shown in one-time-code texts."
+    )
+
+    @field_validator("api_key")
+    @classmethod
+    def _check_key(cls, value: str) -> str:
+        if not re.fullmatch(r"[\x21-\x39\x3b-\x7e]+", value):
+            raise ValueError("must be printable ASCII without spaces and colons, and not empty")
+        return value
+
+    @field_validator("api_secret", "signature_secret")
+    @classmethod
+    def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
+            raise ValueError("must be printable ASCII without spaces, and not empty")
+        return value
+
+    @field_validator("base_url", "messages_base_url")
+    @classmethod
+    def _check_base_url(cls, value: str) -> str:
+        if not _is_url(value) or re.search(r"[?#@]", value):
+            raise ValueError("must be an http:// or https:// URL without credentials, query or fragment")
+        return value.rstrip("/")
+
+    @field_validator("callback_url")
+    @classmethod
+    def _check_callback_url(cls, value: str | None) -> str | None:
+        if value is not None and not _is_url(value):
+            raise ValueError("must be an http:// or https:// URL")
+        return value
+
+    def _get(self, path: str) -> HttpRequest:
+        return HttpRequest.get(self.base_url + path, headers=self._headers())
+
+    def _post_sms(self, fields: dict[str, Any]) -> HttpRequest:
+        return HttpRequest.post_form(f"{self.base_url}/sms/json", fields, headers=self._headers(), sends=True)
+
+    def _post_json(self, path: str, data: dict[str, Any], *, sends: bool) -> HttpRequest:
+        return HttpRequest.post_json(self.messages_base_url + path, data, headers=self._headers(), sends=sends)
+
+    def _delete(self, path: str) -> HttpRequest:
+        return HttpRequest(method="DELETE", url=self.messages_base_url + path, headers=self._headers())
+
+    def _headers(self) -> dict[str, str]:
+        """Basic authentication, which all four APIs take, so that the secret is in no URL and no body."""
+        pair = f"{self.api_key}:{self.api_secret.get_secret_value()}"
+        return {"accept": "application/json", "authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+
+
+def _is_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return good and not re.search(r"[\s\\]", value)

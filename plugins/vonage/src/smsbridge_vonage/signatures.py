@@ -1,0 +1,139 @@
+"""Whether a webhook is Vonage's. Two schemes, told apart by what it carries; one secret for both.
+
+*The SMS API* adds ``timestamp``, ``nonce`` and ``sig`` to the parameters
+(https://developer.vonage.com/getting-started/concepts/signing-messages). ``sig`` covers parameters and not bytes, and so
+all that is read of such a webhook: what it cannot cover (a parameter given twice, a nested value) is never read.
+
+*Messages v1* sends ``Authorization: Bearer <JWT>``, signed with HS256, whose claim ``payload_hash`` is the SHA-256 of the
+body (https://developer.vonage.com/en/getting-started/concepts/webhooks). Vonage calls checking the hash optional; here a
+token without it proves nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from smsbridge.errors import PayloadError, SignatureError
+from smsbridge.http import HttpRequest
+
+from . import clock
+from .content import Content
+
+SKEW = 300
+"""Seconds that clocks may differ: five minutes, as in the vendor's Java SDK (``MAX_ALLOWABLE_TIME_DELTA``)."""
+
+_HMAC: dict[str, Callable[..., Any]] = {
+    "md5": hashlib.md5,
+    "sha1": hashlib.sha1,
+    "sha256": hashlib.sha256,
+    "sha512": hashlib.sha512,
+}
+
+
+class UnsignedError(SignatureError):
+    """Nothing that proves a webhook. 503, because Vonage may forget to sign, and tries again after a 5xx.
+
+    "In the rare case of an internal error, it is possible that the callback service will send an unsigned callback. By
+    returning an HTTP 5xx response, a retry will be triggered" (https://developer.vonage.com/en/messages/concepts/signed-webhooks).
+    """
+
+    status: ClassVar[int] = 503
+
+
+def verify(webhook: HttpRequest, content: Content, *, secret: str | None, method: str, age: int) -> None:
+    """Raise SignatureError unless ``webhook`` was signed with ``secret`` at most ``age`` seconds ago."""
+    if not secret:
+        raise SignatureError("no signature secret is configured, so no webhook can be believed")
+    scheme, _, token = webhook.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        _verify_token(token, webhook.body, secret, age)
+    elif content.parameters.get("sig"):
+        _verify_parameters(content, secret, method, age)
+    else:
+        raise UnsignedError("the webhook is not signed")
+
+
+# --- the SMS API ----------------------------------------------------------------------------------------------------------
+
+
+def signature(parameters: Iterable[tuple[str, str]], secret: str, method: str) -> str:
+    """``sig`` of ``parameters``, in lower case."""
+    cleaned = sorted((name, value.replace("&", "_").replace("=", "_")) for name, value in parameters if name != "sig")
+    signed = "".join(f"&{name}={value}" for name, value in cleaned)
+    if method == "md5hash":
+        return hashlib.md5(f"{signed}{secret}".encode(), usedforsecurity=False).hexdigest()
+    return hmac.new(secret.encode(), signed.encode(), _HMAC[method]).hexdigest()
+
+
+def _verify_parameters(content: Content, secret: str, method: str, age: int) -> None:
+    """The vendor's SDKs disagree on blank parameters: Python, PHP and Node sign them, Java leaves them out. Both are
+    good, because blank parameters are not read either.
+    """
+    given = content.parameters["sig"].lower().encode()
+    everything = list(content.parameters.items())
+    filled = [(name, value) for name, value in everything if value.strip()]
+    expected = [signature(parameters, secret, method).encode() for parameters in (everything, filled)]
+    if True not in [hmac.compare_digest(given, one) for one in expected]:
+        raise SignatureError("the webhook's sig is not that of its parameters")
+    timestamp = content.parameters.get("timestamp", "")
+    if not (timestamp.isascii() and timestamp.isdigit()):
+        raise SignatureError("the webhook does not say when it was signed")
+    _check_age(float(timestamp), age)
+    if not content.complete:
+        raise PayloadError("the webhook brings something that its sig does not cover")
+
+
+def _check_age(signed_at: float, age: int) -> None:
+    if not -SKEW <= clock.now() - signed_at <= age:
+        raise SignatureError("the webhook was signed too long ago, or in the future: check the clock")
+
+
+# --- Messages v1 ----------------------------------------------------------------------------------------------------------
+
+
+def _verify_token(token: str, body: bytes, secret: str, age: int) -> None:
+    head, _, rest = token.partition(".")
+    claims, _, given = rest.partition(".")
+    expected = urlsafe_b64encode(hmac.new(secret.encode(), f"{head}.{claims}".encode(), hashlib.sha256).digest())
+    if not hmac.compare_digest(given.encode(), expected.rstrip(b"=")):
+        raise SignatureError("the webhook's token is not signed with the configured secret")
+    header, payload = _decoded(head), _decoded(claims)
+    if header.get("alg") != "HS256" or "crit" in header:
+        raise SignatureError("the webhook's token is signed in another way than Vonage's")
+    _check_times(payload, age)
+    digest = payload.get("payload_hash")
+    if not isinstance(digest, str):
+        raise SignatureError("the webhook's token does not cover the body")
+    if not hmac.compare_digest(digest.lower().encode(), hashlib.sha256(body).hexdigest().encode()):
+        raise SignatureError("the webhook's token is that of another body")
+    if not body:
+        raise PayloadError("the webhook has no body, which is all that its token covers")
+
+
+def _check_times(claims: dict[str, Any], age: int) -> None:
+    """``iat`` is what Vonage sends; ``exp`` and ``nbf`` count where they are given."""
+    times = {name: claims[name] for name in ("iat", "exp", "nbf") if name in claims}
+    if "iat" not in times or not all(
+        isinstance(one, int | float) and not isinstance(one, bool) for one in times.values()
+    ):
+        raise SignatureError("the webhook's token does not say when it was issued")
+    _check_age(times["iat"], age)
+    if clock.now() > times.get("exp", clock.now()) + SKEW:
+        raise SignatureError("the webhook's token has expired")
+    if clock.now() < times.get("nbf", 0) - SKEW:
+        raise SignatureError("the webhook's token is not valid yet")
+
+
+def _decoded(part: str) -> dict[str, Any]:
+    try:
+        data = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        raise SignatureError("the webhook's token cannot be read")
+    return data
