@@ -147,7 +147,7 @@ class _Stream:
         self._connection.release(reusable=self._answer.reusable)
 
 
-def _readable(wire: socket.socket) -> bool:
+def _readable(wire: Any) -> bool:
     if not hasattr(select, "poll"):  # Windows
         return bool(select.select([wire], [], [], 0)[0])
     poll = select.poll()
@@ -163,10 +163,11 @@ class AsyncConnection(_Base):
     @property
     def spent(self) -> bool:
         """Whether no further request can go this way; also if the server hung up, or talks out of turn."""
-        return self._closed or (
-            self._wire is not None
-            and (monotonic() - self._used > KEEP_ALIVE or self._wire.ended or bool(self._wire.unread))
-        )
+        wire = self._wire
+        if self._closed or wire is None:
+            return self._closed
+        stale = wire.ended or bool(wire.unread) or monotonic() - self._used > KEEP_ALIVE
+        return stale or _readable(wire.transport.get_extra_info("socket"))  # what the event loop has not seen yet
 
     async def handle_async_request(self, request: httpcore.Request) -> Response:
         timeouts = request.extensions["timeout"]

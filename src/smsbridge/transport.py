@@ -215,7 +215,7 @@ class _Sender(Generic[L]):
         return httpx.Request(
             request.method,
             _ExactUrl(origin.url, target),
-            headers=httpx.Headers(headers, "latin-1"),
+            headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()],
             stream=httpx.ByteStream(request.body),
             extensions=self._extensions,
         )
