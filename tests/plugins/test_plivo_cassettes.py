@@ -153,7 +153,7 @@ class Scrubber:
         for private, public in self._words:
             if private:
                 text = text.replace(private, public)
-        return text
+        return re.sub(r'"(name|address|city|state)": "[^"]*"', r'"\1": "***"', text)  # the account's holder
 
     def request(self, request):
         request.uri = self.text(request.uri)
@@ -315,7 +315,10 @@ def test_what_a_maintainer_records_holds_no_token_and_no_number():
         body = b'{"src":"REALID","dst":"919811111111","text":"FAKE-TOKEN-OF-A-MAINTAINER"}'
 
     kept = scrubber.request(Request())
-    answer = {"body": {"string": '{"to_number":"919811111111"}'}, "headers": {"Set-Cookie": ["of-a-maintainer"]}}
+    answer = {
+        "body": {"string": '{"to_number":"919811111111", "name": "Jane Real"}'},
+        "headers": {"Set-Cookie": ["of-a-maintainer"]},
+    }
     everything = f"{kept.uri}{kept.headers}{kept.body!r}{scrubber.response(answer)}"
     for private in (
         "FAKE-TOKEN-OF-A-MAINTAINER",

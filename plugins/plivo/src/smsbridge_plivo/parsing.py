@@ -111,7 +111,8 @@ def error_text(response: HttpResponse) -> str:
 def _failure(response: HttpResponse, to: str) -> SendError:
     said = error_text(response)
     meaning = vocabulary.refusal(said, to)
-    if meaning is not None and type(response.error()) is RefusedError:  # 401, 402, 429 and 5xx say more than a text
+    certain = isinstance(response.error(), RefusedError) and response.status not in (401, 429)
+    if meaning is not None and certain:
         return response.error(meaning.error, reason=meaning.reason, fault=meaning.fault, detail=said)
     if response.status == 403 and said and to:  # to the SDK, a 403 to a text or a code is one of geo permissions
         return response.error(RefusedError, reason="country-blocked", fault="account", detail=said)
