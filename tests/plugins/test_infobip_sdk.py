@@ -7,10 +7,14 @@ here; what webhooks bring is read by its models.
 from __future__ import annotations
 
 import http.server
+import importlib
+import importlib.util
 import json
+import re
+import sys
 import threading
+import types
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -82,18 +86,48 @@ def recorder():
         thread.join()
 
 
-@pytest.fixture(scope="module")
-def sdk(recorder):
-    """The SDK, imported here because that takes its time, and its two clients, pointed at the recorder."""
-    import infobip_api_client as package
-    from infobip_api_client import models
+def load_sdk():
+    """The SDK's own files, without the ``__init__`` that imports all of its 1,100 models: that takes many seconds."""
+    root = importlib.util.find_spec("infobip_api_client").submodule_search_locations[0]
+
+    def model(name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        file = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+        return getattr(importlib.import_module(f"infobip_api_client.models.{file}"), name)
+
+    packages = {name: types.ModuleType(f"infobip_api_client{name}") for name in ("", ".api", ".models")}
+    for name, package in packages.items():
+        package.__path__ = [root + name.replace(".", "/")]
+        sys.modules[package.__name__] = package
+    packages[""].models = packages[".models"]
+    packages[".models"].__getattr__ = model
     from infobip_api_client.api.sms_api import SmsApi
     from infobip_api_client.api.tfa_api import TfaApi
+    from infobip_api_client.api_client import ApiClient
+    from infobip_api_client.configuration import Configuration
     from infobip_api_client.exceptions import ApiException
 
-    client = package.ApiClient(package.Configuration(host=recorder.url, api_key=KEY))
-    yield SimpleNamespace(models=models, sms=SmsApi(client), tfa=TfaApi(client), ApiException=ApiException)
+    return types.SimpleNamespace(
+        models=packages[".models"],
+        SmsApi=SmsApi,
+        TfaApi=TfaApi,
+        ApiClient=ApiClient,
+        Configuration=Configuration,
+        ApiException=ApiException,
+    )
+
+
+@pytest.fixture(scope="module")
+def sdk(recorder):
+    """The SDK's two clients, pointed at the recorder."""
+    found = load_sdk()
+    client = found.ApiClient(found.Configuration(host=recorder.url, api_key=KEY))
+    found.sms, found.tfa = found.SmsApi(client), found.TfaApi(client)
+    yield found
     client.rest_client.pool_manager.clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "infobip_api_client"]:
+        del sys.modules[name]
 
 
 @pytest.fixture(autouse=True)
