@@ -268,7 +268,7 @@ URLS = st.builds(
 )
 CALLS = st.one_of(st.tuples(st.just("GET"), URLS, st.just([])), st.tuples(st.just("POST"), URLS, PAIRS))
 NONCES = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=20)
-many = settings(deadline=None, max_examples=120)
+many = settings(deadline=None, max_examples=60)
 
 
 @pytest.fixture(scope="module")
