@@ -17,7 +17,7 @@ from smsbridge.cli.exits import Exit
 from smsbridge.cli.providers import markdown_table
 from smsbridge.provider import OPTIONAL_FIELDS, Capability
 
-INSTALLED = {"console", "file", "memory", "twincle"}
+INSTALLED = {"console", "file", "http", "memory", "twincle"}
 """Of all that may be installed where the tests run, those that always are."""
 
 

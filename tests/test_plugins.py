@@ -60,7 +60,7 @@ def install(monkeypatch):
 
 def test_the_builtin_providers_are_there_without_any_plugin(install):
     plugins = Plugins()
-    assert plugins.names() == ["console", "file", "memory"]
+    assert plugins.names() == ["console", "file", "http", "memory"]
     for name in plugins.names():
         assert plugins.provider_class(name).name == name
         assert plugins.origin(name) == "smsbridge"
@@ -68,7 +68,7 @@ def test_the_builtin_providers_are_there_without_any_plugin(install):
 
 def test_an_unknown_provider_says_what_is_there_and_what_to_install(install):
     install(zeta="zeta_module")
-    words = r"no provider 'acme'; have console, file, memory, zeta; try: pip install smsbridge-acme"
+    words = r"no provider 'acme'; have console, file, http, memory, zeta; try: pip install smsbridge-acme"
     with pytest.raises(ConfigurationError, match=words):
         Plugins().provider_class("acme")
     with pytest.raises(

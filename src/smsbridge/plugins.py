@@ -26,7 +26,7 @@ from .provider import SmsProvider
 
 PROVIDERS_GROUP = "smsbridge"
 HOOKS_GROUP = "smsbridge.hooks"
-BUILTIN = ("console", "file", "memory")
+BUILTIN = ("console", "file", "http", "memory")
 """Ordinary plugin modules of ``smsbridge.builtin``, named after their providers."""
 
 _RESERVED = frozenset({"provider", "timeout", "default", "secrets", "concurrency", "public", "env"})

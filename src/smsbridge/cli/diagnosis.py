@@ -6,7 +6,7 @@ import os
 import platform
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -112,6 +112,8 @@ def _look_at_provider(found: Diagnosis, known: Plugins, secrets_dir: str | None)
         provider = _try(found, lambda: known.account(found.account))
     for warning in caught:
         found.find("warning", " ".join(str(warning.message).split()))
+    if provider is not None and "file" in values:
+        found.provider_settings = _with_file(found.provider_settings, provider, found.account)
     return provider
 
 
@@ -140,7 +142,7 @@ def _values(
             shown = setting.default
         else:
             source = one.source
-            shown = describe.HIDDEN if setting.secret else describe.show(one.value)
+            shown = describe.HIDDEN if setting.secret else _shown(setting, one.value)
             if setting.deprecated:
                 found.find("warning", f"{setting.variable} is deprecated: {setting.deprecated}")
             path = hygiene.file_of(source, setting.variable, secrets_dir)
@@ -156,6 +158,23 @@ def _values(
             )
         )
     return result
+
+
+def _shown(setting: describe.Setting, value: str) -> str:
+    # What is written as JSON may hold credentials deep inside.
+    return describe.show({} if setting.type == "JSON object" else value)
+
+
+def _with_file(values: list[Value], provider: SmsProvider, account: str) -> list[Value]:
+    """``values`` with what the provider found in a file that a setting of its own names."""
+    filed = {environment.variable(account, name) for name in provider.model_fields_set}
+    absent = ("not set", "default")
+    return [
+        replace(one, value="(set)", source=f"the file of {environment.variable(account, 'file')}")
+        if one.variable in filed and one.source in absent
+        else one
+        for one in values
+    ]
 
 
 def _look_for_strays(found: Diagnosis, known: Plugins | None, secrets_dir: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -15,6 +15,7 @@ from .session import account_option, json_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..builtin._http_rules import Look
     from ..client import SmsClient
     from ..provider import SmsProvider
     from .diagnosis import Diagnosis, Value
@@ -32,20 +33,48 @@ class Live:
     advice: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """What the rules of the provider ``http`` make of an answer. ``outcome`` is accepted, refused or uncertain."""
+
+    outcome: str
+    message: str
+    rules: tuple[Look, ...]
+
+
 @click.command()
 @account_option
 @click.option("--live", is_flag=True, help="Also ask the provider something harmless; nothing is sent.")
+@click.option(
+    "--answer",
+    "body",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="For the provider http: explain what its rules make of an answer whose body is in FILE (- is standard input).",
+)
+@click.option(
+    "--answer-status",
+    "status",
+    type=click.IntRange(100, 599),
+    default=200,
+    metavar="CODE",
+    help="Its HTTP status: 200.",
+)
 @json_option
-def doctor(*, account: str | None, live: bool, as_json: bool) -> Exit:
+def doctor(*, account: str | None, live: bool, body: BinaryIO | None, status: int, as_json: bool) -> Exit:
     """Explain the configuration: which provider is chosen and why, each setting with its source, and what is wrong.
 
     Secrets are never shown. With --live, the provider is asked for the balance, or for something else that sends nothing.
+
+    With --answer, the rules of a gateway that is described by settings (provider http) are held against an answer, one by
+    one: what each looked at, what it found there, and how the text would end. Parts of the answer are shown as they are.
 
     \b
     Examples:
       smsbridge doctor
       smsbridge doctor --account otp
       smsbridge doctor --live --json
+      smsbridge doctor --account mygw --answer answer.json --answer-status 202
 
     Exit code: 0 sending could work, 3 something is missing or wrong, 7 the live call failed.
     """  # noqa: D301  # click reads \b as "do not wrap"
@@ -54,16 +83,20 @@ def doctor(*, account: str | None, live: bool, as_json: bool) -> Exit:
     out = Output(as_json=as_json)
     found, provider = diagnose(account)
     answer = _ask(provider) if live and provider is not None and found.works else None
+    explained = _explain(found, provider, body.read(), status) if body is not None else None
     if as_json:
         out.json(
             {
                 "works": found.works and (answer is None or answer.ok),
                 **asdict(found),
                 "live": asdict(answer) if answer else None,
+                **({"answer": asdict(explained)} if explained else {}),
             }
         )
     else:
         _show(out, found, answer, live=live)
+        if body is not None:
+            _show_answer(out, explained)
     if not found.works:
         return Exit.CONFIGURATION
     return Exit.OK if answer is None or answer.ok else Exit.QUERY_FAILED
@@ -87,6 +120,22 @@ def _ask(provider: SmsProvider) -> Live:
         return Live(call=call, ok=True, message="it answered, and does not know an id that nobody used")
     except SmsBridgeError as error:
         return Live(call=call, ok=False, message=str(error), advice=advise(error))
+
+
+def _explain(found: Diagnosis, provider: SmsProvider | None, body: bytes, status: int) -> Explained | None:
+    from ..builtin.http import HttpProvider
+    from ..http import HttpResponse
+    from .advice import document
+
+    if provider is None:
+        return None
+    if not isinstance(provider, HttpProvider):
+        raise click.UsageError(f"--answer is for gateways of the provider http; {found.account!r} is {provider.name}")
+    verdict = provider.explain(HttpResponse(status=status, body=body))
+    if verdict.error is None:
+        return Explained(outcome="accepted", message=f"its id is {verdict.id}", rules=verdict.looks)
+    error = document(verdict.error)
+    return Explained(outcome=error["outcome"], message=f"{error['type']}: {error['message']}", rules=verdict.looks)
 
 
 def _harmless(provider: SmsProvider) -> str | None:
@@ -158,6 +207,19 @@ def _show_live(out: Output, answer: Live | None) -> None:
         out.line(f"live: {answer.call}: {answer.message}", style="green" if answer.ok else "red")
         if answer.advice:
             out.line(f"  next: {answer.advice}")
+
+
+def _show_answer(out: Output, explained: Explained | None) -> None:
+    out.line()
+    if explained is None:
+        out.line("the answer: not explained, as the configuration is not complete")
+        return
+    out.line("the answer", style="bold")
+    for one in explained.rules:
+        out.line(f"  {one.rule}: {'holds' if one.matched else f'does not hold, as {one.why}'}")
+        if one.found:
+            out.line(f"    {one.found}")
+    out.line(f"  {explained.outcome}: {explained.message}", style="green" if explained.outcome == "accepted" else "red")
 
 
 def _conclude(out: Output, found: Diagnosis, answer: Live | None) -> None:

@@ -1,0 +1,83 @@
+"""An answer as the rules of the ``http`` provider see it: a status, a text, and perhaps JSON with places in it."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import Any
+
+from smsbridge.http import HttpResponse
+
+_NOTHING = object()
+_LONGEST = 120
+
+
+class Answer:
+    """An answer as rules see it."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        self.status = response.status
+        self._body = response.body
+
+    @cached_property
+    def text(self) -> str:
+        """The body as text, without spaces and line ends around it; what is not UTF-8 in it is replaced."""
+        return self._body.decode("utf-8-sig", "replace").strip()
+
+    @cached_property
+    def data(self) -> Any:
+        """The body as JSON, or _NOTHING."""
+        try:
+            return json.loads(self._body.decode("utf-8-sig"))
+        except (ValueError, RecursionError):
+            return _NOTHING
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The JSON object; or the text, as its ``body``."""
+        return self.data if isinstance(self.data, dict) else {"body": self.text}
+
+    def at(self, path: str) -> tuple[Any, str]:
+        """What is at ``path``, and nothing; or _NOTHING and why there is nothing."""
+        if self.data is _NOTHING:
+            return _NOTHING, "the answer is not JSON"
+        value = self.data
+        for step in path.split("."):
+            if isinstance(value, dict) and step in value:
+                value = value[step]
+            elif isinstance(value, list) and step.isascii() and step.isdigit() and int(step) < len(value):
+                value = value[int(step)]
+            else:
+                return _NOTHING, f"the answer has no {path!r}"
+        return value, ""
+
+    def beside(self, path: str) -> str:
+        """What is there instead of ``path``, for people."""
+        if self.data is _NOTHING:
+            return f"the text is {shown(self.text)}"
+        steps = path.split(".")
+        for length in range(len(steps) - 1, 0, -1):
+            value, missing = self.at(".".join(steps[:length]))
+            if not missing:
+                return f"{'.'.join(steps[:length])!r} is {shown(value)}"
+        return f"the answer is {shown(self.data)}"
+
+    def word(self, path: str) -> str | None:
+        """The text or whole number at ``path``; None if there is none."""
+        value, _ = self.at(path)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        return value if isinstance(value, str) and value.strip() else None
+
+
+def check_path(path: str) -> str:
+    """``path`` if it can be one. Raises ValueError."""
+    if not all(path.split(".")):
+        raise ValueError("a path has steps with dots between them, such as data.0.id")
+    return path
+
+
+def shown(value: Any) -> str:
+    """``value`` for people, as JSON and not too long."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -1,0 +1,250 @@
+"""Where a placeholder of the ``http`` provider can stand, and how its value is written there.
+
+Every place encodes for itself, so that whoever decodes the request gets exactly the value back and nothing else has changed: the URL and
+headers as text, JSON and forms as the structures that they are, XML by escaping. No complaint here quotes a value.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
+
+from smsbridge.http import Headers
+
+from ._http_template import Misfit, Template, Values
+
+FORM = "application/x-www-form-urlencoded"
+_URL = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+([/?][!-~]*)?")
+_HALF_AN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_PRINTABLE = re.compile(r"[ -~]*")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_OWN_HEADERS = frozenset({"content-type", "content-length", "transfer-encoding", "connection", "host"})
+_CHARSET = re.compile(r'\s*charset\s*=\s*"?utf-8"?\s*', re.IGNORECASE)
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Parsers turn line ends and tabs into others, unless they are written like this.
+_IN_XML = {'"': "&quot;", "'": "&apos;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
+
+
+class Place(Protocol):
+    """A part of the request."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The placeholders in it."""
+        ...
+
+
+class Url:
+    """The URL: values are percent-encoded, and can stand in the path and the query."""
+
+    def __init__(self, text: str) -> None:
+        if not _URL.fullmatch(text) or "#" in text:
+            raise ValueError(
+                "not an http or https URL in ASCII, without spaces, credentials and fragment, "
+                "and with placeholders only behind the host"
+            )
+        self._template = Template.parse(text)
+        if any(_HALF_AN_ESCAPE.search(literal) for literal, _ in self._template.parts):
+            raise ValueError("a % of the text itself is written %25")
+        self.names = self._template.names
+
+    def render(self, values: Values) -> str:
+        """The URL for these values."""
+        url = self._template.render(values, lambda _name, value: quote(value, safe=""))
+        # A server would take these for directories, however they are encoded.
+        if {".", ".."} & set(urlsplit(url).path.split("/")):
+            raise Misfit("a value that is '.' or '..' in the path of a URL")
+        return url
+
+
+class HeaderLines:
+    """Headers: printable ASCII, and no spaces at the ends, because HTTP carries nothing else unchanged."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        for name in headers:
+            if not _HEADER_NAME.fullmatch(name):
+                raise ValueError("a header has a name that HTTP does not allow")
+            if name.lower() in _OWN_HEADERS:
+                raise ValueError(f"the header {name} is not for you to set (content_type is a setting of its own)")
+        self._templates = {name: Template.parse(value) for name, value in headers.items()}
+        self.names = _all(self._templates.values())
+
+    def render(self, values: Values) -> Headers:
+        """The headers for these values."""
+        lines = {name: template.render(values, _in_header) for name, template in self._templates.items()}
+        for name, line in lines.items():
+            if line != line.strip() or not _PRINTABLE.fullmatch(line):
+                raise Misfit(f"what is not printable ASCII, or has spaces at an end, in the header {name}")
+        return Headers(lines)
+
+
+def _in_header(name: str, value: str) -> str:
+    if not _PRINTABLE.fullmatch(value):
+        raise Misfit(f"a {name} with other than printable ASCII in a header")
+    return value
+
+
+class Body(Place, Protocol):
+    """What is posted."""
+
+    def render(self, values: Values) -> bytes:
+        """The body for these values."""
+        ...
+
+
+class JsonBody:
+    """JSON: each string in it is a template. Texts cannot leave their string, because the whole is written as JSON."""
+
+    def __init__(self, given: Any) -> None:
+        if isinstance(given, str):
+            try:
+                given = json.loads(given)
+            except (ValueError, RecursionError):
+                raise ValueError("not JSON; placeholders stand inside quotes (content_type says what it is)") from None
+        self._data = _compiled(given)
+        self.names = _all(_templates(self._data))
+
+    def render(self, values: Values) -> bytes:
+        """The body for these values."""
+        return json.dumps(_rendered(self._data, values), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class FormBody:
+    """A form, given as a table or as a query string: each value in it is a template."""
+
+    def __init__(self, given: Any) -> None:
+        if isinstance(given, str):
+            try:
+                fields = parse_qsl(given, keep_blank_values=True, strict_parsing=True, errors="strict")
+            except ValueError:
+                raise ValueError("not a form such as to={to}&text={text}") from None
+        elif isinstance(given, dict) and all(type(value) in (str, int) for value in given.values()):
+            fields = [(key, str(value)) for key, value in given.items()]
+        else:
+            raise ValueError("a form is a table of texts and whole numbers")
+        self._fields = [(_key(key), Template.parse(value)) for key, value in fields]
+        self.names = _all(template for _, template in self._fields)
+
+    def render(self, values: Values) -> bytes:
+        """The body for these values."""
+        return urlencode([(key, template.render(values)) for key, template in self._fields]).encode()
+
+
+class XmlBody:
+    """XML: placeholders stand in texts and attributes."""
+
+    def __init__(self, given: Any) -> None:
+        if not isinstance(given, str):
+            raise ValueError("XML is given as text")  # noqa: TRY004  # callers expect one kind of complaint
+        if "<!" in given:
+            raise ValueError("XML without comments, CDATA and DOCTYPE only: nothing can be escaped in them")
+        self._template = Template.parse(given)
+        self.names = self._template.names
+        probes = {name: f" <{name}>&\"'\r\n\té " for name in self.names}
+        try:
+            root = ET.fromstring(self.render(probes))  # noqa: S314  # the user's own template
+        except (ET.ParseError, LookupError, ValueError):
+            raise ValueError("not XML in UTF-8, or a placeholder stands in no text and no attribute") from None
+        strings = "".join(
+            f"{one.text or ''}{one.tail or ''}{''.join(one.attrib.values())}"
+            for one in root.iter()
+            if isinstance(one.tag, str)
+        )
+        for _, name in self._template.parts:
+            if name is not None and probes[name] not in strings:
+                raise ValueError(f"{{{name}}} stands neither in a text nor in an attribute")
+            strings = strings.replace(probes[name], "", 1) if name else strings
+
+    def render(self, values: Values) -> bytes:
+        """The body for these values."""
+        return self._template.render(values, _in_xml).encode()
+
+
+def _in_xml(name: str, value: str) -> str:
+    if _NOT_XML.search(value):
+        raise Misfit(f"a {name} with control characters in XML")
+    return escape(value, _IN_XML)
+
+
+class TextBody:
+    """Plain text: the text of the message and nothing else, because nothing separates fields reliably."""
+
+    def __init__(self, given: Any) -> None:
+        if given != "{text}":
+            raise ValueError("a body of type text/plain is {text} and nothing else")
+        self.names = frozenset({"text"})
+
+    def render(self, values: Values) -> bytes:
+        """The body for these values."""
+        return values["text"].encode()
+
+
+_EXACT: dict[str, Callable[[Any], Body]] = {
+    FORM: FormBody,
+    "application/json": JsonBody,
+    "application/xml": XmlBody,
+    "text/xml": XmlBody,
+    "text/plain": TextBody,
+}
+_ENDINGS: dict[str, Callable[[Any], Body]] = {"json": JsonBody, "xml": XmlBody}
+
+
+def body_kind(content_type: str) -> Callable[[Any], Body]:
+    """The kind of body that ``content_type`` names. Raises ValueError for one whose rules nobody here knows."""
+    name, semicolon, parameters = content_type.partition(";")
+    name = name.strip().lower()
+    kind = _EXACT.get(name) or _ENDINGS.get(name.rpartition("+")[2] if "+" in name else "")
+    if kind is None or not re.fullmatch(r"[\w.+-]+/[\w.+-]+", name, re.ASCII):
+        raise ValueError(f"no type whose values can be encoded: {', '.join(_EXACT)}, or one in +json or +xml")
+    if semicolon and not _CHARSET.fullmatch(parameters):
+        raise ValueError("the only parameter that a type can have is charset=utf-8")
+    return kind
+
+
+# --- inside ---------------------------------------------------------------------------------------------------------------
+
+
+def _all(templates: Any) -> frozenset[str]:
+    return frozenset(name for template in templates for name in template.names)
+
+
+def _key(text: str) -> str:
+    template = Template.parse(text)
+    if template.names:
+        raise ValueError("a placeholder stands in a value, not in the name of a field")
+    return template.render({})
+
+
+def _compiled(data: Any) -> Any:
+    """``data`` with a Template for each string."""
+    if isinstance(data, str):
+        return Template.parse(data)
+    if isinstance(data, dict):
+        return {_key(key): _compiled(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_compiled(value) for value in data]
+    if data is None or isinstance(data, bool | int) or (isinstance(data, float) and math.isfinite(data)):
+        return data
+    raise ValueError("a value in it is of a type that JSON does not have")
+
+
+def _templates(data: Any) -> Iterator[Template]:
+    if isinstance(data, Template):
+        yield data
+    elif isinstance(data, dict | list):
+        for value in data.values() if isinstance(data, dict) else data:
+            yield from _templates(value)
+
+
+def _rendered(data: Any, values: Values) -> Any:
+    if isinstance(data, Template):
+        return data.render(values)
+    if isinstance(data, dict):
+        return {key: _rendered(value, values) for key, value in data.items()}
+    return [_rendered(value, values) for value in data] if isinstance(data, list) else data

@@ -1,0 +1,266 @@
+"""What an answer means to the ``http`` provider: rules, held against it one after the other.
+
+A rule looks at the HTTP status, at a place in the JSON, at the text, or at several of these. Refusals come first, in their
+order; then the answer is accepted or, where nothing matches, what its HTTP status says. Why a rule did not match is told
+twice: in ``why`` without a word of the answer, for errors, and in ``found`` with it, for ``smsbridge doctor``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr, ValidationError, field_validator
+
+from smsbridge import errors
+from smsbridge.errors import SendError
+from smsbridge.http import HttpResponse
+
+from ._http_answer import Answer, check_path, shown
+from ._http_template import meant
+
+_KINDS: dict[str, type[SendError]] = {
+    "recipient": errors.RecipientError,
+    "content": errors.ContentError,
+    "opted-out": errors.OptedOutError,
+    "sender": errors.SenderError,
+    "authentication": errors.AuthenticationError,
+    "funds": errors.FundsError,
+    "rate-limited": errors.RateLimitedError,
+    "refused": errors.RefusedError,
+}
+_HINT = "smsbridge doctor --answer explains it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One rule held against an answer. ``why`` quotes nothing of the answer; ``found`` does, and what was wanted."""
+
+    rule: str
+    matched: bool
+    why: str
+    found: str
+    groups: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What an answer means: the id under which the text was accepted, or the error; and how that came about."""
+
+    looks: tuple[Look, ...] = ()
+    id: str | None = None
+    error: SendError | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+class Rule(BaseModel):
+    """When an answer is accepted. All that is given has to hold; see the manual for what each key means."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    group_names: ClassVar[tuple[str, ...]] = ("id",)
+
+    status: tuple[StrictInt, ...] = ()
+    path: StrictStr | None = None
+    equals: tuple[Any, ...] = ()
+    matches: re.Pattern[str] | None = None
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """A rule of this class. Raises ValueError that says what is wrong, and quotes no value."""
+        for key in data:
+            if key not in cls.model_fields:
+                raise ValueError(f"there is no key {key!r} in a rule; {meant(key, tuple(cls.model_fields))}")
+        try:
+            rule = cls(**data)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            problem = f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"
+        else:
+            rule.check()
+            return rule
+        raise ValueError(problem)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The named groups of ``matches``."""
+        return tuple(self.matches.groupindex) if self.matches else ()
+
+    @field_validator("status", "equals", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return value if isinstance(value, list | tuple) else [value]
+
+    @field_validator("equals")
+    @classmethod
+    def _plain(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not all(value is None or isinstance(value, str | bool | int | float) for value in values):
+            raise ValueError("should be texts, numbers, true or false")
+        return values
+
+    @field_validator("matches", mode="before")
+    @classmethod
+    def _regular(cls, value: Any) -> Any:
+        try:
+            return re.compile(value) if isinstance(value, str) else value
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error.msg} at position {error.pos}") from None
+
+    @field_validator("path", "code", "detail", check_fields=False)
+    @classmethod
+    def _path(cls, value: str | None) -> str | None:
+        return value if value is None else check_path(value)
+
+    def check(self) -> None:
+        """Raise ValueError if the parts do not go together."""
+        if not (self.status or self.path or self.matches):
+            raise ValueError("a rule needs a status, a path or matches: without any it would always hold")
+        if self.equals and self.path is None:
+            raise ValueError("equals needs a path")
+        for name in self.groups:
+            if name not in self.group_names:
+                raise ValueError(f"matches: there is no use for the group {name!r}; {meant(name, self.group_names)}")
+        if not all(map(self.allows, self.status)):
+            raise ValueError("status: only 200 to 299 can mean that a text was accepted")
+
+    def allows(self, status: int) -> bool:
+        """Whether the rule can hold for that HTTP status, unless it says otherwise."""
+        return 200 <= status <= 299
+
+    _usual: ClassVar[str] = "200 to 299"
+
+    def look(self, name: str, answer: Answer) -> Look:
+        """Hold the rule against ``answer``."""
+        if not (answer.status in self.status if self.status else self.allows(answer.status)):
+            wanted = " or ".join(map(str, self.status)) or self._usual
+            return Look(rule=name, matched=False, why=f"HTTP {answer.status} is not {wanted}", found="")
+        if self.path is None and self.matches is None:
+            return Look(rule=name, matched=True, why="", found=f"HTTP {answer.status}")
+        value: Any = answer.text
+        if self.path is not None:
+            value, missing = answer.at(self.path)
+            if missing:
+                return Look(rule=name, matched=False, why=missing, found=answer.beside(self.path))
+        what = "the text" if self.path is None else repr(self.path)
+        why, groups = self._compare(value, what)
+        found = f"{what} is {shown(value)}{self._wanted() if why else ''}"
+        return Look(rule=name, matched=not why, why=why, found=found, groups=groups)
+
+    def _wanted(self) -> str:
+        words = [" or ".join(map(shown, self.equals))] if self.equals else []
+        words += [f"a match of {self.matches.pattern}"] if self.matches else []
+        return f", wanted: {' and '.join(words)}" if words else ""
+
+    def _compare(self, value: Any, what: str) -> tuple[str, dict[str, str]]:
+        if self.equals and not any(_same(value, one) for one in self.equals):
+            return f"{what} is none of the values in 'equals'", {}
+        if self.matches is not None:
+            plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+            match = self.matches.search(str(value)) if plain else None
+            if match is None:
+                return f"{what} does not match the regular expression", {}
+            return "", {name: group for name, group in match.groupdict().items() if group}
+        if not self.equals and not value:
+            return f"{what} is empty, zero, false or null", {}
+        return "", {}
+
+
+class Refusal(Rule):
+    """When an answer refuses the text, and as which error."""
+
+    group_names: ClassVar[tuple[str, ...]] = ("code", "detail")
+    _usual: ClassVar[str] = "200 to 299 or 400 to 499"
+
+    error: StrictStr = "refused"
+    reason: StrictStr | None = None
+    code: StrictStr | None = None
+    detail: StrictStr | None = None
+
+    @field_validator("error")
+    @classmethod
+    def _kind(cls, value: str) -> str:
+        if value not in _KINDS:
+            raise ValueError(f"should be one of {', '.join(_KINDS)}")
+        return value
+
+    @classmethod
+    def read_all(cls, tables: Sequence[Mapping[str, Any]]) -> Iterator[Refusal]:
+        """One refusal of each table. Raises ValueError that counts them from 1."""
+        for number, table in enumerate(tables, 1):
+            try:
+                yield cls.read(table)
+            except ValueError as error:
+                problem = f"rule {number}: {error}"
+                raise ValueError(problem) from None
+
+    def allows(self, status: int) -> bool:
+        # After a 5xx nothing is certain, unless the user knows that status of that vendor.
+        return bool(self.status) or 200 <= status <= 299 or 400 <= status <= 499
+
+    def to_error(self, look: Look, answer: Answer, response: HttpResponse) -> SendError:
+        """The error that the refusal is."""
+        found = {
+            name: look.groups.get(name) or (answer.word(path) if path else None)
+            for name, path in (("code", self.code), ("detail", self.detail))
+        }
+        return response.error(
+            _KINDS[self.error],
+            code=found["code"],
+            reason=self.reason,
+            detail=found["detail"] or f"{look.rule} holds",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """All rules of a gateway. ``id`` is a path; without one, the group ``id`` of what ``accept`` matches."""
+
+    accept: Rule
+    id: str | None
+    refuse: tuple[Refusal, ...] = ()
+
+    def judge(self, response: HttpResponse) -> Verdict:
+        """What ``response`` means."""
+        if not response.complete:
+            return Verdict(error=response.error(detail="the answer was cut off or too large"))
+        answer = Answer(response)
+        looks: list[Look] = []
+        for number, refusal in enumerate(self.refuse, 1):
+            look = refusal.look(f"refuse_if {number}", answer)
+            looks.append(look)
+            if look.matched:
+                return Verdict(looks=tuple(looks), error=refusal.to_error(look, answer, response))
+        look = self.accept.look("accept_if", answer)
+        looks.append(look)
+        if look.matched:
+            found, of_id = self._id(look, answer)
+            looks.append(of_id)
+            if found is not None:
+                return Verdict(looks=tuple(looks), id=found, raw=answer.raw)
+            error = response.error(detail=f"accept_if holds, but without an id: {of_id.why} ({_HINT})")
+        elif response.ok:
+            others = " and nothing in refuse_if holds" if self.refuse else ""
+            error = response.error(detail=f"accept_if does not hold: {look.why}{others} ({_HINT})")
+        else:
+            error = response.error()
+        return Verdict(looks=tuple(looks), error=error)
+
+    def _id(self, look: Look, answer: Answer) -> tuple[str | None, Look]:
+        if self.id is None:
+            word = look.groups.get("id", "").strip() or None
+            why = "" if word else "the group 'id' of what accept_if matches is empty"
+            return word, Look(rule="id", matched=word is not None, why=why, found=f"the group 'id' is {shown(word)}")
+        word = answer.word(self.id)
+        value, why = answer.at(self.id)
+        found = answer.beside(self.id) if why else f"{self.id!r} is {shown(value)}"
+        if word is None and not why:
+            why = f"{self.id!r} is neither text nor a whole number"
+        return word, Look(rule="id", matched=word is not None, why=why, found=found)
+
+
+def _same(value: Any, wanted: Any) -> bool:
+    """JSON's idea of equal: the text 1 is not the number 1, and true is neither."""
+    if isinstance(value, bool) or isinstance(wanted, bool):
+        return value is wanted
+    return type(value) in (int, float, str, type(None)) and bool(value == wanted)

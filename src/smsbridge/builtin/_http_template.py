@@ -1,0 +1,72 @@
+"""Texts with placeholders, for the ``http`` provider: written as for ``str.format``, but with known names and no formats."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+PLACEHOLDERS = (
+    "to",
+    "digits",
+    "text",
+    "sender",
+    "reference",
+    "purpose",
+    "entity_id",
+    "template_id",
+    "token",
+    "username",
+    "password",
+    "basic",
+)
+Values = Mapping[str, str]
+Encode = Callable[[str, str], str]
+"""Turns a placeholder's name and value into what is written; raises Misfit."""
+
+_WORD = re.compile(r"[A-Za-z_]{1,20}")
+
+
+class Misfit(ValueError):
+    """A value that cannot be written where its placeholder stands."""
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """``did you mean ...?``, or what there is."""
+    there = list(known)
+    close = get_close_matches(name, there, 1)
+    return f"did you mean {close[0]!r}?" if close else f"have {', '.join(there)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Text with placeholders: each part is literal text and the name of the placeholder after it (or none)."""
+
+    parts: tuple[tuple[str, str | None], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Template:
+        """Raises ValueError for unknown placeholders and for braces that are none."""
+        parts = []
+        for literal, name, form, conversion in string.Formatter().parse(text):
+            if name is not None and name not in PLACEHOLDERS:
+                if not _WORD.fullmatch(name):
+                    raise ValueError("a brace begins no placeholder; write a brace of the text itself as {{ or }}")
+                raise ValueError(f"there is no placeholder {{{name}}}; {meant(name, PLACEHOLDERS)}")
+            if form or conversion:
+                raise ValueError(f"{{{name}}} has a format; a placeholder is a name alone")
+            parts.append((literal, name))
+        return cls(tuple(parts))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The placeholders in it."""
+        return frozenset(name for _, name in self.parts if name is not None)
+
+    def render(self, values: Values, encode: Encode = lambda _name, value: value) -> str:
+        """The text with ``values`` in it."""
+        return "".join(
+            literal if name is None else literal + encode(name, values[name]) for literal, name in self.parts
+        )

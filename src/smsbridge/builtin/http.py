@@ -1,0 +1,290 @@
+"""A provider without code: any gateway with an HTTP API, described by settings or by one TOML file."""
+
+from __future__ import annotations
+
+import base64
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, PrivateAttr, SecretStr
+
+from smsbridge.environment import variable
+from smsbridge.errors import ConfigurationError
+from smsbridge.hookspecs import hookimpl
+from smsbridge.http import Flow, HttpRequest, HttpResponse
+from smsbridge.messages import Dlt, Message, Purpose, SentMessage, Status
+from smsbridge.provider import SmsProvider
+
+from ._http_answer import check_path
+from ._http_places import Body, HeaderLines, Url, body_kind
+from ._http_rules import Refusal, Rule, Rules, Verdict
+from ._http_template import PLACEHOLDERS, Misfit, meant
+
+_SECRETS = ("token", "username", "password")
+_OF_MESSAGE = {"sender": "a sender", "entity_id": "a DLT entity id", "template_id": "a DLT template id"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Gateway:
+    """The settings, understood."""
+
+    method: str
+    url: Url
+    headers: HeaderLines
+    content_type: str
+    body: Body | None
+    rules: Rules
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every placeholder that is used."""
+        return self.url.names | self.headers.names | (self.body.names if self.body else frozenset())
+
+    def request(self, values: Mapping[str, str]) -> HttpRequest:
+        """The request with ``values`` in it. Raises Misfit."""
+        headers = dict(self.headers.render(values))
+        if self.body is not None:
+            plain = self.content_type.strip().lower() == "text/plain"
+            headers["content-type"] = f"{self.content_type}; charset=utf-8" if plain else self.content_type
+        return HttpRequest(
+            method=self.method,
+            url=self.url.render(values),
+            headers=headers,
+            body=self.body.render(values) if self.body else b"",
+            sends=True,
+        )
+
+
+class HttpProvider(SmsProvider):
+    """Sends through any gateway with an HTTP API: the settings say what to ask, and how to understand the answer.
+
+    All of them can stand in one TOML file, named by ``file``; environment variables win over it. URL, headers and body may
+    hold placeholders: {to} (E.164), {digits} (without the +), {text}, {sender}, {reference}, {purpose}, {entity_id},
+    {template_id}, {token}, {username}, {password}, and {basic} for the header Authorization. Each value is encoded for the
+    place where it stands. ``smsbridge doctor --answer`` explains what the rules make of an answer.
+    """
+
+    name = "http"
+    supports = frozenset({"sender", "dlt"})
+    """The most that there can be: a message is refused if a field of it has no placeholder."""
+
+    file: Path | None = Field(
+        default=None, description="TOML file with the other settings, in lower case. Variables win over it."
+    )
+    method: Literal["POST", "GET", "PUT", "PATCH"] = "POST"
+    url: str = Field(default="", repr=False, description="With placeholders in its path or query, if need be.")
+    headers: dict[str, str] = Field(default={}, repr=False, description="Placeholders can stand in the values.")
+    content_type: str = Field(
+        default="application/json",
+        description="Of the body: JSON, form, XML or text/plain; says how values are encoded.",
+    )
+    # Hidden like a secret, because credentials may be written into it by hand.
+    body: SecretStr | dict[str, Any] | list[Any] | None = Field(
+        default=None, repr=False, description="A template: a text, or a table for JSON and forms."
+    )
+    token: SecretStr | None = None
+    username: SecretStr | None = None
+    password: SecretStr | None = None
+    sender: str | None = Field(default=None, description="For messages without a sender of their own.")
+    entity_id: str | None = Field(default=None, description="DLT entity id, for messages without one.")
+    template_id: str | None = Field(default=None, description="DLT template id, for messages without one.")
+    purposes: dict[Purpose, str] = Field(
+        default={}, description="The gateway's word for each purpose: otp, transactional, service, promotional."
+    )
+    accept_if: dict[str, Any] = Field(default={}, description="Rule for an answer that accepts. Required.")
+    refuse_if: list[dict[str, Any]] = Field(default=[], description="Rules for answers that refuse, as JSON.")
+    id: str | None = Field(
+        default=None, description="Path of the id in the answer, unless accept_if matches it as (?P<id>...)."
+    )
+
+    _gateway: _Gateway = PrivateAttr()
+
+    def __init__(self, **settings: Any) -> None:
+        filed: dict[str, Any] = {}
+        problem: str | None = None
+        account = settings.get("account") or self.name
+        try:
+            filed = _read_file(settings.get("file"), variable(account, "file"))
+            super().__init__(**{**filed, **settings})
+            self._gateway = _understand(self)
+        except ConfigurationError as error:
+            problem = str(error)
+            for name in filed.keys() - settings.keys():
+                problem = problem.replace(f"{variable(account, name)} ", f"{name} in {settings['file']} ")
+        filed.clear()  # the frame of a traceback should hold no token
+        settings.clear()
+        if problem is not None:
+            raise ConfigurationError(problem)
+
+    def check(self, message: Message, *, verification: bool = False) -> None:
+        super().check(message, verification=verification)
+        values, places = self._values(message), self._gateway.names
+        for name, what in _OF_MESSAGE.items():
+            asked = getattr(message if name == "sender" else message.dlt, name, None)
+            if asked is not None and name not in places:
+                raise self.unsupported(f"{what}, as no setting has a place for {{{name}}}")
+            if name in places and name not in values:
+                raise self.unsupported(f"a message without {what}, as {variable(self.account, name)} is not set either")
+
+    def send(self, message: Message) -> Flow[SentMessage]:
+        response = yield from self._request(message)
+        verdict = self.explain(response)
+        if verdict.id is None:
+            raise verdict.error or response.error()
+        return self.accepted(message, id=verdict.id, status=Status.QUEUED, raw=verdict.raw)
+
+    def explain(self, response: HttpResponse) -> Verdict:
+        """What the rules make of an answer, one by one."""
+        return self._gateway.rules.judge(response)
+
+    def secrets(self) -> list[str]:
+        basic = self._credentials().get("basic")
+        return [*super().secrets(), *([basic] if basic else [])]
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _request(self, message: Message) -> HttpRequest:
+        try:
+            return self._gateway.request(self._values(message))
+        except Misfit as misfit:
+            problem = str(misfit)
+        raise self.unsupported(problem)
+
+    def _credentials(self) -> dict[str, str]:
+        found = {name: value.get_secret_value() for name in _SECRETS if (value := getattr(self, name)) is not None}
+        if "username" in found and "password" in found:
+            found["basic"] = base64.b64encode(f"{found['username']}:{found['password']}".encode()).decode()
+        return found
+
+    def _defaults(self) -> dict[str, str]:
+        """The values that come from the settings."""
+        found = {name: value for name in _OF_MESSAGE if (value := getattr(self, name)) is not None}
+        return {**found, **self._credentials()}
+
+    def _values(self, message: Message) -> dict[str, str]:
+        """The value of each placeholder; those without one are not there."""
+        dlt = message.dlt or Dlt()
+        own = {
+            "to": message.to,
+            "digits": message.to.removeprefix("+"),
+            "text": message.text,
+            "reference": message.reference,
+            "purpose": self.purposes.get(message.purpose, message.purpose.value),
+            "sender": message.sender,
+            "entity_id": dlt.entity_id,
+            "template_id": dlt.template_id,
+        }
+        return {**self._defaults(), **{name: value for name, value in own.items() if value is not None}}
+
+
+# --- the file -------------------------------------------------------------------------------------------------------------
+
+
+def _read_file(path: Any, label: str) -> dict[str, Any]:
+    """The settings in the TOML file at ``path``, if there is one. Raises ConfigurationError that quotes nothing of it."""
+    if not path:
+        return {}
+    problem = f"{label} does not name a file that can be read"
+    try:
+        data = tomllib.loads(Path(path).read_text("utf-8-sig"))
+    except (OSError, TypeError):
+        pass
+    except tomllib.TOMLDecodeError as error:
+        problem = f"{path} is not TOML: {error}"
+    except ValueError:
+        problem = f"{path} is not UTF-8"
+    else:
+        known = tuple(name for name in HttpProvider.model_fields if name not in ("file", "account"))
+        unknown = [name for name in data if name not in known]
+        if not unknown:
+            return data
+        problem = f"{path}: there is no setting {unknown[0]!r}; {meant(unknown[0], known)}"
+        data.clear()
+    raise ConfigurationError(f"provider {HttpProvider.name}: {problem}")
+
+
+# --- the settings, understood ---------------------------------------------------------------------------------------------
+
+
+def _understand(provider: HttpProvider) -> _Gateway:
+    """Raises ConfigurationError that names every setting which is missing or wrong."""
+    body = provider.body.get_secret_value() if isinstance(provider.body, SecretStr) else provider.body
+    found: dict[str, Any] = {}
+    readers: dict[str, Callable[[], Any]] = {
+        "url": lambda: Url(provider.url),
+        "headers": lambda: HeaderLines(provider.headers),
+        "content_type": lambda: body_kind(provider.content_type),
+        "body": lambda: found["content_type"](body) if body is not None and "content_type" in found else None,
+        "accept_if": lambda: Rule.read(provider.accept_if),
+        "refuse_if": lambda: tuple(Refusal.read_all(provider.refuse_if)),
+        "id": lambda: provider.id and check_path(provider.id),
+    }
+    problems = [f"{name} is missing" for name in ("url", "accept_if") if not getattr(provider, name)]
+    for name, read in readers.items():
+        if f"{name} is missing" in problems:
+            continue
+        try:
+            found[name] = read()
+        except ValueError as error:
+            problems.append(f"{name} is wrong: {error}")
+    if not problems:
+        gateway = _Gateway(
+            method=provider.method,
+            url=found["url"],
+            headers=found["headers"],
+            content_type=provider.content_type,
+            body=found["body"],
+            rules=Rules(accept=found["accept_if"], id=found["id"], refuse=found["refuse_if"]),
+        )
+        problems += _mismatches(provider, gateway)
+        if not problems:
+            return gateway
+    words = "; ".join(
+        f"{variable(provider.account, name)} {rest}" for name, rest in (one.split(" ", 1) for one in problems)
+    )
+    raise ConfigurationError(f"provider {provider.name}: {words}")
+
+
+def _mismatches(provider: HttpProvider, gateway: _Gateway) -> Iterator[str]:
+    """What is right by itself, but not together."""
+    places, rules = gateway.names, gateway.rules
+    known = provider._defaults()  # noqa: SLF001  # of this module
+    if provider.method == "GET" and gateway.body is not None:
+        yield "body is wrong: a GET has none; put the placeholders into the URL"
+    for needed in (("text",), ("to", "digits")):
+        if places.isdisjoint(needed):
+            words = " or ".join(f"{{{one}}}" for one in needed)
+            yield f"url is wrong: {words} stands neither in it nor in headers or body"
+    if provider.purposes and ("purpose" not in places or len(provider.purposes) < len(Purpose)):
+        yield f"purposes is wrong: it has to name {', '.join(Purpose)}, and {{purpose}} has to be used"
+    if (rules.id is None) == ("id" not in rules.accept.groups):
+        yield "id is wrong: give either a path, or a group (?P<id>...) in what accept_if matches"
+    yield from _unplaced(places, known)
+    for word in {*provider.purposes.values(), "purpose"}:
+        try:
+            gateway.request({**dict.fromkeys(PLACEHOLDERS, "x"), **known, "purpose": word})
+        except Misfit as misfit:
+            yield f"* is wrong: no request can have {misfit}"
+            return
+
+
+def _unplaced(places: frozenset[str], known: Mapping[str, str]) -> Iterator[str]:
+    """Placeholders without their setting, and settings without their placeholder."""
+    for name in (*_SECRETS, *_OF_MESSAGE):
+        if name in _SECRETS and name in places and name not in known:
+            yield f"{name} is missing, and {{{name}}} is used"
+        in_basic = name in ("username", "password") and "basic" in places
+        if name in known and name not in places and not in_basic:
+            yield f"{name} is wrong: it is set, but {{{name}}} is not used"
+    if "basic" in places and "basic" not in known:
+        yield "username is wrong: {basic} needs it and the password"
+    if "basic" in places and ":" in known.get("username", ""):
+        yield "username is wrong: with a colon in it, {basic} would be another name and password"
+
+
+@hookimpl
+def smsbridge_providers() -> list[type[SmsProvider]]:
+    return [HttpProvider]
