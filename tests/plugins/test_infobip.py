@@ -552,15 +552,18 @@ def test_rows_without_our_ids_are_told_apart_by_their_numbers():
     assert [result.sent.id for result in send_many(MANY, answer)] == ["vendor-0", "vendor-1", "vendor-2"]
 
 
-def test_two_texts_to_one_number_without_our_ids_are_uncertain():
+@pytest.mark.parametrize("rows", [1, 2])
+def test_two_texts_to_one_number_without_our_ids_are_uncertain(rows):
     twins = [message(reference="a"), message(reference="b")]
-    answer = accepted(row("vendor-1"), row("vendor-2"))
+    answer = accepted(*(row(f"vendor-{n}") for n in range(rows)))
     assert all(isinstance(result.error, UncertainError) for result in send_many(twins, answer))
 
 
-def test_two_texts_with_one_reference_are_uncertain():
-    answer = accepted(row(), row(group=5, status=23, name="REJECTED_DUPLICATE_MESSAGE_ID"))
-    assert all(isinstance(result.error, UncertainError) for result in send_many([message(), message()], answer))
+@pytest.mark.parametrize("rows", [1, 2])
+def test_two_texts_with_one_reference_are_uncertain(rows):
+    both = [row(), row(group=5, status=23, name="REJECTED_DUPLICATE_MESSAGE_ID")]
+    results = send_many([message(), message()], accepted(*both[:rows]))
+    assert all(isinstance(result.error, UncertainError) for result in results)
 
 
 @given(st.permutations(range(3)), st.sets(st.sampled_from(range(3))))
