@@ -453,6 +453,14 @@ def test_a_body_that_nothing_covers_is_refused(validator, content_type):
     assert not believed(HttpRequest(method="POST", url=url, headers=proof, body=b'{"MessageSid":"SM1"}'))
 
 
+@pytest.mark.parametrize("query", ["?bodySHA256=%ff", "?%ff=1", "?bodySHA256=", "?x=1&bodySHA256=abc"])
+def test_a_hash_that_is_none_is_a_wrong_signature_and_nothing_else(validator, query):
+    url = f"https://app.example/sms{query}"
+    proof = {"content-type": "application/json", "x-twilio-signature": validator.compute_signature(url, {})}
+    with pytest.raises(SignatureError):
+        TWILIO.verify(HttpRequest(method="POST", url=url, headers=proof, body=b"{}"))
+
+
 def test_fields_in_another_order_are_the_same_form(validator):
     """What is signed is sorted, so an order that a proxy has changed does no harm."""
     params = [("MessageSid", SID), ("Body", "hello"), ("From", NUMBER)]

@@ -14,7 +14,6 @@ from urllib.parse import urldefrag
 
 from smsbridge.errors import (
     NotFoundError,
-    PayloadError,
     QueryError,
     RefusedError,
     SenderError,
@@ -125,7 +124,9 @@ class TwilioProvider(TwilioSettings):
 
     def status(self, sent: SentMessage) -> Flow[DeliveryReport]:
         data = yield from self._ask(self._get(self._account_url("Messages", _known(sent.id))))
-        return self._report(
+        return webhooks.report(
+            account=self.account,
+            provider=self.name,
             id=sent.id,
             to=parsing.text(data.get("to")) or sent.to,
             word=parsing.text(data.get("status")),
@@ -203,54 +204,11 @@ class TwilioProvider(TwilioSettings):
         webhooks.check_signature(webhook, token=self.auth_token, shared_key=self.webhook_shared_key)
 
     def parse(self, webhook: HttpRequest) -> list[Event]:
-        fields = webhooks.fields(webhook)
-        id = parsing.sid(fields.get("MessageSid") or fields.get("SmsSid"))  # noqa: A001
-        word = fields.get("MessageStatus") or fields.get("SmsStatus") or ("received" if "Body" in fields else "")
-        if id and word in vocabulary.INBOUND and fields.get("From"):
-            return [self._inbound(id, fields)]
-        if not id or not word or word in vocabulary.INBOUND:
-            raise PayloadError("the webhook is neither a delivery report nor a text")
-        return [
-            self._report(
-                id=id,
-                to=fields.get("To", ""),
-                word=word,
-                code=parsing.error_code(fields.get("ErrorCode")),
-                reference=dict(webhook.query).get(webhooks.REFERENCE, ""),
-                raw=fields,
-            )
-        ]
+        return [webhooks.event(webhook, account=self.account, provider=self.name)]
 
     def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
         """An empty TwiML document for a text, which says *no reply*; nothing for a report."""
         return _TWIML if any(isinstance(event, InboundMessage) for event in events) else HttpResponse(status=204)
-
-    def _report(self, *, id: str, word: str, code: str, **given: Any) -> DeliveryReport:
-        status = vocabulary.status(word, code)
-        meaning = vocabulary.CODES.get(code) if word in vocabulary.FAILING else None
-        return DeliveryReport(
-            account=self.account,
-            provider=self.name,
-            id=id,
-            status=status,
-            final=status.final,
-            code=code or None,
-            reason=meaning and meaning.reason,
-            key="/".join(part for part in (id, word, code) if part),
-            **given,
-        )
-
-    def _inbound(self, id: str, fields: Mapping[str, str]) -> InboundMessage:
-        return InboundMessage(
-            account=self.account,
-            provider=self.name,
-            id=id,
-            sender=fields["From"],
-            to=fields.get("To", ""),
-            text=fields.get("Body", ""),
-            key=id,
-            raw=fields,
-        )
 
 
 def _failure(response: HttpResponse, data: Mapping[str, Any]) -> SendError:

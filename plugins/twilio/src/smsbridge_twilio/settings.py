@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Mapping
 from typing import Any, Literal, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -92,12 +92,12 @@ class TwilioSettings(SmsProvider):
         return self
 
     def _account_url(self, *path: str) -> str:
-        return f"{self.base_url}/2010-04-01/Accounts/{self.account_sid}/{_path(path)}.json"
+        return f"{self.base_url}/2010-04-01/Accounts/{self.account_sid}/{'/'.join(path)}.json"
 
     def _verify_url(self, *path: str) -> str:
         if self.verify_service_sid is None:
             raise self.unsupported("one-time codes without the setting VERIFY_SERVICE_SID")
-        return f"{self.verify_base_url}/v2/Services/{self.verify_service_sid}/{_path(path)}"
+        return f"{self.verify_base_url}/v2/Services/{self.verify_service_sid}/{'/'.join(path)}"
 
     def _get(self, url: str) -> HttpRequest:
         return HttpRequest.get(url, headers=self._headers())
@@ -113,10 +113,6 @@ class TwilioSettings(SmsProvider):
             "accept": "application/json",
             "authorization": f"Basic {base64.b64encode(credentials.encode()).decode()}",
         }
-
-
-def _path(parts: tuple[str, ...]) -> str:
-    return "/".join(quote(part, safe="") for part in parts)
 
 
 def _is_url(value: str) -> bool:

@@ -12,12 +12,15 @@ import hmac
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 from pydantic import SecretStr
 
 from smsbridge.errors import PayloadError, SignatureError
 from smsbridge.http import HttpRequest
+from smsbridge.messages import DeliveryReport, Event, InboundMessage
+
+from . import parsing, vocabulary
 
 FORM = "application/x-www-form-urlencoded"
 REFERENCE = "reference"
@@ -70,7 +73,7 @@ def _covered_parameters(webhook: HttpRequest) -> bytes:
         parts = (part.partition(b"=") for part in webhook.body.replace(b"+", b" ").split(b"&"))
         pairs = {(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in parts}
         return b"".join(name + value for name, value in sorted(pairs))
-    expected = dict(webhook.query).get("bodySHA256", "")
+    expected = dict(parse_qsl(urlsplit(webhook.url).query)).get("bodySHA256", "")
     if not hmac.compare_digest(hashlib.sha256(webhook.body).hexdigest().encode(), expected.encode()):
         raise SignatureError("the webhook's body does not have the hash that its URL says")
     return b""
@@ -86,8 +89,53 @@ def _spellings(url: str) -> Iterator[str]:
         yield url.replace(f"//{bare}", f"//{bare}:{_PORTS[parts.scheme]}", 1)
 
 
-def fields(webhook: HttpRequest) -> dict[str, str]:
-    """The parameters that a webhook brings, from its form or, without a body, from its query."""
+def event(webhook: HttpRequest, *, account: str, provider: str) -> Event:
+    """The event that a webhook brings. Raises PayloadError for what is neither a report nor a text."""
+    fields = _fields(webhook)
+    id = parsing.sid(fields.get("MessageSid") or fields.get("SmsSid"))  # noqa: A001
+    word = fields.get("MessageStatus") or fields.get("SmsStatus") or ("received" if "Body" in fields else "")
+    if id and word in vocabulary.INBOUND and fields.get("From"):
+        return InboundMessage(
+            account=account,
+            provider=provider,
+            id=id,
+            sender=fields["From"],
+            to=fields.get("To", ""),
+            text=fields.get("Body", ""),
+            key=id,
+            raw=fields,
+        )
+    if not id or not word or word in vocabulary.INBOUND:
+        raise PayloadError("the webhook is neither a delivery report nor a text")
+    return report(
+        account=account,
+        provider=provider,
+        id=id,
+        to=fields.get("To", ""),
+        word=word,
+        code=parsing.error_code(fields.get("ErrorCode")),
+        reference=dict(webhook.query).get(REFERENCE, ""),
+        raw=fields,
+    )
+
+
+def report(*, id: str, word: str, code: str, **given: Any) -> DeliveryReport:
+    """The delivery report that a status is, pushed or pulled, with the error code that came with it."""
+    status = vocabulary.status(word, code)
+    meaning = vocabulary.CODES.get(code) if word in vocabulary.FAILING else None
+    return DeliveryReport(
+        id=id,
+        status=status,
+        final=status.final,
+        code=code or None,
+        reason=meaning and meaning.reason,
+        key="/".join(part for part in (id, word, code) if part),
+        **given,
+    )
+
+
+def _fields(webhook: HttpRequest) -> dict[str, str]:
+    """The parameters of a webhook, from its form or, without a body, from its query."""
     if webhook.body and webhook.content_type != FORM:
         raise PayloadError("the webhook's body is not a form")
     return dict(webhook.form() if webhook.body else webhook.query)
