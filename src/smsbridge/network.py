@@ -280,9 +280,9 @@ class _Wire(asyncio.Protocol):
         self.ended = True
         self._wake()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self.ended = True
-        self.error = error
+        self.error = exc
         self._wake()
 
     def take(self) -> bytes:
