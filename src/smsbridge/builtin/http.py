@@ -6,10 +6,11 @@ import base64
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, PrivateAttr, SecretStr
+from pydantic import Field, SecretStr
 
 from smsbridge.environment import variable
 from smsbridge.errors import ConfigurationError
@@ -45,6 +46,13 @@ class _Gateway:
 
     def request(self, values: Mapping[str, str]) -> HttpRequest:
         """The request with ``values`` in it. Raises Misfit."""
+        try:
+            return self._request(values)
+        except UnicodeEncodeError:
+            problem = "half a character (a lone surrogate)"
+        raise Misfit(problem)
+
+    def _request(self, values: Mapping[str, str]) -> HttpRequest:
         headers = dict(self.headers.render(values))
         if self.body is not None:
             plain = self.content_type.strip().lower() == "text/plain"
@@ -100,8 +108,6 @@ class HttpProvider(SmsProvider):
         default=None, description="Path of the id in the answer, unless accept_if matches it as (?P<id>...)."
     )
 
-    _gateway: _Gateway = PrivateAttr()
-
     def __init__(self, **settings: Any) -> None:
         filed: dict[str, Any] = {}
         problem: str | None = None
@@ -109,7 +115,7 @@ class HttpProvider(SmsProvider):
         try:
             filed = _read_file(settings.get("file"), variable(account, "file"))
             super().__init__(**{**filed, **settings})
-            self._gateway = _understand(self)
+            _ = self._gateway  # understands the settings, or says what is wrong with them
         except ConfigurationError as error:
             problem = str(error)
             for name in filed.keys() - settings.keys():
@@ -146,6 +152,10 @@ class HttpProvider(SmsProvider):
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
+    @cached_property
+    def _gateway(self) -> _Gateway:
+        return _understand(self)
+
     def _request(self, message: Message) -> HttpRequest:
         try:
             return self._gateway.request(self._values(message))
@@ -156,7 +166,8 @@ class HttpProvider(SmsProvider):
     def _credentials(self) -> dict[str, str]:
         found = {name: value.get_secret_value() for name in _SECRETS if (value := getattr(self, name)) is not None}
         if "username" in found and "password" in found:
-            found["basic"] = base64.b64encode(f"{found['username']}:{found['password']}".encode()).decode()
+            pair = f"{found['username']}:{found['password']}"
+            found["basic"] = base64.b64encode(pair.encode("utf-8", "surrogateescape")).decode()
         return found
 
     def _defaults(self) -> dict[str, str]:
