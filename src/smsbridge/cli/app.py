@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": "Have one-time codes sent, and check them.",
     "providers": "List the installed providers and what they can do.",
     "doctor": "Explain the configuration, and what is wrong with it.",
+    "new": "Make a plugin for another provider.",
 }
 """Each command with its short help; the command ``name`` lives in the module of that name."""
 

@@ -1,0 +1,230 @@
+"""``smsbridge new``: the beginning of a provider plugin, complete and passing the contract kit."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from string import Template
+from typing import Any
+from uuid import uuid4
+
+import click
+
+from .exits import Exit
+from .output import Output
+from .session import json_option
+
+TEMPLATE = Path(__file__).with_name("template")
+"""The project, one file ``path.tmpl`` for each of its files. In a path, ``NAME`` is the provider's name."""
+
+_NAME = re.compile(r"[a-z0-9]{1,30}", re.ASCII)
+_QUESTIONS = {
+    "title": "What people call the vendor",
+    "base_url": "Where its API begins",
+    "auth": "Its credentials",
+    "body": "How it wants a request",
+    "batch": "Can one request hold many texts",
+    "webhooks": "Does it report by webhooks",
+}
+
+
+def _matching(pattern: str, rule: str) -> Callable[[str], str]:
+    """The type of an option whose text goes into the project's files as it is: it may hold no quote and no line end."""
+
+    def convert(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise click.BadParameter(rule)
+        return value
+
+    return convert
+
+
+_title = _matching(r"[^\W_]([\w .,&+'()/-]{0,58}[\w.)+])?", "letters, digits, spaces and . , & + ' ( ) / -, at most 60")
+_url = _matching(
+    r"(?i:https://[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._~/-]*)?)", "has to be https://host/path, without ? and #"
+)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--directory", metavar="DIR", help="Where to make it: new, or empty. Default: smsbridge-NAME.")
+@click.option(
+    "--title", metavar="TEXT", type=_title, help='What people call the vendor, such as "Acme SMS". Default: NAME.'
+)
+@click.option(
+    "--base-url", metavar="URL", type=_url, help="Where the vendor's API begins. Default: https://api.NAME.example."
+)
+@click.option(
+    "--auth",
+    type=click.Choice(["bearer", "basic", "header", "query"]),
+    default="bearer",
+    show_default=True,
+    help="Credentials: a bearer token, user name and password, or a token in a header or in the URL.",
+)
+@click.option(
+    "--format",
+    "body",
+    type=click.Choice(["json", "form"]),
+    default="json",
+    show_default=True,
+    help="How the vendor wants a request.",
+)
+@click.option("--batch/--no-batch", help="Whether one request can hold many texts.")
+@click.option("--webhooks/--no-webhooks", help="Whether the vendor reports by webhooks.")
+@click.option("--interactive", is_flag=True, help="Ask for what was not given.")
+@json_option
+def new(*, name: str, directory: str | None, interactive: bool, as_json: bool, **given: Any) -> Exit:
+    """Make a plugin for the provider NAME: pyproject, provider, tests, README and CI.
+
+    It keeps the contract from the start, with an API and sample answers that are invented; every place that needs a fact
+    about the vendor is marked and says where to look it up.
+
+    \b
+    Examples:
+      smsbridge new acme
+      smsbridge new acme --title "Acme SMS" --auth basic --format form --batch --webhooks
+      smsbridge new acme --interactive
+      smsbridge new acme --directory plugins/acme --json
+    """  # noqa: D301  # click reads \b as "do not wrap"
+    out = Output(as_json=as_json)
+    target = Path(directory or f"smsbridge-{name}")
+    _check_name(name)
+    _check_target(target)
+    given["title"] = given["title"] or name.capitalize()
+    given["base_url"] = given["base_url"] or f"https://api.{name}.example"
+    if interactive:
+        given |= _ask(given)
+    files = render(name, **given)
+    _write(target.resolve(), files)
+    following = _next(target)
+    if as_json:
+        out.json({"provider": name, "directory": str(target), "files": sorted(files), "next": following})
+        return Exit.OK
+    out.line(f"made {target}, a plugin for the provider {name}", style="green")
+    for path in sorted(files):
+        out.line(f"  {path}")
+    for command in following:
+        out.aside(f"next: {command}")
+    out.aside("then put in the vendor's facts: README.md, Making it true")
+    return Exit.OK
+
+
+def render(
+    name: str, *, title: str, base_url: str, auth: str, body: str, batch: bool, webhooks: bool
+) -> dict[str, str]:
+    """The files of the project, by their path in it."""
+    stem = name.capitalize() if name[0].isalpha() else f"Sms{name}"
+    values = {
+        "name": name,
+        "NAME": name.upper(),
+        "stem": stem,
+        "cls": f"{stem}Provider",
+        "title": title,
+        "base_url": base_url.rstrip("/"),
+        "version": metadata.version("smsbridge").partition("+")[0],
+    }
+    chosen = {auth, body, *(["batch"] if batch else []), *(["webhooks"] if webhooks else [])}
+    return {
+        path.relative_to(TEMPLATE).as_posix().replace("NAME", name).removesuffix(".tmpl"): _fill(
+            path.read_text("utf-8"), values, chosen
+        )
+        for path in TEMPLATE.rglob("*.tmpl")
+    }
+
+
+def _fill(text: str, values: Mapping[str, str], chosen: set[str]) -> str:
+    """``text`` with its ``$names`` filled in, and of the parts in ``%% if WORD``, ``%% else``, ``%% end`` those chosen."""
+    kept: list[str] = []
+    shown = [True]
+    for line in text.splitlines(keepends=True):
+        match line.split():
+            case ["%%", "if", word]:
+                shown.append(shown[-1] and word in chosen)
+            case ["%%", "else"]:
+                shown[-1] = shown[-2] and not shown[-1]
+            case ["%%", "end"]:
+                shown.pop()
+            case _ if shown[-1]:
+                kept.append(line)
+    return Template("".join(kept)).substitute(values)
+
+
+def _check_name(name: str) -> None:
+    """Refuse what cannot be the name of a new provider."""
+    from ..plugins import _RESERVED, default_plugins
+
+    if not _NAME.fullmatch(name):
+        raise click.BadParameter("has lower-case letters and digits only, at most 30", param_hint="NAME")
+    if name in _RESERVED:
+        raise click.BadParameter(f"{name!r} is taken: settings of smsbridge begin with it", param_hint="NAME")
+    plugins = default_plugins()
+    if name in plugins.names():
+        raise click.BadParameter(
+            f"there is a provider {name!r} already, from {plugins.origin(name)}", param_hint="NAME"
+        )
+    ours = [re.split(r"[^\w-]", one, maxsplit=1)[0] for one in metadata.requires("smsbridge") or []]
+    if f"smsbridge-{name}" in ours:
+        raise click.BadParameter(
+            f'there is a plugin for {name!r} already: pip install "smsbridge[{name}]"', param_hint="NAME"
+        )
+
+
+def _check_target(target: Path) -> None:
+    """Refuse a place where something is already."""
+    try:
+        if target.resolve() == Path.cwd():
+            raise click.UsageError("--directory is where you are: name one that is new, or leave it out")
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise click.UsageError(f"{target} is there already, and not an empty directory")
+    except OSError as error:
+        raise _cannot_make(target, error) from None
+
+
+def _ask(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the user says to the options that were not given; a mistake is asked about again."""
+    ctx = click.get_current_context()
+    answers = {}
+    for one in ctx.command.params:
+        name = one.name or ""
+        if name in _QUESTIONS and ctx.get_parameter_source(name) is click.core.ParameterSource.DEFAULT:
+            default = {True: "yes", False: "no"}.get(given[name], given[name])
+            answers[name] = click.prompt(_QUESTIONS[name], default=default, type=one.type, err=True)
+    return answers
+
+
+def _write(target: Path, files: Mapping[str, str]) -> None:
+    """Write all of ``files`` into ``target``, or nothing: beside it first, and moved when complete."""
+    half = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
+    try:
+        half.mkdir()
+        for path, text in files.items():
+            (half / path).parent.mkdir(parents=True, exist_ok=True)
+            (half / path).write_text(text, "utf-8", newline="\n")
+        if target.is_dir():
+            target.rmdir()  # it is empty, or this fails; Windows moves nothing onto it
+        half.rename(target)
+    except OSError as error:
+        raise _cannot_make(target, error) from None
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+
+
+def _cannot_make(target: Path, error: OSError) -> click.UsageError:
+    return click.UsageError(f"{target} cannot be made: {error.strerror or type(error).__name__}")
+
+
+def _next(target: Path) -> list[str]:
+    """Three commands that work as they are, with the Python that runs this."""
+    found = shutil.which("python")
+    here = found is not None and Path(found).parent == Path(sys.executable).parent
+    python = "python" if here else shlex.quote(sys.executable)
+    if shutil.which("uv"):
+        install = f"uv pip install --python {python} -e . --group dev"
+    else:
+        install = f'{python} -m pip install "pip>=25.1" && {python} -m pip install -e . --group dev'
+    return [f"cd {shlex.quote(str(target))}", install, f"{python} -m pytest"]
