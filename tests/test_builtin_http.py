@@ -34,7 +34,7 @@ from smsbridge.errors import (
     UnsupportedError,
 )
 from smsbridge.http import HttpResponse
-from smsbridge.messages import Dlt, Message
+from smsbridge.messages import Dlt
 from smsbridge.plugins import Plugins
 from smsbridge.provider import InsecureUrlWarning
 from smsbridge.sending import attempt
@@ -714,7 +714,8 @@ def test_doctor_explains_no_answer_where_the_configuration_is_broken_or_written_
 # --- the manual -----------------------------------------------------------------------------------------------------------
 
 README = Path(__file__).parent.parent / "README.md"
-TOML = [block.split("```")[0] for block in README.read_text("utf-8").split("\n```toml\n")[1:]]
+SECTION = README.read_text("utf-8").partition("\n### A provider without code\n")[2].partition("\n## ")[0]
+TOML = [block.split("```")[0] for block in SECTION.split("\n```toml\n")[1:]]
 
 
 @pytest.mark.parametrize("text", TOML)
@@ -722,5 +723,7 @@ def test_the_gateways_of_the_manual_can_send(text):
     settings = tomllib.loads(text)
     secrets = {name: TOKEN for name in ("token", "username", "password") if f"{{{name}}}" in text}
     one = HttpProvider(**settings, **secrets)
-    message = Message(to=TO, text="hi", reference="r", dlt=Dlt(template_id="1") if "{template_id}" in text else None)
-    assert TO[1:] in unquote(f"{(sent := next(attempt(one, message))).url} {sent.body.decode()}")
+    fields = {"sender": "ACME"} if "{sender}" in text else {}
+    fields |= {"dlt": Dlt(template_id="1")} if "{template_id}" in text else {}
+    sent = request(one, text="a & b", **fields)
+    assert TO[1:] in unquote(f"{sent.url} {sent.body.decode()}")
