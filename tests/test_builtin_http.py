@@ -465,6 +465,8 @@ def test_url_and_accept_if_have_to_be_there():
         ({"content_type": "multipart/form-data"}, "CONTENT_TYPE is wrong: no type whose values can be encoded"),
         ({"content_type": "application/json; charset=latin-1"}, "charset=utf-8"),
         ({"content_type": "application/json\r\nx: y"}, "CONTENT_TYPE is wrong"),
+        ({"content_type": "application/json; charset=utf-8\n"}, "CONTENT_TYPE is wrong"),
+        ({"content_type": "text/plain\n", "body": "{text}"}, "CONTENT_TYPE is wrong"),
         ({"method": "GET"}, "BODY is wrong: a GET has none"),
         ({"method": "DELETE"}, "METHOD is wrong"),
         ({"url": "api.gateway.example"}, "not an http or https URL"),

@@ -1,7 +1,8 @@
 """Where a placeholder of the ``http`` provider can stand, and how its value is written there.
 
-Every place encodes for itself, so that whoever decodes the request gets exactly the value back and nothing else has changed: the URL and
-headers as text, JSON and forms as the structures that they are, XML by escaping. No complaint here quotes a value.
+Every place encodes for itself, so that whoever decodes the request gets exactly the value back and nothing else has
+changed: the URL and headers as text, JSON and forms as the structures that they are, XML by escaping. No complaint here
+quotes a value.
 """
 
 from __future__ import annotations
@@ -202,7 +203,7 @@ def body_kind(content_type: str) -> Callable[[Any], Body]:
     kind = _EXACT.get(name) or _ENDINGS.get(name.rpartition("+")[2] if "+" in name else "")
     if kind is None or not re.fullmatch(r"[\w.+-]+/[\w.+-]+", name, re.ASCII):
         raise ValueError(f"no type whose values can be encoded: {', '.join(_EXACT)}, or one in +json or +xml")
-    if semicolon and not _CHARSET.fullmatch(parameters):
+    if not _PRINTABLE.fullmatch(content_type) or (semicolon and not _CHARSET.fullmatch(parameters)):
         raise ValueError("the only parameter that a type can have is charset=utf-8")
     return kind
 
