@@ -1,0 +1,419 @@
+"""smsbridge new: what it makes is complete, honest, and keeps the contract from the start."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import metadata
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import yaml
+
+from cli_acme import run, run_json
+from smsbridge import environment
+from smsbridge.cli import new
+from smsbridge.cli.exits import Exit
+
+ROOT = Path(__file__).parent.parent
+NUMBER = "+919876543210"
+SECRET = "FAKE/TOKEN DO-NOT-USE"
+PROJECTS = {
+    "acme": [],
+    "max9": ["--title", "Max & Co's SMS", "--auth=query", "--format=form", "--batch", "--webhooks"],
+    "2factor": ["--auth=basic", "--batch", "--base-url=https://API.2factor.example:8443/v1/"],
+    "abcdefghijklmnopqrstuvwxyz1234": ["--auth=header", "--format=form", "--webhooks"],
+}
+"""Every value of every flag, both formats with and without a batch, and the shortest and longest of names and lines."""
+RECORDED = ("max9", "2factor")
+CREDENTIALS = ("token", "username", "password")
+FILES = [
+    ".github/workflows/ci.yml",
+    ".gitignore",
+    "CHANGELOG.md",
+    "README.md",
+    "cassettes/README.md",
+    "pyproject.toml",
+    "src/smsbridge_acme/__init__.py",
+    "src/smsbridge_acme/provider.py",
+    "src/smsbridge_acme/py.typed",
+    "tests/test_cassettes.py",
+    "tests/test_contract.py",
+]
+
+
+def python(*args, cwd, **variables):
+    """Run our Python. Returns its exit code and what it printed."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SMSBRIDGE_", "PYTEST_"))}
+    done = subprocess.run(
+        [sys.executable, *args],
+        cwd=cwd,
+        env={**kept, **variables},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, f"{done.stdout}{done.stderr}"
+
+
+class Vendor(BaseHTTPRequestHandler):
+    """The invented API, on the loopback interface: it takes every text."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self._answer(202, {"id": "live-1"})
+
+    def do_GET(self):
+        self._answer(200, {"id": self.path.split("?")[0].rpartition("/")[2], "status": "delivered"})
+
+    def _answer(self, status, data):
+        self.server.asked.append(f"{self.command} {self.path.split('?')[0]}")
+        body = json.dumps(data).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.send_header("set-cookie", SECRET)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def vendor():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Vendor) as server:
+        server.asked = []
+        Thread(target=server.serve_forever, daemon=True).start()
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory):
+    """All projects, as if they were installed. Returns their folder."""
+    folder = tmp_path_factory.mktemp("projects")
+    for name, flags in PROJECTS.items():
+        assert run("new", name, "--directory", str(folder / name), *flags).exit_code == Exit.OK
+        info = folder / name / "src" / f"smsbridge_{name}-0.1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: smsbridge-{name}\nVersion: 0.1.0\n")
+        (info / "entry_points.txt").write_text(f"[smsbridge]\n{name} = smsbridge_{name}\n")
+    return folder
+
+
+def run_tests(projects, *args, **variables):
+    """Run pytest over the projects, with the configuration of the first of them."""
+    path = os.pathsep.join(str(projects / name / "src") for name in PROJECTS)
+    config = ["-c", "acme/pyproject.toml", "--rootdir=.", "-p", "no:cacheprovider", "-q", "-ra"]
+    return python("-m", "pytest", *config, *args, cwd=projects, PYTHONPATH=path, **variables)
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Acme", "lower-case"),
+        ("ac-me", "lower-case"),
+        ("../acme", "lower-case"),
+        ("acmé", "lower-case"),
+        ("", "lower-case"),
+        ("a" * 31, "at most 30"),
+        ("console", "already, from smsbridge"),
+        ("twincle", "already, from smsbridge-twincle"),
+        ("timeout", "settings of smsbridge"),
+    ],
+)
+def test_a_name_that_no_new_provider_can_have_is_refused(name, words, tmp_path):
+    done = run("new", name)
+    assert (done.exit_code, done.stdout) == (Exit.USAGE, "")
+    assert words in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_of_ours_is_refused_also_where_it_is_not_installed(monkeypatch):
+    monkeypatch.setattr(new.metadata, "requires", lambda _: ['smsbridge-far[x]>=1; extra == "far"', "httpx"])
+    assert 'pip install "smsbridge[far]"' in run("new", "far").stderr
+    assert run("new", "fa").exit_code == Exit.OK
+
+
+@pytest.mark.parametrize("title", ['a"b', "a\\", "a\nb", " a", "$a", "a" * 61, ""])
+def test_a_title_that_would_break_a_file_is_refused(title):
+    done = run("new", "acme", "--title", title)
+    assert done.exit_code == Exit.USAGE
+    assert "--title" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a.example", "a.example", 'https://a.example/"', "https://a.example?x=1", "https://", "https://é.in"]
+)
+def test_a_base_url_that_is_none_is_refused(url):
+    assert "https://host/path" in run("new", "acme", "--base-url", url).stderr
+
+
+# --- where it writes
+
+
+def test_it_makes_these_files_and_says_so(tmp_path):
+    done = run("new", "acme")
+    assert done.exit_code == Exit.OK
+    project = tmp_path / "smsbridge-acme"
+    assert sorted(path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()) == FILES
+    assert [path.name for path in tmp_path.iterdir()] == ["smsbridge-acme"]
+    assert all(f"  {path}\n" in done.stdout for path in FILES)
+    commands = [line for line in done.stderr.splitlines() if line.startswith("next: ")]
+    assert [len(commands), commands[0]] == [3, "next: cd smsbridge-acme"]
+
+
+def test_as_json(tmp_path):
+    document, code = run_json("new", "acme", "--directory", "my plugin")
+    assert code == Exit.OK
+    assert document.items() >= {"provider": "acme", "directory": "my plugin", "files": FILES}.items()
+    assert document["next"][0] == "cd 'my plugin'"
+    assert (tmp_path / "my plugin" / "pyproject.toml").exists()
+
+
+def test_an_empty_directory_will_do(tmp_path):
+    (tmp_path / "here").mkdir()
+    assert run("new", "acme", "--directory", "here").exit_code == Exit.OK
+    assert (tmp_path / "here" / "README.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("directory", "words"),
+    [
+        ("full", "not an empty directory"),
+        ("full/file", "not an empty directory"),
+        ("full/file/below", "cannot be made"),
+        ("no/where", "cannot be made: No such file or directory"),
+        (".", "where you are"),
+    ],
+)
+def test_a_place_that_will_not_do_is_left_as_it_was(tmp_path, directory, words):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("mine")
+    done = run("new", "acme", "--directory", directory)
+    assert (done.exit_code, done.stdout) == (Exit.USAGE, "")
+    assert words in done.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == ["full", "file"]
+    assert (tmp_path / "full" / "file").read_text() == "mine"
+    document, code = run_json("new", "acme", "--directory", directory)
+    assert document["error"]["exit_code"] == code == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(KeyboardInterrupt(), Exit.INTERRUPTED), (OSError(28, "No space left on device"), Exit.USAGE)],
+    ids=["interrupt", "full disk"],
+)
+def test_nothing_half_written_is_left(monkeypatch, tmp_path, error, code):
+    write = Path.write_text
+
+    def fail(path, *args, **more):
+        if path.name == "provider.py":
+            raise error
+        return write(path, *args, **more)
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    assert run("new", "acme").exit_code == code
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_appears_meanwhile_is_not_overwritten(monkeypatch, tmp_path):
+    rename = Path.rename
+
+    def late(path, target):
+        target.mkdir()
+        (target / "mine").touch()
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    done = run("new", "acme")
+    assert done.exit_code == Exit.USAGE
+    assert "cannot be made" in done.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == ["smsbridge-acme", "mine"]
+
+
+# --- questions
+
+
+def test_it_asks_for_what_was_not_given_and_asks_again_after_a_mistake(tmp_path):
+    answers = ["Acme SMS", "http://acme.example", "https://acme.example/v1", "basic", "", "y"]
+    asked = run(
+        "new", "acme", "--interactive", "--no-webhooks", "--directory", "asked", stdin="\n".join([*answers, ""])
+    )
+    assert asked.exit_code == Exit.OK
+    assert "https://host/path" in asked.stderr
+    assert "webhooks" not in asked.stderr
+    given = ["--title", "Acme SMS", "--base-url", "https://acme.example/v1", "--auth", "basic", "--batch"]
+    run("new", "acme", *given, "--directory", "given")
+    for path in FILES:
+        assert (tmp_path / "asked" / path).read_text("utf-8") == (tmp_path / "given" / path).read_text("utf-8")
+
+
+def test_without_answers_nothing_is_made(tmp_path):
+    document, code = run_json("new", "acme", "--interactive", stdin="")
+    assert code == document["error"]["exit_code"] == Exit.INTERRUPTED
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- what it makes
+
+
+def test_what_it_makes_passes_the_contract_and_its_recordings_replay(projects, vendor):
+    """One run records from a vendor on this machine; one runs the kit on every project, and replays."""
+    variables = {f"SMSBRIDGE_{name}_BASE_URL".upper(): vendor.url for name in RECORDED}
+    variables |= {f"SMSBRIDGE_{name}_{one}".upper(): f"{SECRET} {one}" for name in RECORDED for one in CREDENTIALS}
+    files = [f"{name}/tests/test_cassettes.py" for name in RECORDED]
+    _, shown = run_tests(projects, "--record-mode=rewrite", *files, **variables, SMSBRIDGE_RECORD_TO=NUMBER)
+    failed = re.findall(r"^FAILED \S+::(\w+)", shown, re.MULTILINE)
+    assert failed == ["test_every_recording_says_what_answered_it"] * 2, shown
+    assert vendor.asked == [*("POST /messages", "GET /messages/live-1")] * 2
+    vendor.asked.clear()
+
+    for name in RECORDED:
+        recorded = (projects / name / "cassettes" / "send.yaml").read_text("utf-8")
+        port = vendor.url.rpartition(":")[2]
+        for private in ("DO-NOT-USE", NUMBER[1:], port, "username", "cookie", "authorization"):
+            assert private not in recorded
+        with (projects / name / "cassettes" / "README.md").open("a") as readme:
+            readme.write("\n| `send.yaml` | a text and its status | sandbox |\n")
+
+    code, shown = run_tests(projects, *PROJECTS)
+    assert code == pytest.ExitCode.OK, shown
+    reasons = re.findall(r"^SKIPPED \[(\d+)\] (\S+?):\d+: (.*)", shown, re.MULTILINE)
+    waiting = {where.split("/")[0] for _, where, why in reasons if "nothing was recorded yet" in why}
+    assert waiting == PROJECTS.keys() - {*RECORDED}
+    assert all("test_cassettes" in where or "no request before" in why for _, where, why in reasons)
+    assert vendor.asked == []
+
+
+def test_what_it_makes_is_clean_for_ruff_by_its_own_rules(projects):
+    ruff = Path(sys.executable).with_name("ruff")
+    if not ruff.exists():
+        pytest.skip("ruff is not installed here")
+    for command in (["format", "--check"], ["check"]):
+        done = subprocess.run([ruff, *command, "--no-cache", *PROJECTS], cwd=projects, capture_output=True, check=False)
+        assert done.returncode == 0, done.stdout.decode()
+
+
+def test_what_it_makes_is_typed(projects):
+    if importlib.util.find_spec("mypy") is None:
+        pytest.skip("mypy is not installed here")
+    sources = [f"{name}/src/smsbridge_{name}" for name in PROJECTS]
+    more = ["--cache-dir", os.devnull, "--follow-imports=silent"]
+    code, shown = python("-m", "mypy", "--config-file", "acme/pyproject.toml", *more, *sources, cwd=projects)
+    assert code == 0, shown
+
+
+def test_every_setting_is_in_the_readme(projects):
+    code = """
+import importlib, json, sys
+found = {name: sorted(importlib.import_module(f"smsbridge_{name}").smsbridge_providers()[0].model_fields) for name in sys.argv[1:]}
+print(json.dumps(found))
+"""
+    path = os.pathsep.join(str(projects / name / "src") for name in PROJECTS)
+    _, printed = python("-c", code, *PROJECTS, cwd=projects, PYTHONPATH=path)
+    for name, settings in json.loads(printed).items():
+        readme = (projects / name / "README.md").read_text("utf-8")
+        shown = re.findall(r"^\| `(SMSBRIDGE_\w+)` \|", readme, re.MULTILINE)
+        assert sorted(shown) == sorted(environment.variable(name, one) for one in settings if one != "account")
+
+
+def test_the_project_needs_this_smsbridge_and_has_its_entry_point(projects):
+    for name in PROJECTS:
+        project = tomllib.loads((projects / name / "pyproject.toml").read_text("utf-8"))
+        assert project["project"]["name"] == f"smsbridge-{name}"
+        assert project["project"]["dependencies"] == [f"smsbridge>={metadata.version('smsbridge').partition('+')[0]}"]
+        assert project["project"]["entry-points"] == {"smsbridge": {name: f"smsbridge_{name}"}}
+
+
+def test_ci_runs_all_checks_with_versions_pinned_by_major(projects):
+    (job,) = yaml.safe_load((projects / "acme/.github/workflows/ci.yml").read_text("utf-8"))["jobs"].values()
+    assert job["env"] == {"UV_PYTHON": "${{ matrix.python }}"}
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step["uses"]) for step in job["steps"] if "uses" in step)
+    runs = " ".join(step.get("run", "") for step in job["steps"])
+    assert all(one in runs for one in ("ruff format --check", "ruff check", "mypy", "pytest", "uv build"))
+
+
+def test_it_says_that_it_is_invented_and_what_to_look_up(projects):
+    for name in PROJECTS:
+        folder = projects / name
+        package = folder / "src" / f"smsbridge_{name}"
+        for path in (folder / "README.md", folder / "tests/test_contract.py", package / "provider.py"):
+            assert "invented" in path.read_text("utf-8"), path
+        marks = re.findall(r"# VENDOR: (.*)", (package / "provider.py").read_text("utf-8"))
+        assert len(marks) >= 9
+        assert all(len(mark) > 30 for mark in marks)
+
+
+def test_no_word_of_the_templates_is_left(projects):
+    for path in projects.rglob("*"):
+        if path.is_file() and path.suffix != ".pyc":
+            text = path.read_text("utf-8")
+            assert not re.search(r"^%%|(?<![A-Z])NAME\b|\$(?!\{\{)", text, re.MULTILINE), path
+
+
+# --- the whole way
+
+
+def test_from_the_wheel_to_a_text(tmp_path, vendor):
+    """smsbridge is installed from its wheel, makes a plugin, whose wheel is installed beside it, and sends through it."""
+    wheels = _load(ROOT / "tests" / "plugins" / "test_acme.py")
+    environment = _Empty(wheels, tmp_path)
+    wheels.wheel(ROOT, environment.wheels)
+    environment.install("smsbridge[cli]")
+    made = json.loads(environment.smsbridge("new", "acme", "--auth=basic", "--batch", "--webhooks", "--json"))
+    assert made["files"] == FILES  # the templates are in the wheel
+
+    wheels.wheel(environment.work / made["directory"], environment.wheels)
+    environment.install("smsbridge[cli]", "smsbridge_acme")
+    settings = {"PROVIDER": "acme", "ACME_USERNAME": "me", "ACME_PASSWORD": SECRET, "ACME_BASE_URL": vendor.url}
+    variables = {f"SMSBRIDGE_{name}": value for name, value in settings.items()}
+    vendor.asked.clear()
+    sent = json.loads(environment.smsbridge("send", NUMBER, "Your order has shipped", "--json", **variables))
+    assert (sent["outcome"], sent["provider"], sent["id"]) == ("accepted", "acme", "live-1")
+    report = json.loads(environment.smsbridge("status", sent["id"], "--json", **variables))
+    assert report["status"] == "delivered"
+    assert vendor.asked == ["POST /messages", "GET /messages/live-1"]
+    listed = json.loads(environment.smsbridge("providers", "--json"))["providers"]
+    (acme,) = [one for one in listed if one["name"] == "acme"]
+    assert (acme["origin"], acme["capabilities"]) == ("smsbridge-acme 0.1.0", ["batch", "status", "webhooks"])
+
+
+def _load(path):
+    spec = importlib.util.spec_from_file_location(f"shared_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class _Empty:
+    """An empty environment, with the helpers of the tests of Acme's wheels."""
+
+    def __init__(self, helpers, folder):
+        self.wheels, self.work, path = folder / "wheels", folder / "work", folder / "environment"
+        self.work.mkdir()
+        self.uv = shutil.which("uv")
+        make = [self.uv, "venv", "-q", "-p", sys.executable] if self.uv else [sys.executable, "-m", "venv"]
+        helpers.done(*make, path, cwd=folder)
+        self.interpreter = path / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        self._helpers = helpers
+
+    def install(self, *wheels):
+        self._helpers.Environment.install(self, *wheels)
+
+    def smsbridge(self, *args, **variables):
+        return self._helpers.done(self.interpreter, "-m", "smsbridge", *args, cwd=self.work, **variables)
