@@ -277,7 +277,7 @@ class SmsClient(_Client):
             if self._closed:
                 raise NotConnected("the client was closed")
             if self._transport is None:
-                self._transport = Transport(timeout=self.settings.timeout, concurrency=self.settings.concurrency)
+                self._transport = Transport(timeout=self.settings.timeout)
             return self._transport
 
 
@@ -380,7 +380,7 @@ class AsyncSmsClient(_Client):
 
         if self._closed:
             raise NotConnected("the client was closed")
-        self._transport = AsyncTransport(timeout=self.settings.timeout, concurrency=self.settings.concurrency)
+        self._transport = AsyncTransport(timeout=self.settings.timeout)
         return self._transport
 
 

@@ -1,10 +1,11 @@
-"""HTTP for the clients: the only file that imports httpx, itself imported with the first request.
+"""HTTP for the clients: the only file that imports httpx, imported with the first request.
 
-Requests go to httpx's transports directly, below ``httpx.Client``: no redirects, no cookies, no logged URLs. Each holds
-one connection, because httpcore's pool looks at all of its connections for every request, which at a hundred of them is
-nearly all of the work. Tools that watch or replace httpx's transports (vcrpy, respx) see every request.
+Requests go to httpx's transports directly, below ``httpx.Client``: no redirects, no cookies, no logged URLs. They are
+spread over as many of them as are in flight, one connection each, because httpcore's pool looks at all its connections
+for every request, which makes a large pool collapse. Where the extra ``fast`` is installed, the async client goes through
+aiohttp instead.
 
-The promise that matters: NotConnected is raised only where the request certainly did not leave.
+The one promise that matters: ``NotConnected`` is raised only where the request certainly did not leave.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import io
 import logging
 import os
 import re
@@ -20,28 +22,30 @@ import ssl
 import string
 import sys
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextvars import ContextVar
 from importlib.metadata import version
 from importlib.util import find_spec
 from time import monotonic
-from typing import Any, Generic, TypeVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Generic, TypeVar
+from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from .body import ACCEPTED, Body
 from .errors import NoAnswer, NotConnected, TransportError
 from .http import HttpRequest, HttpResponse
-from .network import KEEP_ALIVE, AsyncConnection, Connection
+from .network import AsyncioBackend
+
+if TYPE_CHECKING:
+    import aiohttp
 
 
 @contextlib.contextmanager
 def _without_command_line() -> Iterator[None]:
-    """Importing httpx imports its command line, and with it click and rich, which doubles the time it takes."""
+    """Importing httpx brings in its command line, and with it click and rich, which doubles the time to import it."""
     absent = "httpx" not in sys.modules and "httpx._main" not in sys.modules
     if absent:
-        sys.modules["httpx._main"] = None  # type: ignore[assignment]  # its import fails, as if click were missing
+        sys.modules["httpx._main"] = None  # type: ignore[assignment]  # makes the import fail, as if click were missing
     try:
         yield
     finally:
@@ -50,280 +54,235 @@ def _without_command_line() -> Iterator[None]:
 
 
 with _without_command_line():
-    import httpcore
     import httpx
 
-_MIN_LIMIT = 100  # requests in flight, as in httpx
+_KEEP = 4.0  # seconds; common servers hang up after 5, and a request sent into that moment is uncertain
 _AGENT = f"smsbridge/{version('smsbridge')}"
-_URL = re.compile(r"(https?)://([^/?#@\\]+)([^#]*)(?:#.*)?", re.IGNORECASE | re.DOTALL)
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FRAMING = ("content-length", "transfer-encoding")  # where a request ends is not for a provider to say
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
-
-# Of these, a LocalProtocolError comes from making h11's Request, which is before the first byte.
-_INVALID = (httpx.InvalidURL, httpx.LocalProtocolError, httpx.UnsupportedProtocol)
-_CERTAIN = (*_INVALID, httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 _ours: ContextVar[bool] = ContextVar("smsbridge_request", default=False)
 
 
-def _not_ours(_: logging.LogRecord) -> bool:
+def _not_ours(record: logging.LogRecord) -> bool:  # noqa: ARG001  # a filter's signature
     return not _ours.get()
 
 
-# These log addresses and headers. A filter does not see what comes from a logger's children, so each has its own; what
-# the application itself sends through httpx stays in its logs.
-for _name in ("connection", "http11", "http2", "proxy", "socks"):
-    logging.getLogger(f"httpcore.{_name}").addFilter(_not_ours)
-
-
-class _Unsendable(Exception):
-    """The request cannot leave; says why."""
+# These log addresses and headers. A filter on a parent does not see its children's records, so each gets one; other
+# users of httpx in the application keep their logs.
+for _name in (
+    "httpx",
+    "asyncio",
+    "aiohttp.client",
+    "aiohttp.internal",
+    *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
+):
+    logging.getLogger(_name).addFilter(_not_ours)
 
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
-    context = httpx.create_ssl_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+    """The one TLS context of this process: making one takes 20 ms."""
+    return httpx.create_ssl_context()
 
 
-L = TypeVar("L", bound="_Line | _AsyncLine")
+class Wire:
+    """A request, ready to go: where to, and what of it is on the wire. Raises NotConnected if it cannot be sent."""
 
+    __slots__ = ("body", "headers", "method", "origin", "proxy", "target")
 
-class _Origin(Generic[L]):
-    """Scheme, host and port: how to get there, and the idle lines, the least recently used first."""
-
-    def __init__(self, address: str) -> None:
+    def __init__(self, request: HttpRequest, proxies: dict[str, str | None]) -> None:
+        """``proxies`` remembers, by origin, what the environment says of it; to ask it takes longer than all the rest."""
         try:
-            self.url = httpx.URL(address)
-            self.url.host.encode("idna")
-        except (httpx.InvalidURL, ValueError):
-            raise _Unsendable("the URL is not valid") from None
-        try:
-            self.tls = _tls() if self.url.scheme == "https" else None
-        except OSError:
-            raise _Unsendable("TLS: the certificates cannot be read") from None
-        port = self.url.port or (443 if self.tls else 80)
-        self.core = httpcore.Origin(self.url.raw_scheme, self.url.raw_host, port)
-        self.headers = {"host": self.url.netloc.decode(), "accept-encoding": ACCEPTED, "user-agent": _AGENT}
-        proxies = getproxies()
-        proxy = proxies.get(self.url.scheme) or proxies.get("all")
-        self.proxy = None if not proxy or proxy_bypass(self.headers["host"]) else _proxy(proxy)
-        self.idle: deque[L] = deque()
+            parts = urlsplit(request.url)
+            _ = parts.port, (parts.hostname or "").encode("idna")
+        except (UnicodeError, ValueError):
+            parts = urlsplit("")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+            raise NotConnected("the URL is not valid")
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self.target = request.url[len(self.origin) :].partition("#")[0]
+        if not self.target.startswith("/"):
+            self.target = f"/{self.target}"
+        if not _VISIBLE.fullmatch(self.target):
+            self.target = quote(self.target, safe=string.punctuation)
+        self.method = request.method
+        self.body = request.body
+        given = {name: value for name, value in request.headers.items() if name not in _FRAMING}
+        self.headers = {"host": parts.netloc, "accept-encoding": ACCEPTED, "user-agent": _AGENT, **given}
+        if request.body or request.method not in ("GET", "HEAD", "DELETE"):
+            self.headers["content-length"] = str(len(request.body))
+        if not _TOKEN.fullmatch(self.method) or not all(map(_TOKEN.fullmatch, self.headers)):
+            raise NotConnected("the request is not valid HTTP")
+        if self.origin not in proxies:
+            proxies[self.origin] = _proxy(parts.scheme, parts.netloc)
+        self.proxy = proxies[self.origin]
+
+    def is_plain(self) -> bool:
+        """Whether aiohttp sends it as it is: it writes headers in UTF-8, and leaves out the mark of an empty query."""
+        return "".join(self.headers.values()).isascii() and not self.target.endswith("?")
+
+    def request(self, timeout: float) -> httpx.Request:
+        """For httpx; ``target`` keeps it from tidying the URL, because signatures cover bytes."""
+        url = f"{self.origin}{self.target}"
+        through_proxy = self.proxy is not None and url.startswith("http:")  # which is told the whole URL
+        extensions = {
+            "timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout),
+            "target": (url if through_proxy else self.target).encode("ascii"),
+        }
+        return httpx.Request(
+            self.method,
+            url,
+            headers=httpx.Headers(self.headers, "latin-1"),
+            stream=httpx.ByteStream(self.body),
+            extensions=extensions,
+        )
 
 
-def _proxy(address: str) -> httpx.Proxy:
-    try:
-        proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
-    except (httpx.InvalidURL, ValueError):
-        raise _Unsendable("the proxy's address is not valid") from None
-    if proxy.url.scheme.startswith("socks") and find_spec("socksio") is None:
-        raise _Unsendable("a SOCKS proxy needs the package socksio")
-    return proxy
-
-
-class _Line(httpx.HTTPTransport):
-    """httpx's transport with one connection in place of its pool. Test tools still find its ``handle_request``."""
-
-    def __init__(self, origin: _Origin[_Line]) -> None:
-        self.connection = Connection(origin.core, origin.tls)
-        if origin.proxy:
-            limits = httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE)
-            super().__init__(verify=_tls(), proxy=origin.proxy, limits=limits)
-        else:
-            self._pool = self.connection  # type: ignore[assignment]  # it answers the same calls
+def _proxy(scheme: str, netloc: str) -> str | None:
+    proxies = getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(netloc):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 class _AsyncLine(httpx.AsyncHTTPTransport):
-    """As ``_Line``."""
+    """httpx's transport over asyncio's own streams, which it has no parameter for."""
 
-    def __init__(self, origin: _Origin[_AsyncLine]) -> None:
-        self.connection = AsyncConnection(origin.core, origin.tls)
-        if origin.proxy:
-            limits = httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE)
-            super().__init__(verify=_tls(), proxy=origin.proxy, limits=limits)
-        else:
-            self._pool = self.connection  # type: ignore[assignment]  # it answers the same calls
+    def __init__(self, *, verify: ssl.SSLContext, limits: httpx.Limits, proxy: str | None, trust_env: bool) -> None:
+        super().__init__(verify=verify, limits=limits, proxy=proxy, trust_env=trust_env)
+        self._pool._network_backend = AsyncioBackend()  # noqa: SLF001
 
 
-class _ExactUrl(httpx.URL):
-    """A URL with its path and query as they are; httpx would tidy them, and signatures cover bytes."""
-
-    def __init__(self, origin: httpx.URL, target: str) -> None:
-        path, mark, query = target.partition("?")
-        self._uri_reference = origin._uri_reference._replace(path=path, query=query if mark else None)  # noqa: SLF001
+P = TypeVar("P", httpx.HTTPTransport, _AsyncLine)
 
 
-def _failure(error: Exception, timeout: float, *, certain: bool) -> TransportError:
-    """What ``error`` means, in words without any address, number or token."""
-    words = type(error).__name__
-    if isinstance(error, (httpx.TimeoutException, TimeoutError)):
-        words = f"no {'connection' if certain else 'answer'} within {timeout:g} s"
-    elif isinstance(error, httpx.ProxyError):
-        words = f"the proxy refused: {str(error)[:3]}"
-    elif isinstance(error, _INVALID):
-        words = "the request is not valid HTTP"
-    elif isinstance(error, httpx.RemoteProtocolError):
-        words = "the server hung up" if "disconnected" in str(error) else "the answer is not HTTP"
-    else:
-        cause: BaseException | None = error
-        while cause is not None:  # the deepest says it best
-            if isinstance(cause, ssl.SSLError):
-                words = f"TLS: {(cause.reason or 'handshake failed').replace('_', ' ').lower()}"
-            elif isinstance(cause, socket.gaierror):
-                words = "name not found"
-            elif isinstance(cause, OSError):
-                number = cause.errno or next(map(int, re.findall(r"\[Errno (\d+)\]", str(cause))), None)
-                words = os.strerror(number).lower() if number else "connection failed"
-            cause = cause.__cause__
-    return NotConnected(words) if certain else NoAnswer(words)
+class _Lines(Generic[P]):
+    """httpx transports for one request at a time each; a request takes one that is idle, or a new one."""
+
+    def __init__(self, kind: type[P]) -> None:
+        self._kind: type[P] = kind
+        self._idle: dict[str | None, list[P]] = {}
+
+    def take(self, proxy: str | None) -> P:
+        """One for this request; :meth:`give_back` it."""
+        idle = self._idle.setdefault(proxy, [])
+        if idle:
+            return idle.pop()
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEP)
+        with contextlib.suppress(ImportError, ValueError, httpx.InvalidURL):  # of a proxy that is none, or SOCKS
+            return self._kind(verify=_tls(), limits=limits, proxy=proxy, trust_env=False)
+        raise NotConnected("the proxy of the environment cannot be used")
+
+    def give_back(self, proxy: str | None, line: P) -> None:
+        """The request is answered."""
+        self._idle[proxy].append(line)
+
+    def drain(self) -> list[P]:
+        """All that are idle, which are forgotten here."""
+        lines = [line for idle in self._idle.values() for line in idle]
+        for idle in self._idle.values():
+            idle.clear()
+        return lines
 
 
-class _Sender(Generic[L]):
-    """What the two have in common: where requests go, and what they are made of."""
-
-    def __init__(self, *, timeout: float, concurrency: int) -> None:
-        """``timeout`` in seconds, to connect, and again to answer; ``concurrency``: requests to expect at a time."""
-        self._timeout = timeout
-        self._limit = max(concurrency, _MIN_LIMIT)
-        self._closed = False
-        self._origins: dict[str, _Origin[L]] = {}
-        self._extensions = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout)}
-
-    def _prepare(self, request: HttpRequest) -> tuple[_Origin[L], str, dict[str, str]]:
-        """Where to, the request's target, and its headers. Raises _Unsendable."""
-        parts = _URL.fullmatch(request.url)
-        if parts is None:
-            raise _Unsendable("the URL is not valid")
-        address = f"{parts[1]}://{parts[2]}"
-        origin = self._origins.get(address)
-        if origin is None:
-            origin = self._origins.setdefault(address, _Origin(address))  # as another thread may be doing
-        target = parts[3] if parts[3].startswith("/") else f"/{parts[3]}"
-        if not _VISIBLE.fullmatch(target):
-            target = quote(target, safe=string.punctuation)
-        headers = {**origin.headers, **request.headers}
-        headers.pop("transfer-encoding", None)
-        headers.pop("content-length", None)
-        if request.body or request.method not in ("GET", "HEAD", "DELETE"):
-            headers["content-length"] = str(len(request.body))
-        if not all(map(_TOKEN.fullmatch, (request.method, *headers))):
-            raise _Unsendable("the request is not valid HTTP")
-        return origin, target, headers
-
-    def _wrap(self, request: HttpRequest, origin: _Origin[L], target: str, headers: dict[str, str]) -> httpx.Request:
-        return httpx.Request(
-            request.method,
-            _ExactUrl(origin.url, target),
-            headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()],
-            stream=httpx.ByteStream(request.body),
-            extensions=self._extensions,
-        )
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise _Unsendable("the client is closed")
-
-
-class Transport(_Sender[_Line]):
+class Transport:
     """Sends requests from any thread."""
 
-    def __init__(self, *, timeout: float, concurrency: int) -> None:
-        super().__init__(timeout=timeout, concurrency=concurrency)
+    def __init__(self, *, timeout: float) -> None:
+        """``timeout`` in seconds: to connect, and again to answer."""
+        self._timeout = timeout
+        self._proxies: dict[str, str | None] = {}
+        self._lines = _Lines(httpx.HTTPTransport)
         self._lock = threading.Lock()
-        self._turns = threading.Semaphore(self._limit)
+        self._closed = False
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """The answer to ``request``. Raises NotConnected or NoAnswer."""
+        """The answer to ``request``; raises NotConnected or NoAnswer."""
+        wire = Wire(request, self._proxies)
+        with self._lock:
+            if self._closed:
+                raise NotConnected("the client is closed")
+            line = self._lines.take(wire.proxy)
         token = _ours.set(True)
         try:
-            answer = self._send(request)
-        except BaseException as error:  # noqa: BLE001  # an interruption
-            raise _without_frames(error) from None
+            answer = self._exchange(line, wire.request(self._timeout))
+        except BaseException as error:  # noqa: BLE001
+            raise error.with_traceback(None) from None  # the frames below hold the token and the text
         finally:
             _ours.reset(token)
+            with self._lock:
+                closed = self._closed
+                if not closed:
+                    self._lines.give_back(wire.proxy, line)
+            if closed:
+                line.close()
         if isinstance(answer, TransportError):
             raise answer
         return answer
 
     def close(self) -> None:
-        """Close idle connections now and others once they have their answer. Later requests are refused."""
+        """Close what is idle now, and what is in flight once it is answered."""
         with self._lock:
             self._closed = True
-            lines = [line for origin in self._origins.values() for line in origin.idle]
-            for origin in self._origins.values():
-                origin.idle.clear()
+            lines = self._lines.drain()
         for line in lines:
             line.close()
 
-    def _send(self, request: HttpRequest) -> HttpResponse | TransportError:
-        try:
-            self._check_open()
-            origin, target, headers = self._prepare(request)
-            if not self._turns.acquire(timeout=self._timeout):
-                return NotConnected(f"no free connection within {self._timeout:g} s")
-        except _Unsendable as error:
-            return NotConnected(str(error))
-        try:
-            line = self._take(origin)
-            try:
-                return self._exchange(line, self._wrap(request, origin, target, headers))
-            finally:
-                self._give_back(origin, line)
-        finally:
-            self._turns.release()
-
-    def _take(self, origin: _Origin[_Line]) -> _Line:
-        while True:
-            with self._lock:
-                line = origin.idle.pop() if origin.idle else None
-            if line is None:
-                return _Line(origin)
-            if not line.connection.spent:
-                return line
-            line.close()
-
-    def _give_back(self, origin: _Origin[_Line], line: _Line) -> None:
-        with self._lock:
-            origin.idle.append(line)
-            spent = origin.idle.popleft() if self._closed or origin.idle[0].connection.spent else None
-        if spent is not None:
-            spent.close()
-
-    def _exchange(self, line: _Line, request: httpx.Request) -> HttpResponse | TransportError:
-        line.connection.deadline = monotonic() + 2 * self._timeout
+    def _exchange(self, line: httpx.HTTPTransport, request: httpx.Request) -> HttpResponse | TransportError:
         try:
             response = line.handle_request(request)
         except Exception as error:  # noqa: BLE001  # whatever it is, it may quote the request
-            return _failure(error, self._timeout, certain=isinstance(error, _CERTAIN))
-        line.connection.deadline = monotonic() + self._timeout
+            return failure(error, self._timeout)
+        deadline = monotonic() + self._timeout
         body = Body(response.status_code, response.headers.raw)
-        stream: Any = response.stream
         try:
-            with contextlib.closing(stream):
-                for chunk in stream:
+            with contextlib.closing(response.stream) as stream:  # type: ignore[type-var]  # httpx's sync streams close
+                for chunk in stream:  # type: ignore[union-attr]
                     if not body.feed(chunk):
                         break
-                    if monotonic() > line.connection.deadline:
-                        raise TimeoutError
-        except Exception:  # noqa: BLE001  # there is a status, which may be all that the provider needs
+                    if monotonic() > deadline:
+                        body.complete = False
+                        break
+        except Exception:  # noqa: BLE001  # the status was received, which may be all that the provider needs
             body.complete = False
         return body.answer()
 
 
-class AsyncTransport(_Sender[_AsyncLine]):
-    """Sends requests from one event loop (and, once that is closed, from another)."""
+class AsyncTransport:
+    """Sends requests from one event loop."""
 
-    _loop: asyncio.AbstractEventLoop | None = None
-    _turns: asyncio.Semaphore
+    def __init__(self, *, timeout: float) -> None:
+        """As for ``Transport``."""
+        self._timeout = timeout
+        self._proxies: dict[str, str | None] = {}
+        self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Connections belong to their event loop: in another one, such as that of the next test, begin anew."""
+        if self._closed:
+            raise NotConnected("the client is closed")
+        self._loop = loop
+        self._lines = _Lines(_AsyncLine)
+        self._aiohttp = _Aiohttp(self._timeout) if find_spec("aiohttp") is not None else None
 
     async def send(self, request: HttpRequest) -> HttpResponse:
-        """The answer to ``request``. Raises NotConnected or NoAnswer."""
+        """The answer to ``request``; raises NotConnected or NoAnswer."""
+        wire = Wire(request, self._proxies)
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._start(loop)
         token = _ours.set(True)
         try:
-            answer = await self._send(request)
-        except BaseException as error:  # noqa: BLE001  # an interruption
-            raise _without_frames(error) from None
+            if self._aiohttp is not None and wire.proxy is None and wire.is_plain():
+                answer = await self._aiohttp.exchange(wire)
+            else:
+                answer = await self._through_httpx(wire)
+        except BaseException as error:  # noqa: BLE001
+            raise error.with_traceback(None) from None  # the frames below hold the token and the text
         finally:
             _ours.reset(token)
         if isinstance(answer, TransportError):
@@ -331,79 +290,149 @@ class AsyncTransport(_Sender[_AsyncLine]):
         return answer
 
     async def aclose(self) -> None:
-        """Close idle connections now and others once they have their answer. Later requests are refused."""
+        """Close what is idle now (with aiohttp also what is in flight), and the rest once it is answered."""
         self._closed = True
-        for origin in self._origins.values():
-            while origin.idle:
-                await origin.idle.pop().aclose()
-
-    async def _send(self, request: HttpRequest) -> HttpResponse | TransportError:
-        try:
-            self._check_open()
-            self._enter(asyncio.get_running_loop())
-            origin, target, headers = self._prepare(request)
-            if self._turns.locked():
-                async with asyncio.timeout(self._timeout):
-                    await self._turns.acquire()
-            else:
-                await self._turns.acquire()  # at once
-        except _Unsendable as error:
-            return NotConnected(str(error))
-        except TimeoutError:
-            return NotConnected(f"no free connection within {self._timeout:g} s")
-        try:
-            line = await self._take(origin)
-            try:
-                return await self._exchange(line, self._wrap(request, origin, target, headers))
-            finally:
-                await self._give_back(origin, line)
-        finally:
-            self._turns.release()
-
-    def _enter(self, loop: asyncio.AbstractEventLoop) -> None:
-        if loop is self._loop:
+        if self._loop is None:
             return
-        if self._loop is not None and not self._loop.is_closed():
-            raise _Unsendable("the client belongs to another event loop")
-        # Connections of a closed loop would still send, but never hear an answer.
-        self._loop, self._turns = loop, asyncio.Semaphore(self._limit)
-        self._origins.clear()
-
-    async def _take(self, origin: _Origin[_AsyncLine]) -> _AsyncLine:
-        while origin.idle:
-            line = origin.idle.pop()
-            if not line.connection.spent:
-                return line
+        self._loop = None
+        for line in self._lines.drain():
             await line.aclose()
-        return _AsyncLine(origin)
+        if self._aiohttp is not None:
+            await self._aiohttp.aclose()
 
-    async def _give_back(self, origin: _Origin[_AsyncLine], line: _AsyncLine) -> None:
-        origin.idle.append(line)
-        if self._closed or origin.idle[0].connection.spent:
-            await origin.idle.popleft().aclose()
+    async def _through_httpx(self, wire: Wire) -> HttpResponse | TransportError:
+        line = self._lines.take(wire.proxy)
+        try:
+            return await self._exchange(line, wire.request(self._timeout))
+        finally:
+            if self._closed:
+                await line.aclose()
+            else:
+                self._lines.give_back(wire.proxy, line)
 
-    async def _exchange(self, line: _AsyncLine, request: httpx.Request) -> HttpResponse | TransportError:
-        line.connection.deadline = monotonic() + 2 * self._timeout
+    async def _exchange(self, line: httpx.AsyncHTTPTransport, request: httpx.Request) -> HttpResponse | TransportError:
         try:
             response = await line.handle_async_request(request)
         except Exception as error:  # noqa: BLE001  # whatever it is, it may quote the request
-            return _failure(error, self._timeout, certain=isinstance(error, _CERTAIN))
-        line.connection.deadline = monotonic() + self._timeout
+            return failure(error, self._timeout)
+        deadline = monotonic() + self._timeout
         body = Body(response.status_code, response.headers.raw)
-        stream: Any = response.stream
         try:
-            async with contextlib.aclosing(stream):
-                async for chunk in stream:
+            async with contextlib.aclosing(response.stream) as stream:  # type: ignore[type-var]  # they close
+                async for chunk in stream:  # type: ignore[union-attr]
                     if not body.feed(chunk):
                         break
-                    if monotonic() > line.connection.deadline:
-                        raise TimeoutError
-        except Exception:  # noqa: BLE001  # there is a status, which may be all that the provider needs
+                    if monotonic() > deadline:
+                        body.complete = False
+                        break
+        except Exception:  # noqa: BLE001  # the status was received, which may be all that the provider needs
             body.complete = False
         return body.answer()
 
 
-def _without_frames(error: BaseException) -> BaseException:
-    """``error`` (a cancellation, say) without the frames it went through: they hold the token and the text."""
-    error.__context__ = error.__cause__ = None
-    return error.with_traceback(None)
+class _Aiohttp:
+    """HTTP through aiohttp, at a third of httpx's cost.
+
+    Not through httpx-aiohttp: it repeats an unanswered GET, which could send a text twice, takes a connection that was cut
+    after the request for one that was never made, and rewrites URLs.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._session: aiohttp.ClientSession | None = None
+
+    async def exchange(self, wire: Wire) -> HttpResponse | TransportError:
+        import aiohttp  # here: 270 ms that a blocking client need not pay
+        import yarl
+
+        session = self._session = self._session or self._open()
+        try:
+            response = await session.request(
+                wire.method,
+                yarl.URL(f"{wire.origin}{wire.target}", encoded=True),
+                headers=wire.headers,
+                data=io.BytesIO(wire.body) if wire.body else None,  # as bytes, a long body would make aiohttp warn
+                allow_redirects=False,
+                ssl=_tls() if wire.origin.startswith("https:") else True,
+            )
+        except Exception as error:  # noqa: BLE001  # whatever it is, it may quote the request
+            if isinstance(error, aiohttp.ServerDisconnectedError):
+                return NoAnswer("the server hung up")
+            if isinstance(error, aiohttp.ClientResponseError):
+                return NoAnswer("the answer is not HTTP")
+            certain = isinstance(
+                error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL
+            )
+            return explain(error, certain=certain, late=isinstance(error, TimeoutError), timeout=self._timeout)
+        deadline = monotonic() + self._timeout
+        body = Body(response.status, [(name.encode(), value.encode()) for name, value in response.headers.items()])
+        try:
+            async for chunk in response.content.iter_any():
+                if not body.feed(chunk):
+                    break
+                if monotonic() > deadline:
+                    body.complete = False
+                    break
+        except Exception:  # noqa: BLE001  # the status was received, which may be all that the provider needs
+            body.complete = False
+        finally:
+            response.close()  # which leaves alone a connection whose answer was read to its end
+        return body.answer()
+
+    async def aclose(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=self._timeout),
+        )
+        session._retry_connection = False  # noqa: SLF001  # it would repeat an unanswered GET
+        return session
+
+
+_CERTAIN = (
+    # Of these, httpx.LocalProtocolError comes of making the request's first line and headers, before the first byte.
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+)
+
+
+def failure(error: Exception, timeout: float) -> TransportError:
+    """What ``error`` of httpx means, in words without any address."""
+    if isinstance(error, httpx.ProxyError):
+        return NotConnected(f"the proxy refused: {str(error)[:3]}")
+    if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
+        return NotConnected("the request is not valid HTTP")
+    if isinstance(error, httpx.RemoteProtocolError):
+        return NoAnswer("the server hung up" if "disconnected" in str(error) else "the answer is not HTTP")
+    return explain(
+        error, certain=isinstance(error, _CERTAIN), late=isinstance(error, httpx.TimeoutException), timeout=timeout
+    )
+
+
+def explain(error: BaseException, *, certain: bool, late: bool, timeout: float) -> TransportError:
+    """``error`` in words: NotConnected if it is ``certain`` that nothing left, else NoAnswer."""
+    words = f"no {'connection' if certain else 'answer'} within {timeout:g} s" if late else type(error).__name__
+    cause: BaseException | None = None if late else error
+    while cause is not None:  # the deepest cause says it best
+        if isinstance(cause, ssl.SSLError):
+            words = f"TLS: {(getattr(cause, 'reason', None) or 'handshake failed').replace('_', ' ').lower()}"
+        elif isinstance(cause, socket.gaierror):
+            words = "name not found"
+        elif isinstance(cause, OSError):
+            number = cause.errno or next(map(int, re.findall(r"\[Errno (\d+)\]", str(cause))), None)
+            words = os.strerror(number).lower() if number else "connection failed"
+        cause = cause.__cause__ or cause.__context__
+    return NotConnected(words) if certain else NoAnswer(words)
