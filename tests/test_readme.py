@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from smsbridge import Plugins
+from smsbridge.cli.providers import markdown_table
+
 README = Path(__file__).parent.parent / "README.md"
 BLOCK = re.compile(r"^```(?P<language>\w+)(?P<mark>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -34,6 +37,43 @@ PLAIN = [block for block in blocks("python") if not block["mark"].strip()]
 @pytest.mark.parametrize("block", PLAIN, ids=first_line)
 def test_every_python_example_runs(block, sms_outbox):
     exec(compile(block["code"], str(README), "exec"), {"__name__": "readme"})
+
+
+def test_the_example_provider_keeps_the_contract(tmp_path):
+    files = {
+        block["mark"].strip().removeprefix("file="): block["code"] for block in blocks("python", "Writing a provider")
+    }
+    assert files.keys() == {"smsbridge_acme.py", "test_acme.py"}
+    for name, code in files.items():
+        (tmp_path / name).write_text(code)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    passed = int(re.search(r"(\d+) passed", done.stdout)[1])
+    (promised,) = re.findall(r"which runs some (\d+) tests", README.read_text("utf-8"))
+    assert abs(passed - int(promised)) < 15
+
+
+def test_the_example_of_testing_an_application_passes(tmp_path):
+    (block,) = [one for one in blocks("python", "Testing your application") if one["mark"].strip()]
+    (tmp_path / "test_orders.py").write_text(block["code"])
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "2 passed" in done.stdout, done.stdout
+
+
+def test_the_table_of_providers_is_current():
+    names = ["console", "file", "http", "infobip", "memory", "plivo", "twilio", "twincle", "vonage"]
+    begin, end = "a test holds it to the code -->\n", "\n<!-- /providers -->"
+    table = README.read_text("utf-8").split(begin)[1].split(end)[0]
+    assert table == markdown_table(Plugins(), names).strip(), "put what `smsbridge providers --markdown` prints there"
 
 
 REPORT = b'{"id":"00000000-0000-4000-8000-000000000000:1","mobile":"919876543210","status":"DELIVRD"}'
