@@ -58,6 +58,7 @@ with _without_command_line():
 
 _KEEP = 4.0  # seconds; common servers hang up after 5, and a request sent into that moment is uncertain
 _AGENT = f"smsbridge/{version('smsbridge')}"
+_LARGE = 1024 * 1024  # aiohttp warns of longer bodies, unless they come as a file
 _FRAMING = ("content-length", "transfer-encoding")  # where a request ends is not for a provider to say
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -351,7 +352,7 @@ class _Aiohttp:
                 wire.method,
                 yarl.URL(f"{wire.origin}{wire.target}", encoded=True),
                 headers=wire.headers,
-                data=io.BytesIO(wire.body) if wire.body else None,  # as bytes, a long body would make aiohttp warn
+                data=(wire.body if len(wire.body) < _LARGE else io.BytesIO(wire.body)) or None,
                 allow_redirects=False,
                 ssl=_tls() if wire.origin.startswith("https:") else True,
             )
