@@ -352,7 +352,7 @@ class _Aiohttp:
                 wire.method,
                 yarl.URL(f"{wire.origin}{wire.target}", encoded=True),
                 headers=wire.headers,
-                data=(wire.body if len(wire.body) < _LARGE else io.BytesIO(wire.body)) or None,
+                data=wire.body if len(wire.body) < _LARGE else io.BytesIO(wire.body),
                 allow_redirects=False,
                 ssl=_tls() if wire.origin.startswith("https:") else True,
             )
