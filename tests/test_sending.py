@@ -591,6 +591,14 @@ def test_of_a_cancelled_batch_each_row_is_told_what_is_known_of_it():
     assert vendor.accepted == Counter([NUMBERS[1]])
 
 
+def test_of_a_batch_that_is_dropped_half_way_what_is_known_stays_known():
+    recorder = Recorder()
+    vendor = Vendor({NUMBERS[0]}, ["works", "works", "works", "closed"])  # 0-3, 0-1, 0 which is refused, then 1
+    assert run(deliver_batch(Plugins(recorder), BatchProvider(), messages(4)), vendor) is None
+    told = [type(recorder.outcome(f"ref-{row}")) for row in range(4)]
+    assert told == [RefusedError, UncertainError, UncertainError, UncertainError]
+
+
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 429])
 def test_a_batch_that_is_refused_for_the_accounts_fault_is_not_tried_again(status):
     results = drive(attempt_batch(BatchProvider(), messages(4)), HttpResponse(status=status))

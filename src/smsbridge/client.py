@@ -145,7 +145,10 @@ class _Client:
                 return [replace(job[0], error=error)]
             return [replace(job[0], sent=sent)]
         results = yield from deliver_batch(self.plugins, self.provider, messages)
-        return [replace(result, index=one.index) for one, result in zip(job, results, strict=True)]
+        return [
+            Result(index=one.index, message=one.message, sent=result.sent, error=result.error)
+            for one, result in zip(job, results, strict=True)
+        ]
 
     def _check_open(self) -> None:
         if self._closed:

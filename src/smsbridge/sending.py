@@ -10,7 +10,7 @@ import copy
 import json
 import secrets
 import traceback
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus
@@ -49,16 +49,12 @@ _NATIONAL_DIGITS = 8  # the last digits of a number, which vendors quote without
 
 
 class Interrupted(BaseException):
-    """An attempt was cancelled from outside: ``error`` says what is known of the text, ``cause`` is what to raise.
-
-    ``results`` says what is known of each message of a batch.
-    """
+    """An attempt was cancelled from outside: ``error`` says what is known of the text, ``cause`` is what to raise."""
 
     def __init__(self, error: SendError, cause: BaseException) -> None:
         super().__init__(type(cause).__name__)
         self.error = error
         self.cause = cause
-        self.results: list[Result] = []
 
 
 def prepare(message: Message, region: str | None) -> Message:
@@ -92,28 +88,7 @@ def attempt_batch(provider: SmsProvider, messages: Sequence[Message]) -> Flow[li
     stands alone: one bad number must not fail the others.
     """
     results: dict[int, Result] = {}
-    for index, message in enumerate(messages):
-        problem = _problem(provider, message)
-        if problem is not None:
-            results[index] = Result(index=index, message=message, error=problem)
-    pending = [index for index in range(len(messages)) if index not in results]
-    todo = [pending] if pending else []
-    while todo:
-        rows = todo.pop()
-        try:
-            answers = yield from _attempt_rows(provider, [messages[row] for row in rows])
-        except Interrupted as interrupted:
-            for row, message in enumerate(messages):
-                if row not in results:
-                    error = _own(interrupted.error if row in rows else _cancelled(left=False), provider, message)
-                    results[row] = Result(index=row, message=message, error=error)
-            interrupted.results = [results[row] for row in range(len(messages))]
-            raise
-        if answers is None:
-            half = len(rows) // 2
-            todo += [rows[half:], rows[:half]]
-            continue
-        results |= {row: replace(answer, index=row) for row, answer in zip(rows, answers, strict=True)}
+    yield from _attempt_rest(provider, messages, results)
     return [results[index] for index in range(len(messages))]
 
 
@@ -135,19 +110,16 @@ def deliver_batch(plugins: Plugins, provider: SmsProvider, messages: Sequence[Me
         veto = _veto(plugins, provider, message)
         if veto is not None:
             results[index] = Result(index=index, message=message, error=veto)
-    allowed = [index for index in range(len(messages)) if index not in results]
     stop: BaseException | None = None
     try:
-        answers = yield from attempt_batch(provider, [messages[index] for index in allowed])
+        yield from _attempt_rest(provider, messages, results)
     except Interrupted as interrupted:
-        answers, stop = interrupted.results, interrupted.cause
+        stop = interrupted.cause
     except GeneratorExit as dropped:
         stop = dropped
-        answers = [
-            Result(index=index, message=one, error=_own(_cancelled(left=True), provider, one))
-            for index, one in enumerate(messages[index] for index in allowed)
-        ]
-    results |= {index: replace(answer, index=index) for index, answer in zip(allowed, answers, strict=True)}
+        for index in _without(results, messages):
+            error = _own(_cancelled(left=True), provider, messages[index])
+            results[index] = Result(index=index, message=messages[index], error=error)
     for index, message in enumerate(messages):
         result = results[index]
         if result.sent is not None:
@@ -220,18 +192,51 @@ def _veto(plugins: Plugins, provider: SmsProvider, message: Message) -> SendErro
     return _own(error, provider, message)
 
 
-def _attempt_rows(provider: SmsProvider, batch: Sequence[Message]) -> Flow[list[Result] | None]:
-    """Send a batch once; one Result each, or None if several were refused for the fault of a message among them."""
+def _without(results: Mapping[int, Result], messages: Sequence[Message]) -> list[int]:
+    return [index for index in range(len(messages)) if index not in results]
+
+
+def _attempt_rest(provider: SmsProvider, messages: Sequence[Message], results: dict[int, Result]) -> Flow[None]:
+    """Send those of ``messages`` that have no result yet, and give each its own, also if this is interrupted."""
+    for index in _without(results, messages):
+        problem = _problem(provider, messages[index])
+        if problem is not None:
+            results[index] = Result(index=index, message=messages[index], error=problem)
+    pending = _without(results, messages)
+    todo = [pending] if pending else []
+    while todo:
+        rows = todo.pop()
+        try:
+            answers = yield from _attempt_rows(provider, messages, rows)
+        except Interrupted as interrupted:
+            for index in _without(results, messages):
+                known = interrupted.error if index in rows else _cancelled(left=False)
+                error = _own(known, provider, messages[index])
+                results[index] = Result(index=index, message=messages[index], error=error)
+            raise
+        if answers is None:
+            half = len(rows) // 2
+            todo += [rows[half:], rows[:half]]
+        else:
+            results.update(zip(rows, answers, strict=True))
+
+
+def _attempt_rows(provider: SmsProvider, messages: Sequence[Message], rows: Sequence[int]) -> Flow[list[Result] | None]:
+    """Send ``rows`` of ``messages`` once; one Result each, or None if they were refused for the fault of one among them."""
+    batch = [messages[row] for row in rows]
     try:
         if len(batch) == 1:
             sent = yield from attempt(provider, batch[0])
-            return [Result(index=0, message=batch[0], sent=sent)]
+            return [Result(index=rows[0], message=batch[0], sent=sent)]
         answers: list[Any] = yield from _guard(provider, lambda: provider.send_batch(batch), batch, list)
     except (SendError, UnsupportedError) as error:
         if len(batch) > 1 and isinstance(error, RefusedError) and error.fault == "message":
             return None
-        return [Result(index=row, message=one, error=_own(error, provider, one)) for row, one in enumerate(batch)]
-    return _one_each(provider, batch, answers)
+        return [
+            Result(index=row, message=one, error=_own(error, provider, one))
+            for row, one in zip(rows, batch, strict=True)
+        ]
+    return _one_each(provider, batch, rows, answers)
 
 
 def _attempt(
@@ -434,18 +439,20 @@ def _scrub(error: SmsBridgeError, private: Sequence[str]) -> None:
         error.detail = detail if len(detail) <= _LONGEST_DETAIL else f"{detail[:_LONGEST_DETAIL]}…"  # type: ignore[attr-defined]
 
 
-def _one_each(provider: SmsProvider, batch: Sequence[Message], answers: Sequence[Any]) -> list[Result]:
-    """The answer of each message; a missing, doubled or senseless one is uncertain."""
-    rows: dict[int, list[Result]] = {}
+def _one_each(
+    provider: SmsProvider, batch: Sequence[Message], rows: Sequence[int], answers: Sequence[Any]
+) -> list[Result]:
+    """The answer of each message, under its row; a missing, doubled or senseless one is uncertain."""
+    given: dict[int, list[Result]] = {}
     for answer in answers:
         if isinstance(answer, Result) and isinstance(answer.index, int):
-            rows.setdefault(answer.index, []).append(answer)
+            given.setdefault(answer.index, []).append(answer)
     results = []
-    for index, message in enumerate(batch):
+    for place, (row, message) in enumerate(zip(rows, batch, strict=True)):
         error: Failure
-        match rows.get(index):
+        match given.get(place):
             case [Result(sent=SentMessage() as sent, error=None)]:
-                results.append(Result(index=index, message=message, sent=sent))
+                results.append(Result(index=row, message=message, sent=sent))
                 continue
             case [Result(sent=None, error=RefusedError() | UncertainError() | UnsupportedError() as known)]:
                 error = known
@@ -455,5 +462,5 @@ def _one_each(provider: SmsProvider, batch: Sequence[Message], answers: Sequence
                 error = UncertainError(detail="the answer has no row for this message")
             case _:
                 error = UncertainError(detail="the answer is ambiguous")
-        results.append(Result(index=index, message=message, error=_own(error, provider, message)))
+        results.append(Result(index=row, message=message, error=_own(error, provider, message)))
     return results
