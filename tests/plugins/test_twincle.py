@@ -216,7 +216,7 @@ def test_a_text_goes_out_as_documented():
         "accept": "application/json",
         "authorization": f"Bearer {TOKEN}",
     }
-    assert sent.body == (b"to=919876543210&message=Your+OTP+is+123456&sender=ACMEIN&service=T&type=A&custom=ref-1")
+    assert sent.body == (b"to=919876543210&message=Your+OTP+is+123456&sender=ACMEIN&type=A&custom=ref-1&service=T")
 
 
 def test_the_token_can_travel_in_the_query_percent_encoded_and_nowhere_else():

@@ -192,37 +192,43 @@ def _said(data: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One text in an answer or a report, whichever names its fields go by. ``word`` is its status in upper case."""
+    """One text in an answer or a report, whichever names its fields go by; times without a zone are in ``zone``."""
 
-    id: str
-    mobile: str = field(repr=False)
-    reference: str
-    word: str
-    units: int | None
-    credits: Decimal | None
-    submitted_at: datetime | None
-    delivered_at: datetime | None
     raw: Mapping[str, Any] = field(repr=False)
+    zone: tzinfo
 
     @classmethod
     def of(cls, raw: Mapping[str, Any], zone: tzinfo) -> Row:
-        def first(*names: str) -> Any:
-            return next((raw[name] for name in names if raw.get(name) not in (None, "")), None)
+        return cls(raw=dict(raw), zone=zone)
 
-        def time(*names: str) -> datetime | None:
-            return next(filter(None, (moment(raw.get(name), zone) for name in names)), None)
+    @property
+    def id(self) -> str:
+        return text(self._first("id", "message_id"))
 
-        return cls(
-            id=text(first("id", "message_id")),
-            mobile=digits(first("mobile", "to")),
-            reference=text(first("customid", "custom", "cid", "foreign_id")),
-            word=text(raw.get("status")).upper(),
-            units=whole(raw.get("units")),
-            credits=decimal(first("charges", "credits")),
-            submitted_at=time("submitted_at", "created_at"),
-            delivered_at=time("delivered_at", "deliv_at", "deliv_time"),
-            raw=dict(raw),
-        )
+    @property
+    def mobile(self) -> str:
+        return digits(self._first("mobile", "to"))
+
+    @property
+    def reference(self) -> str:
+        return text(self._first("customid", "custom", "cid", "foreign_id"))
+
+    @property
+    def word(self) -> str:
+        """Its status in upper case."""
+        return text(self.raw.get("status")).upper()
+
+    @property
+    def units(self) -> int | None:
+        return whole(self.raw.get("units"))
+
+    @property
+    def submitted_at(self) -> datetime | None:
+        return self._time("submitted_at", "created_at")
+
+    @property
+    def delivered_at(self) -> datetime | None:
+        return self._time("delivered_at", "deliv_at", "deliv_time")
 
     @property
     def outcome(self) -> vocabulary.Outcome:
@@ -232,7 +238,18 @@ class Row:
     @property
     def price(self) -> Money | None:
         """What was charged, in credits: the platform names no currency."""
-        return None if self.credits is None else Money(amount=self.credits, unit="credits")
+        credits = decimal(self._first("charges", "credits"))  # noqa: A001
+        return None if credits is None else Money(amount=credits, unit="credits")
+
+    def _first(self, *names: str) -> Any:
+        for name in names:
+            value = self.raw.get(name)
+            if value not in (None, ""):
+                return value
+        return None
+
+    def _time(self, *names: str) -> datetime | None:
+        return next(filter(None, (moment(self.raw.get(name), self.zone) for name in names)), None)
 
 
 def correlate(messages: Sequence[Message], found: Sequence[Row]) -> dict[int, Row]:
@@ -241,14 +258,18 @@ def correlate(messages: Sequence[Message], found: Sequence[Row]) -> dict[int, Ro
     A row belongs to the one message that it fits: whose reference and number are those of the row, as far as it names
     them. Rows that fit several messages, and messages with no row or with several, are left out.
     """
+    named = [(row.reference, row.mobile) for row in found]
+    shapes = {(bool(reference), bool(mobile)) for reference, mobile in named}
     owners: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for index, message in enumerate(messages):
         reference, number = message.reference or "", digits(message.to)
-        for key in {(reference, number), (reference, ""), ("", number), ("", "")}:
+        for key in {
+            (reference if by_reference else "", number if by_number else "") for by_reference, by_number in shapes
+        }:
             owners[key].append(index)
     claims: defaultdict[int, list[Row]] = defaultdict(list)
-    for row in found:
-        indexes = owners.get((row.reference, row.mobile), [])
+    for row, name in zip(found, named, strict=True):
+        indexes = owners.get(name, [])
         if len(indexes) == 1:
             claims[indexes[0]].append(row)
     return {index: claimed[0] for index, claimed in claims.items() if len(claimed) == 1}

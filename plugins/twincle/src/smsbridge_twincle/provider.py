@@ -39,8 +39,6 @@ from . import parsing, vocabulary, webhooks
 from .parsing import Row
 from .settings import TwincleOptions, TwincleSettings, TwincleVerificationOptions
 
-# Root of `sms/send/json` only, so texts that differ in these cannot share a request.
-_ROOT_ONLY = ("service", "webhook_id", "time")
 _MOST_PAGES = 20
 _CODE = re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII)
 
@@ -56,9 +54,10 @@ class TwincleProvider(TwincleSettings):
     # --- texts --------------------------------------------------------------------------------------------------------
 
     def send(self, message: Message) -> Flow[SentMessage]:
-        fields, tags = self._fields(message), self.options_of(message).tags
-        if tags:  # `meta` exists in JSON only
-            response = yield from self._post("sms/send", {**fields, "meta": {"tags": list(tags)}}, sends=True)
+        options: TwincleOptions = self.options_of(message)
+        fields = {**self._node(message, options), **self._root(message, options)}
+        if options.tags:  # `meta` exists in JSON only
+            response = yield from self._post("sms/send", {**fields, "meta": {"tags": list(options.tags)}}, sends=True)
         else:
             response = yield from self._post("sms/send", fields, sends=True, form=True)
         row = parsing.correlate([message], self._rows(response)).get(0)
@@ -69,13 +68,13 @@ class TwincleProvider(TwincleSettings):
     def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
         if not messages:
             return []
-        fields = [self._fields(message) for message in messages]
-        root = {name: fields[0][name] for name in _ROOT_ONLY if name in fields[0]}
-        if any({name: one[name] for name in _ROOT_ONLY if name in one} != root for one in fields):
+        options: list[TwincleOptions] = [self.options_of(message) for message in messages]
+        root, *others = [self._root(*one) for one in zip(messages, options, strict=True)]
+        if any(other != root for other in others):
             raise self.unsupported("texts of several products, webhooks or times in one request")
-        if any(self.options_of(message).tags for message in messages):
+        if any(one.tags for one in options):
             raise self.unsupported("opt-out tags in a request for several texts")
-        nodes = [{name: value for name, value in one.items() if name not in _ROOT_ONLY} for one in fields]
+        nodes = [self._node(*one) for one in zip(messages, options, strict=True)]
         response = yield from self._post("sms/send/json", {"root": root, "nodes": nodes}, sends=True)
         results = []
         for index, row in parsing.correlate(messages, self._rows(response)).items():
@@ -88,32 +87,40 @@ class TwincleProvider(TwincleSettings):
 
     def batch_key(self, message: Message) -> Hashable:
         try:
-            fields, tags = self._fields(message), self.options_of(message).tags
+            options: TwincleOptions = self.options_of(message)
+            root = self._root(message, options)
         except (UnsupportedError, OverflowError):  # what cannot be sent is told so alone
             return message.reference
         # Tags are documented for `sms/send` alone; nobody who opted out should be texted because a node ignores them.
-        return message.reference if tags else tuple(fields.get(name) for name in _ROOT_ONLY)
+        return message.reference if options.tags else tuple(root.items())
 
-    def _fields(self, message: Message) -> dict[str, Any]:
-        """The parameters of ``sms/send`` (https://portal.mobtexting.com/docs/v2/sms/send)."""
-        options: TwincleOptions = self.options_of(message)
+    def _root(self, message: Message, options: TwincleOptions) -> dict[str, Any]:
+        """The parameters of ``sms/send`` that all texts of one ``sms/send/json`` share: only its root has them."""
+        return _given(
+            {
+                "service": options.service or self.service or vocabulary.SERVICES[message.purpose],
+                "webhook_id": options.webhook_id or self.webhook_id,
+                "time": message.send_at and parsing.local_time(message.send_at, self._zone),
+            }
+        )
+
+    def _node(self, message: Message, options: TwincleOptions) -> dict[str, Any]:
+        """The other parameters of ``sms/send`` (https://portal.mobtexting.com/docs/v2/sms/send)."""
         dlt = message.dlt
-        fields = {
-            "to": parsing.digits(message.to),
-            "message": message.text,
-            "sender": message.sender or self.sender,
-            "service": options.service or self.service or vocabulary.SERVICES[message.purpose],
-            "type": options.type,
-            "flash": 1 if options.flash else None,
-            "entity_id": (dlt and dlt.entity_id) or self.entity_id,
-            "template_id": (dlt and dlt.template_id) or self.template_id,
-            "webhook_id": options.webhook_id or self.webhook_id,
-            "time": message.send_at and parsing.local_time(message.send_at, self._zone),
-            "port": options.port,
-            "max_units": options.max_units,
-            "custom": message.reference,
-        }
-        return _given(fields)
+        return _given(
+            {
+                "to": parsing.digits(message.to),
+                "message": message.text,
+                "sender": message.sender or self.sender,
+                "type": options.type,
+                "flash": 1 if options.flash else None,
+                "entity_id": (dlt and dlt.entity_id) or self.entity_id,
+                "template_id": (dlt and dlt.template_id) or self.template_id,
+                "port": options.port,
+                "max_units": options.max_units,
+                "custom": message.reference,
+            }
+        )
 
     def _rows(self, response: HttpResponse) -> list[Row]:
         return [Row.of(row, self._zone) for row in parsing.rows(parsing.answer(response)) or []]
