@@ -32,7 +32,7 @@ from smsbridge.errors import (
 )
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Call, HttpRequest, HttpResponse, Wait
-from smsbridge.messages import Message, Result
+from smsbridge.messages import Dlt, Message, Result
 from smsbridge.plugins import Plugins
 from smsbridge.provider import Wrapper
 from smsbridge.sending import (
@@ -276,6 +276,8 @@ def test_an_error_that_a_provider_raises_again_and_again_belongs_to_each_message
         ({"text": ""}, ContentError, "empty", "the text is empty"),
         ({"text": "a\ud83d"}, ContentError, "not-unicode", "half a character"),
         ({"sender": "\ud83d"}, ContentError, "not-unicode", "half a character"),
+        ({"dlt": Dlt(entity_id="\ud83d")}, ContentError, "not-unicode", "half a character"),
+        ({"dlt": Dlt(template_id="\ud83d")}, ContentError, "not-unicode", "half a character"),
         ({"options": {"scripted": {"flsh": True}}}, UnsupportedError, None, "these options, or their values: flsh"),
         ({"valid_until": "soon"}, UnsupportedError, None, "these fields of a message: valid_until"),
     ],

@@ -37,7 +37,7 @@ from .errors import (
     VetoedError,
 )
 from .http import Flow
-from .messages import Message, Result, SentMessage, Verification
+from .messages import Dlt, Message, Result, SentMessage, Verification
 from .phone import mask_numbers, to_e164
 from .plugins import Plugins
 from .provider import SmsProvider
@@ -254,7 +254,8 @@ def _problem(provider: SmsProvider, message: Message, *, verification: bool = Fa
     if not message.text and not verification:
         return _own(ContentError("the text is empty", reason="empty"), provider, message)
     try:
-        f"{message.text}{message.sender or ''}{message.reference or ''}".encode()
+        dlt = message.dlt or Dlt()
+        f"{message.text}{message.sender}{message.reference}{dlt.entity_id}{dlt.template_id}".encode()
         provider.check(message, verification=verification)
     except UnicodeEncodeError:
         error = ContentError("the text has half a character (a lone surrogate) in it", reason="not-unicode")
