@@ -617,6 +617,17 @@ def test_an_uncertain_batch_is_never_sent_again_and_each_row_has_an_error_of_its
     assert "mine" not in getattr(results[1].error, "__notes__", [])
 
 
+@pytest.mark.parametrize("status", [400, 402])
+def test_a_batch_whose_second_request_is_refused_is_uncertain_and_never_sent_again(status):
+    def send_batch(self, messages):
+        yield from SEND
+        raise (yield from SEND).error()
+
+    made = provider(base=BatchProvider, send_batch=send_batch)
+    results = drive(attempt_batch(made, messages(4)), OK, HttpResponse(status=status))
+    assert {(type(result.error), result.error.code) for result in results} == {(UncertainError, str(status))}
+
+
 def test_a_message_that_cannot_be_sent_does_not_hold_up_the_batch():
     rows = [message(text="", reference="empty"), *messages(2), message(sender="x" * 3, dlt=None, reference="ok")]
     results = drive(attempt_batch(BatchProvider(), rows), HttpResponse.of_json({"ids": ["a", "b", "c"]}))

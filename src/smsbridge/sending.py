@@ -85,7 +85,8 @@ def attempt_batch(provider: SmsProvider, messages: Sequence[Message]) -> Flow[li
     """Send ``messages`` in as few requests as the provider allows; one Result each, in order. Raises nothing of its own.
 
     A batch that was refused for the fault of a message certainly went nowhere, so it is halved until the guilty message
-    stands alone: one bad number must not fail the others.
+    stands alone: one bad number must not fail the others. A refusal that follows an answer to another part of the batch
+    leaves all of it uncertain.
     """
     results: dict[int, Result] = {}
     yield from _attempt_rest(provider, messages, results)
@@ -269,14 +270,18 @@ def _problem(provider: SmsProvider, message: Message, *, verification: bool = Fa
 
 
 class _Trail:
-    """What has left so far."""
+    """What has left so far: whether anything was asked, and of what sends, how much was answered, and whether all was."""
 
-    __slots__ = ("asked", "left", "unanswered")
+    __slots__ = ("answered", "asked", "unanswered")
 
     def __init__(self) -> None:
         self.asked = False
-        self.left = False
+        self.answered = 0
         self.unanswered = False
+
+    @property
+    def left(self) -> bool:
+        return self.unanswered or self.answered > 0
 
 
 def _drive(start: Callable[[], Flow[T]], trail: _Trail | None = None) -> Flow[T]:
@@ -300,10 +305,10 @@ def _drive(start: Callable[[], Flow[T]], trail: _Trail | None = None) -> Flow[T]
                 raise
             except BaseException as error:  # noqa: BLE001  # it belongs to the flow, which may know what to do
                 if sends and not isinstance(error, NotConnected):
-                    trail.left = trail.unanswered = True
+                    trail.unanswered = True
                 step = flow.throw(error)
             else:
-                trail.left = trail.left or sends
+                trail.answered += sends
                 step = flow.send(answer)
     except StopIteration as stop:
         value: T = stop.value
@@ -327,7 +332,7 @@ def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequen
     except UnsupportedError as unsupported:
         error = _unexplained(trail, unsupported) if trail.left else unsupported
     except SendError as explained:
-        error = _settle(trail, explained)
+        error = _settle(trail, explained, batch=len(messages) > 1)
     except TransportError as transport:
         words = str(transport)
         error = UncertainError(detail=words) if trail.left else UnavailableError(detail=words)
@@ -348,8 +353,10 @@ def _cancelled(*, left: bool) -> SendError:
     return RefusedError("cancelled before it was sent", reason="cancelled", fault="local")
 
 
-def _settle(trail: _Trail, error: SendError) -> SendError:
+def _settle(trail: _Trail, error: SendError, *, batch: bool) -> SendError:
     """The vendor explained, or the provider did; only what left decides whether that can be certain."""
+    if batch and trail.answered > 1:
+        return _as(UncertainError, error)  # what refused one part of a batch says nothing of the parts before
     if isinstance(error, UncertainError) and trail.asked and not trail.left:
         return _as(UnavailableError, error)  # the answer to a request before the one that sends
     if isinstance(error, RefusedError | UncertainError):
