@@ -255,6 +255,28 @@ def test_a_vendor_that_quotes_what_it_was_sent_is_not_repeated(field):
         assert private not in f"{caught} {caught!r} {caught.args} {vars(caught)}"
 
 
+def noted(kind):
+    error = kind()
+    error.add_note(TOKEN)
+    return error
+
+
+@pytest.mark.parametrize("kind", [RefusedError, UncertainError, UnsupportedError])
+def test_a_note_that_is_not_ours_is_dropped_because_it_may_hold_anything(kind):
+    error = outcome(attempt(flow_of(end=noted(kind)), message()))
+    assert type(error) is kind
+    assert error.__notes__ == []
+    vetoed = outcome(deliver(Plugins(Veto(noted(OptedOutError))), HttpProvider(), message()))
+    assert vetoed.__notes__ == []
+    made = HttpProvider()
+    assert outcome(query(made, made.balance), noted(QueryError)).__notes__ == []
+
+
+def test_the_place_of_a_bug_is_known_through_another_attempt_too():
+    error = outcome(attempt(Twice(inner=flow_of(end=ValueError("SECRET"))), message()))
+    assert "ValueError" in error.__notes__
+
+
 def test_a_vendors_words_are_one_line_of_bounded_length():
     error = outcome(attempt(flow_of(SEND, end=RefusedError(detail="a\n\tb " + "x" * 10_000)), message()), OK)
     assert error.detail.startswith("a b xxx")

@@ -384,11 +384,17 @@ def _safe_name(cause: Exception) -> str:
 E_ = TypeVar("E_", bound=BaseException)
 
 
+class _Note(str):
+    """A note of ours. Others, added by a plugin or a library, may hold anything."""
+
+    __slots__ = ()
+
+
 def _with_trace(error: E_, cause: Exception) -> E_:
     """Keep where ``cause`` came from, as lines of code without values; its text and its frames may hold secrets."""
     for line in traceback.format_tb(cause.__traceback__):
-        error.add_note(line.rstrip())
-    error.add_note(type(cause).__name__)
+        error.add_note(_Note(line.rstrip()))
+    error.add_note(_Note(type(cause).__name__))
     return error
 
 
@@ -401,6 +407,7 @@ def _own(error: F_, provider: SmsProvider, message: Message | None) -> F_:
     Being a copy it has no frames and no causes: those hold the request with its token and text.
     """
     own = copy.copy(error)
+    own.__notes__ = [note for note in getattr(error, "__notes__", []) if isinstance(note, _Note)]
     own.account = error.account or provider.account
     own.provider = error.provider or provider.name
     private = provider.secrets()
