@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import traceback
 import warnings
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -252,6 +252,24 @@ def test_a_wrapper_passes_every_operation_on():
     assert outer.handshake(WEBHOOK).status == 299
     assert outer.parse(WEBHOOK) == ["event"]
     assert outer.acknowledge([]).status == 298
+
+
+def test_a_wrapper_declares_what_the_inner_one_declares_and_its_class_what_any_class_does():
+    inner = provider(
+        supports=frozenset({"sender"}),
+        verification_supports=frozenset({"valid_until"}),
+        absence_proven_after=timedelta(minutes=5),
+    )
+    outer = PlainWrapper(inner=PlainWrapper(inner=inner))
+    for name in ("supports", "verification_supports", "absence_proven_after"):
+        assert getattr(outer, name) == getattr(inner, name)
+        assert getattr(PlainWrapper, name) == getattr(SmsProvider, name)
+    assert not hasattr(PlainWrapper, "batch_size")
+
+    class Deaf(PlainWrapper):
+        absence_proven_after: ClassVar = None
+
+    assert Deaf(inner=inner).absence_proven_after is None
 
 
 def test_a_wrapper_can_do_what_the_inner_one_can_and_knows_both_accounts_and_all_secrets():

@@ -318,10 +318,25 @@ class SmsProvider(BaseModel, ABC):
         return {name: url for name, url in urls.items() if isinstance(url, str) and _is_insecure(url)}
 
 
+class _OfInner:
+    """A constant of most providers, which a wrapper asks its inner one for; the class by itself has the default."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, wrapper: Wrapper | None, owner: type) -> Any:
+        return getattr(SmsProvider if wrapper is None else wrapper.inner, self._name)
+
+
 class Wrapper(SmsProvider):
     """A provider that holds a provider and passes everything on to it; override what should be different."""
 
     inner: SmsProvider
+
+    supports: ClassVar[Any] = _OfInner()
+    verification_supports: ClassVar[Any] = _OfInner()
+    batch_size: ClassVar[Any] = _OfInner()
+    absence_proven_after: ClassVar[Any] = _OfInner()
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -330,10 +345,6 @@ class Wrapper(SmsProvider):
     @property
     def accounts(self) -> frozenset[str]:
         return super().accounts | self.inner.accounts
-
-    @property
-    def batch_size(self) -> int:  # type: ignore[override]  # a constant of most providers, asked of ours
-        return self.inner.batch_size
 
     def check(self, message: Message, *, verification: bool = False) -> None:
         self.inner.check(message, verification=verification)
