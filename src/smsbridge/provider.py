@@ -183,7 +183,10 @@ class SmsProvider(BaseModel, ABC):
         raise self.unsupported("many texts in one request")
 
     def batch_key(self, message: Message) -> Hashable:
-        """Only messages with equal keys share a batch."""
+        """Only messages with equal keys share a batch.
+
+        Must not raise: it is asked before :meth:`check`, so also for a message that will be refused.
+        """
         return None
 
     def status(self, sent: SentMessage) -> Flow[DeliveryReport]:
@@ -191,7 +194,10 @@ class SmsProvider(BaseModel, ABC):
         raise self.unsupported("asking for the status of a text")
 
     def lookup(self, reference: str) -> Flow[SentMessage | None]:
-        """Ask whether a text with our ``reference`` was accepted. None proves nothing, see ``absence_proven_after``."""
+        """Ask whether a text with our ``reference`` was accepted. None proves nothing, see ``absence_proven_after``.
+
+        A text that got an id and was refused afterwards is a SentMessage with that status, such as ``REJECTED``.
+        """
         raise self.unsupported("looking a text up by its reference")
 
     def balance(self) -> Flow[list[Balance]]:
@@ -215,7 +221,10 @@ class SmsProvider(BaseModel, ABC):
         raise self.unsupported("cancelling one-time codes")
 
     def verify(self, webhook: HttpRequest) -> None:
-        """Raise SignatureError unless the webhook is proven to come from the vendor. No configured secret: raise too."""
+        """Raise SignatureError unless the webhook is proven to come from the vendor. No configured secret: raise too.
+
+        Whatever is wrong with a webhook, such as a header that cannot be read, is a SignatureError here, no other error.
+        """
         raise SignatureError(f"provider {self.name} cannot tell whether a webhook is genuine")
 
     def handshake(self, webhook: HttpRequest) -> HttpResponse | None:
@@ -227,7 +236,7 @@ class SmsProvider(BaseModel, ABC):
         raise self.unsupported("webhooks")
 
     def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
-        """What to answer to a webhook whose events were taken."""
+        """What to answer to a webhook whose events were taken: called once every hook has succeeded, else never."""
         return HttpResponse(status=200)
 
     # --- help for those who write one ---------------------------------------------------------------------------------
