@@ -372,7 +372,7 @@ class Vonage(Vendor):
         return 400, problem
 
     def report(self, id: str, word: str, secret: str = SECRET) -> httpx.Request:
-        from vonage import Auth
+        from vonage_http_client.auth import Auth
 
         text, at = self.texts[id], now()
         word = {"sent": "accepted"}.get(word, word)
