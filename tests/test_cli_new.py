@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -22,6 +21,7 @@ from cli_acme import run, run_json
 from smsbridge import environment
 from smsbridge.cli import new
 from smsbridge.cli.exits import Exit
+from wheels import Environment, wheel
 
 ROOT = Path(__file__).parent.parent
 NUMBER = "+919876543210"
@@ -371,49 +371,25 @@ def test_no_word_of_the_templates_is_left(projects):
 
 def test_from_the_wheel_to_a_text(tmp_path, vendor):
     """smsbridge is installed from its wheel, makes a plugin, whose wheel is installed beside it, and sends through it."""
-    wheels = _load(ROOT / "tests" / "plugins" / "test_acme.py")
-    environment = _Empty(wheels, tmp_path)
-    wheels.wheel(ROOT, environment.wheels)
+    environment = Environment(tmp_path, ROOT)
     environment.install("smsbridge[cli]")
-    made = json.loads(environment.smsbridge("new", "acme", "--auth=basic", "--batch", "--webhooks", "--json"))
+    made = json.loads(
+        environment.run("-m", "smsbridge", "new", "acme", "--auth=basic", "--batch", "--webhooks", "--json")
+    )
     assert made["files"] == FILES  # the templates are in the wheel
 
-    wheels.wheel(environment.work / made["directory"], environment.wheels)
+    wheel(environment.work / made["directory"], environment.wheels)
     environment.install("smsbridge[cli]", "smsbridge_acme")
     settings = {"PROVIDER": "acme", "ACME_USERNAME": "me", "ACME_PASSWORD": SECRET, "ACME_BASE_URL": vendor.url}
     variables = {f"SMSBRIDGE_{name}": value for name, value in settings.items()}
     vendor.asked.clear()
-    sent = json.loads(environment.smsbridge("send", NUMBER, "Your order has shipped", "--json", **variables))
+    sent = json.loads(
+        environment.run("-m", "smsbridge", "send", NUMBER, "Your order has shipped", "--json", **variables)
+    )
     assert (sent["outcome"], sent["provider"], sent["id"]) == ("accepted", "acme", "live-1")
-    report = json.loads(environment.smsbridge("status", sent["id"], "--json", **variables))
+    report = json.loads(environment.run("-m", "smsbridge", "status", sent["id"], "--json", **variables))
     assert report["status"] == "delivered"
     assert vendor.asked == ["POST /messages", "GET /messages/live-1"]
-    listed = json.loads(environment.smsbridge("providers", "--json"))["providers"]
+    listed = json.loads(environment.run("-m", "smsbridge", "providers", "--json"))["providers"]
     (acme,) = [one for one in listed if one["name"] == "acme"]
     assert (acme["origin"], acme["capabilities"]) == ("smsbridge-acme 0.1.0", ["batch", "status", "webhooks"])
-
-
-def _load(path):
-    spec = importlib.util.spec_from_file_location(f"shared_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-class _Empty:
-    """An empty environment, with the helpers of the tests of Acme's wheels."""
-
-    def __init__(self, helpers, folder):
-        self.wheels, self.work, path = folder / "wheels", folder / "work", folder / "environment"
-        self.work.mkdir()
-        self.uv = shutil.which("uv")
-        make = [self.uv, "venv", "-q", "-p", sys.executable] if self.uv else [sys.executable, "-m", "venv"]
-        helpers.done(*make, path, cwd=folder)
-        self.interpreter = path / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-        self._helpers = helpers
-
-    def install(self, *wheels):
-        self._helpers.Environment.install(self, *wheels)
-
-    def smsbridge(self, *args, **variables):
-        return self._helpers.done(self.interpreter, "-m", "smsbridge", *args, cwd=self.work, **variables)

@@ -1,0 +1,69 @@
+"""Built wheels and an empty environment to install them in; for tests."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+
+def wheel(project, folder):
+    """The wheel of ``project``, built in a copy, so that nothing is left in the tree."""
+    ignored = shutil.ignore_patterns(".venv", ".git", "__pycache__", "build", "dist", "*.egg-info")
+    copy = folder / project.name
+    copy.mkdir(parents=True)
+    for one in project.iterdir():
+        if one.is_file() and one.suffix in {".toml", ".md", ""}:
+            shutil.copy(one, copy)
+        elif one.name == "src" or one.name.startswith("smsbridge_"):
+            shutil.copytree(one, copy / one.name, ignore=ignored)
+    done(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=copy)
+    return folder
+
+
+def done(*command, cwd, **variables):
+    """Run ``command`` without any setting of smsbridge around; returns what it printed."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("SMSBRIDGE_", "PYTHON", "VIRTUAL"))
+    }
+    ran = subprocess.run(
+        [str(part) for part in command], cwd=cwd, env={**kept, **variables}, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, f"{' '.join(map(str, command))}\n{ran.stdout}\n{ran.stderr}"
+    return ran.stdout
+
+
+class Environment:
+    """An empty environment, and the wheels to put into it."""
+
+    def __init__(self, folder, *projects):
+        self.wheels = folder / "wheels"
+        self.work = folder / "work"
+        self.work.mkdir()
+        for project in projects:
+            wheel(project, self.wheels)
+        self.uv = shutil.which("uv")
+        path = folder / "environment"
+        make = [self.uv, "venv", "-q", "-p", sys.executable] if self.uv else [sys.executable, "-m", "venv"]
+        done(*make, path, cwd=folder)
+        self.interpreter = path / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+    def install(self, *wheels):
+        """Install our wheels by their names, possibly with extras, and their dependencies from the index."""
+        named = []
+        for one in wheels:
+            name, bracket, extra = one.partition("[")
+            found = next(self.wheels.glob(f"{name}-*.whl"))
+            named.append(f"{name.replace('_', '-')}{bracket}{extra} @ {found.as_uri()}")
+        installer = (
+            [self.uv, "pip", "install", "-q", "-p", self.interpreter]
+            if self.uv
+            else [self.interpreter, "-m", "pip", "install", "-q"]
+        )
+        done(*installer, *named, cwd=self.work)
+
+    def python(self, code, **variables):
+        return self.run("-c", code, **variables)
+
+    def run(self, *command, **variables):
+        """What ``python *command`` prints."""
+        return done(self.interpreter, *command, cwd=self.work, **variables).strip()
