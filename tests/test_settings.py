@@ -51,6 +51,22 @@ def test_a_wrong_setting_is_named_and_not_shown(monkeypatch, name, value):
     assert "SECRET" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"timeout": 0}, "SMSBRIDGE_TIMEOUT is wrong"),
+        ({"concurrency": "SECRET"}, "SMSBRIDGE_CONCURRENCY is wrong"),
+        ({"timeout": -1, "public_url": "SECRET"}, "SMSBRIDGE_TIMEOUT is wrong: .*; SMSBRIDGE_PUBLIC_URL is wrong"),
+        ({"timeuot": 1}, "there is no setting timeuot"),
+    ],
+)
+def test_a_wrong_setting_given_by_hand_is_named_and_not_shown_either(given, words):
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        Settings(**given)
+    assert "SECRET" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
 def test_an_empty_setting_is_its_default(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_PROVIDER", "")
     monkeypatch.setenv("SMSBRIDGE_TIMEOUT", " ")

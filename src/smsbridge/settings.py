@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from . import environment
+from .errors import ConfigurationError
 
 
 class Settings(BaseModel):
-    """What a client needs to know besides its provider. :meth:`from_env` reads ``SMSBRIDGE_*``."""
+    """What a client needs to know besides its provider. :meth:`from_env` reads ``SMSBRIDGE_*``.
+
+    Raises ConfigurationError that names what is wrong.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -32,6 +44,15 @@ class Settings(BaseModel):
         pattern=r"^https?://[^/?#\s]+[^?#\s]*$",
         description="Where vendors reach our webhooks, such as https://app.example, if a proxy hides it from us.",
     )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            problem = environment.explain(error, None)
+        raise ConfigurationError(problem)  # here, so that the cause, which holds the values, is not kept
 
     @field_validator("default_region", mode="before")
     @classmethod
