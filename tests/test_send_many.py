@@ -365,12 +365,17 @@ def test_a_close_waits_for_what_is_in_flight_and_tells_the_hooks():
 
     one = client(answer, hooks=[recorder])
     with one.send_many(texts(50)) as results:
-        next(results)
+        first = next(results)
         stop = results._stop
         results._stop = lambda: (stop(), closing.set())
     counts = Counter(recorder.names)
     assert counts["before"] == counts["after"] == len(one._transport.requests)
     assert 1 < counts["after"] < 50
+    rest = list(results)
+    assert {one.message.reference for one in [first, *rest]} == {
+        reference for name, reference, _ in recorder.calls if name == "after"
+    }
+    assert len(rest) == counts["after"] - 1
     assert list(results) == []
 
 
@@ -384,12 +389,40 @@ async def test_an_async_close_waits_for_what_is_in_flight_and_tells_the_hooks():
 
     one = async_client(lambda request: answer(), hooks=[recorder])
     async with one.send_many(texts(50)) as results:
-        await anext(results)
+        first = await anext(results)
         asyncio.get_running_loop().call_soon(closing.set)
     counts = Counter(recorder.names)
     assert counts["before"] == counts["after"] == len(one._transport.requests)
     assert 1 < counts["after"] < 50
+    rest = [one async for one in results]
+    assert {one.message.reference for one in [first, *rest]} == {
+        reference for name, reference, _ in recorder.calls if name == "after"
+    }
+    assert len(rest) == counts["after"] - 1
     assert [one async for one in results] == []
+
+
+async def test_after_a_close_nothing_more_is_read_or_sent_and_what_the_input_raised_comes_last():
+    def source():
+        yield message(reference="a")
+        yield message(reference="b")
+        raise LookupError
+
+    one, other = client(), async_client()
+    results = one.send_many(source())
+    next(results)
+    results.close()
+    assert next(results).sent
+    with pytest.raises(LookupError):
+        next(results)
+    assert list(results) == []
+    async with other.send_many(source()) as results:
+        await anext(results)
+    assert (await anext(results)).sent
+    with pytest.raises(LookupError):
+        await anext(results)
+    assert [each async for each in results] == []
+    assert len(one._transport.requests) == len(other._transport.requests) == 2
 
 
 def some_good_then_bad():

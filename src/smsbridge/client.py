@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextvars
-import queue
 import threading
 import time
 import warnings
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
@@ -407,7 +406,8 @@ class _Many(Generic[C]):
         self._batch_size = provider.batch_size if Capability.BATCH in provider.capabilities else 1
         self._open: dict[Hashable, Job] = {}
         self._ready: deque[Result] = deque()
-        self._in_flight = 0
+        self._problems: deque[BaseException] = deque()
+        self._flights: set[Any] = set()
         self._count = 0
         self._started = False
         self._exhausted = False
@@ -418,7 +418,9 @@ class _Many(Generic[C]):
         """Whether to read on: requests to spare, and results not piling up before somebody who is slow to take them."""
         concurrency = self._client.settings.concurrency
         return (
-            not self._exhausted and self._in_flight < concurrency and len(self._ready) < concurrency * self._batch_size
+            not self._exhausted
+            and len(self._flights) < concurrency
+            and len(self._ready) < concurrency * self._batch_size
         )
 
     def _take(self, message: Message) -> Job | None:
@@ -452,7 +454,14 @@ class _Many(Generic[C]):
 
     def _left_over(self) -> Job | None:
         """At the end of the input, the batches that never became full."""
-        return self._open.pop(next(iter(self._open))) if self._exhausted and self._open else None
+        busy = len(self._flights) >= self._client.settings.concurrency
+        return self._open.pop(next(iter(self._open))) if self._exhausted and self._open and not busy else None
+
+    def _raise_input_error(self) -> None:
+        """Once; then the end is the end."""
+        error, self._input_error = self._input_error, None
+        if error is not None:
+            raise error
 
     def _stop(self) -> None:
         if not self._started and not self._closed:
@@ -477,29 +486,33 @@ class SendMany(_Many[SmsClient]):
     def __init__(self, client: SmsClient, messages: Iterable[Message]) -> None:
         self._input = iter(messages)
         super().__init__(client)
-        self._done: queue.SimpleQueue[Job | BaseException] = queue.SimpleQueue()
+        self._wake = threading.Event()
         self._threads: ThreadPoolExecutor | None = None
 
     def __iter__(self) -> Iterator[Result]:
         return self
 
     def __next__(self) -> Result:
-        if self._closed:
-            raise StopIteration
         self._started = True
         self._fill()
-        while not self._ready:
-            if not self._in_flight:
+        while True:
+            idle = not self._flights  # asked first: a flight is over only after its results are here
+            if self._ready:
+                result = self._ready[0]
+                del self._ready[0]  # not popleft(): a Ctrl-C is noticed after a call, and would lose the result
+                return result
+            if self._problems:
+                raise self._problems.popleft()
+            if idle:
                 self.close()
-                if self._input_error is not None:
-                    raise self._input_error
+                self._raise_input_error()
                 raise StopIteration
-            self._collect()
+            self._wake.wait()
+            self._wake.clear()
             self._fill()
-        return self._ready.popleft()
 
     def close(self) -> None:
-        """Take no more input, and wait for what is in flight; its outcomes reach the hooks."""
+        """Take no more input, and wait for what is in flight: iterate on for what became of it. The hooks are told too."""
         self._stop()
         if self._threads is not None:
             self._threads.shutdown()
@@ -525,27 +538,25 @@ class SendMany(_Many[SmsClient]):
             else:
                 if job is not None:
                     self._start(job)
-        while self._in_flight < self._client.settings.concurrency and (job := self._left_over()):
+        while job := self._left_over():
             self._start(job)
 
     def _start(self, job: Job) -> None:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self._client.settings.concurrency, thread_name_prefix="smsbridge")
-        self._in_flight += 1
-        self._threads.submit(contextvars.copy_context().run, self._work, job)
+        flight = self._threads.submit(contextvars.copy_context().run, self._work, job)
+        self._flights.add(flight)
+        flight.add_done_callback(self._land)
 
     def _work(self, job: Job) -> None:
         try:
-            self._done.put(self._client._run(self._client._job(job)))  # noqa: SLF001
+            self._ready.extend(self._client._run(self._client._job(job)))  # noqa: SLF001
         except BaseException as error:  # noqa: BLE001  # it belongs to the thread that iterates
-            self._done.put(error)
+            self._problems.append(error)
 
-    def _collect(self) -> None:
-        done = self._done.get()
-        self._in_flight -= 1
-        if isinstance(done, BaseException):
-            raise done
-        self._ready += done
+    def _land(self, flight: Future[None]) -> None:
+        self._flights.discard(flight)
+        self._wake.set()
 
 
 class AsyncSendMany(_Many[AsyncSmsClient]):
@@ -554,25 +565,20 @@ class AsyncSendMany(_Many[AsyncSmsClient]):
     def __init__(self, client: AsyncSmsClient, messages: Iterable[Message] | AsyncIterable[Message]) -> None:
         self._input = aiter(messages) if isinstance(messages, AsyncIterable) else iter(messages)
         super().__init__(client)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._problems: deque[Exception] = deque()
         self._wake = asyncio.Event()
 
     def __aiter__(self) -> AsyncIterator[Result]:
         return self
 
     async def __anext__(self) -> Result:
-        if self._closed:
-            raise StopAsyncIteration
         self._started = True
         await self._fill()
         while not self._ready:
             if self._problems:
                 raise self._problems.popleft()
-            if not self._in_flight:
+            if not self._flights:
                 await self.aclose()
-                if self._input_error is not None:
-                    raise self._input_error
+                self._raise_input_error()
                 raise StopAsyncIteration
             self._wake.clear()
             await self._wake.wait()
@@ -580,15 +586,18 @@ class AsyncSendMany(_Many[AsyncSmsClient]):
         return self._ready.popleft()
 
     async def aclose(self) -> None:
-        """Take no more input, and wait for what is in flight; its outcomes reach the hooks. If cancelled, cancel it."""
+        """Take no more input, and wait for what is in flight: iterate on for what became of it. The hooks are told too.
+
+        If cancelled, cancel what is in flight.
+        """
         self._stop()
         try:
-            if self._tasks:
-                await asyncio.wait(self._tasks)
+            if self._flights:
+                await asyncio.wait(self._flights)
         except asyncio.CancelledError:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            for flight in self._flights:
+                flight.cancel()
+            await asyncio.gather(*self._flights, return_exceptions=True)
             raise
 
     async def __aenter__(self) -> Self:
@@ -615,23 +624,23 @@ class AsyncSendMany(_Many[AsyncSmsClient]):
             else:
                 if job is not None:
                     self._start(job)
-        while self._in_flight < self._client.settings.concurrency and (job := self._left_over()):
+        while job := self._left_over():
             self._start(job)
 
     def _start(self, job: Job) -> None:
-        self._in_flight += 1
-        task = asyncio.get_running_loop().create_task(self._work(job))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        flight = asyncio.get_running_loop().create_task(self._work(job))
+        self._flights.add(flight)
+        flight.add_done_callback(self._land)
 
     async def _work(self, job: Job) -> None:
         try:
-            self._ready += await self._client._run(self._client._job(job))  # noqa: SLF001
+            self._ready.extend(await self._client._run(self._client._job(job)))  # noqa: SLF001
         except Exception as error:  # noqa: BLE001  # it belongs to the task that iterates
             self._problems.append(error)
-        finally:
-            self._in_flight -= 1
-            self._wake.set()
+
+    def _land(self, flight: asyncio.Task[None]) -> None:
+        self._flights.discard(flight)
+        self._wake.set()
 
 
 # --- inside ---------------------------------------------------------------------------------------------------------------
