@@ -9,6 +9,7 @@ import pytest
 
 from cli_acme import ANSWERS, MASKED, NUMBER, SENT, AcmeProvider, install, run
 from smsbridge import Call, errors
+from smsbridge.cli import many as many_module
 from smsbridge.cli.exits import Exit
 from smsbridge.messages import Dlt, Message, Purpose
 
@@ -163,6 +164,22 @@ def test_an_interrupt_reports_what_was_in_flight_and_sends_no_more(acme, many, m
     assert 2 <= len(shown) < 50
     assert [one["index"] for one in documents(done)] == list(range(len(shown)))
     assert "interrupted: the rest was not sent" in done.stderr
+
+
+def test_what_was_being_shown_at_an_interrupt_is_shown_all_the_same(acme, many, monkeypatch):
+    real, calls = many_module._show, []
+
+    def show(out, result):
+        calls.append(result)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(out, result)
+
+    monkeypatch.setenv("SMSBRIDGE_CONCURRENCY", "1")
+    monkeypatch.setattr(many_module, "_show", show)
+    done = many(*[{"reference": f"r-{number}"} for number in range(50)], more=["--json"])
+    assert done.exit_code == Exit.INTERRUPTED
+    assert [one["reference"] for one in documents(done)] == [message.reference for message in SENT]
 
 
 def test_an_interrupt_while_reading_sends_nothing_that_was_only_read(monkeypatch):

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import sys
-import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
 
-from ..hookspecs import hookimpl
-from ..messages import Message, Result
+from ..messages import Result
 from . import lines, values
 from .advice import document, exit_code
 from .exits import Exit
 
 if TYPE_CHECKING:
     from ..client import MessageFields, SmsClient
-    from ..errors import SendError, UnsupportedError
-    from ..messages import SentMessage
     from .output import Output
 
 _WORDS = {
@@ -34,66 +30,26 @@ _WORDS = {
 _PRECEDENCE = (Exit.UNCERTAIN, Exit.REFUSED, Exit.UNSUPPORTED)
 
 
-class _Ledger:
-    """The outcomes that the hooks were told of and that were not shown yet: after Ctrl-C, the last there is to show.
-
-    It holds no more than what is in flight.
-    """
-
-    def __init__(self) -> None:
-        self._places: dict[str, int] = {}
-        self._outcomes: dict[str, Result] = {}
-
-    def entered(self, messages: Iterable[Message]) -> Iterator[Message]:
-        """``messages``, each with a reference by which its place is known."""
-        for index, one in enumerate(messages):
-            message = one if one.reference else replace(one, reference=uuid.uuid4().hex)
-            self._places[message.reference or ""] = index
-            yield message
-
-    @hookimpl
-    def smsbridge_after_send(self, message: Message, sent: SentMessage) -> None:
-        self._settle(Result(index=0, message=message, sent=sent))
-
-    @hookimpl
-    def smsbridge_send_failed(self, message: Message, error: SendError | UnsupportedError) -> None:
-        self._settle(Result(index=0, message=message, error=error))
-
-    def _settle(self, result: Result) -> None:
-        reference = result.message.reference or ""
-        if reference in self._places:
-            self._outcomes[reference] = replace(result, index=self._places[reference])
-
-    def shown(self, result: Result) -> None:
-        """Forget a message that is done."""
-        self._places.pop(result.message.reference or "", None)
-        self._outcomes.pop(result.message.reference or "", None)
-
-    def rest(self) -> list[Result]:
-        """What is known and was not shown."""
-        return sorted(self._outcomes.values(), key=lambda result: result.index)
-
-
 def send_many(out: Output, client: SmsClient, path: str, defaults: MessageFields) -> Exit:
     """Send the messages of the file at ``path`` (``-``: standard input) and print one result each."""
-    ledger = _Ledger()
-    client.plugins.register(ledger)
     counts: Counter[Exit] = Counter()
     interrupted = False
     with _opened(path) as stream:
         if path != "-":
             lines.check(stream, defaults)
             stream.seek(0)
-        messages = ledger.entered(lines.messages(stream, defaults))
+        results = client.send_many(lines.messages(stream, defaults))
+        unshown: list[Result] = []  # the one at hand: better shown twice than never
         try:
-            with client.send_many(messages) as results:
+            with results:
                 for result in results:
+                    unshown.append(result)
                     counts[_show(out, result)] += 1
-                    ledger.shown(result)
+                    unshown.clear()
                     out.progress(_words(counts))
         except KeyboardInterrupt:  # by now, what was in flight is done
             interrupted = True
-            for result in ledger.rest():
+            for result in chain(unshown, results):
                 counts[_show(out, result)] += 1
         finally:
             _sum_up(out, counts, interrupted=interrupted)
