@@ -9,11 +9,21 @@ import shutil
 import socket
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from smsbridge import Plugins
+from smsbridge import (
+    Balance,
+    DeliveryReport,
+    InboundMessage,
+    Plugins,
+    SentMessage,
+    Status,
+    Verification,
+    VerificationCheck,
+)
 from smsbridge.cli.providers import markdown_table
 
 README = Path(__file__).parent.parent / "README.md"
@@ -67,6 +77,15 @@ def test_the_example_of_testing_an_application_passes(tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "2 passed" in done.stdout, done.stdout
+
+
+def test_the_tables_of_values_are_complete():
+    text = README.read_text("utf-8")
+    for value in (SentMessage, DeliveryReport, InboundMessage, Balance, Verification, VerificationCheck):
+        (row,) = re.findall(rf"^\| `{value.__name__}` \| (.*) \|$", text, re.MULTILINE)
+        assert row == ", ".join(f"`{one.name}`" for one in fields(value))
+    listed = text.split("| `Status` | Means | Final |")[1].split("\n\n")[0]
+    assert set(re.findall(r"`([A-Z]+)`", listed)) == set(Status.__members__)
 
 
 def test_the_table_of_providers_is_current():

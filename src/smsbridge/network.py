@@ -1,4 +1,4 @@
-"""asyncio's own streams under httpcore, which by default goes through anyio at twice the cost."""
+"""asyncio's own streams under httpcore, which by default goes through anyio, at a higher cost."""
 
 from __future__ import annotations
 

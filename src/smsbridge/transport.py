@@ -84,7 +84,7 @@ for _name in (
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
-    """The one TLS context of this process: making one takes 20 ms."""
+    """The one TLS context of this process: it takes long to make."""
     return httpx.create_ssl_context()
 
 
@@ -332,7 +332,7 @@ class AsyncTransport:
 
 
 class _Aiohttp:
-    """HTTP through aiohttp, at a third of httpx's cost.
+    """HTTP through aiohttp, which costs less than httpx.
 
     Not through httpx-aiohttp: it repeats an unanswered GET, which could send a text twice, takes a connection that was cut
     after the request for one that was never made, and rewrites URLs.
@@ -343,7 +343,7 @@ class _Aiohttp:
         self._session: aiohttp.ClientSession | None = None
 
     async def exchange(self, wire: Wire) -> HttpResponse | TransportError:
-        import aiohttp  # here: 270 ms that a blocking client need not pay
+        import aiohttp  # here: slow to import, and a blocking client need not
         import yarl
 
         session = self._session = self._session or self._open()

@@ -214,7 +214,7 @@ class Refusal(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """All rules of a gateway. ``id`` is a path; without one, the group ``id`` of what ``accept`` matches."""
+    """All rules for one vendor. ``id`` is a path; without one, the group ``id`` of what ``accept`` matches."""
 
     accept: Rule
     id: str | None

@@ -1,4 +1,4 @@
-"""A provider without code: any gateway with an HTTP API, described by settings or by one TOML file."""
+"""A provider without code: any vendor with an HTTP API, described by settings or by one TOML file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OF_MESSAGE = {"sender": "a sender", "entity_id": "a DLT entity id", "template_i
 
 
 @dataclass(frozen=True, slots=True)
-class _Gateway:
+class _Description:
     """The settings, understood."""
 
     method: str
@@ -67,7 +67,7 @@ class _Gateway:
 
 
 class HttpProvider(SmsProvider):
-    """Sends through any gateway with an HTTP API: the settings say what to ask, and how to understand the answer.
+    """Sends through any vendor with an HTTP API: the settings say what to ask, and how to understand the answer.
 
     All of them can stand in one TOML file, named by ``file``; environment variables win over it. URL, headers and body may
     hold placeholders: {to} (E.164), {digits} (without the +), {text}, {sender}, {reference}, {purpose}, {entity_id},
@@ -100,7 +100,7 @@ class HttpProvider(SmsProvider):
     entity_id: str | None = Field(default=None, description="DLT entity id, for messages without one.")
     template_id: str | None = Field(default=None, description="DLT template id, for messages without one.")
     purposes: dict[Purpose, str] = Field(
-        default={}, description="The gateway's word for each purpose: otp, transactional, service, promotional."
+        default={}, description="The vendor's word for each purpose: otp, transactional, service, promotional."
     )
     accept_if: dict[str, Any] = Field(default={}, description="Rule for an answer that accepts. Required.")
     refuse_if: list[dict[str, Any]] = Field(default=[], description="Rules for answers that refuse, as JSON.")
@@ -115,7 +115,7 @@ class HttpProvider(SmsProvider):
         try:
             filed = _read_file(settings.get("file"), variable(account, "file"))
             super().__init__(**{**filed, **settings})
-            _ = self._gateway  # understands the settings, or says what is wrong with them
+            _ = self._described  # understands the settings, or says what is wrong with them
         except ConfigurationError as error:
             problem = str(error)
             for name in filed.keys() - settings.keys():
@@ -127,7 +127,7 @@ class HttpProvider(SmsProvider):
 
     def check(self, message: Message, *, verification: bool = False) -> None:
         super().check(message, verification=verification)
-        values, places = self._values(message), self._gateway.names
+        values, places = self._values(message), self._described.names
         for name, what in _OF_MESSAGE.items():
             asked = getattr(message if name == "sender" else message.dlt, name, None)
             if asked is not None and name not in places:
@@ -144,7 +144,7 @@ class HttpProvider(SmsProvider):
 
     def explain(self, response: HttpResponse) -> Verdict:
         """What the rules make of an answer, one by one."""
-        return self._gateway.rules.judge(response)
+        return self._described.rules.judge(response)
 
     def secrets(self) -> list[str]:
         basic = self._credentials().get("basic")
@@ -153,12 +153,12 @@ class HttpProvider(SmsProvider):
     # --- inside -------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _gateway(self) -> _Gateway:
+    def _described(self) -> _Description:
         return _understand(self)
 
     def _request(self, message: Message) -> HttpRequest:
         try:
-            return self._gateway.request(self._values(message))
+            return self._described.request(self._values(message))
         except Misfit as misfit:
             problem = str(misfit)
         raise self.unsupported(problem)
@@ -220,7 +220,7 @@ def _read_file(path: Any, label: str) -> dict[str, Any]:
 # --- the settings, understood ---------------------------------------------------------------------------------------------
 
 
-def _understand(provider: HttpProvider) -> _Gateway:
+def _understand(provider: HttpProvider) -> _Description:
     """Raises ConfigurationError that names every setting which is missing or wrong."""
     body = provider.body.get_secret_value() if isinstance(provider.body, SecretStr) else provider.body
     found: dict[str, Any] = {}
@@ -242,7 +242,7 @@ def _understand(provider: HttpProvider) -> _Gateway:
         except ValueError as error:
             problems.append(f"{name} is wrong: {error}")
     if not problems:
-        gateway = _Gateway(
+        described = _Description(
             method=provider.method,
             url=found["url"],
             headers=found["headers"],
@@ -250,20 +250,20 @@ def _understand(provider: HttpProvider) -> _Gateway:
             body=found["body"],
             rules=Rules(accept=found["accept_if"], id=found["id"], refuse=found["refuse_if"]),
         )
-        problems += _mismatches(provider, gateway)
+        problems += _mismatches(provider, described)
         if not problems:
-            return gateway
+            return described
     words = "; ".join(
         f"{variable(provider.account, name)} {rest}" for name, rest in (one.split(" ", 1) for one in problems)
     )
     raise ConfigurationError(f"provider {provider.name}: {words}")
 
 
-def _mismatches(provider: HttpProvider, gateway: _Gateway) -> Iterator[str]:
+def _mismatches(provider: HttpProvider, described: _Description) -> Iterator[str]:
     """What is right by itself, but not together."""
-    places, rules = gateway.names, gateway.rules
+    places, rules = described.names, described.rules
     known = provider._defaults()  # noqa: SLF001  # of this module
-    if provider.method == "GET" and gateway.body is not None:
+    if provider.method == "GET" and described.body is not None:
         yield "body is wrong: a GET has none; put the placeholders into the URL"
     for needed in (("text",), ("to", "digits")):
         if places.isdisjoint(needed):
@@ -276,7 +276,7 @@ def _mismatches(provider: HttpProvider, gateway: _Gateway) -> Iterator[str]:
     yield from _unplaced(places, known)
     for word in {*provider.purposes.values(), "purpose"}:
         try:
-            gateway.request({**dict.fromkeys(PLACEHOLDERS, "x"), **known, "purpose": word})
+            described.request({**dict.fromkeys(PLACEHOLDERS, "x"), **known, "purpose": word})
         except Misfit as misfit:
             yield f"* is wrong: no request can have {misfit}"
             return

@@ -66,7 +66,7 @@ def doctor(*, account: str | None, live: bool, body: BinaryIO | None, status: in
 
     Secrets are never shown. With --live, the provider is asked for the balance, or for something else that sends nothing.
 
-    With --answer, the rules of a gateway that is described by settings (provider http) are held against an answer, one by
+    With --answer, the rules of a vendor that is described by settings (provider http) are held against an answer, one by
     one: what each looked at, what it found there, and how the text would end. Parts of the answer are shown as they are.
 
     \b
@@ -130,7 +130,7 @@ def _explain(found: Diagnosis, provider: SmsProvider | None, body: bytes, status
     if provider is None:
         return None
     if not isinstance(provider, HttpProvider):
-        raise click.UsageError(f"--answer is for gateways of the provider http; {found.account!r} is {provider.name}")
+        raise click.UsageError(f"--answer is for accounts of the provider http; {found.account!r} is {provider.name}")
     verdict = provider.explain(HttpResponse(status=status, body=body))
     if verdict.error is None:
         return Explained(outcome="accepted", message=f"its id is {verdict.id}", rules=verdict.looks)
