@@ -6,13 +6,11 @@ here; what webhooks bring is read by its models.
 
 from __future__ import annotations
 
-import http.server
 import importlib
 import importlib.util
 import json
 import re
 import sys
-import threading
 import types
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import smsbridge_infobip.provider
+from recorder import Recorder
 from smsbridge import Dlt, Message, SmsClient, Status
 from smsbridge.errors import SendError
 from smsbridge.http import HttpRequest
@@ -34,56 +33,22 @@ NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 PIN = "9C817C6F8AF3D48F9FE553282AFA2B67"
 
 
-class Recorder(http.server.ThreadingHTTPServer):
-    """Remembers what it was asked, and answers what it was told to."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.requests = []
-        self.answer = (200, {})
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def _serve(self):
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        self.server.requests.append(
-            {
-                "method": self.command,
-                "path": self.path,
-                "body": json.loads(body) if body else None,
-                "authorization": self.headers["authorization"],
-                "content-type": (self.headers["content-type"] or "").partition(";")[0] if body else None,
-                "accept": self.headers["accept"],
-            }
-        )
-        status, data = self.server.answer
-        content = json.dumps(data).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = _serve  # noqa: N815  # the names that http.server looks for
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture(scope="module")
 def recorder():
-    with Recorder() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+    with Recorder.running() as recorder:
+        yield recorder
+
+
+def seen(request):
+    """What of a request is compared."""
+    return {
+        "method": request.method,
+        "path": request.url,
+        "body": request.json() if request.body else None,
+        "authorization": request.headers.get("authorization"),
+        "content-type": request.content_type if request.body else None,
+        "accept": request.headers.get("accept"),
+    }
 
 
 def load_sdk():
@@ -149,8 +114,7 @@ def row(reference="ref-1", to=NUMBER, *, group=1, number=26, name="PENDING_ACCEP
 
 def both(recorder, answer, theirs, ours, status=200):
     """What the SDK and our client asked, and what each made of the answer."""
-    recorder.answer = (status, answer)
-    recorder.requests.clear()
+    recorder.answers(answer, status)
     values = []
     for call in (theirs, ours):
         try:
@@ -158,7 +122,7 @@ def both(recorder, answer, theirs, ours, status=200):
         except Exception as error:  # noqa: BLE001  # the tests look at it
             values.append(error)
     assert len(recorder.requests) == 2, values
-    return recorder.requests[0], recorder.requests[1], *values
+    return *map(seen, recorder.requests), *values
 
 
 def sdk_text(models, message, **options):

@@ -1,17 +1,15 @@
 """Plivo's own SDK as the oracle: the same requests, the same reading of answers, the same signatures."""
 
 import base64
-import json
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from urllib.parse import parse_qs, urlencode
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recorder import Recorder
 from smsbridge import (
     AuthenticationError,
     Dlt,
@@ -36,51 +34,24 @@ NOW = datetime(2026, 7, 13, 13, 4, 6, tzinfo=UTC)
 QUEUED = {"message": "message(s) queued", "message_uuid": [ID], "api_id": "db342550-7f1d-11e1-8ea7-1231380bc196"}
 
 
-class Recorder(ThreadingHTTPServer):
-    """Answers every request with ``answer``, and remembers it."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.requests, self.answer = [], (202, QUEUED)
-        self.base_url = f"http://127.0.0.1:{self.server_port}/v1/"
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def _take(self):
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.server.requests.append(
-            {
-                "method": self.command,
-                "path": self.path,
-                "authorization": self.headers["authorization"],
-                "accept": self.headers["accept"],
-                "json": json.loads(body) if body else None,
-            }
-        )
-        status, data = self.server.answer
-        answer = json.dumps(data).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    do_GET = do_POST = _take  # noqa: N815  # its names
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture(scope="module")
 def recorder():
-    with Recorder() as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield server
-        server.shutdown()
+    with Recorder.running() as recorder:
+        yield recorder
+
+
+def seen(recorder):
+    """What of each request is compared; from then on, what follows."""
+    return [
+        {
+            "method": request.method,
+            "path": request.url,
+            "authorization": request.headers.get("authorization"),
+            "accept": request.headers.get("accept"),
+            "json": request.json() if request.body else None,
+        }
+        for request in recorder.taken()
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -89,21 +60,20 @@ def sdk(recorder):
     import plivo.rest.client
 
     with pytest.MonkeyPatch.context() as patch, plivo.RestClient(AUTH_ID, TOKEN) as client:
-        patch.setattr(plivo.rest.client, "PLIVO_API_BASE_URI", f"{recorder.base_url}Account")
+        patch.setattr(plivo.rest.client, "PLIVO_API_BASE_URI", f"{recorder.url}/v1/Account")
         client.session.trust_env = False
         yield client
 
 
 @pytest.fixture(autouse=True)
 def clean(recorder, monkeypatch):
-    recorder.requests.clear()
-    recorder.answer = (202, QUEUED)
+    recorder.answers(QUEUED, 202)
     monkeypatch.setattr(parsing, "now", lambda: NOW)
 
 
 @contextmanager
 def ours(recorder, **given):
-    provider = PlivoProvider(auth_id=AUTH_ID, auth_token=TOKEN, base_url=recorder.base_url, **given)
+    provider = PlivoProvider(auth_id=AUTH_ID, auth_token=TOKEN, base_url=f"{recorder.url}/v1/", **given)
     with SmsClient(provider, settings=Settings()) as client:
         yield client
 
@@ -163,7 +133,7 @@ def test_a_text_makes_the_request_that_the_sdk_makes(recorder, sdk, account, fie
     with ours(recorder, **{"sender": "ACMEIN", **account}) as sms:
         sms.send(message)
     sdk.messages.create(**{"src": "ACMEIN", "dst": TO[1:], "text": "Hello", **arguments})
-    mine, theirs = recorder.requests
+    mine, theirs = seen(recorder)
     for name, value in SDK_ALONE.items():
         if name not in arguments and not (name == "method" and "url" in arguments) and theirs["json"][name] == value:
             del theirs["json"][name]
@@ -174,20 +144,19 @@ def test_questions_and_codes_make_the_requests_that_the_sdk_makes(recorder, sdk)
     options = {"plivo": {"locale": "fr_FR", "brand_name": "Acme", "app_hash": "FA+9qCX9VSu", "code_length": 6}}
     with ours(recorder, sender="ACMEIN", verify_app_uuid="app-1") as sms:
         sent = sms.send(TO, "Hello")
-        recorder.requests.clear()
-        recorder.answer = (200, {"message_uuid": ID, "message_state": "sent", "cash_credits": "1"})
+        recorder.answers({"message_uuid": ID, "message_state": "sent", "cash_credits": "1"})
         sms.status(sent)
         sms.balance()
-        recorder.answer = (202, {"session_uuid": "session-1", "message": "Session initiated"})
+        mine = seen(recorder)
+        recorder.answers({"session_uuid": "session-1", "message": "Session initiated"}, 202)
         verification = sms.start_verification(TO, options=options)
         sms.check_verification(verification, "123456")
-    mine = list(recorder.requests)
-    recorder.requests.clear()
+    mine += seen(recorder)
     sdk.messages.get(ID)
     sdk.account.get()
     sdk.verify_session.create(app_uuid="app-1", recipient=TO[1:], channel="sms", **options["plivo"])
     sdk.verify_session.validate("session-1", otp="123456")
-    theirs = recorder.requests
+    theirs = seen(recorder)
     assert theirs[2]["json"].pop("method") == "POST"  # of a callback URL, which the SDK sends without one too
     assert theirs[3]["json"].pop("session_uuid") == "session-1"  # which is in the path, and not documented here
     assert mine == theirs
@@ -196,7 +165,7 @@ def test_questions_and_codes_make_the_requests_that_the_sdk_makes(recorder, sdk)
 def test_the_credentials_are_basic(recorder, sdk):
     sdk.account.get()
     expected = base64.b64encode(f"{AUTH_ID}:{TOKEN}".encode()).decode()
-    assert recorder.requests[0]["authorization"] == f"Basic {expected}"
+    assert seen(recorder)[0]["authorization"] == f"Basic {expected}"
 
 
 # --- answers --------------------------------------------------------------------------------------------------------------
@@ -207,11 +176,11 @@ def test_the_same_answers_give_the_same_ids_and_words(recorder, sdk):
         sent = sms.send(TO, "Hello")
         assert [sent.id] == sdk.messages.create(src="ACMEIN", dst=TO[1:], text="Hello").message_uuid
         for word in ("queued", "sent", "delivered", "undelivered", "failed", "rejected"):
-            recorder.answer = (200, {"message_uuid": ID, "message_state": word, "total_amount": "0.00350", "units": 2})
+            recorder.answers({"message_uuid": ID, "message_state": word, "total_amount": "0.00350", "units": 2})
             theirs, report = sdk.messages.get(ID), sms.status(sent)
             assert (report.id, report.status.value) == (theirs.message_uuid, theirs.message_state)
             assert (str(report.price.amount), report.segments) == (theirs.total_amount, theirs.units)
-        recorder.answer = (200, {"cash_credits": "1.80900"})
+        recorder.answers({"cash_credits": "1.80900"})
         assert str(sms.balance()[0].amount) == sdk.account.get().cash_credits
 
 
@@ -233,7 +202,7 @@ REFUSALS = {
 def test_what_the_sdk_raises_is_an_error_of_ours(recorder, sdk, status, names):
     from plivo.exceptions import PlivoRestError
 
-    recorder.answer = (status, {"api_id": "1", "error": "no"})
+    recorder.answers({"api_id": "1", "error": "no"}, status)
     with pytest.raises(PlivoRestError) as theirs:
         sdk.messages.create(src="ACMEIN", dst=TO[1:], text="Hello")
     with ours(recorder, sender="ACMEIN") as sms, pytest.raises(names[1]) as mine:
@@ -245,7 +214,7 @@ def test_what_the_sdk_raises_is_an_error_of_ours(recorder, sdk, status, names):
 def test_a_403_to_a_question_is_about_permissions_as_it_is_to_the_sdk(recorder, sdk):
     from plivo.exceptions import ForbiddenError
 
-    recorder.answer = (403, {"api_id": "1", "error": "no"})
+    recorder.answers({"api_id": "1", "error": "no"}, 403)
     with pytest.raises(ForbiddenError):
         sdk.account.get()
     with ours(recorder, sender="ACMEIN") as sms, pytest.raises(QueryError) as mine:

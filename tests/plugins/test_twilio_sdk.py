@@ -4,19 +4,16 @@ Both talk to one recorder on loopback. Where ours is meant to differ, a test say
 """
 
 import re
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
-from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from recorder import Recorder
 from smsbridge import HttpRequest, Message, Purpose, SendError, Settings, SignatureError, SmsClient
 from smsbridge_twilio import TwilioProvider, vocabulary
 from smsbridge_twilio import provider as module
@@ -30,72 +27,32 @@ SID = "SM00000000000000000000000000000005"
 CODE_SID = "VE00000000000000000000000000000006"
 NUMBER, SENDER = "+919876543210", "+15557122661"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-QUEUED = f'{{"sid":"{SID}","status":"queued","to":"{NUMBER}","num_segments":"1","error_code":null}}'
+QUEUED = {"sid": SID, "status": "queued", "to": NUMBER, "num_segments": "1", "error_code": None}
 
 
-# --- the recorder ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Recorder:
-    """Remembers what it is asked, and gives every request the same answer."""
-
-    url: str = ""
-    status: int = 201
-    body: str = QUEUED
-    seen: list[tuple[Any, ...]] = field(default_factory=list)
-
-    def answers(self, body: str, status: int = 200) -> None:
-        self.body, self.status = body, status
-        self.seen.clear()
+# --- side by side ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Recorder]:
-    recorder = Recorder()
-
-    class Handler(BaseHTTPRequestHandler):
-        def _record(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
-            kind = self.headers.get("content-type", "") if body else ""
-            form = sorted(parse_qsl(body, keep_blank_values=True, strict_parsing=True)) if body else []
-            recorder.seen.append((self.command, self.path, kind, form, self.headers["authorization"]))
-            data = recorder.body.encode()
-            self.send_response(recorder.status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_GET = do_POST = _record  # noqa: N815  # so the server wants it
-
-        def log_message(self, *_args: Any) -> None:
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    recorder.url = f"http://127.0.0.1:{http.server_address[1]}"
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield recorder
-    http.shutdown()
-    http.server_close()
-    thread.join()
+def server():
+    with Recorder.running() as recorder:
+        yield recorder
 
 
 @pytest.fixture
-def recorder(server: Recorder) -> Recorder:
+def recorder(server):
     server.answers(QUEUED, 201)
     return server
 
 
 @pytest.fixture(scope="module")
-def sdk(server: Recorder) -> Iterator[Any]:
+def sdk(server):
     """The SDK's client, with every host of Twilio's replaced by the recorder."""
     from twilio.http.http_client import TwilioHttpClient
     from twilio.rest import Client
 
     class Loopback(TwilioHttpClient):
-        def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        def request(self, method, url, *args, **kwargs):
             parts = urlsplit(url)
             assert parts.netloc in {"api.twilio.com", "verify.twilio.com"}
             return super().request(method, f"{server.url}{parts.path}", *args, **kwargs)
@@ -109,15 +66,22 @@ def sdk(server: Recorder) -> Iterator[Any]:
     http.session.close()
 
 
-def ours(recorder: Recorder, **given: Any) -> SmsClient:
+def ours(recorder, **given):
     known = {"account_sid": ACCOUNT, "auth_token": TOKEN, "verify_service_sid": VERIFY}
     urls = {"base_url": recorder.url, "verify_base_url": recorder.url}
     return SmsClient(TwilioProvider(**{**known, **urls, **given}), settings=Settings())
 
 
-def same(recorder: Recorder) -> None:
+def seen(request):
+    body = request.body.decode()
+    kind = request.headers.get("content-type", "") if body else ""
+    form = sorted(parse_qsl(body, keep_blank_values=True, strict_parsing=True)) if body else []
+    return request.method, request.url, kind, form, request.headers["authorization"]
+
+
+def same(recorder):
     """Method, path, content type, decoded form and authentication of the two requests are equal."""
-    first, second = recorder.seen
+    first, second = map(seen, recorder.requests)
     assert first == second
 
 
@@ -207,7 +171,7 @@ def test_without_a_service_the_sdk_sends_a_time_that_twilio_drops_and_we_do_not(
     sdk.token.messages.create(to=NUMBER, body="Hi", from_=SENDER, send_at=NOW, schedule_type="fixed")
     with ours(recorder, sender=SENDER) as sms, pytest.raises(Exception, match="scheduling without"):
         sms.send(NUMBER, "Hi", send_at=NOW)
-    assert len(recorder.seen) == 1
+    assert len(recorder.requests) == 1
 
 
 def test_a_status_and_the_balance_are_asked_for_as_the_sdk_asks(recorder, sdk):
@@ -216,7 +180,7 @@ def test_a_status_and_the_balance_are_asked_for_as_the_sdk_asks(recorder, sdk):
         sms.status(SID, account="twilio")
     sdk.token.messages(SID).fetch()
     same(recorder)
-    recorder.answers('{"balance":"-0.094","currency":"USD"}')
+    recorder.answers({"balance": "-0.094", "currency": "USD"})
     with ours(recorder, sender=SENDER) as sms:
         (balance,) = sms.balance()
     theirs = sdk.token.balance.fetch()
@@ -224,12 +188,13 @@ def test_a_status_and_the_balance_are_asked_for_as_the_sdk_asks(recorder, sdk):
     assert (str(balance.amount), balance.unit) == (theirs.balance, theirs.currency)
 
 
-VERIFICATION = f'{{"sid":"{CODE_SID}","to":"{NUMBER}","status":"%s","valid":%s}}'
+def verification(status, *, valid=False):
+    return {"sid": CODE_SID, "to": NUMBER, "status": status, "valid": valid}
 
 
 @pytest.mark.parametrize("options", [{}, {"locale": "hi"}, {"app_hash": "He42w354ol9", "risk_check": "disable"}])
 def test_a_code_is_started_as_the_sdk_starts_it(recorder, sdk, options):
-    recorder.answers(VERIFICATION % ("pending", "false"), 201)
+    recorder.answers(verification("pending"), 201)
     with ours(recorder) as sms:
         started = sms.start_verification(NUMBER, options={"twilio": options})
     theirs = sdk.token.verify.v2.services(VERIFY).verifications.create(to=NUMBER, channel="sms", **options)
@@ -237,9 +202,9 @@ def test_a_code_is_started_as_the_sdk_starts_it(recorder, sdk, options):
     assert started.id == theirs.sid
 
 
-@pytest.mark.parametrize(("status", "valid"), [("approved", "true"), ("pending", "false"), ("canceled", "false")])
+@pytest.mark.parametrize(("status", "valid"), [("approved", True), ("pending", False), ("canceled", False)])
 def test_a_code_is_checked_as_the_sdk_checks_it(recorder, sdk, status, valid):
-    recorder.answers(VERIFICATION % (status, valid))
+    recorder.answers(verification(status, valid=valid))
     with ours(recorder) as sms:
         check = sms.check_verification(CODE_SID, "123456", account="twilio")
     theirs = sdk.token.verify.v2.services(VERIFY).verification_checks.create(verification_sid=CODE_SID, code="123456")
@@ -248,7 +213,7 @@ def test_a_code_is_checked_as_the_sdk_checks_it(recorder, sdk, status, valid):
 
 
 def test_a_code_is_cancelled_as_the_sdk_cancels_it(recorder, sdk):
-    recorder.answers(VERIFICATION % ("canceled", "false"))
+    recorder.answers(verification("canceled"))
     with ours(recorder) as sms:
         sms.cancel_verification(CODE_SID, account="twilio")
     sdk.token.verify.v2.services(VERIFY).verifications(CODE_SID).update(status="canceled")
@@ -261,7 +226,7 @@ def test_a_code_is_cancelled_as_the_sdk_cancels_it(recorder, sdk):
 @pytest.mark.parametrize("status", ["accepted", "queued", "scheduled", "sending", "sent", "delivered"])
 def test_both_read_the_same_id_status_and_date(recorder, sdk, status):
     date = "Thu, 24 Aug 2023 05:01:45 +0000"
-    recorder.answers(f'{{"sid":"{SID}","status":"{status}","date_created":"{date}","num_segments":"2"}}', 201)
+    recorder.answers({"sid": SID, "status": status, "date_created": date, "num_segments": "2"}, 201)
     with ours(recorder, sender=SENDER) as sms:
         sent = sms.send(NUMBER, "Hi there")
     theirs = sdk.token.messages.create(to=NUMBER, body="Hi there", from_=SENDER)
@@ -280,7 +245,7 @@ def test_the_words_of_our_table_are_those_of_the_sdk(sdk):
 def test_both_read_the_same_code_and_words_of_an_error(recorder, sdk, status, code):
     from twilio.base.exceptions import TwilioRestException
 
-    recorder.answers(f'{{"code":{code},"message":"What Twilio says","status":{status}}}', status)
+    recorder.answers({"code": code, "message": "What Twilio says", "status": status}, status)
     with ours(recorder, sender=SENDER) as sms, pytest.raises(SendError) as mine:
         sms.send(NUMBER, "Hi there")
     with pytest.raises(TwilioRestException) as theirs:
@@ -292,7 +257,8 @@ def test_both_read_the_same_code_and_words_of_an_error(recorder, sdk, status, co
 
 def test_a_message_that_is_created_failed_is_a_success_to_the_sdk_and_none_to_us(recorder, sdk):
     """Meant to differ: the SDK hands the resource over; nobody looks, and counts a text that was never sent."""
-    recorder.answers(f'{{"sid":"{SID}","status":"failed","error_code":30007,"error_message":"Message filtered"}}', 201)
+    failed = {"sid": SID, "status": "failed", "error_code": 30007, "error_message": "Message filtered"}
+    recorder.answers(failed, 201)
     assert sdk.token.messages.create(to=NUMBER, body="Hi there", from_=SENDER).sid == SID
     with ours(recorder, sender=SENDER) as sms, pytest.raises(SendError) as mine:
         sms.send(NUMBER, "Hi there")

@@ -4,20 +4,19 @@ Where ours is meant to differ, the test says why.
 """
 
 import json
-import threading
 import time
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recorder import Recorder
 from smsbridge import Dlt, HttpRequest, HttpResponse, Message, SendError, SmsClient, Verification
 from smsbridge.errors import PayloadError, SignatureError
 from smsbridge_vonage import VonageProvider, clock
@@ -34,53 +33,10 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 # --- one recorder for both ------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Recorder:
-    """A server on the loopback that keeps what it is asked and answers with ``answer``."""
-
-    answer: HttpResponse = field(default_factory=lambda: HttpResponse(status=500))
-    requests: list[HttpRequest] = field(default_factory=list)
-    host: str = ""
-
-    def last(self):
-        request = self.requests.pop()
-        assert not self.requests, "asked more than once"
-        return request
-
-
 @pytest.fixture(scope="module")
 def server():
-    recorder = Recorder()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body in one packet, or each answer waits for an acknowledgement
-
-        def handle_any(self):
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            recorder.requests.append(
-                HttpRequest(method=self.command, url=self.path, headers=dict(self.headers.items()), body=body)
-            )
-            answer = recorder.answer
-            self.send_response(answer.status)
-            for name, value in {**answer.headers, "content-length": str(len(answer.body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer.body)
-
-        do_GET = do_POST = do_DELETE = handle_any  # noqa: N815
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        httpd.daemon_threads = True
-        recorder.host = f"127.0.0.1:{httpd.server_address[1]}"
-        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with Recorder.running() as recorder:
         yield recorder
-        httpd.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -100,7 +56,8 @@ def sdk(server):
             request.url = request.url.replace("https://", "http://", 1)
             return super().send(request, **{**options, "verify": False})
 
-    options = vonage.HttpClientOptions(api_host=server.host, rest_host=server.host, max_retries=0)
+    host = urlsplit(server.url).netloc
+    options = vonage.HttpClientOptions(api_host=host, rest_host=host, max_retries=0)
     client = vonage.Vonage(vonage.Auth(api_key=KEY, api_secret=SECRET), options)
     client.http_client._session.mount("https://", Plain())
     yield client
@@ -113,7 +70,7 @@ def ours(recorder, monkeypatch):
     clients = []
 
     def make(**changes):
-        url = f"http://{recorder.host}"
+        url = recorder.url
         provider = VonageProvider(
             api_key=KEY,
             api_secret=SECRET,
@@ -129,6 +86,11 @@ def ours(recorder, monkeypatch):
     yield make
     for client in clients:
         client.close()
+
+
+def last(recorder):
+    (request,) = recorder.taken()
+    return request
 
 
 def comparable(request):
@@ -149,7 +111,7 @@ def same(recorder, theirs, our):
     results = []
     for ask in (theirs, our):
         results.append(ask())
-        results.append(recorder.last())
+        results.append(last(recorder))
     assert comparable(results[3]) == comparable(results[1])
     return results[0], results[2]
 
@@ -219,9 +181,9 @@ def test_a_switch_is_lower_case_with_us(sdk, ours, recorder):
     recorder.answer = rows(row())
     given = {"to": NUMBER, "from_": "AcmeInc", "text": "Hello World!", "client_ref": "ref-1", "trusted_number": True}
     sdk.sms.send(SmsMessage(**given))
-    theirs = recorder.last()
+    theirs = last(recorder)
     ours().send(message(options={"vonage": {"trusted": True}}))
-    our = replace(recorder.last())
+    our = replace(last(recorder))
     changed = replace(theirs, body=theirs.body.replace(b"trusted-number=True", b"trusted-number=true"))
     assert changed.body != theirs.body
     assert comparable(our) == comparable(changed)
@@ -246,7 +208,7 @@ def test_any_text_goes_out_alike(server, sdk, words):
     from vonage_messages.models import Sms
     from vonage_sms import SmsMessage
 
-    url = f"http://{server.host}"
+    url = server.url
     for api, answer in (("sms", rows(row())), ("messages", HttpResponse.of_json({"message_uuid": UUID}))):
         server.requests.clear()
         server.answer = answer
@@ -254,7 +216,7 @@ def test_any_text_goes_out_alike(server, sdk, words):
             sdk.sms.send(SmsMessage(to=NUMBER, from_="AcmeInc", text=words, client_ref="ref-1"))
         else:
             sdk.messages.send(Sms(to=NUMBER, from_="AcmeInc", text=words, client_ref="ref-1"))
-        theirs = comparable(server.last())
+        theirs = comparable(last(server))
         provider = VonageProvider(
             api=api, api_key=KEY, api_secret=SECRET, sender="AcmeInc", base_url=url, messages_base_url=url
         )
