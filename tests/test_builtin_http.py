@@ -191,7 +191,7 @@ def test_what_stands_in_a_header_arrives_as_it_was_or_is_refused(reference):
 
 def test_half_a_character_is_refused_wherever_it_is():
     one = provider(body={**BODY, "pe": "{entity_id}"})
-    with pytest.raises(UnsupportedError, match="half a character"):
+    with pytest.raises(ContentError, match="half a character"):
         request(one, dlt=Dlt(entity_id="\ud800"))
     assert "* is wrong: no request can have half a character" in complaint(body={**BODY, "x": "\ud800"})
 
@@ -710,7 +710,7 @@ def test_doctor_explains_no_answer_where_the_configuration_is_broken_or_written_
     assert "the answer: not explained" in done.stdout
     done = run("doctor", "--account", "memory", "--answer", "-", stdin=WAITING)
     assert done.exit_code == Exit.USAGE
-    assert "--answer is for gateways of the provider http" in done.output
+    assert "--answer is for accounts of the provider http" in done.output
 
 
 # --- the manual -----------------------------------------------------------------------------------------------------------
