@@ -30,6 +30,7 @@ SUCCESS = frozenset({"200", "OK"})
 _FAILURE = frozenset({"ERROR", "FAILED", "FAILURE"})
 _FIRST_FAILING_CODE = 400
 _DECIMAL = re.compile(r"[+-]?\d{1,15}(\.\d{1,9})?", re.ASCII)
+_WHOLE = re.compile(r"\+?(\d{1,15})(?:\.0{1,9})?", re.ASCII)
 _UNIX_SECONDS = re.compile(r"\d{9,11}", re.ASCII)
 _NOT_DIGITS = re.compile(r"\D", re.ASCII)
 
@@ -39,7 +40,9 @@ _NOT_DIGITS = re.compile(r"\D", re.ASCII)
 
 def text(value: Any) -> str:
     """A string or whole number as a trimmed string; anything else is empty."""
-    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if isinstance(value, str):
+        return value.strip()
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
 def digits(value: Any) -> str:
@@ -49,14 +52,18 @@ def digits(value: Any) -> str:
 
 def decimal(value: Any) -> Decimal | None:
     """A number, written as a number or as a string."""
-    written = repr(value) if isinstance(value, float) and math.isfinite(value) else text(value)
+    written = _figures(value)
     return Decimal(written) if _DECIMAL.fullmatch(written) else None
 
 
 def whole(value: Any) -> int | None:
     """A whole number that is not negative, written as a number or as a string."""
-    number = decimal(value)
-    return int(number) if number is not None and number >= 0 and number == int(number) else None
+    written = _WHOLE.fullmatch(_figures(value))
+    return int(written[1]) if written else None
+
+
+def _figures(value: Any) -> str:
+    return repr(value) if isinstance(value, float) and math.isfinite(value) else text(value)
 
 
 def moment(value: Any, zone: tzinfo) -> datetime | None:
@@ -249,7 +256,7 @@ class Row:
         return None
 
     def _time(self, *names: str) -> datetime | None:
-        return next(filter(None, (moment(self.raw.get(name), self.zone) for name in names)), None)
+        return next(filter(None, (moment(self.raw[name], self.zone) for name in names if name in self.raw)), None)
 
 
 def correlate(messages: Sequence[Message], found: Sequence[Row]) -> dict[int, Row]:

@@ -290,7 +290,7 @@ class TwincleProvider(TwincleSettings):
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value not in (None, "", {})}
+    return {name: value for name, value in fields.items() if value or value == 0}
 
 
 def _fits_a_path(id: str) -> bool:
