@@ -52,6 +52,7 @@ class Status(StrEnum):
         return self not in _PENDING
 
 
+_OPTIONAL_TEXT = (str, type(None))
 _PENDING = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENT, Status.UNKNOWN})
 
 
@@ -132,9 +133,9 @@ class Message(_Value):
     def __post_init__(self) -> None:
         if not (isinstance(self.to, str) and isinstance(self.text, str)):
             raise TypeError("to and text have to be strings")
-        if not (isinstance(self.sender, str | None) and isinstance(self.reference, str | None)):
+        if not (isinstance(self.sender, _OPTIONAL_TEXT) and isinstance(self.reference, _OPTIONAL_TEXT)):
             raise TypeError("sender and reference have to be strings or None")
-        if not isinstance(self.dlt, Dlt | None):
+        if self.dlt is not None and not isinstance(self.dlt, Dlt):
             raise TypeError("dlt has to be a Dlt or None")
         if type(self.purpose) is not Purpose:
             object.__setattr__(self, "purpose", Purpose(self.purpose))

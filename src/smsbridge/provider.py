@@ -302,11 +302,8 @@ class SmsProvider(BaseModel, ABC):
         UnsupportedError names an option that is unknown or wrong.
         """
         model = self.verification_options if verification else self.options
-        given = message.options.get(self.name)
-        if not given:
-            return model()
         try:
-            return model.model_validate(given)
+            return model.model_validate(message.options.get(self.name, {}))
         except ValidationError as error:
             names = ", ".join(sorted({str(one["loc"][0]) if one["loc"] else "?" for one in error.errors()}))
         raise self.unsupported(f"these options, or their values: {names}")

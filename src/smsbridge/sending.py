@@ -44,6 +44,7 @@ from .provider import SmsProvider
 
 T = TypeVar("T")
 Failure = SendError | UnsupportedError
+_NO_DLT = Dlt()
 _LONGEST_DETAIL = 500
 _NATIONAL_DIGITS = 8  # the last digits of a number, which vendors quote without its country too
 
@@ -255,7 +256,7 @@ def _problem(provider: SmsProvider, message: Message, *, verification: bool = Fa
     if not message.text and not verification:
         return _own(ContentError("the text is empty", reason="empty"), provider, message)
     try:
-        dlt = message.dlt or Dlt()
+        dlt = message.dlt or _NO_DLT
         f"{message.text}{message.sender}{message.reference}{dlt.entity_id}{dlt.template_id}".encode()
         provider.check(message, verification=verification)
     except UnicodeEncodeError:
