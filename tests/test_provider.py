@@ -197,6 +197,14 @@ def test_options_are_checked_for_the_chosen_provider_and_ignored_for_others():
     assert acme.options_of(message()) == AcmeOptions()
 
 
+def test_an_option_that_is_required_and_missing_is_named():
+    class Needy(Options):
+        campaign: str
+
+    with pytest.raises(UnsupportedError, match="these options, or their values: campaign"):
+        provider(options=Needy).check(message())
+
+
 @pytest.mark.parametrize("options", [{"flsh": True}, {"flash": VALUE}])
 def test_an_unknown_or_wrong_option_is_named_without_its_value(options):
     with pytest.raises(UnsupportedError, match=next(iter(options))) as caught:
