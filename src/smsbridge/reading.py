@@ -1,0 +1,74 @@
+"""Values as vendors write them: numbers as strings, times with and without a zone, phone numbers without a plus.
+
+For those who write a provider. Nothing here raises: what cannot be read is None, or empty, and the provider decides what
+that means. What only one vendor does (its own dates, its own ids) stays with its provider.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
+from typing import Any
+
+from .errors import SendError
+from .http import HttpResponse
+
+_DECIMAL = re.compile(r"[+-]?\d{1,15}(\.\d{1,20})?", re.ASCII)
+_NOT_DIGITS = re.compile(r"\D", re.ASCII)
+_PHONE = re.compile(r"\+?([1-9]\d{7,14})", re.ASCII)
+
+
+def now() -> datetime:
+    """The time, in UTC. Not a vendor's, but compared with theirs; in one place, so that a test can stop the clock."""
+    return datetime.now(UTC)
+
+
+def text(value: Any) -> str:
+    """A string or whole number as a trimmed string; anything else is empty."""
+    try:
+        return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    except ValueError:  # Python does not write out a number of more than 4,300 digits
+        return ""
+
+
+def decimal(value: Any) -> Decimal | None:
+    """A number, written as a number or as a string; None for what is none, or has more than 15 digits before its point."""
+    written = f"{Decimal(repr(value)):f}" if isinstance(value, float) else text(value)
+    return Decimal(written) if _DECIMAL.fullmatch(written) else None
+
+
+def whole(value: Any) -> int | None:
+    """A whole number that is not negative, written as a number or as a string."""
+    number = decimal(value)
+    return int(number) if number is not None and number >= 0 and number == int(number) else None
+
+
+def digits(value: Any) -> str:
+    """The digits of a phone number, and nothing else of it."""
+    return _NOT_DIGITS.sub("", text(value))
+
+
+def phone(value: Any) -> str:
+    """A number of 8 to 15 digits as E.164, with or without a plus; a short code or a name as it is."""
+    written = text(value)
+    number = _PHONE.fullmatch(written)
+    return f"+{number[1]}" if number else written
+
+
+def moment(value: Any, zone: tzinfo | None = None) -> datetime | None:
+    """A time of ISO 8601, in UTC. One that names no zone is in ``zone``; None if that is not known either."""
+    try:
+        when = datetime.fromisoformat(text(value))
+        when = when if when.tzinfo else when.replace(tzinfo=zone)
+        return when.astimezone(UTC) if when.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def object_or_empty(response: HttpResponse) -> dict[str, Any]:
+    """The JSON object of an answer, empty where there is none: for a failure, whose HTTP status says enough."""
+    try:
+        return response.json_object()
+    except SendError:
+        return {}
