@@ -26,7 +26,28 @@ def response(body: bytes, status: bytes = b"201 Created") -> bytes:
 
 
 ONE = response(ACCEPTED)
-ONE_TWILIO = response(TWILIO)
+VENDORS = {  # the answer to a text with the reference "benchmark"
+    b"/Messages.json ": response(TWILIO),
+    b"/sms/3/messages ": response(
+        b'{"bulkId":"1","messages":[{"messageId":"benchmark","destination":"919876543210","status":{"groupId":1,'
+        b'"groupName":"PENDING","id":26,"name":"PENDING_ACCEPTED"},"details":{"messageCount":1}}]}',
+        b"200 OK",
+    ),
+    b"/Message/ ": response(
+        b'{"api_id":"1","message":"message(s) queued","message_uuid":["0d0a1b8c-0000-4000-8000-000000000000"]}',
+        b"202 Accepted",
+    ),
+    b"/sms/json ": response(
+        b'{"message-count":"1","messages":[{"to":"919876543210","message-id":"0A0000000123ABCD1","status":"0",'
+        b'"remaining-balance":"3.14","message-price":"0.0333","network":"12345","client-ref":"benchmark"}]}',
+        b"200 OK",
+    ),
+    b"/sms/send ": response(
+        b'{"status":200,"message":"1 numbers accepted for delivery.","data":[{"id":"00000000-0000-4000-8000-0:1",'
+        b'"mobile":"919876543210","status":"AWAITING-DLR","units":1,"length":7,"charges":1,"customid":"benchmark"}]}',
+        b"200 OK",
+    ),
+}
 
 
 def answer(head: bytes, body: bytes) -> bytes:
@@ -36,7 +57,7 @@ def answer(head: bytes, body: bytes) -> bytes:
             for index, node in enumerate(json.loads(body)["nodes"])
         ]
         return response(json.dumps({"status": "OK", "message": "Submitted", "data": rows}).encode(), b"200 OK")
-    return ONE_TWILIO if b"/Messages.json " in head else ONE
+    return next((known for path, known in VENDORS.items() if path in head), ONE)
 
 
 class Provider(asyncio.Protocol):
