@@ -403,6 +403,7 @@ class _Many(Generic[C]):
         """After an early close: messages that were read but not sent."""
         self._client = client
         provider = client.provider
+        self._concurrency = client.settings.concurrency
         self._batch_size = provider.batch_size if Capability.BATCH in provider.capabilities else 1
         self._open: dict[Hashable, Job] = {}
         self._ready: deque[Result] = deque()
@@ -416,11 +417,10 @@ class _Many(Generic[C]):
 
     def _hungry(self) -> bool:
         """Whether to read on: requests to spare, and results not piling up before somebody who is slow to take them."""
-        concurrency = self._client.settings.concurrency
         return (
             not self._exhausted
-            and len(self._flights) < concurrency
-            and len(self._ready) < concurrency * self._batch_size
+            and len(self._flights) < self._concurrency
+            and len(self._ready) < self._concurrency * self._batch_size
         )
 
     def _take(self, message: Message) -> Job | None:
@@ -454,7 +454,7 @@ class _Many(Generic[C]):
 
     def _left_over(self) -> Job | None:
         """At the end of the input, the batches that never became full."""
-        busy = len(self._flights) >= self._client.settings.concurrency
+        busy = len(self._flights) >= self._concurrency
         return self._open.pop(next(iter(self._open))) if self._exhausted and self._open and not busy else None
 
     def _raise_input_error(self) -> None:
@@ -543,7 +543,7 @@ class SendMany(_Many[SmsClient]):
 
     def _start(self, job: Job) -> None:
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._client.settings.concurrency, thread_name_prefix="smsbridge")
+            self._threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="smsbridge")
         flight = self._threads.submit(contextvars.copy_context().run, self._work, job)
         self._flights.add(flight)
         flight.add_done_callback(self._land)
