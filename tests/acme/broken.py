@@ -203,13 +203,13 @@ class LeaksItsToken(AcmeProvider):
 
 
 class PutsTheTokenIntoErrors(AcmeProvider):
-    """The core cleans the words of an error; this one hides the token elsewhere in it."""
+    """The core cleans the words of an error and drops its notes; this one hides the token elsewhere in it."""
 
     def _post(self, messages):
         response = yield from _request(self, messages)
         if not response.ok:
             error = response.error()
-            error.add_note(f"sent with {self._headers()}")
+            error.sent_with = self._headers()
             raise error
         return response
 
