@@ -59,8 +59,21 @@ def test_form_and_query_carry_any_text(fields):
     assert HttpRequest.get("https://a.example/x?a=1", fields).query == [("a", "1"), *rows]
 
 
-def test_a_url_without_parameters_stays_as_it_is():
-    assert with_query("https://a.example/x", {}) == "https://a.example/x"
+@pytest.mark.parametrize("url", ["https://a.example/x", "https://a.example/x?a=1#b"])
+def test_a_url_without_parameters_stays_as_it_is(url):
+    assert with_query(url, {}) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://a.example/x#rc=2", "https://a.example/x?n=1#rc=2"),
+        ("https://a.example/x?a=1#rc=2", "https://a.example/x?a=1&n=1#rc=2"),
+        ("https://a.example/x#what?", "https://a.example/x?n=1#what?"),
+    ],
+)
+def test_a_query_comes_before_the_fragment(url, expected):
+    assert with_query(url, {"n": 1}) == expected
 
 
 def test_a_given_header_replaces_the_content_type():
@@ -108,6 +121,39 @@ def test_repr_shows_where_a_request_goes():
 
 
 # --- what a webhook brings ------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.text(), st.text())))
+def test_pairs_as_bytes_are_the_same_pairs_before_their_characters_are_read(rows):
+    in_bytes = [(name.encode(), value.encode()) for name, value in rows]
+    assert HttpRequest.post_form("https://a.example", rows).form_bytes() == in_bytes
+    assert HttpRequest.get("https://a.example", rows).query_bytes == in_bytes
+
+
+@pytest.mark.parametrize(
+    ("encoded", "pairs"),
+    [
+        (b"", []),
+        (b"&&", []),
+        (b"a&=b&c=d=e", [(b"a", b""), (b"", b"b"), (b"c", b"d=e")]),
+        (b"a=%ff+%2B%zz", [(b"a", b"\xff +%zz")]),
+        (b"a=%C3%a4&a=1", [(b"a", "ä".encode()), (b"a", b"1")]),
+    ],
+)
+def test_pairs_as_bytes_are_percent_decoded_and_no_further(encoded, pairs):
+    assert HttpRequest(method="POST", url="https://a.example", body=encoded).form_bytes() == pairs
+    assert HttpRequest(method="GET", url=f"https://a.example?{encoded.decode()}").query_bytes == pairs
+
+
+@given(st.binary())
+def test_every_body_can_be_read_as_pairs_of_bytes(body):
+    assert isinstance(HttpRequest(method="POST", url="https://a.example", body=body).form_bytes(), list)
+
+
+def test_a_byte_order_mark_before_json_is_passed_over():
+    body = b'\xef\xbb\xbf{"id": 7}'
+    assert HttpRequest(method="POST", url="https://a.example", body=body).json() == {"id": 7}
+    assert HttpResponse(status=200, body=body).json_object() == {"id": 7}
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"1" * 5000])
@@ -172,6 +218,24 @@ def test_a_provider_may_know_better_than_the_status():
     error = HttpResponse(status=400).error(RecipientError, code="21211", detail="bad number", reason="invalid")
     assert type(error) is RecipientError
     assert (error.code, error.detail, error.reason, error.fault) == ("21211", "bad number", "invalid", "message")
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"Not Found", b'"Not Found"', b'{"code"', b"[" * 100_000])
+def test_a_404_that_is_not_the_apis_may_be_about_the_base_url(body):
+    assert HttpResponse(status=404, body=body).error().detail == "HTTP 404 Not Found (check the base URL)"
+    assert HttpResponse(status=404, body=body).error(detail="no").detail == "no (check the base URL)"
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"code": 20404}', b"\xef\xbb\xbf{}"])
+def test_a_404_in_json_is_the_apis_own_and_not_about_the_base_url(body):
+    assert HttpResponse(status=404, body=body).error().detail == "HTTP 404 Not Found"
+    assert HttpResponse(status=404, body=body).error(detail="no such text").detail == "no such text"
+
+
+def test_a_refusal_lasts_as_long_as_the_vendor_documents_unless_the_answer_says_otherwise():
+    assert HttpResponse(status=402).error(retry_after=120).retry_after == 120
+    assert HttpResponse(status=402, headers={"retry-after": "0"}).error(retry_after=120).retry_after == 0
+    assert HttpResponse(status=402, headers={"retry-after": "soon"}).error(retry_after=120).retry_after == 120
 
 
 def test_too_long_a_text_has_a_reason():

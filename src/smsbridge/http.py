@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Generic, NamedTuple, TypeVar, cast
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode, urlsplit
 
 from .errors import (
     AuthenticationError,
@@ -189,6 +189,11 @@ class HttpRequest(Step["HttpResponse"]):
         """The parameters of the URL, decoded, in their order. Raises PayloadError if they cannot be read."""
         return _decode_pairs(urlsplit(self.url).query)
 
+    @property
+    def query_bytes(self) -> list[tuple[bytes, bytes]]:
+        """The parameters of the URL in their order, percent-decoded and no further: signatures cover bytes."""
+        return _pairs_of_bytes(urlsplit(self.url).query.encode("utf-8", "surrogatepass"))
+
     def form(self) -> list[tuple[str, str]]:
         """The fields of a form body, decoded, in their order. Raises PayloadError if they cannot be read."""
         try:
@@ -196,11 +201,18 @@ class HttpRequest(Step["HttpResponse"]):
         except UnicodeDecodeError:
             raise PayloadError("the webhook's form is not percent-encoded") from None
 
+    def form_bytes(self) -> list[tuple[bytes, bytes]]:
+        """The fields of a form body in their order, percent-decoded and no further, for ``verify``: it takes any body.
+
+        Signatures cover bytes, and what they cover need not be UTF-8.
+        """
+        return _pairs_of_bytes(self.body)
+
     def json(self) -> Any:
-        """The body read as JSON. Raises PayloadError if it is not JSON in UTF-8."""
+        """The body read as JSON. Raises PayloadError if it is not JSON in UTF-8, with or without a byte order mark."""
         try:
-            return json.loads(self.body.decode())
-        except (ValueError, RecursionError):
+            return _read_json(self.body)
+        except ValueError:
             raise PayloadError("the webhook's body is not JSON") from None
 
 
@@ -252,12 +264,15 @@ class HttpResponse:
         return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
     def json(self) -> Any:
-        """The body read as JSON. Raises the error of an unreadable answer, see :meth:`error`."""
+        """The body read as JSON in UTF-8, with or without a byte order mark.
+
+        Raises the error of an unreadable answer, see :meth:`error`.
+        """
         if not self.complete:
             raise self.error(detail="the answer was cut off or too large")
         try:
-            return json.loads(self.body.decode())
-        except (ValueError, RecursionError):
+            return _read_json(self.body)
+        except ValueError:
             raise self.error(detail="the answer is not JSON") from None
 
     def json_object(self) -> dict[str, Any]:
@@ -275,8 +290,12 @@ class HttpResponse:
         reason: str | None = None,
         detail: str | None = None,
         fault: Fault | None = None,
+        retry_after: float | None = None,
     ) -> SendError:
         """The error that this answer amounts to; ``raise`` it.
+
+        ``retry_after`` is how long such a refusal lasts, in seconds, where the vendor documents that; a ``Retry-After``
+        header of the answer itself counts more.
 
         Without ``kind`` the HTTP status decides: 401 and 403 are AuthenticationError, 402 FundsError, 413 and 414
         ContentError, 429 RateLimitedError, permanent redirects and all other 4xx RefusedError; everything else,
@@ -287,10 +306,19 @@ class HttpResponse:
         words = f"HTTP {_phrase(self.status)}" if detail is None else detail
         if kind is None or kind is meaning.kind:
             kind, reason, fault = meaning.kind, reason or meaning.reason, fault or meaning.fault
-            words = f"{words} {meaning.hint}".rstrip()
+            words = f"{words} {self._hint(meaning)}".rstrip()
+        said = self.retry_after
         return kind(
-            code=code or str(self.status), reason=reason, detail=words, fault=fault, retry_after=self.retry_after
+            code=code or str(self.status),
+            reason=reason,
+            detail=words,
+            fault=fault,
+            retry_after=retry_after if said is None else said,
         )
+
+    def _hint(self, meaning: _Meaning) -> str:
+        """What to check. A 404 with JSON comes from the API itself, which was reached."""
+        return "" if self.status == HTTPStatus.NOT_FOUND and _is_json(self.body) else meaning.hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,9 +349,12 @@ class Call(Step[T]):
 
 
 def with_query(url: str, params: Params) -> str:
-    """``url`` with ``params`` percent-encoded (UTF-8) and added to its query."""
+    """``url`` with ``params`` percent-encoded (UTF-8) and added to its query, which comes before a ``#fragment``."""
     query = urlencode(_pairs(params), encoding="utf-8")
-    return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
+    if not query:
+        return url
+    address, mark, fragment = url.partition("#")
+    return f"{address}{'&' if '?' in address else '?'}{query}{mark}{fragment}"
 
 
 def _pairs(params: Params) -> list[tuple[str, Any]]:
@@ -335,6 +366,26 @@ def _decode_pairs(query: str) -> list[tuple[str, str]]:
         return parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FORM_FIELDS)
     except ValueError:
         raise PayloadError("the webhook's parameters cannot be decoded") from None
+
+
+def _pairs_of_bytes(encoded: bytes) -> list[tuple[bytes, bytes]]:
+    parts = (part.partition(b"=") for part in encoded.replace(b"+", b" ").split(b"&") if part)
+    return [(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in parts]
+
+
+def _read_json(body: bytes) -> Any:
+    """``body`` read as JSON; ValueError if it is none. Some servers begin with a byte order mark."""
+    try:
+        return json.loads(body.decode("utf-8-sig"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        return isinstance(_read_json(body), dict | list)
+    except ValueError:
+        return False
 
 
 def _origin(url: str) -> str:
