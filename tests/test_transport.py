@@ -7,6 +7,7 @@ import contextlib
 import gc
 import gzip
 import logging
+import os
 import socket
 import ssl
 import subprocess
@@ -292,6 +293,27 @@ def test_a_connection_that_the_server_closed_is_not_used_again(serve, make):
     assert server.connections == 2
 
 
+def test_an_answer_nobody_asked_for_is_not_taken_for_the_next(serve, make):
+    server = serve(lambda wire, _: wire.sendall(answer(b"1") + answer(b"stale")) or True)
+    transport = make()
+    assert [transport.send(post(server.url)).body for _ in range(3)] == [b"1", b"1", b"1"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_does_not_share_its_parent_s_connection(serve):
+    server = serve(answer())
+    transport = Transport(timeout=5)
+    transport.send(post(server.url))
+    child = os.fork()
+    if not child:
+        os._exit(0 if transport.send(post(server.url)).ok else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert transport.send(post(server.url)).ok
+    assert server.connections == 2
+    transport.close()
+
+
 def test_a_host_that_asks_to_close_gets_a_new_connection(serve, make):
     server = serve(answer(b"1", "Connection: close"))
     transport = make()
@@ -479,6 +501,16 @@ def test_a_body_that_stops_coming_keeps_its_status(serve, make):
     response = make(timeout=0.3).send(post(server.url))
     stop.set()
     assert (response.status, response.body, response.complete) == (401, b"12", False)
+
+
+def test_a_dripping_head_ends_at_the_deadline(serve, make):
+    def drip(wire, _):
+        wire.sendall(b"HTTP/1.1 200 OK\r\n")
+        while not server.stopped.wait(0.05):
+            wire.sendall(b"X: y\r\n")
+
+    server = serve(drip)
+    assert failure(make(timeout=0.3), post(server.url), NoAnswer) == "no answer within 0.3 s"
 
 
 def test_a_dripping_body_ends_at_the_deadline(serve, make):

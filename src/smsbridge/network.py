@@ -1,11 +1,17 @@
-"""asyncio's own streams under httpcore, which by default goes through anyio, at a higher cost."""
+"""The sockets under httpcore: bounded by a deadline, and for asyncio its own streams.
+
+A time-out for each read alone would let a server drip for ever, so there is a deadline for a whole answer. And httpcore
+goes to asyncio through anyio, which costs more than asyncio's own streams.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import ssl
 from collections.abc import Iterable, Iterator
+from time import monotonic
 from typing import Any
 
 import httpcore
@@ -21,8 +27,59 @@ def _as(late: type[Exception], failed: type[Exception]) -> Iterator[None]:
         raise failed from error
 
 
+class Deadline:
+    """When the answer must be there, on the clock of ``time.monotonic``."""
+
+    at = math.inf
+
+    def left(self, timeout: float | None) -> float:
+        """Seconds that the next read or write may take; raises TimeoutError if there are none."""
+        left = min(self.at - monotonic(), math.inf if timeout is None else timeout)
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+class BlockingBackend(httpcore.SyncBackend):
+    """As httpcore's own, within ``deadline``."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+
+    def connect_tcp(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        return _BlockingStream(super().connect_tcp(*args, **options), self._deadline)
+
+
+class _BlockingStream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        with _as(httpcore.ReadTimeout, httpcore.ReadError):
+            return self._stream.read(max_bytes, self._deadline.left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        with _as(httpcore.WriteTimeout, httpcore.WriteError):
+            self._stream.write(buffer, self._deadline.left(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _BlockingStream(self._stream.start_tls(ssl_context, server_hostname, timeout), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
 class AsyncioBackend(httpcore.AsyncNetworkBackend):
-    """Connects by asyncio."""
+    """Connects by asyncio, within ``deadline``."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
 
     async def connect_tcp(
         self,
@@ -34,26 +91,29 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
             async with asyncio.timeout(timeout):
-                return _Stream(*await asyncio.open_connection(host, port, happy_eyeballs_delay=0.25))
+                return _AsyncioStream(
+                    self._deadline, *await asyncio.open_connection(host, port, happy_eyeballs_delay=0.25)
+                )
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
-class _Stream(httpcore.AsyncNetworkStream):
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+class _AsyncioStream(httpcore.AsyncNetworkStream):
+    def __init__(self, deadline: Deadline, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._deadline = deadline
         self._reader = reader
         self._writer = writer
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         with _as(httpcore.ReadTimeout, httpcore.ReadError):
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(self._deadline.left(timeout)):
                 return await self._reader.read(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         with _as(httpcore.WriteTimeout, httpcore.WriteError):
             self._writer.write(buffer)
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(self._deadline.left(timeout)):
                 await self._writer.drain()
 
     async def aclose(self) -> None:

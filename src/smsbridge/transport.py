@@ -27,14 +27,14 @@ from contextvars import ContextVar
 from importlib.metadata import version
 from importlib.util import find_spec
 from time import monotonic
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from .body import ACCEPTED, Body
 from .errors import NoAnswer, NotConnected, TransportError
 from .http import HttpRequest, HttpResponse
-from .network import AsyncioBackend
+from .network import AsyncioBackend, BlockingBackend, Deadline
 
 if TYPE_CHECKING:
     import aiohttp
@@ -149,15 +149,34 @@ def _proxy(scheme: str, netloc: str) -> str | None:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
+class _Line(httpx.HTTPTransport):
+    """httpx's transport over our own sockets, which it has no parameter for."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.deadline = Deadline()
+        self._pool._network_backend = BlockingBackend(self.deadline)  # noqa: SLF001
+
+
 class _AsyncLine(httpx.AsyncHTTPTransport):
-    """httpx's transport over asyncio's own streams, which it has no parameter for."""
+    """As ``_Line``."""
 
-    def __init__(self, *, verify: ssl.SSLContext, limits: httpx.Limits, proxy: str | None, trust_env: bool) -> None:
-        super().__init__(verify=verify, limits=limits, proxy=proxy, trust_env=trust_env)
-        self._pool._network_backend = AsyncioBackend()  # noqa: SLF001
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.deadline = Deadline()
+        self._pool._network_backend = AsyncioBackend(self.deadline)  # noqa: SLF001
 
 
-P = TypeVar("P", httpx.HTTPTransport, _AsyncLine)
+def _has_surplus(line: _Line | _AsyncLine) -> bool:
+    """Whether more came than the answer: httpcore would take it for the answer to the next request."""
+    for connection in line._pool.connections:  # noqa: SLF001  # of either kind of pool
+        state = getattr(getattr(connection, "_connection", None), "_h11_state", None)
+        if state is not None and state.trailing_data[0]:
+            return True
+    return False
+
+
+P = TypeVar("P", _Line, _AsyncLine)
 
 
 class _Lines(Generic[P]):
@@ -179,7 +198,7 @@ class _Lines(Generic[P]):
 
     def give_back(self, proxy: str | None, line: P) -> None:
         """The request is answered."""
-        self._idle[proxy].append(line)
+        self._idle.setdefault(proxy, []).append(line)
 
     def drain(self) -> list[P]:
         """All that are idle, which are forgotten here."""
@@ -196,13 +215,16 @@ class Transport:
         """``timeout`` in seconds: to connect, and again to answer."""
         self._timeout = timeout
         self._proxies: dict[str, str | None] = {}
-        self._lines = _Lines(httpx.HTTPTransport)
+        self._lines = _Lines(_Line)
         self._lock = threading.Lock()
         self._closed = False
+        self._process = os.getpid()
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """The answer to ``request``; raises NotConnected or NoAnswer."""
         wire = Wire(request, self._proxies)
+        if self._process != os.getpid():  # a fork: these connections are our parent's
+            self._process, self._lock, self._lines = os.getpid(), threading.Lock(), _Lines(_Line)
         with self._lock:
             if self._closed:
                 raise NotConnected("the client is closed")
@@ -215,10 +237,10 @@ class Transport:
         finally:
             _ours.reset(token)
             with self._lock:
-                closed = self._closed
-                if not closed:
+                spent = self._closed or _has_surplus(line)
+                if not spent:
                     self._lines.give_back(wire.proxy, line)
-            if closed:
+            if spent:
                 line.close()
         if isinstance(answer, TransportError):
             raise answer
@@ -232,20 +254,18 @@ class Transport:
         for line in lines:
             line.close()
 
-    def _exchange(self, line: httpx.HTTPTransport, request: httpx.Request) -> HttpResponse | TransportError:
+    def _exchange(self, line: _Line, request: httpx.Request) -> HttpResponse | TransportError:
+        line.deadline.at = monotonic() + 2 * self._timeout
         try:
             response = line.handle_request(request)
         except Exception as error:  # noqa: BLE001  # whatever it is, it may quote the request
             return failure(error, self._timeout)
-        deadline = monotonic() + self._timeout
+        line.deadline.at = monotonic() + self._timeout
         body = Body(response.status_code, response.headers.raw)
         try:
             with contextlib.closing(response.stream) as stream:  # type: ignore[type-var]  # httpx's sync streams close
                 for chunk in stream:  # type: ignore[union-attr]
                     if not body.feed(chunk):
-                        break
-                    if monotonic() > deadline:
-                        body.complete = False
                         break
         except Exception:  # noqa: BLE001  # the status was received, which may be all that the provider needs
             body.complete = False
@@ -302,29 +322,28 @@ class AsyncTransport:
             await self._aiohttp.aclose()
 
     async def _through_httpx(self, wire: Wire) -> HttpResponse | TransportError:
-        line = self._lines.take(wire.proxy)
+        lines = self._lines
+        line = lines.take(wire.proxy)
         try:
             return await self._exchange(line, wire.request(self._timeout))
         finally:
-            if self._closed:
+            if self._closed or _has_surplus(line):
                 await line.aclose()
             else:
-                self._lines.give_back(wire.proxy, line)
+                lines.give_back(wire.proxy, line)
 
-    async def _exchange(self, line: httpx.AsyncHTTPTransport, request: httpx.Request) -> HttpResponse | TransportError:
+    async def _exchange(self, line: _AsyncLine, request: httpx.Request) -> HttpResponse | TransportError:
+        line.deadline.at = monotonic() + 2 * self._timeout
         try:
             response = await line.handle_async_request(request)
         except Exception as error:  # noqa: BLE001  # whatever it is, it may quote the request
             return failure(error, self._timeout)
-        deadline = monotonic() + self._timeout
+        line.deadline.at = monotonic() + self._timeout
         body = Body(response.status_code, response.headers.raw)
         try:
             async with contextlib.aclosing(response.stream) as stream:  # type: ignore[type-var]  # they close
                 async for chunk in stream:  # type: ignore[union-attr]
                     if not body.feed(chunk):
-                        break
-                    if monotonic() > deadline:
-                        body.complete = False
                         break
         except Exception:  # noqa: BLE001  # the status was received, which may be all that the provider needs
             body.complete = False
@@ -393,7 +412,7 @@ class _Aiohttp:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=self._timeout),
+            timeout=aiohttp.ClientTimeout(total=3 * self._timeout, sock_connect=self._timeout, sock_read=self._timeout),
         )
         session._retry_connection = False  # noqa: SLF001  # it would repeat an unanswered GET
         return session
