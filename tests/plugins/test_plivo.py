@@ -43,7 +43,7 @@ from smsbridge.provider import Capability
 from smsbridge.receiving import receive
 from smsbridge.sending import attempt, attempt_verification, query
 from smsbridge.testing import FakeWire, drive
-from smsbridge_plivo import PlivoOptions, PlivoProvider, PlivoVerificationOptions, parsing, vocabulary
+from smsbridge_plivo import PlivoOptions, PlivoProvider, PlivoVerificationOptions, vocabulary
 
 README = Path(__file__).parents[2] / "plugins" / "plivo" / "README.md"
 AUTH_ID, TOKEN = "MA2025RK4E639VJFZAGV", "dummy-token-not-a-secret"
@@ -55,7 +55,7 @@ HOME = f"https://api.plivo.com/v1/Account/{AUTH_ID}/"
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    monkeypatch.setattr(parsing, "now", lambda: NOW)
+    monkeypatch.setattr("smsbridge_plivo.provider.now", lambda: NOW)
 
 
 def provider(**given):

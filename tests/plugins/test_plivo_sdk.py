@@ -23,7 +23,7 @@ from smsbridge import (
     UncertainError,
 )
 from smsbridge.http import HttpRequest
-from smsbridge_plivo import PlivoProvider, parsing
+from smsbridge_plivo import PlivoProvider
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning")
 
@@ -68,7 +68,7 @@ def sdk(recorder):
 @pytest.fixture(autouse=True)
 def clean(recorder, monkeypatch):
     recorder.answers(QUEUED, 202)
-    monkeypatch.setattr(parsing, "now", lambda: NOW)
+    monkeypatch.setattr("smsbridge_plivo.provider.now", lambda: NOW)
 
 
 @contextmanager

@@ -2,66 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import re
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from smsbridge.errors import RecipientError, RefusedError, SendError, UncertainError
 from smsbridge.http import HttpResponse
+from smsbridge.reading import digits, object_or_empty, text
 
 from . import vocabulary
-
-_DECIMAL = re.compile(r"[+-]?\d{1,15}(\.\d{1,9})?", re.ASCII)
-_NOT_DIGITS = re.compile(r"\D", re.ASCII)
-_SHORTEST_NUMBER = 8
-
-
-def now() -> datetime:
-    """The one clock of this plugin."""
-    return datetime.now(UTC)
-
-
-# --- values ---------------------------------------------------------------------------------------------------------------
-
-
-def text(value: Any) -> str:
-    """A string or whole number as a trimmed string; anything else is empty."""
-    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-
-
-def digits(value: Any) -> str:
-    """A phone number's digits, which is how Plivo wants it."""
-    return _NOT_DIGITS.sub("", text(value))
-
-
-def phone(value: Any) -> str:
-    """A number as E.164; a short code or a name as it is."""
-    written = text(value)
-    bare = written.removeprefix("+")
-    return f"+{bare}" if re.fullmatch(r"[1-9]\d+", bare, re.ASCII) and len(bare) >= _SHORTEST_NUMBER else written
-
-
-def decimal(value: Any) -> Decimal | None:
-    """A number, written as a number or as a string."""
-    written = repr(value) if isinstance(value, float) and math.isfinite(value) else text(value)
-    return Decimal(written) if _DECIMAL.fullmatch(written) else None
-
-
-def whole(value: Any) -> int | None:
-    """A whole number that is not negative, written as a number or as a string."""
-    number = decimal(value)
-    return int(number) if number is not None and number >= 0 and number == int(number) else None
-
-
-def moment(value: Any) -> datetime | None:
-    """A time in UTC; None for what is no time, and for one without a zone: Plivo does not say which it would be in."""
-    try:
-        when = datetime.fromisoformat(text(value))
-        return when.astimezone(UTC) if when.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
 
 
 def fits_a_path(id: str) -> bool:
@@ -102,10 +49,7 @@ def message_uuid(response: HttpResponse, to: str) -> tuple[str, dict[str, Any]]:
 
 def error_text(response: HttpResponse) -> str:
     """What Plivo says of a failure; empty where it says nothing, or where it was not Plivo who answered."""
-    try:
-        return _said(response.json_object())
-    except SendError:
-        return ""
+    return _said(object_or_empty(response))
 
 
 def _failure(response: HttpResponse, to: str) -> SendError:

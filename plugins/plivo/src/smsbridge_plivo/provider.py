@@ -13,6 +13,7 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+from smsbridge import reading
 from smsbridge.errors import NotFoundError, RefusedError, SenderError, UncertainError
 from smsbridge.http import Flow, HttpRequest, with_query
 from smsbridge.messages import (
@@ -25,6 +26,7 @@ from smsbridge.messages import (
     Verification,
     VerificationCheck,
 )
+from smsbridge.reading import now
 
 from . import parsing, vocabulary, webhooks
 from .settings import REFERENCE, PlivoOptions, PlivoSettings, PlivoVerificationOptions
@@ -57,7 +59,7 @@ class PlivoProvider(PlivoSettings):
         return {
             "src": _sender(sender) if sender else None,
             "powerpack_uuid": None if sender else self.powerpack_uuid,
-            "dst": parsing.digits(message.to),
+            "dst": reading.digits(message.to),
             "text": message.text,
             "type": "sms",
             "url": url,
@@ -97,7 +99,7 @@ class PlivoProvider(PlivoSettings):
         if response.status == 404 and parsing.error_text(response):
             raise NotFoundError
         data = parsing.answer(response)
-        if parsing.text(data.get("message_uuid")) != sent.id:
+        if reading.text(data.get("message_uuid")) != sent.id:
             raise response.error(UncertainError, detail="the answer is not about this text")
         return webhooks.report(
             data,
@@ -112,7 +114,7 @@ class PlivoProvider(PlivoSettings):
     def balance(self) -> Flow[list[Balance]]:
         response = yield from self._get("")
         data = parsing.answer(response)
-        amount = parsing.decimal(data.get("cash_credits"))
+        amount = reading.decimal(data.get("cash_credits"))
         if amount is None:
             raise response.error(UncertainError, detail="the answer has no cash_credits that can be read")
         return [Balance(service="cash", amount=amount, unit=self.currency, raw=data)]
@@ -123,7 +125,7 @@ class PlivoProvider(PlivoSettings):
         if message.text:
             raise self.unsupported("a text of one's own for a one-time code: the Verify application holds it")
         options: PlivoVerificationOptions = self.options_of(message, verification=True)
-        fields = {"app_uuid": self.verify_app_uuid, "recipient": parsing.digits(message.to), "channel": "sms"}
+        fields = {"app_uuid": self.verify_app_uuid, "recipient": reading.digits(message.to), "channel": "sms"}
         response = yield from self._post("Verify/Session/", {**fields, **options.model_dump()}, sends=True)
         data = parsing.answer(response, message.to)
         session_uuid = data.get("session_uuid")
@@ -147,7 +149,7 @@ class PlivoProvider(PlivoSettings):
         said = parsing.error_text(response)
         if said and (response.ok or response.status in _TELLING):
             return VerificationCheck(approved=False, reason=vocabulary.check(said))
-        words = parsing.text(parsing.answer(response).get("message"))
+        words = reading.text(parsing.answer(response).get("message"))
         if not words:
             raise response.error(UncertainError, detail="the answer says neither yes nor no")
         if words.lower().startswith(vocabulary.APPROVED):
@@ -166,7 +168,7 @@ class PlivoProvider(PlivoSettings):
 
 def _sender(sender: str) -> str:
     """A number's digits, or a name. Plivo strips other characters, so that the text would come from somebody else."""
-    bare = parsing.digits(sender) if sender.startswith("+") else sender
+    bare = reading.digits(sender) if sender.startswith("+") else sender
     if not re.fullmatch(r"[A-Za-z0-9]+", bare):
         raise SenderError("a sender is a number, or a name of A-Z, a-z and 0-9: Plivo strips the rest", reason="sender")
     return bare
@@ -176,7 +178,7 @@ def _expiry(message: Message) -> int | None:
     """How long the text may wait at Plivo, in seconds. None where Plivo gives up earlier by itself, after three hours."""
     if message.valid_until is None:
         return None
-    left = math.floor((message.valid_until - parsing.now()).total_seconds())
+    left = math.floor((message.valid_until - now()).total_seconds())
     if left < _SHORTEST_EXPIRY:
         raise RefusedError("the text expires sooner than Plivo could be told (5 seconds)", reason="expired")
     return left if left <= _LONGEST_EXPIRY else None

@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl, urlparse
 from smsbridge.errors import PayloadError, SignatureError
 from smsbridge.http import HttpRequest
 from smsbridge.messages import DeliveryReport, Event, InboundMessage, Money, Status
+from smsbridge.reading import decimal, moment, phone, text, whole
 
 from . import vocabulary
-from .parsing import decimal, moment, phone, text, whole
 from .settings import REFERENCE
 
 V3 = ("x-plivo-signature-v3", "x-plivo-signature-ma-v3")
