@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from smsbridge import reading
 from smsbridge.errors import SendError, UncertainError
 from smsbridge.http import HttpResponse
 from smsbridge.messages import Money
+from smsbridge.reading import decimal, object_or_empty, text
 
 from . import vocabulary
 
-_DECIMAL = re.compile(r"[+-]?\d{1,15}(\.\d{1,9})?", re.ASCII)
 _SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}", re.ASCII)
-
-
-def text(value: Any) -> str:
-    """A string or whole number as a trimmed string; anything else is empty."""
-    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
 def sid(value: Any) -> str:
@@ -31,16 +25,9 @@ def sid(value: Any) -> str:
     return written if _SID.fullmatch(written) else ""
 
 
-def decimal(value: Any) -> Decimal | None:
-    """A number, written as a number or as a string."""
-    written = repr(value) if isinstance(value, float) and math.isfinite(value) else text(value)
-    return Decimal(written) if _DECIMAL.fullmatch(written) else None
-
-
 def whole(value: Any) -> int | None:
     """A whole number above zero: in error codes and counts, zero says that there is nothing to say."""
-    number = decimal(value)
-    return int(number) if number is not None and number > 0 and number == int(number) else None
+    return reading.whole(value) or None
 
 
 def error_code(value: Any) -> str:
@@ -75,17 +62,10 @@ def refusal(response: HttpResponse) -> SendError:
 
     A status that leaves it open whether anything was done (5xx above all) stays uncertain, whatever the code.
     """
-    data = _object_or_nothing(response)
+    data = object_or_empty(response)
     code, said = error_code(data.get("code")), text(data.get("message")) or None
     by_status = response.error(code=code, detail=said)
     meaning = vocabulary.CODES.get(code)
     if meaning is None or isinstance(by_status, UncertainError):
         return by_status
     return response.error(meaning.error, code=code, reason=meaning.reason, fault=meaning.fault, detail=said)
-
-
-def _object_or_nothing(response: HttpResponse) -> dict[str, Any]:
-    try:
-        return response.json_object()
-    except SendError:
-        return {}

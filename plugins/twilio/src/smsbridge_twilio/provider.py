@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 from urllib.parse import urldefrag
 
+from smsbridge import reading
 from smsbridge.errors import (
     NotFoundError,
     QueryError,
@@ -31,6 +32,7 @@ from smsbridge.messages import (
     Verification,
     VerificationCheck,
 )
+from smsbridge.reading import now
 
 from . import parsing, vocabulary, webhooks
 from .settings import TwilioOptions, TwilioSettings, TwilioVerificationOptions
@@ -39,11 +41,6 @@ LONGEST_VALIDITY = 36_000  # seconds, https://www.twilio.com/docs/api/errors/900
 LONGEST_CALLBACK = 4_000  # characters, https://www.twilio.com/docs/api/errors/21609
 _CODE = re.compile(r"[A-Za-z0-9]{4,10}", re.ASCII)  # https://www.twilio.com/docs/api/errors/60200
 _TWIML = HttpResponse(status=200, headers={"content-type": "text/xml"}, body=b"<Response/>")
-
-
-def now() -> datetime:
-    """The current time; the one place that reads the clock."""
-    return datetime.now(UTC)
 
 
 class TwilioProvider(TwilioSettings):
@@ -58,7 +55,7 @@ class TwilioProvider(TwilioSettings):
     def send(self, message: Message) -> Flow[SentMessage]:
         response = yield from self._post(self._account_url("Messages"), self._fields(message), sends=True)
         data = parsing.answer(response)
-        word = parsing.text(data.get("status"))
+        word = reading.text(data.get("status"))
         if word in vocabulary.FAILING:
             raise _failure(response, data)
         id = parsing.sid(data.get("sid"))  # noqa: A001
@@ -128,8 +125,8 @@ class TwilioProvider(TwilioSettings):
             account=self.account,
             provider=self.name,
             id=sent.id,
-            to=parsing.text(data.get("to")) or sent.to,
-            word=parsing.text(data.get("status")),
+            to=reading.text(data.get("to")) or sent.to,
+            word=reading.text(data.get("status")),
             code=parsing.error_code(data.get("error_code")),
             reference=sent.reference,
             at=parsing.moment(data.get("date_updated")),
@@ -141,7 +138,7 @@ class TwilioProvider(TwilioSettings):
     def balance(self) -> Flow[list[Balance]]:
         response = yield from self._get(self._account_url("Balance"))
         data = parsing.answer(response)
-        amount, unit = parsing.decimal(data.get("balance")), parsing.text(data.get("currency"))
+        amount, unit = reading.decimal(data.get("balance")), reading.text(data.get("currency"))
         if amount is None or not unit:
             raise response.error(UncertainError, detail="the answer has no balance that can be read")
         return [Balance(service="account", amount=amount, unit=unit.upper(), raw=data)]
@@ -184,8 +181,8 @@ class TwilioProvider(TwilioSettings):
             if error.code not in vocabulary.CHECK_CODES:
                 raise
             return VerificationCheck(approved=False, reason=vocabulary.CHECK_CODES[error.code])
-        word = parsing.text(data.get("status"))
-        if not word or parsing.text(data.get("sid")) not in ("", verification.id):
+        word = reading.text(data.get("status"))
+        if not word or reading.text(data.get("sid")) not in ("", verification.id):
             raise response.error(UncertainError, detail="the answer is not about this code")
         reason = vocabulary.CHECKS.get(word, word)
         approved = reason is None and data.get("valid") is not False
@@ -194,7 +191,7 @@ class TwilioProvider(TwilioSettings):
     def cancel_verification(self, verification: Verification) -> Flow[None]:
         url = self._verify_url("Verifications", _known(verification.id))
         data = yield from self._ask(self._post(url, {"Status": "canceled"}))
-        word = parsing.text(data.get("status"))
+        word = reading.text(data.get("status"))
         if word != "canceled":
             raise QueryError(code=word or None, reason=word or None)
 
@@ -220,7 +217,7 @@ def _failure(response: HttpResponse, data: Mapping[str, Any]) -> SendError:
         code=code,
         reason=meaning and meaning.reason,
         fault=meaning and meaning.fault,
-        detail=parsing.text(data.get("error_message")) or f"the message is {parsing.text(data.get('status'))}",
+        detail=reading.text(data.get("error_message")) or f"the message is {reading.text(data.get('status'))}",
     )
 
 
