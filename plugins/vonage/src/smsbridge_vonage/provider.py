@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from pydantic import PrivateAttr
 
+from smsbridge import reading
 from smsbridge.errors import (
     NotFoundError,
     RefusedError,
@@ -86,15 +87,15 @@ class VonageProvider(VonageSettings):
         rows = data.get("messages")
         if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
             raise response.error(UncertainError, detail="the answer has no rows")
-        refused = [row for row in rows if parsing.text(row.get("status")) != vocabulary.SMS_ACCEPTED]
+        refused = [row for row in rows if reading.text(row.get("status")) != vocabulary.SMS_ACCEPTED]
         if refused:
             raise _worst(rows, refused, response)
-        ids = [parsing.text(row.get("message-id")) for row in rows]
-        if not all(ids) or parsing.whole(data.get("message-count")) not in (None, len(rows)):
+        ids = [reading.text(row.get("message-id")) for row in rows]
+        if not all(ids) or reading.whole(data.get("message-count")) not in (None, len(rows)):
             raise response.error(UncertainError, detail="the answer has no id for each part of the text")
-        if {parsing.text(row.get("to")) for row in rows} - {"", parsing.digits(message.to)}:
+        if {reading.text(row.get("to")) for row in rows} - {"", parsing.digits(message.to)}:
             raise response.error(UncertainError, detail="the answer is for another number")
-        prices = [parsing.decimal(row.get("message-price")) for row in rows]
+        prices = [reading.decimal(row.get("message-price")) for row in rows]
         total = sum((price for price in prices if price is not None), Decimal(0))
         return self.accepted(
             message,
@@ -123,7 +124,7 @@ class VonageProvider(VonageSettings):
         if not response.ok:
             _refuse(response)
         data = response.json_object()
-        uuid = parsing.text(data.get("message_uuid"))
+        uuid = reading.text(data.get("message_uuid"))
         if not uuid:
             raise response.error(UncertainError, detail="the answer has no id for this message")
         return self.accepted(message, id=uuid, raw=data)
@@ -158,7 +159,7 @@ class VonageProvider(VonageSettings):
         if not response.ok:
             _refuse(response)
         data = response.json_object()
-        amount = parsing.decimal(data.get("value"))
+        amount = reading.decimal(data.get("value"))
         if amount is None:
             raise response.error(UncertainError, detail="the answer has no balance that can be read")
         return [Balance(service="account", amount=amount, unit=parsing.EUR, raw=data)]
@@ -191,7 +192,7 @@ class VonageProvider(VonageSettings):
         response = yield from self._post_json("/v2/verify", _given(fields), sends=True)
         if not response.ok:
             _refuse(response)
-        request_id = parsing.text(response.json_object().get("request_id"))
+        request_id = reading.text(response.json_object().get("request_id"))
         if not request_id:
             raise response.error(UncertainError, detail="the answer has no id for this code")
         return Verification(
@@ -240,9 +241,9 @@ def _worst(rows: Sequence[Any], refused: Sequence[dict[str, Any]], response: Htt
     """What an answer with refused rows amounts to. Where some parts were sent, or may have been, the doubt wins."""
     errors = []
     for row in refused:
-        code = parsing.text(row.get("status"))
+        code = reading.text(row.get("status"))
         meaning = vocabulary.SMS_CODES.get(code)
-        detail = parsing.text(row.get("error-text")) or "the answer does not say why"
+        detail = reading.text(row.get("error-text")) or "the answer does not say why"
         if meaning is None:
             errors.append(response.error(UncertainError, code=code or None, detail=detail))
         else:
@@ -259,7 +260,7 @@ def _worst(rows: Sequence[Any], refused: Sequence[dict[str, Any]], response: Htt
 def _refuse(response: HttpResponse) -> NoReturn:
     """Raise what a problem document amounts to: its title where that says more than the HTTP status."""
     document = parsing.problem(response)
-    word, title = parsing.fragment(document), parsing.text(document.get("title"))
+    word, title = parsing.fragment(document), reading.text(document.get("title"))
     detail = parsing.said(document)
     meaning = vocabulary.MESSAGES_CODES.get(title) or vocabulary.MESSAGES_TITLES.get(title.lower())
     plain = response.error(code=word or None, detail=detail)

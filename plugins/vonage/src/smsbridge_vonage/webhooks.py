@@ -7,8 +7,9 @@ from typing import Any
 
 from smsbridge.errors import PayloadError
 from smsbridge.messages import DeliveryReport, Event, InboundMessage, Status
+from smsbridge.reading import phone, text, whole
 
-from .parsing import fragment, moment, money, phone, text, whole
+from .parsing import fragment, moment, money
 from .parts import MOST_PARTS, Parts, Series, Text
 from .vocabulary import ERR_CODES, MESSAGES_CODES, MESSAGES_STATUSES, SMS_STATUSES
 
