@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import subprocess
 import sys
@@ -515,3 +516,14 @@ def test_a_wrapper_receives_what_its_inner_provider_receives(monkeypatch):
     made = Plugins(plugin(Relay)).account("relay")
     with pytest.raises(Exception, match="cannot tell whether a webhook is genuine"):
         made.verify(HttpRequest(method="POST", url="https://us.example"))
+
+
+@pytest.mark.parametrize("problem", [ValueError, SystemExit, asyncio.CancelledError])
+def test_whatever_an_after_hook_raises_the_text_is_accepted(problem):
+    class Quits:
+        @hookimpl
+        def smsbridge_after_send(self):
+            raise problem
+
+    plugins = Plugins(Quits())
+    plugins.after_send("a", "memory", message(), SentMessage(account="a", provider="b", id="1"))

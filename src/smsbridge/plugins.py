@@ -204,7 +204,9 @@ class Plugins:
         for hook in self._hooks(name, **arguments):
             try:
                 hook()
-            except Exception as error:  # noqa: BLE001  # a broken metric must not cause a second text
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001  # a broken metric must not cause a second text
                 # Not the exception's text, which may quote the message.
                 _log.error("%s failed in plugin %s: %s", name, _plugin_of(hook), type(error).__name__)
 
