@@ -6,8 +6,6 @@ A row is one text: of the answer to a send, of ``/sms/3/logs``, or of a webhook.
 
 from __future__ import annotations
 
-import math
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,59 +13,35 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from smsbridge import reading
 from smsbridge.errors import SendError, UncertainError
 from smsbridge.http import HttpResponse
 from smsbridge.messages import Message, Money, Status
+from smsbridge.reading import digits, moment, object_or_empty
 
 from . import vocabulary
-
-_NOT_DIGITS = re.compile(r"\D", re.ASCII)
-_PHONE = re.compile(r"\+?(\d{8,15})", re.ASCII)
-
 
 # --- values ---------------------------------------------------------------------------------------------------------------
 
 
 def text(value: Any) -> str:
-    """A string, trimmed; anything else is empty."""
-    return value.strip() if isinstance(value, str) else ""
+    """A string, trimmed. Infobip's specification gives each field one type; what has another is not what it seems."""
+    return reading.text(value) if isinstance(value, str) else ""
 
 
 def whole(value: Any) -> int | None:
     """A whole number that is not negative."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return reading.whole(value) if isinstance(value, int) else None
 
 
 def decimal(value: Any) -> Decimal | None:
-    """A finite number."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        return None
-    return Decimal(repr(value))
+    """A number; one in a string is none."""
+    return reading.decimal(value) if isinstance(value, int | float) else None
 
 
 def part(value: Any) -> dict[str, Any]:
     """An object; anything else is empty."""
     return value if isinstance(value, dict) else {}
-
-
-def digits(number: str) -> str:
-    """A phone number as Infobip writes it: with its country, without a plus."""
-    return _NOT_DIGITS.sub("", number)
-
-
-def phone(written: str) -> str:
-    """A number as E.164; a short code or a name as it is."""
-    number = _PHONE.fullmatch(written)
-    return f"+{number[1]}" if number else written
-
-
-def moment(value: Any) -> datetime | None:
-    """A time (``yyyy-MM-dd'T'HH:mm:ss.SSSZ``) in UTC; None for what is no time or has no zone."""
-    try:
-        when = datetime.fromisoformat(text(value))
-        return when.astimezone(UTC) if when.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
 
 
 def written(when: datetime) -> str:
@@ -106,10 +80,7 @@ def said_by_vendor(response: HttpResponse) -> bool:
 
 def _said(response: HttpResponse) -> tuple[str, str]:
     """The code and the words of an error: ``{errorCode, description, violations}``, or the older ``requestError``."""
-    try:
-        data = part(response.json())
-    except SendError:
-        return "", ""
+    data = object_or_empty(response)
     older = part(part(data.get("requestError")).get("serviceException"))
     words = [text(data.get("description")) or text(older.get("text"))]
     violations = data.get("violations")

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from smsbridge import reading
 from smsbridge.errors import (
     NotFoundError,
     RecipientError,
@@ -33,6 +33,7 @@ from smsbridge.messages import (
     Verification,
     VerificationCheck,
 )
+from smsbridge.reading import now
 
 from . import parsing, vocabulary, webhooks
 from .parsing import Row
@@ -40,11 +41,6 @@ from .settings import InfobipOptions, InfobipSettings, InfobipVerificationOption
 
 _LONGEST_REFERENCE = 200
 _PIN_ID = re.compile(r"[A-Za-z0-9_-]+")
-
-
-def now() -> datetime:
-    """The time. In one place, so that a test can stop the clock."""
-    return datetime.now(UTC)
 
 
 class InfobipProvider(InfobipSettings):
@@ -110,7 +106,7 @@ class InfobipProvider(InfobipSettings):
         return _given(
             {
                 "sender": message.sender or self.sender,
-                "destinations": [_given({"to": parsing.digits(message.to), "messageId": reference})],
+                "destinations": [_given({"to": reading.digits(message.to), "messageId": reference})],
                 "content": _given({"text": message.text, "transliteration": options.transliteration}),
                 "options": _given(extras),
                 "webhooks": delivery if self.callback_url else None,
@@ -179,7 +175,7 @@ class InfobipProvider(InfobipSettings):
             status=row.outcome.status,
             segments=row.segments,
             price=row.price,
-            at=parsing.moment(row.raw.get("sentAt")),
+            at=reading.moment(row.raw.get("sentAt")),
             raw=row.raw,
         )
 
@@ -210,7 +206,7 @@ class InfobipProvider(InfobipSettings):
             "applicationId": self.application_id,
             "messageId": template,
             "from": message.sender,
-            "to": parsing.digits(message.to),
+            "to": reading.digits(message.to),
             "placeholders": options.placeholders,
         }
         wanted = {} if options.number_lookup is None else {"ncNeeded": str(options.number_lookup).lower()}
@@ -223,7 +219,7 @@ class InfobipProvider(InfobipSettings):
             raise response.error(kind, code=word, reason=reason, detail="the code was not sent")
         if word != "MESSAGE_SENT" or not pin_id:
             raise response.error(UncertainError, detail="the answer does not say that the code was sent")
-        if parsing.digits(parsing.text(answer.get("to"))) not in ("", parsing.digits(message.to)):
+        if reading.digits(parsing.text(answer.get("to"))) not in ("", reading.digits(message.to)):
             raise response.error(UncertainError, detail="the answer is for another number")
         reference = message.reference or ""
         return Verification(account=self.account, provider=self.name, id=pin_id, to=message.to, reference=reference)

@@ -16,8 +16,9 @@ from typing import Any
 from smsbridge.errors import PayloadError, SignatureError
 from smsbridge.http import HttpRequest
 from smsbridge.messages import DeliveryReport, Event, InboundMessage
+from smsbridge.reading import moment, phone
 
-from .parsing import Row, moment, part, phone, text
+from .parsing import Row, part, text
 
 ALGORITHMS = {"HMAC_SHA_256": hashlib.sha256, "HMAC_SHA_384": hashlib.sha384, "HMAC_SHA_512": hashlib.sha512}
 """The names of the specification. It also lists MD5, SHA-1 and SHA-224, which prove too little."""
