@@ -38,6 +38,8 @@ Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*")
 _MAX_FORM_FIELDS = 1000
+_IN_PATHS = "/:@!$&'()*+,;="
+"""What a path may hold as it is, besides letters, digits and ``-._~`` (RFC 3986): nobody escapes it on the way to us."""
 
 
 class Headers(Mapping[str, str]):
@@ -148,7 +150,11 @@ class HttpRequest(Step["HttpResponse"]):
         headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
         server = scope.get("server") or ("localhost", None)
         host = headers.get("host") or (f"{server[0]}:{server[1]}" if server[1] else server[0])
-        path = (scope.get("raw_path") or quote(scope["path"]).encode()).partition(b"?")[0].decode("latin-1")
+        path = (
+            (scope.get("raw_path") or quote(scope["path"], safe=_IN_PATHS).encode())
+            .partition(b"?")[0]
+            .decode("latin-1")
+        )
         query = scope.get("query_string", b"").decode("latin-1")
         url = f"{scope.get('scheme', 'http')}://{host}{path}{'?' if query else ''}{query}"
         return cls(method=scope["method"], url=url, headers=headers, body=body)
@@ -165,7 +171,7 @@ class HttpRequest(Step["HttpResponse"]):
         if not target.startswith("/"):
             path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"  # decoded as Latin-1, see PEP 3333
             query = environ.get("QUERY_STRING", "")
-            target = f"{quote(path.encode('latin-1'))}{'?' if query else ''}{query}"
+            target = f"{quote(path.encode('latin-1'), safe=_IN_PATHS)}{'?' if query else ''}{query}"
         host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
         url = f"{environ['wsgi.url_scheme']}://{host}{target}"
         return cls(method=environ["REQUEST_METHOD"], url=url, headers=headers, body=body)
