@@ -7,6 +7,7 @@ runs as the README has it, but for the provider's name, on a real server; the ve
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import socket
 import ssl
@@ -25,7 +26,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
-from smsbridge import hookimpl
+from smsbridge import HttpRequest, hookimpl
 from smsbridge.plugins import default_plugins
 
 README = Path(__file__).parent.parent / "README.md"
@@ -37,11 +38,15 @@ FORM = "application/x-www-form-urlencoded"
 # --- the recipes, each on a server of its kind ----------------------------------------------------------------------------
 
 
-def recipe(framework: str, provider: str) -> dict[str, Any]:
-    """What the README's block defines, with another provider's name in it."""
+def recipe(framework: str, provider: str, *, asgi: bool = False) -> dict[str, Any]:
+    """What the README's block defines, with another provider's name in it, and if need be with its advice for ASGI."""
     text = README.read_text("utf-8")
     (code,) = re.findall(rf"^```python webhook={framework}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert code.count('"twincle"') == 1
+    if asgi:
+        (advice,) = re.findall(r"^Under ASGI, .* `(HttpRequest\.from_asgi\(.*\))`\.$", text, re.MULTILINE)
+        assert code.count("HttpRequest.from_wsgi(request.META, request.body)") == 1
+        code = code.replace("HttpRequest.from_wsgi(request.META, request.body)", advice)
     namespace: dict[str, Any] = {"__name__": "readme"}
     exec(compile(code.replace('"twincle"', f'"{provider}"'), str(README), "exec"), namespace)
     return namespace
@@ -50,6 +55,15 @@ def recipe(framework: str, provider: str) -> dict[str, Any]:
 @contextmanager
 def starlette(provider: str) -> Iterator[int]:
     with uvicorn_serves(recipe("starlette", provider)["app"]) as port:
+        yield port
+
+
+@contextmanager
+def starlette_with_root_path(provider: str) -> Iterator[int]:
+    """uvicorn is told of the prefix and puts it back, so the public URL ends with the host."""
+    if public_url := os.environ.get("SMSBRIDGE_PUBLIC_URL"):
+        os.environ["SMSBRIDGE_PUBLIC_URL"] = public_url.replace("/prefix", "")  # the test's monkeypatch undoes it
+    with uvicorn_serves(recipe("starlette", provider)["app"], root_path="/prefix") as port:
         yield port
 
 
@@ -68,7 +82,15 @@ def django(provider: str) -> Iterator[int]:
 
 
 @contextmanager
-def django_project(provider: str) -> Iterator[None]:
+def django_under_asgi(provider: str) -> Iterator[int]:
+    from django.core.handlers.asgi import ASGIHandler
+
+    with django_project(provider, asgi=True), uvicorn_serves(ASGIHandler()) as port:
+        yield port
+
+
+@contextmanager
+def django_project(provider: str, *, asgi: bool = False) -> Iterator[None]:
     """The view, routed as the README says, under the middleware of a new project that is about requests."""
     from django.conf import settings
     from django.test import override_settings
@@ -76,7 +98,7 @@ def django_project(provider: str) -> Iterator[None]:
 
     if not settings.configured:
         settings.configure(ALLOWED_HOSTS=["testserver"])
-    namespace = recipe("django", provider)
+    namespace = recipe("django", provider, asgi=asgi)
     (routes,) = re.findall(r"^Django \(`(urlpatterns = .*)`\):$", README.read_text("utf-8"), re.MULTILINE)
     exec(routes, namespace | {"path": path}, namespace)
     urls = types.ModuleType("urls")
@@ -87,10 +109,11 @@ def django_project(provider: str) -> Iterator[None]:
 
 
 @contextmanager
-def uvicorn_serves(app: Any) -> Iterator[int]:
+def uvicorn_serves(app: Any, **options: Any) -> Iterator[int]:
     import uvicorn
 
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="error", ws="none", lifespan="off"))
+    config = uvicorn.Config(app, log_config=None, log_level="error", ws="none", lifespan="off", **options)
+    server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
@@ -127,7 +150,7 @@ def serving(server: Any) -> Iterator[int]:
         server.server_close()
 
 
-FRAMEWORKS = (starlette, flask, django)
+FRAMEWORKS = (starlette, starlette_with_root_path, flask, django, django_under_asgi)
 
 
 # --- the proxy ------------------------------------------------------------------------------------------------------------
@@ -335,3 +358,23 @@ def test_a_recipe_behind_a_proxy_believes_what_was_signed_if_it_knows_its_public
         assert answers == [401, 401]
         assert seen == []
     assert refused == dict.fromkeys(refused, 401)
+
+
+@pytest.mark.parametrize(
+    "target", ["/sms", "/a:b/@c+d,e;f=g!$&'(h)*~.-_", "/in%20two/%C3%A4", "/twice//", "/sms?a=%2f+%e0&a=&b", "/"]
+)
+def test_a_server_that_hands_over_the_path_decoded_leaves_its_url_as_it_was(target):
+    """wsgiref keeps no target as it came. What was escaped in a way that nobody has to, ``%2F`` say, cannot be known there."""
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return [HttpRequest.from_wsgi(environ, b"").url.encode()]
+
+    with wsgiref_serves(app) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        assert call(connection, "GET", target, {"Host": "app.example"}, b"") == (
+            200,
+            f"http://app.example{target}".encode(),
+        )
+    decoded = {"method": "GET", "headers": [(b"host", b"app.example")], "path": "/a:b/@c+d/in two/ä"}
+    assert HttpRequest.from_asgi(decoded, b"").url == "http://app.example/a:b/@c+d/in%20two/%C3%A4"
