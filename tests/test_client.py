@@ -492,3 +492,9 @@ def test_a_field_that_cannot_be_expressed_is_never_dropped(field):
     with pytest.raises(UnsupportedError, match=field):
         one.send(Message(to=TO, text=TEXT, **{field: value}))
     assert one._transport.requests == []
+
+
+@pytest.mark.parametrize("ask", ["status", "cancel_verification"])
+def test_asking_about_nothing_says_what_to_give(ask):
+    with SmsClient("memory") as sms, pytest.raises(TypeError, match="or its id"):
+        getattr(sms, ask)(None)

@@ -19,7 +19,15 @@ from hypothesis import strategies as st
 
 from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Recorder, Wire, message, provider
 from smsbridge.client import AsyncSmsClient, SmsClient
-from smsbridge.errors import ContentError, NoAnswer, RecipientError, RefusedError, UncertainError, VetoedError
+from smsbridge.errors import (
+    ConfigurationError,
+    ContentError,
+    NoAnswer,
+    RecipientError,
+    RefusedError,
+    UncertainError,
+    VetoedError,
+)
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpResponse
 from smsbridge.messages import Message
@@ -548,3 +556,30 @@ def test_a_loop_that_runs_to_its_end_needs_no_with_block():
         warnings.simplefilter("error")
         assert len(list(client().send_many(texts(5)))) == 5
         gc.collect()
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_size_below_one_is_refused_before_anything_is_read(size):
+    made = provider(base=BatchProvider, batch_size=size)
+    with client(vendor, made=made) as one, pytest.raises(ConfigurationError, match="batch_size"):
+        one.send_many(texts(3))
+
+
+async def test_who_is_cancelled_while_reading_is_told_that_the_rest_was_not_sent():
+    waiting = asyncio.Event()
+
+    async def slow():
+        yield texts(1)[0]
+        waiting.set()
+        await asyncio.Event().wait()
+        yield texts(2)[1]
+
+    async with async_client(vendor) as one, one.send_many(slow()) as results:
+        reading = asyncio.ensure_future(anext(results))
+        await waiting.wait()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        assert (await anext(results)).sent is not None
+        with pytest.raises(RuntimeError, match="the rest was not sent"):
+            await anext(results)

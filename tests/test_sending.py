@@ -699,6 +699,20 @@ def good(self, messages, index):
         (lambda self, rows: [good(self, rows, 0), None], "no row for this message"),
         (lambda self, rows: [good(self, rows, 0), Result(index=[1], message=rows[1])], "no row for this message"),
         (lambda self, rows: [good(self, rows, 0), Result(index=1, message=rows[1], error="no")], "ambiguous"),
+        (
+            lambda self, rows: [
+                good(self, rows, 0),
+                Result(index=1, message=rows[1], sent=self.accepted(rows[0], id="1")),
+            ],
+            "ambiguous",
+        ),
+        (
+            lambda self, rows: [
+                good(self, rows, 0),
+                Result(index=1, message=rows[1], sent=self.accepted(rows[1], id="")),
+            ],
+            "ambiguous",
+        ),
         (lambda self, rows: [good(self, rows, 0), Result(index=1, message=rows[1], sent={"id": 1})], "ambiguous"),
         (
             lambda self, rows: [good(self, rows, 0), Result(index=1, message=rows[1], error=SendError())],
@@ -787,3 +801,13 @@ def test_not_found_stays_not_found_and_unsupported_stays_unsupported():
 def test_a_question_is_answered():
     made = HttpProvider()
     assert drive(query(made, made.balance), OK) == []
+
+
+@pytest.mark.parametrize("fields", [{"id": ""}, {"id": 7}, {"id": "1", "to_other": True}])
+def test_an_acceptance_without_an_id_or_of_another_message_is_uncertain(fields):
+    def send(self, asked):
+        yield from HttpRequest.post_json(URL, {}, sends=True)
+        return self.accepted(message(reference="another") if "to_other" in fields else asked, id=fields["id"])
+
+    with pytest.raises(UncertainError):
+        drive(attempt(provider(send), message()), OK)

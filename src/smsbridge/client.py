@@ -99,6 +99,8 @@ class _Client:
     def _status(self, sent: SentMessage | str, account: str | None) -> Flow[DeliveryReport]:
         if isinstance(sent, str):
             sent = SentMessage(account=account or self.provider.account, provider=self.provider.name, id=sent)
+        if not isinstance(sent, SentMessage):
+            raise TypeError("status() takes what send() returned, or its id")
         self._check_account(sent.account)
         return query(self.provider, lambda: self.provider.status(sent))
 
@@ -122,6 +124,8 @@ class _Client:
         if isinstance(verification, str):
             account = account or self.provider.account
             verification = Verification(account=account, provider=self.provider.name, id=verification)
+        if not isinstance(verification, Verification):
+            raise TypeError("give what start_verification() returned, or its id")
         self._check_account(verification.account)
         return verification
 
@@ -405,6 +409,8 @@ class _Many(Generic[C]):
         provider = client.provider
         self._concurrency = client.settings.concurrency
         self._batch_size = provider.batch_size if Capability.BATCH in provider.capabilities else 1
+        if self._batch_size < 1:
+            raise ConfigurationError(f"provider {provider.name}: batch_size has to be at least 1")
         self._open: dict[Hashable, Job] = {}
         self._ready: deque[Result] = deque()
         self._problems: deque[BaseException] = deque()
@@ -619,6 +625,9 @@ class AsyncSendMany(_Many[AsyncSmsClient]):
                     job = self._take(next(self._input))
             except (StopIteration, StopAsyncIteration):
                 self._end_of_input()
+            except asyncio.CancelledError:  # which has ended an async generator: it cannot be asked again
+                self._end_of_input(RuntimeError("cancelled while reading the messages: the rest was not sent"))
+                raise
             except Exception as error:  # noqa: BLE001  # raised once all that was taken has its result
                 self._end_of_input(error)
             else:

@@ -324,7 +324,7 @@ def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequen
     error: Failure
     try:
         value = yield from _drive(start, trail)
-        if isinstance(value, kind):
+        if isinstance(value, kind) and (isinstance(value, list) or _is_of(value, messages[0])):
             return value
         del value  # it may be anything, and this frame will be part of a traceback
         error = _unexplained(trail, TypeError())
@@ -455,6 +455,11 @@ def _scrub(error: SmsBridgeError, private: Sequence[str]) -> None:
         error.detail = detail if len(detail) <= _LONGEST_DETAIL else f"{detail[:_LONGEST_DETAIL]}…"  # type: ignore[attr-defined]
 
 
+def _is_of(sent: Any, message: Message) -> bool:
+    """Whether ``sent`` has an id and does not say that it is of another message."""
+    return isinstance(sent.id, str) and sent.id != "" and sent.reference in ("", message.reference)
+
+
 def _one_each(
     provider: SmsProvider, batch: Sequence[Message], rows: Sequence[int], answers: Sequence[Any]
 ) -> list[Result]:
@@ -467,7 +472,7 @@ def _one_each(
     for place, (row, message) in enumerate(zip(rows, batch, strict=True)):
         error: Failure
         match given.get(place):
-            case [Result(sent=SentMessage() as sent, error=None)]:
+            case [Result(sent=SentMessage() as sent, error=None)] if _is_of(sent, message):
                 results.append(Result(index=row, message=message, sent=sent))
                 continue
             case [Result(sent=None, error=RefusedError() | UncertainError() | UnsupportedError() as known)]:
