@@ -15,6 +15,7 @@ from .errors import SendError
 from .http import HttpResponse
 
 _DECIMAL = re.compile(r"[+-]?\d{1,15}(\.\d{1,20})?", re.ASCII)
+_WHOLE = re.compile(r"\+?(\d{1,15})(?:\.0{1,20})?", re.ASCII)
 _NOT_DIGITS = re.compile(r"\D", re.ASCII)
 _PHONE = re.compile(r"\+?([1-9]\d{7,14})", re.ASCII)
 
@@ -26,22 +27,28 @@ def now() -> datetime:
 
 def text(value: Any) -> str:
     """A string or whole number as a trimmed string; anything else is empty."""
+    if isinstance(value, str):
+        return value.strip()
     try:
-        return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
     except ValueError:  # Python does not write out a number of more than 4,300 digits
         return ""
 
 
 def decimal(value: Any) -> Decimal | None:
     """A number, written as a number or as a string; None for what is none, or has more than 15 digits before its point."""
-    written = f"{Decimal(repr(value)):f}" if isinstance(value, float) else text(value)
+    written = _figures(value)
     return Decimal(written) if _DECIMAL.fullmatch(written) else None
 
 
 def whole(value: Any) -> int | None:
     """A whole number that is not negative, written as a number or as a string."""
-    number = decimal(value)
-    return int(number) if number is not None and number >= 0 and number == int(number) else None
+    written = _WHOLE.fullmatch(_figures(value))
+    return int(written[1]) if written else None
+
+
+def _figures(value: Any) -> str:
+    return f"{Decimal(repr(value)):f}" if isinstance(value, float) else text(value)
 
 
 def digits(value: Any) -> str:

@@ -7,20 +7,20 @@ are numbers or strings; our reference is ``customid``, ``custom``, ``cid`` or ``
 
 from __future__ import annotations
 
-import math
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
+from smsbridge import reading
 from smsbridge.errors import AuthenticationError, RefusedError, SendError, UncertainError
 from smsbridge.http import HttpResponse
 from smsbridge.messages import Message, Money
+from smsbridge.reading import decimal, digits, text, whole
 
 from . import vocabulary
 
@@ -29,53 +29,18 @@ SUCCESS = frozenset({"200", "OK"})
 
 _FAILURE = frozenset({"ERROR", "FAILED", "FAILURE"})
 _FIRST_FAILING_CODE = 400
-_DECIMAL = re.compile(r"[+-]?\d{1,15}(\.\d{1,9})?", re.ASCII)
-_WHOLE = re.compile(r"\+?(\d{1,15})(?:\.0{1,9})?", re.ASCII)
 _UNIX_SECONDS = re.compile(r"\d{9,11}", re.ASCII)
-_NOT_DIGITS = re.compile(r"\D", re.ASCII)
 
 
 # --- values ---------------------------------------------------------------------------------------------------------------
 
 
-def text(value: Any) -> str:
-    """A string or whole number as a trimmed string; anything else is empty."""
-    if isinstance(value, str):
-        return value.strip()
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
-
-
-def digits(value: Any) -> str:
-    """A phone number's digits."""
-    return _NOT_DIGITS.sub("", text(value))
-
-
-def decimal(value: Any) -> Decimal | None:
-    """A number, written as a number or as a string."""
-    written = _figures(value)
-    return Decimal(written) if _DECIMAL.fullmatch(written) else None
-
-
-def whole(value: Any) -> int | None:
-    """A whole number that is not negative, written as a number or as a string."""
-    written = _WHOLE.fullmatch(_figures(value))
-    return int(written[1]) if written else None
-
-
-def _figures(value: Any) -> str:
-    return repr(value) if isinstance(value, float) and math.isfinite(value) else text(value)
-
-
 def moment(value: Any, zone: tzinfo) -> datetime | None:
     """A time in UTC: Unix seconds, ISO 8601, or ``yyyy-mm-dd hh:mm:ss`` in ``zone``. None for what is no time."""
     written = text(value)
-    try:
-        if _UNIX_SECONDS.fullmatch(written):
-            return datetime.fromtimestamp(int(written), UTC)
-        when = datetime.fromisoformat(written)
-        return (when if when.tzinfo else when.replace(tzinfo=zone)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    if _UNIX_SECONDS.fullmatch(written):
+        return datetime.fromtimestamp(int(written), UTC)
+    return reading.moment(written, zone)
 
 
 def local_time(when: datetime, zone: tzinfo) -> str:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from smsbridge import reading
 from smsbridge.errors import (
     ContentError,
     NotFoundError,
@@ -109,7 +110,7 @@ class TwincleProvider(TwincleSettings):
         dlt = message.dlt
         return _given(
             {
-                "to": parsing.digits(message.to),
+                "to": reading.digits(message.to),
                 "message": message.text,
                 "sender": message.sender or self.sender,
                 "type": options.type,
@@ -203,9 +204,9 @@ class TwincleProvider(TwincleSettings):
                 raise
             response = yield from self._get("finance/balance")  # its name since 2021-04
             rows, _ = parsing.listing(response)
-        amounts = [(row, parsing.decimal(row.get("credits"))) for row in rows]
+        amounts = [(row, reading.decimal(row.get("credits"))) for row in rows]
         balances = [
-            Balance(service=parsing.text(row.get("service")), amount=amount, unit="credits", raw=row)
+            Balance(service=reading.text(row.get("service")), amount=amount, unit="credits", raw=row)
             for row, amount in amounts
             if amount is not None
         ]
@@ -232,15 +233,15 @@ class TwincleProvider(TwincleSettings):
         channel = {
             "name": "sms",
             "from": message.sender or self.sender,
-            "recipient": {"to": parsing.digits(message.to)},
+            "recipient": {"to": reading.digits(message.to)},
         }
         body = {"channels": [_given(channel)], "payload": _given(payload), "foreign_id": message.reference}
         response = yield from self._post("verify/send", _given(body), sends=True)
         data = parsing.answer(response, parsing.SUCCESS | {"SENT", "SUCCESS"})
-        id = parsing.text(data.get("id"))  # noqa: A001
+        id = reading.text(data.get("id"))  # noqa: A001
         if not id:
             raise response.error(UncertainError, detail="the answer has no id for this code")
-        if parsing.digits(data.get("to")) not in ("", parsing.digits(message.to)):
+        if reading.digits(data.get("to")) not in ("", reading.digits(message.to)):
             raise response.error(UncertainError, detail="the answer is for another number")
         return Verification(
             account=self.account,
@@ -259,9 +260,9 @@ class TwincleProvider(TwincleSettings):
             return VerificationCheck(approved=False, reason="unknown")
         response = yield from self._get(f"verify/check/{quote(verification.id, safe='')}/{code}")
         data = parsing.answer(response, None)
-        if parsing.text(data.get("id")) not in ("", verification.id):
+        if reading.text(data.get("id")) not in ("", verification.id):
             raise response.error(UncertainError, detail="the answer is for another code")
-        word = parsing.text(data.get("status"))
+        word = reading.text(data.get("status"))
         reason = vocabulary.CHECKS.get(word.lower(), word)
         return VerificationCheck(approved=reason is None, reason=reason)
 
@@ -269,7 +270,7 @@ class TwincleProvider(TwincleSettings):
         if not _fits_a_path(verification.id):
             raise NotFoundError
         response = yield from self._get(f"verify/cancel/{quote(verification.id, safe='')}")
-        word = parsing.text(parsing.answer(response, None).get("status"))
+        word = reading.text(parsing.answer(response, None).get("status"))
         reason = vocabulary.CHECKS.get(word.lower(), word)
         if reason is not None:
             raise (NotFoundError if reason == "unknown" else QueryError)(code=word, reason=reason)

@@ -16,14 +16,13 @@ from typing import Any
 from smsbridge.errors import PayloadError, SignatureError
 from smsbridge.http import HttpRequest
 from smsbridge.messages import DeliveryReport, InboundMessage, Status
+from smsbridge.reading import phone, text
 
-from .parsing import Row, digits, moment, text
+from .parsing import Row, moment
 
 REPORT, INBOUND = "sms:message:status", "vmn:message:in"
 IGNORED = frozenset({"sms:unsubscription", "contacts:subscriber:subscription"})
 """Events that smsbridge has no value for; they are acknowledged, so that the vendor does not repeat them."""
-
-_SHORTEST_NUMBER = 8
 
 
 def check_secret(webhook: HttpRequest, secret: str | None) -> None:
@@ -113,8 +112,8 @@ def _inbound(
         account=account,
         provider=provider,
         id=id,
-        sender=_phone(sender),
-        to=_phone(text(fields.get("to"))),
+        sender=phone(sender),
+        to=phone(fields.get("to")),
         text=words,
         at=moment(fields.get("timestamp"), zone),
         key=id,
@@ -138,12 +137,6 @@ def _inside(value: Any, *path: str) -> Any:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value
-
-
-def _phone(written: str) -> str:
-    """A number as E.164; a short code or a name as it is."""
-    number = digits(written)
-    return f"+{number}" if len(number) >= _SHORTEST_NUMBER and written.lstrip("+") == number else written
 
 
 def _body(webhook: HttpRequest) -> Any:
