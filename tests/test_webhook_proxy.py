@@ -378,3 +378,10 @@ def test_a_server_that_hands_over_the_path_decoded_leaves_its_url_as_it_was(targ
         )
     decoded = {"method": "GET", "headers": [(b"host", b"app.example")], "path": "/a:b/@c+d/in two/ä"}
     assert HttpRequest.from_asgi(decoded, b"").url == "http://app.example/a:b/@c+d/in%20two/%C3%A4"
+
+
+@pytest.mark.parametrize("public_url", [PUBLIC, f"{PUBLIC}/"])
+@pytest.mark.parametrize("target", ["", "/", "/sms", "/sms?a=%2f+b&a=", "?a=https://b.example/c"])
+def test_the_public_url_replaces_the_origin_and_nothing_else(public_url, target):
+    seen = HttpRequest(method="POST", url=f"http://10.0.0.7:8080{target}").seen_at(public_url)
+    assert seen.url == f"{PUBLIC}{'' if target.startswith('/') else '/'}{target}"
