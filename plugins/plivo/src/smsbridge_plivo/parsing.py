@@ -43,7 +43,7 @@ def message_uuid(response: HttpResponse, to: str) -> tuple[str, dict[str, Any]]:
         case []:
             meaning = vocabulary.refusal(said, digits(to))
             if meaning is not None:
-                raise response.error(meaning.error, reason=meaning.reason, fault=meaning.fault, detail=said)
+                raise _refused(response, meaning, said)
     raise response.error(UncertainError, detail=said or "the answer does not have exactly one id for this text")
 
 
@@ -57,10 +57,15 @@ def _failure(response: HttpResponse, to: str) -> SendError:
     meaning = vocabulary.refusal(said, to)
     certain = isinstance(response.error(), RefusedError) and response.status not in (401, 429)
     if meaning is not None and certain:
-        return response.error(meaning.error, reason=meaning.reason, fault=meaning.fault, detail=said)
+        return _refused(response, meaning, said)
     if response.status == 403 and said and to:  # to the SDK, a 403 to a text or a code is one of geo permissions
         return response.error(RefusedError, reason="country-blocked", fault="account", detail=said)
     return response.error(detail=said or None)
+
+
+def _refused(response: HttpResponse, meaning: vocabulary.Meaning, said: str) -> SendError:
+    error, reason, fault, retry_after = meaning
+    return response.error(error, reason=reason, fault=fault, retry_after=retry_after, detail=said)
 
 
 def _said(data: dict[str, Any]) -> str:

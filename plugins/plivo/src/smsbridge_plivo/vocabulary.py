@@ -73,13 +73,13 @@ class Meaning(NamedTuple):
     error: type[SendError]
     reason: str
     fault: Fault | None = None
+    retry_after: float | None = None
 
 
 TEXTS: dict[str, Meaning] = {
     # Parts of ``error``, in lower case. There is no list of them; these were seen.
-    "insufficient credit": Meaning(
-        FundsError, "no-credit"
-    ),  # [support] "Insufficient Credit", for two minutes after a 900
+    # [support] "Insufficient Credit", for two minutes after a 900
+    "insufficient credit": Meaning(FundsError, "no-credit", retry_after=120),
     "caller id is not allowed": Meaning(SenderError, "sender"),  # [support] of a sender for the US and Canada
     "is not a valid phone number": Meaning(
         RecipientError, "invalid-number"
