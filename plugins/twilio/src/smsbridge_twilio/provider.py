@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
-from urllib.parse import urldefrag
 
 from smsbridge import reading
 from smsbridge.errors import (
@@ -98,8 +97,8 @@ class TwilioProvider(TwilioSettings):
     def _callback(self, message: Message) -> str | None:
         if not self.status_callback:
             return None
-        url, fragment = urldefrag(self.status_callback)  # a fragment holds Twilio's own connection overrides
-        url = with_query(url, {webhooks.REFERENCE: message.reference}) + (fragment and f"#{fragment}")
+        # A fragment, which holds Twilio's own connection overrides, stays behind the query.
+        url = with_query(self.status_callback, {webhooks.REFERENCE: message.reference})
         if len(url) > LONGEST_CALLBACK:
             raise self.unsupported(
                 f"a reference that makes the status callback longer than {LONGEST_CALLBACK} characters"

@@ -12,7 +12,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import SecretStr
 
@@ -70,9 +70,7 @@ def _covered_parameters(webhook: HttpRequest) -> bytes:
     if not webhook.body:
         return b""
     if webhook.content_type == FORM:
-        parts = (part.partition(b"=") for part in webhook.body.replace(b"+", b" ").split(b"&"))
-        pairs = {(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in parts}
-        return b"".join(name + value for name, value in sorted(pairs))
+        return b"".join(name + value for name, value in sorted(set(webhook.form_bytes())))
     expected = dict(parse_qsl(urlsplit(webhook.url).query)).get("bodySHA256", "")
     if not hmac.compare_digest(hashlib.sha256(webhook.body).hexdigest().encode(), expected.encode()):
         raise SignatureError("the webhook's body does not have the hash that its URL says")
