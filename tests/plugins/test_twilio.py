@@ -208,8 +208,8 @@ NAMES = [
     *(name.upper() for name in TwilioProvider.model_fields if name != "account"),
     *TwilioOptions.model_fields,
     *TwilioVerificationOptions.model_fields,
-    *{meaning.error.__name__ for meaning in vocabulary.CODES.values()},
-    *{meaning.reason for meaning in vocabulary.CODES.values() if meaning.reason},
+    *sorted({meaning.error.__name__ for meaning in vocabulary.CODES.values()}),
+    *sorted({meaning.reason for meaning in vocabulary.CODES.values() if meaning.reason}),
 ]
 
 
