@@ -104,6 +104,28 @@ def test_the_console_script_and_the_module_are_the_same_command():
     assert process("--version").stdout.startswith(b"smsbridge ")
 
 
+def test_an_interrupt_during_the_imports_is_no_traceback():
+    code = """
+import sys, importlib.abc
+class Interrupter(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "click":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupter())
+from smsbridge.cli import main
+main()
+"""
+    done = process("balance", code=code)
+    assert (done.returncode, done.stdout, done.stderr.split()) == (Exit.INTERRUPTED, b"", [b"error:", b"interrupted"])
+    done = process("balance", "--json", code=code)
+    assert (done.returncode, done.stderr) == (Exit.INTERRUPTED, b"")
+    assert json.loads(done.stdout)["error"] == {
+        "type": "KeyboardInterrupt",
+        "message": "interrupted",
+        "exit_code": 130,
+    }
+
+
 # --- help
 
 
@@ -303,6 +325,80 @@ def test_a_reader_that_went_away_is_no_error():
         assert child.wait(60) == 0
     assert "Traceback" not in complaint
     assert "BrokenPipe" not in complaint
+
+
+def shell(command, stdin=None):
+    line = f'"$PYTHON" -m smsbridge {command}'
+    surroundings = {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHON": sys.executable}
+    done = subprocess.run(
+        ["sh", "-c", line], capture_output=True, env=surroundings, input=stdin, timeout=60, check=False
+    )
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+    assert b"internal error" not in done.stderr
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+BROKEN = [">/dev/full", "--json >/dev/full", ">&-", "--json >&-"]
+
+
+@needs_full
+@pytest.mark.parametrize("where", BROKEN)
+def test_an_accepted_text_that_cannot_be_printed_is_told_on_standard_error(where):
+    code, _, complaint = shell(f"send {NUMBER} Hi --account file --reference r-1 {where}")
+    assert code == Exit.OK
+    assert "accepted: file took the text, id " in complaint
+    assert "reference r-1; standard output cannot be written" in complaint
+    assert "do not send it again" in complaint
+    assert Path("sms.jsonl").read_text("utf-8").count("\n") == 1
+
+
+@needs_full
+@pytest.mark.parametrize("where", BROKEN)
+def test_many_texts_that_cannot_be_printed_are_all_sent_and_told_on_standard_error(where):
+    rows = "".join(json.dumps({"to": NUMBER, "text": "Hi", "reference": f"r-{one}"}) + "\n" for one in range(3))
+    Path("many.jsonl").write_text(rows, "utf-8")
+    code, _, complaint = shell(f"send --many many.jsonl --account file {where}")
+    assert code == Exit.OK
+    assert "3 messages: 3 accepted" in complaint
+    assert all(f"(reference r-{one})" in complaint for one in range(3))
+
+
+@needs_full
+@pytest.mark.parametrize("where", ["2>/dev/full", "--json 2>/dev/full", "2>&-", "--json 2>&-"])
+@pytest.mark.parametrize("account", ["file", "console"])
+def test_a_standard_error_that_takes_nothing_fails_no_text(where, account):
+    code, shown, _ = shell(f"send {NUMBER} Hi --account {account} {where}")
+    assert code == Exit.OK
+    assert "accepted" in shown
+
+
+@needs_full
+@pytest.mark.parametrize("where", BROKEN)
+def test_an_outcome_keeps_its_exit_code_where_it_cannot_be_printed(where):
+    code, _, complaint = shell(f"send 12 Hi --account file --reference r-1 {where}")
+    assert code == Exit.REFUSED
+    assert complaint.startswith("refused: file: ")
+    assert ("reference: r-1" in complaint) == ("--json" in where)
+    code, _, complaint = shell(f"fly {where}")
+    assert code == Exit.USAGE
+    assert "there is no command 'fly'" in complaint
+
+
+@needs_full
+@pytest.mark.parametrize("where", BROKEN)
+def test_an_answer_that_cannot_be_printed_is_an_error_in_one_line(where):
+    code, _, complaint = shell(f"providers {where}")
+    assert code == Exit.INTERNAL
+    assert complaint.startswith("error: standard output cannot be written: ")
+    assert complaint.count("\n") == 1
+
+
+@needs_full
+def test_a_mistake_keeps_its_exit_code_where_nothing_can_be_printed():
+    assert shell("fly >/dev/full 2>/dev/full")[0] == Exit.USAGE
+    assert shell("fly --json >&- 2>&-")[0] == Exit.USAGE
 
 
 def test_what_a_vendor_says_cannot_command_the_terminal(monkeypatch):

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +17,8 @@ from cli_acme import ANSWERS, MASKED, NUMBER, SENT, AcmeProvider, install, run
 from smsbridge import Call, errors
 from smsbridge.cli import many as many_module
 from smsbridge.cli.exits import Exit
+from smsbridge.cli.output import CannotPrint, Output
+from smsbridge.client import SendMany
 from smsbridge.messages import Dlt, Message, Purpose
 
 
@@ -198,3 +206,101 @@ def test_an_interrupt_while_reading_sends_nothing_that_was_only_read(monkeypatch
     done = run("send", "--many", "-", "--account", "memory")
     assert (done.exit_code, done.stdout) == (Exit.INTERRUPTED, "")
     assert done.stderr == "0 messages: nothing was sent; interrupted: the rest was not sent\n"
+
+
+def test_a_second_interrupt_lists_what_is_on_its_way_as_uncertain(acme, monkeypatch):
+    started, leave = threading.Barrier(3), threading.Event()
+    close = SendMany.close
+
+    def send():
+        started.wait(20)
+        leave.wait(20)
+
+    def messages(stream, defaults):
+        yield Message(to=NUMBER, text="Hi", reference="r-1")
+        yield Message(to=NUMBER, text="Ho", reference="r-2")
+        started.wait(20)
+        raise KeyboardInterrupt
+
+    def interrupted_close(self):
+        monkeypatch.setattr(SendMany, "close", close)
+        self._stop()
+        raise KeyboardInterrupt
+
+    ANSWERS["send"] = send
+    monkeypatch.setattr("smsbridge.cli.lines.messages", messages)
+    monkeypatch.setattr(SendMany, "close", interrupted_close)
+    with contextlib.ExitStack() as stack:
+        stack.callback(leave.set)
+        done = run("send", "--many", "-", "--json")
+    assert (done.exit_code, done.stdout) == (Exit.INTERRUPTED, "")
+    assert "waiting for 2 on their way" in done.stderr
+    assert f"uncertain    {MASKED:<16}  reference r-1\n" in done.stderr
+    assert f"uncertain    {MASKED:<16}  reference r-2\n" in done.stderr
+    assert "2 messages: 2 uncertain; interrupted" in done.stderr
+    assert "nothing was sent" not in done.stderr
+
+
+def test_what_ended_but_was_not_shown_before_a_second_interrupt_is_listed_with_its_outcome(acme, many, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_CONCURRENCY", "1")
+
+    def interrupt(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SendMany, "__next__", lambda self: (SendMany._fill(self), interrupt()))
+    monkeypatch.setattr(many_module._Tally, "resume", lambda self: (many_results[0].close(), interrupt()))
+    many_results = []
+    real = SendMany.__init__
+    monkeypatch.setattr(SendMany, "__init__", lambda self, *args: (many_results.append(self), real(self, *args))[1])
+    done = many({"reference": "r-1"})
+    assert done.exit_code == Exit.INTERRUPTED
+    assert f"accepted     {MASKED:<16}  id a-1, reference r-1\n" in done.stderr
+    assert "1 messages: 1 accepted; interrupted" in done.stderr
+
+
+STUCK = """
+import sys, threading
+import cli_acme, pytest
+from smsbridge.cli import main
+cli_acme.install(pytest.MonkeyPatch())
+def send():
+    sys.stderr.write("on its way\\n")
+    sys.stderr.flush()
+    threading.Event().wait()
+cli_acme.ANSWERS["send"] = send
+main(["send", "--many", "-"])
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to one process there")
+def test_two_interrupts_leave_at_once_however_long_the_requests_would_take():
+    surroundings = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    with subprocess.Popen(
+        [sys.executable, "-c", STUCK],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=surroundings,
+    ) as child:  # fmt: skip
+        child.stdin.write(lines({"reference": "r-1"}))
+        child.stdin.close()
+        for words in ("on its way", "interrupted: waiting for 1"):
+            assert words in child.stderr.readline()
+            child.send_signal(signal.SIGINT)
+        complaint = child.stderr.read()
+        assert child.wait(20) == Exit.INTERRUPTED
+    assert "reference r-1" in complaint
+    assert "1 messages: 1 uncertain" in complaint
+    assert "Traceback" not in complaint
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_results_that_cannot_be_printed_are_counted_and_told_on_standard_error(acme, many, monkeypatch, more):
+    def full(self, *_args, **_more):
+        self.lost = "standard output cannot be written: No space left on device"
+        raise CannotPrint(self.lost)
+
+    monkeypatch.setattr(Output, "_print", full)
+    done = many(*[{"reference": f"r-{number}"} for number in range(5)], more=more)
+    assert (done.exit_code, done.stdout) == (Exit.OK, "")
+    assert len(SENT) == 5
+    assert "5 messages: 5 accepted" in done.stderr
+    assert all(f"(reference r-{number})" in done.stderr for number in range(5))
+    assert "5 of the results are above, on standard error: standard output cannot be written: No space" in done.stderr

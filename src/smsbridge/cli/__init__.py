@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -12,10 +14,35 @@ from .exits import Exit
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command with ``args`` (default: those of the process), and exit with a code of :class:`exits.Exit`."""
     try:
+        code = _run(args)
+    except KeyboardInterrupt:  # while modules were still being imported
+        given = sys.argv[1:] if args is None else args
+        _write_interrupted(as_json="--json" in given)
+        code = Exit.INTERRUPTED
+    if code == Exit.INTERRUPTED and threading.active_count() > 1:
+        os._exit(code)  # requests that nobody waits for any more: what they may have sent has been listed
+    sys.exit(code)
+
+
+def _run(args: Sequence[str] | None) -> int:
+    try:
         from .app import smsbridge
     except ModuleNotFoundError as error:
         if error.name != "click":
             raise
         sys.stderr.write('error: the command line needs click\nnext: pip install "smsbridge[cli]"\n')
-        sys.exit(Exit.CONFIGURATION)
-    sys.exit(smsbridge.main(args))
+        return Exit.CONFIGURATION
+    return int(smsbridge.main(args, standalone_mode=False))
+
+
+def _write_interrupted(*, as_json: bool) -> None:
+    document = (
+        f'{{"error": {{"type": "KeyboardInterrupt", "message": "interrupted", "exit_code": {Exit.INTERRUPTED:d}}}}}'
+    )
+    stream, text = (sys.stdout, document) if as_json else (sys.stderr, "error: interrupted")
+    try:
+        if stream is not None:
+            stream.write(f"{text}\n")
+            stream.flush()
+    except (OSError, ValueError):
+        return

@@ -6,6 +6,7 @@ A command's module is imported when the command is invoked, not before: ``smsbri
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 import traceback
 import warnings
@@ -17,7 +18,7 @@ import click
 
 from . import exits
 from .exits import Exit
-from .output import Output
+from .output import CannotPrint, Output, finish
 
 COMMANDS = {
     "send": "Send a text, or many.",
@@ -85,6 +86,8 @@ class _Commands(click.Group):
                 code = _explain(out, error, debug="--debug" in options)
             except KeyboardInterrupt:
                 code = _explain(out, click.Abort(), debug=False)
+            finally:
+                finish()
         code = Exit.OK if code is None else code
         if standalone_mode:
             sys.exit(code)
@@ -99,8 +102,13 @@ def _explain(out: Output, error: Exception, *, debug: bool) -> Exit:
         if out.as_json:
             out.failure({"type": "UsageError", "message": error.format_message(), "exit_code": Exit.USAGE})
         else:
-            error.show()
+            words = io.StringIO()
+            error.show(words)
+            out.aside(words.getvalue().rstrip("\n"))
         return Exit.USAGE
+    if isinstance(error, CannotPrint):
+        out.aside(f"error: {error}", style="red")
+        return Exit.INTERNAL
     from ..errors import SmsBridgeError  # only where something failed
     from .advice import exit_code, explain
 

@@ -23,7 +23,7 @@ class Exit(IntEnum):
 
 MEANING = {
     Exit.OK: "done: accepted, found, approved, or ready to send",
-    Exit.INTERNAL: "an error in smsbridge itself: please report it",
+    Exit.INTERNAL: "an error in smsbridge itself: please report it; or standard output cannot be written",
     Exit.USAGE: "the command was not given as it should be",
     Exit.CONFIGURATION: "a setting or a plugin is missing or wrong",
     Exit.REFUSED: "the text was certainly not sent",

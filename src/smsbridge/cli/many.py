@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import chain
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -16,10 +17,12 @@ from ..messages import Result
 from . import lines, values
 from .advice import document, exit_code
 from .exits import Exit
+from .output import CannotPrint
 
 if TYPE_CHECKING:
     from ..client import MessageFields, SmsClient
     from .output import Output
+    from .session import Journal
 
 _WORDS = {
     Exit.OK: "accepted",
@@ -30,32 +33,111 @@ _WORDS = {
 _PRECEDENCE = (Exit.UNCERTAIN, Exit.REFUSED, Exit.UNSUPPORTED)
 
 
-def send_many(out: Output, client: SmsClient, path: str, defaults: MessageFields) -> Exit:
-    """Send the messages of the file at ``path`` (``-``: standard input) and print one result each."""
-    counts: Counter[Exit] = Counter()
-    interrupted = False
+def send_many(out: Output, client: SmsClient, path: str, defaults: MessageFields, journal: Journal) -> Exit:
+    """Send the messages of the file at ``path`` (``-``: standard input) and print one result each.
+
+    ``journal`` is told by the client's hooks. The first Ctrl-C waits for what is on its way, the second leaves it.
+    """
     with _opened(path) as stream:
         if path != "-":
             lines.check(stream, defaults)
             stream.seek(0)
         results = client.send_many(lines.messages(stream, defaults))
-        unshown: list[Result] = []  # the one at hand: better shown twice than never
+        tally = _Tally(out, journal)
         try:
-            with results:
+            for result in results:
+                tally.take(result)
+        except KeyboardInterrupt:
+            tally.interrupted = True
+            with suppress(KeyboardInterrupt):
+                tally.resume()
+                results.close()
                 for result in results:
-                    unshown.append(result)
-                    counts[_show(out, result)] += 1
-                    unshown.clear()
-                    out.progress(_words(counts))
-        except KeyboardInterrupt:  # by now, what was in flight is done
-            interrupted = True
-            for result in chain(unshown, results):
-                counts[_show(out, result)] += 1
+                    tally.take(result)
+        except BaseException:
+            results.close()
+            raise
         finally:
-            _sum_up(out, counts, interrupted=interrupted)
-    if interrupted:
-        return Exit.INTERRUPTED
-    return next((code for code in _PRECEDENCE if counts[code]), Exit.OK)
+            with _undisturbed():
+                tally.sum_up()
+    return tally.exit_code()
+
+
+class _Tally:
+    """Counts the results and prints them: an outcome counts before it is printed, and whether or not it can be."""
+
+    def __init__(self, out: Output, journal: Journal) -> None:
+        self.counts: Counter[Exit] = Counter()
+        self.interrupted = False
+        self._out = out
+        self._journal = journal
+        self._at_hand: Result | None = None
+        self._unprinted = 0
+
+    def take(self, result: Result) -> None:
+        self._at_hand = result
+        self._journal.forget(result.message)
+        self.counts[_exit(result)] += 1
+        self._print(result)
+        self._at_hand = None
+        self._out.progress(self._words())
+
+    def resume(self) -> None:
+        """After an interrupt: the result at hand is better shown twice than never."""
+        if on_their_way := self._journal.unsettled():
+            self._out.aside(
+                f"interrupted: waiting for {on_their_way} on their way; interrupt again to leave them uncertain"
+            )
+        if self._at_hand is not None:
+            self._print(self._at_hand)
+            self._at_hand = None
+
+    def sum_up(self) -> None:
+        out = self._out
+        out.progress("")
+        if self._at_hand is not None:
+            _show_aside(out, self._at_hand)
+        for one in self._journal.close():
+            # The first look at an outcome is the last: it may still come, but then the text was uncertain when we left.
+            code = Exit.OK if one.sent else exit_code(one.error) if one.error else Exit.UNCERTAIN
+            self.counts[code] += 1
+            identity = f"id {one.sent.id}, reference" if one.sent else "reference"
+            out.aside(f"{_WORDS[code]:<11}  {out.number(one.message.to):<16}  {identity} {one.message.reference}")
+        out.aside(self._words() + ("; interrupted: the rest was not sent" if self.interrupted else ""))
+        if self._unprinted:
+            out.aside(f"{self._unprinted} of the results are above, on standard error: {out.lost}")
+        if self.counts[Exit.UNCERTAIN]:
+            out.aside("next: look the uncertain ones up (smsbridge status --reference REF) before sending them again")
+
+    def exit_code(self) -> Exit:
+        if self.interrupted:
+            return Exit.INTERRUPTED
+        return next((code for code in _PRECEDENCE if self.counts[code]), Exit.OK)
+
+    def _print(self, result: Result) -> None:
+        if self._out.lost is None:
+            with suppress(CannotPrint):
+                _show(self._out, result)
+        if self._out.lost is not None:
+            self._unprinted += 1
+            _show_aside(self._out, result)
+
+    def _words(self) -> str:
+        parts = [f"{self.counts[code]} {word}" for code, word in _WORDS.items() if self.counts[code]]
+        return f"{self.counts.total()} messages: {', '.join(parts) or 'nothing was sent'}"
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Nobody should be kept from learning what was sent, however often Ctrl-C is pressed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -73,36 +155,42 @@ def _opened(path: str) -> Iterator[IO[bytes]]:
         yield stream
 
 
-def _show(out: Output, result: Result) -> Exit:
-    to = out.number(result.message.to)
-    if result.sent is not None:
-        if out.as_json:
-            one = {"index": result.index, "outcome": "accepted", **values.sent_message(result.sent, out)}
-            out.json(one, compact=True)
-        else:
-            _line(out, result, "accepted", f"{result.sent.id} {result.sent.status.value}", "green")
-        return Exit.OK
-    if result.error is None:
+def _exit(result: Result) -> Exit:
+    if result.error is not None:
+        return exit_code(result.error)
+    if result.sent is None:
         raise AssertionError("a result has an outcome")
-    error = {"to": to, "reference": result.message.reference, **document(result.error)}
-    if out.as_json:
+    return Exit.OK
+
+
+def _show(out: Output, result: Result) -> None:
+    if not out.as_json:
+        words, style = _line(out, result)
+        out.line(words, style=style)
+    elif result.sent is not None:
+        one = {"index": result.index, "outcome": "accepted", **values.sent_message(result.sent, out)}
+        out.json(one, compact=True)
+    elif result.error is not None:
+        error = {
+            "to": out.number(result.message.to),
+            "reference": result.message.reference,
+            **document(result.error),
+        }
         out.json({"index": result.index, "outcome": error["outcome"], "error": error}, compact=True)
+
+
+def _show_aside(out: Output, result: Result) -> None:
+    """Where standard output takes no more: the reference too, which is what settles a doubt."""
+    words, style = _line(out, result)
+    out.aside(words if result.error else f"{words} (reference {result.message.reference})", style=style)
+
+
+def _line(out: Output, result: Result) -> tuple[str, str]:
+    if result.error is not None:
+        known = document(result.error)
+        outcome, style = known["outcome"], "red"
+        words = f"{known['message']} (reference {result.message.reference})"
     else:
-        _line(out, result, error["outcome"], f"{error['message']} (reference {result.message.reference})", "red")
-    return exit_code(result.error)
-
-
-def _line(out: Output, result: Result, outcome: str, words: str, style: str) -> None:
-    out.line(f"{outcome:<11}  {result.index + 1:>6}  {out.number(result.message.to):<16}  {words}", style=style)
-
-
-def _sum_up(out: Output, counts: Counter[Exit], *, interrupted: bool) -> None:
-    out.progress("")
-    out.aside(_words(counts) + ("; interrupted: the rest was not sent" if interrupted else ""))
-    if counts[Exit.UNCERTAIN]:
-        out.aside("next: look the uncertain ones up (smsbridge status --reference REF) before sending them again")
-
-
-def _words(counts: Counter[Exit]) -> str:
-    parts = [f"{counts[code]} {word}" for code, word in _WORDS.items() if counts[code]]
-    return f"{counts.total()} messages: {', '.join(parts) or 'nothing was sent'}"
+        outcome, style = "accepted", "green"
+        words = f"{result.sent.id} {result.sent.status.value}" if result.sent else ""
+    return f"{outcome:<11}  {result.index + 1:>6}  {out.number(result.message.to):<16}  {words}", style

@@ -1,20 +1,28 @@
 """Where commands write: results to standard output, as text or as one JSON document; the rest to standard error.
 
 Safe on any terminal: what its encoding lacks becomes ``?``, control characters cannot reach it, colours are for terminals
-only (and not where ``NO_COLOR`` is set), and a reader that went away is no error.
+only (and not where ``NO_COLOR`` is set), and a reader that went away is no error. Standard output that is full or closed
+is CannotPrint, so that a command can say elsewhere what nobody would learn; standard error may fail in silence.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import click
 
 _CONTROLS = {code: 0x2400 + code for code in range(0x20) if code not in b"\t\n"} | {0x7F: 0x2421}
 _CONTROLS |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+
+
+class CannotPrint(Exception):
+    """Standard output takes no more; the words say why."""
 
 
 class Output:
@@ -23,8 +31,10 @@ class Output:
     def __init__(self, *, as_json: bool = False, show_numbers: bool = False) -> None:
         self.as_json = as_json
         self.show_numbers = show_numbers
-        self._out = sys.stdout
-        self._err = sys.stderr
+        self.lost: str | None = None
+        """Why something that was printed did not get out."""
+        self._out: TextIO | None = sys.stdout  # None where the process was started with it closed
+        self._err: TextIO | None = sys.stderr
 
     def number(self, number: str) -> str:
         """A phone number for people to read: masked unless asked otherwise."""
@@ -38,11 +48,11 @@ class Output:
 
         unicode = _encoding(self._out).lower().replace("-", "").startswith("utf")
         text = json.dumps(document, ensure_ascii=not unicode, indent=None if compact else 2, default=_plain)
-        _write(self._out, text, clean=False)
+        self._print(text, clean=False)
 
     def line(self, text: str = "", *, style: str | None = None) -> None:
         """A line of the result."""
-        _write(self._out, text, style=style)
+        self._print(text, style=style)
 
     def aside(self, text: str, *, style: str | None = None) -> None:
         """A line that is not part of the result: progress, a warning, advice."""
@@ -67,17 +77,72 @@ class Output:
 
     def progress(self, text: str) -> None:
         """A line that takes the place of the last one, for a terminal that does not show the results themselves."""
-        if self._err.isatty() and not self._out.isatty():
-            click.echo(f"\r\033[K{text}", file=self._err, nl=False)
+        if _is_terminal(self._err) and not _is_terminal(self._out):
+            with contextlib.suppress(OSError, ValueError):
+                click.echo(f"\r\033[K{text}", file=self._err, nl=False)
 
     def failure(self, error: Mapping[str, Any], *, word: str = "error") -> None:
-        """What went wrong: to standard error, or, as JSON, the one document on standard output."""
+        """What went wrong: to standard error, or, as JSON, the one document on standard output if that can be written."""
         if self.as_json:
-            self.json({"error": error}, compact=True)
-            return
+            with contextlib.suppress(CannotPrint):
+                self.json({"error": error}, compact=True)
+            if self.lost is None:
+                return
         self.aside(f"{word}: {error['message']}", style="red")
+        if self.as_json and error.get("reference"):
+            self.aside(f"reference: {error['reference']}")
         if error.get("advice"):
             self.aside(f"next: {error['advice']}")
+
+    def aside_stream(self) -> TextIO:
+        """Standard error for what others print: what it cannot take is dropped, and fails nobody."""
+        return cast("TextIO", _Aside(self._err))
+
+    def _print(self, text: str, *, style: str | None = None, clean: bool = True) -> None:
+        problem = _write(self._out, text, style=style, clean=clean)
+        if problem is None:
+            return
+        gone = isinstance(problem, BrokenPipeError)
+        why = "its reader has gone" if gone else getattr(problem, "strerror", None) or "it is closed"
+        self.lost = self.lost or f"standard output cannot be written: {why}"
+        if not gone:
+            raise CannotPrint(self.lost)
+
+
+class _Aside(io.TextIOBase):
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # read-only in TextIOBase too, whatever its stub says
+        return _encoding(self._stream)
+
+    def isatty(self) -> bool:
+        return _is_terminal(self._stream)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if self._stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        if self._stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._stream.flush()
+
+
+def finish() -> None:
+    """At the end of a command: what a stream could not take must not fail the interpreter's own flush, and its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            _silence(stream)
 
 
 def _plain(value: Any) -> Any:
@@ -93,28 +158,43 @@ def _words(value: Any) -> str:
     return str(value)
 
 
-def _encoding(stream: TextIO) -> str:
+def _encoding(stream: TextIO | None) -> str:
     return getattr(stream, "encoding", None) or "utf-8"
 
 
-def _write(stream: TextIO, text: str, *, style: str | None = None, clean: bool = True) -> None:
+def _write(
+    stream: TextIO | None, text: str, *, style: str | None = None, clean: bool = True
+) -> OSError | ValueError | None:
+    """Write a line; returns what kept it from being written."""
+    if stream is None:
+        return OSError(errno.EBADF, "it is closed")
     encoding = _encoding(stream)
     text = (text.translate(_CONTROLS) if clean else text).encode(encoding, "replace").decode(encoding)
-    coloured = style is not None and _takes_colour(stream)
-    if coloured:
-        text = click.style(text, bold=True) if style == "bold" else click.style(text, fg=style)
     try:
+        coloured = style is not None and _takes_colour(stream)
+        if coloured:
+            text = click.style(text, bold=True) if style == "bold" else click.style(text, fg=style)
         click.echo(text, file=stream, color=coloured)
-    except BrokenPipeError:
-        _silence(stream)
+    except (OSError, ValueError) as problem:
+        return problem
+    return None
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
 
 
 def _takes_colour(stream: TextIO) -> bool:
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return _is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _silence(stream: TextIO) -> None:
-    """Whoever read this stream has gone: let the rest, and what is left in its buffer, go nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+    """Let what is left in the buffer of this stream go nowhere."""
+    with contextlib.suppress(OSError, ValueError):  # it has no file behind it
+        file = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, file)
+        os.close(nowhere)

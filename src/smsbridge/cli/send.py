@@ -12,8 +12,8 @@ import click
 from . import values
 from .exits import Exit
 from .fields import given_fields, message_options
-from .output import Output
-from .session import Watcher, account_option, json_option, number_option, open_client
+from .output import CannotPrint, Output
+from .session import Journal, Watcher, account_option, json_option, number_option, open_client
 
 if TYPE_CHECKING:
     from ..client import SmsClient
@@ -70,8 +70,9 @@ def send(
             raise click.UsageError("--many goes without TO, TEXT and --reference")
         from .many import send_many
 
-        with open_client(account, out) as client, _printing_aside(out):
-            return send_many(out, client, many, given_fields(client.provider.name, given))
+        journal = Journal()
+        with open_client(account, out, watcher=journal) as client, _printing_aside(out):
+            return send_many(out, client, many, given_fields(client.provider.name, given), journal)
     if to is None or text is None:
         raise click.UsageError("give TO and TEXT, or --many FILE")
     content = _from_stdin() if text == "-" else text
@@ -86,7 +87,11 @@ def send(
 
             explain(out, watcher.error, code=Exit.INTERRUPTED)
             return Exit.INTERRUPTED
-        _show(out, client, sent, content, given["sender"])
+        with contextlib.suppress(CannotPrint):
+            _show(out, client, sent, content, given["sender"])
+        if out.lost:
+            out.aside(f"accepted: {sent.provider} took the text, id {sent.id}, reference {sent.reference}; {out.lost}")
+            out.aside("next: do not send it again")
     return Exit.OK
 
 
@@ -99,7 +104,7 @@ def _from_stdin() -> str:
 
 def _printing_aside(out: Output) -> contextlib.AbstractContextManager[Any]:
     """With ``--json`` standard output is ours alone: a provider that prints has to do it elsewhere."""
-    return contextlib.redirect_stdout(sys.stderr) if out.as_json else contextlib.nullcontext()
+    return contextlib.redirect_stdout(out.aside_stream()) if out.as_json else contextlib.nullcontext()
 
 
 def _show(out: Output, client: SmsClient, sent: SentMessage, text: str, sender: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,6 +14,7 @@ from .output import Output
 if TYPE_CHECKING:
     from ..client import SmsClient
     from ..errors import SendError, UnsupportedError
+    from ..messages import Message, SentMessage
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,7 +49,53 @@ class Watcher:
         self.error = error
 
 
-def open_client(account: str | None, out: Output, *, watcher: Watcher | None = None) -> SmsClient:
+@dataclass(slots=True)
+class Started:
+    """A text that is on its way, and how that ended, as far as the hooks were told."""
+
+    message: Message
+    sent: SentMessage | None = None
+    error: SendError | UnsupportedError | None = None
+
+
+class Journal:
+    """Every text that was started and is not shown yet: after Ctrl-C, what has to be said about it."""
+
+    def __init__(self) -> None:
+        self._started: dict[int, Started] = {}  # by the message's identity, as references may be given twice
+        self._closed = False
+
+    @hookimpl
+    def smsbridge_before_send(self, message: Message) -> None:
+        self._started[id(message)] = Started(message)
+        if self._closed:
+            raise RuntimeError("interrupted from the keyboard")
+
+    @hookimpl
+    def smsbridge_after_send(self, message: Message, sent: SentMessage) -> None:
+        if one := self._started.get(id(message)):
+            one.sent = sent
+
+    @hookimpl
+    def smsbridge_send_failed(self, message: Message, error: SendError | UnsupportedError) -> None:
+        if one := self._started.get(id(message)):
+            one.error = error
+
+    def forget(self, message: Message) -> None:
+        """Call this once the text is shown."""
+        self._started.pop(id(message), None)
+
+    def unsettled(self) -> int:
+        """How many texts are on their way."""
+        return sum(one.sent is None and one.error is None for one in list(self._started.values()))
+
+    def close(self) -> list[Started]:
+        """From now on no text is started. Returns those that were, and are not shown."""
+        self._closed = True
+        return list(self._started.values())
+
+
+def open_client(account: str | None, out: Output, *, watcher: Watcher | Journal | None = None) -> SmsClient:
     """A client for ``account``, or for the one that the environment names. Raises ConfigurationError."""
     from .. import plugins
     from ..client import SmsClient

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import values
 from .exits import Exit
 from .fields import given_fields, message_options
-from .output import Output
+from .output import CannotPrint, Output
 from .session import Watcher, account_option, json_option, number_option, open_client
+
+if TYPE_CHECKING:
+    from ..messages import Verification
 
 
 @click.group()
@@ -64,9 +68,17 @@ def start(
 
             explain(out, watcher.error, code=Exit.INTERRUPTED)
             return Exit.INTERRUPTED
+    with contextlib.suppress(CannotPrint):
+        _show_started(out, started)
+    if out.lost:
+        out.aside(f"accepted: {started.provider} is sending a code, id {started.id}; {out.lost}")
+    return Exit.OK
+
+
+def _show_started(out: Output, started: Verification) -> None:
     if out.as_json:
         out.json({"outcome": "accepted", **values.verification(started, out)})
-        return Exit.OK
+        return
     out.line(f"accepted: {started.provider} is sending a code", style="green")
     out.rows(
         {
@@ -78,7 +90,6 @@ def start(
         }
     )
     out.aside(f"next: smsbridge verify check {shlex.quote(started.id)} CODE --account {started.account}")
-    return Exit.OK
 
 
 @verify.command()
