@@ -247,7 +247,12 @@ def test_what_ended_but_was_not_shown_before_a_second_interrupt_is_listed_with_i
     def interrupt(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(SendMany, "__next__", lambda self: (SendMany._fill(self), interrupt()))
+    def fill_and_interrupt(self):
+        self._started = True
+        self._fill()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SendMany, "__next__", fill_and_interrupt)
     monkeypatch.setattr(many_module._Tally, "resume", lambda self: (many_results[0].close(), interrupt()))
     many_results = []
     real = SendMany.__init__
