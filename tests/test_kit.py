@@ -2,13 +2,18 @@
 
 import subprocess
 import sys
+from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
 import smsbridge.testing
 from smsbridge import HttpRequest, HttpResponse, Message, NoAnswer, SmsProvider, UncertainError, Wait
 from smsbridge.builtin.memory import MemoryProvider
+from smsbridge.http import with_query
 from smsbridge.testing import FakeWire, ProviderContract, drive, dummy_secret
+from smsbridge.testing.contract import forgeries
+from smsbridge.testing.contract.kit import BY_NAME
 
 pytest_plugins = ["pytester"]
 
@@ -194,6 +199,122 @@ def test_a_class_of_a_class_can_do_more():
 
     assert Base.test_a_time_out_is_uncertain is None
     assert More.test_a_time_out_is_uncertain is ProviderContract.test_a_time_out_is_uncertain
+
+
+class Reference(SmsProvider):
+    """The vendor takes our reference for its id."""
+
+    name = "reference"
+
+    def send(self, message):
+        response = yield from HttpRequest.post_json("https://api.example/sms", {"id": message.reference}, sends=True)
+        return self.accepted(message, id=response.json_object()["id"])
+
+
+def test_an_id_that_is_our_reference_needs_no_override():
+    class Kit(ProviderContract):
+        provider_class = Reference
+        id_is_reference = True
+
+        def accepts(self, message, id):
+            assert id == message.reference
+            return HttpResponse.of_json({"id": id})
+
+    kit = Kit()
+    assert [kit.vendor_id(n) for n in range(3)] == [kit.message(n).reference for n in range(3)]
+    assert kit.vendor_id(9) == f"{9:032x}"
+    assert kit.attempt(BY_NAME["send"], kit.message(reference="another")).value.id == "another"
+
+
+def test_a_class_can_collect_some_groups_beside_one_that_collects_all():
+    class Whole(ProviderContract):
+        provider_class = MemoryProvider
+        expected_failures: ClassVar = {"test_sync_equals_async": "memory forgets"}
+
+    class Part(Whole):
+        collect = ("declarations", "queries")
+
+    class Back(Part):
+        collect = ()
+
+    assert Part.test_sync_equals_async is None
+    assert Part.test_the_account_is_kept is ProviderContract.test_the_account_is_kept
+    assert Back.test_sync_equals_async is ProviderContract.test_sync_equals_async
+
+
+@pytest.mark.parametrize(
+    ("own", "problem"),
+    [
+        ({"collect": ("webhooks",)}, "leaves tests out: make it a subclass of a class that collects all of them"),
+        ({"collect": ("webhook",)}, "collect names no group of tests: webhook"),
+        ({"proof_covers": "nothing"}, "proof_covers: there are body, parameters, secret"),
+    ],
+)
+def test_what_is_said_of_a_vendor_cannot_be_anything(own, problem):
+    with pytest.raises(TypeError, match=problem):
+        type("TestTiny", (ProviderContract,), {"provider_class": MemoryProvider, **own})
+
+
+def test_a_part_of_another_providers_contract_is_no_second_proof():
+    class Whole(ProviderContract):
+        provider_class = MemoryProvider
+
+    with pytest.raises(TypeError, match="collects all of them for Twice"):
+        type("TestTwice", (Whole,), {"provider_class": Twice, "collect": ("sends",)})
+
+
+# --- forgeries ------------------------------------------------------------------------------------------------------------
+
+FORM = HttpRequest.post_form("https://a.example/sms?a=1", [("id", "7"), ("text", "grüße & more")])
+JSON = HttpRequest.post_json("https://a.example/sms", {"id": "7", "parts": 2})
+GET = HttpRequest.get("https://a.example/sms", {"id": "7"})
+
+
+@pytest.mark.parametrize("genuine", [FORM, JSON, GET, HttpRequest(method="POST", url="https://a.example", body=b"[7]")])
+def test_every_forgery_says_something_else(genuine):
+    forged = [one for parameters in (True, False) for _, one in forgeries.changed(genuine, parameters=parameters)]
+    forged += [*(one for _, one in forgeries.smuggled(genuine)), forgeries.another(genuine)]
+    assert genuine not in forged
+    assert genuine.headers == forged[0].headers
+
+
+def test_the_same_in_other_bytes_is_no_change_to_parameters():
+    longer = replace(JSON, body=JSON.body + b" ")
+    assert longer in [one for _, one in forgeries.changed(JSON, parameters=False)]
+    assert longer not in [one for _, one in forgeries.changed(JSON, parameters=True)]
+
+
+def test_a_parameter_is_changed_taken_out_added_and_doubled():
+    bodies = {one.body for _, one in forgeries.changed(JSON, parameters=True)}
+    assert {b'{"id":"7"}', b'{"id":"7x","parts":2}', b'{"id":"7","parts":2,"added":"1"}'} <= {
+        body.replace(b" ", b"") for body in bodies
+    }
+    urls = {one.url for _, one in forgeries.changed(GET, parameters=True)}
+    assert urls == {f"https://a.example/sms{query}" for query in ("", "?id=7x", "?id=7&added=1")}
+    assert [one.form() for _, one in forgeries.smuggled(FORM)][:2] == [
+        [("id", "7x"), ("id", "7"), ("text", "grüße & more")],
+        [("id", "7"), ("text", "grüße & more"), ("id", "7x")],
+    ]
+
+
+@pytest.mark.parametrize("plain", [FORM, JSON, GET])
+@pytest.mark.parametrize("place", ["header", "query", "body"])
+def test_a_proof_is_found_wherever_it_was_put(plain, place):
+    if place == "header":
+        genuine = replace(plain, headers={**plain.headers, "x-sig": "abcd"})
+    elif place == "query" or not plain.body:
+        place, genuine = "query", replace(plain, url=with_query(plain.url, {"x-sig": "abcd"}))
+    elif plain is JSON:
+        genuine = replace(plain, body=b'{"id":"7","parts":2,"x-sig":"abcd"}')
+    else:
+        genuine = replace(plain, body=plain.body + b"&x-sig=abcd")
+    (proof,) = forgeries.proofs(plain, genuine)
+    assert (proof.place, proof.name) == (place, "x-sig")
+    assert forgeries.proofs(plain, forgeries.without(genuine, proof)) == []
+    garbled = list(forgeries.garbled(genuine, proof))
+    assert len(garbled) >= 9
+    assert genuine not in garbled
+    assert forgeries.proofs(plain, forgeries.stripped(plain, genuine)) == []
 
 
 # --- the tools ------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import json
 import logging
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from pydantic import SecretStr
 from smsbridge_acme import STATUSES, URL, AcmeProvider, _rows
@@ -95,13 +96,6 @@ class TakesAnythingForAnId(AcmeProvider):
         if row and "error" in row:
             return super()._accepted(message, row, response)
         return self.accepted(message, id=str((row or {}).get("id")))
-
-
-class KeepsTheIdAsItComes(AcmeProvider):
-    def _accepted(self, message, row, response):
-        if row and row.get("id") and "error" not in row:
-            return self.accepted(message, id=row["id"])
-        return super()._accepted(message, row, response)
 
 
 class DropsTheReference(AcmeProvider):
@@ -340,6 +334,120 @@ class ApprovesByStatus(AcmeProvider):
         return VerificationCheck(approved=True)
 
 
+class ForgetsHowLongItLasts(AcmeProvider):
+    """The vendor documents it; see OWN."""
+
+
+class TakesTheReferenceForTheId(AcmeProvider):
+    def _accepted(self, message, row, response):
+        return replace(super()._accepted(message, row, response), id=message.reference)
+
+
+class ShortensTheIdThatIsTheReference(AcmeProvider):
+    def _accepted(self, message, row, response):
+        sent = super()._accepted(message, row, response)
+        return replace(sent, id=sent.id[:16])
+
+
+# --- what a proof covers ----------------------------------------------------------------------------------------------------
+
+
+class SendsASharedSecret(AcmeProvider):
+    """Healthy, if that is what is said of it."""
+
+    def verify(self, webhook):
+        secret = self.webhook_secret.get_secret_value().strip() if self.webhook_secret else ""
+        if not secret or not hmac.compare_digest(webhook.headers.get("x-acme-secret", "").encode(), secret.encode()):
+            raise SignatureError("no")
+
+
+class SaysThatNothingIsCovered(AcmeProvider):
+    """Its signature covers the body, and its samples call it a shared secret."""
+
+
+class SignsParameters(AcmeProvider):
+    """Healthy: the proof is inside a JSON object, over names and values."""
+
+    def verify(self, webhook):
+        said = self.said(webhook)
+        given = said.get("sig")
+        if not isinstance(given, str) or not hmac.compare_digest(self._signature(self.covered(said)), given.encode()):
+            raise SignatureError("no")
+
+    def said(self, webhook):
+        try:
+            pairs = json.loads(webhook.body, object_pairs_hook=tuple)
+        except (ValueError, RecursionError):
+            raise SignatureError("no") from None
+        if not isinstance(pairs, tuple) or len(dict(pairs)) < len(pairs) or not self.can_cover(pairs):
+            raise SignatureError("no")
+        return dict(pairs)
+
+    def can_cover(self, pairs):
+        return all(isinstance(value, str) for _, value in pairs)
+
+    @classmethod
+    def covered(cls, said):
+        return urlencode(sorted((name, value) for name, value in said.items() if name != "sig")).encode()
+
+    def parse(self, webhook):
+        return [self._report(webhook.json())]
+
+
+class SaysThatBytesAreCovered(SignsParameters):
+    """A space behind the JSON is no change to it."""
+
+
+class SaysThatNoParameterIsCovered(SignsParameters):
+    pass
+
+
+class LeavesAParameterUncovered(SignsParameters):
+    @classmethod
+    def covered(cls, said):
+        return super().covered({name: value for name, value in said.items() if name != "status"})
+
+
+class PassesOverWhatIsNested(SignsParameters):
+    def can_cover(self, pairs):
+        return True
+
+    @classmethod
+    def covered(cls, said):
+        return super().covered({name: value for name, value in said.items() if isinstance(value, str)})
+
+
+class ChecksTheFirstAndReadsTheLast(SignsParameters):
+    def said(self, webhook):
+        pairs = json.loads(webhook.body, object_pairs_hook=tuple)
+        return dict(reversed(pairs))
+
+
+class BreaksOnAnOddSig(SignsParameters):
+    def can_cover(self, pairs):
+        return super().can_cover([pair for pair in pairs if pair[0] != "sig"])
+
+    def verify(self, webhook):
+        if not hmac.compare_digest(self._signature(self.covered(said := self.said(webhook))).decode(), said["sig"]):
+            raise SignatureError("no")
+
+
+class TakesAStampForASig(SignsParameters):
+    """Looks as if it were signed."""
+
+    def verify(self, webhook):
+        said = self.said(webhook)
+        if "sig" in said or "stamp" not in said or not self.webhook_secret:
+            super().verify(webhook)
+
+
+class BreaksOnWhatCannotBeSigned(SignsParameters):
+    def said(self, webhook):
+        if not isinstance(webhook.json(), dict):
+            raise TypeError("no object")
+        return super().said(webhook)
+
+
 def _make(provider: AcmeProvider, messages: Any) -> HttpRequest:
     flow = AcmeProvider._post(provider, messages)
     request = next(flow)
@@ -361,7 +469,6 @@ CATCHES: dict[type[AcmeProvider], list[str]] = {
     FollowsRedirects: ["test_no_answer_can_lead_it_to_another_host"],
     ReadsCutAnswers: ["test_a_cut_answer_is_uncertain"],
     TakesAnythingForAnId: ["test_no_change_to_an_accepting_answer_surprises"],
-    KeepsTheIdAsItComes: ["test_no_change_to_an_accepting_answer_surprises"],
     DropsTheReference: ["test_an_accepted_text_keeps_id_recipient_and_reference"],
     ShortensTheReference: ["test_a_reference_is_kept_or_refused_but_never_shortened"],
     SaysDelivered: ["test_an_accepted_text_keeps_id_recipient_and_reference"],
@@ -395,23 +502,71 @@ CATCHES: dict[type[AcmeProvider], list[str]] = {
     BelievesAnyLookup: ["test_a_lookup_does_not_take_what_belongs_to_another_reference"],
     ApprovesByStatus: ["test_an_odd_answer_approves_nothing"],
     ReadsAnotherVariable: ["test_the_environment_makes_the_same_provider"],
+    ForgetsHowLongItLasts: ["test_a_refusal_raises_its_class"],
+    TakesTheReferenceForTheId: ["test_an_accepted_text_keeps_id_recipient_and_reference"],
+    ShortensTheIdThatIsTheReference: ["test_an_accepted_text_keeps_id_recipient_and_reference"],
+    SendsASharedSecret: ["test_a_changed_body_is_refused"],
+    SaysThatNothingIsCovered: ["test_the_proof_is_a_shared_secret_so_whoever_has_seen_it_can_say_anything"],
+    SaysThatBytesAreCovered: ["test_a_changed_body_is_refused"],
+    SaysThatNoParameterIsCovered: ["test_the_proof_is_a_shared_secret_so_whoever_has_seen_it_can_say_anything"],
+    LeavesAParameterUncovered: ["test_a_changed_body_is_refused"],
+    PassesOverWhatIsNested: ["test_nothing_is_smuggled_in_beside_what_the_proof_covers"],
+    ChecksTheFirstAndReadsTheLast: ["test_nothing_is_smuggled_in_beside_what_the_proof_covers"],
+    BreaksOnAnOddSig: ["test_a_garbled_proof_is_refused"],
+    TakesAStampForASig: ["test_a_webhook_without_its_proof_is_refused"],
+    BreaksOnWhatCannotBeSigned: ["test_a_genuine_webhook_of_an_odd_shape_is_a_payload_error_or_read"],
 }
 
 
-def contract(provider: type[AcmeProvider]) -> type[TestAcme]:
-    """The contract of Acme, for a broken one."""
-    own: dict[str, Any] = {"provider_class": provider}
-    if provider is DoesNotCoverTheBody:
-        own["sign"] = lambda self, webhook, secret: replace(
-            webhook,
-            headers={
-                **webhook.headers,
-                "x-acme-signature": TestAcme.sign(self, replace(webhook, body=b""), secret).headers["x-acme-signature"],
-            },
+def _sign_no_body(kit, webhook, secret):
+    proof = TestAcme.sign(kit, replace(webhook, body=b""), secret).headers["x-acme-signature"]
+    return replace(webhook, headers={**webhook.headers, "x-acme-signature": proof})
+
+
+def _add_secret(_, webhook, secret):
+    return replace(webhook, headers={**webhook.headers, "x-acme-secret": secret})
+
+
+def _sign_parameters(kit, webhook, secret):
+    said = json.loads(webhook.body.decode()) if webhook.body[:1] == b"{" else None
+    if not isinstance(said, dict) or not all(isinstance(value, str) for value in said.values()):
+        raise ValueError("this can carry no proof")
+    said["stamp"] = "20301231"
+    sig = hmac.new(secret.encode(), kit.provider_class.covered(said), hashlib.sha256).hexdigest()
+    return replace(webhook, body=json.dumps({**said, "sig": sig}).encode())
+
+
+PARAMETERS: dict[str, Any] = {
+    "proof_covers": "parameters",
+    "sign": _sign_parameters,
+    "webhooks": {
+        "a report": replace(
+            TestAcme.webhooks["a report"],
+            request=HttpRequest.post_json("https://app.example/sms", {"id": "7", "status": "delivered"}),
         )
-    if provider is BelievesAnyLookup:
-        own["finds"] = TestAcme.accepts
-    if provider is ApprovesByStatus:
-        own["starts_verification"] = TestAcme.accepts
-        own["approves"] = lambda self, verification: HttpResponse.of_json({"right": True})
-    return type(f"Test{provider.__name__}", (TestAcme,), own)
+    },
+}
+OWN: dict[type[AcmeProvider], dict[str, Any]] = {
+    DoesNotCoverTheBody: {"sign": _sign_no_body},
+    BelievesAnyLookup: {"finds": TestAcme.accepts},
+    ApprovesByStatus: {
+        "starts_verification": TestAcme.accepts,
+        "approves": lambda _, __: HttpResponse.of_json({"right": True}),
+    },
+    ForgetsHowLongItLasts: {
+        "refusals": {"no credit": replace(TestAcme.refusals["no credit"], retry_after=120)},
+    },
+    ShortensTheIdThatIsTheReference: {"id_is_reference": True},
+    SendsASharedSecret: {"sign": _add_secret},
+    SaysThatNothingIsCovered: {"proof_covers": "secret"},
+    SaysThatBytesAreCovered: {"proof_covers": "body"},
+    SaysThatNoParameterIsCovered: {"proof_covers": "secret"},
+}
+"""What is not as in the samples of Acme."""
+
+
+def contract(provider: type[AcmeProvider], **own: Any) -> type[TestAcme]:
+    """The contract of Acme, for a broken one."""
+    common = PARAMETERS if issubclass(provider, SignsParameters) else {}
+    samples = {"provider_class": provider, **common, **OWN.get(provider, {}), **own}
+    return type(f"Test{provider.__name__}", (TestAcme,), samples)

@@ -30,7 +30,6 @@ from smsbridge import (
     Status,
 )
 from smsbridge.testing import ProviderContract, Refusal, Webhook, dummy_secret
-from smsbridge.testing.contract.webhooks import Webhooks
 from smsbridge_infobip import InfobipProvider
 
 URL = "https://app.example/sms"
@@ -106,14 +105,12 @@ class TestInfobip(ProviderContract):
         "message_id": "9C815F8AF3328",
     }
 
+    id_is_reference = True
+
     @pytest.fixture(autouse=True)
     def _stopped_clock(self, monkeypatch):
         moment = datetime.now(UTC)
         monkeypatch.setattr(smsbridge_infobip.provider, "now", lambda: moment)
-
-    def vendor_id(self, n):
-        """The id of a text is our reference."""
-        return self.message(n).reference if n < len(self.numbers) else f"{n:032x}"
 
     # --- texts --------------------------------------------------------------------------------------------------------
 
@@ -304,16 +301,9 @@ class TestInfobipWithBasicAuthentication(TestInfobip):
         "webhook_password": dummy_secret("password"),
     }
     webhook_secret = "webhook_password"
-    expected_failures = {
-        "test_a_changed_body_is_refused": "basic authentication sends a password; no signature covers the body",
-    }
+    proof_covers = "secret"
+    collect = ("declarations", "webhooks", "secrecy")
 
     def sign(self, webhook, secret):
         credentials = base64.b64encode(f"user1:{secret}".encode()).decode()
         return replace(webhook, headers={**webhook.headers, "authorization": f"Basic {credentials}"})
-
-
-# Nothing but webhooks differs: collect the tests of these once more, and not all the others.
-for name in [name for name in dir(TestInfobipWithBasicAuthentication) if name.startswith("test_")]:
-    if name not in vars(Webhooks):
-        setattr(TestInfobipWithBasicAuthentication, name, None)

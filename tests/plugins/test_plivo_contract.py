@@ -6,10 +6,13 @@ import base64
 import hashlib
 import hmac
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from urllib.parse import parse_qsl
 
+import pytest
+
+import smsbridge_plivo.provider
 from smsbridge import (
     AuthenticationError,
     Balance,
@@ -74,6 +77,11 @@ class TestPlivo(ProviderContract):
     }
     webhook_secret = "auth_token"
 
+    @pytest.fixture(autouse=True)
+    def _stopped_clock(self, monkeypatch):
+        moment = datetime.now(UTC)
+        monkeypatch.setattr(smsbridge_plivo.provider, "now", lambda: moment)
+
     def vendor_id(self, n):
         return f"db3ce55a-7f1d-11e1-8ea7-1231380bc19{n}"
 
@@ -96,7 +104,9 @@ class TestPlivo(ProviderContract):
         "a number that is none": Refusal(
             answer=error("'919876543210' is not a valid phone number."), error=RecipientError, reason="invalid-number"
         ),
-        "no credit": Refusal(answer=error("Insufficient Credit"), error=FundsError, reason="no-credit"),
+        "no credit": Refusal(
+            answer=error("Insufficient Credit"), error=FundsError, reason="no-credit", retry_after=120
+        ),
         "a sender that the US do not take": Refusal(
             answer=error("This caller ID is not allowed for outbound message"), error=SenderError
         ),
@@ -107,11 +117,6 @@ class TestPlivo(ProviderContract):
         "a parameter that is none": Refusal(answer=error("message_expiry is invalid"), error=RefusedError),
     }
     option_values = {"template_category": "service_explicit", "log": "number_only", "trackable": True}
-
-    @property
-    def field_values(self):
-        soon = datetime.now(UTC)  # Plivo never keeps a text for more than three hours
-        return {**super().field_values, "valid_until": (soon + timedelta(hours=1), soon + timedelta(hours=2))}
 
     def accepts(self, message, id):
         data = {"message": "message(s) queued", "message_uuid": [id], "api_id": API_ID}

@@ -59,9 +59,7 @@ class TestTwincle(ProviderContract):
         "base_url": "https://twincle.example/api/v2/",
         "sender": "ACMEIN",
     }
-    expected_failures = {
-        "test_a_changed_body_is_refused": "Twincle sends a shared bearer secret; no signature covers the body",
-    }
+    proof_covers = "secret"
 
     def vendor_id(self, n):
         return f"00000000-0000-4000-8000-00000000000{n}:1"

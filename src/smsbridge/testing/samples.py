@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, Literal, NoReturn, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import unescape
 
@@ -17,6 +17,8 @@ from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import Balance, Dlt, Event, Message, Purpose, SentMessage, Status, Verification
 from smsbridge.provider import SmsProvider
 
+Covers = Literal["body", "parameters", "secret"]
+PROOFS: tuple[str, ...] = get_args(Covers)
 SECRET_MARK = "do-not-leak"  # noqa: S105  # what every dummy secret contains
 
 
@@ -27,12 +29,13 @@ def dummy_secret(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """The vendor says no: ``answer`` must end as exactly ``error``, with ``reason`` and ``code`` where they are given."""
+    """The vendor says no: ``answer`` must end as exactly ``error``, with those of the other fields that are given."""
 
     answer: HttpResponse
     error: type[SendError] = RefusedError
     reason: str | None = None
     code: str | None = None
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,17 @@ class Samples:
 
     An answer is the vendor's: a plain ``HttpResponse``, such as ``HttpResponse.of_json({...})``. Where a method has an
     ``id``, put it where the vendor puts the id of the text: the kit checks that it comes back.
+
+    A provider that tells the vendor a *relative* time (``valid_until`` as seconds from now, ...) makes another request each
+    second, and the kit compares requests. Let it read the clock in one place, and stop that one in the class with the
+    samples; so too if ``sign`` dates a webhook::
+
+        @pytest.fixture(autouse=True)
+        def _stopped_clock(self, monkeypatch):
+            moment = datetime.now(UTC)
+            monkeypatch.setattr(smsbridge_acme.provider, "now", lambda: moment)
+
+    It has to be about the present: the times in ``field_values`` are some hours from now.
     """
 
     # --- the provider -------------------------------------------------------------------------------------------------
@@ -84,6 +98,13 @@ class Samples:
     They become strict xfails: one that passes after all fails, until it is taken out here.
     """
 
+    collect: ClassVar[Sequence[str]] = ()
+    """Groups of tests, for a class that proves one thing in a second way: ``("webhooks",)``. Empty: all that apply.
+
+    A group is a base of ``ProviderContract`` in lower case. Only a subclass of a class that collects everything for the same
+    provider may name some.
+    """
+
     # --- a text -------------------------------------------------------------------------------------------------------
 
     sample: ClassVar[Message] = Message(
@@ -94,9 +115,12 @@ class Samples:
     numbers: ClassVar[Sequence[str]] = ("+919876543210", "+919123456780", "+918765432109")
     """Three recipients in E.164."""
 
+    id_is_reference: ClassVar[bool] = False
+    """Whether the vendor's id of a text *is* our reference, so that ``vendor_id`` need not be overridden."""
+
     def vendor_id(self, n: int) -> str:
         """The vendor's id for text ``n``, in the vendor's form."""
-        return f"kit-id-{n}"
+        return self._reference(n) if self.id_is_reference else f"kit-id-{n}"
 
     def accepts(self, message: Message, id: str) -> HttpResponse:
         """The answer that accepts ``message``. A provider without HTTP leaves this alone."""
@@ -114,11 +138,14 @@ class Samples:
 
     @property
     def field_values(self) -> Mapping[str, Sequence[Any]]:
-        """Different values for each field that ``supports`` may name; each must make another request."""
+        """Different values for each field that ``supports`` may name; each must make another request.
+
+        See :class:`Samples` if a provider sends times as seconds from now.
+        """
         return {
             "sender": ("KITONE", "KITTWO"),
             "send_at": (_soon(2), _soon(5)),
-            "valid_until": (_soon(8), _soon(11)),
+            "valid_until": (_soon(1), _soon(2)),  # some vendors keep a text for three hours at most
             "dlt": (
                 Dlt(entity_id="1101000000000000001", template_id="1107000000000000001"),
                 Dlt(entity_id="1101000000000000002", template_id="1107000000000000001"),
@@ -197,8 +224,17 @@ class Samples:
     webhook_secret: ClassVar[str] = "webhook_secret"  # noqa: S105  # a name
     """The setting that ``verify`` depends on."""
 
+    proof_covers: ClassVar[Covers] = "body"
+    """What a proof covers: the ``body`` as it came, byte by byte (without one, the query); the ``parameters`` of body or query,
+    however they are written; or nothing, because it is itself the shared ``secret``. The kit proves that it is so.
+    """
+
     def sign(self, webhook: HttpRequest, secret: str) -> HttpRequest:
-        """``webhook`` with the proof that whoever knows ``secret`` can add; see :func:`dataclasses.replace`."""
+        """``webhook`` with the proof that whoever knows ``secret`` can add; see :func:`dataclasses.replace`.
+
+        The proof may be in headers, in the query, in a form or in a JSON object. Where it covers ``parameters``, ValueError says
+        that a body of this shape cannot carry it.
+        """
         self.missing("sign(webhook, secret)", "how the vendor proves that a webhook is its own")
 
     # --- how the kit reads a request ----------------------------------------------------------------------------------
@@ -229,9 +265,12 @@ class Samples:
     def message(self, n: int = 0, **changes: Any) -> Message:
         """Sample ``n``: each has a number, a text and a reference of its own."""
         if n:
-            own = {"to": self.numbers[n], "text": f"{self.sample.text} {n}", "reference": f"{n:032x}"}
+            own = {"to": self.numbers[n], "text": f"{self.sample.text} {n}", "reference": self._reference(n)}
             changes = {**own, **changes}
         return replace(self.sample, **changes)
+
+    def _reference(self, n: int) -> str:
+        return f"{n:032x}" if n else self.sample.reference or ""
 
     def verification_message(self, **changes: Any) -> Message:
         """The sample for ``start_verification``."""

@@ -21,8 +21,10 @@ Everything else that can be supplied is in ``smsbridge.testing.samples.Samples``
 A standard test cannot be overridden. Where a vendor makes one impossible, say so, and it becomes a strict xfail::
 
         expected_failures = {
-            "test_a_changed_body_is_refused": "Acme proves itself with a shared token; nothing covers the body",
+            "test_a_refusal_inside_a_2xx_body_is_sampled": "Acme always says no by HTTP status",
         }
+
+What is common among vendors has a word of its own: ``proof_covers``, ``id_is_reference``, ``collect``.
 
 The tests need no network, no loop and no time. They may be spread over processes (pytest-xdist).
 """
@@ -31,6 +33,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+
+from smsbridge.testing.samples import PROOFS
 
 from .batches import Batches
 from .declarations import Declarations
@@ -66,17 +70,38 @@ class ProviderContract(
             raise TypeError(f"{cls.__name__}.expected_failures names no standard test: {', '.join(sorted(unknown))}")
         if not all(isinstance(reason, str) and reason.strip() for reason in cls.expected_failures.values()):
             raise TypeError(f"{cls.__name__}.expected_failures: every expected failure needs its reason")
+        if cls.proof_covers not in PROOFS:
+            raise TypeError(f"{cls.__name__}.proof_covers: there are {', '.join(PROOFS)}")
         if not hasattr(cls, "provider_class"):
             return  # a base of test classes
+        wanted = _wanted(cls)
         for name, test in standard.items():
             # What does not apply is not collected: pytest passes over a name that is None.
-            setattr(cls, name, test if applies(test, cls) else None)
-        stale = [name for name in cls.expected_failures if getattr(cls, name.partition("[")[0]) is None]
+            setattr(cls, name, test if name in wanted and applies(test, cls) else None)
+        named = wanted & {name.partition("[")[0] for name in cls.expected_failures}
+        stale = [name for name in named if getattr(cls, name) is None]
         if stale:
             raise TypeError(
                 f"{cls.__name__}.expected_failures: {', '.join(sorted(stale))} does not apply to this provider"
             )
 
 
+GROUPS = {group.__name__.lower(): group for group in ProviderContract.__bases__}
+
+
 def _standard() -> dict[str, Callable[..., None]]:
     return {name: getattr(ProviderContract, name) for name in dir(ProviderContract) if name.startswith("test_")}
+
+
+def _wanted(cls: type[ProviderContract]) -> set[str]:
+    """The tests of the groups that ``cls`` collects."""
+    unknown = set(cls.collect) - set(GROUPS)
+    if unknown:
+        raise TypeError(f"{cls.__name__}.collect names no group of tests: {', '.join(sorted(unknown))}")
+    above = [base for base in cls.__mro__[1:] if getattr(base, "provider_class", None) is cls.provider_class]
+    if cls.collect and all(getattr(base, "collect", ()) for base in above):
+        raise TypeError(
+            f"{cls.__name__}.collect leaves tests out: make it a subclass of a class that collects all of them for "
+            f"{cls.provider_class.__name__}"
+        )
+    return {name for group in cls.collect or GROUPS for name in vars(GROUPS[group]) if name.startswith("test_")}

@@ -141,6 +141,8 @@ _NEEDS: dict[str, Callable[[type[Kit]], bool]] = {
     "options": lambda kit: bool(kit.provider_class.options.model_fields),
     "verification options": lambda kit: bool(kit.provider_class.verification_options.model_fields),
     "required settings": lambda kit: any(one.is_required() for one in kit.provider_class.model_fields.values()),
+    "covering proof": lambda kit: kit.proof_covers != "secret",
+    "shared secret": lambda kit: kit.proof_covers == "secret",
     "handshake": lambda kit: kit.provider_class.handshake is not SmsProvider.handshake,
 }
 
@@ -244,8 +246,10 @@ class Kit(Samples):
             return None
         if about is None:
             return lambda _: operation.answer(self)
-        accept = self.starts_verification if operation.name == "start_verification" else self.accepts
-        return lambda _: accept(about, self.vendor_id(0))
+        if operation.name == "start_verification":
+            return lambda _: self.starts_verification(about, self.vendor_id(0))
+        own = about.reference if self.id_is_reference else None
+        return lambda _: self.accepts(about, own or self.vendor_id(0))
 
     def batch(self) -> list[Message]:
         """The messages of the sample batch."""

@@ -62,6 +62,10 @@ class Refusals(Kit):
             assert getattr(error, "reason", None) == sample.reason, f"error.reason should be {sample.reason!r}"
         if sample.code is not None:
             assert getattr(error, "code", None) == sample.code, f"error.code should be the vendor's {sample.code!r}"
+        if sample.retry_after is not None:
+            assert getattr(error, "retry_after", None) == sample.retry_after, (
+                f"error.retry_after should be {sample.retry_after!r} seconds: raise response.error(..., retry_after=...)"
+            )
 
     @needs("http")
     def test_a_refusal_inside_a_2xx_body_is_sampled(self) -> None:

@@ -195,8 +195,8 @@ class Sends(Kit):
         if self.uses_http():
             again = self._trace(operation, messages[0])
             assert again == traces[0], (
-                "two equal messages make different requests, so the kit cannot see what a field changes: override "
-                "fingerprint(request) and leave out what changes by itself"
+                "two equal messages make different requests, so the kit cannot see what a field changes: stop the provider's "
+                "clock if it sends relative times (see Samples), and leave a nonce and the like out of fingerprint(request)"
             )
         for n, trace in enumerate(traces):
             assert trace not in traces[:n], (

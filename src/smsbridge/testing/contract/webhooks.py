@@ -11,17 +11,17 @@ import pytest
 from pydantic import SecretStr
 
 from smsbridge.errors import ConfigurationError, PayloadError, SignatureError
-from smsbridge.http import Headers, HttpRequest
+from smsbridge.http import HttpRequest
 from smsbridge.messages import DeliveryReport, Event, InboundMessage, Received
 from smsbridge.provider import Capability, SmsProvider
 from smsbridge.receiving import receive
 from smsbridge.testing.samples import Webhook, dummy_secret
 from smsbridge.testing.wire import drive
 
+from . import forgeries
 from .kit import Kit, describe, needs, plugins
 from .mutations import ODD_JSON, UNREADABLE, mutants
 
-_NOT_PROOF = frozenset({"content-type", "accept", "content-length", "host", "user-agent"})
 OTHER_SECRET = dummy_secret("of-somebody-else")
 
 
@@ -62,45 +62,50 @@ class Webhooks(Kit):
 
     # --- forgeries ----------------------------------------------------------------------------------------------------
 
-    @needs(Capability.WEBHOOKS)
+    @needs(Capability.WEBHOOKS, "covering proof")
     def test_a_changed_body_is_refused(self, webhook: str | None) -> None:
         genuine = self._signed(self._sample(webhook).request)
-        for how, forged in _changed(genuine):
-            self._must_refuse(self.make(), forged, f"{how}: the proof must cover what the vendor sent, byte by byte")
+        parameters = self.proof_covers == "parameters"
+        what = "every parameter that is read" if parameters else "what the vendor sent, byte by byte"
+        for how, forged in forgeries.changed(genuine, parameters=parameters):
+            self._must_refuse(self.make(), forged, f"{how}: the proof must cover {what}")
+
+    @needs(Capability.WEBHOOKS, "covering proof")
+    def test_nothing_is_smuggled_in_beside_what_the_proof_covers(self, webhook: str | None) -> None:
+        """A parameter given twice, or of another shape: what checks one of them and reads the other can be fooled."""
+        genuine = self._signed(self._sample(webhook).request)
+        for how, forged in forgeries.smuggled(genuine):
+            received = self._receive(self.make(), forged)
+            assert isinstance(received, SignatureError | PayloadError), (
+                f"the webhook must not be believed, because {how}; got {describe(received)}"
+            )
+
+    @needs(Capability.WEBHOOKS, "shared secret")
+    def test_the_proof_is_a_shared_secret_so_whoever_has_seen_it_can_say_anything(self, webhook: str | None) -> None:
+        """What ``proof_covers = "secret"`` admits. If a changed webhook is refused after all, say what the proof covers."""
+        genuine = self._signed(self._sample(webhook).request)
+        try:
+            self.make().verify(forgeries.another(genuine))
+        except Exception as error:  # noqa: BLE001  # whatever it is, it was not believed
+            pytest.fail(f"the proof covers more than `proof_covers` says, so say that it does: {describe(error)}")
 
     @needs(Capability.WEBHOOKS)
     def test_a_webhook_without_its_proof_is_refused(self, webhook: str | None) -> None:
         plain = self._sample(webhook).request
         genuine = self._signed(plain)
         self._must_refuse(self.make(), plain, "it carries no proof at all")
-        bare = {name: value for name, value in genuine.headers.items() if name in _NOT_PROOF}
-        stripped = replace(genuine, headers=Headers(bare), url=genuine.url.partition("?")[0])
-        self._must_refuse(self.make(), stripped, "its headers and its query are gone")
-        for name in self._proofs(plain, genuine):
-            self._must_refuse(self.make(), _without_header(genuine, name), f"the header {name} is missing")
+        self._must_refuse(self.make(), forgeries.stripped(plain, genuine), "its headers and its query are gone")
+        for proof in forgeries.proofs(plain, genuine):
+            self._must_refuse(self.make(), forgeries.without(genuine, proof), f"{proof} is missing")
 
     @needs(Capability.WEBHOOKS)
     def test_a_garbled_proof_is_refused(self, webhook: str | None) -> None:
         """The comparison must survive anything, and not be content with a part of it."""
         plain = self._sample(webhook).request
         genuine = self._signed(plain)
-        for name in self._proofs(plain, genuine):
-            value = genuine.headers[name]
-            for garbled in (
-                "",
-                " ",
-                "x",
-                value[:-1],
-                f"{value}0",
-                value[:4],
-                "\xe9\xe8",
-                "0" * 64,
-                "a,b=c;d",
-                _flip(value),
-            ):
-                if garbled != value:
-                    forged = replace(genuine, headers=Headers({**genuine.headers, name: garbled}))
-                    self._must_refuse(self.make(), forged, f"the header {name} is garbled")
+        for proof in forgeries.proofs(plain, genuine):
+            for forged in forgeries.garbled(genuine, proof):
+                self._must_refuse(self.make(), forged, f"{proof} is garbled")
         if genuine.url != plain.url:
             for url in (plain.url, genuine.url[:-1], f"{genuine.url}0"):
                 self._must_refuse(self.make(), replace(genuine, url=url), "the proof in its URL is garbled")
@@ -169,7 +174,14 @@ class Webhooks(Kit):
         if data is not None:
             bodies = [*bodies, *(json.dumps(mutant).encode() for _, mutant in mutants(data))]
         for body in bodies:
-            received = self._receive(self.make(), self._signed(replace(sample.request, body=body)))
+            odd = replace(sample.request, body=body)
+            try:
+                signed = self._signed(odd)
+            except ValueError:
+                assert self.proof_covers == "parameters", "sign(webhook, secret) must sign any body"
+                self._must_refuse(self.make(), odd, "its body can carry no proof")
+                continue
+            received = self._receive(self.make(), signed)
             assert isinstance(received, Received | PayloadError), (
                 f"the body {body[:80]!r} ended as {describe(received)}; raise PayloadError"
             )
@@ -238,10 +250,6 @@ class Webhooks(Kit):
             except ConfigurationError:
                 continue  # refused even earlier
 
-    def _proofs(self, plain: HttpRequest, genuine: HttpRequest) -> list[str]:
-        """The headers that ``sign`` added or changed."""
-        return [name for name, value in genuine.headers.items() if plain.headers.get(name) != value]
-
 
 def _given(event: Event) -> Iterator[tuple[str, Any]]:
     """The fields of ``event`` that somebody has set."""
@@ -249,28 +257,6 @@ def _given(event: Event) -> Iterator[tuple[str, Any]]:
         value = getattr(event, one.name)
         if one.name != "raw" and value not in (None, "", one.default):
             yield one.name, value
-
-
-def _changed(genuine: HttpRequest) -> Iterator[tuple[str, HttpRequest]]:
-    body = genuine.body
-    if not body:
-        url = f"{genuine.url}{'&' if '?' in genuine.url else '?'}added=1"
-        yield "a parameter was added", replace(genuine, url=url)
-        return
-    yield "the body is empty", replace(genuine, body=b"")
-    yield "the body was cut", replace(genuine, body=body[:-1])
-    yield "something was added to the body", replace(genuine, body=body + b" ")
-    for place in [n for n, byte in enumerate(body) if chr(byte).isalnum()][:: max(1, len(body) // 16)]:
-        other = b"x" if body[place : place + 1] != b"x" else b"y"
-        yield f"byte {place} of the body was changed", replace(genuine, body=body[:place] + other + body[place + 1 :])
-
-
-def _without_header(genuine: HttpRequest, name: str) -> HttpRequest:
-    return replace(genuine, headers=Headers({one: value for one, value in genuine.headers.items() if one != name}))
-
-
-def _flip(value: str) -> str:
-    return f"{'x' if value[:1] != 'x' else 'y'}{value[1:]}"
 
 
 def _json_of(body: bytes) -> Any:

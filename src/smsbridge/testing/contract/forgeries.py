@@ -1,0 +1,185 @@
+"""Forged webhooks, made of genuine ones: something else is said, something smuggled in, or the proof is gone or garbled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlencode
+
+from smsbridge.http import Headers, HttpRequest
+
+FORM = "application/x-www-form-urlencoded"
+Place = Literal["header", "query", "body"]
+Pairs = list[tuple[str, Any]]
+_NOT_PROOF = frozenset({"content-type", "accept", "content-length", "host", "user-agent"})
+_NO_STRINGS: tuple[Any, ...] = (None, 7, True, [], {})
+
+
+# --- something else is said -----------------------------------------------------------------------------------------------
+
+
+def changed(genuine: HttpRequest, *, parameters: bool) -> Iterator[tuple[str, HttpRequest]]:
+    """``genuine`` with something else in its body, or without one in its query, and how to call that.
+
+    With ``parameters``, the same said in other bytes is no change.
+    """
+    for how, forged in _changed_bytes(genuine):
+        if not (parameters and _said(forged) == _said(genuine)):
+            yield how, forged
+    place = _place(genuine)
+    pairs = _pairs(genuine, place)
+    yield f"a parameter was added to the {place}", _with(genuine, place, [*pairs, ("added", "1")])
+    for n, (name, value) in enumerate(pairs):
+        yield f"{name!r} was taken out of the {place}", _with(genuine, place, pairs[:n] + pairs[n + 1 :])
+        other = [*pairs[:n], (name, _other(value)), *pairs[n + 1 :]]
+        yield f"{name!r} in the {place} was changed", _with(genuine, place, other)
+
+
+def smuggled(genuine: HttpRequest) -> Iterator[tuple[str, HttpRequest]]:
+    """``genuine`` with a parameter twice, or of a shape that a signature over names and values may pass over."""
+    place = _place(genuine)
+    pairs = _pairs(genuine, place)
+    for name, value in pairs:
+        other = (name, _other(value))
+        yield f"{name!r} is there twice, the forged one first", _with(genuine, place, [other, *pairs])
+        yield f"{name!r} is there twice, the forged one last", _with(genuine, place, [*pairs, other])
+    if place == "body" and _object(genuine.body) is not None:
+        for odd in ({"x": "1"}, ["x"]):
+            yield f"{odd!r} was added to the body", _with(genuine, place, [*pairs, ("added", odd)])
+
+
+def another(genuine: HttpRequest) -> HttpRequest:
+    """Another webhook with the proof of ``genuine``."""
+    place = _place(genuine)
+    pairs = _pairs(genuine, place)
+    if pairs or place == "query":
+        return _with(genuine, place, [*pairs, ("added", "1")])
+    return replace(genuine, body=genuine.body + b"x")
+
+
+# --- the proof ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A header, or a parameter in query or body, that belongs to the proof."""
+
+    place: Place
+    name: str
+
+    def __str__(self) -> str:
+        return f"the header {self.name}" if self.place == "header" else f"{self.name!r} in the {self.place}"
+
+
+def proofs(plain: HttpRequest, genuine: HttpRequest) -> list[Proof]:
+    """What was added to ``plain``, or changed in it, to make it ``genuine``."""
+    places: tuple[Place, ...] = ("header", "query", "body")
+    return [
+        Proof(place, name)
+        for place in places
+        for name, value in dict(_pairs(genuine, place)).items()
+        if (name, value) not in _pairs(plain, place)
+    ]
+
+
+def stripped(plain: HttpRequest, genuine: HttpRequest) -> HttpRequest:
+    """``genuine`` without everything that could be a proof."""
+    bare = {name: value for name, value in genuine.headers.items() if name in _NOT_PROOF}
+    return replace(genuine, headers=Headers(bare), url=genuine.url.partition("?")[0], body=plain.body)
+
+
+def without(genuine: HttpRequest, proof: Proof) -> HttpRequest:
+    """``genuine`` with ``proof`` taken out."""
+    pairs = _pairs(genuine, proof.place)
+    return _with(genuine, proof.place, [(name, value) for name, value in pairs if name != proof.name])
+
+
+def garbled(genuine: HttpRequest, proof: Proof) -> Iterator[HttpRequest]:
+    """``genuine`` with ``proof`` cut, lengthened, or something else altogether."""
+    pairs = _pairs(genuine, proof.place)
+    right = dict(pairs)[proof.name]
+    value = str(right)
+    wrong: list[Any] = ["", " ", "x", value[:-1], f"{value}0", value[:4], "\xe9\xe8", "0" * 64, "a,b=c;d", _flip(value)]
+    if proof.place == "body" and _object(genuine.body) is not None:
+        wrong += [*_NO_STRINGS, [right], {"x": right}]
+    for one in wrong:
+        if one != right:
+            yield _with(genuine, proof.place, [(name, one if name == proof.name else other) for name, other in pairs])
+
+
+# --- reading and writing --------------------------------------------------------------------------------------------------
+
+
+def _place(webhook: HttpRequest) -> Place:
+    """Where a webhook says what it says."""
+    return "body" if webhook.body else "query"
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object that ``body`` is; None if it is something else."""
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _pairs(webhook: HttpRequest, place: Place) -> Pairs:
+    """Names and values: of headers, a query, a form or a JSON object."""
+    if place == "header":
+        return list(webhook.headers.items())
+    if place == "query":
+        return _parsed(webhook.url.partition("?")[2])
+    found = _object(webhook.body)
+    if found is not None:
+        return list(found.items())
+    return _parsed(webhook.body.decode("utf-8", "surrogateescape")) if webhook.content_type == FORM else []
+
+
+def _with(webhook: HttpRequest, place: Place, pairs: Pairs) -> HttpRequest:
+    """``webhook`` with ``pairs`` for what was there; a name may be there twice."""
+    if place == "header":
+        return replace(webhook, headers=Headers(pairs))
+    if place == "query":
+        query = urlencode(pairs, errors="surrogateescape")
+        return replace(webhook, url=f"{webhook.url.partition('?')[0]}{'?' if query else ''}{query}")
+    if _object(webhook.body) is not None:
+        members = ",".join(f"{json.dumps(name)}:{json.dumps(value)}" for name, value in pairs)
+        return replace(webhook, body=f"{{{members}}}".encode())
+    if webhook.content_type == FORM:
+        return replace(webhook, body=urlencode(pairs, errors="surrogateescape").encode())
+    return replace(webhook, body=webhook.body + b"".join(f"{name}={value}".encode() for name, value in pairs))
+
+
+def _parsed(encoded: str) -> Pairs:
+    return list(parse_qsl(encoded, keep_blank_values=True, errors="surrogateescape"))
+
+
+def _said(webhook: HttpRequest) -> Any:
+    """What a body says, whatever the bytes: its JSON, with numbers as they are written, or the pairs of its form."""
+    try:
+        return json.loads(webhook.body, object_pairs_hook=tuple, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return webhook.form_bytes() if webhook.content_type == FORM else webhook.body
+
+
+def _changed_bytes(genuine: HttpRequest) -> Iterator[tuple[str, HttpRequest]]:
+    body = genuine.body
+    if not body:
+        return
+    yield "the body is empty", replace(genuine, body=b"")
+    yield "the body was cut", replace(genuine, body=body[:-1])
+    yield "something was added to the body", replace(genuine, body=body + b" ")
+    for place in [n for n, byte in enumerate(body) if chr(byte).isalnum()][:: max(1, len(body) // 16)]:
+        other = b"x" if body[place : place + 1] != b"x" else b"y"
+        yield f"byte {place} of the body was changed", replace(genuine, body=body[:place] + other + body[place + 1 :])
+
+
+def _other(value: Any) -> str:
+    return f"{value}x" if isinstance(value, str) else "x"
+
+
+def _flip(value: str) -> str:
+    return f"{'x' if value[:1] != 'x' else 'y'}{value[1:]}"
