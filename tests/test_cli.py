@@ -179,7 +179,16 @@ def test_an_exit_code_never_changes_its_meaning():
         (["send", NUMBER, "x", "--at", "2030-01-31T09:30"], "zone is missing"),
         (["send", NUMBER, "x", "--option", "flash"], "KEY=VALUE"),
         (["send", NUMBER, "x", "--option", "tags=[1"], "begins like JSON"),
+        (["send", NUMBER, "x", "--option", f"tags={'[' * 5000}"], "begins like JSON"),
         (["send", NUMBER, "x", "--purpose", "fun"], "promotional"),
+        (["send", NUMBER, "x", "--account", ""], "'--account': it is empty"),
+        (["send", NUMBER, "x", "--reference", ""], "'--reference': it is empty"),
+        (["send", "--many", "-", "--account="], "'--account': it is empty"),
+        (["status", "--reference", " "], "'--reference': it is empty"),
+        (["doctor", "--account", ""], "'--account': it is empty"),
+        (["send", NUMBER, "a\udcff"], "argument 3 is not UTF-8"),
+        (["send", NUMBER, "x", "--from", "\udcff"], "argument 5, after --from, is not UTF-8"),
+        (["send", NUMBER, "x", "--reference=\udcff"], "the value of --reference is not UTF-8"),
     ],
 )
 def test_a_mistake_in_the_command_exits_with_2_and_says_what_is_meant(args, words):
@@ -189,6 +198,33 @@ def test_a_mistake_in_the_command_exits_with_2_and_says_what_is_meant(args, word
     document, code = run_json(*args)
     assert code == document["error"]["exit_code"] == Exit.USAGE
     assert words in document["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "args", [["send", NUMBER, "-"], ["send", "--many", "-"], ["verify", "check", "v-1", "-", "--account", "memory"]]
+)
+def test_a_standard_input_that_is_closed_is_a_mistake_that_is_named(monkeypatch, args):
+    from smsbridge.cli import main
+
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(SystemExit) as left:
+        main(args)
+    assert left.value.code == Exit.USAGE
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell of Unix")
+@pytest.mark.parametrize("args", [f"{NUMBER} -", "--many -"])
+def test_a_closed_standard_input_says_so(args):
+    code, shown, complaint = shell(f"send {args} <&-")
+    assert (code, shown) == (Exit.USAGE, "")
+    assert "standard input is closed" in complaint
+
+
+@pytest.mark.skipif(os.name == "nt", reason="arguments are characters there, not bytes")
+def test_bytes_in_an_argument_that_are_not_utf_8_are_not_blamed_on_the_text():
+    code, _, complaint = shell(f"send {NUMBER} \"$(printf 'a\\377')\"")
+    assert code == Exit.USAGE
+    assert "argument 3 is not UTF-8" in complaint
 
 
 @pytest.mark.parametrize("error", every_error(), ids=lambda cls: cls.__name__)

@@ -122,6 +122,38 @@ def test_standard_input_is_sent_as_it_comes_up_to_a_wrong_line(acme):
     assert len(SENT) == 2
 
 
+def test_a_wrong_line_of_standard_input_says_what_was_sent_and_where_to_resume(acme):
+    rows = lines({}, {}, {"to": "12"}, {}, {})
+    done = run("send", "--many", "-", stdin=f"{rows}x\n{lines({})}")
+    assert done.exit_code == Exit.USAGE
+    assert "line 6 is not JSON in UTF-8" in done.stderr
+    assert "of the lines before it: 5 messages: 4 accepted, 1 refused; mend it and resume at line 6" in done.stderr
+    assert len(SENT) == 4
+    assert "resume at line 1" in run("send", "--many", "-", stdin="x\n").stderr
+
+
+def test_a_line_without_end_is_not_read_to_its_end(acme, tmp_path, monkeypatch):
+    monkeypatch.setattr("smsbridge.cli.lines.LONGEST_LINE", 200)
+    long = f"{lines({})}{lines({'text': 'x' * 200})}"
+    path = tmp_path / "long.jsonl"
+    path.write_text(long, "utf-8")
+    done = run("send", "--many", str(path))
+    assert done.exit_code == Exit.USAGE
+    assert "line 2 is longer than 200 bytes; nothing was sent" in done.stderr
+    assert SENT == []
+    done = run("send", "--many", "-", stdin=long)
+    assert done.exit_code == Exit.USAGE
+    assert "line 2 is longer than 200 bytes" in done.stderr
+    assert "1 accepted; mend it and resume at line 2" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_device_that_never_ends_is_refused(acme):
+    done = run("send", "--many", "/dev/full")
+    assert done.exit_code == Exit.USAGE
+    assert "line 1 is longer than 1048576 bytes; nothing was sent" in done.stderr
+
+
 def test_nothing_to_send_is_no_failure(acme, many):
     done = many()
     assert (done.exit_code, done.stdout, done.stderr) == (Exit.OK, "", "0 messages: nothing was sent\n")

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import importlib
 import io
+import re
 import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -30,6 +32,9 @@ COMMANDS = {
     "new": "Make a plugin for another provider.",
 }
 """Each command with its short help; the command ``name`` lives in the module of that name."""
+
+
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 class _Commands(click.Group):
@@ -74,6 +79,7 @@ class _Commands(click.Group):
         out = Output(as_json="--json" in options)
         with _warnings_as_lines(out):
             try:
+                _refuse_what_is_not_unicode(given)
                 code = super().main(
                     given,
                     prog_name or "smsbridge",
@@ -92,6 +98,22 @@ class _Commands(click.Group):
         if standalone_mode:
             sys.exit(code)
         return code
+
+
+_PATHS = ("--many", "--answer")
+
+
+def _refuse_what_is_not_unicode(given: Sequence[str]) -> None:
+    """Bytes that are not UTF-8 reach Python as halves of characters, which would be blamed on the text much later."""
+    for place, (before, one) in enumerate(pairwise(["", *given]), 1):
+        option, equals, _ = one.partition("=")
+        if not _HALVES.search(one) or before in _PATHS or (equals and option in _PATHS):
+            continue  # a file may have any name
+        if option.startswith("--") and equals and not _HALVES.search(option):
+            which = f"the value of {option}"
+        else:
+            which = f"argument {place}" + (f", after {before}," if before.startswith("-") else "")
+        raise click.UsageError(f"{which} is not UTF-8")
 
 
 def _explain(out: Output, error: Exception, *, debug: bool) -> Exit:

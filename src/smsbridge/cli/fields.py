@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..messages import Dlt, Purpose
+from .session import not_empty
 
 if TYPE_CHECKING:
     from ..client import MessageFields
@@ -39,7 +40,7 @@ def _pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
             raise click.BadParameter("write KEY=VALUE")
         try:
             pairs[key] = json.loads(content) if content.startswith(("[", "{")) else content
-        except ValueError:
+        except (ValueError, RecursionError):
             raise click.BadParameter(f"the value of {key} begins like JSON but is none") from None
     return pairs
 
@@ -47,7 +48,9 @@ def _pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
 _OPTIONS = (
     click.option("--from", "sender", metavar="SENDER", help="Sender id shown on the phone."),
     click.option("--purpose", type=click.Choice([one.value for one in Purpose]), help="Why the text is sent."),
-    click.option("--reference", metavar="REF", help="Your own id for the message; default: a random one."),
+    click.option(
+        "--reference", metavar="REF", callback=not_empty, help="Your own id for the message; default: a random one."
+    ),
     click.option("--at", "send_at", callback=_aware, metavar="WHEN", help="Send later: ISO 8601 with zone."),
     click.option("--valid-until", callback=_aware, metavar="WHEN", help="The text is of no use after this."),
     click.option("--dlt-entity", metavar="ID", help="DLT principal entity id (India)."),

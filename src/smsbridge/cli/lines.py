@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -16,49 +17,81 @@ if TYPE_CHECKING:
 
 _KEYS = ("to", "text", "sender", "purpose", "reference", "send_at", "valid_until", "dlt", "options")
 _MOST_COMPLAINTS = 5
+LONGEST_LINE = 1 << 20
+"""In bytes: far more than any message has, far less than what is no text at all."""
 
 
-def messages(lines: Iterable[bytes], defaults: MessageFields) -> Iterator[Message]:
+class WrongLine(click.UsageError):
+    """A line that is no message; ``number`` counts from 1."""
+
+    def __init__(self, number: int, complaint: str) -> None:
+        super().__init__(f"line {number}{complaint}")
+        self.number = number
+
+
+class EndlessLine(WrongLine):
+    """A line so long that what follows it cannot be told from its rest."""
+
+
+def messages(stream: IO[bytes], defaults: MessageFields) -> Iterator[Message]:
     """One message per line that is not blank; ``defaults`` are the fields that a line does not give."""
-    for number, line in enumerate(lines, 1):
+    for number, line in _numbered(stream):
         if line.strip():
             yield _parse(number, line, defaults)
 
 
-def check(lines: Iterable[bytes], defaults: MessageFields) -> None:
+def check(stream: IO[bytes], defaults: MessageFields) -> None:
     """Raise click.UsageError if a line is wrong, naming the first few that are."""
     complaints: list[str] = []
-    for number, line in enumerate(lines, 1):
-        try:
-            if line.strip():
-                _parse(number, line, defaults)
-        except click.UsageError as error:
-            complaints.append(error.message)
-            if len(complaints) == _MOST_COMPLAINTS:
-                break
+    try:
+        for number, line in _numbered(stream):
+            try:
+                if line.strip():
+                    _parse(number, line, defaults)
+            except WrongLine as error:
+                complaints.append(error.message)
+                if len(complaints) == _MOST_COMPLAINTS:
+                    break
+    except EndlessLine as error:
+        complaints.append(error.message)
     if complaints:
         raise click.UsageError(f"{'; '.join(complaints)}; nothing was sent")
+
+
+def _numbered(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The lines with their numbers, never more than one bounded line at a time."""
+    for number in count(1):
+        try:
+            line = stream.readline(LONGEST_LINE + 1)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or type(error).__name__
+            raise EndlessLine(number, f" cannot be read: {why}") from None
+        if len(line) > LONGEST_LINE:
+            raise EndlessLine(number, f" is longer than {LONGEST_LINE} bytes")
+        if not line:
+            return
+        yield number, line
 
 
 def _parse(number: int, line: bytes, defaults: MessageFields) -> Message:
     try:
         data = json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        raise click.UsageError(f"line {number} is not JSON in UTF-8") from None
+        raise WrongLine(number, " is not JSON in UTF-8") from None
     if not isinstance(data, dict):
-        raise click.UsageError(f"line {number} is not a JSON object")
+        raise WrongLine(number, " is not a JSON object")
     missing = [key for key in ("to", "text") if key not in data]
     if missing:
-        raise click.UsageError(f"line {number} has no {' and no '.join(missing)}")
+        raise WrongLine(number, f" has no {' and no '.join(missing)}")
     unknown = [key for key in data if key not in _KEYS]
     if unknown:
-        raise click.UsageError(f"line {number} has a key {unknown[0]!r}; known are {', '.join(_KEYS)}")
+        raise WrongLine(number, f" has a key {unknown[0]!r}; known are {', '.join(_KEYS)}")
     given = {key: value for key, value in data.items() if value is not None}
     fields = {**defaults, **{key: _typed(number, key, value) for key, value in given.items()}}
     try:
         return Message(**fields)
     except (TypeError, ValueError) as error:
-        raise click.UsageError(f"line {number}: {_own_words(error)}") from None
+        raise WrongLine(number, f": {_own_words(error)}") from None
 
 
 def _typed(number: int, key: str, value: Any) -> Any:
@@ -69,7 +102,7 @@ def _typed(number: int, key: str, value: Any) -> Any:
             return Dlt(**value)
     except (TypeError, ValueError):
         shape = "entity_id and template_id" if key == "dlt" else "a date and time such as 2030-01-31T09:30+05:30"
-        raise click.UsageError(f"line {number}: {key} is not {shape}") from None
+        raise WrongLine(number, f": {key} is not {shape}") from None
     return value
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from . import lines, values
 from .advice import document, exit_code
 from .exits import Exit
 from .output import CannotPrint
+from .session import standard_input
 
 if TYPE_CHECKING:
     from ..client import MessageFields, SmsClient
@@ -54,6 +54,12 @@ def send_many(out: Output, client: SmsClient, path: str, defaults: MessageFields
                 results.close()
                 for result in results:
                     tally.take(result)
+        except lines.WrongLine as wrong:  # raised once all that came before has its result
+            if path != "-":
+                raise  # it was right a moment ago
+            raise click.UsageError(
+                f"{wrong.message}; of the lines before it: {tally.words()}; mend it and resume at line {wrong.number}"
+            ) from None
         except BaseException:
             results.close()
             raise
@@ -80,7 +86,7 @@ class _Tally:
         self.counts[_exit(result)] += 1
         self._print(result)
         self._at_hand = None
-        self._out.progress(self._words())
+        self._out.progress(self.words())
 
     def resume(self) -> None:
         """After an interrupt: the result at hand is better shown twice than never."""
@@ -103,7 +109,7 @@ class _Tally:
             self.counts[code] += 1
             identity = f"id {one.sent.id}, reference" if one.sent else "reference"
             out.aside(f"{_WORDS[code]:<11}  {out.number(one.message.to):<16}  {identity} {one.message.reference}")
-        out.aside(self._words() + ("; interrupted: the rest was not sent" if self.interrupted else ""))
+        out.aside(self.words() + ("; interrupted: the rest was not sent" if self.interrupted else ""))
         if self._unprinted:
             out.aside(f"{self._unprinted} of the results are above, on standard error: {out.lost}")
         if self.counts[Exit.UNCERTAIN]:
@@ -122,7 +128,8 @@ class _Tally:
             self._unprinted += 1
             _show_aside(self._out, result)
 
-    def _words(self) -> str:
+    def words(self) -> str:
+        """The counts by outcome."""
         parts = [f"{self.counts[code]} {word}" for code, word in _WORDS.items() if self.counts[code]]
         return f"{self.counts.total()} messages: {', '.join(parts) or 'nothing was sent'}"
 
@@ -143,7 +150,7 @@ def _undisturbed() -> Iterator[None]:
 @contextmanager
 def _opened(path: str) -> Iterator[IO[bytes]]:
     if path == "-":
-        yield sys.stdin.buffer
+        yield standard_input()
         return
     try:
         stream = Path(path).open("rb")  # noqa: SIM115  # it is closed below

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +12,7 @@ from . import values
 from .exits import Exit
 from .fields import given_fields, message_options
 from .output import CannotPrint, Output
-from .session import Journal, Watcher, account_option, json_option, number_option, open_client
+from .session import Journal, Watcher, account_option, json_option, number_option, open_client, standard_input
 
 if TYPE_CHECKING:
     from ..client import SmsClient
@@ -37,11 +36,12 @@ _HELP = """Send TEXT to the phone number TO (with its country code), or the text
       {"to": "+919876543210", "text": "Hello", "reference": "order-17"}
 
     It may also have sender, purpose, send_at, valid_until, dlt (entity_id, template_id) and options (by provider); the
-    command's own options serve as defaults. A file is checked as a whole before anything is sent. One line is printed per
-    message as they complete; with --json, one JSON document per line.
+    command's own options serve as defaults. A file is checked as a whole before anything is sent; standard input is
+    sent as it comes, up to the first wrong line. One line is printed per message as they complete; with --json, one JSON
+    document per line.
 
     Exit code: 0 accepted, 4 certainly not sent, 5 may have been sent, 6 the provider cannot do this; of many, the first
-    of 5, 4, 6 that happened.
+    of 5, 4, 6 that happened. 2 a line is wrong: the message says what was sent before it, and where to resume.
     """
 
 
@@ -97,9 +97,11 @@ def send(
 
 def _from_stdin() -> str:
     try:
-        return sys.stdin.buffer.read().decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
+        return standard_input().read().decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise click.UsageError("standard input is not UTF-8") from None
+    except OSError as error:
+        raise click.UsageError(f"standard input cannot be read: {error.strerror or type(error).__name__}") from None
 
 
 def _printing_aside(out: Output) -> contextlib.AbstractContextManager[Any]:

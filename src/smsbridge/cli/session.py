@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -31,10 +32,27 @@ def number_option(command: F) -> F:
     )(command)
 
 
+def not_empty(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Refuse an empty value: a shell variable that is not set must not quietly mean the default."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("it is empty; leave the option out for the default")
+    return value
+
+
+def standard_input() -> IO[bytes]:
+    """Standard input, as bytes. Raises click.UsageError if it is closed."""
+    if sys.stdin is None or sys.stdin.closed:
+        raise click.UsageError("standard input is closed; - reads from it")
+    return sys.stdin.buffer
+
+
 def account_option(command: F) -> F:
     """Add ``--account``."""
     return click.option(
-        "--account", metavar="NAME", help="Provider or account to use; default: what SMSBRIDGE_PROVIDER says."
+        "--account",
+        metavar="NAME",
+        callback=not_empty,
+        help="Provider or account to use; default: what SMSBRIDGE_PROVIDER says.",
     )(command)
 
 

@@ -9,7 +9,7 @@ import click
 from . import values
 from .exits import Exit
 from .output import Output
-from .session import account_option, json_option, number_option, open_client
+from .session import account_option, json_option, not_empty, number_option, open_client
 
 if TYPE_CHECKING:
     from ..client import SmsClient
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("id", required=False)
-@click.option("--reference", metavar="REF", help="Look up by your own reference instead of the provider's id.")
+@click.option(
+    "--reference", metavar="REF", callback=not_empty, help="Look up by your own reference instead of the provider's id."
+)
 @account_option
 @number_option
 @json_option

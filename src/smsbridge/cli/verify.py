@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +12,7 @@ from . import values
 from .exits import Exit
 from .fields import given_fields, message_options
 from .output import CannotPrint, Output
-from .session import Watcher, account_option, json_option, number_option, open_client
+from .session import Watcher, account_option, json_option, number_option, open_client, standard_input
 
 if TYPE_CHECKING:
     from ..messages import Verification
@@ -108,7 +107,7 @@ def check(*, id: str, code: str, account: str | None, as_json: bool) -> Exit:
     Exit code: 0 approved, 9 not approved.
     """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json)
-    given = sys.stdin.readline().strip() if code == "-" else code
+    given = standard_input().readline().decode("utf-8-sig", "replace").strip() if code == "-" else code
     with open_client(account, out) as client:
         answer = client.check_verification(id, given)
     if out.as_json:
