@@ -376,6 +376,7 @@ def test_the_public_names():
         "ProviderContract",
         "Refusal",
         "Row",
+        "Samples",
         "Webhook",
         "drive",
         "dummy_secret",

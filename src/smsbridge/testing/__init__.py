@@ -1,7 +1,7 @@
 """For tests: the contract kit for providers, and the outbox for applications. Needs pytest: ``smsbridge[testing]``.
 
-- :class:`ProviderContract`: subclass it, supply samples, and pytest proves that a provider keeps the contract. Its samples
-  are :class:`Refusal`, :class:`Row`, :class:`Webhook` and :func:`dummy_secret`.
+- :class:`ProviderContract`: subclass it, supply samples, and pytest proves that a provider keeps the contract. What
+  to supply is in :class:`Samples`, made of :class:`Refusal`, :class:`Row`, :class:`Webhook` and :func:`dummy_secret`.
 - :class:`FakeWire` and :func:`drive`: run a provider's flow, or a whole client, without a network.
 - :class:`Outbox`: what the fixture ``sms_outbox`` gives to an application's tests.
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .posted import Posted as Posted
     from .samples import Refusal as Refusal
     from .samples import Row as Row
+    from .samples import Samples as Samples
     from .samples import Webhook as Webhook
     from .samples import dummy_secret as dummy_secret
     from .wire import FakeWire as FakeWire
@@ -31,6 +32,7 @@ _HOME = {
     "ProviderContract": "contract",
     "Refusal": "samples",
     "Row": "samples",
+    "Samples": "samples",
     "Webhook": "samples",
     "drive": "wire",
     "dummy_secret": "samples",

@@ -22,6 +22,8 @@ ODD_JSON: dict[str, bytes] = {
 """JSON that is no answer to anything."""
 
 UNREADABLE: dict[str, bytes] = {
+    "a well-formed page": b"<html><body><p>It works</p></body></html>",
+    "an empty element": b"<reply/>",
     "empty": b"",
     "blank": b" \r\n",
     "html": b"<!doctype html><html><body><h1>Welcome</h1></body></html>",
