@@ -138,9 +138,10 @@ class _Aside(io.TextIOBase):
 def finish() -> None:
     """At the end of a command: what a stream could not take must not fail the interpreter's own flush, and its exit code."""
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:  # closed by whoever started us
+            continue
         try:
-            if stream is not None:
-                stream.flush()
+            stream.flush()
         except (OSError, ValueError):
             _silence(stream)
 
