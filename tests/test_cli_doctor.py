@@ -267,6 +267,21 @@ def test_a_live_call_that_fails_has_its_own_exit_code(acme):
     assert "the live call failed" in run("doctor", "--live").stdout
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (errors.QueryError(), "ask again; if that does not help, check the network and SMSBRIDGE_ACME_BASE_URL"),
+        (errors.QueryError(retry_after=7), "ask again in 7 seconds; if that"),
+        (errors.QueryError(authentication=True), "check the credentials"),
+    ],
+)
+def test_a_live_call_that_fails_does_not_advise_itself(acme, error, words):
+    ANSWERS["balance"] = error
+    document, _ = run_json("doctor", "--live")
+    assert document["live"]["advice"].startswith(words)
+    assert "doctor" not in document["live"]["advice"]
+
+
 def test_without_a_balance_a_reference_that_nobody_used_is_looked_up(acme, monkeypatch):
     monkeypatch.setattr(AcmeProvider, "balance", SmsProvider.balance)
     document, code = run_json("doctor", "--live")

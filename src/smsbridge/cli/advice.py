@@ -27,9 +27,8 @@ EXIT: dict[type[SmsBridgeError], tuple[Exit, str]] = {
 """Exit code and word, by class; subclasses have those of their base unless they are named."""
 
 _DOCTOR = "smsbridge doctor"
-_CREDENTIALS = (
-    "check the credentials, their permissions and the provider's IP allow list; smsbridge doctor --live tries them"
-)
+_CREDENTIALS = "check the credentials, their permissions and the provider's IP allow list"
+_TRY_THEM = "; smsbridge doctor --live tries them"
 
 ADVICE: dict[type[SmsBridgeError], str] = {
     SmsBridgeError: _DOCTOR,
@@ -41,7 +40,7 @@ ADVICE: dict[type[SmsBridgeError], str] = {
     errors.ContentError: "change the text; where templates are registered, it has to match one to the letter",
     errors.OptedOutError: "do not try again: this person does not want to be texted",
     errors.SenderError: "use a sender id that is registered with the provider (--from, or the provider's setting)",
-    errors.AuthenticationError: _CREDENTIALS,
+    errors.AuthenticationError: _CREDENTIALS + _TRY_THEM,
     errors.FundsError: "top the account up, then send again; smsbridge balance shows what is left",
     errors.RateLimitedError: "nothing was sent; wait{wait}, then send again",
     errors.UnavailableError: "nothing was sent; check the network and the provider's base URL, then send again",
@@ -65,12 +64,19 @@ def exit_code(error: SmsBridgeError) -> Exit:
 def advise(error: SmsBridgeError) -> str:
     """What to do next about ``error``."""
     if isinstance(error, errors.QueryError) and error.authentication:
+        return _CREDENTIALS + _TRY_THEM
+    return _nearest(ADVICE, error).format(wait=_wait(error), look=_how_to_look(error))
+
+
+def advise_doctor(error: SmsBridgeError, base_url: str | None) -> str:
+    """The same where ``smsbridge doctor --live`` itself met ``error``; ``base_url`` is the variable of the provider's URL."""
+    if isinstance(error, errors.QueryError) and error.authentication:
         return _CREDENTIALS
-    seconds = getattr(error, "retry_after", None)
-    wait = "" if seconds is None else f" {seconds:g} seconds"
-    if isinstance(error, errors.QueryError) and wait:
-        wait = f" in{wait}"
-    return _nearest(ADVICE, error).format(wait=wait, look=_how_to_look(error))
+    if isinstance(error, errors.QueryError) and not isinstance(error, errors.NotFoundError):
+        return f"ask again{_wait(error)}; if that does not help, check the network" + (
+            f" and {base_url}" if base_url else ""
+        )
+    return advise(error)
 
 
 def document(error: SmsBridgeError) -> dict[str, Any]:
@@ -95,6 +101,13 @@ def explain(out: Output, error: SmsBridgeError, *, code: Exit | None = None) -> 
 
 def _nearest(table: dict[type[SmsBridgeError], T], error: SmsBridgeError) -> T:
     return next(table[cls] for cls in type(error).__mro__ if issubclass(cls, SmsBridgeError) and cls in table)
+
+
+def _wait(error: SmsBridgeError) -> str:
+    seconds = getattr(error, "retry_after", None)
+    if seconds is None:
+        return ""
+    return f" in {seconds:g} seconds" if isinstance(error, errors.QueryError) else f" {seconds:g} seconds"
 
 
 def _how_to_look(error: SmsBridgeError) -> str:

@@ -108,7 +108,7 @@ def _ask(provider: SmsProvider) -> Live:
 
     from ..client import SmsClient
     from ..errors import NotFoundError, SmsBridgeError
-    from .advice import advise
+    from .advice import advise_doctor
 
     call = _harmless(provider)
     if call is None:
@@ -119,7 +119,15 @@ def _ask(provider: SmsProvider) -> Live:
     except NotFoundError:
         return Live(call=call, ok=True, message="it answered, and does not know an id that nobody used")
     except SmsBridgeError as error:
-        return Live(call=call, ok=False, message=str(error), advice=advise(error))
+        return Live(call=call, ok=False, message=str(error), advice=advise_doctor(error, _base_url(provider)))
+
+
+def _base_url(provider: SmsProvider) -> str | None:
+    """The environment variable of the URL that ``provider`` talks to."""
+    from .. import environment
+
+    fields = [name for name in ("base_url", "url") if name in type(provider).model_fields]
+    return environment.variable(provider.account, fields[0]) if fields else None
 
 
 def _explain(found: Diagnosis, provider: SmsProvider | None, body: bytes, status: int) -> Explained | None:

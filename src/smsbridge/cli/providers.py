@@ -35,9 +35,9 @@ _HEADS = {
 def providers(*, names: tuple[str, ...], markdown: bool, as_json: bool) -> Exit:
     """List the installed providers, built-in ones included, and what they can do.
 
-    With NAME: all about it, every setting with its environment variable included. The first columns of the table are what a
-    provider can do besides sending ("codes": verify start and check, "cancel": verify cancel); then come the optional
-    fields of a message that it can express.
+    With NAME: all about it, every setting with its environment variable included. The first table is what a provider
+    can do besides sending ("codes": verify start and check, "cancel": verify cancel), the second the optional fields of a
+    message that it can express.
 
     \b
     Examples:
@@ -108,8 +108,13 @@ def _cells(one: Provider, *, yes: str, no: str) -> list[str]:
 
 
 def _show_all(out: Output, found: Sequence[Provider]) -> None:
-    head = ["provider", *(_HEADS.get(one, one) for one in _capabilities()), *_fields(), "from"]
-    out.table(head, [[one.name, *_cells(one, yes="yes", no="-"), one.origin] for one in found])
+    # Two tables, because one would be wider than a terminal of 80 columns.
+    can = len(_capabilities())
+    cells = {one.name: _cells(one, yes="yes", no="-") for one in found}
+    heads = [_HEADS.get(one, one) for one in _capabilities()]
+    out.table(["provider", *heads], [[one.name, *cells[one.name][:can]] for one in found])
+    out.line()
+    out.table(["provider", *_fields(), "from"], [[one.name, *cells[one.name][can:], one.origin] for one in found])
     for one in found:
         if one.broken:
             out.line()
