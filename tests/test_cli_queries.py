@@ -7,6 +7,7 @@ import pytest
 from cli_acme import ANSWERS, MASKED, NUMBER, SENT, AcmeProvider, install, run, run_json
 from smsbridge import errors
 from smsbridge.cli.exits import Exit
+from smsbridge.cli.output import CannotPrint, Output
 from smsbridge.messages import Message, Status
 
 
@@ -187,3 +188,14 @@ def test_a_code_is_cancelled():
     assert run_json("verify", "cancel", "v-1") == ({"cancelled": True}, Exit.OK)
     ANSWERS["cancel"] = errors.NotFoundError()
     assert run("verify", "cancel", "v-9").exit_code == Exit.NOT_FOUND
+
+
+def test_a_code_that_is_sent_but_cannot_be_printed_is_told_on_standard_error(acme, monkeypatch):
+    def full(self, *_args, **_more):
+        self.lost = "standard output cannot be written: No space left on device"
+        raise CannotPrint(self.lost)
+
+    monkeypatch.setattr(Output, "_print", full)
+    done = run("verify", "start", NUMBER)
+    assert (done.exit_code, done.stdout) == (Exit.OK, "")
+    assert "accepted: acme is sending a code, id v-1; standard output cannot be written" in done.stderr
