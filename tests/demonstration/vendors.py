@@ -164,7 +164,7 @@ class Twilio(Vendor):
             "SMSBRIDGE_TWILIO_AUTH_TOKEN": SECRET,
             "SMSBRIDGE_TWILIO_SENDER": "+15550000100",
             "SMSBRIDGE_TWILIO_VERIFY_SERVICE_SID": self.service,
-            "SMSBRIDGE_TWILIO_STATUS_CALLBACK": self.webhook,
+            "SMSBRIDGE_TWILIO_CALLBACK_URL": self.webhook,
             "SMSBRIDGE_TWILIO_BASE_URL": self.url,
             "SMSBRIDGE_TWILIO_VERIFY_BASE_URL": self.url,
         }

@@ -143,7 +143,7 @@ def test_every_setting_is_read_from_the_environment(monkeypatch):
         "API_KEY_SECRET": "dummy-api-key-secret",
         "WEBHOOK_SHARED_KEY": "dummy-shared-key",
         "MESSAGING_SERVICE_SID": SERVICE,
-        "STATUS_CALLBACK": "https://app.example/sms",
+        "CALLBACK_URL": "https://app.example/sms",
         "VERIFY_SERVICE_SID": VERIFY,
         "BASE_URL": "https://api.dublin.ie1.twilio.com/",
         "VERIFY_BASE_URL": "https://verify.dublin.ie1.twilio.com/",
@@ -176,9 +176,9 @@ def test_every_setting_is_read_from_the_environment(monkeypatch):
         ({"base_url": "https://api.twilio.com/?a=1"}, "BASE_URL"),
         ({"base_url": "https://[::1"}, "BASE_URL"),
         ({"verify_base_url": "ftp://verify.twilio.com"}, "VERIFY_BASE_URL"),
-        ({"status_callback": "app.example/sms"}, "STATUS_CALLBACK"),
-        ({"status_callback": "https://user:pass@app.example/sms"}, "STATUS_CALLBACK"),
-        ({"status_callback": "https://my_app.example/sms"}, "STATUS_CALLBACK"),
+        ({"callback_url": "app.example/sms"}, "CALLBACK_URL"),
+        ({"callback_url": "https://user:pass@app.example/sms"}, "CALLBACK_URL"),
+        ({"callback_url": "https://my_app.example/sms"}, "CALLBACK_URL"),
         ({"region": "ie1"}, "there is no setting region"),
     ],
 )
@@ -193,8 +193,8 @@ def test_an_api_key_alone_sends_but_takes_no_reports():
     """Webhooks are signed with the auth token even if requests are not."""
     key = {"auth_token": None, "api_key": KEY, "api_key_secret": "dummy-api-key-secret"}
     assert send(created(), of_provider=provider(**key)).id == SID
-    with pytest.raises(ConfigurationError, match="STATUS_CALLBACK needs AUTH_TOKEN"):
-        provider(**key, status_callback="https://app.example/sms")
+    with pytest.raises(ConfigurationError, match="CALLBACK_URL needs AUTH_TOKEN"):
+        provider(**key, callback_url="https://app.example/sms")
     with pytest.raises(SignatureError, match="no auth token is configured"):
         provider(**key).verify(HttpRequest.post_form("https://app.example/sms", {"MessageSid": SID}))
 
@@ -330,20 +330,20 @@ def test_the_validity_of_a_scheduled_text_counts_from_its_time(monkeypatch):
         ("https://app.example/sms#rc=2&rp=all", "https://app.example/sms?reference=ref-1#rc=2&rp=all"),
     ],
 )
-def test_the_reference_rides_in_the_status_callback(callback, expected):
-    assert form(of_provider=provider(status_callback=callback))["StatusCallback"] == expected
+def test_the_reference_rides_in_the_callback_url(callback, expected):
+    assert form(of_provider=provider(callback_url=callback))["StatusCallback"] == expected
 
 
 def test_any_reference_comes_back_as_it_was():
     reference = "Größe 50% & more=+#?/ 📦"
-    callback = form(message(reference=reference), provider(status_callback="https://app.example/sms"))["StatusCallback"]
+    callback = form(message(reference=reference), provider(callback_url="https://app.example/sms"))["StatusCallback"]
     assert dict(parse_qsl(urlsplit(callback).query)) == {"reference": reference}
     webhook = HttpRequest.post_form(callback, {"MessageSid": SID, "MessageStatus": "sent", "To": NUMBER})
     assert provider().parse(webhook)[0].reference == reference
 
 
 def test_a_reference_that_the_callback_cannot_hold_is_refused():
-    callback = provider(status_callback="https://app.example/sms")
+    callback = provider(callback_url="https://app.example/sms")
     longest = 4000 - len("https://app.example/sms?reference=")
     assert len(form(message(reference="r" * longest), callback)["StatusCallback"]) == 4000
     assert isinstance(refusal_of(message(reference="r" * (longest + 1)), callback), UnsupportedError)
@@ -769,7 +769,7 @@ def test_a_report_for_an_unknown_text_is_a_report_without_a_reference():
 
 
 def test_a_reference_of_the_callback_s_own_gives_way_to_ours():
-    own = provider(status_callback="https://app.example/sms?reference=theirs")
+    own = provider(callback_url="https://app.example/sms?reference=theirs")
     assert webhook_report(url=form(of_provider=own)["StatusCallback"]).reference == "ref-1"
 
 

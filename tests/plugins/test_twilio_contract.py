@@ -84,7 +84,7 @@ class TestTwilio(ProviderContract):
         "api_key_secret": dummy_secret("api-key"),
         "webhook_shared_key": dummy_secret("shared-key"),
         "messaging_service_sid": SERVICE,
-        "status_callback": "https://app.example/sms",
+        "callback_url": "https://app.example/sms",
         "verify_service_sid": VERIFY,
     }
 

@@ -115,7 +115,7 @@ TEXTS = [  # what is said to us, what is set, and the same said to the SDK
     ({"valid_until": NOW + timedelta(minutes=2)}, {"sender": SENDER}, {"from_": SENDER, "validity_period": 120}),
     (
         {"reference": "a b/ü"},
-        {"sender": SENDER, "status_callback": "https://app.example/sms?x=1"},
+        {"sender": SENDER, "callback_url": "https://app.example/sms?x=1"},
         {"from_": SENDER, "status_callback": "https://app.example/sms?x=1&reference=a+b%2F%C3%BC"},
     ),
     ({"purpose": Purpose.OTP}, {"sender": SENDER}, {"from_": SENDER, "message_intent": "otp"}),

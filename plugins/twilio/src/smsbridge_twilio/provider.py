@@ -95,10 +95,10 @@ class TwilioProvider(TwilioSettings):
         }
 
     def _callback(self, message: Message) -> str | None:
-        if not self.status_callback:
+        if not self.callback_url:
             return None
         # A fragment, which holds Twilio's own connection overrides, stays behind the query.
-        url = with_query(self.status_callback, {webhooks.REFERENCE: message.reference})
+        url = with_query(self.callback_url, {webhooks.REFERENCE: message.reference})
         if len(url) > LONGEST_CALLBACK:
             raise self.unsupported(
                 f"a reference that makes the status callback longer than {LONGEST_CALLBACK} characters"

@@ -52,7 +52,7 @@ class TwilioSettings(SmsProvider):
     webhook_shared_key: SecretStr | None = Field(None, description="Secret of the SharedKey that signs webhooks.")
     sender: str | None = Field(None, min_length=1, description="Number, short code or alphanumeric sender id.")
     messaging_service_sid: str | None = Field(None, pattern=_sid("MG"), description="Picks the sender; can schedule.")
-    status_callback: str | None = Field(None, description="URL for delivery reports; our reference is added to it.")
+    callback_url: str | None = Field(None, description="URL for delivery reports; our reference is added to it.")
     verify_service_sid: str | None = Field(None, pattern=_sid("VA"), description="Verify service for one-time codes.")
     base_url: str = Field("https://api.twilio.com", description="Where the API is; regions have their own.")
     verify_base_url: str = Field("https://verify.twilio.com", description="Where the Verify API is.")
@@ -71,9 +71,9 @@ class TwilioSettings(SmsProvider):
             raise ValueError("must be an http:// or https:// URL without credentials, query or fragment")
         return value.rstrip("/")
 
-    @field_validator("status_callback")
+    @field_validator("callback_url")
     @classmethod
-    def _check_status_callback(cls, value: str | None) -> str | None:
+    def _check_callback_url(cls, value: str | None) -> str | None:
         # No underscore in the host: https://www.twilio.com/docs/api/errors/21609
         if value is not None and (not _is_url(value) or "_" in urlsplit(value).netloc):
             raise ValueError("must be an http:// or https:// URL without credentials, and without _ in its host")
@@ -85,8 +85,8 @@ class TwilioSettings(SmsProvider):
             raise ValueError("API_KEY and API_KEY_SECRET belong together")
         if self.auth_token is None and self.api_key is None:
             raise ValueError("AUTH_TOKEN is missing (or API_KEY with API_KEY_SECRET)")
-        if self.status_callback and self.auth_token is None and self.webhook_shared_key is None:
-            raise ValueError("STATUS_CALLBACK needs AUTH_TOKEN: webhooks are signed with it, never with an API key")
+        if self.callback_url and self.auth_token is None and self.webhook_shared_key is None:
+            raise ValueError("CALLBACK_URL needs AUTH_TOKEN: webhooks are signed with it, never with an API key")
         if self.sender and self.messaging_service_sid:
             raise ValueError("SENDER and MESSAGING_SERVICE_SID exclude each other; a message can name its own sender")
         return self
