@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from hypothesis.configuration import set_hypothesis_home_dir
+from hypothesis.configuration import if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what it sends to the background without Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+set_hypothesis_home_dir
 
 from smsbridge.client import _shared_client
 from smsbridge.plugins import default_plugins
