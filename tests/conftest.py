@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from hypothesis.configuration import if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what it sends to the background without Ctrl-C
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-set_hypothesis_home_dir
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from smsbridge.client import _shared_client
 from smsbridge.plugins import default_plugins
 
 sys.path.insert(0, str(Path(__file__).parent))  # for scripted.py: importlib mode puts no folder of tests there
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what it sends to the background without Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir(), "smsbridge-hypothesis"))
 settings.register_profile("smsbridge", deadline=None, max_examples=60, database=None)
