@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from cli_acme import run, run_json
 from scripted import TEXT, TO, drive, message
+from smsbridge.attempts import attempt
 from smsbridge.builtin.http import HttpProvider
 from smsbridge.cli.exits import Exit
 from smsbridge.client import SmsClient
@@ -37,7 +38,6 @@ from smsbridge.http import HttpResponse
 from smsbridge.messages import Dlt
 from smsbridge.plugins import Plugins
 from smsbridge.provider import InsecureUrlWarning
-from smsbridge.sending import attempt
 
 URL = "https://api.gateway.example/send"
 FORM = "application/x-www-form-urlencoded"

@@ -27,9 +27,9 @@ from smsbridge import (
     Wrapper,
     hookimpl,
 )
+from smsbridge.attempts import attempt
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import _Client
-from smsbridge.sending import attempt
 from smsbridge.testing import Outbox
 from smsbridge.testing.interception import intercept
 
@@ -371,14 +371,14 @@ def test_the_last_of_nothing_is_a_failed_assertion(sms_outbox):
 
 
 def test_afterwards_everything_is_as_before():
+    import smsbridge.attempts
     import smsbridge.client
-    import smsbridge.sending
 
     def patched():
         names = ("_status", "_lookup", "_balance", "_check_verification", "_cancel_verification")
         return [
             smsbridge.client._shared_client,
-            smsbridge.sending._guard,
+            smsbridge.attempts._guard,
             SmsClient._perform,
             AsyncSmsClient._perform,
             *(getattr(_Client, name) for name in names),

@@ -314,7 +314,7 @@ def test_accounts_that_hold_each_other_in_a_circle_are_refused(monkeypatch):
 def test_an_account_may_be_held_twice_without_a_circle(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_A_PROVIDER", "memory")
     made = Plugins(plugin(Relay)).account("relay")
-    assert made.accounts == {"relay", "a"}
+    assert made.account_names == {"relay", "a"}
 
 
 # --- hooks that would not work --------------------------------------------------------------------------------------------

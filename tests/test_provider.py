@@ -283,7 +283,7 @@ def test_a_wrapper_declares_what_the_inner_one_declares_and_its_class_what_any_c
 def test_a_wrapper_can_do_what_the_inner_one_can_and_knows_both_accounts_and_all_secrets():
     outer = PlainWrapper(inner=AcmeProvider(token=VALUE, account="otp"))
     assert outer.capabilities == frozenset()
-    assert outer.accounts == {"plain", "otp"}
+    assert outer.account_names == {"plain", "otp"}
     assert outer.secrets() == [VALUE]
     with pytest.raises(UnsupportedError, match="provider acme"):
         outer.check(message(sender="x"))

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripted import OK, TEXT, TO, TOKEN, URL, BatchProvider, HttpProvider, Recorder, drive, message, provider
+from smsbridge.attempts import Interrupted, attempt, attempt_batch, attempt_verification, prepare, query
 from smsbridge.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -35,17 +36,7 @@ from smsbridge.http import Call, HttpRequest, HttpResponse, Wait
 from smsbridge.messages import Dlt, Message, Result
 from smsbridge.plugins import Plugins
 from smsbridge.provider import Wrapper
-from smsbridge.sending import (
-    Interrupted,
-    attempt,
-    attempt_batch,
-    attempt_verification,
-    deliver,
-    deliver_batch,
-    deliver_verification,
-    prepare,
-    query,
-)
+from smsbridge.sending import deliver, deliver_batch, deliver_verification
 
 ASK = HttpRequest.get(URL)
 SEND = HttpRequest.post_json(URL, {}, sends=True)

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, Unpack
 
 from pydantic import SecretStr
 
+from .attempts import prepare, query
 from .errors import ConfigurationError, NotConnected, RecipientError, SendError, UnsupportedError
-from .http import Call, Flow, HttpRequest, Step, Wait
+from .http import Await, Call, Flow, HttpRequest, Step, Wait
 from .messages import (
     Balance,
     DeliveryReport,
@@ -39,7 +40,7 @@ from .messages import (
 from .plugins import Plugins, default_plugins
 from .provider import Capability, SmsProvider
 from .receiving import receive
-from .sending import deliver, deliver_batch, deliver_verification, prepare, query
+from .sending import deliver, deliver_batch, deliver_verification
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class _Client:
         self.settings = Settings.from_env() if settings is None else settings
         self.plugins = default_plugins() if plugins is None else plugins
         if not isinstance(provider, SmsProvider):
-            provider = self.plugins.account(provider or self.settings.provider)
+            provider = self.plugins.stack(provider or self.settings.provider)
+        self.settings.refuse_unfit(provider)
         self.provider: SmsProvider = provider
         self._closed = False
 
@@ -130,8 +132,8 @@ class _Client:
         return verification
 
     def _check_account(self, account: str) -> None:
-        if account not in self.provider.accounts:
-            have = ", ".join(sorted(self.provider.accounts))
+        if account not in self.provider.account_names:
+            have = ", ".join(sorted(self.provider.account_names))
             raise ConfigurationError(f"account {account!r} is not one of this client's, which has {have}")
 
     def _receive(self, webhook: HttpRequest) -> Flow[Received]:
@@ -274,6 +276,8 @@ class SmsClient(_Client):
             return step.function(*step.args)
         if isinstance(step, Wait):
             return time.sleep(step.seconds)
+        if isinstance(step, Await):
+            return step.future.result()
         raise TypeError(f"{type(step).__name__} is not a step")
 
     def _connect(self) -> Transport:
@@ -379,6 +383,8 @@ class AsyncSmsClient(_Client):
             return await asyncio.to_thread(step.function, *step.args)
         if isinstance(step, Wait):
             return await asyncio.sleep(step.seconds)
+        if isinstance(step, Await):
+            return await asyncio.wrap_future(step.future)
         raise TypeError(f"{type(step).__name__} is not a step")
 
     def _connect(self) -> AsyncTransport:

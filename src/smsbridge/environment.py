@@ -8,6 +8,7 @@ secrets directory.
 from __future__ import annotations
 
 import json
+import os
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -38,13 +39,50 @@ def variable(account: str | None, name: str) -> str:
     return f"{PREFIX}{account.upper()}_{name.upper()}" if account else f"{PREFIX}{name.upper()}"
 
 
+def variables(secrets_dir: str | None) -> dict[str, bool]:
+    """Every ``SMSBRIDGE_*`` variable that is there, in upper case, and whether it has a value. Cheap, and reads no value."""
+    found = {name: path.stat().st_size > 0 for name, path in secret_files(secrets_dir).items()}
+    for name, value in {**_dotenv(), **os.environ}.items():
+        found[name.upper()] = bool(value and value.strip())
+    return {name: has_value for name, has_value in found.items() if name.startswith(PREFIX)}
+
+
+def secret_files(secrets_dir: str | None) -> dict[str, Path]:
+    """The files of the secrets directory, by their variable."""
+    try:
+        return (
+            {path.name.upper(): path for path in Path(secrets_dir).iterdir() if path.is_file()} if secrets_dir else {}
+        )
+    except OSError:  # the settings say so themselves
+        return {}
+
+
+def _dotenv() -> dict[str, str | None]:
+    if not Path(ENV_FILE).is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    try:
+        return dict(dotenv_values(ENV_FILE, encoding="utf-8"))
+    except (OSError, ValueError):  # the settings say so themselves
+        return {}
+
+
 def read(account: str | None, names: Iterable[str]) -> dict[str, Found]:
     """The settings among ``names`` that are set; empty values count as unset.
 
     Raises ConfigurationError if ``.env`` or the secrets directory cannot be read.
     """
-    secrets_dir = _read(None, ["secrets_dir"], None).get("secrets_dir")
-    return _read(account, names, secrets_dir.value if secrets_dir else None)
+    names = list(names)
+    if not names:
+        return {}
+    return _read(account, names, secrets_dir())
+
+
+def secrets_dir() -> str | None:
+    """The directory of secrets, if there is one."""
+    found = _read(None, ["secrets_dir"], None).get("secrets_dir")
+    return found.value if found else None
 
 
 def _read(account: str | None, names: Iterable[str], secrets_dir: str | None) -> dict[str, Found]:
@@ -86,29 +124,40 @@ def _read(account: str | None, names: Iterable[str], secrets_dir: str | None) ->
     }
 
 
-def load(model: type[M], account: str | None, /, *, exclude: Iterable[str] = (), **given: Any) -> M:
+def load(model: type[M], *accounts: str | None, exclude: Iterable[str] = (), **given: Any) -> M:
     """``model`` made of the environment's settings; ``given`` fields come from the caller, ``exclude`` are not read.
 
-    Raises ConfigurationError that names every variable which is missing or wrong.
+    Of several ``accounts``, the first that has a setting counts. Raises ConfigurationError that names every variable which is
+    missing or wrong.
     """
     skipped = {*exclude, *given}
-    found = read(account, [name for name in model.model_fields if name not in skipped])
+    names = [name for name in model.model_fields if name not in skipped]
+    found: dict[str, Found] = {}
+    homes: dict[str, str | None] = {}
+    for account in accounts:
+        values = read(account, [name for name in names if name not in found])
+        found |= values
+        homes |= dict.fromkeys(values, account)
     problem: str | None = None
     try:
         return model(**{name: _parse(model, name, one.value) for name, one in found.items()}, **given)
     except ConfigurationError as error:
         problem = str(error)
     except ValidationError as error:
-        problem = explain(error, account)
+        problem = explain(error, accounts[0], homes)
     raise ConfigurationError(problem)
 
 
-def explain(error: ValidationError, account: str | None) -> str:
-    """What is wrong, by variable and without any value: pydantic's own text would quote them."""
+def explain(error: ValidationError, account: str | None, homes: Mapping[str, str | None] | None = None) -> str:
+    """What is wrong, by variable and without any value: pydantic's own text would quote them.
+
+    ``homes`` names the account of those settings that are another one's than ``account``.
+    """
     lines = []
     for one in error.errors(include_url=False, include_context=False):
         name = ".".join(str(part) for part in one["loc"]) or "settings"
-        label = variable(account, str(one["loc"][0])) if one["loc"] else variable(account, "*")
+        field = str(one["loc"][0]) if one["loc"] else "*"
+        label = variable((homes or {}).get(field, account), field)
         if one["type"] == "missing":
             lines.append(f"{label} is missing")
         elif one["type"] == "extra_forbidden":

@@ -15,7 +15,7 @@
     │   │   ├── FundsError           no credit
     │   │   ├── RateLimitedError     too many requests; see retry_after
     │   │   ├── UnavailableError     could not connect
-    │   │   ├── VetoedError          a hook stopped it
+    │   │   ├── VetoedError          one of your own hooks or guards stopped it
     │   │   └── ProviderBugError     our provider failed before anything was sent
     │   └── UncertainError           may have been sent: do not repeat it blindly
     ├── QueryError                   an operation that sends nothing failed
@@ -44,6 +44,9 @@ class SmsBridgeError(Exception):
 
     Errors of one type with equal public fields are equal, and all of them can be pickled.
     """
+
+    _settled = False
+    """Whether an attempt has classified it, so that an attempt around that one leaves it as it is."""
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -76,7 +79,7 @@ class ConfigurationError(SmsBridgeError):
 
 
 class UnsupportedError(SmsBridgeError):
-    """The provider cannot express what was asked, so nothing was sent."""
+    """The provider cannot express what was asked, so nothing was sent. ``attempts``: see SendError."""
 
     def __init__(
         self,
@@ -85,11 +88,13 @@ class UnsupportedError(SmsBridgeError):
         account: str | None = None,
         provider: str | None = None,
         reference: str | None = None,
+        attempts: tuple[SendError | UnsupportedError, ...] = (),
     ) -> None:
         super().__init__(message)
         self.account = account
         self.provider = provider
         self.reference = reference
+        self.attempts = attempts
 
 
 class _VendorError(SmsBridgeError):
@@ -133,15 +138,24 @@ class SendError(_VendorError):
 
     ``code`` and ``detail`` are the vendor's own code and words (numbers masked), ``reason`` a short word of ours
     where the class is too coarse (``dlt-template``, ``dnd``, ...), ``retry_after`` seconds, and ``fault`` says
-    whose fault it is: ``message``, ``account``, ``provider`` or ``local``.
+    whose fault it is: ``message``, ``account``, ``provider`` or ``local``. ``attempts`` are the errors of all attempts, in
+    their order, where a policy made several or had several accounts to choose from.
     """
 
     summary = "the message was not accepted"
     default_fault: ClassVar[Fault] = "message"
 
-    def __init__(self, message: str = "", *, fault: Fault | None = None, **fields: Any) -> None:
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        fault: Fault | None = None,
+        attempts: tuple[SendError | UnsupportedError, ...] = (),
+        **fields: Any,
+    ) -> None:
         super().__init__(message, **fields)
         self.fault: Fault = fault or self.default_fault
+        self.attempts = attempts
 
 
 class RefusedError(SendError):
@@ -204,9 +218,9 @@ class UnavailableError(RefusedError):
 
 
 class VetoedError(RefusedError):
-    """A ``smsbridge_before_send`` hook stopped the message."""
+    """The application's own rules stopped the message: a ``smsbridge_before_send`` hook, or a guard (then see ``reason``)."""
 
-    summary = "a hook stopped the message"
+    summary = "a hook or a guard stopped the message"
     default_fault = "local"
 
 

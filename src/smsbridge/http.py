@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode, urlsplit
 
 from .errors import (
@@ -31,6 +31,9 @@ from .errors import (
     SendError,
     UncertainError,
 )
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
@@ -352,6 +355,13 @@ class Call(Step[T]):
 
     def __repr__(self) -> str:
         return f"<Call {getattr(self.function, '__qualname__', type(self.function).__name__)}>"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Await(Step[T]):
+    """Wait for work that another thread of ours has begun, and for its result: cheaper than a :class:`Call` that would wait."""
+
+    future: Future[T]
 
 
 def with_query(url: str, params: Params) -> str:

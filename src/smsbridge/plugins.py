@@ -22,6 +22,7 @@ import pluggy
 from . import environment, hookspecs
 from .errors import ConfigurationError, SendError, UnsupportedError
 from .messages import Event, Message, SentMessage, Verification
+from .policies import stack
 from .provider import SmsProvider
 
 PROVIDERS_GROUP = "smsbridge"
@@ -29,6 +30,10 @@ HOOKS_GROUP = "smsbridge.hooks"
 BUILTIN = ("console", "file", "http", "memory")
 """Ordinary plugin modules of ``smsbridge.builtin``, named after their providers."""
 
+POLICIES = ("failover", "limit", "retry")
+"""Those of ``smsbridge.policies``: providers that hold the providers of other accounts."""
+
+_HOMES = {**dict.fromkeys(BUILTIN, "builtin"), **dict.fromkeys(POLICIES, "policies")}
 _RESERVED = frozenset({"provider", "timeout", "default", "secrets", "concurrency", "public", "env"})
 """First words of smsbridge's own settings: an account of that name would read them as its own."""
 _NAME = re.compile(r"[a-z0-9]+", re.ASCII)
@@ -85,7 +90,7 @@ class Plugins:
                 raise ConfigurationError(f"plugin {origin}: smsbridge_providers() must return classes of SmsProvider")
             if not _NAME.fullmatch(name) or name in _RESERVED:
                 raise ConfigurationError(f"plugin {origin}: {name!r} cannot be a provider's name (a-z and 0-9)")
-            takes_ours = name in BUILTIN and not origin.startswith(f"{__package__}.")
+            takes_ours = name in _HOMES and not origin.startswith(f"{__package__}.")
             if takes_ours or taken.setdefault(name, cls) is not cls:
                 other = "smsbridge itself" if takes_ours else self._origins.get(name, origin)
                 raise ConfigurationError(f"two providers are named {name!r}: in {other} and in {origin}; uninstall one")
@@ -95,13 +100,16 @@ class Plugins:
 
     # --- providers and accounts ---------------------------------------------------------------------------------------
 
-    def names(self) -> list[str]:
+    def names(self, *, policies: bool = True) -> list[str]:
         """The names of all providers that are there, sorted; none is imported for it."""
-        return sorted({*BUILTIN, *self._classes, *(point.name for point in entry_points(group=PROVIDERS_GROUP))})
+        hidden = set() if policies else {*POLICIES}
+        return sorted(
+            {*_HOMES, *self._classes, *(point.name for point in entry_points(group=PROVIDERS_GROUP))} - hidden
+        )
 
     def origin(self, name: str) -> str:
         """Where provider ``name`` comes from: ``smsbridge`` or a distribution with its version."""
-        if name in BUILTIN:
+        if name in _HOMES:
             return "smsbridge"
         points = entry_points(group=PROVIDERS_GROUP, name=name)
         return ", ".join(sorted(map(_origin, points))) or self._origins.get(name, "unknown")
@@ -112,14 +120,14 @@ class Plugins:
         Raises ConfigurationError if there is none, if it cannot be imported, or if two plugins claim the name.
         """
         points = list(entry_points(group=PROVIDERS_GROUP, name=name))
-        origins = [*(["smsbridge itself"] if name in BUILTIN else []), *map(_origin, points)]
-        if name not in BUILTIN and self._origins.get(name, "") not in {"", *origins}:
+        origins = [*(["smsbridge itself"] if name in _HOMES else []), *map(_origin, points)]
+        if name not in _HOMES and self._origins.get(name, "") not in {"", *origins}:
             origins.append(self._origins[name])  # a plugin of another name, or one registered by hand, brought it too
         if len(origins) > 1:
             raise ConfigurationError(f"two providers are named {name!r}: in {' and in '.join(origins)}; uninstall one")
         if name not in self._classes:
-            if name in BUILTIN:
-                self.register(importlib.import_module(f"{__package__}.builtin.{name}"))
+            if name in _HOMES:
+                self.register(importlib.import_module(f"{__package__}.{_HOMES[name]}.{name}"))
             elif points:
                 self.register(_load(points[0]), _origin(points[0]))
                 if name not in self._classes:
@@ -130,21 +138,31 @@ class Plugins:
                 )
         return self._classes[name]
 
+    def stack(self, name: str) -> SmsProvider:
+        """The provider of account ``name`` within the policies that every account has: what clients send through.
+
+        Raises ConfigurationError.
+        """
+        return stack.within(self._account(name, (), around=stack.limited))
+
     def account(self, name: str) -> SmsProvider:
-        """The provider of account ``name`` as the environment describes it.
+        """The provider of account ``name`` as the environment describes it, by itself.
 
         ``name`` is a provider's name, or an account's: ``otp`` needs ``SMSBRIDGE_OTP_PROVIDER`` and reads ``SMSBRIDGE_OTP_*``.
         Raises ConfigurationError.
         """
         return self._account(name, ())
 
-    def _account(self, name: str, above: tuple[str, ...]) -> SmsProvider:
+    def _account(
+        self, name: str, above: tuple[str, ...], around: Callable[[SmsProvider], SmsProvider] | None = None
+    ) -> SmsProvider:
         if name in above:
             raise ConfigurationError(f"account {name!r} holds itself: {' > '.join((*above, name))}")
-        provider = self.account_provider(name)
-        return self.provider_class(provider).from_env(
-            None if provider == name else name, resolve=lambda inner: self._account(inner, (*above, name))
+        chosen = self.account_provider(name)
+        provider = self.provider_class(chosen).from_env(
+            None if chosen == name else name, resolve=lambda inner: self._account(inner, (*above, name), around)
         )
+        return around(provider) if around is not None else provider
 
     def account_provider(self, name: str) -> str:
         """The name of the provider of account ``name``. Raises ConfigurationError."""

@@ -28,7 +28,7 @@ from __future__ import annotations
 import ipaddress
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Self
@@ -129,6 +129,15 @@ class SmsProvider(BaseModel, ABC):
     absence_proven_after: ClassVar[timedelta | None] = None
     """When *not found* by :meth:`lookup` proves that nothing was sent. Only with the vendor's word for it."""
 
+    stub: ClassVar[bool] = False
+    """Whether texts end here, in this process or in a file, and on no phone."""
+
+    records_attempts: ClassVar[bool] = False
+    """Whether it logs each attempt by itself; policies around it then need not."""
+
+    rates: ClassVar[Mapping[str, str]] = {}
+    """The vendor's own limits, where it documents them: ``sends`` (texts) and ``queries`` (other requests), such as ``1000/1m``."""
+
     account: str = Field(default="", description="Name of the account, in results and errors; not read from outside.")
 
     def __init__(self, **settings: Any) -> None:
@@ -220,6 +229,10 @@ class SmsProvider(BaseModel, ABC):
         """Tell the vendor to forget a code."""
         raise self.unsupported("cancelling one-time codes")
 
+    def receiver(self, webhook: HttpRequest) -> SmsProvider:
+        """The provider that takes ``webhook`` in: this one, or, of several that are held, the one that it is proven to be from."""
+        return self
+
     def verify(self, webhook: HttpRequest) -> None:
         """Raise SignatureError unless the webhook is proven to come from the vendor. No configured secret: raise too.
 
@@ -247,9 +260,14 @@ class SmsProvider(BaseModel, ABC):
         return self.declared_capabilities()
 
     @property
-    def accounts(self) -> frozenset[str]:
+    def inside(self) -> tuple[SmsProvider, ...]:
+        """The providers that this one holds, in their order of preference; most hold none."""
+        return ()
+
+    @property
+    def account_names(self) -> frozenset[str]:
         """The names of the accounts that this provider sends through: its own, and of those that it holds."""
-        return frozenset({self.account})
+        return frozenset({self.account}).union(*(one.account_names for one in self.inside))
 
     @classmethod
     def declared_capabilities(cls) -> frozenset[Capability]:
@@ -324,6 +342,13 @@ class SmsProvider(BaseModel, ABC):
         return {name: url for name, url in urls.items() if isinstance(url, str) and _is_insecure(url)}
 
 
+def each(provider: SmsProvider) -> Iterator[SmsProvider]:
+    """``provider`` and every one that it holds, however deep, from the outside in."""
+    yield provider
+    for one in provider.inside:
+        yield from each(one)
+
+
 class _OfInner:
     """A constant of most providers, which a wrapper asks its inner one for; the class by itself has the default."""
 
@@ -339,6 +364,9 @@ class Wrapper(SmsProvider):
 
     inner: SmsProvider
 
+    stub: ClassVar[Any] = _OfInner()
+    records_attempts: ClassVar[Any] = _OfInner()
+    rates: ClassVar[Any] = _OfInner()
     supports: ClassVar[Any] = _OfInner()
     verification_supports: ClassVar[Any] = _OfInner()
     batch_size: ClassVar[Any] = _OfInner()
@@ -349,8 +377,8 @@ class Wrapper(SmsProvider):
         return self.inner.capabilities
 
     @property
-    def accounts(self) -> frozenset[str]:
-        return super().accounts | self.inner.accounts
+    def inside(self) -> tuple[SmsProvider, ...]:
+        return (self.inner,)
 
     def check(self, message: Message, *, verification: bool = False) -> None:
         self.inner.check(message, verification=verification)
@@ -381,6 +409,9 @@ class Wrapper(SmsProvider):
 
     def cancel_verification(self, verification: Verification) -> Flow[None]:
         return self.inner.cancel_verification(verification)
+
+    def receiver(self, webhook: HttpRequest) -> SmsProvider:
+        return self.inner.receiver(webhook)
 
     def verify(self, webhook: HttpRequest) -> None:
         self.inner.verify(webhook)

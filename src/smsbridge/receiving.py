@@ -21,6 +21,7 @@ def receive(plugins: Plugins, provider: SmsProvider, webhook: HttpRequest) -> Fl
     Raises SignatureError if it is not proven to come from the provider, handshakes included, PayloadError if it cannot
     be read, and whatever a ``smsbridge_event`` hook raises: answer 500 then, and the provider will deliver again.
     """
+    provider = _ask(lambda: provider.receiver(webhook), SignatureError)
     _ask(lambda: provider.verify(webhook), SignatureError)
     response = _ask(lambda: provider.handshake(webhook), PayloadError)
     if response is not None:

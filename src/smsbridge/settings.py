@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -16,6 +16,7 @@ from pydantic import (
 
 from . import environment
 from .errors import ConfigurationError
+from .provider import SmsProvider, each
 
 
 class Settings(BaseModel):
@@ -45,6 +46,13 @@ class Settings(BaseModel):
         description="Where vendors reach our webhooks, such as https://app.example, if a proxy hides it from us.",
     )
 
+    env: Literal["production", "staging", "test", "development"] | None = Field(
+        default=None, description="In production no stub may stand for a provider, in test no vendor may be reached."
+    )
+    env_allows: tuple[str, ...] = Field(
+        default=(), description="Accounts that may run in this environment all the same."
+    )
+
     @model_validator(mode="wrap")
     @classmethod
     def _explain(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
@@ -58,6 +66,19 @@ class Settings(BaseModel):
     @classmethod
     def _upper(cls, value: object) -> object:
         return value.strip().upper() if isinstance(value, str) else value
+
+    def refuse_unfit(self, provider: SmsProvider) -> None:
+        """Raise ConfigurationError if ``provider``, or one that it holds, is not for this environment."""
+        if self.env not in ("production", "test"):
+            return
+        for one in each(provider):
+            wrong = one.stub is (self.env == "production")
+            if not one.inside and wrong and one.account not in self.env_allows:
+                what = "ends texts here and sends nothing" if one.stub else "would send real texts"
+                raise ConfigurationError(
+                    f"{environment.variable(None, 'env')} is {self.env}, but account {one.account!r} {what}; if that is meant, "
+                    f"name it in {environment.variable(None, 'env_allows')}"
+                )
 
     @classmethod
     def from_env(cls) -> Self:

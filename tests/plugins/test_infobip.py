@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import smsbridge_infobip.provider
+from smsbridge.attempts import attempt, attempt_batch, attempt_verification, query
 from smsbridge.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -30,7 +31,6 @@ from smsbridge.http import HttpResponse
 from smsbridge.messages import Dlt, Message, Money, Purpose, SentMessage, Status, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.provider import Capability, InsecureUrlWarning
-from smsbridge.sending import attempt, attempt_batch, attempt_verification, query
 from smsbridge.testing.wire import drive
 from smsbridge_infobip import InfobipOptions, InfobipProvider, InfobipVerificationOptions, vocabulary
 

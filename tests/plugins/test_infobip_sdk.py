@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 import smsbridge_infobip.provider
 from recorder import Recorder
 from smsbridge import Dlt, Message, SmsClient, Status
+from smsbridge.attempts import attempt, attempt_batch
 from smsbridge.errors import SendError
 from smsbridge.http import HttpRequest
-from smsbridge.sending import attempt, attempt_batch
 from smsbridge.settings import Settings
 from smsbridge_infobip import InfobipProvider
 

@@ -38,10 +38,10 @@ from smsbridge import (
     UnsupportedError,
     Verification,
 )
+from smsbridge.attempts import attempt, attempt_verification, query
 from smsbridge.plugins import Plugins
 from smsbridge.provider import Capability
 from smsbridge.receiving import receive
-from smsbridge.sending import attempt, attempt_verification, query
 from smsbridge.testing import FakeWire, drive
 from smsbridge_plivo import PlivoOptions, PlivoProvider, PlivoVerificationOptions, vocabulary
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from smsbridge.attempts import attempt, attempt_verification, query
 from smsbridge.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -30,7 +31,6 @@ from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import Dlt, Message, Money, Purpose, SentMessage, Status, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.provider import Capability, InsecureUrlWarning
-from smsbridge.sending import attempt, attempt_verification, query
 from smsbridge.testing import drive
 from smsbridge_twilio import TwilioOptions, TwilioProvider, TwilioVerificationOptions, vocabulary
 from smsbridge_twilio import provider as module

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smsbridge.attempts import attempt, attempt_batch
 from smsbridge.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -31,7 +32,6 @@ from smsbridge.http import HttpResponse
 from smsbridge.messages import Dlt, Message, Money, Purpose, Status
 from smsbridge.plugins import Plugins
 from smsbridge.provider import Capability, InsecureUrlWarning
-from smsbridge.sending import attempt, attempt_batch
 from smsbridge_twincle import TwincleOptions, TwincleProvider, vocabulary
 
 README = Path(__file__).parents[2] / "plugins" / "twincle" / "README.md"

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from smsbridge.attempts import attempt_verification, query
 from smsbridge.errors import (
     AuthenticationError,
     ContentError,
@@ -18,7 +19,6 @@ from smsbridge.errors import (
 )
 from smsbridge.http import HttpResponse
 from smsbridge.messages import Dlt, Message, Verification, VerificationCheck
-from smsbridge.sending import attempt_verification, query
 from smsbridge_twincle import TwincleProvider
 
 TWINCLE = TwincleProvider(

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smsbridge.attempts import query
 from smsbridge.errors import NotFoundError, QueryError
 from smsbridge.http import HttpResponse
 from smsbridge.messages import SentMessage, Status
-from smsbridge.sending import query
 from smsbridge_twincle import TwincleProvider
 
 TWINCLE = TwincleProvider(access_token="dummy-token-not-a-secret", base_url="https://twincle.test/api/v2/")

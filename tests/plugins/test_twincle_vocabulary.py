@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from smsbridge.attempts import attempt
 from smsbridge.errors import (
     AuthenticationError,
     ContentError,
@@ -18,7 +19,6 @@ from smsbridge.errors import (
 )
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import Message, Purpose, Status
-from smsbridge.sending import attempt
 from smsbridge_twincle import TwincleProvider, vocabulary
 
 TWINCLE = TwincleProvider(access_token="dummy-token-not-a-secret", base_url="https://twincle.test/", sender="ACMEIN")

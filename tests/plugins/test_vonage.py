@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smsbridge import Capability, Dlt, HttpResponse, Message, Money, Purpose, Status, Verification, errors
+from smsbridge.attempts import attempt, attempt_verification, query
 from smsbridge.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -30,7 +31,6 @@ from smsbridge.errors import (
     UnsupportedError,
 )
 from smsbridge.plugins import Plugins
-from smsbridge.sending import attempt, attempt_verification, query
 from smsbridge.testing.wire import FakeWire, drive
 from smsbridge_vonage import VonageOptions, VonageProvider, VonageVerificationOptions, clock, vocabulary
 from smsbridge_vonage.parsing import is_gsm

@@ -18,6 +18,7 @@ class ConsoleProvider(SmsProvider):
     """
 
     name = "console"
+    stub = True
     supports = frozenset({"sender", "send_at", "valid_until", "dlt"})
 
     show_numbers: bool = False

@@ -23,6 +23,7 @@ class FileProvider(SmsProvider):
     """
 
     name = "file"
+    stub = True
     supports = frozenset({"sender", "send_at", "valid_until", "dlt"})
 
     path: Path = Path("sms.jsonl")

@@ -47,6 +47,7 @@ class MemoryProvider(SmsProvider):
     """
 
     name = "memory"
+    stub = True
     supports = frozenset({"sender", "send_at", "valid_until", "dlt"})
     verification_supports = supports
     batch_size: ClassVar[int] = 100

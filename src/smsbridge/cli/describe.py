@@ -17,6 +17,8 @@ from pydantic import AnyUrl, BaseModel, SecretBytes, SecretStr
 from .. import environment
 from ..errors import ConfigurationError
 from ..phone import mask_numbers
+from ..plugins import POLICIES
+from ..policies.gcra import Rate
 from ..provider import OPTIONAL_FIELDS, SmsProvider
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from ..plugins import Plugins
 
 HIDDEN = "********"
+_COLLECTIONS = (list, tuple, set, frozenset)
 _SECRET_NAME = re.compile(r"(^|_)(token|secret|password|passwd|key|apikey)(_|$)")
 _WORDS: tuple[tuple[tuple[type, ...], str], ...] = (
     ((bool,), "yes or no"),
@@ -34,6 +37,7 @@ _WORDS: tuple[tuple[tuple[type, ...], str], ...] = (
     ((PurePath,), "path"),
     ((AnyUrl,), "URL"),
     ((list, tuple, set, frozenset), "list, separated by commas"),
+    ((Rate,), "rate such as 1000/1m"),
     ((Mapping, BaseModel), "JSON object"),
 )
 
@@ -64,6 +68,7 @@ class Provider:
     fields: list[str] = field(default_factory=list)
     verification_fields: list[str] = field(default_factory=list)
     batch_size: int | None = None
+    policy: bool = False
     settings: list[Setting] = field(default_factory=list)
     options: list[Setting] = field(default_factory=list)
 
@@ -79,6 +84,14 @@ def provider(plugins: Plugins, name: str) -> Provider:
         cls = plugins.provider_class(name)
     except ConfigurationError as error:
         return Provider(name=name, origin=origin, broken=str(error))
+    if name in POLICIES:
+        return Provider(
+            name=name,
+            origin=origin,
+            description=cleandoc(cls.__doc__ or ""),
+            policy=True,
+            settings=settings(cls, name),
+        )
     batch_size = getattr(cls, "batch_size", None)
     return Provider(
         name=name,
@@ -185,12 +198,16 @@ def type_name(annotation: Any) -> str:
         return " or ".join(dict.fromkeys(type_name(one) for one in args if one is not type(None)))
     if origin is Literal:
         return f"one of {', '.join(map(str, args))}"
+    if origin in _COLLECTIONS and isinstance(args[0], type) and issubclass(args[0], SmsProvider | Enum):
+        return f"{_class_name(args[0])}; several separated by commas"
     return _class_name(origin or annotation)
 
 
 def _class_name(kind: Any) -> str:
     if not isinstance(kind, type):
         return "text"
+    if issubclass(kind, SmsProvider):
+        return "account"
     if issubclass(kind, Enum):
         return f"one of {', '.join(str(one.value) for one in kind)}"
     return next((words for bases, words in _WORDS if issubclass(kind, bases)), kind.__name__.lower())

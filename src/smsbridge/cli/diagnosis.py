@@ -178,7 +178,7 @@ def _with_file(values: list[Value], provider: SmsProvider, account: str) -> list
 
 
 def _look_for_strays(found: Diagnosis, known: Plugins | None, secrets_dir: str | None) -> None:
-    there = hygiene.variables(secrets_dir)
+    there = environment.variables(secrets_dir)
     for value in (*found.settings, *found.provider_settings):
         if there.get(value.variable) is False:
             found.find("warning" if value.required else "note", f"{value.variable} is empty, which counts as not set")

@@ -22,33 +22,6 @@ if TYPE_CHECKING:
 _ALIKE = 0.85
 
 
-def variables(secrets_dir: str | None) -> dict[str, bool]:
-    """Every ``SMSBRIDGE_*`` variable that is there, in upper case, and whether it has a value."""
-    found = {name: path.stat().st_size > 0 for name, path in _secret_files(secrets_dir).items()}
-    for name, value in {**_dotenv(), **os.environ}.items():
-        found[name.upper()] = bool(value and value.strip())
-    return {name: has_value for name, has_value in found.items() if name.startswith(environment.PREFIX)}
-
-
-def _secret_files(secrets_dir: str | None) -> dict[str, Path]:
-    """The files of the secrets directory, by their variable."""
-    try:
-        return (
-            {path.name.upper(): path for path in Path(secrets_dir).iterdir() if path.is_file()} if secrets_dir else {}
-        )
-    except OSError:  # the settings say so themselves
-        return {}
-
-
-def _dotenv() -> dict[str, str | None]:
-    from dotenv import dotenv_values
-
-    try:
-        return dict(dotenv_values(environment.ENV_FILE, encoding="utf-8"))
-    except (OSError, ValueError):  # the settings say so themselves
-        return {}
-
-
 def unread(there: Iterable[str], plugins: Plugins) -> dict[str, str | None]:
     """The variables that nothing reads, each with the one that was probably meant."""
     there = list(there)
@@ -98,4 +71,4 @@ def file_of(source: str, variable: str, secrets_dir: str | None) -> Path | None:
     """The file that a value came from."""
     if source == environment.ENV_FILE:
         return Path(environment.ENV_FILE)
-    return None if source == "environment" else _secret_files(secrets_dir).get(variable)
+    return None if source == "environment" else environment.secret_files(secrets_dir).get(variable)

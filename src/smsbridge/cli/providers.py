@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..plugins import POLICIES
 from .exits import Exit
 from .output import Output
 from .session import json_option
@@ -71,7 +72,7 @@ def markdown_table(plugins: Plugins, names: Sequence[str] = ()) -> str:
 
     head = ["Provider", "Package", *_capabilities(), *(f"`{field}`" for field in _fields())]
     lines = [head, ["---", "---", *[":-:"] * (len(head) - 2)]]
-    for one in (provider(plugins, name) for name in names or plugins.names()):
+    for one in (provider(plugins, name) for name in names or plugins.names(policies=False)):
         package = one.origin.partition(" ")[0]
         lines.append([f"`{one.name}`", f"`{package}`", *_cells(one, yes="yes", no="")])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -83,7 +84,7 @@ def _describe(plugins: Plugins, names: Sequence[str]) -> list[Provider]:
     for name in names:
         if name not in plugins.names():
             plugins.provider_class(name)  # it says what is there, and what to install
-    return [provider(plugins, name) for name in names or plugins.names()]
+    return [provider(plugins, name) for name in names or plugins.names(policies=False)]
 
 
 def _capabilities() -> list[str]:
@@ -119,6 +120,7 @@ def _show_all(out: Output, found: Sequence[Provider]) -> None:
         if one.broken:
             out.line()
             out.line(f"{one.name} is broken: {one.broken}", style="red")
+    out.aside(f"policies hold other accounts: {', '.join(POLICIES)}")
     out.aside("next: smsbridge providers NAME shows all about one, its settings included")
 
 
@@ -130,6 +132,11 @@ def _show_one(out: Output, one: Provider) -> None:
     for line in one.description.replace("``", "").splitlines():
         out.line(f"  {line}".rstrip())
     out.line()
+    if one.policy:
+        out.rows({"can": "what the accounts that it holds can"})
+        _show_settings(out, "settings", one.settings)
+        out.line()
+        return
     out.rows(
         {
             "can": ", ".join(["send", *one.capabilities]),

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..hookspecs import hookimpl
+from ..provider import SmsProvider, Wrapper
 from .output import Output
 
 if TYPE_CHECKING:
@@ -121,9 +122,18 @@ def open_client(account: str | None, out: Output, *, watcher: Watcher | Journal 
 
     settings = Settings.from_env()
     known = plugins.default_plugins()
-    provider = known.account(account or settings.provider)
-    if out.show_numbers and "show_numbers" in type(provider).model_fields:
-        provider = provider.model_copy(update={"show_numbers": True})
+    provider = known.stack(account or settings.provider)
+    if out.show_numbers:
+        provider = _with_numbers(provider)
     if watcher is not None:
         known.register(watcher)
     return SmsClient(provider, settings=settings, plugins=known)
+
+
+def _with_numbers(provider: SmsProvider) -> SmsProvider:
+    """``provider``, printing numbers in full if it is one that prints."""
+    if isinstance(provider, Wrapper):
+        return provider.model_copy(update={"inner": _with_numbers(provider.inner)})
+    if "show_numbers" in type(provider).model_fields:
+        return provider.model_copy(update={"show_numbers": True})
+    return provider

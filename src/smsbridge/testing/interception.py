@@ -1,6 +1,6 @@
 """Where an outbox stands: between the providers and the wire. Everything above it is the application's own.
 
-All sends go through ``sending._guard``, also those of providers that hold providers, so that is where the provider's own flow
+All sends go through ``attempts._guard``, also those of providers that hold providers, so that is where the provider's own flow
 is stopped; what asks and sends nothing is answered at the client; and a request that still came as far as the wire finds no
 connection.
 """
@@ -13,8 +13,8 @@ from functools import cache
 from typing import Any, Protocol, TypeVar, cast
 from unittest import mock
 
+from smsbridge import attempts
 from smsbridge import client as clients
-from smsbridge import sending
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.errors import NotConnected
 from smsbridge.http import Call, Flow, HttpRequest, Step, Wait
@@ -80,7 +80,7 @@ def intercept(taker: Taker) -> ExitStack:
 
     stack.callback(close_shared)
     replace(clients, "_shared_client", shared)
-    replace(sending, "_guard", _guarding(taker, sending._guard))  # noqa: SLF001
+    replace(attempts, "_guard", _guarding(taker, attempts._guard))  # noqa: SLF001
     replace(SmsClient, "_perform", _performing(SmsClient._perform))  # noqa: SLF001
     replace(AsyncSmsClient, "_perform", _performing_async(AsyncSmsClient._perform))  # noqa: SLF001
     for name, capability in _QUESTIONS.items():

@@ -17,11 +17,11 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
+from smsbridge.attempts import Interrupted
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.http import Call, Flow, HttpRequest, HttpResponse, Step, Wait
 from smsbridge.plugins import Plugins
 from smsbridge.provider import SmsProvider
-from smsbridge.sending import Interrupted
 from smsbridge.settings import Settings
 
 T = TypeVar("T")

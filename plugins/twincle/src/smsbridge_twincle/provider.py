@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from smsbridge import reading
@@ -48,6 +48,7 @@ class TwincleProvider(TwincleSettings):
     """Twincle, on the MobTexting platform: https://twincles.com/api-documentation/"""
 
     supports = frozenset({"sender", "send_at", "dlt"})
+    rates: ClassVar[Mapping[str, str]] = {"queries": "1000/1m"}  # "All Pull APIs", says Twincle's page
     options = TwincleOptions
     verification_supports = frozenset({"sender", "valid_until"})
     verification_options = TwincleVerificationOptions

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from smsbridge.attempts import attempt_batch
 from smsbridge.errors import RefusedError, UncertainError, UnsupportedError
 from smsbridge.http import HttpResponse
 from smsbridge.messages import Message, Result
 from smsbridge.provider import OPTIONAL_FIELDS, Capability
-from smsbridge.sending import attempt_batch
 from smsbridge.testing.samples import Row
 from smsbridge.testing.wire import drive
 

@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 import pytest
 
 from smsbridge import environment
+from smsbridge.attempts import attempt, attempt_batch, attempt_verification, query
 from smsbridge.errors import UncertainError
 from smsbridge.http import Flow, HttpRequest, HttpResponse
 from smsbridge.messages import Message, Result, SentMessage, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.provider import Capability, SmsProvider
-from smsbridge.sending import attempt, attempt_batch, attempt_verification, deliver_batch, query
+from smsbridge.sending import deliver_batch
 from smsbridge.testing.samples import Row, Samples
 from smsbridge.testing.wire import Answer, FakeWire, Reply, drive
 
@@ -53,7 +54,7 @@ class Operation:
     raw: Callable[[Any, SmsProvider], Flow[Any]]
     """The provider's own flow."""
     guarded: Callable[[Any, SmsProvider], Flow[Any]]
-    """Through smsbridge.sending, which classifies."""
+    """Through smsbridge.attempts, which classifies."""
     call: Callable[[Any, Any], Any]
     """Through a client of either colour; what AsyncSmsClient returns has to be awaited."""
     answer: Callable[[Any], HttpResponse]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from functools import partial
 
+from smsbridge.attempts import query
 from smsbridge.errors import NotFoundError
 from smsbridge.http import HttpResponse
 from smsbridge.messages import Balance, DeliveryReport, SentMessage, Status
 from smsbridge.provider import Capability
-from smsbridge.sending import query
 
 from .kit import BY_NAME, Kit, describe, needs
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
+from smsbridge.attempts import query
 from smsbridge.http import HttpResponse
 from smsbridge.messages import Verification, VerificationCheck
 from smsbridge.provider import Capability
-from smsbridge.sending import query
 
 from .kit import BY_NAME, CODE, Kit, describe, needs
 

@@ -1,0 +1,497 @@
+"""One attempt, classified. No I/O.
+
+``attempt`` is the only place that decides between *accepted*, *refused* and *uncertain*. It drives a provider's flow and
+notices when a step that ``sends`` goes out: from then on, whatever the vendor does not explain is uncertain.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import secrets
+import traceback
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from urllib.parse import quote, quote_plus
+
+from pydantic import SecretStr
+
+from .environment import SHORTEST_SECRET
+from .errors import (
+    AuthenticationError,
+    ContentError,
+    NoAnswer,
+    NotConnected,
+    ProviderBugError,
+    QueryError,
+    RateLimitedError,
+    RecipientError,
+    RefusedError,
+    SendError,
+    SmsBridgeError,
+    TransportError,
+    UnavailableError,
+    UncertainError,
+    UnsupportedError,
+)
+from .http import Flow
+from .messages import Dlt, Message, Result, SentMessage, Verification
+from .phone import mask_numbers, to_e164
+from .provider import Capability, SmsProvider
+
+T = TypeVar("T")
+Failure = SendError | UnsupportedError
+_NO_DLT = Dlt()
+_LONGEST_DETAIL = 500
+_NATIONAL_DIGITS = 8  # the last digits of a number, which vendors quote without its country too
+
+
+def utc_now() -> datetime:
+    """The time, by which texts expire."""
+    return datetime.now(UTC)
+
+
+class Interrupted(BaseException):
+    """An attempt was cancelled from outside: ``error`` says what is known of the text, ``cause`` is what to raise.
+
+    Of a batch, ``results`` says what is known of each message, in order; ``error`` is only of those in flight.
+    """
+
+    def __init__(self, error: SendError, cause: BaseException, results: Sequence[Result] = ()) -> None:
+        super().__init__(type(cause).__name__)
+        self.error = error
+        self.cause = cause
+        self.results = results
+
+
+def prepare(message: Message, region: str | None) -> Message:
+    """``message`` with its number in E.164 and a reference. Raises RecipientError."""
+    reference = message.reference or secrets.token_hex(16)
+    try:
+        return replace(message, to=to_e164(message.to, region), reference=reference)
+    except RecipientError as error:
+        problem = copy.copy(error)
+    problem.reference = reference
+    raise problem  # here, because the frames below hold the number
+
+
+def attempt(provider: SmsProvider, message: Message) -> Flow[SentMessage]:
+    """Send ``message`` once.
+
+    Returns the SentMessage, or raises UnsupportedError, RefusedError (certainly not sent) or UncertainError.
+    """
+    return _attempt(provider, message, provider.send, SentMessage)
+
+
+def attempt_verification(provider: SmsProvider, message: Message) -> Flow[Verification]:
+    """Have a one-time code sent once; raises what :func:`attempt` raises."""
+    return _attempt(provider, message, provider.start_verification, Verification)
+
+
+def attempt_batch(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
+    """Send ``messages`` in as few requests as the provider allows; one Result each, in order. Raises nothing of its own.
+
+    A batch that was refused for the fault of a message certainly went nowhere, so it is halved until the guilty message
+    stands alone: one bad number must not fail the others. A refusal that follows an answer to another part of the batch
+    leaves all of it uncertain.
+    """
+    results: dict[int, Result] = {}
+    try:
+        yield from attempt_rest(provider, messages, results)
+    except Interrupted as interrupted:
+        interrupted.results = in_order(results)
+        raise
+    return in_order(results)
+
+
+def attempt_all(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
+    """Send ``messages`` in such batches as ``provider`` takes, or one by one; one Result each, in order.
+
+    For providers that hold providers: whoever made these into one batch did not ask this one. Raises nothing of its own.
+    """
+    if len(messages) == 1:
+        return [(yield from _attempt_one(provider, messages[0]))]
+    results: dict[int, Result] = {}
+    for rows in _batches(provider, messages):
+        try:
+            answers = yield from attempt_batch(provider, [messages[row] for row in rows])
+        except Interrupted as interrupted:
+            answers = list(interrupted.results)
+            for index in (one for one in range(len(messages)) if one not in results and one not in rows):
+                error = own(cancelled(left=False), provider, messages[index])
+                results[index] = Result(index=index, message=messages[index], error=error)
+            results.update(_placed(rows, answers))
+            interrupted.results = in_order(results)
+            raise
+        results.update(_placed(rows, answers))
+    return in_order(results)
+
+
+def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Sequence[SecretStr] = ()) -> Flow[T]:
+    """An operation that sends nothing. Raises QueryError or UnsupportedError; ``hide`` is kept out of their texts."""
+    try:
+        return (yield from _drive(start))
+    except (QueryError, UnsupportedError) as error:
+        failure: QueryError | UnsupportedError = error
+    except SendError as error:
+        failure = QueryError(
+            code=error.code,
+            reason=error.reason,
+            detail=error.detail,
+            retry_after=error.retry_after,
+            retryable=isinstance(error, RateLimitedError | UnavailableError | UncertainError),
+            authentication=isinstance(error, AuthenticationError),
+            rate_limited=isinstance(error, RateLimitedError),
+        )
+    except TransportError as error:
+        failure = QueryError(detail=str(error), retryable=True)
+    except Exception as error:  # noqa: BLE001  # a provider's bug; its text may quote anything
+        failure = _with_trace(QueryError("the provider plugin failed"), error)
+    failure = own(failure, provider, None)
+    _scrub(failure, [one.get_secret_value() for one in hide])
+    raise failure
+
+
+# --- inside ---------------------------------------------------------------------------------------------------------------
+
+
+def in_order(results: Mapping[int, Result]) -> list[Result]:
+    """``results`` as a list, in the order of the messages."""
+    return [results[index] for index in range(len(results))]
+
+
+def without(results: Mapping[int, Result], messages: Sequence[Message]) -> list[int]:
+    return [index for index in range(len(messages)) if index not in results]
+
+
+def attempt_rest(provider: SmsProvider, messages: Sequence[Message], results: dict[int, Result]) -> Flow[None]:
+    """Send those of ``messages`` that have no result yet, and give each its own, also if this is interrupted."""
+    for index in without(results, messages):
+        problem = _problem(provider, messages[index])
+        if problem is not None:
+            results[index] = Result(index=index, message=messages[index], error=problem)
+    pending = without(results, messages)
+    todo = [pending] if pending else []
+    while todo:
+        rows = todo.pop()
+        try:
+            answers = yield from _attempt_rows(provider, messages, rows)
+        except Interrupted as interrupted:
+            for index, known_of in zip(rows, interrupted.results, strict=False):  # none, or one for each of these rows
+                results[index] = replace(known_of, index=index, message=messages[index])
+            for index in without(results, messages):
+                known = interrupted.error if index in rows else cancelled(left=False)
+                error = own(known, provider, messages[index])
+                results[index] = Result(index=index, message=messages[index], error=error)
+            raise
+        if answers is None:
+            half = len(rows) // 2
+            todo += [rows[half:], rows[:half]]
+        else:
+            results.update(zip(rows, answers, strict=True))
+
+
+def _attempt_one(provider: SmsProvider, message: Message) -> Flow[Result]:
+    try:
+        return Result(index=0, message=message, sent=(yield from attempt(provider, message)))
+    except (SendError, UnsupportedError) as error:
+        return Result(index=0, message=message, error=error)
+
+
+def _batches(provider: SmsProvider, messages: Sequence[Message]) -> list[list[int]]:
+    """The places of ``messages``, as they may share a batch."""
+    if Capability.BATCH not in provider.capabilities:
+        return [[row] for row in range(len(messages))]
+    groups: dict[Hashable, list[int]] = {}
+    for row, message in enumerate(messages):
+        try:
+            key = provider.batch_key(message)
+        except Exception:  # noqa: BLE001  # sent alone, the same fault gets its own, classified error
+            key = object()
+        groups.setdefault(key, []).append(row)
+    size = provider.batch_size
+    return [rows[start : start + size] for rows in groups.values() for start in range(0, len(rows), size)]
+
+
+def _placed(rows: Sequence[int], answers: Sequence[Result]) -> dict[int, Result]:
+    return {row: replace(answer, index=row) for row, answer in zip(rows, answers, strict=True)}
+
+
+def _attempt_rows(provider: SmsProvider, messages: Sequence[Message], rows: Sequence[int]) -> Flow[list[Result] | None]:
+    """Send ``rows`` of ``messages`` once; one Result each, or None if they were refused for the fault of one among them."""
+    batch = [messages[row] for row in rows]
+    try:
+        if len(batch) == 1:
+            sent = yield from attempt(provider, batch[0])
+            return [Result(index=rows[0], message=batch[0], sent=sent)]
+        answers: list[Any] = yield from _guard(provider, lambda: provider.send_batch(batch), batch, list)
+    except (SendError, UnsupportedError) as error:
+        if len(batch) > 1 and isinstance(error, RefusedError) and error.fault == "message":
+            return None
+        return [
+            Result(index=row, message=one, error=own(error, provider, one))
+            for row, one in zip(rows, batch, strict=True)
+        ]
+    return _one_each(provider, batch, rows, answers)
+
+
+def _attempt(
+    provider: SmsProvider, message: Message, operation: Callable[[Message], Flow[T]], kind: type[T]
+) -> Flow[T]:
+    problem = _problem(provider, message, verification=kind is Verification)
+    if problem is not None:
+        raise problem
+    return (yield from _guard(provider, lambda: operation(message), [message], kind))
+
+
+def _problem(provider: SmsProvider, message: Message, *, verification: bool = False) -> Failure | None:
+    """What is wrong with ``message`` before anybody is asked."""
+    error: Failure
+    if not message.text and not verification:
+        return own(ContentError("the text is empty", reason="empty"), provider, message)
+    try:
+        dlt = message.dlt or _NO_DLT
+        f"{message.text}{message.sender}{message.reference}{dlt.entity_id}{dlt.template_id}".encode()
+        provider.check(message, verification=verification)
+        if message.valid_until is not None and message.valid_until <= utc_now():
+            raise RefusedError("the text is of no use any more", reason="expired")
+    except UnicodeEncodeError:
+        error = ContentError("the text has half a character (a lone surrogate) in it", reason="not-unicode")
+    except (UnsupportedError, RefusedError) as refusal:
+        error = refusal
+    except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
+        error = _unexplained(_Trail(), bug)
+    else:
+        return None
+    return own(error, provider, message)
+
+
+class _Trail:
+    """What has left so far: whether anything was asked, and of what sends, how much was answered, and whether all was."""
+
+    __slots__ = ("answered", "asked", "unanswered")
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.answered = 0
+        self.unanswered = False
+
+    @property
+    def left(self) -> bool:
+        return self.unanswered or self.answered > 0
+
+
+def _drive(start: Callable[[], Flow[T]], trail: _Trail | None = None) -> Flow[T]:
+    """Pass a flow's steps on to whoever drives us, keeping track of those that send."""
+    trail = trail or _Trail()
+    flow = start()
+    if not isinstance(flow, Generator):
+        raise ProviderBugError(
+            detail="the provider's method is not a flow; a method without steps needs 'yield from ()'"
+        )
+    try:
+        step = next(flow)
+        while True:
+            sends = getattr(step, "sends", False)
+            if sends and trail.unanswered:
+                raise NoAnswer("the provider plugin wanted to send again after a request without an answer")
+            trail.asked = True
+            try:
+                answer = yield step
+            except GeneratorExit:
+                raise
+            except BaseException as error:  # noqa: BLE001  # it belongs to the flow, which may know what to do
+                if sends and not isinstance(error, NotConnected):
+                    trail.unanswered = True
+                step = flow.throw(error)
+            else:
+                trail.answered += sends
+                step = flow.send(answer)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+    finally:
+        flow.close()
+
+
+def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]) -> Flow[T]:
+    """Drive a flow that sends, and turn whatever goes wrong into one of the outcomes."""
+    trail = _Trail()
+    error: Failure
+    try:
+        value = yield from _drive(start, trail)
+        if isinstance(value, kind) and (isinstance(value, list) or _is_of(value, messages[0])):
+            return value
+        del value  # it may be anything, and this frame will be part of a traceback
+        error = _unexplained(trail, TypeError())
+    except GeneratorExit:
+        raise
+    except UnsupportedError as unsupported:
+        error = _unexplained(trail, unsupported) if trail.left else unsupported
+    except SendError as explained:
+        error = _settle(trail, explained, batch=len(messages) > 1)
+    except TransportError as transport:
+        words = str(transport)
+        error = UncertainError(detail=words) if trail.left else UnavailableError(detail=words)
+    except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
+        error = _unexplained(trail, bug)
+    except BaseException as stop:  # noqa: BLE001  # cancelled, interrupted from the keyboard, shutting down
+        if isinstance(stop, Interrupted):  # from an attempt inside this one, which knows more
+            error, cause, results = stop.error, stop.cause, stop.results
+        else:
+            error, cause, results = cancelled(left=trail.left), stop, ()
+        raise Interrupted(own(error, provider, messages[0]), _bare(cause), results) from None
+    error = own(error, provider, messages[0])
+    for other in messages[1:]:
+        _scrub(error, _private(other))
+    raise error
+
+
+def cancelled(*, left: bool) -> SendError:
+    if left:
+        return UncertainError("cancelled while it was being sent", reason="cancelled", fault="local")
+    return RefusedError("cancelled before it was sent", reason="cancelled", fault="local")
+
+
+def _settle(trail: _Trail, error: SendError, *, batch: bool) -> SendError:
+    """The vendor explained, or the provider did; only what left decides whether that can be certain."""
+    if error._settled:  # noqa: SLF001  # by an attempt inside this one
+        return error
+    if batch and trail.answered > 1:
+        return _as(UncertainError, error)  # what refused one part of a batch says nothing of the parts before
+    if isinstance(error, UncertainError) and trail.asked and not trail.left:
+        return _as(UnavailableError, error)  # the answer to a request before the one that sends
+    if isinstance(error, RefusedError | UncertainError):
+        return error
+    return _as(UncertainError if trail.left else RefusedError, error)
+
+
+def _as(kind: type[SendError], error: SendError) -> SendError:
+    return kind(
+        code=error.code,
+        reason=error.reason,
+        detail=error.detail,
+        retry_after=error.retry_after,
+        attempts=error.attempts,
+    )
+
+
+def _unexplained(trail: _Trail, cause: Exception) -> SendError:
+    if not trail.left:
+        return _with_trace(ProviderBugError(detail=_safe_name(cause)), cause)
+    return _with_trace(
+        UncertainError(detail=f"the provider plugin could not read the answer ({_safe_name(cause)})"), cause
+    )
+
+
+def _safe_name(cause: Exception) -> str:
+    """Our own errors are safe to quote; others may hold what they choked on."""
+    return str(cause) if isinstance(cause, SmsBridgeError) else type(cause).__name__
+
+
+E_ = TypeVar("E_", bound=BaseException)
+
+
+class _Note(str):
+    """A note of ours. Others, added by a plugin or a library, may hold anything."""
+
+    __slots__ = ()
+
+
+def _with_trace(error: E_, cause: Exception) -> E_:
+    """Keep where ``cause`` came from, as lines of code without values; its text and its frames may hold secrets."""
+    for line in traceback.format_tb(cause.__traceback__):
+        error.add_note(_Note(line.rstrip()))
+    error.add_note(_Note(type(cause).__name__))
+    return error
+
+
+F_ = TypeVar("F_", SendError, UnsupportedError, QueryError, Failure, QueryError | UnsupportedError)
+
+
+def own(error: F_, provider: SmsProvider, message: Message | None) -> F_:
+    """A copy of ``error`` for ``message`` alone, with nothing private in it.
+
+    Being a copy it has no frames and no causes: those hold the request with its token and text.
+    """
+    copied = copy.copy(error)
+    copied.__notes__ = [note for note in getattr(error, "__notes__", []) if isinstance(note, _Note)]
+    copied.account = error.account or provider.account
+    copied.provider = error.provider or provider.name
+    copied._settled = True  # noqa: SLF001
+    private = provider.secrets()
+    if message is not None:
+        copied.reference = message.reference
+        private += _private(message)
+    _scrub(copied, private)
+    return copied
+
+
+def _bare(error: E_) -> E_:
+    """``error`` without the frames and causes below: they hold the request with its token and text."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
+def _private(message: Message) -> list[str]:
+    return [message.text, message.to, message.to.lstrip("+"), message.to[-_NATIONAL_DIGITS:]]
+
+
+def _forms(word: str) -> Iterator[str]:
+    """``word`` as it stands, and as JSON, URLs and JSON in URLs hold it."""
+    for form in (word, json.dumps(word)[1:-1], json.dumps(word, ensure_ascii=False)[1:-1]):
+        data = form.encode("utf-8", "replace")
+        yield from (form, quote(data), quote_plus(data))
+
+
+def _scrub(error: SmsBridgeError, private: Sequence[str]) -> None:
+    """Vendors quote what they were sent: keep texts, numbers and secrets out of the error's words."""
+    forms = {form for word in private if len(word) >= SHORTEST_SECRET for form in _forms(word)}
+
+    def clean(words: str) -> str:
+        for form in sorted(forms, key=len, reverse=True):
+            words = words.replace(form, "***")
+        return words
+
+    for name in ("code", "reason"):
+        if value := getattr(error, name, None):
+            setattr(error, name, clean(str(value)))
+    if error.args and error.args[0] != getattr(error, "summary", None):
+        error.args = (mask_numbers(clean(str(error.args[0]))), *error.args[1:])
+    if detail := getattr(error, "detail", None):
+        detail = mask_numbers(" ".join(clean(str(detail)).split()))
+        error.detail = detail if len(detail) <= _LONGEST_DETAIL else f"{detail[:_LONGEST_DETAIL]}…"  # type: ignore[attr-defined]
+
+
+def _is_of(sent: Any, message: Message) -> bool:
+    """Whether ``sent`` has an id and does not say that it is of another message."""
+    return isinstance(sent.id, str) and sent.id != "" and sent.reference in ("", message.reference)
+
+
+def _one_each(
+    provider: SmsProvider, batch: Sequence[Message], rows: Sequence[int], answers: Sequence[Any]
+) -> list[Result]:
+    """The answer of each message, under its row; a missing, doubled or senseless one is uncertain."""
+    given: dict[int, list[Result]] = {}
+    for answer in answers:
+        if isinstance(answer, Result) and isinstance(answer.index, int):
+            given.setdefault(answer.index, []).append(answer)
+    results = []
+    for place, (row, message) in enumerate(zip(rows, batch, strict=True)):
+        error: Failure
+        match given.get(place):
+            case [Result(sent=SentMessage() as sent, error=None)] if _is_of(sent, message):
+                results.append(Result(index=row, message=message, sent=sent))
+                continue
+            case [Result(sent=None, error=RefusedError() | UncertainError() | UnsupportedError() as known)]:
+                error = known
+            case [Result(sent=None, error=SendError() as vague)]:
+                error = _as(UncertainError, vague)
+            case None:
+                error = UncertainError(detail="the answer has no row for this message")
+            case _:
+                error = UncertainError(detail="the answer is ambiguous")
+        results.append(Result(index=row, message=message, error=own(error, provider, message)))
+    return results

@@ -1,0 +1,291 @@
+"""Failover: the first account that can, of several."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, Self, TypeVar, cast
+
+from pydantic import Field, PrivateAttr, field_validator
+
+from smsbridge import environment
+from smsbridge.attempts import Failure, Interrupted, attempt_all, own, query
+from smsbridge.errors import (
+    ConfigurationError,
+    QueryError,
+    RefusedError,
+    SendError,
+    SignatureError,
+    UnavailableError,
+    UncertainError,
+    UnsupportedError,
+)
+from smsbridge.hookspecs import hookimpl
+from smsbridge.http import Flow, HttpRequest
+from smsbridge.messages import (
+    Balance,
+    DeliveryReport,
+    Message,
+    Purpose,
+    Result,
+    SentMessage,
+    Verification,
+    VerificationCheck,
+)
+from smsbridge.provider import Capability, Resolve, SmsProvider
+
+from .breaker import Breaker
+from .outcomes import Tries, conclude_all, elsewhere
+from .policy import inner_of
+from .records import record
+from .retry import Send, attempt_verifications, sent_of
+
+T = TypeVar("T")
+
+
+class FailoverPolicy(SmsProvider):
+    """Sends through the first of ``accounts`` that takes the text.
+
+    The next one is tried only after a refusal for a fault of the account or its provider, or where the account cannot express
+    what is asked: never after a fault of the message or an opt-out, and never after an attempt that may have been sent, unless
+    the text's purpose is among ``duplicates``. An account whose provider is at fault ``faults`` times in a row is left alone for
+    ``pause`` seconds, then probed by one text. What is asked about a text later goes to the account that took it.
+    """
+
+    name = "failover"
+    records_attempts = True
+
+    accounts: tuple[SmsProvider, ...] = Field(description="Accounts to send through, in order of preference.")
+    duplicates: frozenset[Purpose] = Field(
+        default=frozenset(), description="Purposes of which a text is better sent twice than never, such as otp."
+    )
+    faults: int = Field(default=5, ge=1, description="Faults of a provider in a row until its account is left alone.")
+    pause: float = Field(default=30, gt=0, description="For how many seconds it is left alone.")
+
+    _breakers: dict[str, Breaker] = PrivateAttr(default_factory=dict)
+    _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
+
+    @field_validator("accounts")
+    @classmethod
+    def _distinct(cls, accounts: tuple[SmsProvider, ...]) -> tuple[SmsProvider, ...]:
+        names = [one.account for one in accounts]
+        if not names or len(set(names)) < len(names):
+            raise ValueError("give one account at least, and each under a name of its own")
+        return accounts
+
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        self._breakers.update({one.account: Breaker(self.faults, self.pause) for one in self.accounts})
+
+    @classmethod
+    def from_env(cls, account: str | None = None, resolve: Resolve | None = None) -> Self:
+        name = account or cls.name
+        accounts = tuple(inner_of(name, "accounts", resolve))
+        return environment.load(
+            cls, name, exclude=["account"], accounts=accounts, **({"account": account} if account else {})
+        )
+
+    # --- what it can do, as far as its accounts can -----------------------------------------------------------------------
+
+    @property
+    def inside(self) -> tuple[SmsProvider, ...]:
+        return self.accounts
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        found = frozenset[Capability]().union(*(one.capabilities for one in self.accounts))
+        return found if Capability.BATCH in self.accounts[0].capabilities else found - {Capability.BATCH}
+
+    @property
+    def supports(self) -> frozenset[str]:  # type: ignore[override]  # a constant of most providers
+        return frozenset[str]().union(*(one.supports for one in self.accounts))
+
+    @property
+    def verification_supports(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset[str]().union(*(one.verification_supports for one in self.accounts))
+
+    @property
+    def batch_size(self) -> int:  # type: ignore[override]
+        return self.accounts[0].batch_size
+
+    @property
+    def absence_proven_after(self) -> timedelta | None:  # type: ignore[override]
+        """Only if every account that may have been tried proves it."""
+        proofs = [one.absence_proven_after for one in self.accounts]
+        known = [proof for proof in proofs if proof is not None]
+        return max(known) if len(known) == len(proofs) else None
+
+    def batch_key(self, message: Message) -> Any:
+        return self.accounts[0].batch_key(message)
+
+    def check(self, message: Message, *, verification: bool = False) -> None:
+        """Nothing by itself: each attempt inside checks for its own account."""
+
+    # --- sending ----------------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> Flow[SentMessage]:
+        (result,) = yield from self._try_each([message], self.accounts, attempt_all)
+        return sent_of(result)
+
+    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
+        return self._try_each(messages, self.accounts, attempt_all)
+
+    def start_verification(self, message: Message) -> Flow[Verification]:
+        able = [one for one in self.accounts if Capability.VERIFICATION in one.capabilities]
+        if not able:
+            raise self.unsupported("one-time codes")
+        (result,) = yield from self._try_each([message], able, attempt_verifications)
+        return cast("Verification", sent_of(result))
+
+    def _try_each(self, messages: Sequence[Message], accounts: Sequence[SmsProvider], send: Send) -> Flow[list[Result]]:
+        tries = Tries(messages)
+        todo = list(range(len(messages)))
+        for one, following in zip(accounts, [*accounts[1:], None], strict=True):
+            breaker = self._breakers[one.account]
+            begun = self._clock()
+            wait = breaker.admit(begun)
+            if wait is not None:
+                for row in todo:
+                    tries.histories[row].append(_left_alone(one, messages[row], wait))
+                continue
+            try:
+                answers = yield from send(one, [messages[row] for row in todo])
+            except Interrupted as stop:
+                breaker.dropped()
+                raise tries.interrupted(stop, todo) from None
+            except BaseException:
+                breaker.dropped()
+                raise
+            now = self._clock()
+            self._judge(breaker, answers, now)
+            going_on = []
+            for row, answer in zip(todo, answers, strict=True):
+                goes_on = answer.error is not None and self._goes_on(answer.error, messages[row])
+                self._record(one, accounts, answer, now - begun, following if goes_on else None)
+                if goes_on:
+                    going_on.append(row)
+            tries.note(todo, answers)
+            tries.give_up(row for row in todo if row not in going_on)
+            todo = going_on
+            if not todo:
+                break
+        for row in todo:
+            tries.fail(row, conclude_all(tries.histories[row], self, messages[row]))
+        return tries.in_order()
+
+    def _goes_on(self, error: Failure, message: Message) -> bool:
+        """Whether the next account is tried after ``error``."""
+        if isinstance(error, UncertainError):
+            return message.purpose in self.duplicates and error.reason != "cancelled"
+        return elsewhere(error)
+
+    def _judge(self, breaker: Breaker, answers: Sequence[Result], now: float) -> None:
+        """Only the provider's own faults count, and one request counts once."""
+        faults = [
+            isinstance(one.error, SendError) and one.error.fault == "provider"
+            for one in answers
+            if not isinstance(one.error, UnsupportedError)
+            and not (isinstance(one.error, RefusedError) and one.error.fault == "local")
+        ]
+        if not faults:
+            breaker.dropped()
+        elif all(faults):
+            breaker.failed(now)
+        else:
+            breaker.worked()
+
+    def _record(
+        self,
+        one: SmsProvider,
+        accounts: Sequence[SmsProvider],
+        answer: Result,
+        seconds: float,
+        following: SmsProvider | None,
+    ) -> None:
+        if not one.records_attempts:
+            decision = "done" if answer.error is None else f"next: {following.account}" if following else "given up"
+            names = [candidate.account for candidate in accounts]
+            record(answer, account=one.account, candidates=names, decision=decision, seconds=seconds)
+
+    # --- afterwards: to the account that took the text --------------------------------------------------------------------
+
+    def status(self, sent: SentMessage) -> Flow[DeliveryReport]:
+        return self._holder(sent.account).status(sent)
+
+    def lookup(self, reference: str) -> Flow[SentMessage | None]:
+        """The first find; a question that failed counts only where nothing is found."""
+        able = [one for one in self.accounts if Capability.LOOKUP in one.capabilities]
+        if not able:
+            raise self.unsupported("looking a text up by its reference")
+        problem: QueryError | None = None
+        for one in able:
+            try:
+                found = yield from query(one, _lookup(one, reference))
+            except QueryError as error:
+                problem = problem or error
+                continue
+            if found is not None:
+                return found
+        if problem is not None:
+            raise problem
+        return None
+
+    def balance(self) -> Flow[list[Balance]]:
+        """What is left on each account that says; the service is named after its account."""
+        able = [one for one in self.accounts if Capability.BALANCE in one.capabilities]
+        if not able:
+            raise self.unsupported("asking for the balance")
+        found = []
+        for one in able:
+            balances = yield from query(one, one.balance)
+            found += [
+                Balance(service=f"{one.account}: {left.service}", amount=left.amount, unit=left.unit, raw=left.raw)
+                for left in balances
+            ]
+        return found
+
+    def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
+        return self._holder(verification.account).check_verification(verification, code)
+
+    def cancel_verification(self, verification: Verification) -> Flow[None]:
+        return self._holder(verification.account).cancel_verification(verification)
+
+    def receiver(self, webhook: HttpRequest) -> SmsProvider:
+        for one in self.accounts:
+            if Capability.WEBHOOKS not in one.capabilities:
+                continue
+            try:
+                receiver = one.receiver(webhook)
+                receiver.verify(webhook)
+            except Exception:  # noqa: BLE001, S112  # whatever is wrong with it, it is not proven to be from this one
+                continue
+            return receiver
+        raise SignatureError("the webhook is not proven to come from any of the accounts")
+
+    def verify(self, webhook: HttpRequest) -> None:
+        self.receiver(webhook)
+
+    def parse(self, webhook: HttpRequest) -> Any:
+        return self.receiver(webhook).parse(webhook)
+
+    def _holder(self, account: str) -> SmsProvider:
+        for one in self.accounts:
+            if account in one.account_names:
+                return one
+        names = ", ".join(one.account for one in self.accounts)
+        raise ConfigurationError(f"account {self.account!r} holds several: say which one took the text ({names})")
+
+
+def _lookup(one: SmsProvider, reference: str) -> Callable[[], Flow[SentMessage | None]]:
+    return lambda: one.lookup(reference)
+
+
+def _left_alone(one: SmsProvider, message: Message, wait: float) -> Failure:
+    words = "the account is left alone after several faults of its provider"
+    return own(UnavailableError(words, reason="circuit-open", retry_after=wait), one, message)
+
+
+@hookimpl
+def smsbridge_providers() -> list[type[SmsProvider]]:
+    return [FailoverPolicy]

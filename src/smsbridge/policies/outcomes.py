@@ -1,0 +1,115 @@
+"""What several attempts at one text amount to. No I/O."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+
+from smsbridge.attempts import Failure, Interrupted, cancelled, own
+from smsbridge.errors import Fault, ProviderBugError, RefusedError, SendError, UncertainError, UnsupportedError
+from smsbridge.messages import Message, Result, SentMessage
+from smsbridge.provider import SmsProvider
+
+History = list[Failure]
+"""The errors of the attempts at one text so far, without those uncertain ones that were proven to be refused."""
+
+
+def elsewhere(error: Failure) -> bool:
+    """Whether another account may do better, and nothing was sent: faults of the account or the provider, bugs included."""
+    if isinstance(error, UnsupportedError):
+        return True
+    return isinstance(error, RefusedError) and (
+        error.fault in ("account", "provider") or isinstance(error, ProviderBugError)
+    )
+
+
+def conclude(history: Sequence[Failure]) -> Failure:
+    """The error of a text after several attempts: the last one, or one that may have been sent; it carries them all."""
+    uncertain = [one for one in history if isinstance(one, UncertainError)]
+    error = copy.copy((uncertain or history)[-1])
+    if len(history) > 1:
+        error.attempts = _flat(history)
+    return error
+
+
+def conclude_all(history: Sequence[Failure], provider: SmsProvider, message: Message) -> Failure:
+    """The same after several accounts of ``provider``: if they failed for different reasons, no single one speaks for all."""
+    if len(history) == 1 or not all(map(elsewhere, history)):
+        return conclude(history)
+    waits = [one.retry_after for one in history if isinstance(one, SendError) and one.retry_after is not None]
+    error = conclude(history)
+    if not all(type(one) is type(history[0]) for one in history):
+        words = "; ".join(str(one) for one in history)
+        passing = any(isinstance(one, SendError) and one.fault == "provider" for one in history)
+        fault: Fault = "provider" if passing else "account"
+        error = RefusedError("no account could send the message", detail=words, fault=fault, attempts=_flat(history))
+        error = own(error, provider, message)
+    if isinstance(error, SendError):
+        error.retry_after = min(waits, default=None)
+    return error
+
+
+def _flat(history: Sequence[Failure]) -> tuple[Failure, ...]:
+    """Each attempt, also those that an error inside was made of."""
+    return tuple(one for error in history for one in (error.attempts or (error,)))
+
+
+class Tries:
+    """What is known of some messages while a policy tries to send them: the ``results``, and what was tried before."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self.messages = messages
+        self.results: dict[int, Result] = {}
+        self.histories: list[History] = [[] for _ in messages]
+
+    def note(self, rows: Sequence[int], answers: Sequence[Result]) -> bool:
+        """Take in what an attempt brought for the messages at ``rows``; whether some failed."""
+        failed = False
+        for row, answer in zip(rows, answers, strict=True):
+            if answer.error is None:
+                self.accept(row, answer.sent)
+            else:
+                self.histories[row].append(answer.error)
+                failed = True
+        return failed
+
+    def give_up(self, rows: Iterable[int]) -> None:
+        """No more is tried for those of ``rows`` that were not accepted."""
+        for row in rows:
+            if row not in self.results:
+                self.fail(row, conclude(self.histories[row]))
+
+    def accept(self, row: int, sent: SentMessage | None) -> None:
+        """Somebody has taken the message at ``row``."""
+        self.results[row] = Result(index=row, message=self.messages[row], sent=sent)
+
+    def fail(self, row: int, error: Failure) -> None:
+        """No more is tried for the message at ``row``."""
+        self.results[row] = Result(index=row, message=self.messages[row], error=error)
+
+    def in_order(self) -> list[Result]:
+        """One Result per message; all of them are known now."""
+        return [self.results[row] for row in range(len(self.messages))]
+
+    def interrupted(self, stop: BaseException, flying: Sequence[int] = ()) -> Interrupted:
+        """``stop`` as it has to be raised on: what is known of each message, of which those at ``flying`` were on their way."""
+        cause = stop.cause if isinstance(stop, Interrupted) else stop
+        last: SendError = stop.error if isinstance(stop, Interrupted) else cancelled(left=False)
+        known = stop.results if isinstance(stop, Interrupted) else ()
+        for place, row in enumerate(flying):
+            one = known[place] if place < len(known) else None
+            if one is not None and one.error is None:
+                self.accept(row, one.sent)
+            else:
+                self._stop(row, one.error if one is not None and one.error is not None else last)
+        for row in range(len(self.messages)):
+            if row not in self.results:
+                self._stop(row, cancelled(left=False))
+        only = self.results[0].error if len(self.messages) == 1 else None
+        return Interrupted(only if isinstance(only, SendError) else last, cause, self.in_order())
+
+    def _stop(self, row: int, error: Failure) -> None:
+        """Cancelled; but an attempt before may have sent the text, and then that decides."""
+        before = self.histories[row]
+        uncertain = any(isinstance(one, UncertainError) for one in before)
+        self.fail(row, conclude([*before, error]) if uncertain else error)

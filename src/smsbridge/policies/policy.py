@@ -1,0 +1,70 @@
+"""Policy, the base of the policies that hold one provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import model_validator
+
+from smsbridge import environment
+from smsbridge.errors import ConfigurationError
+from smsbridge.messages import Message
+from smsbridge.provider import Resolve, SmsProvider, Wrapper
+
+
+class Named:
+    """A policy's own name on its class, where plugins look; on an instance, the name of the provider inside.
+
+    What is said of a text should name who carries it, not the policies on the way there.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, policy: Wrapper | None, owner: type) -> str:
+        return self._name if policy is None else policy.inner.name
+
+
+class Policy(Wrapper):
+    """A policy around one provider; it has that provider's name and account, unless it is an account of its own.
+
+    ``SMSBRIDGE_<ACCOUNT>_INNER`` names the account inside.
+    """
+
+    records_attempts: ClassVar[Any]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_account(cls, data: Any) -> Any:
+        inner = data.get("inner") if isinstance(data, Mapping) else None
+        if not isinstance(inner, SmsProvider):
+            return data
+        return {**data, "account": data.get("account") or inner.account}
+
+    @classmethod
+    def from_env(cls, account: str | None = None, resolve: Resolve | None = None) -> Self:
+        name = account or cls.name
+        return cls.around(inner_of(name, "inner", resolve)[0], name, **({"account": account} if account else {}))
+
+    @classmethod
+    def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> Self:
+        """Put the policy around ``inner``, with the settings that the environment has for the first of ``accounts``."""
+        return environment.load(cls, *accounts, exclude=["account"], inner=inner, **given)
+
+    def check(self, message: Message, *, verification: bool = False) -> None:
+        """Nothing by itself: the attempt inside checks, and for that attempt alone."""
+
+
+def inner_of(account: str, setting: str, resolve: Resolve | None) -> list[SmsProvider]:
+    """The providers of the accounts that a setting of ``account`` names, separated by commas."""
+    variable = environment.variable(account, setting)
+    found = environment.read(account, [setting]).get(setting)
+    names = [name.strip() for name in found.value.split(",") if name.strip()] if found else []
+    if not names:
+        raise ConfigurationError(f"{variable} is missing: it names the account to send through")
+    if len(set(names)) < len(names):
+        raise ConfigurationError(f"{variable} names an account twice")
+    if resolve is None:
+        raise ConfigurationError(f"{variable} names accounts, which only Plugins.account can look up")
+    return [resolve(name) for name in names]

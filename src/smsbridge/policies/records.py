@@ -1,0 +1,51 @@
+"""One structured log record per attempt, without text, token or full number."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from smsbridge.errors import RefusedError, UncertainError, UnsupportedError
+from smsbridge.messages import Result
+from smsbridge.phone import mask_numbers
+
+log = logging.getLogger("smsbridge.attempts")
+"""INFO for each attempt, WARNING where a text may have been sent. The fields are in ``record.attempt``, a dict."""
+
+
+def record(result: Result, *, account: str, candidates: Sequence[str], decision: str, seconds: float) -> None:
+    """Log what became of one attempt.
+
+    ``candidates`` are the accounts that the policy had to choose from, ``decision`` what it does next, and ``seconds`` how long
+    the attempt took.
+    """
+    error = result.error
+    level = logging.WARNING if isinstance(error, UncertainError) else logging.INFO
+    if not log.isEnabledFor(level):
+        return
+    words = ((UncertainError, "uncertain"), (RefusedError, "refused"), (UnsupportedError, "unsupported"))
+    outcome = next((word for kind, word in words if isinstance(error, kind)), "accepted")
+    fields = {
+        "account": account,
+        "candidates": list(candidates),
+        "reference": mask_numbers(result.message.reference or ""),
+        "purpose": result.message.purpose.value,
+        "outcome": outcome,
+        "error": type(error).__name__ if error is not None else None,
+        "code": getattr(error, "code", None),
+        "reason": getattr(error, "reason", None),
+        "decision": decision,
+        "seconds": round(seconds, 6),
+    }
+    marks = " ".join(str(fields[name]) for name in ("error", "code", "reason") if fields[name])
+    log.log(
+        level,
+        "attempt at %s through %s: %s%s in %.3f s; %s",
+        fields["reference"],
+        account,
+        outcome,
+        f" ({marks})" if marks else "",
+        seconds,
+        decision,
+        extra={"attempt": fields},
+    )

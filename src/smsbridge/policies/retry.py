@@ -1,0 +1,229 @@
+"""Retry: again what is certainly not sent, and look up what may have been."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, ClassVar, cast
+
+from pydantic import Field, PrivateAttr
+
+from smsbridge.attempts import Failure, Interrupted, attempt, attempt_all, attempt_verification, query, utc_now
+from smsbridge.errors import (
+    QueryError,
+    RateLimitedError,
+    RefusedError,
+    SendError,
+    UnavailableError,
+    UncertainError,
+    UnsupportedError,
+)
+from smsbridge.hookspecs import hookimpl
+from smsbridge.http import Flow, Wait
+from smsbridge.messages import Message, Purpose, Result, SentMessage, Verification
+from smsbridge.provider import Capability, SmsProvider
+
+from .outcomes import Tries
+from .policy import Named, Policy
+from .records import record
+
+Send = Callable[[SmsProvider, Sequence[Message]], Flow[list[Result]]]
+"""Sends messages through a provider, one Result each, in order; raises Interrupted alone."""
+
+
+class RetryPolicy(Policy):
+    """Tries again what is certainly not sent, for a reason that may pass: no connection, too many requests, the vendor's own fault.
+
+    The waits double from ``first_wait`` to ``longest_wait`` seconds, with full jitter, and are no shorter than the vendor asks
+    for; ``attempts`` and ``seconds`` bound them. A text that may have been sent is looked up by its reference where the provider
+    can do that, ``lookups`` times. A find settles it as accepted. No find proves nothing, unless the provider declares
+    ``absence_proven_after``. It is sent again only if its purpose is among ``duplicates``: where twice is better than never.
+    """
+
+    name: ClassVar[Any] = Named("retry")
+    records_attempts = True
+
+    attempts: int = Field(default=3, ge=1, le=100, description="Attempts at one text at most.")
+    seconds: float = Field(default=15, ge=0, description="No new attempt later than this after the first one began.")
+    first_wait: float = Field(
+        default=0.5, ge=0, description="Seconds before the second attempt; then twice as long each."
+    )
+    longest_wait: float = Field(default=8, ge=0, description="Seconds between two attempts at most.")
+    lookups: int = Field(default=2, ge=0, le=20, description="How often a text that may have been sent is looked up.")
+    duplicates: frozenset[Purpose] = Field(
+        default=frozenset(), description="Purposes of which a text is better sent twice than never, such as otp."
+    )
+
+    _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
+    _jitter: Callable[[float], float] = PrivateAttr(default=lambda longest: random.uniform(0, longest))  # noqa: S311  # no secret
+
+    def send(self, message: Message) -> Flow[SentMessage]:
+        begun = self._clock()
+        try:
+            sent = yield from attempt(self.inner, message)
+        except Interrupted:
+            raise
+        except (SendError, UnsupportedError) as error:
+            first = Result(index=0, message=message, error=error)
+        else:
+            if not self.inner.records_attempts:
+                self._record(Result(index=0, message=message, sent=sent), self._clock() - begun, "done")
+            return sent
+        return sent_of(*(yield from self._persist([message], attempt_all, begun, [first])))
+
+    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
+        return self._persist(messages, attempt_all, self._clock())
+
+    def start_verification(self, message: Message) -> Flow[Verification]:
+        results = yield from self._persist([message], attempt_verifications, self._clock())
+        return cast("Verification", sent_of(*results))
+
+    # --- inside -----------------------------------------------------------------------------------------------------------
+
+    def _persist(
+        self, messages: Sequence[Message], send: Send, begun: float, answers: Sequence[Result] | None = None
+    ) -> Flow[list[Result]]:
+        """Send ``messages`` as often as it takes; ``answers`` are those of a first attempt, if it was made already."""
+        tries = Tries(messages)
+        todo = list(range(len(messages)))
+        started = begun
+        for attempts in range(1, self.attempts + 1):
+            if answers is None:
+                started = self._clock()
+                try:
+                    answers = yield from send(self.inner, [messages[row] for row in todo])
+                except Interrupted as stop:
+                    raise tries.interrupted(stop, todo) from None
+            seconds = self._clock() - started
+            try:
+                if (
+                    tries.note(todo, answers) and send is not attempt_verifications
+                ):  # no vendor finds a code by reference
+                    yield from self._look_up(tries, todo)
+                waits = self._waits(tries, todo, attempts, begun)
+                longest = max(waits.values(), default=0.0)
+                for row, answer in zip(todo, answers, strict=True):
+                    self._record(answer, seconds, _decision(answer, row in tries.results, row in waits, longest))
+                if longest:
+                    yield from Wait(longest)
+            except (Exception, GeneratorExit):
+                raise
+            except BaseException as stop:  # noqa: BLE001  # cancelled while nothing was on its way
+                raise tries.interrupted(stop) from None
+            tries.give_up(row for row in todo if row not in waits)
+            todo, answers = list(waits), None
+            if not todo:
+                break
+        return tries.in_order()
+
+    def _waits(self, tries: Tries, todo: Sequence[int], attempts: int, begun: float) -> dict[int, float]:
+        """Which of ``todo`` to try again after so many attempts, and how many seconds each wants to wait."""
+        if attempts >= self.attempts:
+            return {}
+        jitter = self._jitter(min(self.longest_wait, self.first_wait * 2.0 ** (attempts - 1)))
+        spent = self._clock() - begun
+        waits = {}
+        for row in todo:
+            if row in tries.results or not self._worth_it(tries.histories[row][-1], tries.messages[row]):
+                continue
+            wait = max(jitter, getattr(tries.histories[row][-1], "retry_after", None) or 0.0)
+            until = tries.messages[row].valid_until
+            in_time = until is None or utc_now() + timedelta(seconds=wait) < until
+            if spent + wait <= self.seconds and in_time:
+                waits[row] = wait
+        return waits
+
+    def _worth_it(self, error: Failure, message: Message) -> bool:
+        if isinstance(error, UncertainError):
+            return message.purpose in self.duplicates
+        if not isinstance(error, RefusedError):
+            return False
+        return isinstance(error, RateLimitedError | UnavailableError) or error.fault == "provider"
+
+    def _look_up(self, tries: Tries, todo: Sequence[int]) -> Flow[None]:
+        """Settle what can be settled of the texts that may have been sent."""
+        lost = [
+            row for row in todo if row not in tries.results and isinstance(tries.histories[row][-1], UncertainError)
+        ]
+        if not lost or Capability.LOOKUP not in self.inner.capabilities:
+            return
+        since = self._clock()
+        proof = self.inner.absence_proven_after
+        for wait in self._pauses(proof):
+            yield from Wait(wait)
+            proven = proof is not None and self._clock() - since >= proof.total_seconds()
+            for row in list(lost):
+                found, absent = yield from self._ask_for(tries.messages[row])
+                if found is not None:
+                    tries.accept(row, found)
+                    lost.remove(row)
+                elif absent and proven:
+                    tries.histories[row][-1] = _not_sent(tries.histories[row][-1])
+                    lost.remove(row)
+            if not lost:
+                return
+
+    def _pauses(self, proof: timedelta | None) -> list[float]:
+        """The seconds before each look-up; the last one comes when no find would be proof, if that is soon enough."""
+        pauses = [min(self.longest_wait, 2.0**n) for n in range(self.lookups)]
+        if proof is not None and pauses and proof.total_seconds() <= self.seconds:
+            pauses.append(max(0.0, proof.total_seconds() - sum(pauses)))
+        return pauses
+
+    def _ask_for(self, message: Message) -> Flow[tuple[SentMessage | None, bool]]:
+        """The text that was accepted under the message's reference, or whether the vendor says that there is none."""
+        reference = message.reference or ""
+        try:
+            found = yield from query(self.inner, lambda: self.inner.lookup(reference))
+        except (QueryError, UnsupportedError):
+            return None, False
+        if found is None:
+            return None, True
+        ours = isinstance(found, SentMessage) and bool(found.id) and found.reference in ("", reference)
+        return (found if ours else None), False
+
+    def _record(self, answer: Result, seconds: float, decision: str) -> None:
+        if not self.inner.records_attempts:
+            account = self.inner.account
+            record(answer, account=account, candidates=[account], decision=decision, seconds=seconds)
+
+
+def attempt_verifications(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
+    """Have one code sent, as a Result: its ``sent`` is the Verification."""
+    (message,) = messages
+    try:
+        verification = yield from attempt_verification(provider, message)
+    except (SendError, UnsupportedError) as error:
+        return [Result(index=0, message=message, error=error)]
+    return [Result(index=0, message=message, sent=cast("SentMessage", verification))]
+
+
+def _decision(answer: Result, settled: bool, again: bool, wait: float) -> str:  # noqa: FBT001
+    if answer.error is None:
+        return "done"
+    if settled:
+        return "found by its reference, so it was accepted"
+    return f"again in {wait:.1f} s" if again else "given up"
+
+
+def sent_of(result: Result) -> SentMessage:
+    """What was sent; raises the error if nothing was."""
+    if result.sent is None:
+        raise result.error or UncertainError
+    return result.sent
+
+
+def _not_sent(error: Failure) -> RefusedError:
+    refused = UnavailableError(
+        detail="no answer came, and the provider is known not to have taken the text", reason="absent"
+    )
+    refused.account, refused.provider, refused.reference = error.account, error.provider, error.reference
+    refused._settled = True  # noqa: SLF001
+    return refused
+
+
+@hookimpl
+def smsbridge_providers() -> list[type[SmsProvider]]:
+    return [RetryPolicy]
