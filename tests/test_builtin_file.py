@@ -21,7 +21,7 @@ from smsbridge.errors import ProviderBugError, RefusedError
 from smsbridge.messages import Dlt
 from smsbridge.plugins import Plugins
 
-AT = datetime(2026, 1, 1, tzinfo=UTC)
+AT = datetime(2126, 1, 1, tzinfo=UTC)
 
 
 def client(path):

@@ -74,6 +74,7 @@ def test_the_list_as_json(acme):
         "fields",
         "verification_fields",
         "batch_size",
+        "policy",
         "settings",
         "options",
     }

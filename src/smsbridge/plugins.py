@@ -100,12 +100,10 @@ class Plugins:
 
     # --- providers and accounts ---------------------------------------------------------------------------------------
 
-    def names(self, *, policies: bool = True) -> list[str]:
-        """The names of all providers that are there, sorted; none is imported for it."""
-        hidden = set() if policies else {*POLICIES}
-        return sorted(
-            {*_HOMES, *self._classes, *(point.name for point in entry_points(group=PROVIDERS_GROUP))} - hidden
-        )
+    def names(self) -> list[str]:
+        """The names of all providers that are there, sorted, without policies; none is imported for it."""
+        installed = (point.name for point in entry_points(group=PROVIDERS_GROUP))
+        return sorted({*BUILTIN, *self._classes, *installed}.difference(POLICIES))
 
     def origin(self, name: str) -> str:
         """Where provider ``name`` comes from: ``smsbridge`` or a distribution with its version."""
@@ -170,7 +168,7 @@ class Plugins:
             raise ConfigurationError("the name of a provider or an account has lower-case letters and digits only")
         chosen = environment.read(name, ["provider"]).get("provider")
         variable = environment.variable(name, "provider")
-        if name in self.names():
+        if name in POLICIES or name in self.names():
             if chosen is not None and chosen.value != name:
                 raise ConfigurationError(
                     f"{variable} is set, but {name!r} is a provider: give the account another name"

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from .. import environment
 from ..errors import ConfigurationError
+from ..plugins import POLICIES
 from ..provider import SmsProvider
 from ..settings import Settings
 
@@ -31,7 +32,7 @@ def unread(there: Iterable[str], plugins: Plugins) -> dict[str, str | None]:
     ]
     known += [environment.variable(account, "provider") for account in accounts]
     unsure: list[str] = []
-    for account in {*plugins.names(), *accounts}:
+    for account in {*plugins.names(), *POLICIES, *accounts}:
         prefix = environment.variable(account, "")
         # A provider is imported only if something looks as if it were meant for it.
         if not get_close_matches(prefix, [name[: len(prefix)] for name in there], 1, _ALIKE):

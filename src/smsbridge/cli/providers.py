@@ -72,7 +72,7 @@ def markdown_table(plugins: Plugins, names: Sequence[str] = ()) -> str:
 
     head = ["Provider", "Package", *_capabilities(), *(f"`{field}`" for field in _fields())]
     lines = [head, ["---", "---", *[":-:"] * (len(head) - 2)]]
-    for one in (provider(plugins, name) for name in names or plugins.names(policies=False)):
+    for one in (provider(plugins, name) for name in names or plugins.names()):
         package = one.origin.partition(" ")[0]
         lines.append([f"`{one.name}`", f"`{package}`", *_cells(one, yes="yes", no="")])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -82,9 +82,9 @@ def _describe(plugins: Plugins, names: Sequence[str]) -> list[Provider]:
     from .describe import provider
 
     for name in names:
-        if name not in plugins.names():
+        if name not in (*plugins.names(), *POLICIES):
             plugins.provider_class(name)  # it says what is there, and what to install
-    return [provider(plugins, name) for name in names or plugins.names(policies=False)]
+    return [provider(plugins, name) for name in names or plugins.names()]
 
 
 def _capabilities() -> list[str]:

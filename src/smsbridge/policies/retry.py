@@ -57,7 +57,7 @@ class RetryPolicy(Policy):
     )
 
     _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
-    _jitter: Callable[[float], float] = PrivateAttr(default=lambda longest: random.uniform(0, longest))  # noqa: S311  # no secret
+    _jitter: Callable[[float], float] = PrivateAttr(default_factory=lambda: _full)  # a plain default would be bound
 
     def send(self, message: Message) -> Flow[SentMessage]:
         begun = self._clock()
@@ -198,6 +198,11 @@ def attempt_verifications(provider: SmsProvider, messages: Sequence[Message]) ->
     except (SendError, UnsupportedError) as error:
         return [Result(index=0, message=message, error=error)]
     return [Result(index=0, message=message, sent=cast("SentMessage", verification))]
+
+
+def _full(longest: float) -> float:
+    """Full jitter: clients that failed together do not come back together."""
+    return random.uniform(0, longest)  # noqa: S311  # no secret
 
 
 def _decision(answer: Result, settled: bool, again: bool, wait: float) -> str:  # noqa: FBT001
