@@ -18,7 +18,7 @@ from smsbridge import Call, errors
 from smsbridge.cli import many as many_module
 from smsbridge.cli.exits import Exit
 from smsbridge.cli.output import CannotPrint, Output
-from smsbridge.client import SendMany
+from smsbridge.many import SendMany
 from smsbridge.messages import Dlt, Message, Purpose
 
 
