@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 import threading
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from smsbridge.errors import (
     UncertainError,
     UnsupportedError,
 )
-from smsbridge.http import Call, HttpRequest, HttpResponse, Wait
+from smsbridge.http import Await, Call, HttpRequest, HttpResponse, Wait
 from smsbridge.messages import Message, Purpose, SentMessage, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.provider import Wrapper
@@ -301,6 +302,26 @@ async def test_a_call_runs_here_or_beside_the_loop_and_keeps_the_context():
     client(made=stepping(work, seen=seen)).send(message())
     await async_client(made=stepping(work, seen=seen)).send(message())
     assert seen == [(True, "kept"), (False, "kept")]
+
+
+async def test_the_work_of_another_thread_is_awaited_beside_the_loop_and_its_error_belongs_to_the_flow():
+    seen, caught = [], []
+    work = Future()
+    work.set_result(7)
+    broken = Future()
+    broken.set_exception(LookupError("SECRET"))
+
+    def send(self, message):
+        seen.append((yield from Await(work)))
+        try:
+            yield from Await(broken)
+        except LookupError as error:
+            caught.append(error)
+        return self.accepted(message, id="1")
+
+    client(made=provider(send)).send(message())
+    await async_client(made=provider(send)).send(message())
+    assert (seen, len(caught)) == ([7, 7], 2)
 
 
 async def test_what_a_call_raises_belongs_to_the_flow():

@@ -14,6 +14,7 @@ from smsbridge.errors import PayloadError, SignatureError, UnsupportedError, Web
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.plugins import Plugins
+from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.receiving import receive
 
 SECRET = "SECRET-WEBHOOK"
@@ -164,3 +165,37 @@ async def test_both_clients_take_webhooks():
 def test_receiving_asks_the_network_for_nothing():
     with pytest.raises(SignatureError):
         drive(receive(Plugins(), BatchProvider(), webhook()))
+
+
+# --- several accounts -----------------------------------------------------------------------------------------------------
+
+
+def failover():
+    silent = HttpProvider(account="silent")
+    return FailoverPolicy(
+        accounts=(
+            silent,
+            *(HttpProvider(account=name, webhook_secret=f"{SECRET}-{name}") for name in ("first", "second")),
+        )
+    )
+
+
+def test_of_several_accounts_the_one_that_the_webhook_is_proven_to_be_from_takes_it():
+    class Names:
+        def __init__(self):
+            self.told = []
+
+        @hookimpl
+        def smsbridge_event(self, account, event):
+            self.told.append((account, event.account))
+
+    names = Names()
+    received = take(failover(), webhook(b'[{"id": "1"}]', f"{SECRET}-second"), names)
+    assert [event.account for event in received.events] == ["second"]
+    assert names.told == [("second", "second")]
+
+
+@pytest.mark.parametrize("secret", [SECRET, "", None])
+def test_a_webhook_that_none_of_several_accounts_can_prove_is_refused(secret):
+    with pytest.raises(SignatureError, match="not proven to come from any of the accounts"):
+        take(failover(), webhook(secret=secret))
