@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -40,10 +40,13 @@ def variable(account: str | None, name: str) -> str:
 
 
 def variables(secrets_dir: str | None) -> dict[str, bool]:
-    """Every ``SMSBRIDGE_*`` variable that is there, in upper case, and whether it has a value. Cheap, and reads no value."""
+    """Every ``SMSBRIDGE_*`` variable that is there, in upper case, and whether it has a value. Cheap, and reads no value.
+
+    What cannot be read is left out; :func:`read` says so.
+    """
     found = {name: path.stat().st_size > 0 for name, path in secret_files(secrets_dir).items()}
-    for name, value in {**_dotenv(), **os.environ}.items():
-        found[name.upper()] = bool(value and value.strip())
+    for name, value in (*(_dotenv() or {}).items(), *os.environ.items()):
+        found[name.upper()] = found.get(name.upper(), False) or bool(value and value.strip())
     return {name: has_value for name, has_value in found.items() if name.startswith(PREFIX)}
 
 
@@ -53,19 +56,14 @@ def secret_files(secrets_dir: str | None) -> dict[str, Path]:
         return (
             {path.name.upper(): path for path in Path(secrets_dir).iterdir() if path.is_file()} if secrets_dir else {}
         )
-    except OSError:  # the settings say so themselves
+    except OSError:
         return {}
 
 
-def _dotenv() -> dict[str, str | None]:
-    if not Path(ENV_FILE).is_file():
-        return {}
-    from dotenv import dotenv_values
-
-    try:
-        return dict(dotenv_values(ENV_FILE, encoding="utf-8"))
-    except (OSError, ValueError):  # the settings say so themselves
-        return {}
+def secrets_dir() -> str | None:
+    """The directory of secrets, if there is one."""
+    found = _read(None, _set_ones(None, ["secrets_dir"], None), None).get("secrets_dir")
+    return found.value if found else None
 
 
 def read(account: str | None, names: Iterable[str]) -> dict[str, Found]:
@@ -73,19 +71,35 @@ def read(account: str | None, names: Iterable[str]) -> dict[str, Found]:
 
     Raises ConfigurationError if ``.env`` or the secrets directory cannot be read.
     """
-    names = list(names)
+    directory = secrets_dir()
+    if directory is not None and not Path(directory).is_dir():
+        raise ConfigurationError(f"{variable(None, 'secrets_dir')} does not name a directory that can be read")
+    return _read(account, _set_ones(account, names, directory), directory)
+
+
+def _set_ones(account: str | None, names: Iterable[str], secrets_dir: str | None) -> list[str]:
+    """Those of ``names`` that are worth reading: all of them, where nobody can tell."""
+    if _dotenv() is None:
+        return list(names)
+    there = variables(secrets_dir)
+    return [name for name in names if there.get(variable(account, name).upper())]
+
+
+def _dotenv() -> dict[str, str | None] | None:
+    """The variables of ``.env``; None if it cannot be read."""
+    if not Path(ENV_FILE).is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    try:
+        return dict(dotenv_values(ENV_FILE, encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _read(account: str | None, names: Sequence[str], secrets_dir: str | None) -> dict[str, Found]:
     if not names:
         return {}
-    return _read(account, names, secrets_dir())
-
-
-def secrets_dir() -> str | None:
-    """The directory of secrets, if there is one."""
-    found = _read(None, ["secrets_dir"], None).get("secrets_dir")
-    return found.value if found else None
-
-
-def _read(account: str | None, names: Iterable[str], secrets_dir: str | None) -> dict[str, Found]:
     # Here, because they take some 200 ms to import, which a client made without the environment need not spend.
     from pydantic import create_model
     from pydantic_settings import (
@@ -105,8 +119,6 @@ def _read(account: str | None, names: Iterable[str], secrets_dir: str | None) ->
     model = create_model("Variables", __base__=Variables, **fields)
     sources: dict[str, Any] = {}
     if secrets_dir is not None:
-        if not Path(secrets_dir).is_dir():
-            raise ConfigurationError(f"{variable(None, 'secrets_dir')} does not name a directory that can be read")
         sources["secrets directory"] = SecretsSettingsSource(model, secrets_dir)
     try:
         sources[ENV_FILE] = DotEnvSettingsSource(model)

@@ -73,5 +73,4 @@ def _is_set(there: Iterable[str], account: str, name: str, setting: str = "") ->
 
 
 def _there() -> list[str]:
-    secrets_dir = environment.secrets_dir()
-    return [name for name, has_value in environment.variables(secrets_dir).items() if has_value]
+    return [name for name, has_value in environment.variables(environment.secrets_dir()).items() if has_value]
