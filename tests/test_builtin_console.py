@@ -54,6 +54,24 @@ def test_everything_that_was_asked_for_is_shown(client, capsys):
         assert words in out
 
 
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("hello", "│ segments     1 (GSM-7, 5 units)\n"),
+        ("a" * 161, "│ segments     2 (GSM-7, 161 units)\n"),
+        (
+            "it\u2019s",
+            "│ segments     1 (UCS-2, 4 units; 1 character forces UCS-2: U+2019 RIGHT SINGLE QUOTATION MARK)\n",
+        ),
+        ("नमस्ते", "│ segments     1 (UCS-2, 6 units; 6 characters force UCS-2: DEVANAGARI)\n"),
+    ],
+)
+def test_what_a_text_costs_is_shown_and_why(client, capsys, text, row):
+    sent = client.send(message(text=text))
+    assert row in capsys.readouterr().out
+    assert sent.segments is None  # that is for vendors to fill, and here is none
+
+
 def test_an_account_is_named(capsys):
     SmsClient(ConsoleProvider(account="otp"), plugins=Plugins()).send(message())
     assert "console (account otp)" in capsys.readouterr().out

@@ -342,6 +342,22 @@ def test_assertions_find_what_was_sent(sms, sms_outbox):
     assert len(sms_outbox) == 0
 
 
+def test_what_a_text_costs_can_be_asserted(sms, sms_outbox):
+    sms.send(NUMBER, "a" * 161)
+    sms.send(NUMBER, "it\u2019s shipped")
+    assert sms_outbox.last.segments == 1
+    assert sms_outbox.last.text_info.encoding == "ucs2"
+    assert [one.index for one in sms_outbox.last.text_info.guilty] == [2]
+    assert sms_outbox.last.sent.segments is None  # what the vendor counted, and here is none
+    assert sms_outbox.assert_sent(segments=1, count=1).text == "it\u2019s shipped"
+    assert sms_outbox.assert_sent(segments=2).text == "a" * 161
+    sms_outbox.assert_sent(segments=3, count=0)
+    with pytest.raises(
+        AssertionError, match=r"expected a text, segments 3; 0 of these were sent:\n(.|\n)*  2 segments\n"
+    ):
+        sms_outbox.assert_sent(segments=3)
+
+
 def test_a_failure_shows_what_was_sent(sms, sms_outbox):
     sms_outbox.script(OTHER, UncertainError)
     sms.send(NUMBER, "Your order has shipped")

@@ -29,6 +29,8 @@ class ConsoleProvider(SmsProvider):
         return sent
 
     def _print(self, message: Message, sent: SentMessage) -> None:
+        from smsbridge.text import describe, measure
+
         rows = {
             "to": message.to if self.show_numbers else mask(message.to),
             "from": message.sender or "(no sender id)",
@@ -37,6 +39,7 @@ class ConsoleProvider(SmsProvider):
             "valid until": message.valid_until and message.valid_until.isoformat(),
             "DLT entity": message.dlt and message.dlt.entity_id,
             "DLT template": message.dlt and message.dlt.template_id,
+            "segments": describe(measure(message.text)),
             "provider": self.name if self.account == self.name else f"{self.name} (account {self.account})",
             "id": sent.id,
             "status": f"{sent.status.value} (printed here, not sent to a phone)",

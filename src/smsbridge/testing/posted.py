@@ -11,6 +11,7 @@ from smsbridge.errors import SendError
 from smsbridge.http import HttpRequest
 from smsbridge.messages import Dlt, Message, Purpose, SentMessage, Verification
 from smsbridge.plugins import Plugins
+from smsbridge.text import TextInfo, measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,6 +38,16 @@ class Posted:
     @property
     def text(self) -> str:
         return self.message.text
+
+    @property
+    def text_info(self) -> TextInfo:
+        """Encoding, units and segments of the text. A one-time code in the vendor's own words counts as an empty text."""
+        return measure(self.text)
+
+    @property
+    def segments(self) -> int:
+        """How many segments the text has, as we count them. What a vendor counted is in ``sent.segments``."""
+        return self.text_info.segments
 
     @property
     def sender(self) -> str | None:

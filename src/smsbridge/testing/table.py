@@ -42,6 +42,8 @@ def _text(posted: Posted) -> str:
 
 def _outcome(posted: Posted) -> str:
     marks = [f"code {posted.code}"] if posted.code else []
+    if posted.segments > 1:
+        marks.append(f"{posted.segments} segments")
     if posted.error is not None:
         marks.append(type(posted.error).__name__)
     return ", ".join(marks)

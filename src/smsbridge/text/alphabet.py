@@ -1,0 +1,26 @@
+"""The GSM 7-bit default alphabet and its extension table: 3GPP TS 23.038, sections 6.2.1 and 6.2.1.1.
+
+ESC is in the standard's table, as the way into the extension table. It is not a character that a text can hold.
+"""
+
+from __future__ import annotations
+
+import re
+
+BASIC = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+EXTENSION = "\f^{}\\[~]|€"
+"""Two units each: ESC, and a basic character in another role."""
+
+ESC = "\x1b"
+
+ALL_BASIC = re.compile(f"[{re.escape(BASIC)}]*")
+ALL_GSM = re.compile(f"[{re.escape(BASIC + EXTENSION)}]*")
+FOREIGN = re.compile(f"[^{re.escape(BASIC + EXTENSION)}]")
+
+
+def is_gsm(text: str) -> bool:
+    """Whether ``text`` can be written in GSM-7."""
+    return ALL_GSM.fullmatch(text) is not None

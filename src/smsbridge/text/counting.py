@@ -1,0 +1,125 @@
+"""How many segments a text has, and where they are cut.
+
+A text of one segment holds 160 units of GSM-7 or 70 of UCS-2. Longer ones are cut into segments of 153 or 67, because
+each then begins with a header that tells the phone how to put them together. A character that takes two units is never
+cut: the segment ends one unit early instead, and that unit is lost. Source: 3GPP TS 23.038 and TS 23.040, section 9.2.3.24.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from smsbridge.errors import ContentError
+
+from .alphabet import ALL_BASIC, ALL_GSM, ESC, EXTENSION
+
+if TYPE_CHECKING:
+    from .guilt import Guilty
+
+
+class Encoding(StrEnum):
+    """How a text travels. One character that GSM-7 lacks makes all of it UCS-2."""
+
+    GSM7 = "gsm7"
+    UCS2 = "ucs2"
+
+
+_GSM7, _UCS2 = Encoding.GSM7, Encoding.UCS2  # a look-up in the class costs as much as a tenth of the count
+
+
+SINGLE = {Encoding.GSM7: 160, Encoding.UCS2: 70}
+"""Units of a text that is one segment."""
+
+PART = {Encoding.GSM7: 153, Encoding.UCS2: 67}
+"""Units of each segment of a longer text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextInfo:
+    """What a text becomes. ``units`` are septets in GSM-7 and UTF-16 units in UCS-2; ``units_left`` fit into the last segment."""
+
+    text: str = field(repr=False)
+    encoding: Encoding
+    units: int
+    segments: int
+    units_left: int
+
+    @property
+    def padding(self) -> int:
+        """Units lost where a segment ends early, so as not to cut a character."""
+        return 0 if self.segments == 1 else self.segments * PART[self.encoding] - self.units - self.units_left
+
+    @property
+    def guilty(self) -> tuple[Guilty, ...]:
+        """Each character that forces UCS-2, in the text's order. Worked out when asked for, since counting does not need it."""
+        from .guilt import find_guilty
+
+        return find_guilty(self.text)
+
+
+def measure(text: str) -> TextInfo:
+    """Encoding, units and segments of ``text``; an empty one is one segment.
+
+    Raises ContentError with the reason ``not-unicode`` where the text holds half a character (a lone surrogate).
+    """
+    encoding, _, units, borders = _lay_out(text)
+    left = PART[encoding] - units + borders[-1] if borders else SINGLE[encoding] - units
+    return TextInfo(text=text, encoding=encoding, units=units, segments=len(borders) + 1, units_left=left)
+
+
+def split(text: str) -> list[str]:
+    """``text`` as its segments cut it: joined, they are the text again. Raises ContentError as :func:`measure` does."""
+    _, wire, units, borders = _lay_out(text)
+    edges = pairwise([0, *borders, units])
+    if isinstance(wire, str):
+        return [wire[start:end].replace(ESC, "") for start, end in edges]
+    return [wire[2 * start : 2 * end].decode("utf-16-le") for start, end in edges]
+
+
+def _lay_out(text: str) -> tuple[Encoding, str | bytes, int, Sequence[int]]:
+    """The encoding; the text unit by unit (a character, or two bytes); how many; and where each segment but the first begins."""
+    units = len(text)
+    if ALL_BASIC.fullmatch(text) is not None:
+        return _GSM7, text, units, range(153, units, 153) if units > 160 else ()
+    if ALL_GSM.fullmatch(text) is not None:
+        septets = _septets(text)
+        return _GSM7, septets, len(septets), _borders(_GSM7, len(septets), lambda last: septets[last] == ESC)
+    data = _utf16(text)
+    if len(data) == 2 * units:  # no pairs
+        return _UCS2, data, units, range(67, units, 67) if units > 70 else ()
+    units = len(data) // 2
+    return _UCS2, data, units, _borders(_UCS2, units, lambda last: data[2 * last + 1] & 0xFC == 0xD8)
+
+
+def _borders(encoding: Encoding, units: int, opens_pair: Callable[[int], bool]) -> Sequence[int]:
+    """Where each segment but the first begins, if the unit that ``opens_pair`` is never the last of one."""
+    borders: list[int] = []
+    if units <= SINGLE[encoding]:
+        return borders
+    border = PART[encoding]
+    while border < units:
+        border -= opens_pair(border - 1)
+        borders.append(border)
+        border += PART[encoding]
+    return borders
+
+
+def _septets(text: str) -> str:
+    for character in EXTENSION:
+        text = text.replace(character, ESC + character)
+    return text
+
+
+def _utf16(text: str) -> bytes:
+    try:
+        return text.encode("utf-16-le")
+    except UnicodeEncodeError as error:
+        where = error.start
+    # Not within the handler: the error would keep that one, and the text that it holds, as its context.
+    raise ContentError(
+        "the text has half a character (a lone surrogate) in it", reason="not-unicode", detail=f"at index {where}"
+    )

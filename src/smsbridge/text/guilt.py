@@ -1,0 +1,91 @@
+"""Which characters force UCS-2, what they are called, and what could be written instead."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+from .alphabet import FOREIGN, is_gsm
+from .replacements import MARKS, SHAPING, replacement
+
+_PIECE = re.compile(f".[{MARKS}]+|{FOREIGN.pattern}", re.DOTALL)
+"""An accent that is a character of its own belongs to the letter before it: both are replaced, or neither."""
+
+_C0 = (
+    "NULL,START OF HEADING,START OF TEXT,END OF TEXT,END OF TRANSMISSION,ENQUIRY,ACKNOWLEDGE,BELL,BACKSPACE,TABULATION,"
+    "LINE FEED,LINE TABULATION,FORM FEED,CARRIAGE RETURN,SHIFT OUT,SHIFT IN,DATA LINK ESCAPE,DEVICE CONTROL ONE,"
+    "DEVICE CONTROL TWO,DEVICE CONTROL THREE,DEVICE CONTROL FOUR,NEGATIVE ACKNOWLEDGE,SYNCHRONOUS IDLE,"
+    "END OF TRANSMISSION BLOCK,CANCEL,END OF MEDIUM,SUBSTITUTE,ESCAPE,FILE SEPARATOR,GROUP SEPARATOR,RECORD SEPARATOR,"
+    "UNIT SEPARATOR"
+)
+_NAMELESS = dict(enumerate(_C0.split(","))) | {0x7F: "DELETE", 0x85: "NEXT LINE"}
+"""Control characters have no names in Unicode, only aliases, which Python reads but does not tell."""
+
+_KINDS = {"Cc": "CONTROL CHARACTER", "Co": "PRIVATE USE CHARACTER", "Cs": "SURROGATE", "Cn": "UNASSIGNED CHARACTER"}
+_NO_SCRIPT = frozenset({"COMBINING", "LATIN", "MODIFIER", "SUPERSCRIPT", "SUBSCRIPT", "VARIATION"})
+_SCRIPT = re.compile(r"(.+?) (?:LETTER|VOWEL|SIGN|DIGIT|SYLLABLE|CAPITAL|SMALL|UNIFIED)\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guilty:
+    """A character that forces UCS-2, with the accents that follow it. ``repr`` shows where it is, and not what it is.
+
+    ``index`` counts code points from 0: ``text[index:index + len(characters)] == characters``. ``name`` is Unicode's.
+    ``suggestion`` is what GSM-7 could have in its place: empty where it can be left out, None where nothing will do.
+    """
+
+    index: int
+    characters: str = field(repr=False)
+    name: str = field(repr=False)
+    suggestion: str | None = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        """Code point and name: ``U+2019 RIGHT SINGLE QUOTATION MARK``."""
+        return f"U+{ord(_culprit(self.characters)):04X} {self.name}"
+
+    @property
+    def script(self) -> str | None:
+        """The script that a letter, vowel sign or digit is of (``DEVANAGARI``), None for Latin and for other characters."""
+        culprit = _culprit(self.characters)
+        category = unicodedata.category(culprit)
+        if category[0] not in "LM" and category != "Nd":
+            return None
+        words = _SCRIPT.match(self.name)
+        script = words[1] if words else self.name.partition(" ")[0]
+        return None if _NO_SCRIPT & set(script.split()) else script
+
+
+def find_guilty(text: str) -> tuple[Guilty, ...]:
+    """The characters of ``text`` that force UCS-2, in its order.
+
+    What only shapes other characters (a joiner, a mark of direction) is kept where one stays that may need it.
+    """
+    if is_gsm(text):
+        return ()
+    pieces = [(match.start(), match[0], replacement(match[0])) for match in _PIECE.finditer(text)]
+    keeps = any(instead is None for _, _, instead in pieces)
+    return tuple(
+        Guilty(
+            index=index,
+            characters=piece,
+            name=name_of(_culprit(piece)),
+            suggestion=None if keeps and piece in SHAPING else instead,
+        )
+        for index, piece, instead in pieces
+    )
+
+
+def name_of(character: str) -> str:
+    """Unicode's name of a character, or what it is if it has none."""
+    return (
+        unicodedata.name(character, "")
+        or _NAMELESS.get(ord(character))
+        or _KINDS.get(unicodedata.category(character), "CHARACTER WITHOUT NAME")
+    )
+
+
+def _culprit(characters: str) -> str:
+    found = FOREIGN.search(characters)
+    return found[0] if found else characters[0]
