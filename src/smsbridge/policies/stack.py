@@ -1,6 +1,6 @@
 """The policies that every account has, unless the environment says otherwise: which ones, in what order, with what settings.
 
-From the outside in: guard, ledger, retry; then the account that was asked for, which may be a failover over others; and around
+From the outside in: guard, text, ledger, retry; then the account that was asked for, which may be a failover over others; and around
 each account that talks to a vendor, its limit. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts, ``SMSBRIDGE_OTP_RETRY_ATTEMPTS``
 for the account ``otp`` alone. A policy that the environment composes itself (``SMSBRIDGE_SLOW_PROVIDER=retry``) is not added again.
 """
@@ -15,7 +15,7 @@ from smsbridge.provider import SmsProvider, each
 
 from .policy import Policy
 
-AROUND_ALL = ("retry", "ledger", "guard")
+AROUND_ALL = ("retry", "ledger", "text", "guard")
 """From the inside out. Retry is always there, the others where a setting of theirs is."""
 
 
