@@ -248,6 +248,8 @@ def _attempt(
 
 def _problem(provider: SmsProvider, message: Message, *, verification: bool = False) -> Failure | None:
     """What is wrong with ``message`` before anybody is asked."""
+    if provider.attempts_inside:
+        return None
     error: Failure
     if not message.text and not verification:
         return own(ContentError("the text is empty", reason="empty"), provider, message)
@@ -321,7 +323,11 @@ def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequen
     trail = _Trail()
     error: Failure
     try:
-        value = yield from _drive(start, trail)
+        if provider.attempts_inside:  # they keep track; what comes from around them unexplained may follow on anything
+            trail.unanswered = True
+            value = yield from start()
+        else:
+            value = yield from _drive(start, trail)
         if isinstance(value, kind) and (isinstance(value, list) or _is_of(value, messages[0])):
             return value
         del value  # it may be anything, and this frame will be part of a traceback

@@ -132,6 +132,9 @@ class SmsProvider(BaseModel, ABC):
     stub: ClassVar[bool] = False
     """Whether texts end here, in this process or in a file, and on no phone."""
 
+    attempts_inside: ClassVar[bool] = False
+    """Whether it sends by attempts at what it holds, which check each text for themselves; :meth:`check` is then not asked."""
+
     records_attempts: ClassVar[bool] = False
     """Whether it logs each attempt by itself; policies around it then need not."""
 

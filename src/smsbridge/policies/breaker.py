@@ -35,6 +35,11 @@ class Breaker:
             self._probing = True
             return None
 
+    @property
+    def closed(self) -> bool:
+        """Whether it lets everything through."""
+        return self._until is None
+
     def peek(self, now: float) -> float | None:
         """What :meth:`admit` would say, without taking the place of the probe."""
         with self._lock:

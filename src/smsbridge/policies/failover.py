@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar, cast
 from pydantic import Field, PrivateAttr, field_validator
 
 from smsbridge import environment
-from smsbridge.attempts import Failure, Interrupted, attempt_all, own, query
+from smsbridge.attempts import Failure, Interrupted, attempt, attempt_all, own, query
 from smsbridge.errors import (
     ConfigurationError,
     QueryError,
@@ -37,8 +37,8 @@ from smsbridge.provider import Capability, Resolve, SmsProvider
 
 from .breaker import Breaker
 from .outcomes import Tries, conclude_all, elsewhere
-from .policy import inner_of
-from .records import record
+from .policy import inner_of, state
+from .records import record, wanted
 from .retry import Send, attempt_verifications, sent_of
 
 T = TypeVar("T")
@@ -54,6 +54,7 @@ class FailoverPolicy(SmsProvider):
     """
 
     name = "failover"
+    attempts_inside = True
     records_attempts = True
 
     accounts: tuple[SmsProvider, ...] = Field(description="Accounts to send through, in order of preference.")
@@ -120,13 +121,36 @@ class FailoverPolicy(SmsProvider):
         return self.accounts[0].batch_key(message)
 
     def check(self, message: Message, *, verification: bool = False) -> None:
-        """Nothing by itself: each attempt inside checks for its own account."""
+        """Raise what the first account raises, if none can express ``message``."""
+        problem: Exception | None = None
+        for one in self.accounts:
+            try:
+                return one.check(message, verification=verification)
+            except (UnsupportedError, RefusedError) as error:
+                problem = problem or error
+        if problem is not None:
+            raise problem
+        return None
 
     # --- sending ----------------------------------------------------------------------------------------------------------
 
     def send(self, message: Message) -> Flow[SentMessage]:
-        (result,) = yield from self._try_each([message], self.accounts, attempt_all)
-        return sent_of(result)
+        first = self.accounts[0]
+        breaker: Breaker = state(self, "_breakers")[first.account]
+        if not breaker.closed:
+            return sent_of(*(yield from self._try_each([message], self.accounts, attempt_all)))
+        begun: float = state(self, "_clock")()
+        try:
+            sent = yield from attempt(first, message)
+        except (SendError, UnsupportedError) as error:
+            answer = Result(index=0, message=message, error=error)
+        else:
+            breaker.worked()
+            if wanted():
+                answer = Result(index=0, message=message, sent=sent)
+                self._record(first, self.accounts, answer, self._clock() - begun, None)
+            return sent
+        return sent_of(*(yield from self._try_each([message], self.accounts, attempt_all, begun, [answer])))
 
     def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
         return self._try_each(messages, self.accounts, attempt_all)
@@ -138,25 +162,34 @@ class FailoverPolicy(SmsProvider):
         (result,) = yield from self._try_each([message], able, attempt_verifications)
         return cast("Verification", sent_of(result))
 
-    def _try_each(self, messages: Sequence[Message], accounts: Sequence[SmsProvider], send: Send) -> Flow[list[Result]]:
+    def _try_each(
+        self,
+        messages: Sequence[Message],
+        accounts: Sequence[SmsProvider],
+        send: Send,
+        begun: float = 0.0,
+        answers: Sequence[Result] | None = None,
+    ) -> Flow[list[Result]]:
+        """Send ``messages`` through the first account that can; ``answers`` are those of the first one, if it was asked already."""
         tries = Tries(messages)
         todo = list(range(len(messages)))
         for one, following in zip(accounts, [*accounts[1:], None], strict=True):
             breaker = self._breakers[one.account]
-            begun = self._clock()
-            wait = breaker.admit(begun)
-            if wait is not None:
-                for row in todo:
-                    tries.histories[row].append(_left_alone(one, messages[row], wait))
-                continue
-            try:
-                answers = yield from send(one, [messages[row] for row in todo])
-            except Interrupted as stop:
-                breaker.dropped()
-                raise tries.interrupted(stop, todo) from None
-            except BaseException:
-                breaker.dropped()
-                raise
+            if answers is None:
+                begun = self._clock()
+                wait = breaker.admit(begun)
+                if wait is not None:
+                    for row in todo:
+                        tries.histories[row].append(_left_alone(one, messages[row], wait))
+                    continue
+                try:
+                    answers = yield from send(one, [messages[row] for row in todo])
+                except Interrupted as stop:
+                    breaker.dropped()
+                    raise tries.interrupted(stop, todo) from None
+                except BaseException:
+                    breaker.dropped()
+                    raise
             now = self._clock()
             self._judge(breaker, answers, now)
             going_on = []
@@ -167,7 +200,7 @@ class FailoverPolicy(SmsProvider):
                     going_on.append(row)
             tries.note(todo, answers)
             tries.give_up(row for row in todo if row not in going_on)
-            todo = going_on
+            todo, answers = going_on, None
             if not todo:
                 break
         for row in todo:
@@ -203,10 +236,8 @@ class FailoverPolicy(SmsProvider):
         seconds: float,
         following: SmsProvider | None,
     ) -> None:
-        if not one.records_attempts:
-            decision = "done" if answer.error is None else f"next: {following.account}" if following else "given up"
-            names = [candidate.account for candidate in accounts]
-            record(answer, account=one.account, candidates=names, decision=decision, seconds=seconds)
+        decision = "done" if answer.error is None else f"next: {following.account}" if following else "given up"
+        record(answer, account=one, candidates=accounts, decision=decision, seconds=seconds)
 
     # --- afterwards: to the account that took the text --------------------------------------------------------------------
 

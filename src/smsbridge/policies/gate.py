@@ -61,6 +61,10 @@ class Gate(Policy):
             admitted = yield from self.admit(message, verification=verification)
         except (SendError, UnsupportedError) as error:
             refusal = own(error, self, message)
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException as stop:  # noqa: BLE001  # cancelled before anything was sent
+            raise Tries([message]).interrupted(stop) from None
         else:
             try:
                 return (yield from once(self.inner, admitted))

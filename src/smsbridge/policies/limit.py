@@ -25,7 +25,7 @@ from smsbridge.messages import (
 from smsbridge.provider import SmsProvider
 
 from .gcra import Gcra, Limiter, Rate
-from .policy import Named, Policy
+from .policy import Named, Policy, state
 
 T = TypeVar("T")
 _TOO_MANY = 429
@@ -43,6 +43,7 @@ class LimitPolicy(Policy):
     """
 
     name: ClassVar[Any] = Named("limit")
+    attempts_inside = False
 
     sends: Rate | None = Field(default=None, description="Texts, such as 10/s or 1000/1m.")
     queries: Rate | None = Field(default=None, description="Requests that send nothing, such as 1000/1m.")
@@ -93,18 +94,16 @@ class LimitPolicy(Policy):
     def cancel_verification(self, verification: Verification) -> Flow[None]:
         return self._paced(self.inner.cancel_verification(verification))
 
-    def check(self, message: Message, *, verification: bool = False) -> None:
-        self.inner.check(message, verification=verification)  # there is no attempt inside that would
-
     def _paced(self, flow: Flow[T], messages: Sequence[Message] = ()) -> Flow[T]:
         """``flow`` with a wait before each request that has to."""
+        limiters: dict[bool, Limiter] = state(self, "_limiters")
         try:
             step = next(flow)
             while True:
                 try:
-                    limiter = self._limiters.get(step.sends) if isinstance(step, HttpRequest) else None
-                    if limiter is not None:
-                        yield from self._take_place(limiter, step, messages)
+                    limiter = limiters.get(step.sends) if isinstance(step, HttpRequest) else None
+                    if limiter is not None and (wait := self._take_place(limiter, step, messages)) > 0:
+                        yield Wait(wait)
                     answer = yield step
                     if limiter is not None and isinstance(answer, HttpResponse) and answer.status == _TOO_MANY:
                         limiter.hold(self._clock() + (answer.retry_after or 0.0))
@@ -120,19 +119,19 @@ class LimitPolicy(Policy):
         finally:
             flow.close()
 
-    def _take_place(self, limiter: Limiter, step: Any, messages: Sequence[Message]) -> Flow[None]:
+    def _take_place(self, limiter: Limiter, step: Any, messages: Sequence[Message]) -> float:
+        """Reserve the place of ``step``; returns after how many seconds it comes. Raises RateLimitedError."""
         longest = self.longest_wait
         ends = [one.valid_until for one in messages if one.valid_until is not None]
         if ends:
             longest = min(longest, (min(ends) - utc_now()).total_seconds())
         count = max(1, len(messages)) if step.sends else 1
-        kept, wait = limiter.reserve(count, self._clock(), longest)
+        kept, wait = limiter.reserve(count, state(self, "_clock")(), longest)
         if not kept:
             raise RateLimitedError(
                 "our own limit for this account is reached", reason="limit", retry_after=wait, fault="account"
             )
-        if wait > 0:
-            yield from Wait(wait)
+        return wait
 
 
 @hookimpl

@@ -8,26 +8,34 @@ from collections.abc import Sequence
 from smsbridge.errors import RefusedError, UncertainError, UnsupportedError
 from smsbridge.messages import Result
 from smsbridge.phone import mask_numbers
+from smsbridge.provider import SmsProvider
 
 log = logging.getLogger("smsbridge.attempts")
 """INFO for each attempt, WARNING where a text may have been sent. The fields are in ``record.attempt``, a dict."""
 
 
-def record(result: Result, *, account: str, candidates: Sequence[str], decision: str, seconds: float) -> None:
-    """Log what became of one attempt.
+def wanted() -> bool:
+    """Whether anybody reads records of attempts that went well."""
+    return log.isEnabledFor(logging.INFO)
+
+
+def record(
+    result: Result, *, account: SmsProvider, candidates: Sequence[SmsProvider], decision: str, seconds: float
+) -> None:
+    """Log what became of one attempt, unless the account does so by itself.
 
     ``candidates`` are the accounts that the policy had to choose from, ``decision`` what it does next, and ``seconds`` how long
     the attempt took.
     """
     error = result.error
     level = logging.WARNING if isinstance(error, UncertainError) else logging.INFO
-    if not log.isEnabledFor(level):
+    if account.records_attempts or not log.isEnabledFor(level):
         return
     words = ((UncertainError, "uncertain"), (RefusedError, "refused"), (UnsupportedError, "unsupported"))
     outcome = next((word for kind, word in words if isinstance(error, kind)), "accepted")
     fields = {
-        "account": account,
-        "candidates": list(candidates),
+        "account": account.account,
+        "candidates": [one.account for one in candidates],
         "reference": mask_numbers(result.message.reference or ""),
         "purpose": result.message.purpose.value,
         "outcome": outcome,
@@ -42,7 +50,7 @@ def record(result: Result, *, account: str, candidates: Sequence[str], decision:
         level,
         "attempt at %s through %s: %s%s in %.3f s; %s",
         fields["reference"],
-        account,
+        account.account,
         outcome,
         f" ({marks})" if marks else "",
         seconds,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, cast
 
@@ -26,8 +26,8 @@ from smsbridge.messages import Message, Purpose, Result, SentMessage, Verificati
 from smsbridge.provider import Capability, SmsProvider
 
 from .outcomes import Tries
-from .policy import Named, Policy
-from .records import record
+from .policy import Named, Policy, state
+from .records import record, wanted
 
 Send = Callable[[SmsProvider, Sequence[Message]], Flow[list[Result]]]
 """Sends messages through a provider, one Result each, in order; raises Interrupted alone."""
@@ -60,7 +60,7 @@ class RetryPolicy(Policy):
     _jitter: Callable[[float], float] = PrivateAttr(default_factory=lambda: _full)  # a plain default would be bound
 
     def send(self, message: Message) -> Flow[SentMessage]:
-        begun = self._clock()
+        begun: float = state(self, "_clock")()
         try:
             sent = yield from attempt(self.inner, message)
         except Interrupted:
@@ -68,8 +68,8 @@ class RetryPolicy(Policy):
         except (SendError, UnsupportedError) as error:
             first = Result(index=0, message=message, error=error)
         else:
-            if not self.inner.records_attempts:
-                self._record(Result(index=0, message=message, sent=sent), self._clock() - begun, "done")
+            if wanted():
+                self._record([Result(index=0, message=message, sent=sent)], ["done"], begun)
             return sent
         return sent_of(*(yield from self._persist([message], attempt_all, begun, [first])))
 
@@ -104,8 +104,11 @@ class RetryPolicy(Policy):
                     yield from self._look_up(tries, todo)
                 waits = self._waits(tries, todo, attempts, begun)
                 longest = max(waits.values(), default=0.0)
-                for row, answer in zip(todo, answers, strict=True):
-                    self._record(answer, seconds, _decision(answer, row in tries.results, row in waits, longest))
+                words = (
+                    _decision(answer, row in tries.results, row in waits, longest)
+                    for row, answer in zip(todo, answers, strict=True)
+                )
+                self._record(answers, words, started, seconds)
                 if longest:
                     yield from Wait(longest)
             except (Exception, GeneratorExit):
@@ -117,6 +120,13 @@ class RetryPolicy(Policy):
             if not todo:
                 break
         return tries.in_order()
+
+    def _record(
+        self, answers: Sequence[Result], decisions: Iterable[str], begun: float, seconds: float | None = None
+    ) -> None:
+        seconds = self._clock() - begun if seconds is None else seconds
+        for answer, decision in zip(answers, decisions, strict=True):
+            record(answer, account=self.inner, candidates=[self.inner], decision=decision, seconds=seconds)
 
     def _waits(self, tries: Tries, todo: Sequence[int], attempts: int, begun: float) -> dict[int, float]:
         """Which of ``todo`` to try again after so many attempts, and how many seconds each wants to wait."""
@@ -183,11 +193,6 @@ class RetryPolicy(Policy):
             return None, True
         ours = isinstance(found, SentMessage) and bool(found.id) and found.reference in ("", reference)
         return (found if ours else None), False
-
-    def _record(self, answer: Result, seconds: float, decision: str) -> None:
-        if not self.inner.records_attempts:
-            account = self.inner.account
-            record(answer, account=account, candidates=[account], decision=decision, seconds=seconds)
 
 
 def attempt_verifications(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
