@@ -180,7 +180,9 @@ def attempt_rest(provider: SmsProvider, messages: Sequence[Message], results: di
             answers = yield from _attempt_rows(provider, messages, rows)
         except Interrupted as interrupted:
             for index, known_of in zip(rows, interrupted.results, strict=False):  # none, or one for each of these rows
-                results[index] = replace(known_of, index=index, message=messages[index])
+                message, error = messages[index], known_of.error
+                error = None if error is None else own(error, provider, message)
+                results[index] = Result(index=index, message=message, sent=known_of.sent, error=error)
             for index in without(results, messages):
                 known = interrupted.error if index in rows else cancelled(left=False)
                 error = own(known, provider, messages[index])

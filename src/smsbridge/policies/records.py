@@ -11,6 +11,7 @@ from smsbridge.phone import mask_numbers
 from smsbridge.provider import SmsProvider
 
 log = logging.getLogger("smsbridge.attempts")
+log.addHandler(logging.NullHandler())  # where nobody configured logging, Python would print the warnings
 """INFO for each attempt, WARNING where a text may have been sent. The fields are in ``record.attempt``, a dict."""
 
 
