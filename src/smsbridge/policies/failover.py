@@ -14,6 +14,7 @@ from smsbridge.attempts import Failure, Interrupted, attempt, attempt_all, own, 
 from smsbridge.errors import (
     ConfigurationError,
     QueryError,
+    RateLimitedError,
     RefusedError,
     SendError,
     SignatureError,
@@ -50,7 +51,7 @@ class FailoverPolicy(SmsProvider):
     The next one is tried only after a refusal for a fault of the account or its provider, or where the account cannot express
     what is asked: never after a fault of the message or an opt-out, and never after an attempt that may have been sent, unless
     the text's purpose is among ``duplicates``. An account whose provider is at fault ``faults`` times in a row is left alone for
-    ``pause`` seconds, then probed by one text. What is asked about a text later goes to the account that took it.
+    ``pause`` seconds, then probed by one text; one that answered with ``Retry-After``, until then. What is asked about a text later goes to the account that took it.
     """
 
     name = "failover"
@@ -180,7 +181,7 @@ class FailoverPolicy(SmsProvider):
                 wait = breaker.admit(begun)
                 if wait is not None:
                     for row in todo:
-                        tries.histories[row].append(_left_alone(one, messages[row], wait))
+                        tries.histories[row].append(_left_alone(one, breaker, messages[row], wait))
                     continue
                 try:
                     answers = yield from send(one, [messages[row] for row in todo])
@@ -214,7 +215,10 @@ class FailoverPolicy(SmsProvider):
         return elsewhere(error)
 
     def _judge(self, breaker: Breaker, answers: Sequence[Result], now: float) -> None:
-        """Only the provider's own faults count, and one request counts once."""
+        """Only the provider's own faults count, and one request counts once; a pause that the vendor asks for is kept."""
+        pauses = [one.error.retry_after or 0.0 for one in answers if isinstance(one.error, RateLimitedError)]
+        if any(pauses):
+            breaker.hold(now + max(pauses))
         faults = [
             isinstance(one.error, SendError) and one.error.fault == "provider"
             for one in answers
@@ -312,9 +316,14 @@ def _lookup(one: SmsProvider, reference: str) -> Callable[[], Flow[SentMessage |
     return lambda: one.lookup(reference)
 
 
-def _left_alone(one: SmsProvider, message: Message, wait: float) -> Failure:
-    words = "the account is left alone after several faults of its provider"
-    return own(UnavailableError(words, reason="circuit-open", retry_after=wait), one, message)
+def _left_alone(one: SmsProvider, breaker: Breaker, message: Message, wait: float) -> Failure:
+    error: SendError
+    if breaker.held:
+        error = RateLimitedError("the provider asked for a pause", reason="retry-after", retry_after=wait)
+    else:
+        words = "the account is left alone after several faults of its provider"
+        error = UnavailableError(words, reason="circuit-open", retry_after=wait)
+    return own(error, one, message)
 
 
 @hookimpl
