@@ -162,6 +162,13 @@ def test_long_lines_are_folded_where_the_terminal_ends(monkeypatch):
     assert all(len(line) <= 18 for line in view("0123456789" * 5)[1:])
 
 
+@pytest.mark.parametrize("run_of", ["\u1100", "\u0600", "क्", "\u200d"])
+def test_a_visible_character_without_end_is_folded_too(monkeypatch, run_of):
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = view("’plain words before and behind" + run_of * 30)
+    assert all(width(line) <= 40 for line in lines if not line.startswith(("segment ", "  (the border")))
+
+
 def test_a_family_that_a_border_cuts_is_mentioned():
     lines = view("a" * 62 + FAMILY + " and some more words")
     assert lines[3] == "  (the border is within a visible character; the phone joins its halves)"
@@ -204,7 +211,7 @@ def test_a_guilty_character_is_coloured_and_the_others_are_not(monkeypatch):
     assert "\n  it’s ␛[0m\n    ^  ^\n" in terminal.text
 
 
-@given(st.text(st.one_of(st.sampled_from("aé€🎉’न\u0301\u200d\u202e\n\t漢क्"), st.characters(exclude_categories=["Cs"])), max_size=300))  # fmt: skip
+@given(st.text(st.one_of(st.sampled_from("aé€🎉’न\u0301\u200d\u202e\n\t漢क्\u1100"), st.characters(exclude_categories=["Cs"])), max_size=300))  # fmt: skip
 def test_no_line_is_wider_than_the_terminal_and_nothing_of_the_text_is_lost(text):
     lines = []
 

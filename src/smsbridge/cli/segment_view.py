@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _INDENT = "  "
 _NARROWEST = 20
+_WIDEST = 8
+"""Columns of a visible character; a run of Hangul's parts is one by the rules, and has no end."""
+
 _JOINERS = "\u200c\u200d"
 _INVISIBLE = {"Cf", "Zl", "Zp"}
 _GUILTY = "red"
@@ -94,14 +97,17 @@ class _View:
 
     def _pieces(self, part: str, index: int) -> Iterator[tuple[str, bool, bool]]:
         """Each visible character: how it is shown, whether it is marked, and whether the line ends with it."""
-        from wcwidth import iter_graphemes
+        from wcwidth import iter_graphemes, width
 
         for one in iter_graphemes(part):
             places = range(index, index + len(one))
-            shown = "".join(self._shown(character, place) for character, place in zip(one, places, strict=True))
-            if unicodedata.category(one[0]).startswith("M"):
-                shown = f"\N{DOTTED CIRCLE}{shown}"
-            yield shown, not self._marked.isdisjoint(places), one.endswith("\n")
+            shown = [self._shown(character, place) for character, place in zip(one, places, strict=True)]
+            if "".join(shown) == one and width(one) <= _WIDEST:
+                alone = "\N{DOTTED CIRCLE}" if unicodedata.category(one[0]).startswith("M") else ""
+                yield alone + one, not self._marked.isdisjoint(places), False
+            else:  # it holds what cannot be seen, or is no character that anybody has seen
+                for instead, place in zip(shown, places, strict=True):
+                    yield instead, place in self._marked, self._text[place] == "\n"
             index += len(one)
 
     def _shown(self, character: str, place: int) -> str:
