@@ -27,6 +27,7 @@ COMMANDS = {
     "status": "Ask what became of a text.",
     "balance": "Ask what is left on the account.",
     "verify": "Have one-time codes sent, and check them.",
+    "segments": "Show what a text costs: its encoding, its segments, and why.",
     "providers": "List the installed providers and what they can do.",
     "doctor": "Explain the configuration, and what is wrong with it.",
     "new": "Make a plugin for another provider.",

@@ -19,6 +19,7 @@ import click
 
 _CONTROLS = {code: 0x2400 + code for code in range(0x20) if code not in b"\t\n"} | {0x7F: 0x2421}
 _CONTROLS |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+_PICTURES = _CONTROLS | {code: 0x2400 + code for code in b"\t\n"}
 
 
 class CannotPrint(Exception):
@@ -48,15 +49,23 @@ class Output:
 
         unicode = _encoding(self._out).lower().replace("-", "").startswith("utf")
         text = json.dumps(document, ensure_ascii=not unicode, indent=None if compact else 2, default=_plain)
-        self._print(text, clean=False)
+        self._print((text, None), clean=False)
 
     def line(self, text: str = "", *, style: str | None = None) -> None:
         """A line of the result."""
-        self._print(text, style=style)
+        self._print((text, style))
+
+    def spans(self, spans: Sequence[tuple[str, str | None]]) -> None:
+        """A line of the result whose parts have their own styles."""
+        self._print(*spans)
+
+    def verbatim(self, text: str) -> None:
+        """A text and a line end: as it is where a program reads it, and as a terminal can bear it where a person does."""
+        self._print((text, None), clean=_is_terminal(self._out))
 
     def aside(self, text: str, *, style: str | None = None) -> None:
         """A line that is not part of the result: progress, a warning, advice."""
-        _write(self._err, text, style=style)
+        _write(self._err, (text, style))
 
     def rows(self, rows: Mapping[str, Any], *, indent: int = 2) -> None:
         """Labels and values, aligned; those without a value are left out."""
@@ -98,8 +107,8 @@ class Output:
         """Standard error for what others print: what it cannot take is dropped, and fails nobody."""
         return cast("TextIO", _Aside(self._err))
 
-    def _print(self, text: str, *, style: str | None = None, clean: bool = True) -> None:
-        problem = _write(self._out, text, style=style, clean=clean)
+    def _print(self, *spans: tuple[str, str | None], clean: bool = True) -> None:
+        problem = _write(self._out, *spans, clean=clean)
         if problem is None:
             return
         gone = isinstance(problem, BrokenPipeError)
@@ -135,6 +144,11 @@ class _Aside(io.TextIOBase):
                 self._stream.flush()
 
 
+def pictures(text: str) -> str:
+    """``text`` with a picture for each control character, tabs and line ends included."""
+    return text.translate(_PICTURES)
+
+
 def finish() -> None:
     """At the end of a command: what a stream could not take must not fail the interpreter's own flush, and its exit code."""
     for stream in (sys.stdout, sys.stderr):
@@ -163,22 +177,25 @@ def _encoding(stream: TextIO | None) -> str:
     return getattr(stream, "encoding", None) or "utf-8"
 
 
-def _write(
-    stream: TextIO | None, text: str, *, style: str | None = None, clean: bool = True
-) -> OSError | ValueError | None:
+def _write(stream: TextIO | None, *spans: tuple[str, str | None], clean: bool = True) -> OSError | ValueError | None:
     """Write a line; returns what kept it from being written."""
     if stream is None:
         return OSError(errno.EBADF, "it is closed")
     encoding = _encoding(stream)
-    text = (text.translate(_CONTROLS) if clean else text).encode(encoding, "replace").decode(encoding)
     try:
-        coloured = style is not None and _takes_colour(stream)
-        if coloured:
-            text = click.style(text, bold=True) if style == "bold" else click.style(text, fg=style)
-        click.echo(text, file=stream, color=coloured)
+        coloured = any(style for _, style in spans) and _takes_colour(stream)
+        line = ""
+        for text, style in spans:
+            shown = (text.translate(_CONTROLS) if clean else text).encode(encoding, "replace").decode(encoding)
+            line += _styled(shown, style) if coloured and style else shown
+        click.echo(line, file=stream, color=coloured or not clean)  # without colour, click takes out what looks like it
     except (OSError, ValueError) as problem:
         return problem
     return None
+
+
+def _styled(text: str, style: str) -> str:
+    return click.style(text, bold=True) if style == "bold" else click.style(text, fg=style)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

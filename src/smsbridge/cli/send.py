@@ -12,7 +12,7 @@ from . import values
 from .exits import Exit
 from .fields import given_fields, message_options
 from .output import CannotPrint, Output
-from .session import Journal, Watcher, account_option, json_option, number_option, open_client, standard_input
+from .session import Journal, Watcher, account_option, json_option, number_option, open_client, text_from_stdin
 
 if TYPE_CHECKING:
     from ..client import SmsClient
@@ -75,7 +75,7 @@ def send(
             return send_many(out, client, many, given_fields(client.provider.name, given), journal)
     if to is None or text is None:
         raise click.UsageError("give TO and TEXT, or --many FILE")
-    content = _from_stdin() if text == "-" else text
+    content = text_from_stdin() if text == "-" else text
     with open_client(account, out, watcher=watcher) as client:
         try:
             with _printing_aside(out):
@@ -93,15 +93,6 @@ def send(
             out.aside(f"accepted: {sent.provider} took the text, id {sent.id}, reference {sent.reference}; {out.lost}")
             out.aside("next: do not send it again")
     return Exit.OK
-
-
-def _from_stdin() -> str:
-    try:
-        return standard_input().read().decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        raise click.UsageError("standard input is not UTF-8") from None
-    except OSError as error:
-        raise click.UsageError(f"standard input cannot be read: {error.strerror or type(error).__name__}") from None
 
 
 def _printing_aside(out: Output) -> contextlib.AbstractContextManager[Any]:

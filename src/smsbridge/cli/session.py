@@ -47,6 +47,16 @@ def standard_input() -> IO[bytes]:
     return sys.stdin.buffer
 
 
+def text_from_stdin() -> str:
+    """The text that ``-`` stands for: standard input without its last line end."""
+    try:
+        return standard_input().read().decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise click.UsageError("standard input is not UTF-8") from None
+    except OSError as error:
+        raise click.UsageError(f"standard input cannot be read: {error.strerror or type(error).__name__}") from None
+
+
 def account_option(command: F) -> F:
     """Add ``--account``."""
     return click.option(

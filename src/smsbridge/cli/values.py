@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..messages import Balance, DeliveryReport, Money, SentMessage, Verification
+    from ..text import TextInfo
     from .output import Output
 
 
@@ -51,6 +52,17 @@ def verification(one: Verification, out: Output) -> dict[str, Any]:
         "reference": one.reference,
         "to": out.number(one.to),
         "expires_at": one.expires_at,
+    }
+
+
+def text_info(info: TextInfo) -> dict[str, Any]:
+    """What a text becomes on the wire."""
+    return {
+        "encoding": info.encoding.value,
+        "units": info.units,
+        "segments": info.segments,
+        "units_left": info.units_left,
+        "padding": info.padding,
     }
 
 

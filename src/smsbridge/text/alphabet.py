@@ -16,8 +16,8 @@ EXTENSION = "\f^{}\\[~]|€"
 
 ESC = "\x1b"
 
-ALL_BASIC = re.compile(f"[{re.escape(BASIC)}]*")
-ALL_GSM = re.compile(f"[{re.escape(BASIC + EXTENSION)}]*")
+ALL_BASIC = re.compile(f"[{re.escape(BASIC)}]*+")  # possessive: going back over what has matched finds nothing
+ALL_GSM = re.compile(f"[{re.escape(BASIC + EXTENSION)}]*+")
 FOREIGN = re.compile(f"[^{re.escape(BASIC + EXTENSION)}]")
 
 

@@ -110,7 +110,8 @@ def _borders(encoding: Encoding, units: int, opens_pair: Callable[[int], bool]) 
 
 def _septets(text: str) -> str:
     for character in EXTENSION:
-        text = text.replace(character, ESC + character)
+        if character in text:
+            text = text.replace(character, ESC + character)
     return text
 
 

@@ -1,0 +1,152 @@
+"""``smsbridge segments``: what a text costs, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .exits import Exit
+from .output import Output
+from .session import json_option, text_from_stdin
+
+if TYPE_CHECKING:
+    from ..text import Guilty, Simplified, TextInfo
+
+_HELP = """Show what TEXT costs before it is sent: its encoding, its segments, and the characters that make it dear.
+
+    One character that GSM-7 lacks makes all of a text UCS-2, of which a segment holds 70 units instead of 160. Such
+    characters are marked and named, with what could be written instead. TEXT - reads standard input. Nothing is sent.
+
+    --simplify prints the simplified text and nothing else to standard output, so that it can be piped; what was changed
+    goes to standard error. A text that would gain nothing is printed as it is. Mind that a text which has to match a
+    registered template (DLT in India) must not be changed.
+
+    \b
+    Examples:
+      smsbridge segments "Your order has shipped"
+      smsbridge segments - < text.txt
+      smsbridge segments "That is ₹500…" --simplify
+      smsbridge segments "नमस्ते" --json
+    """
+
+_PLACES = 5
+"""Of a character that comes more often, the table says how often instead of where."""
+
+
+@click.command(help=_HELP)
+@click.argument("text")
+@click.option("--simplify", "simplified", is_flag=True, help="Print the text with GSM-7 characters where that helps.")
+@json_option
+def segments(*, text: str, simplified: bool, as_json: bool) -> Exit:
+    if simplified and as_json:
+        raise click.UsageError("--simplify goes without --json, which has the simplified text anyway")
+    from ..text import measure, simplify
+
+    out = Output(as_json=as_json)
+    content = text_from_stdin() if text == "-" else text
+    info, simple = measure(content), simplify(content)
+    if as_json:
+        out.json(_document(info, simple))
+    elif simplified:
+        _print_simple(out, simple)
+    else:
+        _show(out, info, simple)
+    return Exit.OK
+
+
+def _document(info: TextInfo, simple: Simplified) -> dict[str, Any]:
+    from ..text import measure, split
+    from .values import text_info
+
+    return {
+        **text_info(info),
+        "parts": split(info.text),
+        "guilty": [
+            {
+                "index": one.index,
+                "characters": one.characters,
+                "name": one.name,
+                "suggestion": one.suggestion,
+            }
+            for one in info.guilty
+        ],
+        "simplified": {"text": simple.text, **text_info(measure(simple.text))} if simple.changes else None,
+    }
+
+
+def _print_simple(out: Output, simple: Simplified) -> None:
+    out.verbatim(simple.text)
+    for label, where, instead in _table(simple.changes):
+        out.aside(f"changed: {label}, {where}, into {instead}")
+    if not simple.changes:
+        out.aside("nothing was changed: it would gain nothing")
+
+
+def _show(out: Output, info: TextInfo, simple: Simplified) -> None:
+    from .segment_view import show_segments
+
+    show_segments(out, info)
+    out.line()
+    out.rows(_figures(info, simple))
+    guilty = info.guilty
+    if guilty:
+        out.line()
+        out.table(["forces UCS-2", "where", "instead"], _table(guilty), indent=2)
+    if simple.changes:
+        out.aside("next: the same with --simplify prints the simplified text")
+
+
+def _figures(info: TextInfo, simple: Simplified) -> dict[str, Any]:
+    """What a text comes to, a row each. What it costs in money would be one more."""
+    from ..text.counting import PART, SINGLE
+    from ..text.wording import NAMES
+
+    return {
+        "encoding": NAMES[info.encoding],
+        "units": f"{info.units} ({SINGLE[info.encoding]} fit in one segment, {PART[info.encoding]} in each of several)",
+        "segments": info.segments,
+        "units left": info.units_left,
+        "units lost": info.padding or None,
+        "simplified": _gain(info, simple),
+    }
+
+
+def _gain(info: TextInfo, simple: Simplified) -> str | None:
+    """What simplifying would save."""
+    from ..text import Encoding, measure, simplify
+    from ..text.wording import NAMES, count
+
+    if info.encoding is Encoding.GSM7:
+        return None
+    if not simple.changes:
+        forced = measure(simplify(info.text, always=True).text)
+        if forced.encoding is Encoding.UCS2:
+            return "saves nothing: it would remain UCS-2"
+        return f"saves nothing: it would be {count(forced.segments, 'segment')}"
+    after = measure(simple.text)
+    figures = f"{count(after.segments, 'segment')} ({NAMES[after.encoding]}, {count(after.units, 'unit')})"
+    less = info.segments - after.segments
+    return f"{figures}: saves {less} of {info.segments}" if less else f"{figures}, {after.units_left} units left"
+
+
+def _table(guilty: tuple[Guilty, ...]) -> Iterator[tuple[str, str, str]]:
+    """What, where and what instead: a row for each kind of character, or each script."""
+    kinds: dict[tuple[str, str | None], list[int]] = {}
+    for one in guilty:
+        kinds.setdefault((one.script or one.label, one.suggestion), []).append(one.index)
+    for (label, suggestion), indexes in kinds.items():
+        yield label, _where(indexes), _instead(suggestion)
+
+
+def _where(indexes: list[int]) -> str:
+    """Places as people count them, from 1."""
+    if len(indexes) > _PLACES:
+        return f"{len(indexes)} times, from character {indexes[0] + 1}"
+    return f"character{'s' if len(indexes) > 1 else ''} {', '.join(str(index + 1) for index in indexes)}"
+
+
+def _instead(suggestion: str | None) -> str:
+    words = {None: "-", "": "(leave it out)", " ": "(a space)", "\n": "(a line end)"}
+    return words.get(suggestion) or str(suggestion)
