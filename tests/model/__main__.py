@@ -1,5 +1,7 @@
 """Many random histories: ``python -m tests.model --histories 100000 --seed 1``."""
 
+# ruff: noqa: T201  # it talks to people
+
 from __future__ import annotations
 
 import argparse
@@ -21,7 +23,7 @@ def run(seeds, kinds=None):
     for seed in seeds:
         try:
             History(random.Random(seed), ledger=ledger, **(kinds or {})).live()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is found
             failed.append((seed, f"{error}\n{traceback.format_exc(limit=-1)}"))
     return len(seeds), failed
 

@@ -1,0 +1,71 @@
+"""No text is doubled and none is lost in silence, whatever vendors and processes do; see ``tests/model``."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from model import broken
+from model.history import History
+from model.ledgers import ledger
+
+SHORT = 400
+ENOUGH = 3000
+
+
+def lives(seed, **kinds):
+    History(random.Random(seed), ledger=ledger, **kinds).live()
+
+
+def live_until(last, **kinds):
+    for seed in range(last):
+        lives(seed, **kinds)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_random_histories_double_nothing_and_lose_nothing(part):
+    for seed in range(part * SHORT, (part + 1) * SHORT):
+        lives(seed)
+
+
+class Application(RuleBasedStateMachine):
+    """The same, with choices that hypothesis can make smaller."""
+
+    @initialize(choices=st.randoms(use_true_random=False))
+    def begin(self, choices):
+        self.history = History(choices, ledger=ledger)
+
+    @rule()
+    def send(self):
+        self.history.send()
+
+    @rule()
+    def send_batch(self):
+        self.history.send_batch()
+
+    @rule()
+    def repeat(self):
+        self.history.repeat()
+
+    @rule()
+    def advance(self):
+        self.history.advance()
+
+    def teardown(self):
+        if hasattr(self, "history"):
+            self.history.end()
+
+
+TestApplication = Application.TestCase
+TestApplication.settings = settings(max_examples=60, stateful_step_count=8, deadline=None)
+
+
+@pytest.mark.parametrize("name", [*broken.CLASSES, *broken.PATCHES])
+def test_a_policy_that_is_wrong_on_purpose_is_caught(name):
+    with broken.PATCHES.get(name, contextlib.nullcontext)(), pytest.raises(AssertionError):
+        live_until(ENOUGH, **broken.CLASSES.get(name, {}))
