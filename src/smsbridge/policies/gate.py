@@ -1,0 +1,86 @@
+"""Gate, the base of the policies that look at each text before it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from smsbridge.attempts import Failure, Interrupted, attempt, attempt_all, attempt_verification, cancelled, own
+from smsbridge.errors import SendError, UnsupportedError
+from smsbridge.http import Flow
+from smsbridge.messages import Message, Result, SentMessage, Verification
+
+from .outcomes import Tries
+from .policy import Policy
+
+
+class Gate(Policy):
+    """Lets a text through, perhaps changed, or refuses it: :meth:`admit` says which. In a batch each text is judged alone."""
+
+    def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
+        """The text that goes on in the place of ``message``; raise a SendError or UnsupportedError to refuse it."""
+        yield from ()
+        return message
+
+    def settle(self, message: Message, error: Failure | None) -> None:
+        """``message``, which was admitted, has ended: accepted, or with ``error``.
+
+        Called once for each admitted text, whatever happens, with the text as :meth:`admit` was given it. Must not raise.
+        """
+
+    def send(self, message: Message) -> Flow[SentMessage]:
+        return self._through(message, attempt, verification=False)
+
+    def start_verification(self, message: Message) -> Flow[Verification]:
+        return self._through(message, attempt_verification, verification=True)
+
+    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
+        tries = Tries(messages)
+        admitted: dict[int, Message] = {}
+        asked = False
+        try:
+            for row, message in enumerate(messages):
+                try:
+                    admitted[row] = yield from self.admit(message)
+                except (SendError, UnsupportedError) as error:
+                    tries.fail(row, own(error, self, message))
+            asked = bool(admitted)
+            answers = (yield from attempt_all(self.inner, list(admitted.values()))) if admitted else []
+        except (Exception, GeneratorExit):
+            for row in admitted:
+                self.settle(messages[row], cancelled(left=asked))
+            raise
+        except BaseException as stop:  # noqa: BLE001  # cancelled
+            interrupted = tries.interrupted(stop, list(admitted) if isinstance(stop, Interrupted) else ())
+            for row in admitted:
+                self.settle(messages[row], interrupted.results[row].error)
+            raise interrupted from None
+        for row, answer in zip(admitted, answers, strict=True):
+            self.settle(messages[row], answer.error)
+            if answer.error is None:
+                tries.accept(row, answer.sent)
+            else:
+                tries.fail(row, answer.error)
+        return tries.in_order()
+
+    def _through(self, message: Message, once: Callable[[Any, Message], Flow[Any]], *, verification: bool) -> Flow[Any]:
+        try:
+            admitted = yield from self.admit(message, verification=verification)
+        except (SendError, UnsupportedError) as error:
+            refusal = own(error, self, message)
+        else:
+            ended: Failure | None = cancelled(left=True)  # unless we learn better
+            try:
+                sent = yield from once(self.inner, admitted)
+                ended = None
+            except Interrupted as stop:
+                ended = stop.error
+                raise
+            except (SendError, UnsupportedError) as error:
+                ended = error
+                raise
+            else:
+                return sent
+            finally:
+                self.settle(message, ended)
+        raise refusal

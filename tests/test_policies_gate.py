@@ -1,0 +1,185 @@
+"""A gate looks at each text before it goes on: it lets it through, changed or not, or refuses it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import PrivateAttr
+
+from scripted import OK, BatchProvider, HttpProvider, Recorder, drive, message
+from smsbridge.attempts import Interrupted, attempt, attempt_batch, attempt_verification
+from smsbridge.errors import NoAnswer, ProviderBugError, RefusedError, SendError, UncertainError, VetoedError
+from smsbridge.http import Call, HttpResponse
+from smsbridge.plugins import Plugins
+from smsbridge.policies.gate import Gate
+from smsbridge.policies.policy import Named
+from smsbridge.sending import deliver, deliver_batch
+
+TEXTS = [f"text {n}" for n in range(8)]
+
+
+class Cancelled(BaseException):
+    pass
+
+
+class Doors(Gate):
+    """Refuses some texts, shouts the others, and counts the places that are taken."""
+
+    name: ClassVar[Any] = Named("doors")
+
+    closed: frozenset[str] = frozenset()
+
+    _taken: Counter[str] = PrivateAttr(default_factory=Counter)
+    _settled: Counter[str] = PrivateAttr(default_factory=Counter)
+
+    def admit(self, message, *, verification=False):
+        yield from Call(str)  # as one would that asks a file
+        if message.text in self.closed:
+            raise VetoedError(reason="closed")
+        self._taken[message.text.upper()] += 1
+        return replace(message, text=message.text.upper())
+
+    def settle(self, message, error):
+        self._settled[message.text] += 1
+        if isinstance(error, RefusedError):
+            self._taken[message.text.upper()] -= 1
+
+
+def messages(count):
+    return [message(text=TEXTS[n], reference=f"ref-{n}") for n in range(count)]
+
+
+def test_a_text_goes_on_as_the_gate_has_changed_it_and_with_the_name_of_the_account_inside():
+    gate = Doors(inner=HttpProvider(account="otp"))
+    assert (Doors.name, gate.name, gate.account) == ("doors", "scripted", "otp")
+    flow = attempt(gate, message(text="hello"))
+    next(flow)
+    request = flow.send("")
+    assert b"HELLO" in request.body
+    with pytest.raises(StopIteration) as stop:
+        flow.send(OK)
+    assert stop.value.value.account == "otp"
+
+
+@pytest.mark.parametrize("once", [attempt, attempt_verification])
+def test_a_refused_text_never_leaves_and_the_refusal_is_its_own(once):
+    gate = Doors(inner=HttpProvider(account="otp"), closed={"hello"})
+    with pytest.raises(VetoedError) as raised:
+        drive(once(gate, message(text="hello")), "")
+    assert (raised.value.reason, raised.value.account, raised.value.reference) == ("closed", "otp", "ref-1")
+
+
+@pytest.mark.parametrize(("answer", "kept"), [(OK, 1), (HttpResponse(status=401), 0), (NoAnswer(), 1)])
+def test_a_place_is_given_back_where_nothing_was_sent(answer, kept):
+    gate = Doors(inner=HttpProvider())
+    with contextlib.suppress(SendError):
+        drive(attempt(gate, message(text="hello")), "", answer)
+    assert gate._taken["HELLO"] == kept
+
+
+def test_a_cancelled_text_that_may_have_left_keeps_its_place():
+    gate = Doors(inner=HttpProvider())
+    with pytest.raises(Interrupted) as raised:
+        drive(attempt(gate, message(text="hello")), "", Cancelled())
+    assert isinstance(raised.value.error, UncertainError)
+    assert gate._taken["HELLO"] == 1
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_text_whose_flow_is_dropped_is_settled_as_one_that_may_have_left(count):
+    gate = Doors(inner=BatchProvider())
+    flow = gate.send_batch(messages(count)) if count > 1 else gate.send(message(text=TEXTS[0]))
+    step = next(flow)
+    while isinstance(step, Call):
+        step = flow.send("")
+    flow.close()
+    assert [gate._settled[TEXTS[n]] for n in range(count)] == [1] * count
+    assert [gate._taken[TEXTS[n].upper()] for n in range(count)] == [1] * count
+
+
+def test_a_gate_that_fails_over_one_text_of_a_batch_gives_the_places_of_the_others_back():
+    class Broken(Doors):
+        def admit(self, message, *, verification=False):
+            if message.text == TEXTS[2]:
+                raise LookupError
+            return super().admit(message, verification=verification)
+
+    gate = Broken(inner=BatchProvider())
+    results, sent = run(attempt_batch(gate, messages(3)), [])
+    assert [type(one.error) for one in results] == [ProviderBugError] * 3
+    assert not sent
+    assert [gate._taken[TEXTS[n].upper()] for n in range(3)] == [0, 0, 0]
+
+
+def answer_to(step, script):
+    if isinstance(step, Call):
+        return step.function(*step.args)
+    what = script.pop(0) if script else "works"
+    numbers = step.body.count(b"TEXT ")
+    return {
+        "works": HttpResponse.of_json({"id": "1", "ids": [f"{n}" for n in range(numbers)]}),
+        "refused": HttpResponse(status=401),
+        "lost": NoAnswer(),
+        "cancelled": Cancelled(),
+    }[what]
+
+
+def run(flow, script):
+    sent = Counter()
+    try:
+        step = next(flow)
+        while True:
+            answer = answer_to(step, script)
+            if isinstance(answer, HttpResponse) and answer.ok:
+                sent.update(n for n in range(len(TEXTS)) if TEXTS[n].upper().encode() in step.body)
+            step = flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
+    except StopIteration as stop:
+        return stop.value, sent
+    except Cancelled:
+        return None, sent
+
+
+@settings(max_examples=100)
+@given(
+    st.integers(1, 8),
+    st.sets(st.integers(0, 7)),
+    st.lists(st.sampled_from(["works", "refused", "lost", "cancelled"]), max_size=3),
+)
+def test_of_a_batch_each_text_is_judged_alone_and_its_place_is_true(count, closed, script):
+    gate = Doors(inner=BatchProvider(), closed={TEXTS[n] for n in closed})
+    hooks = Recorder()
+    results, sent = run(deliver_batch(Plugins(hooks), gate, messages(count)), script)
+    for n in range(count):
+        told = hooks.outcome(f"ref-{n}")
+        if n in closed:
+            assert isinstance(told, RefusedError)
+            assert (sent[n], gate._taken[TEXTS[n].upper()], gate._settled[TEXTS[n]]) == (0, 0, 0)
+        elif isinstance(told, RefusedError):
+            assert (sent[n], gate._taken[TEXTS[n].upper()], gate._settled[TEXTS[n]]) == (0, 0, 1)
+        elif not isinstance(told, SendError):
+            assert (sent[n], gate._taken[TEXTS[n].upper()], gate._settled[TEXTS[n]]) == (1, 1, 1)
+        if results is not None:
+            assert results[n].message.text == TEXTS[n]
+            assert (results[n].sent or results[n].error) is told
+
+
+def test_a_batch_of_which_nothing_is_admitted_asks_nobody():
+    gate = Doors(inner=BatchProvider(), closed=set(TEXTS))
+    results, _ = run(attempt_batch(gate, messages(3)), ["cancelled"])
+    assert [type(one.error) for one in results] == [VetoedError] * 3
+
+
+def test_hooks_see_the_text_as_the_application_gave_it():
+    recorder = Recorder()
+    seen = []
+    recorder.calls = seen
+    assert (
+        drive(deliver(Plugins(recorder), Doors(inner=HttpProvider()), message(text="hello")), "", OK).id == "vendor-1"
+    )
+    assert [name for name, _, _ in seen] == ["before", "after"]
