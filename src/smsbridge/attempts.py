@@ -37,7 +37,7 @@ from .errors import (
     UnsupportedError,
 )
 from .http import Flow
-from .messages import Dlt, Message, Result, SentMessage, Verification
+from .messages import Dlt, Foresight, Message, Result, SentMessage, Verification
 from .phone import mask_numbers, to_e164
 from .provider import Capability, SmsProvider
 
@@ -127,6 +127,20 @@ def attempt_all(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list
             raise
         results.update(_placed(rows, answers))
     return in_order(results)
+
+
+def foresee(provider: SmsProvider, message: Message, *, now: datetime) -> Foresight:
+    """What :func:`attempt` would do with ``message`` at the time ``now``, as far as anybody can know here. Sends nothing."""
+    problem = _problem(provider, message, now=now)
+    return refusal(provider, problem) if problem is not None else provider.foresee(message, now=now)
+
+
+def refusal(provider: SmsProvider, error: Failure, *inside: Foresight) -> Foresight:
+    """The Foresight of a ``provider`` that would raise ``error``, which is its own copy (see :func:`own`)."""
+    name, words = type(provider).name, str(error)
+    return Foresight(
+        account=provider.account, provider=name, verdict="would refuse", words=words, error=error, inside=inside
+    )
 
 
 def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Sequence[SecretStr] = ()) -> Flow[T]:
@@ -246,7 +260,9 @@ def _attempt(
     return (yield from _guard(provider, lambda: operation(message), [message], kind))
 
 
-def _problem(provider: SmsProvider, message: Message, *, verification: bool = False) -> Failure | None:
+def _problem(
+    provider: SmsProvider, message: Message, *, verification: bool = False, now: datetime | None = None
+) -> Failure | None:
     """What is wrong with ``message`` before anybody is asked."""
     error: Failure
     if not message.text and not verification:
@@ -255,8 +271,8 @@ def _problem(provider: SmsProvider, message: Message, *, verification: bool = Fa
         dlt = message.dlt or _NO_DLT
         f"{message.text}{message.sender}{message.reference}{dlt.entity_id}{dlt.template_id}".encode()
         provider.check(message, verification=verification)
-        if message.valid_until is not None and message.valid_until <= utc_now():
-            raise RefusedError("the text is of no use any more", reason="expired")
+        if message.valid_until is not None:
+            refuse_expired(message, now or utc_now())
     except UnicodeEncodeError:
         error = ContentError("the text has half a character (a lone surrogate) in it", reason="not-unicode")
     except (UnsupportedError, RefusedError) as refusal:
@@ -266,6 +282,12 @@ def _problem(provider: SmsProvider, message: Message, *, verification: bool = Fa
     else:
         return None
     return own(error, provider, message)
+
+
+def refuse_expired(message: Message, now: datetime) -> None:
+    """Raise RefusedError if ``message`` is of no use at the time ``now``."""
+    if message.valid_until is not None and message.valid_until <= now:
+        raise RefusedError("the text is of no use any more", reason="expired")
 
 
 class _Trail:
