@@ -104,7 +104,7 @@ class Caps:
     __slots__ = ("_caps", "_endings", "_lock")
 
     def __init__(self, rates: Mapping[str, Rate], remembers: int) -> None:
-        self._caps = [(KEYS[kind], Cap(kind, rate, remembers)) for kind, rate in rates.items()]
+        self._caps = [(KEYS[kind], Cap(kind, rates[kind], remembers)) for kind in KEYS if kind in rates]
         self._lock = threading.Lock()
         self._endings: deque[tuple[str, float, bool]] = deque()
 
