@@ -159,6 +159,11 @@ class _Client:
         if self._closed:
             raise RuntimeError("this client is closed")
 
+    def _check_fit(self) -> None:
+        """Before the first connection, as a client that was made under an outbox may outlive it."""
+        for problem in self.settings.unfit(self.provider):
+            raise NotConnected(problem)
+
 
 class SmsClient(_Client):
     """Sends text messages through one account, blocking. Safe to share between threads.
@@ -287,6 +292,7 @@ class SmsClient(_Client):
             if self._closed:
                 raise NotConnected("the client was closed")
             if self._transport is None:
+                self._check_fit()
                 self._transport = Transport(timeout=self.settings.timeout)
             return self._transport
 
@@ -392,6 +398,7 @@ class AsyncSmsClient(_Client):
 
         if self._closed:
             raise NotConnected("the client was closed")
+        self._check_fit()
         self._transport = AsyncTransport(timeout=self.settings.timeout)
         return self._transport
 
