@@ -38,7 +38,7 @@ from .messages import (
     VerificationCheck,
 )
 from .plugins import Plugins, default_plugins
-from .provider import Capability, SmsProvider
+from .provider import Capability, SmsProvider, each
 from .receiving import receive
 from .sending import deliver, deliver_batch, deliver_verification
 from .settings import Settings
@@ -79,6 +79,10 @@ class _Client:
         if not isinstance(provider, SmsProvider):
             provider = self.plugins.stack(provider or self.settings.provider)
         self.settings.refuse_unfit(provider)
+        if any(len(one.inside) > 1 for one in each(provider)):
+            from .policies.members import say_what_differs
+
+            say_what_differs(provider)
         self.provider: SmsProvider = provider
         self._closed = False
 
