@@ -28,6 +28,7 @@ COMMANDS = {
     "balance": "Ask what is left on the account.",
     "verify": "Have one-time codes sent, and check them.",
     "providers": "List the installed providers and what they can do.",
+    "explain": "Say what would become of a text, and send nothing.",
     "doctor": "Explain the configuration, and what is wrong with it.",
     "new": "Make a plugin for another provider.",
 }

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..plugins import Plugins
 
 T = TypeVar("T")
-_NOWHERE = ("missing", "not set", "default")
+NOWHERE = ("missing", "not set", "default")
 _PACKAGES = ("smsbridge", "httpx", "pydantic", "pydantic-settings", "pluggy", "phonenumberslite", "click")
 
 
@@ -55,6 +55,7 @@ class Section:
     """The settings of something else than the chosen account: of a policy around it, or of an account inside it."""
 
     of: str
+    policy: bool
     settings: list[Value]
 
 
@@ -151,7 +152,7 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, se
         elif one.account != found.account:
             values = _read(found, type(one), one.account)
             shown = _values(found, type(one), values, account=one.account, secrets_dir=secrets_dir)
-            found.other_settings.append(Section(of=one.account, settings=shown))
+            found.other_settings.append(Section(of=one.account, policy=bool(one.inside), settings=shown))
         for account, missing in (members.unable(one) if len(one.inside) > 1 else {}).items():
             found.find("note", f"account {account} cannot do what others of {one.account} can: {', '.join(missing)}")
 
@@ -177,13 +178,13 @@ def _of_policy(found: Diagnosis, policy: SmsProvider, secrets_dir: str | None) -
     )
     shown = []
     for name, general in shared.items():
-        value = own[name] if own[name].source not in _NOWHERE else general
-        if name in rates and value.source in _NOWHERE:
+        value = own[name] if own[name].source not in NOWHERE else general
+        if name in rates and value.source in NOWHERE:
             value = replace(value, value=rates[name], source="the vendor's own limit")
         if name != "INNER":
             shown.append(value)
     around = "" if policy.account == found.account else f" around {policy.account}"
-    return Section(of=f"{type(policy).name}{around}", settings=shown)
+    return Section(of=f"{type(policy).name}{around}", policy=True, settings=shown)
 
 
 def _read(found: Diagnosis, model: type[BaseModel], account: str | None) -> dict[str, Found]:
@@ -239,7 +240,7 @@ def _with_file(values: list[Value], provider: SmsProvider, account: str) -> list
     filed = {environment.variable(account, name) for name in provider.model_fields_set}
     return [
         replace(one, value="(set)", source=f"the file of {environment.variable(account, 'file')}")
-        if one.variable in filed and one.source in _NOWHERE
+        if one.variable in filed and one.source in NOWHERE
         else one
         for one in values
     ]

@@ -46,7 +46,7 @@ def unread(there: Iterable[str], plugins: Plugins) -> dict[str, str | None]:
             holds = provider in POLICIES
         for home, policy in stack.settings_of(account):
             never = holds and policy == "limit" and home != policy  # limits are around those that talk to a vendor
-            if not never and _is_meant(home, there):
+            if policy in POLICIES and not never and _is_meant(home, there):
                 names = _names_of(stack.policy_class(policy), home)
                 known += [name for name in names if name != environment.variable(home, "inner")]
     strays = [name for name in sorted(there) if name not in known and not name.startswith(tuple(unsure))]
