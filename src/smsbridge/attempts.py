@@ -132,7 +132,12 @@ def attempt_all(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list
 def foresee(provider: SmsProvider, message: Message, *, now: datetime) -> Foresight:
     """What :func:`attempt` would do with ``message`` at the time ``now``, as far as anybody can know here. Sends nothing."""
     problem = _problem(provider, message, now=now)
-    return refusal(provider, problem) if problem is not None else provider.foresee(message, now=now)
+    if problem is None:
+        try:
+            return provider.foresee(message, now=now)
+        except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
+            problem = own(_unexplained(_Trail(), bug), provider, message)
+    return refusal(provider, problem)
 
 
 def refusal(provider: SmsProvider, error: Failure, *inside: Foresight) -> Foresight:
