@@ -129,9 +129,10 @@ def _taker(view: Foresight) -> Foresight | None:
 
 def _decisive(found: Diagnosis) -> list[Value]:
     """The settings of policies that somebody has set."""
+    from ..plugins import POLICIES
     from .diagnosis import NOWHERE
 
-    shown = [*found.provider_settings] if found.tree is not None and found.tree.inside else []
+    shown = [*found.provider_settings] if found.provider in POLICIES else []
     for section in found.other_settings:
         shown += section.settings if section.policy else []
     return [one for one in shown if one.source not in NOWHERE]

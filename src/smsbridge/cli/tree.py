@@ -43,17 +43,18 @@ def of_foresight(view: Foresight) -> Branch:
 
 def draw(out: Output, branch: Branch) -> None:
     """Print ``branch`` and what it holds, each inside the one above it."""
-    rows = list(_rows(branch, "", 1))
+    rows = list(_rows(branch, 1))
     width = max(len(label) for label, _ in rows)
     for label, about in rows:
         out.line(f"{label:<{width}}  {about}".rstrip())
 
 
-def _rows(branch: Branch, above: str, depth: int) -> Iterator[tuple[str, str]]:
-    account = "" if branch.account in (above, branch.name) else f" (account {branch.account})"
+def _rows(branch: Branch, depth: int) -> Iterator[tuple[str, str]]:
+    below = [one.account for one in branch.inside]  # where the account is named, if it is the same
+    account = "" if branch.account == branch.name or below == [branch.account] else f" (account {branch.account})"
     yield f"{'  ' * depth}{branch.name}{account}", branch.about
     for one in branch.inside:
-        yield from _rows(one, branch.account, depth + 1)
+        yield from _rows(one, depth + 1)
 
 
 def _settings(provider: SmsProvider) -> str:
