@@ -59,6 +59,8 @@ def test_as_json():
         "hooks",
         "settings",
         "provider_settings",
+        "other_settings",
+        "tree",
         "findings",
         "live",
     }
@@ -103,7 +105,165 @@ def test_an_account_is_explained(acme, monkeypatch):
     assert "acme (account otp)" in run("doctor", "--account", "otp").stdout
 
 
+# --- what a text goes through
+
+
+def several(monkeypatch, *accounts):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "failover")
+    monkeypatch.setenv("SMSBRIDGE_FAILOVER_ACCOUNTS", ",".join(accounts))
+
+
+def other(document, of):
+    (section,) = [one for one in document["other_settings"] if one["of"] == of]
+    return {one["variable"]: (one["value"], one["source"]) for one in section["settings"]}
+
+
+def drawn(stdout):
+    lines = stdout.split("a text goes through\n")[1].split("\n\n")[0].splitlines()
+    return [" ".join(line.split()) for line in lines], [len(line) - len(line.lstrip()) for line in lines]
+
+
+def test_the_tree_that_results_is_drawn(acme, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_SPARE_PROVIDER", "memory")
+    monkeypatch.setenv("SMSBRIDGE_ACME_LIMIT_SENDS", "10/s")
+    monkeypatch.setenv("SMSBRIDGE_GUARD_COUNTRIES", "in")
+    monkeypatch.setenv("SMSBRIDGE_GUARD_REDIRECT", "+919999988888")
+    monkeypatch.setenv("SMSBRIDGE_RETRY_ATTEMPTS", "5")
+    several(monkeypatch, "acme", "spare")
+    done = run("doctor")
+    assert done.exit_code == Exit.OK
+    assert "+919999988888" not in done.output
+    lines, depths = drawn(done.stdout)
+    assert lines == [
+        "guard redirect +91******8888, countries IN",
+        "retry attempts 5",
+        "failover",
+        "limit sends 10/1s",
+        "acme",
+        "memory (account spare) texts end here",
+    ]
+    assert depths == [2, 4, 6, 8, 10, 8]
+    tree = run_json("doctor")[0]["tree"]
+    assert (tree["name"], tree["inside"][0]["name"]) == ("guard", "retry")
+    failover = tree["inside"][0]["inside"][0]
+    assert [(one["name"], one["account"]) for one in failover["inside"]] == [("limit", "acme"), ("memory", "spare")]
+
+
+def test_a_provider_by_itself_is_not_drawn():
+    assert "a text goes through" not in run("doctor").stdout
+    assert run_json("doctor")[0]["tree"] == {
+        "name": "console",
+        "account": "console",
+        "about": "texts end here",
+        "inside": [],
+    }
+
+
+def test_the_settings_of_each_policy_and_account_are_shown_with_their_source(acme, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_SPARE_PROVIDER", "memory")
+    monkeypatch.setenv("SMSBRIDGE_SPARE_CAPACITY", "7")
+    monkeypatch.setenv("SMSBRIDGE_ACME_LIMIT_SENDS", "10/s")
+    Path(".env").write_text("SMSBRIDGE_RETRY_ATTEMPTS=5\nSMSBRIDGE_LIMIT_QUERIES=1/s\n")
+    monkeypatch.setenv("SMSBRIDGE_FAILOVER_RETRY_SECONDS", "9")
+    several(monkeypatch, "acme", "spare")
+    document, _ = run_json("doctor")
+    retry = other(document, "retry")
+    assert retry["SMSBRIDGE_RETRY_ATTEMPTS"] == ("5", ".env")
+    assert retry["SMSBRIDGE_FAILOVER_RETRY_SECONDS"] == ("9", "environment")
+    assert retry["SMSBRIDGE_RETRY_FIRST_WAIT"] == ("0.5", "default")
+    assert not any(name.endswith("INNER") for name in retry)
+    limit = other(document, "limit around acme")
+    assert limit["SMSBRIDGE_ACME_LIMIT_SENDS"] == ("10/s", "environment")
+    assert limit["SMSBRIDGE_LIMIT_QUERIES"] == ("1/s", ".env")
+    assert other(document, "acme")["SMSBRIDGE_ACME_TOKEN"] == ("********", "environment")
+    assert other(document, "spare")["SMSBRIDGE_SPARE_CAPACITY"] == ("7", "environment")
+    assert document["findings"]
+    assert all(one["level"] == "note" for one in document["findings"])
+    assert "settings of limit around acme" in run("doctor").stdout
+
+
+def test_a_limit_of_the_vendors_is_said_to_be_one(acme, monkeypatch):
+    monkeypatch.setattr(AcmeProvider, "rates", {"sends": "1000/1m"})
+    limit = other(run_json("doctor")[0], "limit")
+    assert limit["SMSBRIDGE_LIMIT_SENDS"] == ("1000/1m", "the vendor's own limit")
+    assert limit["SMSBRIDGE_LIMIT_QUERIES"] == (None, "not set")
+
+
+def test_a_policy_that_is_an_account_of_its_own_has_its_settings_there(acme, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "patient")
+    monkeypatch.setenv("SMSBRIDGE_PATIENT_PROVIDER", "retry")
+    monkeypatch.setenv("SMSBRIDGE_PATIENT_INNER", "acme")
+    monkeypatch.setenv("SMSBRIDGE_PATIENT_ATTEMPTS", "9")
+    document, code = run_json("doctor")
+    assert code == Exit.OK
+    assert setting(document, "SMSBRIDGE_PATIENT_ATTEMPTS") == ("9", "environment")
+    assert [one["of"] for one in document["other_settings"]] == ["acme"]
+
+
+def test_what_one_account_cannot_do_that_another_can_is_a_note(acme, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_SPARE_PROVIDER", "memory")
+    several(monkeypatch, "acme", "spare", "console")
+    notes = [message for level, message in findings(run_json("doctor")[0]) if level == "note"]
+    assert "account acme cannot do what others of failover can: validity, batches" in notes
+    assert any(one.startswith("account console cannot do what others of failover can: ") for one in notes)
+    assert not any(one.startswith("account spare") for one in notes)
+
+
 # --- what is wrong
+
+
+@pytest.mark.parametrize(
+    ("accounts", "words"),
+    [
+        (" ", "SMSBRIDGE_FAILOVER_ACCOUNTS is missing"),
+        (" , ", "SMSBRIDGE_FAILOVER_ACCOUNTS names no account"),
+        ("acme,memory,acme", "SMSBRIDGE_FAILOVER_ACCOUNTS names an account twice: acme"),
+        ("acme,twinkle", "SMSBRIDGE_FAILOVER_ACCOUNTS names twinkle: no provider 'twinkle'; have"),
+        ("acme,No Such", "SMSBRIDGE_FAILOVER_ACCOUNTS names No Such: the name of a provider or an account"),
+        (
+            "acme,failover",
+            "SMSBRIDGE_FAILOVER_ACCOUNTS names failover: account 'failover' holds itself: failover > failover",
+        ),
+        ("acme,loop", "account 'failover' holds itself: failover > loop > failover"),
+    ],
+)
+def test_wrong_accounts_of_a_failover_are_errors_that_name_the_variable(acme, monkeypatch, accounts, words):
+    monkeypatch.setenv("SMSBRIDGE_LOOP_PROVIDER", "retry")
+    monkeypatch.setenv("SMSBRIDGE_LOOP_INNER", "failover")
+    several(monkeypatch, accounts)
+    document, code = run_json("doctor")
+    assert code == Exit.CONFIGURATION
+    (error,) = [message for level, message in findings(document) if level == "error"]
+    assert words in error
+    assert "SMSBRIDGE_FAILOVER_ACCOUNTS" in error
+
+
+def test_what_is_missing_at_an_account_inside_is_an_error(acme, monkeypatch):
+    monkeypatch.delenv("SMSBRIDGE_ACME_TOKEN")
+    several(monkeypatch, "memory", "acme")
+    errors_found = [message for level, message in findings(run_json("doctor")[0]) if level == "error"]
+    assert errors_found == ["SMSBRIDGE_FAILOVER_ACCOUNTS names acme: provider acme: SMSBRIDGE_ACME_TOKEN is missing"]
+
+
+def test_an_account_that_is_not_for_this_environment_is_an_error(acme, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_ENV", "production")
+    several(monkeypatch, "acme", "memory", "console")
+    document, code = run_json("doctor", "--live")
+    assert code == Exit.CONFIGURATION
+    wrong = [message for level, message in findings(document) if level == "error"]
+    assert [one.split("'")[1] for one in wrong] == ["memory", "console"]
+    assert document["live"] is None
+    monkeypatch.setenv("SMSBRIDGE_ENV_ALLOWS", "memory,console")
+    assert run("doctor").exit_code == Exit.OK
+
+
+def test_a_wrong_setting_of_a_policy_is_an_error(acme, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_ACME_RETRY_ATTEMPTS", "SECRET")
+    document, code = run_json("doctor")
+    assert code == Exit.CONFIGURATION
+    (error,) = [message for level, message in findings(document) if level == "error"]
+    assert "SMSBRIDGE_ACME_RETRY_ATTEMPTS is wrong" in error
+    assert "SECRET" not in error
 
 
 def test_a_missing_setting_is_an_error(acme, monkeypatch):
@@ -200,6 +360,11 @@ def test_a_dotenv_without_secrets_may_be_read_by_anybody(acme):
         ("SMSBRIDGE_ACM_TOKEN", "SMSBRIDGE_ACME_TOKEN"),
         ("SMSBRIDGE_CONSOLE_SHOWNUMBERS", "SMSBRIDGE_CONSOLE_SHOW_NUMBERS"),
         ("SMSBRIDGE_QQQQ", None),
+        ("SMSBRIDGE_RETRY_ATEMPTS", "SMSBRIDGE_RETRY_ATTEMPTS"),
+        ("SMSBRIDGE_ACME_RETRY_ATEMPTS", "SMSBRIDGE_ACME_RETRY_ATTEMPTS"),
+        ("SMSBRIDGE_TWINCLE_LIMT_SENDS", "SMSBRIDGE_TWINCLE_LIMIT_SENDS"),
+        ("SMSBRIDGE_TWINCE_LIMIT_SENDS", "SMSBRIDGE_TWINCLE_LIMIT_SENDS"),
+        ("SMSBRIDGE_GARD_ALLOW", "SMSBRIDGE_GUARD_ALLOW"),
     ],
 )
 @pytest.mark.parametrize("place", ["environment", ".env"])
@@ -222,6 +387,28 @@ def test_variables_of_other_providers_and_accounts_are_no_strays(acme, monkeypat
     monkeypatch.setenv("SMSBRIDGE_OLD_PROVIDER", "nosuch")
     monkeypatch.setenv("SMSBRIDGE_OLD_TOKEN", "x")
     assert findings(run_json("doctor")[0]) == []
+
+
+def test_neither_are_those_of_policies(acme, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_OTP_PROVIDER", "memory")
+    for name in (
+        "SMSBRIDGE_RETRY_ATTEMPTS",
+        "SMSBRIDGE_ACME_RETRY_ATTEMPTS",
+        "SMSBRIDGE_OTP_RETRY_ATTEMPTS",
+        "SMSBRIDGE_FAILOVER_RETRY_ATTEMPTS",
+        "SMSBRIDGE_FAILOVER_FAULTS",
+    ):
+        monkeypatch.setenv(name, "2")
+    for name in ("SMSBRIDGE_LIMIT_SENDS", "SMSBRIDGE_TWINCLE_LIMIT_SENDS", "SMSBRIDGE_OTP_GUARD_TOTAL"):
+        monkeypatch.setenv(name, "5/1m")
+    assert findings(run_json("doctor")[0]) == []
+
+
+def test_a_limit_of_an_account_that_talks_to_no_vendor_is_read_by_nobody(acme, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_BOTH_PROVIDER", "failover")
+    monkeypatch.setenv("SMSBRIDGE_BOTH_ACCOUNTS", "acme,memory")
+    monkeypatch.setenv("SMSBRIDGE_BOTH_LIMIT_SENDS", "5/1m")
+    assert [message for _, message in findings(run_json("doctor")[0])] == ["nothing reads SMSBRIDGE_BOTH_LIMIT_SENDS"]
 
 
 def test_a_broken_hook_plugin_is_an_error(monkeypatch):
@@ -265,6 +452,26 @@ def test_a_live_call_that_fails_has_its_own_exit_code(acme):
     assert document["live"]["ok"] is False
     assert "IP allow list" in document["live"]["advice"]
     assert "the live call failed" in run("doctor", "--live").stdout
+
+
+def test_each_account_of_several_is_asked(acme, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_OTP_PROVIDER", "acme")
+    monkeypatch.setenv("SMSBRIDGE_OTP_TOKEN", TOKEN)
+    several(monkeypatch, "acme", "otp", "console")
+    done = run("doctor", "--live")
+    assert done.exit_code == Exit.OK
+    assert "live: acme: balance: sms: 12.50 INR" in done.stdout
+    assert "live: otp: balance: sms: 12.50 INR" in done.stdout
+    assert "live: console: console has no call that sends nothing" in done.stdout
+    assert "live: 3 of 3 accounts answered" in done.stdout
+    ANSWERS["balance"] = errors.AuthenticationError()
+    document, code = run_json("doctor", "--live")
+    assert (code, document["live"]["ok"], document["works"]) == (Exit.QUERY_FAILED, False, False)
+    assert [(one["account"], one["ok"]) for one in document["live"]["members"]] == [
+        ("acme", False),
+        ("otp", False),
+        ("console", True),
+    ]
 
 
 @pytest.mark.parametrize(

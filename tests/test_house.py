@@ -28,6 +28,7 @@ PUBLIC = [
     "Dlt",
     "Event",
     "Flow",
+    "Foresight",
     "FundsError",
     "HttpRequest",
     "HttpResponse",

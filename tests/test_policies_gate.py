@@ -14,7 +14,7 @@ from pydantic import PrivateAttr
 
 from scripted import OK, BatchProvider, HttpProvider, Recorder, drive, message
 from smsbridge.attempts import Interrupted, attempt, attempt_batch, attempt_verification
-from smsbridge.errors import NoAnswer, RefusedError, SendError, UncertainError, VetoedError
+from smsbridge.errors import NoAnswer, ProviderBugError, RefusedError, SendError, UncertainError, VetoedError
 from smsbridge.http import Call, HttpResponse
 from smsbridge.plugins import Plugins
 from smsbridge.policies.gate import Gate
@@ -36,6 +36,7 @@ class Doors(Gate):
     closed: frozenset[str] = frozenset()
 
     _taken: Counter[str] = PrivateAttr(default_factory=Counter)
+    _settled: Counter[str] = PrivateAttr(default_factory=Counter)
 
     def admit(self, message, *, verification=False):
         yield from Call(str)  # as one would that asks a file
@@ -44,9 +45,10 @@ class Doors(Gate):
         self._taken[message.text.upper()] += 1
         return replace(message, text=message.text.upper())
 
-    def dismiss(self, message, error):
+    def settle(self, message, error):
+        self._settled[message.text] += 1
         if isinstance(error, RefusedError):
-            self._taken[message.text] -= 1
+            self._taken[message.text.upper()] -= 1
 
 
 def messages(count):
@@ -87,6 +89,32 @@ def test_a_cancelled_text_that_may_have_left_keeps_its_place():
         drive(attempt(gate, message(text="hello")), "", Cancelled())
     assert isinstance(raised.value.error, UncertainError)
     assert gate._taken["HELLO"] == 1
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_text_whose_flow_is_dropped_is_settled_as_one_that_may_have_left(count):
+    gate = Doors(inner=BatchProvider())
+    flow = gate.send_batch(messages(count)) if count > 1 else gate.send(message(text=TEXTS[0]))
+    step = next(flow)
+    while isinstance(step, Call):
+        step = flow.send("")
+    flow.close()
+    assert [gate._settled[TEXTS[n]] for n in range(count)] == [1] * count
+    assert [gate._taken[TEXTS[n].upper()] for n in range(count)] == [1] * count
+
+
+def test_a_gate_that_fails_over_one_text_refuses_that_one_alone():
+    class Broken(Doors):
+        def admit(self, message, *, verification=False):
+            if message.text == TEXTS[2]:
+                raise LookupError
+            return super().admit(message, verification=verification)
+
+    gate = Broken(inner=BatchProvider())
+    results, sent = run(attempt_batch(gate, messages(3)), [])
+    assert [type(one.error) for one in results] == [type(None), type(None), ProviderBugError]
+    assert sent == {0: 1, 1: 1}
+    assert [gate._taken[TEXTS[n].upper()] for n in range(3)] == [1, 1, 0]
 
 
 def answer_to(step, script):
@@ -131,11 +159,11 @@ def test_of_a_batch_each_text_is_judged_alone_and_its_place_is_true(count, close
         told = hooks.outcome(f"ref-{n}")
         if n in closed:
             assert isinstance(told, RefusedError)
-            assert (sent[n], gate._taken[TEXTS[n].upper()]) == (0, 0)
+            assert (sent[n], gate._taken[TEXTS[n].upper()], gate._settled[TEXTS[n]]) == (0, 0, 0)
         elif isinstance(told, RefusedError):
-            assert (sent[n], gate._taken[TEXTS[n].upper()]) == (0, 0)
+            assert (sent[n], gate._taken[TEXTS[n].upper()], gate._settled[TEXTS[n]]) == (0, 0, 1)
         elif not isinstance(told, SendError):
-            assert (sent[n], gate._taken[TEXTS[n].upper()]) == (1, 1)
+            assert (sent[n], gate._taken[TEXTS[n].upper()], gate._settled[TEXTS[n]]) == (1, 1, 1)
         if results is not None:
             assert results[n].message.text == TEXTS[n]
             assert (results[n].sent or results[n].error) is told

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .messages import DeliveryReport as DeliveryReport
     from .messages import Dlt as Dlt
     from .messages import Event as Event
+    from .messages import Foresight as Foresight
     from .messages import InboundMessage as InboundMessage
     from .messages import Message as Message
     from .messages import Money as Money
@@ -81,7 +82,7 @@ _HOMES = {
     "hookspecs": "hookimpl",
     "http": "Call Flow HttpRequest HttpResponse Wait",
     "messages": (
-        "Balance DeliveryReport Dlt Event InboundMessage Message Money Purpose Received Result SentMessage Status "
+        "Balance DeliveryReport Dlt Event Foresight InboundMessage Message Money Purpose Received Result SentMessage Status "
         "Verification VerificationCheck"
     ),
     "plugins": "Plugins",

@@ -37,7 +37,7 @@ from .errors import (
     UnsupportedError,
 )
 from .http import Flow
-from .messages import Dlt, Message, Result, SentMessage, Verification
+from .messages import Dlt, Foresight, Message, Result, SentMessage, Verification
 from .phone import mask_numbers, to_e164
 from .provider import Capability, SmsProvider
 
@@ -127,6 +127,25 @@ def attempt_all(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list
             raise
         results.update(_placed(rows, answers))
     return in_order(results)
+
+
+def foresee(provider: SmsProvider, message: Message, *, now: datetime) -> Foresight:
+    """What :func:`attempt` would do with ``message`` at the time ``now``, as far as anybody can know here. Sends nothing."""
+    problem = _problem(provider, message, now=now)
+    if problem is None:
+        try:
+            return provider.foresee(message, now=now)
+        except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
+            problem = own(_unexplained(_Trail(), bug), provider, message)
+    return refusal(provider, problem)
+
+
+def refusal(provider: SmsProvider, error: Failure, *inside: Foresight) -> Foresight:
+    """The Foresight of a ``provider`` that would raise ``error``, which is its own copy (see :func:`own`)."""
+    name, words = type(provider).name, str(error)
+    return Foresight(
+        account=provider.account, provider=name, verdict="would refuse", words=words, error=error, inside=inside
+    )
 
 
 def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Sequence[SecretStr] = ()) -> Flow[T]:
@@ -248,7 +267,9 @@ def _attempt(
     return (yield from _guard(provider, lambda: operation(message), [message], kind))
 
 
-def _problem(provider: SmsProvider, message: Message, *, verification: bool = False) -> Failure | None:
+def _problem(
+    provider: SmsProvider, message: Message, *, verification: bool = False, now: datetime | None = None
+) -> Failure | None:
     """What is wrong with ``message`` before anybody is asked."""
     if provider.attempts_inside:
         return None
@@ -259,8 +280,8 @@ def _problem(provider: SmsProvider, message: Message, *, verification: bool = Fa
         dlt = message.dlt or _NO_DLT
         f"{message.text}{message.sender}{message.reference}{dlt.entity_id}{dlt.template_id}".encode()
         provider.check(message, verification=verification)
-        if message.valid_until is not None and message.valid_until <= utc_now():
-            raise RefusedError("the text is of no use any more", reason="expired")
+        if message.valid_until is not None:
+            refuse_expired(message, now or utc_now())
     except UnicodeEncodeError:
         error = ContentError("the text has half a character (a lone surrogate) in it", reason="not-unicode")
     except (UnsupportedError, RefusedError) as refusal:
@@ -270,6 +291,12 @@ def _problem(provider: SmsProvider, message: Message, *, verification: bool = Fa
     else:
         return None
     return own(error, provider, message)
+
+
+def refuse_expired(message: Message, now: datetime) -> None:
+    """Raise RefusedError if ``message`` is of no use at the time ``now``."""
+    if message.valid_until is not None and message.valid_until <= now:
+        raise RefusedError("the text is of no use any more", reason="expired")
 
 
 class _Trail:
@@ -337,7 +364,8 @@ def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequen
     except GeneratorExit:
         raise
     except UnsupportedError as unsupported:
-        error = _unexplained(trail, unsupported) if trail.left else unsupported
+        certain = unsupported._settled or not trail.left  # noqa: SLF001
+        error = unsupported if certain else _unexplained(trail, unsupported)
     except SendError as explained:
         error = _settle(trail, explained, batch=len(messages) > 1)
     except TransportError as transport:
@@ -388,10 +416,15 @@ def _as(kind: type[SendError], error: SendError) -> SendError:
 
 def _unexplained(trail: _Trail, cause: Exception) -> SendError:
     if not trail.left:
-        return _with_trace(ProviderBugError(detail=_safe_name(cause)), cause)
+        return bug_of(cause)
     return _with_trace(
         UncertainError(detail=f"the provider plugin could not read the answer ({_safe_name(cause)})"), cause
     )
+
+
+def bug_of(cause: Exception) -> ProviderBugError:
+    """The error of our own code that failed before anything was sent."""
+    return _with_trace(ProviderBugError(detail=_safe_name(cause)), cause)
 
 
 def _safe_name(cause: Exception) -> str:

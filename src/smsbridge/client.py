@@ -34,7 +34,7 @@ from .messages import (
     VerificationCheck,
 )
 from .plugins import Plugins, default_plugins
-from .provider import SmsProvider
+from .provider import SmsProvider, each
 from .receiving import receive
 from .sending import deliver, deliver_batch, deliver_verification
 from .settings import Settings
@@ -74,6 +74,10 @@ class _Client:
         if not isinstance(provider, SmsProvider):
             provider = self.plugins.stack(provider or self.settings.provider)
         self.settings.refuse_unfit(provider)
+        if any(len(one.inside) > 1 for one in each(provider)):
+            from .policies.members import say_what_differs
+
+            say_what_differs(provider)
         self.provider: SmsProvider = provider
         self._closed = False
 
@@ -153,6 +157,11 @@ class _Client:
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError("this client is closed")
+
+    def _check_fit(self) -> None:
+        """Before the first connection, as a client that was made under an outbox may outlive it."""
+        for problem in self.settings.unfit(self.provider):
+            raise NotConnected(problem)
 
 
 class SmsClient(_Client):
@@ -282,6 +291,7 @@ class SmsClient(_Client):
             if self._closed:
                 raise NotConnected("the client was closed")
             if self._transport is None:
+                self._check_fit()
                 self._transport = Transport(timeout=self.settings.timeout)
             return self._transport
 
@@ -387,6 +397,7 @@ class AsyncSmsClient(_Client):
 
         if self._closed:
             raise NotConnected("the client was closed")
+        self._check_fit()
         self._transport = AsyncTransport(timeout=self.settings.timeout)
         return self._transport
 

@@ -11,6 +11,7 @@ import json
 import os
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -24,6 +25,8 @@ ENV_FILE = ".env"
 SHORTEST_SECRET = 4
 """Shorter values are not looked for in texts: they would be found everywhere."""
 M = TypeVar("M", bound=BaseModel)
+_homes: ContextVar[Mapping[str, str | None]] = ContextVar("homes", default=types.MappingProxyType({}))
+"""Whose settings are just made into a model: a provider explains what is wrong by itself, and cannot know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,25 +154,29 @@ def load(model: type[M], *accounts: str | None, exclude: Iterable[str] = (), **g
         found |= values
         homes |= dict.fromkeys(values, account)
     problem: str | None = None
+    token = _homes.set(homes)
     try:
         return model(**{name: _parse(model, name, one.value) for name, one in found.items()}, **given)
     except ConfigurationError as error:
         problem = str(error)
     except ValidationError as error:
-        problem = explain(error, accounts[0], homes)
+        problem = explain(error, accounts[0])
+    finally:
+        _homes.reset(token)
     raise ConfigurationError(problem)
 
 
-def explain(error: ValidationError, account: str | None, homes: Mapping[str, str | None] | None = None) -> str:
+def explain(error: ValidationError, account: str | None) -> str:
     """What is wrong, by variable and without any value: pydantic's own text would quote them.
 
-    ``homes`` names the account of those settings that are another one's than ``account``.
+    While a model is loaded, each setting is named after the account that had it, all others after ``account``.
     """
+    homes = _homes.get()
     lines = []
     for one in error.errors(include_url=False, include_context=False):
         name = ".".join(str(part) for part in one["loc"]) or "settings"
         field = str(one["loc"][0]) if one["loc"] else "*"
-        label = variable((homes or {}).get(field, account), field)
+        label = variable(homes.get(field, account), field)
         if one["type"] == "missing":
             lines.append(f"{label} is missing")
         elif one["type"] == "extra_forbidden":

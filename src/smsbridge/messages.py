@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from .errors import SendError, UnsupportedError
 from .http import HttpResponse
@@ -246,6 +246,23 @@ class Result:
     message: Message
     sent: SentMessage | None = None
     error: SendError | UnsupportedError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foresight:
+    """What a provider would do with a message, as far as can be known without asking the vendor.
+
+    ``error`` is what it would be refused with; ``words`` say why, or how it would go on, and hold no text and no full number.
+    ``inside`` are those of the providers that it holds, in the order in which they would be tried. ``would skip`` is said of
+    those that would not be reached.
+    """
+
+    account: str
+    provider: str
+    verdict: Literal["would send", "would skip", "would refuse"]
+    words: str = ""
+    error: SendError | UnsupportedError | None = None
+    inside: tuple[Foresight, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

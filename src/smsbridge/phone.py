@@ -7,6 +7,7 @@ extension without a word. Here every digit that goes in comes out, or the number
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -98,6 +99,65 @@ def _parse(text: str, region: str | None) -> str:
 def _not_mobile(phonenumbers: Any) -> tuple[int, ...]:
     kind = phonenumbers.PhoneNumberType
     return (kind.FIXED_LINE, kind.TOLL_FREE, kind.PREMIUM_RATE, kind.SHARED_COST, kind.PAGER, kind.UAN, kind.VOICEMAIL)
+
+
+class Countries:
+    """Some countries, by region (``IN``, ISO 3166) or calling code (``+91``): ``number in countries``, numbers in E.164.
+
+    Where regions share a calling code, as the United States and the Caribbean do, the number itself tells which one it is of; one
+    that belongs to none of them is in no region. Raises ValueError.
+    """
+
+    __slots__ = ("_codes", "_regions", "_shared")
+
+    def __init__(self, countries: Iterable[str]) -> None:
+        import phonenumbers
+
+        codes: list[str] = []
+        shared: list[str] = []
+        self._regions = set()
+        for one in self.normalised(countries):
+            if one.startswith("+"):
+                codes.append(one)
+                continue
+            code = phonenumbers.country_code_for_region(one)
+            alone = len(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]) == 1
+            (codes if alone else shared).append(f"+{code}")
+            self._regions.add(one)
+        self._codes = tuple(codes)  # no calling code is the beginning of another
+        self._shared = tuple(shared)
+
+    @staticmethod
+    def normalised(countries: Iterable[str]) -> tuple[str, ...]:
+        """``countries`` as they are written: regions in capitals, calling codes with a plus."""
+        import phonenumbers
+
+        return tuple(_country(one, phonenumbers) for one in countries)
+
+    def __contains__(self, number: str) -> bool:
+        if number.startswith(self._codes):
+            return True
+        return number.startswith(self._shared) and _region(number) in self._regions
+
+
+def _country(given: str, phonenumbers: Any) -> str:
+    text = given.strip().upper()
+    if text in phonenumbers.SUPPORTED_REGIONS:
+        return text
+    code = text.removeprefix("+")
+    if code.isascii() and code.isdigit() and int(code) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+        return f"+{int(code)}"
+    raise ValueError("write regions such as IN (ISO 3166, two letters), or calling codes such as +91")
+
+
+def _region(number: str) -> str | None:
+    import phonenumbers
+
+    try:
+        region: str | None = phonenumbers.region_code_for_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return None
+    return region
 
 
 def mask(number: str) -> str:

@@ -43,6 +43,7 @@ from .messages import (
     Balance,
     DeliveryReport,
     Event,
+    Foresight,
     Message,
     Money,
     Result,
@@ -317,6 +318,17 @@ class SmsProvider(BaseModel, ABC):
             raise self.unsupported(f"these fields of a message: {', '.join(extra)}")
         self.options_of(message, verification=verification)
 
+    def foresee(self, message: Message, *, now: datetime) -> Foresight:
+        """What :meth:`send` would do with ``message``, as far as can be known here; ``now`` is the time by which texts expire.
+
+        For providers that hold providers: say what you would decide yourself, and ask those inside through
+        ``attempts.foresee``, as you send through ``attempts.attempt``. Change nothing (take no place, count nothing, let no
+        probe through) and reach nobody: reading a file of one's own is the most. What :meth:`check` refuses, and what is wrong
+        with the message itself, was looked at before.
+        """
+        words = "ends here, and reaches no phone" if self.stub else "takes it"
+        return Foresight(account=self.account, provider=type(self).name, verdict="would send", words=words)
+
     def options_of(self, message: Message, *, verification: bool = False) -> Any:
         """``message.options[name]`` as an instance of ``options`` (or of ``verification_options``).
 
@@ -385,6 +397,17 @@ class Wrapper(SmsProvider):
 
     def check(self, message: Message, *, verification: bool = False) -> None:
         self.inner.check(message, verification=verification)
+
+    def foresee(self, message: Message, *, now: datetime) -> Foresight:
+        inside = self.inner.foresee(message, now=now)
+        return Foresight(
+            account=self.account,
+            provider=type(self).name,
+            verdict=inside.verdict,
+            words="passes it on",
+            error=inside.error,
+            inside=(inside,),
+        )
 
     def send(self, message: Message) -> Flow[SentMessage]:
         return self.inner.send(message)

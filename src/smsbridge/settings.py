@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal, Self
 
 from pydantic import (
@@ -69,13 +70,18 @@ class Settings(BaseModel):
 
     def refuse_unfit(self, provider: SmsProvider) -> None:
         """Raise ConfigurationError if ``provider``, or one that it holds, is not for this environment."""
+        for problem in self.unfit(provider):
+            raise ConfigurationError(problem)
+
+    def unfit(self, provider: SmsProvider) -> Iterator[str]:
+        """Why ``provider``, or one that it holds, is not for this environment: one complaint for each account at the end."""
         if self.env not in ("production", "test"):
             return
         for one in each(provider):
             wrong = one.stub is (self.env == "production")
             if not one.inside and wrong and one.account not in self.env_allows:
                 what = "ends texts here and sends nothing" if one.stub else "would send real texts"
-                raise ConfigurationError(
+                yield (
                     f"{environment.variable(None, 'env')} is {self.env}, but account {one.account!r} {what}; if that is meant, "
                     f"name it in {environment.variable(None, 'env_allows')}"
                 )

@@ -44,7 +44,7 @@ ADVICE: dict[type[SmsBridgeError], str] = {
     errors.FundsError: "top the account up, then send again; smsbridge balance shows what is left",
     errors.RateLimitedError: "nothing was sent; wait{wait}, then send again",
     errors.UnavailableError: "nothing was sent; check the network and the provider's base URL, then send again",
-    errors.VetoedError: "a plugin stopped the text; smsbridge doctor lists the plugins that have hooks",
+    errors.VetoedError: "one of your own rules stopped the text: smsbridge explain says what a guard would do, smsbridge doctor which plugins have hooks",
     errors.ProviderBugError: "nothing was sent; report this to the authors of the provider plugin (smsbridge providers)",
     errors.UncertainError: "it may have been sent: {look} before sending again",
     errors.QueryError: "ask again{wait}; if that does not help, smsbridge doctor --live",

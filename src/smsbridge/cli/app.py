@@ -29,6 +29,7 @@ COMMANDS = {
     "verify": "Have one-time codes sent, and check them.",
     "segments": "Show what a text costs: its encoding, its segments, and why.",
     "providers": "List the installed providers and what they can do.",
+    "explain": "Say what would become of a text, and send nothing.",
     "doctor": "Explain the configuration, and what is wrong with it.",
     "new": "Make a plugin for another provider.",
 }

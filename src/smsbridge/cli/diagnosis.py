@@ -14,15 +14,19 @@ from pydantic import BaseModel
 
 from .. import environment, plugins
 from ..errors import ConfigurationError
-from ..provider import SmsProvider
+from ..plugins import POLICIES
+from ..policies import members, stack
+from ..provider import SmsProvider, each
 from ..settings import Settings
-from . import describe, hygiene
+from . import describe, hygiene, tree
+from .tree import Branch
 
 if TYPE_CHECKING:
     from ..environment import Found
     from ..plugins import Plugins
 
 T = TypeVar("T")
+NOWHERE = ("missing", "not set", "default")
 _PACKAGES = ("smsbridge", "httpx", "pydantic", "pydantic-settings", "pluggy", "phonenumberslite", "click")
 
 
@@ -46,6 +50,15 @@ class Finding:
     advice: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """The settings of something else than the chosen account: of a policy around it, or of an account inside it."""
+
+    of: str
+    policy: bool
+    settings: list[Value]
+
+
 @dataclass(slots=True, kw_only=True)
 class Diagnosis:
     """All that was found out."""
@@ -58,6 +71,8 @@ class Diagnosis:
     hooks: list[str] = field(default_factory=list)
     settings: list[Value] = field(default_factory=list)
     provider_settings: list[Value] = field(default_factory=list)
+    other_settings: list[Section] = field(default_factory=list)
+    tree: Branch | None = None
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -72,15 +87,17 @@ class Diagnosis:
 
 
 def diagnose(account: str | None) -> tuple[Diagnosis, SmsProvider | None]:
-    """Look at everything that sending through ``account`` needs; also returns its provider, if it can be made."""
+    """Look at everything that sending through ``account`` needs; also returns what it would be sent through, if that can be made."""
     found = Diagnosis(versions=_versions(), hooks=_hook_plugins())
     known = _try(found, plugins.default_plugins)
     own = _read(found, Settings, None)
-    _try(found, Settings.from_env)
+    settings = _try(found, Settings.from_env)
     secrets_dir = own["secrets_dir"].value if "secrets_dir" in own else None
     found.settings = _values(found, Settings, own, secrets_dir=secrets_dir)
     _choose(found, account, own.get("provider"))
     provider = _look_at_provider(found, known, secrets_dir) if known is not None else None
+    if provider is not None:
+        _look_inside(found, provider, settings or Settings(), secrets_dir)
     _look_for_strays(found, known, secrets_dir)
     return found, provider
 
@@ -109,12 +126,65 @@ def _look_at_provider(found: Diagnosis, known: Plugins, secrets_dir: str | None)
     found.provider_settings = _values(found, cls, values, account=found.account, secrets_dir=secrets_dir)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        provider = _try(found, lambda: known.account(found.account))
+        provider = _try(found, lambda: known.stack(found.account))
     for warning in caught:
         found.find("warning", " ".join(str(warning.message).split()))
     if provider is not None and "file" in values:
-        found.provider_settings = _with_file(found.provider_settings, provider, found.account)
+        found.provider_settings = _with_file(found.provider_settings, innermost(provider), found.account)
     return provider
+
+
+def innermost(provider: SmsProvider) -> SmsProvider:
+    """What ``provider`` holds at the end, or the one that holds several."""
+    while len(provider.inside) == 1:
+        (provider,) = provider.inside
+    return provider
+
+
+def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, secrets_dir: str | None) -> None:
+    """The policies and the other accounts that ``provider`` is made of, and whether they fit together."""
+    found.tree = tree.of_provider(provider)
+    for problem in settings.unfit(provider):
+        found.find("error", problem)
+    for one in each(provider):
+        if _is_around(found, one):
+            found.other_settings.append(_of_policy(found, one, secrets_dir))
+        elif one.account != found.account:
+            values = _read(found, type(one), one.account)
+            shown = _values(found, type(one), values, account=one.account, secrets_dir=secrets_dir)
+            found.other_settings.append(Section(of=one.account, policy=bool(one.inside), settings=shown))
+        for account, missing in (members.unable(one) if len(one.inside) > 1 else {}).items():
+            found.find("note", f"account {account} cannot do what others of {one.account} can: {', '.join(missing)}")
+
+
+def _is_around(found: Diagnosis, one: SmsProvider) -> bool:
+    """Whether it is a policy that stack.py put there, and no account of its own."""
+    name = type(one).name
+    return name in POLICIES and len(one.inside) == 1 and one.inside[0].account == one.account and name != found.provider
+
+
+def _of_policy(found: Diagnosis, policy: SmsProvider, secrets_dir: str | None) -> Section:
+    own, shared = (
+        {
+            one.variable.removeprefix(environment.variable(home, "")): one
+            for one in _values(
+                found, type(policy), _read(found, type(policy), home), account=home, secrets_dir=secrets_dir
+            )
+        }
+        for home in stack.homes(policy.account, type(policy).name)
+    )
+    rates = (
+        {name.upper(): rate for name, rate in policy.inside[0].rates.items()} if type(policy).name == "limit" else {}
+    )
+    shown = []
+    for name, general in shared.items():
+        value = own[name] if own[name].source not in NOWHERE else general
+        if name in rates and value.source in NOWHERE:
+            value = replace(value, value=rates[name], source="the vendor's own limit")
+        if name != "INNER":
+            shown.append(value)
+    around = "" if policy.account == found.account else f" around {policy.account}"
+    return Section(of=f"{type(policy).name}{around}", policy=True, settings=shown)
 
 
 def _read(found: Diagnosis, model: type[BaseModel], account: str | None) -> dict[str, Found]:
@@ -168,10 +238,9 @@ def _shown(setting: describe.Setting, value: str) -> str:
 def _with_file(values: list[Value], provider: SmsProvider, account: str) -> list[Value]:
     """``values`` with what the provider found in a file that a setting of its own names."""
     filed = {environment.variable(account, name) for name in provider.model_fields_set}
-    absent = ("not set", "default")
     return [
         replace(one, value="(set)", source=f"the file of {environment.variable(account, 'file')}")
-        if one.variable in filed and one.source in absent
+        if one.variable in filed and one.source in NOWHERE
         else one
         for one in values
     ]
@@ -179,7 +248,8 @@ def _with_file(values: list[Value], provider: SmsProvider, account: str) -> list
 
 def _look_for_strays(found: Diagnosis, known: Plugins | None, secrets_dir: str | None) -> None:
     there = environment.variables(secrets_dir)
-    for value in (*found.settings, *found.provider_settings):
+    others = [value for section in found.other_settings for value in section.settings]
+    for value in (*found.settings, *found.provider_settings, *others):
         if there.get(value.variable) is False:
             found.find("warning" if value.required else "note", f"{value.variable} is empty, which counts as not set")
     strays = hygiene.unread(there, known) if known is not None else {}

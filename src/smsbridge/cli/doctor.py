@@ -25,12 +25,14 @@ _STYLES = {"error": "red", "warning": "yellow", "note": None}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """What became of the harmless call; ``call`` is None where the provider has none."""
+    """What became of the harmless call; ``call`` is None where the provider has none, or where ``members`` were asked."""
 
+    account: str
     call: str | None
     ok: bool
     message: str
     advice: str = ""
+    members: tuple[Live, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,10 @@ class Explained:
 def doctor(*, account: str | None, live: bool, body: BinaryIO | None, status: int, as_json: bool) -> Exit:
     """Explain the configuration: which provider is chosen and why, each setting with its source, and what is wrong.
 
-    Secrets are never shown. With --live, the provider is asked for the balance, or for something else that sends nothing.
+    A text may go through policies, and through one of several accounts: they are drawn from the outside in, with the settings of
+    each, and what one account cannot do that another can.
+
+    Secrets are never shown. With --live, each account is asked for the balance, or for something else that sends nothing.
 
     With --answer, the rules of a vendor that is described by settings (provider http) are held against an answer, one by
     one: what each looked at, what it found there, and how the text would end. Parts of the answer are shown as they are.
@@ -103,6 +108,18 @@ def doctor(*, account: str | None, live: bool, body: BinaryIO | None, status: in
 
 
 def _ask(provider: SmsProvider) -> Live:
+    """The same of each account at the end of ``provider``."""
+    from ..provider import each
+
+    members = tuple(_ask_one(one) for one in each(provider) if not one.inside)
+    if len(members) == 1:
+        return members[0]
+    answered = sum(one.ok for one in members)
+    message = f"{answered} of {len(members)} accounts answered"
+    return Live(account=provider.account, call=None, ok=answered == len(members), message=message, members=members)
+
+
+def _ask_one(provider: SmsProvider) -> Live:
     """One call that sends nothing: the balance, a reference that nobody used, or an id that nobody knows."""
     import uuid
 
@@ -112,14 +129,18 @@ def _ask(provider: SmsProvider) -> Live:
 
     call = _harmless(provider)
     if call is None:
-        return Live(call=None, ok=True, message=f"{provider.name} has no call that sends nothing")
+        return Live(
+            account=provider.account, call=None, ok=True, message=f"{provider.name} has no call that sends nothing"
+        )
+    advice, ok = "", True
     try:
         with SmsClient(provider) as client:
-            return Live(call=call, ok=True, message=_perform(client, call, f"smsbridge-doctor-{uuid.uuid4().hex[:8]}"))
+            message = _perform(client, call, f"smsbridge-doctor-{uuid.uuid4().hex[:8]}")
     except NotFoundError:
-        return Live(call=call, ok=True, message="it answered, and does not know an id that nobody used")
+        message = "it answered, and does not know an id that nobody used"
     except SmsBridgeError as error:
-        return Live(call=call, ok=False, message=str(error), advice=advise_doctor(error, _base_url(provider)))
+        ok, message, advice = False, str(error), advise_doctor(error, _base_url(provider))
+    return Live(account=provider.account, call=call, ok=ok, message=message, advice=advice)
 
 
 def _base_url(provider: SmsProvider) -> str | None:
@@ -134,9 +155,11 @@ def _explain(found: Diagnosis, provider: SmsProvider | None, body: bytes, status
     from ..builtin.http import HttpProvider
     from ..http import HttpResponse
     from .advice import document
+    from .diagnosis import innermost
 
     if provider is None:
         return None
+    provider = innermost(provider)
     if not isinstance(provider, HttpProvider):
         raise click.UsageError(f"--answer is for accounts of the provider http; {found.account!r} is {provider.name}")
     verdict = provider.explain(HttpResponse(status=status, body=body))
@@ -178,8 +201,11 @@ def _show(out: Output, found: Diagnosis, answer: Live | None, *, live: bool) -> 
         },
         indent=0,
     )
+    _show_tree(out, found)
     _show_values(out, "settings of smsbridge", found.settings)
     _show_values(out, f"settings of {found.account}", found.provider_settings)
+    for section in found.other_settings:
+        _show_values(out, f"settings of {section.of}", section.settings)
     if found.findings:
         out.line()
     for one in found.findings:
@@ -191,6 +217,16 @@ def _show(out: Output, found: Diagnosis, answer: Live | None, *, live: bool) -> 
         _show_live(out, answer)
     out.line()
     _conclude(out, found, answer)
+
+
+def _show_tree(out: Output, found: Diagnosis) -> None:
+    """What a text goes through, where that is more than one provider."""
+    from .tree import draw
+
+    if found.tree is not None and found.tree.inside:
+        out.line()
+        out.line("a text goes through", style="bold")
+        draw(out, found.tree)
 
 
 def _show_values(out: Output, title: str, values: Sequence[Value]) -> None:
@@ -209,10 +245,19 @@ def _show_values(out: Output, title: str, values: Sequence[Value]) -> None:
 def _show_live(out: Output, answer: Live | None) -> None:
     if answer is None:
         out.line("live: not tried, as the configuration is not complete")
-    elif answer.call is None:
-        out.line(f"live: {answer.message}")
+    elif answer.members:
+        for one in answer.members:
+            _show_one_live(out, one, f"{one.account}: ")
+        out.line(f"live: {answer.message}", style="green" if answer.ok else "red")
     else:
-        out.line(f"live: {answer.call}: {answer.message}", style="green" if answer.ok else "red")
+        _show_one_live(out, answer)
+
+
+def _show_one_live(out: Output, answer: Live, who: str = "") -> None:
+    if answer.call is None:
+        out.line(f"live: {who}{answer.message}")
+    else:
+        out.line(f"live: {who}{answer.call}: {answer.message}", style="green" if answer.ok else "red")
         if answer.advice:
             out.line(f"  next: {answer.advice}")
 

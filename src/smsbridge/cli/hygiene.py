@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from .. import environment
 from ..errors import ConfigurationError
 from ..plugins import POLICIES
+from ..policies import stack
 from ..provider import SmsProvider
 from ..settings import Settings
 
@@ -33,16 +34,28 @@ def unread(there: Iterable[str], plugins: Plugins) -> dict[str, str | None]:
     known += [environment.variable(account, "provider") for account in accounts]
     unsure: list[str] = []
     for account in {*plugins.names(), *POLICIES, *accounts}:
-        prefix = environment.variable(account, "")
-        # A provider is imported only if something looks as if it were meant for it.
-        if not get_close_matches(prefix, [name[: len(prefix)] for name in there], 1, _ALIKE):
-            continue
-        try:
-            known += _names_of(plugins.provider_class(plugins.account_provider(account)), account)
-        except ConfigurationError:  # nobody knows what it would read
-            unsure.append(prefix)
+        # A provider or a policy is imported only if something looks as if it were meant for it.
+        holds = account in POLICIES
+        if _is_meant(account, there):
+            try:
+                provider = plugins.account_provider(account)
+                known += _names_of(plugins.provider_class(provider), account)
+            except ConfigurationError:  # nobody knows what it would read
+                unsure.append(environment.variable(account, ""))
+                continue
+            holds = provider in POLICIES
+        for home, policy in stack.settings_of(account):
+            never = holds and policy == "limit" and home != policy  # limits are around those that talk to a vendor
+            if policy in POLICIES and not never and _is_meant(home, there):
+                names = _names_of(stack.policy_class(policy), home)
+                known += [name for name in names if name != environment.variable(home, "inner")]
     strays = [name for name in sorted(there) if name not in known and not name.startswith(tuple(unsure))]
     return {name: _meant(name, known) for name in strays}
+
+
+def _is_meant(account: str, there: Iterable[str]) -> bool:
+    prefix = environment.variable(account, "")
+    return bool(get_close_matches(prefix, [name[: len(prefix)] for name in there], 1, _ALIKE))
 
 
 def _is_account(name: str) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar, cast
 
 from pydantic import Field, PrivateAttr, field_validator
 
 from smsbridge import environment
-from smsbridge.attempts import Failure, Interrupted, attempt, attempt_all, own, query
+from smsbridge.attempts import Failure, Interrupted, attempt, attempt_all, foresee, own, query, refusal
 from smsbridge.errors import (
     ConfigurationError,
     QueryError,
@@ -27,6 +28,7 @@ from smsbridge.http import Flow, HttpRequest
 from smsbridge.messages import (
     Balance,
     DeliveryReport,
+    Foresight,
     Message,
     Purpose,
     Result,
@@ -132,6 +134,36 @@ class FailoverPolicy(SmsProvider):
         if problem is not None:
             raise problem
         return None
+
+    def foresee(self, message: Message, *, now: datetime) -> Foresight:
+        inside: list[Foresight] = []
+        history: list[Failure] = []
+        over: str | None = None  # why no further account would be tried
+        taker: Foresight | None = None
+        for one in self.accounts:
+            view = foresee(one, message, now=now)
+            wait = self._breakers[one.account].peek(self._clock())
+            if over is not None:
+                view = replace(view, verdict="would skip", words=over)
+            elif wait is not None:
+                history.append(_left_alone(one, self._breakers[one.account], message, wait))
+                view = replace(view, verdict="would skip", words=str(history[-1]))
+            elif view.error is None:
+                taker, over = view, f"tried only where {one.account} refuses for a fault of its own"
+            else:
+                history.append(view.error)
+                if not self._goes_on(view.error, message):
+                    over = f"not tried, as what {one.account} refuses is no fault of its own"
+            inside.append(view)
+        if taker is None:
+            return refusal(self, conclude_all(history, self, message), *inside)
+        return Foresight(
+            account=self.account,
+            provider=self.name,
+            verdict="would send",
+            words=f"tries {taker.account} first",
+            inside=tuple(inside),
+        )
 
     # --- sending ----------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from smsbridge.attempts import Failure, Interrupted, attempt, attempt_all, attempt_verification, own
+from smsbridge.attempts import Failure, Interrupted, attempt, attempt_all, attempt_verification, bug_of, cancelled, own
 from smsbridge.errors import SendError, UnsupportedError
 from smsbridge.http import Flow
 from smsbridge.messages import Message, Result, SentMessage, Verification
@@ -22,8 +22,11 @@ class Gate(Policy):
         yield from ()
         return message
 
-    def dismiss(self, message: Message, error: Failure) -> None:
-        """``message``, which was admitted, ended with ``error``: the place to give back what it had taken."""
+    def settle(self, message: Message, error: Failure | None) -> None:
+        """``message``, which was admitted, has ended: accepted, or with ``error``.
+
+        Called once for each admitted text, whatever happens, with the text as :meth:`admit` was given it. Must not raise.
+        """
 
     def send(self, message: Message) -> Flow[SentMessage]:
         return self._through(message, attempt, verification=False)
@@ -34,48 +37,64 @@ class Gate(Policy):
     def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
         tries = Tries(messages)
         admitted: dict[int, Message] = {}
+        asked = False
         try:
             for row, message in enumerate(messages):
-                try:
-                    admitted[row] = yield from self.admit(message)
-                except (SendError, UnsupportedError) as error:
-                    tries.fail(row, own(error, self, message))
+                verdict = yield from self._judge(message)
+                if isinstance(verdict, Message):
+                    admitted[row] = verdict
+                else:
+                    tries.fail(row, verdict)
+            asked = bool(admitted)
             answers = (yield from attempt_all(self.inner, list(admitted.values()))) if admitted else []
         except (Exception, GeneratorExit):
+            for row in admitted:
+                self.settle(messages[row], cancelled(left=asked))
             raise
         except BaseException as stop:  # noqa: BLE001  # cancelled
             interrupted = tries.interrupted(stop, list(admitted) if isinstance(stop, Interrupted) else ())
-            for row, message in admitted.items():
-                self._dismiss(message, interrupted.results[row].error)
+            for row in admitted:
+                self.settle(messages[row], interrupted.results[row].error)
             raise interrupted from None
-        for (row, message), answer in zip(admitted.items(), answers, strict=True):
+        for row, answer in zip(admitted, answers, strict=True):
+            self.settle(messages[row], answer.error)
             if answer.error is None:
                 tries.accept(row, answer.sent)
             else:
-                self._dismiss(message, answer.error)
                 tries.fail(row, answer.error)
         return tries.in_order()
 
     def _through(self, message: Message, once: Callable[[Any, Message], Flow[Any]], *, verification: bool) -> Flow[Any]:
         try:
-            admitted = yield from self.admit(message, verification=verification)
-        except (SendError, UnsupportedError) as error:
-            refusal = own(error, self, message)
+            verdict = yield from self._judge(message, verification=verification)
         except (Exception, GeneratorExit):
             raise
         except BaseException as stop:  # noqa: BLE001  # cancelled before anything was sent
             raise Tries([message]).interrupted(stop) from None
+        if not isinstance(verdict, Message):
+            raise verdict
+        ended: Failure | None = cancelled(left=True)  # unless we learn better
+        try:
+            sent = yield from once(self.inner, verdict)
+            ended = None
+        except Interrupted as stop:
+            ended = stop.error
+            raise
+        except (SendError, UnsupportedError) as error:
+            ended = error
+            raise
         else:
-            try:
-                return (yield from once(self.inner, admitted))
-            except Interrupted as stop:
-                self._dismiss(admitted, stop.error)
-                raise
-            except (SendError, UnsupportedError) as error:
-                self._dismiss(admitted, error)
-                raise
-        raise refusal
+            return sent
+        finally:
+            self.settle(message, ended)
 
-    def _dismiss(self, message: Message, error: Failure | None) -> None:
-        if error is not None:
-            self.dismiss(message, error)
+    def _judge(self, message: Message, *, verification: bool = False) -> Flow[Message | Failure]:
+        """The text that goes on, or why it does not; where :meth:`admit` itself fails, it does not."""
+        error: Failure
+        try:
+            return (yield from self.admit(message, verification=verification))
+        except (SendError, UnsupportedError) as refusal:
+            error = refusal
+        except Exception as bug:  # noqa: BLE001  # nothing was sent yet; its text may quote anything
+            error = bug_of(bug)
+        return own(error, self, message)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field, PrivateAttr
 
-from smsbridge.attempts import utc_now
+from smsbridge.attempts import refuse_expired, utc_now
 from smsbridge.errors import RateLimitedError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow, HttpRequest, HttpResponse, Wait
 from smsbridge.messages import (
     Balance,
     DeliveryReport,
+    Foresight,
     Message,
     Result,
     SentMessage,
@@ -40,6 +43,9 @@ class LimitPolicy(Policy):
     ``longest_wait`` seconds, or past the text's ``valid_until``, is refused with RateLimitedError. Where the vendor answers 429
     with a time to wait, nothing of that kind leaves before. Limits of accounts from the environment are shared by all clients of
     the process.
+
+    With ``local_validity``, a text with ``valid_until`` is also sent where the provider has no such field: without it, and only
+    as long as it is of use, which is looked at before each attempt and each request. Late on its way it may still arrive late.
     """
 
     name: ClassVar[Any] = Named("limit")
@@ -48,6 +54,10 @@ class LimitPolicy(Policy):
     sends: Rate | None = Field(default=None, description="Texts, such as 10/s or 1000/1m.")
     queries: Rate | None = Field(default=None, description="Requests that send nothing, such as 1000/1m.")
     longest_wait: float = Field(default=60, ge=0, description="Seconds that a request waits for its turn at most.")
+
+    local_validity: bool = Field(
+        default=False, description="Keep to valid_until ourselves, up to the request, where the provider cannot."
+    )
 
     _limiters: dict[bool, Limiter] = PrivateAttr(default_factory=dict)
     _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
@@ -70,11 +80,19 @@ class LimitPolicy(Policy):
                     self._limiters[kind] = _shared.setdefault((self.inner.account, f"{kind}", rate), Gcra(rate))
         return self
 
+    @property
+    def supports(self) -> frozenset[str]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]  # a constant of most providers
+        fields: frozenset[str] = self.inner.supports
+        return fields | {"valid_until"} if self.local_validity else fields
+
     def send(self, message: Message) -> Flow[SentMessage]:
-        return self._paced(self.inner.send(message), [message])
+        return self._paced(self.inner.send(self._as_sent(message)), [message])
 
     def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
-        return self._paced(self.inner.send_batch(messages), messages)
+        return self._paced(self.inner.send_batch([self._as_sent(one) for one in messages]), messages)
+
+    def batch_key(self, message: Message) -> Hashable:
+        return self.inner.batch_key(self._as_sent(message))
 
     def status(self, sent: SentMessage) -> Flow[DeliveryReport]:
         return self._paced(self.inner.status(sent))
@@ -94,6 +112,29 @@ class LimitPolicy(Policy):
     def cancel_verification(self, verification: Verification) -> Flow[None]:
         return self._paced(self.inner.cancel_verification(verification))
 
+    def check(self, message: Message, *, verification: bool = False) -> None:
+        if not verification:
+            message = self._as_sent(message)
+        self.inner.check(message, verification=verification)  # there is no attempt inside that would
+
+    def foresee(self, message: Message, *, now: datetime) -> Foresight:
+        limiter = self._limiters.get(True)
+        wait = limiter.reserve(1, self._clock(), -1)[1] if limiter is not None else 0.0
+        if wait > self._longest([message], now):
+            return self._would_refuse(_too_many(wait), message)
+        words = f"would wait {wait:.1f} s for its turn" if wait else "it is its turn"
+        if limiter is None:
+            words = "limits no texts"
+        sent = self._as_sent(message)
+        if sent is not message:
+            words += "; looks after valid_until itself, which the provider cannot"
+        return self._would_pass(sent, words, now=now)
+
+    def _as_sent(self, message: Message) -> Message:
+        """``message`` as the provider inside gets it: a validity that we look after ourselves it need not know."""
+        ours = self.local_validity and message.valid_until is not None and "valid_until" not in self.inner.supports
+        return replace(message, valid_until=None) if ours else message
+
     def _paced(self, flow: Flow[T], messages: Sequence[Message] = ()) -> Flow[T]:
         """``flow`` with a wait before each request that has to."""
         limiters: dict[bool, Limiter] = state(self, "_limiters")
@@ -102,6 +143,9 @@ class LimitPolicy(Policy):
             while True:
                 try:
                     limiter = limiters.get(step.sends) if isinstance(step, HttpRequest) else None
+                    if self.local_validity and getattr(step, "sends", False):
+                        for one in messages:
+                            refuse_expired(one, utc_now())
                     if limiter is not None and (wait := self._take_place(limiter, step, messages)) > 0:
                         yield Wait(wait)
                     answer = yield step
@@ -121,17 +165,21 @@ class LimitPolicy(Policy):
 
     def _take_place(self, limiter: Limiter, step: Any, messages: Sequence[Message]) -> float:
         """Reserve the place of ``step``; returns after how many seconds it comes. Raises RateLimitedError."""
-        longest = self.longest_wait
-        ends = [one.valid_until for one in messages if one.valid_until is not None]
-        if ends:
-            longest = min(longest, (min(ends) - utc_now()).total_seconds())
         count = max(1, len(messages)) if step.sends else 1
-        kept, wait = limiter.reserve(count, state(self, "_clock")(), longest)
+        kept, wait = limiter.reserve(count, state(self, "_clock")(), self._longest(messages, utc_now()))
         if not kept:
-            raise RateLimitedError(
-                "our own limit for this account is reached", reason="limit", retry_after=wait, fault="account"
-            )
+            raise _too_many(wait)
         return wait
+
+    def _longest(self, messages: Sequence[Message], now: datetime) -> float:
+        """How many seconds a request with ``messages`` may wait."""
+        ends = [(one.valid_until - now).total_seconds() for one in messages if one.valid_until is not None]
+        return min([self.longest_wait, *ends])
+
+
+def _too_many(wait: float) -> RateLimitedError:
+    words = "our own limit for this account is reached"
+    return RateLimitedError(words, reason="limit", retry_after=wait, fault="account")
 
 
 @hookimpl

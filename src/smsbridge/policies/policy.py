@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Self
 
 from pydantic import model_validator
 
 from smsbridge import environment
+from smsbridge.attempts import Failure, foresee, own, refusal
 from smsbridge.errors import ConfigurationError
+from smsbridge.messages import Foresight, Message
 from smsbridge.provider import Resolve, SmsProvider, Wrapper
 
 
@@ -51,6 +54,25 @@ class Policy(Wrapper):
         """Put the policy around ``inner``, with the settings that the environment has for the first of ``accounts``."""
         return environment.load(cls, *accounts, exclude=["account"], inner=inner, **given)
 
+    def foresee(self, message: Message, *, now: datetime) -> Foresight:
+        return self._would_pass(message, "passes it on", now=now)
+
+    def _would_pass(self, message: Message, words: str, *, now: datetime) -> Foresight:
+        """The Foresight of a policy that would pass ``message`` on to the provider inside."""
+        inside = foresee(self.inner, message, now=now)
+        return Foresight(
+            account=self.account,
+            provider=type(self).name,
+            verdict=inside.verdict,
+            words=words,
+            error=inside.error,
+            inside=(inside,),
+        )
+
+    def _would_refuse(self, error: Failure, message: Message) -> Foresight:
+        """The Foresight of a policy that would not."""
+        return refusal(self, own(error, self, message))
+
 
 def state(policy: SmsProvider, name: str) -> Any:
     """A private attribute, in a tenth of the time that pydantic needs to find it: this is asked for each text."""
@@ -63,9 +85,21 @@ def inner_of(account: str, setting: str, resolve: Resolve | None) -> list[SmsPro
     found = environment.read(account, [setting]).get(setting)
     names = [name.strip() for name in found.value.split(",") if name.strip()] if found else []
     if not names:
-        raise ConfigurationError(f"{variable} is missing: it names the account to send through")
-    if len(set(names)) < len(names):
-        raise ConfigurationError(f"{variable} names an account twice")
+        what = "names no account" if found else "is missing: it names the account to send through"
+        raise ConfigurationError(f"{variable} {what}")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigurationError(f"{variable} names an account twice: {', '.join(twice)}")
     if resolve is None:
         raise ConfigurationError(f"{variable} names accounts, which only Plugins.account can look up")
-    return [resolve(name) for name in names]
+    return _resolved(variable, names, resolve)
+
+
+def _resolved(variable: str, names: Sequence[str], resolve: Resolve) -> list[SmsProvider]:
+    providers = []
+    for name in names:
+        try:
+            providers.append(resolve(name))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{variable} names {name}: {error}") from None
+    return providers

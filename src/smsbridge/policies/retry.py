@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, cast
 
 from pydantic import Field, PrivateAttr
@@ -22,7 +22,7 @@ from smsbridge.errors import (
 )
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow, Wait
-from smsbridge.messages import Message, Purpose, Result, SentMessage, Verification
+from smsbridge.messages import Foresight, Message, Purpose, Result, SentMessage, Verification
 from smsbridge.provider import Capability, SmsProvider
 
 from .outcomes import Tries
@@ -58,6 +58,11 @@ class RetryPolicy(Policy):
 
     _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
     _jitter: Callable[[float], float] = PrivateAttr(default_factory=lambda: _full)  # a plain default would be bound
+
+    def foresee(self, message: Message, *, now: datetime) -> Foresight:
+        if self.attempts == 1:
+            return self._would_pass(message, "tries it once", now=now)
+        return self._would_pass(message, f"tries it up to {self.attempts} times within {self.seconds:g} s", now=now)
 
     def send(self, message: Message) -> Flow[SentMessage]:
         begun: float = state(self, "_clock")()

@@ -26,7 +26,7 @@ def within(provider: SmsProvider) -> SmsProvider:
     for name in AROUND_ALL:
         if _holds(provider, name) or not (_always(name, provider) or _is_set(there, account, name)):
             continue
-        provider = _class(name).around(provider, *_accounts(account, name))
+        provider = policy_class(name).around(provider, *homes(account, name))
     return provider
 
 
@@ -35,27 +35,29 @@ def limited(provider: SmsProvider) -> SmsProvider:
     account = provider.account
     if provider.inside or not (provider.rates or _is_set(_there(), account, "limit")):
         return provider
-    policy = _class("limit")
+    policy = policy_class("limit")
     set_here = {name for name in policy.model_fields if _is_set(_there(), account, "limit", name)}
     rates = {name: rate for name, rate in provider.rates.items() if name not in set_here}
-    return policy.around(provider, *_accounts(account, "limit"), **rates)
+    return policy.around(provider, *homes(account, "limit"), **rates)
 
 
-def settings_of(account: str) -> Iterator[tuple[str, type[Policy]]]:
-    """The accounts under which the policies around ``account`` look for their settings, each with the policy's class."""
+def settings_of(account: str) -> Iterator[tuple[str, str]]:
+    """The accounts under which the policies around ``account`` look for their settings, each with the policy's name."""
     for name in (*AROUND_ALL, "limit"):
-        for one in _accounts(account, name):
-            yield one, _class(name)
+        for one in homes(account, name):
+            yield one, name
 
 
-def _class(name: str) -> type[Policy]:
+def homes(account: str, name: str) -> tuple[str, str]:
+    """The accounts under which policy ``name`` around ``account`` looks for each setting, in their order."""
+    return f"{account}_{name}", name
+
+
+def policy_class(name: str) -> type[Policy]:
+    """The class of policy ``name``, imported if need be."""
     module = importlib.import_module(f"{__package__}.{name}")
     policy: type[Policy] = getattr(module, f"{name.title()}Policy")
     return policy
-
-
-def _accounts(account: str, name: str) -> tuple[str, str]:
-    return f"{account}_{name}", name
 
 
 def _always(name: str, provider: SmsProvider) -> bool:
@@ -64,11 +66,15 @@ def _always(name: str, provider: SmsProvider) -> bool:
 
 
 def _holds(provider: SmsProvider, name: str) -> bool:
-    return any(type(one).name == name for one in each(provider))
+    """Whether the environment has composed policy ``name`` itself. One of several accounts that has it spares the others no guard."""
+    if name == "retry":  # two around each other would multiply their attempts
+        return any(type(one).name == name for one in each(provider))
+    inside = provider.inside
+    return type(provider).name == name or (bool(inside) and all(_holds(one, name) for one in inside))
 
 
 def _is_set(there: Iterable[str], account: str, name: str, setting: str = "") -> bool:
-    prefixes = tuple(environment.variable(one, setting) for one in _accounts(account, name))
+    prefixes = tuple(environment.variable(one, setting) for one in homes(account, name))
     return any(one in prefixes if setting else one.startswith(prefixes) for one in there)
 
 

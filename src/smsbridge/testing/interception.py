@@ -21,6 +21,7 @@ from smsbridge.http import Call, Flow, HttpRequest, Step, Wait
 from smsbridge.messages import Message, Result, SentMessage, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.provider import Capability, SmsProvider
+from smsbridge.settings import Settings
 
 from .posted import Posted
 
@@ -80,6 +81,7 @@ def intercept(taker: Taker) -> ExitStack:
 
     stack.callback(close_shared)
     replace(clients, "_shared_client", shared)
+    replace(Settings, "refuse_unfit", lambda *_: None)  # nothing leaves, whatever the environment
     replace(attempts, "_guard", _guarding(taker, attempts._guard))  # noqa: SLF001
     replace(SmsClient, "_perform", _performing(SmsClient._perform))  # noqa: SLF001
     replace(AsyncSmsClient, "_perform", _performing_async(AsyncSmsClient._perform))  # noqa: SLF001

@@ -1,0 +1,138 @@
+"""``smsbridge explain``: what would become of a text. Sends nothing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import values
+from .exits import Exit
+from .fields import given_fields, message_options
+from .output import Output
+from .session import account_option, json_option, number_option
+
+if TYPE_CHECKING:
+    from ..messages import Foresight, Message
+    from .diagnosis import Diagnosis, Value
+
+_SOME_TEXT = "A text, as none was given."
+_HELP = """Say what would become of TEXT to the phone number TO, and send nothing.
+
+    From the outside in: what each policy would do, which account would take the text, and why. Without TEXT, some text is
+    assumed. Nobody is asked, so what the vendor would say of the text is not known. Limits, caps and circuit breakers count in
+    each process for itself: here they are as in one that has just started. Hooks are not called.
+
+    \b
+    Examples:
+      smsbridge explain +919876543210
+      smsbridge explain +919876543210 "Your code is 123456" --purpose otp --account otp
+      smsbridge explain +919876543210 "Hello" --from ACMEIN --at 2030-01-31T09:30+05:30
+      smsbridge explain +919876543210 --json
+
+    Exit code: 0 it would be sent, 4 it would be refused, 5 it may have been sent before, 6 no account can express it, 3 a setting
+    is missing or wrong.
+    """
+
+
+@click.command(help=_HELP)
+@click.argument("to")
+@click.argument("text", required=False)
+@message_options
+@account_option
+@number_option
+@json_option
+def explain(*, to: str, text: str | None, account: str | None, show_numbers: bool, as_json: bool, **given: Any) -> Exit:
+    from datetime import UTC, datetime
+
+    from ..attempts import foresee, own, prepare, refusal
+    from ..errors import ConfigurationError, RecipientError
+    from ..messages import Message
+    from ..settings import Settings
+    from .advice import document, exit_code
+    from .diagnosis import diagnose, innermost
+
+    out = Output(as_json=as_json, show_numbers=show_numbers)
+    found, provider = diagnose(account)
+    if provider is None or not found.works:
+        raise ConfigurationError("; ".join(one.message for one in found.findings if one.level == "error"))
+    message = Message(to=to, text=_SOME_TEXT if text is None else text, **given_fields(provider.name, given))
+    try:
+        message = prepare(message, Settings.from_env().default_region)
+    except RecipientError as error:  # before any provider is asked
+        view = refusal(innermost(provider), own(error, provider, message))
+    else:
+        view = foresee(provider, message, now=datetime.now(UTC))
+    if as_json:
+        out.json(_document(out, found, view, message))
+    else:
+        _show(out, found, view, message)
+    if view.error is None:
+        return Exit.OK
+    if not as_json:
+        out.aside(f"next: {document(view.error)['advice']}")
+    return exit_code(view.error)
+
+
+def _document(out: Output, found: Diagnosis, view: Foresight, message: Message) -> dict[str, Any]:
+    from .advice import document
+
+    taker = _taker(view)
+    return {
+        "sends": view.error is None,
+        "account": taker and taker.account,
+        "provider": taker and taker.provider,
+        "asked": found.account,
+        "because": found.because,
+        "to": out.number(message.to),
+        "plan": _plan(view),
+        "settings": [asdict(one) for one in _decisive(found)],
+        "error": None if view.error is None else document(view.error),
+    }
+
+
+def _plan(view: Foresight) -> dict[str, Any]:
+    return {
+        "provider": view.provider,
+        "account": view.account,
+        "verdict": view.verdict,
+        "words": view.words,
+        "inside": [_plan(one) for one in view.inside],
+    }
+
+
+def _show(out: Output, found: Diagnosis, view: Foresight, message: Message) -> None:
+    from . import tree
+
+    taker = _taker(view)
+    if taker is not None:
+        out.line(f"would be sent through {values.provider_words(taker.account, taker.provider)}", style="green")
+    elif view.error is not None:
+        out.line(f"would not be sent: {view.error}", style="red")
+    out.rows({"to": out.number(message.to), "account": f"{found.account}, because of {found.because}"})
+    out.line()
+    tree.draw(out, tree.of_foresight(view))
+    decisive = _decisive(found)
+    if decisive:
+        out.line()
+        out.line("by these settings", style="bold")
+        out.rows({one.variable: f"{one.value}  ({one.source})" for one in decisive})
+
+
+def _taker(view: Foresight) -> Foresight | None:
+    """Who would take the text at the end."""
+    while view.error is None and view.inside:
+        view = next(one for one in view.inside if one.verdict == "would send")
+    return view if view.error is None else None
+
+
+def _decisive(found: Diagnosis) -> list[Value]:
+    """The settings of policies that somebody has set."""
+    from ..plugins import POLICIES
+    from .diagnosis import NOWHERE
+
+    shown = [*found.provider_settings] if found.provider in POLICIES else []
+    for section in found.other_settings:
+        shown += section.settings if section.policy else []
+    return [one for one in shown if one.source not in NOWHERE]

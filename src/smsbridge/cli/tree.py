@@ -1,0 +1,66 @@
+"""What holds what, as lines of text: the providers of an account, or what each of them would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import describe
+
+if TYPE_CHECKING:
+    from ..messages import Foresight
+    from ..provider import SmsProvider
+    from .output import Output
+
+_HOLDING = ("account", "accounts", "inner")
+"""Settings that the tree itself shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """A provider, or a policy, with what is to be said about it, and what it holds."""
+
+    name: str
+    account: str
+    about: str = ""
+    inside: tuple[Branch, ...] = ()
+
+
+def of_provider(provider: SmsProvider) -> Branch:
+    """What ``provider`` is made of, each policy with those of its settings that are not the default."""
+    inside = tuple(map(of_provider, provider.inside))
+    about = _settings(provider) if inside else "texts end here" if provider.stub else ""
+    return Branch(name=type(provider).name, account=provider.account, about=about, inside=inside)
+
+
+def of_foresight(view: Foresight) -> Branch:
+    """What each provider would do."""
+    passes = view.verdict == "would send" or (view.inside and view.error == view.inside[-1].error)
+    about = view.words if passes else f"{view.verdict}: {view.words}"
+    return Branch(name=view.provider, account=view.account, about=about, inside=tuple(map(of_foresight, view.inside)))
+
+
+def draw(out: Output, branch: Branch) -> None:
+    """Print ``branch`` and what it holds, each inside the one above it."""
+    rows = list(_rows(branch, 1))
+    width = max(len(label) for label, _ in rows)
+    for label, about in rows:
+        out.line(f"{label:<{width}}  {about}".rstrip())
+
+
+def _rows(branch: Branch, depth: int) -> Iterator[tuple[str, str]]:
+    below = [one.account for one in branch.inside]  # where the account is named, if it is the same
+    account = "" if branch.account == branch.name or below == [branch.account] else f" (account {branch.account})"
+    yield f"{'  ' * depth}{branch.name}{account}", branch.about
+    for one in branch.inside:
+        yield from _rows(one, depth + 1)
+
+
+def _settings(provider: SmsProvider) -> str:
+    fields = type(provider).model_fields
+    names: Sequence[str] = [name for name in fields if name in provider.model_fields_set and name not in _HOLDING]
+    return ", ".join(
+        f"{name} {describe.HIDDEN if describe.is_secret(name, fields[name]) else describe.show(getattr(provider, name))}"
+        for name in names
+    )

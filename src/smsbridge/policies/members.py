@@ -1,0 +1,59 @@
+"""What some of the accounts of one failover can do and others cannot: where a text goes on may depend on it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from smsbridge.provider import Capability, SmsProvider, each
+
+_log = logging.getLogger("smsbridge")
+_Test = Callable[[SmsProvider], bool]
+
+
+def _field(name: str) -> _Test:
+    return lambda provider: name in provider.supports
+
+
+def _any_of(*wanted: Capability) -> _Test:
+    return lambda provider: not provider.capabilities.isdisjoint(wanted)
+
+
+ABILITIES: Mapping[str, _Test] = {
+    "sender ids": _field("sender"),
+    "scheduling": _field("send_at"),
+    "validity": _field("valid_until"),
+    "DLT ids": _field("dlt"),
+    "delivery reports": _any_of(Capability.STATUS, Capability.WEBHOOKS),
+    "look-ups by reference": _any_of(Capability.LOOKUP),
+    "one-time codes": _any_of(Capability.VERIFICATION),
+    "batches": _any_of(Capability.BATCH),
+}
+"""What may be asked of an account, and whether it can do it."""
+_NO_MATTER = frozenset({"batches"})
+"""Without which a text goes all the same, and is known about as well."""
+
+_said: set[tuple[str, ...]] = set()
+
+
+def unable(provider: SmsProvider) -> dict[str, list[str]]:
+    """Of the accounts that ``provider`` holds, those that cannot do what another one can, and what that is."""
+    able = {name: [test(one) for one in provider.inside] for name, test in ABILITIES.items()}
+    return {
+        one.account: missing
+        for place, one in enumerate(provider.inside)
+        if (missing := [name for name, those in able.items() if any(those) and not those[place]])
+    }
+
+
+def say_what_differs(provider: SmsProvider) -> None:
+    """Warn in the log, once in this process, where accounts that stand in for each other differ in ways that matter."""
+    for holder in each(provider):
+        if len(holder.inside) < 2:
+            continue
+        for account, missing in unable(holder).items():
+            matters = [name for name in missing if name not in _NO_MATTER]
+            said = (holder.account, account, *matters)
+            if matters and said not in _said:
+                _said.add(said)
+                _log.warning("account %s of %s cannot do: %s", account, holder.account, ", ".join(matters))

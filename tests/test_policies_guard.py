@@ -1,0 +1,558 @@
+"""The guard: who may be texted, and how often."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import pickle
+import threading
+import tracemalloc
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Recorder, Wire, drive, message
+from smsbridge.attempts import attempt, attempt_batch, attempt_verification, foresee
+from smsbridge.builtin.memory import MemoryProvider
+from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    NoAnswer,
+    NotConnected,
+    SendError,
+    UnsupportedError,
+    VetoedError,
+)
+from smsbridge.http import HttpResponse
+from smsbridge.plugins import Plugins
+from smsbridge.policies import guard as room
+from smsbridge.policies.caps import Cap, Caps
+from smsbridge.policies.failover import FailoverPolicy
+from smsbridge.policies.gcra import Rate
+from smsbridge.policies.guard import GuardPolicy
+from smsbridge.policies.retry import RetryPolicy
+from smsbridge.provider import each
+from smsbridge.sending import deliver, deliver_batch, deliver_verification
+from smsbridge.settings import Settings
+from smsbridge.testing import Outbox
+
+NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
+OTHER = "+919876543211"
+FAR = "+919899990000"
+AMERICAN = "+14155550123"
+BAHAMIAN = "+12423590123"
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def guard(inner=None, clock=None, **settings):
+    one = GuardPolicy(inner=inner or HttpProvider(), **settings)
+    if clock is not None:
+        one._clock = clock
+    return one
+
+
+def refused(flow, *answers):
+    with pytest.raises(VetoedError) as caught:
+        drive(flow, *answers)
+    return caught.value
+
+
+def send(policy, number=TO, answer=OK, reference="ref-1"):
+    return drive(attempt(policy, message(to=number, reference=reference)), answer)
+
+
+# --- who may be texted ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("allow", [[TO], ["+91 98765-43210"], ["+9198*"], [OTHER, "+91987*"]])
+def test_those_who_are_allowed_are_texted(allow):
+    assert send(guard(allow=allow)).id == "vendor-1"
+
+
+@pytest.mark.parametrize("allow", [[OTHER], ["+9197*", "+1*"], ["+91987654321*", OTHER]])
+def test_all_others_are_refused_before_anything_leaves(allow):
+    error = refused(attempt(guard(allow=allow), message(to=FAR)))
+    assert (error.reason, error.fault, error.reference, error.account) == ("allow-list", "local", "ref-1", "scripted")
+    assert error.retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("allow", []),
+        ("allow", ["*"]),
+        ("allow", ["+*"]),
+        ("allow", ["9198*"]),
+        ("allow", ["9876543210"]),
+        ("allow", ["+91*98"]),
+        ("redirect", "9876543210"),
+        ("redirect", "+9198*"),
+        ("countries", []),
+        ("countries", ["India"]),
+        ("countries", ["+999"]),
+        ("countries", ["²"]),
+        ("per_recipient", "five"),
+        ("total", "0/1h"),
+        ("remembers", 0),
+    ],
+)
+def test_a_wrong_setting_is_an_error_and_never_a_guard_that_lets_all_through(name, value):
+    with pytest.raises(ConfigurationError, match=f"SMSBRIDGE_GUARD_{name.upper()} is wrong") as caught:
+        guard(account="guard", **{name: value})
+    assert "9876543210" not in str(caught.value)
+
+
+def test_a_list_that_is_set_but_names_nobody_is_an_error(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_GUARD_ALLOW", " , ")
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_GUARD_ALLOW is wrong"):
+        Plugins().stack("memory")
+
+
+def test_every_text_is_redirected_and_nothing_else_of_it_changes():
+    memory = MemoryProvider()
+    policy = guard(memory, redirect="+91 98999 90000")
+    original = message(sender="ACME")
+    sent = drive(attempt(policy, original))
+    (kept,) = memory.sent
+    assert (kept.to, sent.to) == (FAR, FAR)
+    assert (kept.text, kept.sender, kept.reference) == (original.text, "ACME", "ref-1")
+
+
+def test_a_redirected_text_is_judged_by_the_number_that_was_asked_for():
+    memory = MemoryProvider()
+    policy = guard(memory, redirect=AMERICAN, countries=["IN"], per_recipient="1/1h")
+    for number in (TO, OTHER):
+        drive(attempt(policy, message(to=number)))
+    assert refused(attempt(policy, message(to=TO))).reason == "cap-recipient"
+    assert refused(attempt(policy, message(to=AMERICAN))).reason == "country"
+    assert [one.to for one in memory.sent] == [AMERICAN, AMERICAN]
+
+
+@pytest.mark.parametrize("countries", [["IN"], ["in"], ["+91"], ["91"], ["US", "+91"]])
+def test_a_country_is_a_region_or_a_calling_code(countries):
+    policy = guard(countries=countries)
+    assert send(policy).id == "vendor-1"
+    assert refused(attempt(policy, message(to="+447911123456"))).reason == "country"
+
+
+def test_regions_that_share_a_calling_code_are_told_apart():
+    """The Caribbean is +1 as the United States are, at a multiple of the price."""
+    policy = guard(countries=["US"])
+    assert send(policy, "+14155552671")
+    assert refused(attempt(policy, message(to=BAHAMIAN))).reason == "country"
+    assert send(guard(countries=["+1"]), BAHAMIAN)
+    assert send(guard(countries=["BS"]), BAHAMIAN)
+
+
+def test_a_number_that_belongs_to_no_region_is_in_none():
+    assert refused(attempt(guard(countries=["US"]), message(to="+19995550123"))).reason == "country"
+    assert refused(attempt(guard(countries=["US"]), message(to="+1"))).reason == "country"
+
+
+# --- how often ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "second", "reason"),
+    [
+        ({"per_recipient": "1/1h"}, TO, "cap-recipient"),
+        ({"per_prefix": "1/1h"}, OTHER, "cap-prefix"),
+        ({"total": "1/1h"}, AMERICAN, "cap-total"),
+        ({"total": "1/1h", "per_prefix": "1/1h", "per_recipient": "1/1h"}, TO, "cap-recipient"),
+    ],
+)
+def test_a_cap_refuses_and_says_when_there_will_be_a_place(settings, second, reason):
+    clock = Clock()
+    policy = guard(clock=clock, **settings)
+    send(policy)
+    clock.now += 600
+    error = refused(attempt(policy, message(to=second)))
+    assert (error.reason, error.fault, error.retry_after) == (reason, "local", 3000)
+    clock.now += 2999
+    assert refused(attempt(policy, message(to=second))).reason == reason
+    clock.now += 1
+    assert send(policy, second)
+
+
+@pytest.mark.parametrize(
+    ("settings", "second"), [({"per_recipient": "1/1h"}, OTHER), ({"per_prefix": "1/1h"}, "+919876550000")]
+)
+def test_others_are_not_concerned(settings, second):
+    policy = guard(**settings)
+    send(policy)
+    assert send(policy, second)
+
+
+@pytest.mark.parametrize(
+    ("answer", "gives_back"),
+    [
+        (HttpResponse(status=401), True),
+        (NotConnected("refused"), True),
+        (HttpResponse(status=500), False),
+        (NoAnswer("time-out"), False),
+    ],
+)
+def test_only_a_text_that_was_certainly_not_sent_gives_its_places_back(answer, gives_back):
+    policy = guard(per_recipient="1/1h", per_prefix="1/1h", total="1/1h")
+    with pytest.raises(SendError):
+        send(policy, answer=answer)
+    if gives_back:
+        assert len(policy._caps) == 0
+        assert send(policy)
+    else:
+        assert refused(attempt(policy, message())).reason == "cap-recipient"
+
+
+def test_a_text_that_the_provider_cannot_express_takes_no_place():
+    policy = guard(HttpProvider(), per_recipient="1/1h")
+    with pytest.raises(UnsupportedError):
+        drive(attempt(policy, message(send_at=NOW)))
+    assert send(policy)
+
+
+def test_a_text_that_one_cap_refuses_takes_no_place_at_another():
+    policy = guard(per_recipient="1/1h", total="2/1h")
+    send(policy)
+    for _ in range(5):
+        refused(attempt(policy, message()))
+    assert send(policy, FAR)
+
+
+def test_a_text_holds_its_place_while_it_is_on_its_way_and_for_the_whole_time_after():
+    """It may leave as late as it ends; another that is let in a window after its beginning could leave at the same moment."""
+    clock = Clock()
+    policy = guard(clock=clock, per_recipient="1/1m")
+    flow = attempt(policy, message())
+    next(flow)
+    clock.now += 3600
+    error = refused(attempt(policy, message()))
+    assert (error.reason, error.retry_after) == ("cap-recipient", None)
+    with pytest.raises(StopIteration):
+        flow.send(OK)
+    clock.now += 59
+    assert refused(attempt(policy, message())).retry_after == 1
+    clock.now += 1
+    assert send(policy)
+
+
+def test_a_flow_that_is_dropped_counts_as_one_that_may_have_left():
+    clock = Clock()
+    policy = guard(clock=clock, per_recipient="1/1m")
+    flow = attempt(policy, message())
+    next(flow)
+    del flow
+    gc.collect()
+    assert refused(attempt(policy, message())).retry_after == 60
+
+
+WINDOW = 10
+BY = {"recipient": lambda to: to, "prefix": lambda to: to[:-4], "total": lambda to: ""}
+
+
+class Text:
+    def __init__(self, number, begun):
+        self.number, self.begun, self.left, self.ended = number, begun, None, None
+
+
+def holds(text, kind, number, now):
+    """By definition: on its way, or sent and not ended for the whole window."""
+    same = BY[kind](text.number) == BY[kind](number)
+    return same and (text.ended is None or (text.left is not None and text.ended > now - WINDOW))
+
+
+STEP = st.tuples(
+    st.integers(0, 4),
+    st.sampled_from(["begin", "begin", "leave", "end"]),
+    st.sampled_from([TO, OTHER, FAR, AMERICAN]),
+    st.integers(0, 9),
+)
+
+
+@settings(max_examples=300)
+@given(st.fixed_dictionaries(dict.fromkeys(BY, st.integers(1, 5))), st.lists(STEP, max_size=80))
+def test_no_window_sees_more_texts_leave_than_a_cap_says_and_no_place_is_wasted(most, steps):
+    clock = Clock()
+    caps = Caps({kind: Rate(count, WINDOW) for kind, count in most.items()}, 1000)
+    texts = []
+    for seconds, action, number, which in steps:
+        clock.now += seconds
+        flying = [one for one in texts if one.ended is None]
+        if action == "begin":
+            full = caps.take(number, clock)
+            taken = {kind: [one for one in texts if holds(one, kind, number, clock.now)] for kind in BY}
+            expected = next((kind for kind in BY if len(taken[kind]) >= most[kind]), None)
+            assert (full and full.kind) == expected
+            if full is None:
+                texts.append(Text(number, clock.now))
+            else:
+                ends = [one.ended for one in taken[full.kind] if one.ended is not None]
+                assert full.wait == (min(ends) + WINDOW - clock.now if ends else None)
+        elif flying:
+            one = flying[which % len(flying)]
+            if action == "leave":
+                one.left = clock.now
+            else:
+                one.ended = clock.now
+                caps.end(one.number, clock, sent=one.left is not None)
+    left = [one for one in texts if one.left is not None]
+    for kind, by in BY.items():
+        for first in left:
+            window = [
+                one
+                for one in left
+                if by(one.number) == by(first.number) and first.left <= one.left < first.left + WINDOW
+            ]
+            assert len(window) <= most[kind]
+
+
+def test_threads_share_a_cap():
+    policy = guard(MemoryProvider(), total="100/1h")
+    refusals = []
+
+    def work():
+        for _ in range(50):
+            try:
+                drive(attempt(policy, message()))
+            except VetoedError as error:
+                refusals.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert (len(policy.inner.sent), len(refusals)) == (100, 100)
+
+
+def test_a_flow_that_is_collected_while_its_own_thread_is_at_the_caps_does_not_lock_it():
+    caps = Caps({"total": Rate(1, 60)}, 10)
+    clock = Clock()
+    assert caps.take(TO, clock) is None
+
+    def interrupted_clock():
+        caps.end(TO, clock, sent=False)  # as a collection of garbage would, at the worst moment
+        return clock.now
+
+    assert caps.take(TO, interrupted_clock).kind == "total"
+    assert caps.take(TO, clock) is None
+
+
+def test_caps_of_accounts_from_the_environment_are_shared_by_all_clients_of_the_process(monkeypatch):
+    monkeypatch.setattr(room, "_shared", {})
+    monkeypatch.setenv("SMSBRIDGE_GUARD_PER_RECIPIENT", "1/1h")
+    for name in ("a", "b"):
+        monkeypatch.setenv(f"SMSBRIDGE_{name.upper()}_PROVIDER", "memory")
+    first, second, other = (SmsClient(name, plugins=Plugins()) for name in ("a", "a", "b"))
+    first.send(message())
+    with pytest.raises(VetoedError):
+        second.send(message())
+    assert other.send(message())
+    monkeypatch.setenv("SMSBRIDGE_A_GUARD_PER_RECIPIENT", "5/1h")
+    assert SmsClient("a", plugins=Plugins()).send(message())
+
+
+# --- memory ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_cap_that_can_remember_no_more_refuses_whom_it_does_not_know_until_it_can():
+    clock = Clock()
+    policy = guard(clock=clock, per_recipient="2/1m", remembers=2)
+    send(policy, TO)
+    clock.now += 10
+    send(policy, OTHER)
+    error = refused(attempt(policy, message(to=FAR)))
+    assert (error.reason, error.retry_after) == ("cap-recipient", 50)
+    assert "cannot remember" in str(error)
+    assert send(policy, TO)  # one that it knows
+    clock.now += 50
+    assert refused(attempt(policy, message(to=FAR))).retry_after == 10
+    clock.now += 10
+    assert send(policy, FAR)
+    assert len(policy._caps) <= 2
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1])
+def test_memory_stays_bounded_however_many_numbers_are_texted(seconds):
+    """1,000,000 of them: tests/benchmarks/guard.py."""
+    clock = Clock()
+    caps = Caps({kind: Rate(5, 60) for kind in ("recipient", "prefix")}, 500)
+    peaks = []
+    tracemalloc.start()
+    for n in range(10_000):
+        number = f"+91{9000000000 + n * 10007}"
+        clock.now += seconds
+        if caps.take(number, clock) is None:
+            caps.end(number, clock, sent=True)
+        assert len(caps) <= 2 * 500
+        if n in (2_000, 9_999):
+            peaks.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert peaks[1] < peaks[0] * 1.1
+
+
+def test_what_is_forgotten_leaves_nothing_behind():
+    cap = Cap("recipient", Rate(1, 60), 1000)
+    for n in range(1000):
+        cap.take(f"{n}", 0.0)
+        cap.end(f"{n}", 0.0, sent=True)
+    assert len(cap) == 1000
+    for n in range(1000):
+        assert cap.full(f"x{n}", 60.0 + n) is None
+        cap.take(f"x{n}", 60.0 + n)
+        cap.end(f"x{n}", 60.0 + n, sent=False)
+    assert len(cap) == 0
+
+
+# --- in company -----------------------------------------------------------------------------------------------------------
+
+
+def texts(*numbers):
+    return [message(to=number, reference=f"ref-{n}", text=f"{TEXT} {n}") for n, number in enumerate(numbers)]
+
+
+def test_of_a_batch_each_text_is_judged_alone():
+    hooks = Recorder()
+    policy = guard(BatchProvider(), per_recipient="1/1h", countries=["IN"])
+    flow = deliver_batch(Plugins(hooks), policy, texts(TO, AMERICAN, TO, OTHER))
+    results = drive(flow, HttpResponse.of_json({"ids": ["a", "b"]}))
+    assert [one.sent and one.sent.id for one in results] == ["a", None, None, "b"]
+    assert [getattr(one.error, "reason", None) for one in results] == [None, "country", "cap-recipient", None]
+    assert [hooks.outcome(f"ref-{n}") for n in range(4)] == [one.sent or one.error for one in results]
+    assert [one.message.to for one in results] == [TO, AMERICAN, TO, OTHER]
+
+
+def test_of_a_batch_that_is_refused_each_text_gives_its_place_back():
+    policy = guard(BatchProvider(), per_recipient="1/1h", total="4/1h")
+    assert {type(one.error) for one in drive(attempt_batch(policy, texts(TO, OTHER)), HttpResponse(status=401))} == {
+        AuthenticationError
+    }
+    assert len(policy._caps) == 0
+
+
+def test_one_time_codes_are_guarded_too():
+    hooks = Recorder()
+    policy = guard(per_recipient="1/1h", redirect=FAR)
+    flow = deliver_verification(Plugins(hooks), policy, message())
+    assert drive(flow, OK).to == FAR
+    error = refused(deliver_verification(Plugins(hooks), policy, message(reference="ref-2")))
+    assert error.reason == "cap-recipient"
+    assert hooks.outcome("ref-2") == error
+    assert refused(attempt_verification(policy, message())).reason == "cap-recipient"
+
+
+def test_what_is_refused_is_told_to_the_hooks_once():
+    hooks = Recorder()
+    error = refused(deliver(Plugins(hooks), guard(allow=[OTHER]), message()))
+    assert hooks.names == ["before", "failed"]
+    assert hooks.outcome("ref-1") == error
+
+
+@pytest.mark.parametrize("answers", [Wire, AsyncWire])
+async def test_both_clients_refuse_alike(answers):
+    wire = answers()
+    policy = guard(allow=[OTHER])
+    if answers is Wire:
+        client = SmsClient(policy, settings=Settings(), plugins=Plugins())
+        client._transport = wire
+        with pytest.raises(VetoedError) as caught:
+            client.send(message())
+        with client.send_many([message(), message(to=OTHER)]) as many:
+            results = list(many)
+    else:
+        client = AsyncSmsClient(policy, settings=Settings(), plugins=Plugins())
+        client._transport = wire
+        with pytest.raises(VetoedError) as caught:
+            await client.send(message())
+        async with client.send_many([message(), message(to=OTHER)]) as many:
+            results = [one async for one in many]
+    assert caught.value.reason == "allow-list"
+    assert sorted(one.sent is not None for one in results) == [False, True]
+    assert len(wire.requests) == 1
+
+
+def test_neither_retry_nor_failover_acts_on_a_refusal_of_a_guard():
+    other = HttpProvider(account="b")
+    failover = FailoverPolicy(accounts=[guard(HttpProvider(account="a"), allow=[OTHER]), other])
+    error = refused(attempt(RetryPolicy(inner=failover), message()))
+    assert (error.reason, error.attempts) == ("allow-list", ())
+    assert failover._breakers["a"].peek(0) is None
+
+
+def test_attempts_of_one_text_take_one_place():
+    policy = guard(RetryPolicy(inner=HttpProvider(), first_wait=0), per_recipient="1/1h")
+    assert drive(attempt(policy, message()), NotConnected(), OK).id == "vendor-1"
+    assert refused(attempt(policy, message())).reason == "cap-recipient"
+
+
+def test_it_is_the_outermost_policy_and_only_there_where_one_of_its_settings_is_set(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_OTP_PROVIDER", "twincle")
+    monkeypatch.setenv("SMSBRIDGE_OTP_ACCESS_TOKEN", "FAKE-TOKEN-DO-NOT-USE")
+    monkeypatch.setenv("SMSBRIDGE_OTP_BASE_URL", "https://twincle.example/api/v2/")
+    assert [type(one).name for one in each(Plugins().stack("otp"))] == ["retry", "limit", "twincle"]
+    monkeypatch.setenv("SMSBRIDGE_OTP_GUARD_TOTAL", "5/1h")
+    stack = Plugins().stack("otp")
+    assert [type(one).name for one in each(stack)] == ["guard", "retry", "limit", "twincle"]
+    assert (stack.account, stack.name, stack.total) == ("otp", "twincle", Rate(5, 3600))
+
+
+def test_in_an_outbox_a_guard_is_as_it_will_be(monkeypatch):
+    monkeypatch.setattr(room, "_shared", {})
+    monkeypatch.setenv("SMSBRIDGE_GUARD_REDIRECT", FAR)
+    monkeypatch.setenv("SMSBRIDGE_GUARD_PER_RECIPIENT", "1/1h")
+    with Outbox() as outbox, SmsClient("console", plugins=Plugins()) as client:
+        client.send(message())
+        with pytest.raises(VetoedError):
+            client.send(message())
+    assert outbox.pairs == [(FAR, TEXT)]
+
+
+# --- what is shown --------------------------------------------------------------------------------------------------------
+
+
+def test_no_number_and_no_text_is_shown():
+    policy = guard(allow=[OTHER], redirect=FAR)
+    error = refused(attempt(policy, message()))
+    view = foresee(guard(redirect=FAR), message(), now=NOW)
+    for shown in (repr(policy), str(error), repr(error), repr(RetryPolicy(inner=policy)), repr(view)):
+        for private in (TO, OTHER, FAR, TEXT, TO[-8:], FAR[-8:]):
+            assert private not in shown
+    assert "+91******0000" in view.words
+    assert pickle.loads(pickle.dumps(error)) == error
+
+
+def test_what_it_would_do_is_foreseen_without_taking_a_place():
+    clock = Clock()
+    policy = guard(clock=clock, per_recipient="1/1h", countries=["IN"])
+    for _ in range(3):
+        view = foresee(policy, message(), now=NOW)
+        assert (view.provider, view.verdict, view.words) == ("guard", "would send", "lets it through")
+        assert [one.provider for one in view.inside] == ["scripted"]
+    send(policy)
+    view = foresee(policy, message(), now=NOW)
+    assert (view.verdict, view.error.reason, view.inside) == ("would refuse", "cap-recipient", ())
+    assert view.error == refused(attempt(policy, message()))
+    assert foresee(policy, message(to=AMERICAN), now=NOW).error.reason == "country"
+
+
+@given(st.sampled_from([TO, OTHER, FAR, AMERICAN]), st.lists(st.sampled_from([TO, FAR, AMERICAN]), max_size=4))
+def test_what_is_foreseen_is_what_comes(number, before):
+    clock = Clock()
+    policy = guard(clock=clock, allow=["+91*"], per_recipient="1/1h", total="3/1h")
+    for one in before:
+        with contextlib.suppress(VetoedError):
+            send(policy, one)
+    view = foresee(policy, message(to=number), now=NOW)
+    if view.error is None:
+        assert send(policy, number)
+    else:
+        assert view.error == refused(attempt(policy, message(to=number)))
