@@ -69,18 +69,17 @@ class Gate(Policy):
         except (SendError, UnsupportedError) as error:
             refusal = own(error, self, message)
         else:
-            ended: Failure | None = cancelled(left=True)  # unless we learn better
             try:
                 sent = yield from once(self.inner, admitted)
-                ended = None
             except Interrupted as stop:
-                ended = stop.error
+                self.settle(message, stop.error)
                 raise
             except (SendError, UnsupportedError) as error:
-                ended = error
+                self.settle(message, error)
                 raise
-            else:
-                return sent
-            finally:
-                self.settle(message, ended)
+            except BaseException:
+                self.settle(message, cancelled(left=True))
+                raise
+            self.settle(message, None)
+            return sent
         raise refusal
