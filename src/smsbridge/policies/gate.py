@@ -73,20 +73,19 @@ class Gate(Policy):
             raise Tries([message]).interrupted(stop) from None
         if not isinstance(verdict, Message):
             raise verdict
-        ended: Failure | None = cancelled(left=True)  # unless we learn better
         try:
             sent = yield from once(self.inner, verdict)
-            ended = None
         except Interrupted as stop:
-            ended = stop.error
+            self.settle(message, stop.error)
             raise
         except (SendError, UnsupportedError) as error:
-            ended = error
+            self.settle(message, error)
             raise
-        else:
-            return sent
-        finally:
-            self.settle(message, ended)
+        except BaseException:
+            self.settle(message, cancelled(left=True))
+            raise
+        self.settle(message, None)
+        return sent
 
     def _judge(self, message: Message, *, verification: bool = False) -> Flow[Message | Failure]:
         """The text that goes on, or why it does not; where :meth:`admit` itself fails, it does not."""

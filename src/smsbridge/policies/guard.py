@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -33,6 +33,47 @@ _WORDS = {
 }
 _shared: dict[tuple[Any, ...], Caps] = {}
 _lock = threading.Lock()
+
+
+class _Rules:
+    """What a guard goes by; a plain object, as each look at a private attribute of a model takes a microsecond or more."""
+
+    __slots__ = ("_beginnings", "_countries", "_numbers", "caps", "clock")
+
+    def __init__(self, allow: Sequence[str] | None, countries: Sequence[str] | None, caps: Caps) -> None:
+        self._numbers = frozenset(one for one in allow if not one.endswith("*")) if allow else None
+        self._beginnings = tuple(one[:-1] for one in allow or () if one.endswith("*"))
+        self._countries = Countries(countries) if countries else None
+        self.caps = caps
+        self.clock: Callable[[], float] = time.monotonic
+
+    def judge(self, number: str) -> VetoedError | None:
+        """Why a text to ``number`` is refused, if it is."""
+        return self._elsewhere(number) or _over(self.caps.full(number, self.clock))
+
+    def take(self, number: str) -> VetoedError | None:
+        """The same; if it is not refused, it takes its places."""
+        return self._elsewhere(number) or _over(self.caps.take(number, self.clock))
+
+    def end(self, number: str, *, sent: bool) -> None:
+        """The text to ``number`` that took places has ended."""
+        self.caps.end(number, self.clock, sent=sent)
+
+    def _elsewhere(self, number: str) -> VetoedError | None:
+        if self._numbers is not None and not (number in self._numbers or number.startswith(self._beginnings)):
+            return VetoedError("the guard's list of allowed numbers does not have this one", reason="allow-list")
+        if self._countries is not None and number not in self._countries:
+            return VetoedError("the guard lets no texts to the country of this number through", reason="country")
+        return None
+
+
+def _over(full: Full | None) -> VetoedError | None:
+    if full is None:
+        return None
+    words = f"the guard lets {full.rate.count} texts in {_time(full.rate)} through {_WORDS[full.kind]}"
+    if full.crowded:
+        words = "the guard cannot remember more texts, and lets none through that it could not count"
+    return VetoedError(words, reason=f"cap-{full.kind}", retry_after=full.wait)
 
 
 class GuardPolicy(Gate):
@@ -68,15 +109,11 @@ class GuardPolicy(Gate):
     total: Rate | None = Field(default=None, description="Texts of the account at most, such as 1000/1h.")
     remembers: int = Field(
         default=100_000,
-        ge=1,
-        description="Numbers that each cap keeps in memory at most; while so many were texted within its time, new ones are refused.",
+        ge=1000,
+        description="Texts that each cap keeps in memory at most; while so many were sent within its time, others are refused.",
     )
 
-    _caps: Caps = PrivateAttr()
-    _numbers: frozenset[str] = PrivateAttr(default=frozenset())
-    _beginnings: tuple[str, ...] = PrivateAttr(default=())
-    _countries: Countries | None = PrivateAttr(default=None)
-    _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
+    _rules: _Rules = PrivateAttr()
 
     @field_validator("allow")
     @classmethod
@@ -95,12 +132,7 @@ class GuardPolicy(Gate):
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
-        self._caps = Caps(self._rates(), self.remembers)
-        if self.allow:
-            self._numbers = frozenset(one for one in self.allow if not one.endswith("*"))
-            self._beginnings = tuple(one[:-1] for one in self.allow if one.endswith("*"))
-        if self.countries:
-            self._countries = Countries(self.countries)
+        self._rules = _Rules(self.allow, self.countries, Caps(self._rates(), self.remembers))
 
     @classmethod
     def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> GuardPolicy:
@@ -108,9 +140,9 @@ class GuardPolicy(Gate):
 
     def shared(self) -> GuardPolicy:
         """Return the same guard, counting together with all others of the same account and caps in this process."""
-        rates = self._rates()
+        rules = self._rules
         with _lock:
-            self._caps = _shared.setdefault((self.account, *rates.items(), self.remembers), self._caps)
+            rules.caps = _shared.setdefault((self.account, *self._rates().items(), self.remembers), rules.caps)
         return self
 
     def _rates(self) -> dict[str, Rate]:
@@ -119,16 +151,16 @@ class GuardPolicy(Gate):
 
     def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
         yield from ()
-        refusal = self._refusal(message.to, self._caps.take)
+        refusal = self._rules.take(message.to)
         if refusal is not None:
             raise refusal
         return replace(message, to=self.redirect) if self.redirect else message
 
     def settle(self, message: Message, error: Failure | None) -> None:
-        self._caps.end(message.to, self._clock, sent=not isinstance(error, RefusedError | UnsupportedError))
+        self._rules.end(message.to, sent=not isinstance(error, RefusedError | UnsupportedError))
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
-        refusal = self._refusal(message.to, self._caps.full)
+        refusal = self._rules.judge(message.to)
         if refusal is not None:
             return self._would_refuse(refusal, message)
         if not self.redirect:
@@ -136,19 +168,6 @@ class GuardPolicy(Gate):
         return self._would_pass(
             replace(message, to=self.redirect), f"sends it to {mask(self.redirect)} instead", now=now
         )
-
-    def _refusal(self, number: str, at_caps: Callable[[str, Callable[[], float]], Full | None]) -> VetoedError | None:
-        if self.allow and not (number in self._numbers or number.startswith(self._beginnings)):
-            return VetoedError("the guard's list of allowed numbers does not have this one", reason="allow-list")
-        if self._countries is not None and number not in self._countries:
-            return VetoedError("the guard lets no texts to the country of this number through", reason="country")
-        full = at_caps(number, self._clock)
-        if full is None:
-            return None
-        words = f"the guard lets {full.rate.count} texts in {_time(full.rate)} through {_WORDS[full.kind]}"
-        if full.crowded:
-            words = "the guard cannot remember more numbers, and lets none through that it does not remember"
-        return VetoedError(words, reason=f"cap-{full.kind}", retry_after=full.wait)
 
 
 def _number(given: str) -> str:

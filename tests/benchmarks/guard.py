@@ -1,0 +1,105 @@
+"""What a guard costs: microseconds a text on top of the bare client, in one run, and memory over a million numbers.
+
+    python tests/benchmarks/guard.py [--rounds 7] [--count 10000] [--numbers 1000000]
+
+The guard has everything on: a list of allowed beginnings, a country, and a cap per recipient, per prefix and in total. Both
+clients send through a provider that does nothing, taking turns, each text to a number of its own. Then so many numbers are let
+through with a virtual clock, at a pace at which the guard has to forget and at one at which it may not, and the memory that
+the process has at each tenth is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from statistics import median
+from time import process_time
+
+from smsbridge import Message, Settings, SmsClient, SmsProvider, Status, VetoedError
+from smsbridge.attempts import attempt
+from smsbridge.policies.guard import GuardPolicy
+
+ALL = {
+    "allow": ["+9198*", "+919999988888"],
+    "countries": ["IN"],
+    "per_recipient": "5/1h",
+    "per_prefix": "10000/1h",
+    "total": "10000000/1d",
+}
+
+
+class Nothing(SmsProvider):
+    name = "nothing"
+
+    def send(self, message):
+        yield from ()
+        return self.accepted(message, id="1", status=Status.QUEUED)
+
+
+def say(text):
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def seconds(client, first, count):
+    texts = [Message(to=f"+9198{n:08d}", text="Your order has shipped") for n in range(first, first + count)]
+    begun = process_time()
+    for one in texts:
+        client.send(one)
+    return (process_time() - begun) / count
+
+
+def cost(rounds, count):
+    settings = Settings()
+    bare = SmsClient(Nothing(), settings=settings)
+    guarded = SmsClient(GuardPolicy(inner=Nothing(), remembers=10_000_000, **ALL), settings=settings)
+    seconds(bare, 0, 100), seconds(guarded, 50_000_000, 100)
+    turns = [(seconds(bare, n * count, count), seconds(guarded, n * count, count)) for n in range(rounds)]
+    added = median(guarded - bare for bare, guarded in turns)
+    ratio = median(guarded / bare for bare, guarded in turns)
+    say(
+        f"bare client {median(one for one, _ in turns) * 1e6:.1f} us a text, "
+        f"with the guard {added * 1e6:.1f} us more ({ratio:.2f} times as long)"
+    )
+
+
+def resident():
+    """In MiB, where there is /proc."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), float("nan"))
+
+
+def memory(numbers, pace):
+    guard = GuardPolicy(inner=Nothing(), **ALL)
+    now = 0.0
+    guard._rules.clock = lambda: now
+    refused = 0
+    sizes = []
+    for n in range(numbers):
+        now += pace
+        try:
+            for _ in attempt(guard, Message(to=f"+9198{n:08d}", text="hello", reference="r")):
+                pass
+        except VetoedError:
+            refused += 1
+        if (n + 1) % (numbers // 10) == 0:
+            sizes.append(f"{resident():.0f}")
+    say(
+        f"{numbers} numbers, one each {pace} s: {', '.join(sizes)} MiB; {guard._rules.caps.texts} texts remembered, "
+        f"{refused} texts refused"
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--numbers", type=int, default=1_000_000)
+    given = parser.parse_args()
+    cost(given.rounds, given.count)
+    if given.numbers:
+        say(f"before: {resident():.0f} MiB")
+        memory(given.numbers, 0.05)
+        memory(given.numbers, 0.001)
