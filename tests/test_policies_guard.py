@@ -546,6 +546,17 @@ def test_it_is_the_outermost_policy_and_only_there_where_one_of_its_settings_is_
     assert (stack.account, stack.name, stack.total) == ("otp", "twincle", Rate(5, 3600))
 
 
+def test_a_guard_that_one_account_of_several_has_spares_the_others_none(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_SAFE_PROVIDER", "guard")
+    monkeypatch.setenv("SMSBRIDGE_SAFE_INNER", "memory")
+    monkeypatch.setenv("SMSBRIDGE_BOTH_PROVIDER", "failover")
+    monkeypatch.setenv("SMSBRIDGE_BOTH_ACCOUNTS", "safe,console")
+    monkeypatch.setenv("SMSBRIDGE_GUARD_COUNTRIES", "IN")
+    assert [type(one).name for one in each(Plugins().stack("safe"))] == ["guard", "memory"]
+    names = [type(one).name for one in each(Plugins().stack("both"))]
+    assert [name for name in names if name != "retry"] == ["guard", "failover", "guard", "memory", "console"]
+
+
 def test_in_an_outbox_a_guard_is_as_it_will_be(monkeypatch):
     monkeypatch.setattr(room, "_shared", {})
     monkeypatch.setenv("SMSBRIDGE_GUARD_REDIRECT", FAR)

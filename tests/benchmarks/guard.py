@@ -18,7 +18,9 @@ from time import process_time
 
 from smsbridge import Message, Settings, SmsClient, SmsProvider, Status, VetoedError
 from smsbridge.attempts import attempt
+from smsbridge.policies.gate import Gate
 from smsbridge.policies.guard import GuardPolicy
+from smsbridge.policies.policy import Named
 
 ALL = {
     "allow": ["+9198*", "+919999988888"],
@@ -50,18 +52,23 @@ def seconds(client, first, count):
     return (process_time() - begun) / count
 
 
+class Empty(Gate):
+    """Lets everything through: what any policy of this kind costs."""
+
+    name = Named("empty")
+
+
 def cost(rounds, count):
-    settings = Settings()
-    bare = SmsClient(Nothing(), settings=settings)
-    guarded = SmsClient(GuardPolicy(inner=Nothing(), remembers=10_000_000, **ALL), settings=settings)
-    seconds(bare, 0, 100), seconds(guarded, 50_000_000, 100)
-    turns = [(seconds(bare, n * count, count), seconds(guarded, n * count, count)) for n in range(rounds)]
-    added = median(guarded - bare for bare, guarded in turns)
-    ratio = median(guarded / bare for bare, guarded in turns)
-    say(
-        f"bare client {median(one for one, _ in turns) * 1e6:.1f} us a text, "
-        f"with the guard {added * 1e6:.1f} us more ({ratio:.2f} times as long)"
-    )
+    guard = GuardPolicy(inner=Nothing(), remembers=10_000_000, **ALL)
+    clients = [SmsClient(one, settings=Settings()) for one in (Nothing(), Empty(inner=Nothing()), guard)]
+    for one in clients:
+        seconds(one, 50_000_000, 100)
+    turns = [[seconds(one, n * count, count) for one in clients] for n in range(rounds)]
+    for place, what in ((1, "an empty gate"), (2, "the guard")):
+        added = median(turn[place] - turn[0] for turn in turns) * 1e6
+        ratio = median(turn[place] / turn[0] for turn in turns)
+        say(f"{what}: {added:.1f} us a text more than the bare client, {ratio:.2f} times as long")
+    say(f"the bare client: {median(turn[0] for turn in turns) * 1e6:.1f} us a text")
 
 
 def resident():

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, ClassVar
 
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, field_validator
 
 from smsbridge.attempts import Failure
 from smsbridge.errors import RecipientError, RefusedError, UnsupportedError, VetoedError
@@ -36,7 +37,7 @@ _lock = threading.Lock()
 
 
 class _Rules:
-    """What a guard goes by; a plain object, as each look at a private attribute of a model takes a microsecond or more."""
+    """What a guard goes by, and how it is told."""
 
     __slots__ = ("_beginnings", "_countries", "_numbers", "caps", "clock")
 
@@ -113,8 +114,6 @@ class GuardPolicy(Gate):
         description="Texts that each cap keeps in memory at most; while so many were sent within its time, others are refused.",
     )
 
-    _rules: _Rules = PrivateAttr()
-
     @field_validator("allow")
     @classmethod
     def _as_numbers(cls, allow: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -132,7 +131,12 @@ class GuardPolicy(Gate):
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
-        self._rules = _Rules(self.allow, self.countries, Caps(self._rates(), self.remembers))
+        _ = self._rules  # made now, as two threads that come first would make two
+
+    @cached_property
+    def _rules(self) -> _Rules:
+        """No private attribute: a model takes microseconds to find one of those."""
+        return _Rules(self.allow, self.countries, Caps(self._rates(), self.remembers))
 
     @classmethod
     def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> GuardPolicy:
