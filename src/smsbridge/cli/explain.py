@@ -15,6 +15,7 @@ from .session import account_option, json_option, number_option
 
 if TYPE_CHECKING:
     from ..messages import Foresight, Message
+    from ..provider import SmsProvider
     from .diagnosis import Diagnosis, Value
 
 _SOME_TEXT = "A text, as none was given."
@@ -44,41 +45,62 @@ _HELP = """Say what would become of TEXT to the phone number TO, and send nothin
 @number_option
 @json_option
 def explain(*, to: str, text: str | None, account: str | None, show_numbers: bool, as_json: bool, **given: Any) -> Exit:
-    from datetime import UTC, datetime
-
-    from ..attempts import foresee, own, prepare, refusal
-    from ..errors import ConfigurationError, RecipientError
     from ..messages import Message
-    from ..settings import Settings
-    from .advice import document, exit_code
-    from .diagnosis import diagnose, innermost
 
     out = Output(as_json=as_json, show_numbers=show_numbers)
+    found, provider = chosen(account)
+    message = Message(to=to, text=_SOME_TEXT if text is None else text, **given_fields(provider.name, given))
+    view, message = foretell(provider, message)
+    if as_json:
+        out.json(described(out, found, view, message))
+    else:
+        show(out, found, view, message)
+    return verdict(out, view)
+
+
+def chosen(account: str | None) -> tuple[Diagnosis, SmsProvider]:
+    """What was found out about ``account``, and its provider. Raises ConfigurationError if nothing can be sent."""
+    from ..errors import ConfigurationError
+    from .diagnosis import diagnose
+
     found, provider = diagnose(account)
     if provider is None or not found.works:
         raise ConfigurationError("; ".join(one.message for one in found.findings if one.level == "error"))
-    message = Message(to=to, text=_SOME_TEXT if text is None else text, **given_fields(provider.name, given))
+    return found, provider
+
+
+def foretell(provider: SmsProvider, message: Message) -> tuple[Foresight, Message]:
+    """What would become of ``message``, and the message as a client would prepare it."""
+    from datetime import UTC, datetime
+
+    from ..attempts import foresee, own, prepare, refusal
+    from ..errors import RecipientError
+    from ..settings import Settings
+    from .diagnosis import innermost
+
     try:
         message = prepare(message, Settings.from_env().default_region)
     except RecipientError as error:  # before any provider is asked
-        view = refusal(innermost(provider), own(error, provider, message))
-    else:
-        view = foresee(provider, message, now=datetime.now(UTC))
-    if as_json:
-        out.json(_document(out, found, view, message))
-    else:
-        _show(out, found, view, message)
+        return refusal(innermost(provider), own(error, provider, message)), message
+    return foresee(provider, message, now=datetime.now(UTC)), message
+
+
+def verdict(out: Output, view: Foresight) -> Exit:
+    """The exit code, after a word of what to do next."""
+    from .advice import document, exit_code
+
     if view.error is None:
         return Exit.OK
-    if not as_json:
+    if not out.as_json:
         out.aside(f"next: {document(view.error)['advice']}")
     return exit_code(view.error)
 
 
-def _document(out: Output, found: Diagnosis, view: Foresight, message: Message) -> dict[str, Any]:
+def described(out: Output, found: Diagnosis, view: Foresight, message: Message) -> dict[str, Any]:
+    """What would become of ``message``, as JSON."""
     from .advice import document
 
-    taker = _taker(view)
+    taker = taker_of(view)
     return {
         "sends": view.error is None,
         "account": taker and taker.account,
@@ -102,10 +124,11 @@ def _plan(view: Foresight) -> dict[str, Any]:
     }
 
 
-def _show(out: Output, found: Diagnosis, view: Foresight, message: Message) -> None:
+def show(out: Output, found: Diagnosis, view: Foresight, message: Message) -> None:
+    """The same for people."""
     from . import tree
 
-    taker = _taker(view)
+    taker = taker_of(view)
     if taker is not None:
         out.line(f"would be sent through {values.provider_words(taker.account, taker.provider)}", style="green")
     elif view.error is not None:
@@ -120,7 +143,7 @@ def _show(out: Output, found: Diagnosis, view: Foresight, message: Message) -> N
         out.rows({one.variable: f"{one.value}  ({one.source})" for one in decisive})
 
 
-def _taker(view: Foresight) -> Foresight | None:
+def taker_of(view: Foresight) -> Foresight | None:
     """Who would take the text at the end."""
     while view.error is None and view.inside:
         view = next(one for one in view.inside if one.verdict == "would send")

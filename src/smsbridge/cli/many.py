@@ -38,7 +38,7 @@ def send_many(out: Output, client: SmsClient, path: str, defaults: MessageFields
 
     ``journal`` is told by the client's hooks. The first Ctrl-C waits for what is on its way, the second leaves it.
     """
-    with _opened(path) as stream:
+    with opened(path) as stream:
         if path != "-":
             lines.check(stream, defaults)
             stream.seek(0)
@@ -148,7 +148,8 @@ def _undisturbed() -> Iterator[None]:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[IO[bytes]]:
+def opened(path: str) -> Iterator[IO[bytes]]:
+    """The file at ``path``, or standard input for ``-``. Raises click.UsageError if it cannot be read."""
     if path == "-":
         yield standard_input()
         return

@@ -89,7 +89,7 @@ def _show(out: Output, info: TextInfo, simple: Simplified) -> None:
 
     show_segments(out, info)
     out.line()
-    out.rows(_figures(info, simple))
+    out.rows(figures(info))
     guilty = info.guilty
     if guilty:
         out.line()
@@ -98,8 +98,9 @@ def _show(out: Output, info: TextInfo, simple: Simplified) -> None:
         out.aside("next: the same with --simplify prints the simplified text")
 
 
-def _figures(info: TextInfo, simple: Simplified) -> dict[str, Any]:
-    """What a text comes to, a row each. What it costs in money would be one more."""
+def figures(info: TextInfo) -> dict[str, Any]:
+    """What a text comes to, a row each."""
+    from ..text import simplify
     from ..text.counting import PART, SINGLE
     from ..text.wording import NAMES
 
@@ -109,7 +110,7 @@ def _figures(info: TextInfo, simple: Simplified) -> dict[str, Any]:
         "segments": info.segments,
         "units left": info.units_left,
         "units lost": info.padding or None,
-        "simplified": _gain(info, simple),
+        "simplified": _gain(info, simplify(info.text)),
     }
 
 

@@ -29,6 +29,7 @@ _HELP = """Send TEXT to the phone number TO (with its country code), or the text
       smsbridge send +919876543210 "Hello" --from ACMEIN --at 2030-01-31T09:30+05:30
       smsbridge send +919876543210 "Hello" --account otp --purpose otp --json
       smsbridge send --many messages.jsonl
+      smsbridge send --many messages.jsonl --dry-run
 
     --many FILE (- for standard input) holds one JSON object per line:
 
@@ -49,6 +50,7 @@ _HELP = """Send TEXT to the phone number TO (with its country code), or the text
 @click.argument("to", required=False)
 @click.argument("text", required=False)
 @click.option("--many", metavar="FILE", help="Send the messages of a file of JSON lines.")
+@click.option("--dry-run", "dry", is_flag=True, help="Show everything that would happen, and send nothing.")
 @message_options
 @account_option
 @number_option
@@ -58,6 +60,7 @@ def send(
     to: str | None,
     text: str | None,
     many: str | None,
+    dry: bool,
     account: str | None,
     show_numbers: bool,
     as_json: bool,
@@ -68,6 +71,10 @@ def send(
     if many is not None:
         if to is not None or given["reference"] is not None:
             raise click.UsageError("--many goes without TO, TEXT and --reference")
+        if dry:
+            from .dry_run import dry_run_many
+
+            return dry_run_many(out, account, many, given)
         from .many import send_many
 
         journal = Journal()
@@ -76,6 +83,10 @@ def send(
     if to is None or text is None:
         raise click.UsageError("give TO and TEXT, or --many FILE")
     content = text_from_stdin() if text == "-" else text
+    if dry:
+        from .dry_run import dry_run
+
+        return dry_run(out, account, to, content, given)
     with open_client(account, out, watcher=watcher) as client:
         try:
             with _printing_aside(out):

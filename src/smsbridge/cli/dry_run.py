@@ -1,0 +1,102 @@
+"""``smsbridge send --dry-run``: everything that would happen to a text, or to many, and nothing sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ..messages import Message
+from ..text import measure
+from ..text.wording import count
+from . import explain, lines, values
+from .advice import exit_code
+from .exits import Exit
+from .fields import given_fields
+from .many import opened
+from .segment_view import show_segments
+from .segments import figures
+
+if TYPE_CHECKING:
+    from ..messages import Foresight
+    from .output import Output
+
+_WORDS = {
+    Exit.REFUSED: "would be refused",
+    Exit.UNCERTAIN: "may have been sent before",
+    Exit.UNSUPPORTED: "unsupported",
+}
+
+
+def dry_run(out: Output, account: str | None, to: str, text: str, given: dict[str, Any]) -> Exit:
+    """Show what would become of one text."""
+    found, provider = explain.chosen(account)
+    view, message = explain.foretell(provider, Message(to=to, text=text, **given_fields(provider.name, given)))
+    info = _measured(text)
+    if out.as_json:
+        text_info = None if info is None else values.text_info(info)
+        out.json({**explain.described(out, found, view, message), "dry_run": True, "text": text_info})
+        return explain.verdict(out, view)
+    explain.show(out, found, view, message)
+    if info is not None:
+        out.line()
+        show_segments(out, info)
+        out.line()
+        out.rows(figures(info))
+    out.aside("dry run: nothing was sent, and nobody was asked")
+    return explain.verdict(out, view)
+
+
+def dry_run_many(out: Output, account: str | None, path: str, given: dict[str, Any]) -> Exit:
+    """Show what would become of each message of the file at ``path``, a line each, and what they come to."""
+    _, provider = explain.chosen(account)
+    defaults = given_fields(provider.name, given)
+    tally: Counter[Exit] = Counter()
+    segments = 0
+    with opened(path) as stream:
+        for index, message in enumerate(lines.messages(stream, defaults)):
+            view, prepared = explain.foretell(provider, message)
+            info = _measured(message.text)
+            code = Exit.OK if view.error is None else exit_code(view.error)
+            tally[code] += 1
+            segments += info.segments if info is not None and code is Exit.OK else 0
+            _show_one(out, index, view, prepared, None if info is None else info.segments)
+    total = {"would_send": tally[Exit.OK], "would_not": tally.total() - tally[Exit.OK], "segments": segments}
+    if out.as_json:
+        out.json({"dry_run": True, **total}, compact=True)
+    else:
+        out.line(f"{total['would_send']} would be sent, {total['would_not']} would not; {count(segments, 'segment')}")
+        out.aside("dry run: nothing was sent, and nobody was asked; limits and caps count only what is sent")
+    return next((code for code in (Exit.UNCERTAIN, Exit.REFUSED, Exit.UNSUPPORTED) if tally[code]), Exit.OK)
+
+
+def _show_one(out: Output, index: int, view: Foresight, message: Message, segments: int | None) -> None:
+    taker = explain.taker_of(view)
+    if out.as_json:
+        document = {
+            "index": index,
+            "to": out.number(message.to),
+            "reference": message.reference,
+            "sends": view.error is None,
+            "account": taker and taker.account,
+            "segments": segments,
+            "error": None if view.error is None else str(view.error),
+        }
+        out.json(document, compact=True)
+    elif view.error is None:
+        through = values.provider_words(taker.account, taker.provider) if taker else "?"
+        out.line(
+            f"{index}: {out.number(message.to)}  through {through}, {count(segments or 0, 'segment')}", style="green"
+        )
+    else:
+        word = _WORDS.get(exit_code(view.error), "would not be sent")
+        out.line(f"{index}: {out.number(message.to)}  {word}: {view.error}", style="red")
+
+
+def _measured(text: str) -> Any:
+    """The text's figures; None where it is no text, which the verdict says already."""
+    from ..errors import ContentError
+
+    try:
+        return measure(text)
+    except ContentError:
+        return None
