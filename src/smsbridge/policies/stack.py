@@ -1,6 +1,6 @@
 """The policies that every account has, unless the environment says otherwise: which ones, in what order, with what settings.
 
-From the outside in: guard, ledger, retry; then the account that was asked for, which may be a failover over others; and around
+From the outside in: guard, ledger, cost, optout, purpose, retry, hours (asked before each attempt); then the account that was asked for, which may be a failover over others; and around
 each account that talks to a vendor, its limit. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts, ``SMSBRIDGE_OTP_RETRY_ATTEMPTS``
 for the account ``otp`` alone. A policy that the environment composes itself (``SMSBRIDGE_SLOW_PROVIDER=retry``) is not added again.
 """
@@ -8,25 +8,27 @@ for the account ``otp`` alone. A policy that the environment composes itself (``
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from smsbridge import environment
 from smsbridge.provider import SmsProvider, each
 
 from .policy import Policy
 
-AROUND_ALL = ("retry", "ledger", "guard")
+AROUND_ALL = ("hours", "retry", "purpose", "optout", "cost", "ledger", "guard")
 """From the inside out. Retry is always there, the others where a setting of theirs is."""
 
 
-def within(provider: SmsProvider) -> SmsProvider:
-    """``provider`` within the policies that every account has."""
+def within(provider: SmsProvider, tell: Callable[..., None] | None = None) -> SmsProvider:
+    """``provider`` within the policies that every account has; ``tell`` is told where a text costs something else than expected."""
     there = _there()
     account = provider.account
     for name in AROUND_ALL:
         if _holds(provider, name) or not (_always(name, provider) or _is_set(there, account, name)):
             continue
         provider = _class(name).around(provider, *_accounts(account, name))
+        if name == "cost" and tell is not None:
+            provider = provider.telling(tell)  # type: ignore[attr-defined]  # a CostPolicy, which is imported only if it is used
     return provider
 
 
