@@ -23,12 +23,12 @@ from smsbridge.provider import SmsProvider
 from .gate import Gate
 from .policy import Named
 
-_DURATION = re.compile(r"(\d{1,6})\s*([smhd])", re.ASCII)
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION = re.compile(r"(\d{1,6})\s*([smhd]?)", re.ASCII)
+_UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def _duration(value: object) -> object:
-    """``10m`` as a timedelta; pydantic reads the rest, such as a number of seconds."""
+    """``10m`` as a timedelta; pydantic reads the rest, such as ISO 8601."""
     match = _DURATION.fullmatch(value.strip().lower()) if isinstance(value, str) else None
     return timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else value
 
