@@ -196,7 +196,7 @@ class SqliteOptOuts:
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        """A connection for one use: nothing to share between threads, or to lose in a fork, at some 50 microseconds."""
+        """A connection for one use: nothing to share between threads, to lose in a fork, or to go on using after the file was replaced. Takes 0.4 ms."""
         try:
             with contextlib.closing(sqlite3.connect(self._path, timeout=10)) as database:
                 yield database
