@@ -27,6 +27,8 @@ COMMANDS = {
     "status": "Ask what became of a text.",
     "balance": "Ask what is left on the account.",
     "verify": "Have one-time codes sent, and check them.",
+    "hours": "Say whether a text may reach somebody now.",
+    "optouts": "Show and change the list of those who have opted out.",
     "providers": "List the installed providers and what they can do.",
     "doctor": "Explain the configuration, and what is wrong with it.",
     "new": "Make a plugin for another provider.",

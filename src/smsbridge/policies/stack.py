@@ -43,6 +43,15 @@ def limited(provider: SmsProvider) -> SmsProvider:
     return policy.around(provider, *_accounts(account, "limit"), **rates)
 
 
+def setting(account: str, name: str, setting: str) -> str | None:
+    """What the environment says of the policy ``name`` around ``account``, or around all. Raises ConfigurationError."""
+    for one in _accounts(account, name):
+        found = environment.read(one, [setting]).get(setting)
+        if found is not None:
+            return found.value
+    return None
+
+
 def settings_of(account: str) -> Iterator[tuple[str, type[Policy]]]:
     """The accounts under which the policies around ``account`` look for their settings, each with the policy's class."""
     for name in (*AROUND_ALL, "limit"):
