@@ -78,6 +78,8 @@ def test_the_answer_as_json():
 def test_without_a_number_all_rules_are_listed():
     shown = run("hours").stdout
     assert "IN       promotional  10:00-21:00  always    Asia/Kolkata" in shown
+    assert "US       promotional  08:00-21:00  always    America/New_York and 6 more" in shown
+    assert max(map(len, shown.splitlines())) <= 80
     assert [one["country"] for one in run_json("hours")[0]["rules"]] == ["IN", "US"]
 
 

@@ -91,7 +91,7 @@ def _show_rules(out: Output, rules: Any, *, indent: int = 0) -> None:
             ", ".join(sorted(one.purposes)),
             one.words,
             f"{one.since or ''} to {one.until or ''}".strip() if one.since or one.until else "always",
-            ", ".join(one.zones),
+            one.zones[0] if len(one.zones) == 1 else f"{one.zones[0]} and {len(one.zones) - 1} more",
         ]
         for one in rules
     ]
