@@ -154,10 +154,9 @@ def show(value: Any) -> str:
         return HIDDEN
     if isinstance(value, Enum):
         return str(value.value)
-    if isinstance(value, set | frozenset):
-        return ", ".join(sorted(map(show, value)))
-    if isinstance(value, list | tuple):
-        return ", ".join(map(show, value))
+    if isinstance(value, list | tuple | set | frozenset):
+        words = map(show, value)
+        return ", ".join(words if isinstance(value, list | tuple) else sorted(words))
     if isinstance(value, BaseModel | Mapping):
         return "(set)"
     text = str(value)
