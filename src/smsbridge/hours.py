@@ -152,14 +152,16 @@ class Hours:
         """The rules for texts of ``purpose`` to ``number`` (E.164)."""
         return [one.rule for one in self._of(number, purpose)]
 
-    def next(self, number: str, purpose: Purpose, at: datetime) -> datetime | None:
+    def next(self, number: str, purpose: Purpose, at: datetime, last: datetime | None = None) -> datetime | None:
         """The first moment from ``at`` on when a text of ``purpose`` may reach ``number``: ``at`` itself, if it may then.
 
-        None if there is none within a year.
+        With ``last``, until when it may be on its way, it has to be able to arrive then too. None if there is none within a year.
         """
         rules = self._of(number, purpose)
         if _all_permit(rules, at):
-            return at
+            if last is None or _all_permit(rules, last):
+                return at
+            at = last
         key = tuple(map(id, rules))
         begin, end = self._shut.get(key, (at, at))
         if begin <= at and end is not None and at < end:

@@ -61,13 +61,9 @@ class HoursPolicy(Gate):
         """``message`` as it may go on at the time ``now``. Raises VetoedError."""
         planned = max(message.send_at or now, now)
         # What is sent now may have to wait for its place in the vendor's limit, and travels for a while.
-        last = now + timedelta(seconds=self.margin) if planned == now else planned
-        moment: datetime | None = planned
-        for asked in (planned, last):
-            moment = self._hours.next(message.to, message.purpose, asked)
-            if moment != asked:
-                break
-        else:
+        last = now + timedelta(seconds=self.margin) if planned == now else None
+        moment = self._hours.next(message.to, message.purpose, planned, last)
+        if moment == planned:
             return message
         if moment is None:
             raise VetoedError(self._words(message), reason="quiet-hours", detail="there are no hours in which they may")
