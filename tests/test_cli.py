@@ -139,7 +139,10 @@ def test_the_help_lists_the_commands_and_every_exit_code():
 
 
 @pytest.mark.parametrize(
-    "args", [[name] for name in app.COMMANDS] + [["verify", one] for one in ("start", "check", "cancel")]
+    "args",
+    [[name] for name in app.COMMANDS]
+    + [["verify", one] for one in ("start", "check", "cancel")]
+    + [["optouts", one] for one in ("list", "add", "remove", "import")],
 )
 def test_every_command_has_help_with_examples(args):
     done = run(*args, "--help")

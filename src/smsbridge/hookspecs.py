@@ -9,7 +9,7 @@ from __future__ import annotations
 import pluggy
 
 from .errors import SendError, UnsupportedError
-from .messages import Event, Message, SentMessage, Verification
+from .messages import Cost, Event, Message, SentMessage, Verification
 from .provider import SmsProvider
 
 PROJECT = "smsbridge"
@@ -35,6 +35,15 @@ def smsbridge_after_send(account: str, provider: str, message: Message, sent: Se
 @hookspec
 def smsbridge_send_failed(account: str, provider: str, message: Message, error: SendError | UnsupportedError) -> None:
     """The message was refused, stopped or cancelled, or its fate is uncertain. What this raises is logged."""
+
+
+@hookspec
+def smsbridge_cost_differs(account: str, provider: str, message: Message, sent: SentMessage, expected: Cost) -> None:
+    """A vendor counted other segments than we do, or asks another price than our rates. What this raises is logged.
+
+    Called once per accepted text, before ``smsbridge_after_send``, where ``SMSBRIDGE_COST_PRICES`` is set. ``account`` is the one
+    that took the text.
+    """
 
 
 @hookspec

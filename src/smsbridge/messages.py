@@ -108,6 +108,14 @@ class Money:
     unit: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a text should cost by our own count and rates. ``price`` is None where no rate fits."""
+
+    segments: int
+    price: Money | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Message(_Value):
     """One text to one person.

@@ -67,6 +67,21 @@ def _mobile_pattern(country_code: str) -> re.Pattern[str] | None:
     return re.compile((mobile.national_number_pattern if mobile else None) or "(?!)", re.ASCII)
 
 
+def regions(e164: str) -> tuple[str, ...]:
+    """The country of a number in E.164, in two letters of ISO 3166.
+
+    Several, where countries share a calling code (``+1``, ``+44``) and the number does not tell which of them it is in.
+    """
+    import phonenumbers
+
+    for length in (1, 2, 3):
+        sharing: tuple[str, ...] = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(e164[1 : 1 + length]), ())
+        if sharing:
+            region = phonenumbers.region_code_for_number(phonenumbers.parse(e164)) if len(sharing) > 1 else None
+            return (region,) if region else sharing
+    return ()
+
+
 def _parse(text: str, region: str | None) -> str:
     import phonenumbers
 

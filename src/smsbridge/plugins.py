@@ -21,7 +21,7 @@ import pluggy
 
 from . import environment, hookspecs
 from .errors import ConfigurationError, SendError, UnsupportedError
-from .messages import Event, Message, SentMessage, Verification
+from .messages import Cost, Event, Message, SentMessage, Verification
 from .policies import stack
 from .provider import SmsProvider
 
@@ -30,7 +30,7 @@ HOOKS_GROUP = "smsbridge.hooks"
 BUILTIN = ("console", "file", "http", "memory")
 """Ordinary plugin modules of ``smsbridge.builtin``, named after their providers."""
 
-POLICIES = ("failover", "guard", "limit", "retry", "text")
+POLICIES = ("cost", "failover", "guard", "hours", "limit", "optout", "purpose", "retry", "text")
 """Those of ``smsbridge.policies``: providers that hold the providers of other accounts."""
 
 _HOMES = {**dict.fromkeys(BUILTIN, "builtin"), **dict.fromkeys(POLICIES, "policies")}
@@ -141,7 +141,7 @@ class Plugins:
 
         Raises ConfigurationError.
         """
-        return stack.within(self._account(name, (), around=stack.limited))
+        return stack.within(self._account(name, (), around=stack.limited), self.cost_differs)
 
     def account(self, name: str) -> SmsProvider:
         """The provider of account ``name`` as the environment describes it, by itself.
@@ -204,6 +204,12 @@ class Plugins:
     def send_failed(self, account: str, provider: str, message: Message, error: SendError | UnsupportedError) -> None:
         """Tell every plugin that a message was not accepted, or may not have been."""
         self._tell("smsbridge_send_failed", account=account, provider=provider, message=message, error=error)
+
+    def cost_differs(self, account: str, provider: str, message: Message, sent: SentMessage, expected: Cost) -> None:
+        """Tell every plugin that a text costs something else than expected."""
+        self._tell(
+            "smsbridge_cost_differs", account=account, provider=provider, message=message, sent=sent, expected=expected
+        )
 
     def event(self, account: str, provider: str, event: Event) -> None:
         """Tell every plugin of an event; raises what the first one that fails raises, after telling all."""

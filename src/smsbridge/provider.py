@@ -252,6 +252,13 @@ class SmsProvider(BaseModel, ABC):
         """The events that a verified webhook brings. Raises PayloadError if it cannot be read."""
         raise self.unsupported("webhooks")
 
+    def observe(self, event: Event) -> Flow[None]:
+        """Take note of an event of a verified webhook, before the hooks do; for policies that learn from them.
+
+        What this raises goes where a hook's exception goes: the vendor gets a 500 and delivers again.
+        """
+        yield from ()
+
     def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
         """What to answer to a webhook whose events were taken: called once every hook has succeeded, else never."""
         return HttpResponse(status=200)
@@ -447,6 +454,9 @@ class Wrapper(SmsProvider):
 
     def parse(self, webhook: HttpRequest) -> list[Event]:
         return self.inner.parse(webhook)
+
+    def observe(self, event: Event) -> Flow[None]:
+        return self.inner.observe(event)
 
     def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
         return self.inner.acknowledge(events)

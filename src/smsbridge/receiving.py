@@ -1,4 +1,4 @@
-"""Webhooks: verify, then shake hands or parse, then tell the hooks. No I/O of its own."""
+"""Webhooks: verify, then shake hands or parse, then tell the policies and the hooks. No I/O of its own."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ def receive(plugins: Plugins, provider: SmsProvider, webhook: HttpRequest) -> Fl
     Raises SignatureError if it is not proven to come from the provider, handshakes included, PayloadError if it cannot
     be read, and whatever a ``smsbridge_event`` hook raises: answer 500 then, and the provider will deliver again.
     """
-    provider = _ask(lambda: provider.receiver(webhook), SignatureError)
-    _ask(lambda: provider.verify(webhook), SignatureError)
-    response = _ask(lambda: provider.handshake(webhook), PayloadError)
+    receiver = _ask(lambda: provider.receiver(webhook), SignatureError)
+    _ask(lambda: receiver.verify(webhook), SignatureError)
+    response = _ask(lambda: receiver.handshake(webhook), PayloadError)
     if response is not None:
         return Received(events=(), response=response)
-    events = _ask(lambda: tuple(provider.parse(webhook)), PayloadError)
+    events = _ask(lambda: tuple(receiver.parse(webhook)), PayloadError)
     for event in events:
-        yield from Call(plugins.event, provider.account, provider.name, event)
-    return Received(events=events, response=provider.acknowledge(events))
+        yield from provider.observe(event)
+        yield from Call(plugins.event, receiver.account, receiver.name, event)
+    return Received(events=events, response=receiver.acknowledge(events))
 
 
 def _ask(work: Callable[[], T], kind: type[WebhookError]) -> T:

@@ -28,6 +28,8 @@ COMMANDS = {
     "balance": "Ask what is left on the account.",
     "verify": "Have one-time codes sent, and check them.",
     "segments": "Show what a text costs: its encoding, its segments, and why.",
+    "hours": "Say whether a text may reach somebody now.",
+    "optouts": "Show and change the list of those who have opted out.",
     "providers": "List the installed providers and what they can do.",
     "explain": "Say what would become of a text, and send nothing.",
     "doctor": "Explain the configuration, and what is wrong with it.",

@@ -6,6 +6,7 @@ import re
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import Enum
 from inspect import cleandoc
 from pathlib import PurePath
@@ -35,6 +36,7 @@ _WORDS: tuple[tuple[tuple[type, ...], str], ...] = (
     ((float,), "number"),
     ((str,), "text"),
     ((PurePath,), "path"),
+    ((timedelta,), "time such as 10m"),
     ((AnyUrl,), "URL"),
     ((list, tuple, set, frozenset), "list, separated by commas"),
     ((Rate,), "rate such as 1000/1m"),
@@ -153,7 +155,8 @@ def show(value: Any) -> str:
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, list | tuple | set | frozenset):
-        return ", ".join(map(show, value))
+        words = map(show, value)
+        return ", ".join(words if isinstance(value, list | tuple) else sorted(words))
     if isinstance(value, BaseModel | Mapping):
         return "(set)"
     text = str(value)

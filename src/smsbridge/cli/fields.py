@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _aware(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
+def aware(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
     """A date and time in ISO 8601 with its zone; without one nobody could tell when it is."""
     if value is None:
         return None
@@ -51,8 +51,8 @@ _OPTIONS = (
     click.option(
         "--reference", metavar="REF", callback=not_empty, help="Your own id for the message; default: a random one."
     ),
-    click.option("--at", "send_at", callback=_aware, metavar="WHEN", help="Send later: ISO 8601 with zone."),
-    click.option("--valid-until", callback=_aware, metavar="WHEN", help="The text is of no use after this."),
+    click.option("--at", "send_at", callback=aware, metavar="WHEN", help="Send later: ISO 8601 with zone."),
+    click.option("--valid-until", callback=aware, metavar="WHEN", help="The text is of no use after this."),
     click.option("--dlt-entity", metavar="ID", help="DLT principal entity id (India)."),
     click.option("--dlt-template", metavar="ID", help="DLT content template id (India)."),
     click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -120,7 +121,7 @@ def _show_all(out: Output, found: Sequence[Provider]) -> None:
         if one.broken:
             out.line()
             out.line(f"{one.name} is broken: {one.broken}", style="red")
-    out.aside(f"policies hold other accounts: {', '.join(POLICIES)}")
+    out.aside(textwrap.fill(f"policies hold other accounts: {', '.join(POLICIES)}", 80, subsequent_indent="  "))
     out.aside("next: smsbridge providers NAME shows all about one, its settings included")
 
 

@@ -67,6 +67,22 @@ def account_option(command: F) -> F:
     )(command)
 
 
+def policy_setting(account: str | None, policy: str, setting: str) -> str | None:
+    """What the environment says of a policy around ``account``, or around all. Raises ConfigurationError."""
+    from ..policies import stack
+    from ..settings import Settings
+
+    return stack.setting(account or Settings.from_env().provider, policy, setting)
+
+
+def to_number(given: str) -> str:
+    """A phone number as E.164; national ones with SMSBRIDGE_DEFAULT_REGION. Raises RecipientError."""
+    from ..phone import to_e164
+    from ..settings import Settings
+
+    return to_e164(given, Settings.from_env().default_region)
+
+
 class Watcher:
     """Remembers the last failure that the hooks were told of: after Ctrl-C, what is known of the text."""
 

@@ -28,6 +28,7 @@ from smsbridge.http import Flow, HttpRequest
 from smsbridge.messages import (
     Balance,
     DeliveryReport,
+    Event,
     Foresight,
     Message,
     Purpose,
@@ -335,6 +336,11 @@ class FailoverPolicy(SmsProvider):
 
     def parse(self, webhook: HttpRequest) -> Any:
         return self.receiver(webhook).parse(webhook)
+
+    def observe(self, event: Event) -> Flow[None]:
+        for one in self.accounts:
+            if event.account in one.account_names:
+                yield from one.observe(event)
 
     def _holder(self, account: str) -> SmsProvider:
         for one in self.accounts:

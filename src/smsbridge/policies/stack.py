@@ -1,32 +1,34 @@
 """The policies that every account has, unless the environment says otherwise: which ones, in what order, with what settings.
 
-From the outside in: guard, text, ledger, retry; then the account that was asked for, which may be a failover over others; and around
-each account that talks to a vendor, its limit. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts, ``SMSBRIDGE_OTP_RETRY_ATTEMPTS``
+From the outside in: guard, text, ledger, cost, optout, purpose, retry, and hours, which is asked before each attempt; then the
+account that was asked for, which may be a failover over others; and around each account that talks to a vendor, its limit. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts, ``SMSBRIDGE_OTP_RETRY_ATTEMPTS``
 for the account ``otp`` alone. A policy that the environment composes itself (``SMSBRIDGE_SLOW_PROVIDER=retry``) is not added again.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from smsbridge import environment
 from smsbridge.provider import SmsProvider, each
 
 from .policy import Policy
 
-AROUND_ALL = ("retry", "ledger", "text", "guard")
+AROUND_ALL = ("hours", "retry", "purpose", "optout", "cost", "ledger", "text", "guard")
 """From the inside out. Retry is always there, the others where a setting of theirs is."""
 
 
-def within(provider: SmsProvider) -> SmsProvider:
-    """``provider`` within the policies that every account has."""
+def within(provider: SmsProvider, tell: Callable[..., None] | None = None) -> SmsProvider:
+    """``provider`` within the policies that every account has; ``tell`` is told where a text costs something else than expected."""
     there = _there()
     account = provider.account
     for name in AROUND_ALL:
         if _holds(provider, name) or not (_always(name, provider) or _is_set(there, account, name)):
             continue
         provider = policy_class(name).around(provider, *homes(account, name))
+        if name == "cost" and tell is not None:
+            provider = provider.telling(tell)  # type: ignore[attr-defined]  # a CostPolicy, which is imported only if it is used
     return provider
 
 
@@ -39,6 +41,15 @@ def limited(provider: SmsProvider) -> SmsProvider:
     set_here = {name for name in policy.model_fields if _is_set(_there(), account, "limit", name)}
     rates = {name: rate for name, rate in provider.rates.items() if name not in set_here}
     return policy.around(provider, *homes(account, "limit"), **rates)
+
+
+def setting(account: str, name: str, setting: str) -> str | None:
+    """What the environment says of the policy ``name`` around ``account``, or around all. Raises ConfigurationError."""
+    for one in homes(account, name):
+        found = environment.read(one, [setting]).get(setting)
+        if found is not None:
+            return found.value
+    return None
 
 
 def settings_of(account: str) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,110 @@
+"""``smsbridge hours``: whether a text may reach somebody now, and if not, when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..messages import Purpose
+from .exits import Exit
+from .fields import aware
+from .output import Output
+from .session import account_option, json_option, number_option, policy_setting, to_number
+
+if TYPE_CHECKING:
+    from ..hours import HoursRule
+
+
+@click.command()
+@click.argument("number", required=False)
+@click.option(
+    "--purpose",
+    type=click.Choice([one.value for one in Purpose]),
+    default=Purpose.PROMOTIONAL.value,
+    help="Why the text is sent; default: promotional.",
+)
+@click.option("--at", callback=aware, metavar="WHEN", help="Ask for another time than now: ISO 8601 with zone.")
+@account_option
+@number_option
+@json_option
+def hours(
+    *, number: str | None, purpose: str, at: datetime | None, account: str | None, show_numbers: bool, as_json: bool
+) -> Exit:
+    """Say whether a text may reach NUMBER now, by the clock there, and if not, when it may. Sends nothing.
+
+    Without NUMBER: all rules, built-in ones and those of SMSBRIDGE_HOURS_RULES.
+
+    \b
+    Examples:
+      smsbridge hours
+      smsbridge hours +919876543210
+      smsbridge hours +919876543210 --purpose promotional --at 2030-01-31T09:30+05:30
+
+    Exit code: 0 it may, 4 it may not.
+    """  # noqa: D301  # click reads \b as "do not wrap"
+    from pathlib import Path
+
+    from ..hours import Hours
+
+    out = Output(as_json=as_json, show_numbers=show_numbers)
+    path = policy_setting(account, "hours", "rules")
+    known = Hours.load(Path(path) if path is not None else None)
+    if number is None:
+        _show_rules(out, known.rules)
+        return Exit.OK
+    number = to_number(number)
+    moment = at or datetime.now(UTC)
+    then = known.next(number, Purpose(purpose), moment)
+    rules = known.of(number, Purpose(purpose))
+    if as_json:
+        shown = {"to": out.number(number), "purpose": purpose, "at": moment, "permitted": then == moment, "next": then}
+        out.json({**shown, "rules": [_rule(one) for one in rules]})
+    else:
+        _show_answer(out, f"{purpose} texts to {out.number(number)}", moment, then, rules)
+    return Exit.OK if then == moment else Exit.REFUSED
+
+
+def _show_answer(out: Output, what: str, at: datetime, then: datetime | None, rules: list[HoursRule]) -> None:
+    if then == at:
+        why = "" if rules else ": no rule is about them"
+        out.line(f"yes: {what} may arrive{why}", style="green")
+    elif then is None:
+        out.line(f"no: {what} may not arrive within a year", style="red")
+    else:
+        import zoneinfo
+
+        there = zoneinfo.ZoneInfo(rules[0].zones[0])
+        out.line(f"no: {what} may not arrive before {then.astimezone(there):%Y-%m-%d %H:%M %z}", style="red")
+    if rules:
+        _show_rules(out, rules, indent=2)
+
+
+def _show_rules(out: Output, rules: Any, *, indent: int = 0) -> None:
+    if out.as_json:
+        out.json({"rules": [_rule(one) for one in rules]})
+        return
+    rows = [
+        [
+            one.country,
+            ", ".join(sorted(one.purposes)),
+            one.words,
+            f"{one.since or ''} to {one.until or ''}".strip() if one.since or one.until else "always",
+            one.zones[0] if len(one.zones) == 1 else f"{one.zones[0]} and {len(one.zones) - 1} more",
+        ]
+        for one in rules
+    ]
+    out.table(["country", "purpose", "hours", "in force", "zones"], rows, indent=indent)
+
+
+def _rule(one: HoursRule) -> dict[str, Any]:
+    return {
+        "country": one.country,
+        "purposes": sorted(one.purposes),
+        "hours": [span.words for span in one.hours],
+        "zones": one.zones,
+        "since": one.since,
+        "until": one.until,
+        "source": one.source,
+    }

@@ -1,0 +1,136 @@
+"""What a text costs by our own rates: estimated before it is sent, and compared with what the vendor says after. No I/O but reading rates."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from . import tables
+from .errors import ConfigurationError
+from .messages import Cost, Message, Money, Purpose, SentMessage
+from .phone import regions
+
+
+class Rate(BaseModel):
+    """What one segment costs, for the texts that fit all that is set here, from the day ``since`` to the day ``until`` (UTC).
+
+    ``account`` is the name of an account, or of a provider for all of its accounts; ``prefix`` is how the number begins.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    price: Decimal = Field(ge=0, allow_inf_nan=False)
+    currency: str = Field(pattern="^([A-Z]{3}|credits)$")
+    account: str | None = Field(default=None, min_length=1)
+    country: str | None = Field(default=None, pattern="^[A-Z]{2}$")
+    prefix: str | None = Field(default=None, pattern=r"^\+[1-9][0-9]{0,14}$")
+    purpose: Purpose | None = None
+    since: date | None = None
+    until: date | None = None
+
+    @field_validator("price", mode="before")
+    @classmethod
+    def _no_yes_or_no(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError("write a number")  # noqa: TRY004  # pydantic wants it so
+        return value
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Two rates with one key could never be told apart."""
+        return self.account, self.country, self.prefix, self.purpose, self.since
+
+    @property
+    def weight(self) -> tuple[object, ...]:
+        """How closely it describes its texts: of all rates that fit a text, the heaviest counts."""
+        return (
+            self.account is not None,
+            len(self.prefix or ""),
+            self.country is not None,
+            self.purpose is not None,
+            self.since or date.min,
+        )
+
+    def fits(self, message: Message, names: Iterable[str], countries: Iterable[str], day: date) -> bool:
+        """Whether it is for ``message``, through one of ``names`` to one of ``countries``."""
+        return (
+            (self.account is None or self.account in names)
+            and (self.prefix is None or message.to.startswith(self.prefix))
+            and (self.country is None or self.country in countries)
+            and (self.purpose is None or self.purpose is message.purpose)
+            and (self.since is None or self.since <= day)
+            and (self.until is None or day <= self.until)
+        )
+
+
+class Rates:
+    """Rates of one's own, from which the closest one counts: that of the account, with the longest prefix, country, purpose, latest."""
+
+    def __init__(self, rates: Iterable[Rate]) -> None:
+        self._rates = sorted(rates, key=lambda one: one.weight, reverse=True)
+        self._by_country = any(one.country for one in self._rates)
+
+    @classmethod
+    def load(cls, path: Path) -> Rates:
+        """The ``[[rate]]`` tables of a TOML file. Raises ConfigurationError, also for two rates that cannot be told apart."""
+        rates = tables.read(path, "rate", Rate)
+        seen: dict[tuple[object, ...], int] = {}
+        for place, rate in enumerate(rates):
+            first = seen.setdefault(rate.key, place)
+            if first != place:
+                other = tables.place_of(path, "rate", first)
+                raise ConfigurationError(f"{tables.place_of(path, 'rate', place)}: the same rate as in {other}")
+        return cls(rates)
+
+    def rate(self, message: Message, account: str, provider: str = "", *, at: datetime | None = None) -> Rate | None:
+        """The rate of ``message``, which is prepared, through ``account``, at the time ``at`` (default: now)."""
+        day = (at or message.send_at or datetime.now(UTC)).astimezone(UTC).date()
+        # Of a number that may be in several countries, only rates without a country are known.
+        found = regions(message.to) if self._by_country else ()
+        countries = found if len(found) == 1 else ()
+        # An account's own rate is closer than that of its provider.
+        for names in ([account], [provider]) if provider != account else ([account],):
+            for one in self._rates:
+                if one.account is not None and one.fits(message, names, countries, day):
+                    return one
+        return next((one for one in self._rates if one.account is None and one.fits(message, (), countries, day)), None)
+
+    def estimate(
+        self, message: Message, account: str, provider: str = "", *, segments: int, at: datetime | None = None
+    ) -> Money | None:
+        """What ``segments`` of ``message`` cost; None where no rate fits."""
+        rate = self.rate(message, account, provider, at=at)
+        return None if rate is None else Money(amount=rate.price * segments, unit=rate.currency)
+
+    def expect(self, message: Message, account: str, provider: str = "", *, segments: int) -> Cost:
+        """The same with the segments, as it will be compared with what the vendor says."""
+        return Cost(segments=segments, price=self.estimate(message, account, provider, segments=segments))
+
+
+def differs(sent: SentMessage, expected: Cost) -> bool:
+    """Whether the vendor counted other segments, or asks another price in the same unit. What it does not say differs from nothing."""
+    if sent.segments is not None and sent.segments != expected.segments:
+        return True
+    said, ours = sent.price, expected.price
+    if said is None or ours is None or said.unit != ours.unit:
+        return False
+    return said.amount != _as_fine_as(said.amount, ours.amount)
+
+
+def _as_fine_as(said: Decimal, ours: Decimal) -> Decimal:
+    """``ours`` rounded like ``said``, if that has cents at least: vendors round."""
+    exponent = said.as_tuple().exponent
+    if isinstance(exponent, int) and exponent <= -2:
+        return ours.quantize(Decimal((0, (1,), exponent)), ROUND_HALF_UP)
+    return ours
+
+
+def segments_of(text: str) -> int:
+    """How many segments ``text`` has."""
+    measure: Callable[[str], object] = importlib.import_module("smsbridge.text").measure
+    return int(getattr(measure(text), "segments"))  # noqa: B009

@@ -1,0 +1,232 @@
+"""When a text of which purpose may arrive in which country. The rules are data, see ``hours.toml``. No I/O but reading them."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from . import tables
+from .errors import ConfigurationError
+from .messages import Purpose
+from .phone import regions
+
+BUILTIN = Path(__file__).with_name("hours.toml")
+"""The rules that are there without any file of the user's."""
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_SPAN = re.compile(r"(?:([a-z]{3})(?:-([a-z]{3}))? )?(\d\d):(\d\d)-(\d\d):(\d\d)", re.ASCII)
+_DAY = timedelta(days=1)
+_STRIDE = 8  # days that are searched at once for the next permitted moment
+_HORIZON = 400  # days after which there is taken to be none
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Some hours of some days, in minutes of the day: from ``start``, up to and without ``end``, which may be of the next day."""
+
+    days: frozenset[int]
+    start: int
+    end: int
+    words: str
+
+    @classmethod
+    def of(cls, written: str) -> Span:
+        """``10:00-21:00``, ``mon-sat 08:00-22:00``, ``fri 22:00-02:00``. Raises ValueError."""
+        words = " ".join(written.lower().split())
+        match = _SPAN.fullmatch(words)
+        days = cls._days(match[1], match[2]) if match else None
+        if match is None or days is None:
+            raise ValueError("write hours as 10:00-21:00, or with days as mon-sat 08:00-22:00")
+        hour, minute, end_hour, end_minute = map(int, match.groups()[2:])
+        start, end = 60 * hour + minute, 60 * end_hour + end_minute
+        if minute > 59 or end_minute > 59 or start >= 1440 or end > 1440 or start == end:
+            raise ValueError("hours go from 00:00 to 24:00 and end when they do not begin")
+        return cls(days, start, end, words)
+
+    @staticmethod
+    def _days(first: str | None, last: str | None) -> frozenset[int] | None:
+        if first is None:
+            return frozenset(range(7))
+        if first not in _DAYS or (last is not None and last not in _DAYS):
+            return None
+        start, end = _DAYS.index(first), _DAYS.index(last or first)
+        return frozenset((start + step) % 7 for step in range((end - start) % 7 + 1))
+
+    def holds(self, local: datetime) -> bool:
+        """Whether a clock on the wall that shows ``local`` is in these hours."""
+        minute, day = 60 * local.hour + local.minute, local.weekday()
+        if self.start < self.end:
+            return day in self.days and self.start <= minute < self.end
+        return (day in self.days and minute >= self.start) or ((day - 1) % 7 in self.days and minute < self.end)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(cls.of, core_schema.str_schema())
+
+
+class HoursRule(BaseModel):
+    """The hours in which texts of some purposes may arrive in a country, from the day ``since`` to the day ``until``.
+
+    In a country of several ``zones`` the hours have to hold in all of them. Several rules for one country and purpose all have to.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    country: str = Field(pattern="^[A-Z]{2}$")
+    purposes: frozenset[Purpose] = Field(min_length=1)
+    zones: tuple[str, ...] = Field(min_length=1)
+    hours: tuple[Span, ...]
+    since: date | None = None
+    until: date | None = None
+    source: str = ""
+
+    @property
+    def words(self) -> str:
+        """The hours, for people."""
+        return " and ".join(one.words for one in self.hours) or "never"
+
+    def permits(self, local: datetime) -> bool:
+        """Whether it has nothing against a text where a clock on the wall shows ``local``."""
+        return not self._in_force(local.date()) or any(one.holds(local) for one in self.hours)
+
+    def _in_force(self, day: date) -> bool:
+        return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class _Zoned:
+    """A rule and its zones."""
+
+    rule: HoursRule
+    zones: tuple[tzinfo, ...]
+
+    def permits(self, at: datetime) -> bool:
+        return all(self.rule.permits(at.astimezone(zone)) for zone in self.zones)
+
+    def changes(self, day: date) -> Iterator[datetime]:
+        """Every moment of the local ``day`` at which the rule may begin to permit, and some at which it does not."""
+        for zone in self.zones:
+            for minute in {0, *(one.start for one in self.rule.hours)}:
+                yield from _moments(day, minute, zone)
+            yield from _jump(day, zone)
+
+
+class Hours:
+    """Rules that say when texts may arrive. Raises ConfigurationError where a rule's zone is not known on this machine."""
+
+    def __init__(self, rules: Iterable[HoursRule]) -> None:
+        self.rules = tuple(rules)
+        self._known: dict[tuple[str, Purpose], list[_Zoned]] = {}
+        self._shut: dict[tuple[int, ...], tuple[datetime, datetime | None]] = {}
+        """By their rules, a time in which nothing is permitted: all who ask at night get one answer, found once."""
+        for rule in self.rules:
+            zoned = _Zoned(rule, tuple(map(_zone, rule.zones)))
+            for purpose in rule.purposes:
+                self._known.setdefault((rule.country, purpose), []).append(zoned)
+        self._purposes = {purpose for _, purpose in self._known}
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Hours:
+        """The built-in rules, and those of the file ``path``, which count for their countries and purposes alone.
+
+        Raises ConfigurationError.
+        """
+        own = tables.read(path, "rule", HoursRule) if path is not None else []
+        taken = {(rule.country, purpose) for rule in own for purpose in rule.purposes}
+        kept = []
+        for rule in tables.read(BUILTIN, "rule", HoursRule):
+            purposes = frozenset(one for one in rule.purposes if (rule.country, one) not in taken)
+            if purposes:
+                kept.append(rule.model_copy(update={"purposes": purposes}))
+        return cls([*kept, *own])
+
+    def of(self, number: str, purpose: Purpose) -> list[HoursRule]:
+        """The rules for texts of ``purpose`` to ``number`` (E.164)."""
+        return [one.rule for one in self._of(number, purpose)]
+
+    def next(self, number: str, purpose: Purpose, at: datetime, last: datetime | None = None) -> datetime | None:
+        """The first moment from ``at`` on when a text of ``purpose`` may reach ``number``: ``at`` itself, if it may then.
+
+        With ``last``, until when it may be on its way, it has to be able to arrive then too. None if there is none within a year.
+        """
+        rules = self._of(number, purpose)
+        if _all_permit(rules, at):
+            if last is None or _all_permit(rules, last):
+                return at
+            at = last
+        key = tuple(map(id, rules))
+        begin, end = self._shut.get(key, (at, at))
+        if begin <= at and end is not None and at < end:
+            return end
+        try:
+            found = self._search(rules, at)
+        except OverflowError:  # the end of the calendar
+            found = None
+        self._shut[key] = (at, found)
+        return found
+
+    def _search(self, rules: Sequence[_Zoned], at: datetime) -> datetime | None:
+        for passed in range(0, _HORIZON, _STRIDE):
+            begin, end = at + passed * _DAY, at + (passed + _STRIDE) * _DAY
+            days = [begin.date() + step * _DAY for step in range(-2, _STRIDE + 3)]  # in whatever zone
+            moments = {moment for one in rules for day in days for moment in one.changes(day) if begin < moment <= end}
+            for moment in sorted(moments):
+                if _all_permit(rules, moment):
+                    return moment
+        return None
+
+    def _of(self, number: str, purpose: Purpose) -> list[_Zoned]:
+        if purpose not in self._purposes:
+            return []
+        return [one for region in regions(number) for one in self._known.get((region, purpose), ())]
+
+
+def _all_permit(rules: Sequence[_Zoned], at: datetime) -> bool:
+    try:
+        return all(one.permits(at) for one in rules)
+    except OverflowError:  # the last day of the calendar, in a zone where it is the day after
+        return False
+
+
+def _moments(day: date, minute: int, zone: tzinfo) -> Iterator[datetime]:
+    """When clocks in ``zone`` show this minute of ``day``: twice, where they were set back in between."""
+    local = datetime.combine(day, time(minute // 60, minute % 60), zone)
+    yield local.astimezone(UTC)
+    yield local.replace(fold=1).astimezone(UTC)
+
+
+def _jump(day: date, zone: tzinfo) -> Iterator[datetime]:
+    """The moment of ``day`` at which clocks in ``zone`` are set forward or back, if there is one."""
+    early, late = min(_moments(day, 0, zone)), max(_moments(day + _DAY, 0, zone))
+    before = early.astimezone(zone).utcoffset()
+    if before == late.astimezone(zone).utcoffset():
+        return
+    while late - early > timedelta(seconds=1):
+        middle = (early + (late - early) / 2).replace(microsecond=0)
+        if middle.astimezone(zone).utcoffset() == before:
+            early = middle
+        else:
+            late = middle
+    yield late
+
+
+def _zone(name: str) -> tzinfo:
+    for wanted in (name, "UTC"):
+        try:
+            found = zoneinfo.ZoneInfo(wanted)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            continue
+        if wanted == name:
+            return found
+        raise ConfigurationError(f"there is no time zone {name!r}; write one such as Asia/Kolkata")
+    raise ConfigurationError(
+        "this machine has no time zone data, by which permitted hours are known: pip install tzdata"
+    )

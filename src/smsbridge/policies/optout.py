@@ -1,0 +1,160 @@
+"""Optout: nobody is texted who said STOP."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import Field, PrivateAttr
+
+from smsbridge.errors import OptedOutError, VetoedError
+from smsbridge.hookspecs import hookimpl
+from smsbridge.http import Call, Flow
+from smsbridge.messages import (
+    DeliveryReport,
+    Event,
+    InboundMessage,
+    Message,
+    Purpose,
+    Result,
+    SentMessage,
+    Verification,
+)
+from smsbridge.optouts import START_WORDS, STOP_WORDS, MemoryOptOuts, OptOuts, SqliteOptOuts, said, same_sender
+from smsbridge.phone import mask_numbers
+from smsbridge.provider import SmsProvider, each
+from smsbridge.reading import phone
+
+from .gate import Gate
+from .policy import Named
+
+log = logging.getLogger("smsbridge.optout")
+
+OURS = "opt-out"
+_SAID = frozenset({None, "opted-out", OURS})
+"""Reasons of vendors that mean that the person said so. Not a do-not-disturb register (``dnd``), which is the vendor's to ask each
+time and says nothing of us, nor a block of the vendor's own: nobody would tell us when they end."""
+
+
+class OptoutPolicy(Gate):
+    """Refuses texts to those who opted out of them (OptedOutError, ``opt-out``), and learns who does.
+
+    It learns from inbound texts that are one of ``stop_words`` or ``start_words`` and nothing else, from vendors that refuse a text
+    because its recipient has opted out, and from delivery reports that say so. An opt-out is from one sender, if the text came to a
+    number among ``senders`` or to the account's own ``sender``, else from all. A list that cannot be read lets nothing through.
+
+    One-time codes are not among ``purposes`` by default: somebody is waiting for one, having asked for it just now.
+    """
+
+    name: ClassVar[Any] = Named("optout")
+
+    path: Path | None = Field(
+        default=None, description="SQLite file of opt-outs, made if need be; without it they end with the process."
+    )
+    purposes: frozenset[Purpose] = Field(
+        default=frozenset(Purpose) - {Purpose.OTP}, description="Purposes of texts that an opt-out stops."
+    )
+    senders: tuple[str, ...] = Field(
+        default=(), description="Our own numbers and names that texts may name, each with opt-outs of its own."
+    )
+    stop_words: tuple[str, ...] = Field(default=STOP_WORDS, description="Inbound texts that opt out.")
+    start_words: tuple[str, ...] = Field(default=START_WORDS, description="Inbound texts that opt in again.")
+
+    _list: OptOuts = PrivateAttr()
+
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        self._list = MemoryOptOuts() if self.path is None else SqliteOptOuts(self.path)
+
+    def using(self, opt_outs: OptOuts) -> Self:
+        """Return the same policy with a list of your own."""
+        self._list = opt_outs
+        return self
+
+    # --- asking -----------------------------------------------------------------------------------------------------------
+
+    def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
+        if message.purpose not in self.purposes:
+            return message
+        senders = [message.sender] if message.sender else self._senders()
+        try:
+            opted_out = yield from Call(self._list.holds, senders, message.to)
+        except Exception:  # noqa: BLE001  # whatever kind of list it is
+            opted_out = None
+        if opted_out is None:  # out here, so that the cause, which may quote the number, is not kept
+            raise VetoedError("the list of opt-outs cannot be read", reason="opt-outs-unreadable")
+        if opted_out:
+            raise OptedOutError(reason=OURS)
+        return message
+
+    def _senders(self, account: str | None = None) -> list[str] | None:
+        """The senders of texts that name none, of one account or of all that are inside; None if they are not known."""
+        ends = [one for one in each(self.inner) if not one.inside and account in (None, one.account)]
+        senders = [getattr(one, "sender", None) for one in ends]
+        known = [one for one in senders if isinstance(one, str) and one]
+        return known if known and len(known) == len(senders) else None
+
+    # --- learning ---------------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> Flow[SentMessage]:
+        return self._listening(super().send, message)
+
+    def start_verification(self, message: Message) -> Flow[Verification]:
+        return self._listening(super().start_verification, message)
+
+    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
+        results = yield from super().send_batch(messages)
+        for message, result in zip(messages, results, strict=True):
+            if isinstance(result.error, OptedOutError):
+                yield from self._learn(message, result.error)
+        return results
+
+    def observe(self, event: Event) -> Flow[None]:
+        yield from self.inner.observe(event)
+        if isinstance(event, InboundMessage):
+            opts_out = said(event.text, self.stop_words, self.start_words)
+            number = phone(event.sender)
+            if opts_out is not None and number.startswith("+"):
+                change = self._list.add if opts_out else self._list.remove
+                yield from Call(partial(change, self._texted(event.to), number, at=event.at, source="reply"))
+        elif isinstance(event, DeliveryReport) and event.reason is not None and event.reason in _SAID:
+            number = phone(event.to)
+            if number.startswith("+"):
+                sender = self._one_sender(event.account)
+                yield from Call(partial(self._list.add, sender, number, at=event.at, source="report"))
+
+    def _listening(self, go_on: Callable[[Message], Flow[Any]], message: Message) -> Flow[Any]:
+        try:
+            return (yield from go_on(message))
+        except OptedOutError as error:
+            refusal = error
+        yield from self._learn(message, refusal)
+        raise refusal
+
+    def _learn(self, message: Message, error: OptedOutError) -> Flow[None]:
+        """Keep what a vendor said; if that fails, the vendor will say so again."""
+        if error.reason not in _SAID or error.reason == OURS:
+            return
+        sender = message.sender or self._one_sender(error.account)
+        try:
+            yield from Call(partial(self._list.add, sender, message.to, source="vendor"))
+        except Exception as problem:  # noqa: BLE001  # the text's own error says more
+            reference = mask_numbers(message.reference or "")
+            log.error("the opt-out that text %s met is not kept: %s", reference, type(problem).__name__)  # noqa: TRY400  # a trace may quote the number
+
+    def _texted(self, number: str) -> str | None:
+        """The one of our senders that was texted; None, for all, if it is none that texts are known to come from."""
+        ours = [*self.senders, *(self._senders() or ())]
+        return next((one for one in ours if same_sender(one, number)), None)
+
+    def _one_sender(self, account: str | None) -> str | None:
+        senders = self._senders(account)
+        return senders[0] if senders and len(senders) == 1 else None
+
+
+@hookimpl
+def smsbridge_providers() -> list[type[SmsProvider]]:
+    return [OptoutPolicy]

@@ -1,0 +1,71 @@
+"""Purpose: how long a text of each purpose is of use, where the text itself does not say.
+
+What else follows from a purpose is settled where it belongs: the vendor's route or category by its plugin, duplicates by
+``retry`` and ``failover``, permitted hours by ``hours``, opt-outs by ``optout``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field, PrivateAttr
+
+from smsbridge.attempts import utc_now
+from smsbridge.hookspecs import hookimpl
+from smsbridge.http import Flow
+from smsbridge.messages import Message, Purpose
+from smsbridge.provider import SmsProvider
+
+from .gate import Gate
+from .policy import Named
+
+_DURATION = re.compile(r"(\d{1,6})\s*([smhd]?)", re.ASCII)
+_UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _duration(value: object) -> object:
+    """``10m`` as a timedelta; pydantic reads the rest, such as ISO 8601."""
+    match = _DURATION.fullmatch(value.strip().lower()) if isinstance(value, str) else None
+    return timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else value
+
+
+Expiry = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
+"""How long a text is of use: ``90s``, ``10m``, ``2h``, ``1d``."""
+
+
+class PurposePolicy(Gate):
+    """Gives a text without ``valid_until`` the expiry of its purpose, counted from when it was handed over.
+
+    No purpose has one by default: a code lives as long as the application says, and a text that is dropped is worse than one that
+    is late. Left alone are texts with ``send_at``, and those of accounts that cannot tell their vendor when a text expires.
+    """
+
+    name: ClassVar[Any] = Named("purpose")
+
+    otp_expiry: Expiry | None = Field(default=None, description="How long a one-time code is of use, such as 10m.")
+    transactional_expiry: Expiry | None = Field(default=None, description="The same of a transactional text.")
+    service_expiry: Expiry | None = Field(default=None, description="The same of a service text.")
+    promotional_expiry: Expiry | None = Field(default=None, description="The same of a promotional text.")
+
+    _clock: Callable[[], datetime] = PrivateAttr(default_factory=lambda: utc_now)
+
+    def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
+        yield from ()
+        expiry = self._expiry(message.purpose)
+        if expiry is None or message.valid_until is not None or message.send_at is not None:
+            return message
+        supported = self.inner.verification_supports if verification else self.inner.supports
+        return replace(message, valid_until=self._clock() + expiry) if "valid_until" in supported else message
+
+    def _expiry(self, purpose: Purpose) -> timedelta | None:
+        expiry: timedelta | None = getattr(self, f"{purpose.value}_expiry")
+        return expiry
+
+
+@hookimpl
+def smsbridge_providers() -> list[type[SmsProvider]]:
+    return [PurposePolicy]

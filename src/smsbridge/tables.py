@@ -1,0 +1,98 @@
+"""Tables that people write as TOML: hours, rates. Every mistake is named with its file and line, and without its value."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from .errors import ConfigurationError
+
+R = TypeVar("R", bound=BaseModel)
+
+
+def read(path: Path, name: str, model: type[R]) -> list[R]:
+    """The rows of ``path``, each a ``[[name]]`` of fields as ``model`` has them, in their order; numbers keep their digits.
+
+    Raises ConfigurationError.
+    """
+    text = _text(path)
+    found = _parse(path, text)
+    unknown = sorted(found.keys() - {name})
+    if unknown:
+        raise ConfigurationError(f"{path}{_line_of_key(text, unknown[0])}: {unknown[0]} is not known; write [[{name}]]")
+    rows = found.get(name, [])
+    if not isinstance(rows, list):
+        raise ConfigurationError(f"{path}: {name} has to be several tables: write [[{name}]]")
+    return [_row(row, model, partial(_where, path, text, name, place)) for place, row in enumerate(rows)]
+
+
+def place_of(path: Path, name: str, place: int) -> str:
+    """Where row ``place`` (from 0) of ``path`` begins, for people."""
+    return _where(path, _text(path), name, place)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        problem = f"{path} cannot be read: {error.strerror or type(error).__name__}"
+    except UnicodeDecodeError:
+        problem = f"{path} is not UTF-8"
+    raise ConfigurationError(problem)
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        problem = _words(error)
+    except RecursionError:
+        problem = "it is nested too deeply"
+    raise ConfigurationError(
+        f"{path} is not TOML: {problem}"
+    )  # here, so that the cause, which holds the file, is not kept
+
+
+def _row(row: object, model: type[R], where: Callable[[], str]) -> R:
+    try:
+        return model.model_validate(row)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, one['loc'])) or 'it'} {_what(one['type'], one['msg'])}"
+            for one in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+    raise ConfigurationError(f"{where()}: {'; '.join(problems)}")
+
+
+def _what(kind: str, words: str) -> str:
+    if kind == "missing":
+        return "is missing"
+    if kind == "extra_forbidden":
+        return "is not known"
+    return f"is wrong: {words.removeprefix('Value error, ')}"
+
+
+def _where(path: Path, text: str, name: str, place: int) -> str:
+    heads = re.compile(rf"^[ \t]*\[\[[ \t]*{name}[ \t]*\]\]", re.MULTILINE)
+    starts = [head.start() for head in heads.finditer(text)]
+    if place < len(starts):
+        return f"{path}, line {text.count(chr(10), 0, starts[place]) + 1}"
+    return f"{path}, {name} {place + 1}"
+
+
+def _line_of_key(text: str, key: str) -> str:
+    found = re.search(rf"^[ \t]*\[*[ \t]*[\"']?{re.escape(key)}\b", text, re.MULTILINE)
+    return f", line {text.count(chr(10), 0, found.start()) + 1}" if found else ""
+
+
+def _words(error: Exception) -> str:
+    """What the reader of TOML says, from its small letter on: ``invalid value (at line 3, column 5)``."""
+    words = str(error)
+    return words[:1].lower() + words[1:]

@@ -1,0 +1,170 @@
+"""smsbridge hours, and smsbridge optouts."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+
+from cli_acme import MASKED, NUMBER, install, run, run_json
+from smsbridge.cli.exits import Exit
+from smsbridge.optouts import SqliteOptOuts
+
+OTHER = "+919876543211"
+
+
+@pytest.fixture(autouse=True)
+def acme(monkeypatch):
+    return install(monkeypatch)
+
+
+@pytest.fixture
+def path(monkeypatch, tmp_path):
+    monkeypatch.setenv("SMSBRIDGE_OPTOUT_PATH", str(tmp_path / "optouts.db"))
+    return tmp_path / "optouts.db"
+
+
+def known(path):
+    return [(one.recipient, one.sender, one.source) for one in SqliteOptOuts(path)]
+
+
+# --- hours ----------------------------------------------------------------------------------------------------------------
+
+
+def test_inside_the_hours_the_answer_is_yes():
+    done = run("hours", NUMBER, "--at", "2030-01-31T12:00+05:30")
+    assert done.exit_code == Exit.OK
+    assert done.stdout.startswith(f"yes: promotional texts to {MASKED} may arrive\n")
+    assert "IN" in done.stdout
+    assert NUMBER not in done.output
+
+
+def test_outside_of_them_it_is_no_and_says_when():
+    done = run("hours", NUMBER, "--at", "2030-01-31T21:00+05:30", "--show-number")
+    assert done.exit_code == Exit.REFUSED
+    assert done.stdout.startswith(f"no: promotional texts to {NUMBER} may not arrive before 2030-02-01 10:00 +0530\n")
+
+
+def test_where_no_rule_is_about_it_the_answer_says_so():
+    done = run("hours", NUMBER, "--purpose", "otp")
+    assert done.exit_code == Exit.OK
+    assert done.stdout == f"yes: otp texts to {MASKED} may arrive: no rule is about them\n"
+
+
+def test_the_answer_as_json():
+    document, code = run_json("hours", NUMBER, "--at", "2030-01-31T03:00Z")
+    assert code == Exit.REFUSED
+    source = document["rules"][0].pop("source")
+    assert source.startswith("https://")
+    assert document == {
+        "to": MASKED,
+        "purpose": "promotional",
+        "at": "2030-01-31T03:00:00+00:00",
+        "permitted": False,
+        "next": "2030-01-31T04:30:00+00:00",
+        "rules": [
+            {
+                "country": "IN",
+                "purposes": ["promotional"],
+                "hours": ["10:00-21:00"],
+                "zones": ["Asia/Kolkata"],
+                "since": None,
+                "until": None,
+            }
+        ],
+    }
+
+
+def test_without_a_number_all_rules_are_listed():
+    shown = run("hours").stdout
+    assert "IN       promotional  10:00-21:00  always    Asia/Kolkata" in shown
+    assert "US       promotional  08:00-21:00  always    America/New_York and 6 more" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert [one["country"] for one in run_json("hours")[0]["rules"]] == ["IN", "US"]
+
+
+def test_ones_own_rules_count_and_those_of_an_account_first(monkeypatch, tmp_path):
+    rule = '[[rule]]\ncountry = "IN"\npurposes = ["otp"]\nzones = ["Asia/Kolkata"]\nhours = []\nsince = 2030-01-01\n'
+    (tmp_path / "mine.toml").write_text(rule)
+    monkeypatch.setenv("SMSBRIDGE_HOURS_RULES", str(tmp_path / "none.toml"))
+    monkeypatch.setenv("SMSBRIDGE_ACME_HOURS_RULES", str(tmp_path / "mine.toml"))
+    done = run("hours", NUMBER, "--purpose", "otp", "--at", "2030-01-31T12:00Z")
+    assert done.exit_code == Exit.REFUSED
+    assert done.stdout.startswith(f"no: otp texts to {MASKED} may not arrive within a year\n")
+    assert "2030-01-01 to" in done.stdout
+    assert run("hours", "--account", "other").exit_code == Exit.CONFIGURATION
+
+
+@pytest.mark.parametrize(
+    ("args", "code"), [(["12345"], Exit.REFUSED), ([NUMBER, "--at", "2030-01-31T12:00"], Exit.USAGE)]
+)
+def test_what_cannot_be_meant_is_refused(args, code):
+    assert run("hours", *args).exit_code == code
+
+
+# --- opt-outs -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_list_is_empty_at_first_and_its_file_for_its_owner(path):
+    assert run("optouts", "list").stdout == "nobody has opted out\n"
+    assert run_json("optouts", "list") == ({"optouts": []}, Exit.OK)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_number_is_added_listed_and_removed(path):
+    done = run("optouts", "add", NUMBER, "--from", "ACMEIN")
+    assert (done.exit_code, done.stdout) == (Exit.OK, f"done: {MASKED} gets no more texts from ACMEIN\n")
+    assert known(path) == [(NUMBER, "ACMEIN", "operator")]
+    shown = run("optouts", "list").stdout
+    assert shown.split()[:4] == ["recipient", "sender", "since", "source"]
+    assert MASKED in shown
+    assert NUMBER not in shown
+    assert run_json("optouts", "list", "--show-number")[0]["optouts"][0]["recipient"] == NUMBER
+    done = run("optouts", "remove", NUMBER)
+    assert done.stdout == f"done: {MASKED} may be texted again from any sender\n"
+    assert known(path) == []
+
+
+def test_changes_as_json(path):
+    document, _ = run_json("optouts", "add", NUMBER)
+    assert document == {"recipient": MASKED, "sender": None, "opted_out": True}
+    assert run_json("optouts", "remove", NUMBER, "--from", "A")[0]["opted_out"] is False
+    assert known(path) == [(NUMBER, None, "operator")]
+    assert "(all)" in run("optouts", "list").stdout
+
+
+def test_a_file_is_imported(path, tmp_path):
+    file = tmp_path / "numbers.csv"
+    file.write_text(f"\ufeff# from the old vendor\n\n{NUMBER}\n{OTHER}, ACMEIN \n", "utf-8")
+    assert run("optouts", "import", str(file)).stdout == "imported: 2 lines\n"
+    assert known(path) == [(NUMBER, None, "import"), (OTHER, "ACMEIN", "import")]
+    assert run_json("optouts", "import", "-", "--from", "B", stdin=f"{NUMBER}\n")[0] == {"imported": 1}
+    assert (NUMBER, "B", "import") in known(path)
+
+
+def test_a_wrong_line_imports_nothing_and_shows_no_number(path, tmp_path):
+    file = tmp_path / "numbers.csv"
+    file.write_text(f"{NUMBER}\n{OTHER}abc\n")
+    done = run("optouts", "import", str(file))
+    assert done.exit_code == Exit.USAGE
+    assert "line 2: the recipient is not one phone number" in done.stderr
+    assert "nothing was imported" in done.stderr
+    assert OTHER[3:] not in done.output
+    assert known(path) == []
+    file.write_bytes(b"\xff")
+    assert "not UTF-8" in run("optouts", "import", str(file)).stderr
+
+
+def test_without_a_file_there_is_no_list():
+    done = run("optouts", "list")
+    assert done.exit_code == Exit.CONFIGURATION
+    assert "SMSBRIDGE_OPTOUT_PATH is not set" in done.stderr
+
+
+def test_who_was_added_is_not_texted(path, monkeypatch):
+    run("optouts", "add", NUMBER)
+    done = run("send", NUMBER, "hello")
+    assert done.exit_code == Exit.REFUSED
+    assert "the recipient has opted out [opt-out]" in done.stderr
+    run("optouts", "remove", NUMBER)
+    assert run("send", NUMBER, "hello").exit_code == Exit.OK

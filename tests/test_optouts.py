@@ -1,0 +1,276 @@
+"""Who does not want to be texted: the last word counts, whatever order it comes in."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smsbridge.errors import ConfigurationError
+from smsbridge.optouts import START_WORDS, STOP_WORDS, MemoryOptOuts, OptOut, SqliteOptOuts, said, same_sender
+
+WHO = "+919876543210"
+OTHER = "+919876543211"
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def known(request, tmp_path):
+    return MemoryOptOuts() if request.param == "memory" else SqliteOptOuts(tmp_path / "optouts.db")
+
+
+# --- what a text says -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", STOP_WORDS)
+def test_a_stop_word_opts_out_however_it_is_typed(word):
+    for text in (word, word.lower(), f"  {word.title()}\r\n", f"“{word}”.", f"{word}!"):
+        assert said(text) is True, text
+
+
+@pytest.mark.parametrize("word", START_WORDS)
+def test_a_start_word_opts_in_again(word):
+    assert said(f" {word.lower()}. ") is False
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "...",
+        "please stop",
+        "STOP PLEASE",
+        "stopped",
+        "Where does the bus stop?",
+        "STOP START",
+        "ST OP",
+        "start stop",
+        "yes",
+        "end of the month",
+    ],
+)
+def test_a_text_that_merely_holds_such_a_word_says_neither(text):
+    assert said(text) is None
+
+
+def test_the_words_are_ones_own_to_choose():
+    assert said("रोकें", ["रोकें"], ["हाँ"]) is True
+    assert said("हाँ", ["रोकें"], ["हाँ"]) is False
+    assert said("STOP", ["रोकें"], ["हाँ"]) is None
+    assert said("STRASSE", ["straße"]) is True
+
+
+@given(st.text())
+def test_any_text_says_something_or_nothing(text):
+    assert said(text) in (True, False, None)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("ACMEIN", "acmein", True),
+        ("+15550001111", "15550001111", True),
+        (" ACMEIN", "ACMEIN", True),
+        ("ACMEIN", "ACMEON", False),
+    ],
+)
+def test_a_sender_is_the_same_however_it_is_written(one, other, same):
+    assert same_sender(one, other) is same
+
+
+# --- a list ---------------------------------------------------------------------------------------------------------------
+
+
+def test_nobody_has_opted_out_of_an_empty_list(known):
+    assert not known.holds(None, WHO)
+    assert not known.holds(["ACMEIN"], WHO)
+    assert list(known) == []
+
+
+def test_an_opt_out_is_from_one_sender(known):
+    known.add("ACMEIN", WHO, at=NOON, source="reply")
+    assert known.holds(["acmein"], WHO)
+    assert known.holds(["OTHER", "ACMEIN"], WHO)
+    assert known.holds(None, WHO)
+    assert not known.holds(["OTHER"], WHO)
+    assert not known.holds(None, OTHER)
+    assert list(known) == [OptOut(recipient=WHO, sender="ACMEIN", at=NOON, source="reply")]
+
+
+def test_or_from_all(known):
+    known.add(None, WHO)
+    assert known.holds(["ACMEIN"], WHO)
+    assert known.holds(None, WHO)
+    known.remove(None, WHO)
+    assert not known.holds(None, WHO)
+    assert list(known) == []
+
+
+def test_a_word_to_all_senders_is_a_word_to_each(known):
+    known.add("ACMEIN", WHO, at=NOON)
+    known.remove(None, WHO, at=NOON + MINUTE)
+    assert not known.holds(["ACMEIN"], WHO)
+    assert list(known) == []
+
+
+def test_and_a_later_word_to_one_counts_for_that_one(known):
+    known.add(None, WHO, at=NOON)
+    known.remove("ACMEIN", WHO, at=NOON + MINUTE)
+    assert not known.holds(["ACMEIN"], WHO)
+    assert known.holds(["OTHER"], WHO)
+    assert [one.sender for one in known] == [None]
+
+
+def test_a_webhook_that_comes_late_changes_nothing(known):
+    known.remove("ACMEIN", WHO, at=NOON)
+    known.add("ACMEIN", WHO, at=NOON - MINUTE)
+    assert not known.holds(["ACMEIN"], WHO)
+    known.add("ACMEIN", WHO, at=NOON + MINUTE)
+    known.remove("ACMEIN", WHO, at=NOON)
+    assert known.holds(["ACMEIN"], WHO)
+
+
+def test_of_two_words_of_one_moment_the_opt_out_counts(known):
+    known.add("ACMEIN", WHO, at=NOON)
+    known.remove("ACMEIN", WHO, at=NOON)
+    assert known.holds(["ACMEIN"], WHO)
+    known.remove(None, OTHER, at=NOON)
+    known.add("ACMEIN", OTHER, at=NOON)
+    assert known.holds(["ACMEIN"], OTHER)
+
+
+def test_a_sender_without_a_name_is_all(known):
+    known.add("", WHO)
+    known.add("+", WHO)
+    assert known.holds(["ACMEIN"], WHO)
+
+
+SAID = st.tuples(
+    st.booleans(),
+    st.sampled_from([None, "ACMEIN", "acmein", "+15550001111"]),
+    st.sampled_from([WHO, OTHER]),
+    st.integers(0, 5),
+)
+
+
+@given(words=st.lists(SAID), shuffled=st.randoms(use_true_random=False))
+def test_the_order_in_which_words_come_does_not_matter_and_both_lists_agree(tmp_path_factory, words, shuffled):
+    path = tmp_path_factory.mktemp("optouts") / "optouts.db"
+    lists = [MemoryOptOuts(), SqliteOptOuts(path), MemoryOptOuts()]
+    for one in lists:
+        for out, sender, recipient, minutes in words:
+            (one.add if out else one.remove)(sender, recipient, at=NOON + minutes * MINUTE)
+        shuffled.shuffle(words)
+    asked = [(senders, who) for who in (WHO, OTHER) for senders in (None, ["ACMEIN"], ["15550001111"], ["X"])]
+    answers = [[one.holds(*question) for question in asked] for one in lists]
+    assert answers[0] == answers[1] == answers[2]
+    assert [{(out.recipient, out.at) for out in one} for one in lists[1:]] == [
+        {(out.recipient, out.at) for out in lists[0]}
+    ] * 2
+    # What is shown and what is asked are one.
+    assert all(any(out.recipient == who for out in lists[0]) == lists[0].holds(None, who) for who in (WHO, OTHER))
+
+
+def test_many_threads_may_use_it_at_once(known):
+    def work(number):
+        for step in range(5):
+            known.add("ACMEIN", f"+9198765{number:02}{step:03}")
+
+    threads = [threading.Thread(target=work, args=[number]) for number in range(8)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert len(list(known)) == 40
+
+
+def test_an_opt_out_shows_no_number():
+    shown = repr(OptOut(recipient=WHO, sender="+15550001111", at=NOON, source="reply"))
+    assert shown == "OptOut(recipient=+91******3210, sender=+15*****1111, at=2026-11-25T12:00:00+00:00, source='reply')"
+    assert "sender=all" in repr(OptOut(recipient=WHO, at=NOON))
+
+
+# --- the file -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_file_is_for_its_owner_and_outlives_the_process(tmp_path):
+    path = tmp_path / "optouts.db"
+    SqliteOptOuts(path).add("ACMEIN", WHO, at=NOON, source="reply")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+    assert list(SqliteOptOuts(path)) == [OptOut(recipient=WHO, sender="ACMEIN", at=NOON, source="reply")]
+
+
+def test_several_processes_may_use_it_at_once(tmp_path):
+    path = tmp_path / "optouts.db"
+    known = SqliteOptOuts(path)
+    code = f"import pathlib; from smsbridge.optouts import *; SqliteOptOuts(pathlib.Path({str(path)!r})).add(None, {OTHER!r})"
+    others = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    known.add(None, WHO)
+    assert [one.wait(timeout=60) for one in others] == [0, 0]
+    assert [out.recipient for out in known] == [WHO, OTHER]
+
+
+def test_several_are_added_together_or_not_at_all(tmp_path):
+    known = SqliteOptOuts(tmp_path / "optouts.db")
+    known.add_all([("ACMEIN", WHO), (None, OTHER)], source="import")
+    assert [(one.recipient, one.sender, one.source) for one in known] == [
+        (WHO, "ACMEIN", "import"),
+        (OTHER, None, "import"),
+    ]
+
+    def rows():
+        yield None, "+919876543299"
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        known.add_all(rows())
+    assert len(list(known)) == 2
+
+
+def broken_directory(path):
+    path.mkdir()
+
+
+def broken_text(path):
+    path.write_text("these are numbers: 1, 2, 3 " * 100)
+
+
+def broken_table(path):
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE words (recipient)")
+    database.close()
+
+
+@pytest.mark.parametrize("spoil", [broken_directory, broken_text, broken_table])
+def test_a_file_that_cannot_be_a_list_is_named_at_once(tmp_path, spoil):
+    path = tmp_path / "optouts.db"
+    spoil(path)
+    with pytest.raises(ConfigurationError, match=r"the list of opt-outs .*optouts\.db cannot be used"):
+        SqliteOptOuts(path)
+
+
+def test_so_is_one_in_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(ConfigurationError, match="cannot be used: No such file"):
+        SqliteOptOuts(tmp_path / "none" / "optouts.db")
+
+
+def test_one_that_breaks_later_is_an_error_without_numbers(tmp_path):
+    path = tmp_path / "optouts.db"
+    known = SqliteOptOuts(path)
+    os.truncate(path, 0)
+    path.write_bytes(b"x" * 5000)
+    for work in (lambda: known.holds(None, WHO), lambda: known.add(None, WHO), lambda: list(known)):
+        with pytest.raises(OSError, match="cannot be used") as raised:
+            work()
+        assert WHO not in str(raised.value)

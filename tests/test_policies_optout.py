@@ -1,0 +1,440 @@
+"""Nobody is texted who said STOP: the policy asks before each text, and learns from texts, vendors and reports."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Recorder, Wire, drive, message
+from smsbridge.attempts import Interrupted, attempt, attempt_batch, attempt_verification
+from smsbridge.builtin.memory import MemoryProvider
+from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.errors import ConfigurationError, OptedOutError, RefusedError, SendError, VetoedError
+from smsbridge.http import Call, HttpRequest, HttpResponse
+from smsbridge.messages import DeliveryReport, InboundMessage, Purpose, Status
+from smsbridge.optouts import MemoryOptOuts, SqliteOptOuts
+from smsbridge.plugins import Plugins
+from smsbridge.policies.failover import FailoverPolicy
+from smsbridge.policies.optout import OptoutPolicy
+from smsbridge.policies.retry import RetryPolicy
+from smsbridge.provider import each
+from smsbridge.receiving import receive
+
+OTHER = "+919876543211"
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+HOOK = HttpRequest(method="POST", url="https://app.example/sms")
+
+
+class Sender(MemoryProvider):
+    """Has a sender of its own, and webhooks that bring what a test puts there."""
+
+    sender: str | None = "ACMEIN"
+    events: tuple[object, ...] = ()
+
+    def verify(self, webhook):
+        pass
+
+    def parse(self, webhook):
+        return list(self.events)
+
+
+class Slow(HttpProvider):
+    """Its vendor knows of opt-outs."""
+
+    def send(self, message):
+        response = yield from HttpRequest.post_json("https://api.example", {"to": message.to}, sends=True)
+        if response.status == 410:
+            raise response.error(OptedOutError, reason=response.json_object().get("reason"), detail=message.to)
+        return self.accepted(message, id="vendor-1")
+
+
+def optout(inner=None, **settings):
+    return OptoutPolicy(inner=Sender() if inner is None else inner, **settings)
+
+
+def perform(flow):
+    """Drive a flow whose steps are calls."""
+    try:
+        step = next(flow)
+        while True:
+            assert isinstance(step, Call), step
+            answers, errors = [], []
+            try:
+                answers.append(step.function(*step.args))
+            except Exception as error:  # noqa: BLE001  # it belongs to the flow
+                errors.append(error)
+            step = flow.throw(errors.pop()) if errors else flow.send(answers.pop())
+    except StopIteration as stop:
+        return stop.value
+
+
+def outcome(policy, one=None, how=attempt):
+    try:
+        return perform(how(policy, one or message()))
+    except SendError as error:
+        return error
+
+
+def refused(vendors_reason):
+    return HttpResponse.of_json({"reason": vendors_reason}, status=410)
+
+
+def text(words, sender=TO, to="ACMEIN", at=None, account="memory"):
+    return InboundMessage(account=account, provider="memory", id="i", sender=sender, to=to, text=words, at=at, key="k")
+
+
+def report(reason, to=TO, account="memory"):
+    return DeliveryReport(
+        account=account, provider="memory", id="r", to=to, status=Status.REJECTED, final=True, reason=reason, at=NOON
+    )
+
+
+def outs(policy):
+    return [(one.recipient, one.sender, one.source) for one in policy._list]
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------------
+
+
+def test_who_has_opted_out_is_not_texted():
+    policy = optout()
+    assert outcome(policy).id
+    policy._list.add("ACMEIN", TO)
+    error = outcome(policy)
+    assert type(error) is OptedOutError
+    assert (error.reason, error.fault, error.account, error.reference) == ("opt-out", "message", "memory", "ref-1")
+    assert len(policy.inner.sent) == 1
+    assert outcome(policy, message(to=OTHER)).id
+
+
+@pytest.mark.parametrize(
+    ("opted_out_from", "account_sender", "message_sender", "stopped"),
+    [
+        ("ACMEIN", "ACMEIN", None, True),
+        ("ACMEIN", "ACMEIN", "OTHER", False),
+        ("OTHER", "ACMEIN", None, False),
+        ("OTHER", "ACMEIN", "other", True),
+        (None, "ACMEIN", "OTHER", True),
+        ("OTHER", None, None, True),  # nobody knows whose name the vendor will put there
+    ],
+)
+def test_an_opt_out_is_from_the_sender_that_the_text_would_show(
+    opted_out_from, account_sender, message_sender, stopped
+):
+    policy = optout(Sender(sender=account_sender))
+    policy._list.add(opted_out_from, TO)
+    assert isinstance(outcome(policy, message(sender=message_sender)), OptedOutError) is stopped
+
+
+def test_of_several_accounts_the_text_may_show_the_sender_of_any():
+    policy = optout(FailoverPolicy(accounts=[Sender(account="a", sender="A"), Sender(account="b", sender="B")]))
+    policy._list.add("B", TO)
+    assert isinstance(outcome(policy), OptedOutError)
+    policy._list.remove("B", TO)
+    assert outcome(policy).account == "a"
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_all_but_codes_are_stopped_unless_the_settings_say_otherwise(purpose):
+    policy = optout()
+    policy._list.add(None, TO)
+    one = message(purpose=purpose)
+    assert isinstance(outcome(policy, one), OptedOutError) is (purpose is not Purpose.OTP)
+    promotional = optout(purposes=["promotional"]).using(policy._list)
+    assert isinstance(outcome(promotional, one), OptedOutError) is (purpose is Purpose.PROMOTIONAL)
+
+
+def test_a_code_of_the_vendors_is_stopped_only_where_codes_are():
+    policy = optout()
+    policy._list.add(None, TO)
+    code = message(text="", purpose="otp")
+    assert outcome(policy, code, attempt_verification).id
+    strict = optout(purposes=["otp"]).using(policy._list)
+    assert isinstance(outcome(strict, code, attempt_verification), OptedOutError)
+
+
+def test_it_is_never_tried_elsewhere_or_again():
+    inner = optout(Sender(account="a"))
+    inner._list.add(None, TO)
+    other = Sender(account="b")
+    policy = RetryPolicy(inner=FailoverPolicy(accounts=[inner, other]))
+    assert isinstance(outcome(policy), OptedOutError)
+    assert other.sent == []
+
+
+def test_in_a_batch_each_text_is_judged_alone():
+    policy = optout()
+    policy._list.add(None, TO)
+    one, other = perform(attempt_batch(policy, [message(reference="a"), message(reference="b", to=OTHER)]))
+    assert (one.error.reason, one.error.reference) == ("opt-out", "a")
+    assert other.sent.reference == "b"
+
+
+class Broken:
+    def holds(self, senders, recipient):
+        raise OSError(f"cannot read of {recipient}")
+
+    def add(self, sender, recipient, **more):
+        raise OSError(f"cannot write of {recipient}")
+
+    remove = add
+
+
+def test_a_list_that_cannot_be_read_lets_nothing_through():
+    policy = optout().using(Broken())
+    error = outcome(policy)
+    assert (type(error), error.reason) == (VetoedError, "opt-outs-unreadable")
+    assert error.__cause__ is error.__context__ is None
+    assert policy.inner.sent == []
+
+
+def test_cancelled_while_the_list_is_asked_nothing_was_sent():
+    flow = attempt(optout(), message())
+    next(flow)
+    with pytest.raises(Interrupted) as stop:
+        flow.throw(KeyboardInterrupt())
+    assert type(stop.value.error) is RefusedError
+
+
+# --- learning from inbound texts ------------------------------------------------------------------------------------------
+
+
+def heard(policy, *events):
+    for one in events:
+        perform(policy.observe(one))
+    return outs(policy)
+
+
+def test_stop_opts_out_of_the_sender_that_was_texted_and_start_in_again():
+    policy = optout()
+    assert heard(policy, text("Stop")) == [(TO, "ACMEIN", "reply")]
+    assert isinstance(outcome(policy), OptedOutError)
+    assert outcome(policy, message(sender="OTHER")).id
+    assert heard(policy, text("START")) == []
+    assert outcome(policy).id
+
+
+def test_a_number_that_no_text_is_known_to_come_from_stands_for_all():
+    policy = optout(senders=["+91 not one", "+15550001111"])
+    assert heard(policy, text("STOP", to="56161")) == [(TO, None, "reply")]
+    assert isinstance(outcome(policy, message(sender="OTHER")), OptedOutError)
+    assert heard(policy, text("STOP", sender=OTHER, to="15550001111"))[1] == (OTHER, "+15550001111", "reply")
+
+
+@pytest.mark.parametrize("words", ["please stop", "bus stop?", "", "yes"])
+def test_other_texts_say_nothing(words):
+    assert heard(optout(), text(words)) == []
+
+
+def test_the_words_are_settings():
+    policy = optout(stop_words=["HALT"], start_words=["GO"])
+    assert heard(policy, text("STOP")) == []
+    assert heard(policy, text("halt")) == [(TO, "ACMEIN", "reply")]
+    assert heard(policy, text("go")) == []
+
+
+def test_a_short_code_that_texts_us_is_nobody():
+    assert heard(optout(), text("STOP", sender="56161")) == []
+    assert heard(optout(), text("STOP", sender="")) == []
+    assert heard(optout(), text("STOP", sender=TO[1:])) == [(TO, "ACMEIN", "reply")]
+
+
+def test_a_webhook_that_is_delivered_again_after_a_start_does_not_opt_out_again():
+    policy = optout()
+    stop, start = text("STOP", at=NOON), text("START", at=NOON + timedelta(hours=1))
+    assert heard(policy, stop, start, stop) == []
+
+
+def test_it_is_known_before_the_hooks_are_told_and_even_if_they_fail():
+    class Hook:
+        def __init__(self):
+            self.seen = []
+
+        def told(self, event):
+            self.seen.append(outs(policy))
+            raise RuntimeError
+
+    policy = optout(Sender(events=[text("STOP")]))
+    plugins, hook = Plugins(), Hook()
+    plugins.event = lambda account, name, event: hook.told(event)
+    with pytest.raises(RuntimeError):
+        perform(receive(plugins, policy, HOOK))
+    assert hook.seen == [[(TO, "ACMEIN", "reply")]]
+
+
+def test_an_opt_out_that_cannot_be_kept_is_delivered_again():
+    recorder = Recorder()
+    policy = optout(Sender(events=[text("STOP")])).using(Broken())
+    with pytest.raises(OSError, match="cannot write"):
+        perform(receive(Plugins(recorder), policy, HOOK))
+    assert recorder.calls == []
+
+
+def test_each_policy_around_the_account_hears_of_it_also_inside_of_a_failover():
+    inner = optout(Sender(account="b", sender="B", events=[text("STOP", to="B", account="b")]))
+    around = optout(FailoverPolicy(accounts=[Sender(account="a", sender="A"), inner]))
+    perform(around.observe(inner.inner.events[0]))
+    assert outs(inner) == outs(around) == [(TO, "B", "reply")]
+    stranger = optout(FailoverPolicy(accounts=[inner]))
+    perform(stranger.observe(text("STOP", account="unknown")))
+    assert len(outs(stranger)) == 1
+
+
+def test_both_clients_take_it_in(tmp_path):
+    def policy(name):
+        return optout(Sender(events=[text("STOP")]), path=tmp_path / name)
+
+    blocking, waiting = policy("blocking.db"), policy("waiting.db")
+    with SmsClient(blocking, plugins=Plugins()) as sms:
+        sms.receive(HOOK)
+        with pytest.raises(OptedOutError):
+            sms.send(message())
+        assert sms.send(message(to=OTHER)).id
+
+    async def main():
+        async with AsyncSmsClient(waiting, plugins=Plugins()) as sms:
+            await sms.receive(HOOK)
+            with pytest.raises(OptedOutError):
+                await sms.send(message())
+            assert (await sms.send(message(to=OTHER))).id
+
+    asyncio.run(main())
+    assert outs(blocking) == outs(waiting) == [(TO, "ACMEIN", "reply")]
+
+
+# --- learning from vendors ------------------------------------------------------------------------------------------------
+
+
+def test_what_a_vendor_says_is_kept_and_it_is_not_asked_again():
+    policy = optout(Slow())
+    flow = attempt(policy, message(sender="ACMEIN"))
+    assert next(flow).function(["ACMEIN"], TO) is False
+    flow.send(False)
+    call = flow.send(refused("opted-out"))
+    call.function()
+    with pytest.raises(OptedOutError) as raised:
+        flow.send(None)
+    assert raised.value.reason == "opted-out"
+    assert outs(policy) == [(TO, "ACMEIN", "vendor")]
+    assert outcome(policy, message(sender="ACMEIN")).reason == "opt-out"
+    assert not policy._list.holds(["OTHER"], TO)
+
+
+def test_the_sender_is_the_accounts_own_where_the_text_names_none():
+    vendor = Sender(account="b", sender="B")
+    vendor.script(TO, OptedOutError(reason="opted-out"))
+    unable = Sender(account="a", sender="A")
+    unable.script(TO, RefusedError(fault="account"))
+    policy = optout(FailoverPolicy(accounts=[unable, vendor]))
+    assert isinstance(outcome(policy), OptedOutError)
+    assert outs(policy) == [(TO, "B", "vendor")]
+    nameless = Sender(sender=None)
+    nameless.script(TO, OptedOutError())
+    policy = optout(nameless)
+    assert isinstance(outcome(policy), OptedOutError)
+    assert outs(policy) == [(TO, None, "vendor")]
+
+
+@pytest.mark.parametrize("reason", ["dnd", "not-opted-in", "blocked"])
+def test_a_register_or_a_block_of_the_vendors_is_no_word_of_the_person(reason):
+    vendor = Sender()
+    vendor.script(TO, OptedOutError(reason=reason))
+    policy = optout(vendor)
+    assert outcome(policy).reason == reason
+    assert heard(policy, report(reason)) == []
+
+
+def test_of_a_batch_each_opt_out_is_kept():
+    vendor = Sender()
+    for number in (TO, OTHER):
+        vendor.script(number, OptedOutError(reason="opted-out"))
+    policy = optout(vendor)
+    batch = [message(reference="a"), message(reference="b", to=OTHER), message(reference="c", to="+919876543212")]
+    results = perform(attempt_batch(policy, batch))
+    assert [one.error and one.error.reason for one in results] == ["opted-out", "opted-out", None]
+    assert [number for number, _, _ in outs(policy)] == [TO, OTHER]
+
+
+def test_a_report_may_say_it_too():
+    policy = optout()
+    assert heard(policy, report("spam"), report(None), report("opted-out", to="")) == []
+    assert heard(policy, report("opted-out")) == [(TO, "ACMEIN", "report")]
+
+
+def test_a_list_that_cannot_be_written_does_not_hide_what_the_vendor_said(caplog):
+    class Full(MemoryOptOuts):
+        def add(self, sender, recipient, **more):
+            raise OSError(f"no space for {recipient}")
+
+    vendor = Sender()
+    vendor.script(TO, OptedOutError(reason="opted-out"))
+    error = outcome(optout(vendor).using(Full()))
+    assert error.reason == "opted-out"
+    assert "the opt-out that text ref-1 met is not kept: OSError" in caplog.text
+    assert TO not in caplog.text
+
+
+# --- in the environment ---------------------------------------------------------------------------------------------------
+
+
+def test_the_environment_names_the_file(monkeypatch, tmp_path):
+    path = tmp_path / "optouts.db"
+    monkeypatch.setenv("SMSBRIDGE_OPTOUT_PATH", str(path))
+    monkeypatch.setenv("SMSBRIDGE_MEMORY_OPTOUT_PURPOSES", "promotional, otp")
+    stack = Plugins().stack("memory")
+    assert [type(one).name for one in each(stack)] == ["optout", "memory"]
+    assert stack.purposes == {Purpose.PROMOTIONAL, Purpose.OTP}
+    SqliteOptOuts(path).add(None, TO)
+    assert isinstance(outcome(stack, message(purpose="promotional")), OptedOutError)
+    monkeypatch.setenv("SMSBRIDGE_OPTOUT_PATH", str(tmp_path))
+    with pytest.raises(ConfigurationError, match=r"the list of opt-outs .* cannot be used"):
+        SmsClient("memory")
+
+
+def test_without_a_setting_of_theirs_there_are_no_opt_outs():
+    assert [type(one).name for one in each(Plugins().stack("memory"))] == ["memory"]
+
+
+def test_nothing_private_is_in_logs_errors_or_what_is_shown(caplog):
+    caplog.set_level(logging.DEBUG)
+    policy = optout(Slow())
+    wire, waiting = Wire(refused("opted-out")), AsyncWire(refused("opted-out"))
+    with SmsClient(policy, plugins=Plugins()) as sms:
+        sms._transport = wire
+        with pytest.raises(OptedOutError) as first:
+            sms.send(message())
+        with pytest.raises(OptedOutError) as second:
+            sms.send(message())
+
+    async def main():
+        async with AsyncSmsClient(optout(Slow()), plugins=Plugins()) as sms:
+            sms._transport = waiting
+            await sms.send(message())
+
+    with pytest.raises(OptedOutError) as third:
+        asyncio.run(main())
+    assert first.value == third.value
+    assert len(wire.requests) == len(waiting.requests) == 1
+    shown = (
+        caplog.text + repr(policy) + "".join(f"{one.value!r} {one.value} {vars(one.value)}" for one in (first, second))
+    )
+    for private in (TO, TO[1:], TO[3:], TEXT):
+        assert private not in shown
+
+
+def test_many_texts_at_once(tmp_path):
+    policy = optout(BatchProvider(), path=tmp_path / "optouts.db")
+    policy._list.add(None, OTHER)
+    with SmsClient(policy, plugins=Plugins()) as sms:
+        sms._transport = Wire(OK)
+        with sms.send_many([message(reference="a"), message(reference="b", to=OTHER)]) as results:
+            found = {one.message.reference: one for one in results}
+    assert found["b"].error.reason == "opt-out"
+    assert found["a"].sent.id == "vendor-1"
+
+
+def test_a_flow_without_a_purpose_that_is_covered_asks_nobody():
+    assert drive(optout(purposes=[]).using(Broken()).send(message())).id
