@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from smsbridge import reading
@@ -48,6 +48,9 @@ class TwincleProvider(TwincleSettings):
     """Twincle, on the MobTexting platform: https://twincles.com/api-documentation/"""
 
     supports = frozenset({"sender", "send_at", "dlt"})
+    reasons: ClassVar[Mapping[str, str]] = {
+        word: outcome.reason for word, outcome in vocabulary.STATUSES.items() if outcome.reason
+    }
     options = TwincleOptions
     verification_supports = frozenset({"sender", "valid_until"})
     verification_options = TwincleVerificationOptions
