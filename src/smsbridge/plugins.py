@@ -29,7 +29,7 @@ HOOKS_GROUP = "smsbridge.hooks"
 BUILTIN = ("console", "file", "http", "memory")
 """Ordinary plugin modules of ``smsbridge.builtin``, named after their providers."""
 
-_RESERVED = frozenset({"provider", "timeout", "default", "secrets", "concurrency", "public", "env"})
+_RESERVED = frozenset({"provider", "timeout", "default", "secrets", "concurrency", "public", "env", "dlt"})
 """First words of smsbridge's own settings: an account of that name would read them as its own."""
 _NAME = re.compile(r"[a-z0-9]+", re.ASCII)
 _log = logging.getLogger("smsbridge")

@@ -45,6 +45,8 @@ class Settings(BaseModel):
         description="Where vendors reach our webhooks, such as https://app.example, if a proxy hides it from us.",
     )
 
+    dlt_registry: str | None = Field(default=None, description="File of DLT templates (India), TOML or a portal's CSV.")
+
     @model_validator(mode="wrap")
     @classmethod
     def _explain(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:

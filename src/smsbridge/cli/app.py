@@ -27,6 +27,7 @@ COMMANDS = {
     "status": "Ask what became of a text.",
     "balance": "Ask what is left on the account.",
     "verify": "Have one-time codes sent, and check them.",
+    "dlt": "Check texts against India's DLT templates.",
     "providers": "List the installed providers and what they can do.",
     "doctor": "Explain the configuration, and what is wrong with it.",
     "new": "Make a plugin for another provider.",
@@ -100,7 +101,7 @@ class _Commands(click.Group):
         return code
 
 
-_PATHS = ("--many", "--answer")
+_PATHS = ("--many", "--answer", "--registry", "--text-file", "--output", "-o")
 
 
 def _refuse_what_is_not_unicode(given: Sequence[str]) -> None:
