@@ -10,14 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from difflib import get_close_matches
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
-from ..messages import Purpose
 from .rules import Rules
-from .template import Category, Header, State, Template, check_id
+from .template import Header, Template, check_id
 
-E = TypeVar("E", bound=StrEnum)
 LineOf = Callable[[str | None], int | None]
 """The line of a key of an entry, or (None) of the entry itself; None where it cannot be told."""
 
@@ -190,14 +187,4 @@ def _typed(data: Mapping[str, Any]) -> dict[str, Any]:
     for key in _DATES:
         if key in fields and (not isinstance(fields[key], date) or isinstance(fields[key], datetime)):
             raise ValueError(f"{key} has to be a date without quotes, as in 2026-01-31")
-    for key, kind in (("category", Category), ("purpose", Purpose), ("status", State)):
-        if key in fields:
-            fields[key] = _word(key, fields[key], kind)
     return fields
-
-
-def _word(key: str, value: Any, kind: type[E]) -> E:
-    try:
-        return kind(value)
-    except ValueError:
-        raise ValueError(f"{key} has to be one of {', '.join(kind)}") from None

@@ -94,14 +94,27 @@ class Text:
         return self._kinds[tag]
 
     def after_slot(self, slot: Slot, places: int) -> int:
-        """Where a value of ``slot`` can end that begins at one of ``places``."""
-        found = self.kind(slot.tag).after(places, self.masks, slot.least(self.rules), slot.most(self.rules))
-        return found & self.borders
+        """Where a value of ``slot`` can end that begins at one of ``places``.
+
+        Side by side, variables of one class of characters carry one value; of the others, each has its own.
+        """
+        kind, (rows, least, most) = self.kind(slot.tag), self._row(slot)
+        for _ in range(rows):
+            places = kind.after(places, self.masks, least, most) & self.borders
+        return places
 
     def before_slot(self, slot: Slot, places: int) -> int:
         """Where a value of ``slot`` can begin that ends at one of ``places``."""
-        found = self.kind(slot.tag).before(places, self.masks, slot.least(self.rules), slot.most(self.rules))
-        return found & self.borders
+        kind, (rows, least, most) = self.kind(slot.tag), self._row(slot)
+        for _ in range(rows):
+            places = kind.before(places, self.masks, least, most) & self.borders
+        return places
+
+    def _row(self, slot: Slot) -> tuple[int, int, int]:
+        least, most = slot.least(self.rules), slot.most(self.rules)
+        if self.kind(slot.tag).run is not None:
+            return 1, least, most
+        return slot.count, least // slot.count, most // slot.count
 
     def char(self, place: int) -> int:
         """The number of the character at a place, from 0."""
@@ -187,11 +200,6 @@ def cut(shape: Shape, text: Text) -> Cut | None:
             values.append((place, end))
         place = end
     return Cut(tuple(values), all(places & (places - 1) == 0 for places in usable))
-
-
-def fits(shape: Shape, text: Text) -> bool:
-    """Whether ``text`` fits ``shape``."""
-    return text.whole and _forward(shape, text) is not None
 
 
 def _after(part: str | Slot, text: Text, places: int) -> int:

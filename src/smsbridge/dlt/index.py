@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from .cutting import Text, fits, letters, units
+from .cutting import Cut, Text, cut, letters, units
 from .rules import Rules
 from .template import Shape
 
@@ -56,11 +56,11 @@ class Index:
         self._words: dict[str, list[Shape]] | None = None
         self._shapes = [one.shape for one in entries]
 
-    def fitting(self, text: Text) -> list[Shape]:
-        """The shapes that ``text`` fits."""
+    def fitting(self, text: Text) -> list[tuple[Shape, Cut]]:
+        """The shapes that ``text`` fits, and how."""
         if not text.whole or (self.rules.punctuation_counts and text.size > self.most):
             return []
-        return [one.shape for one in self._likely(text) if fits(one.shape, text)]
+        return [(one.shape, found) for one in self._likely(text) if (found := cut(one.shape, text))]
 
     def _likely(self, text: Text) -> Iterator[_Entry]:
         exact = self.rules.punctuation_counts
@@ -90,9 +90,7 @@ class Index:
         if self._words is None:
             self._words = self._by_word()
         shared: defaultdict[int, float] = defaultdict(float)
-        there = sorted(
-            (found for word in set(_WORD.findall(text[: 2 * self.most])) if (found := self._words.get(word))), key=len
-        )
+        there = sorted((found for word in set(_WORD.findall(text)) if (found := self._words.get(word))), key=len)
         for shapes in there:
             if len(shared) >= _ENOUGH * limit and len(shapes) > _COMMON:
                 break

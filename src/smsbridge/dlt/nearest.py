@@ -39,7 +39,9 @@ def distance(shape: Shape, text: Text, limit: int) -> Distance | None:
     for part in shape.parts:
         steps += [part] if isinstance(part, Slot) else [*(part if exact else letters(part))]
     search = _Search(steps, text)
-    if not exact or shape.least(text.rules) - limit <= text.size <= shape.most(text.rules) + 2 * limit:
+    missing = shape.least(text.rules) - text.size
+    extra = 0 if shape.slots else text.size - shape.most(text.rules)  # a value of any length is one change
+    if not exact or max(missing, extra) <= limit:
         for changes in range(limit + 1):
             if search.level() & 1:
                 return Distance(changes, search.first(changes))
@@ -95,24 +97,25 @@ class _Search:
         return flood((places & self.equal[step]) << len(units(step)), self.marks)
 
     def first(self, changes: int) -> Difference:
-        """The first of so many changes, as late in the text as it can be."""
-        here = self.levels[changes]
+        """The first of so many changes: a value that breaks its rules, or else as late in the text as it can be."""
+        here, left = self.levels[changes], self.levels[changes - 1]
         number, places = 0, flood(1, self.marks)
-        while number < len(self.steps) and (after := self._after(self.steps[number], places) & here[number + 1]):
-            number, places = number + 1, after
-        if number == len(self.steps):
-            return self._difference(Change.EXTRA, number, lowest(places))
-        left, following = self.levels[changes - 1][number], self.levels[changes - 1][number + 1]
-        step = self.steps[number]
-        if isinstance(step, Slot):
-            return self._value(number, lowest(places), following)
+        for number, step in enumerate(self.steps):
+            if isinstance(step, Slot) and left[number + 1] >> lowest(places):
+                return self._value(number, lowest(places), left[number + 1])
+            after = self._after(step, places) & here[number + 1]
+            if not after:
+                break
+            places = after
+        else:
+            return self._difference(Change.EXTRA, len(self.steps), places)
         for change, can in (
-            (Change.EXTRA, self._back(left)),
-            (Change.MISSING, following),
-            (Change.CHANGED, self._back(following)),
+            (Change.EXTRA, self._back(left[number])),
+            (Change.MISSING, left[number + 1]),
+            (Change.CHANGED, self._back(left[number + 1])),
         ):
             if places & can:
-                return self._difference(change, number, lowest(places & can))
+                return self._difference(change, number, places & can)
         raise AssertionError("a place with changes left has a change")
 
     def as_far_as_it_goes(self) -> Distance | None:
@@ -127,12 +130,12 @@ class _Search:
         if 2 * fixed <= sum(isinstance(step, str) for step in self.steps):
             return None
         if number == len(self.steps):
-            return Distance(None, self._difference(Change.EXTRA, number, lowest(places)))
+            return Distance(None, self._difference(Change.EXTRA, number, places))
         step = self.steps[number]
         if isinstance(step, Slot):
             place = lowest(places)
             return Distance(None, self._value(number, place, self._next_fixed(number, place) or self.end))
-        return Distance(None, self._difference(Change.CHANGED, number, lowest(places)))
+        return Distance(None, self._difference(Change.CHANGED, number, places))
 
     def _next_fixed(self, number: int, place: int) -> int:
         """Where behind ``place`` the fixed text after a slot stands, if anywhere."""
@@ -144,9 +147,10 @@ class _Search:
         found = self.text.units.find("".join(fixed), place) if fixed else -1
         return 1 << found if found >= 0 else 0
 
-    def _difference(self, change: Change, number: int, place: int) -> Difference:
+    def _difference(self, change: Change, number: int, places: int) -> Difference:
+        """At the first of ``places``, and of those the first before a letter where punctuation does not count."""
         step = self.steps[number] if number < len(self.steps) else ""
-        position = self.text.char(place)
+        position = self.text.char(lowest(places & ~self.marks or places))
         text = plain(self.text.units)
         return Difference(
             change=change,

@@ -19,7 +19,7 @@ from ..errors import ConfigurationError, ContentError, RefusedError, SenderError
 from ..messages import Dlt, Message, Purpose
 from . import files
 from .contents import Contents
-from .cutting import Text, cut, plain
+from .cutting import Cut, Text, cut, plain
 from .difference import Difference, name
 from .index import Index
 from .nearest import distance, most_changes, problem
@@ -33,7 +33,7 @@ _OFFSET = timedelta(hours=5, minutes=30)
 _ALIKE = 8
 """Templates to which the distance is measured, to tell which is the nearest."""
 
-_SHOWN = 3
+_SHOWN, _MANY = 3, 1000
 _LONGEST_EXCESS = 2000
 """Characters beyond the longest text that fits; what comes after them tells nothing more."""
 
@@ -202,11 +202,9 @@ class Registry:
         prepared = Text(text, rules)
         matches: list[Match] = []
         barred: list[Barred] = []
-        for shape in self._index(rules).fitting(prepared):
+        for shape, how in self._index(rules).fitting(prepared):
             for template in self._by_shape[shape]:
-                match = _match(template, prepared)
-                if match is None:
-                    continue
+                match = _match(template, prepared, how)
                 why = template.barred(day, rules) or _unsuited(template, sender, purpose)
                 if why is None:
                     matches.append(match)
@@ -220,17 +218,19 @@ class Registry:
         """The templates that ``text`` nearly fits, the nearest first; none if nothing is like it."""
         rules = self.rules_on(on or india_day())
         index = self._index(rules)
-        prepared = Text(text[: index.most + _LONGEST_EXCESS], rules)
-        near = []
-        for shape in index.alike(text, max(_ALIKE, limit)):
-            found = distance(shape, prepared, most_changes(shape))
+        shortened = text[: index.most + _LONGEST_EXCESS]
+        prepared = Text(shortened, rules)
+        near: list[Near] = []
+        for shape in index.alike(shortened, max(_ALIKE, limit)):
+            counted = sorted(one.changes for one in near if one.changes is not None)
+            most = min(most_changes(shape), *counted[limit - 1 : limit], _MANY)
+            found = distance(shape, prepared, most)
             if found is not None and found.changes != 0:
                 near += [
                     Near(template=one, changes=found.changes, difference=found.difference)
                     for one in self._by_shape[shape]
                 ]
-        far = max((one.changes or 0 for one in near), default=0) + 1
-        near.sort(key=lambda one: (one.changes or far, -one.difference.position, one.template.id))
+        near.sort(key=lambda one: (one.changes or _MANY, -one.difference.position, one.template.id))
         return tuple(near[:limit])
 
     def difference(self, template: Template, text: str, *, on: date | None = None) -> Difference | None:
@@ -286,8 +286,8 @@ class Registry:
         if why := template.barred(day, rules) or _unsuited(template, sender, None):
             raise _refusal(why[0], f"template {template.label} {why[1]}")
         text = _filled(template, values, rules)
-        match = _match(template, Text(text, rules))
-        if match is None:
+        how = cut(template.shape, Text(text, rules))
+        if how is None:
             raise AssertionError("a template fits its own text")
         others = self.find(text, sender=sender, on=day).matches
         return Filled(
@@ -296,7 +296,7 @@ class Registry:
             sender=sender or (template.headers[0] if len(template.headers) == 1 else None),
             purpose=template.for_purpose,
             dlt=Dlt(entity_id=self.entity_of(template), template_id=template.id),
-            unique=match.unique,
+            unique=how.unique,
             also_fits=tuple(one.template.id for one in others if one.template is not template),
         )
 
@@ -389,12 +389,9 @@ def _unsuited(template: Template, sender: str | None, purpose: Purpose | None) -
     return None
 
 
-def _match(template: Template, text: Text) -> Match | None:
-    found = cut(template.shape, text)
-    if found is None:
-        return None
-    values = tuple(plain(text.units[begin:end]) for begin, end in found.values)
-    return Match(template=template, values=values, unique=found.unique)
+def _match(template: Template, text: Text, how: Cut) -> Match:
+    values = tuple(plain(text.units[begin:end]) for begin, end in how.values)
+    return Match(template=template, values=values, unique=how.unique)
 
 
 def _filled(template: Template, values: Sequence[str], rules: Rules) -> str:

@@ -7,7 +7,7 @@ place is then one shift, and no way to cut a text has to be tried twice.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,9 +69,13 @@ class Kind:
     words: str
     arcs: tuple[Arc, ...]
     ends: frozenset[int]
+    run: str | None = None
+    """The class, if all characters are of one: then values side by side are a value too."""
 
     def after(self, places: int, masks: Mapping[str, int], least: int, most: int) -> int:
         """The places where a value of ``least`` to ``most`` characters can end that begins at one of ``places``."""
+        if self.run is not None:
+            return _spread(places, masks[self.run], least, most)
         found = 0 if least else places
         states = {0: places}
         for length in range(1, most + 1):
@@ -89,6 +93,8 @@ class Kind:
 
     def before(self, places: int, masks: Mapping[str, int], least: int, most: int) -> int:
         """The places where a value can begin that ends at one of ``places``."""
+        if self.run is not None:
+            return _gather(places, masks[self.run], least, most)
         found = 0 if least else places
         states = dict.fromkeys(self.ends, places)
         for length in range(1, most + 1):
@@ -106,7 +112,38 @@ class Kind:
 
 def _run(words: str, name: str) -> Kind:
     """One or more characters of a class."""
-    return Kind(words, ((0, name, 1), (1, name, 1)), frozenset({1}))
+    return Kind(words, ((0, name, 1), (1, name, 1)), frozenset({1}), run=name)
+
+
+def _spread(places: int, through: int, least: int, most: int) -> int:
+    """What is ``least`` to ``most`` characters of a class behind ``places``."""
+    for _ in range(least):
+        places = (places & through) << 1
+    for jump, possible in _jumps(through, most - least):
+        places |= (places & possible) << jump
+    return places
+
+
+def _gather(places: int, through: int, least: int, most: int) -> int:
+    """What is ``least`` to ``most`` characters of a class before ``places``."""
+    for _ in range(least):
+        places = (places >> 1) & through
+    for jump, possible in _jumps(through, most - least):
+        places |= (places >> jump) & possible
+    return places
+
+
+def _jumps(through: int, far: int) -> Iterator[tuple[int, int]]:
+    """Jumps that together reach every distance up to ``far``, each with the places from which it stays in the class."""
+    jump, done = 1, []
+    while jump <= far:
+        yield jump, through
+        done.append((jump, through))
+        far, through, jump = far - jump, through & (through >> jump), 2 * jump
+    for smaller, possible in reversed(done):
+        if smaller <= far:
+            yield smaller, possible
+            far -= smaller
 
 
 def _number(rules: Rules) -> Kind:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 from ..messages import Purpose
 from .rules import Rules
@@ -121,7 +122,7 @@ class Shape:
 
     @cached_property
     def _fixed_units(self) -> int:
-        return sum(len(part.encode("utf-16-le")) // 2 for part in self.fixed)
+        return sum(len(part) if part.isascii() else len(part.encode("utf-16-le")) // 2 for part in self.fixed)
 
     @property
     def prefix(self) -> str:
@@ -151,6 +152,13 @@ def check_header(name: str, value: object) -> None:
     """Raise ValueError that begins with ``name`` if ``value`` is no header (sender id)."""
     if not (isinstance(value, str) and _HEADER.fullmatch(value)):
         raise ValueError(f"{name} has to be 3 to 11 letters and digits, as in ACMEIN")
+
+
+def _word(name: str, value: Any, kind: type[StrEnum]) -> StrEnum | None:
+    try:
+        return None if value is None and name != "status" else kind(value)
+    except ValueError:
+        raise ValueError(f"{name} has to be one of {', '.join(kind)}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +201,8 @@ class Template:
             check_header("headers", one)
         if self.entity_id is not None:
             check_id("entity_id", self.entity_id)
+        for name, kind in (("category", Category), ("purpose", Purpose), ("status", State)):
+            object.__setattr__(self, name, _word(name, getattr(self, name), kind))
         if self.valid_from and self.valid_until and self.valid_until < self.valid_from:
             raise ValueError("valid_until is before valid_from")
         object.__setattr__(self, "shape", Shape.parse(self.text))

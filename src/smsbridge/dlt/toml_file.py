@@ -53,7 +53,8 @@ class _Lines:
 
     def of(self, table: str, number: int) -> LineOf:
         """The lines of one entry."""
-        return lambda key: self._found.get((table, number, key), self._found.get((table, number, None)))
+        entry = self._found.get((table, number, None)) or self.at_top(table)
+        return lambda key: self._found.get((table, number, key), entry)
 
     def at_top(self, key: str) -> int | None:
         """The line of a key before the first table, or of the first table of that name."""
