@@ -30,7 +30,7 @@ HOOKS_GROUP = "smsbridge.hooks"
 BUILTIN = ("console", "file", "http", "memory")
 """Ordinary plugin modules of ``smsbridge.builtin``, named after their providers."""
 
-POLICIES = ("cost", "failover", "guard", "hours", "limit", "optout", "purpose", "retry", "text")
+POLICIES = ("cost", "dlt", "failover", "guard", "hours", "limit", "optout", "purpose", "retry", "text")
 """Those of ``smsbridge.policies``: providers that hold the providers of other accounts."""
 
 _HOMES = {**dict.fromkeys(BUILTIN, "builtin"), **dict.fromkeys(POLICIES, "policies")}
@@ -141,7 +141,7 @@ class Plugins:
 
         Raises ConfigurationError.
         """
-        return stack.within(self._account(name, (), around=stack.limited), self.cost_differs)
+        return stack.within(self._account(name, (), around=stack.leaf), self.cost_differs)
 
     def account(self, name: str) -> SmsProvider:
         """The provider of account ``name`` as the environment describes it, by itself.

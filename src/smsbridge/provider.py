@@ -127,6 +127,9 @@ class SmsProvider(BaseModel, ABC):
     batch_size: ClassVar[int]
     """The most messages that :meth:`send_batch` takes at once; needed where it is implemented."""
 
+    reasons: ClassVar[Mapping[str, str]] = {}
+    """What the vendor's codes mean, as the reasons of errors and reports, for people who ask: ``smsbridge dlt explain``."""
+
     absence_proven_after: ClassVar[timedelta | None] = None
     """When *not found* by :meth:`lookup` proves that nothing was sent. Only with the vendor's word for it."""
 

@@ -65,6 +65,10 @@ def advise(error: SmsBridgeError) -> str:
     """What to do next about ``error``."""
     if isinstance(error, errors.QueryError) and error.authentication:
         return _CREDENTIALS + _TRY_THEM
+    if isinstance(error, errors.RefusedError) and (error.reason or "").startswith("dlt"):
+        from ..dlt import codes  # only where a template is what failed
+
+        return codes.advice(error.reason) or _nearest(ADVICE, error)
     return _nearest(ADVICE, error).format(wait=_wait(error), look=_how_to_look(error))
 
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "segments": "Show what a text costs: its encoding, its segments, and why.",
     "hours": "Say whether a text may reach somebody now.",
     "optouts": "Show and change the list of those who have opted out.",
+    "dlt": "Check texts against India's DLT templates.",
     "providers": "List the installed providers and what they can do.",
     "explain": "Say what would become of a text, and send nothing.",
     "doctor": "Explain the configuration, and what is wrong with it.",
@@ -104,7 +105,7 @@ class _Commands(click.Group):
         return code
 
 
-_PATHS = ("--many", "--answer")
+_PATHS = ("--many", "--answer", "--registry", "--text-file", "--output", "-o")
 
 
 def _refuse_what_is_not_unicode(given: Sequence[str]) -> None:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
-from smsbridge.attempts import Failure, Interrupted, attempt, attempt_all, attempt_verification, bug_of, cancelled, own
+from smsbridge.attempts import (
+    Failure,
+    Interrupted,
+    attempt,
+    attempt_all,
+    attempt_verification,
+    bug_of,
+    cancelled,
+    own,
+    refusal,
+)
 from smsbridge.errors import SendError, UnsupportedError
-from smsbridge.http import Flow
-from smsbridge.messages import Message, Result, SentMessage, Verification
+from smsbridge.http import Call, Flow
+from smsbridge.messages import Foresight, Message, Result, SentMessage, Verification
 
 from .outcomes import Tries
 from .policy import Policy
@@ -27,6 +39,23 @@ class Gate(Policy):
 
         Called once for each admitted text, whatever happens, with the text as :meth:`admit` was given it. Must not raise.
         """
+
+    def foresee(self, message: Message, *, now: datetime) -> Foresight:
+        """What :meth:`admit` says; a gate for which that has consequences overrides this."""
+        flow = self._judge(message)
+        try:
+            step = next(flow)
+            while isinstance(step, Call):
+                step = flow.send(step.function(*step.args))
+        except StopIteration as stop:
+            verdict = stop.value
+        else:
+            flow.close()
+            return self._would_pass(message, "has to ask somebody", now=now)
+        if not isinstance(verdict, Message):
+            return refusal(self, verdict)
+        changed = [one.name for one in fields(message) if getattr(message, one.name) != getattr(verdict, one.name)]
+        return self._would_pass(verdict, f"sets {', '.join(changed)}" if changed else "lets it through", now=now)
 
     def send(self, message: Message) -> Flow[SentMessage]:
         return self._through(message, attempt, verification=False)

@@ -1,7 +1,7 @@
 """The policies that every account has, unless the environment says otherwise: which ones, in what order, with what settings.
 
 From the outside in: guard, text, ledger, cost, optout, purpose, retry, and hours, which is asked before each attempt; then the
-account that was asked for, which may be a failover over others; and around each account that talks to a vendor, its limit. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts, ``SMSBRIDGE_OTP_RETRY_ATTEMPTS``
+account that was asked for, which may be a failover over others; and around each account that talks to a vendor, its DLT templates and its limit. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts, ``SMSBRIDGE_OTP_RETRY_ATTEMPTS``
 for the account ``otp`` alone. A policy that the environment composes itself (``SMSBRIDGE_SLOW_PROVIDER=retry``) is not added again.
 """
 
@@ -32,10 +32,19 @@ def within(provider: SmsProvider, tell: Callable[..., None] | None = None) -> Sm
     return provider
 
 
-def limited(provider: SmsProvider) -> SmsProvider:
-    """``provider`` within its vendor's limits, or those that the environment sets for its account."""
+def leaf(provider: SmsProvider) -> SmsProvider:
+    """``provider``, if it is one that holds none, within its own limits and the templates that are declared with its vendor."""
+    if provider.inside:
+        return provider
+    limited, account = _limited(provider), provider.account
+    if not _is_set(_there(), account, "dlt"):
+        return limited
+    return policy_class("dlt").around(limited, *homes(account, "dlt"))
+
+
+def _limited(provider: SmsProvider) -> SmsProvider:
     account = provider.account
-    if provider.inside or not (provider.rates or _is_set(_there(), account, "limit")):
+    if not (provider.rates or _is_set(_there(), account, "limit")):
         return provider
     policy = policy_class("limit")
     set_here = {name for name in policy.model_fields if _is_set(_there(), account, "limit", name)}
@@ -54,7 +63,7 @@ def setting(account: str, name: str, setting: str) -> str | None:
 
 def settings_of(account: str) -> Iterator[tuple[str, str]]:
     """The accounts under which the policies around ``account`` look for their settings, each with the policy's name."""
-    for name in (*AROUND_ALL, "limit"):
+    for name in (*AROUND_ALL, "dlt", "limit"):
         for one in homes(account, name):
             yield one, name
 

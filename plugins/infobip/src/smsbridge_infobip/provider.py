@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from smsbridge import reading
 from smsbridge.errors import (
@@ -47,6 +47,7 @@ class InfobipProvider(InfobipSettings):
     """Infobip: https://www.infobip.com/docs/api"""
 
     supports = frozenset({"sender", "send_at", "valid_until", "dlt"})
+    reasons: ClassVar[Mapping[str, str]] = {str(code): reason for code, reason in vocabulary.ERRORS.items()}
     options = InfobipOptions
     verification_supports = frozenset({"sender"})
     verification_options = InfobipVerificationOptions

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from smsbridge import reading
@@ -40,6 +41,7 @@ class PlivoProvider(PlivoSettings):
     """Plivo: https://plivo.com/docs/messaging/api/messages.md"""
 
     supports = frozenset({"sender", "valid_until", "dlt"})
+    reasons: ClassVar[Mapping[str, str]] = {code: meaning.reason for code, meaning in vocabulary.CODES.items()}
     options = PlivoOptions
     verification_options = PlivoVerificationOptions
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
-from typing import Any
+from typing import Any, ClassVar
 
 from smsbridge import reading
 from smsbridge.errors import (
@@ -46,6 +46,9 @@ class TwilioProvider(TwilioSettings):
     """Twilio Programmable Messaging and Verify: https://www.twilio.com/docs"""
 
     supports = frozenset({"sender", "send_at", "valid_until"})
+    reasons: ClassVar[Mapping[str, str]] = {
+        code: meaning.reason for code, meaning in vocabulary.CODES.items() if meaning.reason
+    }
     options = TwilioOptions
     verification_options = TwilioVerificationOptions
 

@@ -49,6 +49,9 @@ class TwincleProvider(TwincleSettings):
 
     supports = frozenset({"sender", "send_at", "dlt"})
     rates: ClassVar[Mapping[str, str]] = {"queries": "1000/1m"}  # "All Pull APIs", says Twincle's page
+    reasons: ClassVar[Mapping[str, str]] = {
+        word: outcome.reason for word, outcome in vocabulary.STATUSES.items() if outcome.reason
+    }
     options = TwincleOptions
     verification_supports = frozenset({"sender", "valid_until"})
     verification_options = TwincleVerificationOptions

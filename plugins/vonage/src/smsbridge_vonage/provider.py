@@ -8,9 +8,9 @@ Texts go through the SMS API (https://developer.vonage.com/en/api/sms) or Messag
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote
 
 from pydantic import PrivateAttr
@@ -48,6 +48,9 @@ class VonageProvider(VonageSettings):
     """Vonage, once Nexmo: https://developer.vonage.com"""
 
     supports = frozenset({"sender", "valid_until", "dlt"})
+    reasons: ClassVar[Mapping[str, str]] = vocabulary.ERR_CODES | {
+        code: meaning.reason for code, meaning in vocabulary.MESSAGES_CODES.items()
+    }
     options = VonageOptions
     verification_supports = frozenset({"sender", "dlt"})
     verification_options = VonageVerificationOptions

@@ -1,0 +1,296 @@
+"""What ``smsbridge dlt`` shows. Texts are shown here: that is what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..dlt.codes import ADVICE, Meaning, advice, decode
+from ..dlt.contents import Contents
+from ..dlt.difference import Difference
+from ..dlt.notices import notices
+from ..dlt.registry import Barred, Match, Near, Registry, india_day
+from ..errors import RefusedError
+from ..messages import Message, Purpose
+from . import lines
+from .excerpt import excerpt
+from .exits import Exit
+from .output import Output
+from .session import standard_input
+
+# --- dlt check ------------------------------------------------------------------------------------------------------------
+
+
+class Checked:
+    """What a check found: mistakes or notices of the file, and what became of each text."""
+
+    def __init__(self, contents: Contents, *, strict: bool) -> None:
+        self.contents = contents
+        self.strict = strict
+        self.registry: Registry | None = None
+        self._notices: list[Any] = []
+        self._texts: list[dict[str, Any]] = []
+
+    def hold(self, registry: Registry) -> None:
+        """The registry of the file, which has no mistakes."""
+        self.registry = registry
+        self._notices = notices(self.contents, registry, india_day())
+
+    def text(self, label: str, match: Match | None, error: RefusedError | None) -> None:
+        """What became of one text; ``match`` is None too where no template is needed."""
+        self._texts.append(
+            {
+                "text": label,
+                "outcome": "refused" if error else "fits" if match else "not for India",
+                "template_id": match and match.template.id,
+                "name": match and match.template.name,
+                "reason": error and error.reason,
+                "detail": error and error.detail,
+            }
+        )
+
+    def exit_code(self) -> Exit:
+        """3 before 4: what was checked against a registry with mistakes says little."""
+        if self.contents.mistakes or (self.strict and self._notices):
+            return Exit.CONFIGURATION
+        return Exit.REFUSED if any(one["outcome"] == "refused" for one in self._texts) else Exit.OK
+
+    def show(self, out: Output) -> None:
+        """All of it."""
+        contents = self.contents
+        untyped = sum(not one.typed for one in contents.templates)
+        if out.as_json:
+            out.json(
+                {
+                    "file": contents.file,
+                    "templates": len(contents.templates),
+                    "headers": [one.name for one in contents.headers],
+                    "mistakes": [{"line": one.line, "message": one.words} for one in contents.mistakes],
+                    "notices": [{"line": one.line, "message": one.words} for one in self._notices],
+                    "untyped": untyped,
+                    "texts": self._texts,
+                    "exit_code": self.exit_code(),
+                }
+            )
+            return
+        for one in contents.mistakes:
+            out.line(f"mistake: {contents.file}: {one}", style="red")
+        for one in self._notices:
+            out.line(f"notice: {contents.file}: {one}", style="yellow")
+        for text in self._texts:
+            _show_text(out, text)
+        counts = f"{len(contents.templates)} templates, {len(contents.headers)} headers"
+        if contents.mistakes:
+            out.aside(f"{contents.file}: {len(contents.mistakes)} mistakes")
+        else:
+            out.line(f"{contents.file}: {counts}, {len(self._notices)} notices, no mistakes", style="green")
+        if untyped and not contents.mistakes:
+            out.aside(
+                f"{untyped} of the templates have plain {{#var#}}: ask your operator until when it accepts that, and set "
+                "untyped_until in [rules]"
+            )
+
+
+def _show_text(out: Output, text: Mapping[str, Any]) -> None:
+    if text["outcome"] == "refused":
+        out.line(f"refused: {text['text']}: {text['detail']} [{text['reason']}]", style="red")
+        return
+    which = f" {text['template_id']}" + (f" ({text['name']})" if text["name"] else "") if text["template_id"] else ""
+    out.line(f"{text['outcome']}: {text['text']}{which}")
+
+
+def check_texts(checked: Checked, text: str | None, many: str | None) -> None:
+    """Hold one text and the messages of a file against the registry of ``checked``."""
+    registry = checked.registry
+    if registry is None:
+        raise AssertionError("a check of texts has a registry")
+    if text is not None:
+        try:
+            checked.text("the text", registry.match(text), None)
+        except RefusedError as error:
+            checked.text("the text", None, error)
+    for number, message in enumerate(_messages(many) if many is not None else (), 1):
+        label = f"message {number}"
+        try:
+            resolved = registry.resolve(_normalised(message))
+        except RefusedError as error:
+            checked.text(label, None, error)
+        else:
+            template_id = resolved.dlt and resolved.dlt.template_id
+            ours = resolved is not message and template_id in registry.templates
+            match = (
+                Match(template=registry.templates[template_id], values=(), unique=True)
+                if ours and template_id
+                else None
+            )
+            checked.text(label, match, None)
+
+
+def _messages(path: str) -> Iterator[Message]:
+    if path == "-":
+        yield from lines.messages(standard_input(), {})
+        return
+    try:
+        stream = Path(path).open("rb")  # noqa: SIM115  # it is closed below
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from None
+    with stream:
+        yield from lines.messages(stream, {})
+
+
+def _normalised(message: Message) -> Message:
+    """``message`` as the client would hand it on."""
+    from ..phone import to_e164
+    from ..settings import Settings
+
+    return replace(message, to=to_e164(message.to, Settings.from_env().default_region))
+
+
+# --- dlt match ------------------------------------------------------------------------------------------------------------
+
+
+def show_match(
+    out: Output, registry: Registry, text: str, *, sender: str | None, purpose: Purpose | None, which: str | None
+) -> Exit:
+    """Which template ``text`` fits, or why none."""
+    only = registry.template(which) if which is not None else None
+    found = registry.find(text, sender=sender, purpose=purpose)
+    matches = [one for one in found.matches if only in (None, one.template)]
+    barred = [one for one in found.barred if only in (None, one.match.template)]
+    near: list[Near] = []
+    if not matches and not barred:
+        if only is None:
+            near = [*registry.nearest(text)]
+        elif (difference := registry.difference(only, text)) is not None:
+            near = [Near(template=only, changes=None, difference=difference)]
+    if out.as_json:
+        out.json(_document(registry, matches, barred, near))
+    elif matches:
+        _show_matches(out, registry, matches)
+    elif barred:
+        for one in barred:
+            out.line(f"fits {one.match.template.label}, which {one.words}", style="red")
+    else:
+        _show_near(out, text, near, only.label if only else None)
+    if len(matches) == 1:
+        return Exit.OK
+    reason = "dlt-ambiguous" if matches else barred[0].reason if barred else None
+    if not out.as_json and reason:
+        out.aside(f"next: {advice(reason)}")
+    return Exit.REFUSED
+
+
+def _document(registry: Registry, matches: list[Match], barred: list[Barred], near: list[Near]) -> dict[str, Any]:
+    return {
+        "outcome": "fits" if len(matches) == 1 else "ambiguous" if matches else "barred" if barred else "fits none",
+        "matches": [_match(registry, one) for one in matches],
+        "barred": [{**_match(registry, one.match), "reason": one.reason, "why": one.words} for one in barred],
+        "nearest": [
+            {
+                "template_id": one.template.id,
+                "name": one.template.name,
+                "changes": one.changes,
+                "position": one.difference.position,
+                "change": one.difference.change,
+                "expected": one.difference.expected,
+                "found": one.difference.found,
+                "difference": one.difference.words(private=False),
+            }
+            for one in near
+        ],
+    }
+
+
+def _match(registry: Registry, match: Match) -> dict[str, Any]:
+    template = match.template
+    return {
+        "template_id": template.id,
+        "name": template.name,
+        "entity_id": registry.entity_of(template),
+        "headers": list(template.headers),
+        "category": template.category,
+        "purpose": template.for_purpose,
+        "values": list(match.values),
+        "unique": match.unique,
+    }
+
+
+def _show_matches(out: Output, registry: Registry, matches: list[Match]) -> None:
+    if len(matches) > 1:
+        out.line(f"ambiguous: it fits {len(matches)} templates", style="red")
+    for one in matches:
+        template = one.template
+        out.line(f"fits {template.label}", style="green" if len(matches) == 1 else None)
+        out.rows(
+            {
+                "headers": ", ".join(template.headers),
+                "entity": registry.entity_of(template),
+                "category": template.category,
+                "valid until": template.valid_until and template.valid_until.isoformat(),
+                **{f"value {number}": value for number, value in enumerate(one.values, 1)},
+            }
+        )
+        if not one.unique:
+            out.aside("the text can be cut into values in other ways too; these are the shortest, from the left")
+
+
+def _show_near(out: Output, text: str, near: list[Near], only: str | None) -> None:
+    if only and not near:
+        out.line(f"does not fit {only}, and is nothing like it", style="red")
+        return
+    out.line(
+        f"does not fit {only}" if only else "fits no template" + ("" if near else ", and none is like it"), style="red"
+    )
+    for one in near:
+        out.line(f"{one.template.label}: {one.difference.words(private=False)}")
+        for line in excerpt(text, one.difference.position):
+            out.line(f"  {line}")
+        for line in excerpt(one.template.text, _counterpart(one.template.text, text, one.difference))[:1]:
+            out.line(f"  {line}  (as registered)")
+
+
+def _counterpart(registered: str, text: str, difference: Difference) -> int:
+    """About where in the registered text the difference is: as far from its end, or from its beginning, as in the text."""
+    if difference.position <= len(registered):
+        return difference.position
+    return max(len(registered) - (len(text) - difference.position), 0)
+
+
+# --- dlt explain ----------------------------------------------------------------------------------------------------------
+
+
+def show_meaning(out: Output, code: str, provider: str | None, reasons: Mapping[str, str] | None) -> Exit:
+    """What ``code`` means."""
+    meaning = Meaning(code=code, reason=code) if code in ADVICE else decode(code, reasons)
+    if meaning is None:
+        whose = f"{provider}'s codes" if provider else "operators' codes"
+        out.failure(
+            {
+                "type": "NotFoundError",
+                "message": f"{code!r} is not among {whose} that are known",
+                "advice": "smsbridge dlt explain CODE --provider NAME looks among those of a provider",
+                "exit_code": Exit.NOT_FOUND,
+            },
+            word="not found",
+        )
+        return Exit.NOT_FOUND
+    shown = {
+        "code": meaning.code,
+        "reason": meaning.reason,
+        "name": meaning.words or None,
+        "contested": meaning.contested,
+        "advice": meaning.advice,
+    }
+    if out.as_json:
+        out.json(shown)
+    else:
+        out.rows(
+            {"code": meaning.code, "name": meaning.words, "reason": meaning.reason, "but": meaning.contested}, indent=0
+        )
+        if meaning.advice:
+            out.aside(f"next: {meaning.advice}")
+    return Exit.OK

@@ -1,0 +1,33 @@
+"""Templates of India's DLT platforms: which one a text fits, what keeps it from fitting, and the ids that go with it.
+
+::
+
+    registry = Registry.load("dlt.toml")
+    filled = registry.fill("order-shipped", ["17", "Asha"])
+    sms.send(Message(to="+919876543210", **filled.fields))
+
+An operator drops a text that differs from its registered template by one character; here that is told before sending.
+"""
+
+from __future__ import annotations
+
+from .difference import Change, Difference
+from .registry import Barred, Filled, Finding, Match, Near, Registry
+from .rules import Rules
+from .template import Category, Header, State, Template
+
+__all__ = [
+    "Barred",
+    "Category",
+    "Change",
+    "Difference",
+    "Filled",
+    "Finding",
+    "Header",
+    "Match",
+    "Near",
+    "Registry",
+    "Rules",
+    "State",
+    "Template",
+]

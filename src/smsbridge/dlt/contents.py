@@ -1,0 +1,190 @@
+"""What a file of templates holds, and every mistake in it, with its line.
+
+The two formats, TOML and CSV, hand over plain values; here they become templates, or mistakes that say what was expected
+and quote no text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from difflib import get_close_matches
+from typing import Any
+
+from .rules import Rules
+from .template import Header, Template, check_id
+
+LineOf = Callable[[str | None], int | None]
+"""The line of a key of an entry, or (None) of the entry itself; None where it cannot be told."""
+
+_DATES = ("valid_from", "valid_until")
+_KEYS = {
+    "template": ("id", "name", "headers", "category", "purpose", "text", *_DATES, "status", "entity_id"),
+    "header": ("name", "entity_id"),
+    "rules": Rules.names(),
+}
+_REQUIRED = {"template": ("id", "text"), "header": ("name",), "rules": ()}
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is wrong in a file, and on which line, as far as that can be told."""
+
+    line: int | None
+    words: str
+
+    def __str__(self) -> str:
+        return self.words if self.line is None else f"line {self.line}: {self.words}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What a file holds; ``lines`` are those of the templates, by id."""
+
+    file: str
+    entity_id: str | None = None
+    headers: tuple[Header, ...] = ()
+    templates: tuple[Template, ...] = ()
+    rules: tuple[Rules, ...] = ()
+    lines: Mapping[str, int | None] = field(default_factory=dict)
+    mistakes: tuple[Mistake, ...] = ()
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """``did you mean ...?``, or what there is."""
+    there = list(known)
+    close = get_close_matches(word, there, 1)
+    return f"did you mean {close[0]!r}?" if close else f"have {', '.join(there)}"
+
+
+class Collector:
+    """Takes the entries of a file, one after the other."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.entity_id: str | None = None
+        self.mistakes: list[Mistake] = []
+        self._headers: dict[str, Header] = {}
+        self._rules: list[Rules] = []
+        self._templates: list[tuple[Template, LineOf]] = []
+        self._lines: dict[str, int | None] = {}
+        self._names: dict[str, int | None] = {}
+
+    def mistake(self, line: int | None, words: str) -> None:
+        """Something is wrong."""
+        self.mistakes.append(Mistake(line, words))
+
+    def entity(self, value: Any, line: int | None) -> None:
+        """The entity id of whatever names none."""
+        try:
+            check_id("entity_id", value)
+        except ValueError as error:
+            self.mistake(line, str(error))
+        else:
+            self.entity_id = value
+
+    def header(self, data: Any, line_of: LineOf) -> None:
+        """One header."""
+        if self._is_table("header", data, line_of):
+            header = self._made(lambda: Header(**data), line_of)
+            if header and header.name in self._headers:
+                self.mistake(line_of("name"), f"the header {header.name} is declared twice")
+            elif header:
+                self._headers[header.name] = header
+
+    def rules(self, data: Any, line_of: LineOf) -> None:
+        """One set of rules."""
+        if self._is_table("rules", data, line_of) and (rules := self._made(lambda: Rules(**data), line_of)):
+            if any(one.since == rules.since for one in self._rules):
+                self.mistake(line_of("since"), "since has to differ from one set of rules to the next")
+            else:
+                self._rules.append(rules)
+
+    def template(self, data: Any, line_of: LineOf) -> None:
+        """One template."""
+        if not self._is_table("template", data, line_of):
+            return
+        template = self._made(lambda: Template(**_typed(data)), line_of)
+        if template is None:
+            return
+        for label, value, seen in (("id", template.id, self._lines), ("name", template.name, self._names)):
+            if value and value in seen:
+                where = f"; the other is on line {seen[value]}" if seen[value] else ""
+                self.mistake(line_of(label), f"two templates have the {label} {value!r}{where}")
+                return
+            seen[value] = line_of(label)
+        self._templates.append((template, line_of))
+
+    def contents(self) -> Contents:
+        """All of it, once every entry was taken."""
+        declared = bool(self._headers)
+        for template, line_of in self._templates:
+            for name in template.headers:
+                if name not in self._headers and declared:
+                    words = f"headers: {name!r} is not declared in [[headers]]; {meant(name, self._headers)}"
+                    self.mistake(line_of("headers"), words)
+        headers = self._headers if declared else self._implied()
+        for template, line_of in self._templates:
+            owners = {headers[name].entity_id or self.entity_id for name in template.headers if name in headers}
+            if len(owners | ({template.entity_id} - {None})) > 1:
+                self.mistake(line_of("headers"), "headers: they belong to several entities, or not to the template's")
+        return Contents(
+            file=self.file,
+            entity_id=self.entity_id,
+            headers=tuple(headers.values()),
+            templates=tuple(template for template, _ in self._templates),
+            rules=tuple(self._rules),
+            lines={template.id: line_of(None) for template, line_of in self._templates},
+            mistakes=tuple(sorted(self.mistakes, key=lambda one: one.line or 0)),
+        )
+
+    def _implied(self) -> dict[str, Header]:
+        """The headers of a file that declares none: those that its templates name."""
+        found: dict[str, Header] = {}
+        for template, _ in self._templates:
+            for name in template.headers:
+                known = found.get(name, Header(name=name))
+                found[name] = replace(known, entity_id=known.entity_id or template.entity_id)
+        return found
+
+    def _is_table(self, what: str, data: Any, line_of: LineOf) -> bool:
+        """Whether ``data`` is a table with the keys of a ``what``."""
+        before = len(self.mistakes)
+        if not isinstance(data, Mapping):
+            self.mistake(line_of(None), f"expected a table, as in [[{what}s]]")
+            return False
+        for key in data:
+            if key not in _KEYS[what]:
+                self.mistake(line_of(key), f"there is no key {key!r}; {meant(key, _KEYS[what])}")
+        for key in _REQUIRED[what]:
+            if key not in data:
+                self.mistake(line_of(None), f"{key} is missing")
+        return len(self.mistakes) == before
+
+    def _made(self, make: Callable[[], Any], line_of: LineOf) -> Any:
+        try:
+            return make()
+        except ValueError as error:  # it begins with the key
+            words = str(error)
+            self.mistake(line_of(words.partition(" ")[0].rstrip(":")), words)
+            return None
+
+
+def _typed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a Template. Raises ValueError that begins with the key that is wrong."""
+    fields = dict(data)
+    for key in ("name", "text"):
+        if key in fields and not isinstance(fields[key], str):
+            raise ValueError(f"{key} has to be a string")
+    if "text" in fields:
+        fields["text"] = fields["text"].replace("\r\n", "\n")  # how a file ends its lines is not part of a text
+    if "headers" in fields:
+        headers = fields["headers"]
+        if isinstance(headers, str) or not isinstance(headers, list | tuple):
+            raise ValueError('headers has to be a list, as in ["ACMEIN"]')
+        fields["headers"] = tuple(headers)
+    for key in _DATES:
+        if key in fields and (not isinstance(fields[key], date) or isinstance(fields[key], datetime)):
+            raise ValueError(f"{key} has to be a date without quotes, as in 2026-01-31")
+    return fields

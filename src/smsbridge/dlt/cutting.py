@@ -1,0 +1,244 @@
+"""Whether a text fits a shape, and how it is cut into values: linear in the text, with no way tried twice.
+
+What is reachable after each part is a set of places (see ``tags.py``), so a part costs a bounded number of shifts,
+however many cuts there are. Places count UTF-16 units, as the longest values do (see ``Rules.longest``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .rules import Rules
+from .tags import TAGS, Belongs, Kind, belongs, is_word
+from .template import Shape, Slot
+
+_FILLER = "\udc00"
+"""Stands behind a character of two units, which takes two places. No text has one of its own: see :class:`Text`."""
+
+_TWO_UNITS = re.compile("([\U00010000-\U0010ffff])")
+_HALF = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+def units(text: str) -> str:
+    """``text`` with a place for each of its UTF-16 units."""
+    return text if text.isascii() else _TWO_UNITS.sub(rf"\1{_FILLER}", text)
+
+
+def plain(text: str) -> str:
+    """The opposite of :func:`units`."""
+    return text if text.isascii() else text.replace(_FILLER, "")
+
+
+def lowest(places: int) -> int:
+    """The first of some places."""
+    return (places & -places).bit_length() - 1
+
+
+def each(places: int) -> Iterator[int]:
+    """Some places, in their order."""
+    while places:
+        yield lowest(places)
+        places &= places - 1
+
+
+class Masks(dict[str, int]):
+    """The places before a character of a class, by the name of the class; made when they are asked for."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__()
+        self._text = text
+
+    def __missing__(self, name: str) -> int:
+        text = self._text
+        if name == "any" and not _CONTROL.search(text.units):
+            mask = (1 << text.size) - 1
+        else:
+            mask = text.where(belongs(name, text.rules))
+        self[name] = mask
+        return mask
+
+
+class Text:
+    """A text to be held against shapes, under some rules. ``whole`` is False if it holds half of a character."""
+
+    def __init__(self, text: str, rules: Rules) -> None:
+        self.rules = rules
+        self.whole = text.isascii() or not _HALF.search(text)
+        self.units = units(text) if self.whole else text
+        self.size = len(self.units)
+        self.masks = Masks(self)
+        self._kinds: dict[str, Kind] = {}
+        self.borders = -1  # every place, but for those inside a character
+        if self.size != len(text):
+            self.borders = ~self._bits(self.units, _FILLER.__eq__)
+
+    def where(self, wanted: Belongs) -> int:
+        """The places before a character that ``wanted`` takes; the second unit of a character is like the first."""
+        found = self._bits(self.units, wanted)
+        if self.borders == -1:
+            return found
+        inside = ~self.borders
+        return (found & self.borders) | ((found << 1) & inside)
+
+    @staticmethod
+    def _bits(text: str, wanted: Belongs) -> int:
+        return int("".join(["1" if wanted(char) else "0" for char in reversed(text)]) or "0", 2)
+
+    def kind(self, tag: str) -> Kind:
+        """What a value of ``tag`` may be."""
+        if tag not in self._kinds:
+            self._kinds[tag] = TAGS[tag](self.rules)
+        return self._kinds[tag]
+
+    def after_slot(self, slot: Slot, places: int) -> int:
+        """Where a value of ``slot`` can end that begins at one of ``places``.
+
+        Side by side, variables of one class of characters carry one value; of the others, each has its own.
+        """
+        kind, (rows, least, most) = self.kind(slot.tag), self._row(slot)
+        for _ in range(rows):
+            places = kind.after(places, self.masks, least, most) & self.borders
+        return places
+
+    def before_slot(self, slot: Slot, places: int) -> int:
+        """Where a value of ``slot`` can begin that ends at one of ``places``."""
+        kind, (rows, least, most) = self.kind(slot.tag), self._row(slot)
+        for _ in range(rows):
+            places = kind.before(places, self.masks, least, most) & self.borders
+        return places
+
+    def _row(self, slot: Slot) -> tuple[int, int, int]:
+        least, most = slot.least(self.rules), slot.most(self.rules)
+        if self.kind(slot.tag).run is not None:
+            return 1, least, most
+        return slot.count, least // slot.count, most // slot.count
+
+    def char(self, place: int) -> int:
+        """The number of the character at a place, from 0."""
+        return len(plain(self.units[:place]))
+
+    # --- fixed text -----------------------------------------------------------------------------------------------
+
+    def occurrences(self, fixed: str, places: int) -> int:
+        """Those of ``places`` at which ``fixed`` stands."""
+        first, end = lowest(places), places.bit_length() - 1 + len(fixed)
+        found, place = 0, self.units.find(fixed, first, end)
+        while place >= 0:
+            found |= 1 << place
+            place = self.units.find(fixed, place + 1, end)
+        return found & places
+
+    def after_letters(self, fixed: str, places: int) -> int:
+        """Where ``fixed`` ends that begins at one of ``places``, whatever punctuation either has."""
+        marks = self.masks["mark"]
+        places = flood(places, marks) & self.borders
+        for char in letters(fixed):
+            for _ in units(char):
+                places = (places & self.masks[char]) << 1
+            places = flood(places, marks) & self.borders
+        return places
+
+    def before_letters(self, fixed: str, places: int) -> int:
+        """Where ``fixed`` begins that ends at one of ``places``, whatever punctuation either has."""
+        marks = self.masks["mark"]
+        places = ebb(places, marks) & self.borders
+        for char in reversed(letters(fixed)):
+            for _ in units(char):
+                places = (places >> 1) & self.masks[char]
+            places = ebb(places, marks) & self.borders
+        return places
+
+
+def letters(text: str) -> str:
+    """``text`` without white space and punctuation: what counts where ``Rules.punctuation_counts`` is false."""
+    return "".join([char for char in text if is_word(char)])
+
+
+def flood(places: int, through: int) -> int:
+    """``places``, and all that can be reached from them through characters of a class."""
+    jump = 1
+    while through:
+        places |= (places & through) << jump
+        through &= through >> jump
+        jump *= 2
+    return places
+
+
+def ebb(places: int, through: int) -> int:
+    """``places``, and all from which they can be reached through characters of a class."""
+    jump = 1
+    while through:
+        places |= (places >> jump) & through
+        through &= through >> jump
+        jump *= 2
+    return places
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Cut:
+    """A text as a shape cuts it: the place of each value. ``unique`` if no other cut is possible."""
+
+    values: tuple[tuple[int, int], ...]
+    unique: bool
+
+
+def cut(shape: Shape, text: Text) -> Cut | None:
+    """How ``text`` fits ``shape``, every value as short as it can be, from the left; None if it does not."""
+    if not text.whole:
+        return None
+    reached = _forward(shape, text)
+    if reached is None:
+        return None
+    usable = _backward(shape, text, reached)
+    values, place = [], 0
+    for part, goals in zip(shape.parts, usable[1:], strict=True):
+        end = lowest(_after(part, text, 1 << place) & goals)
+        if isinstance(part, Slot):
+            values.append((place, end))
+        place = end
+    return Cut(tuple(values), all(places & (places - 1) == 0 for places in usable))
+
+
+def _after(part: str | Slot, text: Text, places: int) -> int:
+    if isinstance(part, Slot):
+        return text.after_slot(part, places)
+    if not text.rules.punctuation_counts:
+        return text.after_letters(part, places)
+    fixed = units(part)
+    return text.occurrences(fixed, places) << len(fixed)
+
+
+def _before(part: str | Slot, text: Text, places: int) -> int:
+    if isinstance(part, Slot):
+        return text.before_slot(part, places)
+    if not text.rules.punctuation_counts:
+        return text.before_letters(part, places)
+    fixed = units(part)
+    starts = places >> len(fixed)
+    return text.occurrences(fixed, starts) if starts else 0
+
+
+def _forward(shape: Shape, text: Text) -> list[int] | None:
+    """The places reached after each part, from the left; None if the end is not among the last."""
+    reached = [1]
+    for part in shape.parts:
+        places = _after(part, text, reached[-1]) & ((2 << text.size) - 1)
+        if not places:
+            return None
+        reached.append(places)
+    end = 1 << text.size
+    if not reached[-1] & end:
+        return None
+    reached[-1] = end
+    return reached
+
+
+def _backward(shape: Shape, text: Text, reached: list[int]) -> list[int]:
+    """Those of the places from which the end can be reached."""
+    usable = [reached[-1]]
+    for part, places in zip(reversed(shape.parts), reversed(reached[:-1]), strict=True):
+        usable.append(_before(part, text, usable[-1]) & places)
+    return usable[::-1]

@@ -1,0 +1,123 @@
+"""Which of many shapes a text may fit, without holding it against each: by the rarest fragment of their fixed parts.
+
+Every shape waits under one fragment of its fixed text, the one that the fewest share; a text that fits it has that
+fragment somewhere. So a text is asked for its own fragments, each once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from .cutting import Cut, Text, cut, letters, units
+from .rules import Rules
+from .template import Shape
+
+_SIZES = (6, 3, 1)
+"""Of fragments; a shape has one of the first size that any of its fixed parts reaches."""
+
+_WORD = re.compile(r"[^\s!-/:-@\[-`{-~\u2000-\u206f।]+")
+"""What stands between white space and punctuation, curly or not, in any script."""
+
+
+class _Entry(NamedTuple):
+    """A shape, and what is quick to tell of it."""
+
+    shape: Shape
+    prefix: str
+    suffix: str
+    least: int
+    most: int
+
+
+class Index:
+    """Shapes, found by a text under ``rules``."""
+
+    def __init__(self, shapes: Iterable[Shape], rules: Rules) -> None:
+        self.rules = rules
+        entries = [
+            _Entry(shape, units(shape.prefix), units(shape.suffix), shape.least(rules), shape.most(rules))
+            for shape in dict.fromkeys(shapes)
+        ]
+        self.most = max((one.most for one in entries), default=0)
+        """The length of the longest text that fits anything."""
+        fragments = [self._fragments(one.shape) for one in entries]
+        shared = Counter(one for some in fragments for one in some)
+        self._waiting: defaultdict[str, list[_Entry]] = defaultdict(list)
+        self._formless: list[_Entry] = []  # variables and nothing else
+        for entry, some in zip(entries, fragments, strict=True):
+            if some:
+                self._waiting[min(some, key=lambda one: (shared[one], one))].append(entry)
+            else:
+                self._formless.append(entry)
+        self._sizes = sorted({len(one) for one in self._waiting})
+        self._words: dict[str, list[Shape]] | None = None
+        self._shapes = [one.shape for one in entries]
+
+    def fitting(self, text: Text) -> list[tuple[Shape, Cut]]:
+        """The shapes that ``text`` fits, and how."""
+        if not text.whole or (self.rules.punctuation_counts and text.size > self.most):
+            return []
+        return [(one.shape, found) for one in self._likely(text) if (found := cut(one.shape, text))]
+
+    def _likely(self, text: Text) -> Iterator[_Entry]:
+        exact = self.rules.punctuation_counts
+        looked_at = text.units if exact else units(letters(text.units))
+        found = {looked_at[place : place + size] for size in self._sizes for place in range(len(looked_at) - size + 1)}
+        entries = [entry for one in found & self._waiting.keys() for entry in self._waiting[one]]
+        for entry in (*entries, *self._formless):
+            _, prefix, suffix, least, most = entry
+            if not exact or (
+                least <= text.size <= most and text.units.startswith(prefix) and text.units.endswith(suffix)
+            ):
+                yield entry
+
+    def _fragments(self, shape: Shape) -> set[str]:
+        exact = self.rules.punctuation_counts
+        fixed = [units(part if exact else letters(part)) for part in shape.fixed]
+        longest = max(map(len, fixed), default=0)
+        size = next((one for one in _SIZES if one <= longest), 0)
+        return {
+            part[place : place + size] for part in fixed if size for place in _places(part, size, all_of_them=not exact)
+        }
+
+    # --- the nearest, where none fits -----------------------------------------------------------------------------
+
+    def alike(self, text: str, limit: int) -> list[Shape]:
+        """The shapes that share the most words with ``text``, a rare word counting more; at most ``limit``."""
+        if self._words is None:
+            self._words = self._by_word()
+        shared: defaultdict[int, float] = defaultdict(float)
+        there = sorted((found for word in set(_WORD.findall(text)) if (found := self._words.get(word))), key=len)
+        for shapes in there:
+            if len(shared) >= _ENOUGH * limit and len(shapes) > _COMMON:
+                break
+            for shape in shapes:
+                shared[id(shape)] += 1 / len(shapes)
+        by_id = {id(shape): shape for shapes in there for shape in shapes}
+        return [by_id[one] for one in sorted(shared, key=shared.__getitem__, reverse=True)[:limit]]
+
+    def _by_word(self) -> dict[str, list[Shape]]:
+        words: defaultdict[str, list[Shape]] = defaultdict(list)
+        for shape in self._shapes:
+            for word in {word for part in shape.fixed for word in _WORD.findall(part)}:
+                words[word].append(shape)
+        return words
+
+
+_ENOUGH, _COMMON = 4, 50
+
+
+def _places(part: str, size: int, *, all_of_them: bool) -> Iterable[int]:
+    """Where to take fragments: at the beginnings and ends of words, where texts differ, or everywhere."""
+    last = len(part) - size
+    if last < 0:
+        return ()
+    if all_of_them or last < size:
+        return range(last + 1)
+    found = {0, last}
+    for word in _WORD.finditer(part):
+        found |= {min(word.start(), last), max(word.end() - size, 0)}
+    return found

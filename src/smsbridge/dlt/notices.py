@@ -1,0 +1,47 @@
+"""What is no mistake in a registry, but worth knowing before a text is refused for it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from datetime import date, timedelta
+
+from .contents import Contents, Mistake
+from .registry import Registry
+from .template import Shape, Template
+
+_SOON = timedelta(days=30)
+_MASK = re.compile(r"X{4,}")
+
+
+def notices(contents: Contents, registry: Registry, day: date) -> list[Mistake]:
+    """By line: templates that cannot be used on ``day`` or soon, that nobody can tell apart, or that look mistaken."""
+    alike: defaultdict[Shape, list[Template]] = defaultdict(list)
+    for template in contents.templates:
+        alike[template.shape].append(template)
+    found = []
+    for template in contents.templates:
+        same = [one.label for one in alike[template.shape] if one is not template]
+        words = [*_of_template(template, registry, day)]
+        if same:
+            words.append(f"has the same text as {', '.join(same)}: only a sender id or a template id tells them apart")
+        line = contents.lines.get(template.id)
+        found += [Mistake(line, f"template {template.label} {one}") for one in words]
+    return found
+
+
+def _of_template(template: Template, registry: Registry, day: date) -> list[str]:
+    words = []
+    if why := template.barred(day, registry.rules_on(day)):
+        words.append(why[1])
+    elif template.valid_until and template.valid_until - day <= _SOON:
+        words.append(f"expires on {template.valid_until}")
+    if not registry.entity_of(template):
+        words.append("has no entity id, and neither has the file")
+    if not template.headers:
+        words.append("names no header, so no sender id is checked for it")
+    if not template.shape.fixed:
+        words.append("has no fixed text, so that every short text fits it")
+    if any(_MASK.search(part) for part in template.shape.fixed):
+        words.append("has XXXX as fixed text; if something else is to stand there, it has to be a variable")
+    return words

@@ -1,0 +1,418 @@
+"""The registry of DLT templates: finds the template of a text, fills one in, and gives a message its ids.
+
+No I/O but for :meth:`Registry.load`. Errors name templates, positions and kinds of characters, never the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
+from os import PathLike
+from typing import Any
+
+from .. import reading
+from ..errors import ConfigurationError, ContentError, RefusedError, SenderError
+from ..messages import Dlt, Message, Purpose
+from . import files
+from .contents import Contents
+from .cutting import Cut, Text, cut, plain
+from .difference import Difference, name
+from .index import Index
+from .nearest import distance, most_changes, problem
+from .rules import Rules, in_turn
+from .template import Header, Shape, Template
+
+INDIA = "+91"
+"""Numbers that begin with it are what DLT is about."""
+
+_OFFSET = timedelta(hours=5, minutes=30)
+_ALIKE = 8
+"""Templates to which the distance is measured, to tell which is the nearest."""
+
+_SHOWN, _MANY = 3, 1000
+_LONGEST_EXCESS = 2000
+"""Characters beyond the longest text that fits; what comes after them tells nothing more."""
+
+
+def india_day(moment: datetime | None = None) -> date:
+    """The day in India, at ``moment`` or now."""
+    return ((moment or reading.now()).astimezone(UTC) + _OFFSET).date()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A template that a text fits, and the values, one for each variable or row of variables side by side.
+
+    ``unique`` if the text can be cut in no other way; if it can, ``values`` are the shortest, from the left.
+    """
+
+    template: Template
+    values: tuple[str, ...] = field(repr=False)
+    unique: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Barred:
+    """A template that a text fits, but which cannot be used for it: a reason as in errors, and words."""
+
+    match: Match
+    reason: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Every template that a text fits: those that can be used, and those that cannot."""
+
+    matches: tuple[Match, ...] = ()
+    barred: tuple[Barred, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Near:
+    """A template that a text nearly fits. ``changes`` is None if there are more than were counted."""
+
+    template: Template
+    changes: int | None
+    difference: Difference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """A template with its values. ``Message(to=..., **filled.fields)`` is the message.
+
+    ``unique`` if the text reads back as these values only, ``also_fits`` are other templates that it fits as well:
+    neither keeps it from being delivered, since the template's id goes with it.
+    """
+
+    template: Template = field(repr=False)
+    text: str = field(repr=False)
+    sender: str | None
+    purpose: Purpose
+    dlt: Dlt
+    unique: bool = True
+    also_fits: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of a Message, all but its recipient."""
+        fields = {"text": self.text, "purpose": self.purpose, "dlt": self.dlt}
+        return fields if self.sender is None else {**fields, "sender": self.sender}
+
+
+class Registry:
+    """Headers and templates as they are registered. Make one with :meth:`load` or :meth:`of`; it never changes."""
+
+    def __init__(
+        self,
+        templates: Iterable[Template],
+        headers: Iterable[Header] = (),
+        rules: Iterable[Rules] = (),
+        entity_id: str | None = None,
+    ) -> None:
+        self.entity_id = entity_id
+        """The principal entity of whatever names none."""
+        self.rules = in_turn(rules)
+        """By the day from which they hold."""
+        self.headers: Mapping[str, Header] = {one.name: one for one in headers}
+        """The declared sender ids, by name."""
+        self.templates: Mapping[str, Template] = {one.id: one for one in templates}
+        """By id."""
+        self._by_name: dict[str, Template] = {one.name: one for one in self.templates.values() if one.name}
+        self._by_shape: defaultdict[Shape, list[Template]] = defaultdict(list)
+        for one in self.templates.values():
+            self._by_shape[one.shape].append(one)
+        self._indexes: dict[int, Index] = {}  # by the place of their rules
+        self._index(self.rules_on(india_day()))
+
+    @classmethod
+    def of(
+        cls,
+        *templates: Template,
+        headers: Iterable[Header] = (),
+        rules: Rules | Iterable[Rules] = (),
+        entity_id: str | None = None,
+    ) -> Registry:
+        """A registry of these values. Headers that only templates name are declared by that.
+
+        Raises ConfigurationError if two templates have one id or name.
+        """
+        declared = {one.name: one for one in headers}
+        for template in templates:
+            for header in template.headers:
+                declared.setdefault(header, Header(name=header, entity_id=template.entity_id))
+        for label in ("id", "name"):
+            seen: set[str] = set()
+            for one in templates:
+                value = getattr(one, label)
+                if value and value in seen:
+                    raise ConfigurationError(f"two templates have the {label} {value!r}")
+                seen.add(value)
+        return cls(templates, declared.values(), (rules,) if isinstance(rules, Rules) else rules, entity_id)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Registry:
+        """The registry in a TOML file, or in a CSV file that a DLT portal exported (by its name, ``.csv`` or ``.tsv``).
+
+        Raises ConfigurationError that names the file and, for each mistake, its line and what was expected.
+        """
+        return cls.holding(files.read(path))
+
+    @classmethod
+    def holding(cls, contents: Contents) -> Registry:
+        """The registry of a file that was read. Raises ConfigurationError with every mistake in it."""
+        if contents.mistakes:
+            raise ConfigurationError("; ".join(f"{contents.file}: {one}" for one in contents.mistakes))
+        return cls(contents.templates, contents.headers, contents.rules, contents.entity_id)
+
+    # --- looking things up ----------------------------------------------------------------------------------------
+
+    def template(self, which: str) -> Template:
+        """The template with this id or name. Raises ContentError if there is none."""
+        found = self.templates.get(which) or self._by_name.get(which)
+        if found is None:
+            close = get_close_matches(which, [*self._by_name, *self.templates], 1)
+            meant = f"; did you mean {close[0]!r}?" if close else ""
+            raise _content("dlt-template", f"the registry has no template {which!r}{meant}")
+        return found
+
+    def entity_of(self, template: Template) -> str | None:
+        """The principal entity id of a template: its own, that of its headers, or that of the registry."""
+        if template.entity_id:
+            return template.entity_id
+        for one in template.headers:
+            if (header := self.headers.get(one)) and header.entity_id:
+                return header.entity_id
+        return self.entity_id
+
+    def rules_on(self, day: date) -> Rules:
+        """The rules that hold on ``day``."""
+        return [one for one in self.rules if one.since is None or one.since <= day][-1]
+
+    def find(
+        self, text: str, *, sender: str | None = None, purpose: Purpose | None = None, on: date | None = None
+    ) -> Finding:
+        """Every template that ``text`` fits, and which of them ``sender`` may use for ``purpose`` on a day in India."""
+        day = on or india_day()
+        rules = self.rules_on(day)
+        prepared = Text(text, rules)
+        matches: list[Match] = []
+        barred: list[Barred] = []
+        for shape, how in self._index(rules).fitting(prepared):
+            for template in self._by_shape[shape]:
+                match = _match(template, prepared, how)
+                why = template.barred(day, rules) or _unsuited(template, sender, purpose)
+                if why is None:
+                    matches.append(match)
+                else:
+                    barred.append(Barred(match=match, reason=why[0], words=why[1]))
+        matches.sort(key=lambda one: one.template.id)
+        barred.sort(key=lambda one: one.match.template.id)
+        return Finding(matches=tuple(matches), barred=tuple(barred))
+
+    def nearest(self, text: str, *, on: date | None = None, limit: int = _SHOWN) -> tuple[Near, ...]:
+        """The templates that ``text`` nearly fits, the nearest first; none if nothing is like it."""
+        rules = self.rules_on(on or india_day())
+        index = self._index(rules)
+        shortened = text[: index.most + _LONGEST_EXCESS]
+        prepared = Text(shortened, rules)
+        near: list[Near] = []
+        for shape in index.alike(shortened, max(_ALIKE, limit)):
+            counted = sorted(one.changes for one in near if one.changes is not None)
+            most = min(most_changes(shape), *counted[limit - 1 : limit], _MANY)
+            found = distance(shape, prepared, most)
+            if found is not None and found.changes != 0:
+                near += [
+                    Near(template=one, changes=found.changes, difference=found.difference)
+                    for one in self._by_shape[shape]
+                ]
+        near.sort(key=lambda one: (one.changes or _MANY, -one.difference.position, one.template.id))
+        return tuple(near[:limit])
+
+    def difference(self, template: Template, text: str, *, on: date | None = None) -> Difference | None:
+        """Where ``text`` first differs from ``template``; None if it fits, or is nothing like it."""
+        prepared = Text(text, self.rules_on(on or india_day()))
+        if cut(template.shape, prepared):
+            return None
+        shortened = text[: template.shape.most(prepared.rules) + _LONGEST_EXCESS]
+        found = distance(template.shape, Text(shortened, prepared.rules), most_changes(template.shape))
+        return found.difference if found else None
+
+    # --- one answer, or an error ----------------------------------------------------------------------------------
+
+    def match(
+        self, text: str, *, sender: str | None = None, purpose: Purpose | None = None, on: date | None = None
+    ) -> Match:
+        """The one template that ``text`` fits and ``sender`` may use for ``purpose``.
+
+        Raises ContentError (``dlt-template``, ``dlt-variable``, ``dlt-expired``, ``dlt-ambiguous``) or SenderError
+        (``dlt-header``), which say what is different and nothing of the text.
+        """
+        self._check_sender(sender)
+        found = self.find(text, sender=sender, purpose=purpose, on=on)
+        if len(found.matches) == 1:
+            return found.matches[0]
+        if found.matches:
+            which = ", ".join(one.template.label for one in found.matches)
+            raise _content("dlt-ambiguous", f"the text fits {len(found.matches)} templates: {which}")
+        if found.barred:
+            one = min(found.barred, key=lambda one: _BARRED.index(one.reason))
+            raise _refusal(one.reason, f"the text fits template {one.match.template.label}, which {one.words}")
+        if not text:
+            raise _content("dlt-template", "the text is empty")
+        if half := _HALF.search(text):
+            raise _content("dlt-template", f"at character {half.start() + 1}, there is {name(half[0])}")
+        near = self.nearest(text, on=on, limit=1)
+        if not near:
+            raise _content("dlt-template", "the text is like no template of the registry")
+        raise _differs(near[0].template, near[0].difference)
+
+    def fill(
+        self, which: str, values: Sequence[str] = (), *, sender: str | None = None, on: date | None = None
+    ) -> Filled:
+        """The template ``which`` (its id or name) with ``values``, in their order.
+
+        One value for each variable; variables of one tag side by side may also be given one value together. Raises
+        ContentError (``dlt-variable``) if a value is wrong, and the errors of :meth:`match`.
+        """
+        template = self.template(which)
+        day = on or india_day()
+        rules = self.rules_on(day)
+        self._check_sender(sender)
+        if why := template.barred(day, rules) or _unsuited(template, sender, None):
+            raise _refusal(why[0], f"template {template.label} {why[1]}")
+        text = _filled(template, values, rules)
+        how = cut(template.shape, Text(text, rules))
+        if how is None:
+            raise AssertionError("a template fits its own text")
+        others = self.find(text, sender=sender, on=day).matches
+        return Filled(
+            template=template,
+            text=text,
+            sender=sender or (template.headers[0] if len(template.headers) == 1 else None),
+            purpose=template.for_purpose,
+            dlt=Dlt(entity_id=self.entity_of(template), template_id=template.id),
+            unique=how.unique,
+            also_fits=tuple(one.template.id for one in others if one.template is not template),
+        )
+
+    def resolve(self, message: Message) -> Message:
+        """``message`` with the ids of the template that its text fits, and with its sender if there is only one.
+
+        Pure. ``message.to`` is E.164, as the client makes it; other countries than India pass untouched. A message that
+        names a template is checked against that one alone. The day is that of ``send_at``, or today. Raises ContentError,
+        SenderError or RefusedError with a reason that begins with ``dlt-``.
+        """
+        if not message.to.startswith(INDIA):
+            return message
+        try:
+            template = self._template_of(message)
+        except RefusedError as error:
+            error.reference = message.reference
+            raise
+        sender = message.sender or (template.headers[0] if len(template.headers) == 1 else None)
+        return replace(message, sender=sender, dlt=Dlt(entity_id=self.entity_of(template), template_id=template.id))
+
+    def _template_of(self, message: Message) -> Template:
+        day = india_day(message.send_at)
+        given = message.dlt or Dlt()
+        if given.template_id is None:
+            template = self.match(message.text, sender=message.sender, purpose=message.purpose, on=day).template
+        else:
+            template = self._named(given.template_id, message, day)
+        entity_id = self.entity_of(template)
+        if given.entity_id and entity_id and given.entity_id != entity_id:
+            raise RefusedError(
+                reason="dlt-entity",
+                fault="account",
+                detail=f"template {template.label} is of entity {entity_id}, the message names {given.entity_id}",
+            )
+        return template if entity_id or not given.entity_id else replace(template, entity_id=given.entity_id)
+
+    def _named(self, template_id: str, message: Message, day: date) -> Template:
+        template = self.templates.get(template_id)
+        if template is None:
+            raise _content("dlt-template", f"the registry has no template {template_id!r}")
+        self._check_sender(message.sender)
+        rules = self.rules_on(day)
+        if not cut(template.shape, Text(message.text, rules)):
+            raise _differs(template, self.difference(template, message.text, on=day))
+        if why := template.barred(day, rules) or _unsuited(template, message.sender, message.purpose):
+            raise _refusal(why[0], f"template {template.label} {why[1]}")
+        return template
+
+    def _check_sender(self, sender: str | None) -> None:
+        if sender is not None and self.headers and sender not in self.headers:
+            close = get_close_matches(sender.upper(), self.headers, 1)
+            meant = f"did you mean {close[0]}?" if close else f"have {', '.join(list(self.headers)[:_SHOWN])}"
+            raise _refusal("dlt-header", f"the registry has no header {sender!r}; {meant}")
+
+    def _index(self, rules: Rules) -> Index:
+        number = self.rules.index(rules)
+        if number not in self._indexes:
+            self._indexes[number] = Index(self._by_shape, rules)
+        return self._indexes[number]
+
+
+_HALF = re.compile("[\ud800-\udfff]")
+_BARRED = ("dlt-header", "dlt-expired", "dlt-template")
+"""Which of several reasons to give: the one that is the easiest to put right."""
+
+
+def _content(reason: str, detail: str) -> ContentError:
+    return ContentError(reason=reason, detail=detail, fault="account")
+
+
+def _refusal(reason: str, detail: str) -> RefusedError:
+    if reason == "dlt-header":
+        return SenderError(reason=reason, detail=detail)
+    return _content(reason, detail)
+
+
+def _differs(template: Template, difference: Difference | None) -> ContentError:
+    if difference is None:
+        return _content("dlt-template", f"the text is not that of template {template.label}")
+    reason = "dlt-variable" if difference.slot else "dlt-template"
+    return _content(reason, f"the text differs from template {template.label}: {difference.words()}")
+
+
+def _unsuited(template: Template, sender: str | None, purpose: Purpose | None) -> tuple[str, str] | None:
+    """Why ``sender`` cannot use ``template`` for ``purpose``, as in :meth:`Template.barred`."""
+    if sender is not None and template.headers and sender not in template.headers:
+        return "dlt-header", f"is registered for {', '.join(template.headers)}, not for {sender}"
+    if not template.suits(purpose):
+        return "dlt-template", f"is registered as {template.category}, the text is {purpose}"
+    return None
+
+
+def _match(template: Template, text: Text, how: Cut) -> Match:
+    values = tuple(plain(text.units[begin:end]) for begin, end in how.values)
+    return Match(template=template, values=values, unique=how.unique)
+
+
+def _filled(template: Template, values: Sequence[str], rules: Rules) -> str:
+    """The text of ``template`` with ``values``. Raises ContentError that counts values from 1 and shows none."""
+    slots = template.shape.slots
+    variables = sum(slot.count for slot in slots)
+    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+        raise TypeError("values has to be a sequence of strings")
+    if len(values) not in (variables, len(slots)):
+        raise _content("dlt-variable", f"template {template.label} wants {variables} values, not {len(values)}")
+    apart = len(values) == variables
+    singles = [replace(slot, count=1) for slot in slots for _ in range(slot.count)] if apart else list(slots)
+    for number, (slot, value) in enumerate(zip(singles, values, strict=True), 1):
+        wrong = "has a placeholder in it" if "{#" in value else problem(slot, Text(value, rules))
+        if wrong:
+            raise _content("dlt-variable", f"template {template.label}: value {number} {wrong}")
+    rest = iter(values)
+    pieces = []
+    for part in template.shape.parts:
+        if isinstance(part, str):
+            pieces.append(part)
+        else:
+            pieces += [next(rest) for _ in range(part.count if apart else 1)]
+    return "".join(pieces)

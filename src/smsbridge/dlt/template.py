@@ -1,0 +1,241 @@
+"""A registered text: its fixed parts and its variables, who may send it, and when it is valid."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from ..messages import Purpose
+from .rules import Rules
+from .tags import TAGS
+
+_PLACEHOLDER = re.compile(r"\{#([A-Za-z0-9_]{1,30})#\}")
+_NO_PLACEHOLDER = re.compile(
+    # What people write instead of {#var#}; all but the last are named as invalid by the providers' help pages.
+    r"\{\#[^{}\n]{0,30}\#?\}?"  # {#var1#}, {#Var#}, {#var}
+    r"|\#\#\w{1,30}\#\#"  # ##var##
+    r"|\#(?i:var)\d{0,3}\#"  # #VAR#, #VAR1#
+    r"|(?<![\d%])%[sd]\b"  # %s
+    r"|\{\{\s?\w{1,30}\s?\}\}"  # {{1}}
+)
+_HALF = re.compile("[\ud800-\udfff]")
+_DIGITS = re.compile(r"[0-9]{1,40}")
+_HEADER = re.compile(r"[A-Za-z0-9]{3,11}")
+_SUGGESTED = "; a variable is {#var#}, or one of " + ", ".join(f"{{#{tag}#}}" for tag in TAGS if tag != "var")
+
+
+class Category(StrEnum):
+    """What a template is registered as. *Transactional* is for banks' one-time codes; *explicit* needs consent."""
+
+    TRANSACTIONAL = "transactional"
+    SERVICE_IMPLICIT = "service-implicit"
+    SERVICE_EXPLICIT = "service-explicit"
+    PROMOTIONAL = "promotional"
+
+    @property
+    def purpose(self) -> Purpose:
+        """The purpose of its texts, where the template names none."""
+        return _PURPOSES[self]
+
+
+_PURPOSES = {
+    Category.TRANSACTIONAL: Purpose.TRANSACTIONAL,
+    Category.SERVICE_IMPLICIT: Purpose.SERVICE,
+    Category.SERVICE_EXPLICIT: Purpose.SERVICE,
+    Category.PROMOTIONAL: Purpose.PROMOTIONAL,
+}
+
+
+class State(StrEnum):
+    """How a template stands on the platform; only an active one can be used."""
+
+    ACTIVE = "active"
+    PENDING = "pending"
+    REJECTED = "rejected"
+    INACTIVE = "inactive"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One variable, or several of one tag side by side, which carry a long value together."""
+
+    tag: str
+    count: int = 1
+
+    def least(self, rules: Rules) -> int:
+        """The fewest characters."""
+        return 0 if rules.empty_values else self.count
+
+    def most(self, rules: Rules) -> int:
+        """The most characters."""
+        return self.count * rules.longest_of(self.tag)
+
+
+@dataclass(frozen=True, repr=False)
+class Shape:
+    """A text as its fixed parts and slots, in their order; templates with equal shapes accept the same texts."""
+
+    parts: tuple[str | Slot, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Shape:
+        """Raises ValueError for an empty text, and for what looks like a placeholder and is none."""
+        if not text:
+            raise ValueError("text is empty")
+        if _HALF.search(text):
+            raise ValueError("text has half of a character (a lone surrogate)")
+        parts: list[str | Slot] = []
+        for place, piece in enumerate(_PLACEHOLDER.split(text)):
+            if place % 2 == 0:
+                _check_fixed(piece)
+                parts += [piece] if piece else []
+            elif piece not in TAGS:
+                raise ValueError(f"text has {{#{piece}#}}, which is no placeholder{_SUGGESTED}")
+            elif parts and isinstance(before := parts[-1], Slot) and before.tag == piece:
+                parts[-1] = Slot(piece, before.count + 1)
+            else:
+                parts.append(Slot(piece))
+        return cls(tuple(parts))
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """Its slots, in their order."""
+        return tuple(part for part in self.parts if isinstance(part, Slot))
+
+    @cached_property
+    def fixed(self) -> tuple[str, ...]:
+        """Its fixed parts, in their order."""
+        return tuple(part for part in self.parts if isinstance(part, str))
+
+    def least(self, rules: Rules) -> int:
+        """The fewest UTF-16 units of a text that fits."""
+        return self._fixed_units + sum(slot.least(rules) for slot in self.slots)
+
+    def most(self, rules: Rules) -> int:
+        """The most UTF-16 units of a text that fits."""
+        return self._fixed_units + sum(slot.most(rules) for slot in self.slots)
+
+    @cached_property
+    def _fixed_units(self) -> int:
+        return sum(len(part) if part.isascii() else len(part.encode("utf-16-le")) // 2 for part in self.fixed)
+
+    @property
+    def prefix(self) -> str:
+        """The fixed part with which it begins, if any."""
+        return first if isinstance(first := self.parts[0], str) else ""
+
+    @property
+    def suffix(self) -> str:
+        """The fixed part with which it ends, if any."""
+        return last if isinstance(last := self.parts[-1], str) else ""
+
+
+def _check_fixed(piece: str) -> None:
+    if wrong := _NO_PLACEHOLDER.search(piece):
+        raise ValueError(f"text has {wrong[0]}, which is no placeholder{_SUGGESTED}")
+
+
+def check_id(name: str, value: object) -> None:
+    """Raise ValueError that begins with ``name`` if ``value`` is no id of a DLT platform: digits, in a string."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise ValueError(f"{name} has to be a string of digits: put it in quotes")  # noqa: TRY004  # of a file, not of Python
+    if not (isinstance(value, str) and _DIGITS.fullmatch(value)):
+        raise ValueError(f"{name} has to be digits only, in quotes")
+
+
+def check_header(name: str, value: object) -> None:
+    """Raise ValueError that begins with ``name`` if ``value`` is no header (sender id)."""
+    if not (isinstance(value, str) and _HEADER.fullmatch(value)):
+        raise ValueError(f"{name} has to be 3 to 11 letters and digits, as in ACMEIN")
+
+
+def _word(name: str, value: Any, kind: type[StrEnum]) -> StrEnum | None:
+    try:
+        return None if value is None and name != "status" else kind(value)
+    except ValueError:
+        raise ValueError(f"{name} has to be one of {', '.join(kind)}") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """A sender id, registered for a principal entity."""
+
+    name: str
+    entity_id: str | None = None
+
+    def __post_init__(self) -> None:
+        check_header("name", self.name)
+        if self.entity_id is not None:
+            check_id("entity_id", self.entity_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A text as it is registered. Raises ValueError that begins with the field that is wrong.
+
+    ``name`` is your own. ``headers`` are the sender ids that it is registered for; none: the file does not say.
+    ``purpose`` is that of its texts, where the category does not say enough (a one-time code of anybody but a bank is
+    *service-implicit*). ``valid_from`` and ``valid_until`` are days in India, the last one included.
+    """
+
+    id: str
+    text: str = field(repr=False)
+    name: str = ""
+    headers: tuple[str, ...] = ()
+    entity_id: str | None = None
+    category: Category | None = None
+    purpose: Purpose | None = None
+    valid_from: date | None = None
+    valid_until: date | None = None
+    status: State = State.ACTIVE
+    shape: Shape = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_id("id", self.id)
+        for one in self.headers:
+            check_header("headers", one)
+        if self.entity_id is not None:
+            check_id("entity_id", self.entity_id)
+        for name, kind in (("category", Category), ("purpose", Purpose), ("status", State)):
+            object.__setattr__(self, name, _word(name, getattr(self, name), kind))
+        if self.valid_from and self.valid_until and self.valid_until < self.valid_from:
+            raise ValueError("valid_until is before valid_from")
+        object.__setattr__(self, "shape", Shape.parse(self.text))
+
+    @property
+    def label(self) -> str:
+        """The id, with the name if there is one: for people."""
+        return f"{self.id} ({self.name})" if self.name else self.id
+
+    @property
+    def typed(self) -> bool:
+        """Whether none of its variables is a plain ``{#var#}``."""
+        return all(slot.tag != "var" for slot in self.shape.slots)
+
+    @property
+    def for_purpose(self) -> Purpose:
+        """The purpose of its texts."""
+        return self.purpose or (self.category.purpose if self.category else Purpose.TRANSACTIONAL)
+
+    def barred(self, day: date, rules: Rules) -> tuple[str, str] | None:
+        """Why it cannot be used on ``day``: a reason (``dlt-expired``, ``dlt-template``) and words; None if it can."""
+        if self.status is not State.ACTIVE:
+            return "dlt-template", f"is {self.status}"
+        if self.valid_until and day > self.valid_until:
+            return "dlt-expired", f"expired on {self.valid_until}"
+        if self.valid_from and day < self.valid_from:
+            return "dlt-template", f"is not valid before {self.valid_from}"
+        if rules.untyped_until and day > rules.untyped_until and not self.typed:
+            return "dlt-template", f"has {{#var#}}, which is not accepted after {rules.untyped_until}"
+        return None
+
+    def suits(self, purpose: Purpose | None) -> bool:
+        """Whether it may carry a text of ``purpose``: promotion and all else are kept apart."""
+        if purpose is None or self.category is None:
+            return True
+        return (purpose is Purpose.PROMOTIONAL) == (self.category is Category.PROMOTIONAL)

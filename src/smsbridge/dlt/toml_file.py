@@ -1,0 +1,141 @@
+"""The registry as TOML: read with the line of every entry, and written.
+
+``tomllib`` tells no lines but that of a syntax error. So the source of a file that is known to be TOML is looked through
+once more for what begins tables and keys, outside of strings and comments.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from .contents import Collector, Contents, LineOf, meant
+from .template import Header, Template
+
+_KEYS = ("entity_id", "headers", "templates", "rules")
+_AT = re.compile(r"\(at line (\d+), column \d+\)")
+
+_TOKEN = re.compile(
+    r'"""(?:[^\\]|\\.)*?"{3,5}'
+    r"|'''.*?'{3,5}"
+    r'|"(?:[^"\\\n]|\\.)*"'
+    r"|'[^'\n]*'"
+    r"|\#[^\n]*"
+    r"|(?P<table>^[ \t]*\[\[?[ \t]*(?P<name>[\w.-]+)[ \t]*\]\]?)"
+    r"|(?P<key>^[ \t]*(?P<word>[\w-]+)[ \t]*=)",
+    re.DOTALL | re.MULTILINE | re.ASCII,
+)
+
+
+class _Lines:
+    """The lines on which tables and their keys begin: ``("templates", 3, "id")``."""
+
+    def __init__(self, source: str) -> None:
+        self._found: dict[tuple[str, int, str | None], int] = {}
+        seen: Counter[str] = Counter()
+        table, number = "", 0
+        line, counted = 1, 0
+        for token in _TOKEN.finditer(source):
+            if not (token["table"] or token["key"]):
+                continue
+            line, counted = line + source.count("\n", counted, token.start()), token.start()
+            if token["table"]:
+                table = token["name"]
+                number = seen[table]
+                seen[table] += 1
+                self._found[table, number, None] = line
+            else:
+                self._found.setdefault((table, number, token["word"]), line)
+
+    def of(self, table: str, number: int) -> LineOf:
+        """The lines of one entry."""
+        entry = self._found.get((table, number, None)) or self.at_top(table)
+        return lambda key: self._found.get((table, number, key), entry)
+
+    def at_top(self, key: str) -> int | None:
+        """The line of a key before the first table, or of the first table of that name."""
+        return self._found.get(("", 0, key)) or self._found.get((key, 0, None))
+
+
+def read(file: str, source: str) -> Contents:
+    """What is in ``source``, which is named ``file`` in mistakes."""
+    collector = Collector(file)
+    try:
+        data = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        at = _AT.search(str(error))
+        line = int(at[1]) if at else source.count("\n") + 1 if "end of document" in str(error) else None
+        collector.mistake(line, f"this is not TOML: {_AT.sub('', str(error)).strip()}")
+        return collector.contents()
+    lines = _Lines(source)
+    for key in data:
+        if key not in _KEYS:
+            collector.mistake(lines.at_top(key), f"there is no key {key!r}; {meant(key, _KEYS)}")
+    if "entity_id" in data:
+        collector.entity(data["entity_id"], lines.at_top("entity_id"))
+    takers = {"rules": collector.rules, "headers": collector.header, "templates": collector.template}
+    for key, take in takers.items():
+        for number, entry in enumerate(_entries(key, data.get(key, []))):
+            take(entry, lines.of(key, number))
+    return collector.contents()
+
+
+def _entries(key: str, value: Any) -> list[Any]:
+    """A list of tables; of rules, a single table will do. Anything else is one entry, and not a table."""
+    if isinstance(value, list):
+        return value
+    return [value] if key == "rules" or not isinstance(value, Mapping) else [None]
+
+
+def write(contents: Contents) -> str:
+    """The TOML of headers and templates."""
+    blocks = [f"entity_id = {_string(contents.entity_id)}"] if contents.entity_id else []
+    blocks += [_block("headers", _header(one)) for one in contents.headers]
+    blocks += [_block("templates", _template(one)) for one in contents.templates]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _header(header: Header) -> dict[str, Any]:
+    return {"name": header.name, "entity_id": header.entity_id}
+
+
+def _template(template: Template) -> dict[str, Any]:
+    return {
+        "id": template.id,
+        "name": template.name,
+        "headers": list(template.headers),
+        "entity_id": template.entity_id,
+        "category": template.category,
+        "purpose": template.purpose,
+        "text": template.text,
+        "valid_from": template.valid_from,
+        "valid_until": template.valid_until,
+        "status": template.status,
+    }
+
+
+def _block(table: str, values: Mapping[str, Any]) -> str:
+    rows = [f"{key} = {_written(value)}" for key, value in values.items() if value not in (None, "", [])]
+    return "\n".join([f"[[{table}]]", *rows])
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, list):
+        return f"[{', '.join(map(_string, value))}]"
+    return _string(value)
+
+
+_ESCAPES = {ord('"'): '\\"', ord("\\"): "\\\\", ord("\n"): "\\n", ord("\t"): "\\t"}
+_ESCAPES |= {code: f"\\u{code:04x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in _ESCAPES}
+# What cannot be seen is better seen in a file that people compare with a portal.
+_ESCAPES |= {code: f"\\u{code:04x}" for code in (0xA0, 0xAD, *range(0x200B, 0x2010), *range(0x2028, 0x2030), 0xFEFF)}
+
+
+def _string(value: str) -> str:
+    return f'"{str(value).translate(_ESCAPES)}"'

@@ -1,0 +1,121 @@
+"""Texts to India are held against the registered templates before they leave; ids travel in the message."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripted import OK, HttpProvider, drive, message
+from smsbridge.attempts import attempt, attempt_verification
+from smsbridge.client import SmsClient
+from smsbridge.errors import ConfigurationError, ContentError, UnsupportedError
+from smsbridge.http import HttpResponse
+from smsbridge.messages import Dlt
+from smsbridge.policies.dlt import DltPolicy
+from smsbridge.policies.failover import FailoverPolicy
+
+REGISTRY = """
+entity_id = "1101234567890123456"
+
+[[headers]]
+name = "ACMEIN"
+
+[[templates]]
+id = "1107161234567890001"
+name = "order-shipped"
+category = "service-implicit"
+headers = ["ACMEIN"]
+text = "Dear customer, your order {#numeric#} has shipped. ACME"
+
+[[templates]]
+id = "1107161234567890002"
+name = "code"
+category = "service-implicit"
+headers = ["ACMEIN"]
+text = "Your code is {#numeric#}. ACME"
+"""
+SHIPPED, CODE = "1107161234567890001", "1107161234567890002"
+TEXT = "Dear customer, your order 17 has shipped. ACME"
+
+
+class Indian(HttpProvider):
+    supports = frozenset({"sender", "dlt"})
+    verification_supports = supports
+
+    def send(self, message):
+        data = yield from self._ask("/send", sends=True, text=message.text)
+        return self.accepted(message, id=data["id"], raw={"dlt": message.dlt, "sender": message.sender})
+
+    start_verification = HttpProvider.start_verification
+
+
+@pytest.fixture
+def registry(tmp_path):
+    path = tmp_path / "dlt.toml"
+    path.write_text(REGISTRY, "utf-8")
+    return path
+
+
+def test_a_text_that_fits_a_template_gets_its_ids_and_its_only_sender(registry):
+    sent = drive(attempt(DltPolicy(inner=Indian(), registry=registry), message(text=TEXT)), OK)
+    assert sent.raw["dlt"] == Dlt(entity_id="1101234567890123456", template_id=SHIPPED)
+    assert sent.raw["sender"] == "ACMEIN"
+
+
+def test_a_text_that_differs_by_one_character_is_refused_before_anything_leaves(registry):
+    with pytest.raises(ContentError) as raised:
+        drive(attempt(DltPolicy(inner=Indian(), registry=registry), message(text=TEXT.replace(".", "!"))))
+    assert (raised.value.reason, raised.value.account, raised.value.reference) == ("dlt-template", "scripted", "ref-1")
+    assert "Dear" not in f"{raised.value} {raised.value!r}"
+
+
+def test_a_text_to_another_country_passes_as_it_is(registry):
+    sent = drive(attempt(DltPolicy(inner=Indian(), registry=registry), message(to="+447400123456", text="hello")), OK)
+    assert sent.raw == {"dlt": None, "sender": None}
+
+
+def test_a_vendor_without_a_field_for_the_ids_gets_the_checked_text_without_them(registry):
+    assert drive(attempt(DltPolicy(inner=HttpProvider(), registry=registry), message(text=TEXT)), OK).id == "vendor-1"
+
+
+@pytest.mark.parametrize("declared", [{"headers": ("OTHERS",)}, {"templates": (CODE,)}])
+def test_a_failover_considers_only_accounts_with_whom_header_and_template_are_declared(registry, declared):
+    first = DltPolicy(inner=Indian(account="first"), registry=registry, **declared)
+    with pytest.raises(UnsupportedError, match="not declared with this account's vendor"):
+        drive(attempt(first, message(text=TEXT)))
+    second = DltPolicy(inner=Indian(account="second"), registry=registry, headers=("ACMEIN",), templates=(SHIPPED,))
+    assert drive(attempt(FailoverPolicy(accounts=(first, second)), message(text=TEXT)), OK).account == "second"
+
+
+def test_the_template_of_a_code_is_checked_with_a_code_in_its_place(registry):
+    policy = DltPolicy(inner=Indian(), registry=registry)
+    answer = HttpResponse.of_json({"id": "1"})
+    assert drive(attempt_verification(policy, message(text="Your code is {code}. ACME")), answer).id == "1"
+    assert drive(attempt_verification(policy, message(text="")), answer).id == "1"
+    with pytest.raises(ContentError):
+        drive(attempt_verification(policy, message(text="The code is {code}. ACME")))
+
+
+def test_the_environment_names_the_registry_for_all_accounts_and_what_is_declared_for_each(registry, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_DLT_REGISTRY", str(registry))
+    with SmsClient("memory") as sms:
+        sms.send("+919876543210", TEXT)
+        with pytest.raises(ContentError, match="dlt-template"):
+            sms.send("+919876543210", "Something else")
+    monkeypatch.setenv("SMSBRIDGE_MEMORY_DLT_TEMPLATES", CODE)
+    with SmsClient("memory") as sms, pytest.raises(UnsupportedError, match="not declared"):
+        sms.send("+919876543210", TEXT)
+
+
+def test_a_registry_that_cannot_be_read_is_said_at_start(tmp_path, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_DLT_REGISTRY", str(tmp_path / "none.toml"))
+    with pytest.raises(ConfigurationError, match=r"none\.toml"):
+        SmsClient("memory")
+
+
+def test_what_is_foreseen_is_what_comes(registry):
+    from datetime import UTC, datetime
+
+    policy = DltPolicy(inner=Indian(), registry=registry)
+    view = policy.foresee(message(text=TEXT), now=datetime.now(UTC))
+    assert (view.verdict, view.words) == ("would send", "sets sender, dlt")
+    assert policy.foresee(message(text="else"), now=datetime.now(UTC)).verdict == "would refuse"
