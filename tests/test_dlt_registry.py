@@ -333,6 +333,22 @@ def test_no_error_shows_a_word_of_the_text(place, gone, inserted):
             assert not set("Ωω日本😀") & set(shown)
 
 
+@given(
+    st.one_of(
+        st.text(st.characters(categories=None, codec=None)), st.lists(st.sampled_from(TEXT.split(" "))).map(" ".join)
+    ),
+    st.sampled_from([Rules(), Rules(punctuation_counts=False), Rules(empty_values=True, line_breaks=True)]),
+)
+def test_any_text_gets_an_answer(text, rules):
+    registry = Registry.of(SHIPPED, CODE, SALE, OLD, rules=rules)
+    if registry.find(text).matches:
+        assert registry.difference(registry.match(text).template, text) is None
+        return
+    error = refused(registry.match, text)
+    assert error.reason in ("dlt-template", "dlt-variable", "dlt-expired")
+    assert error.detail
+
+
 def test_headers_are_there_for_whoever_chooses_a_provider():
     assert list(REGISTRY.headers) == ["ACMEIN", "ACMOTP", "612345"]
     assert REGISTRY.headers["612345"].entity_id == OTHER_ENTITY

@@ -177,6 +177,10 @@ def test_errors_and_values_load_nothing_heavy():
     assert python(f"import sys, smsbridge.errors, smsbridge.messages, smsbridge.phone; print(*{LOADED})") == []
 
 
+def test_a_registry_of_templates_loads_nothing_heavy():
+    assert python(f"import sys, smsbridge.dlt; print(*{LOADED})") == []
+
+
 def test_a_provider_made_by_hand_needs_neither_httpx_nor_the_reader_of_the_environment():
     code = """
 import sys

@@ -62,7 +62,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One variable, or several of one tag side by side, which carry a long value together."""
+    """One variable, or a row of them: several of one tag side by side."""
 
     tag: str
     count: int = 1
