@@ -12,14 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from model import broken
 from model.history import History
-from model.ledgers import ledger
 
 SHORT = 400
 ENOUGH = 3000
 
 
 def lives(seed, **kinds):
-    History(random.Random(seed), ledger=ledger, **kinds).live()
+    History(random.Random(seed), **kinds).live()
 
 
 def live_until(last, **kinds):
@@ -38,7 +37,7 @@ class Application(RuleBasedStateMachine):
 
     @initialize(choices=st.randoms(use_true_random=False))
     def begin(self, choices):
-        self.history = History(choices, ledger=ledger)
+        self.history = History(choices)
 
     @rule()
     def send(self):

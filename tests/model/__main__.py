@@ -12,17 +12,16 @@ import traceback
 from concurrent.futures import ProcessPoolExecutor
 
 from .history import History
-from .ledgers import ledger
 
 STEP = 500
 
 
-def run(seeds, kinds=None):
+def run(seeds):
     """The seeds of the histories that failed, each with what went wrong."""
     failed = []
     for seed in seeds:
         try:
-            History(random.Random(seed), ledger=ledger, **(kinds or {})).live()
+            History(random.Random(seed)).live()
         except Exception as error:  # noqa: BLE001  # whatever it is, it is found
             failed.append((seed, f"{error}\n{traceback.format_exc(limit=-1)}"))
     return len(seeds), failed

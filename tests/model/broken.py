@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from unittest import mock
 
-from smsbridge.attempts import Interrupted, cancelled
+from smsbridge.attempts import Interrupted, cancelled, own
 from smsbridge.errors import OptedOutError, RefusedError, SendError, UncertainError
 from smsbridge.messages import Result
 from smsbridge.policies import outcomes, retry
 from smsbridge.policies.breaker import Breaker
+from smsbridge.policies.entries import State
 from smsbridge.policies.failover import FailoverPolicy
+from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.retry import RetryPolicy
 
 
@@ -48,7 +50,7 @@ class TrustsAbsence(RetryPolicy):
         yield from super()._look_up(tries, todo)
         for row in todo:
             if row not in tries.results and isinstance(tries.histories[row][-1], UncertainError):
-                tries.histories[row][-1] = retry._not_sent(tries.histories[row][-1])
+                tries.histories[row][-1] = retry.not_sent(tries.histories[row][-1])
 
 
 class FailsOverOnBadNumbers(FailoverPolicy):
@@ -89,6 +91,28 @@ def loses_rows():
         yield
 
 
+class RecordsAfterwards(LedgerPolicy):
+    """Forgets to record a text before it leaves."""
+
+    def _send_rows(self, tries, rows, send, kind):
+        messages = [tries.messages[row] for row in rows]
+        answers = yield from send(self.inner, messages)
+        for row, answer in zip(rows, answers, strict=True):
+            tries.results[row] = Result(index=row, message=answer.message, sent=answer.sent, error=answer.error)
+        claims, _ = yield from self._claim(tries, rows, kind)
+        self._record_results(tries, claims)
+
+
+class ForgetsWhatIsOpen(LedgerPolicy):
+    """Takes a text whose outcome was not recorded for one that was not sent."""
+
+    def _answer(self, tries, row, entry, claim):
+        if entry.state is not State.OPEN:
+            return super()._answer(tries, row, entry, claim)
+        tries.fail(row, own(RefusedError("it is open"), self, tries.messages[row]))
+        return False
+
+
 CLASSES = {
     "retries time-outs": {"retry": RetriesTimeOuts},
     "retries opt-outs": {"retry": RetriesOptOuts},
@@ -97,6 +121,8 @@ CLASSES = {
     "takes not found for not sent": {"retry": TrustsAbsence},
     "fails over on a bad number": {"failover": FailsOverOnBadNumbers},
     "fails over on uncertainty": {"failover": FailsOverOnUncertainty},
+    "records a text after it has left": {"ledger": RecordsAfterwards},
+    "takes what is open for not sent": {"ledger": ForgetsWhatIsOpen},
     "closes a provider because of a bad number": {"failover": BlamesProviders},
 }
 PATCHES = {"forgets an earlier uncertainty": forgets_uncertainty, "loses rows of an interrupted batch": loses_rows}

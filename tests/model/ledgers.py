@@ -1,5 +1,92 @@
-"""What survives a crash of the model's process."""
+"""What survives a crash of the model's process: a ledger's entries, in memory, and kept as soon as the writer would keep them."""
 
 from __future__ import annotations
 
-ledger = None
+from concurrent.futures import Future
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from unittest import mock
+
+from smsbridge.policies import entries
+from smsbridge.policies import ledger as ledgers
+from smsbridge.policies.entries import State
+from smsbridge.policies.ledger import LedgerPolicy
+
+
+class Kept:
+    """A store in memory, which does what the SQLite one promises."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def identify(self, key):
+        return key or b"model"
+
+    def claim(self, claims):
+        return [self._claim(one) for one in claims]
+
+    def _claim(self, one):
+        place = (one.account, one.reference)
+        there = self.rows.get(place)
+        free = there is None or (there.state is State.REFUSED and there.claim.content == one.content)
+        if not free:
+            return there
+        self.rows[place] = entries.Entry(claim=one)
+        return None
+
+    def record(self, outcomes):
+        for one in outcomes:
+            place = (one.claim.account, one.claim.reference)
+            there = self.rows.get(place)
+            if there is None or there.claim.token != one.claim.token:
+                continue
+            if there.state in (State.OPEN, State.UNCERTAIN) or one.state is State.ACCEPTED:
+                self.rows[place] = one
+
+
+class Books:
+    """The writer, without its thread: outcomes wait for what is to be done next, and are lost if the process is."""
+
+    def __init__(self, store):
+        self.store = store
+        self.waiting = []
+
+    def do(self, work):
+        self.store.record(self.waiting)
+        self.waiting.clear()
+        future = Future()
+        try:
+            future.set_result(work(self.store))
+        except Exception as error:  # noqa: BLE001  # it belongs to the flow
+            future.set_exception(error)
+        return future
+
+    def record(self, outcomes):
+        self.waiting += outcomes
+
+
+class Ledger:
+    """The ledger of one history; ``around`` is called by each of its processes."""
+
+    def __init__(self, history, policy=LedgerPolicy):
+        self.store = Kept()
+        self.policy = policy
+        self.history = history
+
+    def around(self, provider):
+        books = Books(self.store)
+        made = self.policy(inner=provider, path="not-used")
+        made._clock = lambda: self.history.clock.now
+        made.__class__ = type("Timed", (self.policy,), {"_books": lambda _: books, "__module__": __name__})
+        return made
+
+
+@contextmanager
+def timed(history):
+    """The clock of entries is the model's."""
+
+    def now():
+        return datetime.fromtimestamp(history.clock.now, UTC)
+
+    with mock.patch.object(ledgers, "utc_now", now), mock.patch.object(entries, "utc_now", now):
+        yield
