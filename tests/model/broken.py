@@ -66,7 +66,7 @@ class FailsOverOnUncertainty(FailoverPolicy):
 class BlamesProviders(FailoverPolicy):
     """Closes a provider because of a bad number."""
 
-    def _judge(self, breaker: Breaker, answers, now):
+    def _judge(self, breaker: Breaker, answers, begun, now):
         if any(isinstance(one.error, SendError) for one in answers):
             breaker.failed(now)
 

@@ -74,8 +74,9 @@ class Breaker:
             return None
         return self._until - now if now < self._until else self._pause if self._probing else None
 
-    def dropped(self) -> None:
-        """Nothing was learnt, as the attempt was cancelled or stopped on our side."""
+    def dropped(self, begun: float) -> None:
+        """Nothing was learnt from the attempt begun at that time: it was cancelled, or stopped on our side."""
         if self._probing:
             with self._lock:
-                self._probing = False
+                if self._until is not None and begun >= self._until:  # it was the probe, not one from before
+                    self._probing = False

@@ -40,7 +40,7 @@ from smsbridge.messages import (
 from smsbridge.provider import Capability, Resolve, SmsProvider
 
 from .breaker import Breaker
-from .outcomes import Tries, conclude_all, elsewhere
+from .outcomes import OURS, Tries, conclude_all, elsewhere, fault_of
 from .policy import inner_of, state
 from .records import record, wanted
 from .retry import Send, attempt_verifications, sent_of
@@ -116,8 +116,8 @@ class FailoverPolicy(SmsProvider):
 
     @property
     def absence_proven_after(self) -> timedelta | None:  # type: ignore[override]
-        """Only if every account that may have been tried proves it."""
-        proofs = [one.absence_proven_after for one in self.accounts]
+        """Only if every account that may have been tried proves it, which takes that it can be asked."""
+        proofs = [one.absence_proven_after if Capability.LOOKUP in one.capabilities else None for one in self.accounts]
         known = [proof for proof in proofs if proof is not None]
         return max(known) if len(known) == len(proofs) else None
 
@@ -182,7 +182,7 @@ class FailoverPolicy(SmsProvider):
             breaker.worked()
             if wanted():
                 answer = Result(index=0, message=message, sent=sent)
-                self._record(first, self.accounts, answer, self._clock() - begun, None)
+                self._record(first, self.accounts, answer, self._clock() - begun, "done")
             return sent
         return sent_of(*(yield from self._try_each([message], self.accounts, attempt_all, begun, [answer])))
 
@@ -219,17 +219,21 @@ class FailoverPolicy(SmsProvider):
                 try:
                     answers = yield from send(one, [messages[row] for row in todo])
                 except Interrupted as stop:
-                    breaker.dropped()
-                    raise tries.interrupted(stop, todo) from None
+                    breaker.dropped(begun)
+                    interrupted = tries.interrupted(stop, todo)
+                    for row in todo:
+                        known = interrupted.results[row]
+                        self._record(one, accounts, known, self._clock() - begun, "cancelled")
+                    raise interrupted from None
                 except BaseException:
-                    breaker.dropped()
+                    breaker.dropped(begun)
                     raise
             now = self._clock()
-            self._judge(breaker, answers, now)
+            self._judge(breaker, answers, begun, now)
             going_on = []
             for row, answer in zip(todo, answers, strict=True):
                 goes_on = answer.error is not None and self._goes_on(answer.error, messages[row])
-                self._record(one, accounts, answer, now - begun, following if goes_on else None)
+                self._record(one, accounts, answer, now - begun, _decision(answer, following if goes_on else None))
                 if goes_on:
                     going_on.append(row)
             tries.note(todo, answers)
@@ -247,33 +251,29 @@ class FailoverPolicy(SmsProvider):
             return message.purpose in self.duplicates and error.reason != "cancelled"
         return elsewhere(error)
 
-    def _judge(self, breaker: Breaker, answers: Sequence[Result], now: float) -> None:
-        """Only the provider's own faults count, and one request counts once; a pause that the vendor asks for is kept."""
-        pauses = [one.error.retry_after or 0.0 for one in answers if isinstance(one.error, RateLimitedError)]
+    def _judge(self, breaker: Breaker, answers: Sequence[Result], begun: float, now: float) -> None:
+        """Only the provider's own faults count, one request counts once, and what never reached the provider not at all.
+
+        A pause that the vendor asks for is kept.
+        """
+        pauses = [
+            one.error.retry_after or 0.0
+            for one in answers
+            if isinstance(one.error, RateLimitedError) and one.error.reason not in OURS
+        ]
         if any(pauses):
             breaker.hold(now + max(pauses))
-        faults = [
-            isinstance(one.error, SendError) and one.error.fault == "provider"
-            for one in answers
-            if not isinstance(one.error, UnsupportedError)
-            and not (isinstance(one.error, RefusedError) and one.error.fault == "local")
-        ]
-        if not faults:
-            breaker.dropped()
-        elif all(faults):
+        told = [fault for fault in (fault_of(one.error) for one in answers) if fault != "local"]
+        if not told:
+            breaker.dropped(begun)
+        elif all(fault == "provider" for fault in told):
             breaker.failed(now)
         else:
             breaker.worked()
 
     def _record(
-        self,
-        one: SmsProvider,
-        accounts: Sequence[SmsProvider],
-        answer: Result,
-        seconds: float,
-        following: SmsProvider | None,
+        self, one: SmsProvider, accounts: Sequence[SmsProvider], answer: Result, seconds: float, decision: str
     ) -> None:
-        decision = "done" if answer.error is None else f"next: {following.account}" if following else "given up"
         record(answer, account=one, candidates=accounts, decision=decision, seconds=seconds)
 
     # --- afterwards: to the account that took the text --------------------------------------------------------------------
@@ -352,6 +352,12 @@ class FailoverPolicy(SmsProvider):
 
 def _lookup(one: SmsProvider, reference: str) -> Callable[[], Flow[SentMessage | None]]:
     return lambda: one.lookup(reference)
+
+
+def _decision(answer: Result, following: SmsProvider | None) -> str:
+    if answer.error is None:
+        return "done"
+    return f"next: {following.account}" if following else "given up"
 
 
 def _left_alone(one: SmsProvider, breaker: Breaker, message: Message, wait: float) -> Failure:

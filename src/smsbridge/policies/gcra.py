@@ -1,7 +1,7 @@
 """A limiter that reserves: it says how long to wait for the next place, and keeps that place. No I/O, no waiting.
 
 The generic cell rate algorithm with a burst of one: places are spread evenly, so that no window of the vendor's ever holds more
-than its limit. Limiters that refuse and let their callers poll were measured to waste up to 70 % of a limit, and those with a
+than its limit; of places that are reserved several at once, at most one such lot less a place more. Limiters that refuse and let their callers poll were measured to waste up to 70 % of a limit, and those with a
 burst to let twice the limit through.
 """
 
@@ -70,15 +70,19 @@ class Limiter(Protocol):
         """Give no place before ``until``, as the vendor asked for a pause."""
         ...
 
+    def held(self, now: float) -> bool:
+        """Whether the vendor's pause lasts, so that places that were given before count no more."""
+        ...
+
 
 class Gcra:
     """A Limiter in memory, for all threads and tasks of a process."""
 
-    __slots__ = ("_interval", "_lock", "_next")
+    __slots__ = ("_held", "_interval", "_lock", "_next")
 
     def __init__(self, rate: Rate) -> None:
         self._interval = rate.seconds / rate.count
-        self._next = float("-inf")
+        self._next = self._held = float("-inf")
         self._lock = threading.Lock()
 
     def reserve(self, count: int, now: float, longest: float) -> tuple[bool, float]:
@@ -92,4 +96,8 @@ class Gcra:
 
     def hold(self, until: float) -> None:
         with self._lock:
+            self._held = max(self._held, until)
             self._next = max(self._next, until)
+
+    def held(self, now: float) -> bool:
+        return now < self._held

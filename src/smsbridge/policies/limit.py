@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
@@ -138,6 +139,8 @@ class LimitPolicy(Policy):
     def _paced(self, flow: Flow[T], messages: Sequence[Message] = ()) -> Flow[T]:
         """``flow`` with a wait before each request that has to."""
         limiters: dict[bool, Limiter] = state(self, "_limiters")
+        clock: Callable[[], float] = state(self, "_clock")
+        left = False
         try:
             step = next(flow)
             while True:
@@ -146,11 +149,16 @@ class LimitPolicy(Policy):
                     if self.local_validity and getattr(step, "sends", False):
                         for one in messages:
                             refuse_expired(one, utc_now())
-                    if limiter is not None and (wait := self._take_place(limiter, step, messages)) > 0:
-                        yield Wait(wait)
+                    if limiter is not None:
+                        begun = clock()
+                        while (wait := self._take_place(limiter, step, messages, begun, left=left)) > 0:
+                            yield Wait(wait)
+                            if not limiter.held(clock()):
+                                break  # else the vendor asked for a pause meanwhile, and all who waited line up again
+                        left = left or bool(getattr(step, "sends", False))
                     answer = yield step
                     if limiter is not None and isinstance(answer, HttpResponse) and answer.status == _TOO_MANY:
-                        limiter.hold(self._clock() + (answer.retry_after or 0.0))
+                        limiter.hold(clock() + (answer.retry_after or 0.0))
                 except GeneratorExit:
                     raise
                 except BaseException as error:  # noqa: BLE001  # it belongs to the flow
@@ -163,10 +171,17 @@ class LimitPolicy(Policy):
         finally:
             flow.close()
 
-    def _take_place(self, limiter: Limiter, step: Any, messages: Sequence[Message]) -> float:
-        """Reserve the place of ``step``; returns after how many seconds it comes. Raises RateLimitedError."""
+    def _take_place(
+        self, limiter: Limiter, step: Any, messages: Sequence[Message], begun: float, *, left: bool
+    ) -> float:
+        """Reserve the place of ``step``; returns after how many seconds it comes. Raises RateLimitedError.
+
+        Once a part of what is sent has ``left``, it waits as long as it takes: a refusal would be taken for one of all.
+        """
         count = max(1, len(messages)) if step.sends else 1
-        kept, wait = limiter.reserve(count, state(self, "_clock")(), self._longest(messages, utc_now()))
+        now: float = state(self, "_clock")()
+        longest = math.inf if left else self._longest(messages, utc_now()) - (now - begun)
+        kept, wait = limiter.reserve(count, now, longest)
         if not kept:
             raise _too_many(wait)
         return wait

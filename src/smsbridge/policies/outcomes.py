@@ -6,7 +6,15 @@ import copy
 from collections.abc import Iterable, Sequence
 
 from smsbridge.attempts import Failure, Interrupted, cancelled, own
-from smsbridge.errors import Fault, ProviderBugError, RefusedError, SendError, UncertainError, UnsupportedError
+from smsbridge.errors import (
+    Fault,
+    OptedOutError,
+    ProviderBugError,
+    RefusedError,
+    SendError,
+    UncertainError,
+    UnsupportedError,
+)
 from smsbridge.messages import Message, Result, SentMessage
 from smsbridge.provider import SmsProvider
 
@@ -14,13 +22,24 @@ History = list[Failure]
 """The errors of the attempts at one text so far, without those uncertain ones that were proven to be refused."""
 
 
+OURS = frozenset({"circuit-open", "retry-after", "limit"})
+"""The reasons of refusals by policies: nobody was asked."""
+
+
 def elsewhere(error: Failure) -> bool:
     """Whether another account may do better, and nothing was sent: faults of the account or the provider, bugs included."""
-    if isinstance(error, UnsupportedError):
+    if isinstance(error, UnsupportedError | ProviderBugError):
         return True
-    return isinstance(error, RefusedError) and (
-        error.fault in ("account", "provider") or isinstance(error, ProviderBugError)
-    )
+    refused = isinstance(error, RefusedError) and not isinstance(error, OptedOutError)
+    return refused and error.fault in ("account", "provider")
+
+
+def fault_of(error: Failure | None) -> Fault | None:
+    """Whose fault the last attempt was that may have reached a provider; None if it went well, ``local`` if none did."""
+    if error is None:
+        return None
+    asked = [one for one in error.attempts or (error,) if isinstance(one, SendError) and one.reason not in OURS]
+    return asked[-1].fault if asked else "local"
 
 
 def conclude(history: Sequence[Failure]) -> Failure:
@@ -110,6 +129,4 @@ class Tries:
 
     def _stop(self, row: int, error: Failure) -> None:
         """Cancelled; but an attempt before may have sent the text, and then that decides."""
-        before = self.histories[row]
-        uncertain = any(isinstance(one, UncertainError) for one in before)
-        self.fail(row, conclude([*before, error]) if uncertain else error)
+        self.fail(row, conclude([*self.histories[row], error]))

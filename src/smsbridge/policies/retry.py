@@ -25,7 +25,7 @@ from smsbridge.http import Flow, Wait
 from smsbridge.messages import Foresight, Message, Purpose, Result, SentMessage, Verification
 from smsbridge.provider import Capability, SmsProvider
 
-from .outcomes import Tries
+from .outcomes import Tries, elsewhere
 from .policy import Named, Policy, state
 from .records import record, wanted
 
@@ -68,7 +68,8 @@ class RetryPolicy(Policy):
         begun: float = state(self, "_clock")()
         try:
             sent = yield from attempt(self.inner, message)
-        except Interrupted:
+        except Interrupted as stop:
+            self._record([Result(index=0, message=message, error=stop.error)], ["cancelled"], begun)
             raise
         except (SendError, UnsupportedError) as error:
             first = Result(index=0, message=message, error=error)
@@ -100,7 +101,10 @@ class RetryPolicy(Policy):
                 try:
                     answers = yield from send(self.inner, [messages[row] for row in todo])
                 except Interrupted as stop:
-                    raise tries.interrupted(stop, todo) from None
+                    interrupted = tries.interrupted(stop, todo)
+                    known = [interrupted.results[row] for row in todo]
+                    self._record(known, ["cancelled"] * len(known), started)
+                    raise interrupted from None
             seconds = self._clock() - started
             try:
                 if (
@@ -155,7 +159,9 @@ class RetryPolicy(Policy):
             return message.purpose in self.duplicates
         if not isinstance(error, RefusedError):
             return False
-        return isinstance(error, RateLimitedError | UnavailableError) or error.fault == "provider"
+        return isinstance(error, RateLimitedError | UnavailableError) or (
+            error.fault == "provider" and elsewhere(error)
+        )
 
     def _look_up(self, tries: Tries, todo: Sequence[int]) -> Flow[None]:
         """Settle what can be settled of the texts that may have been sent."""
