@@ -203,24 +203,29 @@ class Store(Protocol):
 
     def together(self) -> AbstractContextManager[None]:
         """One transaction that excludes all other writers: kept for good at its end, undone if something is raised."""
+        ...
 
     def identify(self, key: bytes | None) -> bytes:
         """The key of the hashes: ``key``, or one that is kept in the store. ConfigurationError if they were made with another."""
+        ...
 
     def claim(self, claims: Sequence[Claim]) -> list[Entry | None]:
         """Claim each in turn: None if that was done, or the entry that is in its way.
 
         An entry that was refused, with the same content, is in nobody's way: it becomes the new claim's.
         """
+        ...
 
     def record(self, entries: Sequence[Entry]) -> int:
         """Keep the outcomes of claims; returns how many were kept.
 
         Ignored is an outcome whose claim has given way to another, or is settled already; but *accepted* is always kept.
         """
+        ...
 
     def find(self, account: str, reference: str) -> Entry | None:
         """The entry of a reference."""
+        ...
 
     def entries(  # below
         self,
@@ -233,12 +238,15 @@ class Store(Protocol):
         limit: int = 1000,
     ) -> list[tuple[int, Entry]]:
         """Entries in the order in which they were first claimed, each with its number, as far as they match all that is given."""
+        ...
 
     def prune(self, before: datetime, limit: int) -> int:
         """Drop settled entries that were recorded before that, ``limit`` at most; returns how many."""
+        ...
 
     def close(self) -> None:
         """Let go of files and connections; whatever is asked next takes hold of them again."""
+        ...
 
 
 def digest(key: bytes, message: Message, kind: Kind) -> bytes:
