@@ -364,7 +364,7 @@ def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequen
     except GeneratorExit:
         raise
     except UnsupportedError as unsupported:
-        certain = unsupported._settled or not trail.left  # noqa: SLF001
+        certain = unsupported._settled or provider.attempts_inside or not trail.left  # noqa: SLF001
         error = unsupported if certain else _unexplained(trail, unsupported)
     except SendError as explained:
         error = _settle(trail, explained, batch=len(messages) > 1)

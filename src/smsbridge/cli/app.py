@@ -28,6 +28,7 @@ COMMANDS = {
     "balance": "Ask what is left on the account.",
     "verify": "Have one-time codes sent, and check them.",
     "segments": "Show what a text costs: its encoding, its segments, and why.",
+    "ledger": "Show and settle what may have been sent.",
     "hours": "Say whether a text may reach somebody now.",
     "optouts": "Show and change the list of those who have opted out.",
     "dlt": "Check texts against India's DLT templates.",

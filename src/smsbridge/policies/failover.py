@@ -40,7 +40,7 @@ from smsbridge.messages import (
 from smsbridge.provider import Capability, Resolve, SmsProvider
 
 from .breaker import Breaker
-from .outcomes import OURS, Tries, conclude_all, elsewhere, fault_of
+from .outcomes import OURS, Tries, conclude_all, elsewhere, fault_of, final
 from .policy import inner_of, state
 from .records import record, wanted
 from .retry import Send, attempt_verifications, sent_of
@@ -248,7 +248,7 @@ class FailoverPolicy(SmsProvider):
     def _goes_on(self, error: Failure, message: Message) -> bool:
         """Whether the next account is tried after ``error``."""
         if isinstance(error, UncertainError):
-            return message.purpose in self.duplicates and error.reason != "cancelled"
+            return message.purpose in self.duplicates and error.reason != "cancelled" and not final(error)
         return elsewhere(error)
 
     def _judge(self, breaker: Breaker, answers: Sequence[Result], begun: float, now: float) -> None:

@@ -34,6 +34,11 @@ def elsewhere(error: Failure) -> bool:
     return refused and error.fault in ("account", "provider")
 
 
+def final(error: Failure) -> bool:
+    """Whether an attempt has refused the text for its own fault, so that nobody should be asked about it again."""
+    return any(isinstance(one, RefusedError) and not elsewhere(one) for one in (error, *error.attempts))
+
+
 def fault_of(error: Failure | None) -> Fault | None:
     """Whose fault the last attempt was that may have reached a provider; None if it went well, ``local`` if none did."""
     if error is None:
@@ -129,4 +134,6 @@ class Tries:
 
     def _stop(self, row: int, error: Failure) -> None:
         """Cancelled; but an attempt before may have sent the text, and then that decides."""
-        self.fail(row, conclude([*self.histories[row], error]))
+        known = copy.copy(error)
+        known.reference = known.reference or self.messages[row].reference
+        self.fail(row, conclude([*self.histories[row], known]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +26,7 @@ from smsbridge.http import Flow, Wait
 from smsbridge.messages import Foresight, Message, Purpose, Result, SentMessage, Verification
 from smsbridge.provider import Capability, SmsProvider
 
-from .outcomes import Tries, elsewhere
+from .outcomes import Tries, elsewhere, final
 from .policy import Named, Policy, state
 from .records import record, wanted
 
@@ -57,7 +58,9 @@ class RetryPolicy(Policy):
     )
 
     _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
-    _jitter: Callable[[float], float] = PrivateAttr(default_factory=lambda: _full)  # a plain default would be bound
+    _jitter: Callable[[float], float] = PrivateAttr(
+        default_factory=lambda: full_jitter
+    )  # a plain default would be bound
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         if self.attempts == 1:
@@ -156,7 +159,7 @@ class RetryPolicy(Policy):
 
     def _worth_it(self, error: Failure, message: Message) -> bool:
         if isinstance(error, UncertainError):
-            return message.purpose in self.duplicates
+            return message.purpose in self.duplicates and not final(error)
         if not isinstance(error, RefusedError):
             return False
         return isinstance(error, RateLimitedError | UnavailableError) or (
@@ -217,7 +220,7 @@ def attempt_verifications(provider: SmsProvider, messages: Sequence[Message]) ->
     return [Result(index=0, message=message, sent=cast("SentMessage", verification))]
 
 
-def _full(longest: float) -> float:
+def full_jitter(longest: float) -> float:
     """Full jitter: clients that failed together do not come back together."""
     return random.uniform(0, longest)  # noqa: S311  # no secret
 
@@ -237,13 +240,18 @@ def sent_of(result: Result) -> SentMessage:
     return result.sent
 
 
-def not_sent(error: Failure) -> RefusedError:
-    """``error``, after the provider has proven that it did not take the text."""
-    refused = UnavailableError(
-        detail="no answer came, and the provider is known not to have taken the text", reason="absent"
-    )
-    refused.account, refused.provider, refused.reference = error.account, error.provider, error.reference
-    refused._settled = True  # noqa: SLF001
+def not_sent(error: Failure) -> Failure:
+    """What is left of ``error`` once it is proven that nothing was sent: what another account said of the message stays."""
+    attempts = tuple(not_sent(one) for one in error.attempts)
+    refused = next((copy.copy(one) for one in attempts if not elsewhere(one)), None)
+    if refused is None and not isinstance(error, UncertainError):
+        refused = copy.copy(error)
+    if refused is None:
+        words = "no answer came, and the provider is known not to have taken the text"
+        refused = UnavailableError(detail=words, reason="absent")
+        refused.account, refused.provider, refused.reference = error.account, error.provider, error.reference
+        refused._settled = True  # noqa: SLF001
+    refused.attempts = attempts
     return refused
 
 

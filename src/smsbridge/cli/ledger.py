@@ -1,0 +1,302 @@
+"""``smsbridge ledger``: what was sent under which reference, and what is still in doubt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ..policies.entries import Entry, Outcome, State
+from . import values
+from .exits import Exit
+from .output import Output
+from .session import account_option, json_option, policy_setting
+
+if TYPE_CHECKING:
+    from ..client import SmsClient
+    from ..policies.sqlite import SqliteStore
+
+T = TypeVar("T")
+_DOUBTFUL = (State.OPEN, State.UNCERTAIN)
+_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+_PAGE = 1000
+_ADVICE = {
+    State.OPEN: "it is on its way, or its process is gone and it may have been sent; a repeat is not sent",
+    State.UNCERTAIN: "it may have been sent; a repeat is not sent",
+    State.ACCEPTED: "a repeat is not sent: it is answered with what is recorded here",
+    State.REFUSED: "it was certainly not sent; a repeat is sent",
+}
+_path_option = click.option("--path", metavar="FILE", help="The ledger; default: what SMSBRIDGE_LEDGER_PATH says.")
+
+
+@click.group()
+def ledger() -> None:
+    """Show and settle what the ledger has: each text that was about to be sent, by its reference, and what became of it.
+
+    The ledger holds no text and no full number.
+
+    \b
+    Examples:
+      smsbridge ledger list --state uncertain --state open
+      smsbridge ledger explain order-4711
+      smsbridge ledger settle order-4711
+      smsbridge ledger settle order-4711 --as accepted
+      smsbridge ledger settle --all
+      smsbridge ledger prune --older-than 90d
+    """  # noqa: D301  # click reads \b as "do not wrap"
+
+
+@ledger.command("list")
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice([one.value for one in State]), help="Only these; repeatable."
+)
+@click.option("--since", metavar="AGE", help="Only those that were begun within this time, such as 2h or 7d.")
+@account_option
+@_path_option
+@json_option
+def list_(*, states: tuple[str, ...], since: str | None, account: str | None, path: str | None, as_json: bool) -> Exit:
+    """List texts, the oldest first; with --json, one document per line.
+
+    \b
+    Examples:
+      smsbridge ledger list
+      smsbridge ledger list --state uncertain --since 1d --json
+    """  # noqa: D301  # click reads \b as "do not wrap"
+    out = Output(as_json=as_json)
+    store = _store(account, path)
+    count = 0
+    for entry in _all(store, states=[State(one) for one in states], since=_moment(since)):
+        count += 1
+        if as_json:
+            out.json(_document(entry), compact=True)
+        else:
+            out.line(f"{entry.state.value:<9}  {_time(entry.since)}  {entry.claim.to}  {entry.claim.reference}")
+    if not count and not as_json:
+        out.line("nothing of that kind is in the ledger")
+    return Exit.OK
+
+
+@ledger.command()
+@click.argument("reference")
+@account_option
+@_path_option
+@json_option
+def explain(*, reference: str, account: str | None, path: str | None, as_json: bool) -> Exit:
+    """Say what happened under REFERENCE, and what a repeat of it would do. Exit code 8: nothing is known of it."""
+    out = Output(as_json=as_json)
+    found = list(_all(_store(account, path), reference=reference))
+    if as_json:
+        out.json({"reference": reference, "entries": [_document(one) for one in found]})
+    for entry in found if not as_json else ():
+        _show(out, entry)
+    if not found and not as_json:
+        out.line("the ledger does not know this reference: it was never about to be sent, or that was pruned")
+    return Exit.OK if found else Exit.NOT_FOUND
+
+
+@ledger.command()
+@click.argument("reference", required=False)
+@click.option("--all", "every", is_flag=True, help="All that are open or uncertain.")
+@click.option(
+    "--as", "state", type=click.Choice(["accepted", "refused"]), help="What you know of it from elsewhere; asks nobody."
+)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@account_option
+@_path_option
+@json_option
+def settle(
+    *,
+    reference: str | None,
+    every: bool,
+    state: str | None,
+    yes: bool,
+    account: str | None,
+    path: str | None,
+    as_json: bool,
+) -> Exit:
+    """Settle a text that may have been sent: ask the provider for its reference, or say what you know.
+
+    A find settles it as accepted. No find proves nothing, and it stays as it is. Exit code 5: something stays in doubt.
+    """
+    if (reference is None) is not every:
+        raise click.UsageError("give REFERENCE, or --all")
+    out = Output(as_json=as_json)
+    store = _store(account, path)
+    doubtful = list(_all(store, reference=reference, states=_DOUBTFUL))
+    if reference is not None and not doubtful:
+        there = list(_all(store, reference=reference))
+        out.aside(f"it is settled: {there[0].state.value}" if there else "the ledger does not know this reference")
+        return Exit.OK if there else Exit.NOT_FOUND
+    settled = _by_hand(doubtful, state, yes=yes) if state else _by_lookup(out, doubtful, account)
+    count = 0
+    for entry in settled:
+        count += _within(store, lambda entry=entry: store.record([entry]))  # type: ignore[misc]
+        _tell(out, entry)
+    left = len(doubtful) - count
+    if as_json:
+        out.json({"settled": count, "in_doubt": left}, compact=True)
+    else:
+        out.line(f"{count} settled, {left} still in doubt", style="green" if not left else "yellow")
+    return Exit.OK if not left else Exit.UNCERTAIN
+
+
+@ledger.command()
+@click.option("--older-than", metavar="AGE", required=True, help="Such as 90d.")
+@account_option
+@_path_option
+@json_option
+def prune(*, older_than: str, account: str | None, path: str | None, as_json: bool) -> Exit:
+    """Forget what was accepted or refused before that; what is in doubt stays. A repeat of what is forgotten is sent again."""
+    out = Output(as_json=as_json)
+    store = _store(account, path)
+    before = _moment(older_than)
+    count = 0
+    while before is not None:
+        dropped = _within(store, lambda: store.prune(before, _PAGE))
+        count += dropped
+        if dropped < _PAGE:
+            break
+        out.progress(f"{count} forgotten")
+    if as_json:
+        out.json({"pruned": count})
+    else:
+        out.line(f"{count} forgotten", style="green")
+    return Exit.OK
+
+
+# --- inside ---------------------------------------------------------------------------------------------------------------
+
+
+def _store(account: str | None, path: str | None) -> SqliteStore:
+    from pathlib import Path
+
+    from ..errors import ConfigurationError
+    from ..policies.sqlite import SqliteStore
+
+    path = path or policy_setting(account, "ledger", "path")
+    if path is None:
+        raise ConfigurationError(
+            "SMSBRIDGE_LEDGER_PATH is not set: it names the file of the ledger; or give --path FILE"
+        )
+    if not Path(path).is_file():
+        raise ConfigurationError(f"there is no ledger at {path}: it is made when the first text is sent")
+    return SqliteStore(Path(path), create=False)
+
+
+def _within(store: SqliteStore, work: Callable[[], T]) -> T:
+    from ..errors import ConfigurationError
+    from ..policies.entries import Unwritable
+
+    try:
+        with store.together():
+            return work()
+    except Unwritable as error:
+        problem = str(error)
+    raise ConfigurationError(f"the ledger cannot be used: {problem}")
+
+
+def _all(store: SqliteStore, **wanted: Any) -> Iterator[Entry]:
+    after = 0
+    while True:
+        page = _within(store, lambda after=after: store.entries(after=after, limit=_PAGE, **wanted))  # type: ignore[misc]
+        for _, entry in page:
+            yield entry
+        if len(page) < _PAGE:
+            return
+        after = page[-1][0]
+
+
+def _by_hand(doubtful: list[Entry], state: str, *, yes: bool) -> Iterator[Entry]:
+    if doubtful and not yes:
+        what = "1 text" if len(doubtful) == 1 else f"{len(doubtful)} texts"
+        repeats = "a repeat of it is sent" if state == "refused" else "a repeat of it is not sent"
+        if not click.confirm(f"settle {what} as {state}, so that {repeats}?", err=True):
+            raise click.Abort
+    for entry in doubtful:
+        outcome = Outcome.refused("operator") if state == "refused" else Outcome.accepted(None, reason="operator")
+        yield Entry(claim=entry.claim, outcome=outcome)
+
+
+def _by_lookup(out: Output, doubtful: list[Entry], account: str | None) -> Iterator[Entry]:
+    from .session import open_client
+
+    if not doubtful:
+        return
+    with open_client(account, out) as client:
+        for number, entry in enumerate(doubtful, 1):
+            out.progress(f"{number} of {len(doubtful)} looked up")
+            found = _look_up(out, client, entry)
+            if found is not None:
+                yield Entry(claim=entry.claim, outcome=found)
+
+
+def _look_up(out: Output, client: SmsClient, entry: Entry) -> Outcome | None:
+    from ..errors import QueryError
+
+    try:
+        found = client.lookup(entry.claim.reference)
+    except QueryError as error:
+        out.aside(f"{entry.claim.reference}: {error}", style="yellow")
+        return None
+    return None if found is None else Outcome.accepted(found, reason="lookup")
+
+
+def _tell(out: Output, entry: Entry) -> None:
+    if out.as_json:
+        out.json(_document(entry), compact=True)
+    else:
+        out.line(f"{entry.state.value:<9}  {entry.claim.to}  {entry.claim.reference}", style="green")
+
+
+def _show(out: Output, entry: Entry) -> None:
+    document = _document(entry)
+    out.line(f"{entry.claim.reference}: {entry.state.value}", style="bold")
+    out.rows({name.replace("_", " "): value for name, value in document.items() if name not in ("reference", "state")})
+    out.aside(f"next: {_next(entry)}")
+
+
+def _next(entry: Entry) -> str:
+    words = _ADVICE[entry.state]
+    return f"{words}; smsbridge ledger settle {entry.claim.reference}" if entry.state in _DOUBTFUL else words
+
+
+def _document(entry: Entry) -> dict[str, Any]:
+    one = entry.outcome
+    return {
+        "reference": entry.claim.reference,
+        "state": entry.state.value,
+        "account": entry.claim.account,
+        "kind": entry.claim.kind.value,
+        "to": entry.claim.to,
+        "purpose": entry.claim.purpose,
+        "claimed_at": _time(entry.claim.at),
+        "claims": entry.claims,
+        "process": entry.claim.process,
+        "recorded_at": _time(one.at) if one else None,
+        "taken_by": (one.taker or None) if one else None,
+        "provider": (one.provider or None) if one else None,
+        "id": (one.id or None) if one else None,
+        "status": one.status.value if one and one.status else None,
+        "segments": one.segments if one else None,
+        "price": values.price(one.price) if one else None,
+        "error": one.error if one else None,
+        "code": one.code if one else None,
+        "reason": one.reason if one else None,
+        "repeat": _ADVICE[entry.state],
+    }
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat(sep=" ", timespec="seconds")
+
+
+def _moment(age: str | None) -> datetime | None:
+    if age is None:
+        return None
+    match = re.fullmatch(r"(\d{1,6})([dhm])", age.strip().lower())
+    if match is None:
+        raise click.UsageError("write an age as 90d, 12h or 30m")
+    return datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})

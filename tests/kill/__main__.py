@@ -1,0 +1,40 @@
+"""Kill real senders at random moments: ``python -m tests.kill --kills 200 --seed 1``."""
+
+# ruff: noqa: T201  # it talks to people
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+from .murder import kill_many, timed
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tests.kill", description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+
+    def progress(count):
+        print(
+            f"\r{count.kills} of {given.kills} kills, {len(count.problems)} problems",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    with tempfile.TemporaryDirectory() as folder:
+        count, seconds = timed(lambda: kill_many(random.Random(given.seed), Path(folder), given.kills, progress))
+    print(file=sys.stderr)
+    for one in count.problems:
+        print(one)
+    print(f"seed {given.seed}, {seconds:.0f} s: {count}")
+    return 1 if count.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

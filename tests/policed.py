@@ -1,0 +1,79 @@
+"""Policies with a clock that tests move, around providers whose wire is scripted."""
+
+from __future__ import annotations
+
+from scripted import BatchProvider, HttpProvider, Wire
+from smsbridge.errors import QueryError, SendError, UnsupportedError
+from smsbridge.http import HttpResponse, Wait
+from smsbridge.messages import SentMessage
+from smsbridge.provider import each
+
+BUSY = HttpResponse(status=429)
+DENIED = HttpResponse(status=401)
+DOWN = HttpResponse(status=500)
+
+
+def busy_for(seconds):
+    return HttpResponse(status=429, headers={"retry-after": f"{seconds}"})
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def timed(policy, clock=None):
+    """``policy`` and all inside it, by one clock, and with the longest wait that jitter allows."""
+    clock = clock or Clock()
+    for one in each(policy):
+        one._clock = clock
+        one._jitter = lambda longest: longest
+    return policy
+
+
+def play(flow, *answers, clock=None):
+    """What becomes of ``flow``, and how long each of its waits was. All answers have to be asked for."""
+    left, waits = list(answers), []
+    try:
+        step = next(flow)
+        while True:
+            if isinstance(step, Wait):
+                waits.append(step.seconds)
+                if clock is not None:
+                    clock.now += step.seconds
+                step = flow.send(None)
+                continue
+            answer = left.pop(0)
+            step = flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
+    except StopIteration as stop:
+        end = stop.value
+    except (SendError, UnsupportedError, QueryError) as error:
+        end = error
+    assert not left
+    return end, waits
+
+
+class Finds(HttpProvider):
+    """Looks texts up by their reference."""
+
+    def lookup(self, reference):
+        data = yield from self._ask("/lookup", reference=reference)
+        if data["id"] is None:
+            return None
+        return SentMessage(account=self.account, provider=self.name, id=data["id"], reference=reference)
+
+
+class FindsBatches(BatchProvider, Finds):
+    """Both."""
+
+
+FOUND = HttpResponse.of_json({"id": "vendor-7"})
+NOT_FOUND = HttpResponse.of_json({"id": None})
+
+
+def paths(wire: Wire):
+    """Where the requests of ``wire`` went."""
+    return [one.url.rsplit("/", 1)[1] for one in wire.requests]

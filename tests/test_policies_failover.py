@@ -1,0 +1,451 @@
+"""Failover: the first account that can, of several."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from policed import BUSY, DENIED, DOWN, FOUND, NOT_FOUND, Clock, Finds, busy_for, play, timed
+from scripted import OK, AsyncWire, BatchProvider, HttpProvider, Recorder, Wire, drive, message, plugins, provider
+from smsbridge.attempts import Interrupted, attempt, attempt_batch, attempt_verification, query
+from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    NoAnswer,
+    NotConnected,
+    OptedOutError,
+    ProviderBugError,
+    QueryError,
+    RateLimitedError,
+    RecipientError,
+    RefusedError,
+    SenderError,
+    SignatureError,
+    UnavailableError,
+    UncertainError,
+    UnsupportedError,
+)
+from smsbridge.http import HttpRequest, HttpResponse
+from smsbridge.messages import Balance, Purpose
+from smsbridge.policies.failover import FailoverPolicy
+from smsbridge.policies.limit import LimitPolicy
+from smsbridge.policies.retry import RetryPolicy
+from smsbridge.provider import Capability, SmsProvider
+from smsbridge.sending import deliver, deliver_batch
+
+SEND = HttpRequest.post_json("https://api.scripted.example/send", {}, sends=True)
+REJECTED = HttpResponse(status=413)
+"""ContentError: a fault of the message."""
+OTP = Purpose.OTP
+TWICE = frozenset({OTP})
+
+
+def failover(*accounts, clock=None, **settings):
+    accounts = accounts or (HttpProvider(account="a"), HttpProvider(account="b"))
+    return timed(FailoverPolicy(accounts=accounts, **settings), clock)
+
+
+def refusing(account, error):
+    """An account whose vendor answers, and says no."""
+
+    def send(self, message):
+        yield from SEND
+        raise error
+
+    return type(provider(send))(account=account)
+
+
+def without(account, **members):
+    return type(provider(**members))(account=account)
+
+
+def many(count, **fields):
+    return [message(reference=f"ref-{number}", **fields) for number in range(count)]
+
+
+def accepted(count):
+    return HttpResponse.of_json({"ids": [f"id-{number}" for number in range(count)]})
+
+
+# --- whether the next account is tried ------------------------------------------------------------------------------------
+
+
+def test_the_first_account_is_tried_first_each_time():
+    policy = failover()
+    for _ in range(3):
+        assert drive(attempt(policy, message()), OK).account == "a"
+
+
+@pytest.mark.parametrize("trouble", [NotConnected(), DENIED, BUSY, HttpResponse(status=402)])
+def test_a_fault_of_the_account_or_its_provider_moves_on(trouble):
+    assert drive(attempt(failover(), message()), trouble, OK).account == "b"
+
+
+@pytest.mark.parametrize("trouble", [NoAnswer(), DOWN, REJECTED, HttpResponse(status=200, body=b"{", complete=False)])
+def test_neither_a_fault_of_the_message_nor_what_may_have_been_sent_does(trouble):
+    with pytest.raises((RefusedError, UncertainError)) as caught:
+        drive(attempt(failover(), message()), trouble)
+    assert caught.value.account == "a"
+
+
+@pytest.mark.parametrize(
+    ("error", "moves_on"),
+    [
+        (RecipientError(), False),
+        (RecipientError(fault="account"), True),  # a trial account that may text its owner only
+        (OptedOutError(), False),
+        (OptedOutError(fault="account"), False),
+        (OptedOutError(fault="provider"), False),
+        (SenderError(), True),
+        (RefusedError(fault="local"), False),
+    ],
+)
+def test_whose_fault_it_is_decides_and_an_opt_out_is_one_everywhere(error, moves_on):
+    policy = failover(refusing("a", error), HttpProvider(account="b"))
+    end, _ = play(attempt(policy, message()), *([OK, OK] if moves_on else [OK]))
+    assert end.account == ("b" if moves_on else "a")
+
+
+def test_a_plugin_with_a_bug_moves_on_if_it_had_sent_nothing():
+    policy = failover(without("a", send=lambda self, message: 1 / 0), HttpProvider(account="b"))
+    assert drive(attempt(policy, message()), OK).account == "b"
+
+
+def test_an_account_that_cannot_express_what_is_asked_is_passed_over():
+    policy = failover(without("a", supports=frozenset()), HttpProvider(account="b"))
+    assert drive(attempt(policy, message(sender="ACME")), OK).account == "b"
+    assert drive(attempt(policy, message()), OK).account == "a"
+
+
+def test_where_twice_is_better_than_never_an_answer_that_is_missing_moves_on():
+    policy = failover(duplicates=TWICE)
+    assert drive(attempt(policy, message(purpose=OTP)), NoAnswer(), OK).account == "b"
+    error, _ = play(attempt(policy, message(purpose=OTP)), NoAnswer(), DENIED)
+    assert type(error) is UncertainError
+    assert [(one.account, type(one)) for one in error.attempts] == [("a", UncertainError), ("b", AuthenticationError)]
+
+
+def test_not_even_then_does_an_opt_out_move_on():
+    inner = RetryPolicy(inner=refusing("a", OptedOutError()), duplicates=TWICE, lookups=0)
+    policy = failover(inner, HttpProvider(account="b"), duplicates=TWICE)
+    error, _ = play(attempt(policy, message(purpose=OTP)), NoAnswer(), OK)
+    assert [type(one) for one in error.attempts] == [UncertainError, OptedOutError]
+
+
+# --- when all fail --------------------------------------------------------------------------------------------------------
+
+
+def test_when_all_fail_for_different_reasons_the_error_carries_every_attempt_with_its_cause():
+    error, _ = play(attempt(failover(), message()), NotConnected("no route"), DENIED)
+    assert (type(error), error.account, error.fault) == (RefusedError, "failover", "provider")
+    assert [(one.account, type(one)) for one in error.attempts] == [
+        ("a", UnavailableError),
+        ("b", AuthenticationError),
+    ]
+    assert "no route" in str(error)
+
+
+def test_when_all_fail_for_one_reason_the_error_is_of_that_kind():
+    error, _ = play(attempt(failover(), message()), NotConnected(), NotConnected())
+    assert type(error) is UnavailableError
+    assert [one.account for one in error.attempts] == ["a", "b"]
+
+
+def test_those_are_tried_again_whose_vendors_wait_is_over_and_no_others():
+    error, _ = play(attempt(failover(), message()), busy_for(3), busy_for(8))
+    assert (type(error), error.retry_after) == (RateLimitedError, 3)
+    sent, waits = play(attempt(timed(RetryPolicy(inner=failover())), message()), busy_for(3), busy_for(8), OK)
+    assert sent.account == "a"
+    assert waits == [3]
+    error, _ = play(
+        attempt(timed(RetryPolicy(inner=failover(), attempts=2)), message()), busy_for(8), busy_for(3), DENIED
+    )
+    assert [(one.account, one.reason) for one in error.attempts][2:] == [("a", "retry-after"), ("b", None)]
+
+
+def test_when_no_account_can_express_it_that_is_what_the_error_says():
+    accounts = [without(name, supports=frozenset()) for name in "ab"]
+    error, _ = play(attempt(failover(*accounts), message(sender="ACME")))
+    assert type(error) is UnsupportedError
+    assert [one.account for one in error.attempts] == ["a", "b"]
+
+
+# --- an account that is left alone ----------------------------------------------------------------------------------------
+
+
+def opened(policy, count=2, answer=NotConnected):
+    """``policy`` after so many faults of the first account's provider; the second one took the texts."""
+    for _ in range(count):
+        assert drive(attempt(policy, message()), answer(), OK).account == "b"
+    return policy
+
+
+def test_after_several_faults_of_its_provider_in_a_row_an_account_is_left_alone_and_then_probed():
+    clock = Clock()
+    policy = opened(failover(clock=clock, faults=2, pause=30))
+    assert drive(attempt(policy, message()), OK).account == "b"
+    clock.now = 30
+    assert drive(attempt(policy, message()), NotConnected(), OK).account == "b"
+    clock.now = 59
+    assert drive(attempt(policy, message()), OK).account == "b"
+    clock.now = 60
+    assert drive(attempt(policy, message()), OK).account == "a"
+    assert drive(attempt(policy, message()), OK).account == "a"
+
+
+def test_one_text_at_a_time_is_the_probe():
+    clock = Clock()
+    policy = opened(failover(clock=clock, faults=2))
+    clock.now = 30
+    probe = attempt(policy, message())
+    next(probe)
+    assert drive(attempt(policy, message()), OK).account == "b"
+    with pytest.raises(StopIteration) as done:
+        probe.send(OK)
+    assert done.value.value.account == "a"
+
+
+@pytest.mark.parametrize("ends", ["closed", "cancelled"])
+def test_a_probe_that_was_cancelled_lets_the_next_one_through(ends):
+    clock = Clock()
+    policy = opened(failover(clock=clock, faults=2))
+    clock.now = 30
+    probe = attempt(policy, message())
+    next(probe)
+    if ends == "closed":
+        probe.close()
+    else:
+        with pytest.raises(Interrupted):
+            probe.throw(KeyboardInterrupt())
+    assert drive(attempt(policy, message()), OK).account == "a"
+
+
+@pytest.mark.parametrize("answer", [DENIED, BUSY])
+def test_faults_of_the_account_do_not_count(answer):
+    policy = failover(faults=2)
+    for _ in range(5):
+        assert drive(attempt(policy, message()), answer, OK).account == "b"
+
+
+def test_a_bad_number_does_not_count_but_shows_that_the_provider_works():
+    policy = failover(faults=2)
+    for _ in range(5):
+        play(attempt(policy, message()), REJECTED)
+    for _ in range(3):
+        drive(attempt(policy, message()), NotConnected(), OK)
+        play(attempt(policy, message()), REJECTED)
+    assert drive(attempt(policy, message()), OK).account == "a"
+
+
+def test_a_time_out_counts():
+    policy = failover(faults=2)
+    for _ in range(2):
+        play(attempt(policy, message()), NoAnswer())
+    assert drive(attempt(policy, message()), OK).account == "b"
+
+
+def test_what_never_reached_the_provider_says_nothing_of_it():
+    clock = Clock()
+    limit = LimitPolicy(inner=HttpProvider(account="a"), sends="1/1h", longest_wait=0)
+    policy = failover(limit, HttpProvider(account="b"), clock=clock, faults=2)
+    drive(attempt(policy, message()), NotConnected(), OK)
+    drive(attempt(policy, message()), OK)  # refused by our own limit, so the provider was not asked
+    clock.now = 3600
+    drive(attempt(policy, message()), NotConnected(), OK)
+    assert policy._breakers["a"].peek(clock()) == 30
+
+
+def test_our_own_limit_is_no_probe():
+    clock = Clock()
+    limit = LimitPolicy(inner=HttpProvider(account="a"), sends="1/1h", longest_wait=0)
+    policy = failover(limit, HttpProvider(account="b"), clock=clock, faults=1, pause=30)
+    assert drive(attempt(policy, message()), NotConnected(), OK).account == "b"
+    clock.now = 40
+    assert drive(attempt(policy, message()), OK).account == "b"
+    assert policy._breakers["a"].peek(clock()) is None  # still to be probed
+    clock.now = 3600
+    assert drive(attempt(policy, message()), NotConnected(), OK).account == "b"
+    assert policy._breakers["a"].peek(clock()) == 30
+
+
+def test_when_all_are_left_alone_nothing_is_asked_and_the_error_says_until_when():
+    clock = Clock()
+    policy = failover(clock=clock, faults=1, pause=30)
+    play(attempt(policy, message()), NotConnected(), NotConnected())
+    clock.now = 10
+    error, _ = play(attempt(policy, message()))
+    assert (type(error), error.reason, error.retry_after) == (UnavailableError, "circuit-open", 20)
+
+
+def test_a_batch_is_one_fault():
+    policy = failover(BatchProvider(account="a"), BatchProvider(account="b"), faults=2)
+    drive(attempt_batch(policy, many(3)), NotConnected(), accepted(3))
+    assert [one.sent.account for one in drive(attempt_batch(policy, many(3)), accepted(3))] == ["a"] * 3
+
+
+# --- batches --------------------------------------------------------------------------------------------------------------
+
+
+def test_only_the_rows_that_may_move_on_do():
+    def send_batch(self, messages):
+        answers = yield from BatchProvider.send_batch(self, messages)
+        errors = [SenderError(), RecipientError()]
+        wrong = [type(answers[0])(index=row, message=messages[row], error=error) for row, error in enumerate(errors)]
+        return [*wrong, answers[2]]
+
+    first = type(provider(base=BatchProvider, send_batch=send_batch))(account="a")
+    policy = failover(first, HttpProvider(account="b"))
+    results, _ = play(attempt_batch(policy, many(3)), accepted(3), OK)
+    assert [one.sent.account if one.sent else type(one.error) for one in results] == ["b", RecipientError, "a"]
+
+
+def test_a_time_out_of_one_text_does_not_keep_the_others_from_an_account_without_batches():
+    policy = failover(BatchProvider(account="a"), HttpProvider(account="b"))
+    results, _ = play(attempt_batch(policy, many(3)), DENIED, OK, NoAnswer(), OK)
+    assert [one.sent is not None for one in results] == [True, False, True]
+    assert type(results[1].error) is UncertainError
+    assert [one.account for one in results[1].error.attempts] == ["a", "b"]
+
+
+def test_cancelled_between_the_texts_of_a_batch_each_is_told_what_is_known_of_it():
+    recorder = Recorder()
+    policy = failover(BatchProvider(account="a"), HttpProvider(account="b"))
+    with pytest.raises(KeyboardInterrupt):
+        drive(deliver_batch(plugins(recorder), policy, many(3)), DENIED, OK, KeyboardInterrupt())
+    assert recorder.outcome("ref-0").account == "b"
+    assert type(recorder.outcome("ref-1")) is UncertainError
+    assert type(recorder.outcome("ref-2")) is RefusedError
+    assert {recorder.outcome(f"ref-{row}").reference for row in range(3)} == {"ref-0", "ref-1", "ref-2"}
+
+
+def test_batches_are_made_where_the_first_account_takes_them():
+    batch, plain = BatchProvider(account="a"), HttpProvider(account="b")
+    assert Capability.BATCH in failover(batch, plain).capabilities
+    assert failover(batch, plain).batch_size == batch.batch_size
+    assert Capability.BATCH not in failover(plain, batch).capabilities
+
+
+# --- afterwards -----------------------------------------------------------------------------------------------------------
+
+
+def taken_by_b(policy):
+    return drive(attempt(policy, message()), NotConnected(), OK)
+
+
+def test_status_is_asked_of_the_account_that_took_the_text():
+    policy = failover()
+    sent = taken_by_b(policy)
+    report = drive(query(policy, lambda: policy.status(sent)), OK)
+    assert report.account == "b"
+
+
+def test_a_code_is_checked_by_the_account_that_sent_it():
+    policy = failover(without("a", start_verification=SmsProvider.start_verification), HttpProvider(account="b"))
+    verification = drive(attempt_verification(policy, message()), OK)
+    assert verification.account == "b"
+    assert drive(query(policy, lambda: policy.check_verification(verification, "1")), OK).approved is False
+    assert drive(query(policy, lambda: policy.cancel_verification(verification)), OK) is None
+
+
+def test_an_account_within_an_account_is_found():
+    inner = failover(HttpProvider(account="b"), HttpProvider(account="c"))
+    policy = FailoverPolicy(account="all", accounts=(HttpProvider(account="a"), inner))
+    sent, _ = play(attempt(policy, message()), NotConnected(), NotConnected(), OK)
+    assert sent.account == "c"
+    assert drive(query(policy, lambda: policy.status(sent)), OK).account == "c"
+
+
+def test_an_id_of_nobody_in_particular_cannot_be_asked_for():
+    policy = failover()
+    sent = type(taken_by_b(policy))(account="failover", provider="failover", id="1")
+    with pytest.raises(ConfigurationError, match="say which one took the text"):
+        policy.status(sent)
+
+
+def test_a_text_is_looked_up_at_each_account_until_one_has_it():
+    policy = failover(Finds(account="a"), Finds(account="b"))
+    assert drive(query(policy, lambda: policy.lookup("ref-1")), NOT_FOUND, FOUND).account == "b"
+    assert drive(query(policy, lambda: policy.lookup("ref-1")), NoAnswer(), FOUND).account == "b"
+    assert drive(query(policy, lambda: policy.lookup("ref-1")), NOT_FOUND, NOT_FOUND) is None
+
+
+def test_not_found_is_no_answer_while_one_account_did_not_give_any():
+    policy = failover(Finds(account="a"), Finds(account="b"))
+    with pytest.raises(QueryError):
+        drive(query(policy, lambda: policy.lookup("ref-1")), NoAnswer(), NOT_FOUND)
+
+
+def test_absence_is_proven_only_where_every_account_proves_it_and_can_be_asked():
+    def proving(account, seconds, base=Finds, **members):
+        return type(provider(base=base, absence_proven_after=timedelta(seconds=seconds), **members))(account=account)
+
+    assert failover(proving("a", 5), proving("b", 9)).absence_proven_after == timedelta(seconds=9)
+    assert failover(proving("a", 5), Finds(account="b")).absence_proven_after is None
+    mute = proving("b", 9, base=HttpProvider, lookup=SmsProvider.lookup)
+    assert failover(proving("a", 5), mute).absence_proven_after is None
+
+
+def test_balances_are_named_after_their_accounts():
+    def balance(self):
+        yield from ()
+        return [Balance(service="sms", amount=Decimal(1), unit="INR")]
+
+    policy = failover(without("a", balance=balance), without("b", balance=SmsProvider.balance))
+    assert [one.service for one in drive(query(policy, policy.balance))] == ["a: sms"]
+
+
+@pytest.mark.parametrize("account", ["a", "b"])
+def test_a_webhook_is_taken_in_by_the_account_that_it_is_proven_to_be_from(account):
+    policy = failover(*(HttpProvider(account=name, webhook_secret=f"dummy-{name}") for name in "ab"))
+    webhook = HttpRequest(method="POST", url="/", headers={"x-secret": f"dummy-{account}"}, body=b'[{"id": "1"}]')
+    policy.verify(webhook)
+    assert [one.account for one in policy.parse(webhook)] == [account]
+    with pytest.raises(SignatureError):
+        policy.verify(HttpRequest(method="POST", url="/", headers={"x-secret": "dummy"}))
+
+
+def test_what_nobody_inside_can_do_is_unsupported():
+    nothing = {name: getattr(SmsProvider, name) for name in ("lookup", "balance", "start_verification")}
+    policy = failover(without("a", **nothing))
+    for start in (lambda: policy.lookup("1"), policy.balance):
+        with pytest.raises(UnsupportedError):
+            drive(query(policy, start))
+    with pytest.raises(UnsupportedError):
+        drive(attempt_verification(policy, message()))
+
+
+# --- both clients, and settings -------------------------------------------------------------------------------------------
+
+
+def test_the_blocking_client_fails_over():
+    with SmsClient(FailoverPolicy(accounts=(HttpProvider(account="a"), HttpProvider(account="b")))) as sms:
+        sms._transport = Wire(NotConnected(), OK)
+        assert sms.send(message()).account == "b"
+
+
+async def test_the_async_client_does_too():
+    async with AsyncSmsClient(FailoverPolicy(accounts=(HttpProvider(account="a"), HttpProvider(account="b")))) as sms:
+        sms._transport = AsyncWire(NotConnected(), OK)
+        assert (await sms.send(message())).account == "b"
+
+
+def test_hooks_are_told_of_one_text_with_the_account_that_took_it():
+    recorder = Recorder()
+    sent = drive(deliver(plugins(recorder), failover(), message()), NotConnected(), OK)
+    assert recorder.calls == [("before", "ref-1", None), ("after", "ref-1", sent)]
+    assert sent.account == "b"
+
+
+@pytest.mark.parametrize("accounts", [(), (HttpProvider(), HttpProvider())])
+def test_accounts_are_needed_each_under_a_name_of_its_own(accounts):
+    with pytest.raises(ConfigurationError, match="each under a name of its own"):
+        FailoverPolicy(accounts=accounts)
+
+
+def test_a_bug_before_anything_was_sent_at_the_last_account_is_told_as_one():
+    policy = failover(without("a", send=lambda self, message: 1 / 0))
+    error, _ = play(attempt(policy, message()))
+    assert type(error) is ProviderBugError

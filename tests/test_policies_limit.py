@@ -1,0 +1,196 @@
+"""Limit: no faster than the vendor allows, evenly, for all threads and tasks of a process."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from policed import BUSY, Clock, busy_for, play, timed
+from scripted import OK, AsyncWire, BatchProvider, HttpProvider, Wire, message, provider
+from smsbridge.attempts import attempt, attempt_batch, attempt_verification, query, utc_now
+from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.errors import ConfigurationError, NoAnswer, QueryError, RateLimitedError, UncertainError
+from smsbridge.http import HttpRequest, Wait
+from smsbridge.policies.limit import LimitPolicy
+from smsbridge.policies.retry import RetryPolicy
+
+SEND = HttpRequest.post_json("https://api.scripted.example/send", {}, sends=True)
+
+
+def limit(inner=None, clock=None, **settings):
+    return timed(LimitPolicy(inner=inner or HttpProvider(), **settings), clock)
+
+
+def send(policy, *answers, clock=None, **fields):
+    return play(attempt(policy, message(**fields)), *(answers or [OK]), clock=clock)
+
+
+def test_the_first_leaves_at_once_and_each_one_after_it_in_its_turn():
+    policy = limit(sends="10/1s")
+    assert [send(policy)[1] for _ in range(3)] == [[], [pytest.approx(0.1)], [pytest.approx(0.2)]]
+
+
+def test_texts_and_questions_are_counted_apart():
+    policy = limit(sends="1/1s", queries="1/1m")
+    sent, _ = send(policy)
+    assert play(query(policy, lambda: policy.status(sent)), OK)[1] == []
+    assert play(query(policy, lambda: policy.status(sent)), OK)[1] == [60]
+    assert send(policy)[1] == [1]
+
+
+@pytest.mark.parametrize("ask", ["lookup", "balance", "status", "check_verification", "cancel_verification"])
+def test_every_question_is_counted(ask):
+    policy = limit(queries="1/1m")
+    sent, _ = send(policy)
+    arguments = {"lookup": ["ref-1"], "balance": [], "check_verification": [sent, "1"]}.get(ask, [sent])
+    play(query(policy, lambda: getattr(policy, ask)(*arguments)), OK)
+    assert play(query(policy, lambda: getattr(policy, ask)(*arguments)), OK)[1] == [60]
+
+
+def test_a_code_is_a_text():
+    policy = limit(sends="1/1s")
+    play(attempt_verification(policy, message(text="")), OK)
+    assert send(policy)[1] == [1]
+
+
+def test_a_batch_takes_a_place_for_each_of_its_texts():
+    policy = limit(BatchProvider(), sends="1/1s")
+    answer = OK.of_json({"ids": ["1", "2", "3"]})
+    many = [message(reference=f"ref-{row}") for row in range(3)]
+    assert play(attempt_batch(policy, many), answer)[1] == []
+    assert send(policy)[1] == [3]
+
+
+def test_what_would_wait_too_long_is_refused_with_the_time_it_takes():
+    policy = limit(sends="1/1m", longest_wait=10)
+    send(policy)
+    error, waits = play(attempt(policy, message()))
+    assert (type(error), error.reason, error.retry_after, error.fault) == (RateLimitedError, "limit", 60, "account")
+    assert waits == []
+    question = limit(queries="1/1m", longest_wait=10)
+    play(query(question, question.balance), OK)
+    refused, _ = play(query(question, question.balance))
+    assert (type(refused), refused.rate_limited, refused.retryable) == (QueryError, True, True)
+
+
+def test_what_would_be_of_no_use_by_then_is_refused():
+    policy = limit(provider(supports=frozenset({"valid_until"})), sends="1/1m")
+    send(policy)
+    error, _ = play(attempt(policy, message(valid_until=utc_now() + timedelta(seconds=30))))
+    assert error.reason == "limit"
+
+
+# --- when the vendor asks for a pause -------------------------------------------------------------------------------------
+
+
+def test_nothing_of_that_kind_leaves_before_the_vendors_pause_is_over():
+    clock = Clock()
+    policy = limit(clock=clock, sends="100/1s", queries="100/1s")
+    assert type(send(policy, busy_for(7))[0]) is RateLimitedError
+    assert send(policy, clock=clock)[1] == [7]
+    assert play(query(policy, policy.balance), OK)[1] == []
+
+
+def test_nor_does_what_had_its_place_already():
+    clock = Clock()
+    policy = limit(clock=clock, sends="1/1s")
+    first, waiting, later = (attempt(policy, message(reference=f"ref-{row}")) for row in range(3))
+    next(first)
+    assert (next(waiting), next(later)) == (Wait(1), Wait(2))
+    with pytest.raises(RateLimitedError):
+        first.send(busy_for(7))
+    clock.now = 1
+    assert waiting.send(None) == Wait(6)
+    clock.now = 2
+    assert later.send(None) == Wait(6)  # all line up again, evenly: one leaves at 7, the other at 8
+
+
+def test_a_429_without_a_time_changes_nothing():
+    policy = limit(sends="1/1s")
+    send(policy, BUSY)
+    assert send(policy)[1] == [1]
+
+
+def test_once_a_part_has_left_the_rest_waits_as_long_as_it_takes():
+    def send_batch(self, messages):
+        for _ in messages:
+            yield from SEND
+        return []
+
+    policy = limit(provider(base=BatchProvider, send_batch=send_batch), sends="1/1m", longest_wait=0)
+    many = [message(reference=f"ref-{row}") for row in range(2)]
+    results, waits = play(attempt_batch(policy, many), OK, OK)
+    assert waits == [120]
+    assert {type(one.error) for one in results} == {UncertainError}
+
+
+def test_a_cancelled_wait_sends_nothing_and_a_retry_around_it_waits_no_less():
+    policy = timed(RetryPolicy(inner=LimitPolicy(inner=HttpProvider(), sends="1/10s", longest_wait=0), attempts=2))
+    clock = policy._clock
+    sent, _ = play(attempt(policy, message()), OK, clock=clock)
+    again, waits = play(attempt(policy, message()), OK, clock=clock)
+    assert sent.id == again.id
+    assert waits == [10]
+
+
+# --- shared ---------------------------------------------------------------------------------------------------------------
+
+
+def around(account, **settings):
+    return timed(LimitPolicy(inner=HttpProvider(account=account), **settings).shared())
+
+
+def test_limits_of_one_account_are_counted_together_and_those_of_others_are_not():
+    assert send(around("a", sends="1/1h"))[1] == []
+    assert around("a", sends="1/1h")._limiters[True] is around("a", sends="1/1h")._limiters[True]
+    assert around("a", sends="1/1h")._limiters[True] is not around("b", sends="1/1h")._limiters[True]
+    assert around("a", sends="1/1h")._limiters[True] is not around("a", sends="2/1h")._limiters[True]
+
+
+def test_many_threads_take_a_place_each():
+    policy = limit(sends="1000/1m")
+    with ThreadPoolExecutor(8) as threads:
+        waits = [sum(waits) for _, waits in threads.map(lambda _: send(policy), range(1000))]
+    assert sorted(waits) == pytest.approx([number * 0.06 for number in range(1000)], abs=1e-6)
+
+
+async def test_tasks_of_a_loop_take_one_each_too():
+    wire = AsyncWire()
+    async with AsyncSmsClient(LimitPolicy(inner=HttpProvider(), sends="1000/1s")) as sms:
+        sms._transport = wire
+        sent = await asyncio.gather(*[sms.send(message(reference=f"ref-{row}")) for row in range(5)])
+    assert len({one.reference for one in sent}) == 5
+    assert len(wire.requests) == 5
+
+
+def test_the_blocking_client_waits():
+    wire = Wire()
+    with SmsClient(LimitPolicy(inner=HttpProvider(), sends="1000/1s")) as sms:
+        sms._transport = wire
+        assert [sms.send(message()).id for _ in range(3)] == ["vendor-1"] * 3
+
+
+def test_a_provider_that_insists_is_kept_from_sending_twice_by_the_attempt_around_the_limit():
+    def insists(self, message):
+        try:
+            yield from SEND
+        except NoAnswer:
+            yield from SEND
+        return self.accepted(message, id="1")
+
+    error, _ = play(attempt(limit(provider(insists), sends="100/1s"), message()), NoAnswer())
+    assert type(error) is UncertainError
+
+
+def test_without_a_rate_it_does_nothing():
+    policy = limit()
+    assert [send(policy)[1] for _ in range(3)] == [[], [], []]
+
+
+@pytest.mark.parametrize("wrong", [{"sends": "fast"}, {"queries": "0/s"}, {"sends": 10}, {"longest_wait": -1}])
+def test_settings_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(ConfigurationError):
+        LimitPolicy(inner=HttpProvider(), **wrong)

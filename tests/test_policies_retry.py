@@ -1,0 +1,366 @@
+"""Retry: again what is certainly not sent, and look up what may have been."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policed import BUSY, DENIED, DOWN, FOUND, NOT_FOUND, Clock, Finds, FindsBatches, busy_for, play, timed
+from scripted import OK, AsyncWire, BatchProvider, HttpProvider, Recorder, Wire, drive, message, plugins, provider
+from smsbridge import attempts
+from smsbridge.attempts import Interrupted, attempt, attempt_batch, attempt_verification
+from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ContentError,
+    NoAnswer,
+    NotConnected,
+    OptedOutError,
+    RateLimitedError,
+    RecipientError,
+    RefusedError,
+    UnavailableError,
+    UncertainError,
+)
+from smsbridge.http import HttpRequest, HttpResponse, Wait
+from smsbridge.messages import Purpose
+from smsbridge.policies.failover import FailoverPolicy
+from smsbridge.policies.retry import RetryPolicy, full_jitter
+from smsbridge.provider import SmsProvider
+from smsbridge.sending import deliver
+
+SEND = HttpRequest.post_json("https://api.scripted.example/send", {}, sends=True)
+OTP = Purpose.OTP
+TWICE = frozenset({OTP})
+
+
+def blind(send=None):
+    """A provider that cannot look texts up."""
+    return provider(send, lookup=SmsProvider.lookup)
+
+
+def retry(inner=None, clock=None, **settings):
+    return timed(RetryPolicy(inner=inner or blind(), **settings), clock)
+
+
+def refuses(error):
+    """A provider whose vendor answers, and says no."""
+
+    def send(self, message):
+        yield from SEND
+        raise error
+
+    return provider(send)
+
+
+# --- what is tried again --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trouble", [NotConnected("refused"), BUSY, busy_for(1)])
+def test_what_was_certainly_not_sent_and_may_pass_is_tried_again(trouble):
+    sent, waits = play(attempt(retry(), message()), trouble, OK)
+    assert sent.id == "vendor-1"
+    assert len(waits) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (NoAnswer("time-out"), UncertainError),
+        (DOWN, UncertainError),
+        (HttpResponse(status=200, body=b"{", complete=False), UncertainError),
+        (DENIED, AuthenticationError),
+        (HttpResponse(status=422), RefusedError),
+    ],
+)
+def test_what_may_have_been_sent_or_will_not_pass_is_not(answer, kind):
+    error, waits = play(attempt(retry(), message()), answer)
+    assert type(error) is kind
+    assert waits == []
+
+
+@pytest.mark.parametrize("error", [OptedOutError(), OptedOutError(fault="provider"), RecipientError()])
+def test_neither_a_bad_number_nor_an_opt_out_is_tried_again_whoever_is_to_blame(error):
+    refused, waits = play(attempt(retry(refuses(error)), message()), OK)
+    assert type(refused) is type(error)
+    assert waits == []
+
+
+def test_a_refusal_for_the_providers_own_fault_is_tried_again():
+    error, _ = play(attempt(retry(refuses(RefusedError(fault="provider")), attempts=2), message()), OK, OK)
+    assert len(error.attempts) == 2
+
+
+def test_a_code_is_tried_again_too():
+    verification, _ = play(attempt_verification(retry(), message(text="")), NotConnected(), OK)
+    assert verification.id == "vendor-1"
+
+
+def test_a_code_is_not_looked_up():
+    error, waits = play(attempt_verification(retry(Finds()), message(text="")), NoAnswer())
+    assert type(error) is UncertainError
+    assert waits == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_attempts_are_counted_and_the_error_carries_them_all(count):
+    error, waits = play(attempt(retry(attempts=count), message()), *[NotConnected("refused")] * count)
+    assert type(error) is UnavailableError
+    assert len(waits) == count - 1
+    assert [one.detail for one in error.attempts] == ([] if count == 1 else ["refused"] * count)
+    assert {one.reference for one in (error, *error.attempts)} == {"ref-1"}
+
+
+def test_each_attempt_keeps_its_own_cause():
+    error, _ = play(attempt(retry(), message()), NotConnected("refused"), BUSY, DENIED)
+    assert [type(one) for one in error.attempts] == [UnavailableError, RateLimitedError, AuthenticationError]
+    assert type(error) is AuthenticationError
+
+
+# --- when -----------------------------------------------------------------------------------------------------------------
+
+
+def test_waits_double_up_to_the_longest():
+    policy = retry(attempts=6, seconds=100, first_wait=1, longest_wait=5)
+    _, waits = play(attempt(policy, message()), *[NotConnected()] * 6)
+    assert waits == [1, 2, 4, 5, 5]
+
+
+@given(st.floats(0, 1000))
+def test_jitter_is_full(longest):
+    assert 0 <= full_jitter(longest) <= longest
+
+
+def test_the_vendor_decides_how_long_to_wait_at_least():
+    _, waits = play(attempt(retry(first_wait=0.5), message()), busy_for(7), OK)
+    assert waits == [7]
+    _, waits = play(attempt(retry(first_wait=9, longest_wait=9), message()), busy_for(7), OK)
+    assert waits == [9]
+
+
+def test_a_wait_that_is_longer_than_the_time_left_is_not_begun():
+    error, waits = play(attempt(retry(seconds=15), message()), busy_for(16))
+    assert error.retry_after == 16
+    assert waits == []
+
+
+def test_no_attempt_begins_after_the_time_is_up():
+    clock = Clock()
+    policy = retry(clock=clock, attempts=50, seconds=10, first_wait=3, longest_wait=3)
+    error, waits = play(attempt(policy, message()), *[NotConnected()] * 4, clock=clock)
+    assert waits == [3, 3, 3]
+    assert len(error.attempts) == 4
+
+
+def test_no_attempt_is_made_when_the_text_is_of_no_use_any_more():
+    until = attempts.utc_now() + timedelta(seconds=60)
+    policy = retry(provider(supports=frozenset({"valid_until"})), seconds=1000)
+    error, waits = play(attempt(policy, message(valid_until=until)), busy_for(90))
+    assert type(error) is RateLimitedError
+    assert waits == []
+
+
+# --- what may have been sent ----------------------------------------------------------------------------------------------
+
+
+def test_a_text_without_an_answer_that_is_found_was_accepted():
+    sent, _ = play(attempt(retry(Finds()), message()), NoAnswer(), FOUND)
+    assert (sent.id, sent.reference) == ("vendor-7", "ref-1")
+
+
+def test_it_is_looked_for_more_than_once_and_not_found_proves_nothing():
+    error, waits = play(attempt(retry(Finds(), lookups=3), message()), NoAnswer(), *[NOT_FOUND] * 3)
+    assert type(error) is UncertainError
+    assert waits == [1, 2, 4]
+
+
+@pytest.mark.parametrize("trouble", [NoAnswer(), NotConnected(), DOWN, HttpResponse(status=200, body=b"<html>")])
+def test_a_look_up_that_fails_proves_nothing_either(trouble):
+    inner = provider(base=Finds, absence_proven_after=timedelta(seconds=2))
+    clock = Clock()
+    error, _ = play(attempt(retry(inner, clock, lookups=1), message()), NoAnswer(), trouble, trouble, clock=clock)
+    assert type(error) is UncertainError
+
+
+@pytest.mark.parametrize("found", [{"id": "", "reference": "ref-1"}, {"id": "7", "reference": "another"}])
+def test_a_find_of_another_text_or_without_an_id_is_none(found):
+    def lookup(self, reference):
+        yield from HttpRequest.get("https://api.scripted.example/lookup")
+        return self.accepted(message(reference=found["reference"]), id=found["id"])
+
+    error, _ = play(attempt(retry(provider(base=Finds, lookup=lookup), lookups=1), message()), NoAnswer(), OK)
+    assert type(error) is UncertainError
+
+
+def test_absence_is_believed_when_the_vendor_says_that_it_is_proof_and_the_text_is_sent_again():
+    clock, inner = Clock(), provider(base=Finds, absence_proven_after=timedelta(seconds=10))
+    answers = [NoAnswer(), NOT_FOUND, NOT_FOUND, NOT_FOUND, OK]
+    sent, waits = play(attempt(retry(inner, clock, lookups=2), message()), *answers, clock=clock)
+    assert sent.id == "vendor-1"
+    assert waits == [1, 2, 7, 0.5]
+
+
+def test_absence_is_not_waited_for_when_that_takes_longer_than_there_is_time():
+    clock, inner = Clock(), provider(base=Finds, absence_proven_after=timedelta(seconds=20))
+    error, waits = play(attempt(retry(inner, clock, lookups=1), message()), NoAnswer(), NOT_FOUND, clock=clock)
+    assert type(error) is UncertainError
+    assert waits == [1]
+
+
+def test_proven_absence_is_a_refusal_where_no_attempt_is_left():
+    clock, inner = Clock(), provider(base=Finds, absence_proven_after=timedelta(seconds=1))
+    policy = retry(inner, clock, attempts=1, lookups=1)
+    error, _ = play(attempt(policy, message()), NoAnswer(), NOT_FOUND, clock=clock)
+    assert (type(error), error.reason) == (UnavailableError, "absent")
+    assert (error.account, error.reference) == ("scripted", "ref-1")
+
+
+def test_proven_absence_does_not_make_a_bad_number_good():
+    clock = Clock()
+    first = provider(base=Finds, absence_proven_after=timedelta(seconds=2))
+    second = type(first)(account="second")
+    policy = retry(FailoverPolicy(accounts=(first, second), duplicates=TWICE), clock, lookups=1)
+    answers = [NoAnswer(), HttpResponse(status=413), NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND]
+    error, _ = play(attempt(policy, message(purpose=OTP)), *answers, clock=clock)
+    assert type(error) is ContentError
+    assert [(one.account, type(one)) for one in error.attempts] == [
+        ("scripted", UnavailableError),
+        ("second", ContentError),
+    ]
+
+
+def test_where_twice_is_better_than_never_it_is_sent_again():
+    policy = retry(duplicates=TWICE)
+    sent, _ = play(attempt(policy, message(purpose=OTP)), NoAnswer(), OK)
+    assert sent.id == "vendor-1"
+    assert type(play(attempt(policy, message()), NoAnswer())[0]) is UncertainError
+
+
+def test_nobody_knows_of_an_earlier_attempt_that_may_have_been_sent_what_a_later_one_was_told():
+    error, _ = play(attempt(retry(duplicates=TWICE), message(purpose=OTP)), NoAnswer(), DENIED)
+    assert type(error) is UncertainError
+    assert [type(one) for one in error.attempts] == [UncertainError, AuthenticationError]
+
+
+def test_a_provider_that_insists_by_itself_is_still_kept_from_sending_twice():
+    def insists(self, message):
+        try:
+            yield from SEND
+        except NoAnswer:
+            yield from SEND
+        return self.accepted(message, id="1")
+
+    error, _ = play(attempt(retry(blind(insists)), message()), NoAnswer())
+    assert type(error) is UncertainError
+
+
+# --- batches --------------------------------------------------------------------------------------------------------------
+
+
+def many(count, **fields):
+    return [message(reference=f"ref-{number}", **fields) for number in range(count)]
+
+
+def accepted(count):
+    return HttpResponse.of_json({"ids": [f"id-{number}" for number in range(count)]})
+
+
+def test_a_batch_is_tried_again():
+    results, _ = play(attempt_batch(retry(BatchProvider()), many(3)), NotConnected(), accepted(3))
+    assert [one.sent.id for one in results] == ["id-0", "id-1", "id-2"]
+
+
+def test_only_the_rows_that_need_it_are_tried_again():
+    def send_batch(self, messages):
+        answers = yield from BatchProvider.send_batch(self, messages)
+        if len(messages) == 3:
+            answers[1] = attempts.Result(index=1, message=messages[1], error=RateLimitedError(retry_after=2))
+        return answers
+
+    policy = retry(provider(base=BatchProvider, send_batch=send_batch))
+    results, waits = play(attempt_batch(policy, many(3)), accepted(3), OK)
+    assert [one.sent.id for one in results] == ["id-0", "vendor-1", "id-2"]
+    assert waits == [2]
+
+
+def test_each_row_without_an_answer_is_looked_up_by_itself():
+    results, _ = play(attempt_batch(retry(FindsBatches(), lookups=1), many(2)), NoAnswer(), FOUND, NOT_FOUND)
+    assert results[0].sent.reference == "ref-0"
+    assert type(results[1].error) is UncertainError
+
+
+# --- cancelled ------------------------------------------------------------------------------------------------------------
+
+
+def test_cancelled_while_it_waits_the_text_was_not_sent_and_the_attempts_before_are_kept():
+    recorder = Recorder()
+    with pytest.raises(KeyboardInterrupt):
+        drive(deliver(plugins(recorder), retry(), message()), NotConnected("refused"), KeyboardInterrupt())
+    error = recorder.outcome("ref-1")
+    assert (type(error), error.reason) == (RefusedError, "cancelled")
+    assert [one.reason for one in error.attempts] == [None, "cancelled"]
+    assert {one.reference for one in error.attempts} == {"ref-1"}
+
+
+def test_cancelled_during_a_look_up_it_may_have_been_sent():
+    recorder = Recorder()
+    with pytest.raises(KeyboardInterrupt):
+        drive(deliver(plugins(recorder), retry(Finds()), message()), NoAnswer(), None, KeyboardInterrupt())
+    assert type(recorder.outcome("ref-1")) is UncertainError
+
+
+def test_of_a_cancelled_batch_what_was_accepted_stays_accepted():
+    with pytest.raises(Interrupted) as stop:
+        drive(
+            attempt_batch(retry(FindsBatches()), many(2)),
+            NoAnswer(),
+            None,
+            FOUND,
+            NOT_FOUND,
+            KeyboardInterrupt(),
+        )
+    known, unknown = stop.value.results
+    assert known.sent.id == "vendor-7"
+    assert type(unknown.error) is UncertainError
+
+
+# --- both clients, and settings -------------------------------------------------------------------------------------------
+
+
+def test_the_blocking_client_tries_again():
+    wire = Wire(NotConnected(), BUSY, OK)
+    with SmsClient(RetryPolicy(inner=HttpProvider(), first_wait=0)) as sms:
+        sms._transport = wire
+        assert sms.send(message()).id == "vendor-1"
+    assert len(wire.requests) == 3
+
+
+async def test_the_async_client_does_too():
+    wire = AsyncWire(NotConnected(), BUSY, OK)
+    async with AsyncSmsClient(RetryPolicy(inner=HttpProvider(), first_wait=0)) as sms:
+        sms._transport = wire
+        assert (await sms.send(message())).id == "vendor-1"
+    assert len(wire.requests) == 3
+
+
+def test_what_a_retry_adds_to_a_flow_is_waits():
+    flow = attempt(retry(), message())
+    next(flow)
+    step = flow.throw(NotConnected())
+    assert step == Wait(0.5)
+
+
+def test_it_goes_by_the_name_and_the_account_of_the_provider_inside():
+    policy = retry(HttpProvider(account="otp"))
+    assert (policy.name, policy.account) == ("scripted", "otp")
+    assert policy.capabilities == policy.inner.capabilities
+
+
+@pytest.mark.parametrize("wrong", [{"attempts": 0}, {"seconds": -1}, {"duplicates": ["love"]}, {"lookups": 99}])
+def test_settings_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(ConfigurationError):
+        RetryPolicy(inner=HttpProvider(), **wrong)
