@@ -15,6 +15,7 @@ from smsbridge.errors import RecipientError
 from smsbridge.http import HttpResponse
 from smsbridge.messages import (
     Balance,
+    Cost,
     DeliveryReport,
     Dlt,
     Foresight,
@@ -48,6 +49,7 @@ VALUES = [
     Received(events=(REPORT,), response=HttpResponse(status=200, body=b"SECRET-BODY")),
     Dlt(entity_id="1", template_id="2"),
     Money(amount=Decimal(1), unit="INR"),
+    Cost(segments=2, price=Money(amount=Decimal(1), unit="INR")),
 ]
 
 
