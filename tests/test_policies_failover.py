@@ -157,12 +157,14 @@ def test_when_all_fail_for_one_reason_the_error_is_of_that_kind():
 def test_those_are_tried_again_whose_vendors_wait_is_over_and_no_others():
     error, _ = play(attempt(failover(), message()), busy_for(3), busy_for(8))
     assert (type(error), error.retry_after) == (RateLimitedError, 3)
-    sent, waits = play(attempt(timed(RetryPolicy(inner=failover())), message()), busy_for(3), busy_for(8), OK)
-    assert sent.account == "a"
+    clock = Clock()
+    policy = timed(RetryPolicy(inner=failover(), attempts=2), clock)
+    sent, waits = play(attempt(policy, message()), busy_for(3), busy_for(8), OK, clock=clock)
+    assert (sent.account, waits) == ("a", [3])
+    clock = Clock()
+    policy = timed(RetryPolicy(inner=failover(), attempts=2), clock)
+    error, waits = play(attempt(policy, message()), busy_for(8), busy_for(3), DENIED, clock=clock)
     assert waits == [3]
-    error, _ = play(
-        attempt(timed(RetryPolicy(inner=failover(), attempts=2)), message()), busy_for(8), busy_for(3), DENIED
-    )
     assert [(one.account, one.reason) for one in error.attempts][2:] == [("a", "retry-after"), ("b", None)]
 
 
