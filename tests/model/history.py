@@ -6,6 +6,7 @@ Every choice comes from one ``random.Random``, so a history is its seed; hypothe
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from functools import cache
 
 from smsbridge.errors import NoAnswer, RefusedError, SendError, UncertainError, UnsupportedError
 from smsbridge.hookspecs import hookimpl
@@ -58,6 +59,30 @@ class Hooks:
             self.told[message.reference].append(error)
 
 
+class Relay:
+    """Tells the hooks of the process that runs: to look for plugins takes longer than all the rest of a history."""
+
+    hooks = None
+
+    @hookimpl
+    def smsbridge_before_send(self, message):
+        self.hooks.smsbridge_before_send(message)
+
+    @hookimpl
+    def smsbridge_after_send(self, message, sent):
+        self.hooks.smsbridge_after_send(message, sent)
+
+    @hookimpl
+    def smsbridge_send_failed(self, message, error):
+        self.hooks.smsbridge_send_failed(message, error)
+
+
+@cache
+def relayed():
+    relay = Relay()
+    return relay, Plugins(relay)
+
+
 class History:
     """``retry``, ``failover`` and ``ledger`` are the classes of the policies; a ledger survives crashes, and is not always there."""
 
@@ -90,8 +115,8 @@ class History:
 
     def begin(self):
         """A process begins: new policies, and nothing remembered but what the vendors and a ledger have."""
-        self.hooks = Hooks()
-        self.plugins = Plugins(self.hooks)
+        relay, self.plugins = relayed()
+        self.hooks = relay.hooks = Hooks()
         leaves = [self.leaf(number, vendor) for number, vendor in enumerate(self.vendors)]
         if self.shape == "retry":
             made = self.retrying(leaves[0])
