@@ -30,7 +30,7 @@ HOOKS_GROUP = "smsbridge.hooks"
 BUILTIN = ("console", "file", "http", "memory")
 """Ordinary plugin modules of ``smsbridge.builtin``, named after their providers."""
 
-POLICIES = ("failover", "limit", "retry", "text")
+POLICIES = ("failover", "ledger", "limit", "retry", "text")
 """Those of ``smsbridge.policies``: providers that hold the providers of other accounts."""
 
 _HOMES = {**dict.fromkeys(BUILTIN, "builtin"), **dict.fromkeys(POLICIES, "policies")}

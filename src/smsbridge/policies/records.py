@@ -27,9 +27,17 @@ def record(
     ``candidates`` are the accounts that the policy had to choose from, ``decision`` what it does next, and ``seconds`` how long
     the attempt took.
     """
+    if not account.records_attempts:
+        record_always(result, account=account, candidates=candidates, decision=decision, seconds=seconds)
+
+
+def record_always(
+    result: Result, *, account: SmsProvider, candidates: Sequence[SmsProvider], decision: str, seconds: float
+) -> None:
+    """Log a decision that nobody inside ``account`` knows of."""
     error = result.error
     level = logging.WARNING if isinstance(error, UncertainError) else logging.INFO
-    if account.records_attempts or not log.isEnabledFor(level):
+    if not log.isEnabledFor(level):
         return
     words = ((UncertainError, "uncertain"), (RefusedError, "refused"), (UnsupportedError, "unsupported"))
     outcome = next((word for kind, word in words if isinstance(error, kind)), "accepted")

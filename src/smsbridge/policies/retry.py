@@ -165,12 +165,12 @@ class RetryPolicy(Policy):
             yield from Wait(wait)
             proven = proof is not None and self._clock() - since >= proof.total_seconds()
             for row in list(lost):
-                found, absent = yield from self._ask_for(tries.messages[row])
+                found, absent = yield from ask_for(self.inner, tries.messages[row])
                 if found is not None:
                     tries.accept(row, found)
                     lost.remove(row)
                 elif absent and proven:
-                    tries.histories[row][-1] = _not_sent(tries.histories[row][-1])
+                    tries.histories[row][-1] = not_sent(tries.histories[row][-1])
                     lost.remove(row)
             if not lost:
                 return
@@ -182,17 +182,18 @@ class RetryPolicy(Policy):
             pauses.append(max(0.0, proof.total_seconds() - sum(pauses)))
         return pauses
 
-    def _ask_for(self, message: Message) -> Flow[tuple[SentMessage | None, bool]]:
-        """The text that was accepted under the message's reference, or whether the vendor says that there is none."""
-        reference = message.reference or ""
-        try:
-            found = yield from query(self.inner, lambda: self.inner.lookup(reference))
-        except (QueryError, UnsupportedError):
-            return None, False
-        if found is None:
-            return None, True
-        ours = isinstance(found, SentMessage) and bool(found.id) and found.reference in ("", reference)
-        return (found if ours else None), False
+
+def ask_for(provider: SmsProvider, message: Message) -> Flow[tuple[SentMessage | None, bool]]:
+    """The text that was accepted under the message's reference, or whether the vendor says that there is none."""
+    reference = message.reference or ""
+    try:
+        found = yield from query(provider, lambda: provider.lookup(reference))
+    except (QueryError, UnsupportedError):
+        return None, False
+    if found is None:
+        return None, True
+    ours = isinstance(found, SentMessage) and bool(found.id) and found.reference in ("", reference)
+    return (found if ours else None), False
 
 
 def attempt_verifications(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
@@ -225,7 +226,8 @@ def sent_of(result: Result) -> SentMessage:
     return result.sent
 
 
-def _not_sent(error: Failure) -> RefusedError:
+def not_sent(error: Failure) -> RefusedError:
+    """``error``, after the provider has proven that it did not take the text."""
     refused = UnavailableError(
         detail="no answer came, and the provider is known not to have taken the text", reason="absent"
     )

@@ -1,0 +1,272 @@
+"""Ledger: each text is recorded before it leaves, so that none is sent twice, not even after a crash."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar, Self, cast
+
+from pydantic import Field, PrivateAttr, SecretStr
+
+from smsbridge import environment
+from smsbridge.attempts import Interrupted, attempt, attempt_all, own, utc_now
+from smsbridge.errors import (
+    ConfigurationError,
+    ContentError,
+    RefusedError,
+    SendError,
+    UncertainError,
+    UnsupportedError,
+)
+from smsbridge.hookspecs import hookimpl
+from smsbridge.http import Await, Flow
+from smsbridge.messages import Message, Result, SentMessage, Verification
+from smsbridge.provider import Capability, SmsProvider
+
+from .entries import Claim, Entry, Kind, Outcome, State, Store, Unwritable
+from .outcomes import Tries
+from .policy import Named, Policy, state
+from .records import record_always
+from .retry import Send, ask_for, attempt_verifications, not_sent, sent_of
+from .sqlite import SqliteStore, Sync
+from .writer import Writer, log_lost, shared
+
+
+class LedgerPolicy(Policy):
+    """Records each text in ``path``, a SQLite file, before it leaves, and what became of it afterwards.
+
+    A reference that was accepted is not sent again: what was recorded is returned. One that was refused may be sent again. One
+    that may have been sent is not: it is looked up where the provider can do that, and is an UncertainError with the reason
+    ``in-ledger`` unless it is found. The same reference with other content is a ContentError (``reference-reused``). A text that
+    cannot be recorded is refused (``ledger``).
+
+    Threads, tasks and processes of one machine may share the file. It holds no text and no full number: a hash with ``key`` tells
+    whether content is the same. Without ``key``, one is made and kept in the file; whoever has the file can then try out what a
+    text may have been.
+    """
+
+    name: ClassVar[Any] = Named("ledger")
+
+    path: Path = Field(description="The SQLite file; it is made with mode 0600, and has two others beside it.")
+    key: SecretStr | None = Field(default=None, description="Key of the hashes; default: one kept in the file.")
+    sync: Sync = Field(
+        default="normal", description="What a record survives: normal a crash of the process, full also a power cut."
+    )
+    keep_days: int = Field(
+        default=90, ge=1, le=36500, description="Days after which what is accepted or refused is forgotten."
+    )
+
+    _writer: Writer | None = PrivateAttr(default=None)
+    _hash_key: bytes = PrivateAttr(default=b"")
+    _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
+
+    @classmethod
+    def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> Self:
+        return super().around(inner, *accounts, **given).checked()
+
+    def checked(self) -> Self:
+        """Return the same policy. Raises ConfigurationError if the ledger is there already and was made with another key."""
+        if self.path.is_file():
+            try:
+                self._hash_key = self._identified().result()
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{environment.variable('ledger', 'key')}: {error}") from None
+            except Unwritable:  # each text that is refused says so
+                pass
+        return self
+
+    def store(self) -> Store:
+        """Where entries are kept. Another store needs this method alone."""
+        return SqliteStore(self.path, sync=self.sync)
+
+    # --- sending ----------------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> Flow[SentMessage]:
+        key: bytes = state(self, "_hash_key")
+        if not key:
+            return sent_of(*(yield from self._send_once([message], attempt_all)))
+        # What follows is the same for one text that nothing is wrong with, in half the time.
+        claims: dict[int, Claim] = {}
+        begun = state(self, "_clock")()
+        try:
+            claims[0] = claim = Claim.of(message, account=self.account, kind=Kind.TEXT, key=key)
+            (there,) = yield from Await(self._books().claim([claim]))
+        except BaseException as problem:  # noqa: BLE001  # see there
+            tries = Tries([message])
+            self._not_claimed(tries, claims, problem)
+            return sent_of(tries.results[0])
+        if there is not None:
+            tries = Tries([message])
+            yield from self._answer_all(tries, {0: there}, claims, begun)
+            return sent_of(tries.results[0])
+        try:
+            sent = yield from attempt(self.inner, message)
+        except Interrupted as stop:
+            self._record_results(Tries([message]).interrupted(stop, [0]).results, [claim])
+            raise
+        except (SendError, UnsupportedError) as error:
+            self._record_results([Result(index=0, message=message, error=error)], [claim])
+            raise
+        self._record_results([Result(index=0, message=message, sent=sent)], [claim])
+        return sent
+
+    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
+        return self._send_once(messages, attempt_all)
+
+    def start_verification(self, message: Message) -> Flow[Verification]:
+        results = yield from self._send_once([message], attempt_verifications, Kind.CODE)
+        return cast("Verification", sent_of(*results))
+
+    # --- inside -----------------------------------------------------------------------------------------------------------
+
+    def _send_once(self, messages: Sequence[Message], send: Send, kind: Kind = Kind.TEXT) -> Flow[list[Result]]:
+        tries = Tries(messages)
+        todo = list(range(len(messages)))
+        while todo:
+            first: dict[str | None, int] = {}
+            for row in todo:
+                first.setdefault(messages[row].reference, row)
+            yield from self._send_rows(tries, list(first.values()), send, kind)
+            todo = [row for row in todo if row not in tries.results]  # repeats in this batch: by now the ledger knows
+        return tries.in_order()
+
+    def _send_rows(self, tries: Tries, rows: Sequence[int], send: Send, kind: Kind) -> Flow[None]:
+        """Send those messages at ``rows`` whose references are new; afterwards, something is known of each."""
+        begun = self._clock()
+        claims: dict[int, Claim] = {}
+        try:
+            if not self._hash_key:
+                self._hash_key = yield from Await(self._identified())
+            for row in rows:
+                claims[row] = Claim.of(tries.messages[row], account=self.account, kind=kind, key=self._hash_key)
+            answers = yield from Await(self._books().claim(list(claims.values())))
+        except BaseException as problem:  # noqa: BLE001  # see there
+            self._not_claimed(tries, claims, problem, rows)
+            return
+        there = {row: entry for row, entry in zip(rows, answers, strict=True) if entry is not None}
+        mine = {row: claim for row, claim in claims.items() if row not in there}
+        for row, entry in there.items():
+            self._answer(tries, row, entry, claims[row])
+        if mine:
+            yield from self._send_claimed(tries, mine, send)
+        if there:
+            yield from self._answer_all(tries, there, claims, begun)
+
+    def _not_claimed(
+        self, tries: Tries, claims: Mapping[int, Claim], problem: BaseException, rows: Iterable[int] = (0,)
+    ) -> None:
+        """Say that the messages at ``rows`` are not sent, since there are no claims; raise on what came from outside."""
+        if not isinstance(problem, Exception):
+            self._release(claims.values())
+            if isinstance(problem, GeneratorExit):
+                raise problem
+            raise tries.interrupted(problem) from None
+        detail = str(problem) if isinstance(problem, Unwritable | ConfigurationError) else type(problem).__name__
+        for row in rows:
+            words = "the text cannot be recorded in the ledger, so it is not sent"
+            refused = RefusedError(words, reason="ledger", fault="local", detail=detail)
+            tries.fail(row, own(refused, self, tries.messages[row]))
+
+    def _answer_all(
+        self, tries: Tries, there: Mapping[int, Entry], claims: Mapping[int, Claim], begun: float
+    ) -> Flow[None]:
+        """Answer from the ledger, and look up what is in doubt."""
+        doubtful = {row: entry for row, entry in there.items() if self._answer(tries, row, entry, claims[row])}
+        kinds = {entry.claim.kind for entry in doubtful.values()}
+        if (
+            Kind.TEXT in kinds and Capability.LOOKUP in self.inner.capabilities
+        ):  # no vendor finds a code by its reference
+            yield from self._look_up(tries, doubtful)
+        for row in there:
+            decision = "not sent again: in doubt" if row in doubtful else "not sent again: in the ledger"
+            seconds = self._clock() - begun
+            record_always(
+                tries.results[row], account=self, candidates=(self.inner,), decision=decision, seconds=seconds
+            )
+
+    def _answer(self, tries: Tries, row: int, entry: Entry, claim: Claim) -> bool:
+        """Answer from the ledger; whether that leaves a doubt."""
+        message = tries.messages[row]
+        error: SendError
+        if entry.claim.content != claim.content:
+            error = ContentError("another message has had this reference", reason="reference-reused", fault="message")
+        elif entry.state is State.ACCEPTED:
+            is_text = entry.claim.kind is Kind.TEXT
+            sent = entry.sent_message(message.to) if is_text else entry.verification(message.to)
+            tries.accept(row, cast("SentMessage", sent))
+            return False
+        else:
+            words = "it may have been sent before under this reference, so it is not sent again"
+            since = f"{entry.state} since {entry.since:%Y-%m-%d %H:%M:%S} UTC"
+            error = UncertainError(words, reason="in-ledger", fault="local", detail=since)
+        tries.fail(row, own(error, self, message))
+        return isinstance(error, UncertainError)
+
+    def _send_claimed(self, tries: Tries, claims: Mapping[int, Claim], send: Send) -> Flow[None]:
+        rows = list(claims)
+        try:
+            answers = yield from send(self.inner, [tries.messages[row] for row in rows])
+        except Interrupted as stop:
+            interrupted = tries.interrupted(stop, rows)
+            self._record_results([tries.results[row] for row in rows], claims.values())
+            raise interrupted from None
+        for row, answer in zip(rows, answers, strict=True):
+            tries.results[row] = Result(index=row, message=answer.message, sent=answer.sent, error=answer.error)
+        self._record_results(answers, claims.values())
+
+    def _look_up(self, tries: Tries, doubtful: Mapping[int, Entry]) -> Flow[None]:
+        """Settle what can be settled of the texts that may have been sent before."""
+        proof = self.inner.absence_proven_after
+        for row, entry in doubtful.items():
+            try:
+                found, absent = yield from ask_for(self.inner, tries.messages[row])
+            except (Exception, GeneratorExit):
+                raise
+            except BaseException as stop:  # noqa: BLE001  # cancelled while nothing was on its way
+                raise tries.interrupted(stop) from None
+            error = tries.results[row].error
+            if found is not None:
+                tries.accept(row, found)
+                self._books().record([Entry(claim=entry.claim, outcome=Outcome.accepted(found, reason="lookup"))])
+            elif absent and error is not None and self._proven(entry, proof):
+                tries.fail(row, not_sent(error))
+                self._books().record([Entry(claim=entry.claim, outcome=Outcome.refused("absent"))])
+
+    def _proven(self, entry: Entry, proof: timedelta | None) -> bool:
+        """Whether *not found* means not sent. Of what is open nobody knows whether it is still to come."""
+        return proof is not None and entry.state is State.UNCERTAIN and utc_now() - entry.since >= proof
+
+    def _record_results(self, results: Sequence[Result], claims: Iterable[Claim]) -> None:
+        """Not awaited: to be interrupted here would cast a doubt on what is known. What is asked next comes after it."""
+        try:
+            outcomes = map(Outcome.of, results)
+            entries = [Entry(claim=claim, outcome=one) for claim, one in zip(claims, outcomes, strict=True)]
+        except Exception as error:  # noqa: BLE001  # values of a kind that nobody foresaw
+            log_lost(error, len(results))
+        else:
+            self._books().record(entries)
+
+    def _release(self, claims: Iterable[Claim]) -> None:
+        """Give up claims whose texts never left; in its turn, because they may not have been made yet."""
+        entries = [Entry(claim=claim, outcome=Outcome.refused("cancelled")) for claim in claims]
+        self._books().do(lambda store: store.record(entries))
+
+    def _identified(self) -> Future[bytes]:
+        key = self.key.get_secret_value().encode() if self.key is not None else None
+        return self._books().do(lambda store: store.identify(key))
+
+    def _books(self) -> Writer:
+        writer: Writer | None = state(self, "_writer")
+        if writer is None:
+            which = (type(self), self.path.absolute(), self.sync, self.keep_days)
+            keep = timedelta(days=self.keep_days)
+            self._writer = writer = shared(which, lambda: Writer(self.store(), keep=keep))
+        return writer
+
+
+@hookimpl
+def smsbridge_providers() -> list[type[SmsProvider]]:
+    return [LedgerPolicy]

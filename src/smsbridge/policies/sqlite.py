@@ -1,0 +1,328 @@
+"""SqliteStore: a ledger's entries in one SQLite file, which threads, tasks and processes of one machine share."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from smsbridge.errors import ConfigurationError
+from smsbridge.messages import Money, Status
+
+from .entries import Claim, Entry, Kind, Outcome, State, Unwritable
+
+Sync = Literal["normal", "full"]
+
+_VERSION = "1"
+_PROOF = b"smsbridge ledger"
+_AGAIN = 0.01
+_making = threading.Lock()
+_CLAIM = ("account", "reference", "kind", "content", "recipient", "purpose", "claim", "claimed_at")
+_OUTCOME = (
+    "state",
+    "recorded_at",
+    "taker",
+    "provider",
+    "id",
+    "status",
+    "segments",
+    "price",
+    "unit",
+    "accepted_at",
+    "expires_at",
+    "error",
+    "code",
+    "reason",
+)
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS smsbridge_ledger_about (name TEXT PRIMARY KEY, value) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS smsbridge_ledger (
+        number INTEGER PRIMARY KEY,
+        account TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        kind TEXT NOT NULL,         -- text, code
+        content BLOB NOT NULL,      -- HMAC-SHA256 of what was to be sent
+        recipient TEXT NOT NULL,    -- masked
+        purpose TEXT NOT NULL,
+        claim TEXT NOT NULL,        -- begins with the number of the process
+        claimed_at REAL NOT NULL,   -- all times are in seconds since 1970, UTC
+        claims INTEGER NOT NULL DEFAULT 1,
+        state TEXT NOT NULL DEFAULT 'open',
+        recorded_at REAL,
+        taker TEXT,                 -- the account that took it
+        provider TEXT,
+        id TEXT,
+        status TEXT,
+        segments INTEGER,
+        price TEXT,
+        unit TEXT,
+        accepted_at REAL,
+        expires_at REAL,
+        error TEXT,
+        code TEXT,
+        reason TEXT,
+        UNIQUE (account, reference)
+    )""",
+    """CREATE INDEX IF NOT EXISTS smsbridge_ledger_settled ON smsbridge_ledger (recorded_at)
+        WHERE state IN ('accepted', 'refused')""",
+)
+_COLUMNS = ", ".join(("number", *_CLAIM, "claims", *_OUTCOME))
+_INSERT = f"""INSERT INTO smsbridge_ledger ({", ".join(_CLAIM)}) VALUES ({", ".join("?" * len(_CLAIM))})
+    ON CONFLICT (account, reference) DO NOTHING"""  # noqa: S608  # of our own names
+_FIND = f"SELECT {_COLUMNS} FROM smsbridge_ledger WHERE account = ? AND reference = ?"  # noqa: S608
+_CLAIM_ANEW = f"""UPDATE smsbridge_ledger SET claims = claims + 1, state = 'open', recipient = ?, claim = ?, claimed_at = ?,
+    {", ".join(f"{name} = NULL" for name in _OUTCOME if name != "state")} WHERE account = ? AND reference = ?"""  # noqa: S608
+_RECORD = f"""UPDATE smsbridge_ledger SET {", ".join(f"{name} = ?" for name in _OUTCOME)}
+    WHERE account = ? AND reference = ? AND claim = ? AND (state IN ('open', 'uncertain') OR ? = 'accepted')"""  # noqa: S608
+_PRUNE = """DELETE FROM smsbridge_ledger WHERE number IN (SELECT number FROM smsbridge_ledger
+    WHERE state IN ('accepted', 'refused') AND recorded_at < ? ORDER BY recorded_at LIMIT ?)"""
+
+
+class SqliteStore:
+    """Entries in the SQLite file at ``path``, made with mode 0600 unless ``create`` is false.
+
+    ``sync`` is what a commit survives: ``normal`` the death of every process, ``full`` also that of the machine, for one
+    fsync each. ``patience`` is how many seconds to wait for other processes.
+    """
+
+    def __init__(self, path: Path, *, sync: Sync = "normal", patience: float = 5.0, create: bool = True) -> None:
+        self._path = path
+        self._sync = sync
+        self._patience = patience
+        self._create = create
+        self._open: sqlite3.Connection | None = None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        try:
+            db = self._connection()
+            db.execute("BEGIN IMMEDIATE")
+            yield
+            db.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            self.close()  # which undoes it; another try begins afresh
+            words = getattr(error, "strerror", None) or str(error)
+            raise Unwritable(f"{words} ({self._path})") from None
+        except BaseException:
+            self.close()
+            raise
+
+    def identify(self, key: bytes | None) -> bytes:
+        about = dict(self._db.execute("SELECT name, value FROM smsbridge_ledger_about"))
+        if "proof" not in about:
+            kept = {} if key is not None else {"key": secrets.token_bytes(32)}
+            proof = {"proof": _proof(key if key is not None else kept["key"])}
+            self._db.executemany("INSERT INTO smsbridge_ledger_about VALUES (?, ?)", (kept | proof).items())
+            return key if key is not None else kept["key"]
+        found = key if key is not None else about.get("key")
+        if found is None:
+            raise ConfigurationError("the ledger was made with a key, which is not set now")
+        if not hmac.compare_digest(_proof(found), about["proof"]):
+            raise ConfigurationError("the ledger was made with another key, so it cannot tell one text from another")
+        return found
+
+    def claim(self, claims: Sequence[Claim]) -> list[Entry | None]:
+        rows = [_claim_row(one) for one in claims]
+        made = self._db.executemany(_INSERT, rows).rowcount
+        return [None] * len(rows) if made == len(rows) else [self._claim(one) for one in claims]
+
+    def _claim(self, claim: Claim) -> Entry | None:
+        there = self.find(claim.account, claim.reference)
+        if there is None or there.claim.token == claim.token:
+            return None
+        if there.state is not State.REFUSED or there.claim.content != claim.content:
+            return there
+        where = (claim.account, claim.reference)
+        self._db.execute(_CLAIM_ANEW, (claim.to, claim.token, claim.at.timestamp(), *where))
+        return None
+
+    def record(self, entries: Sequence[Entry]) -> int:
+        return self._db.executemany(_RECORD, [_record_row(one) for one in entries]).rowcount
+
+    def find(self, account: str, reference: str) -> Entry | None:
+        row = self._db.execute(_FIND, (account, reference)).fetchone()
+        return None if row is None else _entry(row)[1]
+
+    def entries(
+        self,
+        *,
+        account: str | None = None,
+        reference: str | None = None,
+        states: Collection[State] = (),
+        since: datetime | None = None,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> list[tuple[int, Entry]]:
+        wanted: dict[str, Sequence[Any]] = {"number > ?": (after,)}
+        if account is not None:
+            wanted["account = ?"] = (account,)
+        if reference is not None:
+            wanted["reference = ?"] = (reference,)
+        if states:
+            wanted[f"state IN ({', '.join('?' * len(states))})"] = [one.value for one in states]
+        if since is not None:
+            wanted["claimed_at >= ?"] = (since.timestamp(),)
+        values = [value for given in wanted.values() for value in given]
+        query = f"SELECT {_COLUMNS} FROM smsbridge_ledger WHERE {' AND '.join(wanted)} ORDER BY number LIMIT ?"  # noqa: S608
+        return [_entry(row) for row in self._db.execute(query, (*values, limit))]
+
+    def prune(self, before: datetime, limit: int) -> int:
+        return self._db.execute(_PRUNE, (before.timestamp(), limit)).rowcount
+
+    def close(self) -> None:
+        db, self._open = self._open, None
+        if db is not None:
+            with contextlib.suppress(sqlite3.Error):
+                db.close()
+
+    # --- inside -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        if self._open is None:
+            raise AssertionError("only within together()")
+        return self._open
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._open is None:
+            if self._create:
+                _make(self._path)
+            else:
+                self._path.stat()
+            # Any thread may close it, and one at a time uses it.
+            db = sqlite3.connect(self._path, timeout=self._patience, isolation_level=None, check_same_thread=False)
+            try:
+                self._set_up(db)
+            except BaseException:
+                db.close()
+                raise
+            self._open = db
+        return self._open
+
+    def _set_up(self, db: sqlite3.Connection) -> None:
+        until = time.monotonic() + self._patience
+        while True:
+            try:
+                db.execute("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError:  # of several that make the file at once; SQLite does not wait here
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(_AGAIN)
+        db.execute(f"PRAGMA synchronous = {self._sync}")
+        there = "SELECT 1 FROM sqlite_master WHERE name = 'smsbridge_ledger_settled'"
+        if db.execute(there).fetchone() is None:
+            db.execute("BEGIN IMMEDIATE")
+            for statement in _SCHEMA:
+                db.execute(statement)
+            db.execute("INSERT OR IGNORE INTO smsbridge_ledger_about VALUES ('version', ?)", (_VERSION,))
+            db.execute("COMMIT")
+        version = db.execute("SELECT value FROM smsbridge_ledger_about WHERE name = 'version'").fetchone()[0]
+        if version != _VERSION:
+            raise sqlite3.DatabaseError("made by another version of smsbridge")
+
+
+def _make(path: Path) -> None:
+    """Make the file, for nobody else to read; SQLite gives those beside it the same mode.
+
+    Closing a file drops this process's locks on it, those of SQLite included: so never one that may be in use already.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+    with _making, contextlib.suppress(FileExistsError):
+        os.close(os.open(path, flags, 0o600))
+
+
+def _proof(key: bytes) -> bytes:
+    return hmac.digest(key, _PROOF, hashlib.sha256)
+
+
+def _seconds(at: datetime | None) -> float | None:
+    return None if at is None else at.timestamp()
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _claim_row(one: Claim) -> tuple[Any, ...]:
+    return (
+        one.account,
+        one.reference,
+        one.kind.value,
+        one.content,
+        one.to,
+        one.purpose,
+        one.token,
+        one.at.timestamp(),
+    )
+
+
+def _record_row(entry: Entry) -> tuple[Any, ...]:
+    claim, one = entry.claim, entry.outcome
+    if one is None:
+        raise ValueError("there is no outcome to record")
+    return (
+        one.state.value,
+        one.at.timestamp(),
+        one.taker,
+        one.provider,
+        one.id,
+        one.status and one.status.value,
+        one.segments,
+        one.price and str(one.price.amount),
+        one.price and one.price.unit,
+        _seconds(one.accepted_at),
+        _seconds(one.expires_at),
+        one.error,
+        one.code,
+        one.reason,
+        claim.account,
+        claim.reference,
+        claim.token,
+        one.state.value,
+    )
+
+
+def _entry(row: Sequence[Any]) -> tuple[int, Entry]:
+    """The number and the entry of a row of ``_COLUMNS``."""
+    number, account, reference, kind, content, to, purpose, token, claimed_at, claims, state, recorded_at, *more = row
+    taker, provider, id_, status, segments, price, unit, accepted_at, expires_at, error, code, reason = more
+    claim = Claim(
+        account=account,
+        reference=reference,
+        kind=Kind(kind),
+        content=content,
+        to=to,
+        purpose=purpose,
+        token=token,
+        at=datetime.fromtimestamp(claimed_at, UTC),
+    )
+    if state == State.OPEN:
+        return number, Entry(claim=claim, claims=claims)
+    outcome = Outcome(
+        state=State(state),
+        at=datetime.fromtimestamp(recorded_at, UTC),
+        taker=taker or "",
+        provider=provider or "",
+        id=id_ or "",
+        status=Status(status) if status else None,
+        segments=segments,
+        price=Money(amount=Decimal(price), unit=unit) if price is not None else None,
+        accepted_at=_moment(accepted_at),
+        expires_at=_moment(expires_at),
+        error=error,
+        code=code,
+        reason=reason,
+    )
+    return number, Entry(claim=claim, outcome=outcome, claims=claims)
