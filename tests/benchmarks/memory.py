@@ -35,11 +35,22 @@ async def asynchronous(count):
         return sent
 
 
+def now_used():
+    """In MiB, what the process holds at the moment (Linux), or the most so far."""
+    return _from_status("VmRSS") or peak()
+
+
 def peak():
     """In MiB. Not ru_maxrss where there is a choice: Linux counts the memory of whoever started us, too."""
+    return _from_status("VmHWM") or _from_usage()
+
+
+def _from_status(name):
     status = Path("/proc/self/status")
-    if status.exists():
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1024
+    return int(re.search(rf"{name}:\s+(\d+) kB", status.read_text())[1]) / 1024 if status.exists() else None
+
+
+def _from_usage():
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * (1024 if sys.platform == "darwin" else 1))

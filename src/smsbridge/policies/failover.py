@@ -176,6 +176,10 @@ class FailoverPolicy(SmsProvider):
         begun: float = state(self, "_clock")()
         try:
             sent = yield from attempt(first, message)
+        except Interrupted as stop:
+            answer = Result(index=0, message=message, error=stop.error)
+            self._record(first, self.accounts, answer, self._clock() - begun, "cancelled")
+            raise
         except (SendError, UnsupportedError) as error:
             answer = Result(index=0, message=message, error=error)
         else:

@@ -10,6 +10,7 @@ from smsbridge.errors import (
     Fault,
     OptedOutError,
     ProviderBugError,
+    RateLimitedError,
     RefusedError,
     SendError,
     UncertainError,
@@ -64,7 +65,10 @@ def conclude_all(history: Sequence[Failure], provider: SmsProvider, message: Mes
     error = conclude(history)
     if not all(type(one) is type(history[0]) for one in history):
         words = "; ".join(str(one) for one in history)
-        passing = any(isinstance(one, SendError) and one.fault == "provider" for one in history)
+        passing = any(
+            isinstance(one, RateLimitedError) or (isinstance(one, SendError) and one.fault == "provider")
+            for one in history
+        )
         fault: Fault = "provider" if passing else "account"
         error = RefusedError("no account could send the message", detail=words, fault=fault, attempts=_flat(history))
         error = own(error, provider, message)

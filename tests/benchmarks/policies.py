@@ -1,0 +1,109 @@
+"""What the policies cost: the time that they add to a send, and the memory of many messages through them.
+
+    python tests/benchmarks/policies.py [--rounds 15] [--messages 100000]
+
+Both sides send through the same client and the same wire, which answers at once, and take turns; the figure is the median of the
+rounds. Memory is the growth of the process between the first tenth of the messages and the last. At most 40 microseconds, and
+no growth to speak of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from statistics import median
+from time import perf_counter, process_time
+
+from memory import messages, now_used
+
+from smsbridge import HttpRequest, HttpResponse, Message, Settings, SmsClient, SmsProvider, Status
+from smsbridge.policies.failover import FailoverPolicy
+from smsbridge.policies.limit import LimitPolicy
+from smsbridge.policies.retry import RetryPolicy
+
+MOST_MICROSECONDS = 40
+MOST_GROWTH = 8
+"""MiB; the allocator's own breath is less."""
+ANSWER = HttpResponse.of_json({"id": "1"})
+
+
+class Direct(SmsProvider):
+    name = "direct"
+
+    def send(self, message):
+        response = yield from HttpRequest.post_json("https://direct.example/", {"to": message.to}, sends=True)
+        return self.accepted(message, id=response.json_object()["id"], status=Status.QUEUED)
+
+
+class Wire:
+    """Answers at once."""
+
+    def send(self, request):
+        return ANSWER
+
+    def close(self):
+        pass
+
+
+def stack():
+    """Retry around a failover over two accounts, each within its limit, which is never reached."""
+    accounts = [LimitPolicy(inner=Direct(account=name), sends="999999999/1s") for name in ("one", "two")]
+    return RetryPolicy(inner=FailoverPolicy(accounts=tuple(accounts)))
+
+
+def client(provider):
+    made = SmsClient(provider, settings=Settings(concurrency=2))
+    made._transport = Wire()
+    return made
+
+
+def microseconds(sms, message, count=1000, clock=perf_counter):
+    begun = clock()
+    for _ in range(count):
+        sms.send(message)
+    return (clock() - begun) / count * 1e6
+
+
+def say(text):
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def added(rounds, clock=perf_counter):
+    message = Message(to="+919876543210", text="Your order has shipped", reference="ref-1")
+    with client(Direct()) as bare, client(stack()) as within:
+        for sms in (bare, within):
+            microseconds(sms, message)
+        pairs = []
+        for number in range(rounds):
+            pairs.append((microseconds(bare, message, clock=clock), microseconds(within, message, clock=clock)))
+            say(f"round {number + 1} of {rounds}: {pairs[-1][0]:.1f} and {pairs[-1][1]:.1f} microseconds")
+    return median(mine - theirs for theirs, mine in pairs)
+
+
+def growth(count):
+    """MiB by which the process grew after the first tenth of ``count`` messages."""
+    early = None
+    with client(stack()) as sms, sms.send_many(messages(count)) as results:
+        for number, result in enumerate(results, 1):
+            assert result.error is None
+            if number == count // 10:
+                early = now_used()
+    return now_used() - early
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--messages", type=int, default=100_000)
+    parser.add_argument("--cpu", action="store_true", help="count the seconds of computing, on a busy machine")
+    options = parser.parse_args()
+    more = added(options.rounds, process_time if options.cpu else perf_counter)
+    grown = growth(options.messages)
+    sys.stdout.write(f"{more:.1f} microseconds more a send (at most {MOST_MICROSECONDS})\n")
+    sys.stdout.write(f"{grown:.1f} MiB more after {options.messages:,} messages (at most {MOST_GROWTH})\n")
+    return int(more > MOST_MICROSECONDS or grown > MOST_GROWTH)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

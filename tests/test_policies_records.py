@@ -1,0 +1,133 @@
+"""One structured record per attempt, without text, token or full number."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from policed import BUSY, FOUND, Finds, play, timed
+from scripted import OK, TEXT, TO, TOKEN, BatchProvider, HttpProvider, Recorder, drive, message, plugins, provider
+from smsbridge.attempts import attempt, attempt_batch
+from smsbridge.errors import NoAnswer, NotConnected, OptedOutError
+from smsbridge.http import HttpRequest
+from smsbridge.messages import Purpose
+from smsbridge.policies.failover import FailoverPolicy
+from smsbridge.policies.retry import RetryPolicy
+from smsbridge.sending import deliver
+
+SEND = HttpRequest.post_json("https://api.scripted.example/send", {}, sends=True)
+
+
+@pytest.fixture(autouse=True)
+def listening(caplog):
+    caplog.set_level(logging.INFO, "smsbridge.attempts")
+
+
+def records(caplog):
+    return [one.attempt for one in caplog.records if one.name == "smsbridge.attempts"]
+
+
+def failover(*accounts):
+    return timed(FailoverPolicy(accounts=accounts or (HttpProvider(account="a"), HttpProvider(account="b"))))
+
+
+def retry(inner=None, **settings):
+    return timed(RetryPolicy(inner=inner or HttpProvider(), **settings))
+
+
+def test_an_accepted_text_is_one_record(caplog):
+    drive(attempt(retry(), message(purpose=Purpose.OTP)), OK)
+    (record,) = records(caplog)
+    assert record.pop("seconds") >= 0
+    assert record == {
+        "account": "scripted",
+        "candidates": ["scripted"],
+        "reference": "ref-1",
+        "purpose": "otp",
+        "outcome": "accepted",
+        "error": None,
+        "code": None,
+        "reason": None,
+        "decision": "done",
+    }
+
+
+def test_each_attempt_is_one_with_what_is_decided_after_it(caplog):
+    play(attempt(retry(first_wait=1), message()), NotConnected(), BUSY, OK)
+    assert [(one["outcome"], one["error"], one["code"], one["decision"]) for one in records(caplog)] == [
+        ("refused", "UnavailableError", None, "again in 1.0 s"),
+        ("refused", "RateLimitedError", "429", "again in 2.0 s"),
+        ("accepted", None, None, "done"),
+    ]
+
+
+def test_each_account_is_one_and_the_candidates_are_all(caplog):
+    drive(attempt(failover(), message()), NotConnected(), OK)
+    assert [(one["account"], one["candidates"], one["decision"]) for one in records(caplog)] == [
+        ("a", ["a", "b"], "next: b"),
+        ("b", ["a", "b"], "done"),
+    ]
+
+
+@pytest.mark.parametrize("nested", [lambda: retry(failover()), lambda: failover(retry(HttpProvider(account="a")))])
+def test_of_several_policies_the_innermost_records(caplog, nested):
+    drive(attempt(nested(), message()), OK)
+    assert [one["account"] for one in records(caplog)] == ["a"]
+
+
+def test_it_takes_the_time_of_the_attempt(caplog):
+    policy = retry()
+    flow = attempt(policy, message())
+    next(flow)
+    policy._clock.now = 2.5
+    with pytest.raises(StopIteration):
+        flow.send(OK)
+    assert records(caplog)[0]["seconds"] == 2.5
+
+
+def test_what_may_have_been_sent_is_a_warning(caplog):
+    play(attempt(retry(Finds(), lookups=1), message()), NoAnswer(), FOUND)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.attempt["outcome"] == "uncertain"
+    assert record.attempt["decision"] == "found by its reference, so it was accepted"
+
+
+def test_a_cancelled_attempt_is_one_too(caplog):
+    for policy in (retry(), failover()):
+        with pytest.raises(KeyboardInterrupt):
+            drive(deliver(plugins(Recorder()), policy, message()), KeyboardInterrupt())
+    assert [(one["outcome"], one["reason"], one["decision"]) for one in records(caplog)] == [
+        ("uncertain", "cancelled", "cancelled")
+    ] * 2
+
+
+def test_each_text_of_a_batch_is_one(caplog):
+    many = [message(reference=f"ref-{row}") for row in range(2)]
+    drive(attempt_batch(retry(BatchProvider()), many), OK.of_json({"ids": ["1", "2"]}))
+    assert [one["reference"] for one in records(caplog)] == ["ref-0", "ref-1"]
+
+
+def test_an_account_that_cannot_express_it_says_so(caplog):
+    first = type(provider(supports=frozenset()))(account="a")
+    drive(attempt(failover(first, HttpProvider(account="b")), message(sender="ACME")), OK)
+    assert [one["outcome"] for one in records(caplog)] == ["unsupported", "accepted"]
+
+
+def test_nothing_private_is_in_them(caplog):
+    def quotes(self, message):
+        yield from SEND
+        raise OptedOutError(f"{TOKEN} {TEXT} {TO}", code=TO, reason=TEXT, detail=TOKEN)
+
+    play(attempt(retry(provider(quotes)), message(reference=TO)), OK)
+    shown = f"{caplog.text} {records(caplog)}"
+    for private in (TOKEN, TEXT, TO, TO[1:], TO[3:]):
+        assert private not in shown
+
+
+def test_a_line_can_be_read_without_its_fields(caplog):
+    play(attempt(failover(), message()), BUSY, OK)
+    first, second = [one.getMessage() for one in caplog.records]
+    assert first == "attempt at ref-1 through a: refused (RateLimitedError 429) in 0.000 s; next: b"
+    assert second == "attempt at ref-1 through b: accepted in 0.000 s; done"

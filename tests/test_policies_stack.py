@@ -1,0 +1,229 @@
+"""The policies that every account has, as the environment describes them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+
+from scripted import OK, AsyncWire, HttpProvider, Wire, message
+from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.errors import ConfigurationError, NotConnected, UnavailableError
+from smsbridge.hookspecs import hookimpl
+from smsbridge.messages import Purpose
+from smsbridge.plugins import Plugins
+from smsbridge.policies.failover import FailoverPolicy
+from smsbridge.policies.gcra import Rate
+from smsbridge.policies.limit import LimitPolicy
+from smsbridge.policies.retry import RetryPolicy
+from smsbridge.provider import each
+
+
+class Acme(HttpProvider):
+    name = "acme"
+
+
+class Paced(HttpProvider):
+    name = "paced"
+    rates: ClassVar = {"queries": "1000/1m"}
+
+
+class Installed:
+    @hookimpl
+    def smsbridge_providers(self):
+        return [Acme, Paced]
+
+
+@pytest.fixture
+def plugins(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_ACME_TOKEN", "dummy-token")
+    return Plugins(Installed())
+
+
+def environment(monkeypatch, **variables):
+    for name, value in variables.items():
+        monkeypatch.setenv(f"SMSBRIDGE_{name}", value)
+
+
+def kinds(provider):
+    return [type(one).__name__ for one in each(provider)]
+
+
+# --- what every account has -----------------------------------------------------------------------------------------------
+
+
+def test_retry_is_there_by_default_with_modest_limits(plugins):
+    stack = plugins.stack("acme")
+    assert kinds(stack) == ["RetryPolicy", "Acme"]
+    assert (stack.attempts, stack.seconds, stack.duplicates) == (3, 15, frozenset())
+
+
+def test_a_text_that_ends_here_needs_none(plugins):
+    assert kinds(plugins.stack("console")) == ["ConsoleProvider"]
+
+
+def test_an_account_by_itself_has_none(plugins):
+    assert kinds(plugins.account("acme")) == ["Acme"]
+
+
+def test_a_setting_is_for_all_accounts_or_for_one(plugins, monkeypatch):
+    environment(monkeypatch, OTP_PROVIDER="acme", RETRY_ATTEMPTS="2", RETRY_SECONDS="5", OTP_RETRY_ATTEMPTS="4")
+    assert (plugins.stack("acme").attempts, plugins.stack("acme").seconds) == (2, 5)
+    assert (plugins.stack("otp").attempts, plugins.stack("otp").seconds) == (4, 5)
+    assert plugins.stack("otp").account == "otp"
+
+
+def test_purposes_of_which_twice_is_better_than_never_are_a_list(plugins, monkeypatch):
+    environment(monkeypatch, RETRY_DUPLICATES="otp,transactional")
+    assert plugins.stack("acme").duplicates == {Purpose.OTP, Purpose.TRANSACTIONAL}
+
+
+def test_one_attempt_is_no_retry(plugins, monkeypatch):
+    environment(monkeypatch, RETRY_ATTEMPTS="1")
+    with SmsClient("acme", plugins=plugins) as sms:
+        sms._transport = Wire(NotConnected())
+        with pytest.raises(UnavailableError):
+            sms.send(message())
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("RETRY_ATTEMPTS", "0"), ("RETRY_SECONDS", "soon"), ("ACME_RETRY_DUPLICATES", "love")]
+)
+def test_a_wrong_setting_is_named_where_it_stands_and_never_shown(plugins, monkeypatch, variable, value):
+    environment(monkeypatch, **{variable: value})
+    with pytest.raises(ConfigurationError, match=f"SMSBRIDGE_{variable}") as caught:
+        plugins.stack("acme")
+    assert "love" not in str(caught.value)
+    assert "soon" not in str(caught.value)
+
+
+# --- what the environment composes ----------------------------------------------------------------------------------------
+
+
+def test_a_failover_is_within_one_retry(plugins, monkeypatch):
+    environment(monkeypatch, PROVIDER="failover", FAILOVER_ACCOUNTS="acme,otp", OTP_PROVIDER="paced")
+    stack = plugins.stack("failover")
+    assert kinds(stack) == ["RetryPolicy", "FailoverPolicy", "Acme", "LimitPolicy", "Paced"]
+    assert stack.account_names == {"failover", "acme", "otp"}
+
+
+def test_a_policy_that_is_composed_by_hand_is_not_added_again(plugins, monkeypatch):
+    environment(monkeypatch, SLOW_PROVIDER="retry", SLOW_INNER="acme", SLOW_ATTEMPTS="9")
+    stack = plugins.stack("slow")
+    assert kinds(stack) == ["RetryPolicy", "Acme"]
+    assert (stack.attempts, stack.account) == (9, "slow")
+
+
+def test_neither_is_one_deeper_inside(plugins, monkeypatch):
+    environment(
+        monkeypatch,
+        SLOW_PROVIDER="retry",
+        SLOW_INNER="acme",
+        FAILOVER_ACCOUNTS="slow,acme",
+    )
+    assert kinds(plugins.stack("failover")) == ["FailoverPolicy", "RetryPolicy", "Acme", "Acme"]
+
+
+def test_a_failover_may_hold_a_failover(plugins, monkeypatch):
+    environment(
+        monkeypatch,
+        CHEAP_PROVIDER="failover",
+        CHEAP_ACCOUNTS="acme,otp",
+        OTP_PROVIDER="acme",
+        OTP_TOKEN="dummy-token",
+        FAILOVER_ACCOUNTS="cheap,paced",
+    )
+    stack = plugins.stack("failover").inner
+    assert [one.account for one in stack.accounts] == ["cheap", "paced"]
+    assert isinstance(stack.accounts[0], FailoverPolicy)
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"FAILOVER_ACCOUNTS": "failover"}, "holds itself: failover > failover"),
+        (
+            {"FAILOVER_ACCOUNTS": "slow", "SLOW_PROVIDER": "retry", "SLOW_INNER": "failover"},
+            "failover > slow > failover",
+        ),
+        ({"FAILOVER_ACCOUNTS": "acme,nobody"}, "no provider 'nobody'"),
+        ({"FAILOVER_ACCOUNTS": "acme, acme"}, "SMSBRIDGE_FAILOVER_ACCOUNTS names an account twice"),
+        ({"FAILOVER_ACCOUNTS": " , "}, "SMSBRIDGE_FAILOVER_ACCOUNTS names no account"),
+        ({}, "SMSBRIDGE_FAILOVER_ACCOUNTS names no account"),
+        ({"FAILOVER_ACCOUNTS": "acme", "FAILOVER_FAULTS": "0"}, "SMSBRIDGE_FAILOVER_FAULTS is wrong"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_sent(plugins, monkeypatch, variables, words):
+    environment(monkeypatch, **variables)
+    with pytest.raises(ConfigurationError, match=words):
+        plugins.stack("failover")
+
+
+@pytest.mark.parametrize("name", ["retry", "limit"])
+def test_a_policy_of_one_account_has_to_know_which(plugins, monkeypatch, name):
+    environment(monkeypatch, SLOW_PROVIDER=name)
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_SLOW_INNER is missing"):
+        plugins.stack("slow")
+
+
+# --- limits ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_vendors_own_limit_is_kept(plugins):
+    stack = plugins.stack("paced")
+    assert kinds(stack) == ["RetryPolicy", "LimitPolicy", "Paced"]
+    assert (stack.inner.queries, stack.inner.sends) == (Rate(1000, 60.0), None)
+
+
+def test_twincles_is_a_thousand_pull_requests_a_minute(plugins, monkeypatch):
+    environment(
+        monkeypatch, TWINCLE_ACCESS_TOKEN="dummy-token", TWINCLE_SENDER="ACMEIN", TWINCLE_BASE_URL="https://x.example"
+    )
+    assert plugins.stack("twincle").inner.queries == Rate(1000, 60.0)
+
+
+def test_the_environment_may_set_another_or_one_more(plugins, monkeypatch):
+    environment(monkeypatch, PACED_LIMIT_QUERIES="10/s", LIMIT_SENDS="5/s")
+    assert plugins.stack("paced").inner.queries == Rate(10, 1.0)
+    assert plugins.stack("paced").inner.sends == Rate(5, 1.0)
+    assert kinds(plugins.stack("acme")) == ["RetryPolicy", "LimitPolicy", "Acme"]
+
+
+def test_all_clients_of_an_account_share_its_limit_and_those_of_another_do_not(plugins, monkeypatch):
+    environment(monkeypatch, OTP_PROVIDER="paced")
+
+    def limiter(account):
+        return plugins.stack(account).inner._limiters[False]
+
+    assert limiter("paced") is limiter("paced")
+    assert limiter("paced") is not limiter("otp")
+
+
+# --- both clients ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_blocking_client_has_them(plugins, monkeypatch):
+    environment(monkeypatch, RETRY_FIRST_WAIT="0")
+    with SmsClient("acme", plugins=plugins) as sms:
+        sms._transport = Wire(NotConnected(), OK)
+        sent = sms.send(message())
+    assert (sent.account, sent.provider) == ("acme", "acme")
+
+
+async def test_the_async_client_has_them(plugins, monkeypatch):
+    environment(monkeypatch, RETRY_FIRST_WAIT="0")
+    async with AsyncSmsClient("acme", plugins=plugins) as sms:
+        sms._transport = AsyncWire(NotConnected(), OK)
+        assert (await sms.send(message())).account == "acme"
+
+
+def test_a_provider_made_by_hand_is_taken_as_it_is(plugins):
+    with SmsClient(HttpProvider(), plugins=plugins) as sms:
+        assert kinds(sms.provider) == ["HttpProvider"]
+
+
+@pytest.mark.parametrize("policy", [RetryPolicy, LimitPolicy])
+def test_by_hand_a_policy_is_put_around_a_provider(policy, plugins):
+    with SmsClient(policy(inner=HttpProvider(account="otp")), plugins=plugins) as sms:
+        sms._transport = Wire(OK)
+        assert sms.send(message()).account == "otp"
