@@ -13,7 +13,7 @@ from smsbridge.policies.breaker import Breaker
 from smsbridge.policies.entries import State
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.ledger import LedgerPolicy
-from smsbridge.policies.retry import RetryPolicy
+from smsbridge.policies.retry import RetryPolicy, sent_of
 
 
 class RetriesTimeOuts(RetryPolicy):
@@ -94,13 +94,17 @@ def loses_rows():
 class RecordsAfterwards(LedgerPolicy):
     """Forgets to record a text before it leaves."""
 
+    def send(self, message):
+        (result,) = yield from self.send_batch([message])
+        return sent_of(result)
+
     def _send_rows(self, tries, rows, send, kind):
         messages = [tries.messages[row] for row in rows]
         answers = yield from send(self.inner, messages)
         for row, answer in zip(rows, answers, strict=True):
             tries.results[row] = Result(index=row, message=answer.message, sent=answer.sent, error=answer.error)
         claims, _ = yield from self._claim(tries, rows, kind)
-        self._record_results(tries, claims)
+        self._record_results(answers, claims.values())
 
 
 class ForgetsWhatIsOpen(LedgerPolicy):

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from unittest import mock
 
 from smsbridge.policies import entries
-from smsbridge.policies import ledger as ledgers
 from smsbridge.policies.entries import State
 from smsbridge.policies.ledger import LedgerPolicy
 
@@ -88,5 +87,5 @@ def timed(history):
     def now():
         return datetime.fromtimestamp(history.clock.now, UTC)
 
-    with mock.patch.object(ledgers, "utc_now", now), mock.patch.object(entries, "utc_now", now):
+    with mock.patch.object(entries, "utc_now", now):
         yield

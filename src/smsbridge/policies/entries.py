@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Any, Protocol
@@ -48,7 +48,7 @@ class Kind(StrEnum):
     CODE = "code"
 
 
-class Unwritable(Exception):  # as NotConnected
+class Unwritable(Exception):
     """The store cannot be read or written now; the words say why and hold nothing private."""
 
 
@@ -126,21 +126,28 @@ class Outcome:
     @classmethod
     def accepted(cls, sent: SentMessage | Verification | None, reason: str | None = None) -> Outcome:
         """``sent`` was accepted; None is for whoever knows no more than that."""
+        if isinstance(sent, SentMessage):
+            return cls(
+                state=State.ACCEPTED,
+                at=utc_now(),
+                taker=sent.account,
+                provider=sent.provider,
+                id=_unicode(sent.id),
+                status=sent.status,
+                segments=sent.segments,
+                price=sent.price,
+                accepted_at=sent.at,
+                reason=reason,
+            )
         if sent is None:
             return cls(state=State.ACCEPTED, at=utc_now(), reason=reason)
-        text = sent if isinstance(sent, SentMessage) else None
-        code = sent if isinstance(sent, Verification) else None
         return cls(
             state=State.ACCEPTED,
             at=utc_now(),
             taker=sent.account,
             provider=sent.provider,
             id=_unicode(sent.id),
-            status=None if text is None else text.status,
-            segments=None if text is None else text.segments,
-            price=None if text is None else text.price,
-            accepted_at=None if text is None else text.at,
-            expires_at=None if code is None else code.expires_at,
+            expires_at=sent.expires_at,
             reason=reason,
         )
 
@@ -166,6 +173,13 @@ class Entry:
     def since(self) -> datetime:
         """Since when it has been in this state."""
         return self.claim.at if self.outcome is None else self.outcome.at
+
+    def proven_absent(self, proof: timedelta | None) -> bool:
+        """Whether *not found* means not sent, ``proof`` being the provider's ``absence_proven_after``.
+
+        Never of what is open: nobody knows whether it is still to come.
+        """
+        return proof is not None and self.state is State.UNCERTAIN and utc_now() - self.since >= proof
 
     def sent_message(self, to: str) -> SentMessage:
         """The text that was accepted, to ``to``: here the number is masked."""
@@ -227,7 +241,7 @@ class Store(Protocol):
         """The entry of a reference."""
         ...
 
-    def entries(  # below
+    def entries(
         self,
         *,
         account: str | None = None,
