@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from unittest import mock
 
-from smsbridge.attempts import Interrupted, attempt_all, cancelled, own
+from smsbridge.attempts import Interrupted, cancelled, own
 from smsbridge.errors import OptedOutError, RefusedError, SendError, UncertainError
 from smsbridge.messages import Result
 from smsbridge.policies import outcomes, retry
 from smsbridge.policies.breaker import Breaker
-from smsbridge.policies.entries import Claim, State
+from smsbridge.policies.entries import State
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.retry import RetryPolicy, sent_of
@@ -95,15 +95,16 @@ class RecordsAfterwards(LedgerPolicy):
     """Forgets to record a text before it leaves."""
 
     def send(self, message):
-        return sent_of(*(yield from self._send_once([message], attempt_all)))
+        (result,) = yield from self.send_batch([message])
+        return sent_of(result)
 
     def _send_rows(self, tries, rows, send, kind):
-        answers = yield from send(self.inner, [tries.messages[row] for row in rows])
-        tries.note(rows, answers)
-        tries.give_up(rows)
-        claims = [Claim.of(tries.messages[row], account=self.account, kind=kind, key=b"model") for row in rows]
-        self._books().claim(claims)
-        self._record_results([tries.results[row] for row in rows], claims)
+        messages = [tries.messages[row] for row in rows]
+        answers = yield from send(self.inner, messages)
+        for row, answer in zip(rows, answers, strict=True):
+            tries.results[row] = Result(index=row, message=answer.message, sent=answer.sent, error=answer.error)
+        claims, _ = yield from self._claim(tries, rows, kind)
+        self._record_results(answers, claims.values())
 
 
 class ForgetsWhatIsOpen(LedgerPolicy):

@@ -20,6 +20,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         _write_interrupted(as_json="--json" in given)
         code = Exit.INTERRUPTED
     if code == Exit.INTERRUPTED and threading.active_count() > 1:
+        if (writer := sys.modules.get("smsbridge.policies.writer")) is not None:
+            writer.close_all()  # what a ledger has still to record
         os._exit(code)  # requests that nobody waits for any more: what they may have sent has been listed
     sys.exit(code)
 

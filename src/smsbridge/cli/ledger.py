@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..policies.entries import Entry, Outcome, State
+from ..policies.entries import Entry, Kind, Outcome, State
 from . import values
 from .exits import Exit
 from .output import Output
-from .session import account_option, json_option, policy_setting
+from .session import account_option, json_option, open_client, policy_setting, standard_input
 
 if TYPE_CHECKING:
     from ..client import SmsClient
@@ -36,7 +38,7 @@ _path_option = click.option("--path", metavar="FILE", help="The ledger; default:
 def ledger() -> None:
     """Show and settle what the ledger has: each text that was about to be sent, by its reference, and what became of it.
 
-    The ledger holds no text and no full number.
+    The ledger holds no text and no full number. With --account, only what was sent through that account is looked at.
 
     \b
     Examples:
@@ -68,12 +70,12 @@ def list_(*, states: tuple[str, ...], since: str | None, account: str | None, pa
     out = Output(as_json=as_json)
     store = _store(account, path)
     count = 0
-    for entry in _all(store, states=[State(one) for one in states], since=_moment(since)):
+    for entry in _all(store, states=[State(one) for one in states], since=_moment(since), account=account):
         count += 1
         if as_json:
             out.json(_document(entry), compact=True)
         else:
-            out.line(f"{entry.state.value:<9}  {_time(entry.since)}  {entry.claim.to}  {entry.claim.reference}")
+            out.line(_line(entry))
     if not count and not as_json:
         out.line("nothing of that kind is in the ledger")
     return Exit.OK
@@ -85,9 +87,15 @@ def list_(*, states: tuple[str, ...], since: str | None, account: str | None, pa
 @_path_option
 @json_option
 def explain(*, reference: str, account: str | None, path: str | None, as_json: bool) -> Exit:
-    """Say what happened under REFERENCE, and what a repeat of it would do. Exit code 8: nothing is known of it."""
+    """Say what happened under REFERENCE, and what a repeat of it would do. Exit code 8: nothing is known of it.
+
+    \b
+    Examples:
+      smsbridge ledger explain order-4711
+      smsbridge ledger explain order-4711 --account otp --json
+    """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json)
-    found = list(_all(_store(account, path), reference=reference))
+    found = list(_all(_store(account, path), reference=reference, account=account))
     if as_json:
         out.json({"reference": reference, "entries": [_document(one) for one in found]})
     for entry in found if not as_json else ():
@@ -119,18 +127,31 @@ def settle(
 ) -> Exit:
     """Settle a text that may have been sent: ask the provider for its reference, or say what you know.
 
-    A find settles it as accepted. No find proves nothing, and it stays as it is. Exit code 5: something stays in doubt.
-    """
+    A find settles it as accepted. No find proves nothing, and it stays as it is. What is settled as refused may be sent again:
+    say so only of what is certainly not on its way any more.
+
+    \b
+    Examples:
+      smsbridge ledger settle order-4711
+      smsbridge ledger settle --all --account otp
+      smsbridge ledger settle order-4711 --as refused --yes
+
+    Exit code: 0 all is settled, 5 something stays in doubt, 8 the ledger does not know the reference.
+    """  # noqa: D301  # click reads \b as "do not wrap"
     if (reference is None) is not every:
         raise click.UsageError("give REFERENCE, or --all")
+    if state is not None and reference is None:
+        raise click.UsageError("--as is for one text: give its REFERENCE")
     out = Output(as_json=as_json)
     store = _store(account, path)
-    doubtful = list(_all(store, reference=reference, states=_DOUBTFUL))
+    there = list(_all(store, reference=reference, account=account, states=_DOUBTFUL if reference is None else ()))
+    doubtful = [one for one in there if one.state in _DOUBTFUL]
     if reference is not None and not doubtful:
-        there = list(_all(store, reference=reference))
         out.aside(f"it is settled: {there[0].state.value}" if there else "the ledger does not know this reference")
         return Exit.OK if there else Exit.NOT_FOUND
-    settled = _by_hand(doubtful, state, yes=yes) if state else _by_lookup(out, doubtful, account)
+    if state is not None and len(doubtful) > 1:
+        raise click.UsageError(f"several accounts have this reference: say which with --account ({_names(doubtful)})")
+    settled = _by_hand(out, doubtful, state, yes=yes) if state else _by_lookup(out, doubtful)
     count = 0
     for entry in settled:
         count += _within(store, lambda entry=entry: store.record([entry]))  # type: ignore[misc]
@@ -149,7 +170,15 @@ def settle(
 @_path_option
 @json_option
 def prune(*, older_than: str, account: str | None, path: str | None, as_json: bool) -> Exit:
-    """Forget what was accepted or refused before that; what is in doubt stays. A repeat of what is forgotten is sent again."""
+    """Forget what was accepted or refused before that, of all accounts; what is in doubt stays.
+
+    A repeat of what is forgotten is sent again. What is older than SMSBRIDGE_LEDGER_KEEP_DAYS (90) is forgotten by itself.
+
+    \b
+    Examples:
+      smsbridge ledger prune --older-than 90d
+      smsbridge ledger prune --older-than 12h --path sms.db
+    """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json)
     store = _store(account, path)
     before = _moment(older_than)
@@ -183,7 +212,9 @@ def _store(account: str | None, path: str | None) -> SqliteStore:
         )
     if not Path(path).is_file():
         raise ConfigurationError(f"there is no ledger at {path}: it is made when the first text is sent")
-    return SqliteStore(Path(path), create=False)
+    store = SqliteStore(Path(path), create=False)
+    click.get_current_context().call_on_close(store.close)
+    return store
 
 
 def _within(store: SqliteStore, work: Callable[[], T]) -> T:
@@ -209,46 +240,67 @@ def _all(store: SqliteStore, **wanted: Any) -> Iterator[Entry]:
         after = page[-1][0]
 
 
-def _by_hand(doubtful: list[Entry], state: str, *, yes: bool) -> Iterator[Entry]:
-    if doubtful and not yes:
-        what = "1 text" if len(doubtful) == 1 else f"{len(doubtful)} texts"
-        repeats = "a repeat of it is sent" if state == "refused" else "a repeat of it is not sent"
-        if not click.confirm(f"settle {what} as {state}, so that {repeats}?", err=True):
-            raise click.Abort
+def _by_hand(out: Output, doubtful: list[Entry], state: str, *, yes: bool) -> Iterator[Entry]:
+    repeats = "a repeat of it is sent" if state == "refused" else "a repeat of it is not sent"
     for entry in doubtful:
+        if not yes:
+            if not standard_input().isatty():
+                raise click.UsageError("--as asks for confirmation; where nobody can be asked, give --yes")
+            out.aside(_line(entry))
+            if not click.confirm(f"settle it as {state}, so that {repeats}?", err=True):
+                raise click.Abort
         outcome = Outcome.refused("operator") if state == "refused" else Outcome.accepted(None, reason="operator")
         yield Entry(claim=entry.claim, outcome=outcome)
 
 
-def _by_lookup(out: Output, doubtful: list[Entry], account: str | None) -> Iterator[Entry]:
-    from .session import open_client
-
-    if not doubtful:
-        return
-    with open_client(account, out) as client:
+def _by_lookup(out: Output, doubtful: list[Entry]) -> Iterator[Entry]:
+    """Those of which the provider says what became of them, each asked through the account that it was sent through."""
+    with ExitStack() as clients:
+        by_account: dict[str, SmsClient] = {}
         for number, entry in enumerate(doubtful, 1):
             out.progress(f"{number} of {len(doubtful)} looked up")
-            found = _look_up(out, client, entry)
+            account = entry.claim.account
+            if account not in by_account:
+                by_account[account] = clients.enter_context(open_client(account, out))
+            found = _look_up(out, by_account[account], entry)
             if found is not None:
                 yield Entry(claim=entry.claim, outcome=found)
+        out.progress("")
 
 
 def _look_up(out: Output, client: SmsClient, entry: Entry) -> Outcome | None:
-    from ..errors import QueryError
+    from ..errors import QueryError, UnsupportedError
 
-    try:
-        found = client.lookup(entry.claim.reference)
-    except QueryError as error:
-        out.aside(f"{entry.claim.reference}: {error}", style="yellow")
+    reference = entry.claim.reference
+    if entry.claim.kind is Kind.CODE:
+        out.aside(f"{reference}: no provider finds a one-time code by its reference; say what you know with --as")
         return None
-    return None if found is None else Outcome.accepted(found, reason="lookup")
+    try:
+        found = client.lookup(reference)
+    except UnsupportedError:
+        out.aside(f"{reference}: the provider cannot look it up; say what you know with --as", style="yellow")
+        return None
+    except QueryError as error:
+        out.aside(f"{reference}: {error}", style="yellow")
+        return None
+    if found is not None:
+        return Outcome.accepted(found, reason="lookup")
+    return Outcome.refused("absent") if entry.proven_absent(client.provider.absence_proven_after) else None
 
 
 def _tell(out: Output, entry: Entry) -> None:
     if out.as_json:
         out.json(_document(entry), compact=True)
     else:
-        out.line(f"{entry.state.value:<9}  {entry.claim.to}  {entry.claim.reference}", style="green")
+        out.line(_line(entry), style="green")
+
+
+def _line(entry: Entry) -> str:
+    return f"{entry.state.value:<9}  {_time(entry.since)}  {entry.claim.to}  {entry.claim.reference}"
+
+
+def _names(entries: list[Entry]) -> str:
+    return ", ".join(one.claim.account for one in entries)
 
 
 def _show(out: Output, entry: Entry) -> None:
@@ -260,7 +312,9 @@ def _show(out: Output, entry: Entry) -> None:
 
 def _next(entry: Entry) -> str:
     words = _ADVICE[entry.state]
-    return f"{words}; smsbridge ledger settle {entry.claim.reference}" if entry.state in _DOUBTFUL else words
+    if entry.state not in _DOUBTFUL:
+        return words
+    return f"{words}; smsbridge ledger settle {shlex.quote(entry.claim.reference)} --account {entry.claim.account}"
 
 
 def _document(entry: Entry) -> dict[str, Any]:

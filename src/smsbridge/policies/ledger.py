@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -23,7 +23,7 @@ from smsbridge.errors import (
 )
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Await, Flow
-from smsbridge.messages import Message, Result, SentMessage, Verification
+from smsbridge.messages import Foresight, Message, Result, SentMessage, Verification
 from smsbridge.provider import Capability, SmsProvider
 
 from .entries import Claim, Entry, Kind, Outcome, State, Store, Unwritable
@@ -69,7 +69,7 @@ class LedgerPolicy(Policy):
 
     def checked(self) -> Self:
         """Return the same policy. Raises ConfigurationError if the ledger is there already and was made with another key."""
-        if self.path.is_file():
+        if self.path.is_file():  # or it is made when the first text is sent
             try:
                 self._hash_key = self._identified().result()
             except ConfigurationError as error:
@@ -77,6 +77,9 @@ class LedgerPolicy(Policy):
             except Unwritable:  # each text that is refused says so
                 pass
         return self
+
+    def foresee(self, message: Message, *, now: datetime) -> Foresight:
+        return self._would_pass(message, "records it first; a reference that it has already is not sent again", now=now)
 
     def store(self) -> Store:
         """Where entries are kept. Another store needs this method alone."""
@@ -88,15 +91,15 @@ class LedgerPolicy(Policy):
         key: bytes = state(self, "_hash_key")
         if not key:
             return sent_of(*(yield from self._send_once([message], attempt_all)))
-        # What follows is the same for one text that nothing is wrong with, in half the time.
+        # What follows is the same for one text that nothing is wrong with, in little more than half the time.
         claims: dict[int, Claim] = {}
         begun = state(self, "_clock")()
         try:
             claims[0] = claim = Claim.of(message, account=self.account, kind=Kind.TEXT, key=key)
-            (there,) = yield from Await(self._books().claim([claim]))
+            (there,) = yield from Await(self._books().do(lambda store: store.claim([claim])))
         except BaseException as problem:  # noqa: BLE001  # see there
             tries = Tries([message])
-            self._not_claimed(tries, claims, problem)
+            self._not_claimed(tries, [0], claims, problem)
             return sent_of(tries.results[0])
         if there is not None:
             tries = Tries([message])
@@ -136,29 +139,34 @@ class LedgerPolicy(Policy):
     def _send_rows(self, tries: Tries, rows: Sequence[int], send: Send, kind: Kind) -> Flow[None]:
         """Send those messages at ``rows`` whose references are new; afterwards, something is known of each."""
         begun = self._clock()
-        claims: dict[int, Claim] = {}
-        try:
-            if not self._hash_key:
-                self._hash_key = yield from Await(self._identified())
-            for row in rows:
-                claims[row] = Claim.of(tries.messages[row], account=self.account, kind=kind, key=self._hash_key)
-            answers = yield from Await(self._books().claim(list(claims.values())))
-        except BaseException as problem:  # noqa: BLE001  # see there
-            self._not_claimed(tries, claims, problem, rows)
-            return
-        there = {row: entry for row, entry in zip(rows, answers, strict=True) if entry is not None}
+        claims, there = yield from self._claim(tries, rows, kind)
         mine = {row: claim for row, claim in claims.items() if row not in there}
-        for row, entry in there.items():
+        for row, entry in there.items():  # before anything is awaited: to be interrupted must not hide a doubt
             self._answer(tries, row, entry, claims[row])
         if mine:
             yield from self._send_claimed(tries, mine, send)
         if there:
             yield from self._answer_all(tries, there, claims, begun)
 
+    def _claim(self, tries: Tries, rows: Sequence[int], kind: Kind) -> Flow[tuple[dict[int, Claim], dict[int, Entry]]]:
+        """Claim the messages at ``rows``. Returns the claims, and the entries in the way of some of them."""
+        claims: dict[int, Claim] = {}
+        try:
+            if not self._hash_key:
+                self._hash_key = yield from Await(self._identified())
+            for row in rows:
+                claims[row] = Claim.of(tries.messages[row], account=self.account, kind=kind, key=self._hash_key)
+            wanted = list(claims.values())
+            there = yield from Await(self._books().do(lambda store: store.claim(wanted)))
+        except BaseException as problem:  # noqa: BLE001  # see there
+            self._not_claimed(tries, rows, claims, problem)
+            return {}, {}
+        return claims, {row: entry for row, entry in zip(rows, there, strict=True) if entry is not None}
+
     def _not_claimed(
-        self, tries: Tries, claims: Mapping[int, Claim], problem: BaseException, rows: Iterable[int] = (0,)
+        self, tries: Tries, rows: Iterable[int], claims: Mapping[int, Claim], problem: BaseException
     ) -> None:
-        """Say that the messages at ``rows`` are not sent, since there are no claims; raise on what came from outside."""
+        """Refuse the messages at ``rows``, since there are no claims; raise what came from outside."""
         if not isinstance(problem, Exception):
             self._release(claims.values())
             if isinstance(problem, GeneratorExit):
@@ -175,11 +183,9 @@ class LedgerPolicy(Policy):
     ) -> Flow[None]:
         """Answer from the ledger, and look up what is in doubt."""
         doubtful = {row: entry for row, entry in there.items() if self._answer(tries, row, entry, claims[row])}
-        kinds = {entry.claim.kind for entry in doubtful.values()}
-        if (
-            Kind.TEXT in kinds and Capability.LOOKUP in self.inner.capabilities
-        ):  # no vendor finds a code by its reference
-            yield from self._look_up(tries, doubtful)
+        texts = {row: entry for row, entry in doubtful.items() if entry.claim.kind is Kind.TEXT}
+        if texts and Capability.LOOKUP in self.inner.capabilities:  # no vendor finds a code by its reference
+            yield from self._look_up(tries, texts)
         for row in there:
             decision = "not sent again: in doubt" if row in doubtful else "not sent again: in the ledger"
             seconds = self._clock() - begun
@@ -230,20 +236,23 @@ class LedgerPolicy(Policy):
             error = tries.results[row].error
             if found is not None:
                 tries.accept(row, found)
-                self._books().record([Entry(claim=entry.claim, outcome=Outcome.accepted(found, reason="lookup"))])
+                self._record([Entry(claim=entry.claim, outcome=Outcome.accepted(found, reason="lookup"))])
             elif absent and error is not None and entry.proven_absent(proof):
                 tries.fail(row, not_sent(error))
-                self._books().record([Entry(claim=entry.claim, outcome=Outcome.refused("absent"))])
+                self._record([Entry(claim=entry.claim, outcome=Outcome.refused("absent"))])
 
     def _record_results(self, results: Sequence[Result], claims: Iterable[Claim]) -> None:
-        """Not awaited: to be interrupted here would cast a doubt on what is known. What is asked next comes after it."""
         try:
             outcomes = map(Outcome.of, results)
             entries = [Entry(claim=claim, outcome=one) for claim, one in zip(claims, outcomes, strict=True)]
-        except Exception as error:  # noqa: BLE001  # values of a kind that nobody foresaw
+        except Exception as error:  # noqa: BLE001  # values of a kind that nobody foresaw: they stay open
             log_lost(error, len(results))
         else:
-            self._books().record(entries)
+            self._record(entries)
+
+    def _record(self, entries: Sequence[Entry]) -> None:
+        """Not awaited: to be interrupted here would cast a doubt on what is known. What is asked next comes after it."""
+        self._books().record(entries)
 
     def _release(self, claims: Iterable[Claim]) -> None:
         """Give up claims whose texts never left; in its turn, because they may not have been made yet."""

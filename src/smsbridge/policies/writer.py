@@ -68,7 +68,7 @@ class Writer:
         future: Future[T] = Future()
         with self._lock:
             self._jobs.put(_Job(work, future))
-            alone = self._thread is None and not self._start()
+            alone = _going or (self._thread is None and not self._start())
         if alone:
             self._work()
         return future
@@ -81,7 +81,7 @@ class Writer:
         """Have outcomes recorded. If that fails it is logged, and they stay open."""
         with self._lock:
             self._outcomes.extend(entries)
-            alone = self._thread is None and not self._start()
+            alone = _going or (self._thread is None and not self._start())
             if self._asleep:
                 self._asleep = False
                 self._jobs.put(None)
@@ -191,6 +191,9 @@ def log_lost(error: BaseException, count: int = 1) -> None:
 
 # --- all writers of this process ------------------------------------------------------------------------------------------
 
+_going = False
+"""Whether the interpreter is: then whoever hands something in does it himself, at once."""
+
 _writers: list[Writer] = []
 _shared: dict[tuple[Any, ...], Writer] = {}
 _sharing = threading.Lock()
@@ -229,6 +232,12 @@ def _after_fork_in_child() -> None:
     _sharing.release()
 
 
-atexit.register(close_all)
+def _at_exit() -> None:
+    global _going  # noqa: PLW0603  # it goes once
+    _going = True
+    close_all()
+
+
+atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -1,0 +1,302 @@
+"""smsbridge ledger: list, explain, settle and prune what was recorded before it was sent."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+
+import click.testing
+import pytest
+
+from cli_acme import ANSWERS, MASKED, NUMBER, SENT, install, run, run_json
+from smsbridge.cli import main
+from smsbridge.cli.app import smsbridge as command
+from smsbridge.cli.exits import Exit
+from smsbridge.errors import FundsError, QueryError, UncertainError
+from smsbridge.messages import Message
+from smsbridge.policies import writer
+
+TEXT = "SECRET-TEXT-7719"
+
+
+@pytest.fixture(autouse=True)
+def acme(monkeypatch, tmp_path):
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", str(tmp_path / "sms.db"))
+    monkeypatch.setenv("SMSBRIDGE_RETRY_LOOKUPS", "0")
+    yield install(monkeypatch)
+    writer.close_all()
+    writer._shared.clear()
+    writer._writers.clear()
+
+
+def send(reference, outcome=None, *more):
+    ANSWERS["send"] = outcome
+    done = run("send", NUMBER, TEXT, "--reference", reference, *more)
+    writer.close_all()  # as at the end of the process
+    return done
+
+
+def open_text(reference):
+    """A text whose process was killed while it was on its way."""
+    send(reference, UncertainError())
+    change(f"state = 'open', recorded_at = NULL WHERE reference = '{reference}'")
+
+
+def change(what):
+    with closing(sqlite3.connect("sms.db", isolation_level=None)) as db:
+        db.execute(f"UPDATE smsbridge_ledger SET {what}")
+
+
+def states():
+    with closing(sqlite3.connect("sms.db")) as db:
+        return dict(db.execute("SELECT reference, state FROM smsbridge_ledger ORDER BY number"))
+
+
+def four():
+    send("taken")
+    send("refused", FundsError())
+    send("lost", UncertainError())
+    open_text("killed")
+
+
+def documents(done):
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+# --- list
+
+
+def test_the_list_has_every_text_and_nothing_private():
+    four()
+    done = run("ledger", "list")
+    assert done.exit_code == Exit.OK
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["accepted", "refused", "uncertain", "open"]
+    assert [line.split()[-1] for line in done.stdout.splitlines()] == ["taken", "refused", "lost", "killed"]
+    assert MASKED in done.stdout
+    assert NUMBER not in done.output
+    assert TEXT not in done.output
+
+
+def test_the_list_shows_what_is_asked_for():
+    four()
+    change("claimed_at = claimed_at - 7200 WHERE reference = 'taken'")
+    assert len(documents(run("ledger", "list", "--state", "open", "--state", "uncertain", "--json"))) == 2
+    assert len(documents(run("ledger", "list", "--since", "1h", "--json"))) == 3
+    assert len(documents(run("ledger", "list", "--account", "acme", "--json"))) == 4
+    done = run("ledger", "list", "--account", "memory")
+    assert (done.exit_code, done.stdout) == (Exit.OK, "nothing of that kind is in the ledger\n")
+
+
+def test_as_json_each_text_has_a_line_of_its_own():
+    send("taken")
+    (one,) = documents(run("ledger", "list", "--json"))
+    assert (one["reference"], one["state"], one["account"], one["to"]) == ("taken", "accepted", "acme", MASKED)
+    assert (one["id"], one["segments"], one["price"]) == ("a-1", 1, {"amount": "0.25", "unit": "INR"})
+
+
+@pytest.mark.parametrize("age", ["soon", "-1d", "1y", ""])
+def test_a_wrong_age_is_a_usage_error(age):
+    send("taken")
+    assert run("ledger", "list", "--since", age).exit_code == Exit.USAGE
+
+
+@pytest.mark.parametrize("args", [["list"], ["explain", "x"], ["settle", "x"], ["prune", "--older-than", "1d"]])
+def test_without_a_ledger_the_command_says_how_to_get_one(args, monkeypatch, tmp_path):
+    assert "there is no ledger at" in run("ledger", *args).stderr
+    monkeypatch.delenv("SMSBRIDGE_LEDGER_PATH")
+    done = run("ledger", *args)
+    assert (done.exit_code, "SMSBRIDGE_LEDGER_PATH" in done.stderr) == (Exit.CONFIGURATION, True)
+    assert list(tmp_path.glob("*.db*")) == []
+
+
+def test_what_is_no_ledger_is_said_to_be_none(tmp_path):
+    (tmp_path / "notes.db").write_text("my notes, " * 500)
+    done = run("ledger", "list", "--path", "notes.db")
+    assert done.exit_code == Exit.CONFIGURATION
+    assert "cannot be used" in done.stderr
+
+
+def test_the_ledger_may_be_that_of_one_account(monkeypatch):
+    send("taken")
+    monkeypatch.delenv("SMSBRIDGE_LEDGER_PATH")
+    monkeypatch.setenv("SMSBRIDGE_ACME_LEDGER_PATH", "sms.db")
+    assert len(documents(run("ledger", "list", "--json"))) == 1
+
+
+# --- explain
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("taken", "a repeat is not sent: it is answered"),
+        ("refused", "certainly not sent; a repeat is sent"),
+        ("lost", "it may have been sent"),
+        ("killed", "its process is gone"),
+    ],
+)
+def test_what_happened_and_what_a_repeat_would_do_is_explained(reference, words):
+    four()
+    done = run("ledger", "explain", reference)
+    assert done.exit_code == Exit.OK
+    assert words in done.stderr
+    assert ("smsbridge ledger settle" in done.stderr) is (reference in ("lost", "killed"))
+    (one,) = run_json("ledger", "explain", reference)[0]["entries"]
+    assert words in one["repeat"]
+
+
+def test_an_unknown_reference_is_not_found():
+    send("taken")
+    assert run("ledger", "explain", "other").exit_code == Exit.NOT_FOUND
+    assert run_json("ledger", "explain", "other") == ({"reference": "other", "entries": []}, Exit.NOT_FOUND)
+
+
+# --- settle
+
+
+def test_a_text_that_the_provider_finds_is_settled_as_accepted():
+    open_text("killed")
+    ANSWERS["lookup"] = Message(to=NUMBER, text="", reference="killed")
+    done = run("ledger", "settle", "killed")
+    assert (done.exit_code, states()) == (Exit.OK, {"killed": "accepted"})
+    assert "1 settled, 0 still in doubt" in done.stdout
+    sent = len(SENT)
+    assert send("killed").exit_code == Exit.OK
+    assert len(SENT) == sent
+
+
+def test_a_text_that_is_not_found_stays_in_doubt():
+    open_text("killed")
+    done = run("ledger", "settle", "killed")
+    assert (done.exit_code, states()) == (Exit.UNCERTAIN, {"killed": "open"})
+
+
+def test_all_that_is_in_doubt_can_be_asked_for_at_once():
+    four()
+    ANSWERS["lookup"] = Message(to=NUMBER, text="", reference="")
+    done = run("ledger", "settle", "--all", "--json")
+    assert done.exit_code == Exit.OK
+    assert documents(done)[-1] == {"settled": 2, "in_doubt": 0}
+    assert states() == {"taken": "accepted", "refused": "refused", "lost": "accepted", "killed": "accepted"}
+
+
+def test_a_question_that_fails_settles_nothing_and_the_next_is_asked_all_the_same():
+    open_text("first")
+    open_text("second")
+    answers = iter([QueryError("down"), Message(to=NUMBER, text="", reference="")])
+    ANSWERS["lookup"] = lambda: next(answers)
+    done = run("ledger", "settle", "--all")
+    assert (done.exit_code, states()) == (Exit.UNCERTAIN, {"first": "open", "second": "accepted"})
+    assert "down" in done.stderr
+
+
+def test_each_text_is_looked_up_through_the_account_that_it_was_sent_through(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_OTP_PROVIDER", "memory")
+    open_text("here")
+    send("there", None, "--account", "otp")
+    change("state = 'open', recorded_at = NULL WHERE reference = 'there'")
+    ANSWERS["lookup"] = Message(to=NUMBER, text="", reference="")
+    done = run("ledger", "settle", "--all")
+    assert states() == {"here": "accepted", "there": "open"}  # that process's memory has gone with it
+    assert done.exit_code == Exit.UNCERTAIN
+    done = run("ledger", "settle", "--all", "--account", "acme")
+    assert done.exit_code == Exit.OK
+
+
+def test_a_code_is_not_looked_up_since_no_provider_finds_it():
+    ANSWERS["start"] = UncertainError()
+    run("verify", "start", NUMBER, "--reference", "code-1")
+    writer.close_all()
+    ANSWERS["lookup"] = AssertionError("nobody was to be asked")
+    done = run("ledger", "settle", "--all")
+    assert (done.exit_code, states()) == (Exit.UNCERTAIN, {"code-1": "uncertain"})
+    assert "--as" in done.stderr
+
+
+@pytest.mark.parametrize("state", ["accepted", "refused"])
+def test_who_knows_what_became_of_a_text_can_say_so(state):
+    open_text("killed")
+    sent = len(SENT)
+    assert run("ledger", "settle", "killed", "--as", state, "--yes").exit_code == Exit.OK
+    assert states() == {"killed": state}
+    send("killed")
+    assert len(SENT) - sent == (state == "refused")
+
+
+def test_where_nobody_can_be_asked_a_confirmation_has_to_be_given():
+    open_text("killed")
+    done = run("ledger", "settle", "killed", "--as", "refused")
+    assert (done.exit_code, states()) == (Exit.USAGE, {"killed": "open"})
+    assert "--yes" in done.stderr
+
+
+@pytest.mark.parametrize(("said", "code"), [("y\n", Exit.OK), ("n\n", Exit.INTERRUPTED)])
+def test_a_person_is_asked_first(monkeypatch, said, code):
+    open_text("killed")
+    monkeypatch.setattr("smsbridge.cli.ledger.standard_input", Terminal)
+    done = click.testing.CliRunner().invoke(command, ["ledger", "settle", "killed", "--as", "refused"], input=said)
+    assert done.exit_code == code
+    assert "so that a repeat of it is sent?" in done.stderr
+    assert states()["killed"] == ("refused" if code is Exit.OK else "open")
+
+
+class Terminal:
+    def isatty(self):
+        return True
+
+
+def test_a_reference_of_several_accounts_is_not_settled_by_accident(monkeypatch):
+    open_text("killed")
+    change("account = 'other'")
+    open_text("killed")
+    change("state = 'open'")
+    done = run("ledger", "settle", "killed", "--as", "refused", "--yes")
+    assert (done.exit_code, "--account" in done.stderr) == (Exit.USAGE, True)
+    assert run("ledger", "settle", "killed", "--as", "refused", "--yes", "--account", "other").exit_code == Exit.OK
+    with closing(sqlite3.connect("sms.db")) as db:
+        rows = dict(db.execute("SELECT account, state FROM smsbridge_ledger"))
+    assert rows == {"other": "refused", "acme": "open"}
+
+
+def test_what_is_settled_already_stays_as_it_is():
+    send("taken")
+    done = run("ledger", "settle", "taken", "--as", "refused", "--yes")
+    assert (done.exit_code, states()) == (Exit.OK, {"taken": "accepted"})
+    assert run("ledger", "settle", "other").exit_code == Exit.NOT_FOUND
+
+
+@pytest.mark.parametrize("args", [[], ["killed", "--all"], ["--all", "--as", "refused", "--yes"]])
+def test_settle_takes_a_reference_or_all(args):
+    assert run("ledger", "settle", *args).exit_code == Exit.USAGE
+
+
+# --- prune
+
+
+def test_only_what_is_settled_and_old_is_forgotten():
+    four()
+    assert run("ledger", "prune", "--older-than", "1d").stdout == "0 forgotten\n"
+    change("recorded_at = recorded_at - 2 * 86400, claimed_at = claimed_at - 2 * 86400")
+    assert run_json("ledger", "prune", "--older-than", "1d") == ({"pruned": 2}, Exit.OK)
+    assert states() == {"lost": "uncertain", "killed": "open"}
+
+
+# --- the process
+
+
+def test_an_interrupted_command_records_what_it_knows(monkeypatch):
+    """Even where threads that nobody waits for keep it from an ordinary end."""
+    closed = []
+    monkeypatch.setattr(writer, "close_all", lambda: closed.append(1))
+    monkeypatch.setattr("smsbridge.cli._run", lambda args: Exit.INTERRUPTED)
+    monkeypatch.setattr("threading.active_count", lambda: 2)
+    monkeypatch.setattr("os._exit", lambda code: (_ for _ in ()).throw(SystemExit(code)))
+    with pytest.raises(SystemExit) as left:
+        main([])
+    assert (left.value.code, closed) == (Exit.INTERRUPTED, [1])
+
+
+def test_each_part_of_the_command_has_help_with_examples():
+    for name in ("list", "explain", "settle", "prune"):
+        assert f"smsbridge ledger {name} " in run("ledger", name, "--help").stdout
