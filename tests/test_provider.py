@@ -291,7 +291,16 @@ def test_a_wrapper_can_do_what_the_inner_one_can_and_knows_both_accounts_and_all
 
 
 def test_a_wrapper_overrides_every_method_of_a_provider():
-    kept = {"unsupported", "accepted", "options_of", "from_env", "declared_capabilities", "insecure_urls", "secrets"}
+    kept = {
+        "unsupported",
+        "accepted",
+        "options_of",
+        "from_env",
+        "declared_capabilities",
+        "insecure_urls",
+        "secrets",
+        "close",
+    }
     methods = {name for name, one in vars(SmsProvider).items() if not name.startswith("_") and inspect.isfunction(one)}
     assert methods - kept <= {*vars(Wrapper), "model_post_init"}
 

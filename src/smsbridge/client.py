@@ -248,6 +248,7 @@ class SmsClient(_Client):
             transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()
+        self.provider.close()
 
     def __enter__(self) -> Self:
         return self
@@ -356,6 +357,8 @@ class AsyncSmsClient(_Client):
         transport, self._transport = self._transport, None
         if transport is not None:
             await transport.aclose()
+        if self.provider.inside:
+            await asyncio.to_thread(self.provider.close)
 
     async def __aenter__(self) -> Self:
         return self

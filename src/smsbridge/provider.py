@@ -266,6 +266,11 @@ class SmsProvider(BaseModel, ABC):
         """What to answer to a webhook whose events were taken: called once every hook has succeeded, else never."""
         return HttpResponse(status=200)
 
+    def close(self) -> None:
+        """Finish what is still to be done on the side, such as records; called when a client is closed. It may be used again."""
+        for one in self.inside:
+            one.close()
+
     # --- help for those who write one ---------------------------------------------------------------------------------
 
     @property

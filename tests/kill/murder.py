@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from smsbridge.policies.entries import State
 from smsbridge.policies.sqlite import SqliteStore
 from smsbridge_twincle.sandbox import Sandbox
 
-SENDER = Path(__file__).with_name("sender.py")
-LONGEST_LIFE = 0.6
+from .sender import send_all
+
+LONGEST_LIFE = 0.15
 """Seconds from the first text to the latest kill: about as long as an undisturbed sender needs."""
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([f"{__package__}.sender", "smsbridge.transport", "smsbridge.policies.ledger"])
 
 
 @dataclass
@@ -41,6 +42,15 @@ class Count:
         )
 
 
+def _everything(said):
+    """What comes until the process ends, or is ended."""
+    while True:
+        try:
+            yield said.recv()
+        except (EOFError, OSError):
+            return
+
+
 class Murder:
     """One sandbox, and a ledger in ``folder``."""
 
@@ -50,7 +60,6 @@ class Murder:
         self.count = count
         self.sandbox = sandbox
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("SMSBRIDGE_")},
             **sandbox.environment,
             "SMSBRIDGE_LEDGER_PATH": str(self.path),
             "SMSBRIDGE_TWINCLE_SENDER": "SMSBRG",
@@ -60,9 +69,12 @@ class Murder:
         }
 
     def start(self, how, references):
-        return subprocess.Popen(
-            [sys.executable, str(SENDER), how, *references], stdout=subprocess.PIPE, text=True, env=self.environment
-        )
+        """A process of its own, forked from one that has imported everything and done nothing."""
+        here, there = PROCESSES.Pipe(duplex=False)
+        process = PROCESSES.Process(target=send_all, args=(self.environment, how, references, there))
+        process.start()
+        there.close()
+        return process, here
 
     def round(self, number):
         """One victim, and one that repeats what the victim was to send."""
@@ -74,19 +86,22 @@ class Murder:
         self.check(references, told, again)
 
     def kill(self, victim):
-        first = victim.stdout.readline()  # it is about to send
-        moment = self.random.random() * LONGEST_LIFE
-        timer = threading.Timer(moment, victim.kill)
+        process, said = victim
+        said.recv()  # it is about to send
+        timer = threading.Timer(self.random.random() * LONGEST_LIFE, process.kill)
         timer.start()
-        told = dict(line.split() for line in (first, *victim.stdout) if line.endswith("\n"))
+        told = dict(_everything(said))
         timer.join()
+        process.join(30)
         self.count.kills += 1
-        self.count.early += victim.wait(30) != -signal.SIGKILL
+        self.count.early += process.exitcode != -signal.SIGKILL
         return told
 
-    def finish(self, process):
-        told = dict(line.split() for line in process.stdout)
-        assert process.wait(60) == 0
+    def finish(self, sender):
+        process, said = sender
+        told = dict(_everything(said))
+        process.join(60)
+        assert process.exitcode == 0
         return told
 
     def check(self, references, told, again):

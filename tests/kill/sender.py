@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import sys
-import time
+import os
 
 from smsbridge import Message, SmsClient
 from smsbridge.errors import SendError, UncertainError
-
-
-def said(reference, outcome):
-    sys.stdout.write(f"{reference} {outcome}\n")
-    sys.stdout.flush()
 
 
 def outcome_of(error):
     return "accepted" if error is None else "uncertain" if isinstance(error, UncertainError) else "refused"
 
 
-def main(how, *references):
+def send_all(environment, how, references, said):
+    """Send a text for each of ``references``; ``said`` is a connection to whoever watches."""
+    for name in [name for name in os.environ if name.startswith("SMSBRIDGE_")]:
+        del os.environ[name]
+    os.environ.update(environment)
     messages = [
         Message(to=f"+9198765{number:05}", text=f"Order {one}", reference=one) for number, one in enumerate(references)
     ]
     with SmsClient("twincle") as sms:
-        said("ready", f"{time.monotonic():.6f}")
+        said.send(("ready", ""))
         if how == "many":
             for result in sms.send_many(messages):
-                said(result.message.reference, outcome_of(result.error))
+                said.send((result.message.reference, outcome_of(result.error)))
             return
         for one in messages:
             try:
                 sms.send(one)
             except SendError as error:
-                said(one.reference, outcome_of(error))
+                said.send((one.reference, outcome_of(error)))
             else:
-                said(one.reference, "accepted")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+                said.send((one.reference, "accepted"))

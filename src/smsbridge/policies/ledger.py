@@ -81,6 +81,11 @@ class LedgerPolicy(Policy):
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         return self._would_pass(message, "records it first; a reference that it has already is not sent again", now=now)
 
+    def close(self) -> None:
+        super().close()
+        if self._writer is not None:
+            self._writer.close()  # not every process that ends runs what is registered for its exit
+
     def store(self) -> Store:
         """Where entries are kept. Another store needs this method alone."""
         return SqliteStore(self.path, sync=self.sync)
