@@ -78,15 +78,17 @@ class Murder:
         moment = self.random.random() * LONGEST_LIFE
         timer = threading.Timer(moment, victim.kill)
         timer.start()
-        told = dict(line.split() for line in (first, *victim.stdout) if line.endswith("\n"))
-        timer.join()
+        with victim:
+            told = dict(line.split() for line in (first, *victim.stdout) if line.endswith("\n"))
+            timer.join()
+            self.count.early += victim.wait(30) != -signal.SIGKILL
         self.count.kills += 1
-        self.count.early += victim.wait(30) != -signal.SIGKILL
         return told
 
     def finish(self, process):
-        told = dict(line.split() for line in process.stdout)
-        assert process.wait(60) == 0
+        with process:
+            told = dict(line.split() for line in process.stdout)
+            assert process.wait(60) == 0
         return told
 
     def check(self, references, told, again):
