@@ -648,6 +648,11 @@ def test_a_wrong_key_is_found_when_the_client_is_made(monkeypatch, path):
         SmsClient("memory")
 
 
+def test_a_key_that_could_be_tried_out_is_a_configuration_error(path):
+    with pytest.raises(ConfigurationError, match="16"):
+        ledger(path, key=SecretStr("short"))
+
+
 def test_a_ledger_without_a_path_is_a_configuration_error(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_LEDGER_SYNC", "full")
     with pytest.raises(ConfigurationError, match="LEDGER_PATH"):

@@ -51,7 +51,11 @@ class LedgerPolicy(Policy):
     name: ClassVar[Any] = Named("ledger")
 
     path: Path = Field(description="The SQLite file; it is made with mode 0600, and has two others beside it.")
-    key: SecretStr | None = Field(default=None, description="Key of the hashes; default: one kept in the file.")
+    key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Key of the hashes, 16 characters or more; default: one kept in the file.",
+    )
     sync: Sync = Field(
         default="normal", description="What a record survives: normal a crash of the process, full also a power cut."
     )
