@@ -15,7 +15,7 @@ from smsbridge_twincle.sandbox import Sandbox
 
 from .sender import send_all
 
-LONGEST_LIFE = 0.15
+LONGEST_LIFE = 0.4
 """Seconds from the first text to the latest kill: about as long as an undisturbed sender needs."""
 
 PROCESSES = multiprocessing.get_context("forkserver")
