@@ -121,7 +121,7 @@ def test_a_refused_text_was_certainly_not_sent(acme):
     assert (done.exit_code, done.stdout) == (Exit.REFUSED, "")
     assert done.stderr.startswith("refused: acme: the text was refused")
     assert "[1703, dlt-template]" in done.stderr
-    assert "next: change the text" in done.stderr
+    assert "next: compare the text with the registered template" in done.stderr
     assert NUMBER not in done.output
     document, code = run_json("send", NUMBER, "My text", "--reference", "r-1")
     assert code == Exit.REFUSED

@@ -71,7 +71,7 @@ class _Search:
             if isinstance(step, Slot):
                 rest = ebb(self.text.before_slot(step, rest), self.marks)
                 if last is not None:
-                    rest |= last[number] | ((2 << last[number + 1].bit_length()) >> 1) - 1
+                    rest |= last[number] | ((1 << last[number + 1].bit_length()) - 1)
             else:
                 rest = self._before(step, rest)
                 if last is not None:
