@@ -76,3 +76,15 @@ def test_a_wrong_line_is_a_mistake_of_whoever_wrote_it(tmp_path):
     done = run("send", "--many", many(tmp_path, {"to": NUMBER}), "--dry-run")
     assert done.exit_code == Exit.USAGE
     assert "line 1" in done.stderr
+
+
+def test_the_users_own_rates_say_what_it_costs(monkeypatch, tmp_path):
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[[rate]]\ncountry = "IN"\nprice = 0.25\ncurrency = "INR"\n', "utf-8")
+    monkeypatch.setenv("SMSBRIDGE_COST_PRICES", str(prices))
+    document, _ = run_json("send", NUMBER, "a" * 161, "--dry-run")
+    assert document["cost"] == {"amount": "0.50", "unit": "INR"}
+    assert "0.25 INR" in run("send", NUMBER, "x", "--dry-run").stdout
+    document, _ = run_json("segments", "x", "--to", NUMBER)
+    assert document["cost"] == {"amount": "0.25", "unit": "INR"}
+    assert "0.25 INR" in run("segments", "x", "--to", NUMBER).stdout

@@ -11,6 +11,7 @@ import smsbridge
 from smsbridge import (
     AsyncSmsClient,
     AuthenticationError,
+    Dlt,
     HttpRequest,
     Message,
     NotFoundError,
@@ -456,3 +457,11 @@ def test_the_plugin_makes_pytest_no_slower():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_the_template_that_a_text_went_under_can_be_asserted(sms_outbox):
+    with SmsClient("memory") as sms:
+        sms.send(NUMBER, "Hello", dlt=Dlt(template_id="1107"))
+        sms.send(NUMBER, "Hello")
+    sms_outbox.assert_sent(template="1107", count=1)
+    assert sms_outbox.last.template is None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -14,6 +13,7 @@ from . import tables
 from .errors import ConfigurationError
 from .messages import Cost, Message, Money, Purpose, SentMessage
 from .phone import regions
+from .text import measure
 
 
 class Rate(BaseModel):
@@ -132,5 +132,4 @@ def _as_fine_as(said: Decimal, ours: Decimal) -> Decimal:
 
 def segments_of(text: str) -> int:
     """How many segments ``text`` has."""
-    measure: Callable[[str], object] = importlib.import_module("smsbridge.text").measure
-    return int(getattr(measure(text), "segments"))  # noqa: B009
+    return measure(text).segments

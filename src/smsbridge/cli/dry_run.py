@@ -17,7 +17,7 @@ from .segment_view import show_segments
 from .segments import figures
 
 if TYPE_CHECKING:
-    from ..messages import Foresight
+    from ..messages import Foresight, Money
     from .output import Output
 
 _WORDS = {
@@ -32,16 +32,21 @@ def dry_run(out: Output, account: str | None, to: str, text: str, given: dict[st
     found, provider = explain.chosen(account)
     view, message = explain.foretell(provider, Message(to=to, text=text, **given_fields(provider.name, given)))
     info = _measured(text)
+    taker = explain.taker_of(view)
+    cost = None
+    if info is not None and taker is not None:
+        cost = estimate(message, info.segments, found.account, taker.account, taker.provider)
     if out.as_json:
         text_info = None if info is None else values.text_info(info)
-        out.json({**explain.described(out, found, view, message), "dry_run": True, "text": text_info})
+        document = explain.described(out, found, view, message)
+        out.json({**document, "dry_run": True, "text": text_info, "cost": values.price(cost)})
         return explain.verdict(out, view)
     explain.show(out, found, view, message)
     if info is not None:
         out.line()
         show_segments(out, info)
         out.line()
-        out.rows(figures(info))
+        out.rows({**figures(info), "cost": values.price_words(cost)})
     out.aside("dry run: nothing was sent, and nobody was asked")
     return explain.verdict(out, view)
 
@@ -67,6 +72,20 @@ def dry_run_many(out: Output, account: str | None, path: str, given: dict[str, A
         out.line(f"{total['would_send']} would be sent, {total['would_not']} would not; {count(segments, 'segment')}")
         out.aside("dry run: nothing was sent, and nobody was asked; limits and caps count only what is sent")
     return next((code for code in (Exit.UNCERTAIN, Exit.REFUSED, Exit.UNSUPPORTED) if tally[code]), Exit.OK)
+
+
+def estimate(message: Message, segments: int, asked: str | None, account: str, provider: str) -> Money | None:
+    """What ``message`` would cost by the user's own rates; None without any. Raises ConfigurationError."""
+    from pathlib import Path
+
+    from .session import policy_setting
+
+    path = policy_setting(asked, "cost", "prices")
+    if path is None:
+        return None
+    from ..cost import Rates
+
+    return Rates.load(Path(path)).estimate(message, account, provider, segments=segments)
 
 
 def _show_one(out: Output, index: int, view: Foresight, message: Message, segments: int | None) -> None:

@@ -9,9 +9,11 @@ import click
 
 from .exits import Exit
 from .output import Output
-from .session import json_option, text_from_stdin
+from .session import account_option, json_option, text_from_stdin
+from .values import price, price_words
 
 if TYPE_CHECKING:
+    from ..messages import Money
     from ..text import Guilty, Simplified, TextInfo
 
 _HELP = """Show what TEXT costs before it is sent: its encoding, its segments, and the characters that make it dear.
@@ -29,6 +31,7 @@ _HELP = """Show what TEXT costs before it is sent: its encoding, its segments, a
       smsbridge segments - < text.txt
       smsbridge segments "That is ₹500…" --simplify
       smsbridge segments "नमस्ते" --json
+      smsbridge segments "Your order has shipped" --to +919876543210
     """
 
 _PLACES = 5
@@ -37,9 +40,13 @@ _PLACES = 5
 
 @click.command(help=_HELP)
 @click.argument("text")
+@click.option(
+    "--to", metavar="NUMBER", help="Also what it costs to this number, by the rates in SMSBRIDGE_COST_PRICES."
+)
+@account_option
 @click.option("--simplify", "simplified", is_flag=True, help="Print the text with GSM-7 characters where that helps.")
 @json_option
-def segments(*, text: str, simplified: bool, as_json: bool) -> Exit:
+def segments(*, text: str, to: str | None, account: str | None, simplified: bool, as_json: bool) -> Exit:
     if simplified and as_json:
         raise click.UsageError("--simplify goes without --json, which has the simplified text anyway")
     from ..text import measure, simplify
@@ -47,13 +54,26 @@ def segments(*, text: str, simplified: bool, as_json: bool) -> Exit:
     out = Output(as_json=as_json)
     content = text_from_stdin() if text == "-" else text
     info, simple = measure(content), simplify(content)
+    cost = None if to is None else _cost(info, to, account)
     if as_json:
-        out.json(_document(info, simple))
+        out.json({**_document(info, simple), **({} if to is None else {"cost": price(cost)})})
     elif simplified:
         _print_simple(out, simple)
     else:
-        _show(out, info, simple)
+        _show(out, info, simple, cost)
     return Exit.OK
+
+
+def _cost(info: TextInfo, to: str, account: str | None) -> Money | None:
+    from ..messages import Message
+    from ..plugins import default_plugins
+    from ..settings import Settings
+    from .dry_run import estimate
+    from .session import to_number
+
+    name = account or Settings.from_env().provider
+    message = Message(to=to_number(to), text=info.text)
+    return estimate(message, info.segments, name, name, default_plugins().account_provider(name))
 
 
 def _document(info: TextInfo, simple: Simplified) -> dict[str, Any]:
@@ -84,12 +104,12 @@ def _print_simple(out: Output, simple: Simplified) -> None:
         out.aside("nothing was changed: it would gain nothing")
 
 
-def _show(out: Output, info: TextInfo, simple: Simplified) -> None:
+def _show(out: Output, info: TextInfo, simple: Simplified, cost: Money | None) -> None:
     from .segment_view import show_segments
 
     show_segments(out, info)
     out.line()
-    out.rows(figures(info))
+    out.rows({**figures(info), "cost": price_words(cost)})
     guilty = info.guilty
     if guilty:
         out.line()

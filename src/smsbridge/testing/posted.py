@@ -74,6 +74,11 @@ class Posted:
         return self.message.dlt
 
     @property
+    def template(self) -> str | None:
+        """The id of the DLT template that the text went under."""
+        return self.message.dlt.template_id if self.message.dlt is not None else None
+
+    @property
     def options(self) -> Mapping[str, Mapping[str, Any]]:
         return self.message.options
 
