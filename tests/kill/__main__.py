@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .murder import kill_many, timed
+from .murder import QUICK, kill_many, timed
 
 
 def main():
@@ -28,7 +28,7 @@ def main():
         )
 
     with tempfile.TemporaryDirectory() as folder:
-        count, seconds = timed(lambda: kill_many(random.Random(given.seed), Path(folder), given.kills, progress))
+        count, seconds = timed(lambda: kill_many(random.Random(given.seed), Path(folder), given.kills, progress, QUICK))
     print(file=sys.stderr)
     for one in count.problems:
         print(one)

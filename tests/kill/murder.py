@@ -18,8 +18,12 @@ from .sender import send_all
 LONGEST_LIFE = 0.4
 """Seconds from the first text to the latest kill: about as long as an undisturbed sender needs."""
 
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload([f"{__package__}.sender", "smsbridge.transport", "smsbridge.policies.ledger"])
+QUICK = multiprocessing.get_context("forkserver")
+"""Forked from a process that has imported everything and done nothing."""
+
+QUICK.set_forkserver_preload([f"{__package__}.sender", "smsbridge.transport", "smsbridge.policies.ledger"])
+PLAIN = multiprocessing.get_context("spawn")
+"""Started anew: slower, but without sockets, which the tests forbid."""
 
 
 @dataclass
@@ -54,7 +58,8 @@ def _everything(said):
 class Murder:
     """One sandbox, and a ledger in ``folder``."""
 
-    def __init__(self, random, folder, sandbox, count):
+    def __init__(self, random, folder, sandbox, count, processes=PLAIN):
+        self.processes = processes
         self.random = random
         self.path = folder / "ledger.db"
         self.count = count
@@ -69,9 +74,8 @@ class Murder:
         }
 
     def start(self, how, references):
-        """A process of its own, forked from one that has imported everything and done nothing."""
-        here, there = PROCESSES.Pipe(duplex=False)
-        process = PROCESSES.Process(target=send_all, args=(self.environment, how, references, there))
+        here, there = self.processes.Pipe(duplex=False)
+        process = self.processes.Process(target=send_all, args=(self.environment, how, references, there))
         process.start()
         there.close()
         return process, here
@@ -127,12 +131,12 @@ class Murder:
                 )
 
 
-def kill_many(random, folder, kills, progress=lambda count: None):
+def kill_many(random, folder, kills, progress=lambda count: None, processes=PLAIN):
     """``kills`` rounds; returns the Count."""
     count = Count()
     with Sandbox(balance=10**6, pull_limit=0) as sandbox:
         for number in range(kills):
-            Murder(random, folder, sandbox, count).round(number)
+            Murder(random, folder, sandbox, count, processes).round(number)
             progress(count)
     return count
 
