@@ -7,18 +7,14 @@ notices when a step that ``sends`` goes out: from then on, whatever the vendor d
 from __future__ import annotations
 
 import copy
-import json
 import secrets
-import traceback
-from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
-from urllib.parse import quote, quote_plus
 
 from pydantic import SecretStr
 
-from .environment import SHORTEST_SECRET
 from .errors import (
     AuthenticationError,
     ContentError,
@@ -30,7 +26,6 @@ from .errors import (
     RecipientError,
     RefusedError,
     SendError,
-    SmsBridgeError,
     TransportError,
     UnavailableError,
     UncertainError,
@@ -38,14 +33,13 @@ from .errors import (
 )
 from .http import Flow
 from .messages import Dlt, Foresight, Message, Result, SentMessage, Verification
-from .phone import mask_numbers, to_e164
+from .phone import to_e164
+from .privacy import bare, own, private_of, safe_name, scrub, with_trace
 from .provider import Capability, SmsProvider
 
 T = TypeVar("T")
 Failure = SendError | UnsupportedError
 _NO_DLT = Dlt()
-_LONGEST_DETAIL = 500
-_NATIONAL_DIGITS = 8  # the last digits of a number, which vendors quote without its country too
 
 
 def utc_now() -> datetime:
@@ -167,9 +161,9 @@ def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Sequence
     except TransportError as error:
         failure = QueryError(detail=str(error), retryable=True)
     except Exception as error:  # noqa: BLE001  # a provider's bug; its text may quote anything
-        failure = _with_trace(QueryError("the provider plugin failed"), error)
+        failure = with_trace(QueryError("the provider plugin failed"), error)
     failure = own(failure, provider, None)
-    _scrub(failure, [one.get_secret_value() for one in hide])
+    scrub(failure, [one.get_secret_value() for one in hide])
     raise failure
 
 
@@ -378,10 +372,10 @@ def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequen
             error, cause, results = stop.error, stop.cause, stop.results
         else:
             error, cause, results = cancelled(left=trail.left), stop, ()
-        raise Interrupted(own(error, provider, messages[0]), _bare(cause), results) from None
+        raise Interrupted(own(error, provider, messages[0]), bare(cause), results) from None
     error = own(error, provider, messages[0])
     for other in messages[1:]:
-        _scrub(error, _private(other))
+        scrub(error, private_of(other))
     raise error
 
 
@@ -417,93 +411,14 @@ def _as(kind: type[SendError], error: SendError) -> SendError:
 def _unexplained(trail: _Trail, cause: Exception) -> SendError:
     if not trail.left:
         return bug_of(cause)
-    return _with_trace(
-        UncertainError(detail=f"the provider plugin could not read the answer ({_safe_name(cause)})"), cause
+    return with_trace(
+        UncertainError(detail=f"the provider plugin could not read the answer ({safe_name(cause)})"), cause
     )
 
 
 def bug_of(cause: Exception) -> ProviderBugError:
     """The error of our own code that failed before anything was sent."""
-    return _with_trace(ProviderBugError(detail=_safe_name(cause)), cause)
-
-
-def _safe_name(cause: Exception) -> str:
-    """Our own errors are safe to quote; others may hold what they choked on."""
-    return str(cause) if isinstance(cause, SmsBridgeError) else type(cause).__name__
-
-
-E_ = TypeVar("E_", bound=BaseException)
-
-
-class _Note(str):
-    """A note of ours. Others, added by a plugin or a library, may hold anything."""
-
-    __slots__ = ()
-
-
-def _with_trace(error: E_, cause: Exception) -> E_:
-    """Keep where ``cause`` came from, as lines of code without values; its text and its frames may hold secrets."""
-    for line in traceback.format_tb(cause.__traceback__):
-        error.add_note(_Note(line.rstrip()))
-    error.add_note(_Note(type(cause).__name__))
-    return error
-
-
-F_ = TypeVar("F_", SendError, UnsupportedError, QueryError, Failure, QueryError | UnsupportedError)
-
-
-def own(error: F_, provider: SmsProvider, message: Message | None) -> F_:
-    """A copy of ``error`` for ``message`` alone, with nothing private in it.
-
-    Being a copy it has no frames and no causes: those hold the request with its token and text.
-    """
-    copied = copy.copy(error)
-    copied.__notes__ = [note for note in getattr(error, "__notes__", []) if isinstance(note, _Note)]
-    copied.account = error.account or provider.account
-    copied.provider = error.provider or provider.name
-    copied._settled = True  # noqa: SLF001
-    private = provider.secrets()
-    if message is not None:
-        copied.reference = message.reference
-        private += _private(message)
-    _scrub(copied, private)
-    return copied
-
-
-def _bare(error: E_) -> E_:
-    """``error`` without the frames and causes below: they hold the request with its token and text."""
-    error.__cause__ = error.__context__ = None
-    return error.with_traceback(None)
-
-
-def _private(message: Message) -> list[str]:
-    return [message.text, message.to, message.to.lstrip("+"), message.to[-_NATIONAL_DIGITS:]]
-
-
-def _forms(word: str) -> Iterator[str]:
-    """``word`` as it stands, and as JSON, URLs and JSON in URLs hold it."""
-    for form in (word, json.dumps(word)[1:-1], json.dumps(word, ensure_ascii=False)[1:-1]):
-        data = form.encode("utf-8", "replace")
-        yield from (form, quote(data), quote_plus(data))
-
-
-def _scrub(error: SmsBridgeError, private: Sequence[str]) -> None:
-    """Vendors quote what they were sent: keep texts, numbers and secrets out of the error's words."""
-    forms = {form for word in private if len(word) >= SHORTEST_SECRET for form in _forms(word)}
-
-    def clean(words: str) -> str:
-        for form in sorted(forms, key=len, reverse=True):
-            words = words.replace(form, "***")
-        return words
-
-    for name in ("code", "reason"):
-        if value := getattr(error, name, None):
-            setattr(error, name, clean(str(value)))
-    if error.args and error.args[0] != getattr(error, "summary", None):
-        error.args = (mask_numbers(clean(str(error.args[0]))), *error.args[1:])
-    if detail := getattr(error, "detail", None):
-        detail = mask_numbers(" ".join(clean(str(detail)).split()))
-        error.detail = detail if len(detail) <= _LONGEST_DETAIL else f"{detail[:_LONGEST_DETAIL]}…"  # type: ignore[attr-defined]
+    return with_trace(ProviderBugError(detail=safe_name(cause)), cause)
 
 
 def _is_of(sent: Any, message: Message) -> bool:

@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from .attempts import (
-    Failure,
-    Interrupted,
-    attempt,
-    attempt_rest,
-    attempt_verification,
-    cancelled,
-    in_order,
-    own,
-    without,
-)
+from .attempts import Failure, Interrupted, attempt, attempt_rest, attempt_verification, cancelled, in_order, without
 from .errors import RefusedError, SendError, UnsupportedError, VetoedError
 from .http import Flow
 from .messages import Message, Result, SentMessage, Verification
 from .plugins import Plugins
+from .privacy import own
 from .provider import SmsProvider
 
 T = TypeVar("T")

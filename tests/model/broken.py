@@ -5,15 +5,17 @@ from __future__ import annotations
 from contextlib import contextmanager
 from unittest import mock
 
-from smsbridge.attempts import Interrupted, cancelled, own
+from smsbridge.attempts import Interrupted, cancelled
 from smsbridge.errors import OptedOutError, RefusedError, SendError, UncertainError
 from smsbridge.messages import Result
-from smsbridge.policies import outcomes, retry
+from smsbridge.policies import outcomes
 from smsbridge.policies.breaker import Breaker
 from smsbridge.policies.entries import State
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.ledger import LedgerPolicy
-from smsbridge.policies.retry import RetryPolicy, sent_of
+from smsbridge.policies.outcomes import sent_of
+from smsbridge.policies.retry import RetryPolicy
+from smsbridge.privacy import own
 
 
 class RetriesTimeOuts(RetryPolicy):
@@ -50,7 +52,7 @@ class TrustsAbsence(RetryPolicy):
         yield from super()._look_up(tries, todo)
         for row in todo:
             if row not in tries.results and isinstance(tries.histories[row][-1], UncertainError):
-                tries.histories[row][-1] = retry.not_sent(tries.histories[row][-1])
+                tries.histories[row][-1] = outcomes.not_sent(tries.histories[row][-1])
 
 
 class FailsOverOnBadNumbers(FailoverPolicy):

@@ -73,8 +73,9 @@ def foretell(provider: SmsProvider, message: Message) -> tuple[Foresight, Messag
     """What would become of ``message``, and the message as a client would prepare it."""
     from datetime import UTC, datetime
 
-    from ..attempts import foresee, own, prepare, refusal
+    from ..attempts import foresee, prepare, refusal
     from ..errors import RecipientError
+    from ..privacy import own
     from ..settings import Settings
     from .diagnosis import innermost
 

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, cast
 from pydantic import Field, PrivateAttr, field_validator
 
 from smsbridge import environment
-from smsbridge.attempts import Failure, Interrupted, attempt, attempt_all, foresee, own, query, refusal
+from smsbridge.attempts import Failure, Interrupted, attempt, attempt_all, foresee, query, refusal
 from smsbridge.errors import (
     ConfigurationError,
     QueryError,
@@ -37,13 +37,14 @@ from smsbridge.messages import (
     Verification,
     VerificationCheck,
 )
+from smsbridge.privacy import own
 from smsbridge.provider import Capability, Resolve, SmsProvider
 
+from .asking import Send, attempt_verifications
 from .breaker import Breaker
-from .outcomes import OURS, Tries, conclude_all, elsewhere, fault_of, final
+from .outcomes import OURS, Tries, conclude_all, elsewhere, fault_of, final, sent_of
 from .policy import inner_of, state
 from .records import record, wanted
-from .retry import Send, attempt_verifications, sent_of
 
 T = TypeVar("T")
 
@@ -178,7 +179,13 @@ class FailoverPolicy(SmsProvider):
             sent = yield from attempt(first, message)
         except Interrupted as stop:
             answer = Result(index=0, message=message, error=stop.error)
-            self._record(first, self.accounts, answer, self._clock() - begun, "cancelled")
+            record(
+                answer,
+                account=first,
+                candidates=self.accounts,
+                decision="cancelled",
+                seconds=self._clock() - begun,
+            )
             raise
         except (SendError, UnsupportedError) as error:
             answer = Result(index=0, message=message, error=error)
@@ -186,7 +193,7 @@ class FailoverPolicy(SmsProvider):
             breaker.worked()
             if wanted():
                 answer = Result(index=0, message=message, sent=sent)
-                self._record(first, self.accounts, answer, self._clock() - begun, "done")
+                record(answer, account=first, candidates=self.accounts, decision="done", seconds=self._clock() - begun)
             return sent
         return sent_of(*(yield from self._try_each([message], self.accounts, attempt_all, begun, [answer])))
 
@@ -227,7 +234,13 @@ class FailoverPolicy(SmsProvider):
                     interrupted = tries.interrupted(stop, todo)
                     for row in todo:
                         known = interrupted.results[row]
-                        self._record(one, accounts, known, self._clock() - begun, "cancelled")
+                        record(
+                            known,
+                            account=one,
+                            candidates=accounts,
+                            decision="cancelled",
+                            seconds=self._clock() - begun,
+                        )
                     raise interrupted from None
                 except BaseException:
                     breaker.dropped(begun)
@@ -237,7 +250,8 @@ class FailoverPolicy(SmsProvider):
             going_on = []
             for row, answer in zip(todo, answers, strict=True):
                 goes_on = answer.error is not None and self._goes_on(answer.error, messages[row])
-                self._record(one, accounts, answer, now - begun, _decision(answer, following if goes_on else None))
+                decision = _decision(answer, following if goes_on else None)
+                record(answer, account=one, candidates=accounts, decision=decision, seconds=now - begun)
                 if goes_on:
                     going_on.append(row)
             tries.note(todo, answers)
@@ -274,11 +288,6 @@ class FailoverPolicy(SmsProvider):
             breaker.failed(now)
         else:
             breaker.worked()
-
-    def _record(
-        self, one: SmsProvider, accounts: Sequence[SmsProvider], answer: Result, seconds: float, decision: str
-    ) -> None:
-        record(answer, account=one, candidates=accounts, decision=decision, seconds=seconds)
 
     # --- afterwards: to the account that took the text --------------------------------------------------------------------
 

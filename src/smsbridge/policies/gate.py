@@ -15,12 +15,12 @@ from smsbridge.attempts import (
     attempt_verification,
     bug_of,
     cancelled,
-    own,
     refusal,
 )
 from smsbridge.errors import SendError, UnsupportedError
 from smsbridge.http import Call, Flow
 from smsbridge.messages import Foresight, Message, Result, SentMessage, Verification
+from smsbridge.privacy import own
 
 from .outcomes import Tries
 from .policy import Policy

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self, cast
 from pydantic import Field, PrivateAttr, SecretStr
 
 from smsbridge import environment
-from smsbridge.attempts import Interrupted, attempt, attempt_all, own
+from smsbridge.attempts import Interrupted, attempt, attempt_all
 from smsbridge.errors import (
     ConfigurationError,
     ContentError,
@@ -24,13 +24,14 @@ from smsbridge.errors import (
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Await, Flow
 from smsbridge.messages import Foresight, Message, Result, SentMessage, Verification
+from smsbridge.privacy import own
 from smsbridge.provider import Capability, SmsProvider
 
+from .asking import Send, ask_for, attempt_verifications
 from .entries import Claim, Entry, Kind, Outcome, State, Store, Unwritable
-from .outcomes import Tries
+from .outcomes import Tries, not_sent, sent_of
 from .policy import Named, Policy, state
 from .records import record_always
-from .retry import Send, ask_for, attempt_verifications, not_sent, sent_of
 from .sqlite import SqliteStore, Sync
 from .writer import Writer, log_lost, shared
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 
-from smsbridge.attempts import Failure, Interrupted, cancelled, own
+from smsbridge.attempts import Failure, Interrupted, cancelled
 from smsbridge.errors import (
     Fault,
     OptedOutError,
@@ -13,10 +13,12 @@ from smsbridge.errors import (
     RateLimitedError,
     RefusedError,
     SendError,
+    UnavailableError,
     UncertainError,
     UnsupportedError,
 )
 from smsbridge.messages import Message, Result, SentMessage
+from smsbridge.privacy import own
 from smsbridge.provider import SmsProvider
 
 History = list[Failure]
@@ -75,6 +77,28 @@ def conclude_all(history: Sequence[Failure], provider: SmsProvider, message: Mes
     if isinstance(error, SendError):
         error.retry_after = min(waits, default=None)
     return error
+
+
+def not_sent(error: Failure) -> Failure:
+    """What is left of ``error`` once it is proven that nothing was sent: what another account said of the message stays."""
+    attempts = tuple(not_sent(one) for one in error.attempts)
+    refused = next((copy.copy(one) for one in attempts if not elsewhere(one)), None)
+    if refused is None and not isinstance(error, UncertainError):
+        refused = copy.copy(error)
+    if refused is None:
+        words = "no answer came, and the provider is known not to have taken the text"
+        refused = UnavailableError(detail=words, reason="absent")
+        refused.account, refused.provider, refused.reference = error.account, error.provider, error.reference
+        refused._settled = True  # noqa: SLF001
+    refused.attempts = attempts
+    return refused
+
+
+def sent_of(result: Result) -> SentMessage:
+    """What was sent; raises the error if nothing was."""
+    if result.sent is None:
+        raise result.error or UncertainError
+    return result.sent
 
 
 def _flat(history: Sequence[Failure]) -> tuple[Failure, ...]:

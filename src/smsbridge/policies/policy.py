@@ -9,9 +9,10 @@ from typing import Any, Self
 from pydantic import model_validator
 
 from smsbridge import environment
-from smsbridge.attempts import Failure, foresee, own, refusal
+from smsbridge.attempts import Failure, foresee, refusal
 from smsbridge.errors import ConfigurationError
 from smsbridge.messages import Foresight, Message
+from smsbridge.privacy import own
 from smsbridge.provider import Resolve, SmsProvider, Wrapper
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -11,9 +10,8 @@ from typing import Any, ClassVar, cast
 
 from pydantic import Field, PrivateAttr
 
-from smsbridge.attempts import Failure, Interrupted, attempt, attempt_all, attempt_verification, query, utc_now
+from smsbridge.attempts import Failure, Interrupted, attempt, attempt_all, utc_now
 from smsbridge.errors import (
-    QueryError,
     RateLimitedError,
     RefusedError,
     SendError,
@@ -26,12 +24,10 @@ from smsbridge.http import Flow, Wait
 from smsbridge.messages import Foresight, Message, Purpose, Result, SentMessage, Verification
 from smsbridge.provider import Capability, SmsProvider
 
-from .outcomes import Tries, elsewhere, final
+from .asking import Send, ask_for, attempt_verifications
+from .outcomes import Tries, elsewhere, final, not_sent, sent_of
 from .policy import Named, Policy, state
 from .records import record, wanted
-
-Send = Callable[[SmsProvider, Sequence[Message]], Flow[list[Result]]]
-"""Sends messages through a provider, one Result each, in order; raises Interrupted alone."""
 
 
 class RetryPolicy(Policy):
@@ -197,29 +193,6 @@ class RetryPolicy(Policy):
         return pauses
 
 
-def ask_for(provider: SmsProvider, message: Message) -> Flow[tuple[SentMessage | None, bool]]:
-    """The text that was accepted under the message's reference, or whether the vendor says that there is none."""
-    reference = message.reference or ""
-    try:
-        found = yield from query(provider, lambda: provider.lookup(reference))
-    except (QueryError, UnsupportedError):
-        return None, False
-    if found is None:
-        return None, True
-    ours = isinstance(found, SentMessage) and bool(found.id) and found.reference in ("", reference)
-    return (found if ours else None), False
-
-
-def attempt_verifications(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
-    """Have one code sent, as a Result: its ``sent`` is the Verification."""
-    (message,) = messages
-    try:
-        verification = yield from attempt_verification(provider, message)
-    except (SendError, UnsupportedError) as error:
-        return [Result(index=0, message=message, error=error)]
-    return [Result(index=0, message=message, sent=cast("SentMessage", verification))]
-
-
 def full_jitter(longest: float) -> float:
     """Full jitter: clients that failed together do not come back together."""
     return random.uniform(0, longest)  # noqa: S311  # no secret
@@ -231,28 +204,6 @@ def _decision(answer: Result, settled: bool, again: bool, wait: float) -> str:  
     if settled:
         return "found by its reference, so it was accepted"
     return f"again in {wait:.1f} s" if again else "given up"
-
-
-def sent_of(result: Result) -> SentMessage:
-    """What was sent; raises the error if nothing was."""
-    if result.sent is None:
-        raise result.error or UncertainError
-    return result.sent
-
-
-def not_sent(error: Failure) -> Failure:
-    """What is left of ``error`` once it is proven that nothing was sent: what another account said of the message stays."""
-    attempts = tuple(not_sent(one) for one in error.attempts)
-    refused = next((copy.copy(one) for one in attempts if not elsewhere(one)), None)
-    if refused is None and not isinstance(error, UncertainError):
-        refused = copy.copy(error)
-    if refused is None:
-        words = "no answer came, and the provider is known not to have taken the text"
-        refused = UnavailableError(detail=words, reason="absent")
-        refused.account, refused.provider, refused.reference = error.account, error.provider, error.reference
-        refused._settled = True  # noqa: SLF001
-    refused.attempts = attempts
-    return refused
 
 
 @hookimpl

@@ -1,0 +1,38 @@
+"""What policies ask of the providers that they hold: flows that end with an answer for each message, whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from smsbridge.attempts import attempt_verification, query
+from smsbridge.errors import QueryError, SendError, UnsupportedError
+from smsbridge.http import Flow
+from smsbridge.messages import Message, Result, SentMessage
+from smsbridge.provider import SmsProvider
+
+Send = Callable[[SmsProvider, Sequence[Message]], Flow[list[Result]]]
+"""Sends messages through a provider, one Result each, in order; raises Interrupted alone."""
+
+
+def attempt_verifications(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
+    """Have one code sent, as a Result: its ``sent`` is the Verification."""
+    (message,) = messages
+    try:
+        verification = yield from attempt_verification(provider, message)
+    except (SendError, UnsupportedError) as error:
+        return [Result(index=0, message=message, error=error)]
+    return [Result(index=0, message=message, sent=cast("SentMessage", verification))]
+
+
+def ask_for(provider: SmsProvider, message: Message) -> Flow[tuple[SentMessage | None, bool]]:
+    """The text that was accepted under the message's reference, or whether the vendor says that there is none."""
+    reference = message.reference or ""
+    try:
+        found = yield from query(provider, lambda: provider.lookup(reference))
+    except (QueryError, UnsupportedError):
+        return None, False
+    if found is None:
+        return None, True
+    ours = isinstance(found, SentMessage) and bool(found.id) and found.reference in ("", reference)
+    return (found if ours else None), False
