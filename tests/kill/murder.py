@@ -15,8 +15,14 @@ from smsbridge_twincle.sandbox import Sandbox
 
 from .sender import send_all
 
-LONGEST_LIFE = 0.4
-"""Seconds from the first text to the latest kill: about as long as an undisturbed sender needs."""
+FIRST_GUESS = 0.2
+"""Seconds that a sender may need for all of its texts, until one was seen that was killed too late."""
+
+LONGER = 1.2
+"""By how much the guess grows with each kill that hit: else those that are never late would never reach the last texts."""
+
+ROUNDS = 5
+"""How many rounds there are at most for each kill that hits a process while it sends."""
 
 QUICK = multiprocessing.get_context("forkserver")
 """Forked from a process that has imported everything and done nothing."""
@@ -30,8 +36,8 @@ PLAIN = multiprocessing.get_context("spawn")
 class Count:
     """What became of all references, over all rounds."""
 
-    kills: int = 0
-    early: int = 0  # processes that had ended before their kill
+    kills: int = 0  # of processes that had not told of all their texts
+    late: int = 0  # kills of those that had, or had even ended; they count for nothing but their references
     references: int = 0
     once: int = 0
     in_doubt: int = 0
@@ -40,7 +46,7 @@ class Count:
 
     def __str__(self):
         return (
-            f"{self.kills} kills ({self.early} came after the end), {self.references} references: {self.once} exactly once at the "
+            f"{self.kills} kills while sending (and {self.late} after it), {self.references} references: {self.once} exactly once at the "
             f"sandbox and settled, {self.in_doubt} listed as in doubt (of which {self.in_doubt_and_sent} at the sandbox, once), "
             f"{len(self.problems)} problems"
         )
@@ -64,6 +70,7 @@ class Murder:
         self.path = folder / "ledger.db"
         self.count = count
         self.sandbox = sandbox
+        self.needed = {}  # seconds for all texts, by how they are sent and how many there are
         self.environment = {
             **sandbox.environment,
             "SMSBRIDGE_LEDGER_PATH": str(self.path),
@@ -85,20 +92,29 @@ class Murder:
         how = self.random.choice(["one by one", "many"])
         size = self.random.randint(1, 12) if how == "one by one" else self.random.randint(5, 60)
         references = [f"k{number}x{n}" for n in range(size)]
-        told = self.kill(self.start(how, references))
+        told = self.kill(self.start(how, references), how, references)
         again = self.finish(self.start(self.random.choice(["one by one", "many"]), references))
         self.check(references, told, again)
 
-    def kill(self, victim):
+    def kill(self, victim, how, references):
         process, said = victim
         said.recv()  # it is about to send
-        timer = threading.Timer(self.random.random() * LONGEST_LIFE, process.kill)
+        kind = how, len(references) // 10
+        begun = time.monotonic()
+        timer = threading.Timer(self.random.random() * self.needed.get(kind, FIRST_GUESS), process.kill)
         timer.start()
-        told = dict(_everything(said))
+        told = {}
+        for reference, outcome in _everything(said):
+            told[reference] = outcome
+            if len(told) == len(references):
+                self.needed[kind] = time.monotonic() - begun
         timer.join()
         process.join(30)
-        self.count.kills += 1
-        self.count.early += process.exitcode != -signal.SIGKILL
+        hit = process.exitcode == -signal.SIGKILL and len(told) < len(references)
+        if hit:
+            self.needed[kind] = self.needed.get(kind, FIRST_GUESS) * LONGER
+        self.count.kills += hit
+        self.count.late += not hit
         return told
 
     def finish(self, sender):
@@ -132,12 +148,16 @@ class Murder:
 
 
 def kill_many(random, folder, kills, progress=lambda count: None, processes=PLAIN):
-    """``kills`` rounds; returns the Count."""
+    """As many rounds as it takes for ``kills`` that hit; returns the Count."""
     count = Count()
     with Sandbox(balance=10**6, pull_limit=0) as sandbox:
-        for number in range(kills):
-            Murder(random, folder, sandbox, count, processes).round(number)
+        murder = Murder(random, folder, sandbox, count, processes)
+        for number in range(kills * ROUNDS):
+            murder.round(number)
             progress(count)
+            if count.kills == kills:
+                return count
+    count.problems.append(f"only {count.kills} of {kills} kills hit a process while it was sending")
     return count
 
 
