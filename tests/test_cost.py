@@ -210,26 +210,27 @@ class Watcher:
         self.calls.append(message.reference)
 
 
+LONG = f"{TEXT} {'.' * 140}"
+"""Two segments."""
+
 RATE = '[[rate]]\nprice = 0.10\ncurrency = "INR"\n'
 
 
 @pytest.fixture
 def watched(tmp_path):
-    """A policy around a vendor that says what a test wants, for texts that have two segments by our own count."""
+    """A policy around a vendor that says what a test wants."""
 
     def make(*says, inner=None, **settings):
         vendor = Charging(**settings)
         vendor._says.extend(says)
-        policy = CostPolicy(inner=inner(vendor) if inner else vendor, prices=prices(tmp_path, RATE))
-        policy._segments = lambda text: 2
-        return policy
+        return CostPolicy(inner=inner(vendor) if inner else vendor, prices=prices(tmp_path, RATE))
 
     return make
 
 
 def test_a_text_that_costs_what_it_should_is_no_news(watched, caplog):
     policy = watched(said(2, "0.20"))
-    assert drive(attempt(policy, message())).segments == 2
+    assert drive(attempt(policy, message(text=LONG))).segments == 2
     assert policy.differences == {}
     assert caplog.text == ""
 
@@ -239,7 +240,7 @@ def test_a_difference_is_told_logged_and_counted_and_the_text_is_accepted_all_th
     plugins = Plugins(watcher)
     policy = watched(said(3, "0.30"), account="promo").telling(plugins.cost_differs)
     with SmsClient(policy, plugins=plugins) as sms:
-        sent = sms.send(message())
+        sent = sms.send(message(text=LONG))
     expected = Cost(segments=2, price=inr("0.20"))
     assert watcher.calls == [("promo", "memory", "ref-1", 3, expected), "ref-1"]
     assert policy.differences == {"promo": 1}
@@ -263,9 +264,9 @@ def test_in_a_batch_each_text_is_compared_and_refused_ones_are_not(watched):
     policy = watched(said(2), said(3), said(3))
     policy.inner.script("+919876543212", RefusedError())
     batch = [
-        message(reference="a"),
-        message(reference="b", to="+919876543211"),
-        message(reference="c", to="+919876543212"),
+        message(text=LONG, reference="a"),
+        message(text=LONG, reference="b", to="+919876543211"),
+        message(text=LONG, reference="c", to="+919876543212"),
     ]
     results = drive(attempt_batch(policy, batch))
     assert [one.sent is not None for one in results] == [True, True, False]
@@ -278,7 +279,7 @@ def test_the_account_that_took_the_text_is_the_one_that_is_counted(watched):
     assert policy.differences == {"a": 1}
 
 
-@pytest.mark.parametrize("broken", ["segments", "hook"])
+@pytest.mark.parametrize("broken", ["rates", "hook"])
 def test_an_accepted_text_stays_accepted_whatever_breaks(watched, caplog, broken):
     class Angry:
         @hookimpl
@@ -287,22 +288,23 @@ def test_an_accepted_text_stays_accepted_whatever_breaks(watched, caplog, broken
 
     plugins = Plugins(Angry())
     policy = watched(said(3)).telling(plugins.cost_differs)
-    if broken == "segments":
-        policy._segments = int
+    if broken == "rates":
+        policy._rates = None
 
     async def main():
         async with AsyncSmsClient(policy, plugins=plugins) as sms:
             return await sms.send(message())
 
     assert asyncio.run(main()).id
-    assert "ValueError" in caplog.text if broken == "segments" else "RuntimeError" in caplog.text
+    assert "AttributeError" in caplog.text if broken == "rates" else "RuntimeError" in caplog.text
     assert TEXT not in caplog.text
 
 
-def test_what_a_vendor_does_not_say_is_not_even_counted(watched):
+def test_what_a_vendor_does_not_say_is_not_even_counted(watched, caplog):
     policy = watched(said())
-    policy._segments = None
+    policy._rates = None
     assert drive(attempt(policy, message())).id
+    assert caplog.text == ""
 
 
 def test_a_code_of_the_vendors_has_no_cost_that_we_could_know(watched):

@@ -11,12 +11,13 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, PrivateAttr
 
-from smsbridge.cost import Rates, differs, segments_of
+from smsbridge.cost import Rates, differs
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow
 from smsbridge.messages import Cost, Message, Result, SentMessage
 from smsbridge.phone import mask_numbers
 from smsbridge.provider import SmsProvider
+from smsbridge.text import measure
 
 from .gate import Gate
 from .policy import Named
@@ -40,7 +41,6 @@ class CostPolicy(Gate):
     prices: Path = Field(description="TOML file with what a segment costs, by account, country, prefix and purpose.")
 
     _rates: Rates = PrivateAttr()
-    _segments: Callable[[str], int] = PrivateAttr(default_factory=lambda: segments_of)
     _tell: Tell | None = PrivateAttr(default=None)
     _counts: Counter[str] = PrivateAttr(default_factory=Counter)
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
@@ -76,7 +76,7 @@ class CostPolicy(Gate):
         if sent.segments is None and sent.price is None:
             return
         try:
-            segments = self._segments(message.text)
+            segments = measure(message.text).segments
             expected = self._rates.expect(message, sent.account, sent.provider, segments=segments)
         except Exception as error:  # noqa: BLE001  # the text is accepted, whatever it costs
             log.error("a text's cost cannot be told: %s", type(error).__name__)  # noqa: TRY400  # a trace may quote it
