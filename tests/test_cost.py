@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import PrivateAttr
 
-from scripted import TEXT, TO, drive, message
-from smsbridge.attempts import attempt, attempt_batch, attempt_verification
+from scripted import OK, TEXT, TO, HttpProvider, drive, message
+from smsbridge.attempts import Interrupted, attempt, attempt_all, attempt_batch, attempt_verification
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.cost import Rate, Rates, differs
@@ -273,21 +273,40 @@ def test_in_a_batch_each_text_is_compared_and_refused_ones_are_not(watched):
     assert policy.differences == {"memory": 1}
 
 
+def test_of_a_batch_that_is_cancelled_the_texts_that_were_accepted_are_told_once(watched):
+    class Cancelled(BaseException):
+        pass
+
+    class Priced(HttpProvider):
+        def send(self, message):
+            return replace((yield from super().send(message)), segments=9)
+
+    watcher = Watcher()
+    policy = watched(inner=lambda _: Priced()).telling(Plugins(watcher).cost_differs)
+    with pytest.raises(Interrupted):
+        drive(attempt_all(policy, [message(reference=one) for one in "abc"]), OK, OK, Cancelled())
+    assert [call[2] for call in watcher.calls] == ["a", "b"]
+    assert policy.differences == {"scripted": 2}
+
+
 def test_the_account_that_took_the_text_is_the_one_that_is_counted(watched):
     policy = watched(said(9), inner=lambda vendor: FailoverPolicy(accounts=[vendor], account="all"), account="a")
     assert drive(attempt(policy, message())).account == "a"
     assert policy.differences == {"a": 1}
 
 
-@pytest.mark.parametrize("broken", ["rates", "hook"])
+@pytest.mark.parametrize("broken", ["rates", "hook", "callback"])
 def test_an_accepted_text_stays_accepted_whatever_breaks(watched, caplog, broken):
     class Angry:
         @hookimpl
         def smsbridge_cost_differs(self, message):
             raise RuntimeError(message.text)
 
+    def tell(account, provider, message, sent, expected):
+        raise ZeroDivisionError(message.text)
+
     plugins = Plugins(Angry())
-    policy = watched(said(3)).telling(plugins.cost_differs)
+    policy = watched(said(3)).telling(tell if broken == "callback" else plugins.cost_differs)
     if broken == "rates":
         policy._rates = None
 
@@ -296,7 +315,7 @@ def test_an_accepted_text_stays_accepted_whatever_breaks(watched, caplog, broken
             return await sms.send(message())
 
     assert asyncio.run(main()).id
-    assert "AttributeError" in caplog.text if broken == "rates" else "RuntimeError" in caplog.text
+    assert {"rates": "AttributeError", "hook": "RuntimeError", "callback": "ZeroDivisionError"}[broken] in caplog.text
     assert TEXT not in caplog.text
 
 
