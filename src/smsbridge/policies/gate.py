@@ -49,12 +49,13 @@ class Gate(Policy):
         try:
             step = next(flow)
             while isinstance(step, Call):
-                step = flow.send(step.function(*step.args))
+                step = _after(step, flow)
         except StopIteration as stop:
             verdict = stop.value
         else:
-            flow.close()
             return self._would_pass(message, "has to ask somebody", now=now)
+        finally:
+            flow.close()
         if not isinstance(verdict, Message):
             return refusal(self, verdict)
         changed = [one.name for one in fields(message) if getattr(message, one.name) != getattr(verdict, one.name)]
@@ -133,3 +134,15 @@ class Gate(Policy):
 
 def _outcome(result: Result) -> Outcome:
     return result.sent or result.error or UncertainError()
+
+
+def _after(step: Call[Any], flow: Flow[Any]) -> Any:
+    """Do ``step``, and return the one after it; what it raises belongs to the flow, as with the clients."""
+    errors: list[BaseException] = []
+    try:
+        answer = step.function(*step.args)
+    except BaseException as error:  # noqa: BLE001
+        errors.append(error)
+    else:
+        return flow.send(answer)
+    return flow.throw(errors.pop())
