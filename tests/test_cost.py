@@ -140,6 +140,10 @@ def test_an_estimate_is_exact(price, segments):
         ("[[rate]]\nprice = 1\ncurrency = 'INR'\nprise = 2\n", "line 1: prise is not known"),
         ("[[rates]]\nprice = 1\n", r"line 1: rates is not known; write \[\[rate\]\]"),
         (f"{PRICES}\n[[ rate ]]\nprice = 9\ncurrency = 'INR'\n", "line 36: the same rate as in .*prices.toml, line 2"),
+        ("rate = [\n{ price = 1 },\n]\n", r"prices\.toml, rate 1: currency is missing"),
+        ("\n'rates'.x = 1\n", "line 2: rates is not known"),
+        ('[[rate]]\nprice = 1\ncurrency = """\n[[rate]]"""\n[[rate]]\n', "line 1: currency is wrong"),
+        ("[[rate]] # ]\nprice = 1\ncurrency = 'INR'\n'since' = [\n[1]]\n[[rate]]\n", "line 1: since is wrong"),
         ("price = \n", "is not TOML: invalid value .at line 1"),
     ],
 )
