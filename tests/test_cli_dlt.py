@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from cli_acme import MASKED, NUMBER, AcmeProvider, install, pipe, run, run_json
 from smsbridge import errors, reading
 from smsbridge.cli.advice import advise
-from smsbridge.cli.excerpt import columns, excerpt
+from smsbridge.cli.excerpt import excerpt
 from smsbridge.cli.exits import Exit
 from smsbridge.dlt.codes import ADVICE, OPERATORS, advice, decode
 from smsbridge.plugins import Plugins
+from smsbridge.text.columns import columns
 
 FILE = """\
 entity_id = "1101456780000012345"
