@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -23,6 +26,18 @@ NUMBER = "+919876543210"
 MASKED = "+91******3210"
 SENT = []
 ANSWERS = {}
+
+
+@contextmanager
+def pipe(text: str) -> Iterator[str]:
+    """A path that can be read once, like that of a shell's ``<(...)``."""
+    read, write = os.pipe()
+    try:
+        os.write(write, text.encode())
+        os.close(write)
+        yield f"/dev/fd/{read}"
+    finally:
+        os.close(read)
 
 
 def answer(operation, default):

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scripted import TO, message
 from smsbridge.builtin import console
 from smsbridge.builtin.console import ConsoleProvider
+from smsbridge.cli.output import Output
+from smsbridge.cli.segment_view import show_segments
 from smsbridge.client import SmsClient
 from smsbridge.messages import Dlt, Status
 from smsbridge.plugins import Plugins
+from smsbridge.text import measure
 
 AT = datetime(2126, 1, 1, tzinfo=UTC)
 PLUGINS = Plugins()
@@ -72,11 +77,64 @@ def test_what_a_text_costs_is_shown_and_why(client, capsys, text, row):
     assert sent.segments is None  # that is for vendors to fill, and here is none
 
 
+CURLY = "Dear Asha, your order\u2019s ready\u2026 it costs \u20b9500 only.\nWe hope to see you again \u2014 soon!"
+
+
+def test_a_text_of_several_segments_is_shown_as_it_is_cut_and_marked(monkeypatch, client, capsys):
+    monkeypatch.setenv("COLUMNS", "60")
+    client.send(message(text=CURLY))
+    body = capsys.readouterr().out.split("├─\n")[1]
+    assert (
+        body
+        == """\
+│ segment 1 of 2: 67 of 67 units
+│   Dear Asha, your order\u2019s ready\u2026 it costs \u20b9500 only.\u240a
+│                        ^       ^          ^
+│   We hope to see y
+│ segment 2 of 2: 16 of 67 units
+│   ou again \u2014 soon!
+│            ^
+└─
+"""
+    )
+
+
+@pytest.mark.parametrize("text", [CURLY, "a" * 161, "नमस्ते" * 20, "🎉\n\x1b[2J" * 20])
+def test_it_is_shown_like_that_by_the_command(client, capsys, text):
+    client.send(message(text=text))
+    shown = [line.removeprefix("│ ") for line in capsys.readouterr().out.split("├─\n")[1].splitlines()[:-1]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "78")  # for the line on the left, and a space
+        show_segments(Output(), measure(text))
+    assert shown == capsys.readouterr().out.splitlines()
+
+
+def test_it_is_shown_without_what_the_command_needs_too():
+    code = f"""
+import sys
+sys.modules["wcwidth"] = None
+from smsbridge import SmsClient
+SmsClient("console").send({TO!r}, "नमस्ते " * 20)
+assert not {{"click", "smsbridge.cli"}} & set(sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, timeout=60,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8", "COLUMNS": "80"},
+    )  # fmt: skip
+    assert "│ segment 1 of 3: 67 of 67 units\n│   नमस्ते नमस्ते" in done.stdout
+
+
+def test_one_segment_is_shown_as_it_is(client, capsys):
+    client.send(message(text="a" * 160))
+    assert capsys.readouterr().out.endswith(f"├─\n│ {'a' * 160}\n└─\n")
+
+
 def test_an_account_is_named(capsys):
     SmsClient(ConsoleProvider(account="otp"), plugins=Plugins()).send(message())
     assert "console (account otp)" in capsys.readouterr().out
 
 
+@example("\t\n\x1b[2J\x85\xa0" * 40, "")
 @given(st.text(st.characters(max_codepoint=0xFF), min_size=1), st.text(st.characters(max_codepoint=0xFF), max_size=8))
 def test_no_control_character_reaches_the_terminal(text, sender):
     stream, before = io.StringIO(), sys.stdout

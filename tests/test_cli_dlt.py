@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli_acme import MASKED, NUMBER, AcmeProvider, install, run, run_json
+from cli_acme import MASKED, NUMBER, AcmeProvider, install, pipe, run, run_json
 from smsbridge import errors, reading
 from smsbridge.cli.advice import advise
-from smsbridge.cli.excerpt import columns, excerpt
+from smsbridge.cli.excerpt import excerpt
 from smsbridge.cli.exits import Exit
 from smsbridge.dlt.codes import ADVICE, OPERATORS, advice, decode
 from smsbridge.plugins import Plugins
+from smsbridge.text.columns import columns
 
 FILE = """\
 entity_id = "1101456780000012345"
@@ -140,6 +141,16 @@ def test_many_messages_are_checked_as_they_would_be_sent(tmp_path):
     assert "Asha" not in run("dlt", "check", "--many", "m.jsonl").output
     (tmp_path / "m.jsonl").write_text("{}", "utf-8")
     assert run("dlt", "check", "--many", "m.jsonl").exit_code == Exit.USAGE
+
+
+def test_many_messages_to_check_may_come_through_a_pipe_or_standard_input_and_a_file_has_to_be_there():
+    line = json.dumps({"to": NUMBER, "text": TEXT})
+    with pipe(line) as path:
+        done = run("dlt", "check", "--many", path)
+    assert (done.exit_code, "fits: message 1 1107000000000000001" in done.stdout) == (Exit.OK, True)
+    assert "fits: message 1" in run("dlt", "check", "--many", "-", stdin=line).stdout
+    done = run("dlt", "check", "--many", "nowhere.jsonl")
+    assert (done.exit_code, "nowhere.jsonl cannot be read: No such file" in done.stderr) == (Exit.USAGE, True)
 
 
 # --- match

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from cli_acme import MASKED, NUMBER, SENT, install, run, run_json
+from cli_acme import MASKED, NUMBER, SENT, install, pipe, run, run_json
 from smsbridge.cli.exits import Exit
 
 CURLY = "Dear Asha, it\u2019s here"
@@ -76,6 +76,16 @@ def test_a_wrong_line_is_a_mistake_of_whoever_wrote_it(tmp_path):
     done = run("send", "--many", many(tmp_path, {"to": NUMBER}), "--dry-run")
     assert done.exit_code == Exit.USAGE
     assert "line 1" in done.stderr
+
+
+def test_many_may_come_through_a_pipe_or_standard_input_and_a_file_has_to_be_there():
+    line = json.dumps({"to": NUMBER, "text": "x"})
+    with pipe(line) as path:
+        done = run("send", "--many", path, "--dry-run")
+    assert (done.exit_code, "1 would be sent" in done.stdout) == (Exit.OK, True)
+    assert "1 would be sent" in run("send", "--many", "-", "--dry-run", stdin=line).stdout
+    done = run("send", "--many", "nowhere.jsonl", "--dry-run")
+    assert (done.exit_code, "nowhere.jsonl cannot be read: No such file" in done.stderr) == (Exit.USAGE, True)
 
 
 def test_the_users_own_rates_say_what_it_costs(monkeypatch, tmp_path):

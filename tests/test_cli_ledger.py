@@ -95,7 +95,7 @@ def test_as_json_each_text_has_a_line_of_its_own():
     assert (one["id"], one["segments"], one["price"]) == ("a-1", 1, {"amount": "0.25", "unit": "INR"})
 
 
-@pytest.mark.parametrize("age", ["soon", "-1d", "1y", ""])
+@pytest.mark.parametrize("age", ["soon", "-1d", "1y", "", "90", "999999d"])
 def test_a_wrong_age_is_a_usage_error(age):
     send("taken")
     assert run("ledger", "list", "--since", age).exit_code == Exit.USAGE

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli_acme import ANSWERS, MASKED, NUMBER, SENT, AcmeProvider, install, run
+from cli_acme import ANSWERS, MASKED, NUMBER, SENT, AcmeProvider, install, pipe, run
 from smsbridge import Call, errors
 from smsbridge.cli import many as many_module
 from smsbridge.cli.exits import Exit
@@ -152,6 +152,14 @@ def test_a_device_that_never_ends_is_refused(acme):
     done = run("send", "--many", "/dev/full")
     assert done.exit_code == Exit.USAGE
     assert "line 1 is longer than 1048576 bytes; nothing was sent" in done.stderr
+
+
+def test_a_pipe_cannot_be_read_twice_and_is_refused_before_anything_is_sent(acme):
+    with pipe(lines({})) as path:
+        done = run("send", "--many", path)
+    assert done.exit_code == Exit.USAGE
+    assert f"{path} cannot be read twice; use --many - < {path}" in done.stderr
+    assert SENT == []
 
 
 def test_nothing_to_send_is_no_failure(acme, many):

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import PrivateAttr
 
-from scripted import TEXT, TO, drive, message
-from smsbridge.attempts import attempt, attempt_batch, attempt_verification
+from scripted import OK, TEXT, TO, HttpProvider, drive, message
+from smsbridge.attempts import Interrupted, attempt, attempt_all, attempt_batch, attempt_verification
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.cost import Rate, Rates, differs
@@ -140,6 +140,10 @@ def test_an_estimate_is_exact(price, segments):
         ("[[rate]]\nprice = 1\ncurrency = 'INR'\nprise = 2\n", "line 1: prise is not known"),
         ("[[rates]]\nprice = 1\n", r"line 1: rates is not known; write \[\[rate\]\]"),
         (f"{PRICES}\n[[ rate ]]\nprice = 9\ncurrency = 'INR'\n", "line 36: the same rate as in .*prices.toml, line 2"),
+        ("rate = [\n{ price = 1 },\n]\n", r"prices\.toml, rate 1: currency is missing"),
+        ("\n'rates'.x = 1\n", "line 2: rates is not known"),
+        ('[[rate]]\nprice = 1\ncurrency = """\n[[rate]]"""\n[[rate]]\n', "line 1: currency is wrong"),
+        ("[[rate]] # ]\nprice = 1\ncurrency = 'INR'\n'since' = [\n[1]]\n[[rate]]\n", "line 1: since is wrong"),
         ("price = \n", "is not TOML: invalid value .at line 1"),
     ],
 )
@@ -210,26 +214,27 @@ class Watcher:
         self.calls.append(message.reference)
 
 
+LONG = f"{TEXT} {'.' * 140}"
+"""Two segments."""
+
 RATE = '[[rate]]\nprice = 0.10\ncurrency = "INR"\n'
 
 
 @pytest.fixture
 def watched(tmp_path):
-    """A policy around a vendor that says what a test wants, for texts that have two segments by our own count."""
+    """A policy around a vendor that says what a test wants."""
 
     def make(*says, inner=None, **settings):
         vendor = Charging(**settings)
         vendor._says.extend(says)
-        policy = CostPolicy(inner=inner(vendor) if inner else vendor, prices=prices(tmp_path, RATE))
-        policy._segments = lambda text: 2
-        return policy
+        return CostPolicy(inner=inner(vendor) if inner else vendor, prices=prices(tmp_path, RATE))
 
     return make
 
 
 def test_a_text_that_costs_what_it_should_is_no_news(watched, caplog):
     policy = watched(said(2, "0.20"))
-    assert drive(attempt(policy, message())).segments == 2
+    assert drive(attempt(policy, message(text=LONG))).segments == 2
     assert policy.differences == {}
     assert caplog.text == ""
 
@@ -239,7 +244,7 @@ def test_a_difference_is_told_logged_and_counted_and_the_text_is_accepted_all_th
     plugins = Plugins(watcher)
     policy = watched(said(3, "0.30"), account="promo").telling(plugins.cost_differs)
     with SmsClient(policy, plugins=plugins) as sms:
-        sent = sms.send(message())
+        sent = sms.send(message(text=LONG))
     expected = Cost(segments=2, price=inr("0.20"))
     assert watcher.calls == [("promo", "memory", "ref-1", 3, expected), "ref-1"]
     assert policy.differences == {"promo": 1}
@@ -263,13 +268,29 @@ def test_in_a_batch_each_text_is_compared_and_refused_ones_are_not(watched):
     policy = watched(said(2), said(3), said(3))
     policy.inner.script("+919876543212", RefusedError())
     batch = [
-        message(reference="a"),
-        message(reference="b", to="+919876543211"),
-        message(reference="c", to="+919876543212"),
+        message(text=LONG, reference="a"),
+        message(text=LONG, reference="b", to="+919876543211"),
+        message(text=LONG, reference="c", to="+919876543212"),
     ]
     results = drive(attempt_batch(policy, batch))
     assert [one.sent is not None for one in results] == [True, True, False]
     assert policy.differences == {"memory": 1}
+
+
+def test_of_a_batch_that_is_cancelled_the_texts_that_were_accepted_are_told_once(watched):
+    class Cancelled(BaseException):
+        pass
+
+    class Priced(HttpProvider):
+        def send(self, message):
+            return replace((yield from super().send(message)), segments=9)
+
+    watcher = Watcher()
+    policy = watched(inner=lambda _: Priced()).telling(Plugins(watcher).cost_differs)
+    with pytest.raises(Interrupted):
+        drive(attempt_all(policy, [message(reference=one) for one in "abc"]), OK, OK, Cancelled())
+    assert [call[2] for call in watcher.calls] == ["a", "b"]
+    assert policy.differences == {"scripted": 2}
 
 
 def test_the_account_that_took_the_text_is_the_one_that_is_counted(watched):
@@ -278,31 +299,35 @@ def test_the_account_that_took_the_text_is_the_one_that_is_counted(watched):
     assert policy.differences == {"a": 1}
 
 
-@pytest.mark.parametrize("broken", ["segments", "hook"])
+@pytest.mark.parametrize("broken", ["rates", "hook", "callback"])
 def test_an_accepted_text_stays_accepted_whatever_breaks(watched, caplog, broken):
     class Angry:
         @hookimpl
         def smsbridge_cost_differs(self, message):
             raise RuntimeError(message.text)
 
+    def tell(account, provider, message, sent, expected):
+        raise ZeroDivisionError(message.text)
+
     plugins = Plugins(Angry())
-    policy = watched(said(3)).telling(plugins.cost_differs)
-    if broken == "segments":
-        policy._segments = int
+    policy = watched(said(3)).telling(tell if broken == "callback" else plugins.cost_differs)
+    if broken == "rates":
+        policy._rates = None
 
     async def main():
         async with AsyncSmsClient(policy, plugins=plugins) as sms:
             return await sms.send(message())
 
     assert asyncio.run(main()).id
-    assert "ValueError" in caplog.text if broken == "segments" else "RuntimeError" in caplog.text
+    assert {"rates": "AttributeError", "hook": "RuntimeError", "callback": "ZeroDivisionError"}[broken] in caplog.text
     assert TEXT not in caplog.text
 
 
-def test_what_a_vendor_does_not_say_is_not_even_counted(watched):
+def test_what_a_vendor_does_not_say_is_not_even_counted(watched, caplog):
     policy = watched(said())
-    policy._segments = None
+    policy._rates = None
     assert drive(attempt(policy, message())).id
+    assert caplog.text == ""
 
 
 def test_a_code_of_the_vendors_has_no_cost_that_we_could_know(watched):

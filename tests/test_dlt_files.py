@@ -150,7 +150,7 @@ def test_rules_that_take_turns():
         ),
         ("[rules]\nlongset = 30", ["line 2: there is no key 'longset'; did you mean 'longest'?"]),
         ("[rules]\nlongest = '30'", ["line 2: longest has to be a whole number"]),
-        ("[rules.longest_by_tag]\notp = 3", ["longest_by_tag: there is no tag 'otp'"]),
+        ("[rules.longest_by_tag]\notp = 3", ["line 1: longest_by_tag: there is no tag 'otp'"]),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_line_and_what_was_expected(source, found):

@@ -21,6 +21,7 @@ from smsbridge.errors import (
     UnavailableError,
     UnsupportedError,
 )
+from smsbridge.http import Call
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gate import Gate
 from smsbridge.policies.limit import LimitPolicy
@@ -107,6 +108,29 @@ def test_a_policy_or_a_wrapper_says_what_the_provider_inside_would_do():
         assert (view(policy).verdict, verdicts(view(policy))) == ("would send", ["send"])
         seen = view(policy, message(send_at=NOW))
         assert isinstance(seen.error, UnsupportedError)
+
+
+def test_a_gate_that_can_deal_with_the_failure_of_what_it_asks_does_so_in_foresight_too():
+    def unreadable():
+        raise OSError(TEXT)
+
+    class Asking(Open):
+        def admit(self, message, *, verification=False):
+            try:
+                yield from Call(unreadable)
+            except OSError:
+                yield from Call(str)
+            return message
+
+    class Helpless(Open):
+        def admit(self, message, *, verification=False):
+            yield from Call(unreadable)
+            return message
+
+    assert view(Asking(inner=HttpProvider())).words == "lets it through"
+    seen = view(Helpless(inner=HttpProvider()))
+    assert isinstance(seen.error, ProviderBugError)
+    assert TEXT not in repr(seen)
 
 
 def test_retry_says_how_often():

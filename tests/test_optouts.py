@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -211,6 +212,23 @@ def test_the_file_is_for_its_owner_and_outlives_the_process(tmp_path):
     assert list(SqliteOptOuts(path)) == [OptOut(recipient=WHO, sender="ACMEIN", at=NOON, source="reply")]
 
 
+def test_where_a_link_leads_is_for_its_owner_too(tmp_path):
+    (tmp_path / "link.db").symlink_to(tmp_path / "optouts.db")
+    SqliteOptOuts(tmp_path / "link.db").add(None, WHO)
+    assert stat.S_IMODE((tmp_path / "optouts.db").stat().st_mode) == 0o600
+
+
+def test_another_list_of_the_same_file_drops_no_lock_that_this_process_holds(tmp_path):
+    path = tmp_path / "optouts.db"
+    SqliteOptOuts(path)
+    code = f"import sqlite3; sqlite3.connect({str(path)!r}, timeout=0).execute('BEGIN IMMEDIATE')"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        SqliteOptOuts(path)
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert "database is locked" in other.stderr
+
+
 def test_several_processes_may_use_it_at_once(tmp_path):
     path = tmp_path / "optouts.db"
     known = SqliteOptOuts(path)
@@ -263,6 +281,14 @@ def test_a_file_that_cannot_be_a_list_is_named_at_once(tmp_path, spoil):
 def test_so_is_one_in_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot be used: No such file"):
         SqliteOptOuts(tmp_path / "none" / "optouts.db")
+
+
+def test_so_is_one_that_could_only_be_read(monkeypatch, tmp_path):
+    path = tmp_path / "optouts.db"
+    SqliteOptOuts(path)
+    monkeypatch.setattr(os, "access", lambda at, mode: at != path or not mode & os.W_OK)
+    with pytest.raises(ConfigurationError, match="cannot be used: Permission denied"):
+        SqliteOptOuts(path)
 
 
 def test_one_that_breaks_later_is_an_error_without_numbers(tmp_path):

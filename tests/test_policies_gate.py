@@ -16,6 +16,7 @@ from scripted import OK, BatchProvider, HttpProvider, Recorder, drive, message
 from smsbridge.attempts import Interrupted, attempt, attempt_batch, attempt_verification
 from smsbridge.errors import NoAnswer, ProviderBugError, RefusedError, SendError, UncertainError, VetoedError
 from smsbridge.http import Call, HttpResponse
+from smsbridge.messages import SentMessage, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.policies.gate import Gate
 from smsbridge.policies.policy import Named
@@ -37,6 +38,7 @@ class Doors(Gate):
 
     _taken: Counter[str] = PrivateAttr(default_factory=Counter)
     _settled: Counter[str] = PrivateAttr(default_factory=Counter)
+    _outcomes: dict[str | None, Any] = PrivateAttr(default_factory=dict)
 
     def admit(self, message, *, verification=False):
         yield from Call(str)  # as one would that asks a file
@@ -45,9 +47,10 @@ class Doors(Gate):
         self._taken[message.text.upper()] += 1
         return replace(message, text=message.text.upper())
 
-    def settle(self, message, error):
+    def settle(self, message, outcome):
         self._settled[message.text] += 1
-        if isinstance(error, RefusedError):
+        self._outcomes[message.reference] = outcome
+        if isinstance(outcome, RefusedError):
             self._taken[message.text.upper()] -= 1
 
 
@@ -73,6 +76,14 @@ def test_a_refused_text_never_leaves_and_the_refusal_is_its_own(once):
     with pytest.raises(VetoedError) as raised:
         drive(once(gate, message(text="hello")), "")
     assert (raised.value.reason, raised.value.account, raised.value.reference) == ("closed", "otp", "ref-1")
+
+
+@pytest.mark.parametrize(("once", "kind"), [(attempt, SentMessage), (attempt_verification, Verification)])
+def test_what_was_accepted_is_what_a_gate_is_told(once, kind):
+    gate = Doors(inner=HttpProvider())
+    accepted = drive(once(gate, message(text="hello")), "", OK)
+    assert isinstance(accepted, kind)
+    assert gate._outcomes["ref-1"] is accepted
 
 
 @pytest.mark.parametrize(("answer", "kept"), [(OK, 1), (HttpResponse(status=401), 0), (NoAnswer(), 1)])
@@ -164,6 +175,8 @@ def test_of_a_batch_each_text_is_judged_alone_and_its_place_is_true(count, close
             assert (sent[n], gate._taken[TEXTS[n].upper()], gate._settled[TEXTS[n]]) == (0, 0, 1)
         elif not isinstance(told, SendError):
             assert (sent[n], gate._taken[TEXTS[n].upper()], gate._settled[TEXTS[n]]) == (1, 1, 1)
+        if n not in closed:
+            assert gate._outcomes.get(f"ref-{n}", told) == told
         if results is not None:
             assert results[n].message.text == TEXTS[n]
             assert (results[n].sent or results[n].error) is told

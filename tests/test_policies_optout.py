@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Recorder, Wire, drive, message
-from smsbridge.attempts import Interrupted, attempt, attempt_batch, attempt_verification
+from smsbridge.attempts import Interrupted, attempt, attempt_batch, attempt_verification, foresee
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.errors import ConfigurationError, OptedOutError, RefusedError, SendError, VetoedError
@@ -189,6 +189,7 @@ def test_a_list_that_cannot_be_read_lets_nothing_through():
     assert (type(error), error.reason) == (VetoedError, "opt-outs-unreadable")
     assert error.__cause__ is error.__context__ is None
     assert policy.inner.sent == []
+    assert foresee(policy, message(), now=datetime.now(UTC)).error == error
 
 
 def test_cancelled_while_the_list_is_asked_nothing_was_sent():

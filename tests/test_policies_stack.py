@@ -12,6 +12,7 @@ from smsbridge.errors import ConfigurationError, NotConnected, UnavailableError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.messages import Purpose
 from smsbridge.plugins import Plugins
+from smsbridge.policies import stack
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gcra import Rate
 from smsbridge.policies.limit import LimitPolicy
@@ -56,6 +57,15 @@ def test_retry_is_there_by_default_with_modest_limits(plugins):
     stack = plugins.stack("acme")
     assert kinds(stack) == ["RetryPolicy", "Acme"]
     assert (stack.attempts, stack.seconds, stack.duplicates) == (3, 15, frozenset())
+
+
+def test_which_policies_are_set_is_looked_up_once_however_many_accounts_there_are(monkeypatch, plugins):
+    environment(monkeypatch, FAILOVER_ACCOUNTS="acme,paced", LIMIT_SENDS="9/s", PACED_TOKEN="dummy-token")
+    looks = []
+    look = stack.variables_set
+    monkeypatch.setattr(stack, "variables_set", lambda: looks.append(1) or look())
+    assert kinds(plugins.stack("failover")).count("LimitPolicy") == 2
+    assert len(looks) == 1
 
 
 def test_a_text_that_ends_here_needs_none(plugins):

@@ -13,7 +13,6 @@ from . import tables
 from .errors import ConfigurationError
 from .messages import Cost, Message, Money, Purpose, SentMessage
 from .phone import regions
-from .text import measure
 
 
 class Rate(BaseModel):
@@ -128,8 +127,3 @@ def _as_fine_as(said: Decimal, ours: Decimal) -> Decimal:
     if isinstance(exponent, int) and exponent <= -2:
         return ours.quantize(Decimal((0, (1,), exponent)), ROUND_HALF_UP)
     return ours
-
-
-def segments_of(text: str) -> int:
-    """How many segments ``text`` has."""
-    return measure(text).segments

@@ -11,6 +11,7 @@ and a hash of a phone number is undone by trying all of them.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import threading
@@ -22,6 +23,7 @@ from typing import Protocol
 
 from .errors import ConfigurationError
 from .phone import mask, mask_numbers
+from .private_file import make_private
 
 STOP_WORDS = ("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPT OUT", "OPTOUT")
 """What an inbound text has to be, as a whole, to opt out.
@@ -185,7 +187,9 @@ class SqliteOptOuts:
     def _make(self) -> str | None:
         """What keeps the file from being a list."""
         try:
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            make_private(self._path)
+            if not os.access(self._path, os.R_OK | os.W_OK):  # SQLite would open it all the same, to read alone
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             with self._opened() as database:
                 database.executescript(_SCHEMA)
                 database.execute("SELECT recipient, sender, shown, out, at, source FROM words LIMIT 1")

@@ -141,7 +141,9 @@ class Plugins:
 
         Raises ConfigurationError.
         """
-        return stack.within(self._account(name, (), around=stack.leaf), self.cost_differs)
+        there = stack.variables_set()
+        inside = self._account(name, (), around=lambda provider: stack.leaf(provider, there))
+        return stack.within(inside, there, self.cost_differs)
 
     def account(self, name: str) -> SmsProvider:
         """The provider of account ``name`` as the environment describes it, by itself.

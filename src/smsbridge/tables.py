@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable
 from decimal import Decimal
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from .errors import ConfigurationError
+from .toml_lines import Lines
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -80,16 +80,13 @@ def _what(kind: str, words: str) -> str:
 
 
 def _where(path: Path, text: str, name: str, place: int) -> str:
-    heads = re.compile(rf"^[ \t]*\[\[[ \t]*{name}[ \t]*\]\]", re.MULTILINE)
-    starts = [head.start() for head in heads.finditer(text)]
-    if place < len(starts):
-        return f"{path}, line {text.count(chr(10), 0, starts[place]) + 1}"
-    return f"{path}, {name} {place + 1}"
+    line = Lines(text).entry(name, place)
+    return f"{path}, {name} {place + 1}" if line is None else f"{path}, line {line}"
 
 
 def _line_of_key(text: str, key: str) -> str:
-    found = re.search(rf"^[ \t]*\[*[ \t]*[\"']?{re.escape(key)}\b", text, re.MULTILINE)
-    return f", line {text.count(chr(10), 0, found.start()) + 1}" if found else ""
+    line = Lines(text).at_top(key)
+    return "" if line is None else f", line {line}"
 
 
 def _words(error: Exception) -> str:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Call, Flow
 from smsbridge.messages import Message, SentMessage, Status
 from smsbridge.phone import mask
+from smsbridge.pictures import CONTROLS
 from smsbridge.provider import SmsProvider
+
+if TYPE_CHECKING:
+    from smsbridge.text import TextInfo
 
 
 class ConsoleProvider(SmsProvider):
@@ -31,6 +38,7 @@ class ConsoleProvider(SmsProvider):
     def _print(self, message: Message, sent: SentMessage) -> None:
         from smsbridge.text import describe, measure
 
+        info = measure(message.text)
         rows = {
             "to": message.to if self.show_numbers else mask(message.to),
             "from": message.sender or "(no sender id)",
@@ -39,25 +47,27 @@ class ConsoleProvider(SmsProvider):
             "valid until": message.valid_until and message.valid_until.isoformat(),
             "DLT entity": message.dlt and message.dlt.entity_id,
             "DLT template": message.dlt and message.dlt.template_id,
-            "segments": describe(measure(message.text)),
+            "segments": describe(info),
             "provider": self.name if self.account == self.name else f"{self.name} (account {self.account})",
             "id": sent.id,
             "status": f"{sent.status.value} (printed here, not sent to a phone)",
         }
         lines = [f"│ {label:<12} {value}" for label, value in rows.items() if value]
-        body = [f"│ {line}" for line in message.text.splitlines()]
+        body = [f"│ {line}" for line in (message.text.splitlines() if info.segments == 1 else _segments(info))]
         _write("\n".join(["┌─ SMS", *lines, "├─", *body, "└─", ""]))
 
 
-_CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20) if code not in b"\t\n"} | {0x7F: 0x2421}
-_CONTROL_PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)  # these have no pictures, and are commands all the same
+def _segments(info: TextInfo) -> Iterator[str]:
+    from smsbridge.text.view import view_segments
+
+    return map(str, view_segments(info, shutil.get_terminal_size().columns - len("│ ")))
 
 
 def _write(text: str) -> None:
     """Print ``text``, whatever the terminal's encoding, and without letting it send the terminal commands."""
     stream = sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(text.translate(_CONTROL_PICTURES).encode(encoding, "replace").decode(encoding))
+    stream.write(text.translate(CONTROLS).encode(encoding, "replace").decode(encoding))
     stream.flush()
 
 

@@ -12,7 +12,6 @@ from . import explain, lines, values
 from .advice import exit_code
 from .exits import Exit
 from .fields import given_fields
-from .many import opened
 from .segment_view import show_segments
 from .segments import figures
 
@@ -57,7 +56,7 @@ def dry_run_many(out: Output, account: str | None, path: str, given: dict[str, A
     defaults = given_fields(provider.name, given)
     tally: Counter[Exit] = Counter()
     segments = 0
-    with opened(path) as stream:
+    with lines.opened(path) as stream:
         for index, message in enumerate(lines.messages(stream, defaults)):
             view, prepared = explain.foretell(provider, message)
             info = _measured(message.text)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from ..text.columns import columns
+
 _STAND_INS = {"\n": "\u23ce", "\r": "\u240d", "\t": "\u21e5", "\x7f": "\u2421"}
 _STAND_INS |= {chr(code): chr(0x2400 + code) for code in range(0x20) if chr(code) not in _STAND_INS}
 _JOINERS = "\u200c\u200d"
@@ -11,17 +13,6 @@ _JOINERS = "\u200c\u200d"
 
 _INVISIBLE = "\u00b7"
 _BEFORE, _WIDTH = 40, 74
-
-
-def columns(text: str) -> int:
-    """How many columns of a terminal ``text`` takes: none for marks on letters, two for wide characters."""
-    return sum(map(_columns, text))
-
-
-def _columns(char: str) -> int:
-    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def excerpt(text: str, position: int) -> tuple[str, str]:
@@ -37,7 +28,7 @@ def excerpt(text: str, position: int) -> tuple[str, str]:
         end += 1
     left = "\u2026" if begin else ""
     under = columns(left + "".join(shown[begin:position]))
-    if position < len(text) and _columns(shown[position]) == 0 and under:
+    if position < len(text) and columns(shown[position]) == 0 and under:
         under -= 1  # under the letter that has the mark
     return f"{left}{''.join(shown[begin:end])}{'…' if end < len(shown) else ''}", f"{' ' * under}^"
 

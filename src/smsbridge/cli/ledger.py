@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..durations import duration
 from ..policies.entries import Entry, Kind, Outcome, State
 from . import values
 from .exits import Exit
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _DOUBTFUL = (State.OPEN, State.UNCERTAIN)
-_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 _PAGE = 1000
 _ADVICE = {
     State.OPEN: "it is on its way, or its process is gone and it may have been sent; a repeat is not sent",
@@ -350,7 +349,8 @@ def _time(at: datetime) -> str:
 def _moment(age: str | None) -> datetime | None:
     if age is None:
         return None
-    match = re.fullmatch(r"(\d{1,6})([dhm])", age.strip().lower())
-    if match is None:
-        raise click.UsageError("write an age as 90d, 12h or 30m")
-    return datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})
+    found = duration(age)
+    if found is not None:
+        with suppress(OverflowError):  # so long ago that there is no such year
+            return datetime.now(UTC) - found
+    raise click.UsageError("write an age as 90d, 12h or 30m")

@@ -1,16 +1,19 @@
-"""JSON lines as messages, for ``smsbridge send --many``. Complaints name the line and quote nothing of it."""
+"""JSON lines as messages, for whatever takes ``--many``. Complaints name the line and quote nothing of it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import count
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from ..messages import Dlt, Message
+from .session import standard_input
 
 if TYPE_CHECKING:
     from ..client import MessageFields
@@ -31,6 +34,20 @@ class WrongLine(click.UsageError):
 
 class EndlessLine(WrongLine):
     """A line so long that what follows it cannot be told from its rest."""
+
+
+@contextmanager
+def opened(path: str) -> Iterator[IO[bytes]]:
+    """The file at ``path``, or standard input for ``-``. Raises click.UsageError if it cannot be read."""
+    if path == "-":
+        yield standard_input()
+        return
+    try:
+        stream = Path(path).open("rb")  # noqa: SIM115  # it is closed below
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from None
+    with stream:
+        yield stream
 
 
 def messages(stream: IO[bytes], defaults: MessageFields) -> Iterator[Message]:

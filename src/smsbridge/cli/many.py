@@ -7,8 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +16,6 @@ from . import lines, values
 from .advice import document, exit_code
 from .exits import Exit
 from .output import CannotPrint
-from .session import standard_input
 
 if TYPE_CHECKING:
     from ..client import MessageFields, SmsClient
@@ -38,8 +36,10 @@ def send_many(out: Output, client: SmsClient, path: str, defaults: MessageFields
 
     ``journal`` is told by the client's hooks. The first Ctrl-C waits for what is on its way, the second leaves it.
     """
-    with opened(path) as stream:
+    with lines.opened(path) as stream:
         if path != "-":
+            if not stream.seekable():
+                raise click.UsageError(f"{path} cannot be read twice; use --many - < {path}")
             lines.check(stream, defaults)
             stream.seek(0)
         results = client.send_many(lines.messages(stream, defaults))
@@ -145,22 +145,6 @@ def _undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def opened(path: str) -> Iterator[IO[bytes]]:
-    """The file at ``path``, or standard input for ``-``. Raises click.UsageError if it cannot be read."""
-    if path == "-":
-        yield standard_input()
-        return
-    try:
-        stream = Path(path).open("rb")  # noqa: SIM115  # it is closed below
-    except OSError as error:
-        raise click.UsageError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from None
-    with stream:
-        if not stream.seekable():
-            raise click.UsageError(f"{path} cannot be read twice; use --many - < {path}")
-        yield stream
 
 
 def _exit(result: Result) -> Exit:

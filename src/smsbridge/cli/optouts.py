@@ -81,10 +81,7 @@ def add(*, number: str, sender: str | None, account: str | None, show_numbers: b
       smsbridge optouts add +919876543210 --from ACMEIN
     """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json, show_numbers=show_numbers)
-    number = to_number(number)
-    _open(account).add(sender, number, source="operator")
-    _changed(out, number, sender, opted_out=True)
-    return Exit.OK
+    return _change(out, account, number, sender, opted_out=True)
 
 
 @optouts.command()
@@ -102,10 +99,7 @@ def remove(*, number: str, sender: str | None, account: str | None, show_numbers
       smsbridge optouts remove +919876543210 --from ACMEIN
     """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json, show_numbers=show_numbers)
-    number = to_number(number)
-    _open(account).remove(sender, number, source="operator")
-    _changed(out, number, sender, opted_out=False)
-    return Exit.OK
+    return _change(out, account, number, sender, opted_out=False)
 
 
 @optouts.command("import")
@@ -165,9 +159,13 @@ def _open(account: str | None) -> SqliteOptOuts:
     return SqliteOptOuts(Path(path))
 
 
-def _changed(out: Output, number: str, sender: str | None, *, opted_out: bool) -> None:
+def _change(out: Output, account: str | None, given: str, sender: str | None, *, opted_out: bool) -> Exit:
+    number = to_number(given)
+    known = _open(account)
+    (known.add if opted_out else known.remove)(sender, number, source="operator")
     if out.as_json:
         out.json({"recipient": out.number(number), "sender": sender, "opted_out": opted_out})
-        return
-    words = "gets no more texts" if opted_out else "may be texted again"
-    out.line(f"done: {out.number(number)} {words} from {sender or 'any sender'}", style="green")
+    else:
+        words = "gets no more texts" if opted_out else "may be texted again"
+        out.line(f"done: {out.number(number)} {words} from {sender or 'any sender'}", style="green")
+    return Exit.OK

@@ -17,9 +17,7 @@ from typing import Any, TextIO, cast
 
 import click
 
-_CONTROLS = {code: 0x2400 + code for code in range(0x20) if code not in b"\t\n"} | {0x7F: 0x2421}
-_CONTROLS |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
-_PICTURES = _CONTROLS | {code: 0x2400 + code for code in b"\t\n"}
+from ..pictures import CONTROLS
 
 
 class CannotPrint(Exception):
@@ -144,11 +142,6 @@ class _Aside(io.TextIOBase):
                 self._stream.flush()
 
 
-def pictures(text: str) -> str:
-    """``text`` with a picture for each control character, tabs and line ends included."""
-    return text.translate(_PICTURES)
-
-
 def finish() -> None:
     """At the end of a command: what a stream could not take must not fail the interpreter's own flush, and its exit code."""
     for stream in (sys.stdout, sys.stderr):
@@ -186,7 +179,7 @@ def _write(stream: TextIO | None, *spans: tuple[str, str | None], clean: bool = 
         coloured = any(style for _, style in spans) and _takes_colour(stream)
         line = ""
         for text, style in spans:
-            shown = (text.translate(_CONTROLS) if clean else text).encode(encoding, "replace").decode(encoding)
+            shown = (text.translate(CONTROLS) if clean else text).encode(encoding, "replace").decode(encoding)
             line += _styled(shown, style) if coloured and style else shown
         click.echo(line, file=stream, color=coloured or not clean)  # without colour, click takes out what looks like it
     except (OSError, ValueError) as problem:

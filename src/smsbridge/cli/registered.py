@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-
-import click
 
 from ..dlt.codes import ADVICE, Meaning, advice, decode
 from ..dlt.contents import Contents
@@ -20,7 +17,6 @@ from . import lines
 from .excerpt import excerpt
 from .exits import Exit
 from .output import Output
-from .session import standard_input
 
 # --- dlt check ------------------------------------------------------------------------------------------------------------
 
@@ -113,33 +109,22 @@ def check_texts(checked: Checked, text: str | None, many: str | None) -> None:
             checked.text("the text", registry.match(text), None)
         except RefusedError as error:
             checked.text("the text", None, error)
-    for number, message in enumerate(_messages(many) if many is not None else (), 1):
-        label = f"message {number}"
-        try:
-            resolved = registry.resolve(_normalised(message))
-        except RefusedError as error:
-            checked.text(label, None, error)
-        else:
-            template_id = resolved.dlt and resolved.dlt.template_id
-            ours = resolved is not message and template_id in registry.templates
-            match = (
-                Match(template=registry.templates[template_id], values=(), unique=True)
-                if ours and template_id
-                else None
-            )
-            checked.text(label, match, None)
+    if many is not None:
+        with lines.opened(many) as stream:
+            for number, message in enumerate(lines.messages(stream, {}), 1):
+                _check_message(checked, registry, f"message {number}", message)
 
 
-def _messages(path: str) -> Iterator[Message]:
-    if path == "-":
-        yield from lines.messages(standard_input(), {})
-        return
+def _check_message(checked: Checked, registry: Registry, label: str, message: Message) -> None:
     try:
-        stream = Path(path).open("rb")  # noqa: SIM115  # it is closed below
-    except OSError as error:
-        raise click.UsageError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from None
-    with stream:
-        yield from lines.messages(stream, {})
+        resolved = registry.resolve(_normalised(message))
+    except RefusedError as error:
+        checked.text(label, None, error)
+        return
+    template_id = resolved.dlt and resolved.dlt.template_id
+    ours = resolved is not message and template_id in registry.templates
+    match = Match(template=registry.templates[template_id], values=(), unique=True) if ours and template_id else None
+    checked.text(label, match, None)
 
 
 def _normalised(message: Message) -> Message:

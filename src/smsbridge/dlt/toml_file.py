@@ -1,64 +1,19 @@
-"""The registry as TOML: read with the line of every entry, and written.
-
-``tomllib`` tells no lines but that of a syntax error. So the source of a file that is known to be TOML is looked through
-once more for what begins tables and keys, outside of strings and comments.
-"""
+"""The registry as TOML: read with the line of every entry, and written."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from .contents import Collector, Contents, LineOf, meant
+from ..toml_lines import Lines
+from .contents import Collector, Contents, meant
 from .template import Header, Template
 
 _KEYS = ("entity_id", "headers", "templates", "rules")
 _AT = re.compile(r"\(at line (\d+), column \d+\)")
-
-_TOKEN = re.compile(
-    r'"""(?:[^\\]|\\.)*?"{3,5}'
-    r"|'''.*?'{3,5}"
-    r'|"(?:[^"\\\n]|\\.)*"'
-    r"|'[^'\n]*'"
-    r"|\#[^\n]*"
-    r"|(?P<table>^[ \t]*\[\[?[ \t]*(?P<name>[\w.-]+)[ \t]*\]\]?)"
-    r"|(?P<key>^[ \t]*(?P<word>[\w-]+)[ \t]*=)",
-    re.DOTALL | re.MULTILINE | re.ASCII,
-)
-
-
-class _Lines:
-    """The lines on which tables and their keys begin: ``("templates", 3, "id")``."""
-
-    def __init__(self, source: str) -> None:
-        self._found: dict[tuple[str, int, str | None], int] = {}
-        seen: Counter[str] = Counter()
-        table, number = "", 0
-        line, counted = 1, 0
-        for token in _TOKEN.finditer(source):
-            if not (token["table"] or token["key"]):
-                continue
-            line, counted = line + source.count("\n", counted, token.start()), token.start()
-            if token["table"]:
-                table = token["name"]
-                number = seen[table]
-                seen[table] += 1
-                self._found[table, number, None] = line
-            else:
-                self._found.setdefault((table, number, token["word"]), line)
-
-    def of(self, table: str, number: int) -> LineOf:
-        """The lines of one entry."""
-        entry = self._found.get((table, number, None)) or self.at_top(table)
-        return lambda key: self._found.get((table, number, key), entry)
-
-    def at_top(self, key: str) -> int | None:
-        """The line of a key before the first table, or of the first table of that name."""
-        return self._found.get(("", 0, key)) or self._found.get((key, 0, None))
 
 
 def read(file: str, source: str) -> Contents:
@@ -71,7 +26,7 @@ def read(file: str, source: str) -> Contents:
         line = int(at[1]) if at else source.count("\n") + 1 if "end of document" in str(error) else None
         collector.mistake(line, f"this is not TOML: {_AT.sub('', str(error)).strip()}")
         return collector.contents()
-    lines = _Lines(source)
+    lines = Lines(source)
     for key in data:
         if key not in _KEYS:
             collector.mistake(lines.at_top(key), f"there is no key {key!r}; {meant(key, _KEYS)}")

@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, PrivateAttr
 
-from smsbridge.cost import Rates, differs, segments_of
+from smsbridge.cost import Rates, differs
 from smsbridge.hookspecs import hookimpl
-from smsbridge.http import Flow
-from smsbridge.messages import Cost, Message, Result, SentMessage
+from smsbridge.messages import Cost, Message, SentMessage
 from smsbridge.phone import mask_numbers
 from smsbridge.provider import SmsProvider
+from smsbridge.text import measure
 
-from .gate import Gate
+from .gate import Gate, Outcome
 from .policy import Named
 
 log = logging.getLogger("smsbridge.cost")
@@ -40,7 +40,6 @@ class CostPolicy(Gate):
     prices: Path = Field(description="TOML file with what a segment costs, by account, country, prefix and purpose.")
 
     _rates: Rates = PrivateAttr()
-    _segments: Callable[[str], int] = PrivateAttr(default_factory=lambda: segments_of)
     _tell: Tell | None = PrivateAttr(default=None)
     _counts: Counter[str] = PrivateAttr(default_factory=Counter)
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
@@ -60,27 +59,17 @@ class CostPolicy(Gate):
         with self._lock:
             return dict(self._counts)
 
-    def send(self, message: Message) -> Flow[SentMessage]:
-        sent = yield from super().send(message)
-        self._compare(message, sent)
-        return sent
-
-    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
-        results = yield from super().send_batch(messages)
-        for message, result in zip(messages, results, strict=True):
-            if result.sent is not None:
-                self._compare(message, result.sent)
-        return results
-
-    def _compare(self, message: Message, sent: SentMessage) -> None:
-        if sent.segments is None and sent.price is None:
+    def settle(self, message: Message, outcome: Outcome) -> None:
+        if not isinstance(outcome, SentMessage) or (outcome.segments is None and outcome.price is None):
             return
         try:
-            segments = self._segments(message.text)
-            expected = self._rates.expect(message, sent.account, sent.provider, segments=segments)
+            self._compare(message, outcome)
         except Exception as error:  # noqa: BLE001  # the text is accepted, whatever it costs
             log.error("a text's cost cannot be told: %s", type(error).__name__)  # noqa: TRY400  # a trace may quote it
-            return
+
+    def _compare(self, message: Message, sent: SentMessage) -> None:
+        segments = measure(message.text).segments
+        expected = self._rates.expect(message, sent.account, sent.provider, segments=segments)
         if not differs(sent, expected):
             return
         with self._lock:

@@ -17,13 +17,16 @@ from smsbridge.attempts import (
     cancelled,
     refusal,
 )
-from smsbridge.errors import SendError, UnsupportedError
+from smsbridge.errors import SendError, UncertainError, UnsupportedError
 from smsbridge.http import Call, Flow
 from smsbridge.messages import Foresight, Message, Result, SentMessage, Verification
 from smsbridge.privacy import own
 
 from .outcomes import Tries
 from .policy import Policy
+
+Outcome = SentMessage | Verification | Failure
+"""How a text that was admitted has ended."""
 
 
 class Gate(Policy):
@@ -34,8 +37,8 @@ class Gate(Policy):
         yield from ()
         return message
 
-    def settle(self, message: Message, error: Failure | None) -> None:
-        """``message``, which was admitted, has ended: accepted, or with ``error``.
+    def settle(self, message: Message, outcome: Outcome) -> None:
+        """``message``, which was admitted, has ended: ``outcome`` is what was accepted, or why it was not.
 
         Called once for each admitted text, whatever happens, with the text as :meth:`admit` was given it. Must not raise.
         """
@@ -46,12 +49,13 @@ class Gate(Policy):
         try:
             step = next(flow)
             while isinstance(step, Call):
-                step = flow.send(step.function(*step.args))
+                step = _after(step, flow)
         except StopIteration as stop:
             verdict = stop.value
         else:
-            flow.close()
             return self._would_pass(message, "has to ask somebody", now=now)
+        finally:
+            flow.close()
         if not isinstance(verdict, Message):
             return refusal(self, verdict)
         changed = [one.name for one in fields(message) if getattr(message, one.name) != getattr(verdict, one.name)]
@@ -83,10 +87,10 @@ class Gate(Policy):
         except BaseException as stop:  # noqa: BLE001  # cancelled
             interrupted = tries.interrupted(stop, list(admitted) if isinstance(stop, Interrupted) else ())
             for row in admitted:
-                self.settle(messages[row], interrupted.results[row].error)
+                self.settle(messages[row], _outcome(interrupted.results[row]))
             raise interrupted from None
         for row, answer in zip(admitted, answers, strict=True):
-            self.settle(messages[row], answer.error)
+            self.settle(messages[row], _outcome(answer))
             if answer.error is None:
                 tries.accept(row, answer.sent)
             else:
@@ -113,7 +117,7 @@ class Gate(Policy):
         except BaseException:
             self.settle(message, cancelled(left=True))
             raise
-        self.settle(message, None)
+        self.settle(message, sent)
         return sent
 
     def _judge(self, message: Message, *, verification: bool = False) -> Flow[Message | Failure]:
@@ -126,3 +130,19 @@ class Gate(Policy):
         except Exception as bug:  # noqa: BLE001  # nothing was sent yet; its text may quote anything
             error = bug_of(bug)
         return own(error, self, message)
+
+
+def _outcome(result: Result) -> Outcome:
+    return result.sent or result.error or UncertainError()
+
+
+def _after(step: Call[Any], flow: Flow[Any]) -> Any:
+    """Do ``step``, and return the one after it; what it raises belongs to the flow, as with the clients."""
+    errors: list[BaseException] = []
+    try:
+        answer = step.function(*step.args)
+    except BaseException as error:  # noqa: BLE001
+        errors.append(error)
+    else:
+        return flow.send(answer)
+    return flow.throw(errors.pop())

@@ -15,8 +15,9 @@ from typing import Any, Protocol
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-_RATE = re.compile(r"(\d{1,9})\s*/\s*(\d{0,6})\s*(s|m|h|d)", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+from smsbridge.durations import SECONDS, duration
+
+_RATE = re.compile(r"(\d{1,9})\s*/(.*)", re.ASCII | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +34,15 @@ class Rate:
     @classmethod
     def of(cls, text: str) -> Rate:
         """``text`` as a Rate. Raises ValueError."""
-        match = _RATE.fullmatch(text.strip().lower())
-        if match is None:
+        match = _RATE.fullmatch(text.strip())
+        time = duration(match[2], number="1") if match else None
+        if match is None or time is None:
             raise ValueError("write a number, a slash and a time in s, m, h or d, as in 1000/1m")
-        count, many, unit = match.groups()
-        return cls(int(count), float(int(many or 1) * _SECONDS[unit]))
+        return cls(int(match[1]), time.total_seconds())
 
     def __str__(self) -> str:
-        unit = next(one for one in ("d", "h", "m", "s") if self.seconds % _SECONDS[one] == 0 or one == "s")
-        return f"{self.count}/{self.seconds / _SECONDS[unit]:g}{unit}"
+        unit = next(one for one, length in SECONDS.items() if self.seconds % length == 0 or one == "s")
+        return f"{self.count}/{self.seconds / SECONDS[unit]:g}{unit}"
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from smsbridge.attempts import Failure
 from smsbridge.errors import RecipientError, RefusedError, UnsupportedError, VetoedError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow
@@ -22,7 +21,7 @@ from smsbridge.phone import Countries, mask, to_e164
 from smsbridge.provider import SmsProvider
 
 from .caps import Caps, Full
-from .gate import Gate
+from .gate import Gate, Outcome
 from .gcra import Rate
 from .policy import Named
 
@@ -160,8 +159,8 @@ class GuardPolicy(Gate):
             raise refusal
         return replace(message, to=self.redirect) if self.redirect else message
 
-    def settle(self, message: Message, error: Failure | None) -> None:
-        self._rules.end(message.to, sent=not isinstance(error, RefusedError | UnsupportedError))
+    def settle(self, message: Message, outcome: Outcome) -> None:
+        self._rules.end(message.to, sent=not isinstance(outcome, RefusedError | UnsupportedError))
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         refusal = self._rules.judge(message.to)

@@ -6,7 +6,6 @@ What else follows from a purpose is settled where it belongs: the vendor's route
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field, PrivateAttr
 
 from smsbridge.attempts import utc_now
+from smsbridge.durations import duration
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow
 from smsbridge.messages import Message, Purpose
@@ -23,14 +23,11 @@ from smsbridge.provider import SmsProvider
 from .gate import Gate
 from .policy import Named
 
-_DURATION = re.compile(r"(\d{1,6})\s*([smhd]?)", re.ASCII)
-_UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
 
 def _duration(value: object) -> object:
     """``10m`` as a timedelta; pydantic reads the rest, such as ISO 8601."""
-    match = _DURATION.fullmatch(value.strip().lower()) if isinstance(value, str) else None
-    return timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else value
+    found = duration(value, unit="s") if isinstance(value, str) else None
+    return value if found is None else found
 
 
 Expiry = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]

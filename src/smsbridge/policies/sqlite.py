@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
-import os
 import secrets
 import sqlite3
-import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from typing import Any, Literal
 
 from smsbridge.errors import ConfigurationError
 from smsbridge.messages import Money, Status
+from smsbridge.private_file import make_private
 
 from .entries import Claim, Entry, Kind, Outcome, State, Unwritable
 
@@ -27,7 +26,6 @@ Sync = Literal["normal", "full"]
 _VERSION = "1"
 _PROOF = b"smsbridge ledger"
 _AGAIN = 0.01
-_making = threading.Lock()
 _CLAIM = ("account", "reference", "kind", "content", "recipient", "purpose", "claim", "claimed_at")
 _OUTCOME = (
     "state",
@@ -197,7 +195,7 @@ class SqliteStore:
     def _connection(self) -> sqlite3.Connection:
         if self._open is None:
             if self._create:
-                _make(self._path)
+                make_private(self._path)
             else:
                 self._path.stat()
             # Any thread may close it, and one at a time uses it.
@@ -231,16 +229,6 @@ class SqliteStore:
         version = db.execute("SELECT value FROM smsbridge_ledger_about WHERE name = 'version'").fetchone()[0]
         if version != _VERSION:
             raise sqlite3.DatabaseError("made by another version of smsbridge")
-
-
-def _make(path: Path) -> None:
-    """Make the file, for nobody else to read; SQLite gives those beside it the same mode.
-
-    Closing a file drops this process's locks on it, those of SQLite included: so never one that may be in use already.
-    """
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-    with _making, contextlib.suppress(FileExistsError):
-        os.close(os.open(path, flags, 0o600))
 
 
 def _proof(key: bytes) -> bytes:

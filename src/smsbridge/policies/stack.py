@@ -1,14 +1,15 @@
 """The policies that every account has, unless the environment says otherwise: which ones, in what order, with what settings.
 
 From the outside in: guard, text, ledger, cost, optout, purpose, retry, and hours, which is asked before each attempt; then the
-account that was asked for, which may be a failover over others; and around each account that talks to a vendor, its DLT templates and its limit. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts, ``SMSBRIDGE_OTP_RETRY_ATTEMPTS``
-for the account ``otp`` alone. A policy that the environment composes itself (``SMSBRIDGE_SLOW_PROVIDER=retry``) is not added again.
+account that was asked for, which may be a failover over others; and around each account that talks to a vendor, its DLT
+templates and its limit. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts, ``SMSBRIDGE_OTP_RETRY_ATTEMPTS`` for the account
+``otp`` alone. A policy that the environment composes itself (``SMSBRIDGE_SLOW_PROVIDER=retry``) is not added again.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from smsbridge import environment
 from smsbridge.provider import SmsProvider, each
@@ -19,9 +20,16 @@ AROUND_ALL = ("hours", "retry", "purpose", "optout", "cost", "ledger", "text", "
 """From the inside out. Retry is always there, the others where a setting of theirs is."""
 
 
-def within(provider: SmsProvider, tell: Callable[..., None] | None = None) -> SmsProvider:
-    """``provider`` within the policies that every account has; ``tell`` is told where a text costs something else than expected."""
-    there = _there()
+def variables_set() -> list[str]:
+    """The names of all variables that have a value: what :func:`within` and :func:`leaf` go by."""
+    return [name for name, has_value in environment.variables(environment.secrets_dir()).items() if has_value]
+
+
+def within(provider: SmsProvider, there: Sequence[str], tell: Callable[..., None] | None = None) -> SmsProvider:
+    """``provider`` within the policies that every account has, where the variables ``there`` are set.
+
+    ``tell`` is told where a text costs something else than expected.
+    """
     account = provider.account
     for name in AROUND_ALL:
         if _holds(provider, name) or not (_always(name, provider) or _is_set(there, account, name)):
@@ -32,22 +40,22 @@ def within(provider: SmsProvider, tell: Callable[..., None] | None = None) -> Sm
     return provider
 
 
-def leaf(provider: SmsProvider) -> SmsProvider:
+def leaf(provider: SmsProvider, there: Sequence[str]) -> SmsProvider:
     """``provider``, if it is one that holds none, within its own limits and the templates that are declared with its vendor."""
     if provider.inside:
         return provider
-    limited, account = _limited(provider), provider.account
-    if not _is_set(_there(), account, "dlt"):
+    limited, account = _limited(provider, there), provider.account
+    if not _is_set(there, account, "dlt"):
         return limited
     return policy_class("dlt").around(limited, *homes(account, "dlt"))
 
 
-def _limited(provider: SmsProvider) -> SmsProvider:
+def _limited(provider: SmsProvider, there: Sequence[str]) -> SmsProvider:
     account = provider.account
-    if not (provider.rates or _is_set(_there(), account, "limit")):
+    if not (provider.rates or _is_set(there, account, "limit")):
         return provider
     policy = policy_class("limit")
-    set_here = {name for name in policy.model_fields if _is_set(_there(), account, "limit", name)}
+    set_here = {name for name in policy.model_fields if _is_set(there, account, "limit", name)}
     rates = {name: rate for name, rate in provider.rates.items() if name not in set_here}
     return policy.around(provider, *homes(account, "limit"), **rates)
 
@@ -93,10 +101,6 @@ def _holds(provider: SmsProvider, name: str) -> bool:
     return type(provider).name == name or (bool(inside) and all(_holds(one, name) for one in inside))
 
 
-def _is_set(there: Iterable[str], account: str, name: str, setting: str = "") -> bool:
+def _is_set(there: Sequence[str], account: str, name: str, setting: str = "") -> bool:
     prefixes = tuple(environment.variable(one, setting) for one in homes(account, name))
     return any(one in prefixes if setting else one.startswith(prefixes) for one in there)
-
-
-def _there() -> list[str]:
-    return [name for name, has_value in environment.variables(environment.secrets_dir()).items() if has_value]

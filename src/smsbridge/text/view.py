@@ -1,0 +1,133 @@
+"""A text segment by segment, as the wire cuts it, with the characters marked that force UCS-2.
+
+Columns are what a terminal makes of them: wide for ideographs and emoji, none for accents. Whatever cannot be seen is shown
+as its code point, and control characters as pictures, so that a text can neither hide anything nor command the terminal.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from smsbridge.pictures import pictures
+
+from .columns import graphemes, width
+from .counting import PART, SINGLE, Encoding, TextInfo, measure, split
+
+_INDENT = "  "
+_NARROWEST = 20
+_WIDEST = 8
+"""Columns of a visible character; a run of Hangul's parts is one by the rules, and has no end."""
+
+_JOINERS = "\u200c\u200d"
+_INVISIBLE = {"Cf", "Zl", "Zp"}
+
+Kind = Literal["head", "row", "marks", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line for a terminal: how full a segment is, a row of its text, what marks the row above, or a note.
+
+    ``spans`` are its parts, each with whether it forces UCS-2.
+    """
+
+    kind: Kind
+    spans: tuple[tuple[str, bool], ...]
+
+    def __str__(self) -> str:
+        return "".join(text for text, _ in self.spans)
+
+
+def view_segments(info: TextInfo, columns: int) -> Iterator[Line]:
+    """Each segment of a text under a line that says how full it is, for a terminal of so many ``columns``."""
+    parts = split(info.text)
+    size = SINGLE[info.encoding] if info.segments == 1 else PART[info.encoding]
+    view = _View(info, columns)
+    start = 0
+    for number, part in enumerate(parts, 1):
+        last = number == len(parts)
+        units = size - info.units_left if last else _units(info, part)
+        lost = "" if last or units == size else ", since the next character takes two"
+        yield _plain("head", f"segment {number} of {info.segments}: {units} of {size} units{lost}")
+        yield from view.lines(part, start)
+        start += len(part)
+        if not last and view.cuts_a_character(start):
+            yield _plain("note", f"{_INDENT}(the border is within a visible character; the phone joins its halves)")
+
+
+def _plain(kind: Kind, text: str) -> Line:
+    return Line(kind, ((text, False),))
+
+
+def _units(info: TextInfo, part: str) -> int:
+    return measure(part).units if info.encoding is Encoding.GSM7 else len(part.encode("utf-16-le")) // 2
+
+
+class _View:
+    """How one text is shown."""
+
+    def __init__(self, info: TextInfo, columns: int) -> None:
+        guilty = info.guilty
+        self._text = info.text
+        self._spare = {one.index for one in guilty if one.suggestion == ""}
+        places = {place for one in guilty for place in range(one.index, one.index + len(one.characters))}
+        self._marked = places if 2 * len(places) <= len(info.text) else frozenset[int]()  # not a whole text in Hindi
+        self._width = max(columns, _NARROWEST) - 2 * len(_INDENT)
+        self._borders: set[int] | None = None
+
+    def lines(self, part: str, start: int) -> Iterator[Line]:
+        """The lines of ``part``, which begins at ``start`` in the text."""
+        spans: list[tuple[str, bool]] = []
+        marks, used = "", 0
+        for shown, guilty, ends in self._pieces(part, start):
+            columns = width(shown)
+            if used + columns > self._width:
+                yield from self._line(spans, marks)
+                spans, marks, used = [], "", 0
+            spans.append((shown, guilty))
+            marks += ("^" if guilty else " ") * columns
+            used += columns
+            if ends:
+                yield from self._line(spans, marks)
+                spans, marks, used = [], "", 0
+        if spans:
+            yield from self._line(spans, marks)
+
+    def cuts_a_character(self, index: int) -> bool:
+        """Whether what a person takes for one character goes on at ``index``, such as a family of emoji."""
+        if self._borders is None:
+            self._borders, end = set(), 0
+            for one in graphemes(self._text):
+                end += len(one)
+                self._borders.add(end)
+        return index not in self._borders
+
+    def _pieces(self, part: str, index: int) -> Iterator[tuple[str, bool, bool]]:
+        """Each visible character: how it is shown, whether it is marked, and whether the line ends with it."""
+        for one in graphemes(part):
+            places = range(index, index + len(one))
+            shown = [self._shown(character, place) for character, place in zip(one, places, strict=True)]
+            if "".join(shown) == one and width(one) <= _WIDEST:
+                alone = "\N{DOTTED CIRCLE}" if unicodedata.category(one[0]).startswith("M") else ""
+                yield alone + one, not self._marked.isdisjoint(places), False
+            else:  # it holds what cannot be seen, or is no character that anybody has seen
+                for instead, place in zip(shown, places, strict=True):
+                    yield instead, place in self._marked, self._text[place] == "\n"
+            index += len(one)
+
+    def _shown(self, character: str, place: int) -> str:
+        picture = pictures(character)
+        if picture != character:
+            return picture
+        tag = "\U000e0000" <= character < "\U000e0080"  # part of a flag
+        hidden = unicodedata.category(character) in _INVISIBLE and character not in _JOINERS and not tag
+        return f"<U+{ord(character):04X}>" if hidden or place in self._spare else character
+
+    @staticmethod
+    def _line(spans: list[tuple[str, bool]], marks: str) -> Iterator[Line]:
+        yield Line("row", ((_INDENT, False), *spans))
+        if marks.strip():
+            yield _plain("marks", _INDENT + marks.rstrip())

@@ -1,0 +1,72 @@
+"""Where tables and keys begin in a TOML file, so that a mistake can be named with its line.
+
+``tomllib`` tells no lines but that of a syntax error. So the source of a file that is known to be TOML is looked through
+once more for what begins tables and keys, outside of strings, comments and the brackets of values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+
+_STRING = r'"(?:[^"\\\n]|\\.)*"' + r"|'[^'\n]*'"
+_PART = rf"(?:[\w-]+|{_STRING})"
+_NAME = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
+_BLOCK = r'"""(?:[^\\]|\\.)*?"{3,5}' + r"|'''.*?'{3,5}"
+_REST = rf"{_STRING}|\#[^\n]*|(?P<bracket>[\[\]{{}}])"
+_FLAGS = re.DOTALL | re.MULTILINE | re.ASCII
+_HEADS = re.compile(
+    rf"{_BLOCK}|(?P<table>^[ \t]*\[\[?[ \t]*(?P<name>{_NAME})[ \t]*\]\]?)|(?P<key>^[ \t]*(?P<word>{_NAME})[ \t]*=)|{_REST}",
+    _FLAGS,
+)
+_VALUES = re.compile(rf"{_BLOCK}|{_REST}", _FLAGS)
+_PARTS = re.compile(_PART, re.ASCII)
+
+
+class Lines:
+    """The lines on which tables and their keys begin: ``("templates", 3, "id")``."""
+
+    def __init__(self, source: str) -> None:
+        self._found: dict[tuple[str, int, str | None], int] = {}
+        seen: Counter[str] = Counter()
+        table, number = "", 0
+        line, counted = 1, 0
+        depth, position = 0, 0
+        while token := (_VALUES if depth else _HEADS).search(source, position):
+            position = token.end()
+            if token["bracket"]:
+                depth += 1 if token["bracket"] in "[{" else -1
+                continue
+            if depth or not (token["table"] or token["key"]):
+                continue
+            line, counted = line + source.count("\n", counted, token.start()), token.start()
+            parts = _parts(token["name"] or token["word"])
+            if token["table"]:
+                table = ".".join(parts)
+                number = seen[table]
+                seen[table] += 1
+                self._found[table, number, None] = line
+                self._found.setdefault(("", 0, parts[0]), line)
+            else:
+                self._found.setdefault((table, number, parts[0]), line)
+
+    def entry(self, table: str, number: int) -> int | None:
+        """The line of the table of that name and number, counted from 0; None if it is written in another way."""
+        return self._found.get((table, number, None))
+
+    def of(self, table: str, number: int) -> Callable[[str | None], int | None]:
+        """The lines of one entry: of a key, or (None) of itself."""
+        entry = self.entry(table, number) or self.at_top(table)
+        return lambda key: self._found.get((table, number, key), entry)
+
+    def at_top(self, key: str) -> int | None:
+        """The line of a key before the first table, or of the first table of that name."""
+        return self._found.get(("", 0, key))
+
+
+def _parts(name: str) -> list[str]:
+    """What stands between the dots, without quotes."""
+    if name.isidentifier():  # most are
+        return [name]
+    return [part[1:-1] if part[0] in "\"'" else part for part in _PARTS.findall(name)]
