@@ -59,6 +59,17 @@ def install(monkeypatch):
 # --- providers ------------------------------------------------------------------------------------------------------------
 
 
+def test_what_is_installed_is_looked_for_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(smsbridge.plugins, "entry_points", lambda group: asked.append(group) or [])
+    monkeypatch.setenv("SMSBRIDGE_FAILOVER_ACCOUNTS", "memory,file")
+    monkeypatch.setenv("SMSBRIDGE_FILE_PATH", "sent.jsonl")
+    plugins = Plugins()
+    for _ in range(2):
+        plugins.stack("failover")
+    assert asked == ["smsbridge.hooks", "smsbridge"]
+
+
 def test_the_builtin_providers_are_there_without_any_plugin(install):
     plugins = Plugins()
     assert plugins.names() == ["console", "file", "http", "memory"]

@@ -282,7 +282,7 @@ def test_an_expiry_is_written_as_people_write_times(written, seconds):
     assert expiring(otp_expiry=written).otp_expiry == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("written", ["0s", "-5m", "soon", "10 parsecs", ""])
+@pytest.mark.parametrize("written", ["0s", "-5m", "soon", "10 parsecs", "", "999999d"])
 def test_an_expiry_that_means_nothing_is_refused(written):
     with pytest.raises(ConfigurationError, match="OTP_EXPIRY is wrong"):
         expiring(otp_expiry=written)

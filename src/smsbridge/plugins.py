@@ -13,7 +13,7 @@ import inspect
 import logging
 import re
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -98,18 +98,23 @@ class Plugins:
         self._origins |= {cls.name: origin for cls in classes}
         return classes
 
+    @cached_property
+    def _installed(self) -> list[EntryPoint]:
+        """Looked for once, which takes milliseconds: a provider that is installed later is seen by a new process."""
+        return list(entry_points(group=PROVIDERS_GROUP))
+
     # --- providers and accounts ---------------------------------------------------------------------------------------
 
     def names(self) -> list[str]:
         """The names of all providers that are there, sorted, without policies; none is imported for it."""
-        installed = (point.name for point in entry_points(group=PROVIDERS_GROUP))
+        installed = (point.name for point in self._installed)
         return sorted({*BUILTIN, *self._classes, *installed}.difference(POLICIES))
 
     def origin(self, name: str) -> str:
         """Where provider ``name`` comes from: ``smsbridge`` or a distribution with its version."""
         if name in _HOMES:
             return "smsbridge"
-        points = entry_points(group=PROVIDERS_GROUP, name=name)
+        points = (point for point in self._installed if point.name == name)
         return ", ".join(sorted(map(_origin, points))) or self._origins.get(name, "unknown")
 
     def provider_class(self, name: str) -> type[SmsProvider]:
@@ -117,7 +122,7 @@ class Plugins:
 
         Raises ConfigurationError if there is none, if it cannot be imported, or if two plugins claim the name.
         """
-        points = list(entry_points(group=PROVIDERS_GROUP, name=name))
+        points = [point for point in self._installed if point.name == name]
         origins = [*(["smsbridge itself"] if name in _HOMES else []), *map(_origin, points)]
         if name not in _HOMES and self._origins.get(name, "") not in {"", *origins}:
             origins.append(self._origins[name])  # a plugin of another name, or one registered by hand, brought it too

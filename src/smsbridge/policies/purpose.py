@@ -30,8 +30,8 @@ def _duration(value: object) -> object:
     return value if found is None else found
 
 
-Expiry = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
-"""How long a text is of use: ``90s``, ``10m``, ``2h``, ``1d``."""
+Expiry = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0), le=timedelta(days=3650))]
+"""How long a text is of use: ``90s``, ``10m``, ``2h``, ``1d``; ten years at most."""
 
 
 class PurposePolicy(Gate):
