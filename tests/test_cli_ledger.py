@@ -246,19 +246,6 @@ class Terminal:
         return True
 
 
-def test_a_reference_of_several_accounts_is_not_settled_by_accident(monkeypatch):
-    open_text("killed")
-    change("account = 'other'")
-    open_text("killed")
-    change("state = 'open'")
-    done = run("ledger", "settle", "killed", "--as", "refused", "--yes")
-    assert (done.exit_code, "--account" in done.stderr) == (Exit.USAGE, True)
-    assert run("ledger", "settle", "killed", "--as", "refused", "--yes", "--account", "other").exit_code == Exit.OK
-    with closing(sqlite3.connect("sms.db")) as db:
-        rows = dict(db.execute("SELECT account, state FROM smsbridge_ledger"))
-    assert rows == {"other": "refused", "acme": "open"}
-
-
 def test_what_is_settled_already_stays_as_it_is():
     send("taken")
     done = run("ledger", "settle", "taken", "--as", "refused", "--yes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -27,7 +28,7 @@ from smsbridge.errors import (
     UncertainError,
 )
 from smsbridge.http import HttpRequest, HttpResponse, Wait
-from smsbridge.messages import Purpose
+from smsbridge.messages import Purpose, Status
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.retry import RetryPolicy, full_jitter
 from smsbridge.provider import SmsProvider
@@ -186,13 +187,16 @@ def test_a_look_up_that_fails_proves_nothing_either(trouble):
     assert type(error) is UncertainError
 
 
-@pytest.mark.parametrize("found", [{"id": "", "reference": "ref-1"}, {"id": "7", "reference": "another"}])
-def test_a_find_of_another_text_or_without_an_id_is_none(found):
+@pytest.mark.parametrize(
+    "found", [{"id": ""}, {"reference": "another"}, {"to": "+919000000002"}, {"status": Status.REJECTED}]
+)
+def test_a_find_of_another_text_or_of_a_rejected_attempt_or_without_an_id_is_none(found):
     def lookup(self, reference):
         yield from HttpRequest.get("https://api.scripted.example/lookup")
-        return self.accepted(message(reference=found["reference"]), id=found["id"])
+        return replace(self.accepted(message(), id="7"), **found)
 
-    error, _ = play(attempt(retry(provider(base=Finds, lookup=lookup), lookups=1), message()), NoAnswer(), OK)
+    inner = provider(base=Finds, lookup=lookup, absence_proven_after=timedelta(0))
+    error, _ = play(attempt(retry(inner, lookups=1), message()), NoAnswer(), OK, OK)
     assert type(error) is UncertainError
 
 

@@ -128,7 +128,7 @@ class Murder:
         arrived = Counter(one.custom for one in self.sandbox.received)
         store = SqliteStore(self.path, create=False)
         with store.together():
-            states = {one: (entry and entry.state) for one in references for entry in [store.find("twincle", one)]}
+            states = {one: (entry and entry.state) for one in references for entry in [store.find(one)]}
         store.close()
         for one in references:
             self.count.references += 1

@@ -25,7 +25,7 @@ class Kept:
         return [self._claim(one) for one in claims]
 
     def _claim(self, one):
-        place = (one.account, one.reference)
+        place = one.reference
         there = self.rows.get(place)
         free = there is None or (there.state is State.REFUSED and there.claim.content == one.content)
         if not free:
@@ -35,7 +35,7 @@ class Kept:
 
     def record(self, outcomes):
         for one in outcomes:
-            place = (one.claim.account, one.claim.reference)
+            place = one.claim.reference
             there = self.rows.get(place)
             if there is None or there.claim.token != one.claim.token:
                 continue
@@ -59,9 +59,6 @@ class Books:
         except Exception as error:  # noqa: BLE001  # it belongs to the flow
             future.set_exception(error)
         return future
-
-    def claim(self, claims):
-        return self.do(lambda store: store.claim(claims))
 
     def record(self, outcomes):
         self.waiting += outcomes

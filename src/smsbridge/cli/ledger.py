@@ -148,8 +148,6 @@ def settle(
     if reference is not None and not doubtful:
         out.aside(f"it is settled: {there[0].state.value}" if there else "the ledger does not know this reference")
         return Exit.OK if there else Exit.NOT_FOUND
-    if state is not None and len(doubtful) > 1:
-        raise click.UsageError(f"several accounts have this reference: say which with --account ({_names(doubtful)})")
     settled = _by_hand(out, doubtful, state, yes=yes) if state else _by_lookup(out, doubtful)
     count = 0
     for entry in settled:
@@ -169,7 +167,7 @@ def settle(
 @_path_option
 @json_option
 def prune(*, older_than: str, account: str | None, path: str | None, as_json: bool) -> Exit:
-    """Forget what was accepted or refused before that, of all accounts; what is in doubt stays.
+    """Forget what was accepted or refused before that; what is in doubt stays.
 
     A repeat of what is forgotten is sent again. What is older than SMSBRIDGE_LEDGER_KEEP_DAYS (90) is forgotten by itself.
 
@@ -183,7 +181,7 @@ def prune(*, older_than: str, account: str | None, path: str | None, as_json: bo
     before = _moment(older_than)
     count = 0
     while before is not None:
-        dropped = _within(store, lambda: store.prune(before, _PAGE))
+        dropped = _within(store, lambda: store.prune(before, _PAGE, account=account))
         count += dropped
         if dropped < _PAGE:
             break
@@ -269,6 +267,7 @@ def _by_lookup(out: Output, doubtful: list[Entry]) -> Iterator[Entry]:
 
 def _look_up(out: Output, client: SmsClient, entry: Entry) -> Outcome | None:
     from ..errors import QueryError, UnsupportedError
+    from ..policies.asking import was_accepted
 
     reference = entry.claim.reference
     if entry.claim.kind is Kind.CODE:
@@ -283,7 +282,12 @@ def _look_up(out: Output, client: SmsClient, entry: Entry) -> Outcome | None:
         out.aside(f"{reference}: {error}", style="yellow")
         return None
     if found is not None:
-        return Outcome.accepted(found, reason="lookup")
+        if was_accepted(found, reference, entry.claim.to):
+            return Outcome.accepted(found, reason="lookup")
+        out.aside(
+            f"{reference}: the vendor knows it, of an attempt that it rejected or of another number", style="yellow"
+        )
+        return None
     return Outcome.refused("absent") if entry.proven_absent(client.provider.absence_proven_after) else None
 
 
@@ -296,10 +300,6 @@ def _tell(out: Output, entry: Entry) -> None:
 
 def _line(entry: Entry) -> str:
     return f"{entry.state.value:<9}  {_time(entry.since)}  {entry.claim.to}  {entry.claim.reference}"
-
-
-def _names(entries: list[Entry]) -> str:
-    return ", ".join(one.claim.account for one in entries)
 
 
 def _show(out: Output, entry: Entry) -> None:

@@ -8,7 +8,8 @@ from typing import cast
 from smsbridge.attempts import attempt_verification, query
 from smsbridge.errors import QueryError, SendError, UnsupportedError
 from smsbridge.http import Flow
-from smsbridge.messages import Message, Result, SentMessage
+from smsbridge.messages import Message, Result, SentMessage, Status
+from smsbridge.phone import mask
 from smsbridge.provider import SmsProvider
 
 Send = Callable[[SmsProvider, Sequence[Message]], Flow[list[Result]]]
@@ -34,5 +35,18 @@ def ask_for(provider: SmsProvider, message: Message) -> Flow[tuple[SentMessage |
         return None, False
     if found is None:
         return None, True
-    ours = isinstance(found, SentMessage) and bool(found.id) and found.reference in ("", reference)
-    return (found if ours else None), False
+    return (found if was_accepted(found, reference, message.to) else None), False
+
+
+def was_accepted(found: SentMessage, reference: str, to: str) -> bool:
+    """Whether what a look-up found is the text to ``to``, which may be masked, and was accepted.
+
+    Another recipient's is another text, and what the vendor rejected may be an earlier attempt: neither says anything of ours.
+    """
+    return (
+        isinstance(found, SentMessage)
+        and bool(found.id)
+        and found.reference in ("", reference)
+        and (found.to in ("", to) or mask(found.to) == to)
+        and found.status is not Status.REJECTED
+    )

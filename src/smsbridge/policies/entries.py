@@ -210,7 +210,7 @@ class Entry:
 
 
 class Store(Protocol):
-    """Where entries are kept: one per account and reference. Used by one thread at a time; raises Unwritable.
+    """Where entries are kept: one per reference, whatever the account. Used by one thread at a time; raises Unwritable.
 
     Everything else is called within :meth:`together`.
     """
@@ -237,7 +237,7 @@ class Store(Protocol):
         """
         ...
 
-    def find(self, account: str, reference: str) -> Entry | None:
+    def find(self, reference: str) -> Entry | None:
         """The entry of a reference."""
         ...
 
@@ -254,8 +254,8 @@ class Store(Protocol):
         """Entries in the order in which they were first claimed, each with its number, as far as they match all that is given."""
         ...
 
-    def prune(self, before: datetime, limit: int) -> int:
-        """Drop settled entries that were recorded before that, ``limit`` at most; returns how many."""
+    def prune(self, before: datetime, limit: int, *, account: str | None = None) -> int:
+        """Drop settled entries (of ``account``) that were recorded before that, ``limit`` at most; returns how many."""
         ...
 
     def close(self) -> None:

@@ -39,7 +39,7 @@ from .writer import Writer, log_lost, shared
 class LedgerPolicy(Policy):
     """Records each text in ``path``, a SQLite file, before it leaves, and what became of it afterwards.
 
-    A reference that was accepted is not sent again: what was recorded is returned. One that was refused may be sent again. One
+    A reference that was accepted is not sent again, through whatever account: what was recorded is returned. One that was refused may be sent again. One
     that may have been sent is not: it is looked up where the provider can do that, and is an UncertainError with the reason
     ``in-ledger`` unless it is found. The same reference with other content is a ContentError (``reference-reused``). A text that
     cannot be recorded is refused (``ledger``).
@@ -247,7 +247,7 @@ class LedgerPolicy(Policy):
             if found is not None:
                 tries.accept(row, found)
                 self._record([Entry(claim=entry.claim, outcome=Outcome.accepted(found, reason="lookup"))])
-            elif absent and error is not None and entry.proven_absent(proof):
+            elif absent and error is not None and entry.claim.account == self.account and entry.proven_absent(proof):
                 tries.fail(row, not_sent(error))
                 self._record([Entry(claim=entry.claim, outcome=Outcome.refused("absent"))])
 

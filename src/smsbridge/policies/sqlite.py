@@ -23,7 +23,7 @@ from .entries import Claim, Entry, Kind, Outcome, State, Unwritable
 
 Sync = Literal["normal", "full"]
 
-_VERSION = "1"
+_VERSION = "2"
 _PROOF = b"smsbridge ledger"
 _AGAIN = 0.01
 _CLAIM = ("account", "reference", "kind", "content", "recipient", "purpose", "claim", "claimed_at")
@@ -48,7 +48,7 @@ _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS smsbridge_ledger (
         number INTEGER PRIMARY KEY,
         account TEXT NOT NULL,
-        reference TEXT NOT NULL,
+        reference TEXT NOT NULL UNIQUE,
         kind TEXT NOT NULL,         -- text, code
         content BLOB NOT NULL,      -- HMAC-SHA256 of what was to be sent
         recipient TEXT NOT NULL,    -- masked
@@ -69,22 +69,22 @@ _SCHEMA = (
         expires_at REAL,
         error TEXT,
         code TEXT,
-        reason TEXT,
-        UNIQUE (account, reference)
+        reason TEXT
     )""",
     """CREATE INDEX IF NOT EXISTS smsbridge_ledger_settled ON smsbridge_ledger (recorded_at)
         WHERE state IN ('accepted', 'refused')""",
 )
 _COLUMNS = ", ".join(("number", *_CLAIM, "claims", *_OUTCOME))
 _INSERT = f"""INSERT INTO smsbridge_ledger ({", ".join(_CLAIM)}) VALUES ({", ".join("?" * len(_CLAIM))})
-    ON CONFLICT (account, reference) DO NOTHING"""  # noqa: S608  # of our own names
-_FIND = f"SELECT {_COLUMNS} FROM smsbridge_ledger WHERE account = ? AND reference = ?"  # noqa: S608
-_CLAIM_ANEW = f"""UPDATE smsbridge_ledger SET claims = claims + 1, state = 'open', recipient = ?, claim = ?, claimed_at = ?,
-    {", ".join(f"{name} = NULL" for name in _OUTCOME if name != "state")} WHERE account = ? AND reference = ?"""  # noqa: S608
+    ON CONFLICT (reference) DO NOTHING"""  # noqa: S608  # of our own names
+_FIND = f"SELECT {_COLUMNS} FROM smsbridge_ledger WHERE reference = ?"  # noqa: S608
+_CLAIM_ANEW = f"""UPDATE smsbridge_ledger SET claims = claims + 1, state = 'open', account = ?, recipient = ?, claim = ?, claimed_at = ?,
+    {", ".join(f"{name} = NULL" for name in _OUTCOME if name != "state")} WHERE reference = ?"""  # noqa: S608
 _RECORD = f"""UPDATE smsbridge_ledger SET {", ".join(f"{name} = ?" for name in _OUTCOME)}
-    WHERE account = ? AND reference = ? AND claim = ? AND (state IN ('open', 'uncertain') OR ? = 'accepted')"""  # noqa: S608
+    WHERE reference = ? AND claim = ? AND (state IN ('open', 'uncertain') OR ? = 'accepted')"""  # noqa: S608
 _PRUNE = """DELETE FROM smsbridge_ledger WHERE number IN (SELECT number FROM smsbridge_ledger
-    WHERE state IN ('accepted', 'refused') AND recorded_at < ? ORDER BY recorded_at LIMIT ?)"""
+    WHERE state IN ('accepted', 'refused') AND recorded_at < ? AND account = COALESCE(?, account)
+    ORDER BY recorded_at LIMIT ?)"""
 
 
 class SqliteStore:
@@ -136,20 +136,20 @@ class SqliteStore:
         return [None] * len(rows) if made == len(rows) else [self._claim(one) for one in claims]
 
     def _claim(self, claim: Claim) -> Entry | None:
-        there = self.find(claim.account, claim.reference)
+        there = self.find(claim.reference)
         if there is None or there.claim.token == claim.token:
             return None
         if there.state is not State.REFUSED or there.claim.content != claim.content:
             return there
-        where = (claim.account, claim.reference)
-        self._db.execute(_CLAIM_ANEW, (claim.to, claim.token, claim.at.timestamp(), *where))
+        values = (claim.account, claim.to, claim.token, claim.at.timestamp(), claim.reference)
+        self._db.execute(_CLAIM_ANEW, values)
         return None
 
     def record(self, entries: Sequence[Entry]) -> int:
         return self._db.executemany(_RECORD, [_record_row(one) for one in entries]).rowcount
 
-    def find(self, account: str, reference: str) -> Entry | None:
-        row = self._db.execute(_FIND, (account, reference)).fetchone()
+    def find(self, reference: str) -> Entry | None:
+        row = self._db.execute(_FIND, (reference,)).fetchone()
         return None if row is None else _entry(row)[1]
 
     def entries(
@@ -175,8 +175,8 @@ class SqliteStore:
         query = f"SELECT {_COLUMNS} FROM smsbridge_ledger WHERE {' AND '.join(wanted)} ORDER BY number LIMIT ?"  # noqa: S608
         return [_entry(row) for row in self._db.execute(query, (*values, limit))]
 
-    def prune(self, before: datetime, limit: int) -> int:
-        return self._db.execute(_PRUNE, (before.timestamp(), limit)).rowcount
+    def prune(self, before: datetime, limit: int, *, account: str | None = None) -> int:
+        return self._db.execute(_PRUNE, (before.timestamp(), account, limit)).rowcount
 
     def close(self) -> None:
         db, self._open = self._open, None
@@ -275,7 +275,6 @@ def _record_row(entry: Entry) -> tuple[Any, ...]:
         one.error,
         one.code,
         one.reason,
-        claim.account,
         claim.reference,
         claim.token,
         one.state.value,

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from smsbridge.attempts import utc_now
 
-from .entries import Claim, Entry, Store, Unwritable
+from .entries import Entry, Store, Unwritable
 
 T = TypeVar("T")
 
@@ -72,10 +72,6 @@ class Writer:
         if alone:
             self._work()
         return future
-
-    def claim(self, claims: Sequence[Claim]) -> Future[list[Entry | None]]:
-        """Have texts claimed: see ``Store.claim``."""
-        return self.do(lambda store: store.claim(claims))
 
     def record(self, entries: Iterable[Entry]) -> None:
         """Have outcomes recorded. If that fails it is logged, and they stay open."""
