@@ -58,9 +58,9 @@ def test_many_are_shown_one_by_one_and_summed_up(tmp_path):
     done = run("send", "--many", path, "--dry-run")
     assert done.exit_code == Exit.REFUSED
     lines = done.stdout.splitlines()
-    assert lines[0] == f"0: {MASKED}  through acme, 2 segments"
+    assert lines[0] == f"1: {MASKED}  through acme, 2 segments"
     assert "would be refused" in lines[1]
-    assert lines[2] == f"2: {MASKED}  through acme, 1 segment"
+    assert lines[2] == f"3: {MASKED}  through acme, 1 segment"
     assert lines[3] == "2 would be sent, 1 would not; 3 segments"
 
 

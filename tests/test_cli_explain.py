@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from cli_acme import MASKED, NUMBER, SENT, TOKEN, install, run, run_json
@@ -127,3 +130,26 @@ def test_a_redirection_is_said_with_the_setting_that_makes_it(monkeypatch):
 
 def test_help_has_examples():
     assert "smsbridge explain +919876543210" in run("explain", "--help").stdout
+
+
+def test_what_the_ledger_has_is_not_sent_again(monkeypatch, tmp_path):
+    path = tmp_path / "sms.db"
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", str(path))
+    assert run("explain", NUMBER, TEXT, "--reference", "order-1").exit_code == Exit.OK
+    assert not path.exists()
+    assert run("send", NUMBER, TEXT, "--reference", "order-1").exit_code == Exit.OK
+    SENT.clear()
+    done = run("explain", NUMBER, TEXT, "--reference", "order-1")
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (
+        Exit.OK,
+        "would not be sent again: the ledger has it, as accepted",
+    )
+    document, code = run_json("send", NUMBER, TEXT, "--reference", "order-1", "--dry-run")
+    assert (document["sends"], document["account"], code) == (False, None, Exit.OK)
+    document, code = run_json("explain", NUMBER, "another text", "--reference", "order-1")
+    assert (document["error"]["reason"], code) == ("reference-reused", Exit.REFUSED)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE smsbridge_ledger SET state = 'uncertain'")
+    document, code = run_json("explain", NUMBER, TEXT, "--reference", "order-1")
+    assert (document["error"]["reason"], code) == ("in-ledger", Exit.UNCERTAIN)
+    assert run("explain", NUMBER, "--reference", "order-1").exit_code == Exit.USAGE

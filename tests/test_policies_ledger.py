@@ -26,7 +26,7 @@ from pydantic import SecretStr
 
 from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Wire, message
 from smsbridge import AsyncSmsClient, Settings, SmsClient
-from smsbridge.attempts import Interrupted, attempt, attempt_batch
+from smsbridge.attempts import Interrupted, attempt, attempt_batch, foresee
 from smsbridge.errors import (
     ConfigurationError,
     ContentError,
@@ -977,6 +977,20 @@ def test_a_forked_process_opens_the_ledger_anew(path):
     assert send(policy, OK, one=message(reference="after"))[1] == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_child_of_multiprocessing_that_just_returns_has_recorded_what_became_of_its_texts(path):
+    def child():
+        sms = SmsClient(ledger(path), settings=Settings(), plugins=Plugins())
+        sms._transport = Wire(OK)
+        sms.send(message(reference="in the child"))
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join(30)
+    assert kept(path, "in the child").state is State.ACCEPTED
+
+
 LATE = """
 import atexit
 
@@ -1002,3 +1016,9 @@ def test_drive_by_hand_needs_no_network(path):
     step = next(attempt(policy, message()))
     assert isinstance(step, Await)
     assert step.future.result(10) == [None]
+
+
+def test_a_ledger_that_cannot_be_read_would_refuse_the_text(path):
+    path.write_bytes(b"no ledger at all" * 100)
+    view = foresee(ledger(path, Mute()), message(), now=datetime.now(UTC))
+    assert (view.verdict, view.error.reason) == ("would refuse", "ledger")

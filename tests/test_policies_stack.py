@@ -8,11 +8,11 @@ import pytest
 
 from scripted import OK, AsyncWire, HttpProvider, Wire, message
 from smsbridge.client import AsyncSmsClient, SmsClient
-from smsbridge.errors import ConfigurationError, NotConnected, UnavailableError
+from smsbridge.errors import ConfigurationError, NotConnected, UnavailableError, VetoedError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.messages import Purpose
 from smsbridge.plugins import Plugins
-from smsbridge.policies import stack
+from smsbridge.policies import guard, stack
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gcra import Rate
 from smsbridge.policies.limit import LimitPolicy
@@ -237,3 +237,14 @@ def test_by_hand_a_policy_is_put_around_a_provider(policy, plugins):
     with SmsClient(policy(inner=HttpProvider(account="otp")), plugins=plugins) as sms:
         sms._transport = Wire(OK)
         assert sms.send(message()).account == "otp"
+
+
+def test_a_repeat_is_answered_from_the_ledger_whatever_the_caps_say(monkeypatch, tmp_path):
+    monkeypatch.setattr(guard, "_shared", {})
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", str(tmp_path / "sms.db"))
+    monkeypatch.setenv("SMSBRIDGE_GUARD_PER_RECIPIENT", "1/1h")
+    with SmsClient("memory") as sms:
+        first, again = (sms.send("+919876543210", "Hello", reference="order-1") for _ in range(2))
+        assert again.id == first.id
+        with pytest.raises(VetoedError):
+            sms.send("+919876543210", "Hello", reference="order-2")

@@ -122,6 +122,17 @@ def test_failover_tries_no_further_account_after_its_end(time):
     assert len(time.requests) == 2
 
 
+@pytest.mark.parametrize("around", [lambda inner: inner, lambda inner: LimitPolicy(inner=inner, local_validity=True)])
+def test_a_text_that_would_be_of_no_use_when_it_is_to_be_sent_is_refused(time, around):
+    class Later(HttpProvider):
+        supports = frozenset({"send_at", "valid_until"})
+
+    one = message(send_at=NOW + timedelta(hours=2), valid_until=NOW + timedelta(hours=1))
+    with pytest.raises(RefusedError) as caught:
+        time.run(attempt(around(Later()), one))
+    assert (caught.value.reason, time.requests) == ("expired", [])
+
+
 def test_of_a_batch_only_what_is_of_no_use_is_refused(time):
     rows = [until(10, reference="a"), until(0, reference="b"), message(reference="c")]
     policy = on(time, RetryPolicy(inner=FailoverPolicy(accounts=[ValidBatch(account="x"), ValidBatch(account="y")])))

@@ -39,6 +39,8 @@ from .provider import Capability, SmsProvider
 
 T = TypeVar("T")
 Failure = SendError | UnsupportedError
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+"""For references without digits, which logs would take for a phone number, and mask."""
 _NO_DLT = Dlt()
 
 
@@ -62,7 +64,7 @@ class Interrupted(BaseException):
 
 def prepare(message: Message, region: str | None) -> Message:
     """``message`` with its number in E.164 and a reference. Raises RecipientError."""
-    reference = message.reference or secrets.token_hex(16)
+    reference = message.reference or secrets.token_hex(16).translate(_LETTERS)
     try:
         return replace(message, to=to_e164(message.to, region), reference=reference)
     except RecipientError as error:
@@ -288,9 +290,13 @@ def _problem(
 
 
 def refuse_expired(message: Message, now: datetime) -> None:
-    """Raise RefusedError if ``message`` is of no use at the time ``now``."""
-    if message.valid_until is not None and message.valid_until <= now:
+    """Raise RefusedError if ``message`` is of no use at the time ``now``, or will be when it is to be sent."""
+    if message.valid_until is None:
+        return
+    if message.valid_until <= now:
         raise RefusedError("the text is of no use any more", reason="expired")
+    if message.send_at is not None and message.valid_until <= message.send_at:
+        raise RefusedError("the text would be of no use when it is to be sent", reason="expired")
 
 
 class _Trail:

@@ -55,16 +55,17 @@ def dry_run_many(out: Output, account: str | None, path: str, given: dict[str, A
     _, provider = explain.chosen(account)
     defaults = given_fields(provider.name, given)
     tally: Counter[Exit] = Counter()
-    segments = 0
+    would_send = segments = 0
     with lines.opened(path) as stream:
         for index, message in enumerate(lines.messages(stream, defaults)):
             view, prepared = explain.foretell(provider, message)
             info = _measured(message.text)
-            code = Exit.OK if view.error is None else exit_code(view.error)
-            tally[code] += 1
-            segments += info.segments if info is not None and code is Exit.OK else 0
+            tally[Exit.OK if view.error is None else exit_code(view.error)] += 1
+            if explain.taker_of(view) is not None:
+                would_send += 1
+                segments += info.segments if info is not None else 0
             _show_one(out, index, view, prepared, None if info is None else info.segments)
-    total = {"would_send": tally[Exit.OK], "would_not": tally.total() - tally[Exit.OK], "segments": segments}
+    total = {"would_send": would_send, "would_not": tally.total() - would_send, "segments": segments}
     if out.as_json:
         out.json({"dry_run": True, **total}, compact=True)
     else:
@@ -94,20 +95,22 @@ def _show_one(out: Output, index: int, view: Foresight, message: Message, segmen
             "index": index,
             "to": out.number(message.to),
             "reference": message.reference,
-            "sends": view.error is None,
+            "sends": taker is not None,
             "account": taker and taker.account,
             "segments": segments,
             "error": None if view.error is None else str(view.error),
         }
         out.json(document, compact=True)
-    elif view.error is None:
-        through = values.provider_words(taker.account, taker.provider) if taker else "?"
-        out.line(
-            f"{index}: {out.number(message.to)}  through {through}, {count(segments or 0, 'segment')}", style="green"
-        )
-    else:
+        return
+    start = f"{index + 1}: {out.number(message.to)}"
+    if view.error is not None:
         word = _WORDS.get(exit_code(view.error), "would not be sent")
-        out.line(f"{index}: {out.number(message.to)}  {word}: {view.error}", style="red")
+        out.line(f"{start}  {word}: {view.error}", style="red")
+    elif taker is None:
+        out.line(f"{start}  would not be sent again: the ledger has it, as accepted", style="green")
+    else:
+        through = values.provider_words(taker.account, taker.provider)
+        out.line(f"{start}  through {through}, {count(segments or 0, 'segment')}", style="green")
 
 
 def _measured(text: str) -> Any:

@@ -22,7 +22,8 @@ _SOME_TEXT = "A text, as none was given."
 _HELP = """Say what would become of TEXT to the phone number TO, and send nothing.
 
     From the outside in: what each policy would do, which account would take the text, and why. Without TEXT, some text is
-    assumed. Nobody is asked, so what the vendor would say of the text is not known. Limits, caps and circuit breakers count in
+    assumed. Nobody is asked, so what the vendor would say of the text is not known; the ledger, if there is one, is looked into
+    for the reference. Limits, caps and circuit breakers count in
     each process for itself: here they are as in one that has just started. Hooks are not called.
 
     \b
@@ -32,7 +33,7 @@ _HELP = """Say what would become of TEXT to the phone number TO, and send nothin
       smsbridge explain +919876543210 "Hello" --from ACMEIN --at 2030-01-31T09:30+05:30
       smsbridge explain +919876543210 --json
 
-    Exit code: 0 it would be sent, 4 it would be refused, 5 it may have been sent before, 6 no account can express it, 3 a setting
+    Exit code: 0 it would be sent, or was already, 4 it would be refused, 5 it may have been sent before, 6 no account can express it, 3 a setting
     is missing or wrong.
     """
 
@@ -47,6 +48,8 @@ _HELP = """Say what would become of TEXT to the phone number TO, and send nothin
 def explain(*, to: str, text: str | None, account: str | None, show_numbers: bool, as_json: bool, **given: Any) -> Exit:
     from ..messages import Message
 
+    if text is None and given["reference"] is not None:
+        raise click.UsageError("--reference needs TEXT: the ledger knows whether it is the same one")
     out = Output(as_json=as_json, show_numbers=show_numbers)
     found, provider = chosen(account)
     message = Message(to=to, text=_SOME_TEXT if text is None else text, **given_fields(provider.name, given))
@@ -103,7 +106,7 @@ def described(out: Output, found: Diagnosis, view: Foresight, message: Message) 
 
     taker = taker_of(view)
     return {
-        "sends": view.error is None,
+        "sends": taker is not None,
         "account": taker and taker.account,
         "provider": taker and taker.provider,
         "asked": found.account,
@@ -134,6 +137,8 @@ def show(out: Output, found: Diagnosis, view: Foresight, message: Message) -> No
         out.line(f"would be sent through {values.provider_words(taker.account, taker.provider)}", style="green")
     elif view.error is not None:
         out.line(f"would not be sent: {view.error}", style="red")
+    else:
+        out.line("would not be sent again: the ledger has it, as accepted", style="green")
     out.rows({"to": out.number(message.to), "account": f"{found.account}, because of {found.because}"})
     out.line()
     tree.draw(out, tree.of_foresight(view))
@@ -145,10 +150,10 @@ def show(out: Output, found: Diagnosis, view: Foresight, message: Message) -> No
 
 
 def taker_of(view: Foresight) -> Foresight | None:
-    """Who would take the text at the end."""
-    while view.error is None and view.inside:
+    """Who would take the text at the end; None if nobody would."""
+    while view.verdict == "would send" and view.inside:
         view = next(one for one in view.inside if one.verdict == "would send")
-    return view if view.error is None else None
+    return view if view.verdict == "would send" else None
 
 
 def _decisive(found: Diagnosis) -> list[Value]:

@@ -84,7 +84,20 @@ class LedgerPolicy(Policy):
         return self
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
-        return self._would_pass(message, "records it first; a reference that it has already is not sent again", now=now)
+        tries = Tries([message])
+        try:
+            there, claim = self._known(message)
+        except Exception as problem:  # noqa: BLE001  # see there
+            self._not_claimed(tries, [0], {}, problem)
+        else:
+            if there is None or (there.state is State.REFUSED and there.claim.content == claim.content):
+                return self._would_pass(message, "records it first", now=now)
+            self._answer(tries, 0, there, claim)
+        error = tries.results[0].error
+        if error is not None:
+            return self._would_refuse(error, message)
+        words = "has it already, as accepted: that is the answer, and nothing is sent again"
+        return Foresight(account=self.account, provider=self.name, verdict="would skip", words=words)
 
     def close(self) -> None:
         super().close()
@@ -250,6 +263,14 @@ class LedgerPolicy(Policy):
             elif absent and error is not None and entry.claim.account == self.account and entry.proven_absent(proof):
                 tries.fail(row, not_sent(error))
                 self._record([Entry(claim=entry.claim, outcome=Outcome.refused("absent"))])
+
+    def _known(self, message: Message) -> tuple[Entry | None, Claim]:
+        """What is recorded under the reference of ``message``, and the claim that sending it would make. Makes no file."""
+        there = self.path.exists()
+        key = self._hash_key or (self._identified().result() if there else b"")
+        claim = Claim.of(message, account=self.account, kind=Kind.TEXT, key=key)
+        found = self._books().do(lambda store: store.find(claim.reference)).result() if there else None
+        return found, claim
 
     def _record_results(self, results: Sequence[Result], claims: Iterable[Claim]) -> None:
         try:

@@ -1,6 +1,6 @@
 """The policies that every account has, unless the environment says otherwise: which ones, in what order, with what settings.
 
-From the outside in: guard, text, ledger, cost, optout, purpose, retry, and hours, which is asked before each attempt; then the
+From the outside in: text, ledger, guard, cost, optout, purpose, retry, and hours, which is asked before each attempt; then the
 account that was asked for, which may be a failover over others; and around each account that talks to a vendor, its DLT
 templates and its limit. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts, ``SMSBRIDGE_OTP_RETRY_ATTEMPTS`` for the account
 ``otp`` alone. A policy that the environment composes itself (``SMSBRIDGE_SLOW_PROVIDER=retry``) is not added again.
@@ -16,7 +16,7 @@ from smsbridge.provider import SmsProvider, each
 
 from .policy import Policy
 
-AROUND_ALL = ("hours", "retry", "purpose", "optout", "cost", "ledger", "text", "guard")
+AROUND_ALL = ("hours", "retry", "purpose", "optout", "cost", "guard", "ledger", "text")
 """From the inside out. Retry is always there, the others where a setting of theirs is."""
 
 

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import queue
+import sys
 import threading
 import time
 from collections import deque
@@ -30,6 +31,8 @@ _IDLE = 2.0
 _MOST_TOGETHER = 1000
 _PRUNED_AT_ONCE = 500
 _BETWEEN_PRUNINGS = 3600.0
+_AFTER_THE_WORK = -100
+"""Of all that multiprocessing does when a process ends, which begins with what has the highest number, among the last."""
 _log = logging.getLogger("smsbridge.ledger")
 
 
@@ -94,6 +97,7 @@ class Writer:
 
     def _start(self) -> bool:
         """Start the thread; false where that is too late, because the interpreter is going."""
+        _flush_with_child()
         self._thread = threading.Thread(target=self._run, name="smsbridge-ledger", daemon=True)
         try:
             self._thread.start()
@@ -193,6 +197,8 @@ _going = False
 _writers: list[Writer] = []
 _shared: dict[tuple[Any, ...], Writer] = {}
 _sharing = threading.Lock()
+_flushed: set[int] = set()
+"""Processes in which :func:`close_all` is registered with multiprocessing."""
 
 
 def shared(which: tuple[Any, ...], make: Callable[[], Writer]) -> Writer:
@@ -226,6 +232,14 @@ def _after_fork_in_child() -> None:
     for writer in _writers:
         writer._reset()  # noqa: SLF001  # threads, and what they were to do, are the parent's
     _sharing.release()
+
+
+def _flush_with_child() -> None:
+    """A child of multiprocessing ends without what is registered with atexit: flush before, as its own module does."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None and os.getpid() not in _flushed:
+        _flushed.add(os.getpid())
+        util.Finalize(None, close_all, exitpriority=_AFTER_THE_WORK)
 
 
 def _at_exit() -> None:
