@@ -299,11 +299,11 @@ class FailoverPolicy(SmsProvider):
         able = [one for one in self.accounts if Capability.LOOKUP in one.capabilities]
         if not able:
             raise self.unsupported("looking a text up by its reference")
-        problem: QueryError | None = None
+        problem: QueryError | ConfigurationError | None = None
         for one in able:
             try:
                 found = yield from query(one, _lookup(one, reference))
-            except QueryError as error:
+            except (QueryError, ConfigurationError) as error:
                 problem = problem or error
                 continue
             if found is not None:
