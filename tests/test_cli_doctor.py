@@ -105,6 +105,40 @@ def test_an_account_is_explained(acme, monkeypatch):
     assert "acme (account otp)" in run("doctor", "--account", "otp").stdout
 
 
+# --- a ledger
+
+
+@pytest.mark.parametrize("path", [".", "nowhere/x.db", "garbage.db", "garbage.db/x.db"])
+def test_a_ledger_that_would_make_every_send_fail_is_an_error(acme, monkeypatch, path):
+    Path("garbage.db").write_text("no database, but long enough to be looked at as one")
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", path)
+    document, code = run_json("doctor")
+    assert (code, document["works"]) == (Exit.CONFIGURATION, False)
+    ((level, words),) = findings(document)
+    assert level == "error"
+    assert words.startswith("the ledger cannot be used: ")
+    assert f"({path})" in words
+    done = run("ledger", "list")
+    assert (done.exit_code, words in done.stderr) == (Exit.CONFIGURATION, True)
+
+
+@POSIX
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_in_which_no_ledger_can_be_made_is_one(acme, monkeypatch):
+    Path("closed").mkdir(mode=0o500)
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", "closed/x.db")
+    assert findings(run_json("doctor")[0]) == [("error", "the ledger cannot be used: Permission denied (closed/x.db)")]
+
+
+def test_a_ledger_is_looked_at_without_being_made(acme, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", "sms.db")
+    assert run("doctor").exit_code == Exit.OK
+    assert not Path("sms.db").exists()
+    assert "it is made when the first text is sent" in run("ledger", "list").stderr
+    assert run("send", "+919876543210", "hello").exit_code == Exit.OK
+    assert run("doctor").exit_code == Exit.OK
+
+
 # --- what a text goes through
 
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, entry_points, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel
@@ -16,6 +17,9 @@ from .. import environment, plugins
 from ..errors import ConfigurationError
 from ..plugins import POLICIES
 from ..policies import members, stack
+from ..policies.entries import Unwritable
+from ..policies.sqlite import SqliteStore
+from ..private_file import obstacle
 from ..provider import SmsProvider, each
 from ..settings import Settings
 from . import describe, hygiene, tree
@@ -147,6 +151,8 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, se
     for problem in settings.unfit(provider):
         found.find("error", problem)
     for one in each(provider):
+        if (fault := _unusable_ledger(one)) is not None:
+            found.find("error", f"the ledger cannot be used: {fault}", "every text would be refused")
         if _is_around(found, one):
             found.other_settings.append(_of_policy(found, one, secrets_dir))
         elif one.account != found.account:
@@ -155,6 +161,24 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, se
             found.other_settings.append(Section(of=one.account, policy=bool(one.inside), settings=shown))
         for account, missing in (members.unable(one) if len(one.inside) > 1 else {}).items():
             found.find("note", f"account {account} cannot do what others of {one.account} can: {', '.join(missing)}")
+
+
+def _unusable_ledger(one: SmsProvider) -> str | None:
+    """What is wrong with the file of ``one``, if that is a ledger. Makes none."""
+    path = getattr(one, "path", None)
+    if type(one).name != "ledger" or not isinstance(path, Path):
+        return None
+    problem = obstacle(path)
+    if problem is not None or not path.is_file():
+        return problem
+    store = SqliteStore(path, create=False)
+    try:
+        with store.together():
+            return None
+    except Unwritable as error:
+        return str(error)
+    finally:
+        store.close()
 
 
 def _is_around(found: Diagnosis, one: SmsProvider) -> bool:
