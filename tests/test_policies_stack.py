@@ -176,6 +176,27 @@ def test_a_policy_of_one_account_has_to_know_which(plugins, monkeypatch, name):
         plugins.stack("slow")
 
 
+LEDGER_OF_ACME = {"LED_PROVIDER": "ledger", "LED_INNER": "acme", "LED_PATH": "led.db"}
+
+
+def test_a_ledger_of_one_of_several_accounts_is_refused_as_it_would_double_texts(plugins, monkeypatch):
+    environment(monkeypatch, **LEDGER_OF_ACME, PACED_TOKEN="dummy-token", FAILOVER_ACCOUNTS="led,paced")
+    with pytest.raises(
+        ConfigurationError, match=r"account led of failover has a ledger.*SMSBRIDGE_FAILOVER_LEDGER_PATH"
+    ):
+        plugins.stack("failover")
+    environment(monkeypatch, FAILOVER_ACCOUNTS="led")
+    assert kinds(plugins.stack("failover")) == ["RetryPolicy", "FailoverPolicy", "LedgerPolicy", "Acme"]
+
+
+def test_a_ledger_around_a_ledger_is_refused(plugins, monkeypatch):
+    environment(monkeypatch, **LEDGER_OF_ACME, TOP_PROVIDER="ledger", TOP_INNER="led", TOP_PATH="top.db")
+    with pytest.raises(ConfigurationError, match="account top is a ledger around another ledger"):
+        plugins.stack("top")
+    environment(monkeypatch, LEDGER_PATH="all.db")
+    assert kinds(plugins.stack("led")) == ["RetryPolicy", "LedgerPolicy", "Acme"]
+
+
 # --- limits ---------------------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import importlib
 from collections.abc import Callable, Iterator, Sequence
 
 from smsbridge import environment
+from smsbridge.errors import ConfigurationError
 from smsbridge.provider import SmsProvider, each
 
 from .policy import Policy
@@ -31,6 +32,7 @@ def within(provider: SmsProvider, there: Sequence[str], tell: Callable[..., None
     ``tell`` is told where a text costs something else than expected.
     """
     account = provider.account
+    _refuse_second_ledger(provider)
     for name in AROUND_ALL:
         if _holds(provider, name) or not (_always(name, provider) or _is_set(there, account, name)):
             continue
@@ -86,6 +88,16 @@ def policy_class(name: str) -> type[Policy]:
     module = importlib.import_module(f"{__package__}.{name}")
     policy: type[Policy] = getattr(module, f"{name.title()}Policy")
     return policy
+
+
+def _refuse_second_ledger(provider: SmsProvider) -> None:
+    for one in each(provider):
+        if _is_ledger(one) and any(map(_is_ledger, each(one.inside[0]))):
+            raise ConfigurationError(f"account {one.account} is a ledger around another ledger: leave one of them out")
+
+
+def _is_ledger(one: SmsProvider) -> bool:
+    return type(one).name == "ledger"
 
 
 def _always(name: str, provider: SmsProvider) -> bool:
