@@ -394,11 +394,10 @@ def test_a_dotenv_without_secrets_may_be_read_by_anybody(acme):
         ("SMSBRIDGE_ACM_TOKEN", "SMSBRIDGE_ACME_TOKEN"),
         ("SMSBRIDGE_CONSOLE_SHOWNUMBERS", "SMSBRIDGE_CONSOLE_SHOW_NUMBERS"),
         ("SMSBRIDGE_QQQQ", None),
-        ("SMSBRIDGE_RETRY_ATEMPTS", "SMSBRIDGE_RETRY_ATTEMPTS"),
-        ("SMSBRIDGE_ACME_RETRY_ATEMPTS", "SMSBRIDGE_ACME_RETRY_ATTEMPTS"),
         ("SMSBRIDGE_TWINCLE_LIMT_SENDS", "SMSBRIDGE_TWINCLE_LIMIT_SENDS"),
         ("SMSBRIDGE_TWINCE_LIMIT_SENDS", "SMSBRIDGE_TWINCLE_LIMIT_SENDS"),
         ("SMSBRIDGE_GARD_ALLOW", "SMSBRIDGE_GUARD_ALLOW"),
+        ("SMSBRIDGE_TWINCLE_GUARD_ALOW", "SMSBRIDGE_TWINCLE_GUARD_ALLOW"),
     ],
 )
 @pytest.mark.parametrize("place", ["environment", ".env"])
@@ -412,6 +411,17 @@ def test_a_variable_that_nothing_reads_is_a_warning(acme, monkeypatch, variable,
     (found,) = document["findings"]
     assert found["message"] == f"nothing reads {variable}"
     assert found["advice"] == (f"did you mean {meant}?" if meant else "")
+
+
+@pytest.mark.parametrize(
+    "variable", ["SMSBRIDGE_RETRY_ATEMPTS", "SMSBRIDGE_ACME_RETRY_ATEMPTS", "SMSBRIDGE_GUARD_ALOW"]
+)
+def test_of_a_policy_around_the_account_it_is_an_error_said_once(acme, monkeypatch, variable):
+    monkeypatch.setenv(variable, "2")
+    document, code = run_json("doctor")
+    assert code == Exit.CONFIGURATION
+    ((level, words),) = findings(document)
+    assert (level, words.startswith(f"nothing reads {variable}: did you mean SMSBRIDGE_")) == ("error", True)
 
 
 def test_variables_of_other_providers_and_accounts_are_no_strays(acme, monkeypatch):

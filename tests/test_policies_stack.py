@@ -176,6 +176,50 @@ def test_a_policy_of_one_account_has_to_know_which(plugins, monkeypatch, name):
         plugins.stack("slow")
 
 
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("GUARD_ALOW", "GUARD_ALLOW"),
+        ("ACME_GUARD_ALOW", "ACME_GUARD_ALLOW"),
+        ("LIMIT_SEND", "LIMIT_SENDS"),
+        ("ACME_DLT_REGISTRI", "ACME_DLT_REGISTRY"),
+        ("LEDGER_PAHT", "LEDGER_PATH"),
+        ("HOURS_RULE", "HOURS_RULES"),
+    ],
+)
+def test_a_misspelt_setting_of_a_policy_is_refused_and_the_right_one_named(plugins, monkeypatch, variable, meant):
+    environment(monkeypatch, **{variable: "+919800*"})
+    with pytest.raises(
+        ConfigurationError, match=f"nothing reads SMSBRIDGE_{variable}: did you mean SMSBRIDGE_{meant}"
+    ) as caught:
+        plugins.stack("acme")
+    assert "9800" not in str(caught.value)
+
+
+def test_where_no_setting_is_like_it_all_are_named(plugins, monkeypatch):
+    environment(monkeypatch, TEXT_QQQQ="1")
+    with pytest.raises(
+        ConfigurationError, match="nothing reads SMSBRIDGE_TEXT_QQQQ: there are SMSBRIDGE_TEXT_MAX_SEGMENTS, "
+    ):
+        plugins.stack("acme")
+
+
+def test_settings_of_an_account_that_is_named_after_a_policy_are_no_misspelt_ones(plugins, monkeypatch):
+    environment(monkeypatch, RETRY_PROVIDER="retry", RETRY_INNER="acme", LEDGER_INNER="acme")
+    assert kinds(plugins.stack("retry")) == ["RetryPolicy", "Acme"]
+    assert kinds(plugins.stack("acme")) == ["RetryPolicy", "Acme"]
+
+
+def test_neither_are_those_of_an_account_that_look_like_a_policys(plugins, monkeypatch):
+    class Priced(HttpProvider):
+        name = "priced"
+        cost_center: str = ""
+
+    plugins.register(type("Other", (), {"smsbridge_providers": hookimpl(lambda self: [Priced])})())
+    environment(monkeypatch, PRICED_TOKEN="dummy-token", PRICED_COST_CENTER="17")
+    assert kinds(plugins.stack("priced")) == ["RetryPolicy", "Priced"]
+
+
 LEDGER_OF_ACME = {"LED_PROVIDER": "ledger", "LED_INNER": "acme", "LED_PATH": "led.db"}
 
 

@@ -277,7 +277,10 @@ def _look_for_strays(found: Diagnosis, known: Plugins | None, secrets_dir: str |
         if there.get(value.variable) is False:
             found.find("warning" if value.required else "note", f"{value.variable} is empty, which counts as not set")
     strays = hygiene.unread(there, known) if known is not None else {}
+    refused = [one.message for one in found.findings if one.level == "error"]
     for name, meant in strays.items():
+        if any(f"nothing reads {name}:" in message for message in refused):
+            continue
         found.find("warning", f"nothing reads {name}", f"did you mean {meant}?" if meant else "")
 
 
