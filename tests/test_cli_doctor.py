@@ -424,6 +424,25 @@ def test_of_a_policy_around_the_account_it_is_an_error_said_once(acme, monkeypat
     assert (level, words.startswith(f"nothing reads {variable}: did you mean SMSBRIDGE_")) == ("error", True)
 
 
+def test_a_policy_of_one_of_several_accounts_is_a_warning_where_it_stands_around_all_of_them(acme, monkeypatch):
+    several(monkeypatch, "acme", "memory")
+    monkeypatch.setenv("SMSBRIDGE_GUARD_COUNTRIES", "IN")
+    monkeypatch.setenv("SMSBRIDGE_ACME_GUARD_TOTAL", "9/1h")
+    monkeypatch.setenv("SMSBRIDGE_MEMORY_RETRY_ATTEMPTS", "1")
+    document, code = run_json("doctor")
+    assert code == Exit.OK
+    assert [(one["message"], one["advice"]) for one in document["findings"] if one["level"] == "warning"] == [
+        (
+            "SMSBRIDGE_ACME_GUARD_TOTAL has no effect, as guard is put around failover, and not around account acme inside it",
+            "set SMSBRIDGE_FAILOVER_GUARD_TOTAL, or SMSBRIDGE_GUARD_TOTAL for all accounts",
+        ),
+        (
+            "SMSBRIDGE_MEMORY_RETRY_ATTEMPTS has no effect, as retry is put around failover, and not around account memory inside it",
+            "set SMSBRIDGE_FAILOVER_RETRY_ATTEMPTS, or SMSBRIDGE_RETRY_ATTEMPTS for all accounts",
+        ),
+    ]
+
+
 def test_variables_of_other_providers_and_accounts_are_no_strays(acme, monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_CONSOLE_SHOW_NUMBERS", "1")
     monkeypatch.setenv("SMSBRIDGE_OTP_PROVIDER", "memory")

@@ -176,6 +176,45 @@ def test_a_policy_of_one_account_has_to_know_which(plugins, monkeypatch, name):
         plugins.stack("slow")
 
 
+AROUND = {
+    "OPTOUT_PATH": "optouts.db",
+    "GUARD_COUNTRIES": "IN",
+    "HOURS_OUTSIDE": "refuse",
+    "TEXT_MAX_SEGMENTS": "2",
+    "LEDGER_PATH": "sms.db",
+    "PURPOSE_OTP_EXPIRY": "10m",
+}
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_a_policy_of_one_account_does_not_vanish_where_that_stands_inside_another(plugins, monkeypatch, name):
+    environment(
+        monkeypatch, FAILOVER_ACCOUNTS="acme,paced", PACED_TOKEN="dummy-token", **{f"ACME_{name}": AROUND[name]}
+    )
+    words = f"SMSBRIDGE_ACME_{name} has no effect, .*: set SMSBRIDGE_FAILOVER_{name}, or SMSBRIDGE_{name} for all"
+    with pytest.raises(ConfigurationError, match=words):
+        plugins.stack("failover")
+    environment(monkeypatch, SLOW_PROVIDER="retry", SLOW_INNER="acme")
+    with pytest.raises(ConfigurationError, match=f"set SMSBRIDGE_SLOW_{name}"):
+        plugins.stack("slow")
+    assert len(kinds(plugins.stack("acme"))) == 3
+    for around in (name, f"FAILOVER_{name}"):
+        with monkeypatch.context() as once:
+            environment(once, **{around: AROUND[name]})
+            assert plugins.stack("failover").account == "failover"
+
+
+def test_what_stands_at_each_account_may_be_set_for_one_of_several(plugins, monkeypatch):
+    environment(
+        monkeypatch,
+        FAILOVER_ACCOUNTS="acme,paced",
+        PACED_TOKEN="dummy-token",
+        ACME_LIMIT_SENDS="5/s",
+        ACME_RETRY_ATTEMPTS="1",
+    )
+    assert kinds(plugins.stack("failover"))[:4] == ["RetryPolicy", "FailoverPolicy", "LimitPolicy", "Acme"]
+
+
 @pytest.mark.parametrize(
     ("variable", "meant"),
     [

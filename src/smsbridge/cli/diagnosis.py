@@ -150,6 +150,8 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, se
     found.tree = tree.of_provider(provider)
     for problem in settings.unfit(provider):
         found.find("error", problem)
+    for ignored in stack.unheeded(provider, stack.variables_set()):
+        found.find("warning", ignored.words, ignored.instead)
     for one in each(provider):
         if (fault := _unusable_ledger(one)) is not None:
             found.find("error", f"the ledger cannot be used: {fault}", "every text would be refused")

@@ -3,7 +3,7 @@
 From the outside in: guard, text, ledger, cost, optout, purpose, retry, and hours, which is asked before each attempt; then the
 account that was asked for, which may be a failover over others; and around each account that talks to a vendor, its DLT
 templates and its limit. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts, ``SMSBRIDGE_OTP_RETRY_ATTEMPTS`` for the account
-``otp`` alone. A policy that the environment composes itself (``SMSBRIDGE_SLOW_PROVIDER=retry``)
+``otp`` alone, as long as it stands inside no other. A policy that the environment composes itself (``SMSBRIDGE_SLOW_PROVIDER=retry``)
 is not added again.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from smsbridge import environment
 from smsbridge.errors import ConfigurationError
@@ -41,6 +42,9 @@ def within(provider: SmsProvider, there: Sequence[str], tell: Callable[..., None
         provider = policy_class(name).around(provider, *homes(account, name))
         if name == "cost" and tell is not None:
             provider = provider.telling(tell)  # type: ignore[attr-defined]  # a CostPolicy, which is imported only if it is used
+    for one in unheeded(provider, there):
+        if not _holds(provider, one.policy):
+            raise ConfigurationError(f"{one.words}: {one.instead}")
     return provider
 
 
@@ -68,6 +72,33 @@ def _limited(provider: SmsProvider, there: Sequence[str]) -> SmsProvider:
     }
     rates = {name: rate for name, rate in provider.rates.items() if name not in set_here}
     return policy.around(provider, *homes(account, "limit"), **rates)
+
+
+@dataclass(frozen=True, slots=True)
+class Unheeded:
+    """A variable of an account that stands inside another, where the policy that it is for does not."""
+
+    variable: str
+    policy: str
+    words: str
+    instead: str
+
+
+def unheeded(provider: SmsProvider, there: Iterable[str]) -> Iterator[Unheeded]:
+    """Those of the variables ``there`` that set policies around the accounts inside ``provider``, which are around it alone."""
+    outer = provider.account
+    for account in sorted(provider.account_names - {outer}):
+        for name in AROUND_ALL:
+            home, everywhere = homes(account, name)
+            for variable in _of(home, provider, there):
+                field = variable.removeprefix(environment.variable(home, ""))
+                ours = environment.variable(homes(outer, name)[0], field)
+                yield Unheeded(
+                    variable=variable,
+                    policy=name,
+                    words=f"{variable} has no effect, as {name} is put around {outer}, and not around account {account} inside it",
+                    instead=f"set {ours}, or {environment.variable(everywhere, field)} for all accounts",
+                )
 
 
 def _of(home: str, provider: SmsProvider, there: Iterable[str]) -> Iterator[str]:
