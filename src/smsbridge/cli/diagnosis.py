@@ -154,7 +154,11 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, se
         found.find("warning", ignored.words, ignored.instead)
     for one in each(provider):
         if (fault := _unusable_ledger(one)) is not None:
-            found.find("error", f"the ledger cannot be used: {fault}", "every text would be refused")
+            found.find(
+                "error",
+                f"the ledger cannot be used: {fault}",
+                "as it is, every text would be refused: name a ledger, or a file that can be made",
+            )
         if _is_around(found, one):
             found.other_settings.append(_of_policy(found, one, secrets_dir))
         elif one.account != found.account:
