@@ -105,6 +105,40 @@ def test_an_account_is_explained(acme, monkeypatch):
     assert "acme (account otp)" in run("doctor", "--account", "otp").stdout
 
 
+# --- a ledger
+
+
+@pytest.mark.parametrize("path", [".", "nowhere/x.db", "garbage.db", "garbage.db/x.db"])
+def test_a_ledger_that_would_make_every_send_fail_is_an_error(acme, monkeypatch, path):
+    Path("garbage.db").write_text("no database, but long enough to be looked at as one")
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", path)
+    document, code = run_json("doctor")
+    assert (code, document["works"]) == (Exit.CONFIGURATION, False)
+    ((level, words),) = findings(document)
+    assert level == "error"
+    assert words.startswith("the ledger cannot be used: ")
+    assert f"({path})" in words
+    done = run("ledger", "list")
+    assert (done.exit_code, words in done.stderr) == (Exit.CONFIGURATION, True)
+
+
+@POSIX
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_in_which_no_ledger_can_be_made_is_one(acme, monkeypatch):
+    Path("closed").mkdir(mode=0o500)
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", "closed/x.db")
+    assert findings(run_json("doctor")[0]) == [("error", "the ledger cannot be used: Permission denied (closed/x.db)")]
+
+
+def test_a_ledger_is_looked_at_without_being_made(acme, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", "sms.db")
+    assert run("doctor").exit_code == Exit.OK
+    assert not Path("sms.db").exists()
+    assert "it is made when the first text is sent" in run("ledger", "list").stderr
+    assert run("send", "+919876543210", "hello").exit_code == Exit.OK
+    assert run("doctor").exit_code == Exit.OK
+
+
 # --- what a text goes through
 
 
@@ -360,11 +394,10 @@ def test_a_dotenv_without_secrets_may_be_read_by_anybody(acme):
         ("SMSBRIDGE_ACM_TOKEN", "SMSBRIDGE_ACME_TOKEN"),
         ("SMSBRIDGE_CONSOLE_SHOWNUMBERS", "SMSBRIDGE_CONSOLE_SHOW_NUMBERS"),
         ("SMSBRIDGE_QQQQ", None),
-        ("SMSBRIDGE_RETRY_ATEMPTS", "SMSBRIDGE_RETRY_ATTEMPTS"),
-        ("SMSBRIDGE_ACME_RETRY_ATEMPTS", "SMSBRIDGE_ACME_RETRY_ATTEMPTS"),
         ("SMSBRIDGE_TWINCLE_LIMT_SENDS", "SMSBRIDGE_TWINCLE_LIMIT_SENDS"),
         ("SMSBRIDGE_TWINCE_LIMIT_SENDS", "SMSBRIDGE_TWINCLE_LIMIT_SENDS"),
         ("SMSBRIDGE_GARD_ALLOW", "SMSBRIDGE_GUARD_ALLOW"),
+        ("SMSBRIDGE_TWINCLE_GUARD_ALOW", "SMSBRIDGE_TWINCLE_GUARD_ALLOW"),
     ],
 )
 @pytest.mark.parametrize("place", ["environment", ".env"])
@@ -378,6 +411,36 @@ def test_a_variable_that_nothing_reads_is_a_warning(acme, monkeypatch, variable,
     (found,) = document["findings"]
     assert found["message"] == f"nothing reads {variable}"
     assert found["advice"] == (f"did you mean {meant}?" if meant else "")
+
+
+@pytest.mark.parametrize(
+    "variable", ["SMSBRIDGE_RETRY_ATEMPTS", "SMSBRIDGE_ACME_RETRY_ATEMPTS", "SMSBRIDGE_GUARD_ALOW"]
+)
+def test_of_a_policy_around_the_account_it_is_an_error_said_once(acme, monkeypatch, variable):
+    monkeypatch.setenv(variable, "2")
+    document, code = run_json("doctor")
+    assert code == Exit.CONFIGURATION
+    ((level, words),) = findings(document)
+    assert (level, words.startswith(f"nothing reads {variable}: did you mean SMSBRIDGE_")) == ("error", True)
+
+
+def test_a_policy_of_one_of_several_accounts_is_a_warning_where_it_stands_around_all_of_them(acme, monkeypatch):
+    several(monkeypatch, "acme", "memory")
+    monkeypatch.setenv("SMSBRIDGE_GUARD_COUNTRIES", "IN")
+    monkeypatch.setenv("SMSBRIDGE_ACME_GUARD_TOTAL", "9/1h")
+    monkeypatch.setenv("SMSBRIDGE_MEMORY_RETRY_ATTEMPTS", "1")
+    document, code = run_json("doctor")
+    assert code == Exit.OK
+    assert [(one["message"], one["advice"]) for one in document["findings"] if one["level"] == "warning"] == [
+        (
+            "SMSBRIDGE_ACME_GUARD_TOTAL has no effect, as guard is put around failover, and not around account acme inside it",
+            "set SMSBRIDGE_FAILOVER_GUARD_TOTAL, or SMSBRIDGE_GUARD_TOTAL for all accounts",
+        ),
+        (
+            "SMSBRIDGE_MEMORY_RETRY_ATTEMPTS has no effect, as retry is put around failover, and not around account memory inside it",
+            "set SMSBRIDGE_FAILOVER_RETRY_ATTEMPTS, or SMSBRIDGE_RETRY_ATTEMPTS for all accounts",
+        ),
+    ]
 
 
 def test_variables_of_other_providers_and_accounts_are_no_strays(acme, monkeypatch):

@@ -95,6 +95,20 @@ def test_ones_own_rules_count_and_those_of_an_account_first(monkeypatch, tmp_pat
     assert run("hours", "--account", "other").exit_code == Exit.CONFIGURATION
 
 
+def test_the_list_says_which_rules_hold_only_while_no_other_is_in_force(monkeypatch, tmp_path):
+    rule = '[[rule]]\ncountry = "IN"\npurposes = ["promotional"]\nzones = ["Asia/Kolkata"]\nhours = []\nsince = 2030-01-01\n'
+    (tmp_path / "mine.toml").write_text(rule)
+    monkeypatch.setenv("SMSBRIDGE_HOURS_RULES", str(tmp_path / "mine.toml"))
+    shown = run("hours").stdout
+    assert [line.split()[:5] for line in shown.splitlines()[1:]] == [
+        ["IN", "promotional", "never", "2030-01-01", "to"],
+        ["IN", "promotional", "10:00-21:00", "otherwise", "Asia/Kolkata"],
+        ["US", "promotional", "08:00-21:00", "always", "America/New_York"],
+    ]
+    assert [one["otherwise"] for one in run_json("hours")[0]["rules"]] == [False, True, True]
+    assert run("hours", NUMBER, "--at", "2029-12-31T06:00+05:30").exit_code == Exit.REFUSED
+
+
 @pytest.mark.parametrize(
     ("args", "code"), [(["12345"], Exit.REFUSED), ([NUMBER, "--at", "2030-01-31T12:00"], Exit.USAGE)]
 )

@@ -199,3 +199,13 @@ def test_a_code_that_is_sent_but_cannot_be_printed_is_told_on_standard_error(acm
     done = run("verify", "start", NUMBER)
     assert (done.exit_code, done.stdout) == (Exit.OK, "")
     assert "accepted: acme is sending a code, id v-1; standard output cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize("args", [["status", "1"], ["verify", "check", "1", "123456"], ["verify", "cancel", "1"]])
+def test_of_several_accounts_the_one_has_to_be_named_that_took_the_text(monkeypatch, args):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "failover")
+    monkeypatch.setenv("SMSBRIDGE_FAILOVER_ACCOUNTS", "acme,memory")
+    done = run(*args)
+    assert done.exit_code == Exit.CONFIGURATION
+    assert "say which one took the text (acme, memory)" in done.stderr
+    assert run("status", "a-1", "--account", "acme").exit_code == Exit.OK

@@ -103,7 +103,7 @@ def test_the_country_is_that_of_the_number(number, country):
 
 
 def test_each_builtin_rule_says_where_it_is_from():
-    assert all(rule.source.startswith("https://") for rule in Hours.load().rules)
+    assert all(rule.source.startswith("https://") for rule in Hours.load().otherwise)
 
 
 # --- hours ----------------------------------------------------------------------------------------------------------------
@@ -169,13 +169,14 @@ def test_all_rules_in_force_have_to_permit():
 def test_no_hours_at_all_are_never():
     never = rules()
     assert never.next(INDIA, PROMOTIONAL, at("2026-11-25T12:00")) is None
-    assert never.of(INDIA, PROMOTIONAL)[0].words == "never"
+    assert never.of(INDIA, PROMOTIONAL, at("2026-11-25T12:00"))[0].words == "never"
 
 
 @pytest.mark.parametrize("moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
 def test_the_ends_of_the_calendar_are_no_error(moment):
     found = Hours.load().next(INDIA, PROMOTIONAL, moment)
     assert found is None or found >= moment
+    assert len(Hours.load().of(INDIA, PROMOTIONAL, moment)) == 1
 
 
 def test_one_answer_serves_all_who_ask_until_then():
@@ -243,19 +244,61 @@ def test_the_next_moment_is_the_one_that_a_look_at_each_minute_finds(zone, hours
 # --- rules of one's own ---------------------------------------------------------------------------------------------------
 
 
+def in_force(known, number, purpose, day="2026-11-25"):
+    return [rule.words for rule in known.of(number, purpose, at(f"{day}T12:00"))]
+
+
 def test_rules_of_ones_own_take_the_place_of_those_for_their_country_and_purpose(tmp_path):
     known = Hours.load(written(tmp_path, RULE))
-    assert [rule.words for rule in known.of(INDIA, PROMOTIONAL)] == ["09:00-18:00"]
-    assert [rule.words for rule in known.of(AMERICA, PROMOTIONAL)] == ["08:00-21:00"]
+    assert in_force(known, INDIA, PROMOTIONAL) == ["09:00-18:00"]
+    assert in_force(known, AMERICA, PROMOTIONAL) == ["08:00-21:00"]
     service = Hours.load(written(tmp_path, RULE.replace("promotional", "service")))
-    assert [rule.words for rule in service.of(INDIA, PROMOTIONAL)] == ["10:00-21:00"]
-    assert [rule.words for rule in service.of(INDIA, Purpose.SERVICE)] == ["09:00-18:00"]
+    assert in_force(service, INDIA, PROMOTIONAL) == ["10:00-21:00"]
+    assert in_force(service, INDIA, Purpose.SERVICE) == ["09:00-18:00"]
+
+
+@pytest.mark.parametrize(
+    ("dates", "day", "hours"),
+    [
+        ("since = 2026-12-01", "2026-11-30", "10:00-21:00"),
+        ("since = 2026-12-01", "2026-12-01", "09:00-18:00"),
+        ("until = 2026-12-01", "2026-12-01", "09:00-18:00"),
+        ("until = 2026-12-01", "2026-12-02", "10:00-21:00"),
+    ],
+)
+def test_they_do_so_only_while_they_are_in_force(tmp_path, dates, day, hours):
+    known = Hours.load(written(tmp_path, RULE + dates))
+    assert in_force(known, INDIA, PROMOTIONAL, day) == [hours]
+    begin, end = hours.split("-")
+    night = at(f"{day}T00:30", "Asia/Kolkata")
+    assert known.next(INDIA, PROMOTIONAL, night) == at(f"{day}T{begin}", "Asia/Kolkata")
+    assert known.next(INDIA, PROMOTIONAL, at(f"{day}T{end}", "Asia/Kolkata")) > at(f"{day}T23:59", "Asia/Kolkata")
+
+
+def test_between_a_rule_that_ends_and_one_that_begins_the_built_in_ones_hold(tmp_path):
+    known = Hours.load(written(tmp_path, f"{RULE}until = 2026-11-30\n{RULE}since = 2026-12-02\n"))
+    days = ("2026-11-30", "2026-12-01", "2026-12-02")
+    assert [in_force(known, INDIA, PROMOTIONAL, day) for day in days] == [
+        ["09:00-18:00"],
+        ["10:00-21:00"],
+        ["09:00-18:00"],
+    ]
+
+
+def test_where_the_day_begins_at_different_times_no_moment_is_without_a_rule(tmp_path):
+    rule = RULE.replace('"Asia/Kolkata"', '"Asia/Kolkata", "America/New_York"').replace("09:00-18:00", "00:00-24:00")
+    known = Hours.load(written(tmp_path, f"{rule}since = 2026-12-01\n"))
+    morning = at("2026-12-01T08:00", "Asia/Kolkata")  # of the day before in New York
+    assert known.next(INDIA, PROMOTIONAL, morning) == at("2026-12-01T10:00", "Asia/Kolkata")
+    night = at("2026-12-01T22:00", "Asia/Kolkata")
+    assert known.next(INDIA, PROMOTIONAL, night) == night
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         (f"{RULE}\n[[rule]]\ncountry = 'IN'\n", "line 8: purposes is missing; zones is missing; hours is missing"),
+        (f"{RULE}since = 2027-01-02\nuntil = 2027-01-01\n", "line 2: until is wrong: it is before since"),
         (RULE.replace("09:00", "9am"), "line 2: hours.0 is wrong: write hours as 10:00-21:00"),
         (RULE.replace('"IN"', '"India"'), "line 2: country is wrong"),
         (RULE.replace("promotional", "fun"), "line 2: purposes.0 is wrong"),

@@ -380,6 +380,34 @@ def test_not_found_is_no_answer_while_one_account_did_not_give_any():
         drive(query(policy, lambda: policy.lookup("ref-1")), NoAnswer(), NOT_FOUND)
 
 
+def test_a_wrong_setting_of_one_account_does_not_keep_the_others_from_being_looked_at():
+    def lookup(self, reference):
+        raise ConfigurationError("a setting is wrong")
+        yield
+
+    policy = failover(without("a", lookup=lookup), Finds(account="b"))
+    assert drive(query(policy, lambda: policy.lookup("ref-1")), FOUND).id == "vendor-7"
+    settled, _ = play(RetryPolicy(inner=failover(without("a", lookup=lookup))).send(message()), NoAnswer())
+    assert type(settled) is UncertainError
+
+
+QUESTIONS = {
+    "status": lambda sms: sms.status("1"),
+    "check": lambda sms: sms.check_verification("1", "123456"),
+    "cancel": lambda sms: sms.cancel_verification("1"),
+}
+
+
+@pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS)
+async def test_an_id_alone_does_not_tell_which_account_took_the_text(ask):
+    words = r"holds several: say which one took the text \(a, b\)"
+    with SmsClient(RetryPolicy(inner=failover())) as sms, pytest.raises(ConfigurationError, match=words):
+        ask(sms)
+    async with AsyncSmsClient(RetryPolicy(inner=failover())) as sms:
+        with pytest.raises(ConfigurationError, match=words):
+            await ask(sms)
+
+
 def test_absence_is_proven_only_where_every_account_proves_it_and_can_be_asked():
     def proving(account, seconds, base=Finds, **members):
         return type(provider(base=base, absence_proven_after=timedelta(seconds=seconds), **members))(account=account)

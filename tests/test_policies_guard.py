@@ -549,12 +549,33 @@ def test_it_is_the_outermost_policy_and_only_there_where_one_of_its_settings_is_
 def test_a_guard_that_one_account_of_several_has_spares_the_others_none(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_SAFE_PROVIDER", "guard")
     monkeypatch.setenv("SMSBRIDGE_SAFE_INNER", "memory")
+    monkeypatch.setenv("SMSBRIDGE_SAFE_TOTAL", "9/1h")
     monkeypatch.setenv("SMSBRIDGE_BOTH_PROVIDER", "failover")
     monkeypatch.setenv("SMSBRIDGE_BOTH_ACCOUNTS", "safe,console")
     monkeypatch.setenv("SMSBRIDGE_GUARD_COUNTRIES", "IN")
     assert [type(one).name for one in each(Plugins().stack("safe"))] == ["guard", "memory"]
     names = [type(one).name for one in each(Plugins().stack("both"))]
     assert [name for name in names if name != "retry"] == ["guard", "failover", "guard", "memory", "console"]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"SMSBRIDGE_GUARD_REMEMBERS": "5000"}, {"SMSBRIDGE_MEMORY_GUARD_REMEMBERS": "5000"}],
+)
+def test_a_guard_without_a_rule_is_refused(monkeypatch, variables):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(
+        ConfigurationError, match=r"a guard without a rule .*SMSBRIDGE_GUARD_ALLOW, .*SMSBRIDGE_GUARD_TOTAL"
+    ):
+        Plugins().stack("memory")
+
+
+def test_an_account_that_is_a_guard_without_a_rule_is_refused_too(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_SAFE_PROVIDER", "guard")
+    monkeypatch.setenv("SMSBRIDGE_SAFE_INNER", "memory")
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_SAFE_ALLOW"):
+        Plugins().stack("safe")
 
 
 def test_in_an_outbox_a_guard_is_as_it_will_be(monkeypatch):

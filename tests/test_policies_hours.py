@@ -164,6 +164,18 @@ def test_hours_that_never_come_are_no_time_to_wait_for(tmp_path):
     assert "IN never" in str(error)
 
 
+def test_a_rule_that_is_not_in_force_yet_leaves_the_built_in_ones_in_place(tmp_path):
+    rules = tmp_path / "hours.toml"
+    rules.write_text(
+        '[[rule]]\ncountry = "IN"\npurposes = ["promotional"]\nzones = ["Asia/Kolkata"]\nhours = []\nsince = 2027-01-01\n'
+    )
+    error = refusal(hours(Plans(), NIGHT, rules=rules), promo())
+    assert (error.reason, str(error)) == (
+        "quiet-hours",
+        str(refusal(hours(Plans(), NIGHT), promo())),
+    )
+
+
 @pytest.mark.parametrize(
     ("now", "send_at", "goes"),
     [

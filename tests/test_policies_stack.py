@@ -176,6 +176,110 @@ def test_a_policy_of_one_account_has_to_know_which(plugins, monkeypatch, name):
         plugins.stack("slow")
 
 
+AROUND = {
+    "OPTOUT_PATH": "optouts.db",
+    "GUARD_COUNTRIES": "IN",
+    "HOURS_OUTSIDE": "refuse",
+    "TEXT_MAX_SEGMENTS": "2",
+    "LEDGER_PATH": "sms.db",
+    "PURPOSE_OTP_EXPIRY": "10m",
+}
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_a_policy_of_one_account_does_not_vanish_where_that_stands_inside_another(plugins, monkeypatch, name):
+    environment(
+        monkeypatch, FAILOVER_ACCOUNTS="acme,paced", PACED_TOKEN="dummy-token", **{f"ACME_{name}": AROUND[name]}
+    )
+    words = f"SMSBRIDGE_ACME_{name} has no effect, .*: set SMSBRIDGE_FAILOVER_{name}, or SMSBRIDGE_{name} for all"
+    with pytest.raises(ConfigurationError, match=words):
+        plugins.stack("failover")
+    environment(monkeypatch, SLOW_PROVIDER="retry", SLOW_INNER="acme")
+    with pytest.raises(ConfigurationError, match=f"set SMSBRIDGE_SLOW_{name}"):
+        plugins.stack("slow")
+    assert len(kinds(plugins.stack("acme"))) == 3
+    for around in (name, f"FAILOVER_{name}"):
+        with monkeypatch.context() as once:
+            environment(once, **{around: AROUND[name]})
+            assert plugins.stack("failover").account == "failover"
+
+
+def test_what_stands_at_each_account_may_be_set_for_one_of_several(plugins, monkeypatch):
+    environment(
+        monkeypatch,
+        FAILOVER_ACCOUNTS="acme,paced",
+        PACED_TOKEN="dummy-token",
+        ACME_LIMIT_SENDS="5/s",
+        ACME_RETRY_ATTEMPTS="1",
+    )
+    assert kinds(plugins.stack("failover"))[:4] == ["RetryPolicy", "FailoverPolicy", "LimitPolicy", "Acme"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("GUARD_ALOW", "GUARD_ALLOW"),
+        ("ACME_GUARD_ALOW", "ACME_GUARD_ALLOW"),
+        ("LIMIT_SEND", "LIMIT_SENDS"),
+        ("ACME_DLT_REGISTRI", "ACME_DLT_REGISTRY"),
+        ("LEDGER_PAHT", "LEDGER_PATH"),
+        ("HOURS_RULE", "HOURS_RULES"),
+    ],
+)
+def test_a_misspelt_setting_of_a_policy_is_refused_and_the_right_one_named(plugins, monkeypatch, variable, meant):
+    environment(monkeypatch, **{variable: "+919800*"})
+    with pytest.raises(
+        ConfigurationError, match=f"nothing reads SMSBRIDGE_{variable}: did you mean SMSBRIDGE_{meant}"
+    ) as caught:
+        plugins.stack("acme")
+    assert "9800" not in str(caught.value)
+
+
+def test_where_no_setting_is_like_it_all_are_named(plugins, monkeypatch):
+    environment(monkeypatch, TEXT_QQQQ="1")
+    with pytest.raises(
+        ConfigurationError, match="nothing reads SMSBRIDGE_TEXT_QQQQ: there are SMSBRIDGE_TEXT_MAX_SEGMENTS, "
+    ):
+        plugins.stack("acme")
+
+
+def test_settings_of_an_account_that_is_named_after_a_policy_are_no_misspelt_ones(plugins, monkeypatch):
+    environment(monkeypatch, RETRY_PROVIDER="retry", RETRY_INNER="acme", LEDGER_INNER="acme")
+    assert kinds(plugins.stack("retry")) == ["RetryPolicy", "Acme"]
+    assert kinds(plugins.stack("acme")) == ["RetryPolicy", "Acme"]
+
+
+def test_neither_are_those_of_an_account_that_look_like_a_policys(plugins, monkeypatch):
+    class Priced(HttpProvider):
+        name = "priced"
+        cost_center: str = ""
+
+    plugins.register(type("Other", (), {"smsbridge_providers": hookimpl(lambda self: [Priced])})())
+    environment(monkeypatch, PRICED_TOKEN="dummy-token", PRICED_COST_CENTER="17")
+    assert kinds(plugins.stack("priced")) == ["RetryPolicy", "Priced"]
+
+
+LEDGER_OF_ACME = {"LED_PROVIDER": "ledger", "LED_INNER": "acme", "LED_PATH": "led.db"}
+
+
+def test_a_ledger_of_one_of_several_accounts_is_refused_as_it_would_double_texts(plugins, monkeypatch):
+    environment(monkeypatch, **LEDGER_OF_ACME, PACED_TOKEN="dummy-token", FAILOVER_ACCOUNTS="led,paced")
+    with pytest.raises(
+        ConfigurationError, match=r"account led of failover has a ledger.*SMSBRIDGE_FAILOVER_LEDGER_PATH"
+    ):
+        plugins.stack("failover")
+    environment(monkeypatch, FAILOVER_ACCOUNTS="led")
+    assert kinds(plugins.stack("failover")) == ["RetryPolicy", "FailoverPolicy", "LedgerPolicy", "Acme"]
+
+
+def test_a_ledger_around_a_ledger_is_refused(plugins, monkeypatch):
+    environment(monkeypatch, **LEDGER_OF_ACME, TOP_PROVIDER="ledger", TOP_INNER="led", TOP_PATH="top.db")
+    with pytest.raises(ConfigurationError, match="account top is a ledger around another ledger"):
+        plugins.stack("top")
+    environment(monkeypatch, LEDGER_PATH="all.db")
+    assert kinds(plugins.stack("led")) == ["RetryPolicy", "LedgerPolicy", "Acme"]
+
+
 # --- limits ---------------------------------------------------------------------------------------------------------------
 
 

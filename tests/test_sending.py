@@ -789,6 +789,17 @@ def test_not_found_stays_not_found_and_unsupported_stays_unsupported():
     assert type(outcome(query(HttpProvider(), raises(UnsupportedError())))) is UnsupportedError
 
 
+def test_what_is_wrong_with_the_configuration_stays_that_and_quotes_nothing():
+    def start():
+        raise ConfigurationError("the token dummy-token of +919876543210 is unknown")
+        yield
+
+    with pytest.raises(ConfigurationError) as caught:
+        drive(query(HttpProvider(token="dummy-token"), start))
+    assert str(caught.value) == "the token *** of +91******3210 is unknown"
+    assert caught.value.__context__ is None
+
+
 def test_a_question_is_answered():
     made = HttpProvider()
     assert drive(query(made, made.balance), OK) == []

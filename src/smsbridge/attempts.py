@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from .errors import (
     AuthenticationError,
+    ConfigurationError,
     ContentError,
     NoAnswer,
     NotConnected,
@@ -145,11 +146,14 @@ def refusal(provider: SmsProvider, error: Failure, *inside: Foresight) -> Foresi
 
 
 def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Sequence[SecretStr] = ()) -> Flow[T]:
-    """An operation that sends nothing. Raises QueryError or UnsupportedError; ``hide`` is kept out of their texts."""
+    """An operation that sends nothing. Raises QueryError, UnsupportedError or ConfigurationError; ``hide`` is kept out of their texts."""
+    failure: QueryError | UnsupportedError | ConfigurationError
     try:
         return (yield from _drive(start))
     except (QueryError, UnsupportedError) as error:
-        failure: QueryError | UnsupportedError = error
+        failure = error
+    except ConfigurationError as error:  # such as which one of several accounts is meant
+        failure = ConfigurationError(str(error))
     except SendError as error:
         failure = QueryError(
             code=error.code,
@@ -164,8 +168,9 @@ def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Sequence
         failure = QueryError(detail=str(error), retryable=True)
     except Exception as error:  # noqa: BLE001  # a provider's bug; its text may quote anything
         failure = with_trace(QueryError("the provider plugin failed"), error)
-    failure = own(failure, provider, None)
-    scrub(failure, [one.get_secret_value() for one in hide])
+    if not isinstance(failure, ConfigurationError):
+        failure = own(failure, provider, None)
+    scrub(failure, [*provider.secrets(), *(one.get_secret_value() for one in hide)])
     raise failure
 
 

@@ -13,6 +13,7 @@ import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -40,6 +41,13 @@ class Found:
 def variable(account: str | None, name: str) -> str:
     """The environment variable of setting ``name``, of an account or (None) of smsbridge itself."""
     return f"{PREFIX}{account.upper()}_{name.upper()}" if account else f"{PREFIX}{name.upper()}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The one of the variables ``known`` that was probably meant by ``name``."""
+    stems = {one.removeprefix(PREFIX): one for one in known}
+    close = get_close_matches(name.removeprefix(PREFIX), stems, 1)
+    return stems[close[0]] if close else None
 
 
 def variables(secrets_dir: str | None) -> dict[str, bool]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationInfo, field_validator
 from pydantic_core import CoreSchema, core_schema
 
 from . import tables
@@ -88,6 +88,14 @@ class HoursRule(BaseModel):
     until: date | None = None
     source: str = ""
 
+    @field_validator("until")
+    @classmethod
+    def _not_before_since(cls, until: date | None, info: ValidationInfo) -> date | None:
+        since = info.data.get("since")
+        if since is not None and until is not None and until < since:
+            raise ValueError("it is before since, so the rule would never be in force")
+        return until
+
     @property
     def words(self) -> str:
         """The hours, for people."""
@@ -95,21 +103,37 @@ class HoursRule(BaseModel):
 
     def permits(self, local: datetime) -> bool:
         """Whether it has nothing against a text where a clock on the wall shows ``local``."""
-        return not self._in_force(local.date()) or any(one.holds(local) for one in self.hours)
+        return not self.in_force(local.date()) or any(one.holds(local) for one in self.hours)
 
-    def _in_force(self, day: date) -> bool:
+    def in_force(self, day: date) -> bool:
+        """Whether it has a say on ``day``."""
         return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
 
 
 @dataclass(frozen=True, slots=True)
 class _Zoned:
-    """A rule and its zones."""
+    """A rule and its zones, and the rules that take its place while they are in force."""
 
     rule: HoursRule
     zones: tuple[tzinfo, ...]
+    instead: Sequence[_Zoned] = ()
 
     def permits(self, at: datetime) -> bool:
-        return all(self.rule.permits(at.astimezone(zone)) for zone in self.zones)
+        return self._is_replaced(at) or all(self.rule.permits(at.astimezone(zone)) for zone in self.zones)
+
+    def has_a_say(self, at: datetime) -> bool:
+        try:
+            return any(self.in_force(at)) and not self._is_replaced(at)
+        except OverflowError:  # the last day of the calendar, in a zone where it is the day after
+            return True
+
+    def _is_replaced(self, at: datetime) -> bool:
+        """Only by a rule that is in force in all its zones, so that there is no moment without any."""
+        return any(all(one.in_force(at)) for one in self.instead)
+
+    def in_force(self, at: datetime) -> Iterator[bool]:
+        """Whether it is, for each of its zones."""
+        return (self.rule.in_force(at.astimezone(zone).date()) for zone in self.zones)
 
     def changes(self, day: date) -> Iterator[datetime]:
         """Every moment of the local ``day`` at which the rule may begin to permit, and some at which it does not."""
@@ -120,37 +144,41 @@ class _Zoned:
 
 
 class Hours:
-    """Rules that say when texts may arrive. Raises ConfigurationError where a rule's zone is not known on this machine."""
+    """Rules that say when texts may arrive, and others that hold while none of ``rules`` for their country and purpose is in force.
 
-    def __init__(self, rules: Iterable[HoursRule]) -> None:
-        self.rules = tuple(rules)
+    Raises ConfigurationError where a rule's zone is not known on this machine.
+    """
+
+    def __init__(self, rules: Iterable[HoursRule], otherwise: Iterable[HoursRule] = ()) -> None:
+        self.rules, self.otherwise = tuple(rules), tuple(otherwise)
         self._known: dict[tuple[str, Purpose], list[_Zoned]] = {}
         self._shut: dict[tuple[int, ...], tuple[datetime, datetime | None]] = {}
         """By their rules, a time in which nothing is permitted: all who ask at night get one answer, found once."""
         for rule in self.rules:
-            zoned = _Zoned(rule, tuple(map(_zone, rule.zones)))
-            for purpose in rule.purposes:
-                self._known.setdefault((rule.country, purpose), []).append(zoned)
+            self._know(rule, {})
+        instead = {which: tuple(known) for which, known in self._known.items()}
+        for rule in self.otherwise:
+            self._know(rule, instead)
         self._purposes = {purpose for _, purpose in self._known}
+
+    def _know(self, rule: HoursRule, instead: Mapping[tuple[str, Purpose], Sequence[_Zoned]]) -> None:
+        zones = tuple(map(_zone, rule.zones))
+        for purpose in rule.purposes:
+            which = (rule.country, purpose)
+            self._known.setdefault(which, []).append(_Zoned(rule, zones, instead.get(which, ())))
 
     @classmethod
     def load(cls, path: Path | None = None) -> Hours:
-        """The built-in rules, and those of the file ``path``, which count for their countries and purposes alone.
+        """The rules of the file ``path``, and the built-in ones, which hold while none of those is in force for a country and purpose.
 
         Raises ConfigurationError.
         """
         own = tables.read(path, "rule", HoursRule) if path is not None else []
-        taken = {(rule.country, purpose) for rule in own for purpose in rule.purposes}
-        kept = []
-        for rule in tables.read(BUILTIN, "rule", HoursRule):
-            purposes = frozenset(one for one in rule.purposes if (rule.country, one) not in taken)
-            if purposes:
-                kept.append(rule.model_copy(update={"purposes": purposes}))
-        return cls([*kept, *own])
+        return cls(own, tables.read(BUILTIN, "rule", HoursRule))
 
-    def of(self, number: str, purpose: Purpose) -> list[HoursRule]:
-        """The rules for texts of ``purpose`` to ``number`` (E.164)."""
-        return [one.rule for one in self._of(number, purpose)]
+    def of(self, number: str, purpose: Purpose, at: datetime) -> list[HoursRule]:
+        """The rules that have a say on texts of ``purpose`` to ``number`` (E.164) at the time ``at``."""
+        return [one.rule for one in self._of(number, purpose) if one.has_a_say(at)]
 
     def next(self, number: str, purpose: Purpose, at: datetime, last: datetime | None = None) -> datetime | None:
         """The first moment from ``at`` on when a text of ``purpose`` may reach ``number``: ``at`` itself, if it may then.

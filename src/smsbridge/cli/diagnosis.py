@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, entry_points, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel
@@ -16,6 +17,9 @@ from .. import environment, plugins
 from ..errors import ConfigurationError
 from ..plugins import POLICIES
 from ..policies import members, stack
+from ..policies.entries import Unwritable
+from ..policies.sqlite import SqliteStore
+from ..private_file import obstacle
 from ..provider import SmsProvider, each
 from ..settings import Settings
 from . import describe, hygiene, tree
@@ -146,7 +150,15 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, se
     found.tree = tree.of_provider(provider)
     for problem in settings.unfit(provider):
         found.find("error", problem)
+    for ignored in stack.unheeded(provider, stack.variables_set()):
+        found.find("warning", ignored.words, ignored.instead)
     for one in each(provider):
+        if (fault := _unusable_ledger(one)) is not None:
+            found.find(
+                "error",
+                f"the ledger cannot be used: {fault}",
+                "as it is, every text would be refused: name a ledger, or a file that can be made",
+            )
         if _is_around(found, one):
             found.other_settings.append(_of_policy(found, one, secrets_dir))
         elif one.account != found.account:
@@ -155,6 +167,24 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, se
             found.other_settings.append(Section(of=one.account, policy=bool(one.inside), settings=shown))
         for account, missing in (members.unable(one) if len(one.inside) > 1 else {}).items():
             found.find("note", f"account {account} cannot do what others of {one.account} can: {', '.join(missing)}")
+
+
+def _unusable_ledger(one: SmsProvider) -> str | None:
+    """What is wrong with the file of ``one``, if that is a ledger. Makes none."""
+    path = getattr(one, "path", None)
+    if type(one).name != "ledger" or not isinstance(path, Path):
+        return None
+    problem = obstacle(path)
+    if problem is not None or not path.is_file():
+        return problem
+    store = SqliteStore(path, create=False)
+    try:
+        with store.together():
+            return None
+    except Unwritable as error:
+        return str(error)
+    finally:
+        store.close()
 
 
 def _is_around(found: Diagnosis, one: SmsProvider) -> bool:
@@ -253,7 +283,10 @@ def _look_for_strays(found: Diagnosis, known: Plugins | None, secrets_dir: str |
         if there.get(value.variable) is False:
             found.find("warning" if value.required else "note", f"{value.variable} is empty, which counts as not set")
     strays = hygiene.unread(there, known) if known is not None else {}
+    refused = [one.message for one in found.findings if one.level == "error"]
     for name, meant in strays.items():
+        if any(f"nothing reads {name}:" in message for message in refused):
+            continue
         found.find("warning", f"nothing reads {name}", f"did you mean {meant}?" if meant else "")
 
 

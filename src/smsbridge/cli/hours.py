@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from .output import Output
 from .session import account_option, json_option, number_option, policy_setting, to_number
 
 if TYPE_CHECKING:
-    from ..hours import HoursRule
+    from ..hours import Hours, HoursRule
 
 
 @click.command()
@@ -52,12 +53,12 @@ def hours(
     path = policy_setting(account, "hours", "rules")
     known = Hours.load(Path(path) if path is not None else None)
     if number is None:
-        _show_rules(out, known.rules)
+        _show_all(out, known)
         return Exit.OK
     number = to_number(number)
     moment = at or datetime.now(UTC)
     then = known.next(number, Purpose(purpose), moment)
-    rules = known.of(number, Purpose(purpose))
+    rules = known.of(number, Purpose(purpose), moment)
     if as_json:
         shown = {"to": out.number(number), "purpose": purpose, "at": moment, "permitted": then == moment, "next": then}
         out.json({**shown, "rules": [_rule(one) for one in rules]})
@@ -81,21 +82,37 @@ def _show_answer(out: Output, what: str, at: datetime, then: datetime | None, ru
         _show_rules(out, rules, indent=2)
 
 
-def _show_rules(out: Output, rules: Any, *, indent: int = 0) -> None:
+def _show_all(out: Output, known: Hours) -> None:
+    """Every rule; of those that are there otherwise, also whether others may take their place."""
     if out.as_json:
-        out.json({"rules": [_rule(one) for one in rules]})
+        own = [{**_rule(one), "otherwise": False} for one in known.rules]
+        out.json({"rules": [*own, *({**_rule(one), "otherwise": True} for one in known.otherwise)]})
         return
+    own_for = {(one.country, purpose) for one in known.rules for purpose in one.purposes}
+    replaceable = [
+        one for one in known.otherwise if not own_for.isdisjoint((one.country, purpose) for purpose in one.purposes)
+    ]
+    _show_rules(out, [*known.rules, *known.otherwise], replaceable=replaceable)
+
+
+def _show_rules(
+    out: Output, rules: Sequence[HoursRule], *, replaceable: Sequence[HoursRule] = (), indent: int = 0
+) -> None:
     rows = [
         [
             one.country,
             ", ".join(sorted(one.purposes)),
             one.words,
-            f"{one.since or ''} to {one.until or ''}".strip() if one.since or one.until else "always",
+            "otherwise" if one in replaceable else _in_force(one),
             one.zones[0] if len(one.zones) == 1 else f"{one.zones[0]} and {len(one.zones) - 1} more",
         ]
         for one in rules
     ]
     out.table(["country", "purpose", "hours", "in force", "zones"], rows, indent=indent)
+
+
+def _in_force(one: HoursRule) -> str:
+    return f"{one.since or ''} to {one.until or ''}".strip() if one.since or one.until else "always"
 
 
 def _rule(one: HoursRule) -> dict[str, Any]:

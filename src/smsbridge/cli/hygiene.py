@@ -45,12 +45,12 @@ def unread(there: Iterable[str], plugins: Plugins) -> dict[str, str | None]:
                 continue
             holds = provider in POLICIES
         for home, policy in stack.settings_of(account):
-            never = holds and policy == "limit" and home != policy  # limits are around those that talk to a vendor
+            never = holds and policy in ("dlt", "limit") and home != policy  # those are around who talks to a vendor
             if policy in POLICIES and not never and _is_meant(home, there):
                 names = _names_of(stack.policy_class(policy), home)
                 known += [name for name in names if name != environment.variable(home, "inner")]
     strays = [name for name in sorted(there) if name not in known and not name.startswith(tuple(unsure))]
-    return {name: _meant(name, known) for name in strays}
+    return {name: environment.nearest(name, known) for name in strays}
 
 
 def _is_meant(account: str, there: Iterable[str]) -> bool:
@@ -65,12 +65,6 @@ def _is_account(name: str) -> bool:
 def _names_of(model: type[BaseModel], account: str | None) -> list[str]:
     skipped = {"account"} if issubclass(model, SmsProvider) else set()
     return [environment.variable(account, name) for name in model.model_fields if name not in skipped]
-
-
-def _meant(name: str, known: Iterable[str]) -> str | None:
-    stems = {one.removeprefix(environment.PREFIX): one for one in known}
-    close = get_close_matches(name.removeprefix(environment.PREFIX), stems, 1)
-    return stems[close[0]] if close else None
 
 
 def readable_by_others(path: Path) -> bool:

@@ -201,12 +201,15 @@ def _store(account: str | None, path: str | None) -> SqliteStore:
 
     from ..errors import ConfigurationError
     from ..policies.sqlite import SqliteStore
+    from ..private_file import obstacle
 
     path = path or policy_setting(account, "ledger", "path")
     if path is None:
         raise ConfigurationError(
             "SMSBRIDGE_LEDGER_PATH is not set: it names the file of the ledger; or give --path FILE"
         )
+    if (problem := obstacle(Path(path))) is not None:
+        raise ConfigurationError(f"the ledger cannot be used: {problem}")
     if not Path(path).is_file():
         raise ConfigurationError(f"there is no ledger at {path}: it is made when the first text is sent")
     store = SqliteStore(Path(path), create=False)

@@ -38,7 +38,7 @@ from smsbridge.messages import (
     VerificationCheck,
 )
 from smsbridge.privacy import own
-from smsbridge.provider import Capability, Resolve, SmsProvider
+from smsbridge.provider import Capability, Resolve, SmsProvider, each
 
 from .asking import Send, attempt_verifications
 from .breaker import Breaker
@@ -82,7 +82,18 @@ class FailoverPolicy(SmsProvider):
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
+        if len(self.accounts) > 1:
+            self._refuse_ledgers()
         self._breakers.update({one.account: Breaker(self.faults, self.pause) for one in self.accounts})
+
+    def _refuse_ledgers(self) -> None:
+        """A ledger sees only what its own account took, and would send a text again that another one took."""
+        for one in self.accounts:
+            if any(type(inner).name == "ledger" for inner in each(one)):
+                raise ConfigurationError(
+                    f"account {one.account} of {self.account} has a ledger, which does not see what the other accounts take, so that a "
+                    f"text could be sent twice: put it around {self.account} ({environment.variable(f'{self.account}_ledger', 'path')})"
+                )
 
     @classmethod
     def from_env(cls, account: str | None = None, resolve: Resolve | None = None) -> Self:
@@ -299,11 +310,11 @@ class FailoverPolicy(SmsProvider):
         able = [one for one in self.accounts if Capability.LOOKUP in one.capabilities]
         if not able:
             raise self.unsupported("looking a text up by its reference")
-        problem: QueryError | None = None
+        problem: QueryError | ConfigurationError | None = None
         for one in able:
             try:
                 found = yield from query(one, _lookup(one, reference))
-            except QueryError as error:
+            except (QueryError, ConfigurationError) as error:
                 problem = problem or error
                 continue
             if found is not None:

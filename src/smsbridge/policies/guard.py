@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from smsbridge.errors import RecipientError, RefusedError, UnsupportedError, VetoedError
+from smsbridge import environment
+from smsbridge.errors import ConfigurationError, RecipientError, RefusedError, UnsupportedError, VetoedError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow
 from smsbridge.messages import Foresight, Message
@@ -31,6 +32,7 @@ _WORDS = {
     "prefix": "to numbers that differ in their last four digits alone",
     "total": "in all",
 }
+_RULES = ("allow", "redirect", "countries", "per_recipient", "per_prefix", "total")
 _shared: dict[tuple[Any, ...], Caps] = {}
 _lock = threading.Lock()
 
@@ -139,7 +141,11 @@ class GuardPolicy(Gate):
 
     @classmethod
     def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> GuardPolicy:
-        return super().around(inner, *accounts, **given).shared()
+        guard = super().around(inner, *accounts, **given)
+        if not any(getattr(guard, name) for name in _RULES):
+            rules = ", ".join(environment.variable(accounts[-1], name) for name in _RULES)
+            raise ConfigurationError(f"a guard without a rule lets every text through: set one of {rules}")
+        return guard.shared()
 
     def shared(self) -> GuardPolicy:
         """Return the same guard, counting together with all others of the same account and caps in this process."""

@@ -40,7 +40,7 @@ class HoursPolicy(Gate):
         default="refuse", description="What becomes of texts outside the permitted hours."
     )
     rules: Path | None = Field(
-        default=None, description="TOML file with hours that take the place of the built-in ones."
+        default=None, description="TOML file with hours that, while in force, take the place of the built-in ones."
     )
     margin: float = Field(
         default=60, ge=0, le=3600, description="Seconds before the end of the hours from which no text is let through."
@@ -65,10 +65,11 @@ class HoursPolicy(Gate):
         moment = self._hours.next(message.to, message.purpose, planned, last)
         if moment == planned:
             return message
+        words = self._words(message, planned, last or planned)
         if moment is None:
-            raise VetoedError(self._words(message), reason="quiet-hours", detail="there are no hours in which they may")
+            raise VetoedError(words, reason="quiet-hours", detail="there are no hours in which they may")
         if message.valid_until is not None and message.valid_until <= moment:
-            raise VetoedError(self._words(message), reason="quiet-hours", detail="it is of no use when they begin")
+            raise VetoedError(words, reason="quiet-hours", detail="it is of no use when they begin")
         if self.outside == "schedule" and not verification:
             scheduled = replace(message, send_at=moment)
             if self._can_schedule(scheduled):
@@ -76,7 +77,7 @@ class HoursPolicy(Gate):
                 log.info("text %s is scheduled for %s, when its hours begin", reference, moment.isoformat())
                 return scheduled
         seconds = (moment - now).total_seconds()
-        raise VetoedError(self._words(message), reason="quiet-hours", retry_after=seconds)
+        raise VetoedError(words, reason="quiet-hours", retry_after=seconds)
 
     def _can_schedule(self, message: Message) -> bool:
         if "send_at" not in self.inner.supports:
@@ -87,8 +88,8 @@ class HoursPolicy(Gate):
             return False
         return True
 
-    def _words(self, message: Message) -> str:
-        rules = self._hours.of(message.to, message.purpose)
+    def _words(self, message: Message, *times: datetime) -> str:
+        rules = [one for at in times for one in self._hours.of(message.to, message.purpose, at)]
         hours = "; ".join(dict.fromkeys(f"{one.country} {one.words}" for one in rules))
         return f"{message.purpose.value} texts may not arrive now ({hours}, local time)"
 

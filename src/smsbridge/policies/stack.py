@@ -3,15 +3,18 @@
 From the outside in: text, ledger, guard, cost, optout, purpose, retry, and hours, which is asked before each attempt; then the
 account that was asked for, which may be a failover over others; and around each account that talks to a vendor, its DLT
 templates and its limit. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts, ``SMSBRIDGE_OTP_RETRY_ATTEMPTS`` for the account
-``otp`` alone. A policy that the environment composes itself (``SMSBRIDGE_SLOW_PROVIDER=retry``) is not added again.
+``otp`` alone, as long as it stands inside no other. A policy that the environment composes itself (``SMSBRIDGE_SLOW_PROVIDER=retry``)
+is not added again.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from smsbridge import environment
+from smsbridge.errors import ConfigurationError
 from smsbridge.provider import SmsProvider, each
 
 from .policy import Policy
@@ -31,12 +34,17 @@ def within(provider: SmsProvider, there: Sequence[str], tell: Callable[..., None
     ``tell`` is told where a text costs something else than expected.
     """
     account = provider.account
+    _refuse_second_ledger(provider)
+    _refuse_unread(provider, there)
     for name in AROUND_ALL:
-        if _holds(provider, name) or not (_always(name, provider) or _is_set(there, account, name)):
+        if _holds(provider, name) or not (_always(name, provider) or _is_set(there, provider, name)):
             continue
         provider = policy_class(name).around(provider, *homes(account, name))
         if name == "cost" and tell is not None:
             provider = provider.telling(tell)  # type: ignore[attr-defined]  # a CostPolicy, which is imported only if it is used
+    for one in unheeded(provider, there):
+        if not _holds(provider, one.policy):
+            raise ConfigurationError(f"{one.words}: {one.instead}")
     return provider
 
 
@@ -44,20 +52,79 @@ def leaf(provider: SmsProvider, there: Sequence[str]) -> SmsProvider:
     """``provider``, if it is one that holds none, within its own limits and the templates that are declared with its vendor."""
     if provider.inside:
         return provider
+    _refuse_unread(provider, there)
     limited, account = _limited(provider, there), provider.account
-    if not _is_set(there, account, "dlt"):
+    if not _is_set(there, provider, "dlt"):
         return limited
     return policy_class("dlt").around(limited, *homes(account, "dlt"))
 
 
 def _limited(provider: SmsProvider, there: Sequence[str]) -> SmsProvider:
     account = provider.account
-    if not (provider.rates or _is_set(there, account, "limit")):
+    if not (provider.rates or _is_set(there, provider, "limit")):
         return provider
     policy = policy_class("limit")
-    set_here = {name for name in policy.model_fields if _is_set(there, account, "limit", name)}
+    set_here = {
+        name
+        for name in policy.model_fields
+        for home in homes(account, "limit")
+        if environment.variable(home, name) in there
+    }
     rates = {name: rate for name, rate in provider.rates.items() if name not in set_here}
     return policy.around(provider, *homes(account, "limit"), **rates)
+
+
+@dataclass(frozen=True, slots=True)
+class Unheeded:
+    """A variable of an account that stands inside another, where the policy that it is for does not."""
+
+    variable: str
+    policy: str
+    words: str
+    instead: str
+
+
+def unheeded(provider: SmsProvider, there: Iterable[str]) -> Iterator[Unheeded]:
+    """Those of the variables ``there`` that set policies around the accounts inside ``provider``, which are around it alone."""
+    outer = provider.account
+    for account in sorted(provider.account_names - {outer}):
+        for name in AROUND_ALL:
+            home, everywhere = homes(account, name)
+            for variable in _of(home, provider, there):
+                field = variable.removeprefix(environment.variable(home, ""))
+                ours = environment.variable(homes(outer, name)[0], field)
+                yield Unheeded(
+                    variable=variable,
+                    policy=name,
+                    words=f"{variable} has no effect, as {name} is put around {outer}, and not around account {account} inside it",
+                    instead=f"set {ours}, or {environment.variable(everywhere, field)} for all accounts",
+                )
+
+
+def _of(home: str, provider: SmsProvider, there: Iterable[str]) -> Iterator[str]:
+    """Those of the variables ``there`` that are for the policy whose settings are at ``home``, and no account's own."""
+    prefix = environment.variable(home, "")
+    named_alike = (f"{prefix}INNER", f"{prefix}PROVIDER")  # of an account that is named after the policy
+    for variable in there:
+        if variable.startswith(prefix) and variable not in named_alike and variable not in _own(provider):
+            yield variable
+
+
+def _own(provider: SmsProvider) -> set[str]:
+    return {environment.variable(one.account, field) for one in each(provider) for field in type(one).model_fields}
+
+
+def _refuse_unread(provider: SmsProvider, there: Sequence[str]) -> None:
+    """A misspelt setting would let everything through that it was to stop."""
+    for account in provider.account_names:
+        for home, name in settings_of(account):
+            for variable in _of(home, provider, there):
+                fields = [field for field in policy_class(name).model_fields if field not in ("account", "inner")]
+                known = [environment.variable(home, field) for field in fields]
+                if variable not in known:
+                    meant = environment.nearest(variable, known)
+                    advice = f"did you mean {meant}?" if meant else f"there are {', '.join(known)}"
+                    raise ConfigurationError(f"nothing reads {variable}: {advice}")
 
 
 def setting(account: str, name: str, setting: str) -> str | None:
@@ -88,6 +155,16 @@ def policy_class(name: str) -> type[Policy]:
     return policy
 
 
+def _refuse_second_ledger(provider: SmsProvider) -> None:
+    for one in each(provider):
+        if _is_ledger(one) and any(map(_is_ledger, each(one.inside[0]))):
+            raise ConfigurationError(f"account {one.account} is a ledger around another ledger: leave one of them out")
+
+
+def _is_ledger(one: SmsProvider) -> bool:
+    return type(one).name == "ledger"
+
+
 def _always(name: str, provider: SmsProvider) -> bool:
     """Texts that end in this process need no second attempt."""
     return name == "retry" and not provider.stub
@@ -101,6 +178,5 @@ def _holds(provider: SmsProvider, name: str) -> bool:
     return type(provider).name == name or (bool(inside) and all(_holds(one, name) for one in inside))
 
 
-def _is_set(there: Sequence[str], account: str, name: str, setting: str = "") -> bool:
-    prefixes = tuple(environment.variable(one, setting) for one in homes(account, name))
-    return any(one in prefixes if setting else one.startswith(prefixes) for one in there)
+def _is_set(there: Sequence[str], provider: SmsProvider, name: str) -> bool:
+    return any(variable for home in homes(provider.account, name) for variable in _of(home, provider, there))
