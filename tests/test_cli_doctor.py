@@ -109,7 +109,8 @@ def test_an_account_is_explained(acme, monkeypatch):
 
 
 @pytest.mark.parametrize("path", [".", "nowhere/x.db", "garbage.db", "garbage.db/x.db"])
-def test_a_ledger_that_would_make_every_send_fail_is_an_error(acme, monkeypatch, path):
+def test_a_ledger_that_would_make_every_send_fail_is_an_error(acme, monkeypatch, path, tmp_path):
+    monkeypatch.chdir(tmp_path)
     Path("garbage.db").write_text("no database, but long enough to be looked at as one")
     monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", path)
     document, code = run_json("doctor")
@@ -124,13 +125,15 @@ def test_a_ledger_that_would_make_every_send_fail_is_an_error(acme, monkeypatch,
 
 @POSIX
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
-def test_a_directory_in_which_no_ledger_can_be_made_is_one(acme, monkeypatch):
+def test_a_directory_in_which_no_ledger_can_be_made_is_one(acme, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     Path("closed").mkdir(mode=0o500)
     monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", "closed/x.db")
     assert findings(run_json("doctor")[0]) == [("error", "the ledger cannot be used: Permission denied (closed/x.db)")]
 
 
-def test_a_ledger_is_looked_at_without_being_made(acme, monkeypatch):
+def test_a_ledger_is_looked_at_without_being_made(acme, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", "sms.db")
     assert run("doctor").exit_code == Exit.OK
     assert not Path("sms.db").exists()
