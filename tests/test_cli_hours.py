@@ -95,11 +95,34 @@ def test_ones_own_rules_count_and_those_of_an_account_first(monkeypatch, tmp_pat
     assert run("hours", "--account", "other").exit_code == Exit.CONFIGURATION
 
 
+def test_shortly_before_the_end_no_text_sets_out(monkeypatch):
+    """As the policy has it, with the same settings."""
+    assert run("hours", NUMBER, "--at", "2030-01-31T20:58:59+05:30").exit_code == Exit.OK
+    late = (NUMBER, "--at", "2030-01-31T20:59:30+05:30")
+    done = run("hours", *late)
+    assert (done.exit_code, "not arrive before 2030-02-01 10:00 +0530" in done.stdout) == (Exit.REFUSED, True)
+    monkeypatch.setenv("SMSBRIDGE_ACME_HOURS_MARGIN", "10")
+    assert run("hours", *late).exit_code == Exit.OK
+    monkeypatch.setenv("SMSBRIDGE_ACME_HOURS_MARGIN", "soon")
+    done = run("hours", *late)
+    assert (done.exit_code, "SMSBRIDGE_ACME_HOURS_MARGIN is wrong" in done.stderr) == (Exit.CONFIGURATION, True)
+
+
 @pytest.mark.parametrize(
-    ("args", "code"), [(["12345"], Exit.REFUSED), ([NUMBER, "--at", "2030-01-31T12:00"], Exit.USAGE)]
+    "args",
+    [
+        ["hours", "abc"],
+        ["hours", "12345"],
+        ["hours", NUMBER, "--at", "2030-01-31T12:00"],
+        ["hours", NUMBER, "--at", "0001-01-01T00:00+05:30"],
+        ["hours", NUMBER, "--at", "9999-12-31T23:59+05:30"],
+        ["segments", "Hi", "--to", "abc"],
+        ["optouts", "add", "abc"],
+        ["optouts", "remove", "abc"],
+    ],
 )
-def test_what_cannot_be_meant_is_refused(args, code):
-    assert run("hours", *args).exit_code == code
+def test_what_cannot_be_meant_is_a_mistake_and_no_refusal(path, args):
+    assert run(*args).exit_code == Exit.USAGE
 
 
 # --- opt-outs -------------------------------------------------------------------------------------------------------------

@@ -129,8 +129,6 @@ def import_(*, file: BinaryIO, sender: str | None, account: str | None, as_json:
 
 
 def _rows(content: bytes, sender: str | None) -> Iterator[tuple[str | None, str]]:
-    from ..errors import RecipientError
-
     try:
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
     except UnicodeDecodeError:
@@ -141,8 +139,8 @@ def _rows(content: bytes, sender: str | None) -> Iterator[tuple[str | None, str]
             continue
         try:
             number = to_number(first)
-        except RecipientError as error:
-            raise click.UsageError(f"line {lines.line_num}: {error}; nothing was imported") from None
+        except click.UsageError as error:
+            raise click.UsageError(f"line {lines.line_num}: {error.message}; nothing was imported") from None
         own = cells[1].strip() if len(cells) > 1 else ""
         yield own or sender, number
 
