@@ -147,6 +147,8 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, se
     for problem in settings.unfit(provider):
         found.find("error", problem)
     for one in each(provider):
+        if type(one).name == "dlt":
+            _look_at_templates(found, one)
         if _is_around(found, one):
             found.other_settings.append(_of_policy(found, one, secrets_dir))
         elif one.account != found.account:
@@ -155,6 +157,14 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, se
             found.other_settings.append(Section(of=one.account, policy=bool(one.inside), settings=shown))
         for account, missing in (members.unable(one) if len(one.inside) > 1 else {}).items():
             found.find("note", f"account {account} cannot do what others of {one.account} can: {', '.join(missing)}")
+
+
+def _look_at_templates(found: Diagnosis, policy: SmsProvider) -> None:
+    from ..dlt import files, notices
+    from ..policies.dlt import DltPolicy
+
+    if isinstance(policy, DltPolicy) and not files.read(policy.registry).templates:
+        found.find("warning", f"{policy.registry}: {notices.NO_TEMPLATES}")
 
 
 def _is_around(found: Diagnosis, one: SmsProvider) -> bool:
