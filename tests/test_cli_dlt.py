@@ -69,7 +69,7 @@ def test_a_registry_that_is_all_right():
     done = run("dlt", "check")
     assert done.exit_code == Exit.OK
     assert done.stdout.endswith("dlt.toml: 2 templates, 2 headers, 0 notices, no mistakes\n")
-    assert "1 of the templates have plain {#var#}" in done.stderr
+    assert "1 of the templates has plain {#var#}" in done.stderr
 
 
 def test_mistakes_are_shown_with_their_lines(registry):
@@ -81,6 +81,23 @@ def test_mistakes_are_shown_with_their_lines(registry):
     document, code = run_json("dlt", "check", str(registry))
     assert code == document["exit_code"] == Exit.CONFIGURATION
     assert [one["line"] for one in document["mistakes"]] == [21, 23]
+
+
+def test_one_of_a_kind_is_counted_as_one(registry):
+    registry.write_text('entity_id = "1"\n[[templates]]\nid = "9"\ntext = "x"\n', "utf-8")
+    assert run("dlt", "check").stdout.endswith("1 template, 0 headers, 1 notice, no mistakes\n")
+    registry.write_text("txet = 5\n", "utf-8")
+    assert run("dlt", "check").stderr.endswith("dlt.toml: 1 mistake\n")
+
+
+def test_a_registry_without_templates_is_not_passed_over_in_silence(registry):
+    registry.write_text("", "utf-8")
+    assert "there are no templates, so that every text to India is refused" in run("dlt", "check").stdout
+    assert run("dlt", "check", "--strict").exit_code == Exit.CONFIGURATION
+    (warning,) = [one for one in run_json("doctor")[0]["findings"] if "templates" in one["message"]]
+    assert (warning["level"], warning["message"].endswith("every text to India is refused")) == ("warning", True)
+    registry.write_text(FILE, "utf-8")
+    assert "templates" not in str(run_json("doctor")[0]["findings"])
 
 
 def test_notices_fail_a_strict_check_only(registry):
@@ -301,7 +318,7 @@ PORTAL = (
 def test_an_export_becomes_a_registry(tmp_path):
     (tmp_path / "portal.csv").write_text(PORTAL, "utf-8")
     done = run("dlt", "import", "portal.csv", "-o", "new.toml", "--entity", "1101456780000012345")
-    assert (done.exit_code, done.stdout) == (Exit.OK, "wrote new.toml: 1 templates, 1 headers\n")
+    assert (done.exit_code, done.stdout) == (Exit.OK, "wrote new.toml: 1 template, 1 header\n")
     assert run("dlt", "match", 'Order 17, "Acme"', "--registry", "new.toml", "--from", "ACMEIN").exit_code == Exit.OK
     assert 'entity_id = "1101456780000012345"' in (tmp_path / "new.toml").read_text("utf-8")
     assert run("dlt", "import", "portal.csv").stdout.startswith("[[headers]]\nname = ")

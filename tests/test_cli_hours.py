@@ -109,11 +109,34 @@ def test_the_list_says_which_rules_hold_only_while_no_other_is_in_force(monkeypa
     assert run("hours", NUMBER, "--at", "2029-12-31T06:00+05:30").exit_code == Exit.REFUSED
 
 
+def test_shortly_before_the_end_no_text_sets_out(monkeypatch):
+    """As the policy has it, with the same settings."""
+    assert run("hours", NUMBER, "--at", "2030-01-31T20:58:59+05:30").exit_code == Exit.OK
+    late = (NUMBER, "--at", "2030-01-31T20:59:30+05:30")
+    done = run("hours", *late)
+    assert (done.exit_code, "not arrive before 2030-02-01 10:00 +0530" in done.stdout) == (Exit.REFUSED, True)
+    monkeypatch.setenv("SMSBRIDGE_ACME_HOURS_MARGIN", "10")
+    assert run("hours", *late).exit_code == Exit.OK
+    monkeypatch.setenv("SMSBRIDGE_ACME_HOURS_MARGIN", "soon")
+    done = run("hours", *late)
+    assert (done.exit_code, "SMSBRIDGE_ACME_HOURS_MARGIN is wrong" in done.stderr) == (Exit.CONFIGURATION, True)
+
+
 @pytest.mark.parametrize(
-    ("args", "code"), [(["12345"], Exit.REFUSED), ([NUMBER, "--at", "2030-01-31T12:00"], Exit.USAGE)]
+    "args",
+    [
+        ["hours", "abc"],
+        ["hours", "12345"],
+        ["hours", NUMBER, "--at", "2030-01-31T12:00"],
+        ["hours", NUMBER, "--at", "0001-01-01T00:00+05:30"],
+        ["hours", NUMBER, "--at", "9999-12-31T23:59+05:30"],
+        ["segments", "Hi", "--to", "abc"],
+        ["optouts", "add", "abc"],
+        ["optouts", "remove", "abc"],
+    ],
 )
-def test_what_cannot_be_meant_is_refused(args, code):
-    assert run("hours", *args).exit_code == code
+def test_what_cannot_be_meant_is_a_mistake_and_no_refusal(path, args):
+    assert run(*args).exit_code == Exit.USAGE
 
 
 # --- opt-outs -------------------------------------------------------------------------------------------------------------
@@ -141,7 +164,7 @@ def test_a_number_is_added_listed_and_removed(path):
 
 def test_changes_as_json(path):
     document, _ = run_json("optouts", "add", NUMBER)
-    assert document == {"recipient": MASKED, "sender": None, "opted_out": True}
+    assert document == {"recipient": MASKED, "sender": None, "opted_out": True, "was_opted_out": False}
     assert run_json("optouts", "remove", NUMBER, "--from", "A")[0]["opted_out"] is False
     assert known(path) == [(NUMBER, None, "operator")]
     assert "(all)" in run("optouts", "list").stdout
@@ -154,6 +177,36 @@ def test_a_file_is_imported(path, tmp_path):
     assert known(path) == [(NUMBER, None, "import"), (OTHER, "ACMEIN", "import")]
     assert run_json("optouts", "import", "-", "--from", "B", stdin=f"{NUMBER}\n")[0] == {"imported": 1}
     assert (NUMBER, "B", "import") in known(path)
+
+
+@pytest.mark.parametrize("head", ["number,sender", "# ours\nRecipient", "Numéro, Sender"])
+def test_a_line_that_names_the_columns_is_left_out(path, head):
+    document, _ = run_json("optouts", "import", "-", stdin=f"{head}\n{NUMBER},ACMEIN\n")
+    assert (document, known(path)) == ({"imported": 1}, [(NUMBER, "ACMEIN", "import")])
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (f"{NUMBER}\nnumber,sender\n", "line 2: the recipient is not one phone number"),
+        (f"{NUMBER},ACMEIN,2030-01-31\n", "line 1: it has more than number and sender"),
+    ],
+)
+def test_a_line_that_is_not_understood_is_not_passed_over(path, rows, words):
+    done = run("optouts", "import", "-", stdin=rows)
+    assert (done.exit_code, words in done.stderr, known(path)) == (Exit.USAGE, True, [])
+    assert run_json("optouts", "import", "-", stdin=f"{NUMBER},ACMEIN,,\n")[0] == {"imported": 1}
+
+
+def test_to_remove_who_was_never_on_the_list_says_so(path):
+    run("optouts", "add", NUMBER, "--from", "ACMEIN")
+    done = run("optouts", "remove", OTHER)
+    assert (done.exit_code, done.stdout) == (
+        Exit.OK,
+        "+91******3211 was not on the list for any sender, and may be texted\n",
+    )
+    assert "was not on the list for B" in run("optouts", "remove", NUMBER, "--from", "B").stdout
+    assert run_json("optouts", "remove", NUMBER, "--from", "ACMEIN")[0]["was_opted_out"] is True
 
 
 def test_a_wrong_line_imports_nothing_and_shows_no_number(path, tmp_path):

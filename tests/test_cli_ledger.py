@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 
@@ -73,6 +74,7 @@ def test_the_list_has_every_text_and_nothing_private():
     assert done.exit_code == Exit.OK
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["accepted", "refused", "uncertain", "open"]
     assert [line.split()[-1] for line in done.stdout.splitlines()] == ["taken", "refused", "lost", "killed"]
+    assert {line.split()[-2] for line in done.stdout.splitlines()} == {"acme"}
     assert MASKED in done.stdout
     assert NUMBER not in done.output
     assert TEXT not in done.output
@@ -146,6 +148,11 @@ def test_what_happened_and_what_a_repeat_would_do_is_explained(reference, words)
     assert words in one["repeat"]
 
 
+def test_a_price_is_shown_in_words():
+    send("taken")
+    assert re.search("price +0.25 INR\n", run("ledger", "explain", "taken").stdout)
+
+
 def test_an_unknown_reference_is_not_found():
     send("taken")
     assert run("ledger", "explain", "other").exit_code == Exit.NOT_FOUND
@@ -170,6 +177,9 @@ def test_a_text_that_is_not_found_stays_in_doubt():
     open_text("killed")
     done = run("ledger", "settle", "killed")
     assert (done.exit_code, states()) == (Exit.UNCERTAIN, {"killed": "open"})
+    assert "killed: the provider does not find it" in done.stderr
+    assert "then smsbridge ledger settle killed --as accepted, or --as refused" in done.stderr
+    assert run_json("ledger", "settle", "killed") == ({"settled": 0, "in_doubt": 1, "entries": []}, Exit.UNCERTAIN)
 
 
 def test_all_that_is_in_doubt_can_be_asked_for_at_once():
@@ -177,7 +187,9 @@ def test_all_that_is_in_doubt_can_be_asked_for_at_once():
     ANSWERS["lookup"] = Message(to=NUMBER, text="", reference="")
     done = run("ledger", "settle", "--all", "--json")
     assert done.exit_code == Exit.OK
-    assert documents(done)[-1] == {"settled": 2, "in_doubt": 0}
+    document = json.loads(done.stdout)
+    assert (document["settled"], document["in_doubt"]) == (2, 0)
+    assert [one["reference"] for one in document["entries"]] == ["lost", "killed"]
     assert states() == {"taken": "accepted", "refused": "refused", "lost": "accepted", "killed": "accepted"}
 
 
@@ -246,11 +258,31 @@ class Terminal:
         return True
 
 
-def test_what_is_settled_already_stays_as_it_is():
+def test_what_is_settled_already_stays_as_it_is_and_who_wants_it_otherwise_is_told_so():
     send("taken")
     done = run("ledger", "settle", "taken", "--as", "refused", "--yes")
-    assert (done.exit_code, states()) == (Exit.OK, {"taken": "accepted"})
-    assert run("ledger", "settle", "other").exit_code == Exit.NOT_FOUND
+    assert (done.exit_code, states()) == (Exit.USAGE, {"taken": "accepted"})
+    assert "it is settled already, and stays so: accepted (account acme)" in done.stderr
+    document, code = run_json("ledger", "settle", "taken", "--as", "refused", "--yes")
+    assert (document["error"]["exit_code"], code) == (Exit.USAGE, Exit.USAGE)
+
+
+@pytest.mark.parametrize("more", [[], ["--as", "accepted", "--yes"]])
+def test_to_settle_what_is_settled_in_that_way_is_no_mistake(more):
+    send("taken")
+    done = run("ledger", "settle", "taken", *more)
+    assert (done.exit_code, done.stdout) == (Exit.OK, "it is settled already: accepted (account acme)\n")
+    document, code = run_json("ledger", "settle", "taken", *more)
+    assert (document["settled"], document["in_doubt"], code) == (0, 0, Exit.OK)
+    assert [one["state"] for one in document["entries"]] == ["accepted"]
+
+
+def test_an_unknown_reference_cannot_be_settled():
+    send("taken")
+    done = run("ledger", "settle", "other")
+    assert (done.exit_code, "smsbridge ledger list" in done.stderr) == (Exit.NOT_FOUND, True)
+    document, code = run_json("ledger", "settle", "other")
+    assert (document["error"]["type"], code) == ("NotFoundError", Exit.NOT_FOUND)
 
 
 @pytest.mark.parametrize("args", [[], ["killed", "--all"], ["--all", "--as", "refused", "--yes"]])
@@ -287,3 +319,8 @@ def test_an_interrupted_command_records_what_it_knows(monkeypatch):
 def test_each_part_of_the_command_has_help_with_examples():
     for name in ("list", "explain", "settle", "prune"):
         assert f"smsbridge ledger {name} " in run("ledger", name, "--help").stdout
+
+
+@pytest.mark.parametrize("name", ["list", "explain", "settle"])
+def test_without_an_account_those_of_all_are_looked_at_and_the_help_says_so(name):
+    assert "default: through any" in " ".join(run("ledger", name, "--help").stdout.split())

@@ -91,7 +91,10 @@ def test_a_line_may_have_every_field_and_the_options_are_its_defaults(acme, many
         ('{"to": "+919876543210", "text": "x", "send_at": "soon"}', "line 2: send_at is not a date"),
         ('{"to": "+919876543210", "text": "x", "send_at": "2030-01-31T09:30"}', "line 2: send_at has no time zone"),
         ('{"to": "+919876543210", "text": "x", "dlt": {"id": 1}}', "line 2: dlt is not entity_id and template_id"),
-        ('{"to": "+919876543210", "text": "x", "purpose": "+919876543210"}', "line 2: a field has a value"),
+        (
+            '{"to": "+919876543210", "text": "x", "purpose": "+919876543210"}',
+            "line 2: purpose is not one of otp, transactional, service, promotional",
+        ),
     ],
 )
 def test_a_wrong_line_stops_a_file_before_anything_is_sent(acme, tmp_path, row, words):
@@ -160,6 +163,10 @@ def test_a_pipe_cannot_be_read_twice_and_is_refused_before_anything_is_sent(acme
     assert done.exit_code == Exit.USAGE
     assert f"{path} cannot be read twice; use --many - < {path}" in done.stderr
     assert SENT == []
+
+
+def test_one_message_is_counted_as_one(acme, many):
+    assert many({}).stderr == "1 message: 1 accepted\n"
 
 
 def test_nothing_to_send_is_no_failure(acme, many):
@@ -300,7 +307,7 @@ def test_what_ended_but_was_not_shown_before_a_second_interrupt_is_listed_with_i
     done = many({"reference": "r-1"})
     assert done.exit_code == Exit.INTERRUPTED
     assert f"accepted     {MASKED:<16}  id a-1, reference r-1\n" in done.stderr
-    assert "1 messages: 1 accepted; interrupted" in done.stderr
+    assert "1 message: 1 accepted; interrupted" in done.stderr
 
 
 STUCK = """
@@ -332,7 +339,7 @@ def test_two_interrupts_leave_at_once_however_long_the_requests_would_take():
         complaint = child.stderr.read()
         assert child.wait(20) == Exit.INTERRUPTED
     assert "reference r-1" in complaint
-    assert "1 messages: 1 uncertain" in complaint
+    assert "1 message: 1 uncertain" in complaint
     assert "Traceback" not in complaint
 
 

@@ -85,6 +85,12 @@ def test_an_unknown_provider_says_what_is_there_and_what_to_install():
         SmsClient("acme")
 
 
+@pytest.mark.parametrize("given", [5, HttpProvider])
+def test_what_is_neither_a_name_nor_a_provider_is_refused_in_words(given):
+    with pytest.raises(ConfigurationError, match=f"or of an account, not {type(given).__name__}"):
+        SmsClient(given)
+
+
 def test_settings_given_by_hand_are_not_read_from_the_environment(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_TIMEOUT", "nonsense")
     assert SmsClient(HttpProvider(), settings=SETTINGS).settings is SETTINGS

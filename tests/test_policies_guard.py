@@ -35,6 +35,7 @@ from smsbridge.policies.caps import Cap, Caps
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gcra import Rate
 from smsbridge.policies.guard import GuardPolicy
+from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import each
 from smsbridge.sending import deliver, deliver_batch, deliver_verification
@@ -116,8 +117,26 @@ def test_a_wrong_setting_is_an_error_and_never_a_guard_that_lets_all_through(nam
 
 def test_a_list_that_is_set_but_names_nobody_is_an_error(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_GUARD_ALLOW", " , ")
-    with pytest.raises(ConfigurationError, match="SMSBRIDGE_GUARD_ALLOW is wrong"):
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_GUARD_ALLOW is wrong: it is empty"):
         Plugins().stack("memory")
+
+
+def test_a_wrong_redirection_is_not_told_of_beginnings():
+    with pytest.raises(
+        ConfigurationError, match="GUARD_REDIRECT is wrong: write a number with its country code"
+    ) as caught:
+        guard(redirect="12345")
+    assert "star" not in str(caught.value)
+
+
+def test_what_is_no_provider_is_said_in_words():
+    with pytest.raises(ConfigurationError, match="INNER is wrong: it has to be an object of the kind SmsProvider"):
+        GuardPolicy(inner="memory")
+
+
+def test_a_key_that_is_too_short_is_told_how_long_it_has_to_be():
+    with pytest.raises(ConfigurationError, match="LEDGER_KEY is wrong: 16 or more are needed"):
+        LedgerPolicy(inner=MemoryProvider(), account="ledger", path="x.db", key="FAKE-KEY")
 
 
 def test_every_text_is_redirected_and_nothing_else_of_it_changes():

@@ -181,7 +181,7 @@ def explain(error: ValidationError, account: str | None) -> str:
     """
     homes = _homes.get()
     lines = []
-    for one in error.errors(include_url=False, include_context=False):
+    for one in error.errors(include_url=False):
         name = ".".join(str(part) for part in one["loc"]) or "settings"
         field = str(one["loc"][0]) if one["loc"] else "*"
         label = variable(homes.get(field, account), field)
@@ -191,6 +191,12 @@ def explain(error: ValidationError, account: str | None) -> str:
             lines.append(f"there is no setting {name}")
         else:
             words = one["msg"].removeprefix("Value error, ")
+            context = one.get("ctx", {})  # which holds no value in what follows
+            if one["type"] in ("too_short", "string_too_short"):
+                least = context["min_length"]
+                words = "it is empty" if least == 1 else f"{least} or more are needed"
+            elif one["type"] == "model_type":
+                words = f"it has to be an object of the kind {context['class_name']}"
             for value in strings(one["input"]):  # a provider's own validator may have quoted it
                 words = words.replace(value, "***") if len(value) >= SHORTEST_SECRET else words
             lines.append(f"{label} is wrong: {words}")

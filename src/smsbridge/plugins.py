@@ -171,6 +171,8 @@ class Plugins:
 
     def account_provider(self, name: str) -> str:
         """The name of the provider of account ``name``. Raises ConfigurationError."""
+        if not isinstance(name, str):
+            raise ConfigurationError(f"give a provider, or the name of one or of an account, not {type(name).__name__}")
         if not _NAME.fullmatch(name):
             raise ConfigurationError("the name of a provider or an account has lower-case letters and digits only")
         chosen = environment.read(name, ["provider"]).get("provider")

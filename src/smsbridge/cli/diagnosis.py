@@ -159,6 +159,8 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, se
                 f"the ledger cannot be used: {fault}",
                 "as it is, every text would be refused: name a ledger, or a file that can be made",
             )
+        if type(one).name == "dlt":
+            _look_at_templates(found, one)
         if _is_around(found, one):
             found.other_settings.append(_of_policy(found, one, secrets_dir))
         elif one.account != found.account:
@@ -185,6 +187,14 @@ def _unusable_ledger(one: SmsProvider) -> str | None:
         return str(error)
     finally:
         store.close()
+
+
+def _look_at_templates(found: Diagnosis, policy: SmsProvider) -> None:
+    from ..dlt import files, notices
+    from ..policies.dlt import DltPolicy
+
+    if isinstance(policy, DltPolicy) and not files.read(policy.registry).templates:
+        found.find("warning", f"{policy.registry}: {notices.NO_TEMPLATES}")
 
 
 def _is_around(found: Diagnosis, one: SmsProvider) -> bool:

@@ -165,7 +165,9 @@ def import_(*, portal: str, output: str | None, entity: str | None, force: bool,
     if as_json:
         out.json({"file": output, **counts})
     else:
-        out.line(f"wrote {output}: {counts['templates']} templates, {counts['headers']} headers", style="green")
+        from .registered import held
+
+        out.line(f"wrote {output}: {held(contents)}", style="green")
         out.aside(f"next: smsbridge dlt check {output}")
     return Exit.OK
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,10 +12,11 @@ from ..messages import Purpose
 from .exits import Exit
 from .fields import aware
 from .output import Output
-from .session import account_option, json_option, number_option, policy_setting, to_number
+from .session import account_option, json_option, number_option, to_number
 
 if TYPE_CHECKING:
     from ..hours import Hours, HoursRule
+    from ..policies.hours import HoursPolicy
 
 
 @click.command()
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 def hours(
     *, number: str | None, purpose: str, at: datetime | None, account: str | None, show_numbers: bool, as_json: bool
 ) -> Exit:
-    """Say whether a text may reach NUMBER now, by the clock there, and if not, when it may. Sends nothing.
+    """Say whether a text that is sent now may reach NUMBER, by the clock there, and if not, when one may. Sends nothing.
+
+    As when sending, no text sets out in the last SMSBRIDGE_HOURS_MARGIN (60) seconds before the hours end.
 
     Without NUMBER: all rules, built-in ones and those of SMSBRIDGE_HOURS_RULES.
 
@@ -45,19 +48,19 @@ def hours(
 
     Exit code: 0 it may, 4 it may not.
     """  # noqa: D301  # click reads \b as "do not wrap"
-    from pathlib import Path
-
     from ..hours import Hours
 
+    if at is not None and not MINYEAR < at.year < MAXYEAR:
+        raise click.UsageError("--at: so near to the ends of the calendar nobody can tell")
     out = Output(as_json=as_json, show_numbers=show_numbers)
-    path = policy_setting(account, "hours", "rules")
-    known = Hours.load(Path(path) if path is not None else None)
+    policy = _policy(account)
+    known = Hours.load(policy.rules)
     if number is None:
         _show_all(out, known)
         return Exit.OK
     number = to_number(number)
     moment = at or datetime.now(UTC)
-    then = known.next(number, Purpose(purpose), moment)
+    then = known.next(number, Purpose(purpose), moment, moment + timedelta(seconds=policy.margin))
     rules = known.of(number, Purpose(purpose), moment)
     if as_json:
         shown = {"to": out.number(number), "purpose": purpose, "at": moment, "permitted": then == moment, "next": then}
@@ -65,6 +68,16 @@ def hours(
     else:
         _show_answer(out, f"{purpose} texts to {out.number(number)}", moment, then, rules)
     return Exit.OK if then == moment else Exit.REFUSED
+
+
+def _policy(account: str | None) -> HoursPolicy:
+    """The policy with the settings that ``account`` has; nothing is sent through what it is around."""
+    from ..builtin.memory import MemoryProvider
+    from ..policies import stack
+    from ..policies.hours import HoursPolicy
+    from ..settings import Settings
+
+    return HoursPolicy.around(MemoryProvider(), *stack.homes(account or Settings.from_env().provider, "hours"))
 
 
 def _show_answer(out: Output, what: str, at: datetime, then: datetime | None, rules: list[HoursRule]) -> None:

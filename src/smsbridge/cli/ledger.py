@@ -15,7 +15,7 @@ from ..policies.entries import Entry, Kind, Outcome, State
 from . import values
 from .exits import Exit
 from .output import Output
-from .session import account_option, json_option, open_client, policy_setting, standard_input
+from .session import account_option, json_option, not_empty, open_client, policy_setting, standard_input
 
 if TYPE_CHECKING:
     from ..client import SmsClient
@@ -30,6 +30,12 @@ _ADVICE = {
     State.ACCEPTED: "a repeat is not sent: it is answered with what is recorded here",
     State.REFUSED: "it was certainly not sent; a repeat is sent",
 }
+_only_account_option = click.option(
+    "--account",
+    metavar="NAME",
+    callback=not_empty,
+    help="Only what was sent through this account; default: through any.",
+)
 _path_option = click.option("--path", metavar="FILE", help="The ledger; default: what SMSBRIDGE_LEDGER_PATH says.")
 
 
@@ -55,7 +61,7 @@ def ledger() -> None:
     "--state", "states", multiple=True, type=click.Choice([one.value for one in State]), help="Only these; repeatable."
 )
 @click.option("--since", metavar="AGE", help="Only those that were begun within this time, such as 2h or 7d.")
-@account_option
+@_only_account_option
 @_path_option
 @json_option
 def list_(*, states: tuple[str, ...], since: str | None, account: str | None, path: str | None, as_json: bool) -> Exit:
@@ -82,7 +88,7 @@ def list_(*, states: tuple[str, ...], since: str | None, account: str | None, pa
 
 @ledger.command()
 @click.argument("reference")
-@account_option
+@_only_account_option
 @_path_option
 @json_option
 def explain(*, reference: str, account: str | None, path: str | None, as_json: bool) -> Exit:
@@ -111,7 +117,7 @@ def explain(*, reference: str, account: str | None, path: str | None, as_json: b
     "--as", "state", type=click.Choice(["accepted", "refused"]), help="What you know of it from elsewhere; asks nobody."
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@account_option
+@_only_account_option
 @_path_option
 @json_option
 def settle(
@@ -127,7 +133,7 @@ def settle(
     """Settle a text that may have been sent: ask the provider for its reference, or say what you know.
 
     A find settles it as accepted. No find proves nothing, and it stays as it is. What is settled as refused may be sent again:
-    say so only of what is certainly not on its way any more.
+    say so only of what is certainly not on its way any more. What is settled already is never changed.
 
     \b
     Examples:
@@ -135,7 +141,8 @@ def settle(
       smsbridge ledger settle --all --account otp
       smsbridge ledger settle order-4711 --as refused --yes
 
-    Exit code: 0 all is settled, 5 something stays in doubt, 8 the ledger does not know the reference.
+    Exit code: 0 all is settled, 2 it is settled already, and not --as you say, 5 something stays in doubt, 8 the ledger does not
+    know the reference.
     """  # noqa: D301  # click reads \b as "do not wrap"
     if (reference is None) is not every:
         raise click.UsageError("give REFERENCE, or --all")
@@ -145,19 +152,30 @@ def settle(
     store = _store(account, path)
     there = list(_all(store, reference=reference, account=account, states=_DOUBTFUL if reference is None else ()))
     doubtful = [one for one in there if one.state in _DOUBTFUL]
-    if reference is not None and not doubtful:
-        out.aside(f"it is settled: {there[0].state.value}" if there else "the ledger does not know this reference")
-        return Exit.OK if there else Exit.NOT_FOUND
+    if reference is not None and not there:
+        return _unknown(out, reference)
+    if not doubtful and any(state not in (None, one.state) for one in there):
+        raise click.UsageError(f"it is settled already, and stays so: {_states(there)}")
     settled = _by_hand(out, doubtful, state, yes=yes) if state else _by_lookup(out, doubtful)
     count = 0
+    told = [] if doubtful else there
     for entry in settled:
         count += _within(store, lambda entry=entry: store.record([entry]))  # type: ignore[misc]
-        _tell(out, entry)
+        told.append(entry)
+        if not as_json:
+            out.line(_line(entry), style="green")
     left = len(doubtful) - count
     if as_json:
-        out.json({"settled": count, "in_doubt": left}, compact=True)
+        out.json({"settled": count, "in_doubt": left, "entries": [_document(one) for one in told]})
+    elif reference is not None and not doubtful:
+        out.line(f"it is settled already: {_states(there)}")
     else:
         out.line(f"{count} settled, {left} still in doubt", style="green" if not left else "yellow")
+    if left:
+        again = f"smsbridge ledger settle {shlex.quote(reference) if reference else 'REF'}"
+        out.aside(
+            f"next: look for it where the provider shows what it sent, then {again} --as accepted, or --as refused"
+        )
     return Exit.OK if not left else Exit.UNCERTAIN
 
 
@@ -287,26 +305,40 @@ def _look_up(out: Output, client: SmsClient, entry: Entry) -> Outcome | None:
     if found is not None:
         if was_accepted(found, reference, entry.claim.to):
             return Outcome.accepted(found, reason="lookup")
-        out.aside(
-            f"{reference}: the vendor knows it, of an attempt that it rejected or of another number", style="yellow"
-        )
-        return None
-    return Outcome.refused("absent") if entry.proven_absent(client.provider.absence_proven_after) else None
-
-
-def _tell(out: Output, entry: Entry) -> None:
-    if out.as_json:
-        out.json(_document(entry), compact=True)
+        words = "the provider knows it, of an attempt that it rejected or of another number"
+    elif entry.proven_absent(client.provider.absence_proven_after):
+        return Outcome.refused("absent")
     else:
-        out.line(_line(entry), style="green")
+        words = "the provider does not find it, which does not prove that it was not sent"
+    out.aside(f"{reference}: {words}", style="yellow")
+    return None
+
+
+def _unknown(out: Output, reference: str) -> Exit:
+    out.failure(
+        {
+            "type": "NotFoundError",
+            "message": "the ledger does not know this reference",
+            "reference": reference,
+            "advice": "smsbridge ledger list shows those that it knows",
+            "exit_code": Exit.NOT_FOUND,
+        },
+        word="not found",
+    )
+    return Exit.NOT_FOUND
 
 
 def _line(entry: Entry) -> str:
-    return f"{entry.state.value:<9}  {_time(entry.since)}  {entry.claim.to}  {entry.claim.reference}"
+    claim = entry.claim
+    return f"{entry.state.value:<9}  {_time(entry.since)}  {claim.to}  {claim.account:<8}  {claim.reference}"
+
+
+def _states(entries: list[Entry]) -> str:
+    return ", ".join(f"{one.state.value} (account {one.claim.account})" for one in entries)
 
 
 def _show(out: Output, entry: Entry) -> None:
-    document = _document(entry)
+    document = {**_document(entry), "price": values.price_words(entry.outcome.price) if entry.outcome else None}
     out.line(f"{entry.claim.reference}: {entry.state.value}", style="bold")
     out.rows({name.replace("_", " "): value for name, value in document.items() if name not in ("reference", "state")})
     out.aside(f"next: {_next(entry)}")

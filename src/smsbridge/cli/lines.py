@@ -12,13 +12,15 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from ..messages import Dlt, Message
+from ..messages import Dlt, Message, Purpose
 from .session import standard_input
 
 if TYPE_CHECKING:
     from ..client import MessageFields
 
 _KEYS = ("to", "text", "sender", "purpose", "reference", "send_at", "valid_until", "dlt", "options")
+_DATE = "a date and time such as 2030-01-31T09:30+05:30"
+_SHAPES = {"dlt": "entity_id and template_id", "purpose": f"one of {', '.join(one.value for one in Purpose)}"}
 _MOST_COMPLAINTS = 5
 LONGEST_LINE = 1 << 20
 """In bytes: far more than any message has, far less than what is no text at all."""
@@ -108,7 +110,7 @@ def _parse(number: int, line: bytes, defaults: MessageFields) -> Message:
     try:
         return Message(**fields)
     except (TypeError, ValueError) as error:
-        raise WrongLine(number, f": {_own_words(error)}") from None
+        raise WrongLine(number, f": {error}") from None  # it names the field and quotes nothing
 
 
 def _typed(number: int, key: str, value: Any) -> Any:
@@ -117,13 +119,8 @@ def _typed(number: int, key: str, value: Any) -> Any:
             return datetime.fromisoformat(value)
         if key == "dlt":
             return Dlt(**value)
+        if key == "purpose":
+            return Purpose(value)
     except (TypeError, ValueError):
-        shape = "entity_id and template_id" if key == "dlt" else "a date and time such as 2030-01-31T09:30+05:30"
-        raise WrongLine(number, f": {key} is not {shape}") from None
+        raise WrongLine(number, f": {key} is not {_SHAPES.get(key, _DATE)}") from None
     return value
-
-
-def _own_words(error: Exception) -> str:
-    """Messages complain by naming a field; Python's own complaints quote the value."""
-    text = str(error)
-    return text if text.partition(" ")[0] in _KEYS else "a field has a value that it cannot have"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..messages import Result
+from ..text.wording import count
 from . import lines, values
 from .advice import document, exit_code
 from .exits import Exit
@@ -131,7 +132,7 @@ class _Tally:
     def words(self) -> str:
         """The counts by outcome."""
         parts = [f"{self.counts[code]} {word}" for code, word in _WORDS.items() if self.counts[code]]
-        return f"{self.counts.total()} messages: {', '.join(parts) or 'nothing was sent'}"
+        return f"{count(self.counts.total(), 'message')}: {', '.join(parts) or 'nothing was sent'}"
 
 
 @contextmanager

@@ -110,7 +110,8 @@ def remove(*, number: str, sender: str | None, account: str | None, show_numbers
 def import_(*, file: BinaryIO, sender: str | None, account: str | None, as_json: bool) -> Exit:
     """Add the numbers of FILE (- is standard input): one per line, or CSV of number and sender.
 
-    Empty lines and those that begin with # are left out. Nothing is added if a line is wrong.
+    Empty lines and those that begin with # are left out, and a first line without any digit, which names the columns. Nothing
+    is added if a line is wrong.
 
     \b
     Examples:
@@ -129,22 +130,26 @@ def import_(*, file: BinaryIO, sender: str | None, account: str | None, as_json:
 
 
 def _rows(content: bytes, sender: str | None) -> Iterator[tuple[str | None, str]]:
-    from ..errors import RecipientError
-
     try:
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
     except UnicodeDecodeError:
         raise click.UsageError("the file is not UTF-8; nothing was imported") from None
+    begun = False
     for cells in lines:
-        first = cells[0].strip() if cells else ""
+        first, *more = [one.strip() for one in cells] or [""]
         if not first or first.startswith("#"):
             continue
+        is_head = not begun and not any(map(str.isdigit, first))
+        begun = True
+        if is_head:
+            continue
+        if any(more[1:]):
+            raise click.UsageError(f"line {lines.line_num}: it has more than number and sender; nothing was imported")
         try:
             number = to_number(first)
-        except RecipientError as error:
-            raise click.UsageError(f"line {lines.line_num}: {error}; nothing was imported") from None
-        own = cells[1].strip() if len(cells) > 1 else ""
-        yield own or sender, number
+        except click.UsageError as error:
+            raise click.UsageError(f"line {lines.line_num}: {error.message}; nothing was imported") from None
+        yield (more[0] if more else "") or sender, number
 
 
 def _open(account: str | None) -> SqliteOptOuts:
@@ -162,9 +167,12 @@ def _open(account: str | None) -> SqliteOptOuts:
 def _change(out: Output, account: str | None, given: str, sender: str | None, *, opted_out: bool) -> Exit:
     number = to_number(given)
     known = _open(account)
+    listed = known.holds([sender] if sender else None, number)
     (known.add if opted_out else known.remove)(sender, number, source="operator")
     if out.as_json:
-        out.json({"recipient": out.number(number), "sender": sender, "opted_out": opted_out})
+        out.json({"recipient": out.number(number), "sender": sender, "opted_out": opted_out, "was_opted_out": listed})
+    elif not opted_out and not listed:
+        out.line(f"{out.number(number)} was not on the list for {sender or 'any sender'}, and may be texted")
     else:
         words = "gets no more texts" if opted_out else "may be texted again"
         out.line(f"done: {out.number(number)} {words} from {sender or 'any sender'}", style="green")

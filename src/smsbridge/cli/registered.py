@@ -13,6 +13,7 @@ from ..dlt.notices import notices
 from ..dlt.registry import Barred, Match, Near, Registry, india_day
 from ..errors import RefusedError
 from ..messages import Message, Purpose
+from ..text.wording import count
 from . import lines
 from .excerpt import excerpt
 from .exits import Exit
@@ -79,16 +80,21 @@ class Checked:
             out.line(f"notice: {contents.file}: {one}", style="yellow")
         for text in self._texts:
             _show_text(out, text)
-        counts = f"{len(contents.templates)} templates, {len(contents.headers)} headers"
         if contents.mistakes:
-            out.aside(f"{contents.file}: {len(contents.mistakes)} mistakes")
+            out.aside(f"{contents.file}: {count(len(contents.mistakes), 'mistake')}")
         else:
-            out.line(f"{contents.file}: {counts}, {len(self._notices)} notices, no mistakes", style="green")
+            counts = f"{held(contents)}, {count(len(self._notices), 'notice')}, no mistakes"
+            out.line(f"{contents.file}: {counts}", style="green")
         if untyped and not contents.mistakes:
             out.aside(
-                f"{untyped} of the templates have plain {{#var#}}: ask your operator until when it accepts that, and set "
+                f"{untyped} of the templates {'has' if untyped == 1 else 'have'} plain {{#var#}}: ask your operator until when it accepts that, and set "
                 "untyped_until in [rules]"
             )
+
+
+def held(contents: Contents) -> str:
+    """How much there is."""
+    return f"{count(len(contents.templates), 'template')}, {count(len(contents.headers), 'header')}"
 
 
 def _show_text(out: Output, text: Mapping[str, Any]) -> None:

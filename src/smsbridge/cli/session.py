@@ -76,11 +76,15 @@ def policy_setting(account: str | None, policy: str, setting: str) -> str | None
 
 
 def to_number(given: str) -> str:
-    """A phone number as E.164; national ones with SMSBRIDGE_DEFAULT_REGION. Raises RecipientError."""
+    """A phone number as E.164; national ones with SMSBRIDGE_DEFAULT_REGION. Raises click.UsageError: no text is refused here."""
+    from ..errors import RecipientError
     from ..phone import to_e164
     from ..settings import Settings
 
-    return to_e164(given, Settings.from_env().default_region)
+    try:
+        return to_e164(given, Settings.from_env().default_region)
+    except RecipientError as error:
+        raise click.UsageError(str(error)) from None
 
 
 class Watcher:

@@ -10,6 +10,7 @@ from .contents import Contents, Mistake
 from .registry import Registry
 from .template import Shape, Template
 
+NO_TEMPLATES = "there are no templates, so that every text to India is refused"
 _SOON = timedelta(days=30)
 _MASK = re.compile(r"X{4,}")
 
@@ -19,7 +20,7 @@ def notices(contents: Contents, registry: Registry, day: date) -> list[Mistake]:
     alike: defaultdict[Shape, list[Template]] = defaultdict(list)
     for template in contents.templates:
         alike[template.shape].append(template)
-    found = []
+    found = [] if contents.templates else [Mistake(None, NO_TEMPLATES)]
     for template in contents.templates:
         same = [one.label for one in alike[template.shape] if one is not template]
         words = [*_of_template(template, registry, day)]

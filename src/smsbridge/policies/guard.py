@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -27,6 +28,7 @@ from .gcra import Rate
 from .policy import Named
 
 _PREFIX = re.compile(r"\+[1-9]\d{0,13}\*", re.ASCII)
+_ALLOWED = "write numbers with their country code, and a beginning with a star after it, as in +9198*"
 _WORDS = {
     "recipient": "to this number",
     "prefix": "to numbers that differ in their last four digits alone",
@@ -118,12 +120,12 @@ class GuardPolicy(Gate):
     @field_validator("allow")
     @classmethod
     def _as_numbers(cls, allow: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return allow and tuple(one if _PREFIX.fullmatch(one) else _number(one) for one in allow)
+        return allow and tuple(one if _PREFIX.fullmatch(one) else _number(one, _ALLOWED) for one in allow)
 
     @field_validator("redirect")
     @classmethod
     def _as_number(cls, redirect: str | None) -> str | None:
-        return redirect and _number(redirect)
+        return redirect and _number(redirect, "write a number with its country code, as in +91...")
 
     @field_validator("countries")
     @classmethod
@@ -179,11 +181,9 @@ class GuardPolicy(Gate):
         )
 
 
-def _number(given: str) -> str:
-    try:
+def _number(given: str, problem: str) -> str:
+    with suppress(RecipientError):
         return to_e164(given)
-    except RecipientError:
-        problem = "write numbers with their country code, and a beginning with a star after it, as in +9198*"
     raise ValueError(problem)
 
 

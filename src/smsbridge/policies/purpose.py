@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, PrivateAttr
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from smsbridge.attempts import utc_now
 from smsbridge.durations import duration
@@ -23,14 +23,26 @@ from smsbridge.provider import SmsProvider
 from .gate import Gate
 from .policy import Named
 
+_LONGEST = timedelta(days=3650)
+
 
 def _duration(value: object) -> object:
-    """``10m`` as a timedelta; pydantic reads the rest, such as ISO 8601."""
-    found = duration(value, unit="s") if isinstance(value, str) else None
-    return value if found is None else found
+    """``10m`` as a timedelta; pydantic reads ISO 8601. A bare number would be a guess."""
+    if not isinstance(value, str) or value.strip().upper().startswith("P"):
+        return value
+    found = duration(value)
+    if found is None:
+        raise ValueError("write a time with its unit, such as 90s, 10m, 2h or 1d")
+    return found
 
 
-Expiry = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0), le=timedelta(days=3650))]
+def _useful(value: timedelta) -> timedelta:
+    if not timedelta(0) < value <= _LONGEST:
+        raise ValueError("it has to be longer than no time, and ten years at most")
+    return value
+
+
+Expiry = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_useful)]
 """How long a text is of use: ``90s``, ``10m``, ``2h``, ``1d``; ten years at most."""
 
 
