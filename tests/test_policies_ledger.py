@@ -1022,3 +1022,20 @@ def test_a_ledger_that_cannot_be_read_would_refuse_the_text(path):
     path.write_bytes(b"no ledger at all" * 100)
     view = foresee(ledger(path, Mute()), message(), now=datetime.now(UTC))
     assert (view.verdict, view.error.reason) == ("would refuse", "ledger")
+
+
+def test_a_writer_without_work_opens_nothing_when_it_is_closed(path):
+    books = writer.Writer(SqliteStore(path), keep=timedelta(days=1))
+    books.close()
+    assert not path.exists()
+
+
+def test_a_relative_path_is_that_of_the_folder_in_which_the_first_text_was_sent(tmp_path, monkeypatch):
+    policy = ledger(Path("sms.db"))
+    send(policy, OK)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    writer.close_all()
+    assert send(policy, OK, one=message(reference="ref-2"))[1] == 1
+    writer.close_all()
+    assert not Path("sms.db").exists()

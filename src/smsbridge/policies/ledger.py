@@ -106,7 +106,7 @@ class LedgerPolicy(Policy):
 
     def store(self) -> Store:
         """Where entries are kept. Another store needs this method alone."""
-        return SqliteStore(self.path, sync=self.sync)
+        return SqliteStore(self.path.absolute(), sync=self.sync)
 
     # --- sending ----------------------------------------------------------------------------------------------------------
 

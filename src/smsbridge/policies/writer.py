@@ -89,7 +89,10 @@ class Writer:
 
     def close(self) -> None:
         """Wait for what was handed in, and let go of the store. The writer may be used again."""
-        self.do(lambda _: None).exception()
+        with self._lock:
+            idle = self._thread is None and not self._outcomes and self._jobs.empty()
+        if not idle:  # a store that nobody uses is not opened, or even made, for its closing
+            self.do(lambda _: None).exception()
         with self._at_work:
             self._store.close()
 
