@@ -272,8 +272,21 @@ def test_an_error_of_a_plugin_is_explained_like_its_base():
 
 
 def test_advice_says_how_long_to_wait():
-    assert "wait 7 seconds" in advice.advise(errors.RateLimitedError(retry_after=7))
-    assert "in 7 seconds" in advice.advise(errors.QueryError(retry_after=7))
+    assert "wait 7 s" in advice.advise(errors.RateLimitedError(retry_after=7))
+    assert "in 7 s" in advice.advise(errors.QueryError(retry_after=7))
+    assert "retry after 5 h 48 min" in str(errors.VetoedError(retry_after=20862.1))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (errors.ContentError(reason="reference-reused"), "another reference"),
+        (errors.RefusedError(reason="ledger"), "the provider was not asked"),
+        (errors.VetoedError(reason="quiet-hours"), "smsbridge hours"),
+    ],
+)
+def test_what_a_policy_refused_has_advice_of_its_own(error, words):
+    assert words in advice.advise(error)
     assert "credentials" in advice.advise(errors.QueryError(authentication=True))
 
 

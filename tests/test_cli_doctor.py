@@ -544,7 +544,7 @@ def test_each_account_of_several_is_asked(acme, monkeypatch):
     ("error", "words"),
     [
         (errors.QueryError(), "ask again; if that does not help, check the network and SMSBRIDGE_ACME_BASE_URL"),
-        (errors.QueryError(retry_after=7), "ask again in 7 seconds; if that"),
+        (errors.QueryError(retry_after=7), "ask again in 7 s; if that"),
         (errors.QueryError(authentication=True), "check the credentials"),
     ],
 )

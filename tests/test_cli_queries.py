@@ -126,7 +126,7 @@ def test_what_a_provider_cannot_be_asked_is_unsupported():
     [
         (errors.QueryError(retryable=True), "ask again"),
         (errors.AuthenticationError(), "IP allow list"),
-        (errors.RateLimitedError(retry_after=3), "ask again in 3 seconds"),
+        (errors.RateLimitedError(retry_after=3), "ask again in 3 s"),
     ],
 )
 def test_a_question_that_failed(error, advice):

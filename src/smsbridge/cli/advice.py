@@ -55,6 +55,13 @@ ADVICE: dict[type[SmsBridgeError], str] = {
 }
 """What to do next, by class."""
 
+REASONS: dict[str, str] = {
+    "reference-reused": "use another reference; smsbridge ledger explain says what was sent under this one",
+    "ledger": f"the provider was not asked; {_DOCTOR} says what is wrong with the ledger",
+    "quiet-hours": "send it in the permitted hours, which smsbridge hours knows, or schedule it with --at",
+}
+"""The same by the error's ``reason``, where a policy of ours gave it."""
+
 
 def exit_code(error: SmsBridgeError) -> Exit:
     """The exit code of ``error``."""
@@ -69,6 +76,8 @@ def advise(error: SmsBridgeError) -> str:
         from ..dlt import codes  # only where a template is what failed
 
         return codes.advice(error.reason) or _nearest(ADVICE, error)
+    if (known := REASONS.get(getattr(error, "reason", None) or "")) is not None:
+        return known
     return _nearest(ADVICE, error).format(wait=_wait(error), look=_how_to_look(error))
 
 
@@ -111,7 +120,8 @@ def _wait(error: SmsBridgeError) -> str:
     seconds = getattr(error, "retry_after", None)
     if seconds is None:
         return ""
-    return f" in {seconds:g} seconds" if isinstance(error, errors.QueryError) else f" {seconds:g} seconds"
+    words = errors.time_in_words(seconds)
+    return f" in {words}" if isinstance(error, errors.QueryError) else f" {words}"
 
 
 def _how_to_look(error: SmsBridgeError) -> str:
