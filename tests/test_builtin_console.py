@@ -6,7 +6,7 @@ import io
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import example, given
@@ -53,7 +53,14 @@ def test_numbers_are_shown_only_when_asked_for(capsys):
 
 
 def test_everything_that_was_asked_for_is_shown(client, capsys):
-    client.send(message(send_at=AT, valid_until=AT, dlt=Dlt(entity_id="1101", template_id="1107"), purpose="otp"))
+    client.send(
+        message(
+            send_at=AT,
+            valid_until=AT + timedelta(hours=1),
+            dlt=Dlt(entity_id="1101", template_id="1107"),
+            purpose="otp",
+        )
+    )
     out = capsys.readouterr().out
     for words in ("send at", "valid until", "2126-01-01T00:00:00+00:00", "1101", "1107", "otp"):
         assert words in out

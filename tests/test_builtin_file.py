@@ -9,7 +9,7 @@ import resource
 import stat
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,7 +41,7 @@ def test_each_text_is_one_line_of_json_with_everything_in_it(tmp_path):
         sender="ACME",
         purpose="otp",
         send_at=AT,
-        valid_until=AT,
+        valid_until=AT + timedelta(hours=1),
         dlt=Dlt(entity_id="1", template_id="2"),
         options={"twincle": {"flash": True}},
     )
@@ -59,7 +59,7 @@ def test_each_text_is_one_line_of_json_with_everything_in_it(tmp_path):
         "text": one.text,
         "purpose": "otp",
         "send_at": AT.isoformat(),
-        "valid_until": AT.isoformat(),
+        "valid_until": (AT + timedelta(hours=1)).isoformat(),
         "dlt": {"entity_id": "1", "template_id": "2"},
         "options": {"twincle": {"flash": True}},
     }
