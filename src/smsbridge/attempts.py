@@ -119,10 +119,10 @@ def attempt_all(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list
             for index in (one for one in range(len(messages)) if one not in results and one not in rows):
                 error = own(cancelled(left=False), provider, messages[index])
                 results[index] = Result(index=index, message=messages[index], error=error)
-            results.update(_placed(rows, answers))
+            results.update(placed(rows, answers))
             interrupted.results = in_order(results)
             raise
-        results.update(_placed(rows, answers))
+        results.update(placed(rows, answers))
     return in_order(results)
 
 
@@ -237,8 +237,12 @@ def _batches(provider: SmsProvider, messages: Sequence[Message]) -> list[list[in
     return [rows[start : start + size] for rows in groups.values() for start in range(0, len(rows), size)]
 
 
-def _placed(rows: Sequence[int], answers: Sequence[Result]) -> dict[int, Result]:
-    return {row: replace(answer, index=row) for row, answer in zip(rows, answers, strict=True)}
+def placed(rows: Sequence[int], answers: Sequence[Result]) -> dict[int, Result]:
+    """``answers`` by the places of their messages, ``rows``."""
+    return {
+        row: one if one.index == row else Result(index=row, message=one.message, sent=one.sent, error=one.error)
+        for row, one in zip(rows, answers, strict=True)
+    }
 
 
 def _attempt_rows(provider: SmsProvider, messages: Sequence[Message], rows: Sequence[int]) -> Flow[list[Result] | None]:

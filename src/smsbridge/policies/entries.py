@@ -269,21 +269,22 @@ def digest(key: bytes, message: Message, kind: Kind) -> bytes:
     With its reference: that two texts are equal is nobody's business.
     """
     dlt, send_at = message.dlt, message.send_at
-    parts = (
-        kind.value,
-        message.reference,
-        message.to,
-        message.text,
-        message.sender,
-        message.purpose.value,
-        None if send_at is None else send_at.astimezone(UTC).isoformat(),
-        None if dlt is None else dlt.entity_id,
-        None if dlt is None else dlt.template_id,
-        _JSON.encode(message.options) if message.options else None,
+    content = ascii(  # no two tuples of these are written alike, and all Pythons write them so
+        (
+            kind.value,
+            message.reference,
+            message.to,
+            message.text,
+            message.sender,
+            message.purpose.value,
+            None if send_at is None else send_at.astimezone(UTC).isoformat(),
+            None if dlt is None else dlt.entity_id,
+            None if dlt is None else dlt.template_id,
+            _JSON.encode(message.options) if message.options else None,
+        )
     )
-    content = "".join(["-" if part is None else f"{len(part)}:{part}" for part in parts])
     keyed = _keyed(key).copy()
-    keyed.update(content.encode("utf-8", "surrogatepass"))
+    keyed.update(content.encode())
     return keyed.digest()
 
 

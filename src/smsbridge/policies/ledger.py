@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self, cast
 from pydantic import Field, PrivateAttr, SecretStr
 
 from smsbridge import environment
-from smsbridge.attempts import Interrupted, attempt, attempt_all
+from smsbridge.attempts import Interrupted, attempt, attempt_all, placed
 from smsbridge.errors import (
     ConfigurationError,
     ContentError,
@@ -177,8 +177,9 @@ class LedgerPolicy(Policy):
         try:
             if not self._hash_key:
                 self._hash_key = yield from Await(self._identified())
+            key: bytes = state(self, "_hash_key")
             for row in rows:
-                claims[row] = Claim.of(tries.messages[row], account=self.account, kind=kind, key=self._hash_key)
+                claims[row] = Claim.of(tries.messages[row], account=self.account, kind=kind, key=key)
             wanted = list(claims.values())
             there = yield from Await(self._books().do(lambda store: store.claim(wanted)))
         except BaseException as problem:  # noqa: BLE001  # see there
@@ -242,8 +243,7 @@ class LedgerPolicy(Policy):
             interrupted = tries.interrupted(stop, rows)
             self._record_results([tries.results[row] for row in rows], claims.values())
             raise interrupted from None
-        for row, answer in zip(rows, answers, strict=True):
-            tries.results[row] = Result(index=row, message=answer.message, sent=answer.sent, error=answer.error)
+        tries.results.update(placed(rows, answers))
         self._record_results(answers, claims.values())
 
     def _look_up(self, tries: Tries, doubtful: Mapping[int, Entry]) -> Flow[None]:
