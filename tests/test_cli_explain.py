@@ -146,6 +146,7 @@ def test_what_the_ledger_has_is_not_sent_again(monkeypatch, tmp_path):
     )
     document, code = run_json("send", NUMBER, TEXT, "--reference", "order-1", "--dry-run")
     assert (document["sends"], document["account"], code) == (False, None, Exit.OK)
+    assert document["plan"]["provider"] == "ledger"
     document, code = run_json("explain", NUMBER, "another text", "--reference", "order-1")
     assert (document["error"]["reason"], code) == ("reference-reused", Exit.REFUSED)
     with closing(sqlite3.connect(path)) as db, db:

@@ -424,6 +424,20 @@ def test_nothing_is_connected_before_a_request():
         assert one._transport is None
 
 
+async def test_leaving_closes_the_provider_too():
+    closed = []
+
+    def close(self):
+        closed.append(self)
+
+    one = provider(close=close)
+    with SmsClient(one, settings=SETTINGS, plugins=PLUGINS):
+        pass
+    async with AsyncSmsClient(one, settings=SETTINGS, plugins=PLUGINS):
+        pass
+    assert closed == [one, one]
+
+
 async def test_leaving_closes_the_wire_and_closing_again_does_nothing():
     with client() as one:
         wire = one._transport

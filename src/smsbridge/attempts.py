@@ -146,7 +146,10 @@ def refusal(provider: SmsProvider, error: Failure, *inside: Foresight) -> Foresi
 
 
 def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Sequence[SecretStr] = ()) -> Flow[T]:
-    """An operation that sends nothing. Raises QueryError, UnsupportedError or ConfigurationError; ``hide`` is kept out of their texts."""
+    """An operation that sends nothing. Raises QueryError, UnsupportedError or ConfigurationError.
+
+    ``hide`` is kept out of their texts.
+    """
     failure: QueryError | UnsupportedError | ConfigurationError
     try:
         return (yield from _drive(start))
@@ -168,9 +171,13 @@ def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Sequence
         failure = QueryError(detail=str(error), retryable=True)
     except Exception as error:  # noqa: BLE001  # a provider's bug; its text may quote anything
         failure = with_trace(QueryError("the provider plugin failed"), error)
-    if not isinstance(failure, ConfigurationError):
+    if isinstance(failure, ConfigurationError):
+        scrub(failure, provider.secrets())
+    else:
         failure = own(failure, provider, None)
-    scrub(failure, [*provider.secrets(), *(one.get_secret_value() for one in hide)])
+    scrub(
+        failure, [one.get_secret_value() for one in hide]
+    )  # in no variable of this frame, which a traceback would show
     raise failure
 
 

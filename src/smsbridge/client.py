@@ -357,8 +357,7 @@ class AsyncSmsClient(_Client):
         transport, self._transport = self._transport, None
         if transport is not None:
             await transport.aclose()
-        if self.provider.inside:
-            await asyncio.to_thread(self.provider.close)
+        await asyncio.to_thread(self.provider.close)
 
     async def __aenter__(self) -> Self:
         return self

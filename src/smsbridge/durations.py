@@ -1,13 +1,15 @@
-"""Durations as people write them: ``90s``, ``10m``, ``2h``, ``1d``."""
+"""Durations as people write them, ``90s``, ``10m``, ``2h``, ``1d``, and as they read them."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
+from math import ceil
 
 SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 """How long each unit is; the longest comes first."""
 
+_TWO_MINUTES = 120
 _WRITTEN = re.compile(r"(\d{0,6})\s*([smhd]?)", re.ASCII)
 
 
@@ -19,3 +21,11 @@ def duration(text: str, *, number: str = "", unit: str = "") -> timedelta | None
     match = _WRITTEN.fullmatch(text.strip().lower())
     many, of = (match[1] or number, match[2] or unit) if match else ("", "")
     return timedelta(seconds=int(many) * SECONDS[of]) if many and of else None
+
+
+def in_words(seconds: float) -> str:
+    """``7 s``, ``12 min``, ``5 h 48 min``: from two minutes on, rounded up to minutes."""
+    if seconds < _TWO_MINUTES:
+        return f"{seconds:g} s"
+    hours, minutes = divmod(ceil(seconds / 60), 60)
+    return " ".join(f"{count} {unit}" for count, unit in ((hours, "h"), (minutes, "min")) if count)

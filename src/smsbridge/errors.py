@@ -33,12 +33,12 @@ No message, attribute or ``repr`` of these holds a token, a text or a full phone
 
 from __future__ import annotations
 
-from math import ceil
 from typing import Any, ClassVar, Literal
+
+from .durations import in_words
 
 Fault = Literal["message", "account", "provider", "local"]
 """Whose fault a failure is: it tells whether another account or provider would do better."""
-_TWO_MINUTES = 120
 
 
 class SmsBridgeError(Exception):
@@ -131,16 +131,8 @@ class _VendorError(SmsBridgeError):
             text += f": {self.detail}"
         marks = [mark for mark in (self.code, self.reason) if mark]
         if self.retry_after is not None:
-            marks.append(f"retry after {time_in_words(self.retry_after)}")
+            marks.append(f"retry after {in_words(self.retry_after)}")
         return f"{text} [{', '.join(marks)}]" if marks else text
-
-
-def time_in_words(seconds: float) -> str:
-    """``7 s``, ``12 min``, ``5 h 48 min``: from two minutes on, rounded up to minutes."""
-    if seconds < _TWO_MINUTES:
-        return f"{seconds:g} s"
-    hours, minutes = divmod(ceil(seconds / 60), 60)
-    return " ".join(f"{count} {unit}" for count, unit in ((hours, "h"), (minutes, "min")) if count)
 
 
 class SendError(_VendorError):

@@ -319,6 +319,14 @@ class BelievesAnyLookup(AcmeProvider):
         return None
 
 
+class FindsANumberOfItsOwnKind(AcmeProvider):
+    """Says whom it found as the vendor writes numbers."""
+
+    def lookup(self, reference):
+        found = yield from super().lookup(reference)
+        return found and replace(found, to="919876543210")
+
+
 class ApprovesByStatus(AcmeProvider):
     """Takes every 2xx for a right code."""
 
@@ -500,6 +508,7 @@ CATCHES: dict[type[AcmeProvider], list[str]] = {
     TakesATimeOutForAYes: ["test_a_time_out_is_uncertain"],
     TakesATimeOutForANo: ["test_a_time_out_is_uncertain"],
     BelievesAnyLookup: ["test_a_lookup_does_not_take_what_belongs_to_another_reference"],
+    FindsANumberOfItsOwnKind: ["test_a_lookup_finds_what_was_accepted"],
     ApprovesByStatus: ["test_an_odd_answer_approves_nothing"],
     ReadsAnotherVariable: ["test_the_environment_makes_the_same_provider"],
     ForgetsHowLongItLasts: ["test_a_refusal_raises_its_class"],

@@ -6,6 +6,7 @@ import shlex
 from typing import Any, TypeVar
 
 from .. import errors
+from ..durations import in_words
 from ..errors import SmsBridgeError
 from .exits import Exit
 from .output import Output
@@ -120,7 +121,7 @@ def _wait(error: SmsBridgeError) -> str:
     seconds = getattr(error, "retry_after", None)
     if seconds is None:
         return ""
-    words = errors.time_in_words(seconds)
+    words = in_words(seconds)
     return f" in {words}" if isinstance(error, errors.QueryError) else f" {words}"
 
 

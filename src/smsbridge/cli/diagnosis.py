@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, entry_points, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel
@@ -18,6 +17,7 @@ from ..errors import ConfigurationError
 from ..plugins import POLICIES
 from ..policies import members, stack
 from ..policies.entries import Unwritable
+from ..policies.ledger import LedgerPolicy
 from ..policies.sqlite import SqliteStore
 from ..private_file import obstacle
 from ..provider import SmsProvider, each
@@ -173,13 +173,12 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, se
 
 def _unusable_ledger(one: SmsProvider) -> str | None:
     """What is wrong with the file of ``one``, if that is a ledger. Makes none."""
-    path = getattr(one, "path", None)
-    if type(one).name != "ledger" or not isinstance(path, Path):
+    if not isinstance(one, LedgerPolicy):
         return None
-    problem = obstacle(path)
-    if problem is not None or not path.is_file():
+    problem = obstacle(one.path)
+    if problem is not None or not one.path.is_file():
         return problem
-    store = SqliteStore(path, create=False)
+    store = SqliteStore(one.path, create=False)
     try:
         with store.together():
             return None

@@ -15,7 +15,7 @@ from ..policies.entries import Entry, Kind, Outcome, State
 from . import values
 from .exits import Exit
 from .output import Output
-from .session import account_option, json_option, not_empty, open_client, policy_setting, standard_input
+from .session import json_option, not_empty, open_client, policy_setting, standard_input
 
 if TYPE_CHECKING:
     from ..client import SmsClient
@@ -155,7 +155,7 @@ def settle(
     if reference is not None and not there:
         return _unknown(out, reference)
     if not doubtful and any(state not in (None, one.state) for one in there):
-        raise click.UsageError(f"it is settled already, and stays so: {_states(there)}")
+        raise click.UsageError(f"it is settled already, and stays so: {_state(there[0])}")
     settled = _by_hand(out, doubtful, state, yes=yes) if state else _by_lookup(out, doubtful)
     count = 0
     told = [] if doubtful else there
@@ -168,7 +168,7 @@ def settle(
     if as_json:
         out.json({"settled": count, "in_doubt": left, "entries": [_document(one) for one in told]})
     elif reference is not None and not doubtful:
-        out.line(f"it is settled already: {_states(there)}")
+        out.line(f"it is settled already: {_state(there[0])}")
     else:
         out.line(f"{count} settled, {left} still in doubt", style="green" if not left else "yellow")
     if left:
@@ -181,7 +181,7 @@ def settle(
 
 @ledger.command()
 @click.option("--older-than", metavar="AGE", required=True, help="Such as 90d.")
-@account_option
+@_only_account_option
 @_path_option
 @json_option
 def prune(*, older_than: str, account: str | None, path: str | None, as_json: bool) -> Exit:
@@ -333,8 +333,8 @@ def _line(entry: Entry) -> str:
     return f"{entry.state.value:<9}  {_time(entry.since)}  {claim.to}  {claim.account:<8}  {claim.reference}"
 
 
-def _states(entries: list[Entry]) -> str:
-    return ", ".join(f"{one.state.value} (account {one.claim.account})" for one in entries)
+def _state(entry: Entry) -> str:
+    return f"{entry.state.value} (account {entry.claim.account})"
 
 
 def _show(out: Output, entry: Entry) -> None:

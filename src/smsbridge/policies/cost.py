@@ -18,7 +18,7 @@ from smsbridge.phone import mask_numbers
 from smsbridge.provider import SmsProvider
 from smsbridge.text import measure
 
-from .gate import Gate, Outcome
+from .gate import Ending, Gate
 from .policy import Named
 
 log = logging.getLogger("smsbridge.cost")
@@ -59,11 +59,11 @@ class CostPolicy(Gate):
         with self._lock:
             return dict(self._counts)
 
-    def settle(self, message: Message, outcome: Outcome) -> None:
-        if not isinstance(outcome, SentMessage) or (outcome.segments is None and outcome.price is None):
+    def settle(self, message: Message, ending: Ending) -> None:
+        if not isinstance(ending, SentMessage) or (ending.segments is None and ending.price is None):
             return
         try:
-            self._compare(message, outcome)
+            self._compare(message, ending)
         except Exception as error:  # noqa: BLE001  # the text is accepted, whatever it costs
             log.error("a text's cost cannot be told: %s", type(error).__name__)  # noqa: TRY400  # a trace may quote it
 

@@ -174,6 +174,10 @@ class Entry:
         """Since when it has been in this state."""
         return self.claim.at if self.outcome is None else self.outcome.at
 
+    def gives_way_to(self, claim: Claim) -> bool:
+        """Whether ``claim`` may take its place: it was certainly not sent, and is the same text."""
+        return self.state is State.REFUSED and self.claim.content == claim.content
+
     def proven_absent(self, proof: timedelta | None) -> bool:
         """Whether *not found* means not sent, ``proof`` being the provider's ``absence_proven_after``.
 
@@ -226,7 +230,7 @@ class Store(Protocol):
     def claim(self, claims: Sequence[Claim]) -> list[Entry | None]:
         """Claim each in turn: None if that was done, or the entry that is in its way.
 
-        An entry that was refused, with the same content, is in nobody's way: it becomes the new claim's.
+        An entry that :meth:`Entry.gives_way_to` a claim becomes that claim's.
         """
         ...
 

@@ -25,7 +25,7 @@ from smsbridge.privacy import own
 from .outcomes import Tries
 from .policy import Policy
 
-Outcome = SentMessage | Verification | Failure
+Ending = SentMessage | Verification | Failure
 """How a text that was admitted has ended."""
 
 
@@ -37,8 +37,8 @@ class Gate(Policy):
         yield from ()
         return message
 
-    def settle(self, message: Message, outcome: Outcome) -> None:
-        """``message``, which was admitted, has ended: ``outcome`` is what was accepted, or why it was not.
+    def settle(self, message: Message, ending: Ending) -> None:
+        """``message``, which was admitted, has ended: ``ending`` is what was accepted, or why it was not.
 
         Called once for each admitted text, whatever happens, with the text as :meth:`admit` was given it. Must not raise.
         """
@@ -87,10 +87,10 @@ class Gate(Policy):
         except BaseException as stop:  # noqa: BLE001  # cancelled
             interrupted = tries.interrupted(stop, list(admitted) if isinstance(stop, Interrupted) else ())
             for row in admitted:
-                self.settle(messages[row], _outcome(interrupted.results[row]))
+                self.settle(messages[row], _ending(interrupted.results[row]))
             raise interrupted from None
         for row, answer in zip(admitted, answers, strict=True):
-            self.settle(messages[row], _outcome(answer))
+            self.settle(messages[row], _ending(answer))
             if answer.error is None:
                 tries.accept(row, answer.sent)
             else:
@@ -132,7 +132,7 @@ class Gate(Policy):
         return own(error, self, message)
 
 
-def _outcome(result: Result) -> Outcome:
+def _ending(result: Result) -> Ending:
     return result.sent or result.error or UncertainError()
 
 

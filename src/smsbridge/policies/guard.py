@@ -23,7 +23,7 @@ from smsbridge.phone import Countries, mask, to_e164
 from smsbridge.provider import SmsProvider
 
 from .caps import Caps, Full
-from .gate import Gate, Outcome
+from .gate import Ending, Gate
 from .gcra import Rate
 from .policy import Named
 
@@ -167,8 +167,8 @@ class GuardPolicy(Gate):
             raise refusal
         return replace(message, to=self.redirect) if self.redirect else message
 
-    def settle(self, message: Message, outcome: Outcome) -> None:
-        self._rules.end(message.to, sent=not isinstance(outcome, RefusedError | UnsupportedError))
+    def settle(self, message: Message, ending: Ending) -> None:
+        self._rules.end(message.to, sent=not isinstance(ending, RefusedError | UnsupportedError))
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         refusal = self._rules.judge(message.to)

@@ -25,7 +25,7 @@ from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Await, Flow
 from smsbridge.messages import Foresight, Message, Result, SentMessage, Verification
 from smsbridge.privacy import own
-from smsbridge.provider import Capability, SmsProvider
+from smsbridge.provider import Capability, SmsProvider, each
 
 from .asking import Send, ask_for, attempt_verifications
 from .entries import Claim, Entry, Kind, Outcome, State, Store, Unwritable
@@ -39,10 +39,10 @@ from .writer import Writer, log_lost, shared
 class LedgerPolicy(Policy):
     """Records each text in ``path``, a SQLite file, before it leaves, and what became of it afterwards.
 
-    A reference that was accepted is not sent again, through whatever account: what was recorded is returned. One that was refused may be sent again. One
-    that may have been sent is not: it is looked up where the provider can do that, and is an UncertainError with the reason
-    ``in-ledger`` unless it is found. The same reference with other content is a ContentError (``reference-reused``). A text that
-    cannot be recorded is refused (``ledger``).
+    A reference that was accepted is not sent again, through whatever account: what was recorded is returned. One that was refused
+    may be sent again. One that may have been sent is not: it is looked up where the provider can do that, and is an UncertainError
+    with the reason ``in-ledger`` unless it is found. The same reference with other content is a ContentError
+    (``reference-reused``). A text that cannot be recorded is refused (``ledger``).
 
     Threads, tasks and processes of one machine may share the file. It holds no text and no full number: a hash with ``key`` tells
     whether content is the same. Without ``key``, one is made and kept in the file; whoever has the file can then try out what a
@@ -68,6 +68,11 @@ class LedgerPolicy(Policy):
     _hash_key: bytes = PrivateAttr(default=b"")
     _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
 
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        if any(isinstance(one, LedgerPolicy) for one in each(self.inner)):
+            raise ConfigurationError(f"account {self.account} is a ledger around another ledger: leave one of them out")
+
     @classmethod
     def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> Self:
         return super().around(inner, *accounts, **given).checked()
@@ -90,14 +95,14 @@ class LedgerPolicy(Policy):
         except Exception as problem:  # noqa: BLE001  # see there
             self._not_claimed(tries, [0], {}, problem)
         else:
-            if there is None or (there.state is State.REFUSED and there.claim.content == claim.content):
+            if there is None or there.gives_way_to(claim):
                 return self._would_pass(message, "records it first", now=now)
             self._answer(tries, 0, there, claim)
         error = tries.results[0].error
         if error is not None:
             return self._would_refuse(error, message)
         words = "has it already, as accepted: that is the answer, and nothing is sent again"
-        return Foresight(account=self.account, provider=self.name, verdict="would skip", words=words)
+        return Foresight(account=self.account, provider=type(self).name, verdict="would skip", words=words)
 
     def close(self) -> None:
         super().close()

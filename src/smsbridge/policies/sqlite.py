@@ -78,8 +78,8 @@ _COLUMNS = ", ".join(("number", *_CLAIM, "claims", *_OUTCOME))
 _INSERT = f"""INSERT INTO smsbridge_ledger ({", ".join(_CLAIM)}) VALUES ({", ".join("?" * len(_CLAIM))})
     ON CONFLICT (reference) DO NOTHING"""  # noqa: S608  # of our own names
 _FIND = f"SELECT {_COLUMNS} FROM smsbridge_ledger WHERE reference = ?"  # noqa: S608
-_CLAIM_ANEW = f"""UPDATE smsbridge_ledger SET claims = claims + 1, state = 'open', account = ?, recipient = ?, claim = ?, claimed_at = ?,
-    {", ".join(f"{name} = NULL" for name in _OUTCOME if name != "state")} WHERE reference = ?"""  # noqa: S608
+_CLAIM_ANEW = f"""UPDATE smsbridge_ledger SET claims = claims + 1, state = 'open',
+    account = ?, recipient = ?, claim = ?, claimed_at = ?, {", ".join(f"{name} = NULL" for name in _OUTCOME if name != "state")} WHERE reference = ?"""  # noqa: S608
 _RECORD = f"""UPDATE smsbridge_ledger SET {", ".join(f"{name} = ?" for name in _OUTCOME)}
     WHERE reference = ? AND claim = ? AND (state IN ('open', 'uncertain') OR ? = 'accepted')"""  # noqa: S608
 _PRUNE = """DELETE FROM smsbridge_ledger WHERE number IN (SELECT number FROM smsbridge_ledger
@@ -139,7 +139,7 @@ class SqliteStore:
         there = self.find(claim.reference)
         if there is None or there.claim.token == claim.token:
             return None
-        if there.state is not State.REFUSED or there.claim.content != claim.content:
+        if not there.gives_way_to(claim):
             return there
         values = (claim.account, claim.to, claim.token, claim.at.timestamp(), claim.reference)
         self._db.execute(_CLAIM_ANEW, values)

@@ -34,7 +34,6 @@ def within(provider: SmsProvider, there: Sequence[str], tell: Callable[..., None
     ``tell`` is told where a text costs something else than expected.
     """
     account = provider.account
-    _refuse_second_ledger(provider)
     _refuse_unread(provider, there)
     for name in AROUND_ALL:
         if _holds(provider, name) or not (_always(name, provider) or _is_set(there, provider, name)):
@@ -153,16 +152,6 @@ def policy_class(name: str) -> type[Policy]:
     module = importlib.import_module(f"{__package__}.{name}")
     policy: type[Policy] = getattr(module, f"{name.title()}Policy")
     return policy
-
-
-def _refuse_second_ledger(provider: SmsProvider) -> None:
-    for one in each(provider):
-        if _is_ledger(one) and any(map(_is_ledger, each(one.inside[0]))):
-            raise ConfigurationError(f"account {one.account} is a ledger around another ledger: leave one of them out")
-
-
-def _is_ledger(one: SmsProvider) -> bool:
-    return type(one).name == "ledger"
 
 
 def _always(name: str, provider: SmsProvider) -> bool:

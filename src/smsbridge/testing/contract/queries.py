@@ -79,6 +79,9 @@ class Queries(Kit):
         sent = outcome.value
         assert isinstance(sent, SentMessage), f"the sample answer should find the text; got {describe(outcome.error)}"
         assert sent.reference == message.reference, "lookup must return the reference that was asked for"
+        assert sent.to in ("", message.to), (
+            "lookup has to say whom it found in E.164: a text to another number is no find"
+        )
         if self.uses_http():
             assert sent.id == self.vendor_id(0), f"the vendor's id is {self.vendor_id(0)!r}, but sent.id is {sent.id!r}"
 
