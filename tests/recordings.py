@@ -63,8 +63,7 @@ class Scrubber:
         return text
 
     def request(self, request):
-        body = request.body
-        body = body.read() if hasattr(body, "read") else body or b""  # aiohttp is given files
+        body = request.body or b""
         uri = self.text(request.uri)
         headers = {**_only(ASKED_WITH, request.headers), "host": urlsplit(uri).netloc}
         return Request(request.method, uri, self.text(body.decode()).encode(), headers)

@@ -55,7 +55,7 @@ class Wire:
             raise answer.with_traceback(None)
         return answer
 
-    def send(self, request):
+    def send(self, request, *, within=None):
         return self._next(request)
 
     def close(self):
@@ -63,7 +63,7 @@ class Wire:
 
 
 class AsyncWire(Wire):
-    async def send(self, request):
+    async def send(self, request, *, within=None):
         answer = self._next(request)
         return await answer if hasattr(answer, "__await__") else answer
 

@@ -17,6 +17,7 @@ import traceback
 import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 
 import httpx
 import pytest
@@ -136,8 +137,8 @@ class Sync:
     def __init__(self, **options):
         self.transport = Transport(**options)
 
-    def send(self, request):
-        return self.transport.send(request)
+    def send(self, request, **options):
+        return self.transport.send(request, **options)
 
     def send_all(self, requests):
         with ThreadPoolExecutor(len(requests)) as pool:
@@ -152,11 +153,11 @@ class Async:
         self.transport = AsyncTransport(**options)
         self.runner = asyncio.Runner()
 
-    def send(self, request):
+    def send(self, request, **options):
         async def send():
             for _ in range(3):
                 await asyncio.sleep(0)  # an event loop that runs notices when a server hangs up
-            return await self.transport.send(request)
+            return await self.transport.send(request, **options)
 
         return self.runner.run(send())
 
@@ -171,17 +172,12 @@ class Async:
         self.runner.close()
 
 
-@pytest.fixture(params=[Sync, Async, "aiohttp"], ids=["sync", "async", "aiohttp"])
-def make(request, monkeypatch):
-    if request.param == "aiohttp":
-        pytest.importorskip("aiohttp")
-    else:
-        monkeypatch.setattr(module, "find_spec", lambda name: None)  # as if the extra `fast` were not installed
-    kind = Async if request.param == "aiohttp" else request.param
+@pytest.fixture(params=[Sync, Async], ids=["sync", "async"])
+def make(request):
     made = []
 
     def start(timeout=5.0):
-        made.append(kind(timeout=timeout))
+        made.append(request.param(timeout=timeout))
         return made[-1]
 
     yield start
@@ -201,9 +197,9 @@ def frames(error):
     return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
 
 
-def failure(transport, request, kind):
+def failure(transport, request, kind, **options):
     with pytest.raises(kind) as caught:
-        transport.send(request)
+        transport.send(request, **options)
     assert caught.value.__context__ is None
     assert TOKEN not in frames(caught.value)
     assert TEXT not in frames(caught.value)
@@ -467,8 +463,7 @@ def test_a_body_that_is_not_whole_keeps_its_status(serve, make, wire, body):
 def test_chunks_that_make_no_sense_are_never_a_whole_answer(serve, make):
     wire = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n"
     server = serve(lambda socket, _: socket.sendall(wire))
-    with contextlib.suppress(NoAnswer):  # aiohttp reads head and body at one go
-        assert not make().send(post(server.url)).complete
+    assert not make().send(post(server.url)).complete
 
 
 @pytest.mark.parametrize(
@@ -526,6 +521,49 @@ def test_a_dripping_body_ends_at_the_deadline(serve, make):
     stop.set()
     assert (response.status, response.complete) == (200, False)
     assert 0 < len(response.body) < 30
+
+
+# --- within a given time --------------------------------------------------------------------------------------------------
+
+
+def test_no_connection_within_the_time_of_a_request_is_certain(make):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, but never shakes hands
+        transport, began = make(timeout=20), monotonic()
+        words = failure(transport, post(f"https://127.0.0.1:{silent.getsockname()[1]}/"), NotConnected, within=0.2)
+    assert words == "no connection within 0.2 s"
+    assert monotonic() - began < 2
+
+
+def test_no_answer_within_the_time_of_a_request_is_uncertain(serve, make):
+    server = serve(lambda *_: server.stopped.wait(20))
+    began = monotonic()
+    assert failure(make(timeout=20), post(server.url), NoAnswer, within=0.2) == "no answer within 0.2 s"
+    assert monotonic() - began < 2
+
+
+def test_connection_head_and_body_share_the_time_of_a_request(serve, make):
+    def slowly(wire, _):
+        server.stopped.wait(0.2)
+        wire.sendall(answer(body=b"", length=9))
+        server.stopped.wait(0.2)
+        wire.sendall(b"12")
+        return server.stopped.wait(20)
+
+    server, began = serve(slowly), monotonic()
+    response = make(timeout=20).send(post(server.url), within=0.6)
+    assert (response.status, response.body, response.complete) == (200, b"12", False)
+    assert 0.5 < monotonic() - began < 2
+
+
+@pytest.mark.parametrize("within", [0, -1])
+def test_no_time_at_all_is_certain(serve, make, within):
+    server = serve(answer())
+    transport = make()
+    assert failure(transport, post(server.url), NotConnected, within=within) == "no time is left for a request"
+    assert transport.send(post(server.url), within=5).ok
+    assert failure(transport, post(server.url), NotConnected, within=within) == "no time is left for a request"
+    assert transport.send(post(server.url)).ok
+    assert len(server.requests) == 2
 
 
 def pour(wire, _):

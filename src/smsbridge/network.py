@@ -28,9 +28,18 @@ def _as(late: type[Exception], failed: type[Exception]) -> Iterator[None]:
 
 
 class Deadline:
-    """When the answer must be there, on the clock of ``time.monotonic``."""
+    """When the answer must be there, on the clock of ``time.monotonic``; never later than ``end``."""
 
     at = math.inf
+    end = math.inf
+
+    def begin(self, end: float) -> None:
+        """The next request, which has to be over at ``end``."""
+        self.at = self.end = end
+
+    def set(self, seconds: float) -> None:
+        """The next part of the exchange may take ``seconds``."""
+        self.at = min(monotonic() + seconds, self.end)
 
     def left(self, timeout: float | None) -> float:
         """Seconds that the next read or write may take; raises TimeoutError if there are none."""
@@ -46,8 +55,17 @@ class BlockingBackend(httpcore.SyncBackend):
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
 
-    def connect_tcp(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
-        return _BlockingStream(super().connect_tcp(*args, **options), self._deadline)
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
+            left = self._deadline.left(timeout)
+        return _BlockingStream(super().connect_tcp(host, port, left, local_address, socket_options), self._deadline)
 
 
 class _BlockingStream(httpcore.NetworkStream):
@@ -69,7 +87,9 @@ class _BlockingStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _BlockingStream(self._stream.start_tls(ssl_context, server_hostname, timeout), self._deadline)
+        with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
+            left = self._deadline.left(timeout)
+        return _BlockingStream(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
@@ -90,7 +110,7 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(self._deadline.left(timeout)):
                 return _AsyncioStream(
                     self._deadline, *await asyncio.open_connection(host, port, happy_eyeballs_delay=0.25)
                 )
@@ -128,7 +148,7 @@ class _AsyncioStream(httpcore.AsyncNetworkStream):
     ) -> httpcore.AsyncNetworkStream:
         try:
             with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout(self._deadline.left(timeout)):
                     await self._writer.start_tls(ssl_context, server_hostname=server_hostname)
         except BaseException:
             await self.aclose()

@@ -2,8 +2,7 @@
 
 Requests go to httpx's transports directly, below ``httpx.Client``: no redirects, no cookies, no logged URLs. They are
 spread over as many of them as are in flight, one connection each, because httpcore's pool looks at all its connections
-for every request, which makes a large pool collapse. Where the extra ``fast`` is installed, the async client goes through
-aiohttp instead.
+for every request, which makes a large pool collapse.
 
 The one promise that matters: ``NotConnected`` is raised only where the request certainly did not leave.
 """
@@ -13,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import io
 import logging
+import math
 import os
 import re
 import socket
@@ -25,9 +24,8 @@ import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
 from importlib.metadata import version
-from importlib.util import find_spec
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -35,9 +33,6 @@ from .body import ACCEPTED, Body
 from .errors import NoAnswer, NotConnected, TransportError
 from .http import HttpRequest, HttpResponse
 from .network import AsyncioBackend, BlockingBackend, Deadline
-
-if TYPE_CHECKING:
-    import aiohttp
 
 
 @contextlib.contextmanager
@@ -58,7 +53,6 @@ with _without_command_line():
 
 _KEEP = 4.0  # seconds; common servers hang up after 5, and a request sent into that moment is uncertain
 _AGENT = f"smsbridge/{version('smsbridge')}"
-_LARGE = 1024 * 1024  # aiohttp warns of longer bodies, unless they come as a file
 _FRAMING = ("content-length", "transfer-encoding")  # where a request ends is not for a provider to say
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -75,8 +69,6 @@ def _not_ours(record: logging.LogRecord) -> bool:  # noqa: ARG001  # a filter's 
 for _name in (
     "httpx",
     "asyncio",
-    "aiohttp.client",
-    "aiohttp.internal",
     *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
 ):
     logging.getLogger(_name).addFilter(_not_ours)
@@ -120,10 +112,6 @@ class Wire:
             proxies[self.origin] = _proxy(parts.scheme, parts.netloc)
         self.proxy = proxies[self.origin]
 
-    def is_plain(self) -> bool:
-        """Whether aiohttp sends it as it is: it writes headers in UTF-8, and leaves out the mark of an empty query."""
-        return "".join(self.headers.values()).isascii() and not self.target.endswith("?")
-
     def request(self, timeout: float) -> httpx.Request:
         """For httpx; ``target`` keeps it from tidying the URL, because signatures cover bytes."""
         url = f"{self.origin}{self.target}"
@@ -139,6 +127,15 @@ class Wire:
             stream=httpx.ByteStream(self.body),
             extensions=extensions,
         )
+
+
+def _end(within: float | None) -> float:
+    """When a request has to be over, on the clock of ``time.monotonic``."""
+    if within is None:
+        return math.inf
+    if within <= 0:
+        raise NotConnected("no time is left for a request")
+    return monotonic() + within
 
 
 def _proxy(scheme: str, netloc: str) -> str | None:
@@ -220,8 +217,12 @@ class Transport:
         self._closed = False
         self._process = os.getpid()
 
-    def send(self, request: HttpRequest) -> HttpResponse:
-        """The answer to ``request``; raises NotConnected or NoAnswer."""
+    def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
+        """The answer to ``request``; raises NotConnected or NoAnswer.
+
+        All of it ends ``within`` so many seconds, or as the time-outs of this transport say, if that is sooner.
+        """
+        end = _end(within)
         wire = Wire(request, self._proxies)
         if self._process != os.getpid():  # a fork: these connections are our parent's
             self._process, self._lock, self._lines = os.getpid(), threading.Lock(), _Lines(_Line)
@@ -231,7 +232,7 @@ class Transport:
             line = self._lines.take(wire.proxy)
         token = _ours.set(True)
         try:
-            answer = self._exchange(line, wire.request(self._timeout))
+            answer = self._exchange(line, wire, end)
         except BaseException as error:  # noqa: BLE001
             raise error.with_traceback(None) from None  # the frames below hold the token and the text
         finally:
@@ -254,13 +255,15 @@ class Transport:
         for line in lines:
             line.close()
 
-    def _exchange(self, line: _Line, request: httpx.Request) -> HttpResponse | TransportError:
-        line.deadline.at = monotonic() + 2 * self._timeout
+    def _exchange(self, line: _Line, wire: Wire, end: float) -> HttpResponse | TransportError:
+        began, timeout = monotonic(), self._timeout
+        line.deadline.begin(end)
+        line.deadline.set(2 * timeout)
         try:
-            response = line.handle_request(request)
+            response = line.handle_request(wire.request(timeout))
         except Exception as error:  # noqa: BLE001  # whatever it is, it may quote the request
-            return failure(error, self._timeout)
-        line.deadline.at = monotonic() + self._timeout
+            return failure(error, min(timeout, end - began))
+        line.deadline.set(timeout)
         body = Body(response.status_code, response.headers.raw)
         try:
             with contextlib.closing(response.stream) as stream:  # type: ignore[type-var]  # httpx's sync streams close
@@ -288,20 +291,17 @@ class AsyncTransport:
             raise NotConnected("the client is closed")
         self._loop = loop
         self._lines = _Lines(_AsyncLine)
-        self._aiohttp = _Aiohttp(self._timeout) if find_spec("aiohttp") is not None else None
 
-    async def send(self, request: HttpRequest) -> HttpResponse:
-        """The answer to ``request``; raises NotConnected or NoAnswer."""
+    async def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
+        """The answer to ``request``; raises NotConnected or NoAnswer. ``within``: see ``Transport``."""
+        end = _end(within)
         wire = Wire(request, self._proxies)
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._start(loop)
         token = _ours.set(True)
         try:
-            if self._aiohttp is not None and wire.proxy is None and wire.is_plain():
-                answer = await self._aiohttp.exchange(wire)
-            else:
-                answer = await self._through_httpx(wire)
+            answer = await self._through_httpx(wire, end)
         except BaseException as error:  # noqa: BLE001
             raise error.with_traceback(None) from None  # the frames below hold the token and the text
         finally:
@@ -311,34 +311,34 @@ class AsyncTransport:
         return answer
 
     async def aclose(self) -> None:
-        """Close what is idle now (with aiohttp also what is in flight), and the rest once it is answered."""
+        """Close what is idle now, and what is in flight once it is answered."""
         self._closed = True
         if self._loop is None:
             return
         self._loop = None
         for line in self._lines.drain():
             await line.aclose()
-        if self._aiohttp is not None:
-            await self._aiohttp.aclose()
 
-    async def _through_httpx(self, wire: Wire) -> HttpResponse | TransportError:
+    async def _through_httpx(self, wire: Wire, end: float) -> HttpResponse | TransportError:
         lines = self._lines
         line = lines.take(wire.proxy)
         try:
-            return await self._exchange(line, wire.request(self._timeout))
+            return await self._exchange(line, wire, end)
         finally:
             if self._closed or _has_surplus(line):
                 await line.aclose()
             else:
                 lines.give_back(wire.proxy, line)
 
-    async def _exchange(self, line: _AsyncLine, request: httpx.Request) -> HttpResponse | TransportError:
-        line.deadline.at = monotonic() + 2 * self._timeout
+    async def _exchange(self, line: _AsyncLine, wire: Wire, end: float) -> HttpResponse | TransportError:
+        began, timeout = monotonic(), self._timeout
+        line.deadline.begin(end)
+        line.deadline.set(2 * timeout)
         try:
-            response = await line.handle_async_request(request)
+            response = await line.handle_async_request(wire.request(timeout))
         except Exception as error:  # noqa: BLE001  # whatever it is, it may quote the request
-            return failure(error, self._timeout)
-        line.deadline.at = monotonic() + self._timeout
+            return failure(error, min(timeout, end - began))
+        line.deadline.set(timeout)
         body = Body(response.status_code, response.headers.raw)
         try:
             async with contextlib.aclosing(response.stream) as stream:  # type: ignore[type-var]  # they close
@@ -348,74 +348,6 @@ class AsyncTransport:
         except Exception:  # noqa: BLE001  # the status was received, which may be all that the provider needs
             body.complete = False
         return body.answer()
-
-
-class _Aiohttp:
-    """HTTP through aiohttp, which costs less than httpx.
-
-    Not through httpx-aiohttp: it repeats an unanswered GET, which could send a text twice, takes a connection that was cut
-    after the request for one that was never made, and rewrites URLs.
-    """
-
-    def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
-        self._session: aiohttp.ClientSession | None = None
-
-    async def exchange(self, wire: Wire) -> HttpResponse | TransportError:
-        import aiohttp  # here: slow to import, and a blocking client need not
-        import yarl
-
-        session = self._session = self._session or self._open()
-        try:
-            response = await session.request(
-                wire.method,
-                yarl.URL(f"{wire.origin}{wire.target}", encoded=True),
-                headers=wire.headers,
-                data=wire.body if len(wire.body) < _LARGE else io.BytesIO(wire.body),
-                allow_redirects=False,
-                ssl=_tls() if wire.origin.startswith("https:") else True,
-            )
-        except Exception as error:  # noqa: BLE001  # whatever it is, it may quote the request
-            if isinstance(error, aiohttp.ServerDisconnectedError):
-                return NoAnswer("the server hung up")
-            if isinstance(error, aiohttp.ClientResponseError):
-                return NoAnswer("the answer is not HTTP")
-            certain = isinstance(
-                error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL
-            )
-            return explain(error, certain=certain, late=isinstance(error, TimeoutError), timeout=self._timeout)
-        deadline = monotonic() + self._timeout
-        body = Body(response.status, [(name.encode(), value.encode()) for name, value in response.headers.items()])
-        try:
-            async for chunk in response.content.iter_any():
-                if not body.feed(chunk):
-                    break
-                if monotonic() > deadline:
-                    body.complete = False
-                    break
-        except Exception:  # noqa: BLE001  # the status was received, which may be all that the provider needs
-            body.complete = False
-        finally:
-            response.close()  # which leaves alone a connection whose answer was read to its end
-        return body.answer()
-
-    async def aclose(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-
-    def _open(self) -> aiohttp.ClientSession:
-        import aiohttp
-
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
-            timeout=aiohttp.ClientTimeout(total=3 * self._timeout, sock_connect=self._timeout, sock_read=self._timeout),
-        )
-        session._retry_connection = False  # noqa: SLF001  # it would repeat an unanswered GET
-        return session
 
 
 _CERTAIN = (
@@ -444,7 +376,7 @@ def failure(error: Exception, timeout: float) -> TransportError:
 
 def explain(error: BaseException, *, certain: bool, late: bool, timeout: float) -> TransportError:
     """``error`` in words: NotConnected if it is ``certain`` that nothing left, else NoAnswer."""
-    words = f"no {'connection' if certain else 'answer'} within {timeout:g} s" if late else type(error).__name__
+    words = f"no {'connection' if certain else 'answer'} within {timeout:.3g} s" if late else type(error).__name__
     cause: BaseException | None = None if late else error
     while cause is not None:  # the deepest cause says it best
         if isinstance(cause, ssl.SSLError):

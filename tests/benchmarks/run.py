@@ -27,7 +27,7 @@ import httpx
 from pydantic import SecretStr
 from server import loopback
 
-from smsbridge import AsyncSmsClient, HttpRequest, Message, Settings, SmsClient, SmsProvider, Status, transport
+from smsbridge import AsyncSmsClient, HttpRequest, Message, Settings, SmsClient, SmsProvider, Status
 from smsbridge.plugins import default_plugins
 
 HERE = Path(__file__).parent
@@ -255,20 +255,13 @@ def send_providers(options):
 
 
 def many_100(options):
-    """send_many with 100 in flight, no batches, against one httpx.AsyncClient with 100 in flight; then with aiohttp."""
+    """send_many with 100 in flight, no batches, against one httpx.AsyncClient with 100 in flight."""
     count, their = (2000, 200) if options.quick else (6000, 600)
     of = "rate of send_many / httpx.AsyncClient"
     with loopback() as url:
         provider = Loopback(url=url)
         runs = (lambda: many_async(provider, count, 100), lambda: bare_async(url, their, 100))
-        there, transport.find_spec = transport.find_spec, lambda name: None  # as if the extra `fast` were not there
-        try:
-            measures = [compare("many-async-100", of, ">=15", runs, options)]
-        finally:
-            transport.find_spec = there
-        if importlib.util.find_spec("aiohttp") is not None:
-            measures.append(compare("many-async-100-fast", of, ">=40", runs, options))
-        return measures
+        return [compare("many-async-100", of, ">=15", runs, options)]
 
 
 def many_10(options):

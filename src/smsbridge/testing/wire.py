@@ -73,7 +73,7 @@ class _Transport:
     def __init__(self, wire: FakeWire) -> None:
         self._wire = wire
 
-    def send(self, request: HttpRequest) -> HttpResponse:
+    def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
         return self._wire.answer(request)
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class _AsyncTransport:
     def __init__(self, wire: FakeWire) -> None:
         self._wire = wire
 
-    async def send(self, request: HttpRequest) -> HttpResponse:
+    async def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
         return self._wire.answer(request)
 
     async def aclose(self) -> None:
