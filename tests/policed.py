@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scripted import BatchProvider, HttpProvider, Wire
-from smsbridge.errors import QueryError, SendError, UnsupportedError
+from smsbridge.errors import QueryError, SendError
 from smsbridge.http import HttpResponse, Wait
 from smsbridge.messages import SentMessage
 from smsbridge.provider import each
@@ -50,7 +50,7 @@ def play(flow, *answers, clock=None):
             step = flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
     except StopIteration as stop:
         end = stop.value
-    except (SendError, UnsupportedError, QueryError) as error:
+    except (SendError, QueryError) as error:
         end = error
     assert not left
     return end, waits

@@ -16,23 +16,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import smsbridge.client
-from scripted import OK, TEXT, TO, URL, AsyncWire, HttpProvider, Recorder, Wire, message, provider
+from scripted import OK, TEXT, TO, URL, AsyncWire, BatchProvider, HttpProvider, Recorder, Wire, message, provider
 from smsbridge.client import AsyncSmsClient, SmsClient, send
 from smsbridge.errors import (
     ConfigurationError,
     NoAnswer,
     NotConnected,
     ProviderBugError,
+    QueryError,
     RecipientError,
+    RefusedError,
     SmsBridgeError,
     UnavailableError,
     UncertainError,
     UnsupportedError,
+    WebhookError,
 )
 from smsbridge.http import Await, Call, HttpRequest, HttpResponse, Wait
 from smsbridge.messages import Message, Purpose, SentMessage, Verification
 from smsbridge.plugins import Plugins
-from smsbridge.provider import Wrapper
+from smsbridge.policies.retry import RetryPolicy
+from smsbridge.provider import SmsProvider, Wrapper
 from smsbridge.settings import Settings
 
 SETTINGS = Settings()
@@ -533,6 +537,56 @@ def test_a_field_that_cannot_be_expressed_is_never_dropped(field):
     with pytest.raises(UnsupportedError, match=field):
         one.send(Message(to=TO, text=TEXT, **{field: value}))
     assert one._transport.requests == []
+
+
+class OnlySends(SmsProvider):
+    """Does what a provider has to, and takes webhooks for genuine."""
+
+    name = "only"
+
+    def send(self, message):
+        yield from ()
+        return self.accepted(message, id="1")
+
+    def verify(self, webhook):
+        pass
+
+
+UNSUPPORTED = {
+    "send": (lambda one: one.send(TO, TEXT, sender="ACME", reference="r"), UnsupportedError),
+    "start": (lambda one: one.start_verification(TO, reference="r"), UnsupportedError),
+    "status": (lambda one: one.status("id-1"), QueryError),
+    "lookup": (lambda one: one.lookup("ref-1"), QueryError),
+    "balance": (lambda one: one.balance(), QueryError),
+    "check": (lambda one: one.check_verification("id-1", "123456"), QueryError),
+    "cancel": (lambda one: one.cancel_verification("id-1"), QueryError),
+    "receive": (lambda one: one.receive(HttpRequest(method="POST", url="https://us.example")), WebhookError),
+}
+
+
+@pytest.mark.parametrize("wrap", [lambda one: one, lambda one: RetryPolicy(inner=one)])
+@pytest.mark.parametrize(("call", "kind"), UNSUPPORTED.values(), ids=UNSUPPORTED)
+async def test_what_cannot_be_expressed_is_a_refusal_where_it_sends_and_a_failed_question_where_it_asks(
+    call, kind, wrap
+):
+    with pytest.raises(SmsBridgeError) as caught:
+        call(client(made=wrap(OnlySends())))
+    with pytest.raises(SmsBridgeError) as also:
+        await call(async_client(made=wrap(OnlySends())))
+    assert caught.value == also.value
+    assert type(caught.value) is kind
+    assert isinstance(caught.value, RefusedError | QueryError | WebhookError)
+    if kind is QueryError:
+        assert (caught.value.reason, caught.value.retryable) == ("unsupported", False)
+
+
+def test_of_a_batch_only_the_row_that_cannot_be_expressed_fails():
+    rows = [message(reference=f"{row}", sender="ACME" if row == 1 else None) for row in range(3)]
+    one = client(HttpResponse.of_json({"ids": ["a", "b"]}), made=provider(base=BatchProvider, supports=frozenset()))
+    with one.send_many(rows) as results:
+        ends = {result.index: type(result.error) for result in results}
+    assert ends == {0: type(None), 1: UnsupportedError, 2: type(None)}
+    assert len(one._transport.requests) == 1
 
 
 @pytest.mark.parametrize("ask", ["status", "cancel_verification"])

@@ -101,6 +101,7 @@ def test_a_failed_send_is_certainly_not_sent_or_uncertain(kind):
         (UncertainError, "provider"),
         (errors.VetoedError, "local"),
         (ProviderBugError, "local"),
+        (UnsupportedError, "account"),
     ],
 )
 def test_each_class_has_its_fault_which_one_error_can_override(kind, fault):

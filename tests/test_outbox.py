@@ -17,6 +17,7 @@ from smsbridge import (
     NotFoundError,
     OptedOutError,
     Plugins,
+    QueryError,
     RecipientError,
     SmsClient,
     SmsProvider,
@@ -292,7 +293,7 @@ def test_questions_are_answered_from_the_outbox(sms, sms_outbox):
 
 
 def test_what_the_provider_cannot_be_asked_stays_unsupported(sms_outbox):
-    with SmsClient() as sms, pytest.raises(UnsupportedError):
+    with SmsClient() as sms, pytest.raises(QueryError, match="unsupported"):
         sms.balance()
 
 

@@ -260,6 +260,18 @@ def test_what_never_reached_the_provider_says_nothing_of_it():
     assert policy._breakers["a"].peek(clock()) == 30
 
 
+def test_an_account_that_cannot_express_a_text_was_not_asked_so_it_is_neither_a_fault_nor_a_proof_of_health():
+    clock = Clock()
+    policy = failover(without("a", supports=frozenset()), HttpProvider(account="b"), clock=clock, faults=2)
+    for _ in range(5):
+        drive(attempt(policy, message(sender="ACME")), OK)
+    assert drive(attempt(policy, message()), OK).account == "a"
+    drive(attempt(policy, message()), NotConnected(), OK)
+    drive(attempt(policy, message(sender="ACME")), OK)
+    drive(attempt(policy, message()), NotConnected(), OK)
+    assert policy._breakers["a"].peek(clock()) == 30
+
+
 def test_our_own_limit_is_no_probe():
     clock = Clock()
     limit = LimitPolicy(inner=HttpProvider(account="a"), sends="1/1h", longest_wait=0)
@@ -441,7 +453,7 @@ def test_what_nobody_inside_can_do_is_unsupported():
     nothing = {name: getattr(SmsProvider, name) for name in ("lookup", "balance", "start_verification")}
     policy = failover(without("a", **nothing))
     for start in (lambda: policy.lookup("1"), policy.balance):
-        with pytest.raises(UnsupportedError):
+        with pytest.raises(QueryError, match="unsupported"):
             drive(query(policy, start))
     with pytest.raises(UnsupportedError):
         drive(attempt_verification(policy, message()))

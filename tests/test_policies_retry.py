@@ -26,6 +26,7 @@ from smsbridge.errors import (
     RefusedError,
     UnavailableError,
     UncertainError,
+    UnsupportedError,
 )
 from smsbridge.http import HttpRequest, HttpResponse, Wait
 from smsbridge.messages import Purpose, Status
@@ -89,6 +90,11 @@ def test_neither_a_bad_number_nor_an_opt_out_is_tried_again_whoever_is_to_blame(
     refused, waits = play(attempt(retry(refuses(error)), message()), OK)
     assert type(refused) is type(error)
     assert waits == []
+
+
+def test_what_cannot_be_expressed_is_not_tried_again():
+    error, waits = play(attempt(retry(provider(supports=frozenset())), message(sender="ACME")))
+    assert (type(error), waits, error.attempts) == (UnsupportedError, [], ())
 
 
 def test_a_refusal_for_the_providers_own_fault_is_tried_again():

@@ -10,7 +10,7 @@ import pytest
 
 from scripted import BatchProvider, HttpProvider, Recorder, drive, provider
 from smsbridge.client import AsyncSmsClient, SmsClient
-from smsbridge.errors import PayloadError, SignatureError, UnsupportedError, WebhookError
+from smsbridge.errors import PayloadError, SignatureError, WebhookError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.plugins import Plugins
@@ -118,8 +118,10 @@ def test_a_provider_without_webhooks_says_so():
     from smsbridge.provider import SmsProvider
 
     made = provider(verify=lambda self, webhook: None, parse=SmsProvider.parse)
-    with pytest.raises(UnsupportedError, match="webhooks"):
+    with pytest.raises(WebhookError, match="does not support webhooks") as caught:
         take(made, webhook())
+    assert caught.value.status == 400
+    assert caught.value.__context__ is None
 
 
 def test_a_webhook_that_comes_again_brings_the_same_keys():

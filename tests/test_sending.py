@@ -50,7 +50,7 @@ class Cancelled(BaseException):
 def outcome(flow, *answers):
     try:
         return drive(flow, *answers)
-    except (SendError, UnsupportedError, QueryError) as error:
+    except (SendError, QueryError) as error:
         return error
 
 
@@ -393,7 +393,7 @@ def test_a_hook_may_say_why_it_refuses_but_not_that_it_does_not_know():
 
     assert type(vetoed(OptedOutError())) is OptedOutError
     assert type(vetoed(UncertainError())) is VetoedError
-    assert type(vetoed(UnsupportedError())) is VetoedError
+    assert type(vetoed(UnsupportedError())) is UnsupportedError
     assert type(vetoed(ConfigurationError())) is VetoedError
 
 
@@ -777,7 +777,7 @@ def test_a_failed_question_is_a_query_error(answer, facts):
     assert error.__context__ is None
 
 
-def test_not_found_stays_not_found_and_unsupported_stays_unsupported():
+def test_not_found_stays_not_found_and_unsupported_is_a_question_that_failed():
     def raises(error):
         def start():
             raise error
@@ -786,7 +786,9 @@ def test_not_found_stays_not_found_and_unsupported_stays_unsupported():
         return start
 
     assert type(outcome(query(HttpProvider(), raises(NotFoundError())))) is NotFoundError
-    assert type(outcome(query(HttpProvider(), raises(UnsupportedError())))) is UnsupportedError
+    error = outcome(query(HttpProvider(), raises(HttpProvider().unsupported("asking +919876543210"))))
+    assert (type(error), error.reason, error.retryable, error.account) == (QueryError, "unsupported", False, "scripted")
+    assert str(error) == "scripted: provider scripted does not support asking +91******3210 [unsupported]"
 
 
 def test_what_is_wrong_with_the_configuration_stays_that_and_quotes_nothing():

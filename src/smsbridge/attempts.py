@@ -39,7 +39,6 @@ from .privacy import bare, own, private_of, safe_name, scrub, with_trace
 from .provider import Capability, SmsProvider
 
 T = TypeVar("T")
-Failure = SendError | UnsupportedError
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 """For references without digits, which logs would take for a phone number, and mask."""
 _NO_DLT = Dlt()
@@ -77,7 +76,7 @@ def prepare(message: Message, region: str | None) -> Message:
 def attempt(provider: SmsProvider, message: Message) -> Flow[SentMessage]:
     """Send ``message`` once.
 
-    Returns the SentMessage, or raises UnsupportedError, RefusedError (certainly not sent) or UncertainError.
+    Returns the SentMessage, or raises RefusedError (certainly not sent) or UncertainError.
     """
     return _attempt(provider, message, provider.send, SentMessage)
 
@@ -137,7 +136,7 @@ def foresee(provider: SmsProvider, message: Message, *, now: datetime) -> Foresi
     return refusal(provider, problem)
 
 
-def refusal(provider: SmsProvider, error: Failure, *inside: Foresight) -> Foresight:
+def refusal(provider: SmsProvider, error: SendError, *inside: Foresight) -> Foresight:
     """The Foresight of a ``provider`` that would raise ``error``, which is its own copy (see :func:`own`)."""
     name, words = type(provider).name, str(error)
     return Foresight(
@@ -146,17 +145,16 @@ def refusal(provider: SmsProvider, error: Failure, *inside: Foresight) -> Foresi
 
 
 def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Sequence[SecretStr] = ()) -> Flow[T]:
-    """An operation that sends nothing. Raises QueryError, UnsupportedError or ConfigurationError.
-
-    ``hide`` is kept out of their texts.
-    """
-    failure: QueryError | UnsupportedError | ConfigurationError
+    """An operation that sends nothing. Raises QueryError or ConfigurationError; ``hide`` is kept out of their texts."""
+    failure: QueryError | ConfigurationError
     try:
         return (yield from _drive(start))
-    except (QueryError, UnsupportedError) as error:
+    except QueryError as error:
         failure = error
     except ConfigurationError as error:  # such as which one of several accounts is meant
         failure = ConfigurationError(str(error))
+    except UnsupportedError as error:
+        failure = QueryError(str(error.args[0]), reason="unsupported", detail=error.detail)
     except SendError as error:
         failure = QueryError(
             code=error.code,
@@ -225,7 +223,7 @@ def attempt_rest(provider: SmsProvider, messages: Sequence[Message], results: di
 def _attempt_one(provider: SmsProvider, message: Message) -> Flow[Result]:
     try:
         return Result(index=0, message=message, sent=(yield from attempt(provider, message)))
-    except (SendError, UnsupportedError) as error:
+    except SendError as error:
         return Result(index=0, message=message, error=error)
 
 
@@ -260,7 +258,7 @@ def _attempt_rows(provider: SmsProvider, messages: Sequence[Message], rows: Sequ
             sent = yield from attempt(provider, batch[0])
             return [Result(index=rows[0], message=batch[0], sent=sent)]
         answers: list[Any] = yield from _guard(provider, lambda: provider.send_batch(batch), batch, list)
-    except (SendError, UnsupportedError) as error:
+    except SendError as error:
         if len(batch) > 1 and isinstance(error, RefusedError) and error.fault == "message":
             return None
         return [
@@ -281,11 +279,11 @@ def _attempt(
 
 def _problem(
     provider: SmsProvider, message: Message, *, verification: bool = False, now: datetime | None = None
-) -> Failure | None:
+) -> SendError | None:
     """What is wrong with ``message`` before anybody is asked."""
     if provider.attempts_inside:
         return None
-    error: Failure
+    error: SendError
     if not message.text and not verification:
         return own(ContentError("the text is empty", reason="empty"), provider, message)
     try:
@@ -296,7 +294,7 @@ def _problem(
             refuse_expired(message, now or utc_now())
     except UnicodeEncodeError:
         error = ContentError("the text has half a character (a lone surrogate) in it", reason="not-unicode")
-    except (UnsupportedError, RefusedError) as refusal:
+    except RefusedError as refusal:
         error = refusal
     except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
         error = _unexplained(_Trail(), bug)
@@ -366,7 +364,7 @@ def _drive(start: Callable[[], Flow[T]], trail: _Trail | None = None) -> Flow[T]
 def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]) -> Flow[T]:
     """Drive a flow that sends, and turn whatever goes wrong into one of the outcomes."""
     trail = _Trail()
-    error: Failure
+    error: SendError
     try:
         if provider.attempts_inside:  # they keep track; what comes from around them unexplained may follow on anything
             trail.unanswered = True
@@ -458,12 +456,12 @@ def _one_each(
             given.setdefault(answer.index, []).append(answer)
     results = []
     for place, (row, message) in enumerate(zip(rows, batch, strict=True)):
-        error: Failure
+        error: SendError
         match given.get(place):
             case [Result(sent=SentMessage() as sent, error=None)] if _is_of(sent, message):
                 results.append(Result(index=row, message=message, sent=sent))
                 continue
-            case [Result(sent=None, error=RefusedError() | UncertainError() | UnsupportedError() as known)]:
+            case [Result(sent=None, error=RefusedError() | UncertainError() as known)]:
                 error = known
             case [Result(sent=None, error=SendError() as vague)]:
                 error = _as(UncertainError, vague)

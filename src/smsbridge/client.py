@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack, cast
 from pydantic import SecretStr
 
 from .attempts import prepare, query
-from .errors import ConfigurationError, NotConnected, RecipientError, SendError, UnsupportedError
+from .errors import ConfigurationError, NotConnected, RecipientError, SendError
 from .http import Await, Call, Flow, HttpRequest, Step, Wait
 from .many import AsyncSendMany, SendMany
 from .messages import (
@@ -145,7 +145,7 @@ class _Client:
         if len(messages) == 1:
             try:
                 sent = yield from deliver(self.plugins, self.provider, messages[0])
-            except (SendError, UnsupportedError) as error:
+            except SendError as error:
                 return [replace(job[0], error=error)]
             return [replace(job[0], sent=sent)]
         results = yield from deliver_batch(self.plugins, self.provider, messages)
@@ -186,8 +186,8 @@ class SmsClient(_Client):
     def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
         """Send ``text`` to ``to``, or a Message.
 
-        Raises RefusedError (certainly not sent; its subclass says why), UncertainError (may have been sent: look it up by
-        its reference before sending it again) or UnsupportedError (the provider cannot express what was asked).
+        Raises RefusedError (certainly not sent; its subclass says why) or UncertainError (may have been sent: look it up by
+        its reference before sending it again).
         """
         message = _message(to, text, fields)
         del to, text, fields  # the frames of a traceback should hold no text

@@ -4,7 +4,6 @@
 
     SmsBridgeError
     ├── ConfigurationError           unknown provider, bad or missing settings, broken plugin
-    ├── UnsupportedError             this provider cannot express what was asked
     ├── SendError                    a text (or a one-time code) was not accepted
     │   ├── RefusedError             certainly not sent
     │   │   ├── RecipientError       the number
@@ -15,6 +14,7 @@
     │   │   ├── FundsError           no credit
     │   │   ├── RateLimitedError     too many requests; see retry_after
     │   │   ├── UnavailableError     could not connect
+    │   │   ├── UnsupportedError     this provider cannot express what was asked
     │   │   ├── VetoedError          one of your own hooks or guards stopped it
     │   │   └── ProviderBugError     our provider failed before anything was sent
     │   └── UncertainError           may have been sent: do not repeat it blindly
@@ -80,25 +80,6 @@ class ConfigurationError(SmsBridgeError):
     """The settings or a plugin are wrong. Names settings, never shows their values."""
 
 
-class UnsupportedError(SmsBridgeError):
-    """The provider cannot express what was asked, so nothing was sent. ``attempts``: see SendError."""
-
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        account: str | None = None,
-        provider: str | None = None,
-        reference: str | None = None,
-        attempts: tuple[SendError | UnsupportedError, ...] = (),
-    ) -> None:
-        super().__init__(message)
-        self.account = account
-        self.provider = provider
-        self.reference = reference
-        self.attempts = attempts
-
-
 class _VendorError(SmsBridgeError):
     """What a failed send and a failed query have in common."""
 
@@ -152,7 +133,7 @@ class SendError(_VendorError):
         message: str = "",
         *,
         fault: Fault | None = None,
-        attempts: tuple[SendError | UnsupportedError, ...] = (),
+        attempts: tuple[SendError, ...] = (),
         **fields: Any,
     ) -> None:
         super().__init__(message, **fields)
@@ -217,6 +198,17 @@ class UnavailableError(RefusedError):
 
     summary = "the provider could not be reached"
     default_fault = "provider"
+
+
+class UnsupportedError(RefusedError):
+    """The provider cannot express what was asked of it, so it was not asked. Another one may be able to.
+
+    What a provider raises where it cannot do something else than sending reaches the application as a QueryError with
+    the reason ``unsupported``, or as a WebhookError.
+    """
+
+    summary = "the provider cannot express what was asked"
+    default_fault = "account"
 
 
 class VetoedError(RefusedError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pluggy
 
-from .errors import SendError, UnsupportedError
+from .errors import SendError
 from .messages import Cost, Event, Message, SentMessage, Verification
 from .provider import SmsProvider
 
@@ -33,7 +33,7 @@ def smsbridge_after_send(account: str, provider: str, message: Message, sent: Se
 
 
 @hookspec
-def smsbridge_send_failed(account: str, provider: str, message: Message, error: SendError | UnsupportedError) -> None:
+def smsbridge_send_failed(account: str, provider: str, message: Message, error: SendError) -> None:
     """The message was refused, stopped or cancelled, or its fate is uncertain. What this raises is logged."""
 
 

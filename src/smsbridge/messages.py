@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
-from .errors import SendError, UnsupportedError
+from .errors import SendError
 from .http import HttpResponse
 from .phone import mask
 
@@ -253,7 +253,7 @@ class Result:
     index: int
     message: Message
     sent: SentMessage | None = None
-    error: SendError | UnsupportedError | None = None
+    error: SendError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +269,7 @@ class Foresight:
     provider: str
     verdict: Literal["would send", "would skip", "would refuse"]
     words: str = ""
-    error: SendError | UnsupportedError | None = None
+    error: SendError | None = None
     inside: tuple[Foresight, ...] = ()
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import pluggy
 
 from . import environment, hookspecs
-from .errors import ConfigurationError, SendError, UnsupportedError
+from .errors import ConfigurationError, SendError
 from .messages import Cost, Event, Message, SentMessage, Verification
 from .policies import stack
 from .provider import SmsProvider
@@ -210,7 +210,7 @@ class Plugins:
         """Tell every plugin that a message was accepted."""
         self._tell("smsbridge_after_send", account=account, provider=provider, message=message, sent=sent)
 
-    def send_failed(self, account: str, provider: str, message: Message, error: SendError | UnsupportedError) -> None:
+    def send_failed(self, account: str, provider: str, message: Message, error: SendError) -> None:
         """Tell every plugin that a message was not accepted, or may not have been."""
         self._tell("smsbridge_send_failed", account=account, provider=provider, message=message, error=error)
 

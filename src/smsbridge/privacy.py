@@ -10,7 +10,7 @@ from typing import TypeVar
 from urllib.parse import quote, quote_plus
 
 from .environment import SHORTEST_SECRET
-from .errors import QueryError, SendError, SmsBridgeError, UnsupportedError
+from .errors import QueryError, SendError, SmsBridgeError
 from .messages import Message
 from .phone import mask_numbers
 from .provider import SmsProvider
@@ -35,7 +35,7 @@ def with_trace(error: E_, cause: Exception) -> E_:
     return error
 
 
-F_ = TypeVar("F_", SendError, UnsupportedError, QueryError, SendError | UnsupportedError, QueryError | UnsupportedError)
+F_ = TypeVar("F_", SendError, QueryError)
 
 
 def own(error: F_, provider: SmsProvider, message: Message | None) -> F_:

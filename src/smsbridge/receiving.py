@@ -35,11 +35,13 @@ def receive(plugins: Plugins, provider: SmsProvider, webhook: HttpRequest) -> Fl
 
 def _ask(work: Callable[[], T], kind: type[WebhookError]) -> T:
     """Do ``work`` of the provider. Odd shapes end as KeyError and the like, quoting what they choked on: that is ``kind``."""
-    error: WebhookError | UnsupportedError
+    error: WebhookError
     try:
         return work()
-    except (WebhookError, UnsupportedError) as refusal:
+    except WebhookError as refusal:
         error = copy.copy(refusal)  # without frames and causes, which hold the secret and the text
+    except UnsupportedError as refusal:
+        error = WebhookError(str(refusal.args[0]))
     except Exception as bug:  # noqa: BLE001
         error = kind(f"the webhook has an unexpected shape ({type(bug).__name__})")
     raise error

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from .attempts import Failure, Interrupted, attempt, attempt_rest, attempt_verification, cancelled, in_order, without
-from .errors import RefusedError, SendError, UnsupportedError, VetoedError
+from .attempts import Interrupted, attempt, attempt_rest, attempt_verification, cancelled, in_order, without
+from .errors import RefusedError, SendError, VetoedError
 from .http import Flow
 from .messages import Message, Result, SentMessage, Verification
 from .plugins import Plugins
@@ -65,7 +65,7 @@ def _deliver(
     attempt_once: Callable[[SmsProvider, Message], Flow[T]],
 ) -> Flow[T]:
     account, name = provider.account, provider.name
-    error: Failure | None = _veto(plugins, provider, message)
+    error: SendError | None = _veto(plugins, provider, message)
     stop: BaseException | None = None
     if error is None:
         try:
@@ -74,7 +74,7 @@ def _deliver(
             error, stop = interrupted.error, interrupted.cause
         except GeneratorExit as dropped:
             error, stop = own(cancelled(left=True), provider, message), dropped
-        except (SendError, UnsupportedError) as failure:
+        except SendError as failure:
             error = failure
         else:
             plugins.after_send(account, name, message, sent)  # type: ignore[arg-type]  # T is either of the two

@@ -61,10 +61,10 @@ def poll(sms, sent):
     while time.monotonic() < until:
         try:
             report = sms.status(sent)
-        except smsbridge.UnsupportedError as error:
-            return f"not possible: {error}"
         except smsbridge.NotFoundError:
             pass  # not there yet
+        except smsbridge.QueryError as error:
+            return f"not possible: {error}"
         else:
             status = report.status
             if report.final:

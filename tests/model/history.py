@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from functools import cache
 
-from smsbridge.errors import NoAnswer, RefusedError, SendError, UncertainError, UnsupportedError
+from smsbridge.errors import NoAnswer, RefusedError, SendError, UncertainError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Await, Call, HttpRequest, Wait
 from smsbridge.messages import Message, Purpose, Result, SentMessage
@@ -217,7 +217,7 @@ class History:
             return (yield from deliver_batch(self.plugins, self.provider, messages))
         try:
             sent = yield from deliver(self.plugins, self.provider, messages[0])
-        except (SendError, UnsupportedError) as error:
+        except SendError as error:
             return [Result(index=0, message=messages[0], error=error)]
         return [Result(index=0, message=messages[0], sent=sent)]
 
@@ -312,8 +312,8 @@ class History:
             for one in told:
                 if isinstance(one, UncertainError) and one.attempts:
                     assert any(isinstance(attempt, UncertainError) for attempt in one.attempts)
-                if isinstance(one, SendError | UnsupportedError):
-                    assert all(isinstance(attempt, SendError | UnsupportedError) for attempt in one.attempts)
+                if isinstance(one, SendError):
+                    assert all(isinstance(attempt, SendError) for attempt in one.attempts)
         self.hooks.alive = False
         for flow in self.graves:
             try:
@@ -330,4 +330,4 @@ class History:
 
 
 def _refused(told):
-    return isinstance(told, RefusedError | UnsupportedError)
+    return isinstance(told, RefusedError)

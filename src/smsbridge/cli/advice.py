@@ -16,10 +16,10 @@ T = TypeVar("T")
 EXIT: dict[type[SmsBridgeError], tuple[Exit, str]] = {
     SmsBridgeError: (Exit.INTERNAL, "error"),
     errors.ConfigurationError: (Exit.CONFIGURATION, "error"),
-    errors.UnsupportedError: (Exit.UNSUPPORTED, "unsupported"),
     # A SendError that says nothing more has to be taken for the worse.
     errors.SendError: (Exit.UNCERTAIN, "uncertain"),
     errors.RefusedError: (Exit.REFUSED, "refused"),
+    errors.UnsupportedError: (Exit.UNSUPPORTED, "unsupported"),
     errors.UncertainError: (Exit.UNCERTAIN, "uncertain"),
     errors.QueryError: (Exit.QUERY_FAILED, "failed"),
     errors.NotFoundError: (Exit.NOT_FOUND, "not found"),
@@ -114,7 +114,10 @@ def explain(out: Output, error: SmsBridgeError, *, code: Exit | None = None) -> 
 
 
 def _nearest(table: dict[type[SmsBridgeError], T], error: SmsBridgeError) -> T:
-    return next(table[cls] for cls in type(error).__mro__ if issubclass(cls, SmsBridgeError) and cls in table)
+    kind = type(error)
+    if isinstance(error, errors.QueryError) and error.reason == "unsupported":
+        kind = errors.UnsupportedError  # the same to the user, whether a text or a question cannot be expressed
+    return next(table[cls] for cls in kind.__mro__ if issubclass(cls, SmsBridgeError) and cls in table)
 
 
 def _wait(error: SmsBridgeError) -> str:

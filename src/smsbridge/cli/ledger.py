@@ -287,7 +287,7 @@ def _by_lookup(out: Output, doubtful: list[Entry]) -> Iterator[Entry]:
 
 
 def _look_up(out: Output, client: SmsClient, entry: Entry) -> Outcome | None:
-    from ..errors import QueryError, UnsupportedError
+    from ..errors import QueryError
     from ..policies.asking import was_accepted
 
     reference = entry.claim.reference
@@ -296,11 +296,9 @@ def _look_up(out: Output, client: SmsClient, entry: Entry) -> Outcome | None:
         return None
     try:
         found = client.lookup(reference)
-    except UnsupportedError:
-        out.aside(f"{reference}: the provider cannot look it up; say what you know with --as", style="yellow")
-        return None
     except QueryError as error:
-        out.aside(f"{reference}: {error}", style="yellow")
+        cannot = "the provider cannot look it up; say what you know with --as"
+        out.aside(f"{reference}: {cannot if error.reason == 'unsupported' else error}", style="yellow")
         return None
     if found is not None:
         if was_accepted(found, reference, entry.claim.to):

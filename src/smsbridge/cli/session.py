@@ -15,7 +15,7 @@ from .output import Output
 
 if TYPE_CHECKING:
     from ..client import SmsClient
-    from ..errors import SendError, UnsupportedError
+    from ..errors import SendError
     from ..messages import Message, SentMessage
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -91,10 +91,10 @@ class Watcher:
     """Remembers the last failure that the hooks were told of: after Ctrl-C, what is known of the text."""
 
     def __init__(self) -> None:
-        self.error: SendError | UnsupportedError | None = None
+        self.error: SendError | None = None
 
     @hookimpl
-    def smsbridge_send_failed(self, error: SendError | UnsupportedError) -> None:
+    def smsbridge_send_failed(self, error: SendError) -> None:
         self.error = error
 
 
@@ -104,7 +104,7 @@ class Started:
 
     message: Message
     sent: SentMessage | None = None
-    error: SendError | UnsupportedError | None = None
+    error: SendError | None = None
 
 
 class Journal:
@@ -126,7 +126,7 @@ class Journal:
             one.sent = sent
 
     @hookimpl
-    def smsbridge_send_failed(self, message: Message, error: SendError | UnsupportedError) -> None:
+    def smsbridge_send_failed(self, message: Message, error: SendError) -> None:
         if one := self._started.get(id(message)):
             one.error = error
 

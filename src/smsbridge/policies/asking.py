@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from smsbridge.attempts import attempt_verification, query
-from smsbridge.errors import ConfigurationError, QueryError, SendError, UnsupportedError
+from smsbridge.errors import ConfigurationError, QueryError, SendError
 from smsbridge.http import Flow
 from smsbridge.messages import Message, Result, SentMessage, Status
 from smsbridge.phone import mask
@@ -21,7 +21,7 @@ def attempt_verifications(provider: SmsProvider, messages: Sequence[Message]) ->
     (message,) = messages
     try:
         verification = yield from attempt_verification(provider, message)
-    except (SendError, UnsupportedError) as error:
+    except SendError as error:
         return [Result(index=0, message=message, error=error)]
     return [Result(index=0, message=message, sent=cast("SentMessage", verification))]
 
@@ -31,7 +31,7 @@ def ask_for(provider: SmsProvider, message: Message) -> Flow[tuple[SentMessage |
     reference = message.reference or ""
     try:
         found = yield from query(provider, lambda: provider.lookup(reference))
-    except (QueryError, UnsupportedError, ConfigurationError):
+    except (QueryError, ConfigurationError):
         return None, False
     if found is None:
         return None, True

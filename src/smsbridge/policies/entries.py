@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from smsbridge.attempts import utc_now
-from smsbridge.errors import RefusedError, UnsupportedError
+from smsbridge.errors import RefusedError
 from smsbridge.messages import Message, Money, Result, SentMessage, Status, Verification
 from smsbridge.phone import mask, mask_numbers
 
@@ -112,7 +112,7 @@ class Outcome:
         error = result.error
         if error is None:
             return cls.accepted(result.sent)
-        refused = isinstance(error, RefusedError | UnsupportedError)
+        refused = isinstance(error, RefusedError)
         return cls(
             state=State.REFUSED if refused else State.UNCERTAIN,
             at=utc_now(),

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, cast
 from pydantic import Field, PrivateAttr, field_validator
 
 from smsbridge import environment
-from smsbridge.attempts import Failure, Interrupted, attempt, attempt_all, foresee, query, refusal
+from smsbridge.attempts import Interrupted, attempt, attempt_all, foresee, query, refusal
 from smsbridge.errors import (
     ConfigurationError,
     QueryError,
@@ -21,7 +21,6 @@ from smsbridge.errors import (
     SignatureError,
     UnavailableError,
     UncertainError,
-    UnsupportedError,
 )
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow, HttpRequest
@@ -142,7 +141,7 @@ class FailoverPolicy(SmsProvider):
         for one in self.accounts:
             try:
                 return one.check(message, verification=verification)
-            except (UnsupportedError, RefusedError) as error:
+            except RefusedError as error:
                 problem = problem or error
         if problem is not None:
             raise problem
@@ -150,7 +149,7 @@ class FailoverPolicy(SmsProvider):
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         inside: list[Foresight] = []
-        history: list[Failure] = []
+        history: list[SendError] = []
         over: str | None = None  # why no further account would be tried
         taker: Foresight | None = None
         for one in self.accounts:
@@ -198,7 +197,7 @@ class FailoverPolicy(SmsProvider):
                 seconds=self._clock() - begun,
             )
             raise
-        except (SendError, UnsupportedError) as error:
+        except SendError as error:
             answer = Result(index=0, message=message, error=error)
         else:
             breaker.worked()
@@ -274,7 +273,7 @@ class FailoverPolicy(SmsProvider):
             tries.fail(row, conclude_all(tries.histories[row], self, messages[row]))
         return tries.in_order()
 
-    def _goes_on(self, error: Failure, message: Message) -> bool:
+    def _goes_on(self, error: SendError, message: Message) -> bool:
         """Whether the next account is tried after ``error``."""
         if isinstance(error, UncertainError):
             return message.purpose in self.duplicates and error.reason != "cancelled" and not final(error)
@@ -384,7 +383,7 @@ def _decision(answer: Result, following: SmsProvider | None) -> str:
     return f"next: {following.account}" if following else "given up"
 
 
-def _left_alone(one: SmsProvider, breaker: Breaker, message: Message, wait: float) -> Failure:
+def _left_alone(one: SmsProvider, breaker: Breaker, message: Message, wait: float) -> SendError:
     error: SendError
     if breaker.held:
         error = RateLimitedError("the provider asked for a pause", reason="retry-after", retry_after=wait)

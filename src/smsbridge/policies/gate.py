@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from smsbridge.attempts import (
-    Failure,
     Interrupted,
     attempt,
     attempt_all,
@@ -17,7 +16,7 @@ from smsbridge.attempts import (
     cancelled,
     refusal,
 )
-from smsbridge.errors import SendError, UncertainError, UnsupportedError
+from smsbridge.errors import SendError, UncertainError
 from smsbridge.http import Call, Flow
 from smsbridge.messages import Foresight, Message, Result, SentMessage, Verification
 from smsbridge.privacy import own
@@ -25,7 +24,7 @@ from smsbridge.privacy import own
 from .outcomes import Tries
 from .policy import Policy
 
-Ending = SentMessage | Verification | Failure
+Ending = SentMessage | Verification | SendError
 """How a text that was admitted has ended."""
 
 
@@ -33,7 +32,7 @@ class Gate(Policy):
     """Lets a text through, perhaps changed, or refuses it: :meth:`admit` says which. In a batch each text is judged alone."""
 
     def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
-        """The text that goes on in the place of ``message``; raise a SendError or UnsupportedError to refuse it."""
+        """The text that goes on in the place of ``message``; raise a RefusedError to refuse it."""
         yield from ()
         return message
 
@@ -111,7 +110,7 @@ class Gate(Policy):
         except Interrupted as stop:
             self.settle(message, stop.error)
             raise
-        except (SendError, UnsupportedError) as error:
+        except SendError as error:
             self.settle(message, error)
             raise
         except BaseException:
@@ -120,12 +119,12 @@ class Gate(Policy):
         self.settle(message, sent)
         return sent
 
-    def _judge(self, message: Message, *, verification: bool = False) -> Flow[Message | Failure]:
+    def _judge(self, message: Message, *, verification: bool = False) -> Flow[Message | SendError]:
         """The text that goes on, or why it does not; where :meth:`admit` itself fails, it does not."""
-        error: Failure
+        error: SendError
         try:
             return (yield from self.admit(message, verification=verification))
-        except (SendError, UnsupportedError) as refusal:
+        except SendError as refusal:
             error = refusal
         except Exception as bug:  # noqa: BLE001  # nothing was sent yet; its text may quote anything
             error = bug_of(bug)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from smsbridge import environment
-from smsbridge.errors import ConfigurationError, RecipientError, RefusedError, UnsupportedError, VetoedError
+from smsbridge.errors import ConfigurationError, RecipientError, RefusedError, VetoedError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow
 from smsbridge.messages import Foresight, Message
@@ -168,7 +168,7 @@ class GuardPolicy(Gate):
         return replace(message, to=self.redirect) if self.redirect else message
 
     def settle(self, message: Message, ending: Ending) -> None:
-        self._rules.end(message.to, sent=not isinstance(ending, RefusedError | UnsupportedError))
+        self._rules.end(message.to, sent=not isinstance(ending, RefusedError))
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         refusal = self._rules.judge(message.to)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, PrivateAttr
 
 from smsbridge.attempts import utc_now
-from smsbridge.errors import RefusedError, UnsupportedError, VetoedError
+from smsbridge.errors import RefusedError, VetoedError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.hours import Hours
 from smsbridge.http import Flow
@@ -84,7 +84,7 @@ class HoursPolicy(Gate):
             return False
         try:
             self.inner.check(message)
-        except (UnsupportedError, RefusedError):
+        except RefusedError:
             return False
         return True
 

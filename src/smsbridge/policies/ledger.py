@@ -19,7 +19,6 @@ from smsbridge.errors import (
     RefusedError,
     SendError,
     UncertainError,
-    UnsupportedError,
 )
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Await, Flow
@@ -138,7 +137,7 @@ class LedgerPolicy(Policy):
         except Interrupted as stop:
             self._record_results(Tries([message]).interrupted(stop, [0]).results, [claim])
             raise
-        except (SendError, UnsupportedError) as error:
+        except SendError as error:
             self._record_results([Result(index=0, message=message, error=error)], [claim])
             raise
         self._record_results([Result(index=0, message=message, sent=sent)], [claim])

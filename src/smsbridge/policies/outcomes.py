@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 
-from smsbridge.attempts import Failure, Interrupted, cancelled
+from smsbridge.attempts import Interrupted, cancelled
 from smsbridge.errors import (
     Fault,
     OptedOutError,
@@ -21,7 +21,7 @@ from smsbridge.messages import Message, Result, SentMessage
 from smsbridge.privacy import own
 from smsbridge.provider import SmsProvider
 
-History = list[Failure]
+History = list[SendError]
 """The errors of the attempts at one text so far, without those uncertain ones that were proven to be refused."""
 
 
@@ -29,7 +29,7 @@ OURS = frozenset({"circuit-open", "retry-after", "limit"})
 """The reasons of refusals by policies: nobody was asked."""
 
 
-def elsewhere(error: Failure) -> bool:
+def elsewhere(error: SendError) -> bool:
     """Whether another account may do better, and nothing was sent: faults of the account or the provider, bugs included."""
     if isinstance(error, UnsupportedError | ProviderBugError):
         return True
@@ -37,20 +37,22 @@ def elsewhere(error: Failure) -> bool:
     return refused and error.fault in ("account", "provider")
 
 
-def final(error: Failure) -> bool:
+def final(error: SendError) -> bool:
     """Whether an attempt has refused the text for its own fault, so that nobody should be asked about it again."""
     return any(isinstance(one, RefusedError) and not elsewhere(one) for one in (error, *error.attempts))
 
 
-def fault_of(error: Failure | None) -> Fault | None:
+def fault_of(error: SendError | None) -> Fault | None:
     """Whose fault the last attempt was that may have reached a provider; None if it went well, ``local`` if none did."""
     if error is None:
         return None
-    asked = [one for one in error.attempts or (error,) if isinstance(one, SendError) and one.reason not in OURS]
+    asked = [
+        one for one in error.attempts or (error,) if one.reason not in OURS and not isinstance(one, UnsupportedError)
+    ]
     return asked[-1].fault if asked else "local"
 
 
-def conclude(history: Sequence[Failure]) -> Failure:
+def conclude(history: Sequence[SendError]) -> SendError:
     """The error of a text after several attempts: the last one, or one that may have been sent; it carries them all."""
     uncertain = [one for one in history if isinstance(one, UncertainError)]
     error = copy.copy((uncertain or history)[-1])
@@ -59,27 +61,23 @@ def conclude(history: Sequence[Failure]) -> Failure:
     return error
 
 
-def conclude_all(history: Sequence[Failure], provider: SmsProvider, message: Message) -> Failure:
+def conclude_all(history: Sequence[SendError], provider: SmsProvider, message: Message) -> SendError:
     """The same after several accounts of ``provider``: if they failed for different reasons, no single one speaks for all."""
     if len(history) == 1 or not all(map(elsewhere, history)):
         return conclude(history)
-    waits = [one.retry_after for one in history if isinstance(one, SendError) and one.retry_after is not None]
+    waits = [one.retry_after for one in history if one.retry_after is not None]
     error = conclude(history)
     if not all(type(one) is type(history[0]) for one in history):
         words = "; ".join(str(one) for one in history)
-        passing = any(
-            isinstance(one, RateLimitedError) or (isinstance(one, SendError) and one.fault == "provider")
-            for one in history
-        )
+        passing = any(isinstance(one, RateLimitedError) or one.fault == "provider" for one in history)
         fault: Fault = "provider" if passing else "account"
         error = RefusedError("no account could send the message", detail=words, fault=fault, attempts=_flat(history))
         error = own(error, provider, message)
-    if isinstance(error, SendError):
-        error.retry_after = min(waits, default=None)
+    error.retry_after = min(waits, default=None)
     return error
 
 
-def not_sent(error: Failure) -> Failure:
+def not_sent(error: SendError) -> SendError:
     """What is left of ``error`` once it is proven that nothing was sent: what another account said of the message stays."""
     attempts = tuple(not_sent(one) for one in error.attempts)
     refused = next((copy.copy(one) for one in attempts if not elsewhere(one)), None)
@@ -101,7 +99,7 @@ def sent_of(result: Result) -> SentMessage:
     return result.sent
 
 
-def _flat(history: Sequence[Failure]) -> tuple[Failure, ...]:
+def _flat(history: Sequence[SendError]) -> tuple[SendError, ...]:
     """Each attempt, also those that an error inside was made of."""
     return tuple(one for error in history for one in (error.attempts or (error,)))
 
@@ -135,7 +133,7 @@ class Tries:
         """Somebody has taken the message at ``row``."""
         self.results[row] = Result(index=row, message=self.messages[row], sent=sent)
 
-    def fail(self, row: int, error: Failure) -> None:
+    def fail(self, row: int, error: SendError) -> None:
         """No more is tried for the message at ``row``."""
         self.results[row] = Result(index=row, message=self.messages[row], error=error)
 
@@ -158,9 +156,9 @@ class Tries:
             if row not in self.results:
                 self._stop(row, cancelled(left=False))
         only = self.results[0].error if len(self.messages) == 1 else None
-        return Interrupted(only if isinstance(only, SendError) else last, cause, self.in_order())
+        return Interrupted(only or last, cause, self.in_order())
 
-    def _stop(self, row: int, error: Failure) -> None:
+    def _stop(self, row: int, error: SendError) -> None:
         """Cancelled; but an attempt before may have sent the text, and then that decides."""
         known = copy.copy(error)
         known.reference = known.reference or self.messages[row].reference

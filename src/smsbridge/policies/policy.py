@@ -9,8 +9,8 @@ from typing import Any, Self
 from pydantic import model_validator
 
 from smsbridge import environment
-from smsbridge.attempts import Failure, foresee, refusal
-from smsbridge.errors import ConfigurationError
+from smsbridge.attempts import foresee, refusal
+from smsbridge.errors import ConfigurationError, SendError
 from smsbridge.messages import Foresight, Message
 from smsbridge.privacy import own
 from smsbridge.provider import Resolve, SmsProvider, Wrapper
@@ -70,7 +70,7 @@ class Policy(Wrapper):
             inside=(inside,),
         )
 
-    def _would_refuse(self, error: Failure, message: Message) -> Foresight:
+    def _would_refuse(self, error: SendError, message: Message) -> Foresight:
         """The Foresight of a policy that would not."""
         return refusal(self, own(error, self, message))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from smsbridge.errors import RefusedError, UncertainError, UnsupportedError
+from smsbridge.errors import RefusedError, UncertainError
 from smsbridge.messages import Result
 from smsbridge.phone import mask_numbers
 from smsbridge.provider import SmsProvider
@@ -40,7 +40,7 @@ def record_always(
     level = logging.WARNING if isinstance(error, UncertainError) else logging.INFO
     if not log.isEnabledFor(level):
         return
-    words = ((UncertainError, "uncertain"), (RefusedError, "refused"), (UnsupportedError, "unsupported"))
+    words = ((UncertainError, "uncertain"), (RefusedError, "refused"))
     outcome = next((word for kind, word in words if isinstance(error, kind)), "accepted")
     fields = {
         "account": account.account,

@@ -10,14 +10,13 @@ from typing import Any, ClassVar, cast
 
 from pydantic import Field, PrivateAttr
 
-from smsbridge.attempts import Failure, Interrupted, attempt, attempt_all, utc_now
+from smsbridge.attempts import Interrupted, attempt, attempt_all, utc_now
 from smsbridge.errors import (
     RateLimitedError,
     RefusedError,
     SendError,
     UnavailableError,
     UncertainError,
-    UnsupportedError,
 )
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow, Wait
@@ -70,7 +69,7 @@ class RetryPolicy(Policy):
         except Interrupted as stop:
             self._record([Result(index=0, message=message, error=stop.error)], ["cancelled"], begun)
             raise
-        except (SendError, UnsupportedError) as error:
+        except SendError as error:
             first = Result(index=0, message=message, error=error)
         else:
             if wanted():
@@ -153,7 +152,7 @@ class RetryPolicy(Policy):
                 waits[row] = wait
         return waits
 
-    def _worth_it(self, error: Failure, message: Message) -> bool:
+    def _worth_it(self, error: SendError, message: Message) -> bool:
         if isinstance(error, UncertainError):
             return message.purpose in self.duplicates and not final(error)
         if not isinstance(error, RefusedError):

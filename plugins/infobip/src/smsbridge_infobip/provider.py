@@ -19,7 +19,6 @@ from smsbridge.errors import (
     SendError,
     SignatureError,
     UncertainError,
-    UnsupportedError,
 )
 from smsbridge.http import Flow, HttpRequest, HttpResponse, with_query
 from smsbridge.messages import (
@@ -65,7 +64,7 @@ class InfobipProvider(InfobipSettings):
         for index, message in enumerate(messages):
             try:
                 fields[index] = self._fields(message)
-            except (RefusedError, UnsupportedError) as error:  # it cannot be asked for, which is no fault of the others
+            except RefusedError as error:  # it cannot be asked for, which is no fault of the others
                 results.append(Result(index=index, message=message, error=error))
         if len({self.batch_key(messages[index]) for index in fields}) > 1:
             raise self.unsupported("texts for several times in one request")
