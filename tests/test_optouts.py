@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smsbridge.errors import ConfigurationError
-from smsbridge.optouts import START_WORDS, STOP_WORDS, MemoryOptOuts, OptOut, SqliteOptOuts, said, same_sender
+from smsbridge.optouts import MemoryOptOuts, OptOut, SqliteOptOuts, same_sender
 
 WHO = "+919876543210"
 OTHER = "+919876543211"
@@ -29,51 +29,7 @@ def known(request, tmp_path):
     return MemoryOptOuts() if request.param == "memory" else SqliteOptOuts(tmp_path / "optouts.db")
 
 
-# --- what a text says -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("word", STOP_WORDS)
-def test_a_stop_word_opts_out_however_it_is_typed(word):
-    for text in (word, word.lower(), f"  {word.title()}\r\n", f"“{word}”.", f"{word}!"):
-        assert said(text) is True, text
-
-
-@pytest.mark.parametrize("word", START_WORDS)
-def test_a_start_word_opts_in_again(word):
-    assert said(f" {word.lower()}. ") is False
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "   ",
-        "...",
-        "please stop",
-        "STOP PLEASE",
-        "stopped",
-        "Where does the bus stop?",
-        "STOP START",
-        "ST OP",
-        "start stop",
-        "yes",
-        "end of the month",
-    ],
-)
-def test_a_text_that_merely_holds_such_a_word_says_neither(text):
-    assert said(text) is None
-
-
-def test_the_words_are_ones_own_to_choose():
-    assert said("रोकें", ["रोकें"], ["हाँ"]) is True
-    assert said("हाँ", ["रोकें"], ["हाँ"]) is False
-    assert said("STOP", ["रोकें"], ["हाँ"]) is None
-    assert said("STRASSE", ["straße"]) is True
-
-
-@given(st.text())
-def test_any_text_says_something_or_nothing(text):
-    assert said(text) in (True, False, None)
+# --- senders --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

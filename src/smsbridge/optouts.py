@@ -24,19 +24,10 @@ from typing import Protocol
 from .errors import ConfigurationError
 from .phone import mask, mask_numbers
 from .private_file import make_private
+from .stop_words import START_WORDS, STOP_WORDS, said
 
-STOP_WORDS = ("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPT OUT", "OPTOUT")
-"""What an inbound text has to be, as a whole, to opt out.
+__all__ = ["START_WORDS", "STOP_WORDS", "MemoryOptOuts", "OptOut", "OptOuts", "SqliteOptOuts", "said", "same_sender"]
 
-The usual six of vendors (https://www.braze.com/docs/user_guide/message_building_by_channel/sms/keywords/optin_optout), those that
-47 CFR 64.1200(a)(10) names (https://www.govinfo.gov/content/pkg/FR-2024-03-05/html/2024-04587.htm), and ``OPTOUT``
-(https://docs.aws.amazon.com/sms-voice/latest/userguide/keywords-required.html).
-"""
-
-START_WORDS = ("START", "UNSTOP")
-"""What opts in again. Not ``YES``, which Twilio and Braze have: people also answer *Shall we come on Monday?* with it."""
-
-_ROUND_A_WORD = " \t\r\n.!\"'“”‘’"  # noqa: RUF001  # quotes that phones write
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS words (
         recipient TEXT NOT NULL,
@@ -206,18 +197,6 @@ class SqliteOptOuts:
                 yield database
         except sqlite3.Error as error:
             raise OSError(f"the list of opt-outs {self._path} cannot be used ({type(error).__name__})") from error
-
-
-def said(text: str, stop_words: Iterable[str] = STOP_WORDS, start_words: Iterable[str] = START_WORDS) -> bool | None:
-    """Whether a text, as a whole, opts out (True) or in again (False); None if it does neither."""
-    word = _plain(text)
-    if word in map(_plain, stop_words):
-        return True
-    return False if word in map(_plain, start_words) else None
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.strip(_ROUND_A_WORD).casefold().split())
 
 
 def same_sender(one: str, other: str) -> bool:
