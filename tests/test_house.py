@@ -71,6 +71,7 @@ PUBLIC = [
     "WebhookError",
     "Wrapper",
     "hookimpl",
+    "normalize",
     "send",
 ]
 

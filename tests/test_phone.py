@@ -1,4 +1,4 @@
-"""A number comes out as it went in, or is refused."""
+"""A number comes out as it went in, or is refused; nothing is guessed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smsbridge import phone
+from smsbridge import numbering, phone
 from smsbridge.errors import ConfigurationError, RecipientError
 from smsbridge.phone import mask, mask_numbers, to_e164
+from smsbridge.written import read
 
 REGIONS = st.sampled_from([None, "IN", "GB", "US", "DE", "IT", "BR", "AR", "MX"])
 NUMBERISH = st.one_of(
@@ -36,17 +37,60 @@ def same_ending(one, other):
         "+91 (98765) 43210",
         "+91.98765.43210",
         "  +919876543210  ",
+        "+ 91 98765 43210",
+        "(+91) 98765 43210",
+        "( +91 ) 98765-43210",
+        "+(91)98765 43210",
+        "+91 - 98765 - 43210",
+        "+91 (0) 98765 43210",
+        "(+91)(0)98765-43210",
     ],
 )
 def test_a_number_may_be_written_with_spaces_and_marks(written):
     assert to_e164(written) == "+919876543210"
 
 
-def test_a_trunk_zero_in_brackets_is_not_dialled():
-    assert to_e164("+44 (0)7911 123456") == "+447911123456"
+@pytest.mark.parametrize("written", ["+44 (0)7911 123456", "+44(0)7911123456", "(+44) (0) 7911 123456"])
+def test_a_trunk_zero_in_brackets_is_not_dialled(written):
+    assert to_e164(written) == "+447911123456"
 
 
-@pytest.mark.parametrize("written", ["9876543210", "09876543210", "98765 43210", "919876543210", "00919876543210"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "+39 (0) 340 1234567",  # Italy has no trunk zero
+        "+1 (0) 415 555 2671",
+        "+7 (0) 912 345 67 89",  # it is 8 there
+        "+44 7911 (0) 123456",
+        "+44 (0)(0)7911 123456",
+        "+447911123456 (0)",
+        "+(0)447911123456",
+        "+4 (0) 47911123456",
+        "+44 07911 123456",
+        "+91 09876543210",
+    ],
+)
+def test_no_other_zero_is_dropped(written):
+    with pytest.raises(RecipientError) as caught:
+        to_e164(written)
+    assert caught.value.reason == "not-a-number"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "9876543210",
+        "09876543210",
+        "98765 43210",
+        "98765-43210",
+        "(98765) 43210",
+        "(0)98765 43210",
+        "919876543210",
+        "91 98765 43210",
+        "(91) 98765-43210",
+        "91 (0) 98765 43210",
+    ],
+)
 def test_a_national_number_takes_the_country_of_the_region(written):
     assert to_e164(written, "IN") == "+919876543210"
 
@@ -76,13 +120,44 @@ def test_a_region_does_not_change_an_international_number():
         ("tel:+919876543210", "not-a-number"),
         ("+91\N{DEVANAGARI DIGIT NINE}876543210", "not-a-number"),
         ("+91\N{FULLWIDTH DIGIT NINE}876543210", "not-a-number"),
-        ("\uff0b919876543210", "not-a-number"),
+        ("+919876543210-", "not-a-number"),
+        ("+919876543210.", "not-a-number"),
+        ("-919876543210", "not-a-number"),
+        ("+-919876543210", "not-a-number"),
+        ("++919876543210", "not-a-number"),
+        ("91+9876543210", "not-a-number"),
+        ("919876543210+", "not-a-number"),
+        ("+91 (98765 43210", "not-a-number"),
+        ("+91 98765) 43210", "not-a-number"),
+        ("+91 ((98765)) 43210", "not-a-number"),
+        ("+91 () 98765 43210", "not-a-number"),
+        ("+91 )98765( 43210", "not-a-number"),
+        ("+91 98765--43210", "not-a-number"),
+        ("+91 98765 .- 43210", "not-a-number"),
+        ("+919876543210-11", "too-long"),
+        ("+919876543210.0", "not-a-number"),
+        ("+9.19877E+11", "not-a-number"),
+        ("9.19877E+11", "not-a-number"),
+        ("9,19877e+11", "not-a-number"),
+        ("tel:+91-98765-43210", "not-a-number"),
+        ("whatsapp:+919876543210", "not-a-number"),
+        ("+" + "1" * 5000, "not-a-number"),
+        ("(" * 5000, "not-a-number"),
         ("+999876543210", "not-a-number"),
         ("+", "not-a-number"),
-        ("()", "no-country-code"),
-        ("+911126743210", "not-mobile"),
-        ("+911800123456", "not-mobile"),
-        ("+442079460000", "not-mobile"),
+        ("()", "not-a-number"),
+        ("-", "not-a-number"),
+        ("+80012", "too-short"),
+        ("+979212345678", "not-mobile"),  # a code of services, none of which has this number
+        ("+91767845175", "too-short"),
+        ("+9198765432101", "too-long"),
+        ("+9715012345", "too-short"),
+        ("+9715012345678", "too-long"),
+        ("+65812345678", "too-long"),
+        ("+659123456", "too-short"),
+        ("+14155552", "too-short"),
+        ("+141555526711", "too-long"),
+        ("+4915112345678901234", "too-long"),
         (None, "not-a-number"),
         (919876543210, "not-a-number"),
     ],
@@ -93,6 +168,130 @@ def test_anything_else_is_refused_with_a_reason_and_without_the_number(number, r
     assert caught.value.reason == reason
     assert caught.value.fault == "message"
     assert len(digits(str(caught.value))) < 6
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "+18332530000",  # toll-free, which can be text-enabled
+        "+80012345678",
+        "+442079460123",  # a landline, where texts are read aloud
+        "+33123456789",
+        "+911126743210",
+        "+911800123456",
+        "+916110212345",  # a new series that the tables call fixed
+        "+916000000000",
+        "+881612345678",  # a satellite
+    ],
+)
+def test_with_a_plus_the_kind_of_a_number_is_the_vendors_to_judge(number):
+    assert to_e164(number) == number
+    assert to_e164(number, "IN") == number
+
+
+@pytest.mark.parametrize(
+    ("written", "region", "reason"),
+    [
+        ("14155552671", "IN", "too-long"),
+        ("98765432101", "IN", "too-long"),
+        ("9876543210-11", "IN", "too-long"),
+        ("9876543210.0", "IN", "not-a-number"),
+        ("919876543210.0", "IN", "not-a-number"),
+        ("98765432", "IN", "too-short"),
+        ("767845175", "IN", "too-short"),
+        ("971501234567", "IN", "too-long"),
+        ("447911123456", "IN", "too-long"),
+        ("8801712345678", "IN", "too-long"),
+        ("1126743210", "IN", "not-mobile"),
+        ("5876543210", "IN", "not-mobile"),
+        ("18001234567", "IN", "too-long"),
+        ("00919876543210", "IN", "no-country-code"),
+        ("0014155552671", "IN", "no-country-code"),
+        ("011919876543210", "US", "no-country-code"),
+        ("0112025550123", "US", "no-country-code"),
+        ("00442071838750", "US", "no-country-code"),
+        ("0011919876543210", "AU", "no-country-code"),
+        ("810919876543210", "RU", "no-country-code"),
+        ("010919876543210", "JP", "no-country-code"),
+        ("2423591234", "US", "no-country-code"),  # the Bahamas
+        ("8332530000", "US", "not-mobile"),
+        ("5552671", "US", "too-short"),
+        ("2351234", "AI", "too-short"),  # has one area code, which is not added
+        ("07781123456", "GB", "no-country-code"),  # Guernsey
+        ("02079460123", "GB", "not-mobile"),
+        ("07011123456", "GB", "not-mobile"),  # a personal number
+        ("1123456789", "AR", "not-mobile"),  # a landline: mobile numbers have 15 there
+        ("91 (0) (0) 98765 43210", "IN", "not-a-number"),
+        ("1 (0) 98765 43210", "IN", "not-a-number"),
+    ],
+)
+def test_what_is_completed_has_to_be_a_mobile_number_of_the_region(written, region, reason):
+    with pytest.raises(RecipientError) as caught:
+        to_e164(written, region)
+    assert caught.value.reason == reason
+    assert len(digits(str(caught.value))) < 6
+
+
+@pytest.mark.parametrize(
+    ("written", "region", "e164"),
+    [
+        ("415 555 2671", "US", "+14155552671"),  # mobile or fixed: nothing tells
+        ("(415) 555-2671", "US", "+14155552671"),
+        ("1-415-555-2671", "US", "+14155552671"),
+        ("6591234567", "SG", "+6591234567"),
+        ("015112345678", "DE", "+4915112345678"),
+        ("4915112345678", "DE", "+4915112345678"),
+        ("011 15-2345-6789", "AR", "+5491123456789"),
+        ("11 15 2345 6789", "AR", "+5491123456789"),
+        ("9 11 2345 6789", "AR", "+5491123456789"),
+        ("8 (912) 345-67-89", "RU", "+79123456789"),
+        ("06 12 34 56 78", "FR", "+33612345678"),
+        ("06.12.34.56.78", "FR", "+33612345678"),
+        ("06-12-34-56-78", "FR", "+33612345678"),
+        ("0664 1234567", "AT", "+436641234567"),
+        ("340 123 4567", "IT", "+393401234567"),
+        ("06 20 123 4567", "HU", "+36201234567"),
+    ],
+)
+def test_a_number_may_be_written_as_its_country_writes_it(written, region, e164):
+    assert to_e164(written, region) == e164
+
+
+@pytest.mark.parametrize(
+    ("written", "region"),
+    [
+        ("081234567890-1", "ID"),
+        ("0812345678-90", "ID"),
+        ("0812345678 90", "ID"),
+        ("+62 812345678-90", None),
+        ("0664 1234567-8", "AT"),
+        ("(06641234567) 12", "AT"),
+        ("+43 6641234567.12", None),
+    ],
+)
+def test_an_extension_does_not_become_a_part_of_the_number(written, region):
+    with pytest.raises(RecipientError, match="goes on behind a whole number") as caught:
+        to_e164(written, region)
+    assert caught.value.reason == "not-a-number"
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("9876543210.0", "format its column as text"),
+        ("+919876543210.00", "format its column as text"),
+        ("9.19877E+11", "format its column as text"),
+        ("00919876543210", r"write \+ and the country code"),
+        ("0014155552671", r"write \+ and the country code"),
+        ("14155552671", r"with \+ and its country code"),
+        ("tel:+919876543210", "write the number alone"),
+        ("+999876543210", "no country code that there is"),
+        ("+9109876543210", "digits that its country does not use"),
+    ],
+)
+def test_a_refusal_says_what_to_do(written, words):
+    with pytest.raises(RecipientError, match=words):
+        to_e164(written, "IN")
 
 
 def test_a_number_without_country_code_says_how_to_give_one():
@@ -148,7 +347,7 @@ def test_a_number_that_came_out_goes_in_again(written, region):
 @given(st.builds("+{}{}".format, st.integers(1, 999), st.integers(10**5, 10**12)))
 def test_the_short_way_for_mobile_numbers_says_what_the_long_way_says(number):
     if phone._is_mobile(number):
-        assert phone._parse(number, None) == number
+        assert numbering.international(read(number)) == number
 
 
 @pytest.mark.parametrize(
@@ -157,13 +356,62 @@ def test_the_short_way_for_mobile_numbers_says_what_the_long_way_says(number):
         ("+919876543210", "+91******3210"),
         ("919876543210", "91******3210"),
         ("+447911123456", "+44******3456"),
+        ("9876543210", "98****3210"),
+        ("987654321", "98***4321"),
+        ("98765432", "********"),
+        ("9876543", "*******"),
+        ("+987654321", "+98***4321"),
+        ("+98765432", "*********"),
+        ("+9876543", "********"),
+        ("98765 43210", "98*****3210"),
         ("12345", "*****"),
         ("", ""),
         ("VK-ACME", "*******"),
     ],
 )
-def test_a_masked_number_shows_country_and_last_four(number, masked):
+def test_a_masked_number_shows_country_and_last_four_and_a_short_one_nothing(number, masked):
     assert mask(number) == masked
+
+
+@pytest.mark.parametrize(
+    ("words", "masked"),
+    [
+        ("to 9876543210", "to 98****3210"),
+        ("to 98765432", "to ********"),
+        ("to 919876543210.", "to 91******3210."),
+        ("to:+919876543210", "to:+91******3210"),
+        (
+            "to \u0669\u0668\u0667\u0666\u0665\u0664\u0663\u0662\u0661\u0660",
+            "to \u0669\u0668****\u0663\u0662\u0661\u0660",
+        ),
+        # A vendor's own mask that leaves too much.
+        ("to 98765***", "to ********"),
+        ("to 98765*****", "to 98********"),
+        ("to 9876543XXX", "to 98****3XXX"),
+        ("to 98765xxxxx", "to 98****xxxx"),
+        ("to +9198765#####", "to +91******####"),
+        ("to *****43210", "to ******3210"),
+        ("to 9**6543210", "to 9*****3210"),
+        ("to 98765**43210", "to 98******3210"),
+        ("9876543210*", "98****3210*"),
+        # What shows no more than our own mask is left as it is.
+        ("to +91******3210", "to +91******3210"),
+        ("to 98****3210", "to 98****3210"),
+        ("to ********", "to ********"),
+        # No numbers.
+        ("21211 and 12345678901234567", "21211 and 12345678901234567"),
+        ("code 1234567", "code 1234567"),
+        ("0x1F 12345 x 54321", "0x1F 12345 x 54321"),
+    ],
+)
+def test_a_number_in_a_vendors_words_shows_no_more_than_a_masked_one(words, masked):
+    assert mask_numbers(words) == masked
+
+
+@given(st.text("0123456789*X+ ", max_size=40))
+def test_masking_again_changes_nothing(words):
+    once = mask_numbers(words)
+    assert mask_numbers(once) == once
 
 
 @given(st.text(max_size=30))

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from .messages import Status as Status
     from .messages import Verification as Verification
     from .messages import VerificationCheck as VerificationCheck
+    from .normalizing import normalize as normalize
     from .plugins import Plugins as Plugins
     from .provider import Capability as Capability
     from .provider import InsecureUrlWarning as InsecureUrlWarning
@@ -85,6 +86,7 @@ _HOMES = {
         "Balance DeliveryReport Dlt Event Foresight InboundMessage Message Money Purpose Received Result SentMessage Status "
         "Verification VerificationCheck"
     ),
+    "normalizing": "normalize",
     "plugins": "Plugins",
     "provider": "Capability InsecureUrlWarning Options SmsProvider Wrapper",
     "settings": "Settings",

@@ -1,30 +1,35 @@
 """Phone numbers: to E.164, and masked for people to read.
 
 Strict on purpose: ``phonenumbers`` alone reads ``+919876543210abc`` as another subscriber's number, and drops an
-extension without a word. Here every digit that goes in comes out, or the number is refused.
+extension without a word. Here every digit that goes in comes out, or the number is refused. Nothing is guessed: what a country
+code is added to has to be a mobile number of that country, and what is written with one only has to have the length of a number,
+because tables of numbers age and the vendor knows better which can be texted.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from .errors import ConfigurationError, RecipientError
+from .errors import RecipientError
+from .numbering import international, is_valid, national, not_a_number
+from .written import read
 
+_DIGIT_RUN = re.compile(r"(?<!\d)\+?\d{8,15}(?!\d)")
+_HALF_MASKED = re.compile(r"(?<!\d)\+?(\d{0,15})[*xX#•]{2,15}(\d{0,15})(?!\d)")
+_SHOWN_BESIDE_A_MASK = 4
 _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
-_ALLOWED = re.compile(r"\+?[0-9().\- ]+", re.ASCII)
-_TRUNK_ZERO = re.compile(r"\(0\)")
-_DIGIT_RUN = re.compile(r"(?<![\d])\+?\d{8,15}(?!\d)", re.ASCII)
-_NOT_DIGITS = re.compile(r"\D", re.ASCII)
+_NATIONAL = re.compile(r"[1-9]\d{3,13}", re.ASCII)
 
 
 def to_e164(number: str, region: str | None = None) -> str:
     """``number`` as E.164 (``+919876543210``).
 
-    Digits, ``+ - . ( )`` and spaces are allowed, nothing else: no letters, no extension, no list. A number without
-    ``+`` is national and needs ``region``, two letters of ISO 3166 (``IN``). Raises RecipientError with the reason
+    Digits, ``+ - . ( )`` and spaces are allowed, and what :mod:`smsbridge.written` calls harmless: no letters, no extension, no
+    list. A number without ``+`` is one of ``region``, two letters of ISO 3166 (``IN``), and has to be a mobile number there. One
+    with ``+`` has to have a length that mobile or fixed-line numbers of its country have. Raises RecipientError with the reason
     ``empty``, ``not-a-number``, ``no-country-code``, ``too-short``, ``too-long`` or ``not-mobile``.
     """
     if not isinstance(number, str):
@@ -32,22 +37,20 @@ def to_e164(number: str, region: str | None = None) -> str:
     text = number.strip(" ")
     if _E164.fullmatch(text) and _is_mobile(text):
         return text
-    if not text:
-        raise RecipientError("the recipient is empty", reason="empty")
-    if not _ALLOWED.fullmatch(text):
-        raise RecipientError(
-            "the recipient is not one phone number (digits, + - . ( ) and spaces only)", reason="not-a-number"
-        )
-    if not text.startswith("+") and region is None:
-        raise RecipientError(
-            "the recipient has no country code (write +91..., or set SMSBRIDGE_DEFAULT_REGION)",
-            reason="no-country-code",
-        )
-    return _parse(text, region)
+    if region is not None and _NATIONAL.fullmatch(text) and (e164 := _mobile_of(text, region)):
+        return e164
+    written = read(text)
+    e164 = international(written) if written.plus else national(written, region)
+    if written.whole and is_valid(f"{'+' if written.plus else ''}{written.whole}", region):
+        raise not_a_number("goes on behind a whole number: is the rest an extension, or another number?")
+    return e164
+
+
+# --- the short way: a pattern for each country, 1 microsecond instead of 20 and more ------------------------------------------
 
 
 def _is_mobile(e164: str) -> bool:
-    """Whether the number is certainly a mobile one, in 2 microseconds instead of 30; False leaves it to :func:`_parse`."""
+    """Whether the number is certainly a mobile one; False leaves it to :func:`numbering.international`."""
     for length in (1, 2, 3):  # of a country code; none is the beginning of another
         pattern = _mobile_pattern(e164[1 : 1 + length])
         if pattern is not None:
@@ -67,6 +70,33 @@ def _mobile_pattern(country_code: str) -> re.Pattern[str] | None:
     return re.compile((mobile.national_number_pattern if mobile else None) or "(?!)", re.ASCII)
 
 
+def _mobile_of(digits: str, region: str) -> str:
+    """``digits`` in E.164, if they certainly are a mobile number of ``region``, with its country code or without any; else empty."""
+    code, trunk, pattern = _alone(region)
+    if not code or (trunk and digits.startswith(trunk)):
+        return ""
+    is_national = pattern.fullmatch(digits) is not None
+    if not digits.startswith(code):
+        return f"+{code}{digits}" if is_national else ""
+    return f"+{digits}" if not is_national and pattern.fullmatch(digits, len(code)) else ""
+
+
+@lru_cache(maxsize=512)
+def _alone(region: str) -> tuple[str, str, re.Pattern[str]]:
+    """Country code, trunk prefix and the pattern of mobile numbers of a region that shares its code with no other."""
+    import phonenumbers
+
+    code = phonenumbers.country_code_for_region(region)
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    pattern = _mobile_pattern(str(code)) if len(phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ())) == 1 else None
+    if pattern is None or metadata is None:
+        return "", "", re.compile("(?!)")
+    return str(code), metadata.national_prefix or "", pattern
+
+
+# --- countries ------------------------------------------------------------------------------------------------------------
+
+
 def regions(e164: str) -> tuple[str, ...]:
     """The country of a number in E.164, in two letters of ISO 3166.
 
@@ -80,40 +110,6 @@ def regions(e164: str) -> tuple[str, ...]:
             region = phonenumbers.region_code_for_number(phonenumbers.parse(e164)) if len(sharing) > 1 else None
             return (region,) if region else sharing
     return ()
-
-
-def _parse(text: str, region: str | None) -> str:
-    import phonenumbers
-
-    if region is not None and region not in phonenumbers.SUPPORTED_REGIONS:
-        raise ConfigurationError("SMSBRIDGE_DEFAULT_REGION is not a region such as IN or GB (ISO 3166, two letters)")
-    try:
-        parsed = phonenumbers.parse(text, region, keep_raw_input=True)  # which also keeps a carrier's code
-    except phonenumbers.NumberParseException as error:
-        reasons = {error.TOO_SHORT_NSN: "too-short", error.TOO_SHORT_AFTER_IDD: "too-short", error.TOO_LONG: "too-long"}
-        reason = reasons.get(error.error_type, "not-a-number")
-        raise RecipientError("the recipient is not a phone number", reason=reason) from None
-    problem = phonenumbers.is_possible_number_with_reason(parsed)
-    if problem != phonenumbers.ValidationResult.IS_POSSIBLE:
-        too_long = problem == phonenumbers.ValidationResult.TOO_LONG
-        raise RecipientError(
-            f"the recipient's number is too {'long' if too_long else 'short'} for its country",
-            reason="too-long" if too_long else "too-short",
-        )
-    if phonenumbers.number_type(parsed) in _not_mobile(phonenumbers):
-        raise RecipientError("the recipient's number is not a mobile number", reason="not-mobile")
-    e164: str = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    given = _NOT_DIGITS.sub("", _TRUNK_ZERO.sub("", text))
-    national = str(parsed.national_number)
-    unused = text.startswith("+") or not given.endswith(national) or parsed.preferred_domestic_carrier_code
-    if given != e164[1:] and unused:
-        raise RecipientError("the recipient has digits that its country does not use", reason="not-a-number")
-    return e164
-
-
-def _not_mobile(phonenumbers: Any) -> tuple[int, ...]:
-    kind = phonenumbers.PhoneNumberType
-    return (kind.FIXED_LINE, kind.TOLL_FREE, kind.PREMIUM_RATE, kind.SHARED_COST, kind.PAGER, kind.UAN, kind.VOICEMAIL)
 
 
 class Countries:
@@ -184,5 +180,11 @@ def mask(number: str) -> str:
 
 
 def mask_numbers(text: str) -> str:
-    """``text`` with everything that looks like a phone number (8 to 15 digits) masked."""
-    return _DIGIT_RUN.sub(lambda match: mask(match.group()), text)
+    """``text`` with everything that looks like a phone number masked: 8 to 15 digits, or 5 and more beside a vendor's own mask."""
+    text = _DIGIT_RUN.sub(lambda match: mask(match.group()), text)
+    return _HALF_MASKED.sub(_mask_the_rest, text)
+
+
+def _mask_the_rest(match: re.Match[str]) -> str:
+    shows_more = max(len(digits) for digits in match.groups()) > _SHOWN_BESIDE_A_MASK
+    return mask(match.group()) if shows_more else match.group()

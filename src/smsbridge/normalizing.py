@@ -1,0 +1,28 @@
+"""A phone number as this project's clients would send to it."""
+
+from __future__ import annotations
+
+import copy
+
+from .errors import ConfigurationError, RecipientError
+from .phone import to_e164
+from .settings import Settings
+
+
+def normalize(number: str, region: str | None = None) -> str:
+    """``number`` in E.164 (``+919876543210``), by the rule that holds for the recipient of a text: the form to store.
+
+    ``region`` is the country of a number without ``+`` (``IN``, ISO 3166); default: ``SMSBRIDGE_DEFAULT_REGION``, which is read
+    at each call that needs it. Raises RecipientError, as sending would.
+    """
+    try:
+        region = region or (None if _has_plus(number) else Settings.from_env().default_region)
+        return to_e164(number, region.strip().upper() if region else None)
+    except (RecipientError, ConfigurationError) as error:
+        problem = copy.copy(error)
+    del number  # the frame of a traceback should hold none
+    raise problem
+
+
+def _has_plus(number: object) -> bool:
+    return isinstance(number, str) and "+" in number

@@ -1,0 +1,206 @@
+"""Which number the digits of a person's writing are: the rules of countries, from the tables of ``phonenumbers``.
+
+What a country code is added to has to be a mobile number of that country. What was written with one only has to be as long as
+numbers there are, because tables age: new series, landlines and toll-free numbers that can be texted are the vendor's to judge.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from .errors import ConfigurationError, RecipientError
+from .written import Written
+
+_LONGEST_E164 = 15
+_PREFIX_ABROAD = "00"
+_NOT_DIGITS = re.compile(r"\D", re.ASCII)
+_WITH_PLUS = "write a number of another country with + and its country code"
+
+
+def international(written: Written) -> str:
+    """What was written with ``+``: its digits as they are, if mobile or fixed-line numbers of its country are as long."""
+    import phonenumbers
+
+    try:
+        parsed = phonenumbers.parse(f"+{written.digits}")
+    except phonenumbers.NumberParseException as error:
+        raise _unreadable(error) from None
+    metadata = _shared_tables(parsed)
+    digits = f"{parsed.country_code}{phonenumbers.national_significant_number(parsed)}"
+    code, trunk = str(parsed.country_code), metadata.national_prefix
+    if digits != written.digits or (written.before_zero and (written.before_zero != code or trunk != "0")):
+        raise not_a_number("has digits that its country does not use (a zero behind the country code, perhaps)")
+    if len(digits) > _LONGEST_E164:
+        raise _of_another_length("too-long")
+    if not phonenumbers.is_valid_number(parsed):
+        _refuse_length(len(digits) - len(code), metadata)
+    return f"+{digits}"
+
+
+def _shared_tables(parsed: Any) -> Any:
+    """The tables for a country code; where regions share it, those of the largest."""
+    import phonenumbers
+
+    region = phonenumbers.region_code_for_country_code(parsed.country_code)
+    return phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(parsed.country_code, region)
+
+
+def _tables(region: str) -> Any:
+    import phonenumbers
+
+    return phonenumbers.PhoneMetadata.metadata_for_region(region)
+
+
+def _refuse_length(length: int, metadata: Any) -> None:
+    """Raise RecipientError unless mobile or fixed-line numbers have ``length`` digits behind the country code."""
+    kinds = [kind for kind in (metadata.mobile, metadata.fixed_line) if kind is not None]
+    lengths = {possible for kind in kinds for possible in kind.possible_length}
+    if problem := _length_problem(length, lengths or metadata.general_desc.possible_length):
+        raise _of_another_length(problem)
+    if not lengths:  # a code of services, such as +800
+        raise RecipientError("the recipient's number is none that its country code has", reason="not-mobile")
+
+
+def _length_problem(length: int, lengths: Iterable[int]) -> str | None:
+    possible = set(lengths)
+    if length in possible:
+        return None
+    return "too-long" if length > max(possible) else "too-short"
+
+
+def national(written: Written, region: str | None) -> str:
+    """What was written without ``+``: a mobile number of ``region``, with or without its trunk prefix or country code."""
+    import phonenumbers
+
+    if region is None:
+        raise RecipientError(
+            "the recipient has no country code (write +91..., or set SMSBRIDGE_DEFAULT_REGION)",
+            reason="no-country-code",
+        )
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        raise ConfigurationError(
+            "the region of numbers without + (SMSBRIDGE_DEFAULT_REGION) is none such as IN or GB: ISO 3166, two letters"
+        )
+    readings = set(_readings(written, region))
+    if len(readings) > 1:
+        raise RecipientError(
+            "the recipient is a number both with and without its country code: write it with +",
+            reason="no-country-code",
+        )
+    if not readings:
+        raise _not_completed(written, region)
+    return readings.pop()
+
+
+def _readings(written: Written, region: str) -> Iterator[str]:
+    """Each mobile number of ``region`` that the digits are, read as they are dialled there, and with the country code first."""
+    import phonenumbers
+
+    code = str(phonenumbers.country_code_for_region(region))
+    if not written.before_zero:
+        parsed = _mobile_of(written.digits, region)
+        if parsed is not None and _is_dialled(written.digits, parsed, region):
+            yield f"+{code}{phonenumbers.national_significant_number(parsed)}"
+    trunk = _tables(region).national_prefix
+    if written.digits.startswith(code) and (not written.before_zero or (written.before_zero == code and trunk == "0")):
+        parsed = _mobile_of(f"+{written.digits}", region)
+        if parsed is not None and phonenumbers.national_significant_number(parsed) == written.digits[len(code) :]:
+            yield f"+{written.digits}"
+
+
+def _mobile_of(text: str, region: str) -> Any:
+    """``text`` parsed, if it is a mobile number of ``region``; else None."""
+    import phonenumbers
+
+    kinds = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
+    try:
+        parsed = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number_for_region(parsed, region) or phonenumbers.number_type(parsed) not in kinds:
+        return None
+    return parsed
+
+
+def _is_dialled(digits: str, parsed: Any, region: str) -> bool:
+    """Whether ``digits`` are the number, behind a trunk prefix or not, or as its country writes it.
+
+    Digits that choose a carrier are none of these, and what Argentina puts into a number is part of how it is written there.
+    """
+    import phonenumbers
+
+    metadata = _tables(region)
+    trunk, parsing = metadata.national_prefix or "", metadata.national_prefix_for_parsing or "(?!)"
+    national = phonenumbers.national_significant_number(parsed)
+    written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+    dialled = _NOT_DIGITS.sub("", written)
+    if digits in (national, trunk + national, dialled, dialled.removeprefix(trunk)):
+        return True
+    prefix = digits.removesuffix(national)  # one digit may be an older trunk prefix, as 8 in Lithuania
+    return len(prefix) == 1 and digits.endswith(national) and re.fullmatch(parsing, prefix) is not None
+
+
+def is_valid(text: str, region: str | None) -> bool:
+    """Whether ``text`` is a number of any kind."""
+    import phonenumbers
+
+    try:
+        return bool(phonenumbers.is_valid_number(phonenumbers.parse(text, region)))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+# --- what is wrong with it ------------------------------------------------------------------------------------------------
+
+
+def not_a_number(words: str) -> RecipientError:
+    return RecipientError(f"the recipient {words}", reason="not-a-number")
+
+
+def _of_another_length(reason: str, kind: str = "its country") -> RecipientError:
+    return RecipientError(f"the recipient's number is {reason.replace('-', ' ')} for {kind}", reason=reason)
+
+
+def _unreadable(error: Any) -> RecipientError:
+    reasons = {error.TOO_SHORT_NSN: "too-short", error.TOO_SHORT_AFTER_IDD: "too-short", error.TOO_LONG: "too-long"}
+    reason = reasons.get(error.error_type)
+    if reason is not None:
+        return _of_another_length(reason)
+    if error.error_type == error.INVALID_COUNTRY_CODE:
+        return not_a_number("begins with no country code that there is")
+    return not_a_number("is not a phone number")
+
+
+def _not_completed(written: Written, region: str) -> RecipientError:
+    """Why no mobile number of ``region`` is written so."""
+    import phonenumbers
+
+    abroad = _tables(region).international_prefix or "(?!)"
+    if written.digits.startswith(_PREFIX_ABROAD) or re.match(abroad, written.digits):
+        words = "the recipient begins with a prefix for calls abroad: write + and the country code instead"
+        return RecipientError(words, reason="no-country-code")
+    try:
+        parsed = phonenumbers.parse(written.digits, region, keep_raw_input=True)  # which also keeps a carrier's code
+    except phonenumbers.NumberParseException as error:
+        return _unreadable(error)
+    if len(phonenumbers.national_significant_number(parsed)) > len(written.digits):  # the tables add the one area code
+        return _of_another_length("too-short", f"a number of {region} with its area code")
+    unused = written.before_zero or parsed.preferred_domestic_carrier_code
+    if unused or _mobile_of(written.digits, region) is not None:
+        return not_a_number("has digits that its country does not use")
+    return _no_mobile(parsed, region)
+
+
+def _no_mobile(parsed: Any, region: str) -> RecipientError:
+    import phonenumbers
+
+    length, mobile = len(phonenumbers.national_significant_number(parsed)), _tables(region).mobile
+    if mobile and (problem := _length_problem(length, mobile.possible_length)):
+        return _of_another_length(problem, f"a mobile number of {region}; {_WITH_PLUS}")
+    if phonenumbers.is_valid_number(parsed) and not phonenumbers.is_valid_number_for_region(parsed, region):
+        words = f"the recipient's number is none of {region} but of a country that shares its code; {_WITH_PLUS}"
+        return RecipientError(words, reason="no-country-code")
+    words = f"the recipient's number is not a mobile number of {region}; {_WITH_PLUS}"
+    return RecipientError(words, reason="not-mobile")
