@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import pickle
 import threading
 import time
+import traceback
 from concurrent.futures import Future
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -20,12 +23,14 @@ from scripted import OK, TEXT, TO, URL, AsyncWire, BatchProvider, HttpProvider, 
 from smsbridge.client import AsyncSmsClient, SmsClient, send
 from smsbridge.errors import (
     ConfigurationError,
+    ContentError,
     NoAnswer,
     NotConnected,
     ProviderBugError,
     QueryError,
     RecipientError,
     RefusedError,
+    SendError,
     SmsBridgeError,
     UnavailableError,
     UncertainError,
@@ -33,7 +38,7 @@ from smsbridge.errors import (
     WebhookError,
 )
 from smsbridge.http import Await, Call, HttpRequest, HttpResponse, Wait
-from smsbridge.messages import Message, Purpose, SentMessage, Verification
+from smsbridge.messages import Message, Purpose, Result, SentMessage, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import SmsProvider, Wrapper
@@ -53,6 +58,13 @@ def async_client(*answers, made=None, hooks=(), **options):
     one = AsyncSmsClient(made or HttpProvider(), settings=Settings(**options), plugins=Plugins(*hooks))
     one._transport = AsyncWire(*answers)
     return one
+
+
+def in_our_frames(error):
+    """What is private of what the locals of our frames show."""
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    ours = "".join(f"{frame.locals}" for frame in shown.stack if frame.filename != __file__)
+    return [private for private in (TEXT, TO[1:], "98765 432") if private in ours]
 
 
 # --- which provider -------------------------------------------------------------------------------------------------------
@@ -117,13 +129,82 @@ def test_a_text_is_given_as_a_message_or_as_number_text_and_fields():
 
 
 @pytest.mark.parametrize(
-    "arguments", [(message(), "text"), (TO,), (TO, None), (TO, 5), (None, "text"), ([TO], "text"), (91, "text")]
+    ("arguments", "words"),
+    [
+        ((TO, 5), "text has to be a string, not int"),
+        ((TO, b"text"), "text has to be a string, not bytes"),
+        ((None, "text"), "to has to be a string with a phone number, not None"),
+        (([TO], "text"), "to has to be a string with a phone number, not list"),
+        ((919876543210, "text"), "to has to be a string with a phone number, not int"),
+        ((float("nan"), None), "to has to be a string with a phone number, not float"),
+    ],
 )
-async def test_anything_else_is_a_mistake_of_the_caller(arguments):
-    with pytest.raises(TypeError):
-        client().send(*arguments)
-    with pytest.raises(TypeError):
-        await async_client().send(*arguments)
+@pytest.mark.parametrize("name", ["send", "start_verification"])
+async def test_anything_else_is_a_type_error_and_a_refusal_that_name_the_field_and_the_type(name, arguments, words):
+    with pytest.raises(RefusedError, match=words) as caught:
+        getattr(client(), name)(*arguments, reference="mine")
+    with pytest.raises(TypeError, match=words) as also:
+        await getattr(async_client(), name)(*arguments, reference="mine")
+    assert caught.value == also.value == pickle.loads(pickle.dumps(caught.value))
+    assert isinstance(caught.value, ContentError if words.startswith("text") else RecipientError)
+    assert (caught.value.account, caught.value.reference) == ("scripted", "mine")
+    assert TO[1:] not in f"{caught.value!r}"
+
+
+def test_a_text_has_to_be_given():
+    for arguments in ((TO,), (TO, None)):
+        with pytest.raises(TypeError, match="text has to be a string, not None"):
+            client().send(*arguments)
+
+
+MISTAKES = [
+    {"send_at": datetime(2030, 1, 1)},  # noqa: DTZ001
+    {"valid_until": TEXT},
+    {"purpose": "marketing"},
+    {"dlt": (TO, TEXT)},
+    {"options": {"memory": TEXT}},
+    {"sender": [TO]},
+    {"reference": 919876543210},
+    {"txt": TEXT},
+]
+
+
+@pytest.mark.parametrize("call", ["send", "try_send", "start_verification"])
+@pytest.mark.parametrize("fields", MISTAKES, ids=lambda fields: next(iter(fields)))
+async def test_a_mistake_in_a_field_leaves_neither_number_nor_text_in_a_frame(call, fields, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
+    calls = [getattr(client(), call), getattr(async_client(), call)]
+    if call != "start_verification":
+        calls.append(getattr(smsbridge, call))
+    for one in calls:
+        with pytest.raises((TypeError, ValueError), match=next(iter(fields))) as caught:
+            await one(TO, TEXT, **fields)
+        assert in_our_frames(caught.value) == []
+        assert caught.value.__context__ is None
+
+
+async def test_neither_do_a_message_with_a_text_and_a_number_that_is_refused():
+    for arguments in ((message(), TEXT), ("98765 432", TEXT), ([TO], TEXT)):
+        for one in (client().send, async_client().send):
+            with pytest.raises((TypeError, RecipientError)) as caught:
+                await one(*arguments)
+            assert in_our_frames(caught.value) == []
+
+
+def test_a_shared_client_that_cannot_be_made_leaves_neither_in_a_frame(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "no-such")
+    for one in (smsbridge.send, smsbridge.try_send):
+        with pytest.raises(ConfigurationError) as caught:
+            one(TO, TEXT)
+        assert in_our_frames(caught.value) == []
+
+
+@pytest.mark.parametrize("kind", [SmsClient, AsyncSmsClient])
+def test_a_client_whose_making_failed_can_be_shown(kind):
+    with pytest.raises(ConfigurationError) as caught:
+        kind("no-such")
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert f"<{kind.__name__} without a provider>" in "".join(shown.format())
 
 
 def test_a_message_and_fields_are_too_much():
@@ -193,6 +274,12 @@ ANSWERS = {
 CALLS = {
     "send": lambda one: one.send(message()),
     "send bad": lambda one: one.send("nobody", TEXT, reference="r"),
+    "send none": lambda one: one.send(None, TEXT, reference="r"),
+    "try": lambda one: one.try_send(message()),
+    "try bad": lambda one: one.try_send("nobody", TEXT, reference="r"),
+    "try none": lambda one: one.try_send(TO, None, reference="r"),
+    "try empty": lambda one: one.try_send(TO, "", reference="r"),
+    "try unsupported": lambda one: one.try_send(message(options={"scripted": {"x": 1}})),
     "send empty": lambda one: one.send(TO, "", reference="r"),
     "send unsupported": lambda one: one.send(message(options={"scripted": {"x": 1}})),
     "status": lambda one: one.status("id-1"),
@@ -207,6 +294,8 @@ CALLS = {
 
 
 def plain(value):
+    if isinstance(value, Result):
+        return replace(value, sent=plain(value.sent))
     return replace(value, at=None) if isinstance(value, SentMessage) else value
 
 
@@ -238,6 +327,42 @@ def test_both_clients_do_the_same_whatever_the_answer(call):
         return [await async_outcome(call, answer) for answer in ANSWERS.values()]
 
     assert [sync_outcome(call, answer) for answer in ANSWERS.values()] == asyncio.run(everything())
+
+
+# --- what became of a text, without exceptions ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize(
+    "given", [message(), message(text=""), message(to="nobody"), message(to=None), message(text=7)]
+)
+def test_try_send_says_what_send_would_have_raised(answer, given):
+    sent = error = None
+    recorder = Recorder()
+    try:
+        sent = client(answer, hooks=[recorder]).send(given)
+    except SendError as failure:
+        error = failure
+    also = Recorder()
+    result = client(answer, hooks=[also]).try_send(given)
+    assert (plain(result.sent), result.error, result.index) == (plain(sent), error, 0)
+    assert (result.message.reference, result.message.text) == ("ref-1", given.text)
+    assert recorder.names == also.names
+    assert result.may_have_arrived == (error is None or isinstance(error, UncertainError))
+
+
+def test_try_send_keeps_the_number_as_it_went_out_and_the_reference_that_was_made():
+    result = client(default_region="IN").try_send("98765 43210", TEXT)
+    assert (result.message.to, result.message.reference) == (TO, result.sent.reference)
+
+
+def test_try_send_does_not_hide_what_is_no_outcome():
+    one = client()
+    one.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        one.try_send(TO, TEXT)
+    with pytest.raises(KeyboardInterrupt):
+        client(KeyboardInterrupt()).try_send(TO, TEXT)
 
 
 # --- status and codes by id -----------------------------------------------------------------------------------------------
@@ -516,6 +641,19 @@ def test_send_uses_one_client_of_the_environment(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_PROVIDER", "console")
     assert send(message()).provider == "memory"
     assert len(smsbridge.client._shared_client().provider.sent) == 2
+
+
+def test_what_else_there_is_uses_the_same_client(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
+    one = smsbridge.client()
+    assert smsbridge.client() is one
+    assert isinstance(one, SmsClient)
+    sent = smsbridge.try_send(TO, "hello", reference="r-1").sent
+    assert smsbridge.lookup("r-1") == sent
+    with smsbridge.send_many([message(reference="r-2"), message(reference="r-3")]) as results:
+        assert all(result.sent for result in results)
+    assert [each.reference for each in one.provider.sent] == ["r-1", "r-2", "r-3"]
+    assert smsbridge.try_send(None, "hello").may_have_arrived is False
 
 
 def test_send_with_wrong_settings_fails_and_works_once_they_are_right(monkeypatch):

@@ -35,6 +35,7 @@ PUBLIC = [
     "InboundMessage",
     "InsecureUrlWarning",
     "Message",
+    "MessageFields",
     "Money",
     "NoAnswer",
     "NotConnected",
@@ -70,9 +71,13 @@ PUBLIC = [
     "Wait",
     "WebhookError",
     "Wrapper",
+    "client",
     "hookimpl",
+    "lookup",
     "normalize",
     "send",
+    "send_many",
+    "try_send",
 ]
 
 
@@ -104,8 +109,14 @@ def test_what_type_checkers_see_is_what_there_is():
     seen = {(one.asname, node.module) for node in block.body for one in node.names}
     assert all(one.asname == one.name for node in block.body for one in node.names)
     assert sorted(name for name, _ in seen) == sorted(PUBLIC)
-    for name, module in seen:
+    for name, module in seen - {("client", "client")}:
         assert getattr(smsbridge, name) is getattr(importlib.import_module(f"smsbridge.{module}"), name)
+
+
+@pytest.mark.parametrize("first", ["smsbridge.client", "smsbridge.send", "from smsbridge.client import SmsClient"])
+def test_the_module_client_is_also_the_function_whichever_is_asked_for_first(first):
+    code = f"import smsbridge; {first}; c = smsbridge.client(); import smsbridge.client as m; print(c is m.client(), type(c) is m.SmsClient)"
+    assert python(code) == ["True", "True"]
 
 
 def test_there_are_no_other_names():

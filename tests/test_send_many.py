@@ -10,8 +10,10 @@ import gc
 import itertools
 import json
 import threading
+import traceback
 import warnings
 from collections import Counter
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
@@ -31,6 +33,7 @@ from smsbridge.errors import (
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpResponse
 from smsbridge.messages import Message
+from smsbridge.plain import kind_of
 from smsbridge.plugins import Plugins
 from smsbridge.settings import Settings
 
@@ -138,6 +141,57 @@ def test_one_bad_message_never_fails_the_others(kinds, batches):
                 assert type(one.error) is UncertainError
             else:
                 assert one.sent.to == number(one.index)
+
+
+NO_TEXTS = [None, float("nan"), 919876543210, Decimal(5), True, b"+919876543210", [TO], {}, object()]
+
+
+@pytest.mark.parametrize("made", [HttpProvider(), BatchProvider()])
+@pytest.mark.parametrize(("field", "kind"), [("to", RecipientError), ("text", ContentError)])
+def test_what_is_no_text_in_a_row_of_a_table_fails_alone_and_is_named(made, field, kind):
+    def rows():
+        for n, odd in enumerate(NO_TEXTS):
+            yield message(reference=f"odd-{n}", **{field: odd})
+            yield message(to=number(n), reference=f"{n}")
+
+    for results in run_both(list(rows()), made=made):
+        assert len(results) == 2 * len(NO_TEXTS)
+        for result in results:
+            odd = NO_TEXTS[result.index // 2]
+            if result.index % 2:
+                assert result.sent.to == number(result.index // 2)
+                continue
+            assert isinstance(result.error, kind)
+            assert result.error.reason == {"to": "not-a-number", "text": "not-text"}[field]
+            assert f"{field} has to be a string" in str(result.error)
+            assert str(result.error).partition(" [")[0].endswith(f"not {kind_of(odd)}")
+            assert (result.error.reference, result.error.account) == (result.message.reference, "scripted")
+
+
+def test_rows_that_a_generator_makes_do_not_end_it():
+    def rows():
+        yield from (Message(to=odd, text=TEXT) for odd in [TO, None, TO])
+
+    with client() as one, one.send_many(rows()) as results:
+        assert [result.error is None for result in sorted(results, key=lambda one: one.index)] == [True, False, True]
+
+
+@pytest.mark.parametrize("odd", [TO, (TO, TEXT), {"to": TO, "text": TEXT}, None])
+def test_what_is_no_message_ends_the_input_and_is_in_no_frame(odd):
+    async def main():
+        async with async_client() as other, other.send_many([odd]) as results:
+            return [one async for one in results]
+
+    def blocking():
+        with client() as one, one.send_many([odd]) as results:
+            return list(results)
+
+    for send in (blocking, lambda: asyncio.run(main())):
+        with pytest.raises(TypeError, match=f"takes Messages, not {kind_of(odd)}$") as caught:
+            send()
+        shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        ours = "".join(f"{frame.locals}" for frame in shown.stack if "smsbridge" in frame.filename)
+        assert not [private for private in (TEXT, TO[1:]) if private in ours]
 
 
 def test_a_message_without_reference_gets_one_in_its_result():

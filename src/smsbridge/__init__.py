@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .client import AsyncSmsClient as AsyncSmsClient
     from .client import SmsClient as SmsClient
+    from .client import client as client
+    from .client import lookup as lookup
     from .client import send as send
+    from .client import send_many as send_many
+    from .client import try_send as try_send
     from .errors import AuthenticationError as AuthenticationError
     from .errors import ConfigurationError as ConfigurationError
     from .errors import ContentError as ContentError
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
     from .messages import Foresight as Foresight
     from .messages import InboundMessage as InboundMessage
     from .messages import Message as Message
+    from .messages import MessageFields as MessageFields
     from .messages import Money as Money
     from .messages import Purpose as Purpose
     from .messages import Received as Received
@@ -73,7 +78,7 @@ if TYPE_CHECKING:
     from .settings import Settings as Settings
 
 _HOMES = {
-    "client": "AsyncSmsClient SmsClient send",
+    "client": "AsyncSmsClient SmsClient client lookup send send_many try_send",
     "errors": (
         "AuthenticationError ConfigurationError ContentError FundsError NoAnswer NotConnected NotFoundError OptedOutError "
         "PayloadError ProviderBugError QueryError RateLimitedError RecipientError RefusedError SendError SenderError "
@@ -83,7 +88,7 @@ _HOMES = {
     "hookspecs": "hookimpl",
     "http": "Call Flow HttpRequest HttpResponse Wait",
     "messages": (
-        "Balance DeliveryReport Dlt Event Foresight InboundMessage Message Money Purpose Received Result SentMessage Status "
+        "Balance DeliveryReport Dlt Event Foresight InboundMessage Message MessageFields Money Purpose Received Result SentMessage Status "
         "Verification VerificationCheck"
     ),
     "normalizing": "normalize",
@@ -98,7 +103,8 @@ __all__ = sorted(_HOME)  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDun
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    module = importlib.import_module(f".{_HOME[name]}", __name__)
+    value = module if name == "client" else getattr(module, name)  # the module can be called, see there
     globals()[name] = value
     return value
 

@@ -31,10 +31,13 @@ from .errors import (
     UnavailableError,
     UncertainError,
     UnsupportedError,
+    _RecipientTypeError,
+    _TextTypeError,
 )
 from .http import Flow
 from .messages import Dlt, Foresight, Message, Result, SentMessage, Verification
 from .phone import to_e164
+from .plain import kind_of
 from .privacy import bare, own, private_of, safe_name, scrub, with_trace
 from .provider import Capability, SmsProvider
 
@@ -63,14 +66,25 @@ class Interrupted(BaseException):
 
 
 def prepare(message: Message, region: str | None) -> Message:
-    """``message`` with its number in E.164 and a reference. Raises RecipientError."""
+    """``message`` with its number in E.164 and a reference. Raises RecipientError, or ContentError for a text that is none."""
     reference = message.reference or secrets.token_hex(16).translate(_LETTERS)
+    problem: RefusedError
     try:
+        _refuse_no_text(message)
         return replace(message, to=to_e164(message.to, region), reference=reference)
-    except RecipientError as error:
+    except (RecipientError, ContentError) as error:
         problem = copy.copy(error)
     problem.reference = reference
     raise problem  # here, because the frames below hold the number
+
+
+def _refuse_no_text(message: Message) -> None:
+    """Raise RecipientError or ContentError, each of them a TypeError as well, if the number or the text is no string."""
+    if not isinstance(message.to, str):
+        words = f"to has to be a string with a phone number, not {kind_of(message.to)}"
+        raise _RecipientTypeError(words, reason="not-a-number")
+    if not isinstance(message.text, str):
+        raise _TextTypeError(f"text has to be a string, not {kind_of(message.text)}", reason="not-text")
 
 
 def attempt(provider: SmsProvider, message: Message) -> Flow[SentMessage]:

@@ -7,25 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import sys
 import threading
 import time
 from collections.abc import AsyncIterable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack, cast
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
 from pydantic import SecretStr
 
 from .attempts import prepare, query
-from .errors import ConfigurationError, NotConnected, RecipientError, SendError
+from .errors import ConfigurationError, NotConnected, RefusedError, SendError
 from .http import Await, Call, Flow, HttpRequest, Step, Wait
-from .many import AsyncSendMany, SendMany
+from .many import AsyncSendMany, SendMany, not_prepared
 from .messages import (
     Balance,
     DeliveryReport,
-    Dlt,
     Message,
+    MessageFields,
     Purpose,
     Received,
     Result,
@@ -34,29 +35,18 @@ from .messages import (
     VerificationCheck,
 )
 from .plugins import Plugins, default_plugins
+from .privacy import bare
 from .provider import SmsProvider, each
 from .receiving import receive
 from .sending import deliver, deliver_batch, deliver_verification
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from .transport import AsyncTransport, Transport
 
 T = TypeVar("T")
-
-
-class MessageFields(TypedDict, total=False):
-    """The optional fields of a Message."""
-
-    sender: str | None
-    purpose: Purpose
-    reference: str | None
-    send_at: datetime | None
-    valid_until: datetime | None
-    dlt: Dlt | None
-    options: Mapping[str, Mapping[str, Any]]
+_Mistake = TypeError | ValueError
+"""What is wrong with the fields of a message that was to be made."""
 
 
 class _Client:
@@ -82,19 +72,31 @@ class _Client:
         self._closed = False
 
     def __repr__(self) -> str:
+        if "provider" not in vars(self):  # its making failed, and a traceback may show it
+            return f"<{type(self).__name__} without a provider>"
         return f"<{type(self).__name__} of account {self.provider.account!r}, provider {self.provider.name!r}>"
 
-    def _prepare(self, message: Message) -> Message:
+    def _prepare(self, message: Message | _Mistake) -> Message:
+        if isinstance(message, Exception):
+            raise message
         try:
             return prepare(message, self.settings.default_region)
-        except RecipientError as error:
+        except RefusedError as error:
             error.account, error.provider = self.provider.account, self.provider.name
             raise
 
-    def _send(self, message: Message) -> Flow[SentMessage]:
+    def _send(self, message: Message | _Mistake) -> Flow[SentMessage]:
         return deliver(self.plugins, self.provider, self._prepare(message))
 
-    def _start_verification(self, message: Message) -> Flow[Verification]:
+    def _try_send(self, message: Message | _Mistake) -> Flow[Result]:
+        try:
+            job = Result(index=0, message=self._prepare(message))
+        except RefusedError as error:
+            return not_prepared(0, cast("Message", message), error)
+        (result,) = yield from self._job([job])
+        return result
+
+    def _start_verification(self, message: Message | _Mistake) -> Flow[Verification]:
         return deliver_verification(self.plugins, self.provider, self._prepare(message))
 
     def _status(self, sent: SentMessage | str, account: str | None) -> Flow[DeliveryReport]:
@@ -192,6 +194,16 @@ class SmsClient(_Client):
         message = _message(to, text, fields)
         del to, text, fields  # the frames of a traceback should hold no text
         return self._run(self._send(message))
+
+    def try_send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> Result:
+        """Send like :meth:`send`, and return what became of the text, whatever it is, instead of raising an error.
+
+        ``result.sent`` or ``result.error`` is set; ``result.may_have_arrived`` says whether the text must not simply be sent
+        again. What is a mistake in the program, such as a closed client or a time without a zone, is still raised.
+        """
+        message = _message(to, text, fields)
+        del to, text, fields
+        return self._run(self._try_send(message))
 
     def send_many(self, messages: Iterable[Message]) -> SendMany:
         """Send many messages: iterate over what this returns for one Result each, as they complete.
@@ -311,6 +323,12 @@ class AsyncSmsClient(_Client):
         del to, text, fields
         return await self._run(self._send(message))
 
+    async def try_send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> Result:
+        """See :meth:`SmsClient.try_send`."""
+        message = _message(to, text, fields)
+        del to, text, fields
+        return await self._run(self._try_send(message))
+
     def send_many(self, messages: Iterable[Message] | AsyncIterable[Message]) -> AsyncSendMany:
         """See :meth:`SmsClient.send_many`; with ``settings.concurrency`` requests in flight, read in the iterating task."""
         return AsyncSendMany(self, messages)
@@ -407,35 +425,72 @@ class AsyncSmsClient(_Client):
 # --- inside ---------------------------------------------------------------------------------------------------------------
 
 
-def _message(to: str | Message, text: str | None, fields: MessageFields) -> Message:
-    if isinstance(to, Message):
-        if text is not None or fields:
-            raise TypeError("give a Message, or a number, a text and fields, but not both")
-        return to
-    if text is None:
-        raise TypeError("send() needs a text")
-    return Message(to=to, text=text, **fields)
+def _message(to: str | Message | _Mistake, text: str | None, fields: MessageFields) -> Message | _Mistake:
+    """The message, or what is wrong with it, to be raised where no frame of ours holds the number and the text."""
+    if isinstance(to, Message | Exception):
+        if text is None and not fields:
+            return to
+        return TypeError("give a Message, or a number, a text and fields, but not both")
+    try:
+        return Message(to=to, text=cast("Any", text), **cast("Any", fields))
+    except (TypeError, ValueError) as error:
+        return bare(error)
 
 
-def _verification_message(to: str | Message, text: str | None, fields: MessageFields) -> Message:
+def _verification_message(to: str | Message, text: str | None, fields: MessageFields) -> Message | _Mistake:
     if isinstance(to, Message):
         return _message(to, text, fields)
     fields.setdefault("purpose", Purpose.OTP)
-    return _message(to, text or "", fields)
+    return _message(to, "" if text is None else text, fields)
+
+
+# --- the client that a process shares --------------------------------------------------------------------------------------
 
 
 @cache
 def _shared_client() -> SmsClient:
-    client = SmsClient()
-    atexit.register(client.close)
-    return client
+    shared = SmsClient()
+    atexit.register(shared.close)
+    return shared
+
+
+def client() -> SmsClient:
+    """The client behind :func:`send`, shared in this process: of the provider that the environment names.
+
+    The environment is read once, at the first call. Raises ConfigurationError for settings that are missing or wrong.
+    """
+    return _shared_client()
 
 
 def send(to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
-    """Send one text through the provider that the environment names, by a client shared in this process.
-
-    The environment is read once, at the first call. See :meth:`SmsClient.send` for what it raises.
-    """
-    message = _message(to, text, fields)
+    """Send one text by the shared :func:`client`. See :meth:`SmsClient.send` for what it raises."""
+    message = cast("Message", _message(to, text, fields))
     del to, text, fields
-    return _shared_client().send(message)
+    return client().send(message)
+
+
+def try_send(to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> Result:
+    """Send one text by the shared :func:`client`, and say what became of it. See :meth:`SmsClient.try_send`."""
+    message = cast("Message", _message(to, text, fields))
+    del to, text, fields
+    return client().try_send(message)
+
+
+def send_many(messages: Iterable[Message]) -> SendMany:
+    """Send many texts by the shared :func:`client`. See :meth:`SmsClient.send_many`."""
+    return client().send_many(messages)
+
+
+def lookup(reference: str) -> SentMessage | None:
+    """Ask by the shared :func:`client` whether a text was accepted. See :meth:`SmsClient.lookup`."""
+    return client().lookup(reference)
+
+
+class _CallableModule(ModuleType):
+    """A module that can be called: ``smsbridge.client`` is this one, as a package has its modules for attributes."""
+
+    def __call__(self) -> SmsClient:
+        return client()
+
+
+sys.modules[__name__].__class__ = _CallableModule

@@ -159,6 +159,14 @@ class ContentError(RefusedError):
     summary = "the text was refused"
 
 
+class _RecipientTypeError(RecipientError, TypeError):
+    """The recipient is no string: a RecipientError to those who handle outcomes, a TypeError to those who look for mistakes."""
+
+
+class _TextTypeError(ContentError, TypeError):
+    """The text is no string."""
+
+
 class OptedOutError(RefusedError):
     """The recipient does not want to be texted (do-not-disturb register, opt-out, blocked)."""
 

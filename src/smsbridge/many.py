@@ -13,8 +13,9 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from .errors import ConfigurationError, RecipientError
+from .errors import ConfigurationError, RefusedError
 from .messages import Message, Result
+from .plain import kind_of
 from .provider import Capability
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ Job = list[Result]
 """Messages to be sent together: Results with an index and a message, but no outcome yet."""
 
 C = TypeVar("C", bound="SmsClient | AsyncSmsClient")
+
+
+def not_prepared(index: int, message: Message, error: RefusedError) -> Result:
+    """The Result of a message that was refused before it could be handed to a provider."""
+    return Result(index=index, message=replace(message, reference=error.reference), error=error)
 
 
 class _Many(Generic[C]):
@@ -62,13 +68,15 @@ class _Many(Generic[C]):
     def _take(self, message: Message) -> Job | None:
         """Take one message in; returns a job if one is now complete."""
         if not isinstance(message, Message):
-            raise TypeError(f"send_many takes Messages, not {type(message).__name__}")
+            kind = kind_of(message)
+            del message  # it may hold a number and a text, as this frame would
+            raise TypeError(f"send_many takes Messages, not {kind}")
         index = self._count
         self._count += 1
         try:
             one = Result(index=index, message=self._client._prepare(message))  # noqa: SLF001
-        except RecipientError as error:
-            self._ready.append(Result(index=index, message=replace(message, reference=error.reference), error=error))
+        except RefusedError as error:
+            self._ready.append(not_prepared(index, message, error))
             return None
         if self._batch_size <= 1:
             return [one]

@@ -6,14 +6,17 @@ what providers report is in UTC.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal
+from functools import wraps
+from typing import Any, Literal, TypedDict
 
-from .errors import SendError
+from . import plain
+from .errors import RefusedError, SendError
 from .http import HttpResponse
 from .phone import mask
 
@@ -52,7 +55,7 @@ class Status(StrEnum):
         return self not in _PENDING
 
 
-_OPTIONAL_TEXT = (str, type(None))
+_WORD = re.compile(r"[a-z]{1,20}", re.ASCII | re.IGNORECASE)
 _PENDING = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENT, Status.UNKNOWN})
 
 
@@ -65,9 +68,11 @@ class _Value:
         shown = []
         for one in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
             value = getattr(self, one.name)
-            if not one.repr or value is None or value in ("", {}):
-                continue
-            shown.append(f"{one.name}={mask(value) if one.metadata.get('number') else value!r}")
+            number = one.metadata.get("number")
+            if number and not isinstance(value, str):
+                shown.append(f"{one.name}=<{plain.kind_of(value)}>")
+            elif one.repr and value is not None and value not in ("", {}):
+                shown.append(f"{one.name}={mask(value) if number else repr(value)}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
@@ -75,16 +80,46 @@ def _number(**options: Any) -> Any:
     return field(metadata={"number": True}, **options)
 
 
-def _check_options(options: object) -> None:
+def _wrong(name: str, wanted: str, value: object) -> TypeError:
+    """The error of a field of another type. It shows no value, as that may be a number or a text in the wrong place."""
+    return TypeError(f"{name} has to be {wanted}, not {plain.kind_of(value)}")
+
+
+def _as_text(name: str, value: Any) -> str | None:
+    written = plain.text(value)
+    if not (written is None or isinstance(written, str)):
+        raise _wrong(name, "a string or None", value)
+    return written
+
+
+def _as_dlt(value: Any) -> Dlt:
+    if not isinstance(value, Mapping):
+        raise _wrong("dlt", "a Dlt, or a mapping with entity_id and template_id", value)
+    if not set(value) <= {"entity_id", "template_id"}:
+        raise ValueError("dlt has entity_id and template_id, and nothing else")
+    return Dlt(**value)
+
+
+def _as_purpose(value: Any) -> Purpose:
+    word = plain.text(value)
+    if isinstance(word, str) and word in set(Purpose):
+        return Purpose(word)
+    shown = f", not {word}" if isinstance(word, str) and _WORD.fullmatch(word) else ""
+    raise ValueError(f"purpose has to be one of {', '.join(Purpose)}{shown}")
+
+
+def _as_options(options: Any) -> dict[str, Any]:
+    """``options`` with plain dicts, which can be copied and pickled."""
     if not isinstance(options, Mapping) or not all(isinstance(value, Mapping) for value in options.values()):
         raise TypeError("options has to be a mapping of provider names to mappings")
+    return {name: value if type(value) is dict else dict(value) for name, value in options.items()}
 
 
-def _check_aware(name: str, value: datetime | None) -> None:
+def _check_aware(name: str, value: Any) -> None:
     if value is None:
         return
     if not isinstance(value, datetime):
-        raise TypeError(f"{name} has to be a datetime or None")
+        raise _wrong(name, "a datetime or None", value)
     if value.utcoffset() is None:
         raise ValueError(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC)")
 
@@ -94,10 +129,17 @@ class Dlt:
     """The ids under which an Indian text is registered on a DLT platform: principal entity and content template.
 
     Either may be None: the provider's settings can hold a default. Source: TRAI's TCCCPR rules, see the providers' pages.
+    A Message also takes the mapping that ``dataclasses.asdict`` makes of it, which can go through JSON.
     """
 
     entity_id: str | None = None
     template_id: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("entity_id", "template_id"):
+            value = getattr(self, name)
+            if type(value) is not str and value is not None:
+                object.__setattr__(self, name, _as_text(name, value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +168,9 @@ class Message(_Value):
     ``options`` holds what only one provider knows, by provider: ``{"twincle": {"flash": True}}``; the options of other
     providers are ignored, so that switching stays possible. A field that the chosen provider cannot express is refused
     (UnsupportedError), never dropped.
+
+    Lazy strings, and phone numbers of Django and phonenumbers, become plain strings. What is no text at all in ``to`` or
+    ``text`` (None or NaN out of a table) is kept: such a message is refused when it is to be sent, alone among many.
     """
 
     to: str = _number()
@@ -139,18 +184,55 @@ class Message(_Value):
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.to, str) and isinstance(self.text, str)):
-            raise TypeError("to and text have to be strings")
-        if not (isinstance(self.sender, _OPTIONAL_TEXT) and isinstance(self.reference, _OPTIONAL_TEXT)):
-            raise TypeError("sender and reference have to be strings or None")
-        if self.dlt is not None and not isinstance(self.dlt, Dlt):
-            raise TypeError("dlt has to be a Dlt or None")
+        assign = object.__setattr__
+        if type(self.to) is not str:
+            assign(self, "to", plain.number(self.to))
+        if type(self.text) is not str:
+            assign(self, "text", plain.text(self.text))
+        if type(self.sender) is not str and self.sender is not None:
+            assign(self, "sender", _as_text("sender", self.sender))
+        if type(self.reference) is not str and self.reference is not None:
+            assign(self, "reference", _as_text("reference", self.reference))
         if type(self.purpose) is not Purpose:
-            object.__setattr__(self, "purpose", Purpose(self.purpose))
+            assign(self, "purpose", _as_purpose(self.purpose))
+        if not isinstance(self.dlt, Dlt) and self.dlt is not None:
+            assign(self, "dlt", _as_dlt(self.dlt))
         _check_aware("send_at", self.send_at)
         _check_aware("valid_until", self.valid_until)
-        if not (isinstance(self.options, dict) and not self.options):
-            _check_options(self.options)
+        if self.options or type(self.options) is not dict:
+            assign(self, "options", _as_options(self.options))
+
+
+def _without_frames(init: Callable[..., None]) -> Callable[..., None]:
+    """``init`` of a Message, whose errors come without its own frames: those hold the number and the text."""
+
+    @wraps(init)
+    def checked(self: Message, **given: Any) -> None:
+        try:
+            return init(self, **given)
+        except Exception as error:  # noqa: BLE001  # raised below
+            problem = error.with_traceback(None)
+            problem.__cause__ = problem.__context__ = None
+        given.clear()
+        del self  # half made, it has no repr
+        raise problem
+
+    return checked
+
+
+Message.__init__ = _without_frames(Message.__init__)  # type: ignore[method-assign]  # a dataclass writes its own
+
+
+class MessageFields(TypedDict, total=False):
+    """The optional fields of a Message."""
+
+    sender: str | None
+    purpose: Purpose
+    reference: str | None
+    send_at: datetime | None
+    valid_until: datetime | None
+    dlt: Dlt | None
+    options: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -254,6 +336,11 @@ class Result:
     message: Message
     sent: SentMessage | None = None
     error: SendError | None = None
+
+    @property
+    def may_have_arrived(self) -> bool:
+        """Whether the text was accepted, or may have been: then it must not be sent again without looking it up."""
+        return self.sent is not None or (self.error is not None and not isinstance(self.error, RefusedError))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from ..messages import Dlt, Purpose
 from .session import not_empty
 
 if TYPE_CHECKING:
-    from ..client import MessageFields
+    from ..messages import MessageFields
 
 F = TypeVar("F", bound=Callable[..., Any])
 

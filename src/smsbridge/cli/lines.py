@@ -16,7 +16,7 @@ from ..messages import Dlt, Message, Purpose
 from .session import standard_input
 
 if TYPE_CHECKING:
-    from ..client import MessageFields
+    from ..messages import MessageFields
 
 _KEYS = ("to", "text", "sender", "purpose", "reference", "send_at", "valid_until", "dlt", "options")
 _DATE = "a date and time such as 2030-01-31T09:30+05:30"
@@ -105,6 +105,9 @@ def _parse(number: int, line: bytes, defaults: MessageFields) -> Message:
     unknown = [key for key in data if key not in _KEYS]
     if unknown:
         raise WrongLine(number, f" has a key {unknown[0]!r}; known are {', '.join(_KEYS)}")
+    odd = [key for key in ("to", "text") if not isinstance(data[key], str)]
+    if odd:
+        raise WrongLine(number, f": {odd[0]} is not a string")
     given = {key: value for key, value in data.items() if value is not None}
     fields = {**defaults, **{key: _typed(number, key, value) for key, value in given.items()}}
     try:

@@ -19,7 +19,8 @@ from .exits import Exit
 from .output import CannotPrint
 
 if TYPE_CHECKING:
-    from ..client import MessageFields, SmsClient
+    from ..client import SmsClient
+    from ..messages import MessageFields
     from .output import Output
     from .session import Journal
 

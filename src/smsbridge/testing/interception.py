@@ -13,8 +13,8 @@ from functools import cache
 from typing import Any, Protocol, TypeVar, cast
 from unittest import mock
 
+import smsbridge.client as clients
 from smsbridge import attempts
-from smsbridge import client as clients
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.errors import NotConnected
 from smsbridge.http import Call, Flow, HttpRequest, Step, Wait
