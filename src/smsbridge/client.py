@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import sys
-import threading
 import time
 from collections.abc import AsyncIterable, Iterable, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from pydantic import SecretStr
 
 from .attempts import prepare, query
 from .errors import ConfigurationError, NotConnected, RefusedError, SendError
+from .forks import fresh_lock
 from .http import Await, Call, Flow, HttpRequest, Step, Wait
 from .many import AsyncSendMany, SendMany, not_prepared
 from .messages import (
@@ -183,7 +183,7 @@ class SmsClient(_Client):
         plugins: Plugins | None = None,
     ) -> None:
         super().__init__(provider, settings=settings, plugins=plugins)
-        self._lock = threading.Lock()
+        self._lock = fresh_lock()
 
     def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
         """Send ``text`` to ``to``, or a Message.

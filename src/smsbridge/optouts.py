@@ -14,7 +14,6 @@ import contextlib
 import errno
 import os
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .errors import ConfigurationError
+from .forks import fresh_lock
 from .phone import mask, mask_numbers
 from .private_file import make_private
 from .stop_words import START_WORDS, STOP_WORDS, said
@@ -98,7 +98,7 @@ class MemoryOptOuts:
 
     def __init__(self) -> None:
         self._words: dict[str, dict[str | None, _Word]] = {}
-        self._lock = threading.Lock()
+        self._lock = fresh_lock()
 
     def add(self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "") -> None:
         self._put(recipient, _Word(True, _moment(at), sender, source))

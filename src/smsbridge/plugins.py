@@ -13,7 +13,7 @@ import inspect
 import logging
 import re
 from collections.abc import Callable, Iterable
-from functools import cache, cached_property
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -21,6 +21,7 @@ import pluggy
 
 from . import environment, hookspecs
 from .errors import ConfigurationError, SendError
+from .forks import cached_property
 from .messages import Cost, Event, Message, SentMessage, Verification
 from .policies import stack
 from .provider import SmsProvider

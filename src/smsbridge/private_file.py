@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import threading
 from pathlib import Path
 
-_making = threading.Lock()
+from .forks import fresh_lock
+
+_making = fresh_lock()
 
 
 def make_private(path: Path) -> None:

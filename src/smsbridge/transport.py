@@ -20,7 +20,6 @@ import socket
 import ssl
 import string
 import sys
-import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
 from importlib.metadata import version
@@ -31,6 +30,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from .body import ACCEPTED, Body
 from .errors import NoAnswer, NotConnected, TransportError
+from .forks import fresh_lock
 from .http import HttpRequest, HttpResponse
 from .network import AsyncioBackend, BlockingBackend, Deadline
 
@@ -213,7 +213,7 @@ class Transport:
         self._timeout = timeout
         self._proxies: dict[str, str | None] = {}
         self._lines = _Lines(_Line)
-        self._lock = threading.Lock()
+        self._lock = fresh_lock()
         self._closed = False
         self._process = os.getpid()
 
@@ -225,7 +225,7 @@ class Transport:
         end = _end(within)
         wire = Wire(request, self._proxies)
         if self._process != os.getpid():  # a fork: these connections are our parent's
-            self._process, self._lock, self._lines = os.getpid(), threading.Lock(), _Lines(_Line)
+            self._process, self._lines = os.getpid(), _Lines(_Line)
         with self._lock:
             if self._closed:
                 raise NotConnected("the client is closed")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from functools import cached_property
 from typing import Any
 
+from smsbridge.forks import cached_property
 from smsbridge.http import HttpResponse
 
 _NOTHING = object()

@@ -6,7 +6,6 @@ import base64
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from pydantic import Field, SecretStr
 
 from smsbridge.environment import variable
 from smsbridge.errors import ConfigurationError
+from smsbridge.forks import cached_property
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow, HttpRequest, HttpResponse
 from smsbridge.messages import Dlt, Message, Purpose, SentMessage, Status

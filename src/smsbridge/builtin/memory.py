@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 import secrets
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from threading import Lock
 from typing import ClassVar
 
 from pydantic import Field, PrivateAttr
 
 from smsbridge.errors import NotFoundError, SendError, UncertainError
+from smsbridge.forks import fresh_lock
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow
 from smsbridge.messages import (
@@ -33,7 +34,7 @@ from smsbridge.provider import SmsProvider
 class _Shelf:
     """What a provider remembers; one lock for all of it."""
 
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: Lock = field(default_factory=fresh_lock)
     sent: list[tuple[Message, SentMessage]] = field(default_factory=list)
     outcomes: dict[str, SendError | Status] = field(default_factory=dict)
     codes: dict[str, str] = field(default_factory=dict)

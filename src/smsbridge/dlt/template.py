@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from functools import cached_property
 from typing import Any
 
+from ..forks import cached_property
 from ..messages import Purpose
 from .rules import Rules
 from .tags import TAGS

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+from smsbridge.forks import fresh_lock, renew_after_fork, under
+
+_LONGEST_PROBE = 300.0
+"""Seconds after which a probe of which nothing was told is given up: its thread was interrupted at the wrong moment."""
 
 
 class Breaker:
@@ -11,7 +14,7 @@ class Breaker:
     Safe to share between threads. Whoever was admitted has to say how it went: ``worked``, ``failed`` or ``dropped``.
     """
 
-    __slots__ = ("_count", "_faults", "_held", "_lock", "_pause", "_probing", "_until")
+    __slots__ = ("__weakref__", "_count", "_faults", "_held", "_lock", "_pause", "_probed", "_until")
 
     def __init__(self, faults: int, pause: float) -> None:
         self._faults = faults
@@ -19,18 +22,14 @@ class Breaker:
         self._count = 0
         self._until: float | None = None
         self._held: float | None = None
-        self._probing = False
-        self._lock = threading.Lock()
+        self._probed: float | None = None
+        """Since when a probe is on its way."""
+        self._lock = fresh_lock()
+        renew_after_fork(self)
 
     def admit(self, now: float) -> float | None:
         """None if an attempt may be made; otherwise how many seconds the account is still to be left alone."""
-        if self.closed:
-            return None
-        with self._lock:
-            wait = self._wait(now)
-            if wait is None and self._until is not None:
-                self._probing = True
-            return wait
+        return None if self.closed else under(self._lock, self._admit, now)
 
     @property
     def closed(self) -> bool:
@@ -44,26 +43,52 @@ class Breaker:
 
     def peek(self, now: float) -> float | None:
         """What :meth:`admit` would say, without taking the place of the probe."""
-        with self._lock:
-            return self._wait(now)
+        return under(self._lock, self._wait, now)
 
     def worked(self) -> None:
         """The provider did its part, whatever it said of the text."""
         if self._count or self._until is not None:
-            with self._lock:
-                self._count, self._until, self._probing = 0, None, False
+            under(self._lock, self._close)
 
     def failed(self, now: float) -> None:
         """The provider was at fault."""
-        with self._lock:
-            self._count += 1
-            if self._probing or self._count >= self._faults:
-                self._until, self._probing = now + self._pause, False
+        under(self._lock, self._count_fault, now)
 
     def hold(self, until: float) -> None:
         """The vendor wants no requests before ``until``; that is no fault of its own."""
-        with self._lock:
-            self._held = max(until, self._held or until)
+        under(self._lock, self._hold, until)
+
+    def dropped(self, begun: float) -> None:
+        """Nothing was learnt from the attempt begun at that time: it was cancelled, or stopped on our side."""
+        if self._probed is not None:
+            under(self._lock, self._drop, begun)
+
+    def begin_anew(self) -> None:
+        """In a forked process: the probe is the parent's."""
+        self._probed = None
+
+    # --- with the lock ----------------------------------------------------------------------------------------------------
+
+    def _admit(self, now: float) -> float | None:
+        wait = self._wait(now)
+        if wait is None and self._until is not None:
+            self._probed = now
+        return wait
+
+    def _close(self) -> None:
+        self._count, self._until, self._probed = 0, None, None
+
+    def _count_fault(self, now: float) -> None:
+        self._count += 1
+        if self._probed is not None or self._count >= self._faults:
+            self._until, self._probed = now + self._pause, None
+
+    def _hold(self, until: float) -> None:
+        self._held = max(until, self._held or until)
+
+    def _drop(self, begun: float) -> None:
+        if self._until is not None and begun >= self._until:  # it was the probe, not one from before
+            self._probed = None
 
     def _wait(self, now: float) -> float | None:
         if self._held is not None:
@@ -72,11 +97,6 @@ class Breaker:
             self._held = None
         if self._until is None:
             return None
-        return self._until - now if now < self._until else self._pause if self._probing else None
-
-    def dropped(self, begun: float) -> None:
-        """Nothing was learnt from the attempt begun at that time: it was cancelled, or stopped on our side."""
-        if self._probing:
-            with self._lock:
-                if self._until is not None and begun >= self._until:  # it was the probe, not one from before
-                    self._probing = False
+        if now < self._until:
+            return self._until - now
+        return self._pause if self._probed is not None and now < self._probed + _LONGEST_PROBE else None

@@ -12,16 +12,19 @@ late.
 from __future__ import annotations
 
 import math
-import threading
-from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
+
+from smsbridge.forks import fresh_lock, renew_after_fork, under
 
 from .gcra import Rate
 
 _MANY = 100
 """A cap with more places than this remembers texts in so many groups at most."""
 _SUBSCRIBER_DIGITS = 4
+_Ending = tuple[Hashable, float, bool]
+"""The ticket of a text, when it ended, and whether it was sent."""
 
 KEYS: Mapping[str, Callable[[str], str]] = {
     "recipient": lambda number: number,
@@ -45,17 +48,24 @@ class Full:
 class _Few(list[float]):
     """When the texts with one key ended, oldest first."""
 
-    __slots__ = ()
+    __slots__ = ("_newest",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._newest: object = None
 
     @property
     def places(self) -> int:
         """How many places they hold."""
         return len(self)
 
-    def add(self, at: float, _grain: float) -> bool:
-        """Remember a text; whether that takes memory."""
-        self.append(at)
-        return True
+    def add(self, at: float, _grain: float, ending: object) -> int:
+        """Remember a text, unless the newest is the one with this ``ending``; how much memory that takes."""
+        if self._newest is ending:
+            return 0
+        size = len(self)
+        self[size:], self._newest = [at], ending  # in one statement, so that no exception comes between
+        return 1
 
     def forget(self, until: float) -> int:
         """Forget those that ended ``until`` then; how many were in memory."""
@@ -65,34 +75,44 @@ class _Few(list[float]):
             gone += 1
         return gone
 
+    def recount(self) -> None:
+        """Count anew, after an interruption."""
 
-class _Many(deque[float]):
+
+class _Many(list[float]):
     """The same in groups: all those that ended within a grain of time are as one that ended with the last moment of it."""
 
-    __slots__ = ("_sizes", "places")
+    __slots__ = ("_newest", "_sizes", "places")
 
     def __init__(self) -> None:
         super().__init__()
-        self._sizes: deque[int] = deque()
+        self._newest: object = None
+        self._sizes: dict[float, int] = {}
         self.places = 0
 
-    def add(self, at: float, grain: float) -> bool:
-        end = math.ceil(at / grain) * grain
+    def add(self, at: float, grain: float, ending: object) -> int:
+        if self._newest is ending:
+            return 0
+        groups, end = len(self), math.ceil(at / grain) * grain
+        joins = groups > 0 and end <= self[-1]
+        if joins:
+            end = self[-1]
+            self._sizes[end], self._newest = self._sizes[end] + 1, ending
+        else:
+            self[groups:], self._sizes[end], self._newest = [end], 1, ending
         self.places += 1
-        if self and end <= self[-1]:
-            self._sizes[-1] += 1
-            return False
-        self.append(end)
-        self._sizes.append(1)
-        return True
+        return 0 if joins else 1
 
     def forget(self, until: float) -> int:
         gone = 0
         while self and self[0] <= until:
-            self.popleft()
-            self.places -= self._sizes.popleft()
+            self.places -= self._sizes.pop(self[0], 0)
+            del self[0]
             gone += 1
         return gone
+
+    def recount(self) -> None:
+        self.places = sum(self._sizes.get(end, 0) for end in self)
 
 
 class Cap:
@@ -137,21 +157,36 @@ class Cap:
         self._flying[key] = self._flying.get(key, 0) + 1
         self.texts += 1
 
-    def end(self, key: str, now: float, *, sent: bool) -> None:
-        """The text that took a place for ``key`` has ended at ``now``: it was sent, or may have been, or gives its place back."""
-        flying = self._flying.pop(key) - 1
+    def end(self, key: str, now: float, *, sent: bool, ending: object = None) -> None:
+        """The text that took a place for ``key`` has ended at ``now``: it was sent, or may have been, or gives its place back.
+
+        The same ``ending`` may be told again, if the first time was interrupted.
+        """
+        flying = self._flying.pop(key, 1) - 1
         if flying:
             self._flying[key] = flying
         self.texts -= 1
         if not sent:
             return
+        ending = object() if ending is None else ending
         ended = self._ended.get(key)
         if ended is None:
-            ended = self._ended[key] = _Many() if self.rate.count > _MANY else _Few()
+            ended = _Many() if self.rate.count > _MANY else _Few()
+            self.texts += ended.add(now, self._grain, ending)
+            self._ended[key] = ended  # never an empty one
         else:
             now = max(now, ended[-1])  # two threads may tell in another order than they looked at the clock
+            self.texts += ended.add(now, self._grain, ending)
             self._ended.move_to_end(key)
-        self.texts += ended.add(now, self._grain)
+
+    def recount(self, flying: Iterable[str]) -> None:
+        """Count anew, after an interruption: ``flying`` are the keys of the texts on their way."""
+        self._flying = dict(Counter(flying))
+        for key, ended in list(self._ended.items()):
+            ended.recount()
+            if not ended:
+                del self._ended[key]
+        self.texts = sum(map(len, self._ended.values())) + sum(self._flying.values())
 
     def _forget(self, until: float) -> None:
         """Forget the keys whose last text is the longest ago, more than one at a time, so that what has piled up goes."""
@@ -163,60 +198,108 @@ class Cap:
 
 
 class Caps:
-    """Several caps, of whose places a text takes one each or none. Safe to share between threads and tasks."""
+    """Several caps, of whose places a text takes one each or none. Safe to share between threads and tasks.
 
-    __slots__ = ("_caps", "_endings", "_lock")
+    An exception of a signal handler may come between any two steps: a text has its places from the moment it is in ``_flying``, an
+    ending stays in ``_endings`` until it is taken in, and what is counted besides is counted anew where the last count was cut short.
+    """
+
+    __slots__ = ("__weakref__", "_caps", "_ended", "_endings", "_flying", "_lock", "_orphans", "_torn")
 
     def __init__(self, rates: Mapping[str, Rate], remembers: int) -> None:
         self._caps = [(KEYS[kind], Cap(kind, rates[kind], remembers)) for kind in KEYS if kind in rates]
-        self._lock = threading.Lock()
-        self._endings: deque[tuple[str, float, bool]] = deque()
+        self._lock = fresh_lock()
+        self._flying: dict[Hashable, tuple[str, int]] = {}
+        """By ticket: the number, and how many texts have this ticket."""
+        self._endings: deque[_Ending] = deque()
+        self._ended: _Ending | None = None
+        self._orphans: list[tuple[Hashable, int]] = []
+        self._torn = False
+        renew_after_fork(self)
 
     @property
     def texts(self) -> int:
         """How many texts are remembered, by all caps together."""
-        return sum(cap.texts for _, cap in self._caps)
+        return under(self._lock, self._count)
 
     def full(self, number: str, clock: Callable[[], float]) -> Full | None:
         """The first cap that has no place for a text to ``number``, if one has none."""
-        with self._lock:
-            self._settle()
-            now = clock()
-            return next(filter(None, (cap.full(key(number), now) for key, cap in self._caps)), None)
+        return under(self._lock, self._full, number, clock)
 
-    def take(self, number: str, clock: Callable[[], float]) -> Full | None:
-        """The same; if there is a place at each cap, they are taken."""
-        if not self._caps:
-            return None
-        with self._lock:
-            self._settle()
-            now = clock()
-            keys = [key(number) for key, _ in self._caps]
-            for key, (_, cap) in zip(keys, self._caps, strict=True):
-                full = cap.full(key, now)
-                if full is not None:
-                    return full
-            for key, (_, cap) in zip(keys, self._caps, strict=True):
-                cap.take(key, now)
-            return None
+    def take(self, number: str, clock: Callable[[], float], ticket: Hashable = None) -> Full | None:
+        """The same; if there is a place at each cap, they are taken.
 
-    def end(self, number: str, clock: Callable[[], float], *, sent: bool) -> None:
-        """The text to ``number`` that took places has ended: it was sent, or may have been, or else gives them back.
-
-        Waits for nobody: a flow that is collected as garbage ends in any thread at any moment, also in one that holds the lock.
+        ``ticket`` is what the text is known by when it ends, also if this is interrupted: by default its number.
         """
         if not self._caps:
-            return
-        self._endings.append((number, clock(), sent))
-        if self._lock.acquire(blocking=False):
-            try:
-                self._settle()
-            finally:
-                self._lock.release()
+            return None
+        return under(self._lock, self._take, number, clock, number if ticket is None else ticket)
 
-    def _settle(self) -> None:
-        """Take in what has ended. The caller holds the lock."""
+    def end(self, number: str, clock: Callable[[], float], *, sent: bool, ticket: Hashable = None) -> None:
+        """The text to ``number`` that took places has ended: it was sent, or may have been, or else gives them back.
+
+        Nothing happens if it took none, or has ended before. Waits for nobody: a flow that is collected as garbage ends in any
+        thread at any moment, also in one that holds the lock.
+        """
+        if self._caps:
+            self._endings.append((number if ticket is None else ticket, clock(), sent))
+
+    def begin_anew(self) -> None:
+        """In a forked process, texts on their way are the parent's: they count, as sent, until they are forgotten."""
+        self._orphans = [(ticket, count) for ticket, (_, count) in self._flying.items()]
+
+    # --- with the lock ----------------------------------------------------------------------------------------------------
+
+    def _full(self, number: str, clock: Callable[[], float]) -> Full | None:
+        now = self._settle(clock)
+        return next(filter(None, (cap.full(key(number), now) for key, cap in self._caps)), None)
+
+    def _take(self, number: str, clock: Callable[[], float], ticket: Hashable) -> Full | None:
+        now = self._settle(clock)
+        keys = [key(number) for key, _ in self._caps]
+        for key, (_, cap) in zip(keys, self._caps, strict=True):
+            full = cap.full(key, now)
+            if full is not None:
+                return full
+        _, count = self._flying.get(ticket, (number, 0))
+        self._torn, self._flying[ticket] = True, (number, count + 1)
+        for key, (_, cap) in zip(keys, self._caps, strict=True):
+            cap.take(key, now)
+        self._torn = False
+        return None
+
+    def _count(self) -> int:
+        self._take_in()
+        return sum(cap.texts for _, cap in self._caps)
+
+    def _settle(self, clock: Callable[[], float]) -> float:
+        """Take in what has ended until now; returns the time."""
+        if self._orphans:
+            now = clock()
+            self._endings.extend((ticket, now, True) for ticket, count in self._orphans for _ in range(count))
+            self._orphans = []
+        self._take_in()
+        return clock()
+
+    def _take_in(self) -> None:
+        if self._torn:
+            self._mend()
         while self._endings:
-            number, at, sent = self._endings.popleft()
-            for key, cap in self._caps:
-                cap.end(key(number), at, sent=sent)
+            ending = self._endings[0]
+            ticket, at, sent = ending
+            number, count = self._flying.get(ticket, ("", 0))
+            if count and self._ended is not ending:
+                self._torn = True
+                for key, cap in self._caps:
+                    cap.end(key(number), at, sent=sent, ending=ending)
+                self._flying[ticket], self._ended = (number, count - 1), ending
+                self._torn = False
+            if count <= 1:
+                self._flying.pop(ticket, None)
+            self._endings.popleft()
+
+    def _mend(self) -> None:
+        numbers = [number for number, count in self._flying.values() for _ in range(count)]
+        for key, cap in self._caps:
+            cap.recount(map(key, numbers))
+        self._torn = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, PrivateAttr
 
 from smsbridge.cost import Rates, differs
+from smsbridge.forks import fresh_lock
 from smsbridge.hookspecs import hookimpl
 from smsbridge.messages import Cost, Message, SentMessage
 from smsbridge.phone import mask_numbers
@@ -42,7 +42,7 @@ class CostPolicy(Gate):
     _rates: Rates = PrivateAttr()
     _tell: Tell | None = PrivateAttr(default=None)
     _counts: Counter[str] = PrivateAttr(default_factory=Counter)
-    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+    _lock: Any = PrivateAttr(default_factory=fresh_lock)
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)

@@ -226,12 +226,31 @@ class FailoverPolicy(SmsProvider):
         answers: Sequence[Result] | None = None,
     ) -> Flow[list[Result]]:
         """Send ``messages`` through the first account that can; ``answers`` are those of the first one, if it was asked already."""
+        asked: list[tuple[Breaker, float]] = []
+        try:
+            return (yield from self._try_in_turn(messages, accounts, send, (begun, answers), asked))
+        except BaseException:
+            for breaker, since in asked:  # at whatever moment it was: a probe of which nothing is told keeps others out
+                breaker.dropped(since)
+            raise
+
+    def _try_in_turn(
+        self,
+        messages: Sequence[Message],
+        accounts: Sequence[SmsProvider],
+        send: Send,
+        first: tuple[float, Sequence[Result] | None],
+        asked: list[tuple[Breaker, float]],
+    ) -> Flow[list[Result]]:
+        """The same; in ``asked`` is noted whose breaker is asked, and when."""
+        begun, answers = first
         tries = Tries(messages)
         todo = list(range(len(messages)))
         for one, following in zip(accounts, [*accounts[1:], None], strict=True):
             breaker = self._breakers[one.account]
             if answers is None:
                 begun = self._clock()
+                asked.append((breaker, begun))
                 wait = breaker.admit(begun)
                 if wait is not None:
                     for row in todo:
@@ -240,7 +259,6 @@ class FailoverPolicy(SmsProvider):
                 try:
                     answers = yield from send(one, [messages[row] for row in todo])
                 except Interrupted as stop:
-                    breaker.dropped(begun)
                     interrupted = tries.interrupted(stop, todo)
                     for row in todo:
                         known = interrupted.results[row]
@@ -252,9 +270,6 @@ class FailoverPolicy(SmsProvider):
                             seconds=self._clock() - begun,
                         )
                     raise interrupted from None
-                except BaseException:
-                    breaker.dropped(begun)
-                    raise
             now = self._clock()
             self._judge(breaker, answers, begun, now)
             going_on = []

@@ -8,7 +8,6 @@ burst to let twice the limit through.
 from __future__ import annotations
 
 import re
-import threading
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +15,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from smsbridge.durations import SECONDS, duration
+from smsbridge.forks import fresh_lock, under
 
 _RATE = re.compile(r"(\d{1,9})\s*/(.*)", re.ASCII | re.DOTALL)
 
@@ -84,21 +84,25 @@ class Gcra:
     def __init__(self, rate: Rate) -> None:
         self._interval = rate.seconds / rate.count
         self._next = self._held = float("-inf")
-        self._lock = threading.Lock()
+        self._lock = fresh_lock()
 
     def reserve(self, count: int, now: float, longest: float) -> tuple[bool, float]:
-        with self._lock:
-            start = max(now, self._next)
-            wait = start - now
-            if wait > longest:
-                return False, wait
-            self._next = start + count * self._interval
-            return True, wait
+        return under(self._lock, self._reserve, count, now, longest)
+
+    def _reserve(self, count: int, now: float, longest: float) -> tuple[bool, float]:
+        start = max(now, self._next)
+        wait = start - now
+        if wait > longest:
+            return False, wait
+        self._next = start + count * self._interval
+        return True, wait
 
     def hold(self, until: float) -> None:
-        with self._lock:
-            self._held = max(self._held, until)
-            self._next = max(self._next, until)
+        under(self._lock, self._hold, until)
+
+    def _hold(self, until: float) -> None:
+        self._held = max(self._held, until)
+        self._next = max(self._next, until)
 
     def held(self, now: float) -> bool:
         return now < self._held

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from smsbridge import environment
 from smsbridge.errors import ConfigurationError, RecipientError, RefusedError, VetoedError
+from smsbridge.forks import cached_property, fresh_lock
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow
 from smsbridge.messages import Foresight, Message
@@ -36,7 +35,7 @@ _WORDS = {
 }
 _RULES = ("allow", "redirect", "countries", "per_recipient", "per_prefix", "total")
 _shared: dict[tuple[Any, ...], Caps] = {}
-_lock = threading.Lock()
+_lock = fresh_lock()
 
 
 class _Rules:
@@ -55,13 +54,13 @@ class _Rules:
         """Why a text to ``number`` is refused, if it is."""
         return self._elsewhere(number) or _over(self.caps.full(number, self.clock))
 
-    def take(self, number: str) -> VetoedError | None:
-        """The same; if it is not refused, it takes its places."""
-        return self._elsewhere(number) or _over(self.caps.take(number, self.clock))
+    def take(self, message: Message) -> VetoedError | None:
+        """The same of ``message``; if it is not refused, it takes its places."""
+        return self._elsewhere(message.to) or _over(self.caps.take(message.to, self.clock, id(message)))
 
-    def end(self, number: str, *, sent: bool) -> None:
-        """The text to ``number`` that took places has ended."""
-        self.caps.end(number, self.clock, sent=sent)
+    def end(self, message: Message, *, sent: bool) -> None:
+        """``message`` has ended: the places that it took, if any, stay taken for their time or are given back."""
+        self.caps.end(message.to, self.clock, sent=sent, ticket=id(message))
 
     def _elsewhere(self, number: str) -> VetoedError | None:
         if self._numbers is not None and not (number in self._numbers or number.startswith(self._beginnings)):
@@ -162,13 +161,16 @@ class GuardPolicy(Gate):
 
     def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
         yield from ()
-        refusal = self._rules.take(message.to)
+        refusal = self._rules.take(message)
         if refusal is not None:
             raise refusal
         return replace(message, to=self.redirect) if self.redirect else message
 
     def settle(self, message: Message, ending: Ending) -> None:
-        self._rules.end(message.to, sent=not isinstance(ending, RefusedError))
+        self._rules.end(message, sent=not isinstance(ending, RefusedError))
+
+    def give_back(self, message: Message) -> None:
+        self._rules.end(message, sent=False)
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         refusal = self._rules.judge(message.to)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from pydantic import Field, PrivateAttr
 
 from smsbridge.attempts import refuse_expired, utc_now
 from smsbridge.errors import RateLimitedError
+from smsbridge.forks import fresh_lock
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow, HttpRequest, HttpResponse, Wait
 from smsbridge.messages import (
@@ -34,7 +34,7 @@ from .policy import Named, Policy, state
 T = TypeVar("T")
 _TOO_MANY = 429
 _shared: dict[tuple[str, str, Rate], Gcra] = {}
-_lock = threading.Lock()
+_lock = fresh_lock()
 
 
 class LimitPolicy(Policy):

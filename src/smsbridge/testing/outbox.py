@@ -9,7 +9,6 @@ one for a token, is where rendering ends; the text counts as sent, with ``reques
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from copy import copy
@@ -19,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self, cast, overload
 
 from smsbridge.errors import NotFoundError, SendError, UncertainError
+from smsbridge.forks import fresh_rlock
 from smsbridge.http import HttpRequest
 from smsbridge.messages import (
     Balance,
@@ -48,7 +48,7 @@ class Outbox(Sequence[Posted]):
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = fresh_rlock()
         self._interception = ExitStack()
         self._known: dict[str, Posted] = {}
         self._outcomes: dict[str, list[Outcome]] = {}

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from smsbridge.forks import fresh_lock
 
 from . import clock
 
@@ -75,7 +76,7 @@ class Parts:
     """The texts of which parts have come. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = fresh_lock()
         self._texts: dict[Series, Text] = {}
         self._leftovers: list[Text] = []
 
