@@ -12,11 +12,11 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smsbridge.errors import ConfigurationError
-from smsbridge.optouts import MemoryOptOuts, OptOut, SqliteOptOuts, same_sender
+from smsbridge.optouts import MOST_EVENTS, REPLY, MemoryOptOuts, OptOut, SqliteOptOuts, same_sender
 
 WHO = "+919876543210"
 OTHER = "+919876543211"
@@ -138,6 +138,225 @@ def test_the_order_in_which_words_come_does_not_matter_and_both_lists_agree(tmp_
     assert all(any(out.recipient == who for out in lists[0]) == lists[0].holds(None, who) for who in (WHO, OTHER))
 
 
+# --- events that come again -----------------------------------------------------------------------------------------------
+
+
+def test_an_event_that_comes_again_changes_nothing(known):
+    known.remove("ACMEIN", WHO, event="start")
+    known.add("ACMEIN", WHO, event="stop")
+    known.remove("ACMEIN", WHO, event="start")
+    assert known.holds(["ACMEIN"], WHO)
+    known.remove("ACMEIN", WHO, event="another start")
+    known.add("ACMEIN", WHO, event="stop")
+    assert not known.holds(["ACMEIN"], WHO)
+
+
+def test_not_even_with_another_time_or_another_sender(known):
+    known.add("ACMEIN", WHO, at=NOON, event="stop")
+    known.remove(None, WHO, at=NOON + MINUTE, event="start")
+    known.add("ACMEIN", WHO, at=NOON + 2 * MINUTE, event="stop")
+    known.add(None, WHO, event="stop")
+    assert not known.holds(None, WHO)
+
+
+def test_an_event_is_known_for_each_recipient(known):
+    known.add(None, WHO, event="both")
+    known.add(None, OTHER, event="both")
+    assert known.holds(None, WHO)
+    assert known.holds(None, OTHER)
+
+
+def test_what_has_no_name_is_new_each_time(known):
+    for change in (known.add, known.remove, known.add, known.remove):
+        change("ACMEIN", WHO)
+    assert not known.holds(None, WHO)
+    known.add("ACMEIN", WHO)
+    assert known.holds(None, WHO)
+
+
+def test_of_each_recipient_so_many_events_are_remembered_and_the_oldest_are_forgotten(known):
+    known.add(None, OTHER, event="0")
+    for number in range(MOST_EVENTS + 1):
+        known.add(None, WHO, event=str(number))
+    known.remove(None, WHO)
+    known.remove(None, OTHER)
+    for number in range(1, MOST_EVENTS + 1):
+        known.add(None, WHO, event=str(number))
+    known.add(None, OTHER, event="0")
+    assert not known.holds(None, WHO)
+    assert not known.holds(None, OTHER)
+    known.add(None, WHO, event="0")
+    assert known.holds(None, WHO)
+
+
+def test_a_word_without_a_time_is_later_than_what_is_known_whatever_a_clock_says(known):
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    known.add("ACMEIN", WHO, at=tomorrow)
+    known.remove("ACMEIN", WHO)
+    assert not known.holds(["ACMEIN"], WHO)
+    known.add(None, WHO)
+    assert known.holds(["ACMEIN"], WHO)
+    known.remove("ACMEIN", WHO)
+    assert not known.holds(["ACMEIN"], WHO)
+    assert known.holds(["OTHER"], WHO)
+
+
+def test_but_not_than_what_is_known_of_another_sender_or_another_person(known):
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    known.add("OTHER", WHO, at=soon + MINUTE)
+    known.add("ACMEIN", OTHER, at=soon + MINUTE)
+    known.remove("ACMEIN", WHO)
+    known.add("ACMEIN", WHO, at=soon)
+    assert known.holds(["ACMEIN"], WHO)
+
+
+def test_a_time_at_the_end_of_all_times_is_no_trouble(known):
+    known.add("ACMEIN", WHO, at=datetime.max.replace(tzinfo=UTC))
+    known.remove("ACMEIN", WHO)
+    assert known.holds(["ACMEIN"], WHO)
+    assert known.confirm(["ACMEIN"], WHO, within=MINUTE) is False
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.booleans(),
+        st.sampled_from([None, "ACMEIN", "+15550001111"]),
+        st.sampled_from([WHO, OTHER]),
+        st.none() | st.integers(0, 5),
+    ),
+    max_size=8,
+)
+
+
+def tell(known, events, number):
+    out, sender, recipient, minutes = events[number]
+    at = None if minutes is None else NOON + minutes * MINUTE
+    (known.add if out else known.remove)(sender, recipient, at=at, source=REPLY, event=str(number))
+
+
+def state(known):
+    asked = [(senders, who) for who in (WHO, OTHER) for senders in (None, ["ACMEIN"], ["15550001111"], ["X"])]
+    return {(out.recipient, out.sender) for out in known}, [known.holds(*question) for question in asked]
+
+
+@given(events=EVENTS, chance=st.randoms(use_true_random=False))
+def test_no_event_changes_anything_when_it_comes_again_in_whatever_order(events, chance):
+    known = MemoryOptOuts()
+    for number in range(len(events)):
+        tell(known, events, number)
+        before = state(known)
+        for earlier in chance.choices(range(number + 1), k=3):
+            tell(known, events, earlier)
+        assert state(known) == before
+
+
+@settings(max_examples=15)  # each writes to a disk
+@given(events=EVENTS, chance=st.randoms(use_true_random=False))
+def test_a_file_agrees_with_the_memory_also_when_events_come_again(tmp_path_factory, events, chance):
+    path = tmp_path_factory.mktemp("optouts") / "optouts.db"
+    memory, file = MemoryOptOuts(), SqliteOptOuts(path)
+    for number in range(len(events)):
+        for known in (memory, file):
+            tell(known, events, number)
+        earlier = chance.randrange(number + 1)
+        tell(memory, events, earlier)
+        tell(SqliteOptOuts(path) if chance.random() < 0.3 else file, events, earlier)
+        assert state(memory) == state(file)
+
+
+# --- confirmations --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def stopped(request, tmp_path):
+    """Lists in which WHO has just texted STOP to ACMEIN."""
+    known = MemoryOptOuts() if request.param == "memory" else SqliteOptOuts(tmp_path / "optouts.db")
+    known.add("ACMEIN", WHO, source=REPLY, event="stop")
+    return known
+
+
+def test_a_stop_is_confirmed_once(stopped):
+    assert stopped.confirm(["acmein"], WHO, within=MINUTE) is True
+    assert stopped.confirm(["ACMEIN"], WHO, within=MINUTE) is False
+    assert stopped.holds(["ACMEIN"], WHO)
+
+
+def test_a_look_takes_nothing(stopped):
+    assert [stopped.confirm(["ACMEIN"], WHO, within=MINUTE, take=False) for _ in "12"] == [True, True]
+    assert stopped.confirm(["ACMEIN"], WHO, within=MINUTE) is True
+    assert stopped.confirm(["ACMEIN"], WHO, within=MINUTE, take=False) is False
+
+
+def test_a_stop_that_comes_again_gives_no_second_confirmation_and_another_stop_does(stopped):
+    assert stopped.confirm(["ACMEIN"], WHO, within=MINUTE)
+    stopped.add("ACMEIN", WHO, source=REPLY, event="stop")
+    assert not stopped.confirm(["ACMEIN"], WHO, within=MINUTE)
+    stopped.add("ACMEIN", WHO, source=REPLY, event="another stop")
+    assert stopped.confirm(["ACMEIN"], WHO, within=MINUTE)
+    assert not stopped.confirm(["ACMEIN"], WHO, within=MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("senders", "who"), [(["OTHER"], WHO), (["ACMEIN"], OTHER), ([], WHO)], ids=["sender", "person", "no sender"]
+)
+def test_only_who_said_stop_is_told_and_only_by_whom_it_was_said_to(stopped, senders, who):
+    assert not stopped.confirm(senders, who, within=MINUTE)
+    assert stopped.confirm(["ACMEIN"], WHO, within=MINUTE)
+
+
+def test_where_the_sender_is_not_known_it_may_be_any(stopped):
+    assert stopped.confirm(None, WHO, within=MINUTE)
+    assert not stopped.confirm(["ACMEIN"], WHO, within=MINUTE)
+
+
+@pytest.mark.parametrize("source", ["vendor", "report", "operator", "import", ""])
+def test_what_no_text_of_the_person_said_is_not_confirmed(known, source):
+    known.add("ACMEIN", WHO, source=source)
+    assert not known.confirm(["ACMEIN"], WHO, within=MINUTE)
+
+
+def test_who_stopped_all_and_one_is_told_only_if_both_are_new(known):
+    known.add("ACMEIN", WHO, source=REPLY)
+    known.add("OTHER", WHO, source="operator")
+    assert not known.confirm(["ACMEIN", "OTHER"], WHO, within=MINUTE)
+    assert not known.confirm(None, WHO, within=MINUTE)
+    assert known.confirm(["ACMEIN"], WHO, within=MINUTE)
+    known.add("OTHER", WHO, source=REPLY)
+    assert not known.confirm(["ACMEIN", "OTHER"], WHO, within=MINUTE)
+    assert known.confirm(["OTHER"], WHO, within=MINUTE)
+
+
+def test_a_stop_to_all_is_confirmed_by_one_of_them(known):
+    known.add(None, WHO, source=REPLY)
+    assert known.confirm(["ACMEIN"], WHO, within=MINUTE)
+    assert not known.confirm(["OTHER"], WHO, within=MINUTE)
+    assert not known.confirm(None, WHO, within=MINUTE)
+
+
+def test_a_stop_is_confirmed_soon_or_not_at_all(known):
+    known.add("ACMEIN", WHO, at=datetime.now(UTC) - MINUTE, source=REPLY)
+    assert not known.confirm(["ACMEIN"], WHO, within=MINUTE)
+    assert known.confirm(["ACMEIN"], WHO, within=2 * MINUTE)
+
+
+def test_who_opted_in_again_needs_no_confirmation(stopped):
+    stopped.remove("ACMEIN", WHO, source=REPLY, event="start")
+    assert not stopped.confirm(["ACMEIN"], WHO, within=MINUTE)
+
+
+def test_of_many_that_confirm_at_once_one_may(stopped):
+    answers = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(stopped.confirm(["ACMEIN"], WHO, within=MINUTE)))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [False] * 7 + [True]
+
+
 def test_many_threads_may_use_it_at_once(known):
     def work(number):
         for step in range(5):
@@ -166,6 +385,26 @@ def test_the_file_is_for_its_owner_and_outlives_the_process(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
     assert list(SqliteOptOuts(path)) == [OptOut(recipient=WHO, sender="ACMEIN", at=NOON, source="reply")]
+
+
+def test_what_came_and_what_was_confirmed_outlives_the_process_too(tmp_path):
+    path = tmp_path / "optouts.db"
+    SqliteOptOuts(path).remove("ACMEIN", WHO, event="start")
+    SqliteOptOuts(path).add("ACMEIN", WHO, source=REPLY, event="stop")
+    SqliteOptOuts(path).remove("ACMEIN", WHO, event="start")
+    assert SqliteOptOuts(path).holds(["ACMEIN"], WHO)
+    assert [SqliteOptOuts(path).confirm(["ACMEIN"], WHO, within=MINUTE) for _ in "12"] == [True, False]
+
+
+def test_a_list_of_an_earlier_version_is_used_on(tmp_path):
+    path = tmp_path / "optouts.db"
+    SqliteOptOuts(path).add("ACMEIN", WHO, at=NOON)
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript("DROP TABLE events; DROP TABLE confirmations")
+    known = SqliteOptOuts(path)
+    assert known.holds(["ACMEIN"], WHO)
+    known.remove("ACMEIN", WHO, event="start")
+    assert not known.holds(["ACMEIN"], WHO)
 
 
 def test_where_a_link_leads_is_for_its_owner_too(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,15 @@ from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Recor
 from smsbridge.attempts import Interrupted, attempt, attempt_batch, attempt_verification, foresee
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import AsyncSmsClient, SmsClient
-from smsbridge.errors import ConfigurationError, OptedOutError, RefusedError, SendError, VetoedError
+from smsbridge.errors import (
+    ConfigurationError,
+    OptedOutError,
+    RefusedError,
+    SendError,
+    UnsupportedError,
+    VetoedError,
+)
+from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Call, HttpRequest, HttpResponse
 from smsbridge.messages import DeliveryReport, InboundMessage, Purpose, Status
 from smsbridge.optouts import MemoryOptOuts, SqliteOptOuts
@@ -82,13 +91,31 @@ def refused(vendors_reason):
     return HttpResponse.of_json({"reason": vendors_reason}, status=410)
 
 
-def text(words, sender=TO, to="ACMEIN", at=None, account="memory"):
-    return InboundMessage(account=account, provider="memory", id="i", sender=sender, to=to, text=words, at=at, key="k")
+def text(words, sender=TO, to="ACMEIN", at=None, *, account="memory", key="k", taken_as=None):
+    return InboundMessage(
+        account=account,
+        provider="memory",
+        id="i",
+        sender=sender,
+        to=to,
+        text=words,
+        taken_as=taken_as,
+        at=at,
+        key=key,
+    )
 
 
-def report(reason, to=TO, account="memory"):
+def report(reason, to=TO, *, account="memory", at=NOON, key=""):
     return DeliveryReport(
-        account=account, provider="memory", id="r", to=to, status=Status.REJECTED, final=True, reason=reason, at=NOON
+        account=account,
+        provider="memory",
+        id="r",
+        to=to,
+        status=Status.REJECTED,
+        final=True,
+        reason=reason,
+        at=at,
+        key=key,
     )
 
 
@@ -225,9 +252,35 @@ def test_a_number_that_no_text_is_known_to_come_from_stands_for_all():
     assert heard(policy, text("STOP", sender=OTHER, to="15550001111"))[1] == (OTHER, "+15550001111", "reply")
 
 
-@pytest.mark.parametrize("words", ["please stop", "bus stop?", "", "yes"])
-def test_other_texts_say_nothing(words):
-    assert heard(optout(), text(words)) == []
+@pytest.mark.parametrize("words", ["please stop", "bus stop?", "", "yes", "Hello", "HELP", "\U0001f6d1"])
+def test_other_texts_say_nothing_whatever_was_said_before(words):
+    stop, start, other = text("STOP", key="1"), text("START", key="2"), text(words, key="3")
+    assert heard(optout(), other) == []
+    assert heard(optout(), stop, other) == [(TO, "ACMEIN", "reply")]
+    assert heard(optout(), stop, start, other) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "taken_as", "out"),
+    [
+        ("बंद करो", "stop", True),
+        ("", "stop", True),
+        ("START", "stop", True),
+        ("चालू करो", "start", False),
+        ("STOP", "start", False),
+        ("STOP", "help", None),
+        ("START", "help", None),
+        ("मदद", "help", None),
+        ("बंद करो", None, None),
+    ],
+)
+def test_where_the_vendor_says_what_it_took_a_text_for_that_decides(words, taken_as, out):
+    for before in (False, True):
+        policy = optout()
+        if before:
+            policy._list.add("ACMEIN", TO)
+        heard(policy, text(words, taken_as=taken_as))
+        assert policy._list.holds(["ACMEIN"], TO) is (before if out is None else out)
 
 
 def test_the_words_are_settings():
@@ -247,6 +300,87 @@ def test_a_webhook_that_is_delivered_again_after_a_start_does_not_opt_out_again(
     policy = optout()
     stop, start = text("STOP", at=NOON), text("START", at=NOON + timedelta(hours=1))
     assert heard(policy, stop, start, stop) == []
+
+
+START, STOP = text("START", key="start"), text("STOP", key="stop")
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        START,
+        replace(START, account="another"),
+        replace(START, id="another"),
+        replace(START, at=NOON),
+        replace(START, at=datetime.now(UTC) + timedelta(days=1)),
+        replace(START, text="start!"),
+        replace(START, raw={"a": "b"}),
+    ],
+    ids=["the same", "another account", "another id", "an old time", "a new time", "other words", "other raw"],
+)
+def test_a_start_that_comes_again_does_not_undo_a_later_stop(again):
+    assert heard(optout(), START, STOP, again) == [(TO, "ACMEIN", "reply")]
+
+
+def test_a_stop_that_comes_again_does_not_undo_a_later_start():
+    assert heard(optout(), STOP, START, STOP, STOP) == []
+
+
+def test_nor_does_an_older_one_under_another_key():
+    first, later = NOON, NOON + timedelta(minutes=1)
+    start, stop, again = (
+        text("START", at=first, key="1"),
+        text("STOP", at=later, key="2"),
+        text("START", at=first, key="3"),
+    )
+    assert heard(optout(), start, stop, again) == [(TO, "ACMEIN", "reply")]
+    assert heard(optout(), stop, start) == [(TO, "ACMEIN", "reply")]
+
+
+def test_a_start_of_its_own_opts_in_again_although_an_earlier_one_was_heard():
+    assert heard(optout(), START, STOP, replace(START, key="another")) == []
+    assert heard(optout(), START, STOP, replace(START, provider="another")) == []
+    assert heard(optout(), START, text("STOP", sender=OTHER, key="stop"), replace(START, sender=OTHER)) == []
+
+
+def test_a_stop_to_each_of_two_senders_counts_even_under_one_key():
+    policy = optout(senders=["A", "B"])
+    assert heard(policy, replace(STOP, to="A"), replace(STOP, to="B")) == [(TO, "A", "reply"), (TO, "B", "reply")]
+
+
+def test_where_a_text_has_no_key_its_id_is_one_and_without_either_each_is_new():
+    nameless = [replace(one, key="", id=one.text) for one in (START, STOP, START)]
+    assert heard(optout(), *nameless) == [(TO, "ACMEIN", "reply")]
+    assert heard(optout(), *(replace(one, id="") for one in nameless)) == []
+
+
+def test_what_came_is_known_after_a_restart_and_to_every_process_of_the_file(tmp_path):
+    path = tmp_path / "optouts.db"
+    heard(optout(path=path), START)
+    heard(optout(path=path), STOP)
+    assert heard(optout(path=path), START) == [(TO, "ACMEIN", "reply")]
+
+
+@pytest.mark.parametrize("at", [NOON, None])
+def test_a_report_that_comes_again_does_not_undo_a_later_start(at):
+    told = report("opted-out", key="r/failed", at=at)
+    assert heard(optout(), told, START, told) == []
+    assert heard(optout(), told) == [(TO, "ACMEIN", "report")]
+
+
+def test_who_opts_in_while_a_text_is_on_its_way_stays_in():
+    class Late(Sender):
+        """Refuses a text for an opt-out that its person takes back meanwhile."""
+
+        def send(self, message):
+            yield from policy.observe(START)
+            raise OptedOutError(reason="opted-out")
+
+    policy = optout(Late())
+    assert outcome(policy).reason == "opted-out"
+    assert outs(policy) == []
+    assert perform(attempt_batch(policy, [message(reference="a")]))[0].error.reason == "opted-out"
+    assert outs(policy) == [(TO, "ACMEIN", "vendor")]  # that START came before
 
 
 def test_it_is_known_before_the_hooks_are_told_and_even_if_they_fail():
@@ -304,6 +438,158 @@ def test_both_clients_take_it_in(tmp_path):
 
     asyncio.run(main())
     assert outs(blocking) == outs(waiting) == [(TO, "ACMEIN", "reply")]
+
+
+# --- confirmations --------------------------------------------------------------------------------------------------------
+
+
+def confirmation(reference="c", **fields):
+    return message(
+        text="You get no more texts", reference=reference, options={"optout": {"confirmation": True}}, **fields
+    )
+
+
+def test_who_said_stop_can_be_told_once_that_it_worked():
+    policy = optout()
+    heard(policy, STOP)
+    assert isinstance(outcome(policy), OptedOutError)
+    assert outcome(policy, confirmation()).id
+    assert isinstance(outcome(policy, confirmation()), OptedOutError)
+    assert isinstance(outcome(policy), OptedOutError)
+    heard(policy, STOP)
+    assert isinstance(outcome(policy, confirmation()), OptedOutError)
+    heard(policy, replace(STOP, key="another"))
+    assert outcome(policy, confirmation()).id
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_a_confirmation_may_have_any_purpose(purpose):
+    policy = optout(purposes=frozenset(Purpose))
+    heard(policy, STOP)
+    assert outcome(policy, confirmation(purpose=purpose)).id
+
+
+def test_an_ordinary_text_takes_no_confirmation_away():
+    policy = optout()
+    heard(policy, STOP)
+    for options in ({}, {"optout": {}}, {"optout": {"confirmation": False}}, {"memory": {}}):
+        assert isinstance(outcome(policy, message(options=options)), OptedOutError)
+    assert outcome(policy, confirmation()).id
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [confirmation(to=OTHER), confirmation(sender="OTHER")],
+    ids=["somebody else", "another sender"],
+)
+def test_a_confirmation_goes_to_who_said_stop_from_where_it_was_said_to(wrong):
+    policy = optout()
+    for number, sender in ((OTHER, "ACMEIN"), (TO, "OTHER")):
+        policy._list.add(sender, number, source="operator")
+    heard(policy, STOP)
+    assert isinstance(outcome(policy, wrong), OptedOutError)
+    assert outcome(policy, confirmation(sender="acmein")).id
+
+
+def test_an_opt_out_that_the_person_did_not_text_just_now_is_not_confirmed():
+    for event in (report("opted-out", at=None), text("STOP", at=datetime.now(UTC) - timedelta(minutes=5))):
+        policy = optout()
+        heard(policy, event)
+        assert isinstance(outcome(policy, confirmation()), OptedOutError)
+
+
+def test_how_long_is_a_setting(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_OPTOUT_CONFIRMATION", "2h")
+    policy = Plugins().stack("memory")
+    heard(policy, text("STOP", to="", at=datetime.now(UTC) - timedelta(hours=1)))
+    assert outcome(policy, confirmation()).id
+    monkeypatch.setenv("SMSBRIDGE_OPTOUT_CONFIRMATION", "0s")
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_OPTOUT_CONFIRMATION"):
+        Plugins().stack("memory")
+
+
+def test_of_a_batch_with_two_confirmations_one_leaves():
+    policy = optout()
+    heard(policy, STOP)
+    results = perform(attempt_batch(policy, [confirmation("a"), message(reference="b"), confirmation("c")]))
+    assert [one.sent is not None for one in results] == [True, False, False]
+
+
+def test_a_code_of_the_vendors_confirms_nothing():
+    policy = optout(purposes=["otp"])
+    heard(policy, STOP)
+    code = replace(confirmation(purpose="otp"), text="")
+    assert isinstance(outcome(policy, code, attempt_verification), OptedOutError)
+    assert outcome(policy, confirmation(purpose="otp")).id
+
+
+def test_to_look_ahead_takes_no_confirmation():
+    policy = optout()
+    assert foresee(policy, confirmation(), now=NOON).verdict == "would send"
+    heard(policy, STOP)
+    assert foresee(policy, message(), now=NOON).verdict == "would refuse"
+    for _ in "12":
+        view = foresee(policy, confirmation(), now=NOON)
+        assert (view.verdict, view.words) == ("would send", "lets it through, as it confirms an opt-out")
+    assert outcome(policy, confirmation()).id
+    assert foresee(policy, confirmation(), now=NOON).verdict == "would refuse"
+    assert foresee(optout().using(Broken()), confirmation(), now=NOON).error.reason == "opt-outs-unreadable"
+
+
+@pytest.mark.parametrize("options", [{"confirm": True}, {"confirmation": "perhaps"}, {"confirmation": None}])
+def test_a_wrong_option_is_named(options):
+    name = next(iter(options))
+    wrong = message(options={"optout": options})
+    assert name in str(outcome(optout(), wrong))
+    assert type(outcome(optout(), wrong)) is UnsupportedError
+    assert type(foresee(optout(), wrong, now=NOON).error) is UnsupportedError
+
+
+def test_a_list_that_cannot_tell_lets_no_confirmation_through():
+    class Deaf(MemoryOptOuts):
+        def confirm(self, senders, recipient, **more):
+            raise OSError(f"cannot read of {recipient}")
+
+    policy = optout().using(Deaf())
+    heard(policy, STOP)
+    error = outcome(policy, confirmation())
+    assert (error.reason, error.__cause__, error.__context__) == ("opt-outs-unreadable", None, None)
+
+
+def test_a_hook_that_is_told_of_a_stop_confirms_it_through_both_clients(tmp_path):
+    class Confirms:
+        """What an application does."""
+
+        def __init__(self, policy):
+            self.policy = policy
+            self.outcomes = []
+
+        @hookimpl
+        def smsbridge_event(self, event):
+            with SmsClient(self.policy, plugins=Plugins()) as sms:
+                try:
+                    self.outcomes.append(sms.send(confirmation(to=event.sender, sender=event.to)).id)
+                except OptedOutError as error:
+                    self.outcomes.append(error.reason)
+
+    def policy(name):
+        return optout(Sender(events=[STOP]), path=tmp_path / name)
+
+    blocking, waiting = policy("blocking.db"), policy("waiting.db")
+    hook = Confirms(blocking)
+    with SmsClient(blocking, plugins=Plugins(hook)) as sms:
+        sms.receive(HOOK)
+        sms.receive(HOOK)
+
+    async def main():
+        async with AsyncSmsClient(waiting, plugins=Plugins(hook)) as sms:
+            await sms.receive(HOOK)
+            await sms.receive(HOOK)
+
+    hook.policy = waiting
+    asyncio.run(main())
+    assert len(blocking.inner.sent) == len(waiting.inner.sent) == 1
+    assert hook.outcomes[1] == hook.outcomes[3] == "opt-out"
 
 
 # --- learning from vendors ------------------------------------------------------------------------------------------------

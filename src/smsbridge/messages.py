@@ -281,7 +281,11 @@ class DeliveryReport(_Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class InboundMessage(_Value):
-    """A text that somebody sent to us. ``key`` is stable over repeated webhooks; ``at`` is in UTC."""
+    """A text that somebody sent to us. ``key`` is stable over repeated webhooks; ``at`` is in UTC.
+
+    ``taken_as`` is set where the vendor itself says that it took the text for an opt-out or opt-in, or for a call for help, in
+    whatever language. A person who told the vendor in another way, such as by a link, has sent no text: it is empty then.
+    """
 
     account: str
     provider: str
@@ -289,6 +293,7 @@ class InboundMessage(_Value):
     sender: str = _number()
     to: str = _number()
     text: str = field(repr=False)
+    taken_as: Literal["stop", "start", "help"] | None = None
     at: datetime | None = None
     key: str = field(default="", repr=False)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)

@@ -2,7 +2,8 @@
 
 The last word counts. An opt-out from one sender, and one from all (sender None), are taken back by a later word for the same
 sender, or for all. Webhooks come twice and out of order, so each word has the time when it was said, and an older one changes
-nothing; of two words of one moment, the opt-out counts.
+nothing; of two words of one moment, the opt-out counts. Not every vendor says when: a word without a time is later than all that
+are known, and the event that brought it is remembered, so that it is not later still when it comes again.
 
 Numbers are kept as they are, in a file that only its owner can read: the list has to be shown to people and handed to vendors,
 and a hash of a phone number is undone by trying all of them.
@@ -14,9 +15,10 @@ import contextlib
 import errno
 import os
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -26,7 +28,23 @@ from .phone import mask, mask_numbers
 from .private_file import make_private
 from .stop_words import START_WORDS, STOP_WORDS, said
 
-__all__ = ["START_WORDS", "STOP_WORDS", "MemoryOptOuts", "OptOut", "OptOuts", "SqliteOptOuts", "said", "same_sender"]
+__all__ = [
+    "REPLY",
+    "START_WORDS",
+    "STOP_WORDS",
+    "MemoryOptOuts",
+    "OptOut",
+    "OptOuts",
+    "SqliteOptOuts",
+    "said",
+    "same_sender",
+]
+
+REPLY = "reply"
+"""The source of what a person said in a text of their own: only such an opt-out can be confirmed."""
+
+MOST_EVENTS = 100
+"""Events that are remembered for each recipient."""
 
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS words (
@@ -38,6 +56,17 @@ _SCHEMA = """
         source TEXT NOT NULL
     );
     CREATE UNIQUE INDEX IF NOT EXISTS words_of ON words (recipient, ifnull(sender, ''));
+    CREATE TABLE IF NOT EXISTS events (       -- what brought words, by rowid in the order in which it came
+        recipient TEXT NOT NULL,
+        event TEXT NOT NULL,
+        PRIMARY KEY (recipient, event)
+    );
+    CREATE TABLE IF NOT EXISTS confirmations (
+        recipient TEXT NOT NULL,
+        sender TEXT NOT NULL,      -- as it is compared; '' stands for all senders
+        at TEXT NOT NULL,          -- of the opt-out that was confirmed
+        PRIMARY KEY (recipient, sender)
+    );
 """
 
 
@@ -58,17 +87,29 @@ class OptOut:
 class OptOuts(Protocol):
     """A list of opt-outs. ``recipient`` is E.164; ``sender`` is a number or a name, or None for all of our senders.
 
-    ``at`` is when it was said, by default now. Safe to share between threads.
+    ``at`` is when it was said, by default now. ``event`` names what brought it, such as a webhook: the same one a second time
+    changes nothing. Safe to share between threads.
     """
 
-    def add(self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "") -> None:
+    def add(
+        self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "", event: str = ""
+    ) -> None:
         """``recipient`` has opted out."""
 
-    def remove(self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "") -> None:
+    def remove(
+        self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "", event: str = ""
+    ) -> None:
         """``recipient`` has opted in again; with sender None to texts from all senders."""
 
     def holds(self, senders: Iterable[str] | None, recipient: str) -> bool:
         """Whether ``recipient`` has opted out from one of ``senders``; None asks for any sender."""
+        ...
+
+    def confirm(self, senders: Iterable[str] | None, recipient: str, *, within: timedelta, take: bool = True) -> bool:
+        """Whether one text, which confirms the opt-out, may still go there. With ``take``, no other one may after it.
+
+        It may if ``recipient`` opted out in a text (the source is REPLY) at most ``within`` ago.
+        """
         ...
 
     def __iter__(self) -> Iterator[OptOut]:
@@ -78,52 +119,107 @@ class OptOuts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """The last that somebody said about a sender."""
+    """The last that somebody said about a sender. ``at`` is None only until the word is held against the others."""
 
     out: bool
-    at: datetime
+    at: datetime | None
     sender: str | None = None
     source: str = ""
 
+    @property
+    def key(self) -> str | None:
+        """The sender as it is compared."""
+        return _key(self.sender)
+
+    @property
+    def moment(self) -> datetime:
+        """When it was said."""
+        return self.at or _EVER
+
     def outlasts(self, other: _Word | None) -> bool:
         """Whether this one counts after ``other``."""
-        return other is None or (self.at, self.out) > (other.at, other.out)
+        return other is None or (self.moment, self.out) > (other.moment, other.out)
+
+    def among(self, words: _Words) -> _Word:
+        """The word with its time: where it has none, now, and later than all that is known, whatever our clock did since."""
+        if self.at is not None:
+            return self
+        known = [word.moment for key, word in words.items() if self.key is None or key in (None, self.key)]
+        next_one = min(max(known, default=_EVER), _NEVER - _MICROSECOND) + _MICROSECOND
+        return replace(self, at=max(datetime.now(UTC), next_one))
 
 
 _Words = Mapping[str | None, _Word]
+_EVER, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
-class MemoryOptOuts:
+class _List(ABC):
+    """What the lists have in common."""
+
+    def add(
+        self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "", event: str = ""
+    ) -> None:
+        self._put([(recipient, _Word(True, _in_utc(at), sender, source), event)])
+
+    def remove(
+        self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "", event: str = ""
+    ) -> None:
+        self._put([(recipient, _Word(False, _in_utc(at), sender, source), event)])
+
+    @abstractmethod
+    def _put(self, rows: Iterable[tuple[str, _Word, str]]) -> None:
+        """Keep what each recipient said, unless its event was here already."""
+
+
+class MemoryOptOuts(_List):
     """A list that ends with the process."""
 
     def __init__(self) -> None:
         self._words: dict[str, dict[str | None, _Word]] = {}
+        self._events: dict[str, dict[str, None]] = {}
+        self._confirmed: dict[tuple[str, str | None], datetime] = {}
         self._lock = fresh_lock()
-
-    def add(self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "") -> None:
-        self._put(recipient, _Word(True, _moment(at), sender, source))
-
-    def remove(self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "") -> None:
-        self._put(recipient, _Word(False, _moment(at), sender, source))
 
     def holds(self, senders: Iterable[str] | None, recipient: str) -> bool:
         with self._lock:
-            return _is_out(self._words.get(recipient, {}), senders)
+            return bool(_opt_outs(self._words.get(recipient, {}), senders))
+
+    def confirm(self, senders: Iterable[str] | None, recipient: str, *, within: timedelta, take: bool = True) -> bool:
+        with self._lock:
+            found = _to_confirm(self._words.get(recipient, {}), senders, within)
+            if not found or any(self._confirmed.get((recipient, word.key)) == word.at for word in found):
+                return False
+            if take:
+                self._confirmed.update({(recipient, word.key): word.moment for word in found})
+            return True
 
     def __iter__(self) -> Iterator[OptOut]:
         with self._lock:
-            found = [one for recipient in sorted(self._words) for one in _outs(recipient, self._words[recipient])]
+            found = [out for recipient in sorted(self._words) for out in _shown(recipient, self._words[recipient])]
         return iter(found)
 
-    def _put(self, recipient: str, word: _Word) -> None:
+    def _put(self, rows: Iterable[tuple[str, _Word, str]]) -> None:
         with self._lock:
-            words = self._words.setdefault(recipient, {})
-            key = _key(word.sender)
-            if word.outlasts(words.get(key)):
-                words[key] = word
+            for recipient, said_word, event in rows:
+                if event and not self._is_new(recipient, event):
+                    continue
+                words = self._words.setdefault(recipient, {})
+                word = said_word.among(words)
+                if word.outlasts(words.get(word.key)):
+                    words[word.key] = word
+
+    def _is_new(self, recipient: str, event: str) -> bool:
+        events = self._events.setdefault(recipient, {})
+        if event in events:
+            return False
+        events[event] = None
+        if len(events) > MOST_EVENTS:
+            del events[next(iter(events))]
+        return True
 
 
-class SqliteOptOuts:
+class SqliteOptOuts(_List):
     """A list in the SQLite file ``path``, which is made with mode 0600. Several processes may use it at once.
 
     Raises ConfigurationError if it cannot be one, and OSError where it cannot be read or written later.
@@ -135,23 +231,25 @@ class SqliteOptOuts:
         if problem is not None:
             raise ConfigurationError(f"the list of opt-outs {path} {problem}")
 
-    def add(self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "") -> None:
-        self._put([(recipient, _Word(True, _moment(at), sender, source))])
-
     def add_all(self, rows: Iterable[tuple[str | None, str]], *, source: str = "") -> None:
         """Several at once, each a sender and a recipient; all of them, or none if it fails."""
-        now = _moment(None)
-        self._put([(recipient, _Word(True, now, sender, source)) for sender, recipient in rows])
-
-    def remove(self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "") -> None:
-        self._put([(recipient, _Word(False, _moment(at), sender, source))])
+        self._put((recipient, _Word(True, None, sender, source), "") for sender, recipient in rows)
 
     def holds(self, senders: Iterable[str] | None, recipient: str) -> bool:
         with self._opened() as database:
-            rows = database.execute(
-                "SELECT sender, out, at, shown, source FROM words WHERE recipient = ?", [recipient]
-            ).fetchall()
-        return bool(rows) and _is_out({row[0]: _read(row) for row in rows}, senders)
+            words = _words_of(database, recipient)
+        return bool(_opt_outs(words, senders))
+
+    def confirm(self, senders: Iterable[str] | None, recipient: str, *, within: timedelta, take: bool = True) -> bool:
+        with self._changed() as database:
+            found = _to_confirm(_words_of(database, recipient), senders, within)
+            rows = [(recipient, word.key or "", _written(word.moment)) for word in found]
+            done = "SELECT 1 FROM confirmations WHERE recipient = ? AND sender = ? AND at = ?"
+            if not rows or any(database.execute(done, row).fetchone() for row in rows):
+                return False
+            if take:
+                database.executemany("INSERT OR REPLACE INTO confirmations VALUES (?, ?, ?)", rows)
+            return True
 
     def __iter__(self) -> Iterator[OptOut]:
         words: dict[str, dict[str | None, _Word]] = {}
@@ -160,20 +258,39 @@ class SqliteOptOuts:
                 "SELECT recipient, sender, out, at, shown, source FROM words ORDER BY recipient"
             ):
                 words.setdefault(recipient, {})[row[0]] = _read(row)
-        return (one for recipient, said in words.items() for one in _outs(recipient, said))
+        return (out for recipient, known in words.items() for out in _shown(recipient, known))
 
-    def _put(self, rows: Iterable[tuple[str, _Word]]) -> None:
-        values = [
-            (recipient, _key(word.sender), word.sender, word.out, _written(word.at), word.source)
-            for recipient, word in rows
-        ]
+    def _put(self, rows: Iterable[tuple[str, _Word, str]]) -> None:
+        with self._changed() as database:
+            for recipient, said_word, event in rows:
+                if event and not self._is_new(database, recipient, event):
+                    continue
+                words = _words_of(database, recipient)
+                word = said_word.among(words)
+                if word.outlasts(words.get(word.key)):
+                    database.execute(
+                        "INSERT INTO words (recipient, sender, shown, out, at, source) VALUES (?, ?, ?, ?, ?, ?)"
+                        " ON CONFLICT (recipient, ifnull(sender, '')) DO UPDATE SET"
+                        " shown = excluded.shown, out = excluded.out, at = excluded.at, source = excluded.source",
+                        [recipient, word.key, word.sender, word.out, _written(word.moment), word.source],
+                    )
+
+    def _is_new(self, database: sqlite3.Connection, recipient: str, event: str) -> bool:
+        if not database.execute("INSERT OR IGNORE INTO events VALUES (?, ?)", [recipient, event]).rowcount:
+            return False
+        last = "SELECT rowid FROM events WHERE recipient = ? ORDER BY rowid DESC LIMIT 1 OFFSET ?"
+        database.execute(
+            f"DELETE FROM events WHERE recipient = ? AND rowid <= ({last})",  # noqa: S608  # of our own making
+            [recipient, recipient, MOST_EVENTS],
+        )
+        return True
+
+    @contextlib.contextmanager
+    def _changed(self) -> Iterator[sqlite3.Connection]:
+        """A connection to read and change at once, before any other process does: all of it, or nothing if it fails."""
         with self._opened() as database, database:  # the second one is the transaction
-            database.executemany(
-                "INSERT INTO words (recipient, sender, shown, out, at, source) VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (recipient, ifnull(sender, '')) DO UPDATE SET shown = excluded.shown, out = excluded.out,"
-                " at = excluded.at, source = excluded.source WHERE (excluded.at, excluded.out) > (words.at, words.out)",
-                values,
-            )
+            database.execute("BEGIN IMMEDIATE")
+            yield database
 
     def _make(self) -> str | None:
         """What keeps the file from being a list."""
@@ -208,12 +325,20 @@ def _key(sender: str | None) -> str | None:
     return (sender or "").strip().casefold().removeprefix("+") or None
 
 
-def _is_out(words: _Words, senders: Iterable[str] | None) -> bool:
+def _opt_outs(words: _Words, senders: Iterable[str] | None) -> list[_Word]:
+    """What stops texts from one of ``senders``, or (None) from any."""
     keys = words if senders is None else {_key(sender) for sender in senders}
-    return any(_last(words, key).out for key in keys)
+    last = {word.key: word for word in (_last(words, key) for key in keys)}
+    return [word for word in last.values() if word.out]
 
 
-_NOTHING = _Word(False, datetime.min.replace(tzinfo=UTC))
+def _to_confirm(words: _Words, senders: Iterable[str] | None, within: timedelta) -> list[_Word]:
+    """What stops texts from one of ``senders``, if the recipient has said all of that just now."""
+    found, since = _opt_outs(words, senders), datetime.now(UTC) - within
+    return found if all(word.source == REPLY and word.moment > since for word in found) else []
+
+
+_NOTHING = _Word(False, _EVER)
 
 
 def _last(words: _Words, key: str | None) -> _Word:
@@ -222,10 +347,15 @@ def _last(words: _Words, key: str | None) -> _Word:
     return of_all if of_all.outlasts(last) else last
 
 
-def _outs(recipient: str, words: _Words) -> Iterator[OptOut]:
+def _shown(recipient: str, words: _Words) -> Iterator[OptOut]:
     for key, word in words.items():
         if word.out and _last(words, key).out:
-            yield OptOut(recipient=recipient, sender=word.sender, at=word.at, source=word.source)
+            yield OptOut(recipient=recipient, sender=word.sender, at=word.moment, source=word.source)
+
+
+def _words_of(database: sqlite3.Connection, recipient: str) -> dict[str | None, _Word]:
+    asked = "SELECT sender, out, at, shown, source FROM words WHERE recipient = ?"
+    return {row[0]: _read(row) for row in database.execute(asked, [recipient])}
 
 
 def _read(row: Iterable[object]) -> _Word:
@@ -233,8 +363,8 @@ def _read(row: Iterable[object]) -> _Word:
     return _Word(bool(out), datetime.fromisoformat(str(at)), None if shown is None else str(shown), str(source))
 
 
-def _moment(at: datetime | None) -> datetime:
-    return (at or datetime.now(UTC)).astimezone(UTC)
+def _in_utc(at: datetime | None) -> datetime | None:
+    return at and at.astimezone(UTC)
 
 
 def _written(at: datetime) -> str:

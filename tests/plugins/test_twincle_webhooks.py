@@ -251,6 +251,7 @@ def test_a_composed_inbound_text_is_read(webhook):
 def test_an_inbound_text_without_an_id_has_a_key_made_of_its_content():
     key = event(as_json(COMPOSED)).key
     assert key == event(as_form(COMPOSED)).key == event(as_json(COMPOSED)).id
+    assert key == event(as_json(dict(reversed(COMPOSED.items())))).key
     assert key != event(as_json({**COMPOSED, "text": "START"})).key
     assert "919876543210" not in key
 
@@ -273,9 +274,35 @@ UNSUBSCRIBED = {
 
 
 @pytest.mark.parametrize("data", [UNSUBSCRIBED, {"event": "sms:unsubscription", "payload": UNSUBSCRIBED}])
-def test_an_unsubscription_is_acknowledged_and_is_no_event(data):
-    found = received(as_json(data))
+def test_an_unsubscription_is_an_opt_out_in_the_vendors_words(data):
+    found = event(as_json(data))
+    assert (found.sender, found.to, found.text, found.taken_as) == ("+919876543210", "SENDER", "", "stop")
+    assert found.at == datetime(2023, 7, 8, 12, 52, 54, tzinfo=UTC)
+    assert found.key == event(as_json(data)).key != found.id
+
+
+def test_an_unsubscription_from_all_names_no_sender():
+    assert event(as_json({**UNSUBSCRIBED, "type": "all", "value": "all"})).to == ""
+
+
+@pytest.mark.parametrize("kind", ["tag", "product", "service", "", None])
+def test_an_unsubscription_from_less_than_a_sender_is_acknowledged_and_is_no_event(kind):
+    found = received(as_json({**UNSUBSCRIBED, "type": kind}))
     assert (found.events, found.response.status) == ((), 200)
+
+
+def test_an_unsubscription_without_its_receiver_cannot_be_read():
+    with pytest.raises(PayloadError):
+        received(as_json({**UNSUBSCRIBED, "receiver": ""}))
+    with pytest.raises(PayloadError):
+        received(as_json({"event": "sms:unsubscription", "payload": "x"}))
+
+
+@pytest.mark.parametrize("id", [None, "", "00000000-0000-4000-8000-000000000000"])
+def test_an_unsubscription_that_comes_again_has_the_same_key_in_whatever_order_its_fields_are(id):
+    first = {**UNSUBSCRIBED, "id": id}
+    again = dict(reversed(first.items()))
+    assert event(as_json(first)).key == event(as_json(again)).key
 
 
 @pytest.mark.parametrize(

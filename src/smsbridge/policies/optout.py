@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, ValidationError
 
 from smsbridge.errors import OptedOutError, VetoedError
 from smsbridge.hookspecs import hookimpl
@@ -16,6 +20,7 @@ from smsbridge.http import Call, Flow
 from smsbridge.messages import (
     DeliveryReport,
     Event,
+    Foresight,
     InboundMessage,
     Message,
     Purpose,
@@ -23,13 +28,15 @@ from smsbridge.messages import (
     SentMessage,
     Verification,
 )
-from smsbridge.optouts import START_WORDS, STOP_WORDS, MemoryOptOuts, OptOuts, SqliteOptOuts, said, same_sender
+from smsbridge.optouts import REPLY, MemoryOptOuts, OptOuts, SqliteOptOuts, same_sender
 from smsbridge.phone import mask_numbers
-from smsbridge.provider import SmsProvider, each
-from smsbridge.reading import phone
+from smsbridge.provider import Options, SmsProvider, each
+from smsbridge.reading import now, phone
+from smsbridge.stop_words import START_WORDS, STOP_WORDS, said
 
 from .gate import Gate
 from .policy import Named
+from .purpose import Expiry
 
 log = logging.getLogger("smsbridge.optout")
 
@@ -39,14 +46,22 @@ _SAID = frozenset({None, "opted-out", OURS})
 time and says nothing of us, nor a block of the vendor's own: nobody would tell us when they end."""
 
 
+class OptoutOptions(Options):
+    """``Message.options["optout"]``."""
+
+    confirmation: bool = Field(False, description="The text confirms an opt-out that its recipient has just texted.")
+
+
 class OptoutPolicy(Gate):
     """Refuses texts to those who opted out of them (OptedOutError, ``opt-out``), and learns who does.
 
-    It learns from inbound texts that are one of ``stop_words`` or ``start_words`` and nothing else, from vendors that refuse a text
-    because its recipient has opted out, and from delivery reports that say so. An opt-out is from one sender, if the text came to a
-    number among ``senders`` or to the account's own ``sender``, else from all. A list that cannot be read lets nothing through.
+    It learns from inbound texts that are one of ``stop_words`` or ``start_words`` and nothing else, unless their vendor says for
+    what it took them; from vendors that refuse a text because its recipient has opted out; and from delivery reports that say so.
+    The same event a second time changes nothing. An opt-out is from one sender, if the text came to a number among ``senders`` or
+    to the account's own ``sender``, else from all. A list that cannot be read lets nothing through.
 
-    One-time codes are not among ``purposes`` by default: somebody is waiting for one, having asked for it just now.
+    One-time codes are not among ``purposes`` by default: somebody is waiting for one, having asked for it just now. One text per
+    STOP, with the option ``{"optout": {"confirmation": True}}``, may tell the person that it worked.
     """
 
     name: ClassVar[Any] = Named("optout")
@@ -62,6 +77,10 @@ class OptoutPolicy(Gate):
     )
     stop_words: tuple[str, ...] = Field(default=STOP_WORDS, description="Inbound texts that opt out.")
     start_words: tuple[str, ...] = Field(default=START_WORDS, description="Inbound texts that opt in again.")
+    confirmation: Expiry = Field(
+        default=timedelta(minutes=5),
+        description="How long after a STOP the one text that confirms it may leave, such as 5m.",
+    )
 
     _list: OptOuts = PrivateAttr()
 
@@ -77,11 +96,14 @@ class OptoutPolicy(Gate):
     # --- asking -----------------------------------------------------------------------------------------------------------
 
     def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
+        confirms = self._confirms(message) and not verification
         if message.purpose not in self.purposes:
             return message
-        senders = [message.sender] if message.sender else self._senders()
+        opted_out: bool | None = None
         try:
-            opted_out = yield from Call(self._list.holds, senders, message.to)
+            opted_out = yield from Call(self._list.holds, self._shown(message), message.to)
+            if opted_out and confirms:
+                opted_out = not (yield from Call(partial(self._confirm, message)))
         except Exception:  # noqa: BLE001  # whatever kind of list it is
             opted_out = None
         if opted_out is None:  # out here, so that the cause, which may quote the number, is not kept
@@ -89,6 +111,33 @@ class OptoutPolicy(Gate):
         if opted_out:
             raise OptedOutError(reason=OURS)
         return message
+
+    def foresee(self, message: Message, *, now: datetime) -> Foresight:
+        """Ask the list as for a text that leaves, but leave the place of a confirmation free."""
+        with suppress(Exception):  # a wrong option or a broken list: the text is refused for it below
+            if message.purpose in self.purposes and self._confirms(message):
+                if self._confirm(message, take=False):
+                    return self._would_pass(message, "lets it through, as it confirms an opt-out", now=now)
+                message = replace(message, options={**message.options, "optout": {}})
+        return super().foresee(message, now=now)
+
+    def _confirms(self, message: Message) -> bool:
+        """Whether the text says that it confirms an opt-out. UnsupportedError names an option that is unknown or wrong."""
+        given = message.options.get("optout")
+        if not given:
+            return False
+        try:
+            return OptoutOptions.model_validate(given).confirmation
+        except ValidationError as error:
+            names = ", ".join(sorted({str(problem["loc"][0]) for problem in error.errors()}))
+        raise self.unsupported(f"these options of opt-outs, or their values: {names}")
+
+    def _confirm(self, message: Message, *, take: bool = True) -> bool:
+        return self._list.confirm(self._shown(message), message.to, within=self.confirmation, take=take)
+
+    def _shown(self, message: Message) -> list[str] | None:
+        """The senders of which the text may show one; None if they are not known."""
+        return [message.sender] if message.sender else self._senders()
 
     def _senders(self, account: str | None = None) -> list[str] | None:
         """The senders of texts that name none, of one account or of all that are inside; None if they are not known."""
@@ -106,41 +155,54 @@ class OptoutPolicy(Gate):
         return self._listening(super().start_verification, message)
 
     def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
+        begun = now()
         results = yield from super().send_batch(messages)
         for message, result in zip(messages, results, strict=True):
             if isinstance(result.error, OptedOutError):
-                yield from self._learn(message, result.error)
+                yield from self._learn(message, result.error, begun)
         return results
 
     def observe(self, event: Event) -> Flow[None]:
         yield from self.inner.observe(event)
         if isinstance(event, InboundMessage):
-            opts_out = said(event.text, self.stop_words, self.start_words)
-            number = phone(event.sender)
-            if opts_out is not None and number.startswith("+"):
-                change = self._list.add if opts_out else self._list.remove
-                yield from Call(partial(change, self._texted(event.to), number, at=event.at, source="reply"))
+            opts_out = self._said(event)
+            if opts_out is not None:
+                yield from self._keep(event, event.sender, self._texted(event.to), REPLY, opts_out=opts_out)
         elif isinstance(event, DeliveryReport) and event.reason is not None and event.reason in _SAID:
-            number = phone(event.to)
-            if number.startswith("+"):
-                sender = self._one_sender(event.account)
-                yield from Call(partial(self._list.add, sender, number, at=event.at, source="report"))
+            yield from self._keep(event, event.to, self._one_sender(event.account), "report", opts_out=True)
+
+    def _said(self, event: InboundMessage) -> bool | None:
+        if event.taken_as is not None:
+            return {"stop": True, "start": False}.get(event.taken_as)
+        return said(event.text, self.stop_words, self.start_words)
+
+    def _keep(self, event: Event, person: str, sender: str | None, source: str, *, opts_out: bool) -> Flow[None]:
+        number = phone(person)
+        if not number.startswith("+"):
+            return
+        change = self._list.add if opts_out else self._list.remove
+        named = _name(event, source, opts_out=opts_out)
+        yield from Call(partial(change, sender, number, at=event.at, source=source, event=named))
 
     def _listening(self, go_on: Callable[[Message], Flow[Any]], message: Message) -> Flow[Any]:
+        begun = now()
         try:
             return (yield from go_on(message))
         except OptedOutError as error:
             refusal = error
-        yield from self._learn(message, refusal)
+        yield from self._learn(message, refusal, begun)
         raise refusal
 
-    def _learn(self, message: Message, error: OptedOutError) -> Flow[None]:
-        """Keep what a vendor said; if that fails, the vendor will say so again."""
+    def _learn(self, message: Message, error: OptedOutError, begun: datetime) -> Flow[None]:
+        """Keep what a vendor said; if that fails, the vendor will say so again.
+
+        An answer is as old as its question: who opted in while the text was under way stays in.
+        """
         if error.reason not in _SAID or error.reason == OURS:
             return
         sender = message.sender or self._one_sender(error.account)
         try:
-            yield from Call(partial(self._list.add, sender, message.to, source="vendor"))
+            yield from Call(partial(self._list.add, sender, message.to, at=begun, source="vendor"))
         except Exception as problem:  # noqa: BLE001  # the text's own error says more
             reference = mask_numbers(message.reference or "")
             log.error("the opt-out that text %s met is not kept: %s", reference, type(problem).__name__)  # noqa: TRY400  # a trace may quote the number
@@ -153,6 +215,13 @@ class OptoutPolicy(Gate):
     def _one_sender(self, account: str | None) -> str | None:
         senders = self._senders(account)
         return senders[0] if senders and len(senders) == 1 else None
+
+
+def _name(event: Event, source: str, *, opts_out: bool) -> str:
+    """What an event is known by when it comes again, maybe to another account of the provider; empty if it has no name."""
+    key = event.key or event.id
+    parts = (event.provider, source, str(opts_out), event.to, key)
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest() if key else ""
 
 
 @hookimpl

@@ -7,7 +7,7 @@ that page. What a word or code means for the caller is our reading.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from smsbridge.errors import (
     AuthenticationError,
@@ -231,6 +231,14 @@ CHECK_CODES: dict[str, str] = {
     "60202": "max_attempts_reached",  # Max check attempts reached
 }
 """Errors of a check that are an answer to whoever typed the code."""
+
+TAKEN_AS: dict[str, Literal["stop", "start", "help"]] = {
+    # `OptOutType` of a text to us, where Advanced Opt-Out took it for one of its keywords, which may be of any language:
+    # https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out
+    "STOP": "stop",
+    "START": "start",
+    "HELP": "help",
+}
 
 INTENTS: dict[Purpose, str] = {
     # `MessageIntent`, https://www.twilio.com/docs/messaging/features/compliance-toolkit. Transactional is our default

@@ -100,6 +100,7 @@ def event(webhook: HttpRequest, *, account: str, provider: str) -> Event:
             sender=fields["From"],
             to=fields.get("To", ""),
             text=fields.get("Body", ""),
+            taken_as=vocabulary.TAKEN_AS.get(fields.get("OptOutType", "").strip().upper()),
             key=id,
             raw=fields,
         )

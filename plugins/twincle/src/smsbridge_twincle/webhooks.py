@@ -20,8 +20,8 @@ from smsbridge.reading import phone, text
 
 from .parsing import Row, moment
 
-REPORT, INBOUND = "sms:message:status", "vmn:message:in"
-IGNORED = frozenset({"sms:unsubscription", "contacts:subscriber:subscription"})
+REPORT, INBOUND, UNSUBSCRIBED = "sms:message:status", "vmn:message:in", "sms:unsubscription"
+IGNORED = frozenset({"contacts:subscriber:subscription"})
 """Events that smsbridge has no value for; they are acknowledged, so that the vendor does not repeat them."""
 
 
@@ -63,8 +63,12 @@ def event(
 ) -> DeliveryReport | InboundMessage | None:
     """The event that one object is; None for one of no interest. Raises PayloadError for an unknown shape."""
     kind, payload = text(item.get("event")), item.get("payload")
-    if kind in IGNORED or ("receiver" in item and "type" in item and "mobile" not in item):
+    if kind in IGNORED:
         return None
+    if kind == UNSUBSCRIBED and isinstance(payload, dict):
+        return _unsubscribed(payload, account, provider, zone)
+    if not kind and "receiver" in item and "type" in item and "mobile" not in item:
+        return _unsubscribed(item, account, provider, zone)
     if kind == INBOUND and isinstance(payload, dict):
         return _inbound(_flat(payload), item, account, provider, zone)
     if kind == REPORT and isinstance(payload, dict):
@@ -107,7 +111,7 @@ def _inbound(
     sender, words = text(fields.get("from")), fields.get("text")
     if not sender or not isinstance(words, str):
         raise PayloadError("the webhook brings a text without its sender or words")
-    id = text(fields.get("id")) or hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()  # noqa: A001
+    id = text(fields.get("id")) or _digest(item)  # noqa: A001
     return InboundMessage(
         account=account,
         provider=provider,
@@ -119,6 +123,33 @@ def _inbound(
         key=id,
         raw=dict(item),
     )
+
+
+def _unsubscribed(fields: Mapping[str, Any], account: str, provider: str, zone: tzinfo) -> InboundMessage | None:
+    """An opt-out that the platform has taken down, by a text or a link; None for one from less than a sender, such as a tag."""
+    kind, person = text(fields.get("type")), text(fields.get("receiver"))
+    if kind not in ("sender", "all"):
+        return None
+    if not person:
+        raise PayloadError("the webhook brings an opt-out of nobody")
+    id = text(fields.get("id")) or _digest(fields)  # noqa: A001
+    return InboundMessage(
+        account=account,
+        provider=provider,
+        id=id,
+        sender=phone(person),
+        to=text(fields.get("value")) if kind == "sender" else "",
+        text="",
+        taken_as="stop",
+        at=moment(fields.get("created_at"), zone),
+        key=f"{id}/unsubscribed",
+        raw=dict(fields),
+    )
+
+
+def _digest(item: Mapping[str, Any]) -> str:
+    """An id made of the content, the same in whatever order the fields come."""
+    return hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()
 
 
 def _flat(payload: Mapping[str, Any]) -> dict[str, Any]:
