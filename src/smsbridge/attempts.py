@@ -146,7 +146,7 @@ def foresee(provider: SmsProvider, message: Message, *, now: datetime) -> Foresi
         try:
             return provider.foresee(message, now=now)
         except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
-            problem = own(_unexplained(_Trail(), bug), provider, message)
+            problem = own(bug_of(bug), provider, message)
     return refusal(provider, problem)
 
 
@@ -311,7 +311,7 @@ def _problem(
     except RefusedError as refusal:
         error = refusal
     except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
-        error = _unexplained(_Trail(), bug)
+        error = bug_of(bug)
     else:
         return None
     return own(error, provider, message)
@@ -388,19 +388,19 @@ def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequen
         if isinstance(value, kind) and (isinstance(value, list) or _is_of(value, messages[0])):
             return value
         del value  # it may be anything, and this frame will be part of a traceback
-        error = _unexplained(trail, TypeError())
+        error = unexplained(TypeError(), left=trail.left)
     except GeneratorExit:
         raise
     except UnsupportedError as unsupported:
         certain = unsupported._settled or provider.attempts_inside or not trail.left  # noqa: SLF001
-        error = unsupported if certain else _unexplained(trail, unsupported)
+        error = unsupported if certain else unexplained(unsupported, left=trail.left)
     except SendError as explained:
         error = _settle(trail, explained, batch=len(messages) > 1)
     except TransportError as transport:
         words = str(transport)
         error = UncertainError(detail=words) if trail.left else UnavailableError(detail=words)
     except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
-        error = _unexplained(trail, bug)
+        error = unexplained(bug, left=trail.left)
     except BaseException as stop:  # noqa: BLE001  # cancelled, interrupted from the keyboard, shutting down
         if isinstance(stop, Interrupted):  # from an attempt inside this one, which knows more
             error, cause, results = stop.error, stop.cause, stop.results
@@ -442,8 +442,9 @@ def _as(kind: type[SendError], error: SendError) -> SendError:
     )
 
 
-def _unexplained(trail: _Trail, cause: Exception) -> SendError:
-    if not trail.left:
+def unexplained(cause: Exception, *, left: bool) -> SendError:
+    """The error of a text that failed for a fault of ours: uncertain once something may have ``left``."""
+    if not left:
         return bug_of(cause)
     return with_trace(
         UncertainError(detail=f"the provider plugin could not read the answer ({safe_name(cause)})"), cause

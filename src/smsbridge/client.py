@@ -10,7 +10,6 @@ import atexit
 import sys
 import time
 from collections.abc import AsyncIterable, Iterable, Sequence
-from dataclasses import replace
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 from pydantic import SecretStr
 
 from .attempts import prepare, query
-from .errors import ConfigurationError, NotConnected, RefusedError, SendError
+from .errors import ConfigurationError, NotConnected, RefusedError
 from .forks import fresh_lock
 from .http import Await, Call, Flow, HttpRequest, Step, Wait
 from .many import AsyncSendMany, SendMany, not_prepared
@@ -38,7 +37,7 @@ from .plugins import Plugins, default_plugins
 from .privacy import bare
 from .provider import SmsProvider, each
 from .receiving import receive
-from .sending import deliver, deliver_batch, deliver_verification
+from .sending import deliver, deliver_rows, deliver_verification
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -93,8 +92,9 @@ class _Client:
             job = Result(index=0, message=self._prepare(message))
         except RefusedError as error:
             return not_prepared(0, cast("Message", message), error)
-        (result,) = yield from self._job([job])
-        return result
+        landed: list[Result] = []
+        yield from self._job([job], landed)
+        return landed[0]
 
     def _start_verification(self, message: Message | _Mistake) -> Flow[Verification]:
         return deliver_verification(self.plugins, self.provider, self._prepare(message))
@@ -141,20 +141,9 @@ class _Client:
         public_url = self.settings.public_url
         return receive(self.plugins, self.provider, webhook.seen_at(public_url) if public_url else webhook)
 
-    def _job(self, job: Sequence[Result]) -> Flow[list[Result]]:
-        """Send the messages of ``job``, which have an index and no outcome yet."""
-        messages = [one.message for one in job]
-        if len(messages) == 1:
-            try:
-                sent = yield from deliver(self.plugins, self.provider, messages[0])
-            except SendError as error:
-                return [replace(job[0], error=error)]
-            return [replace(job[0], sent=sent)]
-        results = yield from deliver_batch(self.plugins, self.provider, messages)
-        return [
-            Result(index=one.index, message=one.message, sent=result.sent, error=result.error)
-            for one, result in zip(job, results, strict=True)
-        ]
+    def _job(self, job: Sequence[Result], landed: list[Result]) -> Flow[None]:
+        """Send the messages of ``job``, which have an index and no outcome yet; ``landed`` gets one Result for each."""
+        return deliver_rows(self.plugins, self.provider, job, landed)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
 import warnings
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Hashable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from .errors import ConfigurationError, RefusedError
 from .messages import Message, Result
 from .plain import kind_of
 from .provider import Capability
+from .workers import Workers
 
 if TYPE_CHECKING:
     from .client import AsyncSmsClient, SmsClient
@@ -34,91 +37,117 @@ def not_prepared(index: int, message: Message, error: RefusedError) -> Result:
     return Result(index=index, message=replace(message, reference=error.reference), error=error)
 
 
+class ClosedMeanwhile(RuntimeError):
+    """The client was closed before the end of the input was seen."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this client is closed, so the messages were not read to their end; those that were read but not sent are in .unsent"
+        )
+
+
 class _Many(Generic[C]):
-    """What both ways of sending many share: reading, batching and counting."""
+    """What both ways of sending many share: reading, batching and counting.
+
+    A message is in ``_read`` from the moment it is read until its result is handed out, whatever happens in between. What
+    is changed here is changed in single steps, since a signal may interrupt the thread that iterates after any call.
+    """
 
     def __init__(self, client: C) -> None:
         client._check_open()  # noqa: SLF001  # the client's own other half, here and below
-        self.unsent: list[Message] = []
-        """After an early close: messages that were read but not sent."""
         self._client = client
         provider = client.provider
         self._concurrency = client.settings.concurrency
         self._batch_size = provider.batch_size if Capability.BATCH in provider.capabilities else 1
         if self._batch_size < 1:
             raise ConfigurationError(f"provider {provider.name}: batch_size has to be at least 1")
+        self._read: dict[int, Message] = {}
         self._open: dict[Hashable, Job] = {}
+        self._jobs: dict[int, Job] = {}  # complete, by number: about to be sent, or on their way
+        self._waiting: dict[int, Job] = {}  # those of them that nothing has begun; to take one out is to begin it
         self._ready: deque[Result] = deque()
         self._problems: deque[BaseException] = deque()
-        self._flights: set[Any] = set()
         self._count = 0
         self._started = False
         self._exhausted = False
         self._closed = False
-        self._input_error: BaseException | None = None
+
+    @property
+    def unsent(self) -> list[Message]:
+        """After the end, an early one above all: messages that were read but not sent, and have no result."""
+        if not self._closed:
+            return []
+        elsewhere = {row.index for job in list(self._jobs.values()) for row in job}
+        elsewhere.update(result.index for result in self._ready.copy())
+        return [message for index, message in self._read.items() if index not in elsewhere]
 
     def _hungry(self) -> bool:
         """Whether to read on: requests to spare, and results not piling up before somebody who is slow to take them."""
+        if self._client._closed and not self._exhausted:  # noqa: SLF001
+            self._complain(ClosedMeanwhile())
         return (
             not self._exhausted
-            and len(self._flights) < self._concurrency
+            and len(self._jobs) < self._concurrency
             and len(self._ready) < self._concurrency * self._batch_size
         )
 
-    def _take(self, message: Message) -> Job | None:
-        """Take one message in; returns a job if one is now complete."""
+    def _take(self, index: int) -> Job | None:
+        """Take the message in that was read at ``index``; returns a job if one is now complete."""
+        message = self._read[index]
         if not isinstance(message, Message):
             kind = kind_of(message)
-            del message  # it may hold a number and a text, as this frame would
+            del message, self._read[index]  # it may hold a number and a text, as this frame would
             raise TypeError(f"send_many takes Messages, not {kind}")
-        index = self._count
-        self._count += 1
         try:
-            one = Result(index=index, message=self._client._prepare(message))  # noqa: SLF001
+            row = Result(index=index, message=self._client._prepare(message))  # noqa: SLF001
         except RefusedError as error:
             self._ready.append(not_prepared(index, message, error))
             return None
+        self._read[index] = row.message
         if self._batch_size <= 1:
-            return [one]
+            return [row]
         try:
-            key = self._client.provider.batch_key(one.message)
+            key = self._client.provider.batch_key(row.message)
         except Exception:  # noqa: BLE001  # sent alone, the same fault gets its own, classified error
-            return [one]
+            return [row]
         job = self._open.setdefault(key, [])
-        job.append(one)
+        job.append(row)
         if len(job) >= self._batch_size:
             return self._open.pop(key)
         if len(self._open) > _MOST_OPEN_BATCHES:
             return self._open.pop(next(iter(self._open)))
         return None
 
-    def _end_of_input(self, error: BaseException | None = None) -> None:
+    def _number(self, job: Job) -> int:
+        """Count ``job`` among those that are about to be sent."""
+        number = job[0].index  # which no other job has
+        self._jobs[number] = self._waiting[number] = job
+        return number
+
+    def _complain(self, error: BaseException) -> None:
+        """Have ``error`` raised after the last result, and take no more input."""
         self._exhausted = True
-        self._input_error = error
+        if not any(type(error) is type(known) for known in self._problems):
+            self._problems.append(error)
 
     def _left_over(self) -> Job | None:
         """At the end of the input, the batches that never became full."""
-        busy = len(self._flights) >= self._concurrency
+        busy = len(self._jobs) >= self._concurrency
         return self._open.pop(next(iter(self._open))) if self._exhausted and self._open and not busy else None
-
-    def _raise_input_error(self) -> None:
-        """Once; then the end is the end."""
-        error, self._input_error = self._input_error, None
-        if error is not None:
-            raise error
 
     def _stop(self) -> None:
         if not self._started and not self._closed:
             warnings.warn("send_many() was never iterated, so nothing was sent", RuntimeWarning, stacklevel=3)
         self._closed = self._exhausted = True
-        self.unsent += [one.message for job in self._open.values() for one in job]
         self._open.clear()
 
     def __del__(self) -> None:
         if not getattr(self, "_closed", True):
             if self._started:
+                self._closed = True
+                words = f"; messages read and not sent: {len(self.unsent)}" if self.unsent else ""
                 warnings.warn(
-                    "send_many() was left before its end; use it in a with block", ResourceWarning, stacklevel=2
+                    f"send_many() was left before its end; use it in a with block{words}", ResourceWarning, stacklevel=2
                 )
             else:
                 self._stop()
@@ -128,38 +157,46 @@ class SendMany(_Many["SmsClient"]):
     """What ``SmsClient.send_many`` returns: a context manager, and an iterator over one Result per message."""
 
     def __init__(self, client: SmsClient, messages: Iterable[Message]) -> None:
-        self._input = iter(messages)
+        self._input = islice(messages, None)  # which has __iter__ too, whatever it is given
         super().__init__(client)
-        self._wake = threading.Event()
-        self._threads: ThreadPoolExecutor | None = None
+        self._workers = Workers(self._concurrency)
+        self._reader = 0
+        self._unsure = False  # whether an interrupt may have kept a job from its thread
+        self._wake = threading.Lock()  # free when something has landed; an Event's own lock would outlive an interrupt
+        self._wake.acquire()
 
     def __iter__(self) -> Iterator[Result]:
         return self
 
     def __next__(self) -> Result:
         self._started = True
-        self._fill()
+        self._reader = threading.get_ident()
+        if self._unsure:
+            self._hand_over()
         while True:
-            idle = not self._flights  # asked first: a flight is over only after its results are here
+            self._fill()
+            idle = not self._jobs  # asked first: a flight is over only after its results are here
             if self._ready:
-                result = self._ready[0]
-                del self._ready[0]  # not popleft(): a Ctrl-C is noticed after a call, and would lose the result
-                return result
-            if self._problems:
-                raise self._problems.popleft()
+                self._read.pop(self._ready[0].index, None)
+                try:
+                    return self._ready[0]
+                finally:
+                    del self._ready[0]  # not popleft(): an interrupt comes after a call, and would lose the result
             if idle:
                 self.close()
-                self._raise_input_error()
+                if self._problems:
+                    raise self._problems.popleft()
                 raise StopIteration
-            self._wake.wait()
-            self._wake.clear()
-            self._fill()
+            self._wake.acquire()
 
     def close(self) -> None:
         """Take no more input, and wait for what is in flight: iterate on for what became of it. The hooks are told too."""
         self._stop()
-        if self._threads is not None:
-            self._threads.shutdown()
+        if self._unsure:
+            self._hand_over()
+        while self._jobs:
+            self._wake.acquire()
+        self._workers.close()
 
     def __enter__(self) -> Self:
         return self
@@ -171,14 +208,24 @@ class SendMany(_Many["SmsClient"]):
             self._started = True  # whoever left by an exception need not be told that nothing was sent
         self.close()
 
+    def __del__(self) -> None:
+        if hasattr(self, "_workers"):
+            self._workers.dismiss()
+        super().__del__()
+
     def _fill(self) -> None:
+        messages, read = self._input, self._read
         while self._hungry():
             try:
-                job = self._take(next(self._input))
-            except StopIteration:
-                self._end_of_input()
+                for read[self._count] in messages:  # into its place at once: an interrupt finds it there
+                    self._count += 1
+                    break
+                else:
+                    self._exhausted = True
+                    break
+                job = self._take(self._count - 1)
             except Exception as error:  # noqa: BLE001  # raised once all that was taken has its result
-                self._end_of_input(error)
+                self._complain(error)
             else:
                 if job is not None:
                     self._start(job)
@@ -186,29 +233,48 @@ class SendMany(_Many["SmsClient"]):
             self._start(job)
 
     def _start(self, job: Job) -> None:
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="smsbridge")
-        flight = self._threads.submit(contextvars.copy_context().run, self._work, job)
-        self._flights.add(flight)
-        flight.add_done_callback(self._land)
+        self._unsure = True
+        self._put(self._number(job))
+        self._unsure = False
 
-    def _work(self, job: Job) -> None:
+    def _hand_over(self) -> None:
+        """After an interrupt: jobs may still be without a thread. To give them to two does no harm, the second finds nothing."""
+        for number in list(self._waiting):
+            self._put(number)
+        self._unsure = False
+
+    def _put(self, number: int) -> None:
+        context = contextvars.copy_context()
+        self._workers.put(lambda: context.run(self._work, number), len(self._jobs))
+
+    def _work(self, number: int) -> None:
+        job = self._waiting.get(number)
         try:
-            self._ready.extend(self._client._run(self._client._job(job)))  # noqa: SLF001
-        except BaseException as error:  # noqa: BLE001  # it belongs to the thread that iterates
-            self._problems.append(error)
-
-    def _land(self, flight: Future[None]) -> None:
-        self._flights.discard(flight)
-        self._wake.set()
+            del self._waiting[number]  # which can be done once
+        except KeyError:
+            return
+        landed: list[Result] = []
+        try:
+            self._client._run(self._client._job(job or [], landed))  # noqa: SLF001
+        except BaseException as error:
+            if not isinstance(error, Exception) and threading.get_ident() == self._reader:
+                raise
+            self._complain(ClosedMeanwhile() if self._client._closed else error)  # noqa: SLF001
+        finally:
+            self._ready += landed  # by operators, after which no interrupt comes
+            del self._jobs[number]
+            with contextlib.suppress(RuntimeError):  # it is free already
+                self._wake.release()
 
 
 class AsyncSendMany(_Many["AsyncSmsClient"]):
     """What ``AsyncSmsClient.send_many`` returns: an async context manager and iterator over one Result per message."""
 
     def __init__(self, client: AsyncSmsClient, messages: Iterable[Message] | AsyncIterable[Message]) -> None:
-        self._input = aiter(messages) if isinstance(messages, AsyncIterable) else iter(messages)
+        self._messages = aiter(messages) if isinstance(messages, AsyncIterable) else None
+        self._input = islice(messages, None) if not isinstance(messages, AsyncIterable) else islice((), None)
         super().__init__(client)
+        self._flights: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
 
     def __aiter__(self) -> AsyncIterator[Result]:
@@ -216,18 +282,18 @@ class AsyncSendMany(_Many["AsyncSmsClient"]):
 
     async def __anext__(self) -> Result:
         self._started = True
-        await self._fill()
-        while not self._ready:
-            if self._problems:
-                raise self._problems.popleft()
+        while True:
+            await self._fill()
+            if self._ready:
+                self._read.pop(self._ready[0].index, None)
+                return self._ready.popleft()
             if not self._flights:
                 await self.aclose()
-                self._raise_input_error()
+                if self._problems:
+                    raise self._problems.popleft()
                 raise StopAsyncIteration
             self._wake.clear()
             await self._wake.wait()
-            await self._fill()
-        return self._ready.popleft()
 
     async def aclose(self) -> None:
         """Take no more input, and wait for what is in flight: iterate on for what became of it. The hooks are told too.
@@ -257,34 +323,55 @@ class AsyncSendMany(_Many["AsyncSmsClient"]):
     async def _fill(self) -> None:
         while self._hungry():
             try:
-                if isinstance(self._input, AsyncIterator):
-                    job = self._take(await anext(self._input))
-                else:
-                    job = self._take(next(self._input))
-            except (StopIteration, StopAsyncIteration):
-                self._end_of_input()
+                if not await self._read_one():
+                    self._exhausted = True
+                    break
+                job = self._take(self._count - 1)
             except asyncio.CancelledError:  # which has ended an async generator: it cannot be asked again
-                self._end_of_input(RuntimeError("cancelled while reading the messages: the rest was not sent"))
+                self._complain(RuntimeError("cancelled while reading the messages: the rest was not sent"))
                 raise
             except Exception as error:  # noqa: BLE001  # raised once all that was taken has its result
-                self._end_of_input(error)
+                self._complain(error)
             else:
                 if job is not None:
                     self._start(job)
         while job := self._left_over():
             self._start(job)
 
+    async def _read_one(self) -> bool:
+        """Read one message into its place; false at the end of the input."""
+        if self._messages is not None:
+            try:
+                self._read[self._count] = await anext(self._messages)
+            except StopAsyncIteration:
+                return False
+            self._count += 1
+            return True
+        messages, read = self._input, self._read
+        for read[self._count] in messages:
+            self._count += 1
+            return True
+        return False
+
     def _start(self, job: Job) -> None:
-        flight = asyncio.get_running_loop().create_task(self._work(job))
+        number = self._number(job)
+        flight = asyncio.get_running_loop().create_task(self._work(number))
         self._flights.add(flight)
-        flight.add_done_callback(self._land)
+        flight.add_done_callback(partial(self._land, number))
 
-    async def _work(self, job: Job) -> None:
+    async def _work(self, number: int) -> None:
+        job = self._waiting.pop(number)
+        landed: list[Result] = []
         try:
-            self._ready.extend(await self._client._run(self._client._job(job)))  # noqa: SLF001
+            await self._client._run(self._client._job(job, landed))  # noqa: SLF001
         except Exception as error:  # noqa: BLE001  # it belongs to the task that iterates
-            self._problems.append(error)
+            self._complain(ClosedMeanwhile() if self._client._closed else error)  # noqa: SLF001
+        finally:
+            self._ready += landed
+            del self._jobs[number]
 
-    def _land(self, flight: asyncio.Task[None]) -> None:
+    def _land(self, number: int, flight: asyncio.Task[None]) -> None:
+        if self._waiting.pop(number, None) is not None:  # cancelled before it began
+            del self._jobs[number]
         self._flights.discard(flight)
         self._wake.set()

@@ -200,11 +200,16 @@ class Plugins:
     def before_send(self, account: str, provider: str, message: Message) -> Exception | None:
         """Tell every plugin that a message is about to be sent; the first exception stops the message."""
         problem: Exception | None = None
+        stop: BaseException | None = None
         for hook in self._hooks("smsbridge_before_send", account=account, provider=provider, message=message):
             try:
                 hook()
             except Exception as error:  # noqa: BLE001  # whatever a hook raises is a veto
                 problem = problem or error
+            except BaseException as error:  # noqa: BLE001  # raised below, once all were told: all are told how it ends
+                stop = stop or error
+        if stop is not None:
+            raise stop
         return problem
 
     def after_send(self, account: str, provider: str, message: Message, sent: SentMessage | Verification) -> None:
@@ -233,14 +238,17 @@ class Plugins:
             raise problem
 
     def _tell(self, name: str, **arguments: Any) -> None:
+        stop: KeyboardInterrupt | None = None
         for hook in self._hooks(name, **arguments):
             try:
                 hook()
-            except KeyboardInterrupt:
-                raise
+            except KeyboardInterrupt as error:  # raised below, once all were told
+                stop = stop or error
             except BaseException as error:  # noqa: BLE001  # a broken metric must not cause a second text
                 # Not the exception's text, which may quote the message.
                 _log.error("%s failed in plugin %s: %s", name, _plugin_of(hook), type(error).__name__)
+        if stop is not None:
+            raise stop
 
     def _hooks(self, name: str, **arguments: Any) -> Iterable[Callable[[], object]]:
         """Each implementation by itself: in one pluggy call, the first exception would keep the rest from running."""
