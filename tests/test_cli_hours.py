@@ -198,6 +198,63 @@ def test_a_line_that_is_not_understood_is_not_passed_over(path, rows, words):
     assert run_json("optouts", "import", "-", stdin=f"{NUMBER},ACMEIN,,\n")[0] == {"imported": 1}
 
 
+ODD = {
+    "open quote": (b'%s,"ACME\n%s\n%s\n', 1, "quotes do not fit"),
+    "open quote in a number": (b'%s\n"%s\n%s\n', 2, "quotes do not fit"),
+    "quotes that fit over lines": (b'%s,"ACME\n%s,"\n%s\n', 1, "quotes do not fit"),
+    "open quote in the last line": (b'%s\n%s\n%s,"', 3, "quotes do not fit"),
+    "text behind a quote": (b'%s\n%s,"AC"ME\n%s\n', 2, "quotes do not fit"),
+    "quote inside": (b'%s\n%s,AC"ME\n%s\n', 2, "quote inside"),
+    "quote inside a number": (b'%s\n+91"987\n%s%s', 2, "quote inside"),
+    "doubled quotes": (b'%s\n%s,"AC""ME"\n%s\n', 2, "quote inside"),
+    "quote behind a space": (b'%s\n%s, "ACME"\n%s\n', 2, "quote inside"),
+    "NUL": (b"%s\n%s\n%s,AC\x00ME\n", 3, "control character"),
+    "NUL in a number": (b"%s\n%s\x00\n%s\n", 2, "control character"),
+    "vertical tab": (b"%s\n%s,A\x0bB\n%s\n", 2, "control character"),
+    "line separator": ("%s\n%s,A\u2028B\n%s\n".encode(), 2, "control character"),
+    "three columns": (b"%s\n%s,A,B\n%s\n", 2, "more than number and sender"),
+    "three columns in the head": (b"name,number,sender\n%s\n%s\n%s\n", 1, "more than number and sender"),
+    "no number": (b"%s\n,ACME\n%s%s\n", 2, "the recipient"),
+    "no number but columns": (b"%s\n,\n%s%s\n", 2, "the recipient"),
+    "columns of another kind": (b"%s;ACME\n%s;ACME\n%s\n", 1, "the recipient"),
+    "a wrong number": (b"%s\n%s\n%s0000000\n", 3, "the recipient"),
+    "a second head": (b"number\nnumber\n%s%s%s\n", 2, "the recipient"),
+    "Latin-1": (b"%s\r\n%s\r%s,caf\xe9\n", 3, "not UTF-8"),
+    "UTF-16": ("\ufeff+919876543210\n".encode("utf-16-le"), 1, "not UTF-8"),
+    "half a character": (b"%s\n%s\n%s,\xe2\x82", 3, "not UTF-8"),
+    "a very long cell": (b"%s\n%s\n%s," + b"A" * 200_000, 3, "quotes do not fit"),
+}
+
+
+@pytest.mark.parametrize(("rows", "line", "words"), ODD.values(), ids=ODD)
+def test_any_odd_row_refuses_the_whole_file_with_its_line(path, tmp_path, rows, line, words):
+    file = tmp_path / "numbers.csv"
+    numbers = [b"+919876543210", b"+919876543211", b"+919876543212"]
+    file.write_bytes(rows % tuple(numbers[: rows.count(b"%s")]))
+    run("optouts", "add", "+919876543299")
+    done = run("optouts", "import", str(file))
+    assert done.exit_code == Exit.USAGE
+    assert f"line {line}: " in done.stderr
+    assert words in done.stderr
+    assert "nothing was imported" in done.stderr
+    assert "98765432" not in done.output
+    assert known(path) == [("+919876543299", None, "operator")]
+
+
+def test_a_first_row_of_sender_and_number_is_no_head(path):
+    done = run("optouts", "import", "-", stdin=f"ACME,{NUMBER}\n")
+    assert (done.exit_code, known(path)) == (Exit.USAGE, [])
+
+
+def test_quotes_round_a_cell_and_every_line_end_are_read(path, tmp_path):
+    file = tmp_path / "numbers.csv"
+    file.write_bytes(
+        b'"number","sender"\r\n"+919876543210","ACME IN"\r+919876543211,"A,B"\n\t\n  # "a remark\n+919876543212,,'
+    )
+    assert run("optouts", "import", str(file)).stdout == "imported: 3 lines\n"
+    assert [sender for _, sender, _ in known(path)] == ["ACME IN", "A,B", None]
+
+
 def test_to_remove_who_was_never_on_the_list_says_so(path):
     run("optouts", "add", NUMBER, "--from", "ACMEIN")
     done = run("optouts", "remove", OTHER)

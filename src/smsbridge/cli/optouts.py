@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,6 +16,8 @@ from .session import account_option, json_option, number_option, policy_setting,
 if TYPE_CHECKING:
     from ..optouts import SqliteOptOuts
 
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _SENDER = click.option("--from", "sender", metavar="SENDER", help="For this sender alone; default: for all.")
 
 
@@ -111,7 +113,7 @@ def import_(*, file: BinaryIO, sender: str | None, account: str | None, as_json:
     """Add the numbers of FILE (- is standard input): one per line, or CSV of number and sender.
 
     Empty lines and those that begin with # are left out, and a first line without any digit, which names the columns. Nothing
-    is added if a line is wrong.
+    is added if a line is odd: a wrong number, a quote that does not fit, more columns, another encoding than UTF-8.
 
     \b
     Examples:
@@ -130,26 +132,48 @@ def import_(*, file: BinaryIO, sender: str | None, account: str | None, as_json:
 
 
 def _rows(content: bytes, sender: str | None) -> Iterator[tuple[str | None, str]]:
-    try:
-        lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-    except UnicodeDecodeError:
-        raise click.UsageError("the file is not UTF-8; nothing was imported") from None
-    begun = False
-    for cells in lines:
-        first, *more = [one.strip() for one in cells] or [""]
-        if not first or first.startswith("#"):
+    """The sender and the number of each row. Any odd one refuses the file: what is guessed wrong is texted, or never again."""
+    named = False
+    for line_number, line in enumerate(_LINE_END.split(_text(content)), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
             continue
-        is_head = not begun and not any(map(str.isdigit, first))
-        begun = True
+        first, *more = _cells(line_number, line)
+        is_head = not named and not any(map(str.isdigit, line))
+        named = True
+        if any(more[1:]):
+            raise _wrong(line_number, "it has more than number and sender")
         if is_head:
             continue
-        if any(more[1:]):
-            raise click.UsageError(f"line {lines.line_num}: it has more than number and sender; nothing was imported")
         try:
             number = to_number(first)
         except click.UsageError as error:
-            raise click.UsageError(f"line {lines.line_num}: {error.message}; nothing was imported") from None
+            raise _wrong(line_number, error.message) from None
         yield (more[0] if more else "") or sender, number
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line_number = len(re.findall(rb"\r\n|\n|\r", content[: error.start])) + 1
+    raise _wrong(line_number, "it is not UTF-8")
+
+
+def _cells(line_number: int, line: str) -> list[str]:
+    """The cells of one line: a quote that is left open ends with it, and takes no other line along."""
+    try:
+        (cells,) = csv.reader([line], strict=True)
+    except csv.Error:
+        raise _wrong(line_number, "its quotes do not fit") from None
+    if any('"' in cell for cell in cells):
+        raise _wrong(line_number, "it has a quote inside a cell")
+    if _CONTROL.search(line):
+        raise _wrong(line_number, "it has a control character")
+    return [cell.strip() for cell in cells]
+
+
+def _wrong(line_number: int, why: str) -> click.UsageError:
+    return click.UsageError(f"line {line_number}: {why}; nothing was imported")
 
 
 def _open(account: str | None) -> SqliteOptOuts:
