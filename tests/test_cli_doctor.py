@@ -46,6 +46,12 @@ def test_with_nothing_configured_it_is_console():
     assert "hooks       none" in done.stdout
 
 
+def test_a_policy_is_called_one(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "failover")
+    monkeypatch.setenv("SMSBRIDGE_FAILOVER_ACCOUNTS", "console,memory")
+    assert "policy      failover\n" in run("doctor").stdout
+
+
 def test_as_json():
     document, code = run_json("doctor")
     assert code == Exit.OK

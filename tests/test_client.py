@@ -40,6 +40,8 @@ from smsbridge.errors import (
 from smsbridge.http import Await, Call, HttpRequest, HttpResponse, Wait
 from smsbridge.messages import Message, Purpose, Result, SentMessage, Verification
 from smsbridge.plugins import Plugins
+from smsbridge.policies import stack
+from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import SmsProvider, Wrapper
 from smsbridge.settings import Settings
@@ -116,6 +118,24 @@ def test_settings_given_by_hand_are_not_read_from_the_environment(monkeypatch):
 
 def test_a_client_says_who_it_is_and_shows_no_setting():
     assert repr(client()) == "<SmsClient of account 'scripted', provider 'scripted'>"
+
+
+def test_a_policy_that_holds_several_accounts_is_called_one_and_names_them():
+    policy = FailoverPolicy(accounts=(HttpProvider(account="a"), RetryPolicy(inner=HttpProvider(account="b"))))
+    assert (
+        repr(client(made=policy))
+        == "<SmsClient of account 'failover', policy 'failover' over a (scripted), b (scripted)>"
+    )
+    assert repr(client(made=RetryPolicy(inner=HttpProvider(account="b")))) == repr(
+        client(made=HttpProvider(account="b"))
+    )
+
+
+@pytest.mark.parametrize("name", [*stack.AROUND_ALL, "dlt", "limit"])
+def test_no_error_calls_a_policy_a_provider(name):
+    with pytest.raises(ConfigurationError, match=f"^policy {name}: ") as caught:
+        stack.policy_class(name)(inner=HttpProvider(), nonsense=1)
+    assert "provider" not in str(caught.value)
 
 
 # --- what is sent ---------------------------------------------------------------------------------------------------------

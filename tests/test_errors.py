@@ -109,6 +109,16 @@ def test_each_class_has_its_fault_which_one_error_can_override(kind, fault):
     assert kind(fault="account").fault == "account"
 
 
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -float("inf"), 10**400, "soon", None])
+def test_a_time_to_wait_that_is_none_is_none(seconds):
+    assert str(RateLimitedError(retry_after=seconds)) == RateLimitedError.summary
+
+
+@pytest.mark.parametrize("seconds", [-1, -0.5, 0])
+def test_a_time_that_has_passed_is_now(seconds):
+    assert RateLimitedError(retry_after=seconds).retry_after == 0
+
+
 @pytest.mark.parametrize("kind", VENDORS)
 def test_an_error_without_words_says_what_its_class_means(kind):
     assert str(kind()) == kind.summary

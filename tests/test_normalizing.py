@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 
+import phonenumbers
 import pytest
 
 import smsbridge
@@ -62,3 +63,9 @@ def test_neither_the_error_nor_its_frames_hold_the_number(number, region):
     assert ours
     assert not any(number in map(str, frame.f_locals.values()) for frame in ours)
     assert number not in str(caught.value)
+
+
+def test_a_phone_number_object_is_one_too():
+    assert smsbridge.normalize(phonenumbers.parse("+919876543210")) == "+919876543210"
+    with pytest.raises(RecipientError):
+        smsbridge.normalize(None)

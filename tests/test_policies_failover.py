@@ -14,6 +14,7 @@ from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.errors import (
     AuthenticationError,
     ConfigurationError,
+    FundsError,
     NoAnswer,
     NotConnected,
     OptedOutError,
@@ -58,8 +59,25 @@ def refusing(account, error):
     return type(provider(send))(account=account)
 
 
+def declining(account, error):
+    """An account whose provider says no without asking anybody."""
+
+    def send(self, message):
+        yield from ()
+        raise error
+
+    return type(provider(send))(account=account)
+
+
 def without(account, **members):
     return type(provider(**members))(account=account)
+
+
+def unsupported(what):
+    def check(self, message, *, verification=False):
+        raise self.unsupported(what)
+
+    return check
 
 
 def many(count, **fields):
@@ -152,6 +170,67 @@ def test_when_all_fail_for_one_reason_the_error_is_of_that_kind():
     error, _ = play(attempt(failover(), message()), NotConnected(), NotConnected())
     assert type(error) is UnavailableError
     assert [one.account for one in error.attempts] == ["a", "b"]
+
+
+def test_of_one_kind_it_is_the_first_accounts_which_is_the_preferred_one():
+    first = SenderError(code="21", reason="unregistered", detail="the first vendor's words")
+    second = SenderError(code="7", reason="expired", detail="the second vendor's words")
+    error, _ = play(attempt(failover(refusing("a", first), refusing("b", second)), message()), OK, OK)
+    assert (error.account, error.code, error.reason, error.detail) == ("a", "21", "unregistered", first.detail)
+    assert [one.code for one in error.attempts] == ["21", "7"]
+
+
+GOING_ON = {
+    "credentials": AuthenticationError(reason="suspended"),
+    "credentials, of another reason": AuthenticationError(reason="ip"),
+    "credit": FundsError(reason="suspended"),
+    "sender": SenderError(),
+    "pace": RateLimitedError(reason="pace"),
+    "no connection": UnavailableError(),
+    "of the provider": RefusedError(fault="provider", reason="ip"),
+    "of the account": RefusedError(fault="account", reason="ip"),
+    "cannot": UnsupportedError(),
+}
+"""After which the next account is tried."""
+
+
+@pytest.mark.parametrize("first", GOING_ON)
+@pytest.mark.parametrize("second", GOING_ON)
+def test_the_reason_of_all_is_that_of_each_where_they_agree_and_else_the_first_ones(first, second):
+    policy = failover(declining("a", GOING_ON[first]), declining("b", GOING_ON[second]))
+    error, _ = play(attempt(policy, message()))
+    reasons = {one.reason for one in error.attempts}
+    assert error.reason == (reasons.pop() if len(reasons) == 1 else error.attempts[0].reason)
+    assert [type(one) for one in error.attempts] == [type(GOING_ON[first]), type(GOING_ON[second])]
+    same = type(GOING_ON[first]) is type(GOING_ON[second])
+    assert type(error) is (type(GOING_ON[first]) if same else RefusedError)
+
+
+PASSING = {"pace", "no connection", "of the provider"}
+
+
+@pytest.mark.parametrize("first", GOING_ON)
+@pytest.mark.parametrize("second", GOING_ON)
+def test_all_are_tried_again_only_if_one_of_them_failed_for_what_may_pass(first, second):
+    accounts = (declining("a", GOING_ON[first]), declining("b", GOING_ON[second]))
+    policy = timed(RetryPolicy(inner=failover(*accounts), attempts=2))
+    again = bool({first, second} & PASSING)
+    error, waits = play(attempt(policy, message()))
+    assert (len(waits), len(error.attempts)) == ((1, 4) if again else (0, 2))
+    if type(error) is RefusedError and first != second:
+        assert error.fault == ("provider" if again else "account")
+
+
+def test_what_no_account_can_express_is_said_as_the_first_one_says_it():
+    accounts = [without(name, check=says) for name, says in (("a", unsupported("one")), ("b", unsupported("two")))]
+    with pytest.raises(UnsupportedError, match="one"):
+        failover(*accounts).check(message())
+
+
+def test_of_several_questions_that_failed_the_first_is_told():
+    policy = failover(Finds(account="a"), Finds(account="b"))
+    error, _ = play(query(policy, lambda: policy.lookup("ref-1")), DENIED, NoAnswer())
+    assert (error.account, error.authentication) == ("a", True)
 
 
 def test_those_are_tried_again_whose_vendors_wait_is_over_and_no_others():
@@ -292,6 +371,66 @@ def test_when_all_are_left_alone_nothing_is_asked_and_the_error_says_until_when(
     clock.now = 10
     error, _ = play(attempt(policy, message()))
     assert (type(error), error.reason, error.retry_after) == (UnavailableError, "circuit-open", 20)
+
+
+ABSURD = [
+    "86401",
+    "999999999",
+    "9999999999",
+    "9" * 400,
+    "-1",
+    "nan",
+    "inf",
+    "1e9",
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+    "Fri, 31 Dec 9999 23:59:59 -2359",
+    "Thu, 01 Jan 1970 00:00:00 GMT",
+]
+
+
+@pytest.mark.parametrize("said", ABSURD)
+def test_a_pause_that_no_vendor_can_mean_is_not_kept(said, caplog):
+    policy = failover()
+    answer = HttpResponse(status=429, headers={"retry-after": said})
+    assert drive(attempt(policy, message()), answer, OK).account == "b"
+    assert drive(attempt(policy, message()), OK).account == "a"
+    error, _ = play(attempt(HttpProvider(account="a"), message()), answer)
+    assert not error.retry_after
+    doubted = "which is not believed"
+    assert (doubted in str(error)) == (doubted in caplog.text) == (said in ABSURD[:2] or "9999 23" in said)
+
+
+@pytest.mark.parametrize("seconds", [901, 3600, 86400])
+def test_a_long_pause_is_kept_for_a_quarter_of_an_hour_and_then_one_text_asks_again(seconds, caplog):
+    clock = Clock()
+    policy = failover(clock=clock)
+    assert drive(attempt(policy, message()), busy_for(seconds), OK).account == "b"
+    assert "account a: the vendor asks for a pause of" in caplog.text
+    assert "it is asked again after 15 min" in caplog.text
+    clock.now = 899
+    assert drive(attempt(policy, message()), OK).account == "b"
+    clock.now = 900
+    assert drive(attempt(policy, message()), busy_for(seconds), OK).account == "b"
+    clock.now = 1799
+    assert drive(attempt(policy, message()), OK).account == "b"
+    clock.now = 1800
+    assert drive(attempt(policy, message()), OK).account == "a"
+
+
+def test_a_pause_of_a_quarter_of_an_hour_needs_no_words(caplog):
+    drive(attempt(failover(), message()), busy_for(900), OK)
+    assert caplog.text == ""
+
+
+def test_a_failover_inside_another_is_left_alone_if_a_vendor_in_it_asked_for_that():
+    clock = Clock()
+    inner = failover(HttpProvider(account="a"), HttpProvider(account="b"), clock=clock)
+    outer = failover(inner, HttpProvider(account="c"), clock=clock)
+    drive(attempt(inner, message()), busy_for(60), OK)
+    assert drive(attempt(outer, message()), busy_for(30), OK).account == "c"  # a is left alone, b asks for a pause
+    assert outer._breakers["failover"].peek(clock()) == 30
+    clock.now = 30
+    assert drive(attempt(outer, message()), OK).account == "b"
 
 
 def test_a_batch_is_one_fault():

@@ -13,7 +13,7 @@ from scripted import OK, AsyncWire, BatchProvider, HttpProvider, Wire, message, 
 from smsbridge.attempts import attempt, attempt_batch, attempt_verification, query, utc_now
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.errors import ConfigurationError, NoAnswer, QueryError, RateLimitedError, UncertainError
-from smsbridge.http import HttpRequest, Wait
+from smsbridge.http import HttpRequest, HttpResponse, Wait
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.retry import RetryPolicy
 
@@ -106,6 +106,47 @@ def test_nor_does_what_had_its_place_already():
     assert waiting.send(None) == Wait(6)
     clock.now = 2
     assert later.send(None) == Wait(6)  # all line up again, evenly: one leaves at 7, the other at 8
+
+
+def test_after_the_pause_what_had_its_place_waits_no_longer_in_all_than_it_may():
+    clock = Clock()
+    policy = limit(clock=clock, sends="1/1s", longest_wait=7)
+    first, waiting, later = (attempt(policy, message(reference=f"ref-{row}")) for row in range(3))
+    next(first)
+    assert (next(waiting), next(later)) == (Wait(1), Wait(2))
+    with pytest.raises(RateLimitedError):
+        first.send(busy_for(7))
+    clock.now = 1
+    assert waiting.send(None) == Wait(6)  # seven in all
+    clock.now = 2
+    with pytest.raises(RateLimitedError, match="our own limit") as caught:
+        later.send(None)  # two and six are too many
+    assert caught.value.retry_after == 6
+
+
+@pytest.mark.parametrize("said", ["999999999", "-1", "nan", "inf", "9" * 30, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_pause_that_no_vendor_can_mean_is_not_kept(said):
+    policy = limit(sends="100/1s", queries="100/1s")
+    answer = HttpResponse(status=429, headers={"retry-after": said})
+    send(policy, answer)
+    assert send(policy)[1] == [pytest.approx(0.01)]
+    play(query(policy, policy.balance), answer)
+    assert play(query(policy, policy.balance), OK)[1] == [pytest.approx(0.01)]
+
+
+def test_a_long_pause_is_kept_for_a_quarter_of_an_hour(caplog):
+    clock = Clock()
+    policy = limit(HttpProvider(account="otp"), clock=clock, sends="100/1s", longest_wait=1000)
+    send(policy, busy_for(86400))
+    assert "account otp: the vendor asks for a pause of 24 h; it is asked again after 15 min" in caplog.text
+    assert send(policy, clock=clock)[1] == [900]
+
+
+def test_what_our_own_limit_says_is_believed_however_long():
+    policy = limit(sends="1/7d", longest_wait=0)
+    send(policy)
+    error, _ = play(attempt(policy, message()))
+    assert (error.reason, error.retry_after) == ("limit", 7 * 86400)
 
 
 def test_a_429_without_a_time_changes_nothing():

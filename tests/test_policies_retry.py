@@ -297,6 +297,39 @@ def test_only_the_rows_that_need_it_are_tried_again():
     assert waits == [2]
 
 
+@pytest.mark.parametrize("waits", [(2, 5), (5, 2), (1, 2, 9, 3), (7, 0)])
+def test_rows_that_a_vendor_asks_to_wait_differently_wait_for_the_longest_and_no_row_comes_too_early(waits):
+    asked = []
+
+    def send_batch(self, messages):
+        asked.append([one.reference for one in messages])
+        answers = yield from BatchProvider.send_batch(self, messages)
+        if len(asked) > 1:
+            return answers
+        errors = [RateLimitedError(retry_after=wait) for wait in waits]
+        return [attempts.Result(index=row, message=messages[row], error=errors[row]) for row in range(len(waits))]
+
+    policy = retry(provider(base=BatchProvider, send_batch=send_batch), first_wait=0)
+    count = len(waits)
+    results, waited = play(attempt_batch(policy, many(count)), accepted(count), accepted(count))
+    assert waited == [max(waits)]
+    assert asked[0] == asked[1]
+    assert all(one.sent for one in results)
+
+
+def test_a_row_that_has_to_wait_for_longer_than_there_is_time_keeps_no_other_waiting():
+    def send_batch(self, messages):
+        answers = yield from BatchProvider.send_batch(self, messages)
+        errors = [RateLimitedError(retry_after=wait) for wait in (1, 16)]
+        return [attempts.Result(index=row, message=messages[row], error=errors[row]) for row in range(2)] + answers[2:]
+
+    policy = retry(provider(base=BatchProvider, send_batch=send_batch), seconds=15, first_wait=0)
+    results, waited = play(attempt_batch(policy, many(3)), accepted(3), OK)
+    assert waited == [1]
+    assert [one.sent is not None for one in results] == [True, False, True]
+    assert results[1].error.retry_after == 16
+
+
 def test_each_row_without_an_answer_is_looked_up_by_itself():
     results, _ = play(attempt_batch(retry(FindsBatches(), lookups=1), many(2)), NoAnswer(), FOUND, NOT_FOUND)
     assert results[0].sent.reference == "ref-0"

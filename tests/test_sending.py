@@ -268,6 +268,15 @@ def test_the_place_of_a_bug_is_known_through_another_attempt_too():
     assert "ValueError" in error.__notes__
 
 
+def test_a_single_text_that_is_refused_at_its_second_sending_step_is_refused():
+    """Its provider has read the answers to both. Of a batch, the second answer says nothing of what went before."""
+    steps = flow_of(SEND, SEND, end=OptedOutError())
+    assert type(outcome(attempt(steps, message()), OK, OK)) is OptedOutError
+    batch = provider(base=BatchProvider, send_batch=lambda self, messages: steps.send(messages[0]))
+    results = drive(attempt_batch(batch, [message(reference=name) for name in "ab"]), OK, OK)
+    assert [type(result.error) for result in results] == [UncertainError, UncertainError]
+
+
 def test_a_vendors_words_are_one_line_of_bounded_length():
     error = outcome(attempt(flow_of(SEND, end=RefusedError(detail="a\n\tb " + "x" * 10_000)), message()), OK)
     assert error.detail.startswith("a b xxx")

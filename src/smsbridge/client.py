@@ -35,7 +35,7 @@ from .messages import (
 )
 from .plugins import Plugins, default_plugins
 from .privacy import bare
-from .provider import SmsProvider, each
+from .provider import SmsProvider, each, title_of
 from .receiving import receive
 from .sending import deliver, deliver_rows, deliver_verification
 from .settings import Settings
@@ -73,7 +73,10 @@ class _Client:
     def __repr__(self) -> str:
         if "provider" not in vars(self):  # its making failed, and a traceback may show it
             return f"<{type(self).__name__} without a provider>"
-        return f"<{type(self).__name__} of account {self.provider.account!r}, provider {self.provider.name!r}>"
+        kind, _, name = title_of(self.provider).partition(" ")
+        inside = [f"{one.account} ({one.name})" for one in each(self.provider) if not one.inside]
+        through = f" over {', '.join(inside)}" if kind == "policy" else ""
+        return f"<{type(self).__name__} of account {self.provider.account!r}, {kind} {name!r}{through}>"
 
     def _prepare(self, message: Message | _Mistake) -> Message:
         if isinstance(message, Exception):

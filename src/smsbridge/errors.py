@@ -35,10 +35,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from .durations import in_words
+from .durations import in_words, waiting
 
 Fault = Literal["message", "account", "provider", "local"]
 """Whose fault a failure is: it tells whether another account or provider would do better."""
+
+OURS = frozenset({"circuit-open", "retry-after", "limit"})
+"""The reasons of refusals by policies of ours: no vendor was asked."""
 
 
 class SmsBridgeError(Exception):
@@ -104,7 +107,7 @@ class _VendorError(SmsBridgeError):
         self.code = code
         self.reason = reason
         self.detail = detail
-        self.retry_after = retry_after
+        self.retry_after = waiting(retry_after)
 
     def __str__(self) -> str:
         text = f"{self.account}: {self.args[0]}" if self.account else str(self.args[0])

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 from .errors import ConfigurationError, RefusedError
 from .messages import Message, Result
 from .plain import kind_of
-from .provider import Capability
+from .provider import Capability, title_of
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class _Many(Generic[C]):
         self._concurrency = client.settings.concurrency
         self._batch_size = provider.batch_size if Capability.BATCH in provider.capabilities else 1
         if self._batch_size < 1:
-            raise ConfigurationError(f"provider {provider.name}: batch_size has to be at least 1")
+            raise ConfigurationError(f"{title_of(provider)}: batch_size has to be at least 1")
         self._read: dict[int, Message] = {}
         self._open: dict[Hashable, Job] = {}
         self._jobs: dict[int, Job] = {}  # complete, by number: about to be sent, or on their way

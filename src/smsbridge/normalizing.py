@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+from . import plain
 from .errors import ConfigurationError, RecipientError
 from .phone import to_e164
 from .settings import Settings
@@ -15,6 +16,7 @@ def normalize(number: str, region: str | None = None) -> str:
     ``region`` is the country of a number without ``+`` (``IN``, ISO 3166); default: ``SMSBRIDGE_DEFAULT_REGION``, which is read
     at each call that needs it. Raises RecipientError, as sending would.
     """
+    number = plain.number(number)
     try:
         region = region or (None if _has_plus(number) else Settings.from_env().default_region)
         return to_e164(number, region.strip().upper() if region else None)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import traceback
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 from urllib.parse import quote, quote_plus
 
+from .durations import LONGEST_BELIEVED, SECONDS
 from .environment import SHORTEST_SECRET
-from .errors import QueryError, SendError, SmsBridgeError
+from .errors import OURS, QueryError, SendError, SmsBridgeError
 from .messages import Message
 from .phone import mask_numbers
 from .provider import SmsProvider
 
+_log = logging.getLogger("smsbridge")
 _LONGEST_DETAIL = 500
 _NATIONAL_DIGITS = 8  # the last digits of a number, which vendors quote without its country too
 
@@ -53,7 +56,20 @@ def own(error: F_, provider: SmsProvider, message: Message | None) -> F_:
         copied.reference = message.reference
         private += private_of(message)
     scrub(copied, private)
+    if not error._settled:  # noqa: SLF001
+        _doubt_a_long_pause(copied)
     return copied
+
+
+def _doubt_a_long_pause(error: SendError | QueryError) -> None:
+    """Leave out a time to wait that no vendor can mean, and say so."""
+    asked = error.retry_after or 0.0
+    if asked <= LONGEST_BELIEVED or error.reason in OURS or getattr(error, "fault", None) == "local":
+        return
+    words = f"it asks for a pause of {asked / SECONDS['d']:,.0f} days, which is not believed"
+    _log.warning("account %s: %s", error.account, words)
+    error.detail = f"{error.detail}; {words}" if error.detail else words
+    error.retry_after = None
 
 
 def bare(error: E_) -> E_:

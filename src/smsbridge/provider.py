@@ -156,7 +156,7 @@ class SmsProvider(BaseModel, ABC):
             problem = environment.explain(error, account if account and isinstance(account, str) else type(self).name)
         settings.clear()  # the frame of a traceback should hold no token
         if problem is not None:  # raised here, so that the cause, which holds the values, is not kept
-            raise ConfigurationError(f"provider {type(self).name}: {problem}")
+            raise ConfigurationError(f"{title_of(type(self))}: {problem}")
 
     @model_validator(mode="before")
     @classmethod
@@ -245,7 +245,7 @@ class SmsProvider(BaseModel, ABC):
 
         Whatever is wrong with a webhook, such as a header that cannot be read, is a SignatureError here, no other error.
         """
-        raise SignatureError(f"provider {self.name} cannot tell whether a webhook is genuine")
+        raise SignatureError(f"{title_of(self)} cannot tell whether a webhook is genuine")
 
     def handshake(self, webhook: HttpRequest) -> HttpResponse | None:
         """The answer to a vendor that only wants to know whether we are there; None for an ordinary webhook."""
@@ -358,9 +358,7 @@ class SmsProvider(BaseModel, ABC):
 
     def unsupported(self, what: str) -> UnsupportedError:
         """The error that says that this provider cannot express ``what``; raise it."""
-        return UnsupportedError(
-            f"provider {self.name} does not support {what}", account=self.account, provider=self.name
-        )
+        return UnsupportedError(f"{title_of(self)} does not support {what}", account=self.account, provider=self.name)
 
     def secrets(self) -> list[str]:
         """Every secret among the settings, for those who must keep them out of texts."""
@@ -370,6 +368,16 @@ class SmsProvider(BaseModel, ABC):
         """Settings that name a plain-http URL of another machine."""
         urls = {name: getattr(self, name) for name in type(self).model_fields if name.endswith("url")}
         return {name: url for name, url in urls.items() if isinstance(url, str) and _is_insecure(url)}
+
+
+def title_of(one: SmsProvider | type[SmsProvider]) -> str:
+    """What errors call a provider, ``provider twincle``, or a policy, ``policy failover``.
+
+    A policy that goes by the name of the provider inside is called like that one.
+    """
+    kind = one if isinstance(one, type) else type(one)
+    holds = kind.attempts_inside or issubclass(kind, Wrapper)
+    return f"{'policy' if holds and one.name == kind.name else 'provider'} {one.name}"
 
 
 def each(provider: SmsProvider) -> Iterator[SmsProvider]:

@@ -187,13 +187,21 @@ def _perform(client: SmsClient, call: str, nobodys: str) -> str:
     return "it answered"
 
 
+def _kind(found: Diagnosis) -> str:
+    """What the account is of: a provider, or a policy that holds other accounts."""
+    from ..plugins import default_plugins
+    from ..provider import title_of
+
+    return title_of(default_plugins().provider_class(found.provider)).split()[0] if found.provider else "provider"
+
+
 def _show(out: Output, found: Diagnosis, answer: Live | None, *, live: bool) -> None:
     chosen = found.provider or "no usable provider"
     if found.provider and found.provider != found.account:
         chosen += f" (account {found.account})"
     out.rows(
         {
-            "provider": chosen if found.provider else f"{found.account!r}: {chosen}",
+            _kind(found): chosen if found.provider else f"{found.account!r}: {chosen}",
             "because of": found.because,
             "it is from": found.origin,
             "versions": textwrap.fill(", ".join(f"{name} {version}" for name, version in found.versions.items()), 80),

@@ -41,7 +41,8 @@ from smsbridge.provider import Capability, Resolve, SmsProvider, each
 
 from .asking import Send, attempt_verifications
 from .breaker import Breaker
-from .outcomes import OURS, Tries, conclude_all, elsewhere, fault_of, final, sent_of
+from .outcomes import Tries, asked_pause, conclude_all, elsewhere, fault_of, final, sent_of
+from .pauses import kept
 from .policy import inner_of, state
 from .records import record, wanted
 
@@ -271,7 +272,7 @@ class FailoverPolicy(SmsProvider):
                         )
                     raise interrupted from None
             now = self._clock()
-            self._judge(breaker, answers, begun, now)
+            self._judge(breaker, one.account, answers, begun, now)
             going_on = []
             for row, answer in zip(todo, answers, strict=True):
                 goes_on = answer.error is not None and self._goes_on(answer.error, messages[row])
@@ -294,18 +295,14 @@ class FailoverPolicy(SmsProvider):
             return message.purpose in self.duplicates and error.reason != "cancelled" and not final(error)
         return elsewhere(error)
 
-    def _judge(self, breaker: Breaker, answers: Sequence[Result], begun: float, now: float) -> None:
+    def _judge(self, breaker: Breaker, account: str, answers: Sequence[Result], begun: float, now: float) -> None:
         """Only the provider's own faults count, one request counts once, and what never reached the provider not at all.
 
-        A pause that the vendor asks for is kept.
+        A pause that the vendor asks for is kept, within bounds.
         """
-        pauses = [
-            one.error.retry_after or 0.0
-            for one in answers
-            if isinstance(one.error, RateLimitedError) and one.error.reason not in OURS
-        ]
-        if any(pauses):
-            breaker.hold(now + max(pauses))
+        asked = max((asked_pause(one.error) for one in answers), default=0.0)
+        if asked:
+            breaker.hold(now + kept(asked, account))
         told = [fault for fault in (fault_of(one.error) for one in answers) if fault != "local"]
         if not told:
             breaker.dropped(begun)

@@ -29,6 +29,7 @@ from smsbridge.messages import (
 from smsbridge.provider import SmsProvider
 
 from .gcra import Gcra, Limiter, Rate
+from .pauses import kept
 from .policy import Named, Policy, state
 
 T = TypeVar("T")
@@ -158,7 +159,7 @@ class LimitPolicy(Policy):
                         left = left or bool(getattr(step, "sends", False))
                     answer = yield step
                     if limiter is not None and isinstance(answer, HttpResponse) and answer.status == _TOO_MANY:
-                        limiter.hold(clock() + (answer.retry_after or 0.0))
+                        limiter.hold(clock() + kept(answer.retry_after, self.account))
                 except GeneratorExit:
                     raise
                 except BaseException as error:  # noqa: BLE001  # it belongs to the flow

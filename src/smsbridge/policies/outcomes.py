@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from smsbridge.attempts import Interrupted, cancelled
 from smsbridge.errors import (
+    OURS,
     Fault,
     OptedOutError,
     ProviderBugError,
@@ -23,10 +24,6 @@ from smsbridge.provider import SmsProvider
 
 History = list[SendError]
 """The errors of the attempts at one text so far, without those uncertain ones that were proven to be refused."""
-
-
-OURS = frozenset({"circuit-open", "retry-after", "limit"})
-"""The reasons of refusals by policies: nobody was asked."""
 
 
 def elsewhere(error: SendError) -> bool:
@@ -52,6 +49,13 @@ def fault_of(error: SendError | None) -> Fault | None:
     return asked[-1].fault if asked else "local"
 
 
+def asked_pause(error: SendError | None) -> float:
+    """The seconds for which the vendor wants no requests; 0 where no vendor said so."""
+    if not isinstance(error, RateLimitedError) or all(one.reason in OURS for one in error.attempts or (error,)):
+        return 0.0
+    return error.retry_after or 0.0
+
+
 def conclude(history: Sequence[SendError]) -> SendError:
     """The error of a text after several attempts: the last one, or one that may have been sent; it carries them all."""
     uncertain = [one for one in history if isinstance(one, UncertainError)]
@@ -62,19 +66,30 @@ def conclude(history: Sequence[SendError]) -> SendError:
 
 
 def conclude_all(history: Sequence[SendError], provider: SmsProvider, message: Message) -> SendError:
-    """The same after several accounts of ``provider``: if they failed for different reasons, no single one speaks for all."""
+    """The same after several accounts of ``provider``: the first one's error where all are of its kind, else one that names all.
+
+    Its ``reason`` is the first one's, which is that of all where they agree.
+    """
     if len(history) == 1 or not all(map(elsewhere, history)):
         return conclude(history)
-    waits = [one.retry_after for one in history if one.retry_after is not None]
-    error = conclude(history)
-    if not all(type(one) is type(history[0]) for one in history):
+    error = copy.copy(history[0])
+    if any(type(one) is not type(error) for one in history):
         words = "; ".join(str(one) for one in history)
-        passing = any(isinstance(one, RateLimitedError) or one.fault == "provider" for one in history)
-        fault: Fault = "provider" if passing else "account"
-        error = RefusedError("no account could send the message", detail=words, fault=fault, attempts=_flat(history))
+        error = RefusedError("no account could send the message", reason=error.reason, detail=words)
         error = own(error, provider, message)
-    error.retry_after = min(waits, default=None)
+    error.fault = _fault_of_all(history)
+    error.attempts = _flat(history)
+    error.retry_after = min((one.retry_after for one in history if one.retry_after is not None), default=None)
     return error
+
+
+def _fault_of_all(history: Sequence[SendError]) -> Fault:
+    """The provider's where one of the failures may pass by itself: that one is worth another attempt. Credit does not come back."""
+    faults = {one.fault for one in history}
+    if len(faults) == 1 and len({type(one) for one in history}) == 1:
+        return history[0].fault
+    passing = any(isinstance(one, RateLimitedError) or one.fault == "provider" for one in history)
+    return "provider" if passing else "account"
 
 
 def not_sent(error: SendError) -> SendError:
