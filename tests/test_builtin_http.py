@@ -389,6 +389,42 @@ def test_a_refusal_after_a_5xx_holds_only_if_its_rule_names_the_status():
         answered(provider(refuse_if=[{"path": "error", "status": 500}]), answer)
 
 
+@pytest.mark.parametrize("status", [408, 460, 499])
+@pytest.mark.parametrize("rule", [{"path": "error"}, {"matches": "upstream"}, {"path": "error", "error": "funds"}])
+def test_a_time_out_is_no_refusal_whatever_the_answer_says(status, rule):
+    answer = HttpResponse.of_json({"error": {"message": "upstream timed out"}}, status=status)
+    with pytest.raises(UncertainError):
+        answered(provider(refuse_if=[rule]), answer)
+
+
+@pytest.mark.parametrize("status", [408, 460, 499, 504, 524, [400, 408]])
+def test_no_rule_can_name_a_time_out(status):
+    with pytest.raises(ConfigurationError, match=r"REFUSE_IF is wrong: rule 1: status: after a time-out"):
+        provider(refuse_if=[{"path": "error", "status": status}])
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (200, RefusedError),
+        (400, RefusedError),
+        (401, AuthenticationError),
+        (402, FundsError),
+        (413, ContentError),
+        (429, RateLimitedError),
+    ],
+)
+def test_a_rule_that_does_not_say_what_the_refusal_is_leaves_that_to_the_status(status, error):
+    answer = HttpResponse(status=status, headers={"retry-after": "9"}, body=b'{"error":"slow","code":7}')
+    with pytest.raises(error) as raised:
+        answered(provider(refuse_if=[{"path": "error", "code": "code"}]), answer)
+    assert type(raised.value) is error
+    assert (raised.value.code, raised.value.retry_after) == ("7", 9)
+    with pytest.raises(RefusedError) as raised:
+        answered(provider(refuse_if=[{"path": "error", "error": "refused"}]), answer)
+    assert type(raised.value) is RefusedError
+
+
 def test_a_redirect_is_refused_by_no_rule_that_does_not_name_it():
     answer = HttpResponse(status=302, body=b'{"error":1}')
     with pytest.raises(UncertainError):

@@ -15,13 +15,15 @@ from smsbridge.errors import (
     AuthenticationError,
     ContentError,
     FundsError,
+    OptedOutError,
     PayloadError,
     RateLimitedError,
     RecipientError,
     RefusedError,
+    SenderError,
     UncertainError,
 )
-from smsbridge.http import Call, Headers, HttpRequest, HttpResponse, Wait, with_query
+from smsbridge.http import Call, Headers, HttpRequest, HttpResponse, Wait, can_refuse, with_query
 
 SECRET = "SECRET-dummy"
 
@@ -196,7 +198,11 @@ def test_a_webhook_query_that_cannot_be_decoded_is_refused():
         (414, ContentError, "message", "414"),
         (422, RefusedError, "message", "422"),
         (429, RateLimitedError, "account", "429 Too Many Requests"),
-        (499, RefusedError, "account", "HTTP 499"),
+        (425, RefusedError, "account", "HTTP 425"),
+        (451, RefusedError, "account", "HTTP 451"),
+        (460, UncertainError, "provider", "HTTP 460"),
+        (498, RefusedError, "account", "HTTP 498"),
+        (499, UncertainError, "provider", "HTTP 499"),
         (500, UncertainError, "provider", "500 Internal Server Error"),
         (502, UncertainError, "provider", "502 Bad Gateway"),
         (503, UncertainError, "provider", "503"),
@@ -218,6 +224,42 @@ def test_a_provider_may_know_better_than_the_status():
     error = HttpResponse(status=400).error(RecipientError, code="21211", detail="bad number", reason="invalid")
     assert type(error) is RecipientError
     assert (error.code, error.detail, error.reason, error.fault) == ("21211", "bad number", "invalid", "message")
+
+
+REFUSALS = [
+    RefusedError,
+    RecipientError,
+    ContentError,
+    OptedOutError,
+    SenderError,
+    AuthenticationError,
+    FundsError,
+    RateLimitedError,
+]
+CERTAIN = {*range(200, 300), 301, 307, 308, *range(400, 500)} - {408, 460, 499}
+TIMED_OUT = {408, 460, 499, 504, 524, 598, 599}
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_no_body_makes_a_refusal_of_a_status_that_leaves_it_open(kind):
+    for status in range(1000):
+        error = HttpResponse(status=status).error(kind, code="1001", reason="why", detail="words", fault="account")
+        assert type(error) is (kind if status in CERTAIN else UncertainError)
+        assert (error.code, error.reason) == ("1001", "why")
+        assert error.fault == ("account" if status in CERTAIN else "provider")
+
+
+def test_a_vendor_may_document_a_status_as_a_refusal_but_never_a_time_out():
+    for status in range(1000):
+        error = HttpResponse(status=status).error(FundsError, documented=True)
+        assert type(error) is (UncertainError if status in TIMED_OUT else FundsError)
+        assert can_refuse(status, documented=True) is (status not in TIMED_OUT)
+
+
+def test_without_a_kind_a_status_that_leaves_it_open_is_uncertain():
+    for status in range(1000):
+        certain = status in CERTAIN and not 200 <= status < 300  # of a 2xx the body says it
+        assert isinstance(HttpResponse(status=status).error(), RefusedError) is certain
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"Not Found", b'"Not Found"', b'{"code"', b"[" * 100_000])

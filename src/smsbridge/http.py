@@ -300,6 +300,7 @@ class HttpResponse:
         detail: str | None = None,
         fault: Fault | None = None,
         retry_after: float | None = None,
+        documented: bool = False,
     ) -> SendError:
         """The error that this answer amounts to; ``raise`` it.
 
@@ -307,12 +308,15 @@ class HttpResponse:
         header of the answer itself counts more.
 
         Without ``kind`` the HTTP status decides: 401 and 403 are AuthenticationError, 402 FundsError, 413 and 414
-        ContentError, 429 RateLimitedError, permanent redirects and all other 4xx RefusedError; everything else,
-        5xx and an unreadable 2xx included, is UncertainError. For an operation that sends nothing, the client turns
-        any of these into a QueryError.
+        ContentError, 429 RateLimitedError, permanent redirects and all other 4xx but 408 and 499 RefusedError; everything
+        else, 5xx and an unreadable 2xx included, is UncertainError. A ``kind`` that is a refusal is UncertainError too where
+        the status leaves it open, see :func:`can_refuse`; ``documented`` says that the vendor documents this status as a
+        refusal. For an operation that sends nothing, the client turns any of these into a QueryError.
         """
         meaning = _BY_STATUS.get(self.status) or _by_range(self.status)
         words = f"HTTP {_phrase(self.status)}" if detail is None else detail
+        if kind is not None and issubclass(kind, RefusedError) and not can_refuse(self.status, documented=documented):
+            kind, fault = UncertainError, None
         if kind is None or kind is meaning.kind:
             kind, reason, fault = meaning.kind, reason or meaning.reason, fault or meaning.fault
             words = f"{words} {self._hint(meaning)}".rstrip()
@@ -362,6 +366,17 @@ class Await(Step[T]):
     """Wait for work that another thread of ours has begun, and for its result: cheaper than a :class:`Call` that would wait."""
 
     future: Future[T]
+
+
+def can_refuse(status: int, *, documented: bool = False) -> bool:
+    """Whether an answer with this HTTP status can mean *certainly not sent*, whatever stands in it. Decided here for all providers.
+
+    A time-out never can. What else is no 2xx, no 4xx and no redirect before the deed only can if the vendor documents it so
+    (``documented``): a 5xx may come after the deed, and so may 302 and 303.
+    """
+    if status in _TIMED_OUT:
+        return False
+    return documented or 200 <= status < 300 or 400 <= status < 500 or status in _REDIRECTS_BEFORE_THE_DEED
 
 
 def with_query(url: str, params: Params) -> str:
@@ -429,19 +444,17 @@ class _Meaning(NamedTuple):
 
 
 _BASE_URL_HINT = "(check the base URL)"
-_REDIRECT = _Meaning(RefusedError, "account", "redirect", _BASE_URL_HINT)
+_TIMED_OUT = frozenset({408, 460, 499, 504, 524, 598, 599})
+"""A server, or a proxy before it, that ran out of patience or saw us go does not say how far the request came."""
+_REDIRECTS_BEFORE_THE_DEED = frozenset({301, 307, 308})
+"""A permanent or method-keeping redirect means that nothing was done yet."""
 _BY_STATUS = {
-    # A permanent or method-keeping redirect means that nothing was done yet; 302 and 303 may come after the deed.
-    301: _REDIRECT,
-    307: _REDIRECT,
-    308: _REDIRECT,
+    **dict.fromkeys(_REDIRECTS_BEFORE_THE_DEED, _Meaning(RefusedError, "account", "redirect", _BASE_URL_HINT)),
     400: _Meaning(RefusedError, "message"),
     401: _Meaning(AuthenticationError, hint="(check the credentials)"),
     402: _Meaning(FundsError),
     403: _Meaning(AuthenticationError, hint="(check the permissions and the IP allow list)"),
     404: _Meaning(RefusedError, "account", hint=_BASE_URL_HINT),
-    # A server or proxy that ran out of patience does not say how far it came.
-    408: _Meaning(UncertainError),
     409: _Meaning(RefusedError, "message"),
     413: _Meaning(ContentError, reason="too-long"),
     414: _Meaning(ContentError, reason="too-long"),
@@ -451,4 +464,5 @@ _BY_STATUS = {
 
 
 def _by_range(status: int) -> _Meaning:
-    return _Meaning(RefusedError, "account") if 400 <= status < 500 else _Meaning(UncertainError)
+    certain = 400 <= status < 500 and can_refuse(status)
+    return _Meaning(RefusedError, "account") if certain else _Meaning(UncertainError)

@@ -45,8 +45,20 @@ class TrustsTheBody(AcmeProvider):
 class CallsAServerErrorRefused(AcmeProvider):
     def _post(self, messages):
         response = yield from _request(self, messages)
+        if response.status >= 500:
+            raise RefusedError(code=str(response.status))
         if not response.ok:
-            raise response.error(RefusedError if response.status >= 500 else None)
+            raise response.error()
+        return response
+
+
+class BelievesABodyMoreThanATimeOut(AcmeProvider):
+    def _post(self, messages):
+        response = yield from _request(self, messages)
+        if response.status == 408 and response.body:
+            raise RefusedError
+        if not response.ok:
+            raise response.error()
         return response
 
 
@@ -471,6 +483,7 @@ CATCHES: dict[type[AcmeProvider], list[str]] = {
     IgnoresTheBody: ["test_a_refusal_raises_its_class"],
     TrustsTheBody: ["test_an_accepting_body_does_not_outweigh_the_status"],
     CallsAServerErrorRefused: ["test_a_server_error_is_uncertain"],
+    BelievesABodyMoreThanATimeOut: ["test_a_refusing_body_does_not_outweigh_the_status"],
     ForgetsRetryAfter: ["test_too_many_requests_is_rate_limited"],
     RetriesATimeOut: ["test_after_a_time_out_nothing_is_sent_again"],
     ForgetsSends: ["test_exactly_the_request_that_sends_says_so", "test_a_time_out_is_uncertain"],

@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr, ValidationError, field_validator
 
 from smsbridge import errors
-from smsbridge.errors import SendError
-from smsbridge.http import HttpResponse
+from smsbridge.errors import RefusedError, SendError
+from smsbridge.http import HttpResponse, can_refuse
 
 from ._http_answer import Answer, check_path, shown
 from ._http_template import meant
@@ -122,13 +122,14 @@ class Rule(BaseModel):
             if name not in self.group_names:
                 raise ValueError(f"matches: there is no use for the group {name!r}; {meant(name, self.group_names)}")
         if not all(map(self.allows, self.status)):
-            raise ValueError("status: only 200 to 299 can mean that a text was accepted")
+            raise ValueError(f"status: {self._never}")
 
     def allows(self, status: int) -> bool:
         """Whether the rule can hold for that HTTP status, unless it says otherwise."""
         return 200 <= status <= 299
 
     _usual: ClassVar[str] = "200 to 299"
+    _never: ClassVar[str] = "only 200 to 299 can mean that a text was accepted"
 
     def look(self, name: str, answer: Answer) -> Look:
         """Hold the rule against ``answer``."""
@@ -170,17 +171,18 @@ class Refusal(Rule):
     """When an answer refuses the text, and as which error."""
 
     group_names: ClassVar[tuple[str, ...]] = ("code", "detail")
-    _usual: ClassVar[str] = "200 to 299 or 400 to 499"
+    _usual: ClassVar[str] = "200 to 299, or 400 to 499 without time-outs"
+    _never: ClassVar[str] = "after a time-out, such as 408 and 504, nothing is certain, so no rule can refuse by it"
 
-    error: StrictStr = "refused"
+    error: StrictStr | None = None
     reason: StrictStr | None = None
     code: StrictStr | None = None
     detail: StrictStr | None = None
 
     @field_validator("error")
     @classmethod
-    def _kind(cls, value: str) -> str:
-        if value not in _KINDS:
+    def _kind(cls, value: str | None) -> str | None:
+        if value is not None and value not in _KINDS:
             raise ValueError(f"should be one of {', '.join(_KINDS)}")
         return value
 
@@ -195,8 +197,8 @@ class Refusal(Rule):
                 raise ValueError(problem) from None
 
     def allows(self, status: int) -> bool:
-        # After a 5xx nothing is certain, unless the user knows that status of that vendor.
-        return bool(self.status) or 200 <= status <= 299 or 400 <= status <= 499
+        # A status that a rule names is one that the user knows of that vendor.
+        return can_refuse(status, documented=bool(self.status)) and (bool(self.status) or status // 100 in (2, 4))
 
     def to_error(self, look: Look, answer: Answer, response: HttpResponse) -> SendError:
         """The error that the refusal is."""
@@ -204,11 +206,14 @@ class Refusal(Rule):
             name: look.groups.get(name) or (answer.word(path) if path else None)
             for name, path in (("code", self.code), ("detail", self.detail))
         }
+        by_status = type(response.error())
+        kind = by_status if issubclass(by_status, RefusedError) else RefusedError
         return response.error(
-            _KINDS[self.error],
+            _KINDS[self.error] if self.error else kind,
             code=found["code"],
             reason=self.reason,
             detail=found["detail"] or f"{look.rule} holds",
+            documented=bool(self.status),
         )
 
 

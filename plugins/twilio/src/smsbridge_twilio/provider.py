@@ -151,7 +151,7 @@ class TwilioProvider(TwilioSettings):
         try:
             return parsing.answer(response)
         except SendError as error:
-            if error.code != vocabulary.NOT_FOUND:
+            if error.code != vocabulary.NOT_FOUND or isinstance(error, UncertainError):
                 raise
         raise NotFoundError(code=vocabulary.NOT_FOUND)
 
@@ -180,7 +180,7 @@ class TwilioProvider(TwilioSettings):
         try:
             data = parsing.answer(response)
         except SendError as error:
-            if error.code not in vocabulary.CHECK_CODES:
+            if error.code not in vocabulary.CHECK_CODES or isinstance(error, UncertainError):
                 raise
             return VerificationCheck(approved=False, reason=vocabulary.CHECK_CODES[error.code])
         word = reading.text(data.get("status"))

@@ -90,9 +90,12 @@ def rows(data: Mapping[str, Any]) -> list[dict[str, Any]] | None:
 def _object(response: HttpResponse) -> dict[str, Any]:
     if _leads_to_login(response):
         raise response.error(
-            AuthenticationError, reason="login-page", detail="the answer leads to a login page: check the access token"
+            AuthenticationError,
+            reason="login-page",
+            detail="the answer leads to a login page: check the access token",
+            documented=True,  # 302 above all
         )
-    if 300 <= response.status < _FIRST_FAILING_CODE:
+    if not response.ok and response.status < _FIRST_FAILING_CODE:
         raise response.error()
     return response.json_object()
 
