@@ -335,13 +335,16 @@ def test_assertions_find_what_was_sent(sms, sms_outbox):
     assert sms_outbox.assert_sent(to=OTHER, text="Shipped", sender="ACME").to == OTHER
     assert sms_outbox.assert_sent(contains="code", count=1).to == NUMBER
     sms_outbox.assert_sent(count=2)
-    sms_outbox.assert_sent(to="+919999999999", count=0)
+    assert sms_outbox.assert_sent(to="+919999999999", count=0) is None
+    with pytest.raises(AssertionError, match="expected 0 texts; 2 of these were sent"):
+        sms_outbox.assert_sent(count=0)
     assert [one.text for one in sms_outbox.to("+91 9876543210")] == ["Your code is 123"]
     assert sms_outbox == [(NUMBER, "Your code is 123"), (OTHER, "Shipped")]
     assert sms_outbox[0].text == "Your code is 123"
     assert [one.text for one in sms_outbox[1:]] == ["Shipped"]
     sms_outbox.clear()
     assert len(sms_outbox) == 0
+    assert sms_outbox.assert_sent(count=0) is None
 
 
 def test_what_a_text_costs_can_be_asserted(sms, sms_outbox):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from scripted import OK, HttpProvider, drive, message
+from scripted import OK, BatchProvider, HttpProvider, Wire, drive, message, provider
 from smsbridge.attempts import attempt, attempt_verification
 from smsbridge.client import SmsClient
 from smsbridge.errors import ConfigurationError, ContentError, UnsupportedError
-from smsbridge.http import HttpResponse
-from smsbridge.messages import Dlt
+from smsbridge.http import HttpRequest, HttpResponse
+from smsbridge.messages import Dlt, Result
 from smsbridge.policies.dlt import DltPolicy
 from smsbridge.policies.failover import FailoverPolicy
 
@@ -66,6 +66,46 @@ def test_a_text_that_differs_by_one_character_is_refused_before_anything_leaves(
         drive(attempt(DltPolicy(inner=Indian(), registry=registry), message(text=TEXT.replace(".", "!"))))
     assert (raised.value.reason, raised.value.account, raised.value.reference) == ("dlt-template", "scripted", "ref-1")
     assert "Dear" not in f"{raised.value} {raised.value!r}"
+
+
+ENDS = {"\n": "a line break", "\r\n": "a line break", " ": "a space", "\t": "a tab", "\u200b": "a zero width space"}
+
+
+@pytest.mark.parametrize("end", ENDS, ids=repr)
+@pytest.mark.parametrize("dlt", [None, Dlt(template_id=SHIPPED)])
+def test_a_text_that_ends_in_what_is_not_seen_is_told_so(registry, end, dlt):
+    with pytest.raises(ContentError, match=f"; the text ends in {ENDS[end]}") as caught:
+        drive(attempt(DltPolicy(inner=Indian(), registry=registry), message(text=TEXT + end, dlt=dlt)))
+    assert caught.value.detail.count("the text ends in") == 1
+
+
+@pytest.mark.parametrize(("end", "words"), [*ENDS.items(), ("", ""), (".", "")])
+@pytest.mark.parametrize("made", [HttpProvider, BatchProvider])
+def test_so_is_a_text_that_a_vendor_holds_against_its_template(made, end, words):
+    refused = ContentError(reason="dlt-template", detail="template mismatch")
+
+    def send(self, given):
+        yield from HttpRequest.post_json("https://api.scripted.example/send", {}, sends=True)
+        if made is HttpProvider:
+            raise refused
+        return [Result(index=0, message=given[0], error=refused), Result(index=1, message=given[1], error=refused)]
+
+    one = provider(base=made, **{"send" if made is HttpProvider else "send_batch": send})
+    with SmsClient(one) as sms:
+        sms._transport = Wire(OK)
+        texts = [message(text=TEXT + end, reference=name) for name in "ab"]
+        errors = [result.error for result in sms.send_many(texts)]
+    assert all(
+        error.detail.startswith("template mismatch; the text ends in " + words if words else "template mismatch")
+        for error in errors
+    )
+    assert all(("ends in" in error.detail) == bool(words) for error in errors)
+
+
+def test_of_what_is_no_matter_of_templates_it_is_not_said():
+    with SmsClient(HttpProvider()) as sms:
+        sms._transport = Wire(HttpResponse(status=401))
+        assert "ends in" not in str(sms.try_send(message(text=TEXT + "\n")).error)
 
 
 def test_a_text_to_another_country_passes_as_it_is(registry):

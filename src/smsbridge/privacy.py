@@ -58,7 +58,18 @@ def own(error: F_, provider: SmsProvider, message: Message | None) -> F_:
     scrub(copied, private)
     if not error._settled:  # noqa: SLF001
         _doubt_a_long_pause(copied)
+        if message is not None and (copied.reason or "").startswith("dlt"):
+            _tell_the_end(copied, message.text)
     return copied
+
+
+def _tell_the_end(error: SendError | QueryError, text: str) -> None:
+    """Say of a text that fits no template that it ends in a line break or the like, which is easily overlooked."""
+    from .dlt.difference import ending  # here, because only a few texts need it
+
+    words = ending(text)
+    if words and words not in (error.detail or ""):
+        error.detail = f"{error.detail}; {words}" if error.detail else words
 
 
 def _doubt_a_long_pause(error: SendError | QueryError) -> None:

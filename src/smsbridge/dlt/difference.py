@@ -41,6 +41,12 @@ def name(char: str, *, private: bool = True) -> str:
     return f"{_article(words)} ({code})" if words else f"the character {code}"
 
 
+def ending(text: str) -> str:
+    """That ``text`` ends in what a person does not see, such as the line break of a template file; empty if it does not."""
+    unseen = text and unicodedata.category(text[-1])[0] in "ZC"
+    return f"the text ends in {name(text[-1])}" if unseen else ""
+
+
 def _script(char: str) -> str:
     return unicodedata.name(char, "").partition(" ")[0]
 

@@ -20,7 +20,7 @@ from ..messages import Dlt, Message, Purpose
 from . import files
 from .contents import Contents
 from .cutting import Cut, Text, cut, plain
-from .difference import Difference, name
+from .difference import Difference, ending, name
 from .index import Index
 from .nearest import distance, most_changes, problem
 from .rules import Rules, in_turn
@@ -269,7 +269,7 @@ class Registry:
         near = self.nearest(text, on=on, limit=1)
         if not near:
             raise _content("dlt-template", "the text is like no template of the registry")
-        raise _differs(near[0].template, near[0].difference)
+        raise _differs(near[0].template, near[0].difference, text)
 
     def fill(
         self, which: str, values: Sequence[str] = (), *, sender: str | None = None, on: date | None = None
@@ -340,7 +340,7 @@ class Registry:
         self._check_sender(message.sender)
         rules = self.rules_on(day)
         if not cut(template.shape, Text(message.text, rules)):
-            raise _differs(template, self.difference(template, message.text, on=day))
+            raise _differs(template, self.difference(template, message.text, on=day), message.text)
         if why := template.barred(day, rules) or _unsuited(template, message.sender, message.purpose):
             raise _refusal(why[0], f"template {template.label} {why[1]}")
         return template
@@ -373,11 +373,12 @@ def _refusal(reason: str, detail: str) -> RefusedError:
     return _content(reason, detail)
 
 
-def _differs(template: Template, difference: Difference | None) -> ContentError:
+def _differs(template: Template, difference: Difference | None, text: str) -> ContentError:
+    end = f"; {words}" if (words := ending(text)) else ""
     if difference is None:
-        return _content("dlt-template", f"the text is not that of template {template.label}")
+        return _content("dlt-template", f"the text is not that of template {template.label}{end}")
     reason = "dlt-variable" if difference.slot else "dlt-template"
-    return _content(reason, f"the text differs from template {template.label}: {difference.words()}")
+    return _content(reason, f"the text differs from template {template.label}: {difference.words()}{end}")
 
 
 def _unsuited(template: Template, sender: str | None, purpose: Purpose | None) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ from copy import copy
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self, cast, overload
+from typing import Any, Literal, Self, overload
 
 from smsbridge.errors import NotFoundError, SendError, UncertainError
 from smsbridge.forks import fresh_rlock
@@ -157,6 +157,17 @@ class Outbox(Sequence[Posted]):
 
     # --- what should have happened --------------------------------------------------------------------------------------
 
+    @overload
+    def assert_sent(
+        self,
+        *,
+        to: str | None = None,
+        text: str | None = None,
+        contains: str | None = None,
+        count: Literal[0],
+        **fields: Any,
+    ) -> None: ...
+    @overload
     def assert_sent(
         self,
         *,
@@ -165,7 +176,16 @@ class Outbox(Sequence[Posted]):
         contains: str | None = None,
         count: int | None = None,
         **fields: Any,
-    ) -> Posted:
+    ) -> Posted: ...
+    def assert_sent(
+        self,
+        *,
+        to: str | None = None,
+        text: str | None = None,
+        contains: str | None = None,
+        count: int | None = None,
+        **fields: Any,
+    ) -> Posted | None:
         """Assert that a text was sent (``count``: so many), and return the newest of them, None for ``count=0``.
 
         ``to`` is a number with country code, ``text`` the whole text, ``contains`` a part of it; ``fields`` are other
@@ -180,7 +200,7 @@ class Outbox(Sequence[Posted]):
             expected = "a text" if count is None else f"{count} text{'' if count == 1 else 's'}"
             what = "".join(f", {name} {value!r}" for name, value in wanted.items())
             raise AssertionError(f"expected {expected}{what}; {len(found)} of these were sent:\n{self}")
-        return found[-1] if found else cast("Posted", None)
+        return found[-1] if found else None
 
     def assert_nothing_sent(self) -> None:
         """Assert that no text was sent, nor may have been."""
