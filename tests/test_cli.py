@@ -163,7 +163,9 @@ def test_an_exit_code_never_changes_its_meaning():
         "QUERY_FAILED": 7,
         "NOT_FOUND": 8,
         "WRONG_CODE": 9,
+        "HUNG_UP": 129,
         "INTERRUPTED": 130,
+        "TERMINATED": 143,
     }
     assert set(MEANING) == set(Exit)
 

@@ -185,6 +185,16 @@ def test_an_interrupt_says_what_is_known_of_the_text(acme):
     assert (document["error"]["type"], document["error"]["reason"]) == ("RefusedError", "cancelled")
 
 
+def test_an_interrupt_after_the_text_was_accepted_says_so(acme, monkeypatch):
+    def interrupt(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("smsbridge.cli.send._show", interrupt)
+    done = run("send", NUMBER, "Hi", "--reference", "r-1")
+    assert done.exit_code == Exit.INTERRUPTED
+    assert "interrupted: acme took it, id a-1, reference r-1\nnext: do not send it again\n" in done.stderr
+
+
 def test_an_interrupt_while_the_text_leaves_is_uncertain(monkeypatch):
     def interrupt(*_args):
         raise KeyboardInterrupt

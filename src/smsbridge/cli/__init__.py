@@ -19,7 +19,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         given = sys.argv[1:] if args is None else args
         _write_interrupted(as_json="--json" in given)
         code = Exit.INTERRUPTED
-    if code == Exit.INTERRUPTED and threading.active_count() > 1:
+    if code in (Exit.INTERRUPTED, Exit.TERMINATED, Exit.HUNG_UP) and threading.active_count() > 1:
         if (writer := sys.modules.get("smsbridge.policies.writer")) is not None:
             writer.close_all()  # what a ledger has still to record
         os._exit(code)  # requests that nobody waits for any more: what they may have sent has been listed

@@ -21,6 +21,7 @@ import click
 from . import exits
 from .exits import Exit
 from .output import CannotPrint, Output, finish
+from .signals import as_interrupts, code_of
 
 COMMANDS = {
     "send": "Send a text, or many.",
@@ -83,7 +84,7 @@ class _Commands(click.Group):
         given = list(sys.argv[1:] if args is None else args)
         options = given[: given.index("--")] if "--" in given else given
         out = Output(as_json="--json" in options)
-        with _warnings_as_lines(out):
+        with _warnings_as_lines(out), as_interrupts():
             try:
                 _refuse_what_is_not_unicode(given)
                 code = super().main(
@@ -96,8 +97,8 @@ class _Commands(click.Group):
                 )
             except Exception as error:  # noqa: BLE001  # the last place that can explain it
                 code = _explain(out, error, debug="--debug" in options)
-            except KeyboardInterrupt:
-                code = _explain(out, click.Abort(), debug=False)
+            except KeyboardInterrupt as interrupt:
+                code = _interrupted(out, interrupt)
             finally:
                 finish()
         code = Exit.OK if code is None else code
@@ -122,10 +123,15 @@ def _refuse_what_is_not_unicode(given: Sequence[str]) -> None:
         raise click.UsageError(f"{which} is not UTF-8")
 
 
+def _interrupted(out: Output, interrupt: BaseException | None) -> Exit:
+    code = code_of(interrupt)
+    out.failure({"type": "KeyboardInterrupt", "message": "interrupted", "exit_code": code})
+    return code
+
+
 def _explain(out: Output, error: Exception, *, debug: bool) -> Exit:
-    if isinstance(error, click.Abort):
-        out.failure({"type": "KeyboardInterrupt", "message": "interrupted", "exit_code": Exit.INTERRUPTED})
-        return Exit.INTERRUPTED
+    if isinstance(error, click.Abort):  # which click makes of an interrupt
+        return _interrupted(out, error.__cause__)
     if isinstance(error, click.ClickException):
         if out.as_json:
             out.failure({"type": "UsageError", "message": error.format_message(), "exit_code": Exit.USAGE})

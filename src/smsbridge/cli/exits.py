@@ -18,7 +18,9 @@ class Exit(IntEnum):
     QUERY_FAILED = 7
     NOT_FOUND = 8
     WRONG_CODE = 9
+    HUNG_UP = 129
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 MEANING = {
@@ -32,7 +34,9 @@ MEANING = {
     Exit.QUERY_FAILED: "a question that sends nothing failed",
     Exit.NOT_FOUND: "the provider does not know this id or reference",
     Exit.WRONG_CODE: "verify check: the code is not approved",
-    Exit.INTERRUPTED: "interrupted from the keyboard",
+    Exit.HUNG_UP: "the terminal was closed (SIGHUP); what was in flight is told",
+    Exit.INTERRUPTED: "interrupted from the keyboard; what was in flight is told",
+    Exit.TERMINATED: "ended by SIGTERM; what was in flight is told",
 }
 
 

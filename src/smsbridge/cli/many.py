@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from ..messages import Result
 from ..text.wording import count
-from . import lines, values
+from . import lines, signals, values
 from .advice import document, exit_code
 from .exits import Exit
 from .output import CannotPrint
@@ -36,7 +33,8 @@ _PRECEDENCE = (Exit.UNCERTAIN, Exit.REFUSED, Exit.UNSUPPORTED)
 def send_many(out: Output, client: SmsClient, path: str, defaults: MessageFields, journal: Journal) -> Exit:
     """Send the messages of the file at ``path`` (``-``: standard input) and print one result each.
 
-    ``journal`` is told by the client's hooks. The first Ctrl-C waits for what is on its way, the second leaves it.
+    ``journal`` is told by the client's hooks. The first Ctrl-C, SIGTERM or SIGHUP waits for what is on its way, the second
+    leaves it.
     """
     with lines.opened(path) as stream:
         if path != "-":
@@ -48,14 +46,16 @@ def send_many(out: Output, client: SmsClient, path: str, defaults: MessageFields
         tally = _Tally(out, journal)
         try:
             for result in results:
-                tally.take(result)
-        except KeyboardInterrupt:
-            tally.interrupted = True
+                with signals.held():
+                    tally.take(result)
+        except KeyboardInterrupt as interrupt:
+            tally.interrupted = signals.code_of(interrupt)
             with suppress(KeyboardInterrupt):
                 tally.resume()
                 results.close()
                 for result in results:
-                    tally.take(result)
+                    with signals.held():
+                        tally.take(result)
         except lines.WrongLine as wrong:  # raised once all that came before has its result
             if path != "-":
                 raise  # it was right a moment ago
@@ -66,7 +66,7 @@ def send_many(out: Output, client: SmsClient, path: str, defaults: MessageFields
             results.close()
             raise
         finally:
-            with _undisturbed():
+            with signals.ignored():  # however often Ctrl-C is pressed, all are told what was sent
                 tally.sum_up()
     return tally.exit_code()
 
@@ -76,7 +76,7 @@ class _Tally:
 
     def __init__(self, out: Output, journal: Journal) -> None:
         self.counts: Counter[Exit] = Counter()
-        self.interrupted = False
+        self.interrupted: Exit | None = None
         self._out = out
         self._journal = journal
         self._at_hand: Result | None = None
@@ -118,9 +118,7 @@ class _Tally:
             out.aside("next: look the uncertain ones up (smsbridge status --reference REF) before sending them again")
 
     def exit_code(self) -> Exit:
-        if self.interrupted:
-            return Exit.INTERRUPTED
-        return next((code for code in _PRECEDENCE if self.counts[code]), Exit.OK)
+        return self.interrupted or next((code for code in _PRECEDENCE if self.counts[code]), Exit.OK)
 
     def _print(self, result: Result) -> None:
         if self._out.lost is None:
@@ -134,19 +132,6 @@ class _Tally:
         """The counts by outcome."""
         parts = [f"{self.counts[code]} {word}" for code, word in _WORDS.items() if self.counts[code]]
         return f"{count(self.counts.total(), 'message')}: {', '.join(parts) or 'nothing was sent'}"
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Nobody should be kept from learning what was sent, however often Ctrl-C is pressed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _exit(result: Result) -> Exit:

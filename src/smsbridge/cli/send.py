@@ -91,15 +91,10 @@ def send(
         try:
             with _printing_aside(out):
                 sent = client.send(to, content, **given_fields(client.provider.name, given))
-        except KeyboardInterrupt:
-            if watcher.error is None:
-                raise
-            from .advice import explain
-
-            explain(out, watcher.error, code=Exit.INTERRUPTED)
-            return Exit.INTERRUPTED
-        with contextlib.suppress(CannotPrint):
-            _show(out, client, sent, content, given["sender"])
+            with contextlib.suppress(CannotPrint):
+                _show(out, client, sent, content, given["sender"])
+        except KeyboardInterrupt as interrupt:
+            return watcher.conclude(out, interrupt)
         if out.lost:
             out.aside(f"accepted: {sent.provider} took the text, id {sent.id}, reference {sent.reference}; {out.lost}")
             out.aside("next: do not send it again")

@@ -11,12 +11,14 @@ import click
 
 from ..hookspecs import hookimpl
 from ..provider import SmsProvider, Wrapper
+from .exits import Exit
 from .output import Output
+from .signals import code_of
 
 if TYPE_CHECKING:
     from ..client import SmsClient
     from ..errors import SendError
-    from ..messages import Message, SentMessage
+    from ..messages import Message, SentMessage, Verification
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -88,14 +90,32 @@ def to_number(given: str) -> str:
 
 
 class Watcher:
-    """Remembers the last failure that the hooks were told of: after Ctrl-C, what is known of the text."""
+    """Remembers what the hooks were told last: after Ctrl-C, what is known of the text."""
 
     def __init__(self) -> None:
+        self.sent: SentMessage | Verification | None = None
         self.error: SendError | None = None
+
+    @hookimpl
+    def smsbridge_after_send(self, sent: SentMessage | Verification) -> None:
+        self.sent = sent
 
     @hookimpl
     def smsbridge_send_failed(self, error: SendError) -> None:
         self.error = error
+
+    def conclude(self, out: Output, interrupt: KeyboardInterrupt) -> Exit:
+        """Say what is known of the text, and how to exit; raises ``interrupt`` on where nothing is known."""
+        if self.sent is not None:
+            out.aside(f"interrupted: {self.sent.provider} took it, id {self.sent.id}, reference {self.sent.reference}")
+            out.aside("next: do not send it again")
+        elif self.error is not None:
+            from .advice import explain
+
+            explain(out, self.error, code=code_of(interrupt))
+        else:
+            raise interrupt
+        return code_of(interrupt)
 
 
 @dataclass(slots=True)

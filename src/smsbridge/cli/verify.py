@@ -60,13 +60,8 @@ def start(
     with open_client(account, out, watcher=watcher) as client:
         try:
             started = client.start_verification(to, text, **given_fields(client.provider.name, given))
-        except KeyboardInterrupt:
-            if watcher.error is None:
-                raise
-            from .advice import explain
-
-            explain(out, watcher.error, code=Exit.INTERRUPTED)
-            return Exit.INTERRUPTED
+        except KeyboardInterrupt as interrupt:
+            return watcher.conclude(out, interrupt)
     with contextlib.suppress(CannotPrint):
         _show_started(out, started)
     if out.lost:

@@ -1,0 +1,90 @@
+"""Signals that ask a command to end: each is an exception, as Ctrl-C is, so that what was begun can be finished and told."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from .exits import Exit
+
+_EXITS = {"SIGINT": Exit.INTERRUPTED, "SIGTERM": Exit.TERMINATED, "SIGHUP": Exit.HUNG_UP}
+
+
+class Ended(KeyboardInterrupt):
+    """Ctrl-C (SIGINT), or another signal that means the same: SIGTERM from a supervisor, SIGHUP from a closed terminal."""
+
+    def __init__(self, code: Exit) -> None:
+        super().__init__()
+        self.code = code
+
+
+def code_of(interrupt: BaseException | None) -> Exit:
+    """What a command exits with after ``interrupt``."""
+    return interrupt.code if isinstance(interrupt, Ended) else Exit.INTERRUPTED
+
+
+class _Held:
+    """What came while signals were held, if they are."""
+
+    def __init__(self) -> None:
+        self.pending: list[Exit] | None = None
+
+
+_held = _Held()
+
+
+@contextmanager
+def as_interrupts() -> Iterator[None]:
+    """Within, each of these signals raises Ended in the main thread, unless it is ignored or handled by others already."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in _numbers():
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                before[number] = signal.signal(number, _raise)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Within, the first signal waits until the end of the block, so that what belongs together is done together."""
+    pending: list[Exit] = []
+    _held.pending = pending
+    try:
+        yield
+    finally:
+        _held.pending = None
+        if pending:
+            raise Ended(pending[0])
+
+
+@contextmanager
+def ignored() -> Iterator[None]:
+    """Within, none of them does anything, however often it comes."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in _numbers()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _numbers() -> list[signal.Signals]:
+    return [signal.Signals[name] for name in _EXITS if name in signal.Signals.__members__]
+
+
+def _raise(number: int, _frame: FrameType | None) -> None:
+    code = _EXITS[signal.Signals(number).name]
+    if _held.pending is not None:
+        _held.pending.append(code)
+        if len(_held.pending) == 1:
+            return
+    raise Ended(code)
