@@ -656,6 +656,21 @@ def test_the_order_of_the_fields_is_not_signed_but_their_names_and_values_are():
     assert not believed(form([*REPORT.items(), ("Status", "failed")], v3_nonce=NONCE, ma_v3=proof))
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "post", "get", ""])
+def test_a_method_that_no_signature_covers_is_refused(method):
+    genuine = form(REPORT, v3_nonce=NONCE, v3=v3(REPORT))
+    assert believed(genuine)
+    assert not believed(replace(genuine, method=method))
+    asked = HttpRequest(
+        method="GET",
+        url=CALLBACK,
+        headers={"x-plivo-signature-v3": hashed(f"{CALLBACK}.{NONCE}"), "x-plivo-signature-v3-nonce": NONCE},
+    )
+    assert believed(asked)
+    assert not believed(replace(asked, method=method))
+    assert not believed(replace(form(REPORT, **V2), method=method), accept_v2_signature=True)
+
+
 def test_another_reference_in_the_query_is_a_forgery():
     assert not believed(form(REPORT, url=CALLBACK.replace("ref-1", "ref-2"), v3_nonce=NONCE, ma_v3=v3(REPORT)))
 

@@ -328,6 +328,12 @@ def test_the_validity_of_a_scheduled_text_counts_from_its_time(monkeypatch):
         ("https://app.example/sms", "https://app.example/sms?reference=ref-1"),
         ("https://app.example:8443/sms?a=1", "https://app.example:8443/sms?a=1&reference=ref-1"),
         ("https://app.example/sms#rc=2&rp=all", "https://app.example/sms?reference=ref-1#rc=2&rp=all"),
+        ("https://app.example/sms?", "https://app.example/sms?reference=ref-1"),
+        ("https://app.example/sms?tenant=7", "https://app.example/sms?reference=ref-1&tenant=7"),
+        ("https://app.example/sms?v=2&&env=a%20b", "https://app.example/sms?env=a%20b&reference=ref-1&v=2"),
+        ("https://app.example/sms?z&a=2&a=1#rc=2", "https://app.example/sms?a=2&a=1&reference=ref-1&z#rc=2"),
+        ("https://app.example/sms?%72eference=theirs&x=1", "https://app.example/sms?reference=ref-1&x=1"),
+        ("https://app.example/sms?r-x=1&r=2", "https://app.example/sms?r=2&r-x=1&reference=ref-1"),
     ],
 )
 def test_the_reference_rides_in_the_callback_url(callback, expected):
@@ -444,7 +450,7 @@ DOCUMENTED = {
         "21210:sender 21212:sender 21264:sender 21606:sender 21616:sender 21657:sender 21659:sender 21660:sender "
         "21661:sender 21709:sender 21910:sender 30042:sender 21267:trial 21607:trial 21603:missing "
         "21701:messaging-service 21702:messaging-service 21703:messaging-service 21704:messaging-service "
-        "21705:messaging-service 21711:messaging-service 30033:sender-blocked 30018:sender-registration "
+        "21705:messaging-service 21711:messaging-service 21712:messaging-service 30033:sender-blocked 30018:sender-registration "
         "30024:sender-registration 30032:sender-registration 30034:sender-registration 30035:sender-registration "
         "30040:sender-registration 30041:sender-registration"
     ),

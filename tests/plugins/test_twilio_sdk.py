@@ -116,7 +116,7 @@ TEXTS = [  # what is said to us, what is set, and the same said to the SDK
     (
         {"reference": "a b/ü"},
         {"sender": SENDER, "callback_url": "https://app.example/sms?x=1"},
-        {"from_": SENDER, "status_callback": "https://app.example/sms?x=1&reference=a+b%2F%C3%BC"},
+        {"from_": SENDER, "status_callback": "https://app.example/sms?reference=a+b%2F%C3%BC&x=1"},
     ),
     ({"purpose": Purpose.OTP}, {"sender": SENDER}, {"from_": SENDER, "message_intent": "otp"}),
     ({"purpose": Purpose.PROMOTIONAL}, {"sender": SENDER}, {"from_": SENDER, "message_intent": "marketing"}),

@@ -633,6 +633,35 @@ def test_a_number_with_a_code_on_its_way_gets_no_second_one():
     assert (raised.value.reason, raised.value.code, raised.value.fault) == ("already-running", "concurrent", "message")
 
 
+@pytest.mark.parametrize("word", ["", "conflict", "duplicate"])
+@pytest.mark.parametrize(
+    ("title", "detail"),
+    [
+        ("Conflict", "Concurrent verifications to the same number are not allowed."),
+        ("Conflict", "CONCURRENT VERIFICATIONS TO THE SAME NUMBER ARE NOT ALLOWED"),
+        ("Concurrent verifications to the same number are not allowed", ""),
+    ],
+)
+def test_whatever_type_that_answer_has(title, detail, word):
+    with pytest.raises(RefusedError) as raised:
+        started(answer=problem(409, title, word, detail))
+    assert (raised.value.reason, raised.value.fault) == ("already-running", "message")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        problem(409, "Conflict", "", "The request is not concurrent."),
+        problem(422, "Conflict", "", "Concurrent verifications to the same number are not allowed."),
+        HttpResponse(status=409),
+    ],
+)
+def test_another_conflict_is_not_that_a_code_is_on_its_way(answer):
+    with pytest.raises(RefusedError) as raised:
+        started(answer=answer)
+    assert raised.value.reason != "already-running"
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [
@@ -678,9 +707,29 @@ def test_a_code_that_is_not_right_is_an_answer(status, word, reason):
     assert len(vocabulary.CHECKS) == 5
 
 
+@pytest.mark.parametrize("word", ["", "bad-request", "invalid-param", "not-found"])
+@pytest.mark.parametrize("title", ["Invalid Code", "invalid code", " INVALID CODE "])
+@pytest.mark.parametrize(("status", "reason"), [(400, "wrong-code"), (410, "expired")])
+def test_a_wrong_code_is_known_by_its_title_whatever_type_it_has(status, reason, title, word):
+    result, _ = checked(problem(status, title, word))
+    assert (result.approved, result.reason) == (False, reason)
+
+
+@pytest.mark.parametrize("kind", [None, 7, [], "about:blank", "https://developer.vonage.com/api-errors"])
+def test_and_whatever_the_type_is_at_all(kind):
+    result, _ = checked(HttpResponse.of_json({"title": "Invalid Code", "type": kind}, status=400))
+    assert (result.approved, result.reason) == (False, "wrong-code")
+
+
 @pytest.mark.parametrize(
     "answer",
     [
+        problem(401, "Invalid Code"),
+        problem(404, "Invalid Code"),
+        problem(422, "Invalid Code"),
+        problem(500, "Invalid Code"),
+        problem(400, "Invalid params", "invalid-param"),
+        HttpResponse.of_json({"title": ["Invalid Code"]}, status=400),
         problem(400, word="invalid-json"),
         problem(404, word=""),
         problem(409, word="no-code"),

@@ -98,8 +98,12 @@ def provider(**settings):
 # --- how Vonage signs, written down a second time -------------------------------------------------------------------------
 
 
+def clean(word):
+    return word.replace("&", "_").replace("=", "_")
+
+
 def base(parameters):
-    return "".join(f"&{name}={value.replace('&', '_').replace('=', '_')}" for name, value in sorted(parameters.items()))
+    return "".join(f"&{clean(name)}={clean(value)}" for name, value in sorted(parameters.items()))
 
 
 METHODS = {
@@ -202,6 +206,14 @@ def test_the_order_of_parameters_does_not_matter_because_they_are_sorted(form):
 
 def test_and_and_equals_signs_are_signed_as_underscores():
     assert event(as_form(signed({**TEXT, "text": "You & Me = Love"}))).text == "You & Me = Love"
+
+
+def test_names_are_signed_in_the_same_way_so_that_no_two_parameters_pass_for_one():
+    assert event(as_form(signed({**TEXT, "a&b=c": "1"}))).id == ID
+    good = signed({**TEXT, "text": "Hello", "type": "text"})
+    merged = {name: value for name, value in good.items() if name not in ("text", "type")}
+    refused(as_form({**merged, "text=Hello&type": "text"}))
+    refused(as_form({**merged, "text": "Hello&type=text"}))
 
 
 def test_a_parameter_that_comes_twice_is_never_read():
@@ -375,10 +387,30 @@ def test_a_token_that_is_not_valid_yet_is_refused():
         {"iat": 10**400},
         {"exp": "never"},
         {"nbf": []},
+        *(
+            {name: value}
+            for name in ("iat", "exp", "nbf")
+            for value in (float("nan"), float("inf"), -float("inf"), 1e300, 10**400, True, False, str(NOW), [NOW], {})
+        ),
     ],
 )
 def test_a_token_whose_times_cannot_be_read_is_refused(claims):
     refused(with_token(STATUS, **claims))
+    with pytest.raises(SignatureError):
+        provider().verify(with_token(STATUS, **claims))
+
+
+@pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 5000])
+def test_nor_one_whose_times_no_python_would_write(name, number):
+    body = json.dumps(STATUS).encode()
+    claims = {"iat": NOW, "payload_hash": sha256(body).hexdigest(), name: "NUMBER"}
+    start = f"{encoded({'alg': 'HS256'})}.{encoded(json.dumps(claims).replace(chr(34) + 'NUMBER' + chr(34), number).encode())}"
+    refused(bearing(f"{start}.{encoded(hmac(SECRET.encode(), start.encode(), 'sha256').digest())}"))
+
+
+def test_a_token_may_say_a_time_with_a_fraction():
+    assert event(with_token(STATUS, iat=NOW + 0.5, exp=NOW + 900.5))
 
 
 # --- delivery reports -----------------------------------------------------------------------------------------------------

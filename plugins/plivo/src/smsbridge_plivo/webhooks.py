@@ -20,6 +20,7 @@ V3 = ("x-plivo-signature-v3", "x-plivo-signature-ma-v3")
 V3_NONCE = "x-plivo-signature-v3-nonce"
 V2 = ("x-plivo-signature-v2", "x-plivo-signature-ma-v2")
 V2_NONCE = "x-plivo-signature-v2-nonce"
+_METHODS = frozenset({"GET", "POST"})
 
 # --- proof ----------------------------------------------------------------------------------------------------------------
 
@@ -27,9 +28,11 @@ V2_NONCE = "x-plivo-signature-v2-nonce"
 def check_signature(webhook: HttpRequest, token: str, *, accept_v2: bool) -> None:
     """Raise SignatureError unless ``token`` has signed the webhook.
 
-    V3 covers URL, query and form. Ma-V3 is the same with the main account's token, and each may list several signatures.
+    Plivo calls with GET and POST, and its signatures cover nothing else. V3 covers URL, query and form. Ma-V3 is the same with the main account's token, and each may list several signatures.
     V2 covers the URL without its query, so it counts only where it is wanted and where there is no V3 to look at.
     """
+    if webhook.method not in _METHODS:
+        raise SignatureError("the webhook came with a method that Plivo does not sign")
     if _given(webhook, V3):
         try:
             proven = _matches(webhook, V3, V3_NONCE, token, _signed_v3(webhook) + b".")

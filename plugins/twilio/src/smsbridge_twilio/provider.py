@@ -20,7 +20,7 @@ from smsbridge.errors import (
     SendError,
     UncertainError,
 )
-from smsbridge.http import Flow, HttpRequest, HttpResponse, with_query
+from smsbridge.http import Flow, HttpRequest, HttpResponse
 from smsbridge.messages import (
     Balance,
     DeliveryReport,
@@ -33,7 +33,7 @@ from smsbridge.messages import (
 )
 from smsbridge.reading import now
 
-from . import parsing, vocabulary, webhooks
+from . import addresses, parsing, vocabulary, webhooks
 from .settings import TwilioOptions, TwilioSettings, TwilioVerificationOptions
 
 LONGEST_VALIDITY = 36_000  # seconds, https://www.twilio.com/docs/api/errors/90007
@@ -100,8 +100,7 @@ class TwilioProvider(TwilioSettings):
     def _callback(self, message: Message) -> str | None:
         if not self.callback_url:
             return None
-        # A fragment, which holds Twilio's own connection overrides, stays behind the query.
-        url = with_query(self.callback_url, {webhooks.REFERENCE: message.reference})
+        url = addresses.callback(self.callback_url, message.reference or "")
         if len(url) > LONGEST_CALLBACK:
             raise self.unsupported(
                 f"a reference that makes the status callback longer than {LONGEST_CALLBACK} characters"
@@ -200,7 +199,9 @@ class TwilioProvider(TwilioSettings):
     # --- webhooks -----------------------------------------------------------------------------------------------------
 
     def verify(self, webhook: HttpRequest) -> None:
-        webhooks.check_signature(webhook, token=self.auth_token, shared_key=self.webhook_shared_key)
+        webhooks.check_signature(
+            webhook, token=self.auth_token, shared_key=self.webhook_shared_key, callback_url=self.callback_url
+        )
 
     def parse(self, webhook: HttpRequest) -> list[Event]:
         return [webhooks.event(webhook, account=self.account, provider=self.name)]

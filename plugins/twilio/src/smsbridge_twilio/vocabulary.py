@@ -150,6 +150,9 @@ CODES: dict[str, Meaning] = {
     "21711": _rejected(
         SenderError, "messaging-service"
     ),  # Sender is not associated with the specified Messaging Service
+    "21712": _rejected(
+        SenderError, "messaging-service"
+    ),  # Phone Number or Short Code is associated with another Messaging Service
     "21910": _rejected(SenderError, "sender"),  # Invalid 'From' and 'To' pair
     "30018": Meaning(SenderError, "sender-registration"),  # Destination carrier requires sender ID pre-registration
     "30024": Meaning(SenderError, "sender-registration"),  # Numeric Sender ID Not Provisioned on Carrier

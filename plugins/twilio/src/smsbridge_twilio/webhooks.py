@@ -9,8 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -20,18 +19,15 @@ from smsbridge.errors import PayloadError, SignatureError
 from smsbridge.http import HttpRequest
 from smsbridge.messages import DeliveryReport, Event, InboundMessage
 
-from . import parsing, vocabulary
+from . import addresses, parsing, vocabulary
 
 FORM = "application/x-www-form-urlencoded"
-REFERENCE = "reference"
-"""The query parameter of a status callback in which our reference rides: Twilio echoes none."""
-
 _ALGORITHMS: dict[str, Callable[..., Any]] = {"HMAC_SHA1": hashlib.sha1, "HMAC_SHA256": hashlib.sha256}
-_PORTS = {"http": 80, "https": 443}
-_PORT = re.compile(r":\d*$", re.ASCII)
 
 
-def check_signature(webhook: HttpRequest, *, token: SecretStr | None, shared_key: SecretStr | None) -> None:
+def check_signature(
+    webhook: HttpRequest, *, token: SecretStr | None, shared_key: SecretStr | None, callback_url: str | None = None
+) -> None:
     """Raise SignatureError unless Twilio signed this webhook: its URL, and its form or its body's hash.
 
     The key is the account's auth token with HMAC-SHA1 (https://www.twilio.com/docs/usage/webhooks/webhooks-security), or
@@ -45,7 +41,7 @@ def check_signature(webhook: HttpRequest, *, token: SecretStr | None, shared_key
     given = webhook.headers.get("x-twilio-signature", "").encode()
     signed = _covered_parameters(webhook)
     genuine = False
-    for url in _spellings(webhook.url):
+    for url in addresses.spellings(webhook, callback_url):
         mac = hmac.new(key.get_secret_value().encode(), url.encode() + signed, algorithm)
         genuine |= hmac.compare_digest(base64.b64encode(mac.digest()), given)
     if not genuine:
@@ -77,16 +73,6 @@ def _covered_parameters(webhook: HttpRequest) -> bytes:
     return b""
 
 
-def _spellings(url: str) -> Iterator[str]:
-    """``url`` as it came, without its port, and with the default one: Twilio's own validators try these too."""
-    parts = urlsplit(url)
-    bare = _PORT.sub("", parts.netloc)
-    yield url
-    yield url.replace(f"//{parts.netloc}", f"//{bare}", 1)
-    if bare == parts.netloc and parts.scheme in _PORTS:
-        yield url.replace(f"//{bare}", f"//{bare}:{_PORTS[parts.scheme]}", 1)
-
-
 def event(webhook: HttpRequest, *, account: str, provider: str) -> Event:
     """The event that a webhook brings. Raises PayloadError for what is neither a report nor a text."""
     fields = _fields(webhook)
@@ -113,7 +99,7 @@ def event(webhook: HttpRequest, *, account: str, provider: str) -> Event:
         to=fields.get("To", ""),
         word=word,
         code=parsing.error_code(fields.get("ErrorCode")),
-        reference=dict(webhook.query).get(REFERENCE, ""),
+        reference=dict(webhook.query).get(addresses.REFERENCE, ""),
         raw=fields,
     )
 

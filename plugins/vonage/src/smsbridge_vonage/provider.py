@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote
 
@@ -42,6 +43,7 @@ from .settings import VonageOptions, VonageSettings, VonageVerificationOptions
 _LONGEST_REFERENCE = 100
 _SHORTEST_VALIDITY, _LONGEST_VALIDITY = 20, 7 * 24 * 3600
 _CODE = re.compile(r"[A-Za-z0-9]{4,10}", re.ASCII)
+_CONCURRENT = re.compile(r"concurrent verification", re.IGNORECASE)
 
 
 class VonageProvider(VonageSettings):
@@ -212,7 +214,10 @@ class VonageProvider(VonageSettings):
             if data.get("status") == "completed" and data.get("request_id") in (None, verification.id):
                 return VerificationCheck(approved=True)
             raise response.error(UncertainError, detail="the answer does not say whether the code is right")
-        reason = vocabulary.CHECKS.get((response.status, parsing.fragment(parsing.problem(response))))
+        document = parsing.problem(response)
+        by_type = vocabulary.CHECKS.get((response.status, parsing.fragment(document)))
+        title = reading.text(document.get("title")).lower()
+        reason = by_type or vocabulary.CHECK_TITLES.get((response.status, title))
         if reason is None:
             _refuse(response)
         return VerificationCheck(approved=False, reason=reason)
@@ -228,9 +233,7 @@ class VonageProvider(VonageSettings):
 
     def verify(self, webhook: HttpRequest) -> None:
         secret = self.signature_secret.get_secret_value() if self.signature_secret else None
-        signatures.verify(
-            webhook, Content.of(webhook), secret=secret, method=self.signature_method, age=self.signature_age
-        )
+        signatures.verify(webhook, secret=secret, method=self.signature_method, age=self.signature_age)
 
     def parse(self, webhook: HttpRequest) -> list[Event]:
         return webhooks.events(Content.of(webhook).item, self._parts, account=self.account, provider=self.name)
@@ -267,8 +270,10 @@ def _refuse(response: HttpResponse) -> NoReturn:
     detail = parsing.said(document)
     meaning = vocabulary.MESSAGES_CODES.get(title) or vocabulary.MESSAGES_TITLES.get(title.lower())
     plain = response.error(code=word or None, detail=detail)
-    if word == vocabulary.ALREADY_RUNNING:
-        plain = response.error(code=word, reason="already-running", detail=detail)
+    if word == vocabulary.ALREADY_RUNNING or (
+        response.status == HTTPStatus.CONFLICT and _CONCURRENT.match(reading.text(document.get("detail")) or title)
+    ):
+        plain = response.error(code=word or None, reason="already-running", detail=detail)
     if meaning is None or isinstance(plain, UncertainError) or type(plain) is not RefusedError:
         raise plain
     code = title if title.isdigit() else word or None

@@ -27,6 +27,9 @@ from .content import Content
 SKEW = 300
 """Seconds that clocks may differ: five minutes, as in the vendor's Java SDK (``MAX_ALLOWABLE_TIME_DELTA``)."""
 
+_LATEST = 1e12
+"""Seconds, in the year 33658: a token's time beyond it is none."""
+
 _HMAC: dict[str, Callable[..., Any]] = {
     "md5": hashlib.md5,
     "sha1": hashlib.sha1,
@@ -45,29 +48,36 @@ class UnsignedError(SignatureError):
     status: ClassVar[int] = 503
 
 
-def verify(webhook: HttpRequest, content: Content, *, secret: str | None, method: str, age: int) -> None:
-    """Raise SignatureError unless ``webhook`` was signed with ``secret`` at most ``age`` seconds ago."""
+def verify(webhook: HttpRequest, *, secret: str | None, method: str, age: int) -> None:
+    """Raise SignatureError unless ``webhook`` was signed with ``secret`` at most ``age`` seconds ago.
+
+    A token covers the body as bytes, which are read only once they are proven; ``sig`` covers what is in them.
+    """
     if not secret:
         raise SignatureError("no signature secret is configured, so no webhook can be believed")
     scheme, _, token = webhook.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        _verify_token(token, webhook.body, secret, age)
-    elif content.parameters.get("sig"):
-        _verify_parameters(content, secret, method, age)
-    else:
+        return _verify_token(token, webhook.body, secret, age)
+    content = Content.of(webhook)
+    if not content.parameters.get("sig"):
         raise UnsignedError("the webhook is not signed")
+    return _verify_parameters(content, secret, method, age)
 
 
 # --- the SMS API ----------------------------------------------------------------------------------------------------------
 
 
 def signature(parameters: Iterable[tuple[str, str]], secret: str, method: str) -> str:
-    """``sig`` of ``parameters``, in lower case."""
-    cleaned = sorted((name, value.replace("&", "_").replace("=", "_")) for name, value in parameters if name != "sig")
+    """``sig`` of ``parameters``, in lower case. Names are cleaned as values are, or two parameters could pass for one."""
+    cleaned = [(_cleaned(name), _cleaned(value)) for name, value in sorted(parameters) if name != "sig"]
     signed = "".join(f"&{name}={value}" for name, value in cleaned)
     if method == "md5hash":
         return hashlib.md5(f"{signed}{secret}".encode(), usedforsecurity=False).hexdigest()
     return hmac.new(secret.encode(), signed.encode(), _HMAC[method]).hexdigest()
+
+
+def _cleaned(written: str) -> str:
+    return written.replace("&", "_").replace("=", "_")
 
 
 def _verify_parameters(content: Content, secret: str, method: str, age: int) -> None:
@@ -118,15 +128,18 @@ def _verify_token(token: str, body: bytes, secret: str, age: int) -> None:
 def _check_times(claims: dict[str, Any], age: int) -> None:
     """``iat`` is what Vonage sends; ``exp`` and ``nbf`` count where they are given."""
     times = {name: claims[name] for name in ("iat", "exp", "nbf") if name in claims}
-    if "iat" not in times or not all(
-        isinstance(one, int | float) and not isinstance(one, bool) for one in times.values()
-    ):
-        raise SignatureError("the webhook's token does not say when it was issued")
+    if "iat" not in times or not all(map(_is_moment, times.values())):
+        raise SignatureError("the webhook's token does not say when it was issued, or until when it is valid")
     _check_age(times["iat"], age)
     if clock.now() > times.get("exp", clock.now()) + SKEW:
         raise SignatureError("the webhook's token has expired")
     if clock.now() < times.get("nbf", 0) - SKEW:
         raise SignatureError("the webhook's token is not valid yet")
+
+
+def _is_moment(value: Any) -> bool:
+    """Whether it is a number of seconds. NaN is none: each comparison with it is false, so that it would never expire."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LATEST
 
 
 def _decoded(part: str) -> dict[str, Any]:

@@ -202,5 +202,11 @@ CHECKS: dict[tuple[int, str], str] = {
     (410, "invalid-code"): "expired",
 }
 
+CHECK_TITLES: dict[tuple[int, str], str] = {
+    # HTTP status and `title`, in lower case, which is the same whatever the `type` is.
+    (400, "invalid code"): "wrong-code",
+    (410, "invalid code"): "expired",
+}
+
 ALREADY_RUNNING = "concurrent"
-"""Word behind ``#`` in the 409 for a number that has a code on its way: "Concurrent verifications ... not allowed"."""
+"""Word behind ``#`` in the 409 for a number that has a code on its way, or in what it says: "Concurrent verifications ..."."""

@@ -1,0 +1,104 @@
+"""The URLs that Twilio calls, as we give them and as it may have signed them.
+
+Twilio signs a URL as it was given, but may call it with its query in order of name (twilio/twilio-php#790,
+twilio/twilio-node#1079), with or without its port, and escaped in another way (twilio/twilio-node#621). So a signature is held
+against each spelling of the URL that was called; all of them say the same, or the webhook could be made to say something else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import quote, unquote_plus, unquote_to_bytes, urlsplit
+
+from smsbridge.errors import PayloadError
+from smsbridge.http import HttpRequest, with_query
+
+REFERENCE = "reference"
+"""The query parameter of a status callback in which our reference rides: Twilio echoes none."""
+
+_PORTS = {"http": 80, "https": 443}
+_PORT = re.compile(r":\d*$", re.ASCII)
+_ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+", re.ASCII)
+_MEANINGFUL = frozenset("&=+#%") | frozenset(map(chr, range(0x20))) | {"\x7f"}
+"""What means something else in a query once its escape is gone."""
+_LEGAL = "!$'()*,;:@/?"
+_OTHERS = {legal: re.compile(rf"[^A-Za-z0-9_.~&=%{re.escape(legal)}-]") for legal in (_LEGAL, "")}
+"""What is escaped where a query may hold (besides its marks) letters, digits, ``-._~`` and the rest that is legal, or not."""
+
+
+def callback(url: str, reference: str) -> str:
+    """``url`` with our reference among its parameters, which are in order of name: as Twilio may call it.
+
+    A fragment, which holds Twilio's own connection overrides, stays behind the query.
+    """
+    address, mark, fragment = url.partition("#")
+    base, _, query = address.partition("?")
+    own = [part for part in query.split("&") if part and _name(part) != REFERENCE]
+    ours = with_query("", {REFERENCE: reference})[1:]
+    return f"{base}?{'&'.join(sorted([*own, ours], key=_name))}{mark}{fragment}"
+
+
+def spellings(webhook: HttpRequest, configured: str | None) -> list[str]:
+    """The URLs that Twilio may have signed, beginning with the one that was called; ``configured`` is our callback URL."""
+    base, sign, query = webhook.url.partition("?")
+    queries = [form for order in _orders(webhook, query, configured) for form in _forms(order)]
+    return [*dict.fromkeys([*_ports(webhook.url), *(f"{base}{sign}{form}" for form in queries)])]
+
+
+def _ports(url: str) -> Iterator[str]:
+    """``url`` as it came, without its port, and with the default one: Twilio's own validators try these too."""
+    parts = urlsplit(url)
+    bare = _PORT.sub("", parts.netloc)
+    yield url
+    yield url.replace(f"//{parts.netloc}", f"//{bare}", 1)
+    if bare == parts.netloc and parts.scheme in _PORTS:
+        yield url.replace(f"//{bare}", f"//{bare}:{_PORTS[parts.scheme]}", 1)
+
+
+def _orders(webhook: HttpRequest, query: str, configured: str | None) -> Iterator[str]:
+    """The query as it came; by name; by name and value; and as our callback URL has it, now and in earlier versions.
+
+    Where a name is there twice, the order says which value counts, and is left as it is.
+    """
+    yield query
+    parts = query.split("&")
+    if len({_name(part) for part in parts}) < len(parts):
+        return
+    yield "&".join(sorted(parts, key=_name))
+    yield "&".join(sorted(parts))
+    if configured is None:
+        return
+    try:
+        called = webhook.query
+        reference = dict(called).get(REFERENCE, "")
+        for given in (callback(configured, reference), with_query(configured, {REFERENCE: reference})):
+            if sorted(replace(webhook, url=given).query) == sorted(called):
+                yield urlsplit(given).query
+    except PayloadError:
+        return
+
+
+def _forms(query: str) -> Iterator[str]:
+    """A query with its escapes as they are; with as few as it can have, or as a URL may have; and with all."""
+    yield query
+    bare = _ESCAPES.sub(_unescaped, query)
+    yield bare
+    yield bare.replace("+", " ")
+    for legal in (_LEGAL, ""):
+        escaped = _OTHERS[legal].sub(lambda character: quote(character[0], safe=""), bare.replace("+", " "))
+        yield escaped
+        yield escaped.replace("%20", "+")
+
+
+def _unescaped(escapes: re.Match[str]) -> str:
+    try:
+        characters = unquote_to_bytes(escapes[0]).decode()
+    except UnicodeDecodeError:
+        return escapes[0]
+    return "".join(quote(one, safe="") if one in _MEANINGFUL else one for one in characters)
+
+
+def _name(part: str) -> str:
+    return unquote_plus(part.partition("=")[0], errors="surrogateescape")
