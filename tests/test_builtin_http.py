@@ -253,6 +253,18 @@ def test_a_field_without_a_place_is_refused(fields):
         request(provider(), **fields)
 
 
+def test_dlt_ids_without_a_place_may_be_registered_with_the_account():
+    with pytest.raises(UnsupportedError, match="SMSBRIDGE_HTTP_DLT_REGISTERED=true"):
+        request(provider(), dlt=Dlt(entity_id="1", template_id="2"))
+    registered = provider(dlt_registered=True)
+    assert request(registered, dlt=Dlt(entity_id="1", template_id="2")) == request(registered)
+    half = provider(body={**BODY, "template": "{template_id}"}, dlt_registered=True)
+    assert request(half, dlt=Dlt(entity_id="1", template_id="2")).json()["template"] == "2"
+    with pytest.raises(UnsupportedError, match="a sender") as refused:
+        request(registered, sender="ACME", dlt=Dlt(entity_id="1"))
+    assert "DLT_REGISTERED" not in str(refused.value)
+
+
 def test_an_entity_alone_has_its_place_without_one_for_the_template():
     one = provider(body={**BODY, "pe": "{entity_id}"})
     assert request(one, dlt=Dlt(entity_id="1")).json()["pe"] == "1"

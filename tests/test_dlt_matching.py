@@ -191,6 +191,42 @@ def test_a_tag_may_have_a_length_of_its_own():
     assert not fits("{#var#}.", f"{long}.", longest_by_tag={"alphanumeric": 40})
 
 
+REGISTERED = (
+    # As MSG91 shows it among links to register: 129 characters.
+    "https://www.rediff.com/sports/report/paris-2024-olympics-medals-table-france-china-india-usa-great-britain-australia/"
+    "20240727.htm"
+)
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [
+        ("urlott", "https://play.google.com/store/apps/details?id=com.myapp"),
+        (
+            "urlott",
+            "https://play.google.com/store/apps/details?id=in.co.acmelogistics.customer.tracking&hl=en_IN&gl=IN",
+        ),
+        ("urlott", "https://apps.apple.com/in/app/acme-parcel-tracking-and-delivery/id1234567890"),
+        ("url", REGISTERED),
+        ("url", f"https://www.acme.in/track?order=17&token={'x' * 200}"),
+        ("email", "customer.relations.maharashtra@acme-logistics.example.co.in"),
+    ],
+)
+def test_a_link_or_an_address_is_not_cut_off_by_the_length_of_other_values(tag, value):
+    assert fits(f"See {{#{tag}#}} - Acme", f"See {value} - Acme")
+    assert fits(f"See {{#{tag}#}} - Acme", f"See {value} - Acme", longest=20)
+    assert not fits(f"See {{#{tag}#}} - Acme", f"See {value} - Acme", longest_by_tag={tag: 30})
+    assert not fits("See {#var#} - Acme", f"See {value} - Acme")
+
+
+@pytest.mark.parametrize("tag", ["url", "urlott"])
+def test_a_link_has_255_characters_at_most(tag):
+    longest = f"https://acme.in/{'x' * 239}"
+    assert len(longest) == 255
+    assert fits(f"{{#{tag}#}}.", f"{longest}.")
+    assert not fits(f"{{#{tag}#}}!", f"{longest}x!")
+
+
 def test_a_first_way_to_cut_that_leads_nowhere_is_not_the_last():
     assert values("{#numeric#}a{#numeric#}", "1a2") == ["1", "2"]
     assert values("{#alphanumeric#}a{#numeric#}", "aaa1") == ["aa", "1"]

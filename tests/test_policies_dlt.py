@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from scripted import OK, BatchProvider, HttpProvider, Wire, drive, message, provider
+from scripted import OK, TO, BatchProvider, HttpProvider, Wire, drive, message, provider
 from smsbridge.attempts import attempt, attempt_verification
 from smsbridge.client import SmsClient
+from smsbridge.dlt import Registry
 from smsbridge.errors import ConfigurationError, ContentError, UnsupportedError
 from smsbridge.http import HttpRequest, HttpResponse
-from smsbridge.messages import Dlt, Result
+from smsbridge.messages import Dlt, Message, Result
 from smsbridge.policies.dlt import DltPolicy
 from smsbridge.policies.failover import FailoverPolicy
 
@@ -159,3 +162,66 @@ def test_what_is_foreseen_is_what_comes(registry):
     view = policy.foresee(message(text=TEXT), now=datetime.now(UTC))
     assert (view.verdict, view.words) == ("would send", "sets sender, dlt")
     assert policy.foresee(message(text="else"), now=datetime.now(UTC)).verdict == "would refuse"
+
+
+# --- vendors with whom the ids are registered with the account ------------------------------------------------------------
+
+
+class Registers(HttpProvider):
+    """A vendor whose requests have no field for the ids."""
+
+    dlt_registered: bool = False
+    start_verification = HttpProvider.start_verification
+
+
+def with_ids(**fields):
+    return message(text=TEXT, dlt=Dlt(entity_id="1101234567890123456", template_id=SHIPPED), **fields)
+
+
+def test_ids_that_are_registered_with_the_account_are_satisfied():
+    sent = drive(attempt(Registers(dlt_registered=True), with_ids()), OK)
+    assert sent.id == "vendor-1"
+
+
+def test_without_the_setting_they_are_refused_and_the_refusal_names_it():
+    with pytest.raises(UnsupportedError, match="SMSBRIDGE_MAIN_DLT_REGISTERED=true"):
+        drive(attempt(Registers(account="main"), with_ids()))
+
+
+def test_a_provider_without_the_setting_does_not_name_it():
+    with pytest.raises(UnsupportedError) as refused:
+        drive(attempt(HttpProvider(), with_ids()))
+    assert "DLT_REGISTERED" not in str(refused.value)
+
+
+def test_the_setting_lets_no_other_field_through():
+    with pytest.raises(UnsupportedError, match="send_at") as refused:
+        drive(attempt(Registers(dlt_registered=True), with_ids(send_at=datetime(2030, 1, 1, tzinfo=UTC))))
+    assert "DLT_REGISTERED" not in str(refused.value)
+
+
+def test_ids_are_satisfied_for_one_time_codes_too():
+    code = message(text="", dlt=Dlt(template_id=CODE))
+    with pytest.raises(UnsupportedError, match="DLT_REGISTERED"):
+        drive(attempt_verification(Registers(), code))
+    assert drive(attempt_verification(Registers(dlt_registered=True), code), OK).id == "vendor-1"
+
+
+def test_a_text_with_ids_goes_on_to_an_account_where_they_are_registered(registry):
+    first, second = Indian(account="first"), Registers(account="second", dlt_registered=True)
+    filled = Registry.load(registry).fill("order-shipped", ["17"])
+    for wrapped in (False, True):
+        accounts = [DltPolicy(inner=one, registry=registry) for one in (first, second)] if wrapped else [first, second]
+        sent = drive(
+            attempt(FailoverPolicy(accounts=accounts), Message(to=TO, reference="ref-1", **filled.fields)),
+            HttpResponse(status=402),
+            OK,
+        )
+        assert sent.account == "second"
+
+
+def test_the_policy_still_holds_texts_against_the_templates_there(registry):
+    policy = DltPolicy(inner=Registers(dlt_registered=True), registry=registry)
+    with pytest.raises(ContentError):
+        drive(attempt(policy, message(text="Dear customer, hello")))
+    assert drive(attempt(policy, message(text=TEXT)), OK).id == "vendor-1"

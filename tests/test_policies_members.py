@@ -49,6 +49,19 @@ def test_accounts_that_can_do_the_same_have_no_differences():
     assert unable(FailoverPolicy(accounts=[Bare(account="a")])) == {}
 
 
+class Registers(HttpProvider):
+    dlt_registered: bool = False
+
+
+def test_dlt_ids_that_are_registered_with_an_account_are_not_missing():
+    def missing(registered):
+        bare = RetryPolicy(inner=Registers(account="b", dlt_registered=registered))
+        return unable(FailoverPolicy(accounts=[Full(account="a"), bare])).get("b", [])
+
+    assert "DLT ids" in missing(False)
+    assert "DLT ids" not in missing(True)
+
+
 def test_only_what_another_one_can_do_is_missing():
     found = unable(FailoverPolicy(accounts=[Bare(account="a"), HttpProvider(account="b"), BatchProvider(account="c")]))
     assert found == {

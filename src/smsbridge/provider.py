@@ -327,11 +327,19 @@ class SmsProvider(BaseModel, ABC):
 
         The client calls it before every attempt.
         """
-        supported = self.verification_supports if verification else self.supports
-        extra = [name for name in OPTIONAL_FIELDS if getattr(message, name) is not None and name not in supported]
+        given = [name for name in OPTIONAL_FIELDS if getattr(message, name) is not None]
+        extra = [name for name in given if not expresses(self, name, verification=verification)]
         if extra:
-            raise self.unsupported(f"these fields of a message: {', '.join(extra)}")
+            advice = self._dlt_advice() if "dlt" in extra else ""
+            raise self.unsupported(f"these fields of a message: {', '.join(extra)}{advice}")
         self.options_of(message, verification=verification)
+
+    def _dlt_advice(self) -> str:
+        """Behind a refusal of DLT ids: the setting that says that they are registered, if this provider has it."""
+        if "dlt_registered" not in type(self).model_fields:
+            return ""
+        setting = environment.variable(self.account, "dlt_registered")
+        return f" (where the DLT ids are registered with the account at its vendor, set {setting}=true)"
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         """What :meth:`send` would do with ``message``, as far as can be known here; ``now`` is the time by which texts expire.
@@ -378,6 +386,21 @@ def title_of(one: SmsProvider | type[SmsProvider]) -> str:
     kind = one if isinstance(one, type) else type(one)
     holds = kind.attempts_inside or issubclass(kind, Wrapper)
     return f"{'policy' if holds and one.name == kind.name else 'provider'} {one.name}"
+
+
+def expresses(provider: SmsProvider, field: str, *, verification: bool = False) -> bool:
+    """Whether ``provider``, or one that it holds, honours this one of OPTIONAL_FIELDS.
+
+    DLT ids are honoured without being sent where they are registered with the account at its vendor: a provider for such a
+    vendor has the setting ``dlt_registered: bool = False``, by which an account says so.
+    """
+    supported = provider.verification_supports if verification else provider.supports
+    registered = field == "dlt" and getattr(provider, "dlt_registered", False)
+    return (
+        field in supported
+        or registered
+        or any(expresses(one, field, verification=verification) for one in provider.inside)
+    )
 
 
 def each(provider: SmsProvider) -> Iterator[SmsProvider]:

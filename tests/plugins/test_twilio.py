@@ -381,8 +381,31 @@ def test_options_are_written_as_twilio_writes_them():
     }
 
 
-def test_dlt_ids_are_refused_because_twilio_has_no_field_for_them():
-    assert isinstance(refusal_of(message(dlt=Dlt(entity_id="1101", template_id="1107"))), UnsupportedError)
+IDS = Dlt(entity_id="1101", template_id="1107")
+
+
+def test_dlt_ids_are_refused_because_twilio_has_no_field_for_them_and_the_setting_is_named():
+    refusal = refusal_of(message(dlt=IDS))
+    assert isinstance(refusal, UnsupportedError)
+    assert "SMSBRIDGE_TWILIO_DLT_REGISTERED=true" in str(refusal)
+    assert "SMSBRIDGE_IN2_DLT_REGISTERED=true" in str(refusal_of(message(dlt=IDS), provider(account="in2")))
+
+
+def test_dlt_ids_that_are_registered_with_the_account_are_left_out():
+    registered = provider(dlt_registered=True)
+    assert form(message(dlt=IDS), registered) == form(message(), registered)
+
+
+@pytest.mark.parametrize("value", ["true", "1", "yes"])
+def test_the_environment_says_that_they_are_registered(monkeypatch, value):
+    for name, setting in (
+        ("ACCOUNT_SID", ACCOUNT),
+        ("AUTH_TOKEN", TOKEN),
+        ("SENDER", NUMBER),
+        ("DLT_REGISTERED", value),
+    ):
+        monkeypatch.setenv(f"SMSBRIDGE_TWILIO_{name}", setting)
+    assert TwilioProvider.from_env().dlt_registered
 
 
 # --- what answers amount to -----------------------------------------------------------------------------------------------

@@ -99,6 +99,10 @@ class HttpProvider(SmsProvider):
     sender: str | None = Field(default=None, description="For messages without a sender of their own.")
     entity_id: str | None = Field(default=None, description="DLT entity id, for messages without one.")
     template_id: str | None = Field(default=None, description="DLT template id, for messages without one.")
+    dlt_registered: bool = Field(
+        default=False,
+        description="DLT ids without a placeholder are registered with the account: texts go without them.",
+    )
     purposes: dict[Purpose, str] = Field(
         default={}, description="The vendor's word for each purpose: otp, transactional, service, promotional."
     )
@@ -130,8 +134,10 @@ class HttpProvider(SmsProvider):
         values, places = self._values(message), self._described.names
         for name, what in _OF_MESSAGE.items():
             asked = getattr(message if name == "sender" else message.dlt, name, None)
-            if asked is not None and name not in places:
-                raise self.unsupported(f"{what}, as no setting has a place for {{{name}}}")
+            registered = name != "sender" and self.dlt_registered
+            if asked is not None and name not in places and not registered:
+                advice = "" if name == "sender" else self._dlt_advice()
+                raise self.unsupported(f"{what}, as no setting has a place for {{{name}}}{advice}")
             if name in places and name not in values:
                 raise self.unsupported(f"a message without {what}, as {variable(self.account, name)} is not set either")
 

@@ -15,6 +15,8 @@ from typing import Any
 from .tags import TAGS
 
 _SHORTEST_CAPACITY, _LONGEST_CAPACITY = 1, 1000
+_LONGEST_BY_FORM = {"url": 255, "urlott": 255, "email": 255}
+"""Of what is judged by its form and not by its length, see ``longest_by_tag``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,10 @@ class Rules:
     Spaces and punctuation count (AWS; Kaleyra says that they do not).
 
     ``longest_by_tag``: other lengths for single tags. alphanumeric has 40 at MSG91 and FoneArena (2025), 30 at
-    startmessaging (2026), which also gives numeric 15; notes on Jio give number 30, and 40.
+    startmessaging (2026), which also gives numeric 15; notes on Jio give number 30, and 40. ``url``, ``urlott`` and
+    ``email`` have 255 where this says nothing: MSG91 judges them by their form and by what is registered, and limits
+    alphanumeric alone; its sample of a registered link has 129 characters, Fyno's for urlott is a link to the Play Store
+    of 55, and a dynamic link goes on behind its ``?``. startmessaging gives links 50, which fits neither.
 
     ``empty_values``: whether a value may be empty. Kaleyra: 0 to 30 characters; notes on Jio (2026): at least 1.
 
@@ -79,7 +84,7 @@ class Rules:
 
     def longest_of(self, tag: str) -> int:
         """The most characters in a value of ``tag``."""
-        return self.longest_by_tag.get(tag, self.longest)
+        return self.longest_by_tag.get(tag, _LONGEST_BY_FORM.get(tag, self.longest))
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

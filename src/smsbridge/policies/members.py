@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
-from smsbridge.provider import Capability, SmsProvider, each
+from smsbridge.provider import Capability, SmsProvider, each, expresses
 
 _log = logging.getLogger("smsbridge")
 _Test = Callable[[SmsProvider], bool]
 
 
 def _field(name: str) -> _Test:
-    return lambda provider: name in provider.supports
+    return lambda provider: expresses(provider, name)
 
 
 def _any_of(*wanted: Capability) -> _Test:

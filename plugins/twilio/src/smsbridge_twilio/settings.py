@@ -52,6 +52,9 @@ class TwilioSettings(SmsProvider):
     webhook_shared_key: SecretStr | None = Field(None, description="Secret of the SharedKey that signs webhooks.")
     sender: str | None = Field(None, min_length=1, description="Number, short code or alphanumeric sender id.")
     messaging_service_sid: str | None = Field(None, pattern=_sid("MG"), description="Picks the sender; can schedule.")
+    dlt_registered: bool = Field(
+        default=False, description="India's DLT ids are registered with the account, so texts with ids go without them."
+    )
     callback_url: str | None = Field(None, description="URL for delivery reports; our reference is added to it.")
     verify_service_sid: str | None = Field(None, pattern=_sid("VA"), description="Verify service for one-time codes.")
     base_url: str = Field("https://api.twilio.com", description="Where the API is; regions have their own.")
