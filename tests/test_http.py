@@ -334,7 +334,7 @@ def test_no_retry_after_breaks_the_reading_of_an_answer(header):
     [
         (HttpResponse(status=200, body=b""), "not JSON"),
         (HttpResponse(status=200, body=b"<html>ok</html>"), "not JSON"),
-        (HttpResponse(status=200, body=b'{"id": "\xff"}'), "not JSON"),
+        (HttpResponse(status=200, body=b'{"id": \xff}'), "not JSON"),
         (HttpResponse(status=200, body=b"[" * 100_000), "not JSON"),
         (HttpResponse(status=200, body=b'{"id": 1}', complete=False), "cut off or too large"),
         (HttpResponse(status=200, body=b"[]"), "not an object"),
@@ -345,6 +345,28 @@ def test_no_retry_after_breaks_the_reading_of_an_answer(header):
 def test_a_success_that_cannot_be_read_is_uncertain(response, words):
     with pytest.raises(UncertainError, match=words):
         response.json_object()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '\ufeff{"text": "é"}'.encode(),
+        '{"text": "é"}'.encode("latin-1"),
+        '{"text": "é"}'.encode("utf-16"),
+        '{"text": "é"}'.encode("utf-16-le"),
+        '{"text": "é"}\n\n'.encode(),
+        '\r\n {"text": "é"}\x00\x00\x00'.encode(),
+        '{"text": "é"}\x1a'.encode(),
+        '{"text": "é"}\xa0'.encode(),
+    ],
+    ids=["BOM", "Latin-1", "UTF-16", "UTF-16 without BOM", "line ends", "NUL", "Ctrl-Z", "no-break space"],
+)
+def test_odd_bytes_around_and_in_json_change_no_meaning(body):
+    assert HttpResponse(status=200, body=body).json_object() == {"text": "é"}
+
+
+def test_a_line_end_in_a_text_of_json_changes_no_meaning():
+    assert HttpResponse(status=200, body=b'{"text": "a\nb\tc\x01"}').json() == {"text": "a\nb\tc\x01"}
 
 
 def test_a_refusal_that_cannot_be_read_is_still_a_refusal():

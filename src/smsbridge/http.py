@@ -41,6 +41,7 @@ Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*")
 _MAX_FORM_FIELDS = 1000
+_PADDING = "\0\t\n\x0b\x0c\r\x1a \xa0\ufeff"
 _IN_PATHS = "/:@!$&'()*+,;="
 """What a path may hold as it is, besides letters, digits and ``-._~`` (RFC 3986): nobody escapes it on the way to us."""
 
@@ -273,14 +274,11 @@ class HttpResponse:
         return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
     def json(self) -> Any:
-        """The body read as JSON in UTF-8, with or without a byte order mark.
-
-        Raises the error of an unreadable answer, see :meth:`error`.
-        """
+        """The body read as JSON in UTF-8, see :func:`read_json`. Raises the error of an unreadable answer, see :meth:`error`."""
         if not self.complete:
             raise self.error(detail="the answer was cut off or too large")
         try:
-            return _read_json(self.body)
+            return read_json(self.body)
         except ValueError:
             raise self.error(detail="the answer is not JSON") from None
 
@@ -404,6 +402,22 @@ def _pairs_of_bytes(encoded: bytes) -> list[tuple[bytes, bytes]]:
     return [(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in parts]
 
 
+def read_json(body: bytes) -> Any:
+    """``body`` of an answer read as JSON; ValueError if it is none.
+
+    What changes no meaning is passed over: padding around it, line ends within its texts, and bytes that are not Unicode,
+    which stand for the letters that they are in ISO 8859-1.
+    """
+    try:
+        text = body.decode(json.detect_encoding(body))
+    except UnicodeDecodeError:
+        text = body.decode("latin-1")
+    try:
+        return json.loads(text.strip(_PADDING), strict=False)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def _read_json(body: bytes) -> Any:
     """``body`` read as JSON; ValueError if it is none. Some servers begin with a byte order mark."""
     try:
@@ -414,7 +428,7 @@ def _read_json(body: bytes) -> Any:
 
 def _is_json(body: bytes) -> bool:
     try:
-        return isinstance(_read_json(body), dict | list)
+        return isinstance(read_json(body), dict | list)
     except ValueError:
         return False
 

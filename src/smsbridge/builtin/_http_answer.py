@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from smsbridge.forks import cached_property
-from smsbridge.http import HttpResponse
+from smsbridge.http import HttpResponse, read_json
 
 _NOTHING = object()
 _LONGEST = 120
@@ -28,8 +28,8 @@ class Answer:
     def data(self) -> Any:
         """The body as JSON, or _NOTHING."""
         try:
-            return json.loads(self._body.decode("utf-8-sig"))
-        except (ValueError, RecursionError):
+            return read_json(self._body)
+        except ValueError:
             return _NOTHING
 
     @property
