@@ -8,6 +8,7 @@ import gc
 import gzip
 import logging
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -22,17 +23,17 @@ from time import monotonic
 import httpx
 import pytest
 import vcr
-from hypothesis import given
-from hypothesis import strategies as st
 
 from smsbridge import transport as module
-from smsbridge.body import MAX_BODY, Body
+from smsbridge.body import MAX_BODY
 from smsbridge.errors import NoAnswer, NotConnected
 from smsbridge.http import HttpRequest
 from smsbridge.transport import AsyncTransport, Transport
 
 TOKEN = "dummy-token-in-a-header"
 TEXT = "dummy text 4711"
+PLACE = re.compile(r" \([^()]*:\d+\)$")
+"""What errors end with: host and port."""
 PAIR = """\
 -----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgsZoa0NiooTlSZGPD
@@ -203,7 +204,7 @@ def failure(transport, request, kind, **options):
     assert caught.value.__context__ is None
     assert TOKEN not in frames(caught.value)
     assert TEXT not in frames(caught.value)
-    return str(caught.value)
+    return PLACE.sub("", str(caught.value))
 
 
 # --- what leaves ----------------------------------------------------------------------------------------------------------
@@ -614,14 +615,6 @@ def test_odd_header_values_do_not_hide_the_answer(serve, make):
     assert (response.status, response.body, response.headers["x-odd"]) == (200, b"1", "a?b")
 
 
-@given(st.binary(max_size=300), st.integers(1, 50), st.sampled_from(["gzip", "deflate"]))
-def test_a_body_may_arrive_in_any_pieces(data, step, encoding):
-    wire = gzip.compress(data) if encoding == "gzip" else zlib.compress(data)
-    body = Body(200, [(b"Content-Encoding", encoding.encode())])
-    assert all(body.feed(wire[start : start + step]) for start in range(0, len(wire), step))
-    assert (body.answer().body, body.answer().complete) == (data, True)
-
-
 # --- proxies --------------------------------------------------------------------------------------------------------------
 
 
@@ -664,7 +657,8 @@ def test_a_cancelled_send_closes_its_connection_and_shows_nothing(serve, partial
     def respond(wire, _):
         wire.sendall(partial)
         asked.set()
-        wire.recv(1)
+        with contextlib.suppress(ConnectionResetError):  # what was not read yet when it was closed
+            wire.recv(1)
         closed.set()
 
     server = serve(respond)

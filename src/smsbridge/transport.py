@@ -15,24 +15,20 @@ import functools
 import logging
 import math
 import os
-import re
 import socket
 import ssl
-import string
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
-from importlib.metadata import version
 from time import monotonic
-from typing import Any, Generic, TypeVar
-from urllib.parse import quote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from .body import ACCEPTED, Body
+from .body import Body
+from .channel import Exchange, OutOfTurnError
 from .errors import NoAnswer, NotConnected, TransportError
-from .forks import fresh_lock
 from .http import HttpRequest, HttpResponse
-from .network import AsyncioBackend, BlockingBackend, Deadline
+from .network import AsyncioBackend, BlockingBackend
+from .outgoing import Wire
 
 
 @contextlib.contextmanager
@@ -52,10 +48,6 @@ with _without_command_line():
     import httpx
 
 _KEEP = 4.0  # seconds; common servers hang up after 5, and a request sent into that moment is uncertain
-_AGENT = f"smsbridge/{version('smsbridge')}"
-_FRAMING = ("content-length", "transfer-encoding")  # where a request ends is not for a provider to say
-_VISIBLE = re.compile(r"[\x21-\x7e]*")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 _ours: ContextVar[bool] = ContextVar("smsbridge_request", default=False)
 
@@ -80,79 +72,13 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-class Wire:
-    """A request, ready to go: where to, and what of it is on the wire. Raises NotConnected if it cannot be sent."""
-
-    __slots__ = ("body", "headers", "method", "origin", "proxy", "target")
-
-    def __init__(self, request: HttpRequest, proxies: dict[str, str | None]) -> None:
-        """``proxies`` remembers, by origin, what the environment says of it; to ask it takes longer than all the rest."""
-        try:
-            parts = urlsplit(request.url)
-            _ = parts.port, (parts.hostname or "").encode("idna")
-        except (UnicodeError, ValueError):
-            parts = urlsplit("")
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-            raise NotConnected("the URL is not valid")
-        self.origin = f"{parts.scheme}://{parts.netloc}"
-        self.target = request.url[len(self.origin) :].partition("#")[0]
-        if not self.target.startswith("/"):
-            self.target = f"/{self.target}"
-        if not _VISIBLE.fullmatch(self.target):
-            self.target = quote(self.target, safe=string.punctuation)
-        self.method = request.method
-        self.body = request.body
-        given = {name: value for name, value in request.headers.items() if name not in _FRAMING}
-        self.headers = {"host": parts.netloc, "accept-encoding": ACCEPTED, "user-agent": _AGENT, **given}
-        if request.body or request.method not in ("GET", "HEAD", "DELETE"):
-            self.headers["content-length"] = str(len(request.body))
-        if not _TOKEN.fullmatch(self.method) or not all(map(_TOKEN.fullmatch, self.headers)):
-            raise NotConnected("the request is not valid HTTP")
-        if self.origin not in proxies:
-            proxies[self.origin] = _proxy(parts.scheme, parts.netloc)
-        self.proxy = proxies[self.origin]
-
-    def request(self, timeout: float) -> httpx.Request:
-        """For httpx; ``target`` keeps it from tidying the URL, because signatures cover bytes."""
-        url = f"{self.origin}{self.target}"
-        through_proxy = self.proxy is not None and url.startswith("http:")  # which is told the whole URL
-        extensions = {
-            "timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout),
-            "target": (url if through_proxy else self.target).encode("ascii"),
-        }
-        return httpx.Request(
-            self.method,
-            url,
-            headers=httpx.Headers(self.headers, "latin-1"),
-            stream=httpx.ByteStream(self.body),
-            extensions=extensions,
-        )
-
-
-def _end(within: float | None) -> float:
-    """When a request has to be over, on the clock of ``time.monotonic``."""
-    if within is None:
-        return math.inf
-    if within <= 0:
-        raise NotConnected("no time is left for a request")
-    return monotonic() + within
-
-
-def _proxy(scheme: str, netloc: str) -> str | None:
-    proxies = getproxies()
-    proxy = proxies.get(scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(netloc):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
-
-
 class _Line(httpx.HTTPTransport):
     """httpx's transport over our own sockets, which it has no parameter for."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.deadline = Deadline()
-        self._pool._network_backend = BlockingBackend(self.deadline)  # noqa: SLF001
+        self.network = BlockingBackend()
+        self._pool._network_backend = self.network  # noqa: SLF001
 
 
 class _AsyncLine(httpx.AsyncHTTPTransport):
@@ -160,49 +86,84 @@ class _AsyncLine(httpx.AsyncHTTPTransport):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.deadline = Deadline()
-        self._pool._network_backend = AsyncioBackend(self.deadline)  # noqa: SLF001
+        self.network = AsyncioBackend()
+        self._pool._network_backend = self.network  # noqa: SLF001
 
 
-def _has_surplus(line: _Line | _AsyncLine) -> bool:
-    """Whether more came than the answer: httpcore would take it for the answer to the next request."""
+def _parser(line: _Line | _AsyncLine) -> Any:
+    """What reads the answers of ``line``, under the one or more connections that httpcore puts around each other."""
     for connection in line._pool.connections:  # noqa: SLF001  # of either kind of pool
-        state = getattr(getattr(connection, "_connection", None), "_h11_state", None)
-        if state is not None and state.trailing_data[0]:
-            return True
-    return False
+        inner: Any = connection
+        while inner is not None:
+            if (state := getattr(inner, "_h11_state", None)) is not None:
+                return state
+            inner = getattr(inner, "_connection", None)
+    return None
+
+
+def _is_spent(line: _Line | _AsyncLine) -> bool:
+    """Whether more came than the answer, or sooner: httpcore would take it for the answer to the next request."""
+    parser = _parser(line)
+    return line.network.exchange.early or (parser is not None and bool(parser.trailing_data[0]))
 
 
 P = TypeVar("P", _Line, _AsyncLine)
 
 
 class _Lines(Generic[P]):
-    """httpx transports for one request at a time each; a request takes one that is idle, or a new one."""
+    """httpx transports for one request at a time each; a request takes one that is idle, or a new one.
+
+    No lock is held, which a fork or an exception out of a signal handler could leave locked: taking from a list and adding
+    to it are atomic.
+    """
 
     def __init__(self, kind: type[P]) -> None:
         self._kind: type[P] = kind
         self._idle: dict[str | None, list[P]] = {}
+        self._closed = False
+
+    def anew(self) -> _Lines[P]:
+        """For another process: none of these connections, which are closed here."""
+        lines = _Lines(self._kind)
+        lines._closed = self._closed
+        self.close()
+        return lines
 
     def take(self, proxy: str | None) -> P:
         """One for this request; :meth:`give_back` it."""
-        idle = self._idle.setdefault(proxy, [])
-        if idle:
-            return idle.pop()
-        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEP)
-        with contextlib.suppress(ImportError, ValueError, httpx.InvalidURL):  # of a proxy that is none, or SOCKS
-            return self._kind(verify=_tls(), limits=limits, proxy=proxy, trust_env=False)
-        raise NotConnected("the proxy of the environment cannot be used")
+        if self._closed:
+            raise NotConnected("the client is closed")
+        with contextlib.suppress(IndexError):
+            return self._idle.setdefault(proxy, []).pop()
+        return self._new(proxy)
 
     def give_back(self, proxy: str | None, line: P) -> None:
-        """The request is answered."""
+        """The request is over."""
+        if _is_spent(line):
+            line.network.hang_up()
+            return
         self._idle.setdefault(proxy, []).append(line)
+        if self._closed:
+            self.close()
 
-    def drain(self) -> list[P]:
-        """All that are idle, which are forgotten here."""
-        lines = [line for idle in self._idle.values() for line in idle]
-        for idle in self._idle.values():
-            idle.clear()
-        return lines
+    def _new(self, proxy: str | None) -> P:
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEP)
+        problem = "the certificates of TLS cannot be loaded"
+        with contextlib.suppress(Exception):
+            certificates = _tls()
+            problem = "the proxy of the environment cannot be used"  # it is none, or SOCKS without its package
+            secure = proxy is not None and proxy.lower().startswith("https:")
+            through = proxy and httpx.Proxy(proxy, ssl_context=certificates if secure else None)
+            return self._kind(verify=certificates, limits=limits, proxy=through, trust_env=False)
+        raise NotConnected(problem)
+
+    def close(self) -> None:
+        """Close what is idle now, and what is in flight once it is given back."""
+        self._closed = True
+        for idle in list(self._idle.values()):
+            with contextlib.suppress(IndexError):
+                while True:
+                    idle.pop().network.hang_up()
 
 
 class Transport:
@@ -213,8 +174,6 @@ class Transport:
         self._timeout = timeout
         self._proxies: dict[str, str | None] = {}
         self._lines = _Lines(_Line)
-        self._lock = fresh_lock()
-        self._closed = False
         self._process = os.getpid()
 
     def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
@@ -222,90 +181,75 @@ class Transport:
 
         All of it ends ``within`` so many seconds, or as the time-outs of this transport say, if that is sooner.
         """
-        end = _end(within)
+        times = _Times.of(self._timeout, within)
         wire = Wire(request, self._proxies)
         if self._process != os.getpid():  # a fork: these connections are our parent's
-            self._process, self._lines = os.getpid(), _Lines(_Line)
-        with self._lock:
-            if self._closed:
-                raise NotConnected("the client is closed")
-            line = self._lines.take(wire.proxy)
+            self._process, self._lines = os.getpid(), self._lines.anew()
+        lines = self._lines
+        line = lines.take(wire.proxy)
         token = _ours.set(True)
         try:
-            answer = self._exchange(line, wire, end)
+            answer = self._exchange(line, wire, times)
         except BaseException as error:  # noqa: BLE001
             raise error.with_traceback(None) from None  # the frames below hold the token and the text
         finally:
             _ours.reset(token)
-            with self._lock:
-                spent = self._closed or _has_surplus(line)
-                if not spent:
-                    self._lines.give_back(wire.proxy, line)
-            if spent:
-                line.close()
+            lines.give_back(wire.proxy, line)
         if isinstance(answer, TransportError):
             raise answer
         return answer
 
     def close(self) -> None:
         """Close what is idle now, and what is in flight once it is answered."""
-        with self._lock:
-            self._closed = True
-            lines = self._lines.drain()
-        for line in lines:
-            line.close()
+        self._lines.close()
 
-    def _exchange(self, line: _Line, wire: Wire, end: float) -> HttpResponse | TransportError:
-        began, timeout = monotonic(), self._timeout
-        line.deadline.begin(end)
-        line.deadline.set(2 * timeout)
+    def _exchange(self, line: _Line, wire: Wire, times: _Times) -> HttpResponse | TransportError:
+        exchange = line.network.exchange
+        exchange.begin(times.end)
+        exchange.allow(2 * times.each)
         try:
-            response = line.handle_request(wire.request(timeout))
+            response = line.handle_request(_request(wire, times.each))
         except Exception as error:  # noqa: BLE001  # whatever it is, it may quote the request
-            return failure(error, min(timeout, end - began))
-        line.deadline.set(timeout)
-        body = Body(response.status_code, response.headers.raw)
+            return failure(error, wire, exchange, times.each)
+        exchange.allow(times.each)
+        body = _Reading(line, response)
         try:
             with contextlib.closing(response.stream) as stream:  # type: ignore[type-var]  # httpx's sync streams close
                 for chunk in stream:  # type: ignore[union-attr]
                     if not body.feed(chunk):
                         break
         except Exception:  # noqa: BLE001  # the status was received, which may be all that the provider needs
-            body.complete = False
-        return body.answer()
+            body.broken()
+        return body.answer(wire)
 
 
 class AsyncTransport:
-    """Sends requests from one event loop."""
+    """Sends requests from event loops, each with its own connections."""
 
     def __init__(self, *, timeout: float) -> None:
         """As for ``Transport``."""
         self._timeout = timeout
         self._proxies: dict[str, str | None] = {}
+        self._loops: dict[asyncio.AbstractEventLoop, _Lines[_AsyncLine]] = {}
         self._closed = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Connections belong to their event loop: in another one, such as that of the next test, begin anew."""
-        if self._closed:
-            raise NotConnected("the client is closed")
-        self._loop = loop
-        self._lines = _Lines(_AsyncLine)
+        self._process = os.getpid()
 
     async def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
         """The answer to ``request``; raises NotConnected or NoAnswer. ``within``: see ``Transport``."""
-        end = _end(within)
+        times = _Times.of(self._timeout, within)
         wire = Wire(request, self._proxies)
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._start(loop)
+        lines = self._loops.get(asyncio.get_running_loop())
+        if lines is None or self._process != os.getpid():
+            lines = self._start(asyncio.get_running_loop())
+        line = lines.take(wire.proxy)
         token = _ours.set(True)
         try:
-            answer = await self._through_httpx(wire, end)
+            answer = await self._exchange(line, wire, times)
         except BaseException as error:  # noqa: BLE001
             raise error.with_traceback(None) from None  # the frames below hold the token and the text
         finally:
             _ours.reset(token)
+            lines.give_back(wire.proxy, line)
         if isinstance(answer, TransportError):
             raise answer
         return answer
@@ -313,45 +257,87 @@ class AsyncTransport:
     async def aclose(self) -> None:
         """Close what is idle now, and what is in flight once it is answered."""
         self._closed = True
-        if self._loop is None:
-            return
-        self._loop = None
-        for line in self._lines.drain():
-            await line.aclose()
+        for lines in list(self._loops.values()):
+            lines.close()
 
-    async def _through_httpx(self, wire: Wire, end: float) -> HttpResponse | TransportError:
-        lines = self._lines
-        line = lines.take(wire.proxy)
-        try:
-            return await self._exchange(line, wire, end)
-        finally:
-            if self._closed or _has_surplus(line):
-                await line.aclose()
-            else:
-                lines.give_back(wire.proxy, line)
+    def _start(self, loop: asyncio.AbstractEventLoop) -> _Lines[_AsyncLine]:
+        """Connections for ``loop``. What loops left behind that are over, such as that of the last test, is closed."""
+        forked = self._process != os.getpid()
+        self._process = os.getpid()
+        for other in [other for other in list(self._loops) if forked or other.is_closed()]:
+            self._loops.pop(other).close()
+        lines = self._loops[loop] = _Lines(_AsyncLine)
+        if self._closed:
+            lines.close()
+        return lines
 
-    async def _exchange(self, line: _AsyncLine, wire: Wire, end: float) -> HttpResponse | TransportError:
-        began, timeout = monotonic(), self._timeout
-        line.deadline.begin(end)
-        line.deadline.set(2 * timeout)
+    async def _exchange(self, line: _AsyncLine, wire: Wire, times: _Times) -> HttpResponse | TransportError:
+        exchange = line.network.exchange
+        exchange.begin(times.end)
+        exchange.allow(2 * times.each)
         try:
-            response = await line.handle_async_request(wire.request(timeout))
+            response = await line.handle_async_request(_request(wire, times.each))
         except Exception as error:  # noqa: BLE001  # whatever it is, it may quote the request
-            return failure(error, min(timeout, end - began))
-        line.deadline.set(timeout)
-        body = Body(response.status_code, response.headers.raw)
+            return failure(error, wire, exchange, times.each)
+        exchange.allow(times.each)
+        body = _Reading(line, response)
         try:
             async with contextlib.aclosing(response.stream) as stream:  # type: ignore[type-var]  # they close
                 async for chunk in stream:  # type: ignore[union-attr]
                     if not body.feed(chunk):
                         break
         except Exception:  # noqa: BLE001  # the status was received, which may be all that the provider needs
-            body.complete = False
-        return body.answer()
+            body.broken()
+        return body.answer(wire)
+
+
+# --- inside ---------------------------------------------------------------------------------------------------------------
+
+
+class _Times(NamedTuple):
+    """How long an exchange may take: ``each`` of its parts, in seconds, and until its ``end`` on the monotonic clock."""
+
+    each: float
+    end: float
+
+    @classmethod
+    def of(cls, timeout: float, within: float | None) -> _Times:
+        if within is None:
+            return cls(timeout, math.inf)
+        if within <= 0:
+            raise NotConnected("no time is left for a request")
+        return cls(min(timeout, within), monotonic() + within)
+
+
+def _request(wire: Wire, timeout: float) -> httpx.Request:
+    """``wire`` for httpx; ``target`` keeps it from tidying the URL, because signatures cover bytes."""
+    times = dict.fromkeys(("connect", "read", "write", "pool"), timeout)
+    headers, body = httpx.Headers(wire.headers, "latin-1"), httpx.ByteStream(wire.body)
+    extensions = {"timeout": times, "target": wire.target}
+    return httpx.Request(wire.method, wire.url, headers=headers, stream=body, extensions=extensions)
+
+
+class _Reading:
+    """An answer whose head is there, while its body comes in."""
+
+    def __init__(self, line: _Line | _AsyncLine, response: httpx.Response) -> None:
+        self._body = Body(response.status_code, response.headers.raw)
+        self._early = line.network.exchange.early and response.is_success
+        self._chunks = getattr(_parser(line), "_reader", None)
+        self.feed = self._body.feed
+
+    def broken(self) -> None:
+        """No more can be read. Behind the last chunk comes nothing that belongs to the body."""
+        if not getattr(self._chunks, "_reading_trailer", False):
+            self._body.complete = False
+
+    def answer(self, wire: Wire) -> HttpResponse | TransportError:
+        if self._early:
+            return NoAnswer(f"the server accepted before it had the whole request ({wire.place})")
+        return self._body.answer()
 
 
 _CERTAIN = (
-    # Of these, httpx.LocalProtocolError comes of making the request's first line and headers, before the first byte.
     httpx.ConnectError,
     httpx.ConnectTimeout,
     httpx.PoolTimeout,
@@ -361,30 +347,45 @@ _CERTAIN = (
 )
 
 
-def failure(error: Exception, timeout: float) -> TransportError:
-    """What ``error`` of httpx means, in words without any address."""
+def failure(error: Exception, wire: Wire, exchange: Exchange, timeout: float) -> TransportError:
+    """What ``error`` means. What counts is what left, whatever went wrong."""
+    # Where no socket was asked for anything, it went wrong before, or a tool of tests stands in for the network.
+    certain = not exchange.left if exchange.begun else not _acts_a_failure(error)
+    if certain and wire.proxy is not None and not exchange.tunnelled:
+        where = wire.proxy_place
+    else:
+        where = wire.place if wire.proxy is None else f"{wire.place} through the {wire.proxy_place}"
+    words = f"{_words(error, certain=certain, timeout=timeout)} ({where})"
+    return NotConnected(words) if certain else NoAnswer(words)
+
+
+def _acts_a_failure(error: Exception) -> bool:
+    """Whether a tool of tests plays a failure after the request left; a guard without an answer raises something else."""
+    if isinstance(error, httpx.TimeoutException) and str(error).startswith("No response can be found for"):
+        return False  # pytest-httpx
+    return isinstance(error, httpx.HTTPError | OSError) and not isinstance(error, _CERTAIN)
+
+
+def _words(error: Exception, *, certain: bool, timeout: float) -> str:
+    """``error`` in words without any address: the deepest cause says it best."""
+    if isinstance(error, httpx.TimeoutException):
+        return f"no {'connection' if certain else 'answer'} within {timeout:.3g} s"
     if isinstance(error, httpx.ProxyError):
-        return NotConnected(f"the proxy refused: {str(error)[:3]}")
+        return f"the proxy refused: {str(error)[:3]}"
     if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
-        return NotConnected("the request is not valid HTTP")
+        return "the request is not valid HTTP"
     if isinstance(error, httpx.RemoteProtocolError):
-        return NoAnswer("the server hung up" if "disconnected" in str(error) else "the answer is not HTTP")
-    return explain(
-        error, certain=isinstance(error, _CERTAIN), late=isinstance(error, httpx.TimeoutException), timeout=timeout
-    )
-
-
-def explain(error: BaseException, *, certain: bool, late: bool, timeout: float) -> TransportError:
-    """``error`` in words: NotConnected if it is ``certain`` that nothing left, else NoAnswer."""
-    words = f"no {'connection' if certain else 'answer'} within {timeout:.3g} s" if late else type(error).__name__
-    cause: BaseException | None = None if late else error
-    while cause is not None:  # the deepest cause says it best
-        if isinstance(cause, ssl.SSLError):
-            words = f"TLS: {(getattr(cause, 'reason', None) or 'handshake failed').replace('_', ' ').lower()}"
+        return "the server hung up" if "disconnected" in str(error) else "the answer is not HTTP"
+    words = f"stopped by {type(error).__name__}"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OutOfTurnError):
+            words = str(cause)
+        elif isinstance(cause, ssl.SSLError):
+            words = f"TLS: {(cause.reason or 'handshake failed').replace('_', ' ').lower()}"
         elif isinstance(cause, socket.gaierror):
             words = "name not found"
         elif isinstance(cause, OSError):
-            number = cause.errno or next(map(int, re.findall(r"\[Errno (\d+)\]", str(cause))), None)
-            words = os.strerror(number).lower() if number else "connection failed"
+            words = os.strerror(cause.errno).lower() if cause.errno else "connection failed"
         cause = cause.__cause__ or cause.__context__
-    return NotConnected(words) if certain else NoAnswer(words)
+    return words

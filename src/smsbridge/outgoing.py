@@ -1,0 +1,93 @@
+"""A request, ready to go: where to, through which proxy, and what of it is on the wire. No I/O."""
+
+from __future__ import annotations
+
+import re
+import string
+from importlib.metadata import version
+from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from .body import ACCEPTED
+from .errors import NotConnected
+from .http import HttpRequest
+
+_AGENT = f"smsbridge/{version('smsbridge')}"
+_FRAMING = ("content-length", "transfer-encoding")  # where a request ends is not for a provider to say
+_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
+_VISIBLE = re.compile(r"[\x21-\x7e]*")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+class Wire:
+    """``request`` as it goes out. Raises NotConnected if it cannot, whatever is wrong with it: nothing was sent."""
+
+    __slots__ = ("body", "headers", "method", "place", "proxy", "secure", "target", "url")
+
+    def __init__(self, request: HttpRequest, proxies: dict[str, str | None]) -> None:
+        """``proxies`` remembers, by origin, what the environment says of it; to ask it takes longer than all the rest."""
+        try:
+            self._read(request, proxies)
+        except NotConnected as error:
+            problem = NotConnected(str(error))
+        except Exception as error:  # noqa: BLE001  # of a provider that made it of odd things, which the error may quote
+            problem = NotConnected(f"the request is not valid HTTP ({type(error).__name__})")
+        else:
+            return
+        raise problem
+
+    def _read(self, request: HttpRequest, proxies: dict[str, str | None]) -> None:
+        try:
+            parts = urlsplit(request.url)
+            host = (parts.hostname or "").encode("idna").decode()
+            self.place = _place(host, parts.port or _PORTS[parts.scheme])
+        except (UnicodeError, ValueError, KeyError):
+            raise NotConnected("the URL is not valid") from None
+        if not _HOST.fullmatch(host) or parts.username is not None:
+            raise NotConnected("the URL is not valid")
+        origin = f"{parts.scheme}://{parts.netloc}"
+        target = request.url[len(origin) :].partition("#")[0]
+        if not target.startswith("/"):
+            target = f"/{target}"
+        if not _VISIBLE.fullmatch(target):
+            target = quote(target, safe=string.punctuation)
+        self.url = f"{origin}{target}"
+        self.method = request.method
+        self.body = bytes(request.body)
+        given = {name: value for name, value in request.headers.items() if name not in _FRAMING}
+        self.headers = {"host": parts.netloc, "accept-encoding": ACCEPTED, "user-agent": _AGENT, **given}
+        if self.body or self.method not in ("GET", "HEAD", "DELETE"):
+            self.headers["content-length"] = str(len(self.body))
+        if self.method == "CONNECT" or not all(map(_TOKEN.fullmatch, (self.method, *self.headers))):
+            raise NotConnected("the request is not valid HTTP")
+        if origin not in proxies:
+            proxies[origin] = _proxy(parts.scheme, parts.netloc)
+        self.proxy = proxies[origin]
+        self.secure = parts.scheme == "https"
+        whole = self.proxy is not None and not self.secure  # a proxy that passes requests on is told the whole URL
+        self.target = (self.url if whole else target).encode("ascii")
+
+    @property
+    def proxy_place(self) -> str:
+        """Host and port of the proxy, for errors: its URL may hold a password."""
+        try:
+            parts = urlsplit(self.proxy or "")
+            return f"proxy {_place(parts.hostname or '', parts.port or _PORTS[parts.scheme])}"
+        except (ValueError, KeyError):
+            return "proxy"
+
+
+def _proxy(scheme: str, netloc: str) -> str | None:
+    try:
+        proxies = getproxies()
+        proxy = (proxies.get(scheme) or proxies.get("all") or "").strip()
+        if not proxy or proxy_bypass(netloc):
+            return None
+    except Exception:  # noqa: BLE001  # of settings that make no sense
+        raise NotConnected("the proxy of the environment cannot be used") from None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
