@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-
 import pytest
 
 from cli_acme import MASKED, NUMBER, SENT, TOKEN, install, run, run_json
@@ -117,7 +114,7 @@ def test_of_several_accounts_the_first_that_can_is_named(monkeypatch):
     assert "tried only where acme refuses for a fault of its own" in done.stdout
     done = run("explain", NUMBER, "--valid-until", "2030-01-31T09:30Z")
     assert done.stdout.startswith("would be sent through memory (account spare)\n")
-    assert "would refuse: provider acme does not support these fields of a message: valid_until" in done.stdout
+    assert "would refuse: acme: provider acme does not support these fields of a message: valid_until" in done.stdout
 
 
 def test_a_redirection_is_said_with_the_setting_that_makes_it(monkeypatch):
@@ -132,25 +129,25 @@ def test_help_has_examples():
     assert "smsbridge explain +919876543210" in run("explain", "--help").stdout
 
 
-def test_what_the_ledger_has_is_not_sent_again(monkeypatch, tmp_path):
-    path = tmp_path / "sms.db"
-    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", str(path))
-    assert run("explain", NUMBER, TEXT, "--reference", "order-1").exit_code == Exit.OK
-    assert not path.exists()
-    assert run("send", NUMBER, TEXT, "--reference", "order-1").exit_code == Exit.OK
+@pytest.mark.parametrize("args", [["explain"], ["send", "--dry-run"]])
+def test_what_is_remembered_in_files_is_not_looked_into_and_that_is_said(monkeypatch, tmp_path, args):
+    ledger, opt_outs = tmp_path / "sms.db", tmp_path / "optouts.db"
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", str(ledger))
+    monkeypatch.setenv("SMSBRIDGE_OPTOUT_PATH", str(opt_outs))
+    words = "records it first; what it has already is not looked into here"
+    done = run(*args, NUMBER, TEXT, "--reference", "order-1")
+    assert (done.exit_code, words in done.stdout) == (Exit.OK, True)
+    assert not ledger.exists()
+    assert not opt_outs.exists()
+    run("send", NUMBER, TEXT, "--reference", "order-1")
+    run("optouts", "add", NUMBER)
     SENT.clear()
-    done = run("explain", NUMBER, TEXT, "--reference", "order-1")
-    assert (done.exit_code, done.stdout.splitlines()[0]) == (
-        Exit.OK,
-        "would not be sent again: the ledger has it, as accepted",
-    )
-    document, code = run_json("send", NUMBER, TEXT, "--reference", "order-1", "--dry-run")
-    assert (document["sends"], document["account"], code) == (False, None, Exit.OK)
-    assert document["plan"]["provider"] == "ledger"
-    document, code = run_json("explain", NUMBER, "another text", "--reference", "order-1")
-    assert (document["error"]["reason"], code) == ("reference-reused", Exit.REFUSED)
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute("UPDATE smsbridge_ledger SET state = 'uncertain'")
-    document, code = run_json("explain", NUMBER, TEXT, "--reference", "order-1")
-    assert (document["error"]["reason"], code) == ("in-ledger", Exit.UNCERTAIN)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    document, code = run_json(*args, NUMBER, TEXT, "--reference", "order-1")
+    assert (document["sends"], document["plan"]["words"], code) == (True, words, Exit.OK)
+    assert "the list is not looked into here" in run(*args, NUMBER, TEXT).stdout
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_reference_belongs_to_a_text():
     assert run("explain", NUMBER, "--reference", "order-1").exit_code == Exit.USAGE

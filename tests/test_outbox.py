@@ -31,9 +31,8 @@ from smsbridge import (
 )
 from smsbridge.attempts import attempt
 from smsbridge.builtin.memory import MemoryProvider
-from smsbridge.client import _Client
 from smsbridge.testing import Outbox
-from smsbridge.testing.interception import intercept
+from smsbridge.testing.interception import Interception
 
 pytest_plugins = ["pytester"]
 NUMBER = "+919876543210"
@@ -391,32 +390,15 @@ def test_the_last_of_nothing_is_a_failed_assertion(sms_outbox):
 # --- and afterwards -------------------------------------------------------------------------------------------------------
 
 
-def test_afterwards_everything_is_as_before():
-    import smsbridge.attempts
-    import smsbridge.client
-
-    def patched():
-        names = ("_status", "_lookup", "_balance", "_check_verification", "_cancel_verification")
-        return [
-            smsbridge.client._shared_client,
-            smsbridge.attempts._guard,
-            SmsClient._perform,
-            AsyncSmsClient._perform,
-            *(getattr(_Client, name) for name in names),
-        ]
-
-    before = patched()
-    with Outbox():
-        assert not any(new is old for new, old in zip(patched(), before, strict=True))
-    assert all(new is old for new, old in zip(patched(), before, strict=True))
-
-
 def test_a_request_that_would_still_reach_the_wire_finds_no_connection(sms):
     class Nobody:
         """Takes nothing and knows nothing."""
 
-    with intercept(Nobody()), pytest.raises(smsbridge.NotConnected):
-        sms._perform(HttpRequest.get("https://api.wire.example"))
+    def asking():
+        yield from HttpRequest.get("https://api.wire.example")
+
+    with Interception(Nobody()), pytest.raises(smsbridge.NotConnected):
+        sms._run(asking())
 
 
 def test_it_works_without_pytest():

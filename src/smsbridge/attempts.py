@@ -20,6 +20,7 @@ from .errors import (
     ConfigurationError,
     ContentError,
     NoAnswer,
+    NotAllowed,
     NotConnected,
     ProviderBugError,
     QueryError,
@@ -31,6 +32,7 @@ from .errors import (
     UnavailableError,
     UncertainError,
     UnsupportedError,
+    VetoedError,
     _RecipientTypeError,
     _TextTypeError,
 )
@@ -40,6 +42,7 @@ from .phone import to_e164
 from .plain import kind_of
 from .privacy import bare, own, private_of, safe_name, scrub, with_trace
 from .provider import Capability, SmsProvider
+from .rehearsal import rendered
 
 T = TypeVar("T")
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
@@ -180,7 +183,7 @@ def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Sequence
             rate_limited=isinstance(error, RateLimitedError),
         )
     except TransportError as error:
-        failure = QueryError(detail=str(error), retryable=True)
+        failure = QueryError(detail=str(error), retryable=not isinstance(error, NotAllowed))
     except Exception as error:  # noqa: BLE001  # a provider's bug; its text may quote anything
         failure = with_trace(QueryError("the provider plugin failed"), error)
     if isinstance(failure, ConfigurationError):
@@ -379,6 +382,7 @@ def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequen
     """Drive a flow that sends, and turn whatever goes wrong into one of the outcomes."""
     trail = _Trail()
     error: SendError
+    start = rendered(provider, start, messages, kind)
     try:
         if provider.attempts_inside:  # they keep track; what comes from around them unexplained may follow on anything
             trail.unanswered = True
@@ -397,8 +401,7 @@ def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequen
     except SendError as explained:
         error = _settle(trail, explained, batch=len(messages) > 1)
     except TransportError as transport:
-        words = str(transport)
-        error = UncertainError(detail=words) if trail.left else UnavailableError(detail=words)
+        error = UncertainError(detail=str(transport)) if trail.left else _not_sent(transport)
     except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
         error = unexplained(bug, left=trail.left)
     except BaseException as stop:  # noqa: BLE001  # cancelled, interrupted from the keyboard, shutting down
@@ -411,6 +414,11 @@ def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequen
     for other in messages[1:]:
         scrub(error, private_of(other))
     raise error
+
+
+def _not_sent(transport: TransportError) -> RefusedError:
+    words = str(transport)
+    return VetoedError(words, reason="in-test") if isinstance(transport, NotAllowed) else UnavailableError(detail=words)
 
 
 def cancelled(*, left: bool) -> SendError:

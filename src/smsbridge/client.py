@@ -9,15 +9,16 @@ import asyncio
 import atexit
 import sys
 import time
-from collections.abc import AsyncIterable, Iterable, Sequence
-from functools import cache
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from functools import cache, wraps
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, cast
 
 from pydantic import SecretStr
 
+from . import under_test
 from .attempts import prepare, query
-from .errors import ConfigurationError, NotConnected, RefusedError
+from .errors import ConfigurationError, NotAllowed, NotConnected, RefusedError
 from .forks import fresh_lock
 from .http import Await, Call, Flow, HttpRequest, Step, Wait
 from .many import AsyncSendMany, SendMany, not_prepared
@@ -35,21 +36,40 @@ from .messages import (
 )
 from .plugins import Plugins, default_plugins
 from .privacy import bare
-from .provider import SmsProvider, each, title_of
+from .provider import SmsProvider, each, is_loopback, title_of
 from .receiving import receive
+from .rehearsal import leaves, newest, staged
 from .sending import deliver, deliver_rows, deliver_verification
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from .rehearsal import Rehearsal
     from .transport import AsyncTransport, Transport
 
 T = TypeVar("T")
+P = ParamSpec("P")
 _Mistake = TypeError | ValueError
 """What is wrong with the fields of a message that was to be made."""
 
 
+def _question(method: Callable[Concatenate[Any, P], Flow[T]]) -> Callable[Concatenate[Any, P], Flow[T]]:
+    """A question to the provider, which a rehearsal may answer in its place."""
+
+    @wraps(method)
+    def ask(client: Any, /, *arguments: P.args, **fields: P.kwargs) -> Flow[T]:
+        rehearsal = newest()
+        answer = rehearsal.answer(method.__name__, client, arguments, fields) if rehearsal is not None else None
+        return method(client, *arguments, **fields) if answer is None else answer
+
+    return ask
+
+
 class _Client:
     """What both clients share: everything but the wire."""
+
+    _transport: Any = None
+    _connected: Any = None
+    """The transport that it has made itself."""
 
     def __init__(
         self,
@@ -67,11 +87,17 @@ class _Client:
             from .policies.members import say_what_differs
 
             say_what_differs(provider)
-        self.provider: SmsProvider = provider
+        self._provider: SmsProvider = provider
         self._closed = False
 
+    @property
+    def provider(self) -> SmsProvider:
+        """What it sends through; in a rehearsal, such as ``sms_outbox``, what stands for that, with a memory of its own."""
+        rehearsal = newest()
+        return self._provider if rehearsal is None else rehearsal.provider(self._provider)
+
     def __repr__(self) -> str:
-        if "provider" not in vars(self):  # its making failed, and a traceback may show it
+        if "_provider" not in vars(self):  # its making failed, and a traceback may show it
             return f"<{type(self).__name__} without a provider>"
         kind, _, name = title_of(self.provider).partition(" ")
         inside = [f"{one.account} ({one.name})" for one in each(self.provider) if not one.inside]
@@ -102,6 +128,7 @@ class _Client:
     def _start_verification(self, message: Message | _Mistake) -> Flow[Verification]:
         return deliver_verification(self.plugins, self.provider, self._prepare(message))
 
+    @_question
     def _status(self, sent: SentMessage | str, account: str | None) -> Flow[DeliveryReport]:
         if isinstance(sent, str):
             sent = SentMessage(account=account or self.provider.account, provider=self.provider.name, id=sent)
@@ -110,18 +137,22 @@ class _Client:
         self._check_account(sent.account)
         return query(self.provider, lambda: self.provider.status(sent))
 
+    @_question
     def _lookup(self, reference: str) -> Flow[SentMessage | None]:
         return query(self.provider, lambda: self.provider.lookup(reference))
 
+    @_question
     def _balance(self) -> Flow[list[Balance]]:
         return query(self.provider, self.provider.balance)
 
+    @_question
     def _check_verification(
         self, verification: Verification | str, code: str, account: str | None
     ) -> Flow[VerificationCheck]:
         one = self._verification(verification, account)
         return query(self.provider, lambda: self.provider.check_verification(one, code), hide=[SecretStr(code)])
 
+    @_question
     def _cancel_verification(self, verification: Verification | str, account: str | None) -> Flow[None]:
         one = self._verification(verification, account)
         return query(self.provider, lambda: self.provider.cancel_verification(one))
@@ -152,9 +183,19 @@ class _Client:
         if self._closed:
             raise RuntimeError("this client is closed")
 
+    def _let_out(self, step: Step[Any]) -> None:
+        """Raise NotAllowed if ``step`` would reach a vendor from a test that has no outbox and does not say that it may."""
+        if not under_test.unguarded() or not leaves(step) or self._closed:
+            return
+        if self._transport is not self._connected:
+            return  # another transport than ours, such as a FakeWire, reaches nothing real
+        if not (isinstance(step, HttpRequest) and is_loopback(step.url)):
+            for problem in self.settings.exposed(self._provider):
+                raise NotAllowed(problem)
+
     def _check_fit(self) -> None:
         """Before the first connection, as a client that was made under an outbox may outlive it."""
-        for problem in self.settings.unfit(self.provider):
+        for problem in self.settings.unfit(self._provider):
             raise NotConnected(problem)
 
 
@@ -252,7 +293,7 @@ class SmsClient(_Client):
             transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()
-        self.provider.close()
+        self._provider.close()
 
     def __enter__(self) -> Self:
         return self
@@ -261,6 +302,7 @@ class SmsClient(_Client):
         self.close()
 
     def _run(self, flow: Flow[T]) -> T:
+        flow = staged(flow, self.plugins, self._let_out)
         try:
             self._check_open()
             step = next(flow)
@@ -297,7 +339,7 @@ class SmsClient(_Client):
                 raise NotConnected("the client was closed")
             if self._transport is None:
                 self._check_fit()
-                self._transport = Transport(timeout=self.settings.timeout)
+                self._connected = self._transport = Transport(timeout=self.settings.timeout)
             return self._transport
 
 
@@ -367,7 +409,7 @@ class AsyncSmsClient(_Client):
         transport, self._transport = self._transport, None
         if transport is not None:
             await transport.aclose()
-        await asyncio.to_thread(self.provider.close)
+        await asyncio.to_thread(self._provider.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -376,6 +418,7 @@ class AsyncSmsClient(_Client):
         await self.aclose()
 
     async def _run(self, flow: Flow[T]) -> T:
+        flow = staged(flow, self.plugins, self._let_out)
         try:
             self._check_open()
             step = next(flow)
@@ -410,7 +453,7 @@ class AsyncSmsClient(_Client):
         if self._closed:
             raise NotConnected("the client was closed")
         self._check_fit()
-        self._transport = AsyncTransport(timeout=self.settings.timeout)
+        self._connected = self._transport = AsyncTransport(timeout=self.settings.timeout)
         return self._transport
 
 
@@ -451,7 +494,17 @@ def client() -> SmsClient:
 
     The environment is read once, at the first call. Raises ConfigurationError for settings that are missing or wrong.
     """
-    return _shared_client()
+    rehearsal = newest()
+    if rehearsal is None:
+        return _shared_client()
+    return rehearsal.instead_of(_shared_client, lambda: _ending_with(rehearsal))
+
+
+def _ending_with(rehearsal: Rehearsal) -> SmsClient:
+    """A shared client for a rehearsal, which reads the environment anew."""
+    shared = SmsClient()
+    rehearsal.at_end.callback(shared.close)
+    return shared
 
 
 def send(to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:

@@ -26,6 +26,7 @@
 
     TransportError                   thrown into a flow by the client, never out of it
     ├── NotConnected                 the request certainly did not leave
+    │   └── NotAllowed               nor may any other
     └── NoAnswer                     the request left, or may have; no answer can be relied upon
 
 No message, attribute or ``repr`` of these holds a token, a text or a full phone number.
@@ -295,6 +296,10 @@ class TransportError(Exception):
 
 class NotConnected(TransportError):
     """The request certainly did not leave: no name, no route, no TLS, connection refused."""
+
+
+class NotAllowed(NotConnected):
+    """The request certainly did not leave, because it may not; nor may another that is made in its place."""
 
 
 class NoAnswer(TransportError):

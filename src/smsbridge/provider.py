@@ -31,7 +31,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -52,6 +52,9 @@ from .messages import (
     Verification,
     VerificationCheck,
 )
+
+if TYPE_CHECKING:
+    from .rehearsal import Rehearsal
 
 Resolve = Callable[[str], "SmsProvider"]
 """Turns an account name into its provider."""
@@ -271,6 +274,26 @@ class SmsProvider(BaseModel, ABC):
         for one in self.inside:
             one.close()
 
+    # --- rehearsals, such as an outbox ------------------------------------------------------------------------------------
+
+    def forget(self, rehearsal: Rehearsal) -> None:
+        """Let go of all that is remembered: this is a copy that a rehearsal has made, and still shares what is in its private attributes.
+
+        For a provider or a policy that remembers anything of texts. Nothing that it remembers from now on may outlast
+        ``rehearsal``, and no file may be opened for it; :meth:`Rehearsal.instead_of` and :meth:`Rehearsal.shared` keep what
+        several share.
+        """
+
+    def rehearsed(self, rehearsal: Rehearsal) -> Self:
+        """The stand-in of this provider: a copy that remembers nothing, and holds the stand-ins of what this one holds."""
+        fields = {name: value for name, value in vars(self).items() if name in type(self).model_fields}
+        changed = {name: new for name, old in fields.items() if (new := _rehearsed(old, rehearsal)) is not old}
+        if not changed and type(self).forget is SmsProvider.forget:
+            return self
+        copy = self.model_copy(update=changed)
+        copy.forget(rehearsal)
+        return copy
+
     # --- help for those who write one ---------------------------------------------------------------------------------
 
     @property
@@ -374,8 +397,16 @@ class SmsProvider(BaseModel, ABC):
 
     def insecure_urls(self) -> dict[str, str]:
         """Settings that name a plain-http URL of another machine."""
+        return {name: url for name, url in self._urls().items() if _is_insecure(url)}
+
+    def is_sandboxed(self) -> bool:
+        """Whether all URLs that its settings name are on this machine, and there is one; where a vendor calls us is not asked."""
+        urls = [url for name, url in self._urls().items() if not name.endswith("callback_url")]
+        return bool(urls) and all(map(is_loopback, urls))
+
+    def _urls(self) -> dict[str, str]:
         urls = {name: getattr(self, name) for name in type(self).model_fields if name.endswith("url")}
-        return {name: url for name, url in urls.items() if isinstance(url, str) and _is_insecure(url)}
+        return {name: url for name, url in urls.items() if isinstance(url, str) and url}
 
 
 def title_of(one: SmsProvider | type[SmsProvider]) -> str:
@@ -501,12 +532,26 @@ class Wrapper(SmsProvider):
         return self.inner.acknowledge(events)
 
 
+def _rehearsed(value: Any, rehearsal: Rehearsal) -> Any:
+    """``value``, with the stand-ins of all providers in it."""
+    if isinstance(value, SmsProvider):
+        return rehearsal.provider(value)
+    if isinstance(value, list | tuple) and any(isinstance(item, SmsProvider) for item in value):
+        return type(value)(_rehearsed(item, rehearsal) for item in value)
+    if isinstance(value, dict) and any(isinstance(item, SmsProvider) for item in value.values()):
+        return {key: _rehearsed(item, rehearsal) for key, item in value.items()}
+    return value
+
+
 def _is_insecure(url: str) -> bool:
     parts = urlsplit(url)
-    if parts.scheme != "http":
-        return False
-    host = parts.hostname or ""
+    return parts.scheme == "http" and not is_loopback(url) and not (parts.hostname or "").endswith(".localhost")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether ``url`` is on this machine: at ``localhost``, or an address of its loopback interface."""
     try:
-        return not ipaddress.ip_address(host).is_loopback
+        host = urlsplit(url).hostname or ""
+        return host.removesuffix(".") == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host != "localhost" and not host.endswith(".localhost")
+        return False

@@ -18,6 +18,7 @@ from pydantic import (
 from . import environment
 from .errors import ConfigurationError
 from .provider import SmsProvider, each
+from .rehearsal import newest
 
 
 class Settings(BaseModel):
@@ -69,7 +70,9 @@ class Settings(BaseModel):
         return value.strip().upper() if isinstance(value, str) else value
 
     def refuse_unfit(self, provider: SmsProvider) -> None:
-        """Raise ConfigurationError if ``provider``, or one that it holds, is not for this environment."""
+        """Raise ConfigurationError if ``provider``, or one that it holds, is not for this environment. In a rehearsal all are."""
+        if newest() is not None:
+            return
         for problem in self.unfit(provider):
             raise ConfigurationError(problem)
 
@@ -85,6 +88,20 @@ class Settings(BaseModel):
                     f"{environment.variable(None, 'env')} is {self.env}, but account {one.account!r} {what}; if that is meant, "
                     f"name it in {environment.variable(None, 'env_allows')}"
                 )
+
+    def exposed(self, provider: SmsProvider) -> Iterator[str]:
+        """Why no test may reach another machine through ``provider`` by accident: one complaint for each account at the end."""
+        real = [one for one in each(provider) if not one.inside and not one.stub]
+        strangers = [one for one in real if one.account not in self.env_allows]
+        some_may = len(strangers) < len(real)
+        for one in strangers:
+            if some_may and one.is_sandboxed():  # which of them makes the request is not known
+                continue
+            yield (
+                f"account {one.account!r} would reach its vendor from a test, so nothing left: use the fixture sms_outbox; or, if it is "
+                f"meant, give the account a URL on loopback (a sandbox), name it in {environment.variable(None, 'env_allows')}, or mark "
+                f"the test with @pytest.mark.sms_real"
+            )
 
     @classmethod
     def from_env(cls) -> Self:

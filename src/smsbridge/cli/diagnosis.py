@@ -21,6 +21,7 @@ from ..policies.ledger import LedgerPolicy
 from ..policies.sqlite import SqliteStore
 from ..private_file import obstacle
 from ..provider import SmsProvider, each
+from ..rehearsal import newest
 from ..settings import Settings
 from . import describe, hygiene, tree
 from .tree import Branch
@@ -172,8 +173,8 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, se
 
 
 def _unusable_ledger(one: SmsProvider) -> str | None:
-    """What is wrong with the file of ``one``, if that is a ledger. Makes none."""
-    if not isinstance(one, LedgerPolicy):
+    """What is wrong with the file of ``one``, if that is a ledger. Makes none, and in a rehearsal opens none."""
+    if not isinstance(one, LedgerPolicy) or newest() is not None:
         return None
     problem = obstacle(one.path)
     if problem is not None or not one.path.is_file():

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..messages import Foresight, Money
     from .output import Output
 
+_NOT_DONE = "nothing was sent, nobody was asked, and no ledger or list of opt-outs was looked into"
 _WORDS = {
     Exit.REFUSED: "would be refused",
     Exit.UNCERTAIN: "may have been sent before",
@@ -46,7 +47,7 @@ def dry_run(out: Output, account: str | None, to: str, text: str, given: dict[st
         show_segments(out, info)
         out.line()
         out.rows({**figures(info), "cost": values.price_words(cost)})
-    out.aside("dry run: nothing was sent, and nobody was asked")
+    out.aside(f"dry run: {_NOT_DONE}")
     return explain.verdict(out, view)
 
 
@@ -70,7 +71,7 @@ def dry_run_many(out: Output, account: str | None, path: str, given: dict[str, A
         out.json({"dry_run": True, **total}, compact=True)
     else:
         out.line(f"{total['would_send']} would be sent, {total['would_not']} would not; {count(segments, 'segment')}")
-        out.aside("dry run: nothing was sent, and nobody was asked; limits and caps count only what is sent")
+        out.aside(f"dry run: {_NOT_DONE}; limits and caps count only what is sent")
     return next((code for code in (Exit.UNCERTAIN, Exit.REFUSED, Exit.UNSUPPORTED) if tally[code]), Exit.OK)
 
 
@@ -107,7 +108,7 @@ def _show_one(out: Output, index: int, view: Foresight, message: Message, segmen
         word = _WORDS.get(exit_code(view.error), "would not be sent")
         out.line(f"{start}  {word}: {view.error}", style="red")
     elif taker is None:
-        out.line(f"{start}  would not be sent again: the ledger has it, as accepted", style="green")
+        out.line(f"{start}  would not be sent: {view.words}", style="green")
     else:
         through = values.provider_words(taker.account, taker.provider)
         out.line(f"{start}  through {through}, {count(segments or 0, 'segment')}", style="green")

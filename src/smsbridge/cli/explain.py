@@ -22,9 +22,9 @@ _SOME_TEXT = "A text, as none was given."
 _HELP = """Say what would become of TEXT to the phone number TO, and send nothing.
 
     From the outside in: what each policy would do, which account would take the text, and why. Without TEXT, some text is
-    assumed. Nobody is asked, so what the vendor would say of the text is not known; the ledger, if there is one, is looked into
-    for the reference. Limits, caps and circuit breakers count in
-    each process for itself: here they are as in one that has just started. Hooks are not called.
+    assumed. Nobody is asked, so what the vendor would say of the text is not known. A ledger and a list of opt-outs are not looked
+    into: whether the reference was used before, smsbridge ledger explain says, and who opted out, smsbridge optouts list. Limits,
+    caps and circuit breakers are as in a process that has just started. Hooks are not called.
 
     \b
     Examples:
@@ -33,8 +33,7 @@ _HELP = """Say what would become of TEXT to the phone number TO, and send nothin
       smsbridge explain +919876543210 "Hello" --from ACMEIN --at 2030-01-31T09:30+05:30
       smsbridge explain +919876543210 --json
 
-    Exit code: 0 it would be sent, or was already, 4 it would be refused, 5 it may have been sent before, 6 no account can express it, 3 a setting
-    is missing or wrong.
+    Exit code: 0 it would be sent, 4 it would be refused, 6 no account can express it, 3 a setting is missing or wrong.
     """
 
 
@@ -49,7 +48,7 @@ def explain(*, to: str, text: str | None, account: str | None, show_numbers: boo
     from ..messages import Message
 
     if text is None and given["reference"] is not None:
-        raise click.UsageError("--reference needs TEXT: the ledger knows whether it is the same one")
+        raise click.UsageError("--reference needs TEXT: it is the reference of one text")
     out = Output(as_json=as_json, show_numbers=show_numbers)
     found, provider = chosen(account)
     message = Message(to=to, text=_SOME_TEXT if text is None else text, **given_fields(provider.name, given))
@@ -62,14 +61,19 @@ def explain(*, to: str, text: str | None, account: str | None, show_numbers: boo
 
 
 def chosen(account: str | None) -> tuple[Diagnosis, SmsProvider]:
-    """What was found out about ``account``, and its provider. Raises ConfigurationError if nothing can be sent."""
+    """What was found out about ``account``, and its provider as in a rehearsal, which opens no ledger and no list of opt-outs.
+
+    Raises ConfigurationError if nothing can be sent.
+    """
     from ..errors import ConfigurationError
+    from ..rehearsal import Rehearsal
     from .diagnosis import diagnose
 
-    found, provider = diagnose(account)
-    if provider is None or not found.works:
-        raise ConfigurationError("; ".join(one.message for one in found.findings if one.level == "error"))
-    return found, provider
+    with Rehearsal() as rehearsal:
+        found, provider = diagnose(account)
+        if provider is None or not found.works:
+            raise ConfigurationError("; ".join(one.message for one in found.findings if one.level == "error"))
+        return found, rehearsal.provider(provider)
 
 
 def foretell(provider: SmsProvider, message: Message) -> tuple[Foresight, Message]:
@@ -138,7 +142,7 @@ def show(out: Output, found: Diagnosis, view: Foresight, message: Message) -> No
     elif view.error is not None:
         out.line(f"would not be sent: {view.error}", style="red")
     else:
-        out.line("would not be sent again: the ledger has it, as accepted", style="green")
+        out.line(f"would not be sent: {view.words}", style="green")
     out.rows({"to": out.number(message.to), "account": f"{found.account}, because of {found.because}"})
     out.line()
     tree.draw(out, tree.of_foresight(view))

@@ -16,6 +16,7 @@ from smsbridge.hookspecs import hookimpl
 from smsbridge.messages import Cost, Message, SentMessage
 from smsbridge.phone import mask_numbers
 from smsbridge.provider import SmsProvider
+from smsbridge.rehearsal import Rehearsal
 from smsbridge.text import measure
 
 from .gate import Ending, Gate
@@ -52,6 +53,9 @@ class CostPolicy(Gate):
         """Return the same policy, which tells ``tell`` of each difference: ``Plugins.cost_differs``, from the environment."""
         self._tell = tell
         return self
+
+    def forget(self, rehearsal: Rehearsal) -> None:
+        self._counts, self._lock = Counter(), fresh_lock()
 
     @property
     def differences(self) -> Mapping[str, int]:

@@ -38,6 +38,7 @@ from smsbridge.messages import (
 )
 from smsbridge.privacy import own
 from smsbridge.provider import Capability, Resolve, SmsProvider, each
+from smsbridge.rehearsal import Rehearsal
 
 from .asking import Send, attempt_verifications
 from .breaker import Breaker
@@ -85,6 +86,12 @@ class FailoverPolicy(SmsProvider):
         if len(self.accounts) > 1:
             self._refuse_ledgers()
         self._breakers.update({one.account: Breaker(self.faults, self.pause) for one in self.accounts})
+
+    def forget(self, rehearsal: Rehearsal) -> None:
+        self._breakers = {
+            account: rehearsal.instead_of(breaker, lambda: Breaker(self.faults, self.pause))
+            for account, breaker in self._breakers.items()
+        }
 
     def _refuse_ledgers(self) -> None:
         """A ledger sees only what its own account took, and would send a text again that another one took."""

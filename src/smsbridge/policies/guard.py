@@ -20,6 +20,7 @@ from smsbridge.http import Flow
 from smsbridge.messages import Foresight, Message
 from smsbridge.phone import Countries, mask, to_e164
 from smsbridge.provider import SmsProvider
+from smsbridge.rehearsal import Rehearsal
 
 from .caps import Caps, Full
 from .gate import Ending, Gate
@@ -154,6 +155,13 @@ class GuardPolicy(Gate):
         with _lock:
             rules.caps = _shared.setdefault((self.account, *self._rates().items(), self.remembers), rules.caps)
         return self
+
+    def forget(self, rehearsal: Rehearsal) -> None:
+        real = self._rules  # a copy has the property's value too
+        caps = rehearsal.instead_of(real.caps, lambda: Caps(self._rates(), self.remembers))
+        rules = _Rules(self.allow, self.countries, caps)
+        rules.clock = real.clock
+        object.__setattr__(self, "_rules", rules)
 
     def _rates(self) -> dict[str, Rate]:
         rates = {"recipient": self.per_recipient, "prefix": self.per_prefix, "total": self.total}

@@ -25,9 +25,11 @@ from smsbridge.http import Await, Flow
 from smsbridge.messages import Foresight, Message, Result, SentMessage, Verification
 from smsbridge.privacy import own
 from smsbridge.provider import Capability, SmsProvider, each
+from smsbridge.rehearsal import Rehearsal, newest
 
 from .asking import Send, ask_for, attempt_verifications
 from .entries import Claim, Entry, Kind, Outcome, State, Store, Unwritable
+from .in_memory import MemoryStore, MemoryWriter
 from .outcomes import Tries, not_sent, sent_of
 from .policy import Named, Policy, state
 from .records import record_always
@@ -63,7 +65,7 @@ class LedgerPolicy(Policy):
         default=90, ge=1, le=36500, description="Days after which what is accepted or refused is forgotten."
     )
 
-    _writer: Writer | None = PrivateAttr(default=None)
+    _writer: Writer | MemoryWriter | None = PrivateAttr(default=None)
     _hash_key: bytes = PrivateAttr(default=b"")
     _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
 
@@ -78,7 +80,7 @@ class LedgerPolicy(Policy):
 
     def checked(self) -> Self:
         """Return the same policy. Raises ConfigurationError if the ledger is there already and was made with another key."""
-        if self.path.is_file():  # or it is made when the first text is sent
+        if newest() is None and self.path.is_file():  # or it is made when the first text is sent
             try:
                 self._hash_key = self._identified().result()
             except ConfigurationError as error:
@@ -95,7 +97,8 @@ class LedgerPolicy(Policy):
             self._not_claimed(tries, [0], {}, problem)
         else:
             if there is None or there.gives_way_to(claim):
-                return self._would_pass(message, "records it first", now=now)
+                unseen = "; what it has already is not looked into here" if self._is_in_memory() else ""
+                return self._would_pass(message, f"records it first{unseen}", now=now)
             self._answer(tries, 0, there, claim)
         error = tries.results[0].error
         if error is not None:
@@ -107,6 +110,13 @@ class LedgerPolicy(Policy):
         super().close()
         if self._writer is not None:
             self._writer.close()  # not every process that ends runs what is registered for its exit
+
+    def forget(self, rehearsal: Rehearsal) -> None:
+        which = (type(self), self.path.absolute())
+        self._writer, self._hash_key = rehearsal.shared(which, lambda: MemoryWriter(MemoryStore())), b""
+
+    def _is_in_memory(self) -> bool:
+        return isinstance(self._writer, MemoryWriter)
 
     def store(self) -> Store:
         """Where entries are kept. Another store needs this method alone."""
@@ -270,7 +280,7 @@ class LedgerPolicy(Policy):
 
     def _known(self, message: Message) -> tuple[Entry | None, Claim]:
         """What is recorded under the reference of ``message``, and the claim that sending it would make. Makes no file."""
-        there = self.path.exists()
+        there = self._is_in_memory() or self.path.exists()
         key = self._hash_key or (self._identified().result() if there else b"")
         claim = Claim.of(message, account=self.account, kind=Kind.TEXT, key=key)
         found = self._books().do(lambda store: store.find(claim.reference)).result() if there else None
@@ -298,12 +308,12 @@ class LedgerPolicy(Policy):
         key = self.key.get_secret_value().encode() if self.key is not None else None
         return self._books().do(lambda store: store.identify(key))
 
-    def _books(self) -> Writer:
-        writer: Writer | None = state(self, "_writer")
+    def _books(self) -> Writer | MemoryWriter:
+        writer: Writer | MemoryWriter | None = state(self, "_writer")
         if writer is None:
             which = (type(self), self.path.absolute(), self.sync, self.keep_days)
             keep = timedelta(days=self.keep_days)
-            self._writer = writer = shared(which, lambda: Writer(self.store(), keep=keep))
+            writer = self._writer = shared(which, lambda: Writer(self.store(), keep=keep))
         return writer
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field, PrivateAttr
@@ -27,6 +28,7 @@ from smsbridge.messages import (
     VerificationCheck,
 )
 from smsbridge.provider import SmsProvider
+from smsbridge.rehearsal import Rehearsal
 
 from .gcra import Gcra, Limiter, Rate
 from .pauses import kept
@@ -66,9 +68,12 @@ class LimitPolicy(Policy):
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
-        for kind, rate in ((True, self.sends), (False, self.queries)):
-            if rate is not None:
-                self._limiters[kind] = Gcra(rate)
+        self._limiters = {kind: Gcra(rate) for kind, rate in self._rates().items()}
+
+    def _rates(self) -> dict[bool, Rate]:
+        """The limits that are set, by whether they are of what sends."""
+        rates = {True: self.sends, False: self.queries}
+        return {kind: rate for kind, rate in rates.items() if rate is not None}
 
     @classmethod
     def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> LimitPolicy:
@@ -77,10 +82,13 @@ class LimitPolicy(Policy):
     def shared(self) -> LimitPolicy:
         """Return the same limit, counted together with all others of the same account and rate in this process."""
         with _lock:
-            for kind, rate in ((True, self.sends), (False, self.queries)):
-                if rate is not None:
-                    self._limiters[kind] = _shared.setdefault((self.inner.account, f"{kind}", rate), Gcra(rate))
+            for kind, rate in self._rates().items():
+                self._limiters[kind] = _shared.setdefault((self.inner.account, f"{kind}", rate), Gcra(rate))
         return self
+
+    def forget(self, rehearsal: Rehearsal) -> None:
+        new = {kind: partial(Gcra, rate) for kind, rate in self._rates().items()}
+        self._limiters = {kind: rehearsal.instead_of(self._limiters[kind], new[kind]) for kind in new}
 
     @property
     def supports(self) -> frozenset[str]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]  # a constant of most providers

@@ -10,11 +10,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from pydantic import Field, PrivateAttr, ValidationError
 
 from smsbridge.errors import OptedOutError, VetoedError
+from smsbridge.forks import cached_property
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Call, Flow
 from smsbridge.messages import (
@@ -32,6 +33,7 @@ from smsbridge.optouts import REPLY, MemoryOptOuts, OptOuts, SqliteOptOuts, same
 from smsbridge.phone import mask_numbers
 from smsbridge.provider import Options, SmsProvider, each
 from smsbridge.reading import now, phone
+from smsbridge.rehearsal import Rehearsal, newest
 from smsbridge.stop_words import START_WORDS, STOP_WORDS, said
 
 from .gate import Gate
@@ -83,15 +85,27 @@ class OptoutPolicy(Gate):
     )
 
     _list: OptOuts = PrivateAttr()
+    _unread: bool = PrivateAttr(default=False)
+    """Whether it stands for one in a rehearsal, and the real list is not looked into."""
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
-        self._list = MemoryOptOuts() if self.path is None else SqliteOptOuts(self.path)
+        if self.path is None:
+            self._list = MemoryOptOuts()
+        else:
+            self._list = SqliteOptOuts(self.path) if newest() is None else cast("OptOuts", _OpenedLater(self.path))
 
     def using(self, opt_outs: OptOuts) -> Self:
         """Return the same policy with a list of your own."""
         self._list = opt_outs
         return self
+
+    def forget(self, rehearsal: Rehearsal) -> None:
+        self._unread = not isinstance(self._list, MemoryOptOuts)
+        if self.path is not None and isinstance(self._list, SqliteOptOuts | _OpenedLater):
+            self._list = rehearsal.shared(("opt-outs", self.path.absolute()), MemoryOptOuts)
+        else:
+            self._list = rehearsal.instead_of(self._list, MemoryOptOuts)
 
     # --- asking -----------------------------------------------------------------------------------------------------------
 
@@ -114,6 +128,9 @@ class OptoutPolicy(Gate):
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         """Ask the list as for a text that leaves, but leave the place of a confirmation free."""
+        if self._unread and message.purpose in self.purposes:
+            words = "lets it through, unless the recipient has opted out: the list is not looked into here"
+            return self._would_pass(message, words, now=now)
         with suppress(Exception):  # a wrong option or a broken list: the text is refused for it below
             if message.purpose in self.purposes and self._confirms(message):
                 if self._confirm(message, take=False):
@@ -215,6 +232,20 @@ class OptoutPolicy(Gate):
     def _one_sender(self, account: str | None) -> str | None:
         senders = self._senders(account)
         return senders[0] if senders and len(senders) == 1 else None
+
+
+class _OpenedLater:
+    """The list in the file at ``path``, opened when it is asked for the first time: not in the rehearsal in which it was made."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @cached_property
+    def _list(self) -> SqliteOptOuts:
+        return SqliteOptOuts(self._path)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._list, name)
 
 
 def _name(event: Event, source: str, *, opts_out: bool) -> str:

@@ -8,25 +8,17 @@ connection.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack
-from functools import cache
 from typing import Any, Protocol, TypeVar, cast
-from unittest import mock
 
-import smsbridge.client as clients
-from smsbridge import attempts
-from smsbridge.client import AsyncSmsClient, SmsClient
-from smsbridge.errors import NotConnected
 from smsbridge.http import Call, Flow, HttpRequest, Step, Wait
 from smsbridge.messages import Message, Result, SentMessage, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.provider import Capability, SmsProvider
-from smsbridge.settings import Settings
+from smsbridge.rehearsal import Rehearsal, leaves
 
 from .posted import Posted
 
 T = TypeVar("T")
-_NOTHING: Any = object()
 _QUESTIONS = {
     "_status": Capability.STATUS,
     "_lookup": Capability.LOOKUP,
@@ -55,7 +47,7 @@ class Taker(Protocol):
         """Whether ``id`` is one of the taker's own."""
         ...
 
-    def answer(self, question: str, client: Any, *arguments: Any) -> Any:
+    def answer(self, question: str, client: Any, *arguments: Any, **fields: Any) -> Any:
         """The answer to a question: a key of ``_QUESTIONS``, and what the client's method was given."""
         ...
 
@@ -66,84 +58,39 @@ class _Post(Call[list[Posted]]):
     __slots__ = ()
 
 
-def intercept(taker: Taker) -> ExitStack:
-    """Let ``taker`` stand before the wire, for all clients of this process, until what this returns is closed."""
-    stack = ExitStack()
+class Interception(Rehearsal):
+    """The rehearsal in which ``taker`` stands before the wire."""
 
-    def replace(target: Any, name: str, value: Any) -> None:
-        stack.enter_context(mock.patch.object(target, name, value))
+    def __init__(self, taker: Taker) -> None:
+        super().__init__()
+        self._taker = taker
 
-    shared = cache(SmsClient)
-
-    def close_shared() -> None:
-        if shared.cache_info().currsize:
-            shared().close()
-
-    stack.callback(close_shared)
-    replace(clients, "_shared_client", shared)
-    replace(Settings, "refuse_unfit", lambda *_: None)  # nothing leaves, whatever the environment
-    replace(attempts, "_guard", _guarding(taker, attempts._guard))  # noqa: SLF001
-    replace(SmsClient, "_perform", _performing(SmsClient._perform))  # noqa: SLF001
-    replace(AsyncSmsClient, "_perform", _performing_async(AsyncSmsClient._perform))  # noqa: SLF001
-    for name, capability in _QUESTIONS.items():
-        replace(clients._Client, name, _asking(taker, name, capability))  # noqa: SLF001
-    return stack
-
-
-# --- at the clients -------------------------------------------------------------------------------------------------------
-
-
-def _performing(perform: Callable[..., Any]) -> Callable[..., Any]:
-    def performed(client: SmsClient, step: Step[Any]) -> Any:
-        answer = _here(client, step)
-        return perform(client, step) if answer is _NOTHING else answer
-
-    return performed
-
-
-def _performing_async(perform: Callable[..., Any]) -> Callable[..., Any]:
-    async def performed(client: AsyncSmsClient, step: Step[Any]) -> Any:
-        answer = _here(client, step)
-        return await perform(client, step) if answer is _NOTHING else answer
-
-    return performed
-
-
-def _here(client: Any, step: Step[Any]) -> Any:
-    """Do ``step`` without a wire, if it is one that would need it."""
-    if isinstance(step, _Post):
-        return step.function(*step.args, client.plugins)
-    if isinstance(step, HttpRequest):
-        raise NotConnected("sms_outbox lets nothing leave")
-    return _NOTHING
-
-
-def _asking(taker: Taker, name: str, capability: Capability) -> Callable[..., Flow[Any]]:
-    original: Callable[..., Flow[Any]] = getattr(clients._Client, name)  # noqa: SLF001
-
-    def asked(client: Any, *arguments: Any) -> Flow[Any]:
-        if capability not in client.provider.capabilities:
-            return (yield from original(client, *arguments))  # which says so
-        return taker.answer(name, client, *arguments)
-
-    return asked
-
-
-# --- at the providers -----------------------------------------------------------------------------------------------------
-
-
-def _guarding(taker: Taker, guard: Callable[..., Flow[T]]) -> Callable[..., Flow[T]]:
-    def guarded(
-        provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]
-    ) -> Flow[T]:
+    def render(
+        self, provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]
+    ) -> Callable[[], Flow[T]]:
         def rendered() -> Flow[T]:
             flow = start()
             # What is no flow goes on as it is: the core says what is wrong with it.
-            return _rendered(taker, provider, flow, messages, kind) if isinstance(flow, Generator) else flow
+            return _rendered(self._taker, provider, flow, messages, kind) if isinstance(flow, Generator) else flow
 
-        return guard(provider, rendered, messages, kind)
+        return rendered
 
-    return guarded
+    def answer(
+        self, question: str, client: Any, arguments: Sequence[Any], fields: Mapping[str, Any]
+    ) -> Flow[Any] | None:
+        if _QUESTIONS[question] not in client.provider.capabilities:
+            return None  # the provider says so
+
+        def answered() -> Flow[Any]:
+            yield from ()
+            return self._taker.answer(question, client, *arguments, **fields)
+
+        return answered()
+
+    def perform(self, step: Step[Any], plugins: Plugins) -> Any:
+        if isinstance(step, _Post):
+            return step.function(*step.args, plugins)
+        return super().perform(step, plugins)
 
 
 def _rendered(
@@ -155,7 +102,7 @@ def _rendered(
     try:
         step = next(flow)
         holds = False  # whether it holds a provider that has sent; then it goes on by itself
-        while holds or isinstance(step, _Post) or not _leaves(step):
+        while holds or isinstance(step, _Post) or not leaves(step):
             holds = holds or isinstance(step, _Post)
             try:
                 answer = None if isinstance(step, Wait) else (yield step)
@@ -181,10 +128,6 @@ def _rendered(
     if posted[0].error is not None:
         raise posted[0].error
     return cast("T", posted[0].verification if kind is Verification else posted[0].sent)
-
-
-def _leaves(step: Step[Any]) -> bool:
-    return isinstance(step, HttpRequest) or bool(getattr(step, "sends", False))
 
 
 def _is_taken(taker: Taker, value: object) -> bool:

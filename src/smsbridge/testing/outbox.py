@@ -10,7 +10,6 @@ one for a token, is where rendering ends; the text counts as sent, with ``reques
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from copy import copy
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -33,7 +32,7 @@ from smsbridge.phone import to_e164
 from smsbridge.plugins import Plugins, default_plugins
 from smsbridge.provider import SmsProvider
 
-from .interception import intercept
+from .interception import Interception
 from .posted import Posted
 from .table import table
 
@@ -49,7 +48,7 @@ class Outbox(Sequence[Posted]):
 
     def __init__(self) -> None:
         self._lock = fresh_rlock()
-        self._interception = ExitStack()
+        self._interceptions: list[Interception] = []
         self._known: dict[str, Posted] = {}
         self._outcomes: dict[str, list[Outcome]] = {}
         self._reported: dict[str, Status] = {}
@@ -211,13 +210,13 @@ class Outbox(Sequence[Posted]):
     # --- being active ---------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        self._interception = intercept(self)
+        self._interceptions.append(Interception(self).__enter__())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._interception.close()
+        self._interceptions.pop().__exit__()
 
     # --- what comes instead of the wire ---------------------------------------------------------------------------------
 
@@ -238,9 +237,9 @@ class Outbox(Sequence[Posted]):
         """Whether a text with this id was taken. For the interception, not for tests."""
         return id in self._known
 
-    def answer(self, question: str, client: Any, *arguments: Any) -> Any:
+    def answer(self, question: str, client: Any, *arguments: Any, **fields: Any) -> Any:
         """Answer what a client asks. For the interception, not for tests."""
-        return getattr(self, question)(client, *arguments)
+        return getattr(self, question)(client, *arguments, **fields)
 
     def _take(
         self,

@@ -34,6 +34,7 @@ from smsbridge.messages import (
     Verification,
     VerificationCheck,
 )
+from smsbridge.rehearsal import Rehearsal
 
 from . import clock, parsing, signatures, vocabulary, webhooks
 from .content import Content
@@ -58,6 +59,9 @@ class VonageProvider(VonageSettings):
     verification_options = VonageVerificationOptions
 
     _parts: Parts = PrivateAttr(default_factory=Parts)
+
+    def forget(self, rehearsal: Rehearsal) -> None:
+        self._parts = rehearsal.instead_of(self._parts, Parts)
 
     # --- texts --------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,117 @@
+"""A ledger in memory: what a rehearsal has instead of a file. Nothing here opens a file or starts a thread."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from smsbridge.errors import ConfigurationError
+from smsbridge.forks import fresh_lock
+
+from .entries import Claim, Entry, State, Store
+
+T = TypeVar("T")
+
+
+class MemoryStore:
+    """A Store whose entries end with it. What it is asked to do cannot fail half-way, so nothing has to be undone."""
+
+    def __init__(self) -> None:
+        self._key = b""
+        self._entries: dict[str, Entry] = {}
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        yield
+
+    def identify(self, key: bytes | None) -> bytes:
+        if not self._key:
+            self._key = key or secrets.token_bytes(32)
+        elif key not in (None, self._key):
+            raise ConfigurationError("the ledger was made with another key, so it cannot tell one text from another")
+        return self._key
+
+    def claim(self, claims: Sequence[Claim]) -> list[Entry | None]:
+        return [self._claim(claim) for claim in claims]
+
+    def _claim(self, claim: Claim) -> Entry | None:
+        there = self.find(claim.reference)
+        if there is None:
+            self._entries[claim.reference] = Entry(claim=claim)
+        elif there.claim.token == claim.token:
+            return None
+        elif there.gives_way_to(claim):
+            self._entries[claim.reference] = Entry(claim=claim, claims=there.claims + 1)
+        else:
+            return there
+        return None
+
+    def record(self, entries: Sequence[Entry]) -> int:
+        kept = 0
+        for entry in entries:
+            there = self.find(entry.claim.reference)
+            if there is None or there.claim.token != entry.claim.token:
+                continue
+            if not there.state.settled or entry.state is State.ACCEPTED:
+                self._entries[entry.claim.reference] = replace(there, outcome=entry.outcome)
+                kept += 1
+        return kept
+
+    def find(self, reference: str) -> Entry | None:
+        return self._entries.get(reference)
+
+    def entries(
+        self,
+        *,
+        account: str | None = None,
+        reference: str | None = None,
+        states: Collection[State] = (),
+        since: datetime | None = None,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> list[tuple[int, Entry]]:
+        found = [
+            (number, entry)
+            for number, entry in enumerate(self._entries.values(), 1)
+            if number > after
+            and account in (None, entry.claim.account)
+            and reference in (None, entry.claim.reference)
+            and (not states or entry.state in states)
+            and (since is None or entry.claim.at >= since)
+        ]
+        return found[:limit]
+
+    def prune(self, before: datetime, limit: int, *, account: str | None = None) -> int:
+        return 0  # it ends before anything in it is old
+
+    def close(self) -> None:
+        pass
+
+
+class MemoryWriter:
+    """What a ledger asks of its Writer, done at once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = fresh_lock()
+
+    def do(self, work: Callable[[Store], T]) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            with self._lock:
+                future.set_result(work(self._store))
+        except Exception as error:  # noqa: BLE001  # it belongs to the caller
+            future.set_exception(error)
+        return future
+
+    def record(self, entries: Iterable[Entry]) -> None:
+        with self._lock:
+            self._store.record(list(entries))
+
+    def close(self) -> None:
+        pass

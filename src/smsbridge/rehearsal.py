@@ -1,0 +1,180 @@
+"""Rehearsals: while one goes on, nothing leaves this process, and what is remembered of texts is remembered for it alone.
+
+An outbox is one, a dry run another. Clients send through *stand-ins* of their providers then: the same settings, with a memory of
+their own that ends with the rehearsal. No ledger, no list of opt-outs and no other file of theirs is opened, and afterwards all
+that was remembered before is as it was.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from .errors import NotConnected
+from .forks import fresh_rlock
+from .http import Flow, HttpRequest, Step
+
+if TYPE_CHECKING:
+    from .messages import Message
+    from .plugins import Plugins
+    from .provider import SmsProvider
+
+T = TypeVar("T")
+NOT_HERE: Any = object()
+"""What :meth:`Rehearsal.perform` returns for a step that is the client's to perform."""
+
+
+class Rehearsal:
+    """One rehearsal, for all threads and tasks of this process, while it is entered. Of several, the newest counts."""
+
+    def __init__(self) -> None:
+        self.at_end = ExitStack()
+        """What is to be called when it ends."""
+        self._stand_ins: dict[Hashable, Any] = {}
+        self._lock = fresh_rlock()  # what makes a stand-in may ask for another
+
+    def __enter__(self) -> Self:
+        _going_on.append(self)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        _going_on.remove(self)
+        self.at_end.close()
+
+    # --- memory -----------------------------------------------------------------------------------------------------------
+
+    def provider(self, real: SmsProvider) -> SmsProvider:
+        """The stand-in of ``real``."""
+        return self.instead_of(real, lambda: real.rehearsed(self))
+
+    def instead_of(self, real: object, make: Callable[[], T]) -> T:
+        """What stands for ``real``, made when it is first asked for: those that share ``real`` share its stand-in."""
+        return self.shared(_Same(real), make)
+
+    def shared(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What this rehearsal has under ``key``, made when it is first asked for."""
+        with self._lock:
+            if key not in self._stand_ins:
+                self._stand_ins[key] = make()
+            value: T = self._stand_ins[key]
+            return value
+
+    # --- in the place of the wire: what an outbox overrides -----------------------------------------------------------------
+
+    def render(
+        self, provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]
+    ) -> Callable[[], Flow[T]]:
+        """``start``, or what begins another flow in its place, for a ``provider`` that is about to send."""
+        return start
+
+    def answer(
+        self, question: str, client: Any, arguments: Sequence[Any], fields: Mapping[str, Any]
+    ) -> Flow[Any] | None:
+        """The flow that answers a question to ``client`` (the name of its method), or None: the provider is asked."""
+        return None
+
+    def perform(self, step: Step[Any], plugins: Plugins) -> Any:
+        """The answer to ``step``, or ``NOT_HERE``."""
+        refuse_to_leave(step)
+        return NOT_HERE
+
+
+class _Same:
+    """A key that is equal where it is the same object, which it keeps."""
+
+    __slots__ = ("_it",)
+
+    def __init__(self, it: object) -> None:
+        self._it = it
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other._it is self._it
+
+    def __hash__(self) -> int:
+        return id(self._it)
+
+
+# --- what goes on now -----------------------------------------------------------------------------------------------------
+
+_going_on: list[Rehearsal] = []
+_UNDRIVEN: Any = object()
+
+
+class _Driven(threading.local):
+    """The rehearsal of the flow that this thread drives at this moment; None for a flow that is real."""
+
+    rehearsal: Rehearsal | None = _UNDRIVEN
+
+
+_driven = _Driven()
+
+
+def newest() -> Rehearsal | None:
+    """The rehearsal that goes on now, if one does: what begins now is part of it."""
+    return _going_on[-1] if _going_on else None
+
+
+def rendered(
+    provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]
+) -> Callable[[], Flow[T]]:
+    """``start``, or what the rehearsal of the flow that is driven here has in its place; without a client, the newest one's."""
+    rehearsal = _driven.rehearsal
+    if rehearsal is _UNDRIVEN:
+        rehearsal = newest()
+    return start if rehearsal is None else rehearsal.render(provider, start, messages, kind)
+
+
+def staged(flow: Flow[T], plugins: Plugins, let_out: Callable[[Step[Any]], None]) -> Flow[T]:
+    """``flow`` as a client drives it: what begins in a rehearsal is part of it to its end, and what began before is not.
+
+    While a rehearsal goes on, nothing leaves either way; else ``let_out`` may raise for a step that should not leave.
+    """
+    rehearsal = newest()
+    answers: list[Any] = [None]
+    errors: list[BaseException] = []
+    try:
+        while True:
+            step = _next_step(flow, rehearsal, answers, errors)
+            try:
+                answer = NOT_HERE
+                if rehearsal is not None:
+                    answer = rehearsal.perform(step, plugins)
+                elif _going_on:
+                    refuse_to_leave(step)
+                else:
+                    let_out(step)
+                answers.append((yield step) if answer is NOT_HERE else answer)
+            except GeneratorExit:
+                raise
+            except BaseException as error:  # noqa: BLE001  # it belongs to the flow
+                errors.append(error)
+            del step
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+    finally:
+        flow.close()
+
+
+def _next_step(
+    flow: Flow[T], rehearsal: Rehearsal | None, answers: list[Any], errors: list[BaseException]
+) -> Step[Any]:
+    """Out here, where no error is handled that would become the context of what the flow raises, and its frames would keep."""
+    around, _driven.rehearsal = _driven.rehearsal, rehearsal
+    try:
+        return flow.throw(errors.pop()) if errors else flow.send(answers.pop())
+    finally:
+        _driven.rehearsal = around
+
+
+def leaves(step: Step[Any]) -> bool:
+    """Whether ``step`` leaves this process, or sends a text in another way."""
+    return isinstance(step, HttpRequest) or bool(getattr(step, "sends", False))
+
+
+def refuse_to_leave(step: Step[Any]) -> None:
+    """Raise NotConnected if ``step`` leaves this process."""
+    if leaves(step):
+        raise NotConnected("in a rehearsal, such as sms_outbox, nothing leaves")

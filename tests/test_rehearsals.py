@@ -1,0 +1,656 @@
+"""Rehearsals (an outbox, a dry run): what remembers does so in memory, anew for each, and no configured file is opened."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import PrivateAttr
+
+import smsbridge
+from cli_acme import run
+from smsbridge import (
+    AsyncSmsClient,
+    Call,
+    ContentError,
+    HttpRequest,
+    HttpResponse,
+    Message,
+    OptedOutError,
+    RateLimitedError,
+    RefusedError,
+    SendError,
+    SmsClient,
+    SmsProvider,
+    Status,
+    UnavailableError,
+    VetoedError,
+)
+from smsbridge.builtin.memory import MemoryProvider
+from smsbridge.cli.exits import Exit
+from smsbridge.errors import NotConnected
+from smsbridge.messages import InboundMessage, Result
+from smsbridge.optouts import MemoryOptOuts
+from smsbridge.policies.entries import Claim, Entry, Kind, Outcome
+from smsbridge.policies.failover import FailoverPolicy
+from smsbridge.policies.gate import Gate
+from smsbridge.policies.guard import GuardPolicy
+from smsbridge.policies.in_memory import MemoryStore
+from smsbridge.policies.ledger import LedgerPolicy
+from smsbridge.policies.limit import LimitPolicy
+from smsbridge.policies.optout import OptoutPolicy
+from smsbridge.policies.policy import Named
+from smsbridge.policies.sqlite import SqliteStore
+from smsbridge.testing import FakeWire, Outbox
+
+NUMBER = "+919876543210"
+OTHER = "+919123456780"
+
+
+class Vendor(SmsProvider):
+    """Takes each text, unless the wire or an outbox says otherwise."""
+
+    name = "vendor"
+    callback_secret: str = ""
+
+    def send(self, message):
+        response = yield from HttpRequest.post_json("https://vendor.example/sms", {"to": message.to}, sends=True)
+        if response.status == 451:
+            raise OptedOutError
+        if not response.ok:
+            raise response.error()
+        return self.accepted(message, id="real", status=Status.QUEUED)
+
+    def verify(self, webhook):
+        pass
+
+    def parse(self, webhook):
+        return [
+            InboundMessage(
+                account=self.account, provider=self.name, id="in-1", sender=NUMBER, to="", text="STOP", key="in-1"
+            )
+        ]
+
+
+# --- what remembers -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Memory:
+    """A policy that remembers: a text from which it learns, and what it refuses afterwards."""
+
+    name: str
+    policy: Any
+    refuses: type[SendError]
+    learns_from: type[SendError] | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+MEMORIES = [
+    Memory(
+        "ledger",
+        lambda inner, folder: LedgerPolicy(inner=inner, path=folder / "ledger.db"),
+        ContentError,
+        settings={"LEDGER_PATH": "ledger.db"},
+    ),
+    Memory(
+        "opt-outs in a file",
+        lambda inner, folder: OptoutPolicy(inner=inner, path=folder / "optouts.db"),
+        OptedOutError,
+        learns_from=OptedOutError,
+        settings={"OPTOUT_PATH": "optouts.db"},
+    ),
+    Memory(
+        "opt-outs in memory",
+        lambda inner, folder: OptoutPolicy(inner=inner),
+        OptedOutError,
+        learns_from=OptedOutError,
+        settings={"OPTOUT_PURPOSES": "transactional"},
+    ),
+    Memory(
+        "opt-outs of one's own",
+        lambda inner, folder: OptoutPolicy(inner=inner).using(MemoryOptOuts()),
+        OptedOutError,
+        learns_from=OptedOutError,
+    ),
+    Memory(
+        "cap",
+        lambda inner, folder: GuardPolicy(inner=inner, per_recipient="1/1h"),
+        VetoedError,
+        settings={"GUARD_PER_RECIPIENT": "1/1h"},
+    ),
+    Memory(
+        "limit",
+        lambda inner, folder: LimitPolicy(inner=inner, sends="1/1h", longest_wait=1),
+        RateLimitedError,
+        settings={"LIMIT_SENDS": "1/1h", "LIMIT_LONGEST_WAIT": "1"},
+    ),
+    Memory(
+        "breaker",
+        lambda inner, folder: FailoverPolicy(accounts=[inner], faults=1),
+        UnavailableError,
+        learns_from=UnavailableError,
+    ),
+    Memory(
+        "cap inside a failover",
+        lambda inner, folder: FailoverPolicy(accounts=[GuardPolicy(inner=inner, total="1/1h")]),
+        VetoedError,
+    ),
+]
+each_memory = pytest.mark.parametrize("memory", MEMORIES, ids=lambda memory: memory.name)
+each_client = pytest.mark.parametrize("kind", ["client", "async_client"])
+ANSWERS = {None: HttpResponse(status=200), OptedOutError: HttpResponse(status=451), UnavailableError: NotConnected()}
+
+
+class Application:
+    """An application with one client, on a wire that says what the vendor says."""
+
+    def __init__(self, memory, kind, folder):
+        self.memory = memory
+        self.answer = HttpResponse(status=200)
+        self.wire = FakeWire(always=lambda _: self.answer)
+        self.client = getattr(self.wire, kind)(memory.policy(Vendor(), folder))
+
+    def send(self, text="Hello", number=NUMBER):
+        sent = self.client.send(number, text, reference="order-1")
+        return asyncio.run(_awaited(sent)) if isinstance(self.client, AsyncSmsClient) else sent
+
+    def learn(self, outbox=None):
+        """Send the text from which the policy learns, for real or into ``outbox``."""
+        cause = self.memory.learns_from
+        if outbox is not None and cause is not None:
+            outbox.script(NUMBER, cause, Status.DELIVERED)
+        self.answer = ANSWERS[cause]
+        if cause is None:
+            self.send()
+        else:
+            with pytest.raises(cause):
+                self.send()
+        self.answer = HttpResponse(status=200)
+
+    def remembers(self):
+        """Whether the policy refuses for what it has learnt."""
+        error: SendError | None = None
+        try:
+            self.send("Another text")
+        except SendError as refusal:
+            error = refusal
+        assert error is None or isinstance(error, self.memory.refuses)
+        return error is not None
+
+
+def made_in_outbox(make):
+    """What ``make`` makes: outside, it would look at its files."""
+    with Outbox():
+        return make()
+
+
+async def _awaited(sent):
+    return await sent
+
+
+_spied: list[Path] = []
+_seen: list[str] = []
+
+
+def _spy(event, arguments):
+    if _spied and event in ("open", "sqlite3.connect", "os.rename", "os.remove", "os.chmod", "os.truncate"):
+        path = str(arguments[0])
+        if path.startswith(str(_spied[-1])):
+            _seen.append(f"{event} {path}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _spying():
+    sys.addaudithook(_spy)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The folder of what is configured; nothing in it is opened, made or written, unless a test takes it away from here."""
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    _seen.clear()
+    _spied.append(folder)
+    yield folder
+    _spied.clear()
+    assert _seen == []
+    assert list(folder.iterdir()) == []
+
+
+@pytest.fixture
+def used(tmp_path):
+    """A folder in which something was remembered before."""
+    folder = tmp_path / "used"
+    folder.mkdir()
+    return folder
+
+
+# --- an outbox ------------------------------------------------------------------------------------------------------------
+
+
+@each_memory
+@each_client
+def test_in_one_outbox_it_is_remembered_and_in_the_next_it_is_not(memory, kind, folder):
+    application = made_in_outbox(lambda: Application(memory, kind, folder))
+    for _ in "12":
+        with Outbox() as outbox:
+            application.learn(outbox)
+            assert application.remembers()
+    assert application.wire.requests == []
+
+
+@each_memory
+@each_client
+def test_nothing_is_remembered_after_the_outbox(memory, kind, used):
+    with Outbox() as outbox:
+        application = Application(memory, kind, used)
+        application.learn(outbox)
+    assert list(used.iterdir()) == []
+    assert not application.remembers()
+    assert len(application.wire.requests) == 1
+
+
+@each_memory
+@each_client
+def test_what_was_remembered_before_is_not_seen_in_an_outbox_and_is_there_again_after_it(memory, kind, used):
+    application = Application(memory, kind, used)
+    application.learn()
+    before = {path.name: path.read_bytes() for path in used.iterdir()}
+    _seen.clear()
+    _spied.append(used)
+    with Outbox() as outbox:
+        assert not application.remembers()
+        assert outbox.last.text == "Another text"
+    _spied.clear()
+    assert _seen == []
+    assert {path.name: path.read_bytes() for path in used.iterdir()} == before
+    assert application.remembers()
+
+
+@each_memory
+@each_client
+def test_an_outbox_within_an_outbox_has_a_memory_of_its_own(memory, kind, folder):
+    application = made_in_outbox(lambda: Application(memory, kind, folder))
+    with Outbox() as outer:
+        application.learn(outer)
+        with Outbox() as inner:
+            assert not application.remembers()
+            assert len(inner) == 1
+        assert application.remembers()
+        assert "Another text" not in [posted.text for posted in outer]
+
+
+def test_threads_share_what_an_outbox_remembers():
+    wire = FakeWire()
+    client = wire.client(GuardPolicy(inner=Vendor(), total="20/1h"))
+    with Outbox() as outbox:
+        with client.send_many(Message(to=NUMBER, text=str(n)) for n in range(100)) as results:
+            refused = [result for result in results if result.error is not None]
+        assert (len(outbox), len(refused)) == (20, 80)
+
+
+def test_the_same_policy_in_two_clients_is_the_same_in_an_outbox():
+    guard = GuardPolicy(inner=Vendor(), total="1/1h")
+    with Outbox(), SmsClient(guard) as first, SmsClient(FailoverPolicy(accounts=[guard])) as second:
+        first.send(NUMBER, "Hello")
+        with pytest.raises(VetoedError):
+            second.send(NUMBER, "Hello")
+
+
+def test_what_a_client_sends_through_can_be_looked_at_in_the_outbox(tmp_path):
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[[rate]]\nprice = 1\ncurrency = "INR"\n')
+    from smsbridge.policies.cost import CostPolicy
+
+    class Dear(Vendor):
+        def accepted(self, message, **fields):
+            return super().accepted(message, **fields | {"segments": 9})
+
+    with SmsClient(CostPolicy(inner=Dear(), prices=prices)) as client:
+        for _ in "12":
+            with Outbox():
+                client.send(NUMBER, "Hello")
+                assert client.provider.differences == {"vendor": 1}
+        assert client.provider.differences == {}
+
+
+# --- from the environment -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def configured(monkeypatch, folder):
+    """Everything that remembers, as the environment may have it; paths are in ``folder``."""
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
+    for memory in MEMORIES:
+        for name, value in memory.settings.items():
+            monkeypatch.setenv(f"SMSBRIDGE_{name}", str(folder / value) if name.endswith("PATH") else value)
+    monkeypatch.setenv("SMSBRIDGE_LIMIT_SENDS", "1000/1s")
+    return folder
+
+
+@pytest.mark.usefixtures("configured")
+def test_clients_of_the_environment_share_what_an_outbox_remembers():
+    for _ in "12":
+        with Outbox() as outbox, SmsClient() as other:
+            sent = smsbridge.send(NUMBER, "Hello", reference="order-1")
+            assert other.send(NUMBER, "Hello", reference="order-1").id == sent.id
+            with pytest.raises(VetoedError):
+                other.send(NUMBER, "Hello", reference="order-2")
+            assert len(outbox) == 1
+
+
+@pytest.mark.usefixtures("configured")
+def test_a_client_that_was_made_in_an_outbox_opens_nothing_there():
+    with Outbox():
+        SmsClient().close()
+        asyncio.run(AsyncSmsClient().aclose())
+
+
+def test_a_reference_of_an_outbox_is_sent_when_it_is_meant(monkeypatch, used):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", str(used / "ledger.db"))
+    client = SmsClient()
+    with Outbox() as outbox:
+        client.send(NUMBER, "Hello", reference="order-1")
+        assert outbox.last.id == "outbox-1"
+    sent = client.send(NUMBER, "Hello", reference="order-1")
+    assert sent.id == "memory-order-1"
+    with Outbox():
+        assert client.send(NUMBER, "Hello", reference="order-1").id == "outbox-1"
+    assert client.send(NUMBER, "Hello", reference="order-1").id == "memory-order-1"
+    client.close()
+
+
+def test_what_was_made_in_an_outbox_is_checked_when_it_is_used_for_real(monkeypatch, used):
+    """What keeps a file from being used is not known where no file may be opened."""
+    (used / "optouts.db").write_bytes(b"no list of opt-outs" * 100)
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
+    monkeypatch.setenv("SMSBRIDGE_OPTOUT_PATH", str(used / "optouts.db"))
+    with Outbox() as outbox:
+        client = SmsClient()
+        client.send(NUMBER, "Hello")
+        assert len(outbox) == 1
+    with client, pytest.raises(VetoedError) as caught:
+        client.send(NUMBER, "Hello")
+    assert caught.value.reason == "opt-outs-unreadable"
+
+
+@each_client
+def test_a_stop_that_arrives_in_an_outbox_is_heeded_in_it_by_all_clients(kind, folder):
+    def made():
+        return getattr(FakeWire(), kind)(OptoutPolicy(inner=Vendor(), path=folder / "optouts.db"))
+
+    async def finish(answer):
+        return await answer if hasattr(answer, "__await__") else answer
+
+    web, worker = made_in_outbox(made), made_in_outbox(made)
+    with Outbox():
+        asyncio.run(finish(web.receive(HttpRequest.post_json("https://app.example/hooks", {}))))
+        with pytest.raises(OptedOutError):
+            asyncio.run(finish(worker.send(NUMBER, "Hello")))
+        asyncio.run(finish(worker.send(OTHER, "Hello")))
+    with Outbox():
+        asyncio.run(finish(worker.send(NUMBER, "Hello")))
+
+
+# --- what crosses the beginning or the end of an outbox -------------------------------------------------------------------
+
+
+class Slow(Vendor):
+    """Says when it is asked, and waits to be told before it sends."""
+
+    _asked: threading.Event = PrivateAttr(default_factory=threading.Event)
+    _told: threading.Event = PrivateAttr(default_factory=threading.Event)
+
+    def send(self, message):
+        yield from Call(self._pause)
+        return (yield from super().send(message))
+
+    def _pause(self):
+        self._asked.set()
+        assert self._told.wait(10)
+
+
+def sending(client):
+    """Begin to send in another thread; what is returned waits for the outcome."""
+    outcome = []
+
+    def work():
+        outcome.extend(client.send_many([Message(to=NUMBER, text="Hello", reference="order-1")]))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+
+    def end() -> Result:
+        thread.join(10)
+        return outcome[0]
+
+    return end
+
+
+def test_a_text_that_was_begun_before_an_outbox_is_none_of_it_and_does_not_leave(used):
+    slow, wire = Slow(), FakeWire(always=HttpResponse(status=200))
+    client = wire.client(LedgerPolicy(inner=GuardPolicy(inner=slow, total="1/1h"), path=used / "ledger.db"))
+    end = sending(client)
+    assert slow._asked.wait(10)
+    with Outbox() as outbox:
+        slow._told.set()
+        assert isinstance(end().error, UnavailableError)
+        assert len(outbox) == 0
+    assert wire.requests == []
+    assert client.send(NUMBER, "Hello", reference="order-1").id == "real"  # the ledger knows that it did not leave
+    client.close()
+
+
+def test_a_text_that_was_begun_in_an_outbox_is_part_of_it_to_its_end(folder):
+    slow, wire = Slow(), FakeWire()
+    client = wire.client(LedgerPolicy(inner=GuardPolicy(inner=slow, total="1/1h"), path=folder / "ledger.db"))
+    with Outbox() as outbox:
+        end = sending(client)
+        assert slow._asked.wait(10)
+    slow._told.set()
+    assert end().sent.id == "outbox-1"
+    assert len(outbox) == 1
+    assert wire.requests == []
+
+
+def test_outboxes_may_end_in_any_order():
+    first, second = Outbox(), Outbox()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    smsbridge.send(NUMBER, "Hello")
+    second.__exit__(None, None, None)
+    assert (len(first), len(second)) == (0, 1)
+
+
+# --- policies of others ---------------------------------------------------------------------------------------------------
+
+
+class Once(Gate):
+    """Lets one text through, and says how to forget it."""
+
+    name = Named("once")
+    _numbers: set[str] = PrivateAttr(default_factory=set)
+
+    def forget(self, rehearsal):
+        self._numbers = rehearsal.instead_of(self._numbers, set)
+
+    def admit(self, message, *, verification=False):
+        yield from ()
+        if message.to in self._numbers:
+            raise VetoedError(reason="twice")
+        self._numbers.add(message.to)
+        return message
+
+
+def test_a_policy_of_another_package_says_itself_how_it_forgets():
+    policy = Once(inner=MemoryProvider())
+    with SmsClient(policy) as client:
+        for _ in "12":
+            with Outbox():
+                client.send(NUMBER, "Hello")
+                with pytest.raises(VetoedError):
+                    client.send(NUMBER, "Hello")
+        assert policy._numbers == set()
+        client.send(NUMBER, "Hello")
+        assert policy._numbers == {NUMBER}
+
+
+def test_a_provider_that_holds_others_in_any_field_is_rehearsed_with_them():
+    class Router(SmsProvider):
+        name = "router"
+        attempts_inside = True
+        by_prefix: dict[str, SmsProvider]
+        rest: SmsProvider
+
+        def send(self, message):
+            return self.by_prefix.get(message.to[:3], self.rest).send(message)
+
+    def guarded(account):
+        return GuardPolicy(inner=Vendor(account=account), total="1/1h")
+
+    with SmsClient(Router(by_prefix={"+91": guarded("india")}, rest=guarded("rest"))) as client:
+        for _ in "12":
+            with Outbox() as outbox:
+                for number in (NUMBER, "+14155552671"):
+                    client.send(number, "Hello")
+                    with pytest.raises(VetoedError):
+                        client.send(number, "Hello")
+                assert {posted.account for posted in outbox} == {"india", "rest"}
+
+
+def test_a_provider_that_remembers_nothing_stays_the_one_that_it_is():
+    provider = MemoryProvider()
+    with Outbox(), SmsClient(provider) as client:
+        assert client.provider is provider
+
+
+# --- the command ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["explain", NUMBER, "Hello", "--reference", "order-1"],
+        ["send", NUMBER, "Hello", "--reference", "order-1", "--dry-run"],
+        ["send", "--many", "texts.jsonl", "--dry-run"],
+        ["explain", NUMBER, "--json"],
+    ],
+    ids=" ".join,
+)
+def test_explaining_and_dry_runs_open_nothing(command, configured, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("texts.jsonl").write_text('{"to": "+919876543210", "text": "Hello", "reference": "order-1"}\n' * 2)
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "file")
+    monkeypatch.setenv("SMSBRIDGE_FILE_PATH", str(configured / "sms.jsonl"))
+    assert run(*command).exit_code == Exit.OK
+
+
+def test_a_dry_run_leaves_files_that_are_there_as_they_are(monkeypatch, used):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
+    for name in ("LEDGER", "OPTOUT"):
+        monkeypatch.setenv(f"SMSBRIDGE_{name}_PATH", str(used / name))
+    assert run("send", NUMBER, "Hello", "--reference", "order-1").exit_code == Exit.OK
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in used.iterdir()}
+    _seen.clear()
+    _spied.append(used)
+    assert run("send", NUMBER, "Hello", "--reference", "order-1", "--dry-run").exit_code == Exit.OK
+    assert run("explain", NUMBER).exit_code == Exit.OK
+    _spied.clear()
+    assert _seen == []
+    assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in used.iterdir()} == before
+
+
+# --- the ledger in memory -------------------------------------------------------------------------------------------------
+
+NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["claim", "record"]),
+        st.sampled_from(["order-1", "order-2", "order-3"]),
+        st.sampled_from(["one", "two"]),
+        st.sampled_from(["accepted", "refused", "uncertain"]),
+    ),
+    max_size=15,
+)
+
+
+@given(steps)
+def test_it_answers_as_the_one_in_a_file(steps):
+    file, memory = SqliteStore(Path(":memory:"), create=True), MemoryStore()
+    file._connection = lambda: file._open  # no file: the schema is all that is needed
+    file._open = _in_memory(file)
+    outcomes = {
+        "accepted": Outcome.accepted(None),
+        "refused": Outcome.refused("no"),
+        "uncertain": Outcome.of(
+            Result(index=0, message=Message(to=NUMBER, text="x"), error=smsbridge.UncertainError())
+        ),
+    }
+    claims = {}
+    for what, reference, text, outcome in steps:
+        if what == "claim":
+            message = Message(to=NUMBER, text=text, reference=reference)
+            claim = Claim.of(message, account="a", kind=Kind.TEXT, key=b"k" * 16)
+            answers = [_plain(store.claim([claim])[0]) for store in (file, memory)]
+            claims.setdefault(reference, []).append(claim)
+        elif reference in claims:
+            claim = claims[reference][-1 if text == "one" else 0]
+            answers = [store.record([Entry(claim=claim, outcome=outcomes[outcome])]) for store in (file, memory)]
+        else:
+            continue
+        assert answers[0] == answers[1]
+        assert _plain(file.find(reference)) == _plain(memory.find(reference))
+    for wanted in ({}, {"reference": "order-2"}, {"states": ["accepted"]}, {"after": 1, "limit": 1}, {"account": "b"}):
+        found = [
+            [(number, _plain(one)) for number, one in store.entries(**_states(wanted))] for store in (file, memory)
+        ]
+        assert found[0] == found[1]
+    file.close()
+
+
+def _states(wanted):
+    from smsbridge.policies.entries import State
+
+    return wanted | {"states": [State(one) for one in wanted["states"]]} if "states" in wanted else wanted
+
+
+def _in_memory(store):
+    import sqlite3
+
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    store._set_up(db)
+    return db
+
+
+def _plain(entry):
+    """What is to be equal: SQLite rounds times."""
+    if entry is None:
+        return None
+    outcome = entry.outcome and (entry.outcome.state, entry.outcome.error, entry.outcome.reason)
+    return entry.claim.reference, entry.claim.token, entry.claim.content, entry.claims, entry.state, outcome
+
+
+def test_it_refuses_another_key_as_the_one_in_a_file_does():
+    store = MemoryStore()
+    key = store.identify(None)
+    assert store.identify(None) == key
+    with pytest.raises(smsbridge.ConfigurationError, match="another key"):
+        store.identify(b"another key, of a length")
+
+
+def test_it_drops_nothing():
+    store = MemoryStore()
+    store.claim([Claim.of(Message(to=NUMBER, text="x", reference="r"), account="a", kind=Kind.TEXT, key=b"k" * 16)])
+    assert store.prune(datetime.now(UTC) + timedelta(days=1), 10) == 0
+    assert isinstance(RefusedError(), SendError)
