@@ -57,10 +57,9 @@ ALLOWED = {
     ("src/smsbridge/policies/writer.py", "Future"): "it looks after forks itself",
     ("src/smsbridge/policies/ledger.py", "Future"): "of a writer",
     ("src/smsbridge/http.py", "Future"): "the type alone",
+    ("src/smsbridge/dialing.py", "allocate_lock"): "of one look-up, whose threads a forked process does not have",
     ("src/smsbridge/policies/in_memory.py", "Future"): "done before any other thread sees it",
-    ("src/smsbridge/many.py", "Event"): "of one iteration, whose threads a forked process does not have",
-    ("src/smsbridge/many.py", "Future"): "of one iteration",
-    ("src/smsbridge/many.py", "ThreadPoolExecutor"): "of one iteration",
+    ("src/smsbridge/many.py", "Lock"): "of one iteration, whose threads a forked process does not have",
     ("plugins/twincle/src/smsbridge_twincle/sandbox/server.py", "Event"): "of one start of the sandbox",
 }
 
