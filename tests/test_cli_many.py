@@ -185,6 +185,7 @@ def test_what_belongs_to_one_text_does_not_go_with_many(acme, args):
     assert run("send", "--many", "-", *args).exit_code == Exit.USAGE
 
 
+@pytest.mark.sms_real
 def test_uncertain_outweighs_refused_and_says_what_to_do(acme, many, monkeypatch):
     def send(self, message):
         if message.text == "lost":

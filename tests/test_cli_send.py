@@ -217,6 +217,7 @@ def test_an_answer_that_never_came_is_uncertain(monkeypatch):
     assert document["error"]["reference"] == "r-1"
 
 
+@pytest.mark.sms_real
 def test_an_uncertain_text_of_a_provider_with_lookup_says_the_command(acme, monkeypatch):
     from cli_acme import AcmeProvider
     from smsbridge import Call

@@ -160,6 +160,7 @@ def test_an_outbox_lifts_it_as_nothing_leaves_there():
             SmsClient(provider, settings=Settings(env=env), plugins=Plugins())
 
 
+@pytest.mark.sms_real
 async def test_a_client_that_outlives_its_outbox_still_reaches_no_vendor(monkeypatch):
     for name, wire in (("Transport", Wire()), ("AsyncTransport", AsyncWire())):
         monkeypatch.setattr(transport, name, lambda timeout, wire=wire: wire)

@@ -1,4 +1,4 @@
-"""The pytest plugin of smsbridge: the fixture ``sms_outbox``.
+"""The pytest plugin of smsbridge: the fixture ``sms_outbox``, and no real text from a test without it.
 
 pytest loads it at every start wherever smsbridge is installed, so it imports nothing that pytest has not.
 """
@@ -11,10 +11,56 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from smsbridge import under_test
+
 if TYPE_CHECKING:
     from .outbox import Outbox
 
+_MARK = "sms_real"
+_CARRIERS = (
+    ("httpx", "HTTPTransport", "handle_request"),
+    ("httpx", "AsyncHTTPTransport", "handle_async_request"),
+    ("httpcore", "ConnectionPool", "handle_request"),
+    ("httpcore", "AsyncConnectionPool", "handle_async_request"),
+)
+"""What carries each request of ours; tools that answer in a vendor's place put a function of theirs there."""
+_TOOLS = ("pytest_httpx", "respx", "vcr")
+
 pytest.register_assert_rewrite("smsbridge.testing.contract")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{_MARK}: this test may send real texts, through what the environment says.")
+    guard = _Guard()
+    config.pluginmanager.register(guard)
+    under_test.begin(guard.allows)
+    config.add_cleanup(lambda: under_test.end(guard.allows))
+
+
+class _Guard:
+    """Knows which tests run. Only a test that says so reaches a vendor: what runs between tests, such as an import, does not."""
+
+    def __init__(self) -> None:
+        self._running: list[pytest.Item] = []
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self._running.append(item)
+        try:
+            return (yield)
+        finally:
+            self._running.remove(item)
+
+    def allows(self) -> bool:
+        marked = [item.get_closest_marker(_MARK) is not None for item in self._running]
+        return (bool(marked) and all(marked)) or any(map(_is_replaced, _CARRIERS))
+
+
+def _is_replaced(carrier: tuple[str, str, str]) -> bool:
+    """Whether a tool of ``_TOOLS`` answers requests at this moment."""
+    module, owner, method = carrier
+    function = getattr(getattr(sys.modules.get(module), owner, None), method, None)
+    return getattr(function, "__globals__", {}).get("__name__", "").partition(".")[0] in _TOOLS
 
 
 @pytest.fixture
