@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 import tomllib
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -472,6 +473,184 @@ def test_plain_text_is_read_by_regular_expressions():
         answered(one, HttpResponse(status=200, body=b"\xff\xfe"))
 
 
+# --- the id ---------------------------------------------------------------------------------------------------------------
+
+NAMES_NO_ID = {
+    "an empty 200": (HttpResponse(status=200), {"status": 200}),
+    "a 204": (HttpResponse(status=204), {"status": 204}),
+    "OK": (HttpResponse(status=200, body=b"OK"), {"matches": "^OK$"}),
+    "0 for success": (HttpResponse(status=200, body=b"0"), {"matches": "^0$"}),
+    "a flag": (HttpResponse.of_json({"return": True, "message": ["SMS sent."]}), {"path": "return", "equals": True}),
+}
+
+
+@pytest.mark.parametrize(("answer", "rule"), NAMES_NO_ID.values(), ids=NAMES_NO_ID)
+def test_a_vendor_may_name_no_id(answer, rule):
+    one = provider(id=None, accept_if=rule)
+    sent = drive(attempt(one, message(reference="order-1")), answer)
+    assert (sent.id, sent.reference) == ("no-id:order-1", "order-1")
+    assert drive(attempt(one, message(reference="order-2")), answer).id != sent.id
+    assert one.capabilities == frozenset()
+
+
+@pytest.mark.parametrize(("answer", "rule"), NAMES_NO_ID.values(), ids=NAMES_NO_ID)
+def test_our_reference_may_be_the_id(answer, rule):
+    one = provider(id="{reference}", body={**BODY, "ref": "{reference}"}, accept_if=rule)
+    assert drive(attempt(one, message(reference="order-1")), answer).id == "order-1"
+
+
+@pytest.mark.parametrize("id", [None, "{reference}"])
+def test_without_an_id_of_the_vendors_an_acceptance_is_still_one_and_all_else_is_not(id):
+    one = provider(
+        id=id, body={**BODY, "ref": "{reference}"}, accept_if={"matches": "^OK"}, refuse_if=[{"matches": "^ERR"}]
+    )
+    for status, body, ends in (
+        (200, b"OK", None),
+        (200, b"ERR 5", RefusedError),
+        (200, b"hello", UncertainError),
+        (200, b"", UncertainError),
+        (408, b"OK", UncertainError),
+        (500, b"OK", UncertainError),
+        (400, b"OK", RefusedError),
+    ):
+        if ends is None:
+            assert answered(one, HttpResponse(status=status, body=body)).id
+        else:
+            with pytest.raises(ends):
+                answered(one, HttpResponse(status=status, body=body))
+
+
+def test_an_id_that_is_a_path_has_to_be_there():
+    with pytest.raises(UncertainError, match="without an id"):
+        answered(provider(id="reference"), HttpResponse.of_json({"status": "ok"}))
+
+
+# --- the encoding and the number ------------------------------------------------------------------------------------------
+
+HINDI, LATIN = "आपका कोड 482913 है", "Your code is 482913"
+
+
+def test_the_encoding_has_a_word_of_its_own():
+    one = provider(body={**BODY, "coding": "{encoding}"})
+    assert request(one, text=HINDI).json()["coding"] == "ucs2"
+    assert request(one, text=LATIN).json()["coding"] == "gsm7"
+    assert request(one, text="€ [net] ñ").json()["coding"] == "gsm7"
+
+
+@pytest.mark.parametrize("words", [("0", "1"), ("text", "unicode"), ("", "1"), (0, 8), (False, True)])
+def test_or_the_vendors_and_json_has_numbers_and_truth_as_they_are(words):
+    encodings = dict(zip(("gsm7", "ucs2"), words, strict=True))
+    one = provider(body={**BODY, "unicode": "{encoding}", "note": "as {encoding}"}, encodings=encodings)
+    for text, word in ((LATIN, words[0]), (HINDI, words[1])):
+        sent = request(one, text=text).json()
+        assert (sent["unicode"], type(sent["unicode"])) == (word, type(word))
+        assert sent["note"] == f"as {word if isinstance(word, str) else json.dumps(word)}"
+
+
+@pytest.mark.parametrize("words", [("0", "1"), (0, 1), (False, True)])
+def test_elsewhere_they_are_written_as_json_writes_them(words):
+    encodings = dict(zip(("gsm7", "ucs2"), words, strict=True))
+    one = provider(method="GET", url=f"{URL}?to={{to}}&text={{text}}&u={{encoding}}", body=None, encodings=encodings)
+    word = words[1] if isinstance(words[1], str) else json.dumps(words[1])
+    assert dict(request(one, text=HINDI).query)["u"] == word
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "national"),
+    [
+        ("+919876543210", "91", "9876543210"),
+        ("+6591234567", "65", "91234567"),
+        ("+393401234567", "39", "3401234567"),
+        ("+390612345678", "39", "0612345678"),  # the zero is part of the number
+        ("+14155552671", "1", "4155552671"),
+        ("+12423591234", "1", "2423591234"),
+        ("+447911123456", "44", "7911123456"),
+        ("+2250123456789", "225", "0123456789"),
+        ("+881612345678", "881", "612345678"),
+    ],
+)
+def test_the_number_may_be_written_without_its_country_code(number, code, national):
+    one = provider(body={"to": "{national}", "cc": "{country_code}", "text": "{text}"})
+    sent = request(one, to=number).json()
+    assert (sent["cc"], sent["to"]) == (code, national)
+
+
+# --- long answers ---------------------------------------------------------------------------------------------------------
+
+LONG = 2000
+"""Characters in which ``matches`` looks."""
+TAIL = "." * LONG
+
+
+def ends(body, **settings):
+    one = provider(id=None, **{"accept_if": {"matches": "OK (?P<id>\\d+)"}, **settings})
+    try:
+        return answered(one, HttpResponse(status=200, body=body.encode())).id
+    except (RefusedError, UncertainError) as error:
+        return type(error)
+
+
+@pytest.mark.parametrize(
+    ("body", "ended"),
+    [
+        (f"OK 12 {TAIL}", "12"),
+        (f"{'.' * (LONG - 8)}OK 12...", "12"),
+        (f"{TAIL}OK 12", UncertainError),
+        (f"{'.' * (LONG - 5)}OK 1234567", UncertainError),  # the id goes on where nothing looks
+        (f"{'.' * (LONG - 5)}OK 12", "12"),  # of 2000 characters, all are looked at
+    ],
+)
+def test_an_acceptance_that_stands_far_behind_is_uncertain_and_none_is_cut(body, ended):
+    assert ends(body) == ended
+
+
+@pytest.mark.parametrize(
+    ("body", "ended"),
+    [
+        (f"ERR 5 {TAIL}", RefusedError),
+        (f"OK 12 {TAIL} ERR 5", UncertainError),  # a refusal may stand behind
+        (f"{TAIL} ERR 5", UncertainError),
+        (f"OK 12 ERR 5 {TAIL}", RefusedError),
+        ("OK 12", "12"),
+    ],
+)
+def test_a_refusal_that_may_stand_behind_makes_an_acceptance_uncertain(body, ended):
+    assert ends(body, refuse_if=[{"matches": "ERR (?P<code>\\d)"}]) == ended
+
+
+@pytest.mark.parametrize("pattern", ["^(?!.*ERR).*OK (?P<id>\\d+)", "OK (?P<id>\\d+)(?=.*)", "OK (?P<id>\\d+).*$"])
+def test_a_match_that_depends_on_what_is_behind_is_none(pattern):
+    assert ends("OK 12 ...", accept_if={"matches": pattern}) == "12"
+    assert ends(f"OK 12 {TAIL} ERR", accept_if={"matches": pattern}) is UncertainError
+
+
+def test_after_a_refusing_status_the_length_of_the_answer_does_not_matter():
+    one = provider(refuse_if=[{"matches": "ERR"}])
+    with pytest.raises(AuthenticationError):
+        answered(one, HttpResponse(status=401, body=(TAIL * 2).encode()))
+
+
+def test_values_in_json_are_bounded_each_by_itself():
+    rule = {"path": "error", "matches": "credit", "error": "funds"}
+    one = provider(refuse_if=[rule])
+    with pytest.raises(FundsError):
+        answered(one, HttpResponse.of_json({"padding": TAIL * 9, "error": "no credit"}))
+    assert answered(one, HttpResponse.of_json({"padding": TAIL * 9, "status": "ok", "id": "7"})).id == "7"
+    with pytest.raises(UncertainError, match="refuse_if 1 cannot tell: the first 2000 characters"):
+        answered(one, HttpResponse.of_json({"error": TAIL * 9, "status": "ok", "id": "7"}))
+
+
+@pytest.mark.parametrize("pattern", ["\\s*OK (?P<id>\\d+)", "(?P<id>\\s+)OK", "\\s+$OK (?P<id>x)", ".*ERR.*(?P<id>x)"])
+def test_an_expression_that_takes_the_square_of_a_text_takes_no_long_time(pattern):
+    one = provider(id=None, accept_if={"matches": pattern})
+    flow = attempt(one, message())
+    next(flow)
+    began = time.perf_counter()
+    with pytest.raises(UncertainError):
+        flow.send(HttpResponse(status=200, body=b"x" + b" " * 4_000_000 + b"x"))
+    assert time.perf_counter() - began < 1  # of 4 MB it would be hours
+
+
 def test_the_gateways_words_show_no_text_and_no_number():
     quoting = HttpResponse.of_json({"error": f"{TEXT} to {TO} with {TOKEN}"})
     one = provider(headers={"k": "{token}"}, token=TOKEN, refuse_if=[{"path": "error", "detail": "error"}])
@@ -493,7 +672,7 @@ def test_url_and_accept_if_have_to_be_there():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"body": {"t": "{text}"}}, "{to} or {digits} stands neither"),
+        ({"body": {"t": "{text}"}}, "{to} or {digits} or {national} stands neither"),
         ({"body": {"t": "{to}"}}, "{text} stands neither"),
         ({"body": {**BODY, "x": "{txet}"}}, "BODY is wrong: there is no placeholder {txet}; did you mean 'text'?"),
         ({"body": {**BODY, "x": "{text.__class__}"}}, "a brace begins no placeholder"),
@@ -550,7 +729,23 @@ def test_url_and_accept_if_have_to_be_there():
             "REFUSE_IF is wrong: rule 2: error: should be",
         ),
         ({"refuse_if": {"path": "a"}}, "REFUSE_IF is wrong"),
-        ({"id": None}, "ID is wrong: give either"),
+        ({"id": ""}, "ID is wrong: it is empty; leave it out where the vendor names none"),
+        ({"id": " "}, "ID is wrong: it is empty"),
+        ({"id": "{reference}"}, "ID is wrong: {reference} is not used in the request"),
+        ({"id": "{digits}"}, "ID is wrong: it is a path, or {reference}"),
+        (
+            {"encodings": {"gsm7": "0", "ucs2": "1"}},
+            "ENCODINGS is wrong: it has to name gsm7 and ucs2, and {encoding} has",
+        ),
+        (
+            {"encodings": {"ucs2": "1"}, "body": {**BODY, "u": "{encoding}"}},
+            "ENCODINGS is wrong: it has to name gsm7 and",
+        ),
+        (
+            {"encodings": {"gsm7": 0, "ucs2": 1, "utf8": 2}, "body": {**BODY, "u": "{encoding}"}},
+            "ENCODINGS is wrong: it has",
+        ),
+        ({"encodings": {"gsm7": 1.5, "ucs2": None}, "body": {**BODY, "u": "{encoding}"}}, "ENCODINGS"),
         ({"id": "id", "accept_if": {"matches": "(?P<id>.)"}}, "ID is wrong: give either"),
         ({"id": "a."}, "ID is wrong: a path has steps"),
         ({"nosuch": "1"}, "there is no setting nosuch"),
@@ -750,6 +945,17 @@ def test_doctor_tells_how_a_text_would_end(account, body, status, outcome):
     assert outcome in run(*arguments).stdout
 
 
+@pytest.mark.parametrize(
+    ("id", "words"), [("", "the gateway names no id"), ('id = "{reference}"', "the id is our reference")]
+)
+def test_doctor_says_which_id_a_text_would_have(account, id, words):
+    text = f'url = "{URL}"\n{id}\nbody = {{ to = "{{to}}", t = "{{text}}", r = "{{reference}}", s = "{{sender}}" }}\n'
+    account(f"{text}accept_if = {{ status = 204 }}\n")
+    done = run("doctor", "--account", "mygw", "--answer", "-", "--answer-status", "204", stdin="")
+    assert "accept_if: holds" in done.stdout
+    assert f"accepted: {words}" in done.stdout
+
+
 def test_doctor_explains_no_answer_where_the_configuration_is_broken_or_written_in_code(account):
     with pytest.raises(ConfigurationError):
         account("oops")
@@ -776,4 +982,4 @@ def test_the_gateways_of_the_manual_can_send(text):
     fields = {"sender": "ACME"} if "{sender}" in text else {}
     fields |= {"dlt": Dlt(template_id="1")} if "{template_id}" in text else {}
     sent = request(one, text="a & b", **fields)
-    assert TO[1:] in unquote(f"{sent.url} {sent.body.decode()}")
+    assert TO.removeprefix("+91") in unquote(f"{sent.url} {sent.body.decode()}")

@@ -97,6 +97,14 @@ def _alone(region: str) -> tuple[str, str, re.Pattern[str]]:
 # --- countries ------------------------------------------------------------------------------------------------------------
 
 
+def country_code(e164: str) -> str:
+    """The digits of a number in E.164 that are its country's (``91``); empty if no country has it."""
+    import phonenumbers
+
+    codes = (e164[1 : 1 + length] for length in (1, 2, 3))  # none is the beginning of another
+    return next((code for code in codes if int(code) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE), "")
+
+
 def regions(e164: str) -> tuple[str, ...]:
     """The country of a number in E.164, in two letters of ISO 3166.
 
@@ -104,12 +112,10 @@ def regions(e164: str) -> tuple[str, ...]:
     """
     import phonenumbers
 
-    for length in (1, 2, 3):
-        sharing: tuple[str, ...] = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(e164[1 : 1 + length]), ())
-        if sharing:
-            region = phonenumbers.region_code_for_number(phonenumbers.parse(e164)) if len(sharing) > 1 else None
-            return (region,) if region else sharing
-    return ()
+    code = country_code(e164)
+    sharing: tuple[str, ...] = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[int(code)] if code else ()
+    region = phonenumbers.region_code_for_number(phonenumbers.parse(e164)) if len(sharing) > 1 else None
+    return (region,) if region else sharing
 
 
 class Countries:

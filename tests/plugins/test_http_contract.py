@@ -1,4 +1,4 @@
-"""Three gateways that nobody wrote code for keep the contract: JSON, a form with an answer in plain text, and a GET."""
+"""Gateways without code of their own keep the contract: JSON, a form with an answer in plain text, one without ids, and a GET."""
 
 # ruff: noqa: RUF012  # samples are class attributes, and nobody changes them
 
@@ -94,6 +94,36 @@ class TestFormGateway(ProviderContract):
 
     def accepts(self, message, id):
         return HttpResponse(status=200, headers={"content-type": "text/plain"}, body=f"OK: {id}".encode())
+
+
+class TestGatewayThatNamesNoId(ProviderContract):
+    """National numbers, a flag for Unicode, DLT ids registered with the account, and ``SENT`` as the whole answer."""
+
+    provider_class = HttpProvider
+    settings = {
+        "sender": "KITSMS",
+        "dlt_registered": True,
+        "url": "https://gateway.example/send",
+        "token": dummy_secret("token"),
+        "body": {
+            "key": "{token}",
+            "country": "{country_code}",
+            "numbers": "{national}",
+            "from": "{sender}",
+            "text": "{text}",
+            "unicode": "{encoding}",
+            "ref": "{reference}",
+        },
+        "encodings": {"gsm7": False, "ucs2": True},
+        "accept_if": {"matches": "^SENT$"},
+        "id": "{reference}",
+        "refuse_if": [{"matches": "(?i)no credit", "error": "funds"}],
+    }
+    id_is_reference = True
+    refusals = {"no credit": Refusal(answer=HttpResponse(status=200, body=b"ERROR: No credit"), error=FundsError)}
+
+    def accepts(self, message, id):
+        return HttpResponse(status=200, headers={"content-type": "text/plain"}, body=b"SENT")
 
 
 class TestGetGateway(ProviderContract):

@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape
 
 from smsbridge.http import Headers
 
-from ._http_template import Misfit, Template, Values
+from ._http_template import Bare, Misfit, Template, Values
 
 FORM = "application/x-www-form-urlencoded"
 _URL = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+([/?][!-~]*)?")
@@ -245,7 +245,8 @@ def _templates(data: Any) -> Iterator[Template]:
 
 def _rendered(data: Any, values: Values) -> Any:
     if isinstance(data, Template):
-        return data.render(values)
+        word = values[data.only] if data.only else None
+        return json.loads(word) if isinstance(word, Bare) else data.render(values)
     if isinstance(data, dict):
         return {key: _rendered(value, values) for key, value in data.items()}
     return [_rendered(value, values) for value in data] if isinstance(data, list) else data

@@ -32,6 +32,11 @@ _KINDS: dict[str, type[SendError]] = {
     "refused": errors.RefusedError,
 }
 _HINT = "smsbridge doctor --answer explains it"
+LONGEST = 2_000
+r"""Characters in which ``matches`` looks: harmless expressions such as ``\s*OK`` take time with the square of their number."""
+_LOOKS_AHEAD = re.compile(r"\(\?[=!]")
+REFERENCE = "{reference}"
+"""What ``id`` is where the gateway knows the text by our reference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +48,13 @@ class Look:
     why: str
     found: str
     groups: Mapping[str, str] = field(default_factory=dict, repr=False)
+    unseen: bool = False
+    """Whether it might hold if it looked further than it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What an answer means: the id under which the text was accepted, or the error; and how that came about."""
+    """What an answer means: accepted, and under which id if the answer names one, or the error; and how that came about."""
 
     looks: tuple[Look, ...] = ()
     id: str | None = None
@@ -146,7 +153,8 @@ class Rule(BaseModel):
         what = "the text" if self.path is None else repr(self.path)
         why, groups = self._compare(value, what)
         found = f"{what} is {shown(value)}{self._wanted() if why else ''}"
-        return Look(rule=name, matched=not why, why=why, found=found, groups=groups)
+        unseen = bool(why) and self.matches is not None and _is_plain(value) and len(str(value)) > LONGEST
+        return Look(rule=name, matched=not why, why=why, found=found, groups=groups, unseen=unseen)
 
     def _wanted(self) -> str:
         words = [" or ".join(map(shown, self.equals))] if self.equals else []
@@ -157,10 +165,10 @@ class Rule(BaseModel):
         if self.equals and not any(_same(value, one) for one in self.equals):
             return f"{what} is none of the values in 'equals'", {}
         if self.matches is not None:
-            plain = isinstance(value, str | int | float) and not isinstance(value, bool)
-            match = self.matches.search(str(value)) if plain else None
+            match = _search(self.matches, str(value)) if _is_plain(value) else None
             if match is None:
-                return f"{what} does not match the regular expression", {}
+                part = f"the first {LONGEST} characters of {what} do" if len(str(value)) > LONGEST else f"{what} does"
+                return f"{part} not match the regular expression", {}
             return "", {name: group for name, group in match.groupdict().items() if group}
         if not self.equals and not value:
             return f"{what} is empty, zero, false or null", {}
@@ -219,7 +227,7 @@ class Refusal(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """All rules for one vendor. ``id`` is a path; without one, the group ``id`` of what ``accept`` matches."""
+    """All rules for one vendor. ``id`` is a path, or REFERENCE; without one, the group ``id`` of what ``accept`` matches, if any."""
 
     accept: Rule
     id: str | None
@@ -238,10 +246,13 @@ class Rules:
                 return Verdict(looks=tuple(looks), error=refusal.to_error(look, answer, response))
         look = self.accept.look("accept_if", answer)
         looks.append(look)
-        if look.matched:
+        unseen = next((one for one in looks if one.unseen), None)
+        if unseen is not None and response.ok:
+            error = response.error(detail=f"{unseen.rule} cannot tell: {unseen.why}, and it looks no further ({_HINT})")
+        elif look.matched:
             found, of_id = self._id(look, answer)
             looks.append(of_id)
-            if found is not None:
+            if of_id.matched:
                 return Verdict(looks=tuple(looks), id=found, raw=answer.raw)
             error = response.error(detail=f"accept_if holds, but without an id: {of_id.why} ({_HINT})")
         elif response.ok:
@@ -252,6 +263,10 @@ class Rules:
         return Verdict(looks=tuple(looks), error=error)
 
     def _id(self, look: Look, answer: Answer) -> tuple[str | None, Look]:
+        if self.id == REFERENCE:
+            return None, Look(rule="id", matched=True, why="", found="the id is our reference")
+        if self.id is None and "id" not in self.accept.groups:
+            return None, Look(rule="id", matched=True, why="", found="the gateway names no id, so there is none")
         if self.id is None:
             word = look.groups.get("id", "").strip() or None
             why = "" if word else "the group 'id' of what accept_if matches is empty"
@@ -262,6 +277,19 @@ class Rules:
         if word is None and not why:
             why = f"{self.id!r} is neither text nor a whole number"
         return word, Look(rule="id", matched=word is not None, why=why, found=found)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it can be matched: text or a number."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _search(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """The match of ``pattern`` in the first characters of ``text``, if what comes behind them cannot make it none."""
+    match = pattern.search(text[:LONGEST])
+    if match is None or len(text) <= LONGEST:
+        return match
+    return None if match.end() == LONGEST or _LOOKS_AHEAD.search(pattern.pattern) else match
 
 
 def _same(value: Any, wanted: Any) -> bool:

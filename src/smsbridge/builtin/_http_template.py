@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import string
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +12,10 @@ from difflib import get_close_matches
 PLACEHOLDERS = (
     "to",
     "digits",
+    "national",
+    "country_code",
     "text",
+    "encoding",
     "sender",
     "reference",
     "purpose",
@@ -22,11 +26,25 @@ PLACEHOLDERS = (
     "password",
     "basic",
 )
+NUMBERS = ("to", "digits", "national")
+"""Those that are the number of the recipient."""
+
 Values = Mapping[str, str]
 Encode = Callable[[str, str], str]
 """Turns a placeholder's name and value into what is written; raises Misfit."""
 
 _WORD = re.compile(r"[A-Za-z_]{1,20}")
+
+
+class Bare(str):
+    """A value that JSON has without quotes: a whole number, ``true`` or ``false``."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, word: str | int) -> str:  # which a bool is too
+        """``word`` as a value."""
+        return word if isinstance(word, str) else cls(json.dumps(word))
 
 
 class Misfit(ValueError):
@@ -64,6 +82,11 @@ class Template:
     def names(self) -> frozenset[str]:
         """The placeholders in it."""
         return frozenset(name for _, name in self.parts if name is not None)
+
+    @property
+    def only(self) -> str | None:
+        """The placeholder, if there is nothing else."""
+        return self.parts[0][1] if len(self.parts) == 1 and not self.parts[0][0] else None
 
     def render(self, values: Values, encode: Encode = lambda _name, value: value) -> str:
         """The text with ``values`` in it."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, StrictBool, StrictInt, StrictStr
 
 from smsbridge.environment import variable
 from smsbridge.errors import ConfigurationError
@@ -17,13 +17,18 @@ from smsbridge.forks import cached_property
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow, HttpRequest, HttpResponse
 from smsbridge.messages import Dlt, Message, Purpose, SentMessage, Status
+from smsbridge.phone import country_code
 from smsbridge.provider import SmsProvider
+from smsbridge.text import measure
 
 from ._http_answer import check_path
 from ._http_places import Body, HeaderLines, Url, body_kind
-from ._http_rules import Refusal, Rule, Rules, Verdict
-from ._http_template import PLACEHOLDERS, Misfit, meant
+from ._http_rules import LONGEST, REFERENCE, Refusal, Rule, Rules, Verdict
+from ._http_template import NUMBERS, PLACEHOLDERS, Bare, Misfit, meant
 
+NO_ID = "no-id:"
+"""What the id of a text begins with, before our reference, where the vendor names none."""
+_ENCODINGS = ("gsm7", "ucs2")
 _SECRETS = ("token", "username", "password")
 _OF_MESSAGE = {"sender": "a sender", "entity_id": "a DLT entity id", "template_id": "a DLT template id"}
 
@@ -70,8 +75,9 @@ class HttpProvider(SmsProvider):
     """Sends through any vendor with an HTTP API: the settings say what to ask, and how to understand the answer.
 
     All of them can stand in one TOML file, named by ``file``; environment variables win over it. URL, headers and body may
-    hold placeholders: {to} (E.164), {digits} (without the +), {text}, {sender}, {reference}, {purpose}, {entity_id},
-    {template_id}, {token}, {username}, {password}, and {basic} for the header Authorization. Each value is encoded for the
+    hold placeholders: {to} (E.164), {digits} (without the +), {national} (without the country code), {country_code}, {text},
+    {encoding} (gsm7 or ucs2), {sender}, {reference}, {purpose}, {entity_id}, {template_id}, {token}, {username}, {password},
+    and {basic} for the header Authorization. Each value is encoded for the
     place where it stands. ``smsbridge doctor --answer`` explains what the rules make of an answer.
     """
 
@@ -106,10 +112,21 @@ class HttpProvider(SmsProvider):
     purposes: dict[Purpose, str] = Field(
         default={}, description="The vendor's word for each purpose: otp, transactional, service, promotional."
     )
-    accept_if: dict[str, Any] = Field(default={}, description="Rule for an answer that accepts. Required.")
-    refuse_if: list[dict[str, Any]] = Field(default=[], description="Rules for answers that refuse, as JSON.")
+    encodings: dict[str, StrictBool | StrictInt | StrictStr] = Field(
+        default={}, description="The vendor's word for each encoding of a text: gsm7, and ucs2 for Unicode."
+    )
+    accept_if: dict[str, Any] = Field(
+        default={},
+        description=f"Rule for an answer that accepts. Required. matches looks at {LONGEST} characters at most.",
+    )
+    refuse_if: list[dict[str, Any]] = Field(
+        default=[],
+        description=f"Rules for answers that refuse, as JSON. matches looks at {LONGEST} characters at most.",
+    )
     id: str | None = Field(
-        default=None, description="Path of the id in the answer, unless accept_if matches it as (?P<id>...)."
+        default=None,
+        description="Path of the id in the answer, or {reference} where ours is the id; unset: accept_if matches it as "
+        "(?P<id>...), or the vendor names none.",
     )
 
     def __init__(self, **settings: Any) -> None:
@@ -144,9 +161,11 @@ class HttpProvider(SmsProvider):
     def send(self, message: Message) -> Flow[SentMessage]:
         response = yield from self._request(message)
         verdict = self.explain(response)
-        if verdict.id is None:
-            raise verdict.error or response.error()
-        return self.accepted(message, id=verdict.id, status=Status.QUEUED, raw=verdict.raw)
+        if verdict.error is not None:
+            raise verdict.error
+        reference = message.reference or ""
+        own = reference if self.id == REFERENCE else f"{NO_ID}{reference}"
+        return self.accepted(message, id=verdict.id or own, status=Status.QUEUED, raw=verdict.raw)
 
     def explain(self, response: HttpResponse) -> Verdict:
         """What the rules make of an answer, one by one."""
@@ -187,6 +206,7 @@ class HttpProvider(SmsProvider):
         own = {
             "to": message.to,
             "digits": message.to.removeprefix("+"),
+            **self._derived(message),
             "text": message.text,
             "reference": message.reference,
             "purpose": self.purposes.get(message.purpose, message.purpose.value),
@@ -195,6 +215,17 @@ class HttpProvider(SmsProvider):
             "template_id": dlt.template_id,
         }
         return {**self._defaults(), **{name: value for name, value in own.items() if value is not None}}
+
+    def _derived(self, message: Message) -> dict[str, str]:
+        """The values that have to be found out, as far as they are used."""
+        places, found = self._described.names, {}
+        if not places.isdisjoint(("national", "country_code")):
+            code = country_code(message.to)
+            found = {"country_code": code, "national": message.to.removeprefix(f"+{code}")}
+        if "encoding" in places:
+            encoding = measure(message.text).encoding
+            found["encoding"] = Bare.of(self.encodings.get(encoding, encoding))
+        return found
 
 
 # --- the file -------------------------------------------------------------------------------------------------------------
@@ -237,7 +268,7 @@ def _understand(provider: HttpProvider) -> _Description:
         "body": lambda: found["content_type"](body) if body is not None and "content_type" in found else None,
         "accept_if": lambda: Rule.read(provider.accept_if),
         "refuse_if": lambda: tuple(Refusal.read_all(provider.refuse_if)),
-        "id": lambda: provider.id and check_path(provider.id),
+        "id": lambda: _check_id(provider.id),
     }
     problems = [f"{name} is missing" for name in ("url", "accept_if") if not getattr(provider, name)]
     for name, read in readers.items():
@@ -265,20 +296,34 @@ def _understand(provider: HttpProvider) -> _Description:
     raise ConfigurationError(f"provider {provider.name}: {words}")
 
 
+def _check_id(given: str | None) -> str | None:
+    if given in (None, REFERENCE):
+        return given
+    if not given.strip():
+        raise ValueError("it is empty; leave it out where the vendor names none")
+    if "{" in given:
+        raise ValueError("it is a path, or {reference}")
+    return check_path(given)
+
+
 def _mismatches(provider: HttpProvider, described: _Description) -> Iterator[str]:
     """What is right by itself, but not together."""
     places, rules = described.names, described.rules
     known = provider._defaults()  # noqa: SLF001  # of this module
     if provider.method == "GET" and described.body is not None:
         yield "body is wrong: a GET has none; put the placeholders into the URL"
-    for needed in (("text",), ("to", "digits")):
+    for needed in (("text",), NUMBERS):
         if places.isdisjoint(needed):
             words = " or ".join(f"{{{one}}}" for one in needed)
             yield f"url is wrong: {words} stands neither in it nor in headers or body"
     if provider.purposes and ("purpose" not in places or len(provider.purposes) < len(Purpose)):
         yield f"purposes is wrong: it has to name {', '.join(Purpose)}, and {{purpose}} has to be used"
-    if (rules.id is None) == ("id" not in rules.accept.groups):
-        yield "id is wrong: give either a path, or a group (?P<id>...) in what accept_if matches"
+    if provider.encodings and ("encoding" not in places or provider.encodings.keys() != {*_ENCODINGS}):
+        yield f"encodings is wrong: it has to name {' and '.join(_ENCODINGS)}, and {{encoding}} has to be used"
+    if rules.id is not None and "id" in rules.accept.groups:
+        yield "id is wrong: give either this, or a group (?P<id>...) in what accept_if matches"
+    if rules.id == REFERENCE and "reference" not in places:
+        yield "id is wrong: {reference} is not used in the request, so the vendor does not know the text by it"
     yield from _unplaced(places, known)
     for word in {*provider.purposes.values(), "purpose"}:
         try:

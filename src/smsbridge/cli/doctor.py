@@ -164,7 +164,8 @@ def _explain(found: Diagnosis, provider: SmsProvider | None, body: bytes, status
         raise click.UsageError(f"--answer is for accounts of the provider http; {found.account!r} is {provider.name}")
     verdict = provider.explain(HttpResponse(status=status, body=body))
     if verdict.error is None:
-        return Explained(outcome="accepted", message=f"its id is {verdict.id}", rules=verdict.looks)
+        words = verdict.looks[-1].found if verdict.id is None else f"its id is {verdict.id}"
+        return Explained(outcome="accepted", message=words, rules=verdict.looks)
     error = document(verdict.error)
     return Explained(outcome=error["outcome"], message=f"{error['type']}: {error['message']}", rules=verdict.looks)
 

@@ -183,6 +183,11 @@ class Kit(Samples):
         """The provider of the samples, with ``changes`` to its settings."""
         return self.provider_class(**{**self.settings, **changes})
 
+    def skip_registered(self, field: str) -> None:
+        """Skip a test of ``field`` where it is DLT ids, and the settings say that these are registered with the account."""
+        if field == "dlt" and getattr(self.make(), "dlt_registered", False):
+            pytest.skip("DLT ids are registered with the account, so no request has them")
+
     @classmethod
     def can(cls, capability: Capability | None) -> bool:
         """Whether the provider declares ``capability``."""

@@ -205,6 +205,7 @@ class Sends(Kit):
             )
 
     def _check_field(self, field: str, operation: Operation, message: Message) -> None:
+        self.skip_registered(field)
         cls = self._class()
         supported = cls.verification_supports if operation.name == "start_verification" else cls.supports
         values = [replace(message, **{field: value}) for value in self.field_values[field]]
