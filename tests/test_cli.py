@@ -260,7 +260,9 @@ def test_every_error_becomes_a_line_a_document_and_an_exit_code(monkeypatch, err
 
 def test_the_exit_code_tells_refused_from_uncertain():
     assert advice.exit_code(errors.RefusedError()) == Exit.REFUSED
-    assert all(advice.exit_code(cls()) == Exit.REFUSED for cls in every_error() if issubclass(cls, errors.RefusedError))
+    refusals = {cls for cls in every_error() if issubclass(cls, errors.RefusedError)} - {errors.UnsupportedError}
+    assert all(advice.exit_code(cls()) == Exit.REFUSED for cls in refusals)
+    assert advice.exit_code(errors.UnsupportedError()) == Exit.UNSUPPORTED
     assert advice.exit_code(errors.UncertainError()) == Exit.UNCERTAIN
     assert advice.exit_code(errors.SendError()) == Exit.UNCERTAIN
 

@@ -118,7 +118,11 @@ def test_no_balance_is_said():
 def test_what_a_provider_cannot_be_asked_is_unsupported():
     done = run("balance", "--account", "console")
     assert done.exit_code == Exit.UNSUPPORTED
+    assert done.stderr.startswith("unsupported: provider console does not support asking for the balance\n")
     assert "smsbridge providers" in done.stderr
+    document, code = run_json("balance", "--account", "console")
+    error = document["error"]
+    assert (code, error["outcome"], error["exit_code"]) == (Exit.UNSUPPORTED, "unsupported", Exit.UNSUPPORTED)
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,11 @@ def test_when_all_fail_for_one_reason_the_error_is_of_that_kind():
     assert [one.account for one in error.attempts] == ["a", "b"]
 
 
+def test_a_single_account_that_failed_speaks_for_itself():
+    error, _ = play(attempt(failover(HttpProvider(account="a")), message()), DENIED)
+    assert (error.account, error.attempts) == ("a", ())
+
+
 def test_of_one_kind_it_is_the_first_accounts_which_is_the_preferred_one():
     first = SenderError(code="21", reason="unregistered", detail="the first vendor's words")
     second = SenderError(code="7", reason="expired", detail="the second vendor's words")
@@ -592,7 +597,7 @@ def test_what_nobody_inside_can_do_is_unsupported():
     nothing = {name: getattr(SmsProvider, name) for name in ("lookup", "balance", "start_verification")}
     policy = failover(without("a", **nothing))
     for start in (lambda: policy.lookup("1"), policy.balance):
-        with pytest.raises(QueryError, match="unsupported"):
+        with pytest.raises(QueryError, match="policy failover does not support"):
             drive(query(policy, start))
     with pytest.raises(UnsupportedError):
         drive(attempt_verification(policy, message()))

@@ -155,6 +155,14 @@ def test_a_wait_that_is_longer_than_the_time_left_is_not_begun():
     assert waits == []
 
 
+@pytest.mark.parametrize(("asked", "waits"), [(900, [900]), (901, []), (86400, []), (86401, [0.5])])
+def test_a_retry_waits_for_no_vendor_longer_than_an_account_is_left_alone(asked, waits):
+    """More than a day is no vendor's word, and counts as none."""
+    policy = retry(seconds=10**9, attempts=2)
+    _, waited = play(attempt(policy, message()), busy_for(asked), *([OK] if waits else []))
+    assert waited == waits
+
+
 def test_no_attempt_begins_after_the_time_is_up():
     clock = Clock()
     policy = retry(clock=clock, attempts=50, seconds=10, first_wait=3, longest_wait=3)

@@ -797,7 +797,7 @@ def test_not_found_stays_not_found_and_unsupported_is_a_question_that_failed():
     assert type(outcome(query(HttpProvider(), raises(NotFoundError())))) is NotFoundError
     error = outcome(query(HttpProvider(), raises(HttpProvider().unsupported("asking +919876543210"))))
     assert (type(error), error.reason, error.retryable, error.account) == (QueryError, "unsupported", False, "scripted")
-    assert str(error) == "scripted: provider scripted does not support asking +91******3210 [unsupported]"
+    assert str(error) == "provider scripted does not support asking +91******3210"
 
 
 def test_what_is_wrong_with_the_configuration_stays_that_and_quotes_nothing():

@@ -45,6 +45,10 @@ OURS = frozenset({"circuit-open", "retry-after", "limit"})
 """The reasons of refusals by policies of ours: no vendor was asked."""
 
 
+_UNSUPPORTED = "unsupported"
+"""The reason of a question that a provider cannot be asked."""
+
+
 class SmsBridgeError(Exception):
     """Base of everything that smsbridge raises on purpose.
 
@@ -111,10 +115,12 @@ class _VendorError(SmsBridgeError):
         self.retry_after = waiting(retry_after)
 
     def __str__(self) -> str:
-        text = f"{self.account}: {self.args[0]}" if self.account else str(self.args[0])
+        words = str(self.args[0])
+        says_who = words.startswith((f"provider {self.provider} ", f"policy {self.provider} "))
+        text = f"{self.account}: {words}" if self.account and not says_who else words
         if self.detail:
             text += f": {self.detail}"
-        marks = [mark for mark in (self.code, self.reason) if mark]
+        marks = [mark for mark in (self.code, self.reason) if mark and mark != _UNSUPPORTED]  # which the words say
         if self.retry_after is not None:
             marks.append(f"retry after {in_words(self.retry_after)}")
         return f"{text} [{', '.join(marks)}]" if marks else text

@@ -56,6 +56,7 @@ class Status(StrEnum):
 
 
 _WORD = re.compile(r"[a-z]{1,20}", re.ASCII | re.IGNORECASE)
+_PURPOSES = {one.value: one for one in Purpose}
 _PENDING = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENT, Status.UNKNOWN})
 
 
@@ -102,8 +103,8 @@ def _as_dlt(value: Any) -> Dlt:
 
 def _as_purpose(value: Any) -> Purpose:
     word = plain.text(value)
-    if isinstance(word, str) and word in set(Purpose):
-        return Purpose(word)
+    if isinstance(word, str) and word in _PURPOSES:
+        return _PURPOSES[word]
     shown = f", not {word}" if isinstance(word, str) and _WORD.fullmatch(word) else ""
     raise ValueError(f"purpose has to be one of {', '.join(Purpose)}{shown}")
 

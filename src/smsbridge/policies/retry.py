@@ -11,6 +11,7 @@ from typing import Any, ClassVar, cast
 from pydantic import Field, PrivateAttr
 
 from smsbridge.attempts import Interrupted, attempt, attempt_all, utc_now
+from smsbridge.durations import LONGEST_PAUSE
 from smsbridge.errors import (
     RateLimitedError,
     RefusedError,
@@ -145,10 +146,11 @@ class RetryPolicy(Policy):
         for row in todo:
             if row in tries.results or not self._worth_it(tries.histories[row][-1], tries.messages[row]):
                 continue
-            wait = max(jitter, getattr(tries.histories[row][-1], "retry_after", None) or 0.0)
+            asked = tries.histories[row][-1].retry_after or 0.0
+            wait = max(jitter, asked)
             until = tries.messages[row].valid_until
             in_time = until is None or utc_now() + timedelta(seconds=wait) < until
-            if spent + wait <= self.seconds and in_time:
+            if spent + wait <= self.seconds and asked <= LONGEST_PAUSE and in_time:
                 waits[row] = wait
         return waits
 
