@@ -90,7 +90,7 @@ def flow_of(*steps, end=None):
         (HttpResponse(status=200, body=b"<html>"), UncertainError, "not JSON"),
         (HttpResponse(status=200), UncertainError, "not JSON"),
         (CUT, UncertainError, "cut off"),
-        (HttpResponse(status=200, body=b'{"id": "\xff"}'), UncertainError, "not JSON"),
+        (HttpResponse(status=200, body=b'{"id": \xff}'), UncertainError, "not JSON"),
         (HttpResponse(status=200, body=b"[]"), UncertainError, "not an object"),
         (HttpResponse(status=200, body=b"{}"), UncertainError, "could not read the answer (KeyError)"),
         (RuntimeError("SECRET"), UncertainError, "RuntimeError"),
