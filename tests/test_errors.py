@@ -144,6 +144,7 @@ def test_transport_errors_are_none_of_the_errors_that_leave_a_client():
         TransportError,
         errors.NotConnected,
         errors.NoAnswer,
+        errors.NotAllowed,
     }
 
 
