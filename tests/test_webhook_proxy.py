@@ -360,6 +360,24 @@ def test_a_recipe_behind_a_proxy_believes_what_was_signed_if_it_knows_its_public
     assert refused == dict.fromkeys(refused, 401)
 
 
+@pytest.mark.parametrize("framework", FRAMEWORKS, ids=lambda framework: framework.__name__)
+def test_a_recipe_answers_413_to_what_is_larger_than_any_webhook(framework, monkeypatch):
+    for name, value in VENDORS[0].environment.items():
+        monkeypatch.setenv(name, value)
+    reads_it_all = framework in (django, django_under_asgi)  # as far as Django's own setting says
+    with framework("twilio") as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.putrequest("POST", "/sms")
+        connection.putheader("Content-Type", FORM)
+        connection.putheader("Content-Length", "1200000")
+        connection.endheaders()
+        if reads_it_all:
+            connection.send(b"%" * 1_200_000)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (413, b"the webhook's body is larger than 1048576 bytes")
+        connection.close()
+
+
 @pytest.mark.parametrize(
     "target", ["/sms", "/a:b/@c+d,e;f=g!$&'(h)*~.-_", "/in%20two/%C3%A4", "/twice//", "/sms?a=%2f+%e0&a=&b", "/"]
 )

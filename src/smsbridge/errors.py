@@ -23,6 +23,7 @@
     └── WebhookError
         ├── SignatureError           not proven to come from the provider
         └── PayloadError             cannot be read
+            └── TooLargeError        larger than any that is read
 
     TransportError                   thrown into a flow by the client, never out of it
     ├── NotConnected                 the request certainly did not leave
@@ -294,6 +295,12 @@ class SignatureError(WebhookError):
 
 class PayloadError(WebhookError):
     """The webhook cannot be read."""
+
+
+class TooLargeError(PayloadError):
+    """The webhook is larger than any that is read."""
+
+    status = 413
 
 
 class TransportError(Exception):

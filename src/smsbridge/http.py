@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
-from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from .errors import (
     AuthenticationError,
@@ -31,6 +31,7 @@ from .errors import (
     SendError,
     UncertainError,
 )
+from .webhook_body import Asgi, check_head, loads, pairs, read_asgi, read_wsgi, text_pairs, within_bounds
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -40,7 +41,6 @@ Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*")
-_MAX_FORM_FIELDS = 1000
 _PADDING = "\0\t\n\x0b\x0c\r\x1a \xa0\ufeff"
 _IN_PATHS = "/:@!$&'()*+,;="
 """What a path may hold as it is, besides letters, digits and ``-._~`` (RFC 3986): nobody escapes it on the way to us."""
@@ -100,6 +100,7 @@ class HttpRequest(Step["HttpResponse"]):
     headers: Mapping[str, str] = field(default_factory=Headers)
     body: bytes = b""
     sends: bool = False
+    _form: tuple[tuple[bytes, bytes], ...] | None = field(default=None, init=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.headers, Headers):
@@ -149,8 +150,17 @@ class HttpRequest(Step["HttpResponse"]):
         )
 
     @classmethod
+    async def read_asgi(cls, scope: Mapping[str, Any], receive: Asgi) -> HttpRequest:
+        """A webhook as an ASGI application gets it (Starlette, FastAPI, ...), its body read from ``receive``.
+
+        Raises TooLargeError (answer with its ``status``, which is 413) as soon as more has come than a webhook may have.
+        """
+        request = cls.from_asgi(scope, b"")
+        return replace(request, body=await read_asgi(request.headers.get("content-length", ""), receive))
+
+    @classmethod
     def from_asgi(cls, scope: Mapping[str, Any], body: bytes) -> HttpRequest:
-        """A webhook as an ASGI application gets it (Starlette, FastAPI, ...): its ``scope`` and the whole body."""
+        """A webhook as an ASGI application gets it, whose body was read already. Raises TooLargeError, see :meth:`read_asgi`."""
         headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
         server = scope.get("server") or ("localhost", None)
         host = headers.get("host") or (f"{server[0]}:{server[1]}" if server[1] else server[0])
@@ -161,11 +171,14 @@ class HttpRequest(Step["HttpResponse"]):
         )
         query = scope.get("query_string", b"").decode("latin-1")
         url = f"{scope.get('scheme', 'http')}://{host}{path}{'?' if query else ''}{query}"
-        return cls(method=scope["method"], url=url, headers=headers, body=body)
+        return cls(method=scope["method"], url=url, headers=headers, body=within_bounds(body))
 
     @classmethod
-    def from_wsgi(cls, environ: Mapping[str, Any], body: bytes) -> HttpRequest:
-        """A webhook as a WSGI application gets it (Flask, Django, ...): its ``environ`` and the whole body."""
+    def from_wsgi(cls, environ: Mapping[str, Any], body: bytes | None = None) -> HttpRequest:
+        """A webhook as a WSGI application gets it (Flask, Django, ...): its ``environ``, and the body if that was read already.
+
+        Raises TooLargeError (answer with its ``status``, which is 413) before more is read than a webhook may have.
+        """
         headers = {
             name.removeprefix("HTTP_").replace("_", "-"): value
             for name, value in environ.items()
@@ -178,7 +191,8 @@ class HttpRequest(Step["HttpResponse"]):
             target = f"{quote(path.encode('latin-1'), safe=_IN_PATHS)}{'?' if query else ''}{query}"
         host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
         url = f"{environ['wsgi.url_scheme']}://{host}{target}"
-        return cls(method=environ["REQUEST_METHOD"], url=url, headers=headers, body=body)
+        whole = read_wsgi(environ) if body is None else within_bounds(body)
+        return cls(method=environ["REQUEST_METHOD"], url=url, headers=headers, body=whole)
 
     def seen_at(self, public_url: str) -> HttpRequest:
         """The webhook with its URL as the vendor wrote it, in front of a proxy: ``public_url``, then path and query as they are.
@@ -197,33 +211,47 @@ class HttpRequest(Step["HttpResponse"]):
     @property
     def query(self) -> list[tuple[str, str]]:
         """The parameters of the URL, decoded, in their order. Raises PayloadError if they cannot be read."""
-        return _decode_pairs(urlsplit(self.url).query)
+        return text_pairs(pairs(self._query))
 
     @property
     def query_bytes(self) -> list[tuple[bytes, bytes]]:
-        """The parameters of the URL in their order, percent-decoded and no further: signatures cover bytes."""
-        return _pairs_of_bytes(urlsplit(self.url).query.encode("utf-8", "surrogatepass"))
+        """The parameters of the URL in their order, percent-decoded and no further: signatures cover bytes.
+
+        Raises PayloadError if they are too many.
+        """
+        return list(pairs(self._query))
+
+    @property
+    def _query(self) -> bytes:
+        return urlsplit(self.url).query.encode("utf-8", "surrogatepass")
 
     def form(self) -> list[tuple[str, str]]:
         """The fields of a form body, decoded, in their order. Raises PayloadError if they cannot be read."""
-        try:
-            return _decode_pairs(self.body.decode("ascii"))
-        except UnicodeDecodeError:
-            raise PayloadError("the webhook's form is not percent-encoded") from None
+        if not self.body.isascii():
+            raise PayloadError("the webhook's form is not percent-encoded")
+        return text_pairs(self._fields())
 
     def form_bytes(self) -> list[tuple[bytes, bytes]]:
-        """The fields of a form body in their order, percent-decoded and no further, for ``verify``: it takes any body.
+        """The fields of a form body in their order, percent-decoded and no further, for ``verify``.
 
-        Signatures cover bytes, and what they cover need not be UTF-8.
+        Signatures cover bytes, and what they cover need not be UTF-8. Raises PayloadError if they are too many.
         """
-        return _pairs_of_bytes(self.body)
+        return list(self._fields())
+
+    def _fields(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Decoded once, however many accounts are asked whether the webhook is theirs."""
+        if self._form is None:
+            object.__setattr__(self, "_form", pairs(self.body))
+        return self._form or ()
 
     def json(self) -> Any:
         """The body read as JSON. Raises PayloadError if it is not JSON in UTF-8, with or without a byte order mark."""
-        try:
-            return _read_json(self.body)
-        except ValueError:
-            raise PayloadError("the webhook's body is not JSON") from None
+        return loads(self.body)
+
+    def check_size(self) -> None:
+        """Raise TooLargeError if this is larger than a webhook may be."""
+        check_head(self.url, self.headers)
+        within_bounds(self.body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -390,18 +418,6 @@ def _pairs(params: Params) -> list[tuple[str, Any]]:
     return list(cast("Iterable[tuple[str, Any]]", params.items() if isinstance(params, Mapping) else params))
 
 
-def _decode_pairs(query: str) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FORM_FIELDS)
-    except ValueError:
-        raise PayloadError("the webhook's parameters cannot be decoded") from None
-
-
-def _pairs_of_bytes(encoded: bytes) -> list[tuple[bytes, bytes]]:
-    parts = (part.partition(b"=") for part in encoded.replace(b"+", b" ").split(b"&") if part)
-    return [(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in parts]
-
-
 def read_json(body: bytes) -> Any:
     """``body`` of an answer read as JSON; ValueError if it is none.
 
@@ -414,14 +430,6 @@ def read_json(body: bytes) -> Any:
         text = body.decode("latin-1")
     try:
         return json.loads(text.strip(_PADDING), strict=False)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def _read_json(body: bytes) -> Any:
-    """``body`` read as JSON; ValueError if it is none. Some servers begin with a byte order mark."""
-    try:
-        return json.loads(body.decode("utf-8-sig"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

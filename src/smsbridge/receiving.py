@@ -19,8 +19,9 @@ def receive(plugins: Plugins, provider: SmsProvider, webhook: HttpRequest) -> Fl
     """Take one webhook in.
 
     Raises SignatureError if it is not proven to come from the provider, handshakes included, PayloadError if it cannot
-    be read, and whatever a ``smsbridge_event`` hook raises: answer 500 then, and the provider will deliver again.
+    be read or is too large, and whatever a ``smsbridge_event`` hook raises: answer 500 then, and the provider will deliver again.
     """
+    webhook.check_size()
     receiver = _ask(lambda: provider.receiver(webhook), SignatureError)
     _ask(lambda: receiver.verify(webhook), SignatureError)
     response = _ask(lambda: receiver.handshake(webhook), PayloadError)

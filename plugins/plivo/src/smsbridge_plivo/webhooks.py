@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlparse
 
@@ -21,6 +21,8 @@ V3_NONCE = "x-plivo-signature-v3-nonce"
 V2 = ("x-plivo-signature-v2", "x-plivo-signature-ma-v2")
 V2_NONCE = "x-plivo-signature-v2-nonce"
 _METHODS = frozenset({"GET", "POST"})
+_LENGTH = 44
+"""Of a signature in base64."""
 
 # --- proof ----------------------------------------------------------------------------------------------------------------
 
@@ -28,18 +30,16 @@ _METHODS = frozenset({"GET", "POST"})
 def check_signature(webhook: HttpRequest, token: str, *, accept_v2: bool) -> None:
     """Raise SignatureError unless ``token`` has signed the webhook.
 
-    Plivo calls with GET and POST, and its signatures cover nothing else. V3 covers URL, query and form. Ma-V3 is the same with the main account's token, and each may list several signatures.
-    V2 covers the URL without its query, so it counts only where it is wanted and where there is no V3 to look at.
+    Plivo calls with GET and POST, and signs nothing else. V3 covers URL, query and form. Ma-V3 is the same with the main
+    account's token, and each may list several signatures. V2 covers the URL without its query, so it counts only where it is
+    wanted and where there is no V3 to look at.
     """
     if webhook.method not in _METHODS:
         raise SignatureError("the webhook came with a method that Plivo does not sign")
     if _given(webhook, V3):
-        try:
-            proven = _matches(webhook, V3, V3_NONCE, token, _signed_v3(webhook) + b".")
-        except ValueError:  # no URL
-            proven = False
+        proven = _matches(webhook, V3, V3_NONCE, token, _signed_v3)
     elif _given(webhook, V2) and accept_v2:
-        proven = _matches(webhook, V2, V2_NONCE, token, _address(webhook.url))
+        proven = _matches(webhook, V2, V2_NONCE, token, _signed_v2)
     else:
         raise SignatureError("the webhook carries no signature that covers what it says (X-Plivo-Signature-V3)")
     if not proven:
@@ -51,13 +51,24 @@ def _given(webhook: HttpRequest, names: Iterable[str]) -> list[str]:
     return [one for one in listed if one]
 
 
-def _matches(webhook: HttpRequest, names: Iterable[str], nonce_name: str, token: str, signed: bytes) -> bool:
+def _matches(
+    webhook: HttpRequest, names: Iterable[str], nonce_name: str, token: str, sign: Callable[[HttpRequest], bytes]
+) -> bool:
     nonce = webhook.headers.get(nonce_name, "")
-    if not nonce:
+    given = [one.encode() for one in _given(webhook, names) if len(one) == _LENGTH]
+    if not nonce or not given:  # before anything is read that anybody may have sent
+        return False
+    try:
+        signed = sign(webhook)
+    except (ValueError, PayloadError):  # no URL, or no form
         return False
     digest = hmac.digest(token.encode(), signed + nonce.encode(), "sha256")
     expected = base64.b64encode(digest)
-    return any(hmac.compare_digest(expected, one.encode()) for one in _given(webhook, names))
+    return any(hmac.compare_digest(expected, one) for one in given)
+
+
+def _signed_v2(webhook: HttpRequest) -> bytes:
+    return _address(webhook.url)
 
 
 def _signed_v3(webhook: HttpRequest) -> bytes:
@@ -65,7 +76,7 @@ def _signed_v3(webhook: HttpRequest) -> bytes:
     query = b"&".join(name + b"=" + value for name, value in sorted(webhook.query_bytes))
     form = [] if webhook.method == "GET" else sorted(webhook.form_bytes())
     signed = _address(webhook.url) + (b"?" if query or form else b"") + query
-    return signed + (b"." if query and form else b"") + b"".join(name + value for name, value in form)
+    return b"".join([signed, b"." if query and form else b"", *(name + value for name, value in form), b"."])
 
 
 def _address(url: str) -> bytes:

@@ -18,6 +18,9 @@ from smsbridge.http import HttpRequest, with_query
 REFERENCE = "reference"
 """The query parameter of a status callback in which our reference rides: Twilio echoes none."""
 
+LONGEST = 4_000
+"""Characters of a callback URL, https://www.twilio.com/docs/api/errors/21609."""
+
 _PORTS = {"http": 80, "https": 443}
 _PORT = re.compile(r":\d*$", re.ASCII)
 _ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+", re.ASCII)
@@ -42,6 +45,8 @@ def callback(url: str, reference: str) -> str:
 
 def spellings(webhook: HttpRequest, configured: str | None) -> list[str]:
     """The URLs that Twilio may have signed, beginning with the one that was called; ``configured`` is our callback URL."""
+    if len(webhook.url) > 3 * LONGEST:  # of which each character was escaped
+        return [webhook.url]
     base, sign, query = webhook.url.partition("?")
     queries = [form for order in _orders(webhook, query, configured) for form in _forms(order)]
     return [*dict.fromkeys([*_ports(webhook.url), *(f"{base}{sign}{form}" for form in queries)])]

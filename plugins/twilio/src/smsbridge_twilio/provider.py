@@ -37,7 +37,6 @@ from . import addresses, parsing, vocabulary, webhooks
 from .settings import TwilioOptions, TwilioSettings, TwilioVerificationOptions
 
 LONGEST_VALIDITY = 36_000  # seconds, https://www.twilio.com/docs/api/errors/90007
-LONGEST_CALLBACK = 4_000  # characters, https://www.twilio.com/docs/api/errors/21609
 _CODE = re.compile(r"[A-Za-z0-9]{4,10}", re.ASCII)  # https://www.twilio.com/docs/api/errors/60200
 _TWIML = HttpResponse(status=200, headers={"content-type": "text/xml"}, body=b"<Response/>")
 
@@ -101,9 +100,9 @@ class TwilioProvider(TwilioSettings):
         if not self.callback_url:
             return None
         url = addresses.callback(self.callback_url, message.reference or "")
-        if len(url) > LONGEST_CALLBACK:
+        if len(url) > addresses.LONGEST:
             raise self.unsupported(
-                f"a reference that makes the status callback longer than {LONGEST_CALLBACK} characters"
+                f"a reference that makes the status callback longer than {addresses.LONGEST} characters"
             )
         return url
 

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import SecretStr
 
@@ -22,6 +21,9 @@ from smsbridge.messages import DeliveryReport, Event, InboundMessage
 from . import addresses, parsing, vocabulary
 
 FORM = "application/x-www-form-urlencoded"
+_LENGTHS = (28, 44)
+"""Of a signature in base64, by SHA-1 and SHA-256."""
+
 _ALGORITHMS: dict[str, Callable[..., Any]] = {"HMAC_SHA1": hashlib.sha1, "HMAC_SHA256": hashlib.sha256}
 
 
@@ -39,10 +41,13 @@ def check_signature(
         name = "SharedKey" if shared else "auth token"
         raise SignatureError(f"no {name} is configured, so no webhook signed with one can be believed")
     given = webhook.headers.get("x-twilio-signature", "").encode()
+    if len(given) not in _LENGTHS:  # before anything is read that anybody may have sent
+        raise SignatureError("the webhook carries no signature")
     signed = _covered_parameters(webhook)
     genuine = False
     for url in addresses.spellings(webhook, callback_url):
-        mac = hmac.new(key.get_secret_value().encode(), url.encode() + signed, algorithm)
+        mac = hmac.new(key.get_secret_value().encode(), url.encode(), algorithm)
+        mac.update(signed)  # beside the URL instead of behind it, as it may be long
         genuine |= hmac.compare_digest(base64.b64encode(mac.digest()), given)
     if not genuine:
         raise SignatureError("the webhook is not signed with the configured key, or came to another URL than it says")
@@ -65,10 +70,13 @@ def _covered_parameters(webhook: HttpRequest) -> bytes:
     """
     if not webhook.body:
         return b""
-    if webhook.content_type == FORM:
-        return b"".join(name + value for name, value in sorted(set(webhook.form_bytes())))
-    expected = dict(parse_qsl(urlsplit(webhook.url).query)).get("bodySHA256", "")
-    if not hmac.compare_digest(hashlib.sha256(webhook.body).hexdigest().encode(), expected.encode()):
+    try:
+        if webhook.content_type == FORM:
+            return b"".join(name + value for name, value in sorted(set(webhook.form_bytes())))
+        expected = dict(webhook.query_bytes).get(b"bodySHA256", b"")
+    except PayloadError as error:
+        raise SignatureError(str(error)) from None
+    if not hmac.compare_digest(hashlib.sha256(webhook.body).hexdigest().encode(), expected):
         raise SignatureError("the webhook's body does not have the hash that its URL says")
     return b""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from smsbridge.errors import PayloadError
 from smsbridge.http import HttpRequest
+from smsbridge.webhook_body import loads
+
+_MOST_MARKS = 10_000
+"""One report or text has some thirty; this much is read before it is known whose it is."""
 
 _WORDS = {True: "true", False: "false"}
 
@@ -42,9 +45,11 @@ class Content:
     def _json(cls, webhook: HttpRequest) -> Content:
         """Numbers are kept as they were written, because that is what was signed."""
         try:
-            pairs = json.loads(webhook.body, object_pairs_hook=_Object, parse_float=str, parse_int=str)
+            pairs = loads(
+                webhook.body, most_marks=_MOST_MARKS, object_pairs_hook=_Object, parse_float=str, parse_int=str
+            )
             item = webhook.json()
-        except (ValueError, RecursionError, PayloadError):
+        except PayloadError:
             return cls._unreadable(webhook)
         if not isinstance(pairs, _Object) or not isinstance(item, dict):
             return cls._unreadable(webhook)

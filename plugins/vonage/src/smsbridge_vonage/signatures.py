@@ -72,8 +72,13 @@ def signature(parameters: Iterable[tuple[str, str]], secret: str, method: str) -
     cleaned = [(_cleaned(name), _cleaned(value)) for name, value in sorted(parameters) if name != "sig"]
     signed = "".join(f"&{name}={value}" for name, value in cleaned)
     if method == "md5hash":
-        return hashlib.md5(f"{signed}{secret}".encode(), usedforsecurity=False).hexdigest()
-    return hmac.new(secret.encode(), signed.encode(), _HMAC[method]).hexdigest()
+        return hashlib.md5(_bytes(f"{signed}{secret}"), usedforsecurity=False).hexdigest()
+    return hmac.new(secret.encode(), _bytes(signed), _HMAC[method]).hexdigest()
+
+
+def _bytes(written: str) -> bytes:
+    """``written`` in UTF-8, also with half characters, which JSON can hold: whatever it is, it is compared."""
+    return written.encode("utf-8", "surrogatepass")
 
 
 def _cleaned(written: str) -> str:
@@ -84,7 +89,7 @@ def _verify_parameters(content: Content, secret: str, method: str, age: int) -> 
     """The vendor's SDKs disagree on blank parameters: Python, PHP and Node sign them, Java leaves them out. Both are
     good, because blank parameters are not read either.
     """
-    given = content.parameters["sig"].lower().encode()
+    given = _bytes(content.parameters["sig"].lower())
     everything = list(content.parameters.items())
     filled = [(name, value) for name, value in everything if value.strip()]
     expected = [signature(parameters, secret, method).encode() for parameters in (everything, filled)]

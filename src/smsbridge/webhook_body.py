@@ -1,0 +1,141 @@
+"""What a webhook holds, read within bounds: anybody can send one, and a signature over fields is known only once they are read.
+
+Nothing here holds more than a few times what came.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from .errors import PayloadError, TooLargeError
+
+LONGEST_BODY = 1 << 20
+"""Bytes of a webhook's body: far more than any vendor sends, some of which send many reports at once."""
+
+LONGEST_HEAD = 1 << 16
+"""Characters of a webhook's URL and headers together; most servers take less."""
+
+MOST_FIELDS = 1000
+"""Fields of a form or a query."""
+
+MOST_MARKS = 100_000
+"""Commas, colons and opening brackets of a body that is read as JSON, each of which may become a value of many bytes."""
+
+_CHUNK = 1 << 16
+_ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2}){1,256}")
+
+Asgi = Callable[[], Awaitable[Mapping[str, Any]]]
+"""The ``receive`` of an ASGI application."""
+
+
+class Readable(Protocol):
+    """A stream of bytes, such as ``wsgi.input``."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to ``size`` bytes; none at the end."""
+        ...
+
+
+# --- size -----------------------------------------------------------------------------------------------------------------
+
+
+def within_bounds(body: bytes) -> bytes:
+    """``body``. Raises TooLargeError if it is larger than a webhook's may be."""
+    if len(body) > LONGEST_BODY:
+        raise TooLargeError(f"the webhook's body is larger than {LONGEST_BODY} bytes")
+    return body
+
+
+def check_head(url: str, headers: Mapping[str, str]) -> None:
+    """Raise TooLargeError if URL and headers are larger than a webhook's may be."""
+    if len(url) + sum(len(name) + len(value) for name, value in headers.items()) > LONGEST_HEAD:
+        raise TooLargeError(f"the webhook's URL and headers are larger than {LONGEST_HEAD} characters")
+
+
+def announced(length: str) -> int:
+    """The number in a ``Content-Length``. Raises TooLargeError before anything of such a body is read."""
+    if not (length.isascii() and length.isdigit()):
+        raise PayloadError("the webhook does not say how long its body is")
+    if len(length.lstrip("0")) > len(str(LONGEST_BODY)) or int(length) > LONGEST_BODY:
+        raise TooLargeError(f"the webhook's body is larger than {LONGEST_BODY} bytes")
+    return int(length)
+
+
+def read_wsgi(environ: Mapping[str, Any]) -> bytes:
+    """The body in ``wsgi.input``: as much as was announced, or all where the server ends the stream itself (chunked)."""
+    stream: Readable = environ["wsgi.input"]
+    if environ.get("CONTENT_LENGTH"):
+        left = announced(environ["CONTENT_LENGTH"])
+    elif environ.get("wsgi.input_terminated"):
+        left = LONGEST_BODY + 1
+    else:
+        return b""
+    body = bytearray()
+    while left and (part := stream.read(min(left, _CHUNK))):
+        body += part
+        left -= len(part)
+    return within_bounds(bytes(body))
+
+
+async def read_asgi(length: str, receive: Asgi) -> bytes:
+    """The body that ``receive`` brings, given up as soon as it is too large; ``length`` is what was announced, if anything."""
+    if length:
+        announced(length)
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise PayloadError("the webhook was broken off")
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > LONGEST_BODY:
+            raise TooLargeError(f"the webhook's body is larger than {LONGEST_BODY} bytes")
+    return bytes(body)
+
+
+# --- forms and queries ----------------------------------------------------------------------------------------------------
+
+
+def pairs(encoded: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """The fields of a form or a query in their order, percent-decoded. Raises PayloadError if they are too many."""
+    if encoded.count(b"&") >= MOST_FIELDS:
+        raise PayloadError(f"the webhook has more than {MOST_FIELDS} parameters")
+    parts = (part.partition(b"=") for part in encoded.split(b"&") if part)
+    return tuple((_decoded(name), _decoded(value)) for name, _, value in parts)
+
+
+def text_pairs(fields: tuple[tuple[bytes, bytes], ...]) -> list[tuple[str, str]]:
+    """``fields`` as text. Raises PayloadError if they are not UTF-8."""
+    try:
+        return [(name.decode(), value.decode()) for name, value in fields]
+    except UnicodeDecodeError:
+        raise PayloadError("the webhook's parameters cannot be decoded") from None
+
+
+def _decoded(encoded: bytes) -> bytes:
+    """``encoded`` without its escapes, a run of them at a time: to split it at each takes two hundred times its size."""
+    spaced = encoded.replace(b"+", b" ")
+    if b"%" not in spaced:
+        return spaced
+    found, end = bytearray(), 0
+    for escapes in _ESCAPES.finditer(spaced):
+        found += spaced[end : escapes.start()]
+        found += bytes.fromhex(escapes[0].replace(b"%", b"").decode())
+        end = escapes.end()
+    return bytes(found + spaced[end:])
+
+
+# --- JSON -----------------------------------------------------------------------------------------------------------------
+
+
+def loads(body: bytes, *, most_marks: int = MOST_MARKS, **options: Any) -> Any:
+    """``body`` read as JSON in UTF-8, with or without a byte order mark. Raises PayloadError if it is none, or too rich."""
+    if sum(body.count(mark) for mark in (b",", b":", b"[", b"{")) > most_marks:
+        raise PayloadError("the webhook's JSON holds more values than are read")
+    try:
+        return json.loads(body.decode("utf-8-sig"), **options)
+    except (ValueError, RecursionError):
+        raise PayloadError("the webhook's body is not JSON") from None
