@@ -203,6 +203,25 @@ async def test_a_mistake_in_a_field_leaves_neither_number_nor_text_in_a_frame(ca
         assert caught.value.__context__ is None
 
 
+class Broken:
+    """A lazy text that cannot be rendered."""
+
+    def __str__(self):
+        raise LookupError("no such translation")
+
+
+Broken.__name__ = "LazyString"
+
+
+@pytest.mark.parametrize("call", ["send", "try_send", "start_verification"])
+async def test_neither_does_a_lazy_text_that_cannot_be_rendered_and_its_place_is_known(call):
+    for one in (client(), async_client()):
+        with pytest.raises(LookupError, match="no such translation") as caught:
+            await getattr(one, call)(TO, Broken())
+        assert in_our_frames(caught.value) == []
+        assert "in __str__" in "".join(caught.value.__notes__)
+
+
 async def test_neither_do_a_message_with_a_text_and_a_number_that_is_refused():
     for arguments in ((message(), TEXT), ("98765 432", TEXT), ([TO], TEXT)):
         for one in (client().send, async_client().send):

@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 P = ParamSpec("P")
-_Mistake = TypeError | ValueError
-"""What is wrong with the fields of a message that was to be made."""
 
 
 def _question(method: Callable[Concatenate[Any, P], Flow[T]]) -> Callable[Concatenate[Any, P], Flow[T]]:
@@ -104,7 +102,7 @@ class _Client:
         through = f" over {', '.join(inside)}" if kind == "policy" else ""
         return f"<{type(self).__name__} of account {self.provider.account!r}, {kind} {name!r}{through}>"
 
-    def _prepare(self, message: Message | _Mistake) -> Message:
+    def _prepare(self, message: Message | Exception) -> Message:
         if isinstance(message, Exception):
             raise message
         try:
@@ -113,10 +111,10 @@ class _Client:
             error.account, error.provider = self.provider.account, self.provider.name
             raise
 
-    def _send(self, message: Message | _Mistake) -> Flow[SentMessage]:
+    def _send(self, message: Message | Exception) -> Flow[SentMessage]:
         return deliver(self.plugins, self.provider, self._prepare(message))
 
-    def _try_send(self, message: Message | _Mistake) -> Flow[Result]:
+    def _try_send(self, message: Message | Exception) -> Flow[Result]:
         try:
             job = Result(index=0, message=self._prepare(message))
         except RefusedError as error:
@@ -125,7 +123,7 @@ class _Client:
         yield from self._job([job], landed)
         return landed[0]
 
-    def _start_verification(self, message: Message | _Mistake) -> Flow[Verification]:
+    def _start_verification(self, message: Message | Exception) -> Flow[Verification]:
         return deliver_verification(self.plugins, self.provider, self._prepare(message))
 
     @_question
@@ -460,7 +458,7 @@ class AsyncSmsClient(_Client):
 # --- inside ---------------------------------------------------------------------------------------------------------------
 
 
-def _message(to: str | Message | _Mistake, text: str | None, fields: MessageFields) -> Message | _Mistake:
+def _message(to: str | Message | Exception, text: str | None, fields: MessageFields) -> Message | Exception:
     """The message, or what is wrong with it, to be raised where no frame of ours holds the number and the text."""
     if isinstance(to, Message | Exception):
         if text is None and not fields:
@@ -468,11 +466,11 @@ def _message(to: str | Message | _Mistake, text: str | None, fields: MessageFiel
         return TypeError("give a Message, or a number, a text and fields, but not both")
     try:
         return Message(to=to, text=cast("Any", text), **cast("Any", fields))
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001  # also what a lazy text raises
         return bare(error)
 
 
-def _verification_message(to: str | Message, text: str | None, fields: MessageFields) -> Message | _Mistake:
+def _verification_message(to: str | Message, text: str | None, fields: MessageFields) -> Message | Exception:
     if isinstance(to, Message):
         return _message(to, text, fields)
     fields.setdefault("purpose", Purpose.OTP)

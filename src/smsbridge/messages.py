@@ -7,6 +7,7 @@ what providers report is in UTC.
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -212,6 +213,10 @@ def _without_frames(init: Callable[..., None]) -> Callable[..., None]:
         try:
             return init(self, **given)
         except Exception as error:  # noqa: BLE001  # raised below
+            if not isinstance(
+                error, TypeError | ValueError
+            ):  # of a lazy text: lines of code show where, without values
+                error.add_note("".join(traceback.format_tb(error.__traceback__)).rstrip())
             problem = error.with_traceback(None)
             problem.__cause__ = problem.__context__ = None
         given.clear()
