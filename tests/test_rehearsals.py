@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from smsbridge import (
     UnavailableError,
     VetoedError,
 )
+from smsbridge.attempts import attempt
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.cli.exits import Exit
 from smsbridge.errors import NotConnected
@@ -49,7 +50,7 @@ from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.optout import OptoutPolicy
 from smsbridge.policies.policy import Named
 from smsbridge.policies.sqlite import SqliteStore
-from smsbridge.testing import FakeWire, Outbox
+from smsbridge.testing import FakeWire, Outbox, drive
 
 NUMBER = "+919876543210"
 OTHER = "+919123456780"
@@ -527,6 +528,35 @@ def test_a_provider_that_holds_others_in_any_field_is_rehearsed_with_them():
                     with pytest.raises(VetoedError):
                         client.send(number, "Hello")
                 assert {posted.account for posted in outbox} == {"india", "rest"}
+
+
+def test_a_policy_that_is_made_on_the_way_opens_nothing_either(folder):
+    class Tenants(SmsProvider):
+        """Each text through a ledger of its own, of which nothing is known before."""
+
+        name = "tenants"
+        attempts_inside = True
+
+        def send(self, message):
+            ledger = LedgerPolicy(inner=Vendor(), path=folder / f"{message.sender}.db")
+            return (yield from attempt(ledger, replace(message, sender=None)))
+
+        def check(self, message, *, verification=False):
+            pass
+
+    with SmsClient(Tenants()) as client, Outbox() as outbox:
+        for _ in "12":
+            client.send(NUMBER, "Hello", sender="ACME", reference="order-1")
+        assert len(outbox) == 1
+
+
+def test_a_flow_that_is_driven_by_hand_in_an_outbox_opens_nothing_either(folder):
+    policy = made_in_outbox(
+        lambda: OptoutPolicy(inner=LedgerPolicy(inner=Vendor(), path=folder / "a"), path=folder / "b")
+    )
+    with Outbox() as outbox:
+        drive(attempt(policy, Message(to=NUMBER, text="Hello", reference="order-1")))
+        assert len(outbox) == 1
 
 
 def test_a_provider_that_remembers_nothing_stays_the_one_that_it_is():

@@ -42,7 +42,7 @@ from .phone import to_e164
 from .plain import kind_of
 from .privacy import bare, own, private_of, safe_name, scrub, with_trace
 from .provider import Capability, SmsProvider
-from .rehearsal import rendered
+from .rehearsal import rendered, standing_in
 
 T = TypeVar("T")
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
@@ -95,11 +95,13 @@ def attempt(provider: SmsProvider, message: Message) -> Flow[SentMessage]:
 
     Returns the SentMessage, or raises RefusedError (certainly not sent) or UncertainError.
     """
+    provider = standing_in(provider)
     return _attempt(provider, message, provider.send, SentMessage)
 
 
 def attempt_verification(provider: SmsProvider, message: Message) -> Flow[Verification]:
     """Have a one-time code sent once; raises what :func:`attempt` raises."""
+    provider = standing_in(provider)
     return _attempt(provider, message, provider.start_verification, Verification)
 
 
@@ -210,6 +212,7 @@ def without(results: Mapping[int, Result], messages: Sequence[Message]) -> list[
 
 def attempt_rest(provider: SmsProvider, messages: Sequence[Message], results: dict[int, Result]) -> Flow[None]:
     """Send those of ``messages`` that have no result yet, and give each its own, also if this is interrupted."""
+    provider = standing_in(provider)
     for index in without(results, messages):
         problem = _problem(provider, messages[index])
         if problem is not None:

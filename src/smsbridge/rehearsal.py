@@ -46,8 +46,9 @@ class Rehearsal:
     # --- memory -----------------------------------------------------------------------------------------------------------
 
     def provider(self, real: SmsProvider) -> SmsProvider:
-        """The stand-in of ``real``."""
-        return self.instead_of(real, lambda: real.rehearsed(self))
+        """The stand-in of ``real``; one that is a stand-in here already stands for itself."""
+        made = self.instead_of(real, lambda: real.rehearsed(self))
+        return self.instead_of(made, lambda: made)
 
     def instead_of(self, real: object, make: Callable[[], T]) -> T:
         """What stands for ``real``, made when it is first asked for: those that share ``real`` share its stand-in."""
@@ -116,13 +117,23 @@ def newest() -> Rehearsal | None:
     return _going_on[-1] if _going_on else None
 
 
+def _here() -> Rehearsal | None:
+    """The rehearsal of the flow that is driven here; without a client, the newest."""
+    rehearsal = _driven.rehearsal
+    return newest() if rehearsal is _UNDRIVEN else rehearsal
+
+
+def standing_in(provider: SmsProvider) -> SmsProvider:
+    """What stands for ``provider`` here: also for one that was made on the way, or of which a rehearsal could not know."""
+    rehearsal = _here()
+    return provider if rehearsal is None else rehearsal.provider(provider)
+
+
 def rendered(
     provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]
 ) -> Callable[[], Flow[T]]:
-    """``start``, or what the rehearsal of the flow that is driven here has in its place; without a client, the newest one's."""
-    rehearsal = _driven.rehearsal
-    if rehearsal is _UNDRIVEN:
-        rehearsal = newest()
+    """``start``, or what a rehearsal has in its place."""
+    rehearsal = _here()
     return start if rehearsal is None else rehearsal.render(provider, start, messages, kind)
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from smsbridge.attempts import Interrupted
 from smsbridge.client import AsyncSmsClient, SmsClient
-from smsbridge.http import Call, Flow, HttpRequest, HttpResponse, Step, Wait
+from smsbridge.http import Await, Call, Flow, HttpRequest, HttpResponse, Step, Wait
 from smsbridge.plugins import Plugins
 from smsbridge.provider import SmsProvider
 from smsbridge.settings import Settings
@@ -132,6 +132,8 @@ def _perform(step: Step[Any], wire: FakeWire) -> Any:
         return wire.answer(step)
     if isinstance(step, Call):
         return step.function(*step.args)
+    if isinstance(step, Await):
+        return step.future.result()
     if isinstance(step, Wait):
         return None
     raise TypeError(f"a flow yields steps (HttpRequest, Call, Wait), not {type(step).__name__}: use 'yield from'")
