@@ -1272,6 +1272,140 @@ def test_help_needs_no_extra_and_lists_the_magic_numbers():
     assert all(f"..{suffix}  {spell.effect}" in output for suffix, spell in magic.TABLE.items())
 
 
+# What a phone got
+
+
+async def inbox(api, headers=None, **asked):
+    response = await api("GET", "/inbox", headers=headers or {}, params=asked)
+    assert response.status_code == 200
+    return response.json()
+
+
+async def test_a_program_asks_what_a_phone_got():
+    api = Api()
+    row = await api.row(custom="order-1")
+    (got,) = await inbox(api, to=NUMBER)
+    assert got == {
+        "id": row["id"],
+        "to": f"+{NUMBER}",
+        "sender": "SNDBOX",
+        "text": "Hello",
+        "code": None,
+        "reference": "order-1",
+        "segments": 1,
+        "status": "AWAITING-DLR",
+        "at": "2025-10-09T08:53:20.000000Z",
+    }
+    assert await inbox(api, to="919123456780") == []
+
+
+@pytest.mark.parametrize("epoch", EPOCHS)
+@pytest.mark.parametrize("to", [NUMBER, f"+{NUMBER}", f" {NUMBER}", "+91 98765-43210", "9876543210"])
+@pytest.mark.parametrize("sent_to", [NUMBER, "9876543210"])
+async def test_a_number_may_be_written_in_several_ways(epoch, to, sent_to):
+    api = Api(epoch=epoch)
+    await api.send(to=sent_to)
+    await api.send(to="919123456780")
+    assert [got["text"] for got in await inbox(api, to=to)] == ["Hello"]
+
+
+@pytest.mark.parametrize("path", ["/inbox?to=+919876543210", "/inbox/?to=%2B919876543210", "inbox?to=919876543210"])
+async def test_a_plus_may_be_written_as_it_is(path):
+    api = Api()
+    await api.send()
+    assert len((await api("GET", path, headers={})).json()) == 1
+
+
+async def test_a_text_is_whole_and_the_newest_is_last():
+    api = Api()
+    for text in ("first", "शुभ " * 50, "last"):
+        await api.send(message=text, type="A")
+        api.now += 1
+    got = await inbox(api, to=NUMBER)
+    assert [(one["text"], one["segments"]) for one in got] == [("first", 1), ("शुभ " * 50, 3), ("last", 1)]
+    assert await inbox(api, to=NUMBER, since=got[1]["at"]) == got[1:]
+    assert await inbox(api, to=NUMBER, since=got[2]["at"].replace("Z", "")) == got[2:]
+    assert await inbox(api, to=NUMBER, limit=2) == got[1:]
+    assert await inbox(api, to=NUMBER, limit=9) == got
+    assert await inbox(api) == got
+
+
+async def test_one_time_codes_are_there_with_their_code():
+    api = Api()
+    asked = {"channels": [{"name": "sms", "recipient": {"to": NUMBER}}], "payload": {"token": "424242"}}
+    started = (await api("POST", "verify/send", json=asked)).json()
+    (got,) = await inbox(api, to=NUMBER)
+    assert (got["id"], got["code"], "424242" in got["text"]) == (started["id"], "424242", True)
+
+
+async def test_what_did_not_arrive_is_not_there():
+    api = Api(report_delay=0)
+    for suffix in magic.TABLE:
+        with contextlib.suppress(httpx.ReadError):
+            await api.send(to=nn(int(suffix)), message=suffix)
+    got = {one["text"] for one in await inbox(api)}
+    accepted = {suffix for suffix, spell in magic.TABLE.items() if spell.accepted and not spell.row}
+    assert got == accepted - {"04", "05", "06"}
+    for suffix in ("01", "04"):
+        await api(
+            "POST",
+            "verify/send",
+            json={"channels": [{"name": "sms", "recipient": {"to": nn(int(suffix))}}], "payload": {}},
+        )
+        assert await inbox(api, to=nn(int(suffix))) == []
+
+
+async def test_a_scheduled_text_is_there_once_it_is_its_time():
+    api = Api()
+    await api.send(time=api.time(minutes=10))
+    assert await inbox(api, to=NUMBER) == []
+    api.now += 600
+    assert len(await inbox(api, to=NUMBER)) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "asked", "status", "words"),
+    [
+        ("GET", {"number": NUMBER}, 400, "'number': there are to, since, limit"),
+        ("GET", {"to": "me"}, 400, "to is a phone number"),
+        ("GET", {"to": ""}, 400, "to is a phone number"),
+        ("GET", {"to": NUMBER, "since": "yesterday"}, 400, "since is a time"),
+        ("GET", {"to": NUMBER, "limit": "0"}, 400, "limit is a whole number"),
+        ("GET", {"to": NUMBER, "limit": "-1"}, 400, "limit is a whole number"),
+        ("POST", {"to": NUMBER}, 405, "with GET"),
+    ],
+)
+async def test_a_wrong_question_says_what_is_wrong(method, asked, status, words):
+    response = await Api()(method, "/inbox", headers={}, params=asked)
+    assert response.status_code == status
+    assert words in response.json()["message"]
+
+
+async def test_a_question_is_no_request_and_takes_no_fault():
+    api = Api()
+    api.app.faults.next(status=503)
+    await inbox(api, to=NUMBER)
+    assert list(api.app.requests) == []
+    assert (await api.send()).status_code == 503
+
+
+def test_the_inbox_of_a_real_server(sandbox):
+    post(sandbox, to="919000000077", custom="inbox-1")
+    with httpx.Client(trust_env=False) as client:
+        (got,) = client.get(sandbox.inbox_url, params={"to": "+919000000077"}).json()
+    assert (got["text"], got["reference"]) == ("Hello", "inbox-1")
+
+
+def test_the_command_says_where_the_inbox_is():
+    process = command("--port", "0", "--stop-after", "0.3")
+    assert process.stdout is not None
+    assert DISCLAIMER in process.stdout.readline()
+    assert re.fullmatch(
+        r"what a phone got, as JSON: http://127\.0\.0\.1:\d+/inbox\?to=\d+\n", process.stdout.readline()
+    )
+    process.communicate(timeout=10)
+
+
 # Independence
 
 

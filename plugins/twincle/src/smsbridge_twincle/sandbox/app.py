@@ -14,7 +14,7 @@ import httpx
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from . import codes, magic, pulling, sending
+from . import codes, inbox, magic, pulling, sending
 from .answers import DISCLAIMER, HTML, LOGIN_PAGE, UNAUTHENTICATED, Answer, Refused, error, refuse
 from .faults import Faults
 from .reading import BASE, Call, relative
@@ -74,6 +74,9 @@ class SandboxApp:
         elif scope["type"] == "http":
             self.last_request = time.monotonic()
             call, answer = await self._read(scope, receive)
+            if inbox.is_asked(call):  # no request to Twincle: no fault is for it, and it is neither kept nor shown
+                await self._write(answer or inbox.answer(self.state, call), scope, receive, send)
+                return
             if answer is None:
                 answer = self.answer(call)
             answer = replace(answer, delay=self.state.options.slow) if answer.delay == magic.SLOW else answer
@@ -204,7 +207,8 @@ def _site(call: Call) -> Answer:
         return Answer(body=LOGIN_PAGE)
     if call.path == "/":
         return Answer(
-            body=f"<!DOCTYPE html><title>Sandbox</title><p>Sandbox, {DISCLAIMER}. The API is under {BASE}</p>"
+            body=f"<!DOCTYPE html><title>Sandbox</title><p>Sandbox, {DISCLAIMER}. The API is under {BASE},"
+            f" and <a href=/{inbox.PATH}>/{inbox.PATH}?to=</a> tells what a phone got.</p>"
         )
     return Answer(status=404, body=f"<!DOCTYPE html><title>Not found</title><p>Sandbox, {DISCLAIMER}: not found.</p>")
 

@@ -29,6 +29,9 @@ examples:
 then, in another shell, set the variables that it printed and send:
   smsbridge send +919876543210 "hello"
 
+what a phone got, as JSON, newest last (also since=TIME, limit=N; no token):
+  curl "http://127.0.0.1:8025/inbox?to=919876543210"
+
 magic numbers, +91 90000 000NN; any other number is accepted and ends DELIVRD:
 """
 
@@ -139,14 +142,16 @@ def _run(options: argparse.Namespace, printer: Printer) -> int:
             return _problem(f"port {options.port} is in use; choose another with --port, or --port 0 for any free one")
         return _problem(f"cannot listen on {options.host} port {options.port}: {error.strerror}")
     webhook = app.state.add_webhook(options.webhook, options.webhook_secret) if options.webhook else None
-    url = server.base_url(options.host, sock.getsockname()[1])
+    where = options.host, sock.getsockname()[1]
+    url, inbox = server.base_url(*where), server.inbox_url(*where)
 
     def ready() -> None:
         shown = options.token if options.token == DEFAULT_TOKEN else "(the token you gave)"
         printer.say("banner", f"Twincle SMS sandbox, {DISCLAIMER}. It sends nothing. Ctrl-C ends it.")
+        printer.hint(f"what a phone got, as JSON: {inbox}?to=919876543210")
         if webhook:
             printer.say("banner", f"reports go to your webhook; its id is {webhook.id}")
-        printer.ready(url, server.environment(url, shown))
+        printer.ready(url, inbox, server.environment(url, shown))
 
     if serve(app, sock, ready, options.stop_after):
         printer.say("end", f"no request for {options.stop_after:g} s: ended by itself")

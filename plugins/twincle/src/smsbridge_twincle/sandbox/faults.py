@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-
-from smsbridge.forks import fresh_lock
 
 from .answers import Answer, Cut, error
 
@@ -43,7 +42,7 @@ class Faults:
     """`sandbox.faults`: a queue, first in first out."""
 
     def __init__(self) -> None:
-        self._lock = fresh_lock()
+        self._lock = threading.Lock()
         self._queue: list[Fault] = []
 
     def next(

@@ -42,10 +42,15 @@ class Printer:
             line = json.dumps({"event": event, **(record or {"text": line})}, ensure_ascii=False)
         self._out(line.replace(self.token, "[token]"))
 
-    def ready(self, url: str, environment: Mapping[str, str]) -> None:
+    def hint(self, line: str) -> None:
+        """A line for people; the JSON of `ready` says the same to programs."""
+        if not self.as_json:
+            self.say("hint", line)
+
+    def ready(self, url: str, inbox: str, environment: Mapping[str, str]) -> None:
         """The one line that says that requests are accepted; the only one that may hold the default token."""
         settings = " ".join(f"{name}={value}" for name, value in environment.items())
-        record = {"event": "ready", "base_url": url, "environment": dict(environment)}
+        record = {"event": "ready", "base_url": url, "inbox_url": inbox, "environment": dict(environment)}
         self._out(json.dumps(record) if self.as_json else f"READY {url} {settings}")
 
     def request(self, call: Call, answer: Answer, state: State) -> None:

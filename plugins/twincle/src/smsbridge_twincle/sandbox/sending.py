@@ -148,6 +148,7 @@ def _text(state: State, draft: Draft, number: str, id: str, group_id: str | None
         units=draft.units,
         length=len(draft.text),
         submitted_at=now,
+        arrives_at=draft.at or now,
         group_id=group_id,
         refused=refused,
         due=due,

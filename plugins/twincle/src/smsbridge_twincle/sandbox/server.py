@@ -18,6 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .app import OptionNames, SandboxApp
 from .faults import Faults
+from .inbox import PATH
 from .reading import BASE, Call
 from .reports import Push
 from .sending import LOOPBACK, is_loopback
@@ -96,6 +97,11 @@ class Sandbox:
     def base_url(self) -> str:
         """`http://127.0.0.1:PORT/api/v2/`"""
         return base_url(self.host, self.port)
+
+    @property
+    def inbox_url(self) -> str:
+        """`http://127.0.0.1:PORT/inbox`, which with `?to=919876543210` tells other programs what a phone got."""
+        return inbox_url(self.host, self.port)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -275,6 +281,11 @@ def listen(host: str, port: int) -> socket.socket:
 def base_url(host: str, port: int) -> str:
     """The base URL for a client."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{BASE}"
+
+
+def inbox_url(host: str, port: int) -> str:
+    """Where programs ask what a phone got."""
+    return f"{base_url(host, port).removesuffix(BASE)}/{PATH}"
 
 
 def environment(url: str, token: str) -> dict[str, str]:

@@ -63,7 +63,7 @@ class Options:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Text:
-    """One text to one number. `ends` is how it will end, `due` when; `reported` what was said by hand before that."""
+    """One text to one number. `arrives_at` is when a phone would have it, `ends` how it will end, `due` when; `reported` what was said by hand before that."""
 
     id: str
     mobile: str = field(repr=False)
@@ -74,6 +74,7 @@ class Text:
     units: int
     length: int
     submitted_at: float
+    arrives_at: float
     group_id: str | None = None
     refused: str = ""
     ends: str = DELIVERED
