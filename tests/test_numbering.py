@@ -41,7 +41,8 @@ def e164_of(parsed):
 def is_mobile_of(parsed, region):
     """The rule for numbers that are completed, said by phonenumbers itself."""
     mobile = phonenumbers.number_type(parsed) in (Kind.MOBILE, Kind.FIXED_LINE_OR_MOBILE)
-    return mobile and phonenumbers.is_valid_number_for_region(parsed, region)
+    same_code = parsed.country_code == phonenumbers.country_code_for_region(region)
+    return mobile and same_code and phonenumbers.is_valid_number(parsed)
 
 
 @st.composite
@@ -154,6 +155,13 @@ def test_what_follows_a_whole_number_is_not_taken_into_it(mobile, tail, mark):
     for written in (f"{whole}{mark}{tail}{end}", f"{whole[1:]}{mark}{tail}{end}"):
         with pytest.raises(RecipientError):
             to_e164(written, region)
+
+
+def test_digits_that_are_two_numbers_are_refused(monkeypatch):
+    """No region has such numbers today."""
+    monkeypatch.setattr(numbering, "_readings", lambda *_: ["+919876543210", "+91919876543210"])
+    with pytest.raises(RecipientError, match="both with and without its country code"):
+        numbering.national(read("919876543210"), "IN")
 
 
 @pytest.mark.parametrize("region", ALL_REGIONS)

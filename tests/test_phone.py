@@ -158,6 +158,7 @@ def test_a_region_does_not_change_an_international_number():
         ("+14155552", "too-short"),
         ("+141555526711", "too-long"),
         ("+4915112345678901234", "too-long"),
+        ("+4930123456789012", "too-long"),  # as long as the tables allow, but longer than E.164
         (None, "not-a-number"),
         (919876543210, "not-a-number"),
     ],
@@ -182,6 +183,7 @@ def test_anything_else_is_refused_with_a_reason_and_without_the_number(number, r
         "+916110212345",  # a new series that the tables call fixed
         "+916000000000",
         "+881612345678",  # a satellite
+        "+493012345678901",  # of fifteen digits
     ],
 )
 def test_with_a_plus_the_kind_of_a_number_is_the_vendors_to_judge(number):
@@ -213,15 +215,16 @@ def test_with_a_plus_the_kind_of_a_number_is_the_vendors_to_judge(number):
         ("0011919876543210", "AU", "no-country-code"),
         ("810919876543210", "RU", "no-country-code"),
         ("010919876543210", "JP", "no-country-code"),
-        ("2423591234", "US", "no-country-code"),  # the Bahamas
         ("8332530000", "US", "not-mobile"),
         ("5552671", "US", "too-short"),
         ("2351234", "AI", "too-short"),  # has one area code, which is not added
-        ("07781123456", "GB", "no-country-code"),  # Guernsey
         ("02079460123", "GB", "not-mobile"),
         ("07011123456", "GB", "not-mobile"),  # a personal number
         ("1123456789", "AR", "not-mobile"),  # a landline: mobile numbers have 15 there
+        ("1800207911123456", "GB", "not-a-number"),  # a prefix of another service
         ("91 (0) (0) 98765 43210", "IN", "not-a-number"),
+        ("9 (0) 19876543210", "IN", "not-a-number"),
+        ("1 (0) 415 555 2671", "US", "not-a-number"),
         ("1 (0) 98765 43210", "IN", "not-a-number"),
     ],
 )
@@ -238,6 +241,10 @@ def test_what_is_completed_has_to_be_a_mobile_number_of_the_region(written, regi
         ("415 555 2671", "US", "+14155552671"),  # mobile or fixed: nothing tells
         ("(415) 555-2671", "US", "+14155552671"),
         ("1-415-555-2671", "US", "+14155552671"),
+        ("416 555 0123", "US", "+14165550123"),  # Canada, dialled as any other number of the code
+        ("242 359 1234", "US", "+12423591234"),
+        ("07911 123456", "GB", "+447911123456"),  # Guernsey
+        ("8 701 234 5678", "RU", "+77012345678"),  # Kazakhstan
         ("6591234567", "SG", "+6591234567"),
         ("015112345678", "DE", "+4915112345678"),
         ("4915112345678", "DE", "+4915112345678"),
@@ -251,6 +258,10 @@ def test_what_is_completed_has_to_be_a_mobile_number_of_the_region(written, regi
         ("0664 1234567", "AT", "+436641234567"),
         ("340 123 4567", "IT", "+393401234567"),
         ("06 20 123 4567", "HU", "+36201234567"),
+        ("0 612 34567", "LT", "+37061234567"),
+        ("8 612 34567", "LT", "+37061234567"),  # its trunk prefix of before
+        ("8 029 491 19 11", "BY", "+375294911911"),
+        ("8 29 491 19 11", "BY", "+375294911911"),
     ],
 )
 def test_a_number_may_be_written_as_its_country_writes_it(written, region, e164):

@@ -111,7 +111,10 @@ def _readings(written: Written, region: str) -> Iterator[str]:
 
 
 def _mobile_of(text: str, region: str) -> Any:
-    """``text`` parsed, if it is a mobile number of ``region``; else None."""
+    """``text`` parsed, if it is a mobile number under the country code of ``region``; else None.
+
+    Where regions share a code, as in North America, they are dialled alike, so a number may be one of another of them.
+    """
     import phonenumbers
 
     kinds = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
@@ -119,9 +122,9 @@ def _mobile_of(text: str, region: str) -> Any:
         parsed = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_valid_number_for_region(parsed, region) or phonenumbers.number_type(parsed) not in kinds:
+    if parsed.country_code != phonenumbers.country_code_for_region(region) or not phonenumbers.is_valid_number(parsed):
         return None
-    return parsed
+    return parsed if phonenumbers.number_type(parsed) in kinds else None
 
 
 def _is_dialled(digits: str, parsed: Any, region: str) -> bool:
@@ -132,14 +135,14 @@ def _is_dialled(digits: str, parsed: Any, region: str) -> bool:
     import phonenumbers
 
     metadata = _tables(region)
-    trunk, parsing = metadata.national_prefix or "", metadata.national_prefix_for_parsing or "(?!)"
+    trunk, parsing = metadata.national_prefix or "", metadata.national_prefix_for_parsing or ""
     national = phonenumbers.national_significant_number(parsed)
     written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
     dialled = _NOT_DIGITS.sub("", written)
     if digits in (national, trunk + national, dialled, dialled.removeprefix(trunk)):
         return True
     prefix = digits.removesuffix(national)  # one digit may be an older trunk prefix, as 8 in Lithuania
-    return len(prefix) == 1 and digits.endswith(national) and re.fullmatch(parsing, prefix) is not None
+    return len(prefix) == 1 and re.fullmatch(parsing, prefix) is not None
 
 
 def is_valid(text: str, region: str | None) -> bool:
@@ -194,13 +197,11 @@ def _not_completed(written: Written, region: str) -> RecipientError:
 
 
 def _no_mobile(parsed: Any, region: str) -> RecipientError:
+    """Why a number that is written as one of ``region`` is no mobile one."""
     import phonenumbers
 
     length, mobile = len(phonenumbers.national_significant_number(parsed)), _tables(region).mobile
     if mobile and (problem := _length_problem(length, mobile.possible_length)):
         return _of_another_length(problem, f"a mobile number of {region}; {_WITH_PLUS}")
-    if phonenumbers.is_valid_number(parsed) and not phonenumbers.is_valid_number_for_region(parsed, region):
-        words = f"the recipient's number is none of {region} but of a country that shares its code; {_WITH_PLUS}"
-        return RecipientError(words, reason="no-country-code")
     words = f"the recipient's number is not a mobile number of {region}; {_WITH_PLUS}"
     return RecipientError(words, reason="not-mobile")

@@ -72,8 +72,9 @@ def _mobile_pattern(country_code: str) -> re.Pattern[str] | None:
 
 def _mobile_of(digits: str, region: str) -> str:
     """``digits`` in E.164, if they certainly are a mobile number of ``region``, with its country code or without any; else empty."""
-    code, trunk, pattern = _alone(region)
-    if not code or (trunk and digits.startswith(trunk)):
+    code, trunk = _dialling(region)
+    pattern = _mobile_pattern(code)
+    if pattern is None or (trunk and digits.startswith(trunk)):
         return ""
     is_national = pattern.fullmatch(digits) is not None
     if not digits.startswith(code):
@@ -82,16 +83,12 @@ def _mobile_of(digits: str, region: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _alone(region: str) -> tuple[str, str, re.Pattern[str]]:
-    """Country code, trunk prefix and the pattern of mobile numbers of a region that shares its code with no other."""
+def _dialling(region: str) -> tuple[str, str]:
+    """Country code and trunk prefix of a region; ``0`` is the code of what is none."""
     import phonenumbers
 
-    code = phonenumbers.country_code_for_region(region)
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
-    pattern = _mobile_pattern(str(code)) if len(phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ())) == 1 else None
-    if pattern is None or metadata is None:
-        return "", "", re.compile("(?!)")
-    return str(code), metadata.national_prefix or "", pattern
+    return str(metadata.country_code if metadata else 0), (metadata.national_prefix if metadata else None) or ""
 
 
 # --- countries ------------------------------------------------------------------------------------------------------------
