@@ -42,6 +42,7 @@ from .phone import to_e164
 from .plain import kind_of
 from .privacy import bare, own, private_of, safe_name, scrub, with_trace
 from .provider import Capability, SmsProvider
+from .quoting import Private
 from .rehearsal import rendered, standing_in
 
 T = TypeVar("T")
@@ -188,13 +189,11 @@ def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Sequence
         failure = QueryError(detail=str(error), retryable=not isinstance(error, NotAllowed))
     except Exception as error:  # noqa: BLE001  # a provider's bug; its text may quote anything
         failure = with_trace(QueryError("the provider plugin failed"), error)
+    private = Private([*provider.secrets(), *(one.get_secret_value() for one in hide)])
     if isinstance(failure, ConfigurationError):
-        scrub(failure, provider.secrets())
+        scrub(failure, private)
     else:
-        failure = own(failure, provider, None)
-    scrub(
-        failure, [one.get_secret_value() for one in hide]
-    )  # in no variable of this frame, which a traceback would show
+        failure = own(failure, provider, None, vendors=private)
     raise failure
 
 
@@ -413,9 +412,8 @@ def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequen
         else:
             error, cause, results = cancelled(left=trail.left), stop, ()
         raise Interrupted(own(error, provider, messages[0]), bare(cause), results) from None
-    error = own(error, provider, messages[0])
-    for other in messages[1:]:
-        scrub(error, private_of(other))
+    # In the place of the other, which a traceback would show as a variable of this frame.
+    error = own(error, provider, messages[0], vendors=private_of(provider, *messages) if trail.asked else None)
     raise error
 
 
@@ -481,6 +479,7 @@ def _one_each(
         if isinstance(answer, Result) and isinstance(answer.index, int):
             given.setdefault(answer.index, []).append(answer)
     results = []
+    sent_all = private_of(provider, *batch)  # a row may quote its neighbours
     for place, (row, message) in enumerate(zip(rows, batch, strict=True)):
         error: SendError
         match given.get(place):
@@ -495,5 +494,5 @@ def _one_each(
                 error = UncertainError(detail="the answer has no row for this message")
             case _:
                 error = UncertainError(detail="the answer is ambiguous")
-        results.append(Result(index=row, message=message, error=own(error, provider, message)))
+        results.append(Result(index=row, message=message, error=own(error, provider, message, vendors=sent_all)))
     return results

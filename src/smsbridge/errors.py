@@ -37,7 +37,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from .display import line
 from .durations import in_words, waiting
+
+_LONGEST = 4000
+"""Characters of an error; of a code or a reason, see :data:`_LONGEST_WORD`."""
+_LONGEST_WORD = 100
 
 Fault = Literal["message", "account", "provider", "local"]
 """Whose fault a failure is: it tells whether another account or provider would do better."""
@@ -58,6 +63,10 @@ class SmsBridgeError(Exception):
 
     _settled = False
     """Whether an attempt has classified it, so that an attempt around that one leaves it as it is."""
+
+    def __str__(self) -> str:
+        """One line, whatever the words of others in it hold."""
+        return line(super().__str__(), _LONGEST)
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -116,12 +125,13 @@ class _VendorError(SmsBridgeError):
         self.retry_after = waiting(retry_after)
 
     def __str__(self) -> str:
-        words = str(self.args[0])
+        words = line(self.args[0]) if self.args else self.summary
         says_who = words.startswith((f"provider {self.provider} ", f"policy {self.provider} "))
-        text = f"{self.account}: {words}" if self.account and not says_who else words
+        text = f"{line(self.account, _LONGEST_WORD)}: {words}" if self.account and not says_who else words
         if self.detail:
-            text += f": {self.detail}"
-        marks = [mark for mark in (self.code, self.reason) if mark and mark != _UNSUPPORTED]  # which the words say
+            text += f": {line(self.detail)}"
+        said = [mark for mark in (self.code, self.reason) if mark and mark != _UNSUPPORTED]  # which the words say
+        marks = [line(mark, _LONGEST_WORD) for mark in said]
         if self.retry_after is not None:
             marks.append(f"retry after {in_words(self.retry_after)}")
         return f"{text} [{', '.join(marks)}]" if marks else text

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import logging
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -22,6 +21,7 @@ import pluggy
 from . import environment, hookspecs
 from .errors import ConfigurationError, SendError
 from .forks import cached_property
+from .logs import logger
 from .messages import Cost, Event, Message, SentMessage, Verification
 from .policies import stack
 from .provider import SmsProvider
@@ -38,7 +38,7 @@ _HOMES = {**dict.fromkeys(BUILTIN, "builtin"), **dict.fromkeys(POLICIES, "polici
 _RESERVED = frozenset({"provider", "timeout", "default", "secrets", "concurrency", "public", "env"})
 """First words of smsbridge's own settings: an account of that name would read them as its own."""
 _NAME = re.compile(r"[a-z0-9]+", re.ASCII)
-_log = logging.getLogger("smsbridge")
+_log = logger("smsbridge")
 
 
 class Plugins:

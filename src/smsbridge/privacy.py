@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import copy
-import json
-import logging
+import re
 import traceback
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
-from urllib.parse import quote, quote_plus
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from .display import line
 from .durations import LONGEST_BELIEVED, SECONDS
-from .environment import SHORTEST_SECRET
 from .errors import OURS, QueryError, SendError, SmsBridgeError
+from .logs import logger
 from .messages import Message
 from .phone import mask_numbers
 from .provider import SmsProvider
+from .quoting import HIDDEN, Private, without, without_whole
 
-_log = logging.getLogger("smsbridge")
-_LONGEST_DETAIL = 500
-_NATIONAL_DIGITS = 8  # the last digits of a number, which vendors quote without its country too
+_log = logger("smsbridge")
+LEFT_OUT = "its words are left out, as they quote what was sent"
+_LONGEST_CODE = 100
+_CODE = re.compile(r"\d{1,5}", re.ASCII)
+"""A code that is shown whatever digits the text has."""
+_REASON = re.compile(r"[a-z][a-z-]{0,39}", re.ASCII)
+"""A reason as we word it."""
+_GROUPED = re.compile(
+    r"\+\d(?:[ ().\-/\xa0]{0,2}\d){7,14}(?!\d)|(?<!\d)(?:\d{5}[ -]\d{5}|\(?\d{3}\)?[ -]{1,2}\d{3}[ -]\d{4})(?!\d)",
+    re.ASCII,
+)
+"""Numbers that people group, which the message does not know: another recipient's, say."""
 
 E_ = TypeVar("E_", bound=BaseException)
 
@@ -32,30 +41,32 @@ class _Note(str):
 
 def with_trace(error: E_, cause: Exception) -> E_:
     """Keep where ``cause`` came from, as lines of code without values; its text and its frames may hold secrets."""
-    for line in traceback.format_tb(cause.__traceback__):
-        error.add_note(_Note(line.rstrip()))
-    error.add_note(_Note(type(cause).__name__))
+    rows = "".join(traceback.format_tb(cause.__traceback__)).splitlines()
+    for row in [*rows, type(cause).__name__]:
+        error.add_note(_Note(line(row)))
     return error
 
 
 F_ = TypeVar("F_", SendError, QueryError)
 
 
-def own(error: F_, provider: SmsProvider, message: Message | None) -> F_:
+def own(error: F_, provider: SmsProvider, message: Message | None, *, vendors: Private | None = None) -> F_:
     """A copy of ``error`` for ``message`` alone, with nothing private in it.
 
-    Being a copy it has no frames and no causes: those hold the request with its token and text.
+    Being a copy it has no frames and no causes: those hold the request with its token and text. Give ``vendors``, what was sent,
+    where the words may be those of a vendor that was asked.
     """
     copied = copy.copy(error)
     copied.__notes__ = [note for note in getattr(error, "__notes__", []) if isinstance(note, _Note)]
     copied.account = error.account or provider.account
     copied.provider = error.provider or provider.name
     copied._settled = True  # noqa: SLF001
-    private = provider.secrets()
     if message is not None:
         copied.reference = message.reference
-        private += private_of(message)
-    scrub(copied, private)
+    if vendors is not None and not error._settled:  # noqa: SLF001
+        scrub(copied, vendors)
+    else:
+        _scrub(copied, private_of(provider, *([message] if message is not None else [])), without_whole)
     if not error._settled:  # noqa: SLF001
         _doubt_a_long_pause(copied)
         if message is not None and (copied.reason or "").startswith("dlt"):
@@ -89,34 +100,33 @@ def bare(error: E_) -> E_:
     return error.with_traceback(None)
 
 
-def private_of(message: Message) -> list[str]:
-    return [message.text, message.to, message.to.lstrip("+"), message.to[-_NATIONAL_DIGITS:]]
+def private_of(provider: SmsProvider, *messages: Message) -> Private:
+    """What errors about ``messages`` may not show."""
+    return Private([*provider.secrets(), *(message.text for message in messages)], [message.to for message in messages])
 
 
-def _forms(word: str) -> Iterator[str]:
-    """``word`` as it stands, and as JSON, URLs and JSON in URLs hold it."""
-    for form in (word, json.dumps(word)[1:-1], json.dumps(word, ensure_ascii=False)[1:-1]):
-        data = form.encode("utf-8", "replace")
-        yield from (form, quote(data), quote_plus(data))
+def scrub(error: SmsBridgeError, private: Private) -> None:
+    """Vendors quote what they were sent, in forms of their own: keep it out of the error's words, each of which is one line."""
+    _scrub(error, private, without)
 
 
-def scrub(error: SmsBridgeError, private: Sequence[str]) -> None:
-    """Vendors quote what they were sent: keep texts, numbers and secrets out of the error's words."""
-    forms = {form for word in private if len(word) >= SHORTEST_SECRET for form in _forms(word)}
+def _scrub(error: SmsBridgeError, private: Private, clean: Callable[[str, Private], str | None]) -> None:
+    fields: dict[str, Any] = vars(error)
+    for name, of_ours in (("code", _CODE), ("reason", _REASON)):
+        if (word := fields.get(name)) and not of_ours.fullmatch(str(word)):
+            fields[name] = line(clean(str(word), private) or HIDDEN, _LONGEST_CODE)
+    summary = getattr(error, "summary", LEFT_OUT)
+    if error.args and error.args[0] != summary:
+        error.args = (_words(clean(str(error.args[0]), private), summary), *error.args[1:])
+    if detail := fields.get("detail"):
+        fields["detail"] = _words(clean(str(detail), private), LEFT_OUT)
 
-    def clean(words: str) -> str:
-        for form in sorted(forms, key=len, reverse=True):
-            words = words.replace(form, "***")
-        return words
 
-    for name in ("code", "reason"):
-        if value := getattr(error, name, None):
-            setattr(error, name, clean(str(value)))
-    if error.args and error.args[0] != getattr(error, "summary", None):
-        error.args = (mask_numbers(clean(str(error.args[0]))), *error.args[1:])
-    if detail := getattr(error, "detail", None):
-        detail = mask_numbers(" ".join(clean(str(detail)).split()))
-        error.detail = detail if len(detail) <= _LONGEST_DETAIL else f"{detail[:_LONGEST_DETAIL]}…"  # type: ignore[attr-defined]
+def _words(known: str | None, otherwise: str) -> str:
+    """Words for an error, or what to say where they quoted something that could not be taken out of them."""
+    if known is None:
+        return otherwise
+    return line(_GROUPED.sub(HIDDEN, mask_numbers(" ".join(known.split()))))
 
 
 def safe_name(cause: Exception) -> str:

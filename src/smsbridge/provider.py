@@ -37,6 +37,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from . import environment
+from .display import line
 from .errors import ConfigurationError, SignatureError, UnsupportedError
 from .http import Flow, HttpRequest, HttpResponse
 from .messages import (
@@ -169,7 +170,7 @@ class SmsProvider(BaseModel, ABC):
     def model_post_init(self, context: Any, /) -> None:
         for setting, url in self.insecure_urls().items():
             warnings.warn(
-                f"{environment.variable(self.account, setting)}: {urlsplit(url).hostname} is reached over plain http; "
+                f"{environment.variable(self.account, setting)}: {line(urlsplit(url).hostname)} is reached over plain http; "
                 "credentials and texts can be read on the way. Use https if the provider offers it.",
                 InsecureUrlWarning,
                 stacklevel=4,

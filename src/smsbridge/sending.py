@@ -24,7 +24,7 @@ from .errors import RefusedError, SendError, UncertainError, VetoedError
 from .http import Flow
 from .messages import Message, Result, SentMessage, Verification
 from .plugins import Plugins
-from .privacy import own
+from .privacy import own, private_of
 from .provider import SmsProvider
 
 T = TypeVar("T")
@@ -163,8 +163,10 @@ def _veto(plugins: Plugins, provider: SmsProvider, message: Message) -> SendErro
     cause = plugins.before_send(provider.account, provider.name, message)
     if cause is None:
         return None
-    error = cause if isinstance(cause, RefusedError) else VetoedError(detail=_words(cause))
-    return own(error, provider, message)
+    if isinstance(cause, RefusedError):
+        return own(cause, provider, message)
+    # In words of anybody, like a vendor's.
+    return own(VetoedError(detail=_words(cause)), provider, message, vendors=private_of(provider, message))
 
 
 def _words(cause: Exception) -> str:

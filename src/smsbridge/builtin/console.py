@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from smsbridge.display import line, screen
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Call, Flow
 from smsbridge.messages import Message, SentMessage, Status
 from smsbridge.phone import mask
-from smsbridge.pictures import CONTROLS
 from smsbridge.provider import SmsProvider
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class ConsoleProvider(SmsProvider):
             "id": sent.id,
             "status": f"{sent.status.value} (printed here, not sent to a phone)",
         }
-        lines = [f"│ {label:<12} {value}" for label, value in rows.items() if value]
-        body = [f"│ {line}" for line in (message.text.splitlines() if info.segments == 1 else _segments(info))]
+        lines = [f"│ {label:<12} {line(value)}" for label, value in rows.items() if value]
+        body = [f"│ {row}" for row in (message.text.splitlines() if info.segments == 1 else _segments(info))]
         _write("\n".join(["┌─ SMS", *lines, "├─", *body, "└─", ""]))
 
 
@@ -67,7 +67,7 @@ def _write(text: str) -> None:
     """Print ``text``, whatever the terminal's encoding, and without letting it send the terminal commands."""
     stream = sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(text.translate(CONTROLS).encode(encoding, "replace").decode(encoding))
+    stream.write(screen(text).encode(encoding, "replace").decode(encoding))
     stream.flush()
 
 

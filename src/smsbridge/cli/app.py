@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from ..display import screen_line
 from . import exits
 from .exits import Exit
 from .output import CannotPrint, Output, finish
@@ -136,9 +137,8 @@ def _explain(out: Output, error: Exception, *, debug: bool) -> Exit:
         if out.as_json:
             out.failure({"type": "UsageError", "message": error.format_message(), "exit_code": Exit.USAGE})
         else:
-            words = io.StringIO()
-            error.show(words)
-            out.aside(words.getvalue().rstrip("\n"))
+            for row in _usage(error):
+                out.aside(row)
         return Exit.USAGE
     if isinstance(error, CannotPrint):
         out.aside(f"error: {error}", style="red")
@@ -153,8 +153,8 @@ def _explain(out: Output, error: Exception, *, debug: bool) -> Exit:
     where = f"{frames[-1][0].f_globals.get('__name__')}:{frames[-1][1]}" if frames else "an unknown place"
     # Neither the exception's text nor local variables: both may hold a token, a text or a number.
     if debug:
-        for line in traceback.format_tb(error.__traceback__):
-            out.aside(line.rstrip())
+        for row in "".join(traceback.format_tb(error.__traceback__)).splitlines():
+            out.aside(row)
     out.failure(
         {
             "type": type(error).__name__,
@@ -164,6 +164,13 @@ def _explain(out: Output, error: Exception, *, debug: bool) -> Exit:
         }
     )
     return Exit.INTERNAL
+
+
+def _usage(error: click.ClickException) -> list[str]:
+    """The lines of click's own words: the usage, and what is wrong, which may quote the name of a file."""
+    words = io.StringIO()
+    click.UsageError(screen_line(error.format_message()), getattr(error, "ctx", None)).show(words)
+    return words.getvalue().rstrip("\n").split("\n")
 
 
 @contextmanager

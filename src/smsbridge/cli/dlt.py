@@ -158,7 +158,7 @@ def import_(*, portal: str, output: str | None, entity: str | None, force: bool,
         contents = replace(contents, entity_id=entity)
     written = toml_file.write(contents)
     if output is None:
-        out.line(written.removesuffix("\n"))
+        out.verbatim(written.removesuffix("\n"))
         return Exit.OK
     _write(Path(output), written, force=force)
     counts = {"templates": len(contents.templates), "headers": len(contents.headers)}

@@ -205,7 +205,7 @@ def _show(out: Output, found: Diagnosis, answer: Live | None, *, live: bool) -> 
             _kind(found): chosen if found.provider else f"{found.account!r}: {chosen}",
             "because of": found.because,
             "it is from": found.origin,
-            "versions": textwrap.fill(", ".join(f"{name} {version}" for name, version in found.versions.items()), 80),
+            "versions": textwrap.wrap(", ".join(f"{name} {version}" for name, version in found.versions.items()), 80),
             "hooks": ", ".join(found.hooks) or "none",
         },
         indent=0,

@@ -1,8 +1,9 @@
 """Where commands write: results to standard output, as text or as one JSON document; the rest to standard error.
 
-Safe on any terminal: what its encoding lacks becomes ``?``, control characters cannot reach it, colours are for terminals
-only (and not where ``NO_COLOR`` is set), and a reader that went away is no error. Standard output that is full or closed
-is CannotPrint, so that a command can say elsewhere what nobody would learn; standard error may fail in silence.
+Safe on any terminal: what its encoding lacks becomes ``?``, control characters cannot reach it, no word from outside begins a
+line of its own, colours are for terminals only (and not where ``NO_COLOR`` is set), and a reader that went away is no error.
+Standard output that is full or closed is CannotPrint, so that a command can say elsewhere what would be lost; standard error
+may fail in silence.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, TextIO, cast
 
 import click
 
-from ..pictures import CONTROLS
+from ..display import LONGEST_ON_SCREEN, json_text, line, screen, screen_line
 
 
 class CannotPrint(Exception):
@@ -42,51 +43,52 @@ class Output:
         return number if self.show_numbers else mask(number)
 
     def json(self, document: Any, *, compact: bool = False) -> None:
-        """One JSON document; ``compact`` keeps it on one line."""
+        """One JSON document; ``compact`` keeps it on one line. For a terminal, endless strings in it are cut."""
         import json
 
         unicode = _encoding(self._out).lower().replace("-", "").startswith("utf")
-        text = json.dumps(document, ensure_ascii=not unicode, indent=None if compact else 2, default=_plain)
-        self._print((text, None), clean=False)
+        shown = _bounded(document) if _is_terminal(self._out) else document
+        text = json.dumps(shown, ensure_ascii=not unicode, indent=None if compact else 2, default=_plain)
+        self._print((json_text(text), None))
 
     def line(self, text: str = "", *, style: str | None = None) -> None:
-        """A line of the result."""
-        self._print((text, style))
+        """A line of the result: one, whatever ``text`` holds."""
+        self._print((screen_line(text), style))
 
     def spans(self, spans: Sequence[tuple[str, str | None]]) -> None:
         """A line of the result whose parts have their own styles."""
-        self._print(*spans)
+        self._print(*[(screen_line(text), style) for text, style in spans])
 
     def verbatim(self, text: str) -> None:
         """A text and a line end: as it is where a program reads it, and as a terminal can bear it where a person does."""
-        self._print((text, None), clean=_is_terminal(self._out))
+        self._print((screen(text) if _is_terminal(self._out) else text, None), verbatim=True)
 
     def aside(self, text: str, *, style: str | None = None) -> None:
         """A line that is not part of the result: progress, a warning, advice."""
-        _write(self._err, (text, style))
+        _write(self._err, (screen_line(text), style))
 
     def rows(self, rows: Mapping[str, Any], *, indent: int = 2) -> None:
-        """Labels and values, aligned; those without a value are left out."""
-        shown = {label: _words(value) for label, value in rows.items() if value not in (None, "", [], {})}
+        """Labels and values, aligned; those without a value are left out, and only a list takes several lines."""
+        shown = {label: _lines(value) for label, value in rows.items() if value not in (None, "", [], {})}
         width = max(map(len, shown), default=0)
-        margin = " " * (indent + width + 2)
-        for label, value in shown.items():
-            self.line(" " * indent + f"{label:<{width}}  " + value.replace("\n", f"\n{margin}"))
+        for label, lines in shown.items():
+            for number, text in enumerate(lines):
+                self._print((" " * indent + f"{'' if number else label:<{width}}  " + text, None))
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str]], *, indent: int = 0) -> None:
         """A table with aligned columns."""
-        lines = [list(head), *map(list, rows)]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-        for line in lines:
-            cells = [f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)]
-            text = " " * indent + "  ".join(cells).rstrip()
-            self.line(text, style="bold" if line is lines[0] else None)
+        lines = [list(head), *(list(map(line, row)) for row in rows)]
+        widths = [max(len(cells[column]) for cells in lines) for column in range(len(head))]
+        for cells in lines:
+            padded = [f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)]
+            text = " " * indent + "  ".join(padded).rstrip()
+            self._print((text, "bold" if cells is lines[0] else None))
 
     def progress(self, text: str) -> None:
         """A line that takes the place of the last one, for a terminal that does not show the results themselves."""
         if _is_terminal(self._err) and not _is_terminal(self._out):
             with contextlib.suppress(OSError, ValueError):
-                click.echo(f"\r\033[K{text}", file=self._err, nl=False)
+                click.echo(f"\r\033[K{screen_line(text)}", file=self._err, nl=False)
 
     def failure(self, error: Mapping[str, Any], *, word: str = "error") -> None:
         """What went wrong: to standard error, or, as JSON, the one document on standard output if that can be written."""
@@ -105,8 +107,8 @@ class Output:
         """Standard error for what others print: what it cannot take is dropped, and fails nobody."""
         return cast("TextIO", _Aside(self._err))
 
-    def _print(self, *spans: tuple[str, str | None], clean: bool = True) -> None:
-        problem = _write(self._out, *spans, clean=clean)
+    def _print(self, *spans: tuple[str, str | None], verbatim: bool = False) -> None:
+        problem = _write(self._out, *spans, verbatim=verbatim)
         if problem is None:
             return
         gone = isinstance(problem, BrokenPipeError)
@@ -158,6 +160,20 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
+def _bounded(value: Any) -> Any:
+    """``value`` with no string in it that would fill a terminal."""
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST_ON_SCREEN else f"{value[:LONGEST_ON_SCREEN]}…"
+    if isinstance(value, Mapping):
+        return {_bounded(key): _bounded(inner) for key, inner in value.items()}
+    return [_bounded(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _lines(value: Any) -> list[str]:
+    """The lines of a value in a row: those of a list are ours, or of a text that is shown; all else is one."""
+    return [screen(text) for text in value] if isinstance(value, list) else [line(_words(value))]
+
+
 def _words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -170,8 +186,10 @@ def _encoding(stream: TextIO | None) -> str:
     return getattr(stream, "encoding", None) or "utf-8"
 
 
-def _write(stream: TextIO | None, *spans: tuple[str, str | None], clean: bool = True) -> OSError | ValueError | None:
-    """Write a line; returns what kept it from being written."""
+def _write(
+    stream: TextIO | None, *spans: tuple[str, str | None], verbatim: bool = False
+) -> OSError | ValueError | None:
+    """Write a line, which is fit to be shown; returns what kept it from being written."""
     if stream is None:
         return OSError(errno.EBADF, "it is closed")
     encoding = _encoding(stream)
@@ -179,9 +197,9 @@ def _write(stream: TextIO | None, *spans: tuple[str, str | None], clean: bool = 
         coloured = any(style for _, style in spans) and _takes_colour(stream)
         line = ""
         for text, style in spans:
-            shown = (text.translate(CONTROLS) if clean else text).encode(encoding, "replace").decode(encoding)
+            shown = text.encode(encoding, "replace").decode(encoding)
             line += _styled(shown, style) if coloured and style else shown
-        click.echo(line, file=stream, color=coloured or not clean)  # without colour, click takes out what looks like it
+        click.echo(line, file=stream, color=coloured or verbatim)  # without colour, click takes out what looks like it
     except (OSError, ValueError) as problem:
         return problem
     return None

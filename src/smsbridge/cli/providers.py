@@ -58,7 +58,8 @@ def providers(*, names: tuple[str, ...], markdown: bool, as_json: bool) -> Exit:
     if as_json:
         out.json({"providers": [asdict(one) for one in found]})
     elif markdown:
-        out.line(markdown_table(known, names))
+        for row in markdown_table(known, names).splitlines():
+            out.line(row)
     elif names:
         for one in found:
             _show_one(out, one)
@@ -121,7 +122,8 @@ def _show_all(out: Output, found: Sequence[Provider]) -> None:
         if one.broken:
             out.line()
             out.line(f"{one.name} is broken: {one.broken}", style="red")
-    out.aside(textwrap.fill(f"policies hold other accounts: {', '.join(POLICIES)}", 80, subsequent_indent="  "))
+    for row in textwrap.wrap(f"policies hold other accounts: {', '.join(POLICIES)}", 80, subsequent_indent="  "):
+        out.aside(row)
     out.aside("next: smsbridge providers NAME shows all about one, its settings included")
 
 

@@ -120,7 +120,7 @@ def _show(out: Output, client: SmsClient, sent: SentMessage, text: str, sender: 
         {
             "to": out.number(sent.to),
             "from": sender or "(the provider's default)",
-            "text": text,
+            "text": text.split("\n"),
             "provider": values.provider_words(sent.account, sent.provider),
             "id": sent.id,
             "reference": sent.reference,

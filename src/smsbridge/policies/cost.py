@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import Field, PrivateAttr
 from smsbridge.cost import Rates, differs
 from smsbridge.forks import fresh_lock
 from smsbridge.hookspecs import hookimpl
+from smsbridge.logs import logger
 from smsbridge.messages import Cost, Message, SentMessage
 from smsbridge.phone import mask_numbers
 from smsbridge.provider import SmsProvider
@@ -22,7 +22,7 @@ from smsbridge.text import measure
 from .gate import Ending, Gate
 from .policy import Named
 
-log = logging.getLogger("smsbridge.cost")
+log = logger("smsbridge.cost")
 """WARNING for each text that costs something else than expected. The figures are in ``record.cost``, a dict."""
 
 Tell = Callable[[str, str, Message, SentMessage, Cost], None]

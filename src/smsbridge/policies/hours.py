@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from smsbridge.errors import RefusedError, VetoedError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.hours import Hours
 from smsbridge.http import Flow
+from smsbridge.logs import logger
 from smsbridge.messages import Message
 from smsbridge.phone import mask_numbers
 from smsbridge.provider import SmsProvider
@@ -23,7 +23,7 @@ from smsbridge.provider import SmsProvider
 from .gate import Gate
 from .policy import Named
 
-log = logging.getLogger("smsbridge.hours")
+log = logger("smsbridge.hours")
 
 
 class HoursPolicy(Gate):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 
+from smsbridge.logs import logger
 from smsbridge.provider import Capability, SmsProvider, each, expresses
 
-_log = logging.getLogger("smsbridge")
+_log = logger("smsbridge")
 _Test = Callable[[SmsProvider], bool]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,6 +17,7 @@ from smsbridge.errors import OptedOutError, VetoedError
 from smsbridge.forks import cached_property
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Call, Flow
+from smsbridge.logs import logger
 from smsbridge.messages import (
     DeliveryReport,
     Event,
@@ -40,7 +40,7 @@ from .gate import Gate
 from .policy import Named
 from .purpose import Expiry
 
-log = logging.getLogger("smsbridge.optout")
+log = logger("smsbridge.optout")
 
 OURS = "opt-out"
 _SAID = frozenset({None, "opted-out", OURS})

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-
 from smsbridge.durations import in_words, pause
+from smsbridge.logs import logger
 
-_log = logging.getLogger("smsbridge")
+_log = logger("smsbridge")
 
 
 def kept(asked: float | None, account: str) -> float:

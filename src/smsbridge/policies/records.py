@@ -6,11 +6,12 @@ import logging
 from collections.abc import Sequence
 
 from smsbridge.errors import RefusedError, UncertainError
+from smsbridge.logs import logger
 from smsbridge.messages import Result
 from smsbridge.phone import mask_numbers
 from smsbridge.provider import SmsProvider
 
-log = logging.getLogger("smsbridge.attempts")
+log = logger("smsbridge.attempts")
 log.addHandler(logging.NullHandler())  # where nobody configured logging, Python would print the warnings
 """INFO for each attempt, WARNING where a text may have been sent. The fields are in ``record.attempt``, a dict."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import logging
 import os
 import queue
 import sys
@@ -21,6 +20,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from smsbridge.attempts import utc_now
+from smsbridge.logs import logger
 
 from .entries import Entry, Store, Unwritable
 
@@ -33,7 +33,7 @@ _PRUNED_AT_ONCE = 500
 _BETWEEN_PRUNINGS = 3600.0
 _AFTER_THE_WORK = -100
 """Of all that multiprocessing does when a process ends, which begins with what has the highest number, among the last."""
-_log = logging.getLogger("smsbridge.ledger")
+_log = logger("smsbridge.ledger")
 
 
 class _Job(NamedTuple):

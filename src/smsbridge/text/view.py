@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from smsbridge.pictures import pictures
+from smsbridge.display import pictures
 
 from .columns import graphemes, width
 from .counting import PART, SINGLE, Encoding, TextInfo, measure, split

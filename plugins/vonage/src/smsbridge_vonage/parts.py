@@ -8,16 +8,16 @@ never as if it were whole. Whole texts stay for as long, so that a part that com
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from smsbridge.forks import fresh_lock
+from smsbridge.logs import logger
 
 from . import clock
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 AGE = 900
 """Seconds after its first part for which a text waits for the others."""

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from smsbridge.display import json_text, screen_line
+
 from .answers import Answer, Refused
 from .state import State, masked
 
@@ -125,7 +127,7 @@ class Printer:
         return record
 
     def _out(self, line: str) -> None:
-        safe = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in line)
+        safe = json_text(line) if self.as_json else screen_line(line)
         try:
             print(safe, flush=True)  # noqa: T201 - printing is what this class is for
         except UnicodeEncodeError:

@@ -1,0 +1,202 @@
+"""Whether words of others quote a text, a number or a secret, in whatever form: spaced, cut, escaped or encoded.
+
+Two comparisons, both in a *normal form* of letters and digits alone, without case, accents, signs and spaces. What the words
+quote as they stand is replaced in its place. What they quote only once they are decoded (HTML, JSON, URLs, base64, hex and the
+like, also one inside another) has no place that could be told from its neighbours: then nothing of them is to be shown.
+
+A word such as *sender* or *number* is in many texts and in every vendor's errors, and stays.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .decoding import views
+from .forks import cached_property
+
+LONGEST = 2000
+"""Characters of the words that are looked at; there are never more in what is kept of them."""
+
+HIDDEN = "***"
+
+_RUN = 5
+"""Letters and digits in a row that are a quotation."""
+_SHORT_RUN = 4
+"""The same of digits alone, which may be a code, and of scripts whose letters say more."""
+
+_MOST_RUNS = 20_000
+"""More runs than this, once decoded, are too many to be looked through: then the words are in doubt."""
+_NATIONAL = 8
+"""The last digits of a number, which vendors quote without its country too."""
+_FEW = 4
+"""Fewer letters than these, beside ordinary words, say nothing."""
+_FEW_WORDS = 2
+"""More ordinary words than these, in the order of the text, are a quotation too."""
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+_ORDINARY = """
+    account accounts active address after again allowed alphanumeric already also another answer answered
+    application approved asked authenticate authenticated authentication authorised authorization authorized
+    available balance because been before being blacklisted blocked body brand cannot carrier certificate change
+    channel character characters check code codes concatenated configured connection contact contain contains
+    content could country credentials credit currently customer daily date deactivated default delivered
+    delivery denied destination details different digits disabled does down duplicate each empty enabled
+    encoding enough entity error errors exceed exceeded exceeds exist exists expired expires expiry failed
+    failure field filtered following forbidden format found from funds gateway handset have header illegal
+    inactive incorrect insufficient internal invalid json landline later leads least length less limit list
+    locked login long longer malformed many match matches maximum message messages messaging method minimum
+    minute minutes missing mobile more must name names near neither network none number numbers once only
+    operator operators opted other page parameter parameters password pending permission permissions permitted
+    phone please policy prefix price processed promotional protocol provide provided provider queued quota range
+    rate reach reached received recipient recipients refused region registered reject rejected request requested
+    requests required resource response retry route routes same schedule scheduled second seconds send sender
+    senders sending sent server service should signature some source spam status submitted success successful
+    successfully such support supported system template templates temporarily temporary terminated text texts
+    than that their then there these they this throttled time timed timeout today token trial type unable
+    unauthorized unavailable unexpected unicode unknown unreachable unregistered unsubscribed unsupported until
+    upgrade user username using valid validation value variable verification verify version wait wants webhook
+    were when which will with within without word words work wrong your
+"""
+_ORDINARY_WORDS = frozenset(_ORDINARY.split())
+_SMALL = """
+    a an and any api are as at be but by can dlt do for get has id in is it its may new no not of on or our out sms so the to too
+    try uri url was we you
+"""
+_SMALL_WORDS = frozenset(_SMALL.split())
+"""Ordinary words that add nothing to others."""
+
+
+class Private:
+    """What is not to be shown: texts, tokens and codes as ``words``, and phone numbers."""
+
+    def __init__(self, words: Iterable[str], numbers: Iterable[str] = ()) -> None:
+        self._words = [*words]
+        self._numbers = [*numbers]
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The texts, tokens and codes as they are written, the shortest first."""
+        return sorted((word for word in self._words if len(word) >= _SHORT_RUN), key=len)
+
+    @cached_property
+    def numbers(self) -> list[str]:
+        """The numbers as they are written: with country and plus, without plus, and in the country."""
+        return [form for number in self._numbers for form in (number, number[1:], number[-_NATIONAL:])]
+
+    @cached_property
+    def runs(self) -> frozenset[str]:
+        """What a quotation of any of it has in its normal form. Of a number, the last four digits are shown on purpose."""
+        runs = {run for word in self._words for _, run in _runs(_normal(word))}
+        return frozenset(runs.union(run for number in self._numbers for _, run in _runs(_normal(number), _RUN)))
+
+
+def without_whole(words: str, private: Private) -> str:
+    """``words`` without what is private, where that stands in them as it is written."""
+    return _without(words[:LONGEST], [*private.words, *private.numbers])
+
+
+def without(words: str, private: Private) -> str | None:
+    """``words`` without what they quote; None where they quote it in a form that has no place.
+
+    No more than the first LONGEST characters, however many there are.
+    """
+    words = _without(words[:LONGEST], private.words[: bisect_right(private.words, len(words), key=len)])
+    said = _said(words)
+    if said.decoded is None or not said.decoded.isdisjoint(private.runs):
+        return None
+    quoted = said.plain & private.runs
+    return _cover(words, said.places_of(quoted)) if quoted else words
+
+
+def _without(words: str, written: list[str]) -> str:
+    for word in reversed(written):
+        words = words.replace(word, HIDDEN)
+    return words
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Words of others: their normal form, where each letter of it stands in them, and what they hold once they are decoded."""
+
+    normal: str
+    places: list[int]
+    ordinary: list[int]
+    """For each letter of the normal form the number of the ordinary word that it belongs to; 0 for a small one, -1 for none."""
+    plain: frozenset[str]
+    """Runs of the normal form."""
+    decoded: frozenset[str] | None
+    """Other runs, which only decoding shows; None if there are too many to look at."""
+
+    def places_of(self, quoted: Collection[str]) -> Iterator[tuple[int, int]]:
+        """Where these runs stand in the words, from the first letter to behind the last, as far as they are not ordinary."""
+        start = end = 0
+        for at, run in _runs(self.normal):
+            if run not in quoted:
+                continue
+            if at > end:
+                yield from self._place(start, end)
+                start = at
+            end = max(end, at + len(run))
+        yield from self._place(start, end)
+
+    def _place(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        words = self.ordinary[start:end]
+        if words and not (words.count(-1) < _FEW and len({*words} - {0, -1}) <= _FEW_WORDS):
+            yield self.places[start], self.places[end - 1] + 1
+
+
+@lru_cache(maxsize=8)
+def _said(words: str) -> _Said:
+    """Kept for a moment, because all texts of a batch are refused in the same words."""
+    belongs = [-1] * len(words)
+    for number, found in enumerate(_WORD.finditer(words), 1):
+        word = found.group().lower()
+        if word in _ORDINARY_WORDS or word in _SMALL_WORDS:
+            belongs[found.start() : found.end()] = [0 if word in _SMALL_WORDS else number] * len(word)
+    places = [place for place, character in enumerate(words) for _ in _letters(character)]
+    normal = _normal(words)
+    plain = frozenset(run for _, run in _runs(normal))
+    decoded = {run for view in views(words) for _, run in _runs(_normal(view))} - plain
+    return _Said(
+        normal=normal,
+        places=places,
+        ordinary=[belongs[place] for place in places],
+        plain=plain,
+        decoded=frozenset(decoded) if len(decoded) <= _MOST_RUNS else None,
+    )
+
+
+def _runs(normal: str, digits: int = _SHORT_RUN) -> Iterator[tuple[int, str]]:
+    """Everything in ``normal`` that is long enough to be a quotation, and where; so many ``digits`` are."""
+    for at in range(len(normal) - _SHORT_RUN + 1):
+        short = normal[at : at + _SHORT_RUN]
+        if (short.isdigit() and digits <= _SHORT_RUN) or not any(map(str.isascii, short)):
+            yield at, short
+        if at + _RUN <= len(normal):
+            yield at, normal[at : at + _RUN]
+
+
+def _normal(words: str) -> str:
+    return "".join(map(_letters, words))
+
+
+@lru_cache(maxsize=4096)
+def _letters(character: str) -> str:
+    """A character in normal form: a letter or two, a digit, or nothing."""
+    plain = unicodedata.normalize("NFKD", character).casefold()
+    return "".join(str(unicodedata.digit(one, one)) for one in plain if one.isalnum())
+
+
+def _cover(words: str, places: Iterable[tuple[int, int]]) -> str:
+    """``words`` with a sign for what stands at ``places``."""
+    shown, end = "", 0
+    for start, stop in sorted(places):
+        if stop > end:
+            shown += "" if start < end else words[end:start] + HIDDEN
+            end = stop
+    return shown + words[end:]
