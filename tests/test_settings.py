@@ -19,13 +19,16 @@ from smsbridge.testing import Outbox
 
 
 def test_nothing_is_needed_and_the_default_provider_sends_nothing():
-    assert Settings.from_env() == Settings(provider="console", timeout=30, default_region=None, concurrency=10)
+    assert Settings.from_env() == Settings(
+        provider="console", timeout=15, deadline=25, default_region=None, concurrency=10
+    )
 
 
 def test_every_setting_has_its_variable(monkeypatch, tmp_path):
     values = {
         "PROVIDER": "memory",
         "TIMEOUT": "2.5",
+        "DEADLINE": "7",
         "DEFAULT_REGION": " in ",
         "CONCURRENCY": "3",
         "SECRETS_DIR": tmp_path,
@@ -33,7 +36,7 @@ def test_every_setting_has_its_variable(monkeypatch, tmp_path):
     for name, value in values.items():
         monkeypatch.setenv(f"SMSBRIDGE_{name}", str(value))
     assert Settings.from_env() == Settings(
-        provider="memory", timeout=2.5, default_region="IN", concurrency=3, secrets_dir=str(tmp_path)
+        provider="memory", timeout=2.5, deadline=7, default_region="IN", concurrency=3, secrets_dir=str(tmp_path)
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
+from .deadline import Stopped
 from .errors import (
     AuthenticationError,
     ConfigurationError,
@@ -136,7 +137,7 @@ def attempt_all(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list
         except Interrupted as interrupted:
             answers = list(interrupted.results)
             for index in (one for one in range(len(messages)) if one not in results and one not in rows):
-                error = own(cancelled(left=False), provider, messages[index])
+                error = own(cancelled(left=False, stop=interrupted.cause), provider, messages[index])
                 results[index] = Result(index=index, message=messages[index], error=error)
             results.update(placed(rows, answers))
             interrupted.results = in_order(results)
@@ -228,7 +229,7 @@ def attempt_rest(provider: SmsProvider, messages: Sequence[Message], results: di
                 error = None if error is None else own(error, provider, message)
                 results[index] = Result(index=index, message=message, sent=known_of.sent, error=error)
             for index in without(results, messages):
-                known = interrupted.error if index in rows else cancelled(left=False)
+                known = interrupted.error if index in rows else cancelled(left=False, stop=interrupted.cause)
                 error = own(known, provider, messages[index])
                 results[index] = Result(index=index, message=messages[index], error=error)
             raise
@@ -367,7 +368,7 @@ def _drive(start: Callable[[], Flow[T]], trail: _Trail | None = None) -> Flow[T]
             except GeneratorExit:
                 raise
             except BaseException as error:  # noqa: BLE001  # it belongs to the flow, which may know what to do
-                if sends and not isinstance(error, NotConnected):
+                if sends and not _unbegun(error):
                     trail.unanswered = True
                 step = flow.throw(error)
             else:
@@ -410,7 +411,7 @@ def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequen
         if isinstance(stop, Interrupted):  # from an attempt inside this one, which knows more
             error, cause, results = stop.error, stop.cause, stop.results
         else:
-            error, cause, results = cancelled(left=trail.left), stop, ()
+            error, cause, results = cancelled(left=trail.left, stop=stop), stop, ()
         raise Interrupted(own(error, provider, messages[0]), bare(cause), results) from None
     # In the place of the other, which a traceback would show as a variable of this frame.
     error = own(error, provider, messages[0], vendors=private_of(provider, *messages) if trail.asked else None)
@@ -422,10 +423,21 @@ def _not_sent(transport: TransportError) -> RefusedError:
     return VetoedError(words, reason="in-test") if isinstance(transport, NotAllowed) else UnavailableError(detail=words)
 
 
-def cancelled(*, left: bool) -> SendError:
+def _unbegun(error: BaseException) -> bool:
+    """Whether a step that ended with ``error`` was certainly not begun."""
+    return isinstance(error, NotConnected) or (isinstance(error, Stopped) and not error.begun)
+
+
+def cancelled(*, left: bool, stop: BaseException | None = None) -> SendError:
+    """What is known of a text whose sending was interrupted by ``stop``: uncertain once something may have ``left``."""
+    if not isinstance(stop, Stopped):
+        words, reason, wait = "cancelled", "cancelled", None
+    else:
+        words, reason, wait = stop.words, stop.reason, stop.wait
     if left:
-        return UncertainError("cancelled while it was being sent", reason="cancelled", fault="local")
-    return RefusedError("cancelled before it was sent", reason="cancelled", fault="local")
+        return UncertainError(f"{words} while it was being sent", reason=reason, fault="local")
+    kind = UnavailableError if reason == "closed" else RefusedError
+    return kind(f"{words} before it was sent", reason=reason, fault="local", retry_after=wait)
 
 
 def _settle(trail: _Trail, error: SendError, *, batch: bool) -> SendError:

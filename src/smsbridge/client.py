@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import math
 import sys
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
@@ -18,7 +19,8 @@ from pydantic import SecretStr
 
 from . import under_test
 from .attempts import prepare, query
-from .errors import ConfigurationError, NotAllowed, NotConnected, RefusedError
+from .deadline import Stopped, end
+from .errors import ConfigurationError, NotAllowed, NotConnected, QueryError, RefusedError
 from .forks import fresh_lock
 from .http import Await, Call, Flow, HttpRequest, Step, Wait
 from .many import AsyncSendMany, SendMany, not_prepared
@@ -35,12 +37,13 @@ from .messages import (
     VerificationCheck,
 )
 from .plugins import Plugins, default_plugins
-from .privacy import bare
+from .privacy import bare, own
 from .provider import SmsProvider, each, is_loopback, title_of
 from .receiving import receive
 from .rehearsal import leaves, newest, staged
 from .sending import deliver, deliver_rows, deliver_verification
 from .settings import Settings
+from .waiting import await_for, bound, in_thread, wait_for
 
 if TYPE_CHECKING:
     from .rehearsal import Rehearsal
@@ -48,6 +51,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 P = ParamSpec("P")
+_DEADLINE = -1.0
+"""For the seconds of a call: what the settings say."""
 
 
 def _question(method: Callable[Concatenate[Any, P], Flow[T]]) -> Callable[Concatenate[Any, P], Flow[T]]:
@@ -133,27 +138,27 @@ class _Client:
         if not isinstance(sent, SentMessage):
             raise TypeError("status() takes what send() returned, or its id")
         self._check_account(sent.account)
-        return query(self.provider, lambda: self.provider.status(sent))
+        return self._query(lambda: self.provider.status(sent))
 
     @_question
     def _lookup(self, reference: str) -> Flow[SentMessage | None]:
-        return query(self.provider, lambda: self.provider.lookup(reference))
+        return self._query(lambda: self.provider.lookup(reference))
 
     @_question
     def _balance(self) -> Flow[list[Balance]]:
-        return query(self.provider, self.provider.balance)
+        return self._query(self.provider.balance)
 
     @_question
     def _check_verification(
         self, verification: Verification | str, code: str, account: str | None
     ) -> Flow[VerificationCheck]:
         one = self._verification(verification, account)
-        return query(self.provider, lambda: self.provider.check_verification(one, code), hide=[SecretStr(code)])
+        return self._query(lambda: self.provider.check_verification(one, code), hide=[SecretStr(code)])
 
     @_question
     def _cancel_verification(self, verification: Verification | str, account: str | None) -> Flow[None]:
         one = self._verification(verification, account)
-        return query(self.provider, lambda: self.provider.cancel_verification(one))
+        return self._query(lambda: self.provider.cancel_verification(one))
 
     def _verification(self, verification: Verification | str, account: str | None) -> Verification:
         if isinstance(verification, str):
@@ -169,6 +174,28 @@ class _Client:
             have = ", ".join(sorted(self.provider.account_names))
             raise ConfigurationError(f"account {account!r} is not one of this client's, which has {have}")
 
+    def _query(self, start: Callable[[], Flow[T]], *, hide: Sequence[SecretStr] = ()) -> Flow[T]:
+        """Ask the provider; where the client stops that, it is a question that failed."""
+        try:
+            return (yield from query(self.provider, start, hide=hide))
+        except Stopped as stop:
+            late = stop.reason == "deadline"
+            words = f"{stop.words} before the answer came"
+            error = QueryError(words, reason=stop.reason, retry_after=stop.wait, retryable=late)
+        raise own(error, self.provider, None)
+
+    def _left(self, step: Step[Any], until: float | None) -> float:
+        """The seconds that are left for ``step``, if a call that ends at ``until`` may begin it. Raises Stopped."""
+        if until is None:
+            return math.inf
+        if self._closed:
+            raise Stopped("closed")
+        left = until - time.monotonic()
+        wait = step.seconds if isinstance(step, Wait) else None
+        if left <= (wait or 0):
+            raise Stopped("deadline", wait=wait)
+        return left
+
     def _receive(self, webhook: HttpRequest) -> Flow[Received]:
         public_url = self.settings.public_url
         return receive(self.plugins, self.provider, webhook.seen_at(public_url) if public_url else webhook)
@@ -176,6 +203,17 @@ class _Client:
     def _job(self, job: Sequence[Result], landed: list[Result]) -> Flow[None]:
         """Send the messages of ``job``, which have an index and no outcome yet; ``landed`` gets one Result for each."""
         return deliver_rows(self.plugins, self.provider, job, landed)
+
+    def _begin(self, seconds: float | None) -> tuple[float, float | None]:
+        """Begin a call that may take so many ``seconds``; None: it is not bounded, and goes on when the client is closed.
+
+        Returns when the call around it has to be over, and when this one.
+        """
+        seconds = self.settings.deadline if seconds == _DEADLINE else seconds
+        until = math.inf if seconds is None else time.monotonic() + seconds
+        before = end.get()
+        end.set(until)
+        return before, None if seconds is None else until
 
     def _check_open(self) -> None:
         if self._closed:
@@ -282,7 +320,7 @@ class SmsClient(_Client):
         Raises SignatureError or PayloadError (answer with ``error.status``); what a ``smsbridge_event`` hook raises comes
         through, so that the vendor gets a 500 and delivers again.
         """
-        return self._run(self._receive(webhook))
+        return self._run(self._receive(webhook), None)
 
     def close(self) -> None:
         """Close all connections."""
@@ -299,8 +337,9 @@ class SmsClient(_Client):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _run(self, flow: Flow[T]) -> T:
+    def _run(self, flow: Flow[T], seconds: float | None = _DEADLINE) -> T:
         flow = staged(flow, self.plugins, self._let_out)
+        before, until = self._begin(seconds)
         try:
             self._check_open()
             step = next(flow)
@@ -308,7 +347,7 @@ class SmsClient(_Client):
             errors: list[BaseException] = []
             while True:
                 try:
-                    answers.append(self._perform(step))
+                    answers.append(self._perform(step, until))
                 except BaseException as error:  # noqa: BLE001  # it belongs to the flow
                     errors.append(error)
                 # Out here, or the error would become the context of what the flow raises; both hold private things.
@@ -317,16 +356,22 @@ class SmsClient(_Client):
             return cast("T", stop.value)
         finally:
             flow.close()
+            end.set(before)  # not reset(): a coroutine that is dropped ends in another context
 
-    def _perform(self, step: Step[Any]) -> Any:
+    def _perform(self, step: Step[Any], until: float | None = None) -> Any:
+        left = self._left(step, until)
         if isinstance(step, HttpRequest):
-            return (self._transport or self._connect()).send(step)
+            transport = self._transport
+            if transport is None:
+                transport = self._connect()
+                left = self._left(step, until)  # again, as the first time much is imported
+            return transport.send(step, within=bound(left))
         if isinstance(step, Call):
             return step.function(*step.args)
         if isinstance(step, Wait):
             return time.sleep(step.seconds)
         if isinstance(step, Await):
-            return step.future.result()
+            return wait_for(step, left)
         raise TypeError(f"{type(step).__name__} is not a step")
 
     def _connect(self) -> Transport:
@@ -399,7 +444,7 @@ class AsyncSmsClient(_Client):
 
     async def receive(self, webhook: HttpRequest) -> Received:
         """See :meth:`SmsClient.receive`. ``smsbridge_event`` hooks run in a thread."""
-        return await self._run(self._receive(webhook))
+        return await self._run(self._receive(webhook), None)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -415,8 +460,9 @@ class AsyncSmsClient(_Client):
     async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()
 
-    async def _run(self, flow: Flow[T]) -> T:
+    async def _run(self, flow: Flow[T], seconds: float | None = _DEADLINE) -> T:
         flow = staged(flow, self.plugins, self._let_out)
+        before, until = self._begin(seconds)
         try:
             self._check_open()
             step = next(flow)
@@ -424,7 +470,7 @@ class AsyncSmsClient(_Client):
             errors: list[BaseException] = []
             while True:
                 try:
-                    answers.append(await self._perform(step))
+                    answers.append(await self._perform(step, until))
                 except BaseException as error:  # noqa: BLE001  # it belongs to the flow
                     errors.append(error)
                 # Out here, or the error would become the context of what the flow raises; both hold private things.
@@ -433,16 +479,22 @@ class AsyncSmsClient(_Client):
             return cast("T", stop.value)
         finally:
             flow.close()
+            end.set(before)  # not reset(): a coroutine that is dropped ends in another context
 
-    async def _perform(self, step: Step[Any]) -> Any:
+    async def _perform(self, step: Step[Any], until: float | None = None) -> Any:
+        left = self._left(step, until)
         if isinstance(step, HttpRequest):
-            return await (self._transport or self._connect()).send(step)
+            transport = self._transport
+            if transport is None:
+                transport = self._connect()
+                left = self._left(step, until)
+            return await transport.send(step, within=bound(left))
         if isinstance(step, Call):
-            return await asyncio.to_thread(step.function, *step.args)
+            return await in_thread(step, left)
         if isinstance(step, Wait):
             return await asyncio.sleep(step.seconds)
         if isinstance(step, Await):
-            return await asyncio.wrap_future(step.future)
+            return await await_for(step, left)
         raise TypeError(f"{type(step).__name__} is not a step")
 
     def _connect(self) -> AsyncTransport:

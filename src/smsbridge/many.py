@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import math
 import threading
 import warnings
 from collections import deque
@@ -255,7 +256,7 @@ class SendMany(_Many["SmsClient"]):
             return
         landed: list[Result] = []
         try:
-            self._client._run(self._client._job(job or [], landed))  # noqa: SLF001
+            self._client._run(self._client._job(job or [], landed), math.inf)  # noqa: SLF001
         except BaseException as error:
             if not isinstance(error, Exception) and threading.get_ident() == self._reader:
                 raise
@@ -363,7 +364,7 @@ class AsyncSendMany(_Many["AsyncSmsClient"]):
         job = self._waiting.pop(number)
         landed: list[Result] = []
         try:
-            await self._client._run(self._client._job(job, landed))  # noqa: SLF001
+            await self._client._run(self._client._job(job, landed), math.inf)  # noqa: SLF001
         except Exception as error:  # noqa: BLE001  # it belongs to the task that iterates
             self._complain(ClosedMeanwhile() if self._client._closed else error)  # noqa: SLF001
         finally:

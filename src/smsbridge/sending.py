@@ -20,6 +20,7 @@ from .attempts import (
     unexplained,
     without,
 )
+from .deadline import Stopped
 from .errors import RefusedError, SendError, UncertainError, VetoedError
 from .http import Flow
 from .messages import Message, Result, SentMessage, Verification
@@ -142,14 +143,13 @@ def _known_of(provider: SmsProvider, message: Message, broken: BaseException, *,
         return broken.error
     if isinstance(broken, Exception):
         return own(unexplained(broken, left=left), provider, message)
-    return own(cancelled(left=left), provider, message)
+    return own(cancelled(left=left, stop=broken), provider, message)
 
 
 def _stop_of(broken: BaseException | None) -> BaseException | None:
-    """What has to be raised on after ``broken``: what came from outside, not our own faults, which become an error of the text."""
-    if isinstance(broken, Interrupted):
-        return broken.cause
-    return None if isinstance(broken, Exception) else broken
+    """What has to be raised on after ``broken``: what came from outside. Our own faults, and the end of the time, are errors of the text."""
+    cause = broken.cause if isinstance(broken, Interrupted) else broken
+    return None if isinstance(cause, Exception | Stopped) else cause
 
 
 def _tell(plugins: Plugins, provider: SmsProvider, message: Message, result: Result) -> None:

@@ -20,6 +20,9 @@ from .errors import ConfigurationError
 from .provider import SmsProvider, each
 from .rehearsal import newest
 
+LONGEST = 86_400.0
+"""Seconds that a client may be told to wait for anything: a day."""
+
 
 class Settings(BaseModel):
     """What a client needs to know besides its provider. :meth:`from_env` reads ``SMSBRIDGE_*``.
@@ -33,7 +36,18 @@ class Settings(BaseModel):
         default="console", pattern="^[a-z0-9]+$", description="Provider or account that SmsClient() uses."
     )
     timeout: float = Field(
-        default=30, gt=0, allow_inf_nan=False, description="Seconds to wait for a connection, and for each answer."
+        default=15,
+        gt=0,
+        le=LONGEST,
+        allow_inf_nan=False,
+        description="Seconds to wait for a connection, and for each answer.",
+    )
+    deadline: float = Field(
+        default=25,
+        gt=0,
+        le=LONGEST,
+        allow_inf_nan=False,
+        description="Seconds that one send may take, with all its attempts, waits and look-ups; not those of send_many.",
     )
     default_region: str | None = Field(
         default=None,

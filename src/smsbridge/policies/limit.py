@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import Field, PrivateAttr
 
 from smsbridge.attempts import refuse_expired, utc_now
+from smsbridge.deadline import time_left
 from smsbridge.errors import RateLimitedError
 from smsbridge.forks import fresh_lock
 from smsbridge.hookspecs import hookimpl
@@ -196,9 +197,9 @@ class LimitPolicy(Policy):
         return wait
 
     def _longest(self, messages: Sequence[Message], now: datetime) -> float:
-        """How many seconds a request with ``messages`` may wait."""
+        """How many seconds a request with ``messages`` may wait: to wait in vain would take a place from others."""
         ends = [(one.valid_until - now).total_seconds() for one in messages if one.valid_until is not None]
-        return min([self.longest_wait, *ends])
+        return min([self.longest_wait, time_left(), *ends])
 
 
 def _too_many(wait: float) -> RateLimitedError:

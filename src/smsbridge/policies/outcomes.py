@@ -159,7 +159,8 @@ class Tries:
     def interrupted(self, stop: BaseException, flying: Sequence[int] = ()) -> Interrupted:
         """``stop`` as it has to be raised on: what is known of each message, of which those at ``flying`` were on their way."""
         cause = stop.cause if isinstance(stop, Interrupted) else stop
-        last: SendError = stop.error if isinstance(stop, Interrupted) else cancelled(left=False)
+        nothing = cancelled(left=False, stop=cause)
+        last: SendError = stop.error if isinstance(stop, Interrupted) else nothing
         known = stop.results if isinstance(stop, Interrupted) else ()
         for place, row in enumerate(flying):
             one = known[place] if place < len(known) else None
@@ -169,12 +170,18 @@ class Tries:
                 self._stop(row, one.error if one is not None and one.error is not None else last)
         for row in range(len(self.messages)):
             if row not in self.results:
-                self._stop(row, cancelled(left=False))
+                self._stop(row, nothing)
         only = self.results[0].error if len(self.messages) == 1 else None
         return Interrupted(only or last, cause, self.in_order())
 
     def _stop(self, row: int, error: SendError) -> None:
-        """Cancelled; but an attempt before may have sent the text, and then that decides."""
+        """Cancelled; but an attempt before may have sent the text, and then that decides.
+
+        What refused it before says more than that there was no time for another attempt.
+        """
+        if error.reason == "deadline" and isinstance(error, RefusedError) and self.histories[row]:
+            self.fail(row, conclude(self.histories[row]))
+            return
         known = copy.copy(error)
         known.reference = known.reference or self.messages[row].reference
         self.fail(row, conclude([*self.histories[row], known]))

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, cast
 from pydantic import Field, PrivateAttr
 
 from smsbridge.attempts import Interrupted, attempt, attempt_all, utc_now
+from smsbridge.deadline import time_left
 from smsbridge.durations import LONGEST_PAUSE
 from smsbridge.errors import (
     RateLimitedError,
@@ -141,7 +142,7 @@ class RetryPolicy(Policy):
         if attempts >= self.attempts:
             return {}
         jitter = self._jitter(min(self.longest_wait, self.first_wait * 2.0 ** (attempts - 1)))
-        spent = self._clock() - begun
+        left = min(self.seconds - (self._clock() - begun), time_left())
         waits = {}
         for row in todo:
             if row in tries.results or not self._worth_it(tries.histories[row][-1], tries.messages[row]):
@@ -150,7 +151,7 @@ class RetryPolicy(Policy):
             wait = max(jitter, asked)
             until = tries.messages[row].valid_until
             in_time = until is None or utc_now() + timedelta(seconds=wait) < until
-            if spent + wait <= self.seconds and asked <= LONGEST_PAUSE and in_time:
+            if wait <= left and asked <= LONGEST_PAUSE and in_time:
                 waits[row] = wait
         return waits
 

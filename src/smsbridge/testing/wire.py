@@ -92,13 +92,13 @@ class _AsyncTransport:
 
 
 class _Client(SmsClient):
-    def _perform(self, step: Step[Any]) -> Any:
-        return None if isinstance(step, Wait) else super()._perform(step)
+    def _perform(self, step: Step[Any], until: float | None = None) -> Any:
+        return None if isinstance(step, Wait) else super()._perform(step, until)
 
 
 class _AsyncClient(AsyncSmsClient):
-    async def _perform(self, step: Step[Any]) -> Any:
-        return None if isinstance(step, Wait) else await super()._perform(step)
+    async def _perform(self, step: Step[Any], until: float | None = None) -> Any:
+        return None if isinstance(step, Wait) else await super()._perform(step, until)
 
 
 def drive(flow: Flow[T], *answers: Reply | FakeWire) -> T:

@@ -1,0 +1,159 @@
+"""A client that is closed while texts are on their way: what left is told as it ends, and nothing more is begun."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from policed import BUSY
+from scripted import OK, TO, URL, AsyncWire, HttpProvider, Recorder, Wire, message, provider
+from slow import Slow, Vendor
+from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.errors import NoAnswer, QueryError, UnavailableError, UncertainError
+from smsbridge.hookspecs import hookimpl
+from smsbridge.http import Call, HttpRequest, HttpResponse, Wait
+from smsbridge.plugins import Plugins
+from smsbridge.policies.failover import FailoverPolicy
+from smsbridge.policies.retry import RetryPolicy
+from smsbridge.settings import Settings
+
+CLIENTS = [SmsClient, AsyncSmsClient]
+
+
+class Client:
+    """A client of either kind, whose wire closes it with each answer that is ``CLOSES``."""
+
+    def __init__(self, kind, made, *answers, hooks=()):
+        self.recorder = Recorder()
+        self.sms = kind(made, settings=Settings(), plugins=Plugins(self.recorder, *hooks))
+        wire = Wire if kind is SmsClient else AsyncWire
+        self.wire = self.sms._transport = wire(*[self._closing(one) for one in answers])
+
+    def _closing(self, answer):
+        def answered(_request):
+            self.close()
+            return answer
+
+        return answered
+
+    def close(self):
+        self.sms._closed = True  # as another thread or task does it at this moment
+
+    async def ask(self, call):
+        end = call(self.sms)
+        return await end if hasattr(end, "__await__") else end
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+async def test_a_request_that_had_left_is_told_as_it_is_answered(kind):
+    one = Client(kind, HttpProvider(), OK)
+    assert (await one.ask(lambda sms: sms.send(message()))).id == "vendor-1"
+    one = Client(kind, RetryPolicy(inner=HttpProvider()), NoAnswer("it was cut"))
+    with pytest.raises(UncertainError, match="it was cut"):
+        await one.ask(lambda sms: sms.send(message()))
+    assert type(one.recorder.outcome("ref-1")) is UncertainError
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+async def test_what_had_not_left_is_certainly_not_sent(kind):
+    def send(self, text):
+        yield from Call(one.close)
+        yield from HttpRequest.get(URL, sends=True)
+
+    one = Client(kind, provider(send), OK)
+    with pytest.raises(UnavailableError, match="the client was closed before it was sent") as caught:
+        await one.ask(lambda sms: sms.send(message()))
+    assert (caught.value.reason, caught.value.fault, one.wire.requests) == ("closed", "local", [])
+    assert one.recorder.outcome("ref-1") == caught.value
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+async def test_no_other_attempt_is_begun_and_the_refusals_are_told(kind):
+    one = Client(kind, RetryPolicy(inner=HttpProvider()), BUSY)
+    with pytest.raises(UnavailableError, match="the client was closed") as caught:
+        await one.ask(lambda sms: sms.send(message()))
+    assert [error.code for error in caught.value.attempts] == ["429", None]
+    assert len(one.wire.requests) == 1
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+async def test_that_is_no_fault_of_the_account(kind):
+    """Which would be left alone by those who share it."""
+    made = FailoverPolicy(accounts=[HttpProvider(account="a"), HttpProvider(account="b")], faults=1)
+    one = Client(kind, made, OK)
+    one.close()
+    with pytest.raises(RuntimeError):
+        await one.ask(lambda sms: sms.send(message()))
+
+    def send(self, text):
+        yield from Call(one.close)
+        yield from HttpRequest.get(URL, sends=True)
+
+    first = provider(send).model_copy(update={"account": "a"})
+    made = FailoverPolicy(accounts=[first, HttpProvider(account="b")], faults=1)
+    one = Client(kind, made, OK)
+    with pytest.raises(UnavailableError, match="the client was closed"):
+        await one.ask(lambda sms: sms.send(message()))
+    assert made._breakers["a"].closed
+    assert one.wire.requests == []
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+async def test_a_question_that_was_not_asked_has_failed(kind):
+    def balance(self):
+        yield from Call(one.close)
+        yield from HttpRequest.get(URL)
+
+    one = Client(kind, provider(balance=balance), OK)
+    with pytest.raises(QueryError, match="the client was closed before the answer came") as caught:
+        await one.ask(lambda sms: sms.balance())
+    assert (caught.value.reason, caught.value.retryable) == ("closed", False)
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+async def test_a_webhook_is_taken_in_to_its_end(kind):
+    """The vendor gets its answer, and would deliver again what half of the hooks know already."""
+    told = []
+
+    class Hook:
+        @hookimpl
+        def smsbridge_event(self, event):
+            told.append(event.key)
+            one.close()
+
+    one = Client(kind, HttpProvider(webhook_secret="SECRET"), hooks=[Hook()])
+    webhook = HttpRequest(method="POST", url=URL, headers={"x-secret": "SECRET"}, body=b'[{"id": "1"}, {"id": "2"}]')
+    received = await one.ask(lambda sms: sms.receive(webhook))
+    assert told == ["1", "2"]
+    assert received.response.ok
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+async def test_over_real_connections_too(kind):
+    vendor = Vendor()
+    try:
+        sms = kind(Slow(url=vendor.url, sends="late"), settings=Settings(), plugins=Plugins())
+        work = asyncio.to_thread(sms.try_send, TO, "Hi") if kind is SmsClient else sms.try_send(TO, "Hi")
+        sending = asyncio.create_task(work)
+        await asyncio.to_thread(vendor.wait_for, 1)
+        sms.close() if kind is SmsClient else await sms.aclose()
+        assert (await sending).sent is not None
+        assert len(vendor.asked) == 1
+    finally:
+        vendor.close()
+
+
+def test_a_wait_ends_and_then_nothing_follows():
+    def send(self, text):
+        yield from Call(timer.start)
+        yield from Wait(0.1)
+        timer.join()
+        yield from HttpRequest.get(URL, sends=True)
+
+    one = Client(SmsClient, provider(send), HttpResponse(status=200))
+    timer = threading.Timer(0.01, one.sms.close)
+    with pytest.raises(UnavailableError, match="the client was closed"):
+        one.sms.send(message())
+    assert one.wire.requests == []
