@@ -326,6 +326,19 @@ def test_a_bad_number_does_not_count_but_shows_that_the_provider_works():
     assert drive(attempt(policy, message()), OK).account == "a"
 
 
+@pytest.mark.parametrize(
+    ("troubles", "left_alone"),
+    [([NotConnected(), DENIED], False), ([NotConnected(), BUSY], False), ([BUSY, NotConnected()], True)],
+)
+def test_of_several_attempts_at_one_account_the_last_one_tells_whether_its_provider_works(troubles, left_alone):
+    clock = Clock()
+    inner = RetryPolicy(inner=HttpProvider(account="a"), attempts=2)
+    policy = failover(inner, HttpProvider(account="b"), clock=clock, faults=1)
+    sent, _ = play(attempt(policy, message()), *troubles, OK, clock=clock)
+    assert sent.account == "b"
+    assert (policy._breakers["a"].peek(clock()) is not None) == left_alone
+
+
 def test_a_time_out_counts():
     policy = failover(faults=2)
     for _ in range(2):

@@ -187,6 +187,14 @@ def test_a_text_without_an_answer_that_is_found_was_accepted():
     assert (sent.id, sent.reference) == ("vendor-7", "ref-1")
 
 
+def test_so_it_is_whichever_attempt_had_no_answer():
+    sent, _ = play(attempt(retry(Finds()), message()), BUSY, NoAnswer(), FOUND)
+    assert sent.id == "vendor-7"
+    policy = retry(Finds(), duplicates=TWICE, lookups=1)
+    error, _ = play(attempt(policy, message(purpose=OTP)), NoAnswer(), NOT_FOUND, DENIED)
+    assert [type(one) for one in error.attempts] == [UncertainError, AuthenticationError]
+
+
 def test_it_is_looked_for_more_than_once_and_not_found_proves_nothing():
     error, waits = play(attempt(retry(Finds(), lookups=3), message()), NoAnswer(), *[NOT_FOUND] * 3)
     assert type(error) is UncertainError
