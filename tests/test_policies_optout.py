@@ -6,6 +6,7 @@ import asyncio
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 import pytest
 
@@ -146,6 +147,7 @@ def test_who_has_opted_out_is_not_texted():
         ("OTHER", "ACMEIN", "other", True),
         (None, "ACMEIN", "OTHER", True),
         ("OTHER", None, None, True),  # nobody knows whose name the vendor will put there
+        ("OTHER", "", None, True),
     ],
 )
 def test_an_opt_out_is_from_the_sender_that_the_text_would_show(
@@ -462,6 +464,14 @@ def test_who_said_stop_can_be_told_once_that_it_worked():
     assert outcome(policy, confirmation()).id
 
 
+def test_a_confirmation_to_who_has_not_opted_out_is_a_text_like_any_other():
+    policy = optout()
+    assert outcome(policy, confirmation()).id
+    heard(policy, STOP, START)
+    assert [outcome(policy, confirmation()).id for _ in "12"]
+    assert len(policy.inner.sent) == 3
+
+
 @pytest.mark.parametrize("purpose", Purpose)
 def test_a_confirmation_may_have_any_purpose(purpose):
     policy = optout(purposes=frozenset(Purpose))
@@ -534,6 +544,22 @@ def test_to_look_ahead_takes_no_confirmation():
     assert outcome(policy, confirmation()).id
     assert foresee(policy, confirmation(), now=NOON).verdict == "would refuse"
     assert foresee(optout().using(Broken()), confirmation(), now=NOON).error.reason == "opt-outs-unreadable"
+
+
+def test_to_look_ahead_never_asks_for_the_place_of_a_confirmation():
+    class Looks(MemoryOptOuts):
+        def confirm(self, senders, recipient, *, within, take=True):
+            assert not take
+            return False
+
+    policy = optout().using(Looks())
+    heard(policy, STOP)
+    assert foresee(policy, confirmation(), now=NOON).error.reason == "opt-out"
+
+
+def test_every_wrong_option_is_named():
+    wrong = message(options=MappingProxyType({"optout": MappingProxyType({"b": 1, "a": 2})}))
+    assert "a, b" in str(outcome(optout(), wrong))
 
 
 @pytest.mark.parametrize("options", [{"confirm": True}, {"confirmation": "perhaps"}, {"confirmation": None}])

@@ -90,6 +90,7 @@ TYPEFACES = {
     "with an accent": "STO\u0308P",
     "with a composed accent": "ST\u00d3P",
     "soft hyphen inside": "ST\u00adOP",
+    "NUL inside": "ST\x00OP",
     "joiner inside": "S\u200dT\u200dO\u200dP",
     "letter by letter": "S T O P",
     "points between": "S.T.O.P.",
@@ -129,6 +130,13 @@ SENTENCES = [
 ]
 
 
+def test_the_words_are_these():
+    """Those of the README."""
+    stop = "STOP, STOP ALL, STOPALL, UNSUBSCRIBE, UNSUB, CANCEL, END, QUIT, REVOKE, OPT OUT, OPTOUT"
+    assert tuple(stop.split(", ")) == STOP_WORDS
+    assert START_WORDS == ("START", "UNSTOP")
+
+
 @pytest.mark.parametrize("word", STOP_WORDS)
 def test_a_stop_word_opts_out_however_it_is_typed(word):
     typed = (word, word.lower(), word.title(), f"  {word.title()}\r\n", f"\u201c{word}\u201d.", f"{word}!")
@@ -155,7 +163,9 @@ def test_nor_does_its_typeface(text):
     assert said(f"({text})") is True
 
 
-@pytest.mark.parametrize("text", ["OPT-OUT", "opt-out.", "OPT OUT", "optout", "STOP-ALL", "Stop all!", "un-subscribe"])
+@pytest.mark.parametrize(
+    "text", ["OPT-OUT", "opt-out.", "OPT OUT", "optout", "STOP-ALL", "Stop all!", "un-subscribe", "un\u2212subscribe"]
+)
 def test_a_hyphen_parts_a_word_or_joins_two(text):
     assert said(text) is True
 
@@ -182,7 +192,7 @@ def test_the_words_are_ones_own_to_choose():
     assert said("STOP", ["रोकें"], ["हाँ"]) is None
     assert said("STRASSE", ["straße"]) is True
     assert said("2.", ["2"]) is said("2\ufe0f\u20e3", ["2"]) is True
-    assert said("\U0001f6d1", ["\U0001f6d1"]) is True
+    assert said("\U0001f6d1", [" \U0001f6d1 "]) is True
     assert said("no more", iter(["no more"])) is True
     assert said("STOP", []) is None
 
@@ -199,7 +209,8 @@ def test_accents_count_only_in_a_word_that_is_given_with_them():
 
 
 def test_a_word_without_letters_is_no_word_of_every_text():
-    assert said("hello", ["\U0001f6d1", "", "-"]) is None
+    for text in ("hello", "...", "\U0001f642"):
+        assert said(text, ["\U0001f6d1", "-"]) is None
 
 
 def test_a_stop_word_that_is_a_start_word_too_opts_out():

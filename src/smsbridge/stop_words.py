@@ -77,7 +77,7 @@ def _says(text: str, words: tuple[str, ...]) -> bool:
 @lru_cache(maxsize=64)
 def _phrases(words: tuple[str, ...]) -> tuple[frozenset[Phrase], frozenset[Phrase]]:
     """The phrases of ``words``, and those among them that are compared without accents."""
-    phrases = frozenset(reading for word in words for reading in _split(word) if reading)
+    phrases = frozenset(reading for word in words for reading in _split(word))
     return phrases, frozenset(phrase for phrase in phrases if all(map(str.isascii, phrase)))
 
 
@@ -103,7 +103,7 @@ def _split(text: str) -> Iterator[Phrase]:
     for joint in (" ", ""):
         words = tuple(bare.replace("-", joint).split())
         yield words
-        if len(words) > 1 and all(len(word) == 1 for word in words):
+        if words and all(len(word) == 1 for word in words):
             yield ("".join(words),)
 
 

@@ -144,7 +144,7 @@ class OptoutPolicy(Gate):
         if not given:
             return False
         try:
-            return OptoutOptions.model_validate(given).confirmation
+            return OptoutOptions.model_validate(dict(given)).confirmation
         except ValidationError as error:
             names = ", ".join(sorted({str(problem["loc"][0]) for problem in error.errors()}))
         raise self.unsupported(f"these options of opt-outs, or their values: {names}")
