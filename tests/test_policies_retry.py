@@ -245,6 +245,17 @@ def test_proven_absence_is_a_refusal_where_no_attempt_is_left():
     assert (error.account, error.reference) == ("scripted", "ref-1")
 
 
+def test_proven_absence_is_of_the_attempt_that_had_no_answer():
+    clock, inner = Clock(), provider(base=Finds, absence_proven_after=timedelta(seconds=1))
+    policy = retry(inner, clock, attempts=2, lookups=1)
+    error, _ = play(attempt(policy, message()), BUSY, NoAnswer(), NOT_FOUND, clock=clock)
+    assert [(type(one), one.reason) for one in error.attempts] == [
+        (RateLimitedError, None),
+        (UnavailableError, "absent"),
+    ]
+    assert (type(error), error.reason) == (UnavailableError, "absent")
+
+
 def test_proven_absence_does_not_make_a_bad_number_good():
     clock = Clock()
     first = provider(base=Finds, absence_proven_after=timedelta(seconds=2))

@@ -15,7 +15,6 @@ from smsbridge.deadline import time_left
 from smsbridge.durations import LONGEST_PAUSE
 from smsbridge.errors import (
     RateLimitedError,
-    RefusedError,
     SendError,
     UnavailableError,
     UncertainError,
@@ -158,8 +157,6 @@ class RetryPolicy(Policy):
     def _worth_it(self, error: SendError, message: Message) -> bool:
         if isinstance(error, UncertainError):
             return message.purpose in self.duplicates and not final(error)
-        if not isinstance(error, RefusedError):
-            return False
         return isinstance(error, RateLimitedError | UnavailableError) or (
             error.fault == "provider" and elsewhere(error)
         )
