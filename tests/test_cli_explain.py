@@ -114,7 +114,7 @@ def test_of_several_accounts_the_first_that_can_is_named(monkeypatch):
     assert "tried only where acme refuses for a fault of its own" in done.stdout
     done = run("explain", NUMBER, "--valid-until", "2030-01-31T09:30Z")
     assert done.stdout.startswith("would be sent through memory (account spare)\n")
-    assert "would refuse: acme: provider acme does not support these fields of a message: valid_until" in done.stdout
+    assert "would refuse: provider acme does not support these fields of a message: valid_until" in done.stdout
 
 
 def test_a_redirection_is_said_with_the_setting_that_makes_it(monkeypatch):

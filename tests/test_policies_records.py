@@ -112,7 +112,7 @@ def test_each_text_of_a_batch_is_one(caplog):
 def test_an_account_that_cannot_express_it_says_so(caplog):
     first = type(provider(supports=frozenset()))(account="a")
     drive(attempt(failover(first, HttpProvider(account="b")), message(sender="ACME")), OK)
-    assert [one["outcome"] for one in records(caplog)] == ["unsupported", "accepted"]
+    assert [one["outcome"] for one in records(caplog)] == ["refused", "accepted"]
 
 
 def test_nothing_private_is_in_them(caplog):

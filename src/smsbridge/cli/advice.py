@@ -52,6 +52,7 @@ ADVICE: dict[type[SmsBridgeError], str] = {
     errors.NotFoundError: "check the id and the account; not found says neither sent nor unsent",
     errors.WebhookError: "do not believe this webhook",
     errors.SignatureError: "check the webhook secret on both sides; do not believe this webhook",
+    errors.TooLargeError: "do not believe this webhook: no vendor's is as large",
     errors.PayloadError: "report this to the authors of the provider plugin (smsbridge providers)",
 }
 """What to do next, by class."""
