@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import resource
+import socket
 import stat
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from scripted import TEXT, TO, message
+from smsbridge import private_file
+from smsbridge.builtin import file
 from smsbridge.builtin.file import FileProvider
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.errors import ProviderBugError, RefusedError
@@ -89,10 +94,114 @@ def test_a_path_that_cannot_be_written_is_a_refusal_without_the_text(path):
     assert TEXT not in str(caught.value)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_is_a_refusal_that_says_so():
-    with pytest.raises(RefusedError, match="No space left on device"):
-        client("/dev/full").send(message())
+@pytest.mark.parametrize("mode", [0o644, 0o666, 0o640, 0o604, 0o777])
+def test_a_file_that_others_could_read_is_closed_to_them(tmp_path, mode):
+    path = tmp_path / "sms.jsonl"
+    path.write_text('{"text": "before"}\n')
+    path.chmod(mode)
+    client(path).send(message(text="after"))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [line["text"] for line in lines(path)] == ["before", "after"]
+
+
+def send_now(path):
+    client(path).send(message())
+
+
+def send_soon(path):
+    async def main():
+        async with AsyncSmsClient(FileProvider(path=path), plugins=Plugins()) as sms:
+            await sms.send(message())
+
+    asyncio.run(main())
+
+
+def fifo(path):
+    os.mkfifo(path)
+
+
+def fifo_with_a_reader(path):
+    os.mkfifo(path)
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+
+def unix_socket(path):
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(str(path))
+    return made
+
+
+NO_FILES = {
+    "a pipe": (fifo, "no ordinary file"),
+    "a pipe that is read": (fifo_with_a_reader, "no ordinary file"),
+    "a socket": (unix_socket, "no ordinary file"),
+    "a folder": (Path.mkdir, "no ordinary file"),
+    "a link to a file": (lambda path: path.symlink_to(path.with_name("other")), "it is a link"),
+    "a link to nothing": (lambda path: path.symlink_to("nothing"), "it is a link"),
+    "a link to itself": (lambda path: path.symlink_to(path), "it is a link"),
+}
+
+
+@pytest.mark.parametrize("name", NO_FILES)
+@pytest.mark.parametrize("send", [send_now, send_soon])
+def test_what_is_no_file_of_ours_is_refused_at_once(name, send, monkeypatch, tmp_path):
+    make, words = NO_FILES[name]
+    monkeypatch.chdir(tmp_path)  # the path of a socket has to be short
+    path, other = Path("sms.jsonl"), Path("other")
+    other.write_text("before")
+    other.chmod(0o644)
+    kept = make(path)
+    begun = time.monotonic()
+    with pytest.raises(RefusedError, match=words) as caught:
+        send(path)
+    assert time.monotonic() - begun < 5
+    assert caught.value.fault == "account"
+    assert TEXT not in str(caught.value)
+    assert (other.read_text(), stat.S_IMODE(other.stat().st_mode)) == ("before", 0o644)
+    if isinstance(kept, int):
+        os.close(kept)
+    elif isinstance(kept, socket.socket):
+        kept.close()
+
+
+@pytest.mark.parametrize("device", ["/dev/null", "/dev/full", "/dev/tty", "/dev/stdout"])
+def test_a_device_is_refused(device):
+    if not os.path.lexists(device):
+        pytest.skip("this system has none")
+    with pytest.raises(RefusedError, match=r"no ordinary file|it is a link"):
+        client(device).send(message())
+
+
+def test_a_pipe_that_comes_between_looking_and_opening_is_refused_too(monkeypatch, tmp_path):
+    path = tmp_path / "sms.jsonl"
+    reader = fifo_with_a_reader(path)
+    monkeypatch.setattr(private_file, "_not_to_open", lambda path: None)
+    with pytest.raises(RefusedError, match="no ordinary file"):
+        client(path).send(message())
+    os.close(reader)
+
+
+def test_a_file_of_another_user_is_refused_and_left_as_it_is(monkeypatch, tmp_path):
+    path = tmp_path / "sms.jsonl"
+    path.write_text("theirs\n")
+    path.chmod(0o666)
+    owner = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(RefusedError, match="belongs to another user"):
+        client(path).send(message())
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("theirs\n", 0o666)
+
+
+def test_a_file_that_another_process_holds_is_not_waited_for_for_ever(monkeypatch, tmp_path):
+    monkeypatch.setattr(file, "_PATIENCE", 0.05)
+    path = tmp_path / "sms.jsonl"
+    client(path).send(message(text="first"))
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(RefusedError, match="another process holds it"):
+            client(path).send(message())
+    client(path).send(message(text="next"))
+    assert [line["text"] for line in lines(path)] == ["first", "next"]
 
 
 def test_a_line_that_was_cut_short_is_taken_back(tmp_path):
@@ -122,6 +231,8 @@ def test_an_option_that_is_no_json_is_found_before_anything_is_written(tmp_path)
 
 APPEND = """
 import sys
+from smsbridge import private_file
+from smsbridge.builtin import file
 from smsbridge.builtin.file import FileProvider
 from smsbridge.client import SmsClient
 from smsbridge.plugins import Plugins

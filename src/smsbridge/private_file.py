@@ -1,26 +1,98 @@
-"""Files for SQLite that nobody but their owner can read."""
+"""Files with texts and numbers in them, which only their owner can read."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import stat
 from pathlib import Path
 
 from .forks import fresh_lock
 
 _making = fresh_lock()
+_ODD = "it is no ordinary file"
+_LINK = "it is a link, which may lead anywhere: name the file itself"
+_NOT_OURS = "it belongs to another user, who could read what is written"
+_OPEN_TO_ALL = (
+    "every user can read or change it, and it is not ours to close: take the rights of others away (chmod o=)"
+)
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+_AT_ONCE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+"""Neither follow a link nor wait for whoever reads from a pipe."""
+
+
+# --- files that are written to --------------------------------------------------------------------------------------------
+
+
+def open_private(path: Path) -> int:
+    """A descriptor that appends to the file at ``path``, which is made if need be, and of mode 0600 from now on.
+
+    Raises OSError, at once, for what is no file of ours: a link, a pipe, a device, a folder, a file of another user.
+    """
+    problem = _not_to_open(path)
+    if problem is not None:
+        raise OSError(errno.EINVAL, problem)
+    descriptor = os.open(path, _APPEND | _AT_ONCE, 0o600)
+    try:
+        _keep_to_ourselves(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _not_to_open(path: Path) -> str | None:
+    """What is wrong with what is at ``path`` now: to open some devices is to use them."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:  # opening it says why
+        return None
+    return _LINK if stat.S_ISLNK(mode) else None if stat.S_ISREG(mode) else _ODD
+
+
+def _keep_to_ourselves(descriptor: int) -> None:
+    """Take the rights of others away. What is at the path may have become something else since it was looked at."""
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, _ODD)
+    if os.name == "nt":  # which has neither owners nor rights of this kind
+        return
+    if found.st_uid != os.geteuid():
+        raise OSError(errno.EPERM, _NOT_OURS)
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        os.fchmod(descriptor, 0o600)
+
+
+# --- files of SQLite ------------------------------------------------------------------------------------------------------
 
 
 def make_private(path: Path) -> None:
-    """Make the file at ``path``, or where a link there leads, with mode 0600 unless it is there. Raises OSError.
+    """Make the file at ``path``, or where a link there leads, with mode 0600. Raises OSError.
 
-    SQLite gives those beside it the same mode. Closing a file drops this process's locks on it, those of SQLite included: so
-    never one that may be in use already.
+    One that is there keeps the rights of its group, which may share it, and loses those of all others. SQLite gives the files
+    beside it the same mode. Closing a file drops this process's locks on it, those of SQLite included: so never one that may be
+    in use already.
     """
+    real = os.path.realpath(path)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-    with _making, contextlib.suppress(FileExistsError):
-        os.close(os.open(os.path.realpath(path), flags, 0o600))
+    with _making:
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(real, flags, 0o600))
+        for name in (real, f"{real}-wal", f"{real}-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                _close_to_others(name)
+
+
+def _close_to_others(name: str) -> None:
+    found = os.stat(name)  # noqa: PTH116  # a Path would be made of it
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, _ODD)
+    if os.name == "nt" or not stat.S_IMODE(found.st_mode) & stat.S_IRWXO:
+        return
+    if found.st_uid != os.geteuid():
+        raise OSError(errno.EPERM, _OPEN_TO_ALL)
+    os.chmod(name, stat.S_IMODE(found.st_mode) & ~stat.S_IRWXO)  # noqa: PTH101
 
 
 def obstacle(path: Path) -> str | None:
@@ -32,7 +104,7 @@ def obstacle(path: Path) -> str | None:
     elif os.path.isfile(real):  # noqa: PTH113
         return None
     elif os.path.exists(real):  # noqa: PTH110
-        return f"it is no ordinary file ({path})"
+        return f"{_ODD} ({path})"
     elif not os.path.isdir(folder):  # noqa: PTH112
         code = errno.ENOENT
     elif not os.access(folder, os.W_OK | os.X_OK):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +15,20 @@ from smsbridge.errors import RefusedError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Call, Flow
 from smsbridge.messages import Message, SentMessage, Status
+from smsbridge.private_file import open_private
 from smsbridge.provider import SmsProvider
+
+_PATIENCE = 10.0
+"""Seconds for which other processes may write; a line takes them far less than one."""
+_AGAIN = 0.002
 
 
 class FileProvider(SmsProvider):
     """Appends each text to ``path`` as one JSON object per line, numbers and texts in full, mode 0600.
 
     Several processes may append to one file. A line is complete or not there at all: what a full disk cut short is taken
-    back, and the message is refused.
+    back, and the message is refused. So it is where the path names no file of ours: a link, a pipe, a device, a file of
+    another user.
     """
 
     name = "file"
@@ -58,14 +67,14 @@ def _line(message: Message, sent: SentMessage) -> bytes:
 def _append(path: Path, line: bytes) -> str | None:
     """Append ``line`` as a whole; returns what went wrong, in which case nothing of it is left."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        descriptor = open_private(path)
         try:
             with _locked(descriptor):
                 start = os.fstat(descriptor).st_size
                 try:
                     _write_all(descriptor, line)
                 except OSError:
-                    with contextlib.suppress(OSError):  # a device cannot be cut; the first error says more
+                    with contextlib.suppress(OSError):  # the first error says more
                         os.ftruncate(descriptor, start)
                     raise
         finally:
@@ -81,30 +90,44 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-class _locked:  # noqa: N801  # reads like a function where it is used
-    """Holds the file for this process alone, where the system can (POSIX record locks, or Windows region locks)."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def __enter__(self) -> None:
-        _lock(self._descriptor, True)
-
-    def __exit__(self, *exc_info: object) -> None:
-        _lock(self._descriptor, False)
+@contextlib.contextmanager
+def _locked(descriptor: int) -> Iterator[None]:
+    """Holds the file for this process alone, where the system can. Raises OSError if another holds it for too long."""
+    until = time.monotonic() + _PATIENCE
+    while not _lock(descriptor):
+        if time.monotonic() >= until:
+            raise OSError(errno.EAGAIN, "another process holds it")
+        time.sleep(_AGAIN)
+    try:
+        yield
+    finally:
+        _unlock(descriptor)
 
 
 if os.name == "nt":  # pragma: no cover
     import msvcrt
 
-    def _lock(descriptor: int, hold: bool) -> None:  # noqa: FBT001
+    def _lock(descriptor: int) -> bool:
         os.lseek(descriptor, 0, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_LOCK if hold else msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined]
+        with contextlib.suppress(OSError):
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            return True
+        return False
+
+    def _unlock(descriptor: int) -> None:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined]
 else:
     import fcntl
 
-    def _lock(descriptor: int, hold: bool) -> None:  # noqa: FBT001
-        fcntl.flock(descriptor, fcntl.LOCK_EX if hold else fcntl.LOCK_UN)
+    def _lock(descriptor: int) -> bool:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        return False
+
+    def _unlock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 @hookimpl
