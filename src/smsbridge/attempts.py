@@ -363,16 +363,19 @@ def _drive(start: Callable[[], Flow[T]], trail: _Trail | None = None) -> Flow[T]
             if sends and trail.unanswered:
                 raise NoAnswer("the provider plugin wanted to send again after a request without an answer")
             trail.asked = True
+            if sends:
+                trail.unanswered = True  # until more is known, whatever comes between
             try:
                 answer = yield step
             except GeneratorExit:
                 raise
             except BaseException as error:  # noqa: BLE001  # it belongs to the flow, which may know what to do
-                if sends and not _unbegun(error):
-                    trail.unanswered = True
+                if sends and _unbegun(error):
+                    trail.unanswered = False
                 step = flow.throw(error)
             else:
-                trail.answered += sends
+                if sends:
+                    trail.answered, trail.unanswered = trail.answered + 1, False
                 step = flow.send(answer)
     except StopIteration as stop:
         value: T = stop.value

@@ -81,7 +81,7 @@ def _before_fork() -> None:
 
 
 def _imports_of_others() -> list[str]:
-    locks = getattr(importlib._bootstrap, "_module_locks", {})  # noqa: SLF001  # pyright: ignore[reportAttributeAccessIssue]  # of those that go on
+    locks = getattr(sys.modules["importlib._bootstrap"], "_module_locks", {})  # of those that go on
     found = {name: known() for name, known in list(locks.items()) if name.startswith(_LATE)}
     ours = (None, threading.get_ident())
     return [name for name, lock in found.items() if getattr(lock, "owner", None) not in ours]

@@ -36,6 +36,8 @@ from .webhook_body import Asgi, check_head, loads, pairs, read_asgi, read_wsgi, 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from .promise import Promise
+
 T = TypeVar("T")
 Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
@@ -389,9 +391,13 @@ class Call(Step[T]):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Await(Step[T]):
-    """Wait for work that another thread of ours has begun, and for its result: cheaper than a :class:`Call` that would wait."""
+    """Wait for work that another thread of ours has begun, and for its result: cheaper than a :class:`Call` that would wait.
 
-    future: Future[T]
+    After ``seconds``, or when what waits is interrupted, it is cancelled, and a TimeoutError is raised.
+    """
+
+    future: Promise[T] | Future[T]
+    seconds: float = 20.0
 
 
 def can_refuse(status: int, *, documented: bool = False) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -21,7 +21,7 @@ import pluggy
 from . import environment, hookspecs
 from .errors import ConfigurationError, SendError
 from .forks import cached_property
-from .logs import logger
+from .hook_calls import HookCall, HookCalls, logged
 from .messages import Cost, Event, Message, SentMessage, Verification
 from .policies import stack
 from .provider import SmsProvider
@@ -38,7 +38,6 @@ _HOMES = {**dict.fromkeys(BUILTIN, "builtin"), **dict.fromkeys(POLICIES, "polici
 _RESERVED = frozenset({"provider", "timeout", "default", "secrets", "concurrency", "public", "env"})
 """First words of smsbridge's own settings: an account of that name would read them as its own."""
 _NAME = re.compile(r"[a-z0-9]+", re.ASCII)
-_log = logger("smsbridge")
 
 
 class Plugins:
@@ -199,18 +198,16 @@ class Plugins:
 
     def before_send(self, account: str, provider: str, message: Message) -> Exception | None:
         """Tell every plugin that a message is about to be sent; the first exception stops the message."""
-        problem: Exception | None = None
-        stop: BaseException | None = None
-        for hook in self._hooks("smsbridge_before_send", account=account, provider=provider, message=message):
-            try:
-                hook()
-            except Exception as error:  # noqa: BLE001  # whatever a hook raises is a veto
-                problem = problem or error
-            except BaseException as error:  # noqa: BLE001  # raised below, once all were told: all are told how it ends
-                stop = stop or error
-        if stop is not None:
-            raise stop
-        return problem
+        problems: list[Exception] = []
+
+        def veto(_: HookCall, error: BaseException) -> BaseException | None:
+            if not isinstance(error, Exception):
+                return error
+            problems.append(error)
+            return None
+
+        self.calls("smsbridge_before_send", account=account, provider=provider, message=message).make(veto)
+        return problems[0] if problems else None
 
     def after_send(self, account: str, provider: str, message: Message, sent: SentMessage | Verification) -> None:
         """Tell every plugin that a message was accepted."""
@@ -228,47 +225,15 @@ class Plugins:
 
     def event(self, account: str, provider: str, event: Event) -> None:
         """Tell every plugin of an event; raises what the first one that fails raises, after telling all."""
-        problem: Exception | None = None
-        for hook in self._hooks("smsbridge_event", account=account, provider=provider, event=event):
-            try:
-                hook()
-            except Exception as error:  # noqa: BLE001  # raised below, once all were told
-                problem = problem or error
-        if problem is not None:
-            raise problem
+        self.calls("smsbridge_event", account=account, provider=provider, event=event).make(lambda _, error: error)
+
+    def calls(self, name: str, **arguments: Any) -> HookCalls:
+        """The calls of hook ``name`` in all plugins that have it."""
+        hooks = getattr(self._manager.hook, name).get_hookimpls()
+        return HookCalls([HookCall(name, hook, arguments) for hook in reversed(hooks)])
 
     def _tell(self, name: str, **arguments: Any) -> None:
-        stop: KeyboardInterrupt | None = None
-        for hook in self._hooks(name, **arguments):
-            try:
-                hook()
-            except KeyboardInterrupt as error:  # raised below, once all were told
-                stop = stop or error
-            except BaseException as error:  # noqa: BLE001  # a broken metric must not cause a second text
-                # Not the exception's text, which may quote the message.
-                _log.error("%s failed in plugin %s: %s", name, _plugin_of(hook), type(error).__name__)
-        if stop is not None:
-            raise stop
-
-    def _hooks(self, name: str, **arguments: Any) -> Iterable[Callable[[], object]]:
-        """Each implementation by itself: in one pluggy call, the first exception would keep the rest from running."""
-        for hook in reversed(getattr(self._manager.hook, name).get_hookimpls()):
-            yield _Bound(hook, arguments)
-
-
-class _Bound:
-    __slots__ = ("arguments", "hook")
-
-    def __init__(self, hook: pluggy.HookImpl, arguments: dict[str, Any]) -> None:
-        self.hook = hook
-        self.arguments = arguments
-
-    def __call__(self) -> object:
-        return self.hook.function(*[self.arguments[name] for name in self.hook.argnames])
-
-
-def _plugin_of(hook: Callable[[], object]) -> str:
-    return _name(hook.hook.plugin) if isinstance(hook, _Bound) else repr(hook)
+        self.calls(name, **arguments).make(logged)
 
 
 def _name(plugin: object) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from .attempts import (
     Interrupted,
@@ -21,24 +21,25 @@ from .attempts import (
     without,
 )
 from .deadline import Stopped
-from .errors import RefusedError, SendError, UncertainError, VetoedError
+from .errors import SendError
 from .http import Flow
 from .messages import Message, Result, SentMessage, Verification
 from .plugins import Plugins
-from .privacy import own, private_of
+from .privacy import own
 from .provider import SmsProvider
+from .told import Told
 
 T = TypeVar("T")
 
 
 def deliver(plugins: Plugins, provider: SmsProvider, message: Message) -> Flow[SentMessage]:
     """One attempt with the hooks around it. ``message`` is prepared."""
-    return _deliver(plugins, provider, message, attempt, [])
+    return _deliver(provider, attempt, Told(plugins, provider, message))
 
 
 def deliver_verification(plugins: Plugins, provider: SmsProvider, message: Message) -> Flow[Verification]:
     """One attempt to have a code sent, with the hooks around it. ``message`` is prepared."""
-    return _deliver(plugins, provider, message, attempt_verification, [])
+    return _deliver(provider, attempt_verification, Told(plugins, provider, message))
 
 
 def deliver_batch(plugins: Plugins, provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
@@ -54,87 +55,110 @@ def deliver_rows(plugins: Plugins, provider: SmsProvider, rows: Sequence[Result]
     ``landed`` gets one Result for each, also where this raises: an interruption, never a SendError.
     """
     if len(rows) == 1:
-        known: list[Any] = []
+        told = Told(plugins, provider, rows[0].message)
         try:
-            yield from _deliver(plugins, provider, rows[0].message, attempt, known)
+            yield from _deliver(provider, attempt, told)
         except SendError:
             pass
         finally:
-            end = known[0] if known else own(cancelled(left=True), provider, rows[0].message)
-            landed.append(replace(rows[0], sent=end) if isinstance(end, SentMessage) else replace(rows[0], error=end))
+            end = told.end or own(cancelled(left=True), provider, rows[0].message)
+            if isinstance(end, SentMessage):
+                landed.append(replace(rows[0], sent=end))
+            else:
+                landed.append(replace(rows[0], error=cast("SendError", end)))
         return
     results: dict[int, Result] = {}
     try:
         yield from _deliver_batch(plugins, provider, [row.message for row in rows], results)
     finally:
         landed += [
-            Result(index=row.index, message=row.message, sent=results[place].sent, error=results[place].error)
+            Result(index=row.index, message=row.message, sent=known.sent, error=known.error)
             for place, row in enumerate(rows)
+            for known in [results.get(place) or _unknown(provider, row)]
         ]
 
 
 # --- inside ---------------------------------------------------------------------------------------------------------------
 
 
-def _deliver(
-    plugins: Plugins,
-    provider: SmsProvider,
-    message: Message,
-    attempt_once: Callable[[SmsProvider, Message], Flow[T]],
-    known: list[Any],
-) -> Flow[T]:
-    """``known`` gets what becomes of the message: what was sent, or the error."""
-    account, name = provider.account, provider.name
-    sent: T | None = None
-    error: SendError | None = None
+def _deliver(provider: SmsProvider, attempt_once: Callable[[SmsProvider, Message], Flow[T]], told: Told) -> Flow[T]:
     stop: BaseException | None = None
-    left = False
     try:
-        error = _veto(plugins, provider, message)
-        if error is None:
-            left = True
-            sent = yield from attempt_once(provider, message)
-    except SendError as failure:
-        error = failure
-    except BaseException as other:  # noqa: BLE001  # interrupted or dropped, or a fault of a hook or of ours
-        error, stop = _known_of(provider, message, other, left=left), _stop_of(other)
-    if sent is not None:
-        known.append(sent)
-        plugins.after_send(account, name, message, sent)  # type: ignore[arg-type]  # T is either of the two
-        return sent
-    error = error or own(UncertainError(), provider, message)  # there is one
-    known.append(error)
-    plugins.send_failed(account, name, message, error)
-    raise stop or error
+        try:
+            told.end = told.begin()
+            if told.end is None:
+                told.left = True
+                told.end = cast("Any", (yield from attempt_once(provider, told.message)))
+        except SendError as failure:
+            told.end = failure
+        except BaseException as other:  # noqa: BLE001  # interrupted or dropped, or a fault of a hook or of ours
+            told.end, stop = (
+                _sent_of(other) or _known_of(provider, told.message, other, left=told.left),
+                _stop_of(other),
+            )
+        finally:
+            told.finish()
+    finally:
+        told.finish()
+    if stop is not None:
+        raise stop
+    if isinstance(told.end, SendError):
+        raise told.end
+    return cast("T", told.end)
 
 
 def _deliver_batch(
     plugins: Plugins, provider: SmsProvider, messages: Sequence[Message], results: dict[int, Result]
 ) -> Flow[None]:
     """``results`` gets what becomes of each message."""
-    begun = 0  # of how many the hooks were told
-    broken: BaseException | None = None
+    rows = [Told(plugins, provider, message) for message in messages]
+    stop: BaseException | None = None
     try:
-        for index, message in enumerate(messages):
-            begun = index + 1
-            veto = _veto(plugins, provider, message)
-            if veto is not None:
-                results[index] = Result(index=index, message=message, error=veto)
-        yield from attempt_rest(provider, messages, results)
-    except BaseException as other:  # noqa: BLE001  # as above
-        broken = other
-    if broken is not None:
-        for index in without(results, messages):
-            error = _known_of(provider, messages[index], broken, left=begun == len(messages))
-            results[index] = Result(index=index, message=messages[index], error=error)
-    stop = _stop_of(broken)
-    for index, message in enumerate(messages[:begun]):
         try:
-            _tell(plugins, provider, message, results[index])
-        except BaseException as interrupt:  # noqa: BLE001  # raised once the hooks were told of all
-            stop = stop or interrupt
+            for index, told in enumerate(rows):
+                veto = told.begin()
+                if veto is not None:
+                    results[index] = Result(index=index, message=told.message, error=veto)
+            for told in rows:
+                told.left = True
+            yield from attempt_rest(provider, messages, results)
+        except BaseException as other:  # noqa: BLE001  # as above
+            stop = _stop_of(other)
+            for index in without(results, messages):
+                error = _known_of(provider, messages[index], other, left=rows[index].left)
+                results[index] = Result(index=index, message=messages[index], error=error)
+        finally:
+            _finish(rows, results)
+    finally:
+        _finish(rows, results)
     if stop is not None:
         raise stop
+
+
+def _finish(rows: Sequence[Told], results: dict[int, Result]) -> None:
+    """Tell the hooks of all, also if they raise what ends a program, which is raised in the end."""
+    stop: BaseException | None = None
+    for index, told in enumerate(rows):
+        if index in results and told.end is None:
+            told.end = results[index].sent or results[index].error
+        try:
+            told.finish()
+        except BaseException as interrupt:  # noqa: BLE001
+            stop = stop or interrupt
+        if index not in results:
+            results[index] = Result(index=index, message=told.message, error=cast("SendError", told.end))
+    if stop is not None:
+        raise stop
+
+
+def _unknown(provider: SmsProvider, row: Result) -> Result:
+    return replace(row, error=own(cancelled(left=True), provider, row.message))
+
+
+def _sent_of(broken: BaseException) -> SentMessage | None:
+    """What was sent all the same, of one text."""
+    results = broken.results if isinstance(broken, Interrupted) else ()
+    return results[0].sent if len(results) == 1 else None
 
 
 def _known_of(provider: SmsProvider, message: Message, broken: BaseException, *, left: bool) -> SendError:
@@ -150,27 +174,3 @@ def _stop_of(broken: BaseException | None) -> BaseException | None:
     """What has to be raised on after ``broken``: what came from outside. Our own faults, and the end of the time, are errors of the text."""
     cause = broken.cause if isinstance(broken, Interrupted) else broken
     return None if isinstance(cause, Exception | Stopped) else cause
-
-
-def _tell(plugins: Plugins, provider: SmsProvider, message: Message, result: Result) -> None:
-    if result.sent is not None:
-        plugins.after_send(provider.account, provider.name, message, result.sent)
-    elif result.error is not None:
-        plugins.send_failed(provider.account, provider.name, message, result.error)
-
-
-def _veto(plugins: Plugins, provider: SmsProvider, message: Message) -> SendError | None:
-    cause = plugins.before_send(provider.account, provider.name, message)
-    if cause is None:
-        return None
-    if isinstance(cause, RefusedError):
-        return own(cause, provider, message)
-    # In words of anybody, like a vendor's.
-    return own(VetoedError(detail=_words(cause)), provider, message, vendors=private_of(provider, message))
-
-
-def _words(cause: Exception) -> str:
-    try:
-        return f"{type(cause).__name__}: {cause}"
-    except Exception:  # noqa: BLE001  # it cannot say what it is
-        return type(cause).__name__

@@ -8,6 +8,7 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from . import promise
 from .deadline import Stopped
 from .http import Await, Call
 
@@ -22,17 +23,21 @@ def bound(left: float) -> float | None:
 def wait_for(step: Await[T], left: float) -> T:
     """The result of ``step``, for the blocking client. Raises Stopped when no time is ``left``."""
     try:
-        return step.future.result(bound(left))
+        return promise.wait_for(step.future, min(left, step.seconds))
     except TimeoutError:
-        if step.future.done():
+        if left > step.seconds or step.future.done():
             raise  # its own
-    step.future.cancel()
     raise Stopped("deadline")
 
 
 async def await_for(step: Await[T], left: float) -> T:
     """The same for the async client."""
-    return await _within(left, asyncio.wrap_future(step.future), lambda: False)
+    try:
+        return await promise.wait_for_async(step.future, min(left, step.seconds))
+    except TimeoutError:
+        if left > step.seconds or step.future.done():
+            raise
+    raise Stopped("deadline")
 
 
 async def in_thread(step: Call[T], left: float) -> T:

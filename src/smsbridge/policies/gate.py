@@ -39,8 +39,12 @@ class Gate(Policy):
     def settle(self, message: Message, ending: Ending) -> None:
         """``message``, which was admitted, has ended: ``ending`` is what was accepted, or why it was not.
 
-        Called once for each admitted text, whatever happens, with the text as :meth:`admit` was given it. Must not raise.
+        Called once for each admitted text, whatever happens, with the text as :meth:`admit` was given it; a second time only if an
+        exception of a signal handler comes in between. Must not raise.
         """
+
+    def give_back(self, message: Message) -> None:
+        """What :meth:`admit` may have taken for ``message`` is to be given back, as it was interrupted or failed. Must not raise."""
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         """What :meth:`admit` says; a gate for which that has consequences overrides this."""
@@ -68,56 +72,82 @@ class Gate(Policy):
 
     def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
         tries = Tries(messages)
-        admitted: dict[int, Message] = {}
-        asked = False
+        places = [_Place(message) for message in messages]
         try:
-            for row, message in enumerate(messages):
-                verdict = yield from self._judge(message)
+            try:
+                yield from self._send_admitted(tries, places)
+            finally:
+                self._leave(places)
+        finally:
+            self._leave(places)
+        return tries.in_order()
+
+    def _send_admitted(self, tries: Tries, places: Sequence[_Place]) -> Flow[None]:
+        admitted: dict[int, Message] = {}
+        try:
+            for row, place in enumerate(places):
+                place.open = True
+                verdict = yield from self._judge(place.message)
                 if isinstance(verdict, Message):
-                    admitted[row] = verdict
+                    place.admitted, admitted[row] = True, verdict
                 else:
+                    place.open = False
                     tries.fail(row, verdict)
-            asked = bool(admitted)
+            for row in admitted:
+                places[row].left = True
             answers = (yield from attempt_all(self.inner, list(admitted.values()))) if admitted else []
         except (Exception, GeneratorExit):
-            for row in admitted:
-                self.settle(messages[row], cancelled(left=asked))
             raise
         except BaseException as stop:  # noqa: BLE001  # cancelled
-            interrupted = tries.interrupted(stop, list(admitted) if isinstance(stop, Interrupted) else ())
+            interrupted = tries.interrupted(stop, [row for row in admitted if places[row].left])
             for row in admitted:
-                self.settle(messages[row], _ending(interrupted.results[row]))
+                places[row].ending = _ending(interrupted.results[row])
             raise interrupted from None
         for row, answer in zip(admitted, answers, strict=True):
-            self.settle(messages[row], _ending(answer))
+            places[row].ending = _ending(answer)
             if answer.error is None:
                 tries.accept(row, answer.sent)
             else:
                 tries.fail(row, answer.error)
-        return tries.in_order()
 
     def _through(self, message: Message, once: Callable[[Any, Message], Flow[Any]], *, verification: bool) -> Flow[Any]:
+        place = _Place(message)
         try:
-            verdict = yield from self._judge(message, verification=verification)
-        except (Exception, GeneratorExit):
-            raise
-        except BaseException as stop:  # noqa: BLE001  # cancelled before anything was sent
-            raise Tries([message]).interrupted(stop) from None
-        if not isinstance(verdict, Message):
-            raise verdict
-        try:
-            sent = yield from once(self.inner, verdict)
-        except Interrupted as stop:
-            self.settle(message, stop.error)
-            raise
-        except SendError as error:
-            self.settle(message, error)
-            raise
-        except BaseException:
-            self.settle(message, cancelled(left=True))
-            raise
-        self.settle(message, sent)
-        return sent
+            try:
+                place.open = True
+                verdict = yield from self._judge(message, verification=verification)
+                if not isinstance(verdict, Message):
+                    place.open = False
+                    raise verdict
+                place.admitted = place.left = True
+                place.ending = yield from once(self.inner, verdict)
+            except Interrupted as stop:
+                place.ending = stop.error
+                raise
+            except SendError as error:
+                place.ending = error
+                raise
+            except (Exception, GeneratorExit):
+                raise
+            except BaseException as stop:
+                if place.admitted:
+                    raise
+                raise Tries([message]).interrupted(stop) from None  # cancelled before anything was sent
+            finally:
+                self._leave([place])
+        finally:
+            self._leave([place])
+        return place.ending
+
+    def _leave(self, places: Sequence[_Place]) -> None:
+        """Settle what is not settled yet. Asked for twice, as the first time may be interrupted at whatever moment."""
+        for place in places:
+            if place.open:
+                if place.admitted:
+                    self.settle(place.message, place.ending or cancelled(left=place.left))
+                else:
+                    self.give_back(place.message)
+                place.open = False
 
     def _judge(self, message: Message, *, verification: bool = False) -> Flow[Message | SendError]:
         """The text that goes on, or why it does not; where :meth:`admit` itself fails, it does not."""
@@ -127,8 +157,24 @@ class Gate(Policy):
         except SendError as refusal:
             error = refusal
         except Exception as bug:  # noqa: BLE001  # nothing was sent yet; its text may quote anything
+            self.give_back(message)
             error = bug_of(bug)
         return own(error, self, message)
+
+
+class _Place:
+    """A text that a gate judges or has admitted, until it is settled."""
+
+    __slots__ = ("admitted", "ending", "left", "message", "open")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.open = False
+        self.admitted = False
+        self.left = False
+        """Whether it may have left."""
+        self.ending: Ending | None = None
+        """How it ended, once that is known."""
 
 
 def _ending(result: Result) -> Ending:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import TypeVar
 
 from smsbridge.errors import ConfigurationError
 from smsbridge.forks import fresh_lock
+from smsbridge.promise import Promise
 
 from .entries import Claim, Entry, State, Store
 
@@ -100,14 +100,14 @@ class MemoryWriter:
         self._store = store
         self._lock = fresh_lock()
 
-    def do(self, work: Callable[[Store], T]) -> Future[T]:
-        future: Future[T] = Future()
+    def do(self, work: Callable[[Store], T]) -> Promise[T]:
+        promise: Promise[T] = Promise()
         try:
             with self._lock:
-                future.set_result(work(self._store))
+                promise.set_result(work(self._store))
         except Exception as error:  # noqa: BLE001  # it belongs to the caller
-            future.set_exception(error)
-        return future
+            promise.set_exception(error)
+        return promise
 
     def record(self, entries: Iterable[Entry]) -> None:
         with self._lock:

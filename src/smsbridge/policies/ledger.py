@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -24,6 +23,7 @@ from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Await, Flow
 from smsbridge.messages import Foresight, Message, Result, SentMessage, Verification
 from smsbridge.privacy import own
+from smsbridge.promise import Overdue, Promise
 from smsbridge.provider import Capability, SmsProvider, each
 from smsbridge.rehearsal import Rehearsal, newest
 
@@ -35,6 +35,9 @@ from .policy import Named, Policy, state
 from .records import record_always
 from .sqlite import SqliteStore, Sync
 from .writer import Writer, log_lost, shared
+
+_LONGEST = 20.0
+"""Seconds that an answer of the writer is waited for where no client does; see Await."""
 
 
 class LedgerPolicy(Policy):
@@ -82,10 +85,10 @@ class LedgerPolicy(Policy):
         """Return the same policy. Raises ConfigurationError if the ledger is there already and was made with another key."""
         if newest() is None and self.path.is_file():  # or it is made when the first text is sent
             try:
-                self._hash_key = self._identified().result()
+                self._hash_key = self._identified().result(_LONGEST)
             except ConfigurationError as error:
                 raise ConfigurationError(f"{environment.variable('ledger', 'key')}: {error}") from None
-            except Unwritable:  # each text that is refused says so
+            except (Unwritable, Overdue):  # each text that is refused says so
                 pass
         return self
 
@@ -131,27 +134,25 @@ class LedgerPolicy(Policy):
         # What follows is the same for one text that nothing is wrong with, in little more than half the time.
         claims: dict[int, Claim] = {}
         begun = state(self, "_clock")()
+        inside = False
         try:
             claims[0] = claim = Claim.of(message, account=self.account, kind=Kind.TEXT, key=key)
             (there,) = yield from Await(self._books().do(lambda store: store.claim([claim])))
-        except BaseException as problem:  # noqa: BLE001  # see there
+            if there is None:
+                inside = True
+                sent = yield from attempt(self.inner, message)
+                self._record_results([Result(index=0, message=message, sent=sent)], [claim])
+                return sent
+        except BaseException as problem:
             tries = Tries([message])
+            if inside:
+                self._record_failure(tries, claims[0], problem)
+                raise
             self._not_claimed(tries, [0], claims, problem)
             return sent_of(tries.results[0])
-        if there is not None:
-            tries = Tries([message])
-            yield from self._answer_all(tries, {0: there}, claims, begun)
-            return sent_of(tries.results[0])
-        try:
-            sent = yield from attempt(self.inner, message)
-        except Interrupted as stop:
-            self._record_results(Tries([message]).interrupted(stop, [0]).results, [claim])
-            raise
-        except SendError as error:
-            self._record_results([Result(index=0, message=message, error=error)], [claim])
-            raise
-        self._record_results([Result(index=0, message=message, sent=sent)], [claim])
-        return sent
+        tries = Tries([message])
+        yield from self._answer_all(tries, {0: there}, claims, begun)
+        return sent_of(tries.results[0])
 
     def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
         return self._send_once(messages, attempt_all)
@@ -176,42 +177,48 @@ class LedgerPolicy(Policy):
     def _send_rows(self, tries: Tries, rows: Sequence[int], send: Send, kind: Kind) -> Flow[None]:
         """Send those messages at ``rows`` whose references are new; afterwards, something is known of each."""
         begun = self._clock()
-        claims, there = yield from self._claim(tries, rows, kind)
-        mine = {row: claim for row, claim in claims.items() if row not in there}
-        for row, entry in there.items():  # before anything is awaited: to be interrupted must not hide a doubt
-            self._answer(tries, row, entry, claims[row])
-        if mine:
-            yield from self._send_claimed(tries, mine, send)
+        claims: dict[int, Claim] = {}
+        inside = False
+        try:
+            there = yield from self._claim(tries, rows, kind, claims)
+            mine = {row: claim for row, claim in claims.items() if row not in there}
+            for row, entry in there.items():  # before anything is awaited: to be interrupted must not hide a doubt
+                self._answer(tries, row, entry, claims[row])
+            if mine:
+                inside = True
+                yield from self._send_claimed(tries, mine, send)
+        except BaseException as problem:
+            if inside:
+                raise
+            self._not_claimed(tries, rows, claims, problem)
+            return
         if there:
             yield from self._answer_all(tries, there, claims, begun)
 
-    def _claim(self, tries: Tries, rows: Sequence[int], kind: Kind) -> Flow[tuple[dict[int, Claim], dict[int, Entry]]]:
-        """Claim the messages at ``rows``. Returns the claims, and the entries in the way of some of them."""
-        claims: dict[int, Claim] = {}
-        try:
-            if not self._hash_key:
-                self._hash_key = yield from Await(self._identified())
-            key: bytes = state(self, "_hash_key")
-            for row in rows:
-                claims[row] = Claim.of(tries.messages[row], account=self.account, kind=kind, key=key)
-            wanted = list(claims.values())
-            there = yield from Await(self._books().do(lambda store: store.claim(wanted)))
-        except BaseException as problem:  # noqa: BLE001  # see there
-            self._not_claimed(tries, rows, claims, problem)
-            return {}, {}
-        return claims, {row: entry for row, entry in zip(rows, there, strict=True) if entry is not None}
+    def _claim(self, tries: Tries, rows: Sequence[int], kind: Kind, claims: dict[int, Claim]) -> Flow[dict[int, Entry]]:
+        """Claim the messages at ``rows``, noting the ``claims``. Returns the entries in the way of some of them."""
+        if not self._hash_key:
+            self._hash_key = yield from Await(self._identified())
+        key: bytes = state(self, "_hash_key")
+        for row in rows:
+            claims[row] = Claim.of(tries.messages[row], account=self.account, kind=kind, key=key)
+        wanted = list(claims.values())
+        there = yield from Await(self._books().do(lambda store: store.claim(wanted)))
+        return {row: entry for row, entry in zip(rows, there, strict=True) if entry is not None}
 
     def _not_claimed(
         self, tries: Tries, rows: Iterable[int], claims: Mapping[int, Claim], problem: BaseException
     ) -> None:
-        """Refuse the messages at ``rows``, since there are no claims; raise what came from outside."""
-        if not isinstance(problem, Exception):
+        """Refuse the messages at ``rows``, since there are no claims, or none any more; raise what came from outside."""
+        ours = isinstance(problem, Unwritable | ConfigurationError)
+        if not ours:  # the claims may have been made, or may still be
             self._release(claims.values())
+        if not isinstance(problem, Exception):
             if isinstance(problem, GeneratorExit):
                 raise problem
             raise tries.interrupted(problem) from None
-        detail = str(problem) if isinstance(problem, Unwritable | ConfigurationError) else type(problem).__name__
-        for row in rows:
+        detail = str(problem) if ours or isinstance(problem, Overdue) else type(problem).__name__
+        for row in (row for row in rows if row not in tries.results):
             words = "the text cannot be recorded in the ledger, so it is not sent"
             refused = RefusedError(words, reason="ledger", fault="local", detail=detail)
             tries.fail(row, own(refused, self, tries.messages[row]))
@@ -281,10 +288,17 @@ class LedgerPolicy(Policy):
     def _known(self, message: Message) -> tuple[Entry | None, Claim]:
         """What is recorded under the reference of ``message``, and the claim that sending it would make. Makes no file."""
         there = self._is_in_memory() or self.path.exists()
-        key = self._hash_key or (self._identified().result() if there else b"")
+        key = self._hash_key or (self._identified().result(_LONGEST) if there else b"")
         claim = Claim.of(message, account=self.account, kind=Kind.TEXT, key=key)
-        found = self._books().do(lambda store: store.find(claim.reference)).result() if there else None
+        found = self._books().do(lambda store: store.find(claim.reference)).result(_LONGEST) if there else None
         return found, claim
+
+    def _record_failure(self, tries: Tries, claim: Claim, problem: BaseException) -> None:
+        """Record what is known of the one message of ``tries``: nothing, if ``problem`` says nothing; then its entry stays open."""
+        if isinstance(problem, Interrupted):
+            self._record_results(tries.interrupted(problem, [0]).results, [claim])
+        elif isinstance(problem, SendError):
+            self._record_results([Result(index=0, message=tries.messages[0], error=problem)], [claim])
 
     def _record_results(self, results: Sequence[Result], claims: Iterable[Claim]) -> None:
         try:
@@ -304,7 +318,7 @@ class LedgerPolicy(Policy):
         entries = [Entry(claim=claim, outcome=Outcome.refused("cancelled")) for claim in claims]
         self._books().do(lambda store: store.record(entries))
 
-    def _identified(self) -> Future[bytes]:
+    def _identified(self) -> Promise[bytes]:
         key = self.key.get_secret_value().encode() if self.key is not None else None
         return self._books().do(lambda store: store.identify(key))
 

@@ -160,7 +160,7 @@ class Tries:
         """``stop`` as it has to be raised on: what is known of each message, of which those at ``flying`` were on their way."""
         cause = stop.cause if isinstance(stop, Interrupted) else stop
         nothing = cancelled(left=False, stop=cause)
-        last: SendError = stop.error if isinstance(stop, Interrupted) else nothing
+        last: SendError = stop.error if isinstance(stop, Interrupted) else cancelled(left=bool(flying), stop=cause)
         known = stop.results if isinstance(stop, Interrupted) else ()
         for place, row in enumerate(flying):
             one = known[place] if place < len(known) else None
@@ -171,8 +171,10 @@ class Tries:
         for row in range(len(self.messages)):
             if row not in self.results:
                 self._stop(row, nothing)
-        only = self.results[0].error if len(self.messages) == 1 else None
-        return Interrupted(only or last, cause, self.in_order())
+        only = self.results[0] if len(self.messages) == 1 else None
+        if only is not None:  # what was accepted is told by the result; to an error alone, it may have been sent
+            last = only.error or cancelled(left=True, stop=cause)
+        return Interrupted(last, cause, self.in_order())
 
     def _stop(self, row: int, error: SendError) -> None:
         """Cancelled; but an attempt before may have sent the text, and then that decides.

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, cast
 
 from pydantic import Field, PrivateAttr
 
-from smsbridge.attempts import Interrupted, attempt, attempt_all, utc_now
+from smsbridge.attempts import Interrupted, attempt, attempt_all, cancelled, utc_now
 from smsbridge.deadline import time_left
 from smsbridge.durations import LONGEST_PAUSE
 from smsbridge.errors import (
@@ -104,11 +104,11 @@ class RetryPolicy(Policy):
                     known = [interrupted.results[row] for row in todo]
                     self._record(known, ["cancelled"] * len(known), started)
                     raise interrupted from None
-            seconds = self._clock() - started
+            seconds, noted = self._clock() - started, False
             try:
-                if (
-                    tries.note(todo, answers) and send is not attempt_verifications
-                ):  # no vendor finds a code by reference
+                failed = tries.note(todo, answers)
+                noted = True
+                if failed and send is not attempt_verifications:  # no vendor finds a code by reference
                     yield from self._look_up(tries, todo)
                 waits = self._waits(tries, todo, attempts, begun)
                 longest = max(waits.values(), default=0.0)
@@ -122,7 +122,9 @@ class RetryPolicy(Policy):
             except (Exception, GeneratorExit):
                 raise
             except BaseException as stop:  # noqa: BLE001  # cancelled while nothing was on its way
-                raise tries.interrupted(stop) from None
+                if noted:
+                    raise tries.interrupted(stop) from None
+                raise tries.interrupted(Interrupted(cancelled(left=True), stop, answers), todo) from None
             tries.give_up(row for row in todo if row not in waits)
             todo, answers = list(waits), None
             if not todo:

@@ -1,0 +1,76 @@
+"""What the hooks are told of one text: that it begins, and exactly once how it ended, whatever comes in between. No I/O."""
+
+from __future__ import annotations
+
+from .attempts import cancelled
+from .errors import RefusedError, SendError, VetoedError
+from .hook_calls import HookCall, HookCalls, logged
+from .messages import Message, SentMessage, Verification
+from .plugins import Plugins
+from .privacy import own, private_of
+from .provider import SmsProvider
+
+End = SentMessage | Verification | SendError
+
+
+class Told:
+    """The hooks of ``message``: :meth:`begin` tells them of it, and :meth:`finish` those that were told how it ended.
+
+    An exception of a signal handler may come between any two steps. So :meth:`finish` is asked for twice, in two ``finally``: the
+    second time it goes on where the first was cut short.
+    """
+
+    __slots__ = ("_after", "_before", "_plugins", "_provider", "_veto", "end", "left", "message")
+
+    def __init__(self, plugins: Plugins, provider: SmsProvider, message: Message) -> None:
+        self._plugins = plugins
+        self._provider = provider
+        self._before: HookCalls | None = None
+        self._after: HookCalls | None = None
+        self._veto: Exception | None = None
+        self.message = message
+        self.left = False
+        """Whether the message may be on its way."""
+        self.end: End | None = None
+        """How it ended, once that is known."""
+
+    def begin(self) -> SendError | None:
+        """Tell of the message before it is sent; the veto of a hook, if there is one."""
+        self._before = self._calls("smsbridge_before_send")
+        self._before.make(self._vetoed)
+        if self._veto is None or isinstance(self._veto, RefusedError):
+            return self._veto and own(self._veto, self._provider, self.message)
+        error = VetoedError(detail=_words(self._veto))  # in words of anybody, like a vendor's
+        return own(error, self._provider, self.message, vendors=private_of(self._provider, self.message))
+
+    def finish(self) -> None:
+        """Tell how it ended: that it was cancelled, if nothing is known."""
+        if self.end is None:
+            self.end = own(cancelled(left=self.left), self._provider, self.message)
+        if self._before is None or not self._before.begun:
+            return
+        self._before.make(self._vetoed)  # those that it was to be told first
+        if self._after is None:
+            if isinstance(self.end, SendError):
+                self._after = self._calls("smsbridge_send_failed", error=self.end)
+            else:
+                self._after = self._calls("smsbridge_after_send", sent=self.end)
+        self._after.make(logged)
+
+    def _calls(self, name: str, **more: object) -> HookCalls:
+        one = self._provider
+        return self._plugins.calls(name, account=one.account, provider=one.name, message=self.message, **more)
+
+    def _vetoed(self, _: HookCall, error: BaseException) -> BaseException | None:
+        """Whatever a hook raises is a veto, but for what ends a program."""
+        if not isinstance(error, Exception):
+            return error
+        self._veto = self._veto or error
+        return None
+
+
+def _words(veto: Exception) -> str:
+    try:
+        return f"{type(veto).__name__}: {veto}"
+    except Exception:  # noqa: BLE001  # it cannot say what it is
+        return type(veto).__name__

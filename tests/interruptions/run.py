@@ -1,0 +1,69 @@
+"""Many strikes, each at a moment of its own."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass, field
+
+from .strikes import KINDS, NEVER, WAYS, at_signal
+from .world import OUTCOMES, World
+
+
+@dataclass
+class Tally:
+    strikes: int = 0
+    hits: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def __str__(self):
+        return f"{self.strikes} strikes, {self.hits} of which hit, {len(self.problems)} problems"
+
+
+class Run:
+    """Strikes in worlds under ``folder``; a world in which something did not hold is left for a new one."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.tally = Tally()
+        self.sizes = {}
+        self.worlds = itertools.count()
+        self.renew()
+
+    def renew(self):
+        folder = self.folder / f"world-{next(self.worlds)}"
+        folder.mkdir()
+        self.world = World(folder)
+
+    def size(self, scene, outcome, way):
+        """How many moments there are to strike at."""
+        which = scene, outcome, way
+        if which not in self.sizes:
+            begun = time.perf_counter()
+            counter = self.strike(scene, outcome, way, NEVER, KINDS[0]) if way is not at_signal else None
+            if counter is None:
+                self.strike(scene, outcome, WAYS["call"], NEVER, KINDS[0])
+            micros = int((time.perf_counter() - begun) * 1e6)
+            self.sizes[which] = counter.events if counter is not None else micros
+        return self.sizes[which]
+
+    def strike(self, scene, outcome, way, at, kind):
+        counter = self.world.strike(scene, outcome, way, at, kind)
+        self.tally.strikes += at != NEVER
+        self.tally.hits += counter is not None and counter.where is not None
+        if self.world.problem is not None:
+            self.tally.problems.append(self.world.problem)
+            self.renew()
+        return counter
+
+    def random(self, random, scenes, ways):
+        """One strike at a moment that ``random`` chooses."""
+        scene, way = random.choice(scenes), WAYS[random.choice(ways)]
+        outcome, kind = random.choice(OUTCOMES), random.choice(KINDS)
+        at = random.randint(1, self.size(scene, outcome, way))
+        self.strike(scene, outcome, way, at, kind)
+
+    def all(self, scene, outcome, way, kind):
+        """A strike at each moment."""
+        for at in range(1, self.size(scene, outcome, WAYS[way]) + 1):
+            self.strike(scene, outcome, WAYS[way], at, kind)
