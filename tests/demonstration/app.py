@@ -37,9 +37,8 @@ def webhook(sms):
     """A server for the provider to call, on the loopback."""
 
     def answer(environ, start_response):
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         try:
-            response = sms.receive(smsbridge.HttpRequest.from_wsgi(environ, body)).response
+            response = sms.receive(smsbridge.HttpRequest.from_wsgi(environ)).response
         except smsbridge.WebhookError as error:
             start_response(f"{error.status} refused", [("content-type", "text/plain")])
             return [str(error).encode()]
