@@ -595,6 +595,8 @@ def ends(body, **settings):
     [
         (f"OK 12 {TAIL}", "12"),
         (f"{'.' * (LONG - 8)}OK 12...", "12"),
+        (f"{'.' * (LONG - 7)}OK 12...", "12"),
+        (f"{'.' * (LONG - 6)}OK 12...", UncertainError),
         (f"{TAIL}OK 12", UncertainError),
         (f"{'.' * (LONG - 5)}OK 1234567", UncertainError),  # the id goes on where nothing looks
         (f"{'.' * (LONG - 5)}OK 12", "12"),  # of 2000 characters, all are looked at
@@ -616,6 +618,22 @@ def test_an_acceptance_that_stands_far_behind_is_uncertain_and_none_is_cut(body,
 )
 def test_a_refusal_that_may_stand_behind_makes_an_acceptance_uncertain(body, ended):
     assert ends(body, refuse_if=[{"matches": "ERR (?P<code>\\d)"}]) == ended
+
+
+def test_an_end_that_is_none_is_not_matched():
+    assert ends("OK\n", accept_if={"matches": "OK$"})
+    assert ends(f"{'.' * (LONG - 3)}OK\n{TAIL}", accept_if={"matches": "OK$"}) is UncertainError
+
+
+def test_a_rule_that_does_not_hold_for_another_reason_leaves_nothing_open():
+    one = provider(
+        refuse_if=[{"path": "status", "equals": "no", "matches": "credit"}, {"path": "flags", "matches": "x"}]
+    )
+    long = HttpResponse.of_json({"status": "ok", "id": "7", "flags": {"a": TAIL * 2}})
+    assert answered(one, long).id == "7"
+    long = HttpResponse.of_json({"status": f"ok{TAIL}", "id": "7"})
+    accepting = provider(refuse_if=[{"path": "status", "equals": "no", "matches": "x"}], accept_if={"path": "status"})
+    assert answered(accepting, long).id == "7"
 
 
 @pytest.mark.parametrize("pattern", ["^(?!.*ERR).*OK (?P<id>\\d+)", "OK (?P<id>\\d+)(?=.*)", "OK (?P<id>\\d+).*$"])

@@ -151,6 +151,7 @@ def test_a_region_does_not_change_an_international_number():
         ("+979212345678", "not-mobile"),  # a code of services, none of which has this number
         ("+91767845175", "too-short"),
         ("+9198765432101", "too-long"),
+        ("+9119876543210", "too-long"),
         ("+9715012345", "too-short"),
         ("+9715012345678", "too-long"),
         ("+65812345678", "too-long"),
@@ -200,6 +201,10 @@ def test_with_a_plus_the_kind_of_a_number_is_the_vendors_to_judge(number):
         ("9876543210.0", "IN", "not-a-number"),
         ("919876543210.0", "IN", "not-a-number"),
         ("98765432", "IN", "too-short"),
+        ("9198765", "IN", "too-short"),
+        ("91987654321", "IN", "too-long"),  # eleven digits, if its first two are no country code
+        ("9198765432101", "IN", "too-long"),
+        ("911126743210", "IN", "not-mobile"),  # a landline with its country code
         ("767845175", "IN", "too-short"),
         ("971501234567", "IN", "too-long"),
         ("447911123456", "IN", "too-long"),
@@ -409,6 +414,7 @@ def test_a_masked_number_shows_country_and_last_four_and_a_short_one_nothing(num
         ("to +91******3210", "to +91******3210"),
         ("to 98****3210", "to 98****3210"),
         ("to ********", "to ********"),
+        ("card 1234****", "card 1234****"),
         # No numbers.
         ("21211 and 12345678901234567", "21211 and 12345678901234567"),
         ("code 1234567", "code 1234567"),

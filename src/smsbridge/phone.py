@@ -72,9 +72,9 @@ def _mobile_pattern(country_code: str) -> re.Pattern[str] | None:
 
 def _mobile_of(digits: str, region: str) -> str:
     """``digits`` in E.164, if they certainly are a mobile number of ``region``, with its country code or without any; else empty."""
-    code, trunk = _dialling(region)
+    code = _code_of(region)
     pattern = _mobile_pattern(code)
-    if pattern is None or (trunk and digits.startswith(trunk)):
+    if pattern is None:
         return ""
     is_national = pattern.fullmatch(digits) is not None
     if not digits.startswith(code):
@@ -83,12 +83,11 @@ def _mobile_of(digits: str, region: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _dialling(region: str) -> tuple[str, str]:
-    """Country code and trunk prefix of a region; ``0`` is the code of what is none."""
+def _code_of(region: str) -> str:
+    """The country code of a region; ``0``, which is none, where there is no such region."""
     import phonenumbers
 
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
-    return str(metadata.country_code if metadata else 0), (metadata.national_prefix if metadata else None) or ""
+    return str(phonenumbers.country_code_for_region(region))
 
 
 # --- countries ------------------------------------------------------------------------------------------------------------

@@ -151,9 +151,8 @@ class Rule(BaseModel):
             if missing:
                 return Look(rule=name, matched=False, why=missing, found=answer.beside(self.path))
         what = "the text" if self.path is None else repr(self.path)
-        why, groups = self._compare(value, what)
+        why, groups, unseen = self._compare(value, what)
         found = f"{what} is {shown(value)}{self._wanted() if why else ''}"
-        unseen = bool(why) and self.matches is not None and _is_plain(value) and len(str(value)) > LONGEST
         return Look(rule=name, matched=not why, why=why, found=found, groups=groups, unseen=unseen)
 
     def _wanted(self) -> str:
@@ -161,18 +160,21 @@ class Rule(BaseModel):
         words += [f"a match of {self.matches.pattern}"] if self.matches else []
         return f", wanted: {' and '.join(words)}" if words else ""
 
-    def _compare(self, value: Any, what: str) -> tuple[str, dict[str, str]]:
+    def _compare(self, value: Any, what: str) -> tuple[str, dict[str, str], bool]:
+        """Why ``value`` does not hold, if so; the groups that it has; and whether it was too long to tell."""
         if self.equals and not any(_same(value, one) for one in self.equals):
-            return f"{what} is none of the values in 'equals'", {}
+            return f"{what} is none of the values in 'equals'", {}, False
         if self.matches is not None:
-            match = _search(self.matches, str(value)) if _is_plain(value) else None
-            if match is None:
-                part = f"the first {LONGEST} characters of {what} do" if len(str(value)) > LONGEST else f"{what} does"
-                return f"{part} not match the regular expression", {}
-            return "", {name: group for name, group in match.groupdict().items() if group}
+            text = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+            match = None if text is None else _search(self.matches, text)
+            if match is not None:
+                return "", {name: group for name, group in match.groupdict().items() if group}, False
+            unseen = text is not None and len(text) > LONGEST
+            part = f"the first {LONGEST} characters of {what} do" if unseen else f"{what} does"
+            return f"{part} not match the regular expression", {}, unseen
         if not self.equals and not value:
-            return f"{what} is empty, zero, false or null", {}
-        return "", {}
+            return f"{what} is empty, zero, false or null", {}, False
+        return "", {}, False
 
 
 class Refusal(Rule):
@@ -279,17 +281,13 @@ class Rules:
         return word, Look(rule="id", matched=word is not None, why=why, found=found)
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether it can be matched: text or a number."""
-    return isinstance(value, str | int | float) and not isinstance(value, bool)
-
-
 def _search(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     """The match of ``pattern`` in the first characters of ``text``, if what comes behind them cannot make it none."""
     match = pattern.search(text[:LONGEST])
     if match is None or len(text) <= LONGEST:
         return match
-    return None if match.end() == LONGEST or _LOOKS_AHEAD.search(pattern.pattern) else match
+    # An end of the text, ``$`` above all, is there too before a last line break.
+    return None if match.end() >= LONGEST - 1 or _LOOKS_AHEAD.search(pattern.pattern) else match
 
 
 def _same(value: Any, wanted: Any) -> bool:

@@ -134,7 +134,7 @@ class Refusals(Kit):
             assert isinstance(one, RefusedError | UncertainError), (
                 f"HTTP {status} was taken for accepted because the body looked good: check response.ok first"
             )
-            if status >= 500:
+            if status in (499, *BROKEN):
                 assert isinstance(one, UncertainError), f"HTTP {status} is uncertain; got {describe(one)}"
 
     @needs("http")
