@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from pip_setup import groups_of, plugins_of, setup
 from smsbridge import (
     Balance,
     DeliveryReport,
@@ -181,6 +182,15 @@ def test_the_tour_works_word_for_word(tmp_path):
         assert line in done.stdout
     shown = [line for line in (done.stdout + done.stderr).splitlines() if "sandbox-token" in line]
     assert all(line.startswith("READY ") for line in shown), "only the sandbox itself may print its token"
+
+
+def test_the_setup_with_pip_alone_looks_for_no_plugin_in_an_index():
+    """That it works is shown by ``tests/pip_setup.py``, which takes minutes and an index."""
+    installs = [command for command in setup() if "--group" in command]
+    assert installs
+    for command in installs:
+        assert {f"-e plugins/{folder}" in command.replace('"', "") for folder in plugins_of()} == {True}
+        assert not groups_of(command) & {f"smsbridge-{folder}" for folder in plugins_of()}
 
 
 def free_port() -> int:
