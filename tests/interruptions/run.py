@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import time
 from dataclasses import dataclass, field
 
-from .strikes import KINDS, NEVER, WAYS, at_signal
+from .strikes import KINDS, NEVER, WAYS
 from .world import OUTCOMES, World
 
 
@@ -39,12 +38,7 @@ class Run:
         """How many moments there are to strike at."""
         which = scene, outcome, way
         if which not in self.sizes:
-            begun = time.perf_counter()
-            counter = self.strike(scene, outcome, way, NEVER, KINDS[0]) if way is not at_signal else None
-            if counter is None:
-                self.strike(scene, outcome, WAYS["call"], NEVER, KINDS[0])
-            micros = int((time.perf_counter() - begun) * 1e6)
-            self.sizes[which] = counter.events if counter is not None else micros
+            self.sizes[which] = self.strike(scene, outcome, way, NEVER, KINDS[0]).events
         return self.sizes[which]
 
     def strike(self, scene, outcome, way, at, kind):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from opcode import opmap
@@ -14,7 +15,7 @@ import smsbridge
 
 NEVER = 10**9
 _STEPS = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
-_NOTHING = opmap["NOP"]
+_NOTHING, _BEGIN = opmap["NOP"], opmap["RESUME"]
 _OURS = str(Path(smsbridge.__file__).parent)
 _LIBRARIES = (_OURS, str(Path(threading.__file__).parent))
 
@@ -60,6 +61,8 @@ def at_call(at, kind, *, ours=False):
             return  # where a flow stops for a moment, or a hook ends, no Python looks for signals
         if ours and not code.co_filename.startswith(_OURS):
             return
+        if event == "call" and code.co_flags & _STEPS and frame.f_lasti > code.co_code[::2].index(_BEGIN) * 2:
+            return  # it goes on, perhaps with an exception, in whose place another would end it without a chance
         if event in ("call", "return", "c_return") and code.co_filename != __file__:
             counter.strike(frame, event)
 
@@ -102,11 +105,13 @@ def at_signal(at, kind, *, ours=False):
         raise kind
 
     before = signal.signal(signal.SIGALRM, handler)
+    begun = time.perf_counter()
     signal.setitimer(signal.ITIMER_REAL, 0 if ours else at / 1e6)
     try:
         yield counter
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        counter.events = int((time.perf_counter() - begun) * 1e6)
         signal.signal(signal.SIGALRM, before)
 
 
