@@ -168,11 +168,11 @@ def test_a_missing_setting_is_named_and_leads_to_the_doctor(acme, monkeypatch):
     assert "smsbridge doctor" in done.stderr
 
 
-def test_an_unknown_provider_says_what_to_install(monkeypatch):
-    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "nosuch")
+def test_an_unknown_provider_says_what_is_near(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "twillio")
     done = run("send", NUMBER, "Hi")
     assert done.exit_code == Exit.CONFIGURATION
-    assert "pip install smsbridge-nosuch" in done.stderr
+    assert "did you mean 'twilio'?" in done.stderr
 
 
 # --- Ctrl-C

@@ -96,11 +96,9 @@ def test_a_name_goes_before_the_environment_and_a_provider_made_by_hand_is_taken
     assert SmsClient(made).provider is made
 
 
-def test_an_unknown_provider_says_what_is_there_and_what_to_install():
-    with pytest.raises(
-        ConfigurationError, match=r"no provider 'acme'; have console, .*try: pip install smsbridge-acme"
-    ):
-        SmsClient("acme")
+def test_an_unknown_provider_says_what_is_there_and_what_is_near():
+    with pytest.raises(ConfigurationError, match=r"no provider 'memori'; have console, .*; did you mean 'memory'\?"):
+        SmsClient("memori")
 
 
 @pytest.mark.parametrize("given", [5, HttpProvider])

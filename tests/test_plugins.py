@@ -10,6 +10,8 @@ from importlib.metadata import EntryPoint
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import smsbridge.plugins
 from scripted import Recorder, message, provider
@@ -78,15 +80,51 @@ def test_the_builtin_providers_are_there_without_any_plugin(install):
         assert plugins.origin(name) == "smsbridge"
 
 
-def test_an_unknown_provider_says_what_is_there_and_what_to_install(install):
+def unknown(name):
+    with pytest.raises(ConfigurationError) as caught:
+        Plugins().provider_class(name)
+    with pytest.raises(ConfigurationError) as again:
+        Plugins().account(name)
+    words = str(caught.value)
+    assert str(again.value) == f"{words}; for an account of that name, set SMSBRIDGE_{name.upper()}_PROVIDER"
+    return words
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("acme", ""),
+        ("zetta", "; did you mean 'zeta'?"),
+        ("consol", "; did you mean 'console'?"),
+        ("failovr", "; did you mean 'failover'?"),
+    ],
+)
+def test_an_unknown_provider_says_what_is_there_and_what_is_near(install, name, words):
     install(zeta="zeta_module")
-    words = r"no provider 'acme'; have console, file, http, memory, zeta; try: pip install smsbridge-acme"
-    with pytest.raises(ConfigurationError, match=words):
-        Plugins().provider_class("acme")
-    with pytest.raises(
-        ConfigurationError, match=f"{words}, or, for an account of that name, set SMSBRIDGE_ACME_PROVIDER"
-    ):
-        Plugins().account("acme")
+    assert unknown(name) == f"no provider {name!r}; have console, file, http, memory, zeta{words}"
+
+
+@pytest.mark.parametrize("name", ["infobip", "plivo", "twilio", "twincle", "vonage"])
+def test_a_package_is_named_if_it_is_one_of_ours(install, name):
+    install()
+    assert unknown(name) == f"no provider {name!r}; have console, file, http, memory; try: pip install smsbridge-{name}"
+
+
+def test_a_name_near_one_of_ours_says_so(install):
+    install()
+    assert unknown("twinkle").endswith("; did you mean 'twincle'? try: pip install smsbridge-twincle")
+    install(twincle="twincle_module")
+    assert unknown("twinkle").endswith("; did you mean 'twincle'?")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=12))
+def test_no_package_of_a_stranger_is_ever_named(name):
+    try:
+        Plugins().provider_class(name)
+    except ConfigurationError as error:
+        named = str(error).partition("pip install ")[2]
+        assert named in ("", *(f"smsbridge-{one}" for one in ("infobip", "plivo", "twilio", "twincle", "vonage")))
 
 
 def test_an_installed_provider_is_found_by_the_name_of_its_entry_point(install):

@@ -12,8 +12,9 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires
 from typing import Any
 
 import pluggy
@@ -35,9 +36,10 @@ POLICIES = ("cost", "dlt", "failover", "guard", "hours", "ledger", "limit", "opt
 """Those of ``smsbridge.policies``: providers that hold the providers of other accounts."""
 
 _HOMES = {**dict.fromkeys(BUILTIN, "builtin"), **dict.fromkeys(POLICIES, "policies")}
-_RESERVED = frozenset({"provider", "timeout", "default", "secrets", "concurrency", "public", "env"})
+_RESERVED = frozenset({"provider", "timeout", "deadline", "default", "secrets", "concurrency", "public", "env"})
 """First words of smsbridge's own settings: an account of that name would read them as its own."""
 _NAME = re.compile(r"[a-z0-9]+", re.ASCII)
+_PACKAGE = re.compile(r"smsbridge-([a-z0-9]+)\b", re.ASCII)
 
 
 class Plugins:
@@ -136,10 +138,19 @@ class Plugins:
                 if name not in self._classes:
                     raise ConfigurationError(f"plugin {origins[0]} has no provider named {name!r}")
             else:
-                raise ConfigurationError(
-                    f"no provider {name!r}; have {', '.join(self.names())}; try: pip install smsbridge-{name}"
-                )
+                raise ConfigurationError(self._unknown(name))
         return self._classes[name]
+
+    def _unknown(self, name: str) -> str:
+        """What to say of provider ``name``, which is not there. No package but ours is named: anybody can take a name for theirs."""
+        have = f"no provider {name!r}; have {', '.join(self.names())}"
+        there, ours = [*self.names(), *POLICIES], _of_ours()
+        near = [name] if name in ours else get_close_matches(name, [*there, *ours], 1)
+        if not near:
+            return have
+        install = "" if near[0] in there else f"try: pip install smsbridge-{near[0]}"
+        meant = "" if near[0] == name else f"did you mean {near[0]!r}?"
+        return f"{have}; {' '.join(filter(None, (meant, install)))}"
 
     def stack(self, name: str) -> SmsProvider:
         """The provider of account ``name`` within the policies that every account has: what clients send through.
@@ -184,10 +195,7 @@ class Plugins:
                 )
             return name
         if chosen is None:
-            raise ConfigurationError(
-                f"no provider {name!r}; have {', '.join(self.names())}; try: pip install smsbridge-{name},"
-                f" or, for an account of that name, set {variable}"
-            )
+            raise ConfigurationError(f"{self._unknown(name)}; for an account of that name, set {variable}")
         if not _NAME.fullmatch(chosen.value):
             raise ConfigurationError(f"{variable} is not the name of a provider (lower-case letters and digits only)")
         if name in _RESERVED:
@@ -244,6 +252,15 @@ def _name(plugin: object) -> str:
 def default_plugins() -> Plugins:
     """The plugins that clients share unless they are given others."""
     return Plugins()
+
+
+def _of_ours() -> list[str]:
+    """The providers that we make a package of, whether or not they are installed: each is an extra."""
+    try:
+        needed = requires(__package__) or []
+    except PackageNotFoundError:  # run from a copy of its source
+        return []
+    return sorted({found[1] for one in needed if (found := _PACKAGE.match(one))})
 
 
 def _origin(entry_point: EntryPoint) -> str:
