@@ -892,7 +892,7 @@ def test_the_environment_alone_will_do(monkeypatch):
         ('urll = "x"', "gateway.toml: there is no setting 'urll'; did you mean 'url'?"),
         ('provider = "http"', "gateway.toml: there is no setting 'provider'"),
         ('file = "other.toml"', "gateway.toml: there is no setting 'file'"),
-        (GATEWAY.replace('"data.0.id"', "7"), "id in gateway.toml is wrong: Input should be a valid string"),
+        (GATEWAY.replace('"data.0.id"', "7"), "id in gateway.toml is wrong: write a text"),
         (
             GATEWAY.replace("equals = 402", "equals = 1979-05-27"),
             "refuse_if in gateway.toml is wrong: rule 1: equals: ",

@@ -262,7 +262,7 @@ def test_what_one_account_cannot_do_that_another_can_is_a_note(acme, monkeypatch
         (" , ", "SMSBRIDGE_FAILOVER_ACCOUNTS names no account"),
         ("acme,memory,acme", "SMSBRIDGE_FAILOVER_ACCOUNTS names an account twice: acme"),
         ("acme,twinkle", "SMSBRIDGE_FAILOVER_ACCOUNTS names twinkle: no provider 'twinkle'; have"),
-        ("acme,No Such", "SMSBRIDGE_FAILOVER_ACCOUNTS names No Such: the name of a provider or an account"),
+        ("acme,No Such", "SMSBRIDGE_FAILOVER_ACCOUNTS: the name of a provider or an account"),
         (
             "acme,failover",
             "SMSBRIDGE_FAILOVER_ACCOUNTS names failover: account 'failover' holds itself: failover > failover",
@@ -580,3 +580,36 @@ def test_a_provider_without_a_harmless_call_says_so():
     done = run("doctor", "--live")
     assert done.exit_code == Exit.OK
     assert "live: console has no call that sends nothing" in done.stdout
+
+
+# --- quotes, and where secrets would go
+
+
+@pytest.mark.parametrize("variable", ["ACME_TOKEN", "ACME_CONTACT", "LEDGER_PATH", "PROVIDER", "ENV"])
+@pytest.mark.usefixtures("acme")
+def test_a_value_that_still_has_its_quotes_is_an_error(monkeypatch, variable):
+    monkeypatch.setenv(f"SMSBRIDGE_{variable}", '"abcd"')
+    done = run("doctor")
+    assert done.exit_code == Exit.CONFIGURATION
+    assert f"error: SMSBRIDGE_{variable} still has quotes around its value" in done.stdout
+    assert [*Path().iterdir()] == []
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_url_from_another_place_than_the_token_is_an_error_that_names_both_places(monkeypatch):
+    Path(".env").write_text("SMSBRIDGE_ACME_BASE_URL=https://stranger.example\n")
+    document, code = run_json("doctor", "--live")
+    assert code == Exit.CONFIGURATION
+    (words,) = [message for level, message in findings(document) if level == "error"]
+    assert words.startswith("SMSBRIDGE_ACME_BASE_URL is from .env, and SMSBRIDGE_ACME_TOKEN from the environment: ")
+    assert document["live"] is None
+    assert setting(document, "SMSBRIDGE_ACME_BASE_URL") == ("https://stranger.example", ".env")
+
+
+@pytest.mark.usefixtures("acme")
+def test_no_command_hands_the_token_over(monkeypatch):
+    Path(".env").write_text("SMSBRIDGE_ACME_BASE_URL=https://stranger.example\n")
+    for args in (["balance"], ["status", "1"], ["send", "+919876543210", "hi"], ["verify", "start", "+919876543210"]):
+        done = run(*args)
+        assert done.exit_code == Exit.CONFIGURATION
+        assert "SMSBRIDGE_ACME_BASE_URL is from .env" in done.stderr

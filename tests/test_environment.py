@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from smsbridge import environment
+from smsbridge.client import SmsClient
 from smsbridge.errors import ConfigurationError
 
 VALUE = "SECRET-VALUE-5521"
@@ -198,3 +199,218 @@ def test_excluded_and_given_settings_are_not_read(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_ACME_SENDER", "from-environment")
     model = environment.load(Model, "acme", exclude=["sender"], token=SecretStr("given"))
     assert (model.sender, model.token.get_secret_value()) == ("ACME", "given")
+
+
+# --- values that still have their quotes --------------------------------------------------------------------------------------
+
+QUOTED = ['"abcd"', "'abcd'", '"with space"', '""', "''", '"a\\"b"', "“abcd”", "‘abcd’", "”abcd”", "«abcd»", ' "abcd" ', "'{\"IN\": \"x\"}'", '"1,2"']  # fmt: skip  # noqa: RUF001
+MEANT = [
+    "abcd",
+    'a"b"',
+    '"a" and "b"',
+    '"',
+    "'",
+    '"open',
+    'closed"',
+    "o'clock",
+    '"a"b"',
+    "it's 'so'",
+    '["a", "b"]',
+    '{"a": "b"}',
+    "''a",
+    "`a`",
+]
+
+
+@pytest.mark.parametrize("name", ["token", "sender", "picky"])
+@pytest.mark.parametrize("value", QUOTED)
+def test_a_value_in_quotes_is_refused_and_not_shown(monkeypatch, name, value):
+    monkeypatch.setenv("SMSBRIDGE_ACME_TOKEN", "t")
+    monkeypatch.setenv(f"SMSBRIDGE_ACME_{name.upper()}", value)
+    with pytest.raises(ConfigurationError, match=f"SMSBRIDGE_ACME_{name.upper()} still has quotes") as caught:
+        load()
+    assert "abcd" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", MEANT)
+def test_a_value_with_quotes_in_it_is_taken_as_it_is(monkeypatch, value):
+    monkeypatch.setenv("SMSBRIDGE_ACME_TOKEN", value)
+    assert load().token.get_secret_value() == value
+
+
+@pytest.mark.parametrize("value", ['"A","B"', "'A', 'B'", 'A,"B"', '"A,B"'])
+def test_so_are_the_words_of_a_list(monkeypatch, value):
+    monkeypatch.setenv("SMSBRIDGE_ACME_TOKEN", "t")
+    monkeypatch.setenv("SMSBRIDGE_ACME_SENDERS", value)
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_ACME_SENDERS still has quotes"):
+        load()
+
+
+def test_every_quoted_variable_is_named_at_once(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_ACME_TOKEN", '"abcd"')
+    monkeypatch.setenv("SMSBRIDGE_ACME_SENDER", "'ACME'")
+    with pytest.raises(ConfigurationError, match=r"_TOKEN still has quotes.*; SMSBRIDGE_ACME_SENDER still has quotes"):
+        load()
+
+
+def test_dotenv_takes_its_own_quotes_off_and_keeps_those_inside():
+    Path(".env").write_text("""SMSBRIDGE_ACME_TOKEN="abcd"\nSMSBRIDGE_ACME_SENDER='"AC ME"'\n""")
+    assert (load().token.get_secret_value(), load().sender) == ("abcd", '"AC ME"')
+
+
+def test_dotenv_does_not_take_off_those_of_a_word_processor():
+    Path(".env").write_text("SMSBRIDGE_ACME_TOKEN=“abcd”\n", "utf-8")
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_ACME_TOKEN still has quotes"):
+        load()
+
+
+def test_a_file_of_the_secrets_directory_has_no_quotes_either(secrets_dir):
+    (secrets_dir / "SMSBRIDGE_ACME_TOKEN").write_text('"abcd"\n')
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_ACME_TOKEN still has quotes"):
+        load()
+
+
+def test_the_name_of_the_secrets_directory_has_none(monkeypatch, tmp_path):
+    monkeypatch.setenv("SMSBRIDGE_SECRETS_DIR", f'"{tmp_path}"')
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_SECRETS_DIR still has quotes"):
+        load()
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "LEDGER_PATH",
+        "OPTOUT_PATH",
+        "FILE_PATH",
+        "MEMORY_LEDGER_PATH",
+        "PROVIDER",
+        "SECRETS_DIR",
+        "ENV",
+        "DLT_REGISTRY",
+        "COST_PRICES",
+        "HOURS_RULES",
+    ],
+)
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_nothing_is_made_of_a_quoted_path(monkeypatch, variable, quote):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "file" if variable == "FILE_PATH" else "memory")
+    monkeypatch.setenv(f"SMSBRIDGE_{variable}", f"{quote}some.db{quote}")
+    with pytest.raises(ConfigurationError, match=f"SMSBRIDGE_{variable} still has quotes"):
+        SmsClient().send("+919876543210", "hello")
+    assert [*Path().iterdir()] == []
+
+
+# --- where a URL and a secret come from -----------------------------------------------------------------------------------
+
+
+class Remote(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    token: SecretStr | None = None
+    webhook_secret: SecretStr | None = None
+    headers: dict[str, str] = Field(default={}, repr=False)
+    base_url: str = "https://vendor.example"
+    callback_url: str = ""
+    url: str = Field(default="", repr=False)
+    file: str = ""
+    host: str = ""
+    sender: str = ""
+
+
+def remote(monkeypatch, secrets_dir=None, **places):
+    """Load what is at these places: ``environment``, ``dotenv`` and ``secrets``, each a dict of settings."""
+    for name, value in places.get("environment", {}).items():
+        monkeypatch.setenv(f"SMSBRIDGE_ACME_{name.upper()}", value)
+    lines = [f"SMSBRIDGE_ACME_{name.upper()}={value}\n" for name, value in places.get("dotenv", {}).items()]
+    with Path(".env").open("a") as file:
+        file.write("".join(lines))
+    for name, value in places.get("secrets", {}).items():
+        (secrets_dir / f"SMSBRIDGE_ACME_{name.upper()}").write_text(value)
+    return environment.load(Remote, "acme")
+
+
+ELSEWHERE = "https://stranger.example"
+
+
+@pytest.mark.parametrize("leading", ["base_url", "callback_url", "url", "host", "file"])
+@pytest.mark.parametrize("secret", ["token", "headers"])
+@pytest.mark.parametrize("place", ["environment", "secrets"])
+def test_a_url_from_dotenv_gets_no_secret_from_elsewhere(monkeypatch, secrets_dir, leading, secret, place):
+    value = {"token": "t0ken", "headers": '{"Authorization": "t0ken"}'}[secret]
+    with pytest.raises(ConfigurationError) as caught:
+        remote(monkeypatch, secrets_dir, dotenv={leading: ELSEWHERE}, **{place: {secret: value}})
+    where = "environment" if place == "environment" else "secrets directory"
+    assert str(caught.value).startswith(
+        f"SMSBRIDGE_ACME_{leading.upper()} is from .env, and SMSBRIDGE_ACME_{secret.upper()} from the {where}: "
+    )
+    assert ELSEWHERE not in str(caught.value)
+    assert "t0ken" not in str(caught.value)
+
+
+def test_not_even_one_of_this_machine(monkeypatch):
+    """Whatever listens there may be a stranger's."""
+    with pytest.raises(ConfigurationError, match=r"SMSBRIDGE_ACME_BASE_URL is from \.env"):
+        remote(monkeypatch, environment={"token": "t0ken"}, dotenv={"base_url": "http://127.0.0.1:1/"})
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        {"dotenv": {"token": "t", "base_url": ELSEWHERE}},
+        {"environment": {"token": "t", "base_url": ELSEWHERE}},
+        {"environment": {"token": "t", "base_url": ELSEWHERE}, "dotenv": {"base_url": "https://other.example"}},
+        {"environment": {"base_url": ELSEWHERE}, "dotenv": {"token": "t"}},
+        {"secrets": {"token": "t"}, "environment": {"base_url": ELSEWHERE}},
+        {"secrets": {"token": "t", "base_url": ELSEWHERE}},
+        {"environment": {"token": "t"}, "dotenv": {"sender": "ACME"}},
+        {"environment": {"webhook_secret": "t"}, "dotenv": {"base_url": ELSEWHERE, "token": "t"}},
+        {"environment": {"token": "t", "url": ELSEWHERE}, "dotenv": {"file": "gateway.toml"}},
+    ],
+)
+def test_a_url_of_a_place_that_is_trusted_as_much_is_fine(monkeypatch, secrets_dir, places):
+    remote(monkeypatch, secrets_dir, **places)
+
+
+def test_a_secrets_directory_that_dotenv_names_is_trusted_like_dotenv(monkeypatch, tmp_path):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "SMSBRIDGE_ACME_BASE_URL").write_text(ELSEWHERE)
+    Path(".env").write_text("SMSBRIDGE_SECRETS_DIR=theirs\n")
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_ACME_BASE_URL is from secrets directory"):
+        remote(monkeypatch, environment={"token": "t"})
+    monkeypatch.delenv("SMSBRIDGE_ACME_TOKEN")
+    remote(monkeypatch, folder, secrets={"token": "t"})
+
+
+PROVIDERS = {
+    "twincle": {"access_token": "t0ken"},
+    "twilio": {"account_sid": f"AC{'0' * 32}", "auth_token": "t0ken"},
+    "infobip": {"api_key": "t0ken"},
+    "plivo": {"auth_id": "MA", "auth_token": "t0ken"},
+    "vonage": {"api_key": "k", "api_secret": "t0ken"},
+    "http": {
+        "token": "t0ken",
+        "body": '{"t": "{text}", "to": "{to}", "key": "{token}"}',
+        "accept_if": '{"status": 200}',
+        "id": "id",
+    },
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("around", ["", "otp", "failover"])
+def test_so_it_is_with_every_account_of_every_provider(monkeypatch, provider, around):
+    account = "otp" if around == "otp" else provider
+    if around == "otp":
+        monkeypatch.setenv("SMSBRIDGE_OTP_PROVIDER", provider)
+    if around == "failover":
+        monkeypatch.setenv("SMSBRIDGE_FAILOVER_ACCOUNTS", f"memory,{provider}")
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", around or provider)
+    for name, value in PROVIDERS[provider].items():
+        monkeypatch.setenv(f"SMSBRIDGE_{account.upper()}_{name.upper()}", value)
+    leading = "url" if provider == "http" else "base_url"
+    Path(".env").write_text(f"SMSBRIDGE_{account.upper()}_{leading.upper()}={ELSEWHERE}/\n")
+    with pytest.raises(ConfigurationError, match=rf"SMSBRIDGE_{account.upper()}_{leading.upper()} is from \.env, and "):
+        SmsClient()
+    monkeypatch.setenv(f"SMSBRIDGE_{account.upper()}_{leading.upper()}", f"{ELSEWHERE}/")
+    SmsClient().close()

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from . import tables
+from .complaints import matching
 from .errors import ConfigurationError
 from .messages import Cost, Message, Money, Purpose, SentMessage
 from .phone import regions
@@ -24,10 +26,10 @@ class Rate(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     price: Decimal = Field(ge=0, allow_inf_nan=False)
-    currency: str = Field(pattern="^([A-Z]{3}|credits)$")
+    currency: Annotated[str, matching(r"[A-Z]{3}|credits", "write three letters, such as INR (ISO 4217), or credits")]
     account: str | None = Field(default=None, min_length=1)
-    country: str | None = Field(default=None, pattern="^[A-Z]{2}$")
-    prefix: str | None = Field(default=None, pattern=r"^\+[1-9][0-9]{0,14}$")
+    country: Annotated[str, matching(r"[A-Z]{2}", "write two letters, such as IN (ISO 3166)")] | None = None
+    prefix: Annotated[str, matching(r"\+[1-9][0-9]{0,14}", "write how a number begins, such as +9198")] | None = None
     purpose: Purpose | None = None
     since: date | None = None
     until: date | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -17,14 +18,30 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 
+from .complaints import is_ours, plain
 from .errors import ConfigurationError
 
 PREFIX = "SMSBRIDGE_"
 ENV_FILE = ".env"
 SHORTEST_SECRET = 4
 """Shorter values are not looked for in texts: they would be found everywhere."""
+_NO_WORD = 8
+"""Letters that are rather something to hide than a word of ours."""
+_LEADS = re.compile(r"(^|_)(url|uri|host|hostname|endpoint|domain|proxy|server|region|edge)$")
+"""How the names of settings end that say where requests go, or where answers come from."""
+_QUOTES = {'"': '"', "'": "'"}
+_TYPED_QUOTES = {
+    "\u201c": "\u201d",
+    "\u201d": "\u201d",
+    "\u201e": "\u201c\u201d",
+    "\u2018": "\u2019",
+    "\u2019": "\u2019",
+    "\u00ab": "\u00bb",
+    "\u00bb": "\u00ab",
+}
+"""Those of word processors, which no shell and no file takes off."""
 M = TypeVar("M", bound=BaseModel)
 _homes: ContextVar[Mapping[str, str | None]] = ContextVar("homes", default=types.MappingProxyType({}))
 """Whose settings are just made into a model: a provider explains what is wrong by itself, and cannot know."""
@@ -73,8 +90,12 @@ def secret_files(secrets_dir: str | None) -> dict[str, Path]:
 
 def secrets_dir() -> str | None:
     """The directory of secrets, if there is one."""
-    found = _read(None, _set_ones(None, ["secrets_dir"], None), None).get("secrets_dir")
+    found = _secrets_dir()
     return found.value if found else None
+
+
+def _secrets_dir() -> Found | None:
+    return _read(None, _set_ones(None, ["secrets_dir"], None), None).get("secrets_dir")
 
 
 def read(account: str | None, names: Iterable[str]) -> dict[str, Found]:
@@ -83,7 +104,7 @@ def read(account: str | None, names: Iterable[str]) -> dict[str, Found]:
     Raises ConfigurationError if ``.env`` or the secrets directory cannot be read.
     """
     directory = secrets_dir()
-    if directory is not None and not Path(directory).is_dir():
+    if directory is not None and not os.path.isdir(directory):  # noqa: PTH112  # a Path raises where the name is too long
         raise ConfigurationError(f"{variable(None, 'secrets_dir')} does not name a directory that can be read")
     return _read(account, _set_ones(account, names, directory), directory)
 
@@ -139,12 +160,29 @@ def _read(account: str | None, names: Sequence[str], secrets_dir: str | None) ->
         values = None
     if values is None:  # raised here, so that the cause, which may quote the file, is not kept
         raise ConfigurationError(f"{ENV_FILE} or a file in the secrets directory cannot be read as UTF-8")
-    return {
+    found = {
         name: Found(value, source)
-        for source, found in values.items()
-        for name, value in found.items()
+        for source, read in values.items()
+        for name, value in read.items()
         if name in fields and isinstance(value, str) and value.strip()
     }
+    quoted = [variable(account, name) for name, one in found.items() if _quoted(one.value, one.source)]
+    if quoted:
+        raise ConfigurationError("; ".join(map(_without_quotes, quoted)))
+    return found
+
+
+def _quoted(value: str, source: str) -> bool:
+    """Whether a value still has the quotes that were to be taken off, as a whole. ``.env`` has lost its own."""
+    text = value.strip()
+    kinds = _TYPED_QUOTES if source == ENV_FILE else _QUOTES | _TYPED_QUOTES
+    if len(text) < 2 or text[-1] not in kinds.get(text[0], ""):
+        return False
+    return not re.search(rf"(?<!\\)[{text[0]}{text[-1]}]", text[1:-1])
+
+
+def _without_quotes(label: str) -> str:
+    return f"{label} still has quotes around its value, which docker --env-file and the like do not take off: write it without"
 
 
 def load(model: type[M], *accounts: str | None, exclude: Iterable[str] = (), **given: Any) -> M:
@@ -161,46 +199,95 @@ def load(model: type[M], *accounts: str | None, exclude: Iterable[str] = (), **g
         values = read(account, [name for name in names if name not in found])
         found |= values
         homes |= dict.fromkeys(values, account)
-    problem: str | None = None
+    problem = _still_quoted(model, found, homes) or _led_astray(model, found, homes)
+    if problem is not None:
+        raise ConfigurationError(problem)
     token = _homes.set(homes)
     try:
         return model(**{name: _parse(model, name, one.value) for name, one in found.items()}, **given)
     except ConfigurationError as error:
         problem = str(error)
     except ValidationError as error:
-        problem = explain(error, accounts[0])
+        problem = explain(error, accounts[0], model)
     finally:
         _homes.reset(token)
     raise ConfigurationError(problem)
 
 
-def explain(error: ValidationError, account: str | None) -> str:
-    """What is wrong, by variable and without any value: pydantic's own text would quote them.
+def _still_quoted(model: type[BaseModel], found: Mapping[str, Found], homes: Mapping[str, str | None]) -> str | None:
+    """What is wrong with lists whose words have quotes around them; see :func:`_quoted` for all else."""
+    for name, one in found.items():
+        parts = _parse(model, name, one.value)
+        if isinstance(parts, list) and any(isinstance(part, str) and _quoted(part, one.source) for part in parts):
+            return _without_quotes(variable(homes[name], name))
+    return None
+
+
+def _led_astray(model: type[BaseModel], found: Mapping[str, Found], homes: Mapping[str, str | None]) -> str | None:
+    """What is wrong with a URL that comes from ``.env`` where a secret does not: another folder would get the secret."""
+    low = {ENV_FILE, *(("secrets directory",) if (home := _secrets_dir()) and home.source == ENV_FILE else ())}
+    leads = [name for name in found if found[name].source in low and _leads(name, found)]
+    secret = [name for name in found if found[name].source not in low and _is_sent(name, model)]
+    if not leads or not secret:
+        return None
+    where, what = (variable(homes[names[0]], names[0]) for names in (leads, secret))
+    return (
+        f"{where} is from {found[leads[0]].source}, and {what} from the {found[secret[0]].source}: whatever folder a command runs in "
+        f"could have the secret sent elsewhere; set both in the same place, or {where} in the environment too"
+    )
+
+
+def _leads(name: str, found: Mapping[str, Found]) -> bool:
+    """Whether a setting says where requests go; that of a file may, unless the URL stands elsewhere."""
+    return _LEADS.search(name) is not None or (name == "file" and "url" not in found)
+
+
+def _is_sent(name: str, model: type[BaseModel]) -> bool:
+    """Whether a setting is a secret that a vendor is sent."""
+    info = model.model_fields[name]
+    hidden = is_secret(info.annotation) or not info.repr
+    return hidden and "webhook" not in name and _LEADS.search(name) is None
+
+
+def is_secret(annotation: Any) -> bool:
+    """Whether a setting of this type is a secret, or holds one."""
+    if isinstance(annotation, type) and issubclass(annotation, SecretStr | SecretBytes):
+        return True
+    return "Secret" in getattr(get_origin(annotation), "__name__", "") or any(map(is_secret, get_args(annotation)))
+
+
+def explain(error: ValidationError, account: str | None, model: type[BaseModel]) -> str:
+    """What is wrong with the settings of ``model``, by variable and without any value: pydantic's own text would quote them.
 
     While a model is loaded, each setting is named after the account that had it, all others after ``account``.
     """
     homes = _homes.get()
-    lines = []
+    missing: list[str] = []
+    wrong: dict[str, list[str]] = {}
     for one in error.errors(include_url=False):
-        name = ".".join(str(part) for part in one["loc"]) or "settings"
         field = str(one["loc"][0]) if one["loc"] else "*"
         label = variable(homes.get(field, account), field)
         if one["type"] == "missing":
-            lines.append(f"{label} is missing")
+            missing.append(f"{label} is missing")
         elif one["type"] == "extra_forbidden":
-            lines.append(f"there is no setting {name}")
+            missing.append(f"there is no setting {'.'.join(map(str, one['loc']))}")
         else:
-            words = one["msg"].removeprefix("Value error, ")
-            context = one.get("ctx", {})  # which holds no value in what follows
-            if one["type"] in ("too_short", "string_too_short"):
-                least = context["min_length"]
-                words = "it is empty" if least == 1 else f"{least} or more are needed"
-            elif one["type"] == "model_type":
-                words = f"it has to be an object of the kind {context['class_name']}"
-            for value in strings(one["input"]):  # a provider's own validator may have quoted it
-                words = words.replace(value, "***") if len(value) >= SHORTEST_SECRET else words
-            lines.append(f"{label} is wrong: {words}")
-    return "; ".join(lines)
+            words = plain(one["type"], one["msg"], one.get("ctx", {}))
+            if not is_ours(one["type"], one.get("ctx", {}).get("error")):
+                info = model.model_fields.get(field)
+                words = _without(words, strings(one["input"]), secret=info is not None and is_secret(info.annotation))
+            wrong.setdefault(label, []).append(words)
+    said = [f"{label} is wrong: {', or '.join(dict.fromkeys(words))}" for label, words in wrong.items()]
+    return "; ".join([*missing, *said])
+
+
+def _without(words: str, values: Iterable[str], *, secret: bool) -> str:
+    """``words``, in which a validator of somebody's may have quoted a value, without it; a short word may be one of ours."""
+    for value in values:
+        for form in {value, repr(value)[1:-1]}:
+            if len(form) >= SHORTEST_SECRET and (secret or len(form) >= _NO_WORD or not form.isalpha()):
+                words = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)" if form.isalpha() else re.escape(form), "***", words)
+    return words
 
 
 def strings(value: Any, *, secret_only: bool = False) -> Iterator[str]:

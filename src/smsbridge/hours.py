@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationInfo, field_validator
 from pydantic_core import CoreSchema, core_schema
 
 from . import tables
+from .complaints import matching
 from .errors import ConfigurationError
 from .messages import Purpose
 from .phone import regions
@@ -80,7 +81,7 @@ class HoursRule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    country: str = Field(pattern="^[A-Z]{2}$")
+    country: Annotated[str, matching(r"[A-Z]{2}", "write two letters, such as IN (ISO 3166)")]
     purposes: frozenset[Purpose] = Field(min_length=1)
     zones: tuple[str, ...] = Field(min_length=1)
     hours: tuple[Span, ...]

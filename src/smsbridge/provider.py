@@ -157,7 +157,9 @@ class SmsProvider(BaseModel, ABC):
             super().__init__(**settings)
         except ValidationError as error:
             account = settings.get("account")
-            problem = environment.explain(error, account if account and isinstance(account, str) else type(self).name)
+            problem = environment.explain(
+                error, account if account and isinstance(account, str) else type(self).name, type(self)
+            )
         settings.clear()  # the frame of a traceback should hold no token
         if problem is not None:  # raised here, so that the cause, which holds the values, is not kept
             raise ConfigurationError(f"{title_of(type(self))}: {problem}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from . import environment
+from .complaints import matching
 from .errors import ConfigurationError
 from .provider import SmsProvider, each
 from .rehearsal import newest
@@ -32,8 +33,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    provider: str = Field(
-        default="console", pattern="^[a-z0-9]+$", description="Provider or account that SmsClient() uses."
+    provider: Annotated[str, matching(r"[a-z0-9]+", "write the name of a provider or an account: a-z and 0-9")] = Field(
+        default="console", description="Provider or account that SmsClient() uses."
     )
     timeout: float = Field(
         default=15,
@@ -49,16 +50,17 @@ class Settings(BaseModel):
         allow_inf_nan=False,
         description="Seconds that one send may take, with all its attempts, waits and look-ups; not those of send_many.",
     )
-    default_region: str | None = Field(
+    default_region: Annotated[str, matching(r"[A-Z]{2}", "write two letters, such as IN (ISO 3166)")] | None = Field(
         default=None,
-        pattern="^[A-Z]{2}$",
         description="Country of numbers without a country code, such as IN (ISO 3166).",
     )
     secrets_dir: str | None = Field(default=None, description="Directory with one file per setting, named like it.")
     concurrency: int = Field(default=10, ge=1, le=1000, description="Requests that send_many has in flight at most.")
-    public_url: str | None = Field(
+    public_url: (
+        Annotated[str, matching(r"https?://[^/?#\s]+[^?#\s]*", "write http:// or https:// and a host, without a query")]
+        | None
+    ) = Field(
         default=None,
-        pattern=r"^https?://[^/?#\s]+[^?#\s]*$",
         description="Where vendors reach our webhooks, such as https://app.example, if a proxy hides it from us.",
     )
 
@@ -75,7 +77,7 @@ class Settings(BaseModel):
         try:
             return handler(data)
         except ValidationError as error:
-            problem = environment.explain(error, None)
+            problem = environment.explain(error, None, cls)
         raise ConfigurationError(problem)  # here, so that the cause, which holds the values, is not kept
 
     @field_validator("default_region", mode="before")

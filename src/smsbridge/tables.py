@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from .complaints import plain
 from .errors import ConfigurationError
 from .toml_lines import Lines
 
@@ -65,18 +66,18 @@ def _row(row: object, model: type[R], where: Callable[[], str]) -> R:
         return model.model_validate(row)
     except ValidationError as error:
         problems = [
-            f"{'.'.join(map(str, one['loc'])) or 'it'} {_what(one['type'], one['msg'])}"
-            for one in error.errors(include_url=False, include_context=False, include_input=False)
+            f"{'.'.join(map(str, one['loc'])) or 'it'} {_what(one['type'], one['msg'], one.get('ctx', {}))}"
+            for one in error.errors(include_url=False, include_input=False)
         ]
     raise ConfigurationError(f"{where()}: {'; '.join(problems)}")
 
 
-def _what(kind: str, words: str) -> str:
+def _what(kind: str, words: str, context: dict[str, Any]) -> str:
     if kind == "missing":
         return "is missing"
     if kind == "extra_forbidden":
         return "is not known"
-    return f"is wrong: {words.removeprefix('Value error, ')}"
+    return f"is wrong: {plain(kind, words, context)}"
 
 
 def _where(path: Path, text: str, name: str, place: int) -> str:

@@ -135,15 +135,9 @@ def settings(model: type[BaseModel], account: str | None, *, variables: bool = T
 
 def is_secret(name: str, info: FieldInfo) -> bool:
     """Whether the value must not be shown: by its type, or by its name where an author forgot the type."""
-    return _holds_secret(info.annotation) or (
+    return environment.is_secret(info.annotation) or (
         _SECRET_NAME.search(name) is not None and type_name(info.annotation) == "text" and not name.endswith("url")
     )
-
-
-def _holds_secret(annotation: Any) -> bool:
-    if isinstance(annotation, type) and issubclass(annotation, SecretStr | SecretBytes):
-        return True
-    return "Secret" in getattr(get_origin(annotation), "__name__", "") or any(map(_holds_secret, get_args(annotation)))
 
 
 def show(value: Any) -> str:
@@ -192,7 +186,7 @@ def _deprecated(info: FieldInfo) -> str | None:
 
 def type_name(annotation: Any) -> str:
     """A type for people: what to write into the environment variable."""
-    if _holds_secret(annotation):
+    if environment.is_secret(annotation):
         return "secret"
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:

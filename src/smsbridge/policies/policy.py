@@ -102,5 +102,6 @@ def _resolved(variable: str, names: Sequence[str], resolve: Resolve) -> list[Sms
         try:
             providers.append(resolve(name))
         except ConfigurationError as error:
-            raise ConfigurationError(f"{variable} names {name}: {error}") from None
+            named = f" names {name}" if name.isalnum() and name.isascii() else ""  # else it is anything, a secret even
+            raise ConfigurationError(f"{variable}{named}: {error}") from None
     return providers

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from smsbridge.complaints import matching
 from smsbridge.http import HttpRequest
 from smsbridge.provider import Options, SmsProvider
 
@@ -44,8 +45,8 @@ class PlivoSettings(SmsProvider):
 
     name = "plivo"
 
-    auth_id: str = Field(
-        pattern=r"^[A-Za-z0-9]+$", description="Auth ID of the account or subaccount, from the console."
+    auth_id: Annotated[str, matching(r"[A-Za-z0-9]+", "write letters and digits, as the console shows it")] = Field(
+        description="Auth ID of the account or subaccount, from the console."
     )
     auth_token: SecretStr = Field(description="Its auth token, which also proves webhooks.")
     sender: str | None = Field(None, min_length=1, description="Number, short code or name for texts that name none.")
@@ -61,7 +62,9 @@ class PlivoSettings(SmsProvider):
     template_id: str | None = Field(None, description="DLT template id, where a message gives none.")
     template_category: Category | None = Field(None, description="DLT category; default: from the message's purpose.")
     verify_app_uuid: str | None = Field(None, description="Verify application; default: the account's own default.")
-    currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="Currency that Plivo bills the account in.")
+    currency: Annotated[str, matching(r"[A-Z]{3}", "write three letters, such as USD (ISO 4217)")] = Field(
+        "USD", description="Currency that Plivo bills the account in."
+    )
     base_url: str = Field("https://api.plivo.com/v1/", description="Where the API is.")
 
     @field_validator("auth_token")

@@ -5,18 +5,21 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
+from smsbridge.complaints import matching
 from smsbridge.http import HttpRequest
 from smsbridge.provider import Options, SmsProvider
 
 
-def _sid(prefix: str) -> str:
-    """The pattern of a SID of one kind (https://www.twilio.com/docs/glossary/what-is-a-sid)."""
-    return f"^{prefix}[0-9a-fA-F]{{32}}$"
+def _sid(prefix: str) -> AfterValidator:
+    """A SID of one kind (https://www.twilio.com/docs/glossary/what-is-a-sid)."""
+    return matching(
+        f"{prefix}[0-9a-fA-F]{{32}}", f"write {prefix} and 32 digits of 0-9 and a-f, as the console shows it"
+    )
 
 
 class TwilioOptions(Options):
@@ -34,7 +37,7 @@ class TwilioVerificationOptions(Options):
     """``Message.options["twilio"]`` for a one-time code."""
 
     locale: str | None = Field(None, min_length=2, description="Language; default: that of the number's country.")
-    template_sid: str | None = Field(None, pattern=_sid("HJ"), description="Template instead of the service's own.")
+    template_sid: Annotated[str, _sid("HJ")] | None = Field(None, description="Template instead of the service's own.")
     custom_friendly_name: str | None = Field(None, min_length=1, description="Name shown instead of the service's.")
     app_hash: str | None = Field(None, min_length=1, description="Hash for Android's SMS Retriever.")
     risk_check: Literal["enable", "disable"] | None = Field(None, description="Whether fraud protection looks at it.")
@@ -45,18 +48,22 @@ class TwilioSettings(SmsProvider):
 
     name = "twilio"
 
-    account_sid: str = Field(pattern=_sid("AC"), description="Account SID (AC...).")
+    account_sid: Annotated[str, _sid("AC")] = Field(description="Account SID (AC...).")
     auth_token: SecretStr | None = Field(None, description="Signs in, and is what Twilio signs webhooks with.")
-    api_key: str | None = Field(None, pattern=_sid("SK"), description="API key SID (SK...), to sign in instead.")
+    api_key: Annotated[str, _sid("SK")] | None = Field(None, description="API key SID (SK...), to sign in instead.")
     api_key_secret: SecretStr | None = Field(None, description="Secret of the API key.")
     webhook_shared_key: SecretStr | None = Field(None, description="Secret of the SharedKey that signs webhooks.")
     sender: str | None = Field(None, min_length=1, description="Number, short code or alphanumeric sender id.")
-    messaging_service_sid: str | None = Field(None, pattern=_sid("MG"), description="Picks the sender; can schedule.")
+    messaging_service_sid: Annotated[str, _sid("MG")] | None = Field(
+        None, description="Picks the sender; can schedule."
+    )
     dlt_registered: bool = Field(
         default=False, description="India's DLT ids are registered with the account, so texts with ids go without them."
     )
     callback_url: str | None = Field(None, description="URL for delivery reports; our reference is added to it.")
-    verify_service_sid: str | None = Field(None, pattern=_sid("VA"), description="Verify service for one-time codes.")
+    verify_service_sid: Annotated[str, _sid("VA")] | None = Field(
+        None, description="Verify service for one-time codes."
+    )
     base_url: str = Field("https://api.twilio.com", description="Where the API is; regions have their own.")
     verify_base_url: str = Field("https://verify.twilio.com", description="Where the Verify API is.")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
+from smsbridge.complaints import matching
 from smsbridge.http import HttpRequest
 from smsbridge.provider import Options, SmsProvider
 
@@ -51,9 +52,9 @@ class VonageSettings(SmsProvider):
     callback_url: str | None = Field(None, description="Where reports go; default: the URL set in the dashboard.")
     base_url: str = Field(SMS_URL, description="Where the SMS API and the balance are.")
     messages_base_url: str = Field(MESSAGES_URL, description="Where Messages v1 and Verify v2 are.")
-    verify_brand: str | None = Field(
-        None, min_length=1, max_length=18, pattern=r"^[^\\/{}:$]*$", description="Name shown in one-time-code texts."
-    )
+    verify_brand: (
+        Annotated[str, matching(r"[^\\/{}:$]*", "write it without slashes, braces, colons and dollar signs")] | None
+    ) = Field(None, min_length=1, max_length=18, description="Name shown in one-time-code texts.")
 
     @field_validator("api_key")
     @classmethod

@@ -1,0 +1,100 @@
+"""What is wrong with a setting, in plain words: what may be written, never a pattern, and never what was written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import AfterValidator
+
+
+class Complaint(ValueError):
+    """What a validator of ours says, in words that hold nothing of the value."""
+
+
+_NUMBER = "write a number"
+_DATE = "write a date, such as 2027-01-31"
+_WHOLE = "write a whole number"
+_LIST = "write a list: words with commas between them, or JSON in [ ]"
+_TIME = "write a time with its unit, such as 90s, 10m, 2h or 1d"
+
+_BY_KIND: Mapping[str, str] = {
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
+    "bytes_type": "write a text",
+    "date_from_datetime_parsing": _DATE,
+    "date_parsing": _DATE,
+    "date_type": _DATE,
+    "decimal_parsing": _NUMBER,
+    "decimal_type": _NUMBER,
+    "dict_type": "write a JSON object, in { }",
+    "enum": "write {expected}",
+    "finite_number": "write a number that is not infinite",
+    "float_parsing": _NUMBER,
+    "float_type": _NUMBER,
+    "frozen_set_type": _LIST,
+    "greater_than": "it has to be more than {gt}",
+    "greater_than_equal": "it has to be {ge} or more",
+    "int_from_float": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_parsing_size": _WHOLE,
+    "int_type": _WHOLE,
+    "less_than": "it has to be less than {lt}",
+    "less_than_equal": "it has to be {le} or less",
+    "list_type": _LIST,
+    "literal_error": "write {expected}",
+    "mapping_type": "write a JSON object, in { }",
+    "model_type": "it has to be an object of the kind {class_name}",
+    "path_type": "write the path of a file",
+    "set_type": _LIST,
+    "string_pattern_mismatch": "it is not written as it has to be",
+    "string_too_long": "it has to have {max_length} characters at most",
+    "string_type": "write a text",
+    "time_delta_parsing": _TIME,
+    "time_delta_type": _TIME,
+    "too_long": "{max_length} at most are possible",
+    "tuple_type": _LIST,
+}
+"""By pydantic's own kinds of errors; what they say is for programmers, and shows patterns."""
+
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+def plain(kind: str, words: str, context: Mapping[str, Any]) -> str:
+    """What to say of an error of pydantic's, which is of this ``kind`` and has these ``words``."""
+    if kind in ("too_short", "string_too_short"):
+        least = context["min_length"]
+        return "it is empty" if least == 1 else f"{least} or more are needed"
+    known = _BY_KIND.get(kind)
+    if known is None:
+        return words.removeprefix("Value error, ")
+    return _PLACE.sub(lambda found: _shown(found[1], context[found[1]]), known)
+
+
+def _shown(name: str, value: Any) -> str:
+    if name == "expected":
+        return str(value).replace("'", "")
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def is_ours(kind: str, error: object) -> bool:
+    """Whether what :func:`plain` says of such an error holds no value: words of ours, or a text that stands in a validator's code."""
+    if kind in _BY_KIND or isinstance(error, Complaint):
+        return True
+    trace = error.__traceback__ if isinstance(error, Exception) and len(error.args) == 1 else None
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and isinstance(error, Exception) and error.args[0] in trace.tb_frame.f_code.co_consts
+
+
+def matching(pattern: str, words: str) -> AfterValidator:
+    """For a field of text: refuse what does not match ``pattern`` as a whole, and say ``words``."""
+    compiled = re.compile(pattern, re.ASCII)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise Complaint(words)
+        return value
+
+    return AfterValidator(check)
