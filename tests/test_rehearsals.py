@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
+import textwrap
 import threading
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -462,6 +464,40 @@ def test_a_text_that_was_begun_in_an_outbox_is_part_of_it_to_its_end(folder):
     assert end().sent.id == "outbox-1"
     assert len(outbox) == 1
     assert wire.requests == []
+
+
+def test_without_pytest_and_before_the_first_outbox_it_is_the_same():
+    """Where an outbox is only imported, a text that was begun before it is none of it."""
+    code = """
+        import threading
+        from smsbridge import Call, HttpRequest, RefusedError, SmsClient, SmsProvider
+        from smsbridge.testing import Outbox
+
+        asked, told, outcome = threading.Event(), threading.Event(), []
+
+        class Slow(SmsProvider):
+            name = "slow"
+
+            def send(self, message):
+                yield from Call(lambda: (asked.set(), told.wait(10)))
+                yield from HttpRequest.get("http://127.0.0.1:9/", sends=True)
+
+        def work():
+            try:
+                SmsClient(Slow()).send("+919876543210", "Hello")
+            except RefusedError as error:
+                outcome.append("nothing leaves" in str(error))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        asked.wait(10)
+        with Outbox() as outbox:
+            told.set()
+            thread.join()
+            print(outcome, len(outbox))
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert done.stdout == "[True] 0\n"
 
 
 def test_outboxes_may_end_in_any_order():

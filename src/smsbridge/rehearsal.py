@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from . import under_test
 from .errors import NotConnected
 from .forks import fresh_rlock
 from .http import Flow, HttpRequest, Step
@@ -30,6 +31,7 @@ class Rehearsal:
     """One rehearsal, for all threads and tasks of this process, while it is entered. Of several, the newest counts."""
 
     def __init__(self) -> None:
+        expect()
         self.at_end = ExitStack()
         """What is to be called when it ends."""
         self._stand_ins: dict[Hashable, Any] = {}
@@ -101,6 +103,14 @@ class _Same:
 
 _going_on: list[Rehearsal] = []
 _UNDRIVEN: Any = object()
+_expected = False
+"""Whether there may be a rehearsal in this process; where there is none, nothing of this is done for a text."""
+
+
+def expect() -> None:
+    """Rehearsals may come from now on: what begins before one has to be told from what belongs to it."""
+    global _expected  # noqa: PLW0603  # once
+    _expected = True
 
 
 class _Driven(threading.local):
@@ -125,7 +135,7 @@ def _here() -> Rehearsal | None:
 
 def standing_in(provider: SmsProvider) -> SmsProvider:
     """What stands for ``provider`` here: also for one that was made on the way, or of which a rehearsal could not know."""
-    rehearsal = _here()
+    rehearsal = _here() if _expected else None
     return provider if rehearsal is None else rehearsal.provider(provider)
 
 
@@ -133,7 +143,7 @@ def rendered(
     provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]
 ) -> Callable[[], Flow[T]]:
     """``start``, or what a rehearsal has in its place."""
-    rehearsal = _here()
+    rehearsal = _here() if _expected else None
     return start if rehearsal is None else rehearsal.render(provider, start, messages, kind)
 
 
@@ -142,6 +152,10 @@ def staged(flow: Flow[T], plugins: Plugins, let_out: Callable[[Step[Any]], None]
 
     While a rehearsal goes on, nothing leaves either way; else ``let_out`` may raise for a step that should not leave.
     """
+    return _staged(flow, plugins, let_out) if _expected or under_test.is_going_on() else flow
+
+
+def _staged(flow: Flow[T], plugins: Plugins, let_out: Callable[[Step[Any]], None]) -> Flow[T]:
     rehearsal = newest()
     answers: list[Any] = [None]
     errors: list[BaseException] = []

@@ -20,6 +20,11 @@ def end(allowed: Callable[[], bool]) -> None:
     _allowed.remove(allowed)
 
 
+def is_going_on() -> bool:
+    """Whether this process runs tests."""
+    return bool(_allowed)
+
+
 def unguarded() -> bool:
     """Whether this is a test that may not reach vendors."""
     return bool(_allowed) and not _allowed[-1]()

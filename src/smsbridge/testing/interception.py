@@ -14,11 +14,12 @@ from smsbridge.http import Call, Flow, HttpRequest, Step, Wait
 from smsbridge.messages import Message, Result, SentMessage, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.provider import Capability, SmsProvider
-from smsbridge.rehearsal import Rehearsal, leaves
+from smsbridge.rehearsal import Rehearsal, expect, leaves
 
 from .posted import Posted
 
 T = TypeVar("T")
+expect()
 _QUESTIONS = {
     "_status": Capability.STATUS,
     "_lookup": Capability.LOOKUP,
