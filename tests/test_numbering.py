@@ -157,6 +157,11 @@ def test_what_follows_a_whole_number_is_not_taken_into_it(mobile, tail, mark):
             to_e164(written, region)
 
 
+def test_what_is_dialled_abroad_is_no_number_of_the_region():
+    assert numbering._mobile_of("9876543210", "IN") is not None
+    assert numbering._mobile_of("011919876543210", "US") is None
+
+
 def test_digits_that_are_two_numbers_are_refused(monkeypatch):
     """No region has such numbers today."""
     monkeypatch.setattr(numbering, "_readings", lambda *_: ["+919876543210", "+91919876543210"])

@@ -204,6 +204,7 @@ def test_with_a_plus_the_kind_of_a_number_is_the_vendors_to_judge(number):
         ("9198765", "IN", "too-short"),
         ("91987654321", "IN", "too-long"),  # eleven digits, if its first two are no country code
         ("9198765432101", "IN", "too-long"),
+        ("9109876543210", "IN", "not-a-number"),  # a trunk zero behind the country code
         ("911126743210", "IN", "not-mobile"),  # a landline with its country code
         ("767845175", "IN", "too-short"),
         ("971501234567", "IN", "too-long"),

@@ -73,6 +73,12 @@ def test_any_other_character_is_named_by_its_code_point(char, code):
         assert caught.value.reason == "not-a-number"
 
 
+def test_what_is_longer_than_any_way_to_write_a_number_is_none():
+    assert to_e164(f"+91{' ' * 87}9876543210") == "+919876543210"
+    with pytest.raises(RecipientError, match="not one phone number"):
+        to_e164(f"+91{' ' * 88}9876543210")
+
+
 @given(st.characters(exclude_characters="0123456789"), st.integers(0, 13))
 def test_a_character_inside_is_harmless_or_refused_and_never_a_digit(char, place):
     number = "+919876543210"

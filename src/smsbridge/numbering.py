@@ -122,9 +122,8 @@ def _mobile_of(text: str, region: str) -> Any:
         parsed = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    if parsed.country_code != phonenumbers.country_code_for_region(region) or not phonenumbers.is_valid_number(parsed):
-        return None
-    return parsed if phonenumbers.number_type(parsed) in kinds else None
+    same_code = parsed.country_code == phonenumbers.country_code_for_region(region)
+    return parsed if same_code and phonenumbers.number_type(parsed) in kinds else None  # which only valid numbers have
 
 
 def _is_dialled(digits: str, parsed: Any, region: str) -> bool:
