@@ -88,6 +88,13 @@ def test_and_a_later_word_to_one_counts_for_that_one(known):
     assert [one.sender for one in known] == [None]
 
 
+def test_only_opt_outs_are_shown(known):
+    known.remove("ACMEIN", WHO, at=NOON)
+    known.add(None, WHO, at=NOON + MINUTE)
+    assert [(out.sender, out.at) for out in known] == [(None, NOON + MINUTE)]
+    assert known.holds(["ACMEIN"], WHO)
+
+
 def test_a_webhook_that_comes_late_changes_nothing(known):
     known.remove("ACMEIN", WHO, at=NOON)
     known.add("ACMEIN", WHO, at=NOON - MINUTE)
