@@ -257,7 +257,7 @@ def default_plugins() -> Plugins:
 def _of_ours() -> list[str]:
     """The providers that we make a package of, whether or not they are installed: each is an extra."""
     try:
-        needed = requires(__package__) or []
+        needed = requires("smsbridge") or []
     except PackageNotFoundError:  # run from a copy of its source
         return []
     return sorted({found[1] for one in needed if (found := _PACKAGE.match(one))})
