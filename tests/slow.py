@@ -15,10 +15,11 @@ HEAD = b"HTTP/1.1 %d X\r\ncontent-type: application/json\r\ncontent-length: %d\r
 
 
 class Vendor:
-    """Answers each request as its path says; ``asked`` has the time and the path of each."""
+    """Answers each request as its path says; ``asked`` has the time and the path of each, ``open`` its connections."""
 
     def __init__(self):
         self.asked = []
+        self.open = []
         self._stop = threading.Event()
         self._server = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
@@ -29,15 +30,19 @@ class Vendor:
         self._stop.set()
         self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
+        for connection in list(self.open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
 
     def wait_for(self, count):
         """Wait until so many requests have come."""
-        until = time.monotonic() + 10
-        while len(self.asked) < count:
-            assert time.monotonic() < until
-            time.sleep(0.001)
+        _until(lambda: len(self.asked) >= count)
+
+    def nothing_open(self):
+        """Wait until no connection is open, which takes no longer than to notice that."""
+        _until(lambda: not self.open)
 
     def _accept(self):
         with contextlib.suppress(OSError):
@@ -47,8 +52,13 @@ class Vendor:
                 self._threads[-1].start()
 
     def _serve(self, connection):
+        self.open.append(connection)
         with connection, contextlib.suppress(OSError):
-            read = connection.makefile("rb")
+            self._read(connection)
+        self.open.remove(connection)
+
+    def _read(self, connection):
+        with connection.makefile("rb") as read:
             while line := read.readline():
                 length = 0
                 while (header := read.readline()) not in (b"\r\n", b""):
@@ -79,6 +89,13 @@ class Vendor:
             return not connection.sendall(HEAD % (429, len(body), b"retry-after: 60\r\n") + body)
         connection.sendall(HEAD % (status, len(body), b"") + body)
         return True
+
+
+def _until(holds):
+    end = time.monotonic() + 3
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 class Slow(HttpProvider):

@@ -92,6 +92,7 @@ class _Client:
             say_what_differs(provider)
         self._provider: SmsProvider = provider
         self._closed = False
+        self._lock = fresh_lock()
 
     @property
     def provider(self) -> SmsProvider:
@@ -244,16 +245,6 @@ class SmsClient(_Client):
 
     _transport: Transport | None = None
 
-    def __init__(
-        self,
-        provider: SmsProvider | str | None = None,
-        *,
-        settings: Settings | None = None,
-        plugins: Plugins | None = None,
-    ) -> None:
-        super().__init__(provider, settings=settings, plugins=plugins)
-        self._lock = fresh_lock()
-
     def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
         """Send ``text`` to ``to``, or a Message.
 
@@ -389,7 +380,8 @@ class SmsClient(_Client):
 class AsyncSmsClient(_Client):
     """Sends text messages through one account from asyncio; the same names as SmsClient, awaited.
 
-    Use one client in one event loop.
+    Several event loops may use one client, one after another or in threads at the same time: each has connections of its own,
+    which end with it.
     """
 
     _transport: AsyncTransport | None = None
@@ -500,11 +492,13 @@ class AsyncSmsClient(_Client):
     def _connect(self) -> AsyncTransport:
         from .transport import AsyncTransport  # here, because it imports httpx
 
-        if self._closed:
-            raise NotConnected("the client was closed")
-        self._check_fit()
-        self._connected = self._transport = AsyncTransport(timeout=self.settings.timeout)
-        return self._transport
+        with self._lock:  # of event loops in several threads
+            if self._closed:
+                raise NotConnected("the client was closed")
+            if self._transport is None:
+                self._check_fit()
+                self._connected = self._transport = AsyncTransport(timeout=self.settings.timeout)
+            return self._transport
 
 
 # --- inside ---------------------------------------------------------------------------------------------------------------

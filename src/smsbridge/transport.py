@@ -18,7 +18,7 @@ import os
 import socket
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextvars import ContextVar
 from time import monotonic
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -121,6 +121,7 @@ class _Lines(Generic[P]):
         self._kind: type[P] = kind
         self._idle: dict[str | None, list[P]] = {}
         self._closed = False
+        self.end: AsyncGenerator[None] | None = None
 
     def anew(self) -> _Lines[P]:
         """For another process: none of these connections, which are closed here."""
@@ -224,7 +225,7 @@ class Transport:
 
 
 class AsyncTransport:
-    """Sends requests from event loops, each with its own connections."""
+    """Sends requests from event loops, each with its own connections, which are closed when the loop ends."""
 
     def __init__(self, *, timeout: float) -> None:
         """As for ``Transport``."""
@@ -240,7 +241,7 @@ class AsyncTransport:
         wire = Wire(request, self._proxies)
         lines = self._loops.get(asyncio.get_running_loop())
         if lines is None or self._process != os.getpid():
-            lines = self._start(asyncio.get_running_loop())
+            lines = await self._start(asyncio.get_running_loop())
         line = lines.take(wire.proxy)
         token = _ours.set(True)
         try:
@@ -259,17 +260,32 @@ class AsyncTransport:
         self._closed = True
         for lines in list(self._loops.values()):
             lines.close()
+        ours = self._loops.get(asyncio.get_running_loop())
+        if ours is not None and ours.end is not None:
+            await ours.end.aclose()
 
-    def _start(self, loop: asyncio.AbstractEventLoop) -> _Lines[_AsyncLine]:
-        """Connections for ``loop``. What loops left behind that are over, such as that of the last test, is closed."""
+    async def _start(self, loop: asyncio.AbstractEventLoop) -> _Lines[_AsyncLine]:
+        """Connections for ``loop``. What loops left behind that are over is closed."""
         forked = self._process != os.getpid()
         self._process = os.getpid()
         for other in [other for other in list(self._loops) if forked or other.is_closed()]:
-            self._loops.pop(other).close()
+            if (left_behind := self._loops.pop(other, None)) is not None:
+                left_behind.close()
         lines = self._loops[loop] = _Lines(_AsyncLine)
+        lines.end = self._ends_with(loop, lines)
+        await anext(lines.end)
         if self._closed:
             lines.close()
         return lines
+
+    async def _ends_with(self, loop: asyncio.AbstractEventLoop, lines: _Lines[_AsyncLine]) -> AsyncGenerator[None]:
+        """A generator that closes ``lines`` at its end. A loop ends those that were begun in it: ``asyncio.run`` sees to that."""
+        try:
+            yield
+        finally:
+            lines.close()
+            if self._loops.get(loop) is lines:
+                del self._loops[loop]
 
     async def _exchange(self, line: _AsyncLine, wire: Wire, times: _Times) -> HttpResponse | TransportError:
         exchange = line.network.exchange
