@@ -149,5 +149,12 @@ def test_what_is_remembered_in_files_is_not_looked_into_and_that_is_said(monkeyp
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_a_ledger_that_cannot_be_made_is_told_all_the_same(monkeypatch, tmp_path):
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", str(tmp_path / "nowhere" / "sms.db"))
+    document, code = run_json("explain", NUMBER)
+    assert code == Exit.CONFIGURATION
+    assert "the ledger cannot be used" in document["error"]["message"]
+
+
 def test_a_reference_belongs_to_a_text():
     assert run("explain", NUMBER, "--reference", "order-1").exit_code == Exit.USAGE

@@ -422,6 +422,11 @@ def test_what_runs_outside_of_tests_reaches_no_vendor_either(shop):
     assert "sms_real" in shown
 
 
+def test_a_conftest_file_reaches_no_vendor_either(shop, pytester):
+    pytester.makeconftest("import shop, smsbridge\ntry:\n    shop.confirm()\nexcept smsbridge.VetoedError:\n    pass\n")
+    shop("def test_it(): pass\n", passed=1)
+
+
 def test_in_other_processes_of_xdist_it_is_the_same(shop):
     code = "import shop\n\n" + "\n\n".join(f"def test_{n}():\n    shop.confirm()" for n in range(4))
     shop(code, "-n2", failed=4)

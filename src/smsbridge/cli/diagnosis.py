@@ -174,10 +174,10 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, se
 
 def _unusable_ledger(one: SmsProvider) -> str | None:
     """What is wrong with the file of ``one``, if that is a ledger. Makes none, and in a rehearsal opens none."""
-    if not isinstance(one, LedgerPolicy) or newest() is not None:
+    if not isinstance(one, LedgerPolicy):
         return None
     problem = obstacle(one.path)
-    if problem is not None or not one.path.is_file():
+    if problem is not None or newest() is not None or not one.path.is_file():
         return problem
     store = SqliteStore(one.path, create=False)
     try:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .outbox import Outbox
 
 _MARK = "sms_real"
+_GUARD = "smsbridge-guard"
 _CARRIERS = (
     ("httpx", "HTTPTransport", "handle_request"),
     ("httpx", "AsyncHTTPTransport", "handle_async_request"),
@@ -29,10 +30,20 @@ _TOOLS = ("pytest_httpx", "respx", "vcr")
 pytest.register_assert_rewrite("smsbridge.testing.contract")
 
 
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    _begin(early_config)  # what a conftest.py imports runs before all is configured
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{_MARK}: this test may send real texts, through what the environment says.")
+    _begin(config)
+
+
+def _begin(config: pytest.Config) -> None:
+    if config.pluginmanager.has_plugin(_GUARD):
+        return
     guard = _Guard()
-    config.pluginmanager.register(guard)
+    config.pluginmanager.register(guard, _GUARD)
     under_test.begin(guard.allows)
     config.add_cleanup(lambda: under_test.end(guard.allows))
 
