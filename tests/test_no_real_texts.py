@@ -268,6 +268,16 @@ def test_each_request_counts_by_itself(kind, wire):
     assert [request.url for request in wire.requests] == [f"{HERE}x"]
 
 
+def test_a_sandbox_that_asks_elsewhere_is_refused_there(wire):
+    class Fixed(Vendor):
+        def send(self, message):
+            return self._ask(THERE, sends=True)
+
+    provider = Fixed(base_url=HERE, verify_base_url=HERE)
+    assert isinstance(outcome(client_of(provider), SENDS["send"]), VetoedError)
+    assert wire.requests == []
+
+
 def test_a_gateway_that_is_described_counts_by_its_url(wire):
     for url in (THERE, HERE):
         gateway = DescribedProvider(url=f"{url}{{to}}", body={"text": "{text}"}, accept_if={"status": 200}, id="id")

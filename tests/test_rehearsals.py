@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import PrivateAttr
 
@@ -51,6 +51,7 @@ from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.optout import OptoutPolicy
 from smsbridge.policies.policy import Named
+from smsbridge.policies.retry import RetryPolicy
 from smsbridge.policies.sqlite import SqliteStore
 from smsbridge.testing import FakeWire, Outbox, drive
 
@@ -454,6 +455,17 @@ def test_a_text_that_was_begun_before_an_outbox_is_none_of_it_and_does_not_leave
     client.close()
 
 
+def test_a_second_attempt_at_it_is_none_of_the_outbox_either():
+    slow, wire = Slow(), FakeWire(NotConnected())
+    end = sending(wire.client(RetryPolicy(inner=slow, attempts=3, first_wait=0)))
+    assert slow._asked.wait(10)
+    with Outbox() as outbox:
+        slow._told.set()
+        error = end().error
+        assert isinstance(error, UnavailableError)
+        assert (len(error.attempts), len(outbox)) == (3, 0)
+
+
 def test_a_text_that_was_begun_in_an_outbox_is_part_of_it_to_its_end(folder):
     slow, wire = Slow(), FakeWire()
     client = wire.client(LedgerPolicy(inner=GuardPolicy(inner=slow, total="1/1h"), path=folder / "ledger.db"))
@@ -651,7 +663,15 @@ steps = st.lists(
 )
 
 
+SETTLED_TWICE = [
+    ("claim", "order-1", "one", ""),
+    *(("record", "order-1", "one", end) for end in ("refused", "accepted")),
+]
+
+
 @given(steps)
+@example(SETTLED_TWICE)
+@example([*SETTLED_TWICE, ("record", "order-1", "one", "uncertain"), ("claim", "order-1", "two", "")])
 def test_it_answers_as_the_one_in_a_file(steps):
     file, memory = SqliteStore(Path(":memory:"), create=True), MemoryStore()
     file._connection = lambda: file._open  # no file: the schema is all that is needed
