@@ -88,6 +88,12 @@ def secret_files(secrets_dir: str | None) -> dict[str, Path]:
         return {}
 
 
+def in_production() -> bool:
+    """Whether ``SMSBRIDGE_ENV`` says so. Raises what :func:`read` does."""
+    found = read(None, ["env"]).get("env")
+    return found is not None and found.value == "production"
+
+
 def secrets_dir() -> str | None:
     """The directory of secrets, if there is one."""
     found = _secrets_dir()

@@ -24,8 +24,8 @@ from typing import Protocol
 
 from .errors import ConfigurationError
 from .forks import fresh_lock
+from .own_file import Kind, NotOurs, OwnFile
 from .phone import mask, mask_numbers
-from .private_file import make_private
 from .stop_words import START_WORDS, STOP_WORDS, said
 
 __all__ = [
@@ -46,28 +46,34 @@ REPLY = "reply"
 MOST_EVENTS = 100
 """Events that are remembered for each recipient."""
 
-_SCHEMA = """
-    CREATE TABLE IF NOT EXISTS words (
-        recipient TEXT NOT NULL,
-        sender TEXT,               -- as it is compared; NULL stands for all senders
-        shown TEXT,                -- as it was given
-        out INTEGER NOT NULL,
-        at TEXT NOT NULL,          -- UTC, ISO 8601 of one length, so that texts compare like times
-        source TEXT NOT NULL
-    );
-    CREATE UNIQUE INDEX IF NOT EXISTS words_of ON words (recipient, ifnull(sender, ''));
-    CREATE TABLE IF NOT EXISTS events (       -- what brought words, by rowid in the order in which it came
-        recipient TEXT NOT NULL,
-        event TEXT NOT NULL,
-        PRIMARY KEY (recipient, event)
-    );
-    CREATE TABLE IF NOT EXISTS confirmations (
-        recipient TEXT NOT NULL,
-        sender TEXT NOT NULL,      -- as it is compared; '' stands for all senders
-        at TEXT NOT NULL,          -- of the opt-out that was confirmed
-        PRIMARY KEY (recipient, sender)
-    );
-"""
+LIST = Kind(
+    what="list of opt-outs",
+    proof="SELECT recipient, sender, shown, out, at, source FROM words LIMIT 1",
+    schema=(
+        """CREATE TABLE IF NOT EXISTS words (
+            recipient TEXT NOT NULL,
+            sender TEXT,               -- as it is compared; NULL stands for all senders
+            shown TEXT,                -- as it was given
+            out INTEGER NOT NULL,
+            at TEXT NOT NULL,          -- UTC, ISO 8601 of one length, so that texts compare like times
+            source TEXT NOT NULL
+        )""",
+        "CREATE UNIQUE INDEX IF NOT EXISTS words_of ON words (recipient, ifnull(sender, ''))",
+        """CREATE TABLE IF NOT EXISTS events (       -- what brought words, by rowid in the order in which it came
+            recipient TEXT NOT NULL,
+            event TEXT NOT NULL,
+            PRIMARY KEY (recipient, event)
+        )""",
+        """CREATE TABLE IF NOT EXISTS confirmations (
+            recipient TEXT NOT NULL,
+            sender TEXT NOT NULL,      -- as it is compared; '' stands for all senders
+            at TEXT NOT NULL,          -- of the opt-out that was confirmed
+            PRIMARY KEY (recipient, sender)
+        )""",
+    ),
+    made="nobody is on it",
+    command="smsbridge optouts init",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -220,16 +226,17 @@ class MemoryOptOuts(_List):
 
 
 class SqliteOptOuts(_List):
-    """A list in the SQLite file ``path``, which is made with mode 0600. Several processes may use it at once.
+    """A list in the SQLite file ``path``, made with mode 0600 unless ``create`` is false. Several processes may use it at once.
 
-    Raises ConfigurationError if it cannot be one, and OSError where it cannot be read or written later.
+    Raises ConfigurationError if it cannot be one, and OSError where it cannot be read or written later, or is another than before.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, create: bool = True) -> None:
         self._path = path
-        problem = self._make()
+        self._file = OwnFile(path, LIST, create=create)
+        problem = self._problem()
         if problem is not None:
-            raise ConfigurationError(f"the list of opt-outs {path} {problem}")
+            raise ConfigurationError(problem)
 
     def add_all(self, rows: Iterable[tuple[str | None, str]], *, source: str = "") -> None:
         """Several at once, each a sender and a recipient; all of them, or none if it fails."""
@@ -291,26 +298,28 @@ class SqliteOptOuts(_List):
         with self._opened() as database, database:  # the second one is the transaction
             database.execute("BEGIN IMMEDIATE")
             yield database
+            self._file.change(database)
+        self._file.kept()
 
-    def _make(self) -> str | None:
+    def _problem(self) -> str | None:
         """What keeps the file from being a list."""
         try:
-            make_private(self._path)
+            with self._opened():
+                pass
             if not os.access(self._path, os.R_OK | os.W_OK):  # SQLite would open it all the same, to read alone
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-            with self._opened() as database:
-                database.executescript(_SCHEMA)
-                database.execute("SELECT recipient, sender, shown, out, at, source FROM words LIMIT 1")
+        except NotOurs as error:
+            return str(error)
         except OSError as error:
             cause = error.__cause__ or error
-            return f"cannot be used: {getattr(cause, 'strerror', None) or cause}"
+            return f"the list of opt-outs {self._path} cannot be used: {getattr(cause, 'strerror', None) or cause}"
         return None
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         """A connection for one use: nothing to share between threads, to lose in a fork, or to go on using after the file was replaced. Takes 0.4 ms."""
         try:
-            with contextlib.closing(sqlite3.connect(self._path, timeout=10)) as database:
+            with contextlib.closing(self._file.connect(timeout=10)) as database:
                 yield database
         except sqlite3.Error as error:
             raise OSError(f"the list of opt-outs {self._path} cannot be used ({type(error).__name__})") from error

@@ -70,18 +70,21 @@ def _keep_to_ourselves(descriptor: int) -> None:
 def make_private(path: Path) -> None:
     """Make the file at ``path``, or where a link there leads, with mode 0600. Raises OSError.
 
-    One that is there keeps the rights of its group, which may share it, and loses those of all others. SQLite gives the files
-    beside it the same mode. Closing a file drops this process's locks on it, those of SQLite included: so never one that may be
-    in use already.
+    SQLite gives the files beside it the same mode. Closing a file drops this process's locks on it, those of SQLite included: so
+    never one that may be in use already.
     """
-    real = os.path.realpath(path)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-    with _making:
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(real, flags, 0o600))
-        for name in (real, f"{real}-wal", f"{real}-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                _close_to_others(name)
+    with _making, contextlib.suppress(FileExistsError):
+        os.close(os.open(os.path.realpath(path), flags, 0o600))
+    close_to_others(path)
+
+
+def close_to_others(path: Path) -> None:
+    """Let the file at ``path``, and those beside it, keep the rights of their group, which may share it, and lose those of all others."""
+    real = os.path.realpath(path)
+    for name in (real, f"{real}-wal", f"{real}-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            _close_to_others(name)
 
 
 def _close_to_others(name: str) -> None:

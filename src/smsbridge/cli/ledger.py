@@ -12,10 +12,10 @@ import click
 
 from ..durations import duration
 from ..policies.entries import Entry, Kind, Outcome, State
-from . import values
+from . import own_files, values
 from .exits import Exit
 from .output import Output
-from .session import json_option, not_empty, open_client, policy_setting, standard_input
+from .session import account_option, json_option, not_empty, open_client, policy_setting, standard_input
 
 if TYPE_CHECKING:
     from ..client import SmsClient
@@ -53,7 +53,27 @@ def ledger() -> None:
       smsbridge ledger settle order-4711 --as accepted
       smsbridge ledger settle --all
       smsbridge ledger prune --older-than 90d
+      smsbridge ledger init
     """  # noqa: D301  # click reads \b as "do not wrap"
+
+
+@ledger.command()
+@account_option
+@_path_option
+@json_option
+def init(*, account: str | None, path: str | None, as_json: bool) -> Exit:
+    """Make the ledger, if there is none yet; an empty file is made one.
+
+    Where SMSBRIDGE_ENV is production, no ledger is made in another way: one that is not where it should be is an error there.
+
+    \b
+    Examples:
+      smsbridge ledger init
+      smsbridge ledger init --path /var/lib/app/sms.db
+    """  # noqa: D301  # click reads \b as "do not wrap"
+    from ..policies.sqlite import LEDGER
+
+    return own_files.init(Output(as_json=as_json), LEDGER, _path(account, path))
 
 
 @ledger.command("list")
@@ -221,18 +241,27 @@ def _store(account: str | None, path: str | None) -> SqliteStore:
     from ..policies.sqlite import SqliteStore
     from ..private_file import obstacle
 
+    path = _path(account, path)
+    if (problem := obstacle(Path(path))) is not None:
+        raise ConfigurationError(f"the ledger cannot be used: {problem}")
+    if not Path(path).is_file():
+        raise ConfigurationError(
+            f"there is no ledger at {path}: it is made when the first text is sent, or by smsbridge ledger init"
+        )
+    store = SqliteStore(Path(path), create=False)
+    click.get_current_context().call_on_close(store.close)
+    return store
+
+
+def _path(account: str | None, path: str | None) -> str:
+    from ..errors import ConfigurationError
+
     path = path or policy_setting(account, "ledger", "path")
     if path is None:
         raise ConfigurationError(
             "SMSBRIDGE_LEDGER_PATH is not set: it names the file of the ledger; or give --path FILE"
         )
-    if (problem := obstacle(Path(path))) is not None:
-        raise ConfigurationError(f"the ledger cannot be used: {problem}")
-    if not Path(path).is_file():
-        raise ConfigurationError(f"there is no ledger at {path}: it is made when the first text is sent")
-    store = SqliteStore(Path(path), create=False)
-    click.get_current_context().call_on_close(store.close)
-    return store
+    return path
 
 
 def _within(store: SqliteStore, work: Callable[[], T]) -> T:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from . import own_files
 from .exits import Exit
 from .output import Output
 from .session import account_option, json_option, number_option, policy_setting, to_number
@@ -31,7 +32,26 @@ def optouts() -> None:
       smsbridge optouts add +919876543210 --from ACMEIN
       smsbridge optouts remove +919876543210
       smsbridge optouts import numbers.csv
+      smsbridge optouts init
     """  # noqa: D301  # click reads \b as "do not wrap"
+
+
+@optouts.command()
+@account_option
+@json_option
+def init(*, account: str | None, as_json: bool) -> Exit:
+    """Make the list, if there is none yet; an empty file is made one.
+
+    Where SMSBRIDGE_ENV is production, no list is made in another way: one that is not where it should be is an error there.
+
+    \b
+    Examples:
+      smsbridge optouts init
+      smsbridge optouts init --account otp
+    """  # noqa: D301  # click reads \b as "do not wrap"
+    from ..optouts import LIST
+
+    return own_files.init(Output(as_json=as_json), LIST, _path(account))
 
 
 @optouts.command("list")
@@ -179,13 +199,24 @@ def _wrong(line_number: int, why: str) -> click.UsageError:
 def _open(account: str | None) -> SqliteOptOuts:
     from pathlib import Path
 
+    from .. import environment
     from ..errors import ConfigurationError
-    from ..optouts import SqliteOptOuts
+    from ..optouts import LIST, SqliteOptOuts
+
+    path = Path(_path(account))
+    in_production = environment.in_production()
+    if in_production and not path.exists():
+        raise ConfigurationError(LIST.only_on_purpose(path))
+    return SqliteOptOuts(path, create=not in_production)
+
+
+def _path(account: str | None) -> str:
+    from ..errors import ConfigurationError
 
     path = policy_setting(account, "optout", "path")
     if path is None:
         raise ConfigurationError("SMSBRIDGE_OPTOUT_PATH is not set: it names the file that holds the list of opt-outs")
-    return SqliteOptOuts(Path(path))
+    return path
 
 
 def _change(out: Output, account: str | None, given: str, sender: str | None, *, opted_out: bool) -> Exit:

@@ -22,6 +22,7 @@ from smsbridge.errors import (
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Await, Flow
 from smsbridge.messages import Foresight, Message, Result, SentMessage, Verification
+from smsbridge.own_file import is_known
 from smsbridge.privacy import own
 from smsbridge.promise import Overdue, Promise
 from smsbridge.provider import Capability, SmsProvider, each
@@ -33,7 +34,7 @@ from .in_memory import MemoryStore, MemoryWriter
 from .outcomes import Tries, not_sent, sent_of
 from .policy import Named, Policy, state
 from .records import record_always
-from .sqlite import SqliteStore, Sync
+from .sqlite import LEDGER, SqliteStore, Sync
 from .writer import Writer, log_lost, shared
 
 _LONGEST = 20.0
@@ -82,14 +83,21 @@ class LedgerPolicy(Policy):
         return super().around(inner, *accounts, **given).checked()
 
     def checked(self) -> Self:
-        """Return the same policy. Raises ConfigurationError if the ledger is there already and was made with another key."""
-        if newest() is None and self.path.is_file():  # or it is made when the first text is sent
+        """Return the same policy. Raises ConfigurationError if the ledger is there already and was made with another key.
+
+        Or if it is not, in production: elsewhere it is made when the first text is sent.
+        """
+        if newest() is not None:
+            return self
+        if self.path.is_file():
             try:
                 self._hash_key = self._identified().result(_LONGEST)
             except ConfigurationError as error:
                 raise ConfigurationError(f"{environment.variable('ledger', 'key')}: {error}") from None
             except (Unwritable, Overdue):  # each text that is refused says so
                 pass
+        elif type(self).store is LedgerPolicy.store and not self.path.exists() and environment.in_production():
+            raise ConfigurationError(LEDGER.only_on_purpose(self.path))
         return self
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
@@ -123,7 +131,7 @@ class LedgerPolicy(Policy):
 
     def store(self) -> Store:
         """Where entries are kept. Another store needs this method alone."""
-        return SqliteStore(self.path.absolute(), sync=self.sync)
+        return SqliteStore(self.path.absolute(), sync=self.sync, create=not environment.in_production())
 
     # --- sending ----------------------------------------------------------------------------------------------------------
 
@@ -287,7 +295,7 @@ class LedgerPolicy(Policy):
 
     def _known(self, message: Message) -> tuple[Entry | None, Claim]:
         """What is recorded under the reference of ``message``, and the claim that sending it would make. Makes no file."""
-        there = self._is_in_memory() or self.path.exists()
+        there = self._is_in_memory() or self.path.exists() or is_known(LEDGER, self.path)
         key = self._hash_key or (self._identified().result(_LONGEST) if there else b"")
         claim = Claim.of(message, account=self.account, kind=Kind.TEXT, key=key)
         found = self._books().do(lambda store: store.find(claim.reference)).result(_LONGEST) if there else None

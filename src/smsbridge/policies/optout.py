@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Self, cast
 
 from pydantic import Field, PrivateAttr, ValidationError
 
-from smsbridge.errors import OptedOutError, VetoedError
+from smsbridge import environment
+from smsbridge.errors import ConfigurationError, OptedOutError, VetoedError
 from smsbridge.forks import cached_property
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Call, Flow
@@ -29,7 +30,8 @@ from smsbridge.messages import (
     SentMessage,
     Verification,
 )
-from smsbridge.optouts import REPLY, MemoryOptOuts, OptOuts, SqliteOptOuts, same_sender
+from smsbridge.optouts import LIST, REPLY, MemoryOptOuts, OptOuts, SqliteOptOuts, same_sender
+from smsbridge.own_file import NotOurs
 from smsbridge.phone import mask_numbers
 from smsbridge.provider import Options, SmsProvider, each
 from smsbridge.reading import now, phone
@@ -95,6 +97,14 @@ class OptoutPolicy(Gate):
         else:
             self._list = SqliteOptOuts(self.path) if newest() is None else cast("OptOuts", _OpenedLater(self.path))
 
+    @classmethod
+    def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> Self:
+        found = [environment.read(one, ["path"]).get("path") for one in accounts]
+        path = next((Path(one.value) for one in found if one is not None), None)
+        if newest() is None and path is not None and not path.exists() and environment.in_production():
+            raise ConfigurationError(LIST.only_on_purpose(path))
+        return super().around(inner, *accounts, **given)
+
     def using(self, opt_outs: OptOuts) -> Self:
         """Return the same policy with a list of your own."""
         self._list = opt_outs
@@ -114,14 +124,17 @@ class OptoutPolicy(Gate):
         if message.purpose not in self.purposes:
             return message
         opted_out: bool | None = None
+        why: str | None = None
         try:
             opted_out = yield from Call(self._list.holds, self._shown(message), message.to)
             if opted_out and confirms:
                 opted_out = not (yield from Call(partial(self._confirm, message)))
+        except NotOurs as error:
+            opted_out, why = None, error.problem + f" ({self.path})"
         except Exception:  # noqa: BLE001  # whatever kind of list it is
             opted_out = None
         if opted_out is None:  # out here, so that the cause, which may quote the number, is not kept
-            raise VetoedError("the list of opt-outs cannot be read", reason="opt-outs-unreadable")
+            raise VetoedError("the list of opt-outs cannot be read", reason="opt-outs-unreadable", detail=why)
         if opted_out:
             raise OptedOutError(reason=OURS)
         return message

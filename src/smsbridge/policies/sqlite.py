@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import os
 import secrets
 import sqlite3
 import time
@@ -17,7 +18,8 @@ from typing import Any, Literal
 
 from smsbridge.errors import ConfigurationError
 from smsbridge.messages import Money, Status
-from smsbridge.private_file import make_private
+from smsbridge.own_file import Kind as FileKind
+from smsbridge.own_file import NotOurs, OwnFile
 
 from .entries import Claim, Entry, Kind, Outcome, State, Unwritable
 
@@ -26,6 +28,9 @@ Sync = Literal["normal", "full"]
 _VERSION = "2"
 _PROOF = b"smsbridge ledger"
 _AGAIN = 0.01
+_strays: list[sqlite3.Connection] = []
+"""Connections that came along into a forked process: to close them there would harm those of the parent."""
+
 _CLAIM = ("account", "reference", "kind", "content", "recipient", "purpose", "claim", "claimed_at")
 _OUTCOME = (
     "state",
@@ -73,6 +78,14 @@ _SCHEMA = (
     )""",
     """CREATE INDEX IF NOT EXISTS smsbridge_ledger_settled ON smsbridge_ledger (recorded_at)
         WHERE state IN ('accepted', 'refused')""",
+    f"INSERT OR IGNORE INTO smsbridge_ledger_about VALUES ('version', '{_VERSION}')",  # noqa: S608  # of our own making
+)
+LEDGER = FileKind(
+    what="ledger",
+    proof="SELECT value FROM smsbridge_ledger_about WHERE name = 'version'",
+    schema=_SCHEMA,
+    made="it knows of no text that was sent before",
+    command="smsbridge ledger init",
 )
 _COLUMNS = ", ".join(("number", *_CLAIM, "claims", *_OUTCOME))
 _INSERT = f"""INSERT INTO smsbridge_ledger ({", ".join(_CLAIM)}) VALUES ({", ".join("?" * len(_CLAIM))})
@@ -98,22 +111,29 @@ class SqliteStore:
         self._path = path
         self._sync = sync
         self._patience = patience
-        self._create = create
+        self._file = OwnFile(path, LEDGER, create=create)
         self._open: sqlite3.Connection | None = None
+        self._process = 0
+        self._changed = False
 
     @contextmanager
     def together(self) -> Iterator[None]:
         try:
             db = self._connection()
+            self._file.check()
             db.execute("BEGIN IMMEDIATE")
+            self._file.note_beside()
             yield
             db.execute("COMMIT")
+        except NotOurs as error:
+            self.close()
+            raise Unwritable(f"{error.problem} ({self._path})") from None
         except (sqlite3.Error, OSError) as error:
-            self.close()  # which undoes it; another try begins afresh
+            self._let_go()  # which undoes it; another try begins afresh
             words = getattr(error, "strerror", None) or str(error)
             raise Unwritable(f"{words} ({self._path})") from None
         except BaseException:
-            self.close()
+            self._let_go()
             raise
 
     def identify(self, key: bytes | None) -> bytes:
@@ -132,6 +152,7 @@ class SqliteStore:
 
     def claim(self, claims: Sequence[Claim]) -> list[Entry | None]:
         rows = [_claim_row(one) for one in claims]
+        self._changed = True
         made = self._db.executemany(_INSERT, rows).rowcount
         return [None] * len(rows) if made == len(rows) else [self._claim(one) for one in claims]
 
@@ -179,8 +200,16 @@ class SqliteStore:
         return self._db.execute(_PRUNE, (before.timestamp(), account, limit)).rowcount
 
     def close(self) -> None:
+        """Counts what was claimed, so that a copy of the file as it is now is known for an older one later."""
+        if self._changed and self._open is not None and self._process == os.getpid():
+            self._changed = not self._file.count(self._open)
+        self._let_go()
+
+    def _let_go(self) -> None:
         db, self._open = self._open, None
-        if db is not None:
+        if db is not None and self._process != os.getpid():
+            _strays.append(db)
+        elif db is not None:
             with contextlib.suppress(sqlite3.Error):
                 db.close()
 
@@ -193,13 +222,12 @@ class SqliteStore:
         return self._open
 
     def _connection(self) -> sqlite3.Connection:
+        if self._process != os.getpid():
+            self._let_go()
+            self._process = os.getpid()
         if self._open is None:
-            if self._create:
-                make_private(self._path)
-            else:
-                self._path.stat()
             # Any thread may close it, and one at a time uses it.
-            db = sqlite3.connect(self._path, timeout=self._patience, isolation_level=None, check_same_thread=False)
+            db = self._file.connect(timeout=self._patience, check_same_thread=False)
             try:
                 self._set_up(db)
             except BaseException:
@@ -219,13 +247,6 @@ class SqliteStore:
                     raise
                 time.sleep(_AGAIN)
         db.execute(f"PRAGMA synchronous = {self._sync}")
-        there = "SELECT 1 FROM sqlite_master WHERE name = 'smsbridge_ledger_settled'"
-        if db.execute(there).fetchone() is None:
-            db.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA:
-                db.execute(statement)
-            db.execute("INSERT OR IGNORE INTO smsbridge_ledger_about VALUES ('version', ?)", (_VERSION,))
-            db.execute("COMMIT")
         version = db.execute("SELECT value FROM smsbridge_ledger_about WHERE name = 'version'").fetchone()[0]
         if version != _VERSION:
             raise sqlite3.DatabaseError("made by another version of smsbridge")

@@ -1,0 +1,336 @@
+"""SQLite files of ours: made whole, marked as ours, and known again, so that a new one never takes the place of another in silence.
+
+What such a file says keeps texts from being sent twice, or to people who said stop. So one that was emptied, deleted or replaced
+while this process uses it is an error, as is a file that is not ours; only where none was there at first is one made, with a notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import sqlite3
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .logs import logger
+from .private_file import close_to_others, make_private
+
+_log = logger("smsbridge.files")
+_OURS = 0x736D7362
+"""What SQLite calls an application_id: "smsb"."""
+
+_TABLE = """CREATE TABLE IF NOT EXISTS smsbridge_file (
+    what TEXT PRIMARY KEY, identity BLOB NOT NULL, changes INTEGER NOT NULL) WITHOUT ROWID"""
+_NAME = re.compile(r"CREATE (?:UNIQUE )?(?:TABLE|INDEX) IF NOT EXISTS (\w+)")
+_REPLACED = "was replaced by another file while in use"
+_BESIDE = ("-wal", "-shm")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of file. ``schema`` makes what it holds, where that is not there; ``proof`` is a question that only such a file answers.
+
+    ``made`` says what a new one knows nothing of, ``command`` makes one on purpose.
+    """
+
+    what: str
+    proof: str
+    schema: tuple[str, ...]
+    made: str
+    command: str
+
+    def only_on_purpose(self, path: Path) -> str:
+        """What is wrong where there is none at ``path``, and none is made on the way."""
+        words = "and none is made on the way where SMSBRIDGE_ENV is production"
+        return f"there is no {self.what} at {path}, {words}: {self.command} makes one"
+
+
+class NotOurs(OSError):
+    """The file is not the one that it has to be. ``problem`` says what it is, and what to do."""
+
+    def __init__(self, what: str, path: Path, problem: str) -> None:
+        super().__init__(f"the {what} {path} cannot be used: {problem}")
+        self.problem = problem
+
+
+@dataclass(slots=True)
+class _Known:
+    """What this process knows of a file: whose it is, and how much had been changed in it at least.
+
+    ``place`` is where it was on the disk, if once something else was found there: what is to be used again has to be the very same.
+    """
+
+    identity: bytes
+    changes: int
+    place: tuple[int, int] | None = None
+
+
+_known: dict[tuple[str, str], _Known] = {}
+
+
+def forget_all() -> None:
+    """Know no file any more, as in another process. For tests."""
+    _known.clear()
+
+
+def is_known(kind: Kind, path: Path) -> bool:
+    """Whether this process has used the file at ``path``."""
+    return (kind.what, os.path.abspath(path)) in _known  # noqa: PTH100  # a link stays the link
+
+
+@dataclass(slots=True)
+class OwnFile:
+    """The file of ``kind`` at ``path``, or where a link there leads; it is made if it is absent, unless ``create`` is false."""
+
+    path: Path
+    kind: Kind
+    create: bool = True
+    _there: tuple[int, int] | None = None
+    _real: str = ""
+    _beside: deque[tuple[str, int]] = field(default_factory=deque)
+    _changes: int = 0
+    _whole: bool = False
+
+    def connect(self, **options: Any) -> sqlite3.Connection:
+        """A connection to it. Raises NotOurs, other kinds of OSError, and sqlite3.Error."""
+        close_to_others(self.path)
+        real = os.path.realpath(self.path)
+        self._make_if_absent(real)
+        address = f"{Path(real).as_uri()}?mode=rw"  # which never makes one
+        database: sqlite3.Connection = sqlite3.connect(address, uri=True, isolation_level=None, **options)
+        try:
+            self._recognise(database)
+        except BaseException:
+            database.close()
+            raise
+        self._there, self._real = _place(real), real
+        self._beside.clear()
+        return database
+
+    def check(self) -> None:
+        """Raise NotOurs if the file that was connected to is not at its place any more."""
+        try:
+            self._check()
+        except NotOurs:
+            known = _known.get(self._key)
+            if known is not None:
+                known.place = known.place or self._there
+            raise
+
+    def _check(self) -> None:
+        try:
+            found = os.stat(self.path)  # noqa: PTH116  # asked for each text, and a Path takes longer
+        except OSError:
+            raise self._wrong("was deleted while in use") from None
+        if found.st_size == 0:
+            raise self._wrong("was emptied while in use")
+        if (found.st_dev, found.st_ino) != self._there:
+            raise self._wrong(_REPLACED)
+        if self._beside:
+            name, inode = self._beside[0]
+            self._beside.rotate()  # one in turn: they are lost together, and to look costs as much as all the rest
+            if _inode(name) != inode:
+                raise self._wrong(f"lost {os.path.basename(name)}, a part of it, while in use")  # noqa: PTH119
+
+    def note_beside(self) -> None:
+        """Remember the files beside it, in a first transaction: who finds others there does not see what is in these."""
+        if not self._beside:
+            names = [f"{self._real}{ending}" for ending in _BESIDE]
+            self._beside.extend((name, inode) for name in names if (inode := _inode(name)) is not None)
+
+    def change(self, database: sqlite3.Connection) -> None:
+        """Count a change, within its transaction: a file that counts fewer than this process knows of is an older copy."""
+        database.execute("UPDATE smsbridge_file SET changes = changes + 1 WHERE what = ?", [self.kind.what])
+        self._changes = self._row(database)[1]
+
+    def kept(self) -> None:
+        """The transaction was kept, and what it changed."""
+        known = _known.get(self._key)
+        if known is not None:
+            known.changes = max(known.changes, self._changes)
+
+    def count(self, database: sqlite3.Connection) -> bool:
+        """Count one change by itself, at once or not at all; whether that was done."""
+        known = _known.get(self._key)
+        if _size(self._real) == 0 and known is not None:  # nothing is written into what was emptied
+            known.changes += 1
+            return True
+        try:
+            database.rollback()
+            database.execute("PRAGMA busy_timeout = 0")
+            with _transaction(database):
+                self.change(database)
+        except sqlite3.Error:
+            return False
+        self.kept()
+        return True
+
+    # --- inside -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def _key(self) -> tuple[str, str]:
+        return self.kind.what, os.path.abspath(self.path)  # noqa: PTH100
+
+    def _make_if_absent(self, real: str) -> None:
+        used = self._key in _known
+        try:
+            size = os.stat(real).st_size  # noqa: PTH116
+        except FileNotFoundError:
+            if used:
+                raise self._wrong("was deleted while in use") from None
+            if not self.create:
+                raise self._error(f"it is not there; {self.kind.command} makes one") from None
+            if self._make():
+                _log.warning("a new %s was made at %s: %s", self.kind.what, str(self.path), self.kind.made)
+            return
+        if size == 0:
+            raise self._wrong("was emptied while in use" if used else "is empty, which one of ours never is")
+        if used and _known[self._key].place not in (None, _place(real)):
+            raise self._wrong(_REPLACED)
+
+    def init(self) -> bool:
+        """Make it on purpose, also of an empty file; false if it is there. Raises what :meth:`connect` does."""
+        real = os.path.realpath(self.path)
+        close_to_others(self.path)
+        size = _size(real)
+        if size is None:
+            return self._make()
+        if size > 0:
+            self.connect().close()
+            return False
+        with contextlib.closing(sqlite3.connect(real, isolation_level=None)) as database:
+            self._mark(database)
+        close_to_others(self.path)
+        return True
+
+    def _make(self) -> bool:
+        """Make it, whole or not at all; false if another process was faster."""
+        real = os.path.realpath(self.path)
+        draft = f"{real}.{secrets.token_hex(6)}.new"
+        make_private(Path(draft))
+        try:
+            with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as database:
+                self._mark(database)
+            made = _move(draft, real)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(draft)  # noqa: PTH108
+        return made
+
+    def _mark(self, database: sqlite3.Connection) -> None:
+        with _transaction(database):
+            database.execute(f"PRAGMA application_id = {_OURS}")
+            for statement in (_TABLE, *self.kind.schema):
+                database.execute(statement)
+            row = [self.kind.what, secrets.token_bytes(16)]
+            database.execute("INSERT OR IGNORE INTO smsbridge_file VALUES (?, ?, 0)", row)
+
+    def _recognise(self, database: sqlite3.Connection) -> None:
+        """Raise NotOurs unless it is of this kind, and the same as before."""
+        try:
+            (mark,) = database.execute("PRAGMA application_id").fetchone()
+            if mark != _OURS:
+                self._take_for_ours(database)
+            identity, changes = self._row(database)
+            known = _known.get(self._key)
+            if not self._whole and not self._is_whole(database):  # it is of an earlier version
+                self._mark(database)
+            self._whole = True
+        except sqlite3.OperationalError:  # it is locked, say
+            raise
+        except sqlite3.DatabaseError as error:
+            raise self._foreign(str(error)) from None
+        if known is not None and known.identity != identity:
+            raise self._wrong(f"was replaced by another {self.kind.what} while in use")
+        if known is not None and known.changes > changes:
+            raise self._wrong("was replaced by an older copy of it while in use")
+        _known[self._key] = _Known(identity, changes, known.place if known is not None else None)
+
+    def _is_whole(self, database: sqlite3.Connection) -> bool:
+        there = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        return there.issuperset(_NAME.findall(" ".join(self.kind.schema)))
+
+    def _row(self, database: sqlite3.Connection) -> tuple[bytes, int]:
+        ask = "SELECT identity, changes FROM smsbridge_file WHERE what = ?"
+        found: tuple[bytes, int] | None = database.execute(ask, [self.kind.what]).fetchone()
+        if found is None:
+            others = [what for (what,) in database.execute("SELECT what FROM smsbridge_file")]
+            raise self._error(f"it is no {self.kind.what}, but a {', '.join(others)}: name another file")
+        return found
+
+    def _take_for_ours(self, database: sqlite3.Connection) -> None:
+        """Mark one that was made before there were marks. Raises NotOurs if it is none."""
+        try:
+            database.execute(self.kind.proof).fetchone()
+        except sqlite3.OperationalError as error:
+            if "no such" not in str(error):
+                raise
+            raise self._foreign("it has other tables") from None
+        self._mark(database)
+
+    def _foreign(self, why: str) -> NotOurs:
+        return self._error(f"it is no {self.kind.what} of smsbridge ({why}), and is left alone: name another file")
+
+    def _wrong(self, what: str) -> NotOurs:
+        kind = self.kind
+        return self._error(
+            f"it {what}; put back what was there, or begin a new {kind.what} ({kind.made}): take this away, run {kind.command}, and"
+            " restart what uses it"
+        )
+
+    def _error(self, problem: str) -> NotOurs:
+        return NotOurs(self.kind.what, self.path, problem)
+
+
+@contextlib.contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
+
+
+def _move(draft: str, real: str) -> bool:
+    """Let ``draft`` be ``real``, unless that is there; whether it is now."""
+    try:
+        os.link(draft, real)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        if os.path.exists(real):  # noqa: PTH110
+            return False
+        os.rename(draft, real)  # noqa: PTH104
+    with contextlib.suppress(OSError):  # not everywhere can a folder be opened
+        folder = os.open(os.path.dirname(real), os.O_RDONLY)  # noqa: PTH120
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    return True
+
+
+def _place(name: str) -> tuple[int, int]:
+    found = os.stat(name)  # noqa: PTH116
+    return found.st_dev, found.st_ino
+
+
+def _size(name: str) -> int | None:
+    try:
+        return os.stat(name).st_size  # noqa: PTH116
+    except OSError:
+        return None
+
+
+def _inode(name: str) -> int | None:
+    try:
+        return os.stat(name).st_ino  # noqa: PTH116
+    except OSError:
+        return None
