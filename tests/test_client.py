@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import pickle
+import socket
 import threading
 import time
 import traceback
@@ -551,6 +552,37 @@ async def test_a_cancelled_send_is_cancelled_and_the_hooks_are_told_that_it_may_
     with pytest.raises(asyncio.CancelledError):
         await task
     assert isinstance(recorder.outcome("ref-1"), UncertainError)
+
+
+async def test_a_send_that_is_cancelled_while_it_connects_was_certainly_not_sent(monkeypatch):
+    recorder = Recorder()
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, but never shakes hands
+        monkeypatch.setattr("scripted.URL", f"https://127.0.0.1:{silent.getsockname()[1]}")
+        async with AsyncSmsClient(HttpProvider(), settings=SETTINGS, plugins=Plugins(recorder)) as sms:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await sms.send(message())
+    error = recorder.outcome("ref-1")
+    assert isinstance(error, RefusedError)
+    assert error.reason == "cancelled"
+
+
+@pytest.mark.sms_real
+@pytest.mark.parametrize("broken", [ImportError("x"), OSError("x"), RuntimeError("x")])
+@pytest.mark.parametrize("transport", ["Transport", "AsyncTransport"])
+def test_where_http_cannot_be_used_a_text_was_certainly_not_sent(monkeypatch, broken, transport):
+    def fail(**_):
+        raise broken
+
+    def send_async():
+        asyncio.run(AsyncSmsClient(HttpProvider(), settings=SETTINGS, plugins=PLUGINS).send(message()))
+
+    def send_blocking():
+        SmsClient(HttpProvider(), settings=SETTINGS, plugins=PLUGINS).send(message())
+
+    monkeypatch.setattr(f"smsbridge.transport.{transport}", fail)
+    with pytest.raises(UnavailableError, match=f"HTTP cannot be used here .{type(broken).__name__}"):
+        (send_blocking if transport == "Transport" else send_async)()
 
 
 async def test_a_time_limit_around_a_send_is_a_time_out_for_the_caller():

@@ -20,16 +20,23 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
+import h11
+import httpcore
 import httpx
 import pytest
 import vcr
 
+from smsbridge import channel, dialing, network, outgoing
 from smsbridge import transport as module
 from smsbridge.body import MAX_BODY
-from smsbridge.errors import NoAnswer, NotConnected
-from smsbridge.http import HttpRequest
+from smsbridge.errors import NoAnswer, NotConnected, nothing_left
+from smsbridge.http import Headers, HttpRequest
 from smsbridge.transport import AsyncTransport, Transport
 
+UNLESS_GREENLETS = pytest.mark.skipif(
+    "gevent.monkey" in sys.modules,
+    reason="the server's threads, and event loops of threads, are greenlets of one thread",
+)
 TOKEN = "dummy-token-in-a-header"
 TEXT = "dummy text 4711"
 PLACE = re.compile(r" \([^()]*:\d+\)$")
@@ -153,6 +160,7 @@ class Async:
     def __init__(self, **options):
         self.transport = AsyncTransport(**options)
         self.runner = asyncio.Runner()
+        self.runner.get_loop()
 
     def send(self, request, **options):
         async def send():
@@ -259,6 +267,136 @@ def test_an_impossible_header_is_certainly_not_sent(serve, make):
     assert not server.requests
 
 
+class Odd:
+    """What a provider may make a request of by mistake."""
+
+    def __init__(self, **fields):
+        self.__dict__.update(
+            {"method": "POST", "url": "http://127.0.0.1:9/", "headers": Headers(), "body": b"", **fields}
+        )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"url": None},
+        {"url": 7},
+        {"url": b"http://127.0.0.1:9/"},
+        {"url": "http://[::1"},
+        {"url": "http://127.0.0.1:99999/"},
+        {"url": "http://127.0.0.1:x/"},
+        {"url": "http://a b/"},
+        {"url": "http://a\x1bb/"},
+        {"url": "http://\u2488com/"},
+        {"url": f"http://{'a' * 70}.example/"},
+        {"url": ""},
+        {"method": None},
+        {"method": "GE T"},
+        {"method": "CONNECT"},
+        {"method": ""},
+        {"headers": None},
+        {"headers": {"X": None}},
+        {"headers": {"X": "\u20ac"}},
+        {"headers": {"X": "a\r\nY: b"}},
+        {"headers": {"": "a"}},
+        {"headers": {"X": "\x00"}},
+        {"body": None},
+        {"body": "text"},
+        {"body": ["text"]},
+    ],
+    ids=repr,
+)
+def test_whatever_a_request_is_made_of_it_is_certainly_not_sent(make, fields):
+    failure(make(), Odd(**fields), NotConnected)
+
+
+def raiser(error):
+    def fail(*_, **__):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        (dialing, "_begin"),
+        (socket, "getaddrinfo"),
+        (socket.socket, "connect"),
+        (socket.socket, "setsockopt"),
+        (network, "Channel"),
+        (channel.Channel, "write"),
+        (channel.Channel, "flush"),
+        (channel, "Head"),
+        (module, "_request"),
+        (outgoing, "getproxies"),
+        (outgoing, "proxy_bypass"),
+        (httpx, "Limits"),
+        (httpcore.Request, "__init__"),
+        (h11.Connection, "__init__"),
+        (h11.Connection, "send"),
+    ],
+    ids=lambda place: f"{getattr(place[0], '__name__', place[0])}.{place[1]}",
+)
+def test_an_error_of_ours_before_the_first_byte_is_certain(serve, make, monkeypatch, place):
+    server = serve(answer())
+    monkeypatch.setenv("http_proxy", server.url)  # which gets nothing either
+    for error in (TypeError("x"), RuntimeError("x"), AssertionError("x"), AttributeError("x"), OSError("x")):
+        transport = make(timeout=1)
+        with monkeypatch.context() as patch:
+            patch.setattr(*place, raiser(error))
+            failure(transport, post("http://sms.localhost/"), NotConnected)
+    assert not server.requests
+
+
+def test_certificates_that_cannot_be_loaded_are_certain(make, monkeypatch, tmp_path):
+    for nonsense in (tmp_path / "absent.pem", tmp_path / "empty.pem", tmp_path):
+        (tmp_path / "empty.pem").write_text("-----BEGIN CERTIFICATE-----")
+        monkeypatch.setenv("SSL_CERT_FILE", str(nonsense))
+        module._tls.cache_clear()
+        failure(make(), post("https://127.0.0.1:9/"), NotConnected)
+    monkeypatch.undo()
+    module._tls.cache_clear()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://",
+        "://",
+        "http://[::1",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:x",
+        "http://a b",
+        "\u20ac",
+        "127.0.0.1",
+        "  ",
+        "http://\x7f",
+        "https://127.0.0.1:9",
+        "socks4://127.0.0.1:9",
+        "file:///etc",
+        "http:127.0.0.1",
+        "//127.0.0.1:9",
+        "http://u:p@127.0.0.1:9",
+    ],
+)
+def test_a_proxy_that_makes_no_sense_is_certain_and_its_password_stays_here(make, monkeypatch, scheme, proxy):
+    def no_name(host, *arguments, **options):
+        if host in ("127.0.0.1", "::1"):
+            return real(host, *arguments, **options)
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", no_name)
+    monkeypatch.setenv(f"{scheme}_proxy", proxy)
+    transport = make(timeout=1)
+    with pytest.raises(NotConnected) as caught:
+        transport.send(post(f"{scheme}://sms.localhost/{TOKEN}?key={TOKEN}"))
+    assert "u:p" not in str(caught.value)
+    assert TOKEN not in str(caught.value)
+
+
 # --- connections ----------------------------------------------------------------------------------------------------------
 
 
@@ -296,19 +434,53 @@ def test_an_answer_nobody_asked_for_is_not_taken_for_the_next(serve, make):
     assert [transport.send(post(server.url)).body for _ in range(3)] == [b"1", b"1", b"1"]
 
 
+@UNLESS_GREENLETS
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_process_does_not_share_its_parent_s_connection(serve):
-    server = serve(answer())
-    transport = Transport(timeout=5)
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+def test_a_forked_process_does_not_share_its_parent_s_connection(serve, make, monkeypatch, tmp_path, encrypted):
+    server = serve(answer(), tls=trusted(monkeypatch, tmp_path) if encrypted else None)
+    transport = make()
     transport.send(post(server.url))
     child = os.fork()
     if not child:
-        os._exit(0 if transport.send(post(server.url)).ok else 1)
+        with contextlib.suppress(BaseException):
+            os._exit(0 if transport.send(post(server.url)).ok and transport.send(post(server.url)).ok else 1)
+        os._exit(2)
     assert os.waitpid(child, 0)[1] == 0
     assert transport.send(post(server.url)).ok
     assert server.connections == 2
-    transport.close()
+
+
+def test_each_event_loop_has_its_own_connections_and_leaves_none_open(serve):
+    server = serve(answer())
+    transport = AsyncTransport(timeout=5)
+
+    async def twice():
+        return [(await transport.send(post(server.url))).ok for _ in range(2)]
+
+    assert [asyncio.run(twice()) for _ in range(3)] == [[True, True]] * 3
+    assert server.connections == 3
+    assert not transport._loops  # those that are over are forgotten
+    asyncio.run(transport.aclose())
+    gc.collect()
+
+
+@UNLESS_GREENLETS
+def test_event_loops_in_several_threads_share_a_transport(serve):
+    server = serve(answer())
+    transport = AsyncTransport(timeout=20)
+    together = threading.Barrier(4, timeout=20)
+
+    async def often():
+        together.wait()
+        return [(await transport.send(post(server.url))).ok for _ in range(10)]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(map(all, pool.map(lambda _: asyncio.run(often()), range(4))))
+    assert server.connections == 4
+    asyncio.run(transport.aclose())
+    gc.collect()
 
 
 def test_a_host_that_asks_to_close_gets_a_new_connection(serve, make):
@@ -338,6 +510,17 @@ def test_a_new_event_loop_gets_new_connections(serve):
             transport._closed = False
 
     assert [asyncio.run(once()).ok for _ in range(2)] == [True, True]
+
+
+def trusted(monkeypatch, folder):
+    """The context of a server that clients trust."""
+    pair = folder / "pair.pem"
+    pair.write_text(PAIR)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pair))
+    module._tls.cache_clear()
+    return context
 
 
 def test_tls_is_verified_and_kept_alive(serve, make, monkeypatch, tmp_path):
@@ -391,6 +574,85 @@ def test_no_connection_in_time_is_certain(make):
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, but never shakes hands
         words = failure(make(timeout=0.2), post(f"https://127.0.0.1:{silent.getsockname()[1]}/"), NotConnected)
     assert words == "no connection within 0.2 s"
+
+
+# --- where it failed ------------------------------------------------------------------------------------------------------
+
+
+def told(make, url, kind=NotConnected):
+    with pytest.raises(kind) as caught:
+        make(timeout=1).send(post(url))
+    return str(caught.value)
+
+
+@pytest.fixture
+def closed():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("prefix", ["http://", "https://"])
+def test_an_error_of_a_connection_says_host_and_port_and_no_more(make, closed, prefix):
+    assert told(make, f"{prefix}{closed}/{TOKEN}?key={TOKEN}#{TOKEN}") == f"connection refused ({closed})"
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("http://sms.localhost/", "sms.localhost:80"),
+        ("https://sms.localhost/", "sms.localhost:443"),
+        ("http://SMS.localhost:81", "sms.localhost:81"),
+        ("http://b\xfccher.localhost/", "xn--bcher-kva.localhost:80"),
+        ("http://[::1]:8/", "[::1]:8"),
+    ],
+)
+def test_the_port_is_said_where_it_is_the_usual_one(make, monkeypatch, url, place):
+    monkeypatch.setattr(socket, "getaddrinfo", raiser(socket.gaierror(socket.EAI_NONAME, "unknown")))
+    assert told(make, url) == f"name not found ({place})"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_of_a_proxy_the_error_says_that_it_is_the_proxy(make, monkeypatch, closed, scheme):
+    monkeypatch.setenv(f"{scheme}_proxy", f"http://user:password@{closed}/path")
+    assert told(make, f"{scheme}://sms.localhost/{TOKEN}") == f"connection refused (proxy {closed})"
+
+
+def test_of_a_tunnel_the_error_says_which_end_failed(serve, make, monkeypatch):
+    def cut(wire, _):
+        wire.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+    proxy = serve(cut)
+    monkeypatch.setenv("https_proxy", proxy.url)
+    assert told(make, "https://sms.localhost/").endswith(f" (sms.localhost:443 through the proxy {proxy.host})")
+    refusing = serve(answer(b"", status="407 No"))
+    monkeypatch.setenv("https_proxy", refusing.url)
+    assert told(make, "https://sms.localhost/") == f"the proxy refused: 407 (proxy {refusing.host})"
+
+
+def test_an_answer_that_does_not_come_is_missed_of_the_server(serve, make, monkeypatch):
+    server = serve(lambda *_: False)
+    assert told(make, server.url, NoAnswer).endswith(f" ({server.host})")
+    monkeypatch.setenv("http_proxy", server.url)
+    words = told(make, "http://sms.localhost/", NoAnswer)
+    assert words.endswith(f" (sms.localhost:80 through the proxy {server.host})")
+
+
+def test_a_broken_ipv6_network_falls_back(serve, make, monkeypatch):
+    server = serve(answer())
+    port = int(server.host.rpartition(":")[2])
+    with contextlib.ExitStack() as opened:
+        deaf = opened.enter_context(socket.create_server(("::1", 0), family=socket.AF_INET6, backlog=0))
+        for _ in range(4):  # its queue is full, so that it does not answer, as a network that leads nowhere
+            waiting = opened.enter_context(socket.socket(socket.AF_INET6))
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(deaf.getsockname())
+        stream = (socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        found = [(socket.AF_INET6, *stream, deaf.getsockname()), (socket.AF_INET, *stream, ("127.0.0.1", port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        began = monotonic()
+        assert make().send(post(f"http://sms.localhost:{port}/")).ok
+        assert monotonic() - began < 3
 
 
 # --- what fails afterwards ------------------------------------------------------------------------------------------------
@@ -671,6 +933,7 @@ def test_a_cancelled_send_closes_its_connection_and_shows_nothing(serve, partial
         with pytest.raises(asyncio.CancelledError) as caught:
             await task
         assert TOKEN not in frames(caught.value)
+        assert not nothing_left(caught.value)
         assert await asyncio.to_thread(closed.wait, 20)
         await transport.aclose()
 
@@ -688,8 +951,9 @@ def test_a_send_cancelled_while_it_connects_leaves_nothing_open():
             with wire:
                 await asyncio.to_thread(wire.recv, 1)
                 task.cancel()
-                with pytest.raises(asyncio.CancelledError):
+                with pytest.raises(asyncio.CancelledError) as caught:
                     await task
+                assert nothing_left(caught.value)
         await transport.aclose()
 
     asyncio.run(cancel())

@@ -22,7 +22,6 @@ from .errors import (
     ContentError,
     NoAnswer,
     NotAllowed,
-    NotConnected,
     ProviderBugError,
     QueryError,
     RateLimitedError,
@@ -36,6 +35,7 @@ from .errors import (
     VetoedError,
     _RecipientTypeError,
     _TextTypeError,
+    nothing_left,
 )
 from .http import Flow
 from .messages import Dlt, Foresight, Message, Result, SentMessage, Verification
@@ -428,7 +428,7 @@ def _not_sent(transport: TransportError) -> RefusedError:
 
 def _unbegun(error: BaseException) -> bool:
     """Whether a step that ended with ``error`` was certainly not begun."""
-    return isinstance(error, NotConnected) or (isinstance(error, Stopped) and not error.begun)
+    return nothing_left(error) or (isinstance(error, Stopped) and not error.begun)
 
 
 def cancelled(*, left: bool, stop: BaseException | None = None) -> SendError:

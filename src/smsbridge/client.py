@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from . import under_test
 from .attempts import prepare, query
 from .deadline import Stopped, end
-from .errors import ConfigurationError, NotAllowed, NotConnected, QueryError, RefusedError
+from .errors import ConfigurationError, NotAllowed, NotConnected, QueryError, RefusedError, with_left
 from .forks import fresh_lock
 from .http import Await, Call, Flow, HttpRequest, Step, Wait
 from .many import AsyncSendMany, SendMany, not_prepared
@@ -354,7 +354,7 @@ class SmsClient(_Client):
         if isinstance(step, HttpRequest):
             transport = self._transport
             if transport is None:
-                transport = self._connect()
+                transport = _opened(self._connect)
                 left = self._left(step, until)  # again, as the first time much is imported
             return transport.send(step, within=bound(left))
         if isinstance(step, Call):
@@ -478,7 +478,7 @@ class AsyncSmsClient(_Client):
         if isinstance(step, HttpRequest):
             transport = self._transport
             if transport is None:
-                transport = self._connect()
+                transport = _opened(self._connect)
                 left = self._left(step, until)
             return await transport.send(step, within=bound(left))
         if isinstance(step, Call):
@@ -502,6 +502,19 @@ class AsyncSmsClient(_Client):
 
 
 # --- inside ---------------------------------------------------------------------------------------------------------------
+
+
+def _opened(connect: Callable[[], T]) -> T:
+    """A transport. Whatever goes wrong here, such as httpx that cannot be imported, nothing was sent yet."""
+    try:
+        return connect()
+    except NotConnected as error:
+        problem: BaseException = error
+    except Exception as error:  # noqa: BLE001
+        problem = NotConnected(f"HTTP cannot be used here ({type(error).__name__})")
+    except BaseException as error:  # noqa: BLE001  # interrupted
+        problem = with_left(error, left=False)
+    raise problem
 
 
 def _message(to: str | Message | Exception, text: str | None, fields: MessageFields) -> Message | Exception:

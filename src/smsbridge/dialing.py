@@ -24,6 +24,7 @@ READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 _Address = tuple[int, int, int, str, Any]
 _Addresses = Sequence[_Address]
+_Found = _Addresses | BaseException
 
 
 def dial(host: str, port: int, left: Callable[[], float]) -> socket.socket:
@@ -45,8 +46,7 @@ def dial(host: str, port: int, left: Callable[[], float]) -> socket.socket:
 
 async def dial_async(host: str, port: int) -> socket.socket:
     """As :func:`dial`, in the running event loop, without a limit of its own."""
-    loop = asyncio.get_running_loop()
-    race = _race(_literal(host, port) or await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    race = _race(_literal(host, port) or await _resolve_async(host, port))
     try:
         while True:
             sockets, seconds = next(race)
@@ -107,28 +107,59 @@ def _literal(host: str, port: int) -> _Addresses:
 
 
 def _resolve(host: str, port: int, left: Callable[[], float]) -> _Addresses:
-    """The addresses of ``host``, looked up in a thread: a name server that is silent knows no time-out of ours."""
-    found: list[_Addresses | BaseException] = []
+    """The addresses of ``host``."""
+    found: list[_Found] = []
     done = _thread.allocate_lock()
     done.acquire()
 
+    def tell(addresses: _Found) -> None:
+        found.append(addresses)
+        done.release()
+
+    _look_up(host, port, tell)
+    if not done.acquire(timeout=min(left(), _LONGEST)):
+        raise TimeoutError
+    return _addresses(found[0])
+
+
+async def _resolve_async(host: str, port: int) -> _Addresses:
+    """As :func:`_resolve`. Not by the loop, whose threads are few, and which waits for them when it is closed."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[_Found] = loop.create_future()
+
+    def settle(addresses: _Found) -> None:
+        if not found.done():
+            found.set_result(addresses)
+
+    def tell(addresses: _Found) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is over
+            loop.call_soon_threadsafe(settle, addresses)
+
+    _look_up(host, port, tell)
+    return _addresses(await found)
+
+
+def _look_up(host: str, port: int, tell: Callable[[_Found], None]) -> None:
+    """``tell`` the addresses of ``host``, in a thread: a name server that is silent knows no time-out of ours."""
+
     def look_up() -> None:
+        addresses: _Found
         try:
-            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except BaseException as error:  # noqa: BLE001  # it belongs to the thread that waits
-            found.append(error)
-        finally:
-            done.release()
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except BaseException as error:  # noqa: BLE001  # it belongs to the caller
+            addresses = error
+        tell(addresses)
 
     try:
         _thread.start_new_thread(look_up, ())  # not Thread.start, which a signal may leave hanging
     except RuntimeError:  # no threads any more: the interpreter is ending
         look_up()
-    if not done.acquire(timeout=min(left(), _LONGEST)):
-        raise TimeoutError
-    if isinstance(found[0], BaseException):
-        raise found[0]
-    return found[0]
+
+
+def _addresses(found: _Found) -> _Addresses:
+    if isinstance(found, BaseException):
+        raise found
+    return found
 
 
 def _race(addresses: _Addresses) -> Generator[tuple[list[socket.socket], float | None], None, socket.socket]:

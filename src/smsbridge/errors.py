@@ -35,7 +35,7 @@ No message, attribute or ``repr`` of these holds a token, a text or a full phone
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from .display import line
 from .durations import in_words, waiting
@@ -327,3 +327,17 @@ class NotAllowed(NotConnected):
 
 class NoAnswer(TransportError):
     """The request left, or may have, and no answer came that could be relied upon."""
+
+
+E_ = TypeVar("E_", bound=BaseException)
+
+
+def with_left(error: E_, *, left: bool) -> E_:
+    """``error``, such as a cancellation, with a note whether a byte of its request may have left."""
+    error.__dict__["_smsbridge_left"] = left
+    return error
+
+
+def nothing_left(error: BaseException) -> bool:
+    """Whether the request that ended with ``error`` certainly did not leave."""
+    return isinstance(error, NotConnected) or error.__dict__.get("_smsbridge_left") is False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
@@ -37,7 +38,7 @@ class BlockingBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         self.exchange.begun = True
         with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
-            self._channel = Channel(dial(host, port, self.exchange.until(timeout)), self.exchange)
+            self._channel = _channel(dial(host, port, self.exchange.until(timeout)), self.exchange)
         return _BlockingStream(self._channel)
 
     def hang_up(self) -> None:
@@ -103,7 +104,7 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
         self.exchange.begun = True
         with _as(httpcore.ConnectTimeout, httpcore.ConnectError):
             async with asyncio.timeout(self.exchange.until(timeout)()):
-                self._channel = Channel(await dial_async(host, port), self.exchange)
+                self._channel = _channel(await dial_async(host, port), self.exchange)
         return _AsyncioStream(self._channel)
 
     def hang_up(self) -> None:
@@ -155,6 +156,14 @@ class _AsyncioStream(httpcore.AsyncNetworkStream):
         except StopIteration as stop:
             value: T = stop.value
             return value
+
+
+def _channel(sock: socket.socket, exchange: Exchange) -> Channel:
+    try:
+        return Channel(sock, exchange)
+    except BaseException:
+        sock.close()
+        raise
 
 
 def _info(channel: Channel, info: str) -> Any:

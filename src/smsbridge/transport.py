@@ -25,7 +25,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from .body import Body
 from .channel import Exchange, OutOfTurnError
-from .errors import NoAnswer, NotConnected, TransportError
+from .errors import NoAnswer, NotConnected, TransportError, with_left
 from .http import HttpRequest, HttpResponse
 from .network import AsyncioBackend, BlockingBackend
 from .outgoing import Wire
@@ -102,9 +102,14 @@ def _parser(line: _Line | _AsyncLine) -> Any:
 
 
 def _is_spent(line: _Line | _AsyncLine) -> bool:
-    """Whether more came than the answer, or sooner: httpcore would take it for the answer to the next request."""
+    """Whether ``line`` is of no more use.
+
+    Something came besides the answer, which httpcore would take for the answer to the next request; or its connection is not
+    idle, such as a tunnel in which no handshake succeeded: the next request would wait for it.
+    """
     parser = _parser(line)
-    return line.network.exchange.early or (parser is not None and bool(parser.trailing_data[0]))
+    surplus = line.network.exchange.early or (parser is not None and bool(parser.trailing_data[0]))
+    return surplus or not all(connection.is_idle() for connection in line._pool.connections)  # noqa: SLF001
 
 
 P = TypeVar("P", _Line, _AsyncLine)
@@ -148,13 +153,13 @@ class _Lines(Generic[P]):
             self.close()
 
     def _new(self, proxy: str | None) -> P:
-        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEP)
         problem = "the certificates of TLS cannot be loaded"
         with contextlib.suppress(Exception):
             certificates = _tls()
             problem = "the proxy of the environment cannot be used"  # it is none, or SOCKS without its package
             secure = proxy is not None and proxy.lower().startswith("https:")
             through = proxy and httpx.Proxy(proxy, ssl_context=certificates if secure else None)
+            limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEP)
             return self._kind(verify=certificates, limits=limits, proxy=through, trust_env=False)
         raise NotConnected(problem)
 
@@ -192,7 +197,7 @@ class Transport:
         try:
             answer = self._exchange(line, wire, times)
         except BaseException as error:  # noqa: BLE001
-            raise error.with_traceback(None) from None  # the frames below hold the token and the text
+            raise _interrupted(error, line) from None
         finally:
             _ours.reset(token)
             lines.give_back(wire.proxy, line)
@@ -247,7 +252,7 @@ class AsyncTransport:
         try:
             answer = await self._exchange(line, wire, times)
         except BaseException as error:  # noqa: BLE001
-            raise error.with_traceback(None) from None  # the frames below hold the token and the text
+            raise _interrupted(error, line) from None
         finally:
             _ours.reset(token)
             lines.give_back(wire.proxy, line)
@@ -310,6 +315,13 @@ class AsyncTransport:
 # --- inside ---------------------------------------------------------------------------------------------------------------
 
 
+def _interrupted(error: BaseException, line: _Line | _AsyncLine) -> BaseException:
+    """``error``, such as a cancellation, without the frames below, which hold the token and the text."""
+    exchange = line.network.exchange
+    error = error.with_traceback(None)
+    return with_left(error, left=exchange.left or not exchange.begun)
+
+
 class _Times(NamedTuple):
     """How long an exchange may take: ``each`` of its parts, in seconds, and until its ``end`` on the monotonic clock."""
 
@@ -354,6 +366,7 @@ class _Reading:
 
 
 _CERTAIN = (
+    ConnectionRefusedError,
     httpx.ConnectError,
     httpx.ConnectTimeout,
     httpx.PoolTimeout,
@@ -379,7 +392,7 @@ def _acts_a_failure(error: Exception) -> bool:
     """Whether a tool of tests plays a failure after the request left; a guard without an answer raises something else."""
     if isinstance(error, httpx.TimeoutException) and str(error).startswith("No response can be found for"):
         return False  # pytest-httpx
-    return isinstance(error, httpx.HTTPError | OSError) and not isinstance(error, _CERTAIN)
+    return isinstance(error, httpx.HTTPError | ConnectionError | TimeoutError) and not isinstance(error, _CERTAIN)
 
 
 def _words(error: Exception, *, certain: bool, timeout: float) -> str:
