@@ -1,0 +1,96 @@
+"""The transports under test, and the client that each belongs to. A new transport is a new line in ``KINDS``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from smsbridge import AsyncSmsClient, Plugins, Settings, SmsClient, SmsProvider
+from smsbridge.transport import AsyncTransport, Transport
+
+PLUGINS = Plugins()
+
+
+class Blocking:
+    """SmsClient."""
+
+    def __init__(self, make: Callable[..., Any], provider: SmsProvider, timeout: float) -> None:
+        self._client = SmsClient(provider, settings=Settings(), plugins=PLUGINS)
+        self._client._transport = self.limited = Limited(make(timeout=timeout))
+
+    def send(self, text: str) -> Any:
+        return self._client.send("+919876543210", text)
+
+    def idle(self) -> None:
+        """What this client does between two texts."""
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class Async:
+    """AsyncSmsClient, whose event loop runs between two texts."""
+
+    loop_factory = None
+
+    def __init__(self, make: Callable[..., Any], provider: SmsProvider, timeout: float) -> None:
+        self._runner = asyncio.Runner(loop_factory=self.loop_factory)
+        self._client = AsyncSmsClient(provider, settings=Settings(), plugins=PLUGINS)
+        self._client._transport = self.limited = LimitedAsync(make(timeout=timeout))
+
+    def send(self, text: str) -> Any:
+        return self._runner.run(self._client.send("+919876543210", text))
+
+    def idle(self) -> None:
+        self._runner.run(asyncio.sleep(0.01))
+
+    def close(self) -> None:
+        self._runner.run(self._client.aclose())
+        self._runner.close()
+
+
+class Asleep(Async):
+    """AsyncSmsClient, whose event loop does not run between two texts, so that it has not read what came."""
+
+    def idle(self) -> None:
+        pass
+
+
+class Limited:
+    """A transport with a time for its next request."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self.within: float | None = None
+
+    def send(self, request: Any, *, within: float | None = None) -> Any:
+        return self._transport.send(request, within=self.within)
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+class LimitedAsync(Limited):
+    async def send(self, request: Any, *, within: float | None = None) -> Any:
+        return await self._transport.send(request, within=self.within)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a transport is made, and what drives it."""
+
+    name: str
+    driver: type[Blocking | Async]
+    make: Callable[..., Any]
+
+
+KINDS = [
+    Kind("blocking", Blocking, Transport),
+    Kind("async", Async, AsyncTransport),
+    Kind("async, asleep", Asleep, AsyncTransport),
+]
