@@ -1,0 +1,235 @@
+"""The tests of transports, clients and ledger where applications run them: under uvloop, patched by gevent, in a second event
+loop, in a forked process. And the tools that guard tests, which the main environment has not got all.
+
+In an environment of its own, as ``--block-network`` does not stop uvloop, and gevent patches whatever it is imported with::
+
+    uv run --isolated --with uvloop --with gevent --with respx --with pytest-httpx --with pytest-socket tests/surroundings.py
+
+Also a plugin of pytest: ``-p surroundings --surroundings=fork``, with this folder on the path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+FILES = [
+    *("transport", "dialing", "torture", "guards", "client", "send_many", "sending", "model", "outbox"),
+    *("policies_ledger", "policies_limit", "policies_retry", "policies_failover"),
+]
+PLACES = ("uvloop", "gevent", "second-loop", "fork")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--surroundings", choices=PLACES, help="where the tests run")
+
+
+def pytest_configure(config):
+    place = config.getoption("--surroundings")
+    if place == "uvloop":
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    elif place == "gevent":
+        from gevent import monkey
+
+        assert monkey.is_module_patched("socket"), "start pytest with python -m gevent.monkey --module pytest"
+    elif place == "second-loop":
+        config.pluginmanager.register(SecondLoop(), "smsbridge-second-loop")
+    elif place == "fork":
+        config.pluginmanager.register(Forks(), "smsbridge-forks")
+
+
+def pytest_report_header(config):
+    return f"surroundings: {config.getoption('--surroundings')}, event loops are {type(asyncio.new_event_loop()).__module__}"
+
+
+# --- a second event loop ---------------------------------------------------------------------------------------------------
+
+
+class Warm:
+    """A server of whatever was asked; its answers keep the connection."""
+
+    def __init__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            sock, _ = self._listener.accept()
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock):
+        with sock, contextlib.suppress(OSError):
+            while sock.recv(65536):
+                sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+
+def elsewhere(make):
+    """The result of a coroutine in an event loop of another thread, which is over then."""
+    result = []
+    thread = threading.Thread(target=lambda: result.append(asyncio.run(make())))
+    thread.start()
+    thread.join()
+    return result[0]
+
+
+class Used:
+    """New transports are some that were used before the test began, with a connection that is idle."""
+
+    MANY = 4  # of each kind; more than these are new
+
+    def __init__(self, *kinds):
+        self._warm = Warm()
+        self._used = {kind: [] for kind in kinds}
+        for kind in kinds:
+            self._adopt(kind, kind.__init__)
+
+    def _adopt(self, kind, make):
+        def made(transport, *, timeout):
+            make(transport, timeout=timeout)
+            if self._used[kind]:
+                transport.__dict__.update({**self._used[kind].pop().__dict__, "_timeout": timeout})
+
+        kind.__init__ = made
+
+    def prepare(self):
+        """Use as many transports as a test may make."""
+        from smsbridge import HttpRequest
+        from smsbridge.transport import Transport
+
+        request = HttpRequest.get(self._warm.url)
+        for kind, used in self._used.items():
+            kept, used[:] = used[:], []
+            kept += [kind(timeout=5.0) for _ in range(self.MANY - len(kept))]
+            for transport in kept:
+                answer = transport.send(request) if kind is Transport else elsewhere(partial(transport.send, request))
+                assert answer.ok
+            used.extend(kept)
+
+
+class SecondLoop:
+    """Each transport and each client is first used in an event loop that is over."""
+
+    def __init__(self):
+        from smsbridge import AsyncSmsClient
+        from smsbridge.transport import AsyncTransport
+
+        self._used = Used(AsyncTransport)
+        run = AsyncSmsClient._run
+
+        def nothing():
+            yield from ()
+
+        async def running(client, flow, *arguments):
+            if not client.__dict__.get("was_elsewhere") and not client._closed:
+                client.was_elsewhere = True
+                elsewhere(lambda: run(client, nothing()))
+            return await run(client, flow, *arguments)
+
+        AsyncSmsClient._run = running
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self):
+        self._used.prepare()
+
+
+# --- a forked process ------------------------------------------------------------------------------------------------------
+
+
+class Forks:
+    """Each test runs in a process of its own, forked from one that has used its transports, a client and a ledger before."""
+
+    def __init__(self):
+        from smsbridge.transport import AsyncTransport, Transport
+
+        self._used = Used(Transport, AsyncTransport)
+        self._client = self._use_a_ledger()
+
+    def _use_a_ledger(self):
+        import tempfile
+
+        from smsbridge import Plugins, SmsClient
+        from smsbridge.builtin.memory import MemoryProvider
+        from smsbridge.policies.ledger import LedgerPolicy
+
+        path = Path(tempfile.mkdtemp(), "parent.db")
+        client = SmsClient(LedgerPolicy(inner=MemoryProvider(), path=path), plugins=Plugins())
+        client.send("+919876543210", "of the parent")
+        return client
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item, nextitem):
+        from _pytest.runner import runtestprotocol
+
+        self._used.prepare()
+        ours, theirs = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(ours)
+            reports = runtestprotocol(item, log=False, nextitem=None)
+            told = [
+                item.config.hook.pytest_report_to_serializable(config=item.config, report=report) for report in reports
+            ]
+            with os.fdopen(theirs, "w") as pipe:
+                json.dump(told, pipe, default=str)
+            os._exit(0)
+        os.close(theirs)
+        with os.fdopen(ours) as pipe:
+            told = pipe.read()
+        os.waitpid(child, 0)
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in json.loads(told) if told else [self._crash(item)]:
+            made = item.config.hook.pytest_report_from_serializable(config=item.config, data=report)
+            item.ihook.pytest_runtest_logreport(report=made)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    def _crash(self, item):
+        pytest.exit(f"the process of {item.nodeid} ended without a report", 1)
+
+
+# --- all of them -----------------------------------------------------------------------------------------------------------
+
+
+def main():
+    failed = []
+    for place in PLACES:
+        runner = ["-m", "gevent.monkey", "--module", "pytest"] if place == "gevent" else ["-m", "pytest"]
+        workers = "-n0" if place == "gevent" else "-nauto"
+        files = [str(HERE / f"test_{name}.py") for name in FILES]
+        command = [
+            sys.executable,
+            *runner,
+            "-q",
+            workers,
+            "-p",
+            "surroundings",
+            f"--surroundings={place}",
+            *sys.argv[1:],
+            *files,
+        ]
+        began = time.monotonic()
+        done = subprocess.run(command, cwd=HERE.parent, env={**os.environ, "PYTHONPATH": str(HERE)}, check=False)
+        word = "FAILED" if done.returncode else "passed"
+        sys.stdout.write(f"--- {place}: {word} in {time.monotonic() - began:.0f} s\n")
+        sys.stdout.flush()
+        failed += [place] if done.returncode else []
+    sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
