@@ -16,9 +16,10 @@ from urllib.parse import quote
 
 import pytest
 
+from quotations import FORMS, assert_hidden
 from scripted import TEXT, TO, TOKEN, AsyncWire, BatchProvider, HttpProvider, Recorder, Wire
 from smsbridge.client import AsyncSmsClient, SmsClient
-from smsbridge.errors import NoAnswer, NotConnected, RefusedError
+from smsbridge.errors import NoAnswer, NotConnected, RefusedError, SmsBridgeError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import Message
@@ -214,6 +215,37 @@ def test_nothing_private_comes_out_whatever_the_answer(kind, name, seen):
     errors = [error for what, _, error in hooks.calls if what == "failed"]
     assert len(results) == 2 * len(CALLS)
     assert_private(seen(*flatten(results), *errors))
+
+
+def quoted(form, status):
+    """A vendor that quotes token, text and number in a form of its own, and all of the request, cut short."""
+
+    def answer(request):
+        sent = f"{request.headers['authorization']} {TO} {request.body.decode()}"
+        return HttpResponse(status=status, body=f"refused: {FORMS[form](sent)[:600]}...".encode("utf-8", "replace"))
+
+    return answer
+
+
+@pytest.mark.parametrize("kind", [SmsClient, AsyncSmsClient])
+@pytest.mark.parametrize("status", [400, 422, 500])
+@pytest.mark.parametrize("form", FORMS)
+def test_nothing_private_comes_out_in_another_form(kind, form, status, caplog):
+    caplog.set_level(logging.DEBUG)
+    hooks = Recorder()
+    results = drive_all(kind, quoted(form, status), hooks)
+    failed = [one for one in flatten(results) if isinstance(one, SmsBridgeError)]
+    told = [error for what, _, error in hooks.calls if what == "failed"]
+    assert len(failed) > len(CALLS)
+    for shown in {*map(words_of, [*failed, *told]), *(record.getMessage() for record in caplog.records)}:
+        for secret in (TOKEN, TEXT, f"SECRET-{CODE}", TO):
+            assert_hidden(shown, FORMS[form](secret), secret)
+
+
+def words_of(error):
+    """All that a person reads of an error."""
+    fields = [getattr(error, name, None) for name in ("code", "reason", "detail")]
+    return "\n".join(map(str, [error, *error.args, *fields, *getattr(error, "__notes__", [])]))
 
 
 @pytest.mark.parametrize("kind", [SmsClient, AsyncSmsClient])

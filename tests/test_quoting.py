@@ -2,111 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import json
-import quopri
 import re
 import time
-from difflib import SequenceMatcher
-from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quotations import FORMS, PAIRS, WIDE, assert_hidden
 from smsbridge.quoting import HIDDEN, LONGEST, Private, without
 
 TEXT = "Dear Asha & Co, your code is 482913, don't share it"
 TOKEN = "abc/Zq7xPw+123456=="
 NUMBER = "+919876543210"
 PRIVATE = Private([TEXT, TOKEN], [NUMBER])
-
-WIDE = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
-BOLD = {ord("A") + n: 0x1D400 + n for n in range(26)} | {ord("a") + n: 0x1D41A + n for n in range(26)}
-
-
-def b64(text):
-    return base64.b64encode(text.encode("utf-8", "replace")).decode()
-
-
-def wrapped(text, width):
-    return "\r\n".join(text[start : start + width] for start in range(0, len(text), width))
-
-
-def units(text):
-    """The numbers of UTF-16, in hex."""
-    data = text.encode("utf-16-be", "surrogatepass").hex()
-    return [data[start : start + 4] for start in range(0, len(data), 4)]
-
-
-def every_byte(sign):
-    return lambda text: "".join(f"{sign}{one:02X}" for one in text.encode())
-
-
-FORMS = {
-    "plain": lambda text: text,
-    "upper case": str.upper,
-    "lower case": str.lower,
-    "other case": str.swapcase,
-    "HTML": html.escape,
-    "HTML, every character": lambda text: "".join(f"&#{ord(one)};" for one in text),
-    "HTML, in hex": lambda text: "".join(f"&#x{ord(one):x};" for one in text),
-    "JSON": lambda text: json.dumps(text)[1:-1],
-    "JSON as PHP has it": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
-    "JSON, every character": lambda text: "".join(f"\\u{one}" for one in units(text)),
-    "JavaScript of old": lambda text: "".join(f"%u{one.upper()}" for one in units(text)),
-    "URL": lambda text: quote(text, safe=""),
-    "URL, every byte": every_byte("%"),
-    "quoted-printable": lambda text: quopri.encodestring(text.encode()).decode(),
-    "quoted-printable, every byte": every_byte("="),
-    "bytes of a program": every_byte("\\x"),
-    "base64": b64,
-    "base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
-    "base64 behind one character": lambda text: b64(f":{text}"),
-    "base64 behind two characters": lambda text: b64(f"u:{text}"),
-    "base64 in lines": lambda text: wrapped(b64(text), 76),
-    "base64 of UTF-16": lambda text: base64.b64encode(text.encode("utf-16-le")).decode(),
-    "hex": lambda text: text.encode().hex(),
-    "hex in capitals, spaced": lambda text: text.encode().hex(" ").upper(),
-    "hex with colons": lambda text: text.encode().hex(":"),
-    "hex of UTF-16": lambda text: text.encode("utf-16-be").hex(),
-    "UTF-16 read as Latin-1": lambda text: text.encode("utf-16-le").decode("latin-1"),
-    "spaced": " ".join,
-    "other spaces": lambda text: re.sub(r"\s", "\u00a0\u2003", text),
-    "in lines": lambda text: wrapped(text, 8),
-    "without spaces": lambda text: re.sub(r"\s", "", text),
-    "full width": lambda text: text.translate(WIDE),
-    "bold": lambda text: text.translate(BOLD),
-    "accented": lambda text: "".join(f"{one}\u0301" for one in text),
-    "with invisible characters": "\u200b".join,
-}
-BY_CASE = {"upper case", "lower case", "other case"}
-BY_LETTER = {"spaced", "accented", "with invisible characters", "UTF-16 read as Latin-1", "bold", "in lines"}
-CASED = {name for name in FORMS if name.startswith("base64")}
-
-
-def readable(outer, inner):
-    """Whether what ``outer`` makes of ``inner`` can be read back."""
-    loses = BY_CASE | BY_LETTER | {"accented", "without spaces"}
-    return inner == "plain" or not (outer in loses and inner not in BY_CASE | BY_LETTER | {"plain", "full width"})
-
-
-PAIRS = [
-    (outer, inner)
-    for outer in FORMS
-    for inner in FORMS
-    if inner not in ("bold", "full width") and readable(outer, inner)
-]
-
-
-def assert_hidden(shown, encoded, secret):
-    """Neither ``secret`` nor a telling part of what was made of it is in ``shown``."""
-    per_letter = max(1.0, len(encoded) / len(secret))
-    longest = SequenceMatcher(None, shown, encoded, autojunk=False).find_longest_match()
-    part = shown[longest.a : longest.a + longest.size]
-    assert len(re.sub(r"[\W_]", "", part)) < 6 * per_letter + 8, (part, shown)
-
 
 words = st.text(st.sampled_from("bcdfghjklmnpqrtvwxz"), min_size=6, max_size=9)
 codes = st.integers(100_000, 99_999_999).map(str)

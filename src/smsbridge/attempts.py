@@ -13,8 +13,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from pydantic import SecretStr
-
 from .deadline import Stopped
 from .errors import (
     AuthenticationError,
@@ -165,7 +163,7 @@ def refusal(provider: SmsProvider, error: SendError, *inside: Foresight) -> Fore
     )
 
 
-def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Sequence[SecretStr] = ()) -> Flow[T]:
+def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Private | None = None) -> Flow[T]:
     """An operation that sends nothing. Raises QueryError or ConfigurationError; ``hide`` is kept out of their texts."""
     failure: QueryError | ConfigurationError
     try:
@@ -190,7 +188,7 @@ def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Sequence
         failure = QueryError(detail=str(error), retryable=not isinstance(error, NotAllowed))
     except Exception as error:  # noqa: BLE001  # a provider's bug; its text may quote anything
         failure = with_trace(QueryError("the provider plugin failed"), error)
-    private = Private([*provider.secrets(), *(one.get_secret_value() for one in hide)])
+    private = (hide or Private([])).beside(provider.secrets())
     if isinstance(failure, ConfigurationError):
         scrub(failure, private)
     else:

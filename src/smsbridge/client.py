@@ -15,8 +15,6 @@ from functools import cache, wraps
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, cast
 
-from pydantic import SecretStr
-
 from . import under_test
 from .attempts import prepare, query
 from .deadline import Stopped, end
@@ -39,6 +37,7 @@ from .messages import (
 from .plugins import Plugins, default_plugins
 from .privacy import bare, own
 from .provider import SmsProvider, each, is_loopback, title_of
+from .quoting import Private
 from .receiving import receive
 from .rehearsal import leaves, newest, staged
 from .sending import deliver, deliver_rows, deliver_verification
@@ -139,7 +138,7 @@ class _Client:
         if not isinstance(sent, SentMessage):
             raise TypeError("status() takes what send() returned, or its id")
         self._check_account(sent.account)
-        return self._query(lambda: self.provider.status(sent))
+        return self._query(lambda: self.provider.status(sent), hide=Private([], [sent.to]))
 
     @_question
     def _lookup(self, reference: str) -> Flow[SentMessage | None]:
@@ -154,12 +153,12 @@ class _Client:
         self, verification: Verification | str, code: str, account: str | None
     ) -> Flow[VerificationCheck]:
         one = self._verification(verification, account)
-        return self._query(lambda: self.provider.check_verification(one, code), hide=[SecretStr(code)])
+        return self._query(lambda: self.provider.check_verification(one, code), hide=Private([code], [one.to]))
 
     @_question
     def _cancel_verification(self, verification: Verification | str, account: str | None) -> Flow[None]:
         one = self._verification(verification, account)
-        return self._query(lambda: self.provider.cancel_verification(one))
+        return self._query(lambda: self.provider.cancel_verification(one), hide=Private([], [one.to]))
 
     def _verification(self, verification: Verification | str, account: str | None) -> Verification:
         if isinstance(verification, str):
@@ -175,7 +174,7 @@ class _Client:
             have = ", ".join(sorted(self.provider.account_names))
             raise ConfigurationError(f"account {account!r} is not one of this client's, which has {have}")
 
-    def _query(self, start: Callable[[], Flow[T]], *, hide: Sequence[SecretStr] = ()) -> Flow[T]:
+    def _query(self, start: Callable[[], Flow[T]], *, hide: Private | None = None) -> Flow[T]:
         """Ask the provider; where the client stops that, it is a question that failed."""
         try:
             return (yield from query(self.provider, start, hide=hide))

@@ -35,32 +35,51 @@ _NATIONAL = 8
 """The last digits of a number, which vendors quote without its country too."""
 _FEW = 4
 """Fewer letters than these, beside ordinary words, say nothing."""
+_PART = 8
+"""Fewer letters than these say nothing either where they are a part of a longer word."""
 _FEW_WORDS = 2
 """More ordinary words than these, in the order of the text, are a quotation too."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 _ORDINARY = """
-    account accounts active address after again allowed alphanumeric already also another answer answered
-    application approved asked authenticate authenticated authentication authorised authorization authorized
-    available balance because been before being blacklisted blocked body brand cannot carrier certificate change
-    channel character characters check code codes concatenated configured connection contact contain contains
-    content could country credentials credit currently customer daily date deactivated default delivered
-    delivery denied destination details different digits disabled does down duplicate each empty enabled
-    encoding enough entity error errors exceed exceeded exceeds exist exists expired expires expiry failed
-    failure field filtered following forbidden format found from funds gateway handset have header illegal
-    inactive incorrect insufficient internal invalid json landline later leads least length less limit list
-    locked login long longer malformed many match matches maximum message messages messaging method minimum
-    minute minutes missing mobile more must name names near neither network none number numbers once only
-    operator operators opted other page parameter parameters password pending permission permissions permitted
-    phone please policy prefix price processed promotional protocol provide provided provider queued quota range
-    rate reach reached received recipient recipients refused region registered reject rejected request requested
-    requests required resource response retry route routes same schedule scheduled second seconds send sender
-    senders sending sent server service should signature some source spam status submitted success successful
-    successfully such support supported system template templates temporarily temporary terminated text texts
-    than that their then there these they this throttled time timed timeout today token trial type unable
-    unauthorized unavailable unexpected unicode unknown unreachable unregistered unsubscribed unsupported until
-    upgrade user username using valid validation value variable verification verify version wait wants webhook
-    were when which will with within without word words work wrong your
+    about above account accounts across active address after again against allowed alphanumeric already also
+    amount another answer answered application approved around asked asks attempt attempts authenticate
+    authenticated authentication authorised authorization authorized available back balance based because been
+    before being best blacklisted blocked body both brand call called cannot carrier case cases certificate
+    change changed channel character characters check close code codes common company complete compliance
+    concatenated configured connection consent contact contain contains content correct could country
+    credentials credit current currently customer daily data date days deactivated default deliver delivered
+    delivery denied destination detail details device dialing different digits direct disabled does down
+    duplicate during each either else empty enable enabled encoding enough entity error errors even every exact
+    example exceed exceeded exceeds exist exists expired expires expiry fact failed failure field filter
+    filtered final find first follow following forbidden format formatted found free from full funds further
+    gateway general geographic give given group half handset happen have header help here high hold home hour
+    hours however http https illegal inactive inbound include includes incomplete incorrect information instead
+    insufficient internal into invalid invalidate issue issues itself json just keep keyword kind know known
+    landline large last late later leads least left length less level like limit line link list locale locked
+    login long longer look lookup made mail main make makes malformed many match matches maximum mean means meet
+    message messages messaging method might minimum minute minutes mismatch missing mobile mode month more most
+    much multiple must name names near need needed needs neither network never next none note nothing notice
+    number numbers office often once only open operator operators opted option optional order originator other
+    others outbound over page parameter parameters part partner password past pattern payload pending period
+    permission permissions permitted phone place plan platform please plus point policy possible prefix prepaid
+    present prevent price principal problem process processed product profile program project promotional
+    protocol provide provided provider public question queue queued quick quota range rate reach reached real
+    reason received recent recipient recipients record records reference refused region registered regulation
+    reject rejected related remain report reports request requested requests required reserved resource response
+    rest restricted result retry right roaming route routes rule rules said same sandbox schedule scheduled
+    schema second seconds select send sender senders sending sent separate series server service services
+    session several shall shared short should show sign signature signed similar simple since single site size
+    small some soon source spam special specific spelling start started state status stay still stop store
+    subject submitted subscriber success successful successfully such support supported sure suspended syntax
+    system table take taken tell template templates temporarily temporary term terminated terms test text texts
+    than that their then there these they think this those three throttled through time timed timeout today
+    together token toll total traffic transaction transactional trial trying turn type unable unallocated
+    unauthorized unavailable undeliverable undelivered under unexpected unicode unit units unknown unreachable
+    unregistered unsubscribed unsupported until unverified updated upgrade upon uppercase usage used user
+    username users using usual valid validation validity value variable verification verified verify version
+    very violation wait wants webhook week well went were what when where whether which while whitelist
+    whitelisted whole will window with within without word words work would wrong year your zero
 """
 _ORDINARY_WORDS = frozenset(_ORDINARY.split())
 _SMALL = """
@@ -78,6 +97,10 @@ class Private:
         self._words = [*words]
         self._numbers = [*numbers]
 
+    def beside(self, words: Iterable[str]) -> Private:
+        """The same, and these words."""
+        return Private([*self._words, *words], self._numbers)
+
     @cached_property
     def words(self) -> list[str]:
         """The texts, tokens and codes as they are written, the shortest first."""
@@ -86,7 +109,8 @@ class Private:
     @cached_property
     def numbers(self) -> list[str]:
         """The numbers as they are written: with country and plus, without plus, and in the country."""
-        return [form for number in self._numbers for form in (number, number[1:], number[-_NATIONAL:])]
+        forms = [form for number in self._numbers for form in (number, number[1:], number[-_NATIONAL:])]
+        return [form for form in forms if len(form) >= _SHORT_RUN]
 
     @cached_property
     def runs(self) -> frozenset[str]:
@@ -123,6 +147,7 @@ def _without(words: str, written: list[str]) -> str:
 class _Said:
     """Words of others: their normal form, where each letter of it stands in them, and what they hold once they are decoded."""
 
+    words: str
     normal: str
     places: list[int]
     ordinary: list[int]
@@ -146,8 +171,15 @@ class _Said:
 
     def _place(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         words = self.ordinary[start:end]
-        if words and not (words.count(-1) < _FEW and len({*words} - {0, -1}) <= _FEW_WORDS):
+        by_chance = words.count(-1) < _FEW and len({*words} - {0, -1}) <= _FEW_WORDS
+        if words and not (by_chance or self._is_part_of_a_word(start, end)):
             yield self.places[start], self.places[end - 1] + 1
+
+    def _is_part_of_a_word(self, start: int, end: int) -> bool:
+        """Whether it is but what a longer word begins or ends with, as *violation* does like *verification*."""
+        first, behind = self.places[start], self.places[end - 1] + 1
+        beside = self.words[max(first - 1, 0) : first] + self.words[behind : behind + 1]
+        return end - start < _PART and self.words[first:behind].isalpha() and any(map(str.isalpha, beside))
 
 
 @lru_cache(maxsize=8)
@@ -163,6 +195,7 @@ def _said(words: str) -> _Said:
     plain = frozenset(run for _, run in _runs(normal))
     decoded = {run for view in views(words) for _, run in _runs(_normal(view))} - plain
     return _Said(
+        words=words,
         normal=normal,
         places=places,
         ordinary=[belongs[place] for place in places],

@@ -226,6 +226,15 @@ class LogsTexts(AcmeProvider):
         return (yield from super().send(message))
 
 
+class LogsWhatTheVendorSays(AcmeProvider):
+    def _post(self, messages):
+        response = yield from _request(self, messages)
+        if not response.ok:
+            logging.getLogger("acme").warning("%s", response.json_object())
+            raise response.error()
+        return response
+
+
 class WarnsOfNumbers(AcmeProvider):
     def send(self, message):
         import warnings
@@ -508,6 +517,10 @@ CATCHES: dict[type[AcmeProvider], list[str]] = {
     LeaksItsToken: ["test_a_setting_that_holds_a_secret_is_a_secretstr", "test_the_provider_shows_no_secret"],
     PutsTheTokenIntoErrors: ["test_no_failure_shows_a_secret"],
     LogsTexts: ["test_nothing_shows_a_secret_when_all_goes_well"],
+    LogsWhatTheVendorSays: [
+        "test_an_answer_that_quotes_in_another_form_is_not_passed_on",
+        "test_no_answer_forges_a_line_or_commands_a_terminal",
+    ],
     WarnsOfNumbers: ["test_nothing_shows_a_secret_when_all_goes_well"],
     SkipsVerification: ["test_a_webhook_without_its_proof_is_refused", "test_a_proof_with_another_secret_is_refused"],
     AcceptsAnEmptySecret: ["test_without_a_configured_secret_every_webhook_is_refused"],

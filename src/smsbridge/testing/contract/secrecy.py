@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import html
 import inspect
 import json
 import logging
@@ -26,11 +28,14 @@ from smsbridge.messages import Result
 from smsbridge.provider import Capability
 from smsbridge.testing.wire import FakeWire, Reply
 
-from .kit import CODE, Kit, Operation, needs, plugins
+from .kit import BY_NAME, CODE, Kit, Operation, needs, plugins
 from .mutations import every_string
 from .refusals import BODIES, answer
 
 SHORTEST_SECRET = 4
+SHORTEST_QUOTED = 11
+"""A shorter word, in another form, may be a part of something else."""
+LONGEST_LINE = 5000
 CORE = Path(smsbridge.__file__).parent
 
 
@@ -40,6 +45,8 @@ class Seen:
 
     places: list[tuple[str, str]] = field(default_factory=list)
     requests: list[HttpRequest] = field(default_factory=list)
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    """What has to be one line: each log record, and each error as text."""
 
     def add(self, place: str, text: object) -> None:
         self.places.append((place, str(text)))
@@ -82,6 +89,37 @@ class Secrecy(Kit):
             for reply in self._quoting(answered):
                 self._do(answered, reply, seen)
         self._grep(seen)
+
+    @needs("http")
+    def test_an_answer_that_quotes_in_another_form_is_not_passed_on(self, answered: Operation) -> None:
+        """Vendors also escape and encode what they quote, cut it short, or write it in capitals."""
+        for form in _FORMS:
+            with self._watched() as seen:
+                for status in (200, 400, 500):
+                    self._do(answered, partial(self._quote, status, _in_form(form)), seen)
+            self._grep(seen, form)
+
+    @needs("http")
+    def test_no_answer_forges_a_line_or_commands_a_terminal(self, answered: Operation) -> None:
+        """Codes and reasons of vendors end up in logs, which other programs and people's terminals read."""
+        good = answered.answer(self)
+        replies = [good, *(sample.answer for sample in self.refusals.values() if answered.name == "send")]
+        with self._watched() as seen:
+            for reply in replies:
+                self._do(answered, _hostile(reply), seen)
+                self._do(answered, replace(_hostile(reply), status=400), seen)
+        for place, text in seen.lines:
+            shown = ascii(text[:200])
+            assert text.isprintable(), f"{place} has a line end or a control character of the vendor's in it: {shown}"
+            assert len(text) <= LONGEST_LINE, f"{place} has {len(text)} characters, most of them the vendor's: {shown}"
+
+    @needs("http")
+    def test_a_refusal_reads_the_same_whatever_the_text(self, refusal: str | None) -> None:
+        """A vendor's words are for people, and only what they quote is taken out of them."""
+        answer = self.picked(self.refusals, refusal, "refusals", "`accepts`, an answer that says yes,").answer
+        send = BY_NAME["send"]
+        words = {str(self.attempt(send, replace(self.message(), text=text), answer).error) for text in _ORDINARY_TEXTS}
+        assert len(words) == 1, f"the refusal {refusal!r} is told in different words: {words}"
 
     @needs(Capability.WEBHOOKS)
     def test_a_refused_webhook_shows_no_secret(self, webhook: str | None) -> None:
@@ -161,8 +199,13 @@ class Secrecy(Kit):
                 words[credentials] = "the credentials of the Authorization header"
         return words
 
-    def _grep(self, seen: Seen) -> None:
-        words = self._words(seen.requests)
+    def _grep(self, seen: Seen, form: Callable[[str], str] = str) -> None:
+        """Look for all that is private, as it is and in this ``form``."""
+        known = self._words(seen.requests)
+        others = {
+            form(word): f"{what}, in another form," for word, what in known.items() if len(word) > SHORTEST_QUOTED
+        }
+        words = others | known
         for place, text in seen.places:
             for word, what in words.items():
                 assert word not in text, (
@@ -191,6 +234,10 @@ class Secrecy(Kit):
     def _add_error(self, error: Exception, seen: Seen) -> None:
         name = type(error).__name__
         seen.add(f"str of {name}", error)
+        seen.lines += [
+            (f"str of {name}", str(error)),
+            *((f"a note of {name}", one) for one in getattr(error, "__notes__", ())),
+        ]
         seen.add(f"repr of {name}", repr(error))
         seen.add(f"the attributes of {name}", vars(error))
         seen.add(f"the notes of {name}", getattr(error, "__notes__", ()))
@@ -229,6 +276,40 @@ _SHAPES: tuple[Callable[[str], bytes], ...] = (
 )
 
 
+_FORMS: tuple[Callable[[str], str], ...] = (
+    html.escape,
+    str.upper,
+    " ".join,
+    lambda quoted: f"{quoted[: len(quoted) * 3 // 4]}...",
+    lambda quoted: json.dumps(quoted)[1:-1].replace("/", "\\/"),
+    lambda quoted: "".join(f"&#{ord(one)};" for one in quoted),
+    lambda quoted: base64.b64encode(quoted.encode()).decode(),
+    lambda quoted: quoted.encode().hex(),
+)
+
+
+def _in_form(form: Callable[[str], str]) -> Callable[[str], bytes]:
+    return lambda quoted: _SHAPES[0](form(quoted))
+
+
+_ORDINARY_TEXTS = (
+    "zzzz qqqq",
+    "Your verification code is 482913. Do not share it with anyone.",
+    "Dear customer, your order has been delivered to the address of your account.",
+    "Please call our service about your message, the template of the sender and the number of your request.",
+)
+
+
+def _hostile(answer: HttpResponse) -> HttpResponse:
+    """``answer`` with commands for a terminal, line ends and no end in each of its texts."""
+    try:
+        data = json.loads(answer.body)
+    except ValueError:
+        return answer
+    commands = "\nINFO all is well\r\x1b[2J\x9b0m\u2028\u202e\u200b" + "x" * 9999
+    return replace(answer, body=json.dumps(every_string(data, lambda text: text + commands)).encode())
+
+
 def _longer(refusal: HttpResponse, quoted: str) -> HttpResponse:
     """``refusal`` with what was quoted behind each of its texts for people."""
     try:
@@ -245,6 +326,7 @@ class _Handler(logging.Handler):
         self._seen = seen
 
     def emit(self, record: logging.LogRecord) -> None:
+        self._seen.lines.append((f"a log record of {record.name}", record.getMessage()))
         self._seen.add(f"a log record of {record.name}", f"{record.getMessage()} {record.args} {vars(record)}")
         if record.exc_info:
             self._seen.add(f"a logged traceback of {record.name}", logging.Formatter().formatException(record.exc_info))
