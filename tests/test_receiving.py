@@ -201,3 +201,18 @@ def test_of_several_accounts_the_one_that_the_webhook_is_proven_to_be_from_takes
 def test_a_webhook_that_none_of_several_accounts_can_prove_is_refused(secret):
     with pytest.raises(SignatureError, match="not proven to come from any of the accounts"):
         take(failover(), webhook(secret=secret))
+
+
+@pytest.mark.parametrize("kind", [SignatureError, PayloadError])
+def test_what_an_adapter_says_of_a_webhook_is_one_line_without_its_secret(kind):
+    def verify(self, webhook):
+        error = kind(f"not signed with {SECRET.lower()}\nINFO forged\x1b[2J")
+        error.add_note(SECRET)
+        raise error
+
+    made = type(provider(verify=verify))(webhook_secret=SECRET)
+    with pytest.raises(kind) as caught:
+        take(made, webhook())
+    assert str(caught.value) == "not signed with *** INFO forged␛[2J"
+    assert caught.value.args == (str(caught.value),)
+    assert caught.value.__notes__ == []

@@ -57,7 +57,6 @@ def own(error: F_, provider: SmsProvider, message: Message | None, *, vendors: P
     where the words may be those of a vendor that was asked.
     """
     copied = copy.copy(error)
-    copied.__notes__ = [note for note in getattr(error, "__notes__", []) if isinstance(note, _Note)]
     copied.account = error.account or provider.account
     copied.provider = error.provider or provider.name
     copied._settled = True  # noqa: SLF001
@@ -112,6 +111,7 @@ def scrub(error: SmsBridgeError, private: Private) -> None:
 
 def _scrub(error: SmsBridgeError, private: Private, clean: Callable[[str, Private], str | None]) -> None:
     fields: dict[str, Any] = vars(error)
+    fields["__notes__"] = [note for note in fields.get("__notes__", ()) if isinstance(note, _Note)]
     for name, of_ours in (("code", _CODE), ("reason", _REASON)):
         if (word := fields.get(name)) and not of_ours.fullmatch(str(word)):
             fields[name] = line(clean(str(word), private) or HIDDEN, _LONGEST_CODE)

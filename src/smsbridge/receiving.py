@@ -10,6 +10,7 @@ from .errors import PayloadError, SignatureError, UnsupportedError, WebhookError
 from .http import Call, Flow, HttpRequest
 from .messages import Received
 from .plugins import Plugins
+from .privacy import private_of, scrub
 from .provider import SmsProvider
 
 T = TypeVar("T")
@@ -22,20 +23,20 @@ def receive(plugins: Plugins, provider: SmsProvider, webhook: HttpRequest) -> Fl
     be read or is too large, and whatever a ``smsbridge_event`` hook raises: answer 500 then, and the provider will deliver again.
     """
     webhook.check_size()
-    receiver = _ask(lambda: provider.receiver(webhook), SignatureError)
-    _ask(lambda: receiver.verify(webhook), SignatureError)
-    response = _ask(lambda: receiver.handshake(webhook), PayloadError)
+    receiver = _ask(provider, lambda: provider.receiver(webhook), SignatureError)
+    _ask(receiver, lambda: receiver.verify(webhook), SignatureError)
+    response = _ask(receiver, lambda: receiver.handshake(webhook), PayloadError)
     if response is not None:
         return Received(events=(), response=response)
-    events = _ask(lambda: tuple(receiver.parse(webhook)), PayloadError)
+    events = _ask(receiver, lambda: tuple(receiver.parse(webhook)), PayloadError)
     for event in events:
         yield from provider.observe(event)
         yield from Call(plugins.event, receiver.account, receiver.name, event)
     return Received(events=events, response=receiver.acknowledge(events))
 
 
-def _ask(work: Callable[[], T], kind: type[WebhookError]) -> T:
-    """Do ``work`` of the provider. Odd shapes end as KeyError and the like, quoting what they choked on: that is ``kind``."""
+def _ask(provider: SmsProvider, work: Callable[[], T], kind: type[WebhookError]) -> T:
+    """Do ``work`` of ``provider``. Odd shapes end as KeyError and the like, quoting what they choked on: that is ``kind``."""
     error: WebhookError
     try:
         return work()
@@ -45,4 +46,5 @@ def _ask(work: Callable[[], T], kind: type[WebhookError]) -> T:
         error = WebhookError(str(refusal.args[0]))
     except Exception as bug:  # noqa: BLE001
         error = kind(f"the webhook has an unexpected shape ({type(bug).__name__})")
+    scrub(error, private_of(provider))
     raise error
