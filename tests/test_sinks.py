@@ -419,7 +419,7 @@ def test_neither_does_a_registry_of_templates(tmp_path):
     path = tmp_path / "dlt.toml"
     name = json.dumps(HOSTILE)
     path.write_text(
-        f'entity_id = "1101456780000012345"\n[[template]]\nid = "1107456780000012345"\nname = {name}\ntext = {name}\n',
+        f'entity_id = "1101456780000012345"\n[[templates]]\nid = "1107456780000012345"\nname = {name}\ntext = {name}\n',
         "utf-8",
     )
     for args in (["check", str(path)], ["match", "17", "--registry", str(path)], ["check", str(path), "--json"]):

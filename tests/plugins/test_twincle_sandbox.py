@@ -26,6 +26,7 @@ import pytest
 import smsbridge_twincle.sandbox
 from smsbridge_twincle.sandbox import Sandbox, create_app, magic, main, segments
 from smsbridge_twincle.sandbox.answers import Answer
+from smsbridge_twincle.sandbox.printing import Printer
 from smsbridge_twincle.sandbox.reports import HandshakeError
 from smsbridge_twincle.sandbox.server import listen
 from smsbridge_twincle.sandbox.state import ZONE
@@ -1417,3 +1418,19 @@ def test_the_sandbox_imports_nothing_from_the_provider_or_the_core():
                 assert all(alias.name.partition(".")[0] in allowed for alias in node.names), file
             elif isinstance(node, ast.ImportFrom):
                 assert node.level == 1 or (node.level == 0 and (node.module or "").partition(".")[0] in allowed), file
+
+
+# --- what is printed ------------------------------------------------------------------------------------------------------
+
+COMMANDS = "17\nINFO forged\x1b[2J\x9b31m\u2028\u202e\u200b\x7f"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_a_program_sends_commands_no_terminal(capsys, as_json):
+    printer = Printer("token", as_json=as_json)
+    printer.say("request", f"text {COMMANDS}", {"text": COMMANDS, "long": "x" * 9999})
+    out = capsys.readouterr().out
+    assert out.endswith("\n")
+    assert out[:-1].isprintable()
+    assert not as_json or json.loads(out)["text"] == COMMANDS
+    assert as_json or len(out) < 5000

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from smsbridge.display import json_text, screen_line
-
 from .answers import Answer, Refused
 from .state import State, masked
 
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from .reports import Push
 
 MOST_ROWS = 5
+LONGEST_LINE = 4000
 Record = dict[str, Any]
 
 
@@ -127,7 +126,10 @@ class Printer:
         return record
 
     def _out(self, line: str) -> None:
-        safe = json_text(line) if self.as_json else screen_line(line)
+        shown = line if self.as_json or len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
+        safe = "".join(
+            char if char.isprintable() else json.dumps(char)[1:-1] for char in shown.replace("\x7f", "\\u007f")
+        )
         try:
             print(safe, flush=True)  # noqa: T201 - printing is what this class is for
         except UnicodeEncodeError:
