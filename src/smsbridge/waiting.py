@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from time import monotonic
 from typing import TypeVar
 
 from . import promise
@@ -13,6 +14,8 @@ from .deadline import Stopped
 from .http import Await, Call
 
 T = TypeVar("T")
+_NOTHING = 0.001
+"""Seconds by which a wait may end too soon."""
 
 
 def bound(left: float) -> float | None:
@@ -22,20 +25,22 @@ def bound(left: float) -> float | None:
 
 def wait_for(step: Await[T], left: float) -> T:
     """The result of ``step``, for the blocking client. Raises Stopped when no time is ``left``."""
+    until = monotonic() + left
     try:
         return promise.wait_for(step.future, min(left, step.seconds))
     except TimeoutError:
-        if left > step.seconds or step.future.done():
+        if until - monotonic() > _NOTHING:
             raise  # its own
     raise Stopped("deadline")
 
 
 async def await_for(step: Await[T], left: float) -> T:
     """The same for the async client."""
+    until = monotonic() + left
     try:
         return await promise.wait_for_async(step.future, min(left, step.seconds))
     except TimeoutError:
-        if left > step.seconds or step.future.done():
+        if until - monotonic() > _NOTHING:
             raise
     raise Stopped("deadline")
 
@@ -59,12 +64,19 @@ async def in_thread(step: Call[T], left: float) -> T:
     return await _within(left, asyncio.get_running_loop().run_in_executor(None, context.run, work), begun)
 
 
-async def _within(left: float, work: Awaitable[T], begun: Callable[[], bool]) -> T:
-    limit = asyncio.timeout(bound(left))
+async def _within(left: float, work: asyncio.Future[T], begun: Callable[[], bool]) -> T:
+    if left == math.inf:
+        return await work
+    # In half the time of asyncio.timeout, which would cancel the task.
+    late: list[bool] = []
+    task = asyncio.current_task()
+    cancelled = task.cancelling() if task is not None else 0
+    timer = asyncio.get_running_loop().call_later(left, lambda: late.append(work.cancel()))
     try:
-        async with limit:
-            return await work
-    except TimeoutError:
-        if not limit.expired():
-            raise  # its own
+        return await work
+    except asyncio.CancelledError:
+        if not any(late) or (task is not None and task.cancelling() > cancelled):
+            raise  # from outside
+    finally:
+        timer.cancel()
     raise Stopped("deadline", begun=begun())
