@@ -219,6 +219,17 @@ ODD = {
     "columns of another kind": (b"%s;ACME\n%s;ACME\n%s\n", 1, "the recipient"),
     "a wrong number": (b"%s\n%s\n%s0000000\n", 3, "the recipient"),
     "a second head": (b"number\nnumber\n%s%s%s\n", 2, "the recipient"),
+    "no number at the head": (b",ACME\n%s\n%s\n%s\n", 1, "the recipient"),
+    "senders before numbers": (b"sender,number\n%s,%s\n%s\n", 1, "not number and sender"),
+    "times in the place of senders": (b"number,since\n%s\n%s\n%s\n", 1, "not number and sender"),
+    "a date as the sender": (b"%s\n%s,2030-01-31\n%s\n", 2, "none"),
+    "a time as the sender": (b"%s\n%s\n%s,2030-01-31T10:00:00Z\n", 3, "none"),
+    "a flag as the sender": (b"%s\n%s\n%s,1\n", 3, "none"),
+    "a sentence as the sender": (b"%s\n%s\n%s,told us at the door that she wants no more texts\n", 3, "none"),
+    "what cannot be seen as the sender": ("%s\n%s\n%s,\u200b\n".encode(), 3, "none"),
+    "what turns a line as the sender": ("%s\n%s,AC\u202eME\n%s\n".encode(), 2, "none"),
+    "several numbers in a line": (b"%s\n%s,%s\n", 2, "two numbers"),
+    "several written numbers in a line": (b"%s\n%s,+91 98765-43212\n%s", 2, "two numbers"),
     "Latin-1": (b"%s\r\n%s\r%s,caf\xe9\n", 3, "not UTF-8"),
     "UTF-16": ("\ufeff+919876543210\n".encode("utf-16-le"), 1, "not UTF-8"),
     "half a character": (b"%s\n%s\n%s,\xe2\x82", 3, "not UTF-8"),
@@ -244,6 +255,12 @@ def test_any_odd_row_refuses_the_whole_file_with_its_line(path, tmp_path, rows, 
 def test_a_first_row_of_sender_and_number_is_no_head(path):
     done = run("optouts", "import", "-", stdin=f"ACME,{NUMBER}\n")
     assert (done.exit_code, known(path)) == (Exit.USAGE, [])
+
+
+def test_a_number_is_a_sender_where_the_columns_are_named(path):
+    stdin = f"number,sender\n{NUMBER},+15557122661\n{OTHER},56161\n"
+    assert run_json("optouts", "import", "-", stdin=stdin)[0] == {"imported": 2}
+    assert [sender for _, sender, _ in known(path)] == ["+15557122661", "56161"]
 
 
 def test_quotes_round_a_cell_and_every_line_end_are_read(path, tmp_path):

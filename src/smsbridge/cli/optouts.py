@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_NAMES_SENDERS = re.compile(r"sender|from", re.IGNORECASE)
+_SENDER_ID = re.compile(r"\+?[0-9]{3,15}|(?=.*[^\W\d_]).+")
+_LONGEST_SENDER = 40
+_PHONE = re.compile(r"\+?[0-9]{7,}")
+_DATE = re.compile(r"[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}.*")
 _SENDER = click.option("--from", "sender", metavar="SENDER", help="For this sender alone; default: for all.")
 
 
@@ -132,8 +137,9 @@ def remove(*, number: str, sender: str | None, account: str | None, show_numbers
 def import_(*, file: BinaryIO, sender: str | None, account: str | None, as_json: bool) -> Exit:
     """Add the numbers of FILE (- is standard input): one per line, or CSV of number and sender.
 
-    Empty lines and those that begin with # are left out, and a first line without any digit, which names the columns. Nothing
-    is added if a line is odd: a wrong number, a quote that does not fit, more columns, another encoding than UTF-8.
+    Empty lines and those that begin with # are left out, and a first line without any digit, which names the columns (the
+    second is "sender"; needed where senders are phone numbers). Nothing is added if a line is odd: a wrong number, no sender but
+    a date, a quote that does not fit, more columns, another encoding than UTF-8.
 
     \b
     Examples:
@@ -153,7 +159,7 @@ def import_(*, file: BinaryIO, sender: str | None, account: str | None, as_json:
 
 def _rows(content: bytes, sender: str | None) -> Iterator[tuple[str | None, str]]:
     """The sender and the number of each row. Any odd one refuses the file: what is guessed wrong is texted, or never again."""
-    named = False
+    named = headed = False
     for line_number, line in enumerate(_LINE_END.split(_text(content)), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -162,13 +168,37 @@ def _rows(content: bytes, sender: str | None) -> Iterator[tuple[str | None, str]
         named = True
         if any(more[1:]):
             raise _wrong(line_number, "it has more than number and sender")
-        if is_head:
+        own = more[0] if more else ""
+        if is_head and any(map(str.isalpha, first)):
+            _check_head(line_number, first, own)
+            headed = True
             continue
         try:
             number = to_number(first)
         except click.UsageError as error:
             raise _wrong(line_number, error.message) from None
-        yield (more[0] if more else "") or sender, number
+        _check_sender(line_number, own, headed=headed)
+        yield own or sender, number
+
+
+def _check_head(line_number: int, first: str, second: str) -> None:
+    """Refuse columns in another order or of another kind: a time as the sender would be an opt-out from nothing."""
+    if _NAMES_SENDERS.search(first) or (second and not _NAMES_SENDERS.search(second)):
+        raise _wrong(line_number, "its columns are not number and sender")
+
+
+def _check_sender(line_number: int, sender: str, *, headed: bool) -> None:
+    """Refuse what is no sender; and a number as one, unless a first line says so: it may be another person's."""
+    if not sender:
+        return
+    bare = re.sub(r"[ ().-]", "", sender)
+    is_one = len(sender) <= _LONGEST_SENDER and sender.isprintable() and _SENDER_ID.fullmatch(bare)
+    if not is_one or _DATE.fullmatch(sender):
+        raise _wrong(line_number, "what stands where the sender would is none")
+    if not headed and _PHONE.fullmatch(bare):
+        raise _wrong(
+            line_number, "it has two numbers; if the second is a sender, begin the file with the line number,sender"
+        )
 
 
 def _text(content: bytes) -> str:
