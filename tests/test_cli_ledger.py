@@ -324,3 +324,46 @@ def test_each_part_of_the_command_has_help_with_examples():
 @pytest.mark.parametrize("name", ["list", "explain", "settle"])
 def test_without_an_account_those_of_all_are_looked_at_and_the_help_says_so(name):
     assert "default: through any" in " ".join(run("ledger", name, "--help").stdout.split())
+
+
+# --- a repeated reference ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", str(tmp_path / "ledger.db"))
+    monkeypatch.setenv("SMSBRIDGE_FILE_PATH", str(tmp_path / "sms.jsonl"))
+
+
+@pytest.mark.parametrize("provider", ["console", "file", "memory"])
+def test_of_a_repeated_reference_nothing_is_said_to_be_printed_or_written_when_nothing_was(kept, monkeypatch, provider):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", provider)
+    send = ("send", "+919876543210", "Your order has shipped", "--reference", "order-17")
+    first, again = run(*send), run(*send)
+    assert ("printed above" in first.stdout) == (provider == "console")
+    assert again.exit_code == 0
+    assert again.stdout.startswith(
+        f"accepted before: {provider} has it under this reference, so nothing was sent now\n"
+    )
+    for words in ("printed", "took the text", "┌─ SMS"):
+        assert words not in again.stdout
+    assert (run_json(*send)[0]["repeated"], run_json(*send, "--account", provider)[0]["outcome"]) == (True, "accepted")
+
+
+@pytest.mark.parametrize("provider", ["console", "file", "memory"])
+def test_nor_of_many(kept, monkeypatch, tmp_path, provider):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", provider)
+    (tmp_path / "many.jsonl").write_text('{"to": "+919876543210", "text": "Hello", "reference": "order-17"}\n')
+    run("send", "+919876543210", "Hello", "--reference", "order-17")
+    again = run("send", "--many", str(tmp_path / "many.jsonl"))
+    assert "(before, so nothing was sent now)" in again.stdout
+    assert "┌─ SMS" not in again.stdout
+
+
+def test_nor_of_a_code(kept, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
+    start = ("verify", "start", "+919876543210", "--reference", "login-17")
+    first, again = run(*start), run(*start)
+    assert first.stdout.startswith("accepted: memory is sending a code\n")
+    assert again.stdout.startswith("accepted before: memory has it under this reference, so nothing was sent now\n")
+    assert run_json(*start)[0]["repeated"] is True

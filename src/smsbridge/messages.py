@@ -73,7 +73,7 @@ class _Value:
             number = one.metadata.get("number")
             if number and not isinstance(value, str):
                 shown.append(f"{one.name}=<{plain.kind_of(value)}>")
-            elif one.repr and value is not None and value not in ("", {}):
+            elif one.repr and value is not None and value is not False and value not in ("", {}):
                 shown.append(f"{one.name}={mask(value) if number else repr(value)}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
@@ -246,7 +246,8 @@ class SentMessage(_Value):
     """A text that a provider accepted, which is not yet one that was delivered.
 
     ``id`` is the vendor's; ``account`` and ``provider`` say who took it. ``segments`` and ``price`` are the vendor's own
-    figures, None where it gives none. ``at`` is when it was accepted, in UTC. ``raw`` is the vendor's answer.
+    figures, None where it gives none. ``at`` is when it was accepted, in UTC. ``raw`` is the vendor's answer. ``repeated`` says that a
+    ledger answers: it was accepted before under this reference, and nothing was sent now.
     """
 
     account: str
@@ -259,6 +260,7 @@ class SentMessage(_Value):
     price: Money | None = None
     at: datetime | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    repeated: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -321,7 +323,10 @@ class Balance(_Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Verification(_Value):
-    """A one-time code that a provider took on to send. ``expires_at`` is in UTC, None where the vendor does not say."""
+    """A one-time code that a provider took on to send. ``expires_at`` is in UTC, None where the vendor does not say.
+
+    ``repeated`` is as of a SentMessage.
+    """
 
     account: str
     provider: str
@@ -329,6 +334,7 @@ class Verification(_Value):
     to: str = _number(default="")
     reference: str = ""
     expires_at: datetime | None = None
+    repeated: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

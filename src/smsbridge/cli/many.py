@@ -171,5 +171,6 @@ def _line(out: Output, result: Result) -> tuple[str, str]:
         words = f"{known['message']} (reference {result.message.reference})"
     else:
         outcome, style = "accepted", "green"
-        words = f"{result.sent.id} {result.sent.status.value}" if result.sent else ""
+        before = " (before, so nothing was sent now)" if result.sent and result.sent.repeated else ""
+        words = f"{result.sent.id} {result.sent.status.value}{before}" if result.sent else ""
     return f"{outcome:<11}  {result.index + 1:>6}  {out.number(result.message.to):<16}  {words}", style

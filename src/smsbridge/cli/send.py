@@ -96,7 +96,8 @@ def send(
         except KeyboardInterrupt as interrupt:
             return watcher.conclude(out, interrupt)
         if out.lost:
-            out.aside(f"accepted: {sent.provider} took the text, id {sent.id}, reference {sent.reference}; {out.lost}")
+            words = values.accepted(sent, "took the text")
+            out.aside(f"{words}, id {sent.id}, reference {sent.reference}; {out.lost}")
             out.aside("next: do not send it again")
     return Exit.OK
 
@@ -110,12 +111,12 @@ def _show(out: Output, client: SmsClient, sent: SentMessage, text: str, sender: 
     if out.as_json:
         out.json({"outcome": "accepted", **values.sent_message(sent, out)})
         return
-    if sent.provider == "console":  # it has printed all there is to see
+    if sent.provider == "console" and not sent.repeated:  # it has printed all there is to see
         out.line("accepted: printed above, and sent to nobody", style="green")
         out.aside(f"reference: {sent.reference}")
         out.aside("next: to send for real, set SMSBRIDGE_PROVIDER; smsbridge providers lists what is installed")
         return
-    out.line(f"accepted: {sent.provider} took the text, which is not yet delivered", style="green")
+    out.line(values.accepted(sent, "took the text, which is not yet delivered"), style="green")
     out.rows(
         {
             "to": out.number(sent.to),

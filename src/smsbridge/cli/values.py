@@ -22,6 +22,7 @@ def sent_message(sent: SentMessage, out: Output) -> dict[str, Any]:
         "segments": sent.segments,
         "price": price(sent.price),
         "at": sent.at,
+        **_repeated(sent),
     }
 
 
@@ -52,7 +53,19 @@ def verification(one: Verification, out: Output) -> dict[str, Any]:
         "reference": one.reference,
         "to": out.number(one.to),
         "expires_at": one.expires_at,
+        **_repeated(one),
     }
+
+
+def _repeated(one: SentMessage | Verification) -> dict[str, Any]:
+    return {"repeated": True} if one.repeated else {}
+
+
+def accepted(one: SentMessage | Verification, now: str) -> str:
+    """That the provider accepted it, and what it does ``now``; unless a ledger answered, and nothing was sent."""
+    if one.repeated:
+        return f"accepted before: {one.provider} has it under this reference, so nothing was sent now"
+    return f"accepted: {one.provider} {now}"
 
 
 def text_info(info: TextInfo) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def start(
     with contextlib.suppress(CannotPrint):
         _show_started(out, started)
     if out.lost:
-        out.aside(f"accepted: {started.provider} is sending a code, id {started.id}; {out.lost}")
+        out.aside(f"{values.accepted(started, 'is sending a code')}, id {started.id}; {out.lost}")
     return Exit.OK
 
 
@@ -73,7 +73,7 @@ def _show_started(out: Output, started: Verification) -> None:
     if out.as_json:
         out.json({"outcome": "accepted", **values.verification(started, out)})
         return
-    out.line(f"accepted: {started.provider} is sending a code", style="green")
+    out.line(values.accepted(started, "is sending a code"), style="green")
     out.rows(
         {
             "to": out.number(started.to),

@@ -198,6 +198,7 @@ class Entry:
             segments=one.segments,
             price=one.price,
             at=one.accepted_at,
+            repeated=True,
         )
 
     def verification(self, to: str) -> Verification:
@@ -210,6 +211,7 @@ class Entry:
             to=to,
             reference=self.claim.reference,
             expires_at=one.expires_at,
+            repeated=True,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -287,7 +288,7 @@ class LedgerPolicy(Policy):
                 raise tries.interrupted(stop) from None
             error = tries.results[row].error
             if found is not None:
-                tries.accept(row, found)
+                tries.accept(row, replace(found, repeated=True))
                 self._record([Entry(claim=entry.claim, outcome=Outcome.accepted(found, reason="lookup"))])
             elif absent and error is not None and entry.claim.account == self.account and entry.proven_absent(proof):
                 tries.fail(row, not_sent(error))
