@@ -36,6 +36,7 @@ from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.guard import GuardPolicy
 from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.limit import LimitPolicy
+from smsbridge.policies.optout import OptoutPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.sending import deliver
 from smsbridge.settings import Settings
@@ -334,6 +335,17 @@ def test_a_ledger_that_cannot_be_written_in_time_refuses_the_text_and_has_it_sen
     assert outcome.seconds < DEADLINE + MARGIN
     assert (outcome.kind, outcome.end.reason) == (RefusedError, "deadline")
     assert ask(kind, ledger, lambda sms: sms.send(message(reference="ref-2"))).kind is SentMessage
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_a_list_of_opt_outs_that_is_being_changed_is_waited_for_no_longer(vendor, kind, tmp_path):
+    policy = OptoutPolicy(inner=Slow(url=vendor.url), path=tmp_path / "optouts.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "optouts.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        outcome = ask(kind, policy, lambda sms: sms.send(message()), after=lambda: other.execute("ROLLBACK"))
+    assert outcome.seconds < DEADLINE + MARGIN
+    assert isinstance(outcome.end, RefusedError)
+    assert ask(kind, policy, lambda sms: sms.send(message())).kind is SentMessage
 
 
 @pytest.mark.parametrize("kind", CLIENTS)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -313,10 +314,18 @@ def test_the_parent_goes_on_with_its_own_locks():
         assert lock.locked()
 
 
+def guarded(folder):
+    return GuardPolicy(inner=MemoryProvider(), total="900000000/1h", per_recipient="900000000/1h")
+
+
+def asking_a_file(folder):
+    return OptoutPolicy(inner=MemoryProvider(), path=folder / "optouts.db")
+
+
 @forking
-def test_children_that_are_forked_while_threads_send_do_not_hang(tmp_path):
-    policy = GuardPolicy(inner=MemoryProvider(), total="900000000/1h", per_recipient="900000000/1h")
-    sms, over = client(policy), threading.Event()
+@pytest.mark.parametrize("policy", [guarded, asking_a_file])
+def test_children_that_are_forked_while_threads_send_do_not_hang(policy, tmp_path):
+    sms, over = client(policy(tmp_path)), threading.Event()
 
     def send():
         while not over.is_set():
@@ -332,6 +341,36 @@ def test_children_that_are_forked_while_threads_send_do_not_hang(tmp_path):
         for one in threads:
             one.join(10)
     assert codes == [0] * 15
+
+
+@forking
+def test_a_fork_waits_for_work_that_it_must_not_interrupt_and_such_work_for_the_fork():
+    begun, done, forked = threading.Event(), threading.Event(), []
+
+    def work():
+        with forks.unforked():
+            begun.set()
+            forked.append(done.wait(0.3))
+            forked.append("over")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    begun.wait(10)
+    assert in_a_child(lambda: forked == [False, "over"] or 1 / 0) == 0
+    done.set()
+    thread.join(10)
+    with forks.unforked():  # not for the one that this thread itself begins
+        assert in_a_child(lambda: forks.unforked().__enter__()) == 0
+
+
+def test_a_fork_that_was_interrupted_shuts_nothing_out_for_ever(monkeypatch):
+    monkeypatch.setattr(forks, "_LONGEST_USE", 0.05)
+    monkeypatch.setattr(forks, "_forking_until", 0.0)
+    forks._before_fork()  # and nothing after it
+    began = time.monotonic()
+    with forks.unforked():
+        assert 0.01 < time.monotonic() - began < 5
+    assert forks._unforked == set()
 
 
 SLOW = """

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -33,8 +33,16 @@ _LATE = ("smsbridge", "phonenumbers", "pydantic_settings", "dotenv", "httpx", "w
 _LONGEST_IMPORT = 5.0
 """Seconds."""
 
+_LONGEST_USE = 10.0
+"""Seconds that a fork waits for what :func:`unforked` keeps together, and that such work waits for a fork."""
+
+_AGAIN = 0.001
+
 _locks: weakref.WeakSet[Any] = weakref.WeakSet()
 _renewed: weakref.WeakSet[Renewed] = weakref.WeakSet()
+_unforked: set[tuple[int, object]] = set()
+_forking_until = 0.0
+"""Not a lock: an exception in the thread that forks must not shut all others out for good."""
 
 
 def fresh_lock() -> threading.Lock:
@@ -71,8 +79,37 @@ def under(lock: threading.Lock, work: Callable[..., T], *args: Any) -> T:
     with lock: return work(*args)  # fmt: skip  # noqa: E701
 
 
+@contextlib.contextmanager
+def unforked() -> Iterator[None]:
+    """Within, no other thread forks: for work of a library that has locks of its own, such as SQLite."""
+    me = (threading.get_ident(), object())
+    _unforked.add(me)
+    try:
+        while time.monotonic() < _forking_until:
+            _unforked.discard(me)
+            time.sleep(_AGAIN)
+            _unforked.add(me)  # before the next look, as a fork says that it begins before it looks here
+        yield
+    finally:
+        _unforked.discard(me)
+
+
 def _before_fork() -> None:
-    """Wait until no other thread is at an import of ours."""
+    """Wait until no other thread is at an import of ours, or at work that no fork may interrupt."""
+    global _forking_until  # noqa: PLW0603  # of the whole process
+    _wait_for_imports()
+    until = _forking_until = time.monotonic() + _LONGEST_USE
+    me = threading.get_ident()
+    while any(thread != me for thread, _ in _unforked.copy()) and time.monotonic() < until:
+        time.sleep(_AGAIN)
+
+
+def _after_fork_in_parent() -> None:
+    global _forking_until  # noqa: PLW0603
+    _forking_until = 0.0
+
+
+def _wait_for_imports() -> None:
     until = time.monotonic() + _LONGEST_IMPORT
     while (names := _imports_of_others()) and time.monotonic() < until:
         for name in names:
@@ -87,7 +124,10 @@ def _imports_of_others() -> list[str]:
     return [name for name, lock in found.items() if getattr(lock, "owner", None) not in ours]
 
 
-def _after_fork() -> None:
+def _after_fork_in_child() -> None:
+    global _forking_until  # noqa: PLW0603
+    _forking_until = 0.0
+    _unforked.clear()
     numbers = sys.modules.get("phonenumbers.phonemetadata")  # it has a lock as well
     theirs = [] if numbers is None else [numbers.PhoneMetadata._metadata_lock]  # noqa: SLF001
     for lock in [*_locks, *theirs]:
@@ -97,4 +137,4 @@ def _after_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -22,8 +22,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from .deadline import time_left
 from .errors import ConfigurationError
-from .forks import fresh_lock
+from .forks import fresh_lock, unforked
 from .own_file import Kind, NotOurs, OwnFile
 from .phone import mask, mask_numbers
 from .stop_words import START_WORDS, STOP_WORDS, said
@@ -42,6 +43,9 @@ __all__ = [
 
 REPLY = "reply"
 """The source of what a person said in a text of their own: only such an opt-out can be confirmed."""
+
+_PATIENCE = 10.0
+"""Seconds that a list which another process is changing is waited for, if a call has so many left."""
 
 MOST_EVENTS = 100
 """Events that are remembered for each recipient."""
@@ -319,7 +323,8 @@ class SqliteOptOuts(_List):
     def _opened(self) -> Iterator[sqlite3.Connection]:
         """A connection for one use: nothing to share between threads, to lose in a fork, or to go on using after the file was replaced. Takes 0.4 ms."""
         try:
-            with contextlib.closing(self._file.connect(timeout=10)) as database:
+            patience = max(0.0, min(_PATIENCE, time_left()))
+            with unforked(), contextlib.closing(self._file.connect(timeout=patience)) as database:
                 yield database
         except sqlite3.Error as error:
             raise OSError(f"the list of opt-outs {self._path} cannot be used ({type(error).__name__})") from error
