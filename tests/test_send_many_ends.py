@@ -25,6 +25,7 @@ from smsbridge.messages import Result
 from smsbridge.plugins import Plugins
 from smsbridge.provider import SmsProvider, Wrapper
 from smsbridge.settings import Settings
+from smsbridge.told import Told
 
 CLOSED = "this client is closed, so the messages were not read to their end"
 
@@ -463,9 +464,8 @@ async def test_a_bug_of_a_policy_is_an_error_of_its_text_alone(early):
 
 
 async def test_a_fault_of_ours_before_the_text_left_is_certain_and_the_hooks_are_told(monkeypatch):
-    monkeypatch.setattr(
-        "smsbridge.sending._veto", lambda plugins, provider, text: plugins.before_send("a", "p", text) or 1 / 0
-    )
+    begin = Told.begin
+    monkeypatch.setattr(Told, "begin", lambda told: begin(told) or 1 / 0)
     for kind in (SmsClient, AsyncSmsClient):
         run = Run(Vendor(), 3, kind=kind)
         run.many()
