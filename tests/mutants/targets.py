@@ -1,0 +1,50 @@
+"""Which files get mutants, and which tests should notice each."""
+
+POLICY = ["tests/test_policies_stack.py", "tests/test_policies_gate.py", "tests/test_validity.py"]
+SENDING = ["tests/test_sending.py", "tests/test_client.py", "tests/test_errors.py"]
+STOPS = ["tests/test_stop_words.py", "tests/test_optouts.py", "tests/test_policies_optout.py"]
+NUMBERS = ["tests/test_phone.py", "tests/test_written.py", "tests/test_numbering.py", "tests/test_normalizing.py"]
+MANY = ["tests/test_send_many.py", "tests/test_send_many_ends.py", "tests/test_closing.py"]
+WIRE = ["tests/test_transport.py", "tests/test_dialing.py", "tests/test_body.py", "tests/test_heads.py"]
+LEDGER = ["tests/test_policies_ledger.py", "tests/test_promise.py", "tests/test_forks.py", "tests/test_rehearsals.py"]
+VENDORS = ["tests/plugins/test_twilio.py", "tests/plugins/test_twincle.py", "tests/plugins/test_vonage_webhooks.py"]
+
+TARGETS = {
+    "src/smsbridge/attempts.py": [*SENDING, "tests/test_leaks.py", "tests/test_policies_retry.py"],
+    "src/smsbridge/body.py": WIRE,
+    "src/smsbridge/channel.py": WIRE,
+    "src/smsbridge/client.py": [*SENDING, "tests/test_deadline.py", *MANY],
+    "src/smsbridge/decoding.py": WIRE,
+    "src/smsbridge/dialing.py": WIRE,
+    "src/smsbridge/many.py": MANY,
+    "src/smsbridge/network.py": WIRE,
+    "src/smsbridge/numbering.py": NUMBERS,
+    "src/smsbridge/optouts.py": STOPS,
+    "src/smsbridge/phone.py": [*NUMBERS, "tests/test_leaks.py"],
+    "src/smsbridge/privacy.py": ["tests/test_leaks.py", "tests/test_quoting.py", *SENDING],
+    "src/smsbridge/quoting.py": ["tests/test_quoting.py", "tests/test_leaks.py"],
+    "src/smsbridge/receiving.py": ["tests/test_receiving.py", "tests/test_webhook_body.py"],
+    "src/smsbridge/sending.py": [*SENDING, *MANY],
+    "src/smsbridge/stop_words.py": STOPS,
+    "src/smsbridge/told.py": [*SENDING, *MANY],
+    "src/smsbridge/waiting.py": ["tests/test_deadline.py", "tests/test_promise.py", "tests/test_client.py"],
+    "src/smsbridge/written.py": NUMBERS,
+    "src/smsbridge/policies/batch.py": [*POLICY, "tests/test_policies_retry.py", "tests/test_policies_failover.py"],
+    "src/smsbridge/policies/breaker.py": ["tests/test_policies_breaker.py", "tests/test_policies_failover.py"],
+    "src/smsbridge/policies/caps.py": ["tests/test_policies_guard.py"],
+    "src/smsbridge/policies/entries.py": [*LEDGER, "tests/test_cli_ledger.py"],
+    "src/smsbridge/policies/failover.py": ["tests/test_policies_failover.py", "tests/test_foresight.py", *POLICY],
+    "src/smsbridge/policies/gate.py": ["tests/test_policies_gate.py", "tests/test_policies_guard.py", *POLICY],
+    "src/smsbridge/policies/gcra.py": ["tests/test_policies_gcra.py", "tests/test_policies_limit.py"],
+    "src/smsbridge/policies/guard.py": ["tests/test_policies_guard.py", "tests/test_foresight.py", *POLICY],
+    "src/smsbridge/policies/ledger.py": [*LEDGER, "tests/test_foresight.py", *POLICY],
+    "src/smsbridge/policies/limit.py": ["tests/test_policies_limit.py", "tests/test_foresight.py", *POLICY],
+    "src/smsbridge/policies/optout.py": [*STOPS, "tests/test_foresight.py", *POLICY],
+    "src/smsbridge/policies/outcomes.py": ["tests/test_policies_failover.py", "tests/test_policies_retry.py"],
+    "src/smsbridge/policies/records.py": ["tests/test_policies_records.py"],
+    "src/smsbridge/policies/retry.py": ["tests/test_policies_retry.py", "tests/test_foresight.py", *POLICY],
+    "src/smsbridge/policies/sqlite.py": [*LEDGER, "tests/test_cli_ledger.py"],
+    "src/smsbridge/policies/writer.py": [*LEDGER, "tests/test_closing.py"],
+}
+
+WIDER = [*POLICY, *SENDING, "tests/test_outbox.py", "tests/test_model.py", "tests/test_kit.py", *VENDORS]
