@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import pytest
 from pydantic import SecretStr
 
 from smsbridge.errors import PayloadError, SignatureError
@@ -35,6 +36,15 @@ def drive(flow, *answers):
     except StopIteration as stop:
         assert not left
         return stop.value
+
+
+def interrupt(flow, stop):
+    """What is known of each text, once ``stop`` is thrown into ``flow``, which is one of ``attempt_each``."""
+    with pytest.raises(StopIteration) as ended:
+        flow.throw(stop)
+    results, interruption = ended.value.value
+    assert interruption is stop
+    return results
 
 
 class Wire:

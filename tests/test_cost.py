@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import PrivateAttr
 
 from scripted import OK, TEXT, TO, HttpProvider, drive, message
-from smsbridge.attempts import Interrupted, attempt, attempt_all, attempt_batch, attempt_verification
+from smsbridge.attempts import attempt, attempt_batch, attempt_verification
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.cost import Rate, Rates, differs
@@ -287,8 +287,8 @@ def test_of_a_batch_that_is_cancelled_the_texts_that_were_accepted_are_told_once
 
     watcher = Watcher()
     policy = watched(inner=lambda _: Priced()).telling(Plugins(watcher).cost_differs)
-    with pytest.raises(Interrupted):
-        drive(attempt_all(policy, [message(reference=one) for one in "abc"]), OK, OK, Cancelled())
+    with pytest.raises(Cancelled):
+        drive(attempt_batch(policy, [message(reference=one) for one in "abc"]), OK, OK, Cancelled())
     assert [call[2] for call in watcher.calls] == ["a", "b"]
     assert policy.differences == {"scripted": 2}
 

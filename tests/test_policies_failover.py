@@ -9,7 +9,7 @@ import pytest
 
 from policed import BUSY, DENIED, DOWN, FOUND, NOT_FOUND, Clock, Finds, busy_for, play, timed
 from scripted import OK, AsyncWire, BatchProvider, HttpProvider, Recorder, Wire, drive, message, plugins, provider
-from smsbridge.attempts import Interrupted, attempt, attempt_batch, attempt_verification, query
+from smsbridge.attempts import attempt, attempt_batch, attempt_verification, query
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.errors import (
     AuthenticationError,
@@ -304,7 +304,7 @@ def test_a_probe_that_was_cancelled_lets_the_next_one_through(ends):
     if ends == "closed":
         probe.close()
     else:
-        with pytest.raises(Interrupted):
+        with pytest.raises(KeyboardInterrupt):
             probe.throw(KeyboardInterrupt())
     assert drive(attempt(policy, message()), OK).account == "a"
 

@@ -24,9 +24,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Wire, message
+from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Wire, interrupt, message
 from smsbridge import AsyncSmsClient, Settings, SmsClient
-from smsbridge.attempts import Interrupted, attempt, attempt_batch, foresee
+from smsbridge.attempts import attempt, attempt_each, foresee
 from smsbridge.errors import (
     ConfigurationError,
     ContentError,
@@ -439,12 +439,11 @@ class Stop(BaseException):
 def test_cancelled_before_the_text_left_it_is_refused_and_may_be_sent_again(path):
     policy = ledger(path)
     send(policy, OK, one=message(reference="first"))
-    flow = attempt(policy, message())
+    flow = attempt_each(policy, [message()])
     step = next(flow)
     assert isinstance(step, Await)
-    with pytest.raises(Interrupted) as caught:
-        flow.throw(Stop())
-    assert (type(caught.value.error), caught.value.error.reason) == (RefusedError, "cancelled")
+    (result,) = interrupt(flow, Stop())
+    assert (type(result.error), result.error.reason) == (RefusedError, "cancelled")
     assert kept(path).state is State.REFUSED
     assert send(policy, OK)[0].id == "vendor-1"
 
@@ -459,33 +458,30 @@ def test_a_claim_that_was_given_up_before_it_was_made_is_not_made(path):
 
 
 def test_cancelled_on_its_way_it_is_in_doubt(path):
-    flow = attempt(ledger(path), message())
+    flow = attempt_each(ledger(path), [message()])
     begin(flow)
-    with pytest.raises(Interrupted) as caught:
-        flow.throw(Stop())
-    assert isinstance(caught.value.error, UncertainError)
+    (result,) = interrupt(flow, Stop())
+    assert isinstance(result.error, UncertainError)
     entry = kept(path)
     assert (entry.state, entry.outcome.reason) == (State.UNCERTAIN, "cancelled")
 
 
 def test_of_a_batch_that_is_cancelled_each_text_is_recorded_as_what_is_known_of_it(path):
-    flow = attempt_batch(ledger(path), batch("a", "b", "c"))
+    flow = attempt_each(ledger(path), batch("a", "b", "c"))
     begin(flow)
     flow.send(OK)
-    with pytest.raises(Interrupted) as caught:
-        flow.throw(Stop())
+    results = interrupt(flow, Stop())
     states = [kept(path, one).state for one in "abc"]
     assert states == [State.ACCEPTED, State.UNCERTAIN, State.REFUSED]
-    assert [type(one.error) for one in caught.value.results] == [type(None), UncertainError, RefusedError]
+    assert [type(one.error) for one in results] == [type(None), UncertainError, RefusedError]
 
 
 def test_cancelled_while_it_is_looked_up_it_stays_in_doubt(path):
     send(ledger(path, Searching()), NoAnswer("cut"))
-    flow = attempt(ledger(path, Searching()), message())
+    flow = attempt_each(ledger(path, Searching()), [message()])
     begin(flow)
-    with pytest.raises(Interrupted) as caught:
-        flow.throw(Stop())
-    assert (type(caught.value.error), caught.value.error.reason) == (UncertainError, "in-ledger")
+    (result,) = interrupt(flow, Stop())
+    assert (type(result.error), result.error.reason) == (UncertainError, "in-ledger")
 
 
 def test_a_flow_that_is_dropped_before_the_text_left_is_released(path):

@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 import pytest
 
-from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Recorder, Wire, drive, message
-from smsbridge.attempts import Interrupted, attempt, attempt_batch, attempt_verification, foresee
+from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Recorder, Wire, drive, interrupt, message
+from smsbridge.attempts import attempt, attempt_batch, attempt_each, attempt_verification, foresee
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.errors import (
@@ -222,11 +222,10 @@ def test_a_list_that_cannot_be_read_lets_nothing_through():
 
 
 def test_cancelled_while_the_list_is_asked_nothing_was_sent():
-    flow = attempt(optout(), message())
+    flow = attempt_each(optout(), [message()])
     next(flow)
-    with pytest.raises(Interrupted) as stop:
-        flow.throw(KeyboardInterrupt())
-    assert type(stop.value.error) is RefusedError
+    (result,) = interrupt(flow, KeyboardInterrupt())
+    assert type(result.error) is RefusedError
 
 
 # --- learning from inbound texts ------------------------------------------------------------------------------------------

@@ -558,7 +558,6 @@ def test_a_policy_of_another_package_says_itself_how_it_forgets():
 def test_a_provider_that_holds_others_in_any_field_is_rehearsed_with_them():
     class Router(SmsProvider):
         name = "router"
-        attempts_inside = True
         by_prefix: dict[str, SmsProvider]
         rest: SmsProvider
 
@@ -583,7 +582,6 @@ def test_a_policy_that_is_made_on_the_way_opens_nothing_either(folder):
         """Each text through a ledger of its own, of which nothing is known before."""
 
         name = "tenants"
-        attempts_inside = True
 
         def send(self, message):
             ledger = LedgerPolicy(inner=Vendor(), path=folder / f"{message.sender}.db")

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripted import OK, TEXT, TO, TOKEN, URL, BatchProvider, HttpProvider, Recorder, drive, message, provider
-from smsbridge.attempts import Interrupted, attempt, attempt_batch, attempt_verification, prepare, query
+from smsbridge.attempts import attempt, attempt_batch, attempt_each, attempt_verification, prepare, query
+from smsbridge.driving import Dropped
 from smsbridge.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -156,11 +157,9 @@ def expected(steps, end):
 def test_what_left_and_was_not_explained_is_uncertain_and_all_else_is_not(steps, end):
     answers = [OK if trouble == "answered" else TROUBLE[trouble]() for _, trouble in steps]
     stop = next((at + 1 for at, answer in enumerate(answers) if isinstance(answer, BaseException)), len(answers))
-    flow = attempt(flow_of(*(STEPS[kind] for kind, _ in steps), end=ENDS[end]), message())
-    try:
-        result = outcome(flow, *answers[:stop])
-    except Interrupted as interrupted:
-        result = interrupted.error
+    flow = attempt_each(flow_of(*(STEPS[kind] for kind, _ in steps), end=ENDS[end]), [message()])
+    (ended,), _ = outcome(flow, *answers[:stop])
+    result = ended.error or ended.sent
     kind = expected(steps, end)
     assert (type(result) if isinstance(result, Exception) else None) is kind
 
@@ -538,12 +537,12 @@ def run(flow, vendor):
         while True:
             answer = vendor(step)
             if answer == "closed":
-                flow.close()
-                return None
+                flow.throw(Dropped())
+                raise AssertionError("it goes on although it was given up")
             step = flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
     except StopIteration as stop:
         return stop.value
-    except Cancelled:
+    except (Cancelled, Dropped):
         return None
 
 
@@ -620,7 +619,7 @@ def test_of_a_batch_that_is_dropped_half_way_what_is_known_stays_known():
     vendor = Vendor({NUMBERS[0]}, ["works", "works", "works", "closed"])  # 0-3, 0-1, 0 which is refused, then 1
     assert run(deliver_batch(Plugins(recorder), BatchProvider(), messages(4)), vendor) is None
     told = [type(recorder.outcome(f"ref-{row}")) for row in range(4)]
-    assert told == [RefusedError, UncertainError, UncertainError, UncertainError]
+    assert told == [RefusedError, UncertainError, RefusedError, RefusedError]
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 429])

@@ -73,7 +73,7 @@ class ValidBatch(BatchProvider):
 def on(time, policy):
     """``policy`` and those inside by virtual time."""
     for one in each(policy):
-        if "_clock" in getattr(type(one), "__private_attributes__", {}):
+        if hasattr(one, "_clock"):
             one._clock = time.clock
         if isinstance(one, RetryPolicy):
             one._jitter = lambda longest: longest

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import copy
 import secrets
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from .composite import Answers, Around, Composite, sent_of
 from .deadline import Stopped
 from .errors import (
     AuthenticationError,
@@ -45,6 +46,9 @@ from .quoting import Private
 from .rehearsal import rendered, standing_in
 
 T = TypeVar("T")
+Answer = tuple[Any, SendError | None]
+"""What became of one message: what was accepted, or why it was not."""
+
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 """For references without digits, which logs would take for a phone number, and mask."""
 _NO_DLT = Dlt()
@@ -53,19 +57,6 @@ _NO_DLT = Dlt()
 def utc_now() -> datetime:
     """The time, by which texts expire."""
     return datetime.now(UTC)
-
-
-class Interrupted(BaseException):
-    """An attempt was cancelled from outside: ``error`` says what is known of the text, ``cause`` is what to raise.
-
-    Of a batch, ``results`` says what is known of each message, in order; ``error`` is only of those in flight.
-    """
-
-    def __init__(self, error: SendError, cause: BaseException, results: Sequence[Result] = ()) -> None:
-        super().__init__(type(cause).__name__)
-        self.error = error
-        self.cause = cause
-        self.results = results
 
 
 def prepare(message: Message, region: str | None) -> Message:
@@ -93,60 +84,83 @@ def _refuse_no_text(message: Message) -> None:
 def attempt(provider: SmsProvider, message: Message) -> Flow[SentMessage]:
     """Send ``message`` once.
 
-    Returns the SentMessage, or raises RefusedError (certainly not sent) or UncertainError.
+    Returns the SentMessage, or raises RefusedError (certainly not sent), UncertainError, or what interrupted it, unchanged.
     """
-    provider = standing_in(provider)
-    return _attempt(provider, message, provider.send, SentMessage)
+    (result,), stop = yield from attempt_each(provider, [message])
+    return sent_of(result, stop)
 
 
 def attempt_verification(provider: SmsProvider, message: Message) -> Flow[Verification]:
     """Have a one-time code sent once; raises what :func:`attempt` raises."""
-    provider = standing_in(provider)
-    return _attempt(provider, message, provider.start_verification, Verification)
+    (result,), stop = yield from attempt_each(provider, [message], verification=True)
+    return cast("Verification", sent_of(result, stop))
 
 
 def attempt_batch(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
-    """Send ``messages`` in as few requests as the provider allows; one Result each, in order. Raises nothing of its own.
+    """Send ``messages`` in as few requests as the provider allows; one Result each, in order. Raises interruptions alone."""
+    results, stop = yield from attempt_each(provider, messages)
+    if stop is not None:
+        raise stop
+    return results
 
-    A batch that was refused for the fault of a message certainly went nowhere, so it is halved until the guilty message
-    stands alone: one bad number must not fail the others. A refusal that follows an answer to another part of the batch
-    leaves all of it uncertain.
+
+def attempt_each(
+    provider: SmsProvider, messages: Sequence[Message], *, verification: bool = False, around: Around | None = None
+) -> Flow[Answers]:
+    """Send each of ``messages`` once. Returns one Result each, in order, and what interrupted the sending, if anything did.
+
+    One message is a call of ``send``, several are as few calls of ``send_batch`` as the provider allows. A batch that was refused
+    for the fault of a message certainly went nowhere, so it is halved until the guilty message stands alone: one bad number must not
+    fail the others. A refusal that follows an answer to another part of the batch leaves all of it uncertain. ``around`` wraps each
+    flow of the provider.
     """
-    results: dict[int, Result] = {}
-    try:
-        yield from attempt_rest(provider, messages, results)
-    except Interrupted as interrupted:
-        interrupted.results = in_order(results)
-        raise
-    return in_order(results)
-
-
-def attempt_all(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
-    """Send ``messages`` in such batches as ``provider`` takes, or one by one; one Result each, in order.
-
-    For providers that hold providers: whoever made these into one batch did not ask this one. Raises nothing of its own.
-    """
+    provider = standing_in(provider)
+    if isinstance(provider, Composite):
+        return provider.sent_through(messages, verification=verification, around=around)
     if len(messages) == 1:
-        return [(yield from _attempt_one(provider, messages[0]))]
-    results: dict[int, Result] = {}
-    for rows in _batches(provider, messages):
-        try:
-            answers = yield from attempt_batch(provider, [messages[row] for row in rows])
-        except Interrupted as interrupted:
-            answers = list(interrupted.results)
-            for index in (one for one in range(len(messages)) if one not in results and one not in rows):
-                error = own(cancelled(left=False, stop=interrupted.cause), provider, messages[index])
-                results[index] = Result(index=index, message=messages[index], error=error)
-            results.update(placed(rows, answers))
-            interrupted.results = in_order(results)
-            raise
-        results.update(placed(rows, answers))
-    return in_order(results)
+        return _attempt_one(provider, messages[0], verification=verification, around=around)
+    return _attempt_several(provider, messages, verification=verification, around=around)
+
+
+def _attempt_one(
+    provider: SmsProvider, message: Message, *, verification: bool, around: Around | None
+) -> Flow[Answers]:
+    problem = _problem(provider, message, verification=verification)
+    if problem is not None:
+        return [Result(index=0, message=message, error=problem)], None
+    call = _Call(provider, (message,), verification=verification, around=around)
+    ((sent, error),) = (yield from call.made()) or call.cancelled(None)  # one message is never halved
+    return [Result(index=0, message=message, sent=sent, error=error)], call.stop
+
+
+def _attempt_several(
+    provider: SmsProvider, messages: Sequence[Message], *, verification: bool, around: Around | None
+) -> Flow[Answers]:
+    results: list[Result | None] = [None] * len(messages)
+    for row, message in enumerate(messages):
+        problem = _problem(provider, message, verification=verification)
+        if problem is not None:
+            results[row] = Result(index=row, message=message, error=problem)
+    pending = [row for row, result in enumerate(results) if result is None]
+    todo = [[row] for row in pending] if verification or len(pending) < 2 else batches(provider, messages, pending)
+    todo.reverse()
+    stop: BaseException | None = None
+    while todo:
+        rows = todo.pop()
+        call = _Call(provider, [messages[row] for row in rows], verification=verification, around=around)
+        answers = call.cancelled(stop) if stop is not None else (yield from call.made())
+        stop = stop or call.stop
+        if answers is None:
+            todo += _halves(provider, messages, rows, results)
+            continue
+        for row, (sent, error) in zip(rows, answers, strict=True):
+            results[row] = Result(index=row, message=messages[row], sent=sent, error=error)
+    return cast("list[Result]", results), stop
 
 
 def foresee(provider: SmsProvider, message: Message, *, now: datetime) -> Foresight:
     """What :func:`attempt` would do with ``message`` at the time ``now``, as far as anybody can know here. Sends nothing."""
-    problem = _problem(provider, message, now=now)
+    problem = None if isinstance(provider, Composite) else _problem(provider, message, now=now)
     if problem is None:
         try:
             return provider.foresee(message, now=now)
@@ -199,60 +213,26 @@ def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Private 
 # --- inside ---------------------------------------------------------------------------------------------------------------
 
 
-def in_order(results: Mapping[int, Result]) -> list[Result]:
-    """``results`` as a list, in the order of the messages."""
-    return [results[index] for index in range(len(results))]
+def _halves(
+    provider: SmsProvider, messages: Sequence[Message], rows: Sequence[int], results: list[Result | None]
+) -> list[list[int]]:
+    """``rows`` in two parts, the first one last, without those of which something is wrong by now, such as the time."""
+    for row in rows:
+        if (problem := _problem(provider, messages[row])) is not None:
+            results[row] = Result(index=row, message=messages[row], error=problem)
+    left = [row for row in rows if results[row] is None]
+    half = len(left) // 2
+    return [part for part in (left[half:], left[:half]) if part]
 
 
-def without(results: Mapping[int, Result], messages: Sequence[Message]) -> list[int]:
-    return [index for index in range(len(messages)) if index not in results]
-
-
-def attempt_rest(provider: SmsProvider, messages: Sequence[Message], results: dict[int, Result]) -> Flow[None]:
-    """Send those of ``messages`` that have no result yet, and give each its own, also if this is interrupted."""
-    provider = standing_in(provider)
-    for index in without(results, messages):
-        problem = _problem(provider, messages[index])
-        if problem is not None:
-            results[index] = Result(index=index, message=messages[index], error=problem)
-    pending = without(results, messages)
-    todo = [pending] if pending else []
-    while todo:
-        rows = todo.pop()
-        try:
-            answers = yield from _attempt_rows(provider, messages, rows)
-        except Interrupted as interrupted:
-            for index, known_of in zip(rows, interrupted.results, strict=False):  # none, or one for each of these rows
-                message, error = messages[index], known_of.error
-                error = None if error is None else own(error, provider, message)
-                results[index] = Result(index=index, message=message, sent=known_of.sent, error=error)
-            for index in without(results, messages):
-                known = interrupted.error if index in rows else cancelled(left=False, stop=interrupted.cause)
-                error = own(known, provider, messages[index])
-                results[index] = Result(index=index, message=messages[index], error=error)
-            raise
-        if answers is None:
-            half = len(rows) // 2
-            todo += [rows[half:], rows[:half]]
-        else:
-            results.update(zip(rows, answers, strict=True))
-
-
-def _attempt_one(provider: SmsProvider, message: Message) -> Flow[Result]:
-    try:
-        return Result(index=0, message=message, sent=(yield from attempt(provider, message)))
-    except SendError as error:
-        return Result(index=0, message=message, error=error)
-
-
-def _batches(provider: SmsProvider, messages: Sequence[Message]) -> list[list[int]]:
-    """The places of ``messages``, as they may share a batch."""
+def batches(provider: SmsProvider, messages: Sequence[Message], pending: Iterable[int]) -> list[list[int]]:
+    """The places of ``messages`` that are ``pending``, as they may share a batch."""
     if Capability.BATCH not in provider.capabilities:
-        return [[row] for row in range(len(messages))]
+        return [[row] for row in pending]
     groups: dict[Hashable, list[int]] = {}
-    for row, message in enumerate(messages):
+    for row in pending:
         try:
-            key = provider.batch_key(message)
+            key = provider.batch_key(messages[row])
         except Exception:  # noqa: BLE001  # sent alone, the same fault gets its own, classified error
             key = object()
         groups.setdefault(key, []).append(row)
@@ -260,47 +240,10 @@ def _batches(provider: SmsProvider, messages: Sequence[Message]) -> list[list[in
     return [rows[start : start + size] for rows in groups.values() for start in range(0, len(rows), size)]
 
 
-def placed(rows: Sequence[int], answers: Sequence[Result]) -> dict[int, Result]:
-    """``answers`` by the places of their messages, ``rows``."""
-    return {
-        row: one if one.index == row else Result(index=row, message=one.message, sent=one.sent, error=one.error)
-        for row, one in zip(rows, answers, strict=True)
-    }
-
-
-def _attempt_rows(provider: SmsProvider, messages: Sequence[Message], rows: Sequence[int]) -> Flow[list[Result] | None]:
-    """Send ``rows`` of ``messages`` once; one Result each, or None if they were refused for the fault of one among them."""
-    batch = [messages[row] for row in rows]
-    try:
-        if len(batch) == 1:
-            sent = yield from attempt(provider, batch[0])
-            return [Result(index=rows[0], message=batch[0], sent=sent)]
-        answers: list[Any] = yield from _guard(provider, lambda: provider.send_batch(batch), batch, list)
-    except SendError as error:
-        if len(batch) > 1 and isinstance(error, RefusedError) and error.fault == "message":
-            return None
-        return [
-            Result(index=row, message=one, error=own(error, provider, one))
-            for row, one in zip(rows, batch, strict=True)
-        ]
-    return _one_each(provider, batch, rows, answers)
-
-
-def _attempt(
-    provider: SmsProvider, message: Message, operation: Callable[[Message], Flow[T]], kind: type[T]
-) -> Flow[T]:
-    problem = _problem(provider, message, verification=kind is Verification)
-    if problem is not None:
-        raise problem
-    return (yield from _guard(provider, lambda: operation(message), [message], kind))
-
-
 def _problem(
     provider: SmsProvider, message: Message, *, verification: bool = False, now: datetime | None = None
 ) -> SendError | None:
     """What is wrong with ``message`` before anybody is asked."""
-    if provider.attempts_inside:
-        return None
     error: SendError
     if not message.text and not verification:
         return own(ContentError("the text is empty", reason="empty"), provider, message)
@@ -382,41 +325,72 @@ def _drive(start: Callable[[], Flow[T]], trail: _Trail | None = None) -> Flow[T]
         flow.close()
 
 
-def _guard(provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]) -> Flow[T]:
-    """Drive a flow that sends, and turn whatever goes wrong into one of the outcomes."""
-    trail = _Trail()
-    error: SendError
-    start = rendered(provider, start, messages, kind)
-    try:
-        if provider.attempts_inside:  # they keep track; what comes from around them unexplained may follow on anything
-            trail.unanswered = True
-            value = yield from start()
+class _Call:
+    """One call of a provider's method that sends, for one message or a batch. ``stop`` is what interrupted it, if anything did."""
+
+    __slots__ = ("around", "messages", "provider", "stop", "verification")
+
+    def __init__(
+        self, provider: SmsProvider, messages: Sequence[Message], *, verification: bool, around: Around | None
+    ) -> None:
+        self.provider = provider
+        self.messages = messages
+        self.verification = verification
+        self.around = around
+        self.stop: BaseException | None = None
+
+    def made(self) -> Flow[list[Answer] | None]:
+        """The answer to each message, or None if all were refused for the fault of one among them."""
+        provider, messages = self.provider, self.messages
+        trail = _Trail()
+        error: SendError
+        try:
+            value = yield from _drive(rendered(provider, self._start, messages, self._kind), trail)
+            if isinstance(value, self._kind):
+                if isinstance(value, list):
+                    return _one_each(provider, messages, value)
+                if _is_of(value, messages[0]):
+                    return [(value, None)]
+            del value  # it may be anything, and this frame will be part of a traceback
+            error = unexplained(TypeError(), left=trail.left)
+        except GeneratorExit:
+            raise
+        except UnsupportedError as unsupported:
+            error = unexplained(unsupported, left=True) if trail.left else unsupported
+        except SendError as explained:
+            error = _settle(trail, explained, batch=len(messages) > 1)
+            if len(messages) > 1 and isinstance(error, RefusedError) and error.fault == "message":
+                return None
+        except TransportError as transport:
+            error = UncertainError(detail=str(transport)) if trail.left else _not_sent(transport)
+        except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
+            error = unexplained(bug, left=trail.left)
+        except BaseException as stop:  # noqa: BLE001  # cancelled, interrupted from the keyboard, shutting down
+            self.stop, error = bare(stop), cancelled(left=trail.left, stop=stop)
+        return self._all(error, quoted=trail.asked)
+
+    def cancelled(self, stop: BaseException | None) -> list[Answer]:
+        """The answer to each message where the call is not even begun."""
+        return self._all(cancelled(left=False, stop=stop), quoted=False)
+
+    @property
+    def _kind(self) -> type[Any]:
+        if len(self.messages) > 1:
+            return list
+        return Verification if self.verification else SentMessage
+
+    def _start(self) -> Flow[Any]:
+        provider, messages = self.provider, self.messages
+        if len(messages) > 1:
+            flow: Flow[Any] = provider.send_batch(messages)
         else:
-            value = yield from _drive(start, trail)
-        if isinstance(value, kind) and (isinstance(value, list) or _is_of(value, messages[0])):
-            return value
-        del value  # it may be anything, and this frame will be part of a traceback
-        error = unexplained(TypeError(), left=trail.left)
-    except GeneratorExit:
-        raise
-    except UnsupportedError as unsupported:
-        certain = unsupported._settled or provider.attempts_inside or not trail.left  # noqa: SLF001
-        error = unsupported if certain else unexplained(unsupported, left=trail.left)
-    except SendError as explained:
-        error = _settle(trail, explained, batch=len(messages) > 1)
-    except TransportError as transport:
-        error = UncertainError(detail=str(transport)) if trail.left else _not_sent(transport)
-    except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
-        error = unexplained(bug, left=trail.left)
-    except BaseException as stop:  # noqa: BLE001  # cancelled, interrupted from the keyboard, shutting down
-        if isinstance(stop, Interrupted):  # from an attempt inside this one, which knows more
-            error, cause, results = stop.error, stop.cause, stop.results
-        else:
-            error, cause, results = cancelled(left=trail.left, stop=stop), stop, ()
-        raise Interrupted(own(error, provider, messages[0]), bare(cause), results) from None
-    # In the place of the other, which a traceback would show as a variable of this frame.
-    error = own(error, provider, messages[0], vendors=private_of(provider, *messages) if trail.asked else None)
-    raise error
+            flow = provider.start_verification(messages[0]) if self.verification else provider.send(messages[0])
+        return flow if self.around is None else self.around(flow, messages)
+
+    def _all(self, error: SendError, *, quoted: bool) -> list[Answer]:
+        """``error`` for each message, without what is private to any; ``quoted``: a vendor may have had a hand in its words."""
+        private = private_of(self.provider, *self.messages) if quoted else None
+        return [(None, own(error, self.provider, message, vendors=private)) for message in self.messages]
 
 
 def _not_sent(transport: TransportError) -> RefusedError:
@@ -443,8 +417,6 @@ def cancelled(*, left: bool, stop: BaseException | None = None) -> SendError:
 
 def _settle(trail: _Trail, error: SendError, *, batch: bool) -> SendError:
     """The vendor explained, or the provider did; only what left decides whether that can be certain."""
-    if error._settled:  # noqa: SLF001  # by an attempt inside this one
-        return error
     if batch and trail.answered > 1:
         return _as(UncertainError, error)  # what refused one part of a batch says nothing of the parts before
     if isinstance(error, UncertainError) and trail.asked and not trail.left:
@@ -483,21 +455,19 @@ def _is_of(sent: Any, message: Message) -> bool:
     return isinstance(sent.id, str) and sent.id != "" and sent.reference in ("", message.reference)
 
 
-def _one_each(
-    provider: SmsProvider, batch: Sequence[Message], rows: Sequence[int], answers: Sequence[Any]
-) -> list[Result]:
-    """The answer of each message, under its row; a missing, doubled or senseless one is uncertain."""
+def _one_each(provider: SmsProvider, batch: Sequence[Message], answers: Sequence[Any]) -> list[Answer]:
+    """The answer of each message; a missing, doubled or senseless one is uncertain."""
     given: dict[int, list[Result]] = {}
     for answer in answers:
         if isinstance(answer, Result) and isinstance(answer.index, int):
             given.setdefault(answer.index, []).append(answer)
-    results = []
+    found: list[Answer] = []
     sent_all = private_of(provider, *batch)  # a row may quote its neighbours
-    for place, (row, message) in enumerate(zip(rows, batch, strict=True)):
+    for place, message in enumerate(batch):
         error: SendError
         match given.get(place):
             case [Result(sent=SentMessage() as sent, error=None)] if _is_of(sent, message):
-                results.append(Result(index=row, message=message, sent=sent))
+                found.append((sent, None))
                 continue
             case [Result(sent=None, error=RefusedError() | UncertainError() as known)]:
                 error = known
@@ -507,5 +477,5 @@ def _one_each(
                 error = UncertainError(detail="the answer has no row for this message")
             case _:
                 error = UncertainError(detail="the answer is ambiguous")
-        results.append(Result(index=row, message=message, error=own(error, provider, message, vendors=sent_all)))
-    return results
+        found.append((None, own(error, provider, message, vendors=sent_all)))
+    return found

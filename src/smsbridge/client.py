@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Un
 from . import under_test
 from .attempts import prepare, query
 from .deadline import Stopped, end
+from .driving import Driven
 from .errors import ConfigurationError, NotAllowed, NotConnected, QueryError, RefusedError, with_left
 from .forks import fresh_lock
 from .http import Await, Call, Flow, HttpRequest, Step, Wait
@@ -330,21 +331,26 @@ class SmsClient(_Client):
     def _run(self, flow: Flow[T], seconds: float | None = _DEADLINE) -> T:
         flow = staged(flow, self.plugins, self._let_out)
         before, until = self._begin(seconds)
+        run: Driven[T] | None = None
         try:
             self._check_open()
-            step = next(flow)
+            run = Driven(flow)
             answers: list[Any] = []
             errors: list[BaseException] = []
-            while True:
+            while run.step is not None:
                 try:
-                    answers.append(self._perform(step, until))
+                    answers.append(self._perform(run.step, until))
                 except BaseException as error:  # noqa: BLE001  # it belongs to the flow
                     errors.append(error)
                 # Out here, or the error would become the context of what the flow raises; both hold private things.
-                step = flow.throw(errors.pop()) if errors else flow.send(answers.pop())
-        except StopIteration as stop:
-            return cast("T", stop.value)
+                if errors:
+                    run.fail(errors)
+                else:
+                    run.answer(answers.pop())
+            return run.value
         finally:
+            if run is not None:
+                run.drop()
             flow.close()
             end.set(before)  # not reset(): a coroutine that is dropped ends in another context
 
@@ -454,21 +460,26 @@ class AsyncSmsClient(_Client):
     async def _run(self, flow: Flow[T], seconds: float | None = _DEADLINE) -> T:
         flow = staged(flow, self.plugins, self._let_out)
         before, until = self._begin(seconds)
+        run: Driven[T] | None = None
         try:
             self._check_open()
-            step = next(flow)
+            run = Driven(flow)
             answers: list[Any] = []
             errors: list[BaseException] = []
-            while True:
+            while run.step is not None:
                 try:
-                    answers.append(await self._perform(step, until))
+                    answers.append(await self._perform(run.step, until))
                 except BaseException as error:  # noqa: BLE001  # it belongs to the flow
                     errors.append(error)
                 # Out here, or the error would become the context of what the flow raises; both hold private things.
-                step = flow.throw(errors.pop()) if errors else flow.send(answers.pop())
-        except StopIteration as stop:
-            return cast("T", stop.value)
+                if errors:
+                    run.fail(errors)
+                else:
+                    run.answer(answers.pop())
+            return run.value
         finally:
+            if run is not None:
+                run.drop()
             flow.close()
             end.set(before)  # not reset(): a coroutine that is dropped ends in another context
 

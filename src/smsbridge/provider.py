@@ -140,9 +140,6 @@ class SmsProvider(BaseModel, ABC):
     stub: ClassVar[bool] = False
     """Whether texts end here, in this process or in a file, and on no phone."""
 
-    attempts_inside: ClassVar[bool] = False
-    """Whether it sends by attempts at what it holds, which check each text for themselves; :meth:`check` is then not asked."""
-
     records_attempts: ClassVar[bool] = False
     """Whether it logs each attempt by itself; policies around it then need not."""
 
@@ -418,7 +415,7 @@ def title_of(one: SmsProvider | type[SmsProvider]) -> str:
     A policy that goes by the name of the provider inside is called like that one.
     """
     kind = one if isinstance(one, type) else type(one)
-    holds = kind.attempts_inside or issubclass(kind, Wrapper)
+    holds = hasattr(kind, "sent_through") or issubclass(kind, Wrapper)
     return f"{'policy' if holds and one.name == kind.name else 'provider'} {one.name}"
 
 

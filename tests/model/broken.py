@@ -5,15 +5,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 from unittest import mock
 
-from smsbridge.attempts import Interrupted, cancelled
+from smsbridge.attempts import cancelled
 from smsbridge.errors import OptedOutError, RefusedError, SendError, UncertainError
 from smsbridge.messages import Result
+from smsbridge.policies import batch as batches
 from smsbridge.policies import outcomes
 from smsbridge.policies.breaker import Breaker
 from smsbridge.policies.entries import State
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.ledger import LedgerPolicy
-from smsbridge.policies.outcomes import sent_of
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.privacy import own
 
@@ -31,28 +31,31 @@ class RetriesOptOuts(RetryPolicy):
 
 
 class IgnoresRetryAfter(RetryPolicy):
-    def _waits(self, tries, todo, attempts, begun):
-        return dict.fromkeys(super()._waits(tries, todo, attempts, begun), 0.0)
+    def _waits(self, batch, todo, attempts, begun):
+        return dict.fromkeys(super()._waits(batch, todo, attempts, begun), 0.0)
 
 
 class NeverGivesUp(RetryPolicy):
     """Counts its attempts from the beginning again and again."""
 
-    def _persist(self, messages, send, begun, answers=None):
-        results = yield from super()._persist(messages, send, begun, answers)
-        if any(isinstance(one.error, RefusedError) and one.error.fault == "provider" for one in results):
-            results = yield from super()._persist(messages, send, self._clock())
-        return results
+    def carry(self, batch):
+        yield from super().carry(batch)
+        errors = [result.error for result in batch.results.values()]
+        if batch.stop is None and any(
+            isinstance(error, RefusedError) and error.fault == "provider" for error in errors
+        ):
+            batch.results.clear()
+            yield from super().carry(batch)
 
 
 class TrustsAbsence(RetryPolicy):
     """Takes *not found* for *not sent*."""
 
-    def _look_up(self, tries, todo):
-        yield from super()._look_up(tries, todo)
+    def _look_up(self, batch, todo):
+        yield from super()._look_up(batch, todo)
         for row in todo:
-            if row not in tries.results and isinstance(tries.histories[row][-1], UncertainError):
-                tries.histories[row][-1] = outcomes.not_sent(tries.histories[row][-1])
+            if row not in batch.results and isinstance(batch.histories[row][-1], UncertainError):
+                batch.histories[row][-1] = outcomes.not_sent(batch.histories[row][-1])
 
 
 class FailsOverOnBadNumbers(FailoverPolicy):
@@ -68,7 +71,7 @@ class FailsOverOnUncertainty(FailoverPolicy):
 class BlamesProviders(FailoverPolicy):
     """Closes a provider because of a bad number."""
 
-    def _judge(self, breaker: Breaker, answers, begun, now):
+    def _judge(self, breaker: Breaker, account, answers, begun, now):
         if any(isinstance(one.error, SendError) for one in answers):
             breaker.failed(now)
 
@@ -76,7 +79,7 @@ class BlamesProviders(FailoverPolicy):
 @contextmanager
 def forgets_uncertainty():
     """Lets a later refusal speak for an earlier attempt that may have been sent."""
-    with mock.patch.object(outcomes, "conclude", lambda history: history[-1]):
+    with mock.patch.object(batches, "conclude", lambda history: history[-1]):
         yield
 
 
@@ -84,38 +87,39 @@ def forgets_uncertainty():
 def loses_rows():
     """Says of every row of an interrupted batch that it was not sent."""
 
-    def interrupted(tries, stop, flying=()):
-        cause = stop.cause if isinstance(stop, Interrupted) else stop
-        rows = [Result(index=n, message=one, error=cancelled(left=False)) for n, one in enumerate(tries.messages)]
-        return Interrupted(cancelled(left=False), cause, rows)
+    carried_by = batches.Batch.carried_by
 
-    with mock.patch.object(outcomes.Tries, "interrupted", interrupted):
+    def losing(batch, provider, carrying):
+        results, stop = yield from carried_by(batch, provider, carrying)
+        if stop is not None:
+            results = [
+                Result(index=row, message=message, error=own(cancelled(left=False), provider, message))
+                for row, message in enumerate(batch.messages)
+            ]
+        return results, stop
+
+    with mock.patch.object(batches.Batch, "carried_by", losing):
         yield
 
 
 class RecordsAfterwards(LedgerPolicy):
     """Forgets to record a text before it leaves."""
 
-    def send(self, message):
-        (result,) = yield from self.send_batch([message])
-        return sent_of(result)
-
-    def _send_rows(self, tries, rows, send, kind):
-        messages = [tries.messages[row] for row in rows]
-        answers = yield from send(self.inner, messages)
-        for row, answer in zip(rows, answers, strict=True):
-            tries.results[row] = Result(index=row, message=answer.message, sent=answer.sent, error=answer.error)
-        claims, _ = yield from self._claim(tries, rows, kind)
-        self._record_results(answers, claims.values())
+    def _send_rows(self, batch, rows):
+        batch.take((yield from batch.through(self.inner, rows)))
+        batch.give_up(rows)
+        if batch.stop is None:
+            claims, _ = yield from self._claim(batch, rows)
+            self._record_results([batch.results[row] for row in rows], claims.values())
 
 
 class ForgetsWhatIsOpen(LedgerPolicy):
     """Takes a text whose outcome was not recorded for one that was not sent."""
 
-    def _answer(self, tries, row, entry, claim):
+    def _answer(self, batch, row, entry, claim):
         if entry.state is not State.OPEN:
-            return super()._answer(tries, row, entry, claim)
-        tries.fail(row, own(RefusedError("it is open"), self, tries.messages[row]))
+            return super()._answer(batch, row, entry, claim)
+        batch.fail(row, own(RefusedError("it is open"), self, batch.messages[row]))
         return False
 
 

@@ -1,29 +1,13 @@
-"""What policies ask of the providers that they hold: flows that end with an answer for each message, whatever it is."""
+"""What policies ask of the providers that they hold: whether a text was accepted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import cast
-
-from smsbridge.attempts import attempt_verification, query
-from smsbridge.errors import ConfigurationError, QueryError, SendError
+from smsbridge.attempts import query
+from smsbridge.errors import ConfigurationError, QueryError
 from smsbridge.http import Flow
-from smsbridge.messages import Message, Result, SentMessage, Status
+from smsbridge.messages import Message, SentMessage, Status
 from smsbridge.phone import mask
 from smsbridge.provider import SmsProvider
-
-Send = Callable[[SmsProvider, Sequence[Message]], Flow[list[Result]]]
-"""Sends messages through a provider, one Result each, in order; raises Interrupted alone."""
-
-
-def attempt_verifications(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
-    """Have one code sent, as a Result: its ``sent`` is the Verification."""
-    (message,) = messages
-    try:
-        verification = yield from attempt_verification(provider, message)
-    except SendError as error:
-        return [Result(index=0, message=message, error=error)]
-    return [Result(index=0, message=message, sent=cast("SentMessage", verification))]
 
 
 def ask_for(provider: SmsProvider, message: Message) -> Flow[tuple[SentMessage | None, bool]]:

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, field_validator
 
 from smsbridge import environment
-from smsbridge.attempts import Interrupted, attempt, attempt_all, foresee, query, refusal
+from smsbridge.attempts import foresee, query, refusal
 from smsbridge.errors import (
     ConfigurationError,
     QueryError,
@@ -22,6 +22,7 @@ from smsbridge.errors import (
     UnavailableError,
     UncertainError,
 )
+from smsbridge.forks import cached_property
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow, HttpRequest
 from smsbridge.messages import (
@@ -40,17 +41,17 @@ from smsbridge.privacy import own
 from smsbridge.provider import Capability, Resolve, SmsProvider, each
 from smsbridge.rehearsal import Rehearsal
 
-from .asking import Send, attempt_verifications
+from .batch import Batch
 from .breaker import Breaker
-from .outcomes import Tries, asked_pause, conclude_all, elsewhere, fault_of, final, sent_of
+from .outcomes import asked_pause, conclude_all, elsewhere, fault_of, final
 from .pauses import kept
-from .policy import inner_of, state
+from .policy import Carrier, inner_of
 from .records import record, wanted
 
 T = TypeVar("T")
 
 
-class FailoverPolicy(SmsProvider):
+class FailoverPolicy(Carrier):
     """Sends through the first of ``accounts`` that takes the text.
 
     The next one is tried only after a refusal for a fault of the account or its provider, or where the account cannot express
@@ -60,7 +61,6 @@ class FailoverPolicy(SmsProvider):
     """
 
     name = "failover"
-    attempts_inside = True
     records_attempts = True
 
     accounts: tuple[SmsProvider, ...] = Field(description="Accounts to send through, in order of preference.")
@@ -70,8 +70,10 @@ class FailoverPolicy(SmsProvider):
     faults: int = Field(default=5, ge=1, description="Faults of a provider in a row until its account is left alone.")
     pause: float = Field(default=30, gt=0, description="For how many seconds it is left alone.")
 
-    _breakers: dict[str, Breaker] = PrivateAttr(default_factory=dict)
-    _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
+    @cached_property
+    def _clock(self) -> Callable[[], float]:
+        """No private attribute: a model takes microseconds to find one of those."""
+        return time.monotonic
 
     @field_validator("accounts")
     @classmethod
@@ -85,7 +87,11 @@ class FailoverPolicy(SmsProvider):
         super().model_post_init(context)
         if len(self.accounts) > 1:
             self._refuse_ledgers()
-        self._breakers.update({one.account: Breaker(self.faults, self.pause) for one in self.accounts})
+        _ = self._breakers  # made now, as two threads that come first would make two
+
+    @cached_property
+    def _breakers(self) -> dict[str, Breaker]:
+        return {one.account: Breaker(self.faults, self.pause) for one in self.accounts}
 
     def forget(self, rehearsal: Rehearsal) -> None:
         self._breakers = {
@@ -187,114 +193,62 @@ class FailoverPolicy(SmsProvider):
 
     # --- sending ----------------------------------------------------------------------------------------------------------
 
-    def send(self, message: Message) -> Flow[SentMessage]:
-        first = self.accounts[0]
-        breaker: Breaker = state(self, "_breakers")[first.account]
-        if not breaker.closed:
-            return sent_of(*(yield from self._try_each([message], self.accounts, attempt_all)))
-        begun: float = state(self, "_clock")()
-        try:
-            sent = yield from attempt(first, message)
-        except Interrupted as stop:
-            answer = Result(index=0, message=message, error=stop.error)
-            record(
-                answer,
-                account=first,
-                candidates=self.accounts,
-                decision="cancelled",
-                seconds=self._clock() - begun,
-            )
-            raise
-        except SendError as error:
-            answer = Result(index=0, message=message, error=error)
-        else:
-            breaker.worked()
-            if wanted():
-                answer = Result(index=0, message=message, sent=sent)
-                record(answer, account=first, candidates=self.accounts, decision="done", seconds=self._clock() - begun)
-            return sent
-        return sent_of(*(yield from self._try_each([message], self.accounts, attempt_all, begun, [answer])))
-
-    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
-        return self._try_each(messages, self.accounts, attempt_all)
-
-    def start_verification(self, message: Message) -> Flow[Verification]:
-        able = [one for one in self.accounts if Capability.VERIFICATION in one.capabilities]
-        if not able:
-            raise self.unsupported("one-time codes")
-        (result,) = yield from self._try_each([message], able, attempt_verifications)
-        return cast("Verification", sent_of(result))
-
-    def _try_each(
-        self,
-        messages: Sequence[Message],
-        accounts: Sequence[SmsProvider],
-        send: Send,
-        begun: float = 0.0,
-        answers: Sequence[Result] | None = None,
-    ) -> Flow[list[Result]]:
-        """Send ``messages`` through the first account that can; ``answers`` are those of the first one, if it was asked already."""
-        asked: list[tuple[Breaker, float]] = []
-        try:
-            return (yield from self._try_in_turn(messages, accounts, send, (begun, answers), asked))
-        except BaseException:
-            for breaker, since in asked:  # at whatever moment it was: a probe of which nothing is told keeps others out
-                breaker.dropped(since)
-            raise
-
-    def _try_in_turn(
-        self,
-        messages: Sequence[Message],
-        accounts: Sequence[SmsProvider],
-        send: Send,
-        first: tuple[float, Sequence[Result] | None],
-        asked: list[tuple[Breaker, float]],
-    ) -> Flow[list[Result]]:
-        """The same; in ``asked`` is noted whose breaker is asked, and when."""
-        begun, answers = first
-        tries = Tries(messages)
-        todo = list(range(len(messages)))
-        for one, following in zip(accounts, [*accounts[1:], None], strict=True):
-            breaker = self._breakers[one.account]
-            if answers is None:
-                begun = self._clock()
-                asked.append((breaker, begun))
-                wait = breaker.admit(begun)
-                if wait is not None:
-                    for row in todo:
-                        tries.histories[row].append(_left_alone(one, breaker, messages[row], wait))
-                    continue
-                try:
-                    answers = yield from send(one, [messages[row] for row in todo])
-                except Interrupted as stop:
-                    interrupted = tries.interrupted(stop, todo)
-                    for row in todo:
-                        known = interrupted.results[row]
-                        record(
-                            known,
-                            account=one,
-                            candidates=accounts,
-                            decision="cancelled",
-                            seconds=self._clock() - begun,
-                        )
-                    raise interrupted from None
-            now = self._clock()
-            self._judge(breaker, one.account, answers, begun, now)
-            going_on = []
-            for row, answer in zip(todo, answers, strict=True):
-                goes_on = answer.error is not None and self._goes_on(answer.error, messages[row])
-                decision = _decision(answer, following if goes_on else None)
-                record(answer, account=one, candidates=accounts, decision=decision, seconds=now - begun)
-                if goes_on:
-                    going_on.append(row)
-            tries.note(todo, answers)
-            tries.give_up(row for row in todo if row not in going_on)
-            todo, answers = going_on, None
-            if not todo:
+    def carry(self, batch: Batch) -> Flow[None]:
+        accounts: Sequence[SmsProvider] = self.accounts
+        if batch.verification:
+            accounts = [one for one in accounts if Capability.VERIFICATION in one.capabilities]
+            if not accounts:
+                raise self.unsupported("one-time codes")
+        todo: Sequence[int] = range(len(batch.messages))
+        for place, account in enumerate(accounts):
+            following = accounts[place + 1] if place + 1 < len(accounts) else None
+            todo = yield from self._try(batch, todo, account, following, accounts)
+            if not todo or batch.stop is not None:
                 break
         for row in todo:
-            tries.fail(row, conclude_all(tries.histories[row], self, messages[row]))
-        return tries.in_order()
+            batch.fail(row, conclude_all(batch.histories[row], self, batch.messages[row]))
+
+    def _try(
+        self,
+        batch: Batch,
+        todo: Sequence[int],
+        account: SmsProvider,
+        following: SmsProvider | None,
+        accounts: Sequence[SmsProvider],
+    ) -> Flow[Sequence[int]]:
+        """Send the texts at ``todo`` through ``account``; returns those that go on to the ``following`` one."""
+        breaker = self._breakers[account.account]
+        begun = self._clock()
+        judged = False
+        try:
+            wait = breaker.admit(begun)
+            if wait is not None:
+                judged = True
+                for row in todo:
+                    batch.histories[row].append(_left_alone(account, breaker, batch.messages[row], wait))
+                return todo
+            answers = yield from batch.through(account, todo)
+            now = self._clock()
+            if batch.stop is None:
+                self._judge(breaker, account.account, answers, begun, now)
+                judged = True
+        finally:
+            if not judged:  # at whatever moment it was: a probe of which nothing is told keeps others out
+                breaker.dropped(begun)
+        going_on = [
+            answer.index
+            for answer in answers
+            if batch.stop is None
+            and answer.error is not None
+            and self._goes_on(answer.error, batch.messages[answer.index])
+        ]
+        if wanted(answers):
+            for answer in answers:
+                decision = _decision(answer, following if answer.index in going_on else None, batch.stop)
+                record(answer, account=account, candidates=accounts, decision=decision, seconds=now - begun)
+        batch.take(answers)
+        batch.give_up(row for row in todo if row not in going_on)
+        return going_on
 
     def _goes_on(self, error: SendError, message: Message) -> bool:
         """Whether the next account is tried after ``error``."""
@@ -396,9 +350,11 @@ def _lookup(one: SmsProvider, reference: str) -> Callable[[], Flow[SentMessage |
     return lambda: one.lookup(reference)
 
 
-def _decision(answer: Result, following: SmsProvider | None) -> str:
+def _decision(answer: Result, following: SmsProvider | None, stop: BaseException | None) -> str:
     if answer.error is None:
         return "done"
+    if stop is not None:
+        return "cancelled"
     return f"next: {following.account}" if following else "given up"
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 from smsbridge.attempts import (
-    Interrupted,
-    attempt,
-    attempt_all,
-    attempt_verification,
     bug_of,
     cancelled,
     refusal,
@@ -21,7 +17,7 @@ from smsbridge.http import Call, Flow
 from smsbridge.messages import Foresight, Message, Result, SentMessage, Verification
 from smsbridge.privacy import own
 
-from .outcomes import Tries
+from .batch import Batch
 from .policy import Policy
 
 Ending = SentMessage | Verification | SendError
@@ -64,87 +60,38 @@ class Gate(Policy):
         changed = [one.name for one in fields(message) if getattr(message, one.name) != getattr(verdict, one.name)]
         return self._would_pass(verdict, f"sets {', '.join(changed)}" if changed else "lets it through", now=now)
 
-    def send(self, message: Message) -> Flow[SentMessage]:
-        return self._through(message, attempt, verification=False)
-
-    def start_verification(self, message: Message) -> Flow[Verification]:
-        return self._through(message, attempt_verification, verification=True)
-
-    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
-        tries = Tries(messages)
-        places = [_Place(message) for message in messages]
+    def carry(self, batch: Batch) -> Flow[None]:
+        places = [_Place(message) for message in batch.messages]
         try:
             try:
-                yield from self._send_admitted(tries, places)
+                yield from self._send_admitted(batch, places)
             finally:
-                self._leave(places)
+                self._leave(batch, places)
         finally:
-            self._leave(places)
-        return tries.in_order()
+            self._leave(batch, places)
 
-    def _send_admitted(self, tries: Tries, places: Sequence[_Place]) -> Flow[None]:
+    def _send_admitted(self, batch: Batch, places: Sequence[_Place]) -> Flow[None]:
         admitted: dict[int, Message] = {}
-        try:
-            for row, place in enumerate(places):
-                place.open = True
-                verdict = yield from self._judge(place.message)
-                if isinstance(verdict, Message):
-                    place.admitted, admitted[row] = True, verdict
-                else:
-                    place.open = False
-                    tries.fail(row, verdict)
-            for row in admitted:
-                places[row].left = True
-            answers = (yield from attempt_all(self.inner, list(admitted.values()))) if admitted else []
-        except (Exception, GeneratorExit):
-            raise
-        except BaseException as stop:  # noqa: BLE001  # cancelled
-            interrupted = tries.interrupted(stop, [row for row in admitted if places[row].left])
-            for row in admitted:
-                places[row].ending = _ending(interrupted.results[row])
-            raise interrupted from None
-        for row, answer in zip(admitted, answers, strict=True):
-            places[row].ending = _ending(answer)
-            if answer.error is None:
-                tries.accept(row, answer.sent)
+        for row, place in enumerate(places):
+            place.open = True
+            verdict = yield from self._judge(place.message, verification=batch.verification)
+            if isinstance(verdict, Message):
+                place.admitted, admitted[row] = True, verdict
             else:
-                tries.fail(row, answer.error)
+                place.open = False
+                batch.fail(row, verdict)
+        for row in admitted:
+            places[row].left = True
+        batch.take((yield from batch.through(self.inner, list(admitted), admitted)))
+        batch.give_up(admitted)
 
-    def _through(self, message: Message, once: Callable[[Any, Message], Flow[Any]], *, verification: bool) -> Flow[Any]:
-        place = _Place(message)
-        try:
-            try:
-                place.open = True
-                verdict = yield from self._judge(message, verification=verification)
-                if not isinstance(verdict, Message):
-                    place.open = False
-                    raise verdict
-                place.admitted = place.left = True
-                place.ending = yield from once(self.inner, verdict)
-            except Interrupted as stop:
-                place.ending = stop.error
-                raise
-            except SendError as error:
-                place.ending = error
-                raise
-            except (Exception, GeneratorExit):
-                raise
-            except BaseException as stop:
-                if place.admitted:
-                    raise
-                raise Tries([message]).interrupted(stop) from None  # cancelled before anything was sent
-            finally:
-                self._leave([place])
-        finally:
-            self._leave([place])
-        return place.ending
-
-    def _leave(self, places: Sequence[_Place]) -> None:
+    def _leave(self, batch: Batch, places: Sequence[_Place]) -> None:
         """Settle what is not settled yet. Asked for twice, as the first time may be interrupted at whatever moment."""
-        for place in places:
+        for row, place in enumerate(places):
             if place.open:
                 if place.admitted:
-                    self.settle(place.message, place.ending or cancelled(left=place.left))
+                    ended = batch.known(row)
+                    self.settle(place.message, cancelled(left=place.left) if ended is None else _ending(ended))
                 else:
                     self.give_back(place.message)
                 place.open = False
@@ -165,7 +112,7 @@ class Gate(Policy):
 class _Place:
     """A text that a gate judges or has admitted, until it is settled."""
 
-    __slots__ = ("admitted", "ending", "left", "message", "open")
+    __slots__ = ("admitted", "left", "message", "open")
 
     def __init__(self, message: Message) -> None:
         self.message = message
@@ -173,8 +120,6 @@ class _Place:
         self.admitted = False
         self.left = False
         """Whether it may have left."""
-        self.ending: Ending | None = None
-        """How it ended, once that is known."""
 
 
 def _ending(result: Result) -> Ending:

@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Self, cast
 from pydantic import Field, PrivateAttr, SecretStr
 
 from smsbridge import environment
-from smsbridge.attempts import Interrupted, attempt, attempt_all, placed
 from smsbridge.errors import (
     ConfigurationError,
     ContentError,
@@ -20,20 +19,22 @@ from smsbridge.errors import (
     SendError,
     UncertainError,
 )
+from smsbridge.forks import cached_property
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Await, Flow
-from smsbridge.messages import Foresight, Message, Result, SentMessage, Verification
+from smsbridge.messages import Foresight, Message, Result, SentMessage
 from smsbridge.own_file import is_known
 from smsbridge.privacy import own
 from smsbridge.promise import Overdue, Promise
 from smsbridge.provider import Capability, SmsProvider, each
 from smsbridge.rehearsal import Rehearsal, newest
 
-from .asking import Send, ask_for, attempt_verifications
+from .asking import ask_for
+from .batch import Batch
 from .entries import Claim, Entry, Kind, Outcome, State, Store, Unwritable
 from .in_memory import MemoryStore, MemoryWriter
-from .outcomes import Tries, not_sent, sent_of
-from .policy import Named, Policy, state
+from .outcomes import not_sent
+from .policy import Named, Policy
 from .records import record_always
 from .sqlite import LEDGER, SqliteStore, Sync
 from .writer import Writer, log_lost, shared
@@ -72,7 +73,11 @@ class LedgerPolicy(Policy):
 
     _writer: Writer | MemoryWriter | None = PrivateAttr(default=None)
     _hash_key: bytes = PrivateAttr(default=b"")
-    _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
+
+    @cached_property
+    def _clock(self) -> Callable[[], float]:
+        """No private attribute: a model takes microseconds to find one of those."""
+        return time.monotonic
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
@@ -102,17 +107,18 @@ class LedgerPolicy(Policy):
         return self
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
-        tries = Tries([message])
+        batch = Batch([message])
         try:
             there, claim = self._known(message)
-        except Exception as problem:  # noqa: BLE001  # see there
-            self._not_claimed(tries, [0], {}, problem)
+        except Exception as problem:  # noqa: BLE001  # its text may quote anything
+            ours = isinstance(problem, Unwritable | ConfigurationError | Overdue)
+            self._refuse(batch, [0], str(problem) if ours else type(problem).__name__)
         else:
             if there is None or there.gives_way_to(claim):
                 unseen = "; what it has already is not looked into here" if self._is_in_memory() else ""
                 return self._would_pass(message, f"records it first{unseen}", now=now)
-            self._answer(tries, 0, there, claim)
-        error = tries.results[0].error
+            self._answer(batch, 0, there, claim)
+        error = batch.results[0].error
         if error is not None:
             return self._would_refuse(error, message)
         words = "has it already, as accepted: that is the answer, and nothing is sent again"
@@ -136,162 +142,109 @@ class LedgerPolicy(Policy):
 
     # --- sending ----------------------------------------------------------------------------------------------------------
 
-    def send(self, message: Message) -> Flow[SentMessage]:
-        key: bytes = state(self, "_hash_key")
-        if not key:
-            return sent_of(*(yield from self._send_once([message], attempt_all)))
-        # What follows is the same for one text that nothing is wrong with, in little more than half the time.
-        claims: dict[int, Claim] = {}
-        begun = state(self, "_clock")()
-        inside = False
-        try:
-            claims[0] = claim = Claim.of(message, account=self.account, kind=Kind.TEXT, key=key)
-            (there,) = yield from Await(self._books().do(lambda store: store.claim([claim])))
-            if there is None:
-                inside = True
-                sent = yield from attempt(self.inner, message)
-                self._record_results([Result(index=0, message=message, sent=sent)], [claim])
-                return sent
-        except BaseException as problem:
-            tries = Tries([message])
-            if inside:
-                self._record_failure(tries, claims[0], problem)
-                raise
-            self._not_claimed(tries, [0], claims, problem)
-            return sent_of(tries.results[0])
-        tries = Tries([message])
-        yield from self._answer_all(tries, {0: there}, claims, begun)
-        return sent_of(tries.results[0])
-
-    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
-        return self._send_once(messages, attempt_all)
-
-    def start_verification(self, message: Message) -> Flow[Verification]:
-        results = yield from self._send_once([message], attempt_verifications, Kind.CODE)
-        return cast("Verification", sent_of(*results))
+    def carry(self, batch: Batch) -> Flow[None]:
+        todo = batch.open
+        while todo and batch.stop is None:
+            first: dict[str | None, int] = {}
+            for row in todo:
+                first.setdefault(batch.messages[row].reference, row)
+            yield from self._send_rows(batch, list(first.values()))
+            todo = batch.open  # repeats in this batch: by now the ledger knows
 
     # --- inside -----------------------------------------------------------------------------------------------------------
 
-    def _send_once(self, messages: Sequence[Message], send: Send, kind: Kind = Kind.TEXT) -> Flow[list[Result]]:
-        tries = Tries(messages)
-        todo = list(range(len(messages)))
-        while todo:
-            first: dict[str | None, int] = {}
-            for row in todo:
-                first.setdefault(messages[row].reference, row)
-            yield from self._send_rows(tries, list(first.values()), send, kind)
-            todo = [row for row in todo if row not in tries.results]  # repeats in this batch: by now the ledger knows
-        return tries.in_order()
-
-    def _send_rows(self, tries: Tries, rows: Sequence[int], send: Send, kind: Kind) -> Flow[None]:
+    def _send_rows(self, batch: Batch, rows: Sequence[int]) -> Flow[None]:
         """Send those messages at ``rows`` whose references are new; afterwards, something is known of each."""
         begun = self._clock()
         claims: dict[int, Claim] = {}
+        there: dict[int, Entry] = {}
         inside = False
         try:
-            there = yield from self._claim(tries, rows, kind, claims)
-            mine = {row: claim for row, claim in claims.items() if row not in there}
+            there = yield from self._claim(batch, rows, claims)
             for row, entry in there.items():  # before anything is awaited: to be interrupted must not hide a doubt
-                self._answer(tries, row, entry, claims[row])
-            if mine:
-                inside = True
-                yield from self._send_claimed(tries, mine, send)
-        except BaseException as problem:
+                self._answer(batch, row, entry, claims[row])
+            mine = [row for row in claims if row not in there]
+            inside = True
+            answers = yield from batch.through(self.inner, mine)
+            self._record_results(answers, [claims[row] for row in mine])
+            batch.take(answers)
+            batch.give_up(mine)
+        except (Unwritable, ConfigurationError) as problem:  # no claim was made
+            inside = True
+            self._refuse(batch, rows, str(problem))
+        except Exception as problem:  # its text may quote anything
             if inside:
                 raise
-            self._not_claimed(tries, rows, claims, problem)
-            return
-        if there:
-            yield from self._answer_all(tries, there, claims, begun)
+            self._refuse(batch, rows, str(problem) if isinstance(problem, Overdue) else type(problem).__name__)
+        finally:
+            if not inside:  # the claims may have been made, or may still be
+                self._release(claims.values())
+        if there and batch.stop is None:
+            yield from self._answer_all(batch, there, claims, begun)
 
-    def _claim(self, tries: Tries, rows: Sequence[int], kind: Kind, claims: dict[int, Claim]) -> Flow[dict[int, Entry]]:
+    def _claim(self, batch: Batch, rows: Sequence[int], claims: dict[int, Claim]) -> Flow[dict[int, Entry]]:
         """Claim the messages at ``rows``, noting the ``claims``. Returns the entries in the way of some of them."""
         if not self._hash_key:
             self._hash_key = yield from Await(self._identified())
-        key: bytes = state(self, "_hash_key")
+        key = self._hash_key
+        kind = Kind.CODE if batch.verification else Kind.TEXT
         for row in rows:
-            claims[row] = Claim.of(tries.messages[row], account=self.account, kind=kind, key=key)
+            claims[row] = Claim.of(batch.messages[row], account=self.account, kind=kind, key=key)
         wanted = list(claims.values())
         there = yield from Await(self._books().do(lambda store: store.claim(wanted)))
         return {row: entry for row, entry in zip(rows, there, strict=True) if entry is not None}
 
-    def _not_claimed(
-        self, tries: Tries, rows: Iterable[int], claims: Mapping[int, Claim], problem: BaseException
-    ) -> None:
-        """Refuse the messages at ``rows``, since there are no claims, or none any more; raise what came from outside."""
-        ours = isinstance(problem, Unwritable | ConfigurationError)
-        if not ours:  # the claims may have been made, or may still be
-            self._release(claims.values())
-        if not isinstance(problem, Exception):
-            if isinstance(problem, GeneratorExit):
-                raise problem
-            raise tries.interrupted(problem) from None
-        detail = str(problem) if ours or isinstance(problem, Overdue) else type(problem).__name__
-        for row in (row for row in rows if row not in tries.results):
+    def _refuse(self, batch: Batch, rows: Iterable[int], detail: str) -> None:
+        """Refuse those messages at ``rows`` of which nothing is known, since there are no claims, or none any more."""
+        for row in (row for row in rows if row not in batch.results):
             words = "the text cannot be recorded in the ledger, so it is not sent"
             refused = RefusedError(words, reason="ledger", fault="local", detail=detail)
-            tries.fail(row, own(refused, self, tries.messages[row]))
+            batch.fail(row, own(refused, self, batch.messages[row]))
 
     def _answer_all(
-        self, tries: Tries, there: Mapping[int, Entry], claims: Mapping[int, Claim], begun: float
+        self, batch: Batch, there: Mapping[int, Entry], claims: Mapping[int, Claim], begun: float
     ) -> Flow[None]:
         """Answer from the ledger, and look up what is in doubt."""
-        doubtful = {row: entry for row, entry in there.items() if self._answer(tries, row, entry, claims[row])}
+        doubtful = {row: entry for row, entry in there.items() if self._answer(batch, row, entry, claims[row])}
         texts = {row: entry for row, entry in doubtful.items() if entry.claim.kind is Kind.TEXT}
         if texts and Capability.LOOKUP in self.inner.capabilities:  # no vendor finds a code by its reference
-            yield from self._look_up(tries, texts)
+            yield from self._look_up(batch, texts)
         for row in there:
             decision = "not sent again: in doubt" if row in doubtful else "not sent again: in the ledger"
             seconds = self._clock() - begun
             record_always(
-                tries.results[row], account=self, candidates=(self.inner,), decision=decision, seconds=seconds
+                batch.results[row], account=self, candidates=(self.inner,), decision=decision, seconds=seconds
             )
 
-    def _answer(self, tries: Tries, row: int, entry: Entry, claim: Claim) -> bool:
+    def _answer(self, batch: Batch, row: int, entry: Entry, claim: Claim) -> bool:
         """Answer from the ledger; whether that leaves a doubt."""
-        message = tries.messages[row]
+        message = batch.messages[row]
         error: SendError
         if entry.claim.content != claim.content:
             error = ContentError("another message has had this reference", reason="reference-reused", fault="message")
         elif entry.state is State.ACCEPTED:
             is_text = entry.claim.kind is Kind.TEXT
             sent = entry.sent_message(message.to) if is_text else entry.verification(message.to)
-            tries.accept(row, cast("SentMessage", sent))
+            batch.accept(row, cast("SentMessage", sent))
             return False
         else:
             words = "it may have been sent before under this reference, so it is not sent again"
             since = f"{entry.state} since {entry.since:%Y-%m-%d %H:%M:%S} UTC"
             error = UncertainError(words, reason="in-ledger", fault="local", detail=since)
-        tries.fail(row, own(error, self, message))
+        batch.fail(row, own(error, self, message))
         return isinstance(error, UncertainError)
 
-    def _send_claimed(self, tries: Tries, claims: Mapping[int, Claim], send: Send) -> Flow[None]:
-        rows = list(claims)
-        try:
-            answers = yield from send(self.inner, [tries.messages[row] for row in rows])
-        except Interrupted as stop:
-            interrupted = tries.interrupted(stop, rows)
-            self._record_results([tries.results[row] for row in rows], claims.values())
-            raise interrupted from None
-        tries.results.update(placed(rows, answers))
-        self._record_results(answers, claims.values())
-
-    def _look_up(self, tries: Tries, doubtful: Mapping[int, Entry]) -> Flow[None]:
+    def _look_up(self, batch: Batch, doubtful: Mapping[int, Entry]) -> Flow[None]:
         """Settle what can be settled of the texts that may have been sent before."""
         proof = self.inner.absence_proven_after
         for row, entry in doubtful.items():
-            try:
-                found, absent = yield from ask_for(self.inner, tries.messages[row])
-            except (Exception, GeneratorExit):
-                raise
-            except BaseException as stop:  # noqa: BLE001  # cancelled while nothing was on its way
-                raise tries.interrupted(stop) from None
-            error = tries.results[row].error
+            found, absent = yield from ask_for(self.inner, batch.messages[row])
+            error = batch.results[row].error
             if found is not None:
-                tries.accept(row, replace(found, repeated=True))
+                batch.accept(row, replace(found, repeated=True))
                 self._record([Entry(claim=entry.claim, outcome=Outcome.accepted(found, reason="lookup"))])
             elif absent and error is not None and entry.claim.account == self.account and entry.proven_absent(proof):
-                tries.fail(row, not_sent(error))
+                batch.fail(row, not_sent(error))
                 self._record([Entry(claim=entry.claim, outcome=Outcome.refused("absent"))])
 
     def _known(self, message: Message) -> tuple[Entry | None, Claim]:
@@ -301,13 +254,6 @@ class LedgerPolicy(Policy):
         claim = Claim.of(message, account=self.account, kind=Kind.TEXT, key=key)
         found = self._books().do(lambda store: store.find(claim.reference)).result(_LONGEST) if there else None
         return found, claim
-
-    def _record_failure(self, tries: Tries, claim: Claim, problem: BaseException) -> None:
-        """Record what is known of the one message of ``tries``: nothing, if ``problem`` says nothing; then its entry stays open."""
-        if isinstance(problem, Interrupted):
-            self._record_results(tries.interrupted(problem, [0]).results, [claim])
-        elif isinstance(problem, SendError):
-            self._record_results([Result(index=0, message=tries.messages[0], error=problem)], [claim])
 
     def _record_results(self, results: Sequence[Result], claims: Iterable[Claim]) -> None:
         try:
@@ -332,7 +278,7 @@ class LedgerPolicy(Policy):
         return self._books().do(lambda store: store.identify(key))
 
     def _books(self) -> Writer | MemoryWriter:
-        writer: Writer | MemoryWriter | None = state(self, "_writer")
+        writer = self._writer
         if writer is None:
             which = (type(self), self.path.absolute(), self.sync, self.keep_days)
             keep = timedelta(days=self.keep_days)

@@ -10,12 +10,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from smsbridge.attempts import refuse_expired, utc_now
 from smsbridge.deadline import time_left
-from smsbridge.errors import RateLimitedError
-from smsbridge.forks import fresh_lock
+from smsbridge.errors import RateLimitedError, RefusedError
+from smsbridge.forks import cached_property, fresh_lock
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow, HttpRequest, HttpResponse, Wait
 from smsbridge.messages import (
@@ -23,17 +23,18 @@ from smsbridge.messages import (
     DeliveryReport,
     Foresight,
     Message,
-    Result,
     SentMessage,
     Verification,
     VerificationCheck,
 )
+from smsbridge.privacy import own
 from smsbridge.provider import SmsProvider
 from smsbridge.rehearsal import Rehearsal
 
+from .batch import Batch
 from .gcra import Gcra, Limiter, Rate
 from .pauses import kept
-from .policy import Named, Policy, state
+from .policy import Named, Policy
 
 T = TypeVar("T")
 _TOO_MANY = 429
@@ -54,7 +55,6 @@ class LimitPolicy(Policy):
     """
 
     name: ClassVar[Any] = Named("limit")
-    attempts_inside = False
 
     sends: Rate | None = Field(default=None, description="Texts, such as 10/s or 1000/1m.")
     queries: Rate | None = Field(default=None, description="Requests that send nothing, such as 1000/1m.")
@@ -64,12 +64,18 @@ class LimitPolicy(Policy):
         default=False, description="Keep to valid_until ourselves, up to the request, where the provider cannot."
     )
 
-    _limiters: dict[bool, Limiter] = PrivateAttr(default_factory=dict)
-    _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
+    @cached_property
+    def _clock(self) -> Callable[[], float]:
+        """No private attribute: a model takes microseconds to find one of those."""
+        return time.monotonic
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
-        self._limiters = {kind: Gcra(rate) for kind, rate in self._rates().items()}
+        _ = self._limiters  # made now, as two threads that come first would make two
+
+    @cached_property
+    def _limiters(self) -> dict[bool, Limiter]:
+        return {kind: Gcra(rate) for kind, rate in self._rates().items()}
 
     def _rates(self) -> dict[bool, Rate]:
         """The limits that are set, by whether they are of what sends."""
@@ -96,11 +102,29 @@ class LimitPolicy(Policy):
         fields: frozenset[str] = self.inner.supports
         return fields | {"valid_until"} if self.local_validity else fields
 
-    def send(self, message: Message) -> Flow[SentMessage]:
-        return self._paced(self.inner.send(self._as_sent(message)), [message])
+    def carry(self, batch: Batch) -> Flow[None]:
+        rows: Sequence[int] = range(len(batch.messages))
+        if not self.local_validity or batch.verification:
+            batch.take((yield from batch.through(self.inner, rows, around=self._paced)))
+            batch.give_up(rows)
+            return
+        now = utc_now()
+        given: dict[int, Message] = {}  # as the text was, by what is sent in its place
+        instead: dict[int, Message] = {}
+        for row, message in enumerate(batch.messages):
+            try:
+                refuse_expired(message, now)
+            except RefusedError as error:
+                batch.fail(row, own(error, self, message))
+                continue
+            instead[row] = self._as_sent(message)
+            given[id(instead[row])] = message
 
-    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
-        return self._paced(self.inner.send_batch([self._as_sent(one) for one in messages]), messages)
+        def paced(flow: Flow[T], messages: Sequence[Message]) -> Flow[T]:
+            return self._paced(flow, [given.get(id(message), message) for message in messages])
+
+        batch.take((yield from batch.through(self.inner, list(instead), instead, paced)))
+        batch.give_up(instead)
 
     def batch_key(self, message: Message) -> Hashable:
         return self.inner.batch_key(self._as_sent(message))
@@ -114,9 +138,6 @@ class LimitPolicy(Policy):
     def balance(self) -> Flow[list[Balance]]:
         return self._paced(self.inner.balance())
 
-    def start_verification(self, message: Message) -> Flow[Verification]:
-        return self._paced(self.inner.start_verification(message), [message])
-
     def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
         return self._paced(self.inner.check_verification(verification, code))
 
@@ -129,9 +150,13 @@ class LimitPolicy(Policy):
         self.inner.check(message, verification=verification)  # there is no attempt inside that would
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
+        try:
+            refuse_expired(message, now)
+        except RefusedError as error:
+            return self._would_refuse(error, message)
         limiter = self._limiters.get(True)
         wait = limiter.reserve(1, self._clock(), -1)[1] if limiter is not None else 0.0
-        if wait > self._longest([message], now):
+        if wait > self._longest([message]):
             return self._would_refuse(_too_many(wait), message)
         words = f"would wait {wait:.1f} s for its turn" if wait else "it is its turn"
         if limiter is None:
@@ -148,17 +173,16 @@ class LimitPolicy(Policy):
 
     def _paced(self, flow: Flow[T], messages: Sequence[Message] = ()) -> Flow[T]:
         """``flow`` with a wait before each request that has to."""
-        limiters: dict[bool, Limiter] = state(self, "_limiters")
-        clock: Callable[[], float] = state(self, "_clock")
+        limiters, clock = self._limiters, self._clock
         left = False
         try:
+            self._refuse_expired(messages)
             step = next(flow)
             while True:
                 try:
                     limiter = limiters.get(step.sends) if isinstance(step, HttpRequest) else None
-                    if self.local_validity and getattr(step, "sends", False):
-                        for one in messages:
-                            refuse_expired(one, utc_now())
+                    if getattr(step, "sends", False):
+                        self._refuse_expired(messages)
                     if limiter is not None:
                         begun = clock()
                         while (wait := self._take_place(limiter, step, messages, begun, left=left)) > 0:
@@ -181,6 +205,11 @@ class LimitPolicy(Policy):
         finally:
             flow.close()
 
+    def _refuse_expired(self, messages: Sequence[Message]) -> None:
+        if self.local_validity:
+            for message in messages:
+                refuse_expired(message, utc_now())
+
     def _take_place(
         self, limiter: Limiter, step: Any, messages: Sequence[Message], begun: float, *, left: bool
     ) -> float:
@@ -189,17 +218,20 @@ class LimitPolicy(Policy):
         Once a part of what is sent has ``left``, it waits as long as it takes: a refusal would be taken for one of all.
         """
         count = max(1, len(messages)) if step.sends else 1
-        now: float = state(self, "_clock")()
-        longest = math.inf if left else self._longest(messages, utc_now()) - (now - begun)
+        now = self._clock()
+        longest = math.inf if left else self._longest(messages) - (now - begun)
         kept, wait = limiter.reserve(count, now, longest)
         if not kept:
             raise _too_many(wait)
         return wait
 
-    def _longest(self, messages: Sequence[Message], now: datetime) -> float:
+    def _longest(self, messages: Sequence[Message]) -> float:
         """How many seconds a request with ``messages`` may wait: to wait in vain would take a place from others."""
-        ends = [(one.valid_until - now).total_seconds() for one in messages if one.valid_until is not None]
-        return min([self.longest_wait, time_left(), *ends])
+        longest = min(self.longest_wait, time_left())
+        for message in messages:
+            if message.valid_until is not None:
+                longest = min(longest, (message.valid_until - utc_now()).total_seconds())
+        return longest
 
 
 def _too_many(wait: float) -> RateLimitedError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,9 +25,6 @@ from smsbridge.messages import (
     InboundMessage,
     Message,
     Purpose,
-    Result,
-    SentMessage,
-    Verification,
 )
 from smsbridge.optouts import LIST, REPLY, MemoryOptOuts, OptOuts, SqliteOptOuts, same_sender
 from smsbridge.own_file import NotOurs
@@ -38,6 +34,7 @@ from smsbridge.reading import now, phone
 from smsbridge.rehearsal import Rehearsal, newest
 from smsbridge.stop_words import START_WORDS, STOP_WORDS, said
 
+from .batch import Batch
 from .gate import Gate
 from .policy import Named
 from .purpose import Expiry
@@ -178,19 +175,15 @@ class OptoutPolicy(Gate):
 
     # --- learning ---------------------------------------------------------------------------------------------------------
 
-    def send(self, message: Message) -> Flow[SentMessage]:
-        return self._listening(super().send, message)
-
-    def start_verification(self, message: Message) -> Flow[Verification]:
-        return self._listening(super().start_verification, message)
-
-    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
+    def carry(self, batch: Batch) -> Flow[None]:
         begun = now()
-        results = yield from super().send_batch(messages)
-        for message, result in zip(messages, results, strict=True):
-            if isinstance(result.error, OptedOutError):
-                yield from self._learn(message, result.error, begun)
-        return results
+        yield from super().carry(batch)
+        if batch.stop is not None:
+            return
+        for row, message in enumerate(batch.messages):
+            error = batch.results[row].error
+            if isinstance(error, OptedOutError):
+                yield from self._learn(message, error, begun)
 
     def observe(self, event: Event) -> Flow[None]:
         yield from self.inner.observe(event)
@@ -213,15 +206,6 @@ class OptoutPolicy(Gate):
         change = self._list.add if opts_out else self._list.remove
         named = _name(event, source, opts_out=opts_out)
         yield from Call(partial(change, sender, number, at=event.at, source=source, event=named))
-
-    def _listening(self, go_on: Callable[[Message], Flow[Any]], message: Message) -> Flow[Any]:
-        begun = now()
-        try:
-            return (yield from go_on(message))
-        except OptedOutError as error:
-            refusal = error
-        yield from self._learn(message, refusal, begun)
-        raise refusal
 
     def _learn(self, message: Message, error: OptedOutError, begun: datetime) -> Flow[None]:
         """Keep what a vendor said; if that fails, the vendor will say so again.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from smsbridge.attempts import Interrupted, cancelled
 from smsbridge.errors import (
     OURS,
     Fault,
@@ -18,7 +17,7 @@ from smsbridge.errors import (
     UncertainError,
     UnsupportedError,
 )
-from smsbridge.messages import Message, Result, SentMessage
+from smsbridge.messages import Message
 from smsbridge.privacy import own
 from smsbridge.provider import SmsProvider
 
@@ -107,83 +106,6 @@ def not_sent(error: SendError) -> SendError:
     return refused
 
 
-def sent_of(result: Result) -> SentMessage:
-    """What was sent; raises the error if nothing was."""
-    if result.sent is None:
-        raise result.error or UncertainError
-    return result.sent
-
-
 def _flat(history: Sequence[SendError]) -> tuple[SendError, ...]:
     """Each attempt, also those that an error inside was made of."""
     return tuple(one for error in history for one in (error.attempts or (error,)))
-
-
-class Tries:
-    """What is known of some messages while a policy tries to send them: the ``results``, and what was tried before."""
-
-    def __init__(self, messages: Sequence[Message]) -> None:
-        self.messages = messages
-        self.results: dict[int, Result] = {}
-        self.histories: list[History] = [[] for _ in messages]
-
-    def note(self, rows: Sequence[int], answers: Sequence[Result]) -> bool:
-        """Take in what an attempt brought for the messages at ``rows``; whether some failed."""
-        failed = False
-        for row, answer in zip(rows, answers, strict=True):
-            if answer.error is None:
-                self.accept(row, answer.sent)
-            else:
-                self.histories[row].append(answer.error)
-                failed = True
-        return failed
-
-    def give_up(self, rows: Iterable[int]) -> None:
-        """No more is tried for those of ``rows`` that were not accepted."""
-        for row in rows:
-            if row not in self.results:
-                self.fail(row, conclude(self.histories[row]))
-
-    def accept(self, row: int, sent: SentMessage | None) -> None:
-        """Somebody has taken the message at ``row``."""
-        self.results[row] = Result(index=row, message=self.messages[row], sent=sent)
-
-    def fail(self, row: int, error: SendError) -> None:
-        """No more is tried for the message at ``row``."""
-        self.results[row] = Result(index=row, message=self.messages[row], error=error)
-
-    def in_order(self) -> list[Result]:
-        """One Result per message; all of them are known now."""
-        return [self.results[row] for row in range(len(self.messages))]
-
-    def interrupted(self, stop: BaseException, flying: Sequence[int] = ()) -> Interrupted:
-        """``stop`` as it has to be raised on: what is known of each message, of which those at ``flying`` were on their way."""
-        cause = stop.cause if isinstance(stop, Interrupted) else stop
-        nothing = cancelled(left=False, stop=cause)
-        last: SendError = stop.error if isinstance(stop, Interrupted) else cancelled(left=bool(flying), stop=cause)
-        known = stop.results if isinstance(stop, Interrupted) else ()
-        for place, row in enumerate(flying):
-            one = known[place] if place < len(known) else None
-            if one is not None and one.error is None:
-                self.accept(row, one.sent)
-            else:
-                self._stop(row, one.error if one is not None and one.error is not None else last)
-        for row in range(len(self.messages)):
-            if row not in self.results:
-                self._stop(row, nothing)
-        only = self.results[0] if len(self.messages) == 1 else None
-        if only is not None:  # what was accepted is told by the result; to an error alone, it may have been sent
-            last = only.error or cancelled(left=True, stop=cause)
-        return Interrupted(last, cause, self.in_order())
-
-    def _stop(self, row: int, error: SendError) -> None:
-        """Cancelled; but an attempt before may have sent the text, and then that decides.
-
-        What refused it before says more than that there was no time for another attempt.
-        """
-        if error.reason == "deadline" and isinstance(error, RefusedError) and self.histories[row]:
-            self.fail(row, conclude(self.histories[row]))
-            return
-        known = copy.copy(error)
-        known.reference = known.reference or self.messages[row].reference
-        self.fail(row, conclude([*self.histories[row], known]))

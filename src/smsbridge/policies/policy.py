@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, final
 
 from pydantic import model_validator
 
 from smsbridge import environment
 from smsbridge.attempts import foresee, refusal
+from smsbridge.composite import Answers, Around, Composite
 from smsbridge.errors import ConfigurationError, SendError
+from smsbridge.http import Flow
 from smsbridge.messages import Foresight, Message
 from smsbridge.privacy import own
 from smsbridge.provider import Resolve, SmsProvider, Wrapper
+
+from .batch import Batch
 
 
 class Named:
@@ -29,13 +34,35 @@ class Named:
         return self._name if policy is None else policy.inner.name
 
 
-class Policy(Wrapper):
+class Carrier(Composite):
+    """What sends through the providers that it holds, written once for one text and many: :meth:`carry`."""
+
+    @abstractmethod
+    def carry(self, batch: Batch) -> Flow[None]:
+        """Send the texts of ``batch`` through what is inside, and settle each: see :class:`Batch`.
+
+        What has to be undone, such as a place that was taken, is undone in ``finally``. A text that is left open gets the outcome
+        of its attempts so far; where there was none, it is refused as a fault of the policy.
+        """
+
+    @final
+    def sent_through(
+        self, messages: Sequence[Message], *, verification: bool = False, around: Around | None = None
+    ) -> Flow[Answers]:
+        batch = Batch(messages, verification=verification, around=around)
+        return batch.carried_by(self, self.carry(batch))
+
+
+class Policy(Carrier, Wrapper):
     """A policy around one provider; it has that provider's name and account, unless it is an account of its own.
 
     ``SMSBRIDGE_<ACCOUNT>_INNER`` names the account inside.
     """
 
-    attempts_inside = True
+    def carry(self, batch: Batch) -> Flow[None]:
+        rows = range(len(batch.messages))
+        batch.take((yield from batch.through(self.inner, rows)))
+        batch.give_up(rows)
 
     @model_validator(mode="before")
     @classmethod
@@ -73,11 +100,6 @@ class Policy(Wrapper):
     def _would_refuse(self, error: SendError, message: Message) -> Foresight:
         """The Foresight of a policy that would not."""
         return refusal(self, own(error, self, message))
-
-
-def state(policy: SmsProvider, name: str) -> Any:
-    """A private attribute, in a tenth of the time that pydantic needs to find it: this is asked for each text."""
-    return policy.__pydantic_private__[name]  # type: ignore[index]  # whoever asks has some
 
 
 def inner_of(account: str, setting: str, resolve: Resolve | None) -> list[SmsProvider]:

@@ -16,9 +16,9 @@ log.addHandler(logging.NullHandler())  # where nobody configured logging, Python
 """INFO for each attempt, WARNING where a text may have been sent. The fields are in ``record.attempt``, a dict."""
 
 
-def wanted() -> bool:
-    """Whether anybody reads records of attempts that went well."""
-    return log.isEnabledFor(logging.INFO)
+def wanted(answers: Sequence[Result]) -> bool:
+    """Whether a log takes records of ``answers``; those of attempts that went well it may not."""
+    return log.isEnabledFor(logging.INFO) or any(answer.error is not None for answer in answers)
 
 
 def record(

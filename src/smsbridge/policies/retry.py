@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
-from smsbridge.attempts import Interrupted, attempt, attempt_all, cancelled, utc_now
+from smsbridge.attempts import utc_now
 from smsbridge.deadline import time_left
 from smsbridge.durations import LONGEST_PAUSE
 from smsbridge.errors import (
@@ -19,14 +19,16 @@ from smsbridge.errors import (
     UnavailableError,
     UncertainError,
 )
+from smsbridge.forks import cached_property
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Flow, Wait
-from smsbridge.messages import Foresight, Message, Purpose, Result, SentMessage, Verification
+from smsbridge.messages import Foresight, Message, Purpose, Result
 from smsbridge.provider import Capability, SmsProvider
 
-from .asking import Send, ask_for, attempt_verifications
-from .outcomes import Tries, elsewhere, final, not_sent, sent_of
-from .policy import Named, Policy, state
+from .asking import ask_for
+from .batch import Batch
+from .outcomes import elsewhere, final, not_sent
+from .policy import Named, Policy
 from .records import record, wanted
 
 
@@ -53,92 +55,60 @@ class RetryPolicy(Policy):
         default=frozenset(), description="Purposes of which a text is better sent twice than never, such as otp."
     )
 
-    _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
     _jitter: Callable[[float], float] = PrivateAttr(
         default_factory=lambda: full_jitter
     )  # a plain default would be bound
+
+    @cached_property
+    def _clock(self) -> Callable[[], float]:
+        """No private attribute: a model takes microseconds to find one of those."""
+        return time.monotonic
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         if self.attempts == 1:
             return self._would_pass(message, "tries it once", now=now)
         return self._would_pass(message, f"tries it up to {self.attempts} times within {self.seconds:g} s", now=now)
 
-    def send(self, message: Message) -> Flow[SentMessage]:
-        begun: float = state(self, "_clock")()
-        try:
-            sent = yield from attempt(self.inner, message)
-        except Interrupted as stop:
-            self._record([Result(index=0, message=message, error=stop.error)], ["cancelled"], begun)
-            raise
-        except SendError as error:
-            first = Result(index=0, message=message, error=error)
-        else:
-            if wanted():
-                self._record([Result(index=0, message=message, sent=sent)], ["done"], begun)
-            return sent
-        return sent_of(*(yield from self._persist([message], attempt_all, begun, [first])))
-
-    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
-        return self._persist(messages, attempt_all, self._clock())
-
-    def start_verification(self, message: Message) -> Flow[Verification]:
-        results = yield from self._persist([message], attempt_verifications, self._clock())
-        return cast("Verification", sent_of(*results))
-
-    # --- inside -----------------------------------------------------------------------------------------------------------
-
-    def _persist(
-        self, messages: Sequence[Message], send: Send, begun: float, answers: Sequence[Result] | None = None
-    ) -> Flow[list[Result]]:
-        """Send ``messages`` as often as it takes; ``answers`` are those of a first attempt, if it was made already."""
-        tries = Tries(messages)
-        todo = list(range(len(messages)))
-        started = begun
+    def carry(self, batch: Batch) -> Flow[None]:
+        begun = self._clock()
+        todo: Sequence[int] = range(len(batch.messages))
         for attempts in range(1, self.attempts + 1):
-            if answers is None:
-                started = self._clock()
-                try:
-                    answers = yield from send(self.inner, [messages[row] for row in todo])
-                except Interrupted as stop:
-                    interrupted = tries.interrupted(stop, todo)
-                    known = [interrupted.results[row] for row in todo]
-                    self._record(known, ["cancelled"] * len(known), started)
-                    raise interrupted from None
-            seconds, noted = self._clock() - started, False
-            try:
-                failed = tries.note(todo, answers)
-                noted = True
-                if failed and send is not attempt_verifications:  # no vendor finds a code by reference
-                    yield from self._look_up(tries, todo)
-                waits = self._waits(tries, todo, attempts, begun)
-                longest = max(waits.values(), default=0.0)
-                words = (
-                    _decision(answer, row in tries.results, row in waits, longest)
-                    for row, answer in zip(todo, answers, strict=True)
-                )
-                self._record(answers, words, started, seconds)
-                if longest:
-                    yield from Wait(longest)
-            except (Exception, GeneratorExit):
-                raise
-            except BaseException as stop:  # noqa: BLE001  # cancelled while nothing was on its way
-                if noted:
-                    raise tries.interrupted(stop) from None
-                raise tries.interrupted(Interrupted(cancelled(left=True), stop, answers), todo) from None
-            tries.give_up(row for row in todo if row not in waits)
-            todo, answers = list(waits), None
+            started = self._clock()
+            answers = yield from batch.through(self.inner, todo)
+            failed = batch.take(answers)
+            if not failed or batch.stop is not None:
+                self._record(answers, None, started)
+                break
+            seconds = self._clock() - started
+            if not batch.verification:  # no vendor finds a code by reference
+                yield from self._look_up(batch, todo)
+            waits = self._waits(batch, todo, attempts, begun)
+            longest = max(waits.values(), default=0.0)
+            decisions = [
+                _decision(answer, answer.index in batch.results, answer.index in waits, longest) for answer in answers
+            ]
+            self._record(answers, decisions, started, seconds)
+            if longest:
+                yield from Wait(longest)
+            batch.give_up(row for row in todo if row not in waits)
+            todo = list(waits)
             if not todo:
                 break
-        return tries.in_order()
+        batch.give_up(todo)
 
     def _record(
-        self, answers: Sequence[Result], decisions: Iterable[str], begun: float, seconds: float | None = None
+        self, answers: Sequence[Result], decisions: Sequence[str] | None, begun: float, seconds: float | None = None
     ) -> None:
+        """Log what became of ``answers``; without ``decisions``, nothing more is done about any."""
+        if decisions is None and not wanted(answers):
+            return
         seconds = self._clock() - begun if seconds is None else seconds
+        if decisions is None:
+            decisions = ["cancelled" if answer.error is not None else "done" for answer in answers]
         for answer, decision in zip(answers, decisions, strict=True):
             record(answer, account=self.inner, candidates=[self.inner], decision=decision, seconds=seconds)
 
-    def _waits(self, tries: Tries, todo: Sequence[int], attempts: int, begun: float) -> dict[int, float]:
+    def _waits(self, batch: Batch, todo: Sequence[int], attempts: int, begun: float) -> dict[int, float]:
         """Which of ``todo`` to try again after so many attempts, and how many seconds each wants to wait."""
         if attempts >= self.attempts:
             return {}
@@ -146,11 +116,11 @@ class RetryPolicy(Policy):
         left = min(self.seconds - (self._clock() - begun), time_left())
         waits = {}
         for row in todo:
-            if row in tries.results or not self._worth_it(tries.histories[row][-1], tries.messages[row]):
+            if row in batch.results or not self._worth_it(batch.histories[row][-1], batch.messages[row]):
                 continue
-            asked = tries.histories[row][-1].retry_after or 0.0
+            asked = batch.histories[row][-1].retry_after or 0.0
             wait = max(jitter, asked)
-            until = tries.messages[row].valid_until
+            until = batch.messages[row].valid_until
             in_time = until is None or utc_now() + timedelta(seconds=wait) < until
             if wait <= left and asked <= LONGEST_PAUSE and in_time:
                 waits[row] = wait
@@ -163,10 +133,10 @@ class RetryPolicy(Policy):
             error.fault == "provider" and elsewhere(error)
         )
 
-    def _look_up(self, tries: Tries, todo: Sequence[int]) -> Flow[None]:
+    def _look_up(self, batch: Batch, todo: Sequence[int]) -> Flow[None]:
         """Settle what can be settled of the texts that may have been sent."""
         lost = [
-            row for row in todo if row not in tries.results and isinstance(tries.histories[row][-1], UncertainError)
+            row for row in todo if row not in batch.results and isinstance(batch.histories[row][-1], UncertainError)
         ]
         if not lost or Capability.LOOKUP not in self.inner.capabilities:
             return
@@ -176,12 +146,12 @@ class RetryPolicy(Policy):
             yield from Wait(wait)
             proven = proof is not None and self._clock() - since >= proof.total_seconds()
             for row in list(lost):
-                found, absent = yield from ask_for(self.inner, tries.messages[row])
+                found, absent = yield from ask_for(self.inner, batch.messages[row])
                 if found is not None:
-                    tries.accept(row, found)
+                    batch.accept(row, found)
                     lost.remove(row)
                 elif absent and proven:
-                    tries.histories[row][-1] = not_sent(tries.histories[row][-1])
+                    batch.histories[row][-1] = not_sent(batch.histories[row][-1])
                     lost.remove(row)
             if not lost:
                 return

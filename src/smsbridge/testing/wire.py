@@ -17,7 +17,6 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
-from smsbridge.attempts import Interrupted
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.http import Await, Call, Flow, HttpRequest, HttpResponse, Step, Wait
 from smsbridge.plugins import Plugins
@@ -120,11 +119,8 @@ def drive(flow: Flow[T], *answers: Reply | FakeWire) -> T:
                 step = flow.send(answer)
     except StopIteration as stop:
         return cast("T", stop.value)
-    except Interrupted as interrupted:
-        cause = interrupted.cause
     finally:
         flow.close()
-    raise cause
 
 
 def _perform(step: Step[Any], wire: FakeWire) -> Any:
