@@ -20,9 +20,10 @@ def init(out: Output, kind: Kind, path: str) -> Exit:
     from ..own_file import NotOurs, OwnFile
     from ..private_file import obstacle
 
-    problem = obstacle(Path(path))
+    made, problem = False, obstacle(Path(path))
     try:
-        made = OwnFile(Path(path), kind).init() if problem is None else False
+        if problem is None:
+            made = OwnFile(Path(path), kind).init()
     except NotOurs as error:
         problem = error.problem
     except (OSError, sqlite3.Error) as error:
