@@ -349,6 +349,12 @@ def test_an_error_of_ours_before_the_first_byte_is_certain(serve, make, monkeypa
     assert not server.requests
 
 
+def test_outside_of_asyncio_it_is_certain():
+    transport = AsyncTransport(timeout=1)
+    with pytest.raises(NotConnected, match="the request cannot be sent .RuntimeError"):
+        transport.send(post("http://127.0.0.1:9/")).send(None)
+
+
 def test_certificates_that_cannot_be_loaded_are_certain(make, monkeypatch, tmp_path):
     for nonsense in (tmp_path / "absent.pem", tmp_path / "empty.pem", tmp_path):
         (tmp_path / "empty.pem").write_text("-----BEGIN CERTIFICATE-----")

@@ -19,7 +19,7 @@ from . import under_test
 from .attempts import prepare, query
 from .deadline import Stopped, end
 from .driving import Driven
-from .errors import ConfigurationError, NotAllowed, NotConnected, QueryError, RefusedError, with_left
+from .errors import ConfigurationError, NotAllowed, NotConnected, QueryError, RefusedError, unsent
 from .forks import fresh_lock
 from .http import Await, Call, Flow, HttpRequest, Step, Wait
 from .many import AsyncSendMany, SendMany, not_prepared
@@ -518,12 +518,8 @@ def _opened(connect: Callable[[], T]) -> T:
     """A transport. Whatever goes wrong here, such as httpx that cannot be imported, nothing was sent yet."""
     try:
         return connect()
-    except NotConnected as error:
-        problem: BaseException = error
-    except Exception as error:  # noqa: BLE001
-        problem = NotConnected(f"HTTP cannot be used here ({type(error).__name__})")
-    except BaseException as error:  # noqa: BLE001  # interrupted
-        problem = with_left(error, left=False)
+    except BaseException as error:  # noqa: BLE001  # also an interruption
+        problem = unsent(error, "HTTP cannot be used here")
     raise problem
 
 

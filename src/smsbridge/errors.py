@@ -338,6 +338,15 @@ def with_left(error: E_, *, left: bool) -> E_:
     return error
 
 
+def unsent(error: BaseException, words: str) -> BaseException:
+    """What to raise for ``error``, which came before its request was begun; ``words`` say what cannot be done."""
+    if isinstance(error, NotConnected):
+        return type(error)(str(error))  # without the frames of the other, which hold the request
+    if isinstance(error, Exception):
+        return NotConnected(f"{words} ({type(error).__name__})")
+    return with_left(error.with_traceback(None), left=False)
+
+
 def nothing_left(error: BaseException) -> bool:
     """Whether the request that ended with ``error`` certainly did not leave."""
     return isinstance(error, NotConnected) or error.__dict__.get("_smsbridge_left") is False

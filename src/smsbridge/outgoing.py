@@ -21,23 +21,12 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Wire:
-    """``request`` as it goes out. Raises NotConnected if it cannot, whatever is wrong with it: nothing was sent."""
+    """``request`` as it goes out. Raises NotConnected if it cannot, or what comes of a request that is made of odd things."""
 
     __slots__ = ("body", "headers", "method", "place", "proxy", "secure", "target", "url")
 
     def __init__(self, request: HttpRequest, proxies: dict[str, str | None]) -> None:
         """``proxies`` remembers, by origin, what the environment says of it; to ask it takes longer than all the rest."""
-        try:
-            self._read(request, proxies)
-        except NotConnected as error:
-            problem = NotConnected(str(error))
-        except Exception as error:  # noqa: BLE001  # of a provider that made it of odd things, which the error may quote
-            problem = NotConnected(f"the request is not valid HTTP ({type(error).__name__})")
-        else:
-            return
-        raise problem
-
-    def _read(self, request: HttpRequest, proxies: dict[str, str | None]) -> None:
         try:
             parts = urlsplit(request.url)
             host = (parts.hostname or "").encode("idna").decode()

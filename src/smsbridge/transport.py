@@ -25,7 +25,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from .body import Body
 from .channel import Exchange, OutOfTurnError
-from .errors import NoAnswer, NotConnected, TransportError, with_left
+from .errors import NoAnswer, NotConnected, TransportError, unsent, with_left
 from .http import HttpRequest, HttpResponse
 from .network import AsyncioBackend, BlockingBackend
 from .outgoing import Wire
@@ -47,6 +47,7 @@ def _without_command_line() -> Iterator[None]:
 with _without_command_line():
     import httpx
 
+_CANNOT_BE_SENT = "the request cannot be sent"
 _KEEP = 4.0  # seconds; common servers hang up after 5, and a request sent into that moment is uncertain
 
 _ours: ContextVar[bool] = ContextVar("smsbridge_request", default=False)
@@ -187,12 +188,7 @@ class Transport:
 
         All of it ends ``within`` so many seconds, or as the time-outs of this transport say, if that is sooner.
         """
-        times = _Times.of(self._timeout, within)
-        wire = Wire(request, self._proxies)
-        if self._process != os.getpid():  # a fork: these connections are our parent's
-            self._process, self._lines = os.getpid(), self._lines.anew()
-        lines = self._lines
-        line = lines.take(wire.proxy)
+        times, wire, lines, line = self._begin(request, within)
         token = _ours.set(True)
         try:
             answer = self._exchange(line, wire, times)
@@ -208,6 +204,17 @@ class Transport:
     def close(self) -> None:
         """Close what is idle now, and what is in flight once it is answered."""
         self._lines.close()
+
+    def _begin(self, request: HttpRequest, within: float | None) -> tuple[_Times, Wire, _Lines[_Line], _Line]:
+        """What an exchange needs. Whatever goes wrong here, nothing was sent."""
+        try:
+            times, wire = _Times.of(self._timeout, within), Wire(request, self._proxies)
+            if self._process != os.getpid():  # a fork: these connections are our parent's
+                self._process, self._lines = os.getpid(), self._lines.anew()
+            return times, wire, self._lines, self._lines.take(wire.proxy)
+        except BaseException as error:  # noqa: BLE001  # also an interruption
+            problem = unsent(error, _CANNOT_BE_SENT)
+        raise problem
 
     def _exchange(self, line: _Line, wire: Wire, times: _Times) -> HttpResponse | TransportError:
         exchange = line.network.exchange
@@ -242,12 +249,7 @@ class AsyncTransport:
 
     async def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
         """The answer to ``request``; raises NotConnected or NoAnswer. ``within``: see ``Transport``."""
-        times = _Times.of(self._timeout, within)
-        wire = Wire(request, self._proxies)
-        lines = self._loops.get(asyncio.get_running_loop())
-        if lines is None or self._process != os.getpid():
-            lines = await self._start(asyncio.get_running_loop())
-        line = lines.take(wire.proxy)
+        times, wire, lines, line = await self._begin(request, within)
         token = _ours.set(True)
         try:
             answer = await self._exchange(line, wire, times)
@@ -268,6 +270,24 @@ class AsyncTransport:
         ours = self._loops.get(asyncio.get_running_loop())
         if ours is not None and ours.end is not None:
             await ours.end.aclose()
+
+    async def _begin(
+        self, request: HttpRequest, within: float | None
+    ) -> tuple[_Times, Wire, _Lines[_AsyncLine], _AsyncLine]:
+        """As that of ``Transport``."""
+        try:
+            times, wire, loop = (
+                _Times.of(self._timeout, within),
+                Wire(request, self._proxies),
+                asyncio.get_running_loop(),
+            )
+            lines = self._loops.get(loop)
+            if lines is None or self._process != os.getpid():
+                lines = await self._start(loop)
+            return times, wire, lines, lines.take(wire.proxy)
+        except BaseException as error:  # noqa: BLE001  # also a cancellation
+            problem = unsent(error, _CANNOT_BE_SENT)
+        raise problem
 
     async def _start(self, loop: asyncio.AbstractEventLoop) -> _Lines[_AsyncLine]:
         """Connections for ``loop``. What loops left behind that are over is closed."""
