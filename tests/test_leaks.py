@@ -22,7 +22,7 @@ from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.errors import NoAnswer, NotConnected, RefusedError, SmsBridgeError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest, HttpResponse
-from smsbridge.messages import Message
+from smsbridge.messages import Message, Result
 from smsbridge.plugins import Plugins
 from smsbridge.settings import Settings
 
@@ -273,6 +273,56 @@ def test_nothing_private_comes_out_of_a_real_connection_that_is_refused(kind, se
             with contextlib.closing(one):
                 one.send(TO, TEXT)
     assert_private(seen(caught.value))
+
+
+CAUSES = {
+    "cause": lambda stop: _chained(stop, from_cause=True),
+    "context": lambda stop: _chained(stop, from_cause=False),
+}
+
+
+def _chained(stop, *, from_cause):
+    """``stop`` as it is raised while something that quotes everything is handled."""
+    try:
+        try:
+            raise LookupError(f"{TEXT} to {TO} with {TOKEN}")
+        except LookupError as error:
+            if from_cause:
+                raise stop from error
+            raise stop  # noqa: B904
+    except type(stop) as raised:
+        return raised
+
+
+@pytest.mark.parametrize("operation", ["send", "many", "start"])
+@pytest.mark.parametrize("chained", CAUSES)
+def test_a_cancellation_keeps_neither_cause_nor_context_nor_frames(operation, chained):
+    stop = CAUSES[chained](Interrupted())
+    hooks = Recorder()
+    with SmsClient(Quotes(), settings=Settings(concurrency=1), plugins=Plugins(hooks)) as one:
+        one._transport = Wire(lambda _: stop)
+        with pytest.raises(Interrupted) as caught:
+            if operation == "many":
+                rows = [Result(index=n, message=MESSAGES[0]) for n in range(2)]
+                one._run(one._job(rows, []))
+            else:
+                CALLS[operation](one)
+    assert caught.value is stop
+    assert (stop.__cause__, stop.__context__) == (None, None)
+    assert_private(shown(stop))
+    frames = [frame.f_code.co_name for frame, _ in traceback.walk_tb(stop.__traceback__)]
+    assert not {"_ask", "_next", "send_batch", "_perform"} & set(frames)  # below, they hold the request
+
+
+@pytest.mark.parametrize("chained", CAUSES)
+async def test_nor_does_that_of_a_task(chained):
+    stop = CAUSES[chained](asyncio.CancelledError())
+    async with AsyncSmsClient(Quotes(), settings=SETTINGS, plugins=Plugins()) as one:
+        one._transport = AsyncWire(lambda _: stop)
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await one.send(TO, TEXT)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    assert_private(shown(caught.value))
 
 
 def test_the_test_can_see(seen, capsys, caplog):

@@ -17,7 +17,7 @@ from .errors import SendError
 from .http import Flow
 from .messages import Message, Result, SentMessage, Verification
 from .plugins import Plugins
-from .privacy import own
+from .privacy import bare, own
 from .provider import SmsProvider
 from .told import Told
 
@@ -93,7 +93,7 @@ def _deliver(
     finally:
         _finish(rows, results)
     if stop is not None and not isinstance(stop, Exception | Stopped):  # those are errors of the text
-        raise stop
+        raise bare(stop)
 
 
 def _attempt(
