@@ -351,7 +351,7 @@ def test_an_error_of_ours_before_the_first_byte_is_certain(serve, make, monkeypa
 
 def test_outside_of_asyncio_it_is_certain():
     transport = AsyncTransport(timeout=1)
-    with pytest.raises(NotConnected, match="the request cannot be sent .RuntimeError"):
+    with pytest.raises(NotConnected, match=r"the request cannot be sent .RuntimeError"):
         transport.send(post("http://127.0.0.1:9/")).send(None)
 
 
