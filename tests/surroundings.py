@@ -5,7 +5,7 @@ In an environment of its own, as ``--block-network`` does not stop uvloop, and g
 
     uv run --isolated --with uvloop --with gevent --with respx --with pytest-httpx --with pytest-socket tests/surroundings.py
 
-Also a plugin of pytest: ``-p surroundings --surroundings=fork``, with this folder on the path.
+Names of surroundings, such as ``uvloop``, run these alone; other words go to pytest. Also a plugin of pytest: ``-p surroundings --surroundings=fork``, with this folder on the path.
 """
 
 from __future__ import annotations
@@ -207,7 +207,8 @@ class Forks:
 
 def main():
     failed = []
-    for place in PLACES:
+    words = sys.argv[1:]
+    for place in [word for word in words if word in PLACES] or PLACES:
         runner = ["-m", "gevent.monkey", "--module", "pytest"] if place == "gevent" else ["-m", "pytest"]
         workers = "-n0" if place == "gevent" else "-nauto"
         files = [str(HERE / f"test_{name}.py") for name in FILES]
@@ -219,7 +220,7 @@ def main():
             "-p",
             "surroundings",
             f"--surroundings={place}",
-            *sys.argv[1:],
+            *(word for word in words if word not in PLACES),
             *files,
         ]
         began = time.monotonic()
