@@ -41,7 +41,7 @@ from smsbridge.policies.retry import RetryPolicy
 from smsbridge.sending import deliver
 from smsbridge.settings import Settings
 
-DEADLINE = 0.4
+DEADLINE = 0.8
 MARGIN = 1.0  # machines are busy
 CLIENTS = [SmsClient, AsyncSmsClient]
 

@@ -52,7 +52,7 @@ from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.optout import OptoutPolicy
 from smsbridge.policies.policy import Named
 from smsbridge.policies.retry import RetryPolicy
-from smsbridge.policies.sqlite import SqliteStore
+from smsbridge.policies.sqlite import LEDGER, SqliteStore
 from smsbridge.testing import FakeWire, Outbox, drive
 
 NUMBER = "+919876543210"
@@ -713,6 +713,8 @@ def _in_memory(store):
     import sqlite3
 
     db = sqlite3.connect(":memory:", isolation_level=None)
+    for statement in LEDGER.schema:
+        db.execute(statement)
     store._set_up(db)
     return db
 
