@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import signal
 import sys
 import tempfile
@@ -12,10 +14,16 @@ import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
+import smsbridge
 from smsbridge.client import _shared_client
 from smsbridge.plugins import default_plugins
 
 sys.path.insert(0, str(Path(__file__).parent))  # for scripted.py: importlib mode puts no folder of tests there
+
+# pytester's runs in this process forget the modules that they are the first to import: a class would be there twice
+for module in pkgutil.walk_packages(smsbridge.__path__, "smsbridge."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what it sends to the background without Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
