@@ -287,6 +287,23 @@ def test_a_refused_plugin_leaves_nothing_behind():
     assert "acme" not in plugins.names()
 
 
+def test_who_is_registered_later_is_told_of_what_comes_later_and_who_is_refused_of_nothing():
+    class Half(Recorder):
+        @hookimpl
+        def smsbridge_providers(self):
+            return ["zeta"]
+
+    first, later, half, plugins = Recorder(), Recorder(), Half(), Plugins()
+    plugins.before_send("a", "p", message())  # asked for while there is nobody
+    plugins.register(first)
+    plugins.before_send("a", "p", message())
+    with pytest.raises(ConfigurationError):
+        plugins.register(half)
+    plugins.register(later)
+    plugins.before_send("a", "p", message())
+    assert (len(first.calls), len(later.calls), len(half.calls)) == (2, 1, 0)
+
+
 # --- accounts -------------------------------------------------------------------------------------------------------------
 
 

@@ -65,7 +65,12 @@ def prepare(message: Message, region: str | None) -> Message:
     problem: RefusedError
     try:
         _refuse_no_text(message)
-        return replace(message, to=to_e164(message.to, region), reference=reference)
+        number = to_e164(message.to, region)
+        return (
+            message
+            if (number, reference) == (message.to, message.reference)
+            else replace(message, to=number, reference=reference)
+        )
     except (RecipientError, ContentError) as error:
         problem = copy.copy(error)
     problem.reference = reference

@@ -52,6 +52,8 @@ class HookCalls:
 
     def make(self, failed: Callable[[HookCall, BaseException], BaseException | None]) -> None:
         """Make those that are left; ``failed`` says what to raise, in the end, for what one raises."""
+        if not self._calls:
+            return
         while (place := len(self._made)) < len(self._calls):
             hook = self._calls[place]
             try:
@@ -65,6 +67,10 @@ class HookCalls:
         stop, self._stop = self._stop, None
         if stop is not None:
             raise stop
+
+
+NO_CALLS = HookCalls(())
+"""Those of a hook that no plugin has."""
 
 
 def _knows_nothing(hook: HookCall, error: BaseException) -> bool:

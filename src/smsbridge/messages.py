@@ -199,8 +199,9 @@ class Message(_Value):
             assign(self, "purpose", _as_purpose(self.purpose))
         if not isinstance(self.dlt, Dlt) and self.dlt is not None:
             assign(self, "dlt", _as_dlt(self.dlt))
-        _check_aware("send_at", self.send_at)
-        _check_aware("valid_until", self.valid_until)
+        if self.send_at is not None or self.valid_until is not None:
+            _check_aware("send_at", self.send_at)
+            _check_aware("valid_until", self.valid_until)
         if self.options or type(self.options) is not dict:
             assign(self, "options", _as_options(self.options))
 

@@ -22,7 +22,7 @@ import pluggy
 from . import environment, hookspecs
 from .errors import ConfigurationError, SendError
 from .forks import cached_property
-from .hook_calls import HookCall, HookCalls, logged
+from .hook_calls import NO_CALLS, HookCall, HookCalls, logged
 from .messages import Cost, Event, Message, SentMessage, Verification
 from .policies import stack
 from .provider import SmsProvider
@@ -50,6 +50,9 @@ class Plugins:
         self._manager.add_hookspecs(hookspecs)
         self._classes: dict[str, type[SmsProvider]] = {}
         self._origins: dict[str, str] = {}
+        self._implementations: dict[
+            str, list[pluggy.HookImpl]
+        ] = {}  # by hook, in the order of their calls, once asked for
         for entry_point in entry_points(group=HOOKS_GROUP):
             self.register(_load(entry_point), _origin(entry_point))
         for plugin in hooks:
@@ -66,16 +69,21 @@ class Plugins:
         _refuse_dead_hooks(plugin, origin)
         try:
             self._manager.register(plugin)
+            self._implementations = {}
             self._manager.check_pending()
         except (ValueError, pluggy.PluginValidationError) as error:
             if self._manager.is_registered(plugin):
-                self._manager.unregister(plugin)
+                self._unregister(plugin)
             raise ConfigurationError(f"plugin {origin}: {error}") from None
         try:
             return self._collect(plugin, origin)
         except ConfigurationError:
-            self._manager.unregister(plugin)
+            self._unregister(plugin)
             raise
+
+    def _unregister(self, plugin: object) -> None:
+        self._manager.unregister(plugin)
+        self._implementations = {}
 
     def _collect(self, plugin: object, origin: str) -> list[type[SmsProvider]]:
         hook = getattr(plugin, "smsbridge_providers", None)
@@ -237,8 +245,10 @@ class Plugins:
 
     def calls(self, name: str, **arguments: Any) -> HookCalls:
         """The calls of hook ``name`` in all plugins that have it."""
-        hooks = getattr(self._manager.hook, name).get_hookimpls()
-        return HookCalls([HookCall(name, hook, arguments) for hook in reversed(hooks)])
+        known = self._implementations
+        if name not in known:
+            known[name] = getattr(self._manager.hook, name).get_hookimpls()[::-1]
+        return HookCalls([HookCall(name, hook, arguments) for hook in known[name]]) if known[name] else NO_CALLS
 
     def _tell(self, name: str, **arguments: Any) -> None:
         self.calls(name, **arguments).make(logged)
