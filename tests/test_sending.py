@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from scripted import OK, TEXT, TO, TOKEN, URL, BatchProvider, HttpProvider, Recorder, drive, message, provider
 from smsbridge.attempts import attempt, attempt_batch, attempt_each, attempt_verification, prepare, query
-from smsbridge.driving import Dropped
 from smsbridge.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -32,6 +31,7 @@ from smsbridge.errors import (
     UnsupportedError,
     VetoedError,
 )
+from smsbridge.flow import Dropped
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Call, HttpRequest, HttpResponse, Wait
 from smsbridge.messages import Dlt, Message, Result

@@ -46,12 +46,12 @@ if TYPE_CHECKING:
     from .errors import UnsupportedError as UnsupportedError
     from .errors import VetoedError as VetoedError
     from .errors import WebhookError as WebhookError
+    from .flow import Call as Call
+    from .flow import Flow as Flow
+    from .flow import Wait as Wait
     from .hookspecs import hookimpl as hookimpl
-    from .http import Call as Call
-    from .http import Flow as Flow
     from .http import HttpRequest as HttpRequest
     from .http import HttpResponse as HttpResponse
-    from .http import Wait as Wait
     from .messages import Balance as Balance
     from .messages import DeliveryReport as DeliveryReport
     from .messages import Dlt as Dlt
@@ -85,8 +85,9 @@ _HOMES = {
         "SignatureError SmsBridgeError TransportError UnavailableError UncertainError UnsupportedError VetoedError "
         "WebhookError"
     ),
+    "flow": "Call Flow Wait",
     "hookspecs": "hookimpl",
-    "http": "Call Flow HttpRequest HttpResponse Wait",
+    "http": "HttpRequest HttpResponse",
     "messages": (
         "Balance DeliveryReport Dlt Event Foresight InboundMessage Message MessageFields Money Purpose Received Result SentMessage Status "
         "Verification VerificationCheck"

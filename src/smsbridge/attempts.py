@@ -36,7 +36,7 @@ from .errors import (
     _TextTypeError,
     nothing_left,
 )
-from .http import Flow
+from .flow import Driven, Flow, Step
 from .messages import Dlt, Foresight, Message, Result, SentMessage, Verification
 from .phone import to_e164
 from .plain import kind_of
@@ -293,6 +293,18 @@ class _Trail:
     def left(self) -> bool:
         return self.unanswered or self.answered > 0
 
+    def of(self, step: Step[Any]) -> Flow[Any]:
+        """``step``, which sends, with what is to be noted of it."""
+        self.asked = self.unanswered = True  # until more is known, whatever comes between
+        try:
+            answer = yield step
+        except BaseException as error:
+            if _unbegun(error):
+                self.unanswered = False
+            raise
+        self.answered, self.unanswered = self.answered + 1, False
+        return answer
+
 
 def _drive(start: Callable[[], Flow[T]], trail: _Trail | None = None) -> Flow[T]:
     """Pass a flow's steps on to whoever drives us, keeping track of those that send."""
@@ -303,29 +315,16 @@ def _drive(start: Callable[[], Flow[T]], trail: _Trail | None = None) -> Flow[T]
             detail="the provider's method is not a flow; a method without steps needs 'yield from ()'"
         )
     try:
-        step = next(flow)
-        while True:
-            sends = getattr(step, "sends", False)
-            if sends and trail.unanswered:
+        run = Driven(flow)
+        while (step := run.step) is not None:
+            if not getattr(step, "sends", False):
+                trail.asked = True
+                yield from run.pass_on(step)
+            elif trail.unanswered:
                 raise NoAnswer("the provider plugin wanted to send again after a request without an answer")
-            trail.asked = True
-            if sends:
-                trail.unanswered = True  # until more is known, whatever comes between
-            try:
-                answer = yield step
-            except GeneratorExit:
-                raise
-            except BaseException as error:  # noqa: BLE001  # it belongs to the flow, which may know what to do
-                if sends and _unbegun(error):
-                    trail.unanswered = False
-                step = flow.throw(error)
             else:
-                if sends:
-                    trail.answered, trail.unanswered = trail.answered + 1, False
-                step = flow.send(answer)
-    except StopIteration as stop:
-        value: T = stop.value
-        return value
+                yield from run.pass_on(trail.of(step))
+        return run.value
     finally:
         flow.close()
 

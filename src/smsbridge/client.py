@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Un
 from . import under_test
 from .attempts import prepare, query
 from .deadline import Stopped, end
-from .driving import Driven
 from .errors import ConfigurationError, NotAllowed, NotConnected, QueryError, RefusedError, unsent
+from .flow import Await, Call, Driven, Flow, Step, Wait
 from .forks import fresh_lock
-from .http import Await, Call, Flow, HttpRequest, Step, Wait
+from .http import HttpRequest
 from .many import AsyncSendMany, SendMany, not_prepared
 from .messages import (
     Balance,
@@ -335,18 +335,8 @@ class SmsClient(_Client):
         try:
             self._check_open()
             run = Driven(flow)
-            answers: list[Any] = []
-            errors: list[BaseException] = []
             while run.step is not None:
-                try:
-                    answers.append(self._perform(run.step, until))
-                except BaseException as error:  # noqa: BLE001  # it belongs to the flow
-                    errors.append(error)
-                # Out here, or the error would become the context of what the flow raises; both hold private things.
-                if errors:
-                    run.fail(errors)
-                else:
-                    run.answer(answers.pop())
+                run.perform(self._perform, run.step, until)
             return run.value
         finally:
             if run is not None:
@@ -464,18 +454,8 @@ class AsyncSmsClient(_Client):
         try:
             self._check_open()
             run = Driven(flow)
-            answers: list[Any] = []
-            errors: list[BaseException] = []
             while run.step is not None:
-                try:
-                    answers.append(await self._perform(run.step, until))
-                except BaseException as error:  # noqa: BLE001  # it belongs to the flow
-                    errors.append(error)
-                # Out here, or the error would become the context of what the flow raises; both hold private things.
-                if errors:
-                    run.fail(errors)
-                else:
-                    run.answer(answers.pop())
+                await run.perform_async(self._perform, run.step, until)
             return run.value
         finally:
             if run is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast, final
 
 from .errors import SendError, UncertainError
-from .http import Flow
+from .flow import Flow
 from .messages import Message, Result, SentMessage, Verification
 from .provider import SmsProvider
 

@@ -1,7 +1,4 @@
-"""HTTP values and the other steps of a flow: values only, no I/O.
-
-A *flow* is a generator that yields steps and is sent their answers. Iterating over a step yields it to whoever drives
-the flow and returns the answer, so ``response = yield from HttpRequest.get(url)`` reads, and type-checks, like a call.
+"""HTTP values: what a flow asks for most. No I/O.
 
 ``HttpRequest`` and ``HttpResponse`` serve both directions: what a provider sends, and what a webhook brings. URL and
 body are exactly what is on the wire, because signatures cover bytes. Their ``repr`` shows no path, header or body: any
@@ -12,12 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 from .errors import (
@@ -31,14 +28,13 @@ from .errors import (
     SendError,
     UncertainError,
 )
+from .flow import Await as Await  # noqa: PLC0414
+from .flow import Call as Call  # noqa: PLC0414
+from .flow import Flow as Flow  # noqa: PLC0414
+from .flow import Step as Step  # noqa: PLC0414
+from .flow import Wait as Wait  # noqa: PLC0414
 from .webhook_body import Asgi, check_head, loads, pairs, read_asgi, read_wsgi, text_pairs, within_bounds
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-    from .promise import Promise
-
-T = TypeVar("T")
 Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -73,20 +69,6 @@ class Headers(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"Headers({', '.join(self._values)})"
-
-
-class Step(Generic[T]):
-    """Something a flow asks for. ``yield from`` it to get the answer, a ``T``."""
-
-    __slots__ = ()
-
-    def __iter__(self) -> Generator[Step[Any], Any, T]:
-        answer: T = yield self
-        return answer
-
-
-Flow = Generator[Step[Any], Any, T]
-"""A generator that yields steps, is sent their answers, and returns a ``T``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -360,44 +342,6 @@ class HttpResponse:
     def _hint(self, meaning: _Meaning) -> str:
         """What to check. A 404 with JSON comes from the API itself, which was reached."""
         return "" if self.status == HTTPStatus.NOT_FOUND and _is_json(self.body) else meaning.hint
-
-
-@dataclass(frozen=True, slots=True)
-class Wait(Step[None]):
-    """Let ``seconds`` pass."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Call(Step[T]):
-    """Other work that may block, such as writing to a file: ``yield from Call(work, arg)`` returns its result.
-
-    The async client runs it in a thread. ``sends`` means the same as for a request: doing this may send a text.
-    """
-
-    function: Callable[..., T]
-    args: tuple[Any, ...] = ()
-    sends: bool = False
-
-    def __init__(self, function: Callable[..., T], *args: Any, sends: bool = False) -> None:
-        object.__setattr__(self, "function", function)
-        object.__setattr__(self, "args", args)
-        object.__setattr__(self, "sends", sends)
-
-    def __repr__(self) -> str:
-        return f"<Call {getattr(self.function, '__qualname__', type(self.function).__name__)}>"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Await(Step[T]):
-    """Wait for work that another thread of ours has begun, and for its result: cheaper than a :class:`Call` that would wait.
-
-    After ``seconds``, or when what waits is interrupted, it is cancelled, and a TimeoutError is raised.
-    """
-
-    future: Promise[T] | Future[T]
-    seconds: float = 20.0
 
 
 def can_refuse(status: int, *, documented: bool = False) -> bool:

@@ -39,7 +39,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from . import environment
 from .display import line
 from .errors import ConfigurationError, SignatureError, UnsupportedError
-from .http import Flow, HttpRequest, HttpResponse
+from .flow import Flow
+from .http import HttpRequest, HttpResponse
 from .messages import (
     Balance,
     DeliveryReport,

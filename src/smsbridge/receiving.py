@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from .errors import PayloadError, SignatureError, UnsupportedError, WebhookError
-from .http import Call, Flow, HttpRequest
+from .flow import Call, Flow
+from .http import HttpRequest
 from .messages import Received
 from .plugins import Plugins
 from .privacy import private_of, scrub

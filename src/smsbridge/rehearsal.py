@@ -8,14 +8,15 @@ that was remembered before is as it was.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from . import under_test
 from .errors import NotConnected
+from .flow import Driven, Flow, Step
 from .forks import fresh_rlock
-from .http import Flow, HttpRequest, Step
+from .http import HttpRequest
 
 if TYPE_CHECKING:
     from .messages import Message
@@ -157,41 +158,47 @@ def staged(flow: Flow[T], plugins: Plugins, let_out: Callable[[Step[Any]], None]
 
 def _staged(flow: Flow[T], plugins: Plugins, let_out: Callable[[Step[Any]], None]) -> Flow[T]:
     rehearsal = newest()
-    answers: list[Any] = [None]
-    errors: list[BaseException] = []
+
+    def staged(step: Step[Any]) -> Flow[Any]:
+        if rehearsal is not None:
+            answer = rehearsal.perform(step, plugins)
+            if answer is not NOT_HERE:
+                return answer
+        elif _going_on:
+            refuse_to_leave(step)
+        else:
+            let_out(step)
+        return (yield step)
+
     try:
-        while True:
-            step = _next_step(flow, rehearsal, answers, errors)
-            try:
-                answer = NOT_HERE
-                if rehearsal is not None:
-                    answer = rehearsal.perform(step, plugins)
-                elif _going_on:
-                    refuse_to_leave(step)
-                else:
-                    let_out(step)
-                answers.append((yield step) if answer is NOT_HERE else answer)
-            except GeneratorExit:
-                raise
-            except BaseException as error:  # noqa: BLE001  # it belongs to the flow
-                errors.append(error)
-            del step
-    except StopIteration as stop:
-        value: T = stop.value
-        return value
+        run = Driven(_Part(flow, rehearsal))
+        while run.step is not None:
+            yield from run.pass_on(staged(run.step))
+        return run.value
     finally:
         flow.close()
 
 
-def _next_step(
-    flow: Flow[T], rehearsal: Rehearsal | None, answers: list[Any], errors: list[BaseException]
-) -> Step[Any]:
-    """Out here, where no error is handled that would become the context of what the flow raises, and its frames would keep."""
-    around, _driven.rehearsal = _driven.rehearsal, rehearsal
-    try:
-        return flow.throw(errors.pop()) if errors else flow.send(answers.pop())
-    finally:
-        _driven.rehearsal = around
+class _Part(Generator[Step[Any], Any, T]):
+    """``flow``, which is part of ``rehearsal`` whenever it is driven; or of none."""
+
+    def __init__(self, flow: Flow[T], rehearsal: Rehearsal | None) -> None:
+        self._flow = flow
+        self._rehearsal = rehearsal
+
+    def send(self, value: Any, /) -> Step[Any]:
+        around, _driven.rehearsal = _driven.rehearsal, self._rehearsal
+        try:
+            return self._flow.send(value)
+        finally:
+            _driven.rehearsal = around
+
+    def throw(self, *error: Any) -> Step[Any]:
+        around, _driven.rehearsal = _driven.rehearsal, self._rehearsal
+        try:
+            return self._flow.throw(*error)
+        finally:
+            _driven.rehearsal = around
 
 
 def leaves(step: Step[Any]) -> bool:

@@ -14,7 +14,7 @@ from .attempts import attempt_each, cancelled, unexplained
 from .composite import sent_of
 from .deadline import Stopped
 from .errors import SendError
-from .http import Flow
+from .flow import Flow
 from .messages import Message, Result, SentMessage, Verification
 from .plugins import Plugins
 from .privacy import bare, own

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from . import promise
 from .deadline import Stopped
-from .http import Await, Call
+from .flow import Await, Call
 
 T = TypeVar("T")
 _NOTHING = 0.001

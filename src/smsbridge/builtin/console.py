@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from smsbridge.display import line, screen
+from smsbridge.flow import Call, Flow
 from smsbridge.hookspecs import hookimpl
-from smsbridge.http import Call, Flow
 from smsbridge.messages import Message, SentMessage, Status
 from smsbridge.phone import mask
 from smsbridge.provider import SmsProvider

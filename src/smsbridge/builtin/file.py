@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from smsbridge.errors import RefusedError
+from smsbridge.flow import Call, Flow
 from smsbridge.hookspecs import hookimpl
-from smsbridge.http import Call, Flow
 from smsbridge.messages import Message, SentMessage, Status
 from smsbridge.private_file import open_private
 from smsbridge.provider import SmsProvider

@@ -14,9 +14,9 @@ from typing import ClassVar
 from pydantic import Field, PrivateAttr
 
 from smsbridge.errors import NotFoundError, SendError, UncertainError
+from smsbridge.flow import Flow
 from smsbridge.forks import fresh_lock
 from smsbridge.hookspecs import hookimpl
-from smsbridge.http import Flow
 from smsbridge.messages import (
     Balance,
     DeliveryReport,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from smsbridge.attempts import query
 from smsbridge.errors import ConfigurationError, QueryError
-from smsbridge.http import Flow
+from smsbridge.flow import Flow
 from smsbridge.messages import Message, SentMessage, Status
 from smsbridge.phone import mask
 from smsbridge.provider import SmsProvider

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from smsbridge.attempts import attempt_each, batches, cancelled, unexplained
 from smsbridge.composite import Answers, Around, Composite
 from smsbridge.errors import ProviderBugError, RefusedError, SendError
-from smsbridge.http import Flow
+from smsbridge.flow import Flow, ending
 from smsbridge.messages import Message, Result, SentMessage
 from smsbridge.privacy import bare, own
 from smsbridge.provider import SmsProvider
@@ -141,15 +141,10 @@ class Batch:
 
     def carried_by(self, provider: SmsProvider, carrying: Flow[None]) -> Flow[Answers]:
         """Drive ``carrying``, in which ``provider`` sends these texts. Returns a Result for each, whatever it does."""
-        problem: Exception | None = None
-        try:
-            yield from carrying
-        except GeneratorExit:
-            raise
-        except Exception as error:  # noqa: BLE001  # of the policy; its text may quote anything
-            problem = error
-        except BaseException as stop:  # noqa: BLE001  # cancelled while the policy itself was at work
-            self.stop = bare(stop)
+        _, ended = yield from ending(carrying)
+        problem = ended if isinstance(ended, Exception) else None  # a fault of the policy
+        if ended is not None and problem is None:  # interrupted while the policy itself was at work
+            self.stop = bare(ended)
         if len(self.results) < len(self.messages):
             self._end(provider, problem)
         return [self.results[row] for row in range(len(self.messages))], self.stop

@@ -11,8 +11,8 @@ from pydantic import Field, PrivateAttr
 
 from smsbridge.dlt import Registry
 from smsbridge.errors import UnsupportedError
+from smsbridge.flow import Flow
 from smsbridge.hookspecs import hookimpl
-from smsbridge.http import Flow
 from smsbridge.messages import Dlt, Message
 from smsbridge.provider import SmsProvider
 

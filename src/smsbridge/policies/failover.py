@@ -22,9 +22,10 @@ from smsbridge.errors import (
     UnavailableError,
     UncertainError,
 )
+from smsbridge.flow import Flow
 from smsbridge.forks import cached_property
 from smsbridge.hookspecs import hookimpl
-from smsbridge.http import Flow, HttpRequest
+from smsbridge.http import HttpRequest
 from smsbridge.messages import (
     Balance,
     DeliveryReport,

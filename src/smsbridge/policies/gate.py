@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
 
 from smsbridge.attempts import (
     bug_of,
@@ -13,7 +12,7 @@ from smsbridge.attempts import (
     refusal,
 )
 from smsbridge.errors import SendError, UncertainError
-from smsbridge.http import Call, Flow
+from smsbridge.flow import Call, Driven, Flow
 from smsbridge.messages import Foresight, Message, Result, SentMessage, Verification
 from smsbridge.privacy import own
 
@@ -46,15 +45,14 @@ class Gate(Policy):
         """What :meth:`admit` says; a gate for which that has consequences overrides this."""
         flow = self._judge(message)
         try:
-            step = next(flow)
-            while isinstance(step, Call):
-                step = _after(step, flow)
-        except StopIteration as stop:
-            verdict = stop.value
-        else:
-            return self._would_pass(message, "has to ask somebody", now=now)
+            run = Driven(flow)
+            while isinstance(run.step, Call):
+                run.perform(run.step.function, *run.step.args)
         finally:
             flow.close()
+        if run.step is not None:
+            return self._would_pass(message, "has to ask somebody", now=now)
+        verdict = run.value
         if not isinstance(verdict, Message):
             return refusal(self, verdict)
         changed = [one.name for one in fields(message) if getattr(message, one.name) != getattr(verdict, one.name)]
@@ -124,15 +122,3 @@ class _Place:
 
 def _ending(result: Result) -> Ending:
     return result.sent or result.error or UncertainError()
-
-
-def _after(step: Call[Any], flow: Flow[Any]) -> Any:
-    """Do ``step``, and return the one after it; what it raises belongs to the flow, as with the clients."""
-    errors: list[BaseException] = []
-    try:
-        answer = step.function(*step.args)
-    except BaseException as error:  # noqa: BLE001
-        errors.append(error)
-    else:
-        return flow.send(answer)
-    return flow.throw(errors.pop())

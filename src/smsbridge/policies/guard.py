@@ -14,9 +14,9 @@ from pydantic import Field, field_validator
 
 from smsbridge import environment
 from smsbridge.errors import ConfigurationError, RecipientError, RefusedError, VetoedError
+from smsbridge.flow import Flow
 from smsbridge.forks import cached_property, fresh_lock
 from smsbridge.hookspecs import hookimpl
-from smsbridge.http import Flow
 from smsbridge.messages import Foresight, Message
 from smsbridge.phone import Countries, mask, to_e164
 from smsbridge.provider import SmsProvider

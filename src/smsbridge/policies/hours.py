@@ -12,9 +12,9 @@ from pydantic import Field, PrivateAttr
 
 from smsbridge.attempts import utc_now
 from smsbridge.errors import RefusedError, VetoedError
+from smsbridge.flow import Flow
 from smsbridge.hookspecs import hookimpl
 from smsbridge.hours import Hours
-from smsbridge.http import Flow
 from smsbridge.logs import logger
 from smsbridge.messages import Message
 from smsbridge.phone import mask_numbers

@@ -19,9 +19,9 @@ from smsbridge.errors import (
     SendError,
     UncertainError,
 )
+from smsbridge.flow import Await, Flow
 from smsbridge.forks import cached_property
 from smsbridge.hookspecs import hookimpl
-from smsbridge.http import Await, Flow
 from smsbridge.messages import Foresight, Message, Result, SentMessage
 from smsbridge.own_file import is_known
 from smsbridge.privacy import own

@@ -15,9 +15,10 @@ from pydantic import Field
 from smsbridge.attempts import refuse_expired, utc_now
 from smsbridge.deadline import time_left
 from smsbridge.errors import RateLimitedError, RefusedError
+from smsbridge.flow import Driven, Flow, Step, Wait
 from smsbridge.forks import cached_property, fresh_lock
 from smsbridge.hookspecs import hookimpl
-from smsbridge.http import Flow, HttpRequest, HttpResponse, Wait
+from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import (
     Balance,
     DeliveryReport,
@@ -173,35 +174,29 @@ class LimitPolicy(Policy):
 
     def _paced(self, flow: Flow[T], messages: Sequence[Message] = ()) -> Flow[T]:
         """``flow`` with a wait before each request that has to."""
-        limiters, clock = self._limiters, self._clock
         left = False
+
+        def paced(step: Step[Any]) -> Flow[Any]:
+            nonlocal left
+            sends = bool(getattr(step, "sends", False))
+            if sends:
+                self._refuse_expired(messages)
+            limiter = self._limiters.get(sends) if isinstance(step, HttpRequest) else None
+            if limiter is None:
+                return (yield step)
+            yield from self._wait_for_turn(limiter, max(1, len(messages)) if sends else 1, messages, left=left)
+            left = left or sends
+            answer = yield step
+            if isinstance(answer, HttpResponse) and answer.status == _TOO_MANY:
+                limiter.hold(self._clock() + kept(answer.retry_after, self.account))
+            return answer
+
         try:
             self._refuse_expired(messages)
-            step = next(flow)
-            while True:
-                try:
-                    limiter = limiters.get(step.sends) if isinstance(step, HttpRequest) else None
-                    if getattr(step, "sends", False):
-                        self._refuse_expired(messages)
-                    if limiter is not None:
-                        begun = clock()
-                        while (wait := self._take_place(limiter, step, messages, begun, left=left)) > 0:
-                            yield Wait(wait)
-                            if not limiter.held(clock()):
-                                break  # else the vendor asked for a pause meanwhile, and all who waited line up again
-                        left = left or bool(getattr(step, "sends", False))
-                    answer = yield step
-                    if limiter is not None and isinstance(answer, HttpResponse) and answer.status == _TOO_MANY:
-                        limiter.hold(clock() + kept(answer.retry_after, self.account))
-                except GeneratorExit:
-                    raise
-                except BaseException as error:  # noqa: BLE001  # it belongs to the flow
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(answer)
-        except StopIteration as stop:
-            value: T = stop.value
-            return value
+            run = Driven(flow)
+            while run.step is not None:
+                yield from run.pass_on(paced(run.step))
+            return run.value
         finally:
             flow.close()
 
@@ -210,20 +205,23 @@ class LimitPolicy(Policy):
             for message in messages:
                 refuse_expired(message, utc_now())
 
-    def _take_place(
-        self, limiter: Limiter, step: Any, messages: Sequence[Message], begun: float, *, left: bool
-    ) -> float:
-        """Reserve the place of ``step``; returns after how many seconds it comes. Raises RateLimitedError.
+    def _wait_for_turn(self, limiter: Limiter, count: int, messages: Sequence[Message], *, left: bool) -> Flow[None]:
+        """Wait for ``count`` places, for a request on behalf of ``messages``. Raises RateLimitedError.
 
         Once a part of what is sent has ``left``, it waits as long as it takes: a refusal would be taken for one of all.
         """
-        count = max(1, len(messages)) if step.sends else 1
-        now = self._clock()
-        longest = math.inf if left else self._longest(messages) - (now - begun)
-        kept, wait = limiter.reserve(count, now, longest)
-        if not kept:
-            raise _too_many(wait)
-        return wait
+        begun = self._clock()
+        while True:
+            now = self._clock()
+            longest = math.inf if left else self._longest(messages) - (now - begun)
+            place_kept, wait = limiter.reserve(count, now, longest)
+            if not place_kept:
+                raise _too_many(wait)
+            if wait <= 0:
+                return
+            yield Wait(wait)
+            if not limiter.held(self._clock()):
+                return  # else the vendor asked for a pause meanwhile, and all who waited line up again
 
     def _longest(self, messages: Sequence[Message]) -> float:
         """How many seconds a request with ``messages`` may wait: to wait in vain would take a place from others."""

@@ -14,9 +14,9 @@ from pydantic import Field, PrivateAttr, ValidationError
 
 from smsbridge import environment
 from smsbridge.errors import ConfigurationError, OptedOutError, VetoedError
+from smsbridge.flow import Call, Flow
 from smsbridge.forks import cached_property
 from smsbridge.hookspecs import hookimpl
-from smsbridge.http import Call, Flow
 from smsbridge.logs import logger
 from smsbridge.messages import (
     DeliveryReport,

@@ -13,7 +13,7 @@ from smsbridge import environment
 from smsbridge.attempts import foresee, refusal
 from smsbridge.composite import Answers, Around, Composite
 from smsbridge.errors import ConfigurationError, SendError
-from smsbridge.http import Flow
+from smsbridge.flow import Flow
 from smsbridge.messages import Foresight, Message
 from smsbridge.privacy import own
 from smsbridge.provider import Resolve, SmsProvider, Wrapper

@@ -15,8 +15,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from smsbridge.attempts import utc_now
 from smsbridge.durations import duration
+from smsbridge.flow import Flow
 from smsbridge.hookspecs import hookimpl
-from smsbridge.http import Flow
 from smsbridge.messages import Message, Purpose
 from smsbridge.provider import SmsProvider
 

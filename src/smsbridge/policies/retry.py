@@ -19,9 +19,9 @@ from smsbridge.errors import (
     UnavailableError,
     UncertainError,
 )
+from smsbridge.flow import Flow, Wait
 from smsbridge.forks import cached_property
 from smsbridge.hookspecs import hookimpl
-from smsbridge.http import Flow, Wait
 from smsbridge.messages import Foresight, Message, Purpose, Result
 from smsbridge.provider import Capability, SmsProvider
 

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from smsbridge.flow import Flow
 from smsbridge.hookspecs import hookimpl
-from smsbridge.http import Flow
 from smsbridge.messages import Message, Purpose
 from smsbridge.provider import SmsProvider
 from smsbridge.text import check_segments, simplify

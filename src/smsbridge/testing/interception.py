@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
-from smsbridge.http import Call, Flow, HttpRequest, Step, Wait
+from smsbridge.flow import Call, Driven, Flow, Step, Wait
+from smsbridge.http import HttpRequest
 from smsbridge.messages import Message, Result, SentMessage, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.provider import Capability, SmsProvider
@@ -98,29 +99,23 @@ def _rendered(
     taker: Taker, provider: SmsProvider, flow: Flow[T], messages: Sequence[Message], kind: type[T]
 ) -> Flow[T]:
     """The provider's flow, up to where it would go to the wire; there the messages are taken."""
-    step: Step[Any] | None = None
     refused: Mapping[int, Result] = {}
     try:
-        step = next(flow)
+        run = Driven(flow)
         holds = False  # whether it holds a provider that has sent; then it goes on by itself
-        while holds or isinstance(step, _Post) or not leaves(step):
+        while (step := run.step) is not None and (holds or isinstance(step, _Post) or not leaves(step)):
             holds = holds or isinstance(step, _Post)
-            try:
-                answer = None if isinstance(step, Wait) else (yield step)
-            except GeneratorExit:
-                raise
-            except BaseException as error:  # noqa: BLE001  # it belongs to the flow
-                step = flow.throw(error)
+            if isinstance(step, Wait):
+                run.answer(None)
             else:
-                step = flow.send(answer)
-    except StopIteration as stop:
-        if _is_taken(taker, stop.value):
-            return cast("T", stop.value)
-        if isinstance(stop.value, list):
-            refused = {one.index: one for one in stop.value if isinstance(one, Result) and one.error is not None}
-        step = None
+                yield from run.pass_on(step)
     finally:
         flow.close()
+    if step is None:
+        if _is_taken(taker, run.value):
+            return run.value
+        if isinstance(run.value, list):
+            refused = {one.index: one for one in run.value if isinstance(one, Result) and one.error is not None}
     request = step if isinstance(step, HttpRequest) and step.sends else None
     rest = [n for n in range(len(messages)) if n not in refused]
     posted = yield from _Post(taker.take, provider, [messages[n] for n in rest], request, kind, sends=True)

@@ -18,7 +18,8 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from smsbridge.client import AsyncSmsClient, SmsClient
-from smsbridge.http import Await, Call, Flow, HttpRequest, HttpResponse, Step, Wait
+from smsbridge.flow import Await, Call, Driven, Flow, Step, Wait
+from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.plugins import Plugins
 from smsbridge.provider import SmsProvider
 from smsbridge.settings import Settings
@@ -109,16 +110,10 @@ def drive(flow: Flow[T], *answers: Reply | FakeWire) -> T:
     first = answers[0] if answers else None
     wire = first if isinstance(first, FakeWire) else FakeWire(*cast("tuple[Reply, ...]", answers))
     try:
-        step = next(flow)
-        while True:
-            try:
-                answer = _perform(step, wire)
-            except BaseException as error:  # noqa: BLE001  # it belongs to the flow
-                step = flow.throw(error)
-            else:
-                step = flow.send(answer)
-    except StopIteration as stop:
-        return cast("T", stop.value)
+        run = Driven(flow)
+        while run.step is not None:
+            run.perform(_perform, run.step, wire)
+        return run.value
     finally:
         flow.close()
 

@@ -14,7 +14,8 @@ import pytest
 from smsbridge import environment
 from smsbridge.attempts import attempt, attempt_batch, attempt_verification, query
 from smsbridge.errors import UncertainError
-from smsbridge.http import Flow, HttpRequest, HttpResponse
+from smsbridge.flow import Flow
+from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import Message, Result, SentMessage, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.provider import Capability, SmsProvider

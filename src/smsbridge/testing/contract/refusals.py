@@ -22,7 +22,8 @@ from smsbridge.errors import (
     UnavailableError,
     UncertainError,
 )
-from smsbridge.http import Flow, HttpRequest, HttpResponse
+from smsbridge.flow import Driven, Flow
+from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.testing.wire import Answer, FakeWire
 
 from .kit import BY_NAME, Kit, Operation, describe, needs
@@ -234,18 +235,18 @@ def _after_a_time_out(flow: Flow[Any], preliminary: Preliminary, good: HttpRespo
     """Whether ``flow`` asks to send once more after the answer to a request that sends was lost."""
     lost = False
     try:
-        step = next(flow)
+        run = Driven(flow)
         for _ in range(50):
-            if getattr(step, "sends", False):
-                if lost:
-                    return True
-                lost = True
-                step = flow.throw(NoAnswer("no answer in time"))
+            if run.step is None:
+                return False
+            if not getattr(run.step, "sends", False):
+                known = preliminary(run.step) if isinstance(run.step, HttpRequest) else None
+                run.answer(known or (good if isinstance(run.step, HttpRequest) else None))
+            elif lost:
+                return True
             else:
-                known = preliminary(step) if isinstance(step, HttpRequest) else None
-                step = flow.send(known or (good if isinstance(step, HttpRequest) else None))
-    except StopIteration:
-        return False
+                lost = True
+                run.fail([NoAnswer("no answer in time")])
     except Exception:  # noqa: BLE001  # however it ends, it has ended
         return False
     finally:
