@@ -557,11 +557,14 @@ async def test_a_cancelled_send_is_cancelled_and_the_hooks_are_told_that_it_may_
 async def test_a_send_that_is_cancelled_while_it_connects_was_certainly_not_sent(monkeypatch):
     recorder = Recorder()
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, but never shakes hands
+        silent.setblocking(False)
         monkeypatch.setattr("scripted.URL", f"https://127.0.0.1:{silent.getsockname()[1]}")
         async with AsyncSmsClient(HttpProvider(), settings=SETTINGS, plugins=Plugins(recorder)) as sms:
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.1):
-                    await sms.send(message())
+            task = asyncio.create_task(sms.send(message()))
+            connection, _ = await asyncio.get_running_loop().sock_accept(silent)
+            task.cancel()
+            with connection, pytest.raises(asyncio.CancelledError):
+                await task
     error = recorder.outcome("ref-1")
     assert isinstance(error, RefusedError)
     assert error.reason == "cancelled"
