@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -164,6 +165,36 @@ def test_no_file_of_the_core_knows_a_provider_by_name():
 
 def test_the_builtin_providers_are_the_modules_of_their_room():
     assert sorted(BUILTIN) == sorted(path.stem for path in (SOURCE / "builtin").glob("[a-z]*.py"))
+
+
+def caught(path):
+    """What the ``except`` and ``suppress`` of a file name; a bare ``except`` is one of everything."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ExceptHandler):
+            yield ast.unparse(node.type) if node.type is not None else "BaseException"
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("suppress", "__exit__")):
+            yield from map(ast.unparse, node.args)
+
+
+def test_no_policy_catches_what_interrupts_it():
+    """An interruption is a result (see ``Batch``); what a policy has to undo, it undoes in ``finally``."""
+    interruptions = {
+        "BaseException",
+        "KeyboardInterrupt",
+        "SystemExit",
+        "CancelledError",
+        "GeneratorExit",
+        "Dropped",
+        "Stopped",
+    }
+    for path in (SOURCE / "policies").glob("*.py"):
+        names = {word.strip("() ").rpartition(".")[2] for one in caught(path) for word in re.split(r"[,|]", one)}
+        assert not names & interruptions, path
+
+
+def test_a_flow_is_driven_by_one_loop():
+    for path in {*SOURCE.rglob("*.py")} - {SOURCE / "flow.py", SOURCE / "rehearsal.py"}:
+        assert not re.search(r"\.throw\(|\bnext\(flow\)|flow\.send\(", path.read_text("utf-8")), path
 
 
 def test_every_file_says_what_it_is_for():

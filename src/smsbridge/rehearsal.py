@@ -193,10 +193,12 @@ class _Part(Generator[Step[Any], Any, T]):
         finally:
             _driven.rehearsal = around
 
-    def throw(self, *error: Any) -> Step[Any]:
+    def throw(self, error: Any, *_: Any) -> Step[Any]:
+        errors = [error]
+        del error  # this frame of a traceback should not show it
         around, _driven.rehearsal = _driven.rehearsal, self._rehearsal
         try:
-            return self._flow.throw(*error)
+            return self._flow.throw(errors.pop())
         finally:
             _driven.rehearsal = around
 

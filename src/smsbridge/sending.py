@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
-from .attempts import attempt_each, cancelled, unexplained
+from .attempts import attempt_each
 from .composite import sent_of
 from .deadline import Stopped
 from .errors import SendError
@@ -20,6 +20,7 @@ from .plugins import Plugins
 from .privacy import bare, own
 from .provider import SmsProvider
 from .told import Told
+from .verdicts import cancelled, unexplained
 
 
 def deliver(plugins: Plugins, provider: SmsProvider, message: Message) -> Flow[SentMessage]:

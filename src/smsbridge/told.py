@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from .attempts import cancelled
 from .errors import RefusedError, SendError, VetoedError
 from .hook_calls import HookCall, HookCalls, logged
 from .messages import Message, SentMessage, Verification
 from .plugins import Plugins
 from .privacy import own, private_of
 from .provider import SmsProvider
+from .verdicts import cancelled
 
 End = SentMessage | Verification | SendError
 

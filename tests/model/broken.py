@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from unittest import mock
 
-from smsbridge.attempts import cancelled
 from smsbridge.errors import OptedOutError, RefusedError, SendError, UncertainError
 from smsbridge.messages import Result
 from smsbridge.policies import batch as batches
@@ -16,6 +15,7 @@ from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.privacy import own
+from smsbridge.verdicts import cancelled
 
 
 class RetriesTimeOuts(RetryPolicy):

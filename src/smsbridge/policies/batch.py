@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from smsbridge.attempts import attempt_each, batches, cancelled, unexplained
+from smsbridge.attempts import attempt_each, batches
 from smsbridge.composite import Answers, Around, Composite
 from smsbridge.errors import ProviderBugError, RefusedError, SendError
 from smsbridge.flow import Flow, ending
 from smsbridge.messages import Message, Result, SentMessage
 from smsbridge.privacy import bare, own
 from smsbridge.provider import SmsProvider
+from smsbridge.verdicts import cancelled, unexplained
 
 from .outcomes import History, conclude
 

@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 
-from smsbridge.attempts import (
-    bug_of,
-    cancelled,
-    refusal,
-)
+from smsbridge.attempts import refusal
 from smsbridge.errors import SendError, UncertainError
 from smsbridge.flow import Call, Driven, Flow
 from smsbridge.messages import Foresight, Message, Result, SentMessage, Verification
 from smsbridge.privacy import own
+from smsbridge.verdicts import bug_of, cancelled
 
 from .batch import Batch
 from .policy import Policy

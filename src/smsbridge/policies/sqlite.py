@@ -118,6 +118,7 @@ class SqliteStore:
 
     @contextmanager
     def together(self) -> Iterator[None]:
+        done = False
         try:
             db = self._connection()
             self._file.check()
@@ -125,16 +126,16 @@ class SqliteStore:
             self._file.note_beside()
             yield
             db.execute("COMMIT")
+            done = True
         except NotOurs as error:
             self.close()
             raise Unwritable(f"{error.problem} ({self._path})") from None
         except (sqlite3.Error, OSError) as error:
-            self._let_go()  # which undoes it; another try begins afresh
             words = getattr(error, "strerror", None) or str(error)
             raise Unwritable(f"{words} ({self._path})") from None
-        except BaseException:
-            self._let_go()
-            raise
+        finally:
+            if not done:
+                self._let_go()  # which undoes it; another try begins afresh
 
     def identify(self, key: bytes | None) -> bytes:
         about = dict(self._db.execute("SELECT name, value FROM smsbridge_ledger_about"))
@@ -230,10 +231,11 @@ class SqliteStore:
             db = self._file.connect(timeout=self._patience, check_same_thread=False)
             try:
                 self._set_up(db)
-            except BaseException:
-                db.close()
-                raise
-            self._open = db
+                self._open = db
+            finally:
+                if self._open is not db:
+                    db.close()
+            return db
         return self._open
 
     def _set_up(self, db: sqlite3.Connection) -> None:

@@ -193,11 +193,14 @@ class Writer:
             lock.release()
 
     def _do(self, outcomes: Sequence[Entry], jobs: Sequence[_Job]) -> None:
+        answers: list[Any] | None = None
         try:
             with self._store.together():
                 if outcomes:
                     self._store.record(outcomes)
                 answers = [job.work(self._store) for job in jobs]
+            for job, answer in zip(jobs, answers, strict=True):
+                job.promise.set_result(answer)
         except Unwritable as error:
             if outcomes:
                 log_lost(error, len(outcomes))
@@ -205,13 +208,10 @@ class Writer:
                 job.promise.set_exception(Unwritable(str(error)))  # one each: whoever raises it adds to it
         except Exception as error:  # noqa: BLE001  # it belongs to the one who handed it in
             self._blame(outcomes, jobs, error)
-        except BaseException as error:
-            for job in jobs:
-                job.promise.set_exception(Unwritable(type(error).__name__))
-            raise
-        else:
-            for job, answer in zip(jobs, answers, strict=True):
-                job.promise.set_result(answer)
+        finally:
+            for job in jobs:  # those that are left where the thread is interrupted
+                if not job.promise.done():
+                    job.promise.set_exception(Unwritable("interrupted"))
 
     def _blame(self, outcomes: Sequence[Entry], jobs: Sequence[_Job], error: Exception) -> None:
         """``error`` is of one of these: if there are several, each is done by itself."""
