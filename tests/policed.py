@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripted import BatchProvider, HttpProvider, Wire
+from scripted import BatchProvider, HttpProvider, Wire, driven
 from smsbridge.errors import QueryError, SendError
 from smsbridge.http import HttpResponse, Wait
 from smsbridge.messages import SentMessage
@@ -37,19 +37,17 @@ def timed(policy, clock=None):
 def play(flow, *answers, clock=None):
     """What becomes of ``flow``, and how long each of its waits was. All answers have to be asked for."""
     left, waits = list(answers), []
+
+    def reply(step):
+        if not isinstance(step, Wait):
+            return left.pop(0)
+        waits.append(step.seconds)
+        if clock is not None:
+            clock.now += step.seconds
+        return None
+
     try:
-        step = next(flow)
-        while True:
-            if isinstance(step, Wait):
-                waits.append(step.seconds)
-                if clock is not None:
-                    clock.now += step.seconds
-                step = flow.send(None)
-                continue
-            answer = left.pop(0)
-            step = flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
-    except StopIteration as stop:
-        end = stop.value
+        end = driven(flow, reply)
     except (SendError, QueryError) as error:
         end = error
     assert not left

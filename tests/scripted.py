@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from smsbridge.errors import PayloadError, SignatureError
+from smsbridge.flow import Driven, Tell
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import DeliveryReport, Message, Result, Status, Verification, VerificationCheck
@@ -28,14 +29,24 @@ def message(to=TO, text=TEXT, reference="ref-1", **fields):
 def drive(flow, *answers):
     """Drive ``flow`` by hand: an answer that is an exception is thrown in. All answers have to be asked for."""
     left = list(answers)
-    try:
-        next(flow)
-        while True:
-            answer = left.pop(0)
-            flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
-    except StopIteration as stop:
-        assert not left
-        return stop.value
+    value = driven(flow, lambda step: left.pop(0))
+    assert not left
+    return value
+
+
+def driven(flow, reply):
+    """Drive ``flow``: ``reply`` has the answer to each step, or the exception that is thrown in. Hooks are told."""
+    run = Driven(flow)
+    while run.step is not None:
+        if isinstance(run.step, Tell):
+            run.perform(run.step.function, *run.step.args)
+            continue
+        answer = reply(run.step)
+        if isinstance(answer, BaseException):
+            run.fail([answer])
+        else:
+            run.answer(answer)
+    return run.value
 
 
 def interrupt(flow, stop):

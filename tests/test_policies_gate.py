@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import PrivateAttr
 
-from scripted import OK, BatchProvider, HttpProvider, Recorder, drive, message
+from scripted import OK, BatchProvider, HttpProvider, Recorder, drive, driven, message
 from smsbridge.attempts import attempt, attempt_batch, attempt_each, attempt_verification
 from smsbridge.errors import NoAnswer, ProviderBugError, RefusedError, SendError, UncertainError, VetoedError
 from smsbridge.http import Call, HttpResponse
@@ -142,15 +142,15 @@ def answer_to(step, script):
 
 def run(flow, script):
     sent = Counter()
+
+    def reply(step):
+        answer = answer_to(step, script)
+        if isinstance(answer, HttpResponse) and answer.ok:
+            sent.update(n for n in range(len(TEXTS)) if TEXTS[n].upper().encode() in step.body)
+        return answer
+
     try:
-        step = next(flow)
-        while True:
-            answer = answer_to(step, script)
-            if isinstance(answer, HttpResponse) and answer.ok:
-                sent.update(n for n in range(len(TEXTS)) if TEXTS[n].upper().encode() in step.body)
-            step = flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
-    except StopIteration as stop:
-        return stop.value, sent
+        return driven(flow, reply), sent
     except Cancelled:
         return None, sent
 

@@ -22,8 +22,9 @@ from smsbridge.errors import (
     UnsupportedError,
     VetoedError,
 )
+from smsbridge.flow import Call, Driven
 from smsbridge.hookspecs import hookimpl
-from smsbridge.http import Call, HttpRequest, HttpResponse
+from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import DeliveryReport, InboundMessage, Purpose, Status
 from smsbridge.optouts import MemoryOptOuts, SqliteOptOuts
 from smsbridge.plugins import Plugins
@@ -67,18 +68,11 @@ def optout(inner=None, **settings):
 
 def perform(flow):
     """Drive a flow whose steps are calls."""
-    try:
-        step = next(flow)
-        while True:
-            assert isinstance(step, Call), step
-            answers, errors = [], []
-            try:
-                answers.append(step.function(*step.args))
-            except Exception as error:  # noqa: BLE001  # it belongs to the flow
-                errors.append(error)
-            step = flow.throw(errors.pop()) if errors else flow.send(answers.pop())
-    except StopIteration as stop:
-        return stop.value
+    run = Driven(flow)
+    while run.step is not None:
+        assert isinstance(run.step, Call), run.step
+        run.perform(run.step.function, *run.step.args)
+    return run.value
 
 
 def outcome(policy, one=None, how=attempt):

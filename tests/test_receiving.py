@@ -11,6 +11,7 @@ import pytest
 from scripted import BatchProvider, HttpProvider, Recorder, drive, provider
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.errors import PayloadError, SignatureError, WebhookError
+from smsbridge.flow import Driven
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.plugins import Plugins
@@ -28,18 +29,10 @@ def webhook(body=b'[{"id": "1"}, {"id": "2"}]', secret=SECRET):
 
 def take(made, request, *hooks):
     """Perform the calls that ``receive`` asks for."""
-    flow = receive(Plugins(*hooks), made, request)
-    try:
-        step = next(flow)
-        while True:
-            try:
-                answer = step.function(*step.args)
-            except Exception as error:  # noqa: BLE001  # it belongs to the flow
-                step = flow.throw(error)
-            else:
-                step = flow.send(answer)
-    except StopIteration as stop:
-        return stop.value
+    run = Driven(receive(Plugins(*hooks), made, request))
+    while run.step is not None:
+        run.perform(run.step.function, *run.step.args)
+    return run.value
 
 
 def test_a_genuine_webhook_brings_events_tells_the_hooks_and_is_answered():

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scripted import OK, BatchProvider, HttpProvider, message
+from scripted import OK, BatchProvider, HttpProvider, driven, message
 from smsbridge import attempts
 from smsbridge.attempts import attempt, attempt_batch, attempt_verification, foresee
 from smsbridge.errors import NotConnected, RateLimitedError, RefusedError, UnavailableError, UnsupportedError
@@ -38,20 +38,17 @@ class Time:
 
     def run(self, flow, *answers, seconds=0.0):
         left = list(answers)
-        try:
-            step = next(flow)
-            while True:
-                answer = None
-                if isinstance(step, Wait):
-                    self.now += timedelta(seconds=step.seconds)
-                else:
-                    assert isinstance(step, HttpRequest)
-                    self.requests.append(step)
-                    self.now += timedelta(seconds=seconds)
-                    answer = left.pop(0)
-                step = flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
-        except StopIteration as stop:
-            return stop.value
+
+        def reply(step):
+            if isinstance(step, Wait):
+                self.now += timedelta(seconds=step.seconds)
+                return None
+            assert isinstance(step, HttpRequest)
+            self.requests.append(step)
+            self.now += timedelta(seconds=seconds)
+            return left.pop(0)
+
+        return driven(flow, reply)
 
 
 @pytest.fixture

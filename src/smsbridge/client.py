@@ -19,7 +19,7 @@ from . import under_test
 from .attempts import prepare, query
 from .deadline import Stopped, end
 from .errors import ConfigurationError, NotAllowed, NotConnected, QueryError, RefusedError, unsent
-from .flow import Await, Call, Driven, Flow, Step, Wait
+from .flow import Await, Call, Driven, Flow, Step, Tell, Wait
 from .forks import fresh_lock
 from .http import HttpRequest
 from .many import AsyncSendMany, SendMany, not_prepared
@@ -43,7 +43,7 @@ from .receiving import receive
 from .rehearsal import leaves, newest, staged
 from .sending import deliver, deliver_rows, deliver_verification
 from .settings import Settings
-from .waiting import await_for, bound, in_thread, wait_for
+from .waiting import await_for, bound, in_thread, tell_in_thread, wait_for
 
 if TYPE_CHECKING:
     from .rehearsal import Rehearsal
@@ -345,6 +345,8 @@ class SmsClient(_Client):
             end.set(before)  # not reset(): a coroutine that is dropped ends in another context
 
     def _perform(self, step: Step[Any], until: float | None = None) -> Any:
+        if isinstance(step, Tell):
+            return step.function(*step.args)
         left = self._left(step, until)
         if isinstance(step, HttpRequest):
             transport = self._transport
@@ -464,6 +466,8 @@ class AsyncSmsClient(_Client):
             end.set(before)  # not reset(): a coroutine that is dropped ends in another context
 
     async def _perform(self, step: Step[Any], until: float | None = None) -> Any:
+        if isinstance(step, Tell):
+            return await tell_in_thread(step)
         left = self._left(step, until)
         if isinstance(step, HttpRequest):
             transport = self._transport

@@ -62,6 +62,15 @@ class Call(Step[T]):
         return f"<Call {getattr(self.function, '__qualname__', type(self.function).__name__)}>"
 
 
+class Tell(Call[None]):
+    """Tell somebody, such as the hooks, what is known: also done after an interruption, and never left half done.
+
+    The async client runs it in a thread as well, and waits until it is over. What it does has to stand being done twice.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Await(Step[T]):
     """Wait for work that another thread of ours has begun, and for its result: cheaper than a :class:`Call` that would wait.
@@ -85,7 +94,7 @@ class Driven(Generic[T]):
             run.perform(work, run.step)
 
     What the flow raises comes out of any of these methods. An interruption, such as a cancellation, is thrown in again at whatever
-    the flow asks for after it.
+    the flow asks for after it, but for a :class:`Tell`.
     """
 
     __slots__ = ("_flow", "_steps", "_stop", "step", "value")
@@ -141,6 +150,8 @@ class Driven(Generic[T]):
         """Go on, with ``answer`` to the step."""
         try:
             self.step = self._flow.send(answer)
+            if self._stop is not None:
+                self._insist(self._stop)
         except StopIteration as end:
             self.step, self.value = None, end.value
 
@@ -150,14 +161,19 @@ class Driven(Generic[T]):
             self._stop = errors[-1]
         try:
             self.step = self._flow.throw(errors.pop())
-            while self._stop is not None:
-                self._steps += 1
-                if self._steps > _MOST_STEPS:
-                    self._flow.close()
-                    raise self._stop
-                self.step = self._flow.throw(self._stop)
+            if self._stop is not None:
+                self._insist(self._stop)
         except StopIteration as end:
             self.step, self.value = None, end.value
+
+    def _insist(self, stop: BaseException) -> None:
+        """Nothing more is begun after ``stop``, but that somebody may be told."""
+        while not isinstance(self.step, Tell):
+            self._steps += 1
+            if self._steps > _MOST_STEPS:
+                self._flow.close()
+                raise stop
+            self.step = self._flow.throw(stop)
 
     def drop(self) -> None:
         """Give the flow up. It tells what is known; what it raises is not wanted any more."""
@@ -165,14 +181,16 @@ class Driven(Generic[T]):
             return
         try:
             self.fail([Dropped()])
+            while isinstance(self.step, Tell):
+                self.perform(self.step.function, *self.step.args)
         except BaseException:  # noqa: BLE001, S110  # nobody is left to hear of it
             pass
         finally:
             self._flow.close()
 
 
-def ending(flow: Flow[T]) -> Flow[tuple[T | None, BaseException | None]]:
-    """``flow``, and how it ends: with what it returns, or what it raises. An interruption is no more than another ending."""
+def ending(flow: Step[T] | Flow[T]) -> Flow[tuple[T | None, BaseException | None]]:
+    """``flow`` (or a step), and how it ends: with what it returns, or what it raises, be it an interruption."""
     try:
         return (yield from flow), None
     except GeneratorExit:

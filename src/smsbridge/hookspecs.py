@@ -1,7 +1,10 @@
 """The hooks of smsbridge. Mark an implementation with ``hookimpl``; ask only for the arguments that you need.
 
-Observe with hooks; to change behaviour, wrap a provider. Hooks are plain functions (never ``async def``) and run where
-the text is sent from, so keep them short. ``smsbridge_event`` may take its time: the async client runs it in a thread.
+Observe with hooks; to change behaviour, wrap a provider. Hooks are plain functions (never ``async def``). They run in the
+thread that sends with ``SmsClient``, and in a thread of their own with ``AsyncSmsClient``, where the event loop goes on meanwhile.
+
+``account`` is the account that was asked to send, ``carried_by`` the one that took the text, or refused it: with a failover these
+are two.
 """
 
 from __future__ import annotations
@@ -28,12 +31,14 @@ def smsbridge_before_send(account: str, provider: str, message: Message) -> None
 
 
 @hookspec
-def smsbridge_after_send(account: str, provider: str, message: Message, sent: SentMessage | Verification) -> None:
+def smsbridge_after_send(
+    account: str, carried_by: str, provider: str, message: Message, sent: SentMessage | Verification
+) -> None:
     """The provider accepted the message. What this raises is logged and goes no further."""
 
 
 @hookspec
-def smsbridge_send_failed(account: str, provider: str, message: Message, error: SendError) -> None:
+def smsbridge_send_failed(account: str, carried_by: str, provider: str, message: Message, error: SendError) -> None:
     """The message was refused, stopped or cancelled, or its fate is uncertain. What this raises is logged."""
 
 

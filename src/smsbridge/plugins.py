@@ -227,11 +227,25 @@ class Plugins:
 
     def after_send(self, account: str, provider: str, message: Message, sent: SentMessage | Verification) -> None:
         """Tell every plugin that a message was accepted."""
-        self._tell("smsbridge_after_send", account=account, provider=provider, message=message, sent=sent)
+        self._tell(
+            "smsbridge_after_send",
+            account=account,
+            carried_by=sent.account,
+            provider=provider,
+            message=message,
+            sent=sent,
+        )
 
     def send_failed(self, account: str, provider: str, message: Message, error: SendError) -> None:
         """Tell every plugin that a message was not accepted, or may not have been."""
-        self._tell("smsbridge_send_failed", account=account, provider=provider, message=message, error=error)
+        self._tell(
+            "smsbridge_send_failed",
+            account=account,
+            carried_by=error.account,
+            provider=provider,
+            message=message,
+            error=error,
+        )
 
     def cost_differs(self, account: str, provider: str, message: Message, sent: SentMessage, expected: Cost) -> None:
         """Tell every plugin that a text costs something else than expected."""
@@ -245,10 +259,17 @@ class Plugins:
 
     def calls(self, name: str, **arguments: Any) -> HookCalls:
         """The calls of hook ``name`` in all plugins that have it."""
-        known = self._implementations
-        if name not in known:
-            known[name] = getattr(self._manager.hook, name).get_hookimpls()[::-1]
-        return HookCalls([HookCall(name, hook, arguments) for hook in known[name]]) if known[name] else NO_CALLS
+        hooks = self._hooks(name)
+        return HookCalls([HookCall(name, hook, arguments) for hook in hooks]) if hooks else NO_CALLS
+
+    def has(self, *names: str) -> bool:
+        """Whether a plugin has one of these hooks."""
+        return any(map(self._hooks, names))
+
+    def _hooks(self, name: str) -> list[pluggy.HookImpl]:
+        if name not in self._implementations:
+            self._implementations[name] = getattr(self._manager.hook, name).get_hookimpls()[::-1]
+        return self._implementations[name]
 
     def _tell(self, name: str, **arguments: Any) -> None:
         self.calls(name, **arguments).make(logged)

@@ -14,7 +14,7 @@ from .attempts import attempt_each
 from .composite import sent_of
 from .deadline import Stopped
 from .errors import SendError
-from .flow import Flow
+from .flow import Flow, Tell, ending
 from .messages import Message, Result, SentMessage, Verification
 from .plugins import Plugins
 from .privacy import bare, own
@@ -76,10 +76,10 @@ def _deliver(
     stop: BaseException | None = None
     try:
         try:
-            for index, told in enumerate(rows):
-                veto = told.begin()
-                if veto is not None:
-                    results[index] = Result(index=index, message=told.message, error=veto)
+            if plugins.has("smsbridge_before_send"):
+                yield from Tell(_begin, rows, results)
+            else:
+                _begin(rows, results)
             for told in rows:
                 told.left = True
             stop = yield from _attempt(provider, messages, results, verification=verification)
@@ -89,10 +89,14 @@ def _deliver(
                 if index not in results:
                     error = _known_of(provider, told.message, broken, left=told.left)
                     results[index] = Result(index=index, message=told.message, error=error)
+        if plugins.has("smsbridge_after_send", "smsbridge_send_failed") and not isinstance(stop, GeneratorExit):
+            _, interruption = yield from ending(Tell(_finish, rows, results))
+            stop = stop if interruption is None else interruption
+    finally:
+        try:
+            _finish(rows, results)  # what is left of it, if that was cut short
         finally:
             _finish(rows, results)
-    finally:
-        _finish(rows, results)
     if stop is not None and not isinstance(stop, Exception | Stopped):  # those are errors of the text
         raise bare(stop)
 
@@ -109,6 +113,14 @@ def _attempt(
     for row, answer in zip(rows, answers, strict=True):
         results[row] = answer if answer.index == row else replace(answer, index=row)
     return stop
+
+
+def _begin(rows: Sequence[Told], results: dict[int, Result]) -> None:
+    """Tell the hooks of all; what one of them stops has its result."""
+    for index, told in enumerate(rows):
+        veto = told.begin()
+        if veto is not None:
+            results[index] = Result(index=index, message=told.message, error=veto)
 
 
 def _finish(rows: Sequence[Told], results: dict[int, Result]) -> None:

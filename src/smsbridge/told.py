@@ -52,9 +52,9 @@ class Told:
         self._before.make(self._vetoed)  # those that it was to be told first
         if self._after is None:
             if isinstance(self.end, SendError):
-                self._after = self._calls("smsbridge_send_failed", error=self.end)
+                self._after = self._calls("smsbridge_send_failed", error=self.end, carried_by=self.end.account)
             else:
-                self._after = self._calls("smsbridge_after_send", sent=self.end)
+                self._after = self._calls("smsbridge_after_send", sent=self.end, carried_by=self.end.account)
         self._after.make(logged)
 
     def _calls(self, name: str, **more: object) -> HookCalls:

@@ -6,12 +6,13 @@ import asyncio
 import contextvars
 import math
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import TypeVar
 
 from . import promise
 from .deadline import Stopped
-from .flow import Await, Call
+from .flow import Await, Call, Tell
 
 T = TypeVar("T")
 _NOTHING = 0.001
@@ -62,6 +63,21 @@ async def in_thread(step: Call[T], left: float) -> T:
 
     context = contextvars.copy_context()
     return await _within(left, asyncio.get_running_loop().run_in_executor(None, context.run, work), begun)
+
+
+async def tell_in_thread(step: Tell) -> None:
+    """Do the work of ``step`` in a thread. It is over when this ends, also where it is cancelled meanwhile."""
+    context = contextvars.copy_context()
+    work = asyncio.get_running_loop().run_in_executor(None, partial(context.run, step.function, *step.args))
+    stop: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError as cancelled:
+            stop = cancelled
+    if stop is not None:
+        raise stop
+    work.result()
 
 
 async def _within(left: float, work: asyncio.Future[T], begun: Callable[[], bool]) -> T:

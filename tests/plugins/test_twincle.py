@@ -28,6 +28,7 @@ from smsbridge.errors import (
     UncertainError,
     UnsupportedError,
 )
+from smsbridge.flow import Driven
 from smsbridge.http import HttpResponse
 from smsbridge.messages import Dlt, Message, Money, Purpose, Status
 from smsbridge.plugins import Plugins
@@ -52,13 +53,11 @@ def message(**fields):
 
 def drive(flow, *answers):
     """What the flow returns when its steps get these answers; an exception is thrown into it."""
-    try:
-        next(flow)
-        for answer in answers:
-            flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
-    except StopIteration as stop:
-        return stop.value
-    raise AssertionError("the flow asks for more")
+    run = Driven(flow)
+    for answer in answers:
+        run.fail([answer]) if isinstance(answer, BaseException) else run.answer(answer)
+    assert run.step is None, "the flow asks for more"
+    return run.value
 
 
 def answer(data, status=200, **headers):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, PrivateAttr
 
 from smsbridge.cost import Rates, differs
+from smsbridge.flow import Flow, Tell, ending
 from smsbridge.forks import fresh_lock
 from smsbridge.hookspecs import hookimpl
 from smsbridge.logs import logger
@@ -19,17 +20,17 @@ from smsbridge.provider import SmsProvider
 from smsbridge.rehearsal import Rehearsal
 from smsbridge.text import measure
 
-from .gate import Ending, Gate
-from .policy import Named
+from .batch import Batch
+from .policy import Named, Policy
 
 log = logger("smsbridge.cost")
 """WARNING for each text that costs something else than expected. The figures are in ``record.cost``, a dict."""
 
-Tell = Callable[[str, str, Message, SentMessage, Cost], None]
-"""Takes account, provider, message, what the vendor said and what was expected."""
+_Difference = tuple[str, str, Message, SentMessage, Cost]
+"""Account, provider, message, what the vendor said and what was expected."""
 
 
-class CostPolicy(Gate):
+class CostPolicy(Policy):
     """Compares the segments and the price of each accepted text with our own count and ``prices``; changes nothing.
 
     Where the vendor says something else, the hook ``smsbridge_cost_differs`` is called, a warning is logged, and ``differences``
@@ -41,7 +42,7 @@ class CostPolicy(Gate):
     prices: Path = Field(description="TOML file with what a segment costs, by account, country, prefix and purpose.")
 
     _rates: Rates = PrivateAttr()
-    _tell: Tell | None = PrivateAttr(default=None)
+    _tell: Callable[[str, str, Message, SentMessage, Cost], None] | None = PrivateAttr(default=None)
     _counts: Counter[str] = PrivateAttr(default_factory=Counter)
     _lock: Any = PrivateAttr(default_factory=fresh_lock)
 
@@ -49,7 +50,7 @@ class CostPolicy(Gate):
         super().model_post_init(context)
         self._rates = Rates.load(self.prices)
 
-    def telling(self, tell: Tell) -> Self:
+    def telling(self, tell: Callable[[str, str, Message, SentMessage, Cost], None]) -> Self:
         """Return the same policy, which tells ``tell`` of each difference: ``Plugins.cost_differs``, from the environment."""
         self._tell = tell
         return self
@@ -63,24 +64,42 @@ class CostPolicy(Gate):
         with self._lock:
             return dict(self._counts)
 
-    def settle(self, message: Message, ending: Ending) -> None:
-        if not isinstance(ending, SentMessage) or (ending.segments is None and ending.price is None):
-            return
-        try:
-            self._compare(message, ending)
-        except Exception as error:  # noqa: BLE001  # the text is accepted, whatever it costs
-            log.error("a text's cost cannot be told: %s", type(error).__name__)  # noqa: TRY400  # a trace may quote it
+    def carry(self, batch: Batch) -> Flow[None]:
+        _, interruption = yield from ending(super().carry(batch))
+        sent = [(one.message, one.sent) for one in batch.results.values() if isinstance(one.sent, SentMessage)]
+        differing = deque(filter(None, (self._difference(*one) for one in sent)))
+        if differing:
+            yield from Tell(self._tell_of, differing)
+        if interruption is not None:
+            raise interruption
 
-    def _compare(self, message: Message, sent: SentMessage) -> None:
-        segments = measure(message.text).segments
-        expected = self._rates.expect(message, sent.account, sent.provider, segments=segments)
-        if not differs(sent, expected):
-            return
-        with self._lock:
-            self._counts[sent.account] += 1
-        _record(sent, expected)
-        if self._tell is not None:
-            self._tell(sent.account, sent.provider, message, sent, expected)
+    def _difference(self, message: Message, sent: SentMessage) -> _Difference | None:
+        """What is to be told of a text that costs something else than expected."""
+        if sent.segments is None and sent.price is None:
+            return None
+        try:
+            segments = measure(message.text).segments
+            expected = self._rates.expect(message, sent.account, sent.provider, segments=segments)
+            if not differs(sent, expected):
+                return None
+            with self._lock:
+                self._counts[sent.account] += 1
+            _record(sent, expected)
+        except Exception as error:  # noqa: BLE001  # the text is accepted, whatever it costs
+            _log_failure(error)
+            return None
+        return sent.account, sent.provider, message, sent, expected
+
+    def _tell_of(self, differing: deque[_Difference]) -> None:
+        while self._tell is not None and differing:
+            try:
+                self._tell(*differing.popleft())
+            except Exception as error:  # noqa: BLE001
+                _log_failure(error)
+
+
+def _log_failure(error: Exception) -> None:
+    log.error("a text's cost cannot be told: %s", type(error).__name__)  # a trace may quote it
 
 
 def _record(sent: SentMessage, expected: Cost) -> None:
