@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import codecs
+import gzip
 import html
 import json
 import quopri
 import re
+import zlib
 from difflib import SequenceMatcher
 from urllib.parse import quote
 
@@ -26,6 +29,11 @@ def units(text):
     """The numbers of UTF-16, in hex."""
     data = text.encode("utf-16-be", "surrogatepass").hex()
     return [data[start : start + 4] for start in range(0, len(data), 4)]
+
+
+def codes(text, write, between=""):
+    """The number of each byte, as ``write`` has it."""
+    return between.join(write(byte) for byte in text.encode("utf-8", "replace"))
 
 
 def every_byte(sign):
@@ -59,6 +67,26 @@ FORMS = {
     "hex in capitals, spaced": lambda text: text.encode().hex(" ").upper(),
     "hex with colons": lambda text: text.encode().hex(":"),
     "hex of UTF-16": lambda text: text.encode("utf-16-be").hex(),
+    "base32": lambda text: base64.b32encode(text.encode()).decode(),
+    "base32 in small letters": lambda text: base64.b32encode(text.encode()).decode().rstrip("=").lower(),
+    "base32 of hex digits": lambda text: base64.b32hexencode(text.encode()).decode(),
+    "Ascii85": lambda text: base64.a85encode(text.encode()).decode(),
+    "Ascii85 as Adobe has it": lambda text: base64.a85encode(text.encode(), adobe=True).decode(),
+    "base85": lambda text: base64.b85encode(text.encode()).decode(),
+    "packed in base64": lambda text: base64.b64encode(gzip.compress(text.encode())).decode(),
+    "packed in base85": lambda text: base64.b85encode(zlib.compress(text.encode(), 9)).decode(),
+    "packed in hex": lambda text: zlib.compress(text.encode(), 1).hex(),
+    "codes": lambda text: codes(text, str, " "),
+    "codes in a list": lambda text: json.dumps([*text.encode()]),
+    "codes of Java": lambda text: str([byte - 256 * (byte > 127) for byte in text.encode()]),
+    "codes of characters": lambda text: ", ".join(str(ord(one)) for one in text),
+    "codes in a row": lambda text: codes(text, str),
+    "codes of one length": lambda text: codes(text, "{:03}".format),
+    "octal codes": lambda text: codes(text, "{:03o}".format, " "),
+    "bits": lambda text: codes(text, "{:08b}".format, " "),
+    "bits in a row": lambda text: codes(text, "{:08b}".format),
+    "backwards": lambda text: text[::-1],
+    "rot13": lambda text: codecs.encode(text, "rot13"),
     "UTF-16 read as Latin-1": lambda text: text.encode("utf-16-le").decode("latin-1"),
     "spaced": " ".join,
     "other spaces": lambda text: re.sub(r"\s", "\u00a0\u2003", text),
@@ -71,12 +99,12 @@ FORMS = {
 }
 BY_CASE = {"upper case", "lower case", "other case"}
 BY_LETTER = {"spaced", "accented", "with invisible characters", "UTF-16 read as Latin-1", "bold", "in lines"}
-CASED = {name for name in FORMS if name.startswith("base64")}
+MIRRORED = {"backwards", "rot13"}
 
 
 def readable(outer, inner):
     """Whether what ``outer`` makes of ``inner`` can be read back."""
-    loses = BY_CASE | BY_LETTER | {"accented", "without spaces"}
+    loses = BY_CASE | BY_LETTER | MIRRORED | {"without spaces"}
     return inner == "plain" or not (outer in loses and inner not in BY_CASE | BY_LETTER | {"plain", "full width"})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quotations import FORMS, PAIRS, WIDE, assert_hidden
+from smsbridge.decoding import views
 from smsbridge.quoting import HIDDEN, LONGEST, Private, without
 
 TEXT = "Dear Asha & Co, your code is 482913, don't share it"
@@ -39,7 +41,8 @@ def test_what_is_quoted_in_another_form_does_not_come_out(name, data):
 def test_neither_does_a_form_inside_another_nor_a_part_of_it(pair, secret, data):
     outer, inner = pair
     encoded = FORMS[outer](FORMS[inner](secret))
-    start = data.draw(st.integers(0, len(encoded) // 3))
+    packed = "packed" in f"{pair}"  # without its beginning it is noise
+    start = 0 if packed else data.draw(st.integers(0, len(encoded) // 3))
     stop = data.draw(st.integers(len(encoded) * 2 // 3, len(encoded)))
     shown = without(f'The request was refused ("{encoded[start:stop]}...")', Private([secret])) or ""
     assert_hidden(shown, encoded, secret)
@@ -66,6 +69,11 @@ def test_neither_does_a_form_inside_another_nor_a_part_of_it(pair, secret, data)
         "&#57;&#56;&#55;&#54;&#53;43210",
         "OTE4NzY1NDMyMTA= OTg3NjU0MzIxMA==",
         "39383736353433323130",
+        "57 56 55 54 53 52 51 50 49 48",
+        "HE4DONRVGQZTEMJQ",
+        FORMS["Ascii85"](NUMBER),
+        FORMS["packed in base64"]("9876543210"),
+        "0123456789",
     ],
 )
 def test_a_number_comes_out_in_no_form(form):
@@ -129,6 +137,14 @@ def test_bytes_that_somebody_read_wrongly_are_read_rightly(charset):
 @pytest.mark.parametrize("code", ["482913", "4829", "482 913", "482-913", "48 29 13"])
 def test_a_code_is_short_and_comes_out_no_more_for_it(code):
     assert without(f"the code {code} is spam", PRIVATE) == "the code *** is spam"
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_so_it_is_in_every_form(name):
+    for code in ("482913", "70318246"):
+        encoded = FORMS[name](code)
+        shown = without(f"the code {encoded} is spam", Private([f"Dear Asha, {code} it is"]))
+        assert shown is None or shown == "the code *** is spam" or encoded not in shown
 
 
 def test_words_that_are_marked_one_by_one_come_out_no_more():
@@ -198,12 +214,25 @@ def test_words_are_never_made_longer_than_they_may_be(said):
         "=41" * (1 << 20),
         "\u0928" * (1 << 20),
         "482913 " * (1 << 19),
+        "\ufdfa" * (1 << 20),
+        "\ufdfa%41&amp;\\u0041 " * (1 << 18),
+        FORMS["base64"](FORMS["base64"]("hello world " * (1 << 10))),
+        FORMS["packed in base64"]("hello world " * (1 << 20)),
+        random.Random(1).randbytes(4000).hex(),
+        FORMS["base85"](random.Random(2).randbytes(4000).decode("latin-1")),
+        "".join(random.Random(3).choices("0123456789", k=4000)),
+        " ".join(map(str, random.Random(4).choices(range(256), k=4000))),
     ],
 )
 def test_a_long_answer_costs_no_more_than_a_short_one(said):
-    begun = time.perf_counter()
+    begun = time.process_time()
     without(said, PRIVATE)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
+
+
+@given(st.text(max_size=300) | st.binary(max_size=300).map(lambda data: data.decode("latin-1")))
+def test_no_way_to_read_words_is_long(said):
+    assert sum(map(len, views(said * 10) or [])) <= 25_000
 
 
 def test_many_refusals_in_the_same_words_are_looked_at_once():

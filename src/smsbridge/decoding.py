@@ -1,16 +1,27 @@
-"""What words hold once they are decoded: entities, escapes, base64, hex and bytes that were read wrongly, also inside each other."""
+"""What words hold once they are decoded, in one form or in one inside another.
+
+Entities, escapes, base64 and its kin, hex, codes of characters, bytes that were read wrongly, and what was packed.
+"""
 
 from __future__ import annotations
 
+import base64
 import binascii
+import codecs
+import contextlib
 import html
 import re
+import string
+import struct
 import unicodedata
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 
 _DEPTH = 3
-_MOST = 48
-"""Ways to read the words; few have more than two."""
+_LONGEST = 4000
+"""Characters of one way to read the words."""
+_MOST = 25_000
+"""Characters of all ways together."""
 
 _LONG = 16
 """Characters without a space that are hardly a word."""
@@ -30,26 +41,66 @@ _SOFT_BREAK = re.compile(r"=\r?\n")
 _BETWEEN_HEX = re.compile(r"0x|\\+x|[^0-9A-Za-z]+")
 _HEX = re.compile(r"[0-9a-fA-F]{8,}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{8,}")
+_RFC_4648 = string.ascii_uppercase + "234567"
+_BASE32 = [
+    (re.compile(rf"[{alphabet}]{{7,}}"), str.maketrans(alphabet, _RFC_4648))
+    for alphabet in (_RFC_4648, string.digits + string.ascii_uppercase[:22])
+]
+_NO_END = (1, 3, 6)
+"""Characters of base32 that are more than so many bytes have."""
+_COUNTED = "".join(map(chr, range(85)))
+_BASE85 = [
+    (re.compile(rf"[{re.escape(alphabet)}]{{5,}}"), str.maketrans(alphabet, _COUNTED))
+    for alphabet in (
+        "".join(map(chr, range(33, 118))),  # Ascii85
+        f"{string.digits}{string.ascii_uppercase}{string.ascii_lowercase}!#$%&()*+-;<=>?@^_`{{|}}~",  # of Git
+        f"{string.digits}{string.ascii_lowercase}{string.ascii_uppercase}.-:+=^!/*?&<>()[]{{}}@%$#",  # of ZeroMQ
+    )
+]
+_CODES = [
+    (re.compile(rf"(?:{code}[\W_]{{1,4}}){{3,}}{code}"), re.compile(rf"(?:(?<![^\s,\[(])-)?{code}"), base)
+    for code, base in ((r"\d{1,7}", 10), (r"[0-7]{3}", 8), (r"[01]{7,8}", 2))
+]
+_DIGITS = re.compile(r"\d{8,}")
+_CODE = re.compile(r"0?[3-9]\d|[12]\d\d")
+"""A code of a character that can be seen: how many digits it has shows in the first."""
+_BITS = re.compile(r"[01]{32,}")
+_PACKED = re.compile(rb"\x1f\x8b\x08|x[\x01\x5e\x9c\xda]")
+"""How what gzip or zlib has packed begins."""
+_GZIP_TOO = 47
+"""What zlib is told where it may be either."""
 _URL_SAFE = str.maketrans("-_", "+/")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _READABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ufffd]{4,}")
+_WIDE = (bytes(range(0x4E, 0xA0)), bytes(range(0xAC, 0xD8)))
+"""The higher bytes of Han and of Hangul."""
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
 
-def views(words: str) -> list[str]:
-    """Every other way to read ``words``; many of them senseless."""
-    found = [words]
+def views(words: str) -> list[str] | None:
+    """Every other way to read ``words``, many of them senseless; None if there is more than can be looked at."""
     layer = [words]
+    found = {words: None}
+    characters = 0
     for _ in range(_DEPTH):
         inner: list[str] = []
         for text in layer:
             for decode in _DECODERS:
                 for view in decode(text):
-                    if view not in found and len(found) <= _MOST:
-                        found.append(view)
-                        inner.append(view)
+                    if view in found:
+                        continue
+                    characters += len(view)
+                    if len(view) > _LONGEST or characters > _MOST:
+                        return None
+                    found[view] = None
+                    inner.append(view)
         layer = inner
-    return found[1:]
+    return [*found][1:]
+
+
+def mirrored(words: str) -> tuple[str, ...]:
+    """``words`` letter by letter in other ways: backwards, and in rot13."""
+    return words[::-1], codecs.encode(words, "rot13")
 
 
 def _entities(text: str) -> Iterator[str]:
@@ -84,7 +135,7 @@ def _of_bytes(found: re.Match[str]) -> str:
 
 def _base64(text: str) -> Iterator[str]:
     pieces = text.translate(_URL_SAFE).split()
-    alone = [piece for piece in pieces if len(piece) >= _LONG]
+    alone = [piece for piece in pieces if len(piece) >= _LONG] if len(pieces) > 1 else []
     runs = [run for piece in ("".join(pieces), *alone) for run in _BASE64.findall(piece)]
     for offset in range(4) if runs else ():
         yield from _texts([_from_base64(run[offset:]) for run in runs])
@@ -93,6 +144,52 @@ def _base64(text: str) -> Iterator[str]:
 def _from_base64(run: str) -> bytes:
     usable = run[: len(run) - 1] if len(run) % 4 == 1 else run
     return binascii.a2b_base64(usable + "=" * (-len(usable) % 4))
+
+
+def _base32(text: str) -> Iterator[str]:
+    for pattern, known in _BASE32:
+        runs = [run.translate(known) for run in pattern.findall(text.upper())]
+        yield from _texts(_sensible(_from_base32(run[offset:]) for run in runs for offset in range(8)))
+
+
+def _from_base32(run: str) -> bytes:
+    usable = run[: len(run) - 1] if len(run) % 8 in _NO_END else run
+    return base64.b32decode(usable + "=" * (-len(usable) % 8))
+
+
+def _base85(text: str) -> Iterator[str]:
+    for pattern, known in _BASE85:
+        runs = [run.translate(known).encode() for run in pattern.findall(text)]
+        for offset in range(5) if runs else ():
+            yield from _texts(_sensible(_from_base85([run[offset:] for run in runs])))
+
+
+def _from_base85(runs: list[bytes]) -> Iterator[bytes]:
+    padded = b"".join(run + b"\x54" * (-len(run) % 5) for run in runs)  # all at once, as there may be many
+    values = zip(*(padded[place::5] for place in range(5)), strict=True)
+    numbers = [52_200_625 * a + 614_125 * b + 7225 * c + 85 * d + e for a, b, c, d, e in values]
+    data = struct.pack(f">{len(numbers)}I", *(number & 0xFFFFFFFF for number in numbers))
+    for run in runs:
+        yield data[: len(run) * 4 // 5]
+        data = data[-(-len(run) // 5) * 4 :]
+
+
+def _codes(text: str) -> Iterator[str]:
+    """``57 56 55``, ``[57, 56, 55]``, ``071 070``, ``00111001 00111000``, ``575655``: numbers of characters, or of bytes."""
+    for list_of, code, base in _CODES:
+        for found in list_of.finditer(text):
+            numbers = [int(number, base) for number in code.findall(found.group())]
+            yield "".join(chr(number) for number in numbers if 0 < number <= 0x10FFFF)
+            if max(numbers) <= 0xFF:
+                yield from _texts([bytes(number & 0xFF for number in numbers)])
+    for run in _DIGITS.findall(text):
+        for offset in range(3):
+            yield from _texts([bytes(min(int(code), 0xFF) for code in _CODE.findall(run[offset:]))])
+    for run in _BITS.findall(text):
+        for width in (7, 8):
+            for offset in range(width):
+                bits = [run[at : at + width] for at in range(offset, len(run), width)]
+                yield from _texts([bytes(int(one, 2) for one in bits)])
 
 
 def _hex(text: str) -> Iterator[str]:
@@ -119,6 +216,8 @@ def _wide(text: str) -> Iterator[str]:
 
 def _texts(parts: list[bytes]) -> Iterator[str]:
     """What can be read in ``parts``, most of which may be anything: as UTF-8, which holds ASCII of UTF-16 too, and as UTF-16."""
+    for part in parts:
+        yield from _unpacked(part)
     yield from _readable(b"\n".join(parts).replace(b"\0", b"").decode("utf-8", "replace"))
     wide = [
         part[start:].decode(order, "replace")
@@ -130,11 +229,35 @@ def _texts(parts: list[bytes]) -> Iterator[str]:
     yield from _readable("\n".join(wide))
 
 
+def _sensible(parts: Iterable[bytes]) -> list[bytes]:
+    """Those of ``parts`` that are mostly text, or may be: letters of words taken for a code are not."""
+    return [
+        part
+        for part in parts
+        if _is_text(part) or _PACKED.search(part) or _is_script(part[::2]) or _is_script(part[1::2])
+    ]
+
+
+def _is_text(part: bytes) -> bool:
+    text = part.decode("utf-8", "replace")
+    return 2 * sum(map(len, _READABLE.findall(text))) >= len(text) > 0
+
+
+def _unpacked(part: bytes) -> Iterator[str]:
+    """What gzip and the like have packed, as far as it is there."""
+    for found in _PACKED.finditer(part):
+        with contextlib.suppress(zlib.error):
+            data = zlib.decompressobj(_GZIP_TOO).decompress(part[found.start() :], _LONGEST)
+            yield from _readable(data.decode("utf-8", "replace"))
+
+
 def _is_script(high: bytes) -> bool:
     """Whether these are the higher bytes of UTF-16: most scripts stay on a page or two, and Han and Hangul are wide."""
-    han = sum(0x4E <= byte <= 0x9F for byte in high)
-    hangul = sum(0xAC <= byte <= 0xD7 for byte in high)
-    return len(high) >= _SHORTEST and (len({*high}) <= max(2, len(high) // 6) or max(han, hangul) > 0.7 * len(high))
+    if len(high) < _SHORTEST:
+        return False
+    return len({*high}) <= max(2, len(high) // 6) or any(
+        len(high.translate(None, wide)) < 0.3 * len(high) for wide in _WIDE
+    )
 
 
 def _readable(text: str) -> Iterator[str]:
@@ -148,7 +271,10 @@ _DECODERS: tuple[Callable[[str], Iterator[str]], ...] = (
     _escapes,
     _percent,
     _base64,
+    _base32,
+    _base85,
     _hex,
+    _codes,
     _misread,
     _wide,
 )

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .decoding import views
+from .decoding import mirrored, views
 from .forks import cached_property
 
 LONGEST = 2000
@@ -115,8 +115,10 @@ class Private:
     @cached_property
     def runs(self) -> frozenset[str]:
         """What a quotation of any of it has in its normal form. Of a number, the last four digits are shown on purpose."""
-        runs = {run for word in self._words for _, run in _runs(_normal(word))}
-        return frozenset(runs.union(run for number in self._numbers for _, run in _runs(_normal(number), _RUN)))
+        words = [form for word in self._words for form in (word, *mirrored(word))]
+        numbers = [form for number in self._numbers for form in (number, *mirrored(number))]
+        runs = {run for word in words for _, run in _runs(_normal(word))}
+        return frozenset(runs.union(run for number in numbers for _, run in _runs(_normal(number), _RUN)))
 
 
 def without_whole(words: str, private: Private) -> str:
@@ -193,14 +195,15 @@ def _said(words: str) -> _Said:
     places = [place for place, character in enumerate(words) for _ in _letters(character)]
     normal = _normal(words)
     plain = frozenset(run for _, run in _runs(normal))
-    decoded = {run for view in views(words) for _, run in _runs(_normal(view))} - plain
+    others = views(words)
+    decoded = None if others is None else {run for view in others for _, run in _runs(_normal(view))} - plain
     return _Said(
         words=words,
         normal=normal,
         places=places,
         ordinary=[belongs[place] for place in places],
         plain=plain,
-        decoded=frozenset(decoded) if len(decoded) <= _MOST_RUNS else None,
+        decoded=None if decoded is None or len(decoded) > _MOST_RUNS else frozenset(decoded),
     )
 
 
