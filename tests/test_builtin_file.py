@@ -138,6 +138,7 @@ NO_FILES = {
     "a folder": (Path.mkdir, "no ordinary file"),
     "a link to a file": (lambda path: path.symlink_to(path.with_name("other")), "it is a link"),
     "a link to nothing": (lambda path: path.symlink_to("nothing"), "it is a link"),
+    "another file by a second name": (lambda path: path.hardlink_to("other"), "second name"),
     "a link to itself": (lambda path: path.symlink_to(path), "it is a link"),
 }
 
@@ -202,6 +203,31 @@ def test_a_file_that_another_process_holds_is_not_waited_for_for_ever(monkeypatc
             client(path).send(message())
     client(path).send(message(text="next"))
     assert [line["text"] for line in lines(path)] == ["first", "next"]
+
+
+@pytest.mark.parametrize("before", [b"", b"\n", b"{}\n", b'{"open": "li', b"\xff", b"a\r", b"\n\n{}"])
+def test_a_last_line_that_was_left_open_is_ended_first(tmp_path, before):
+    path = tmp_path / "sms.jsonl"
+    path.write_bytes(before)
+    client(path).send(message())
+    client(path).send(message(text="second"))
+    end = b"\n" if before and not before.endswith(b"\n") else b""
+    assert path.read_bytes().startswith(before + end + b'{"id"')
+    assert [json.loads(line)["text"] for line in path.read_bytes().split(b"\n")[-3:-1]] == [TEXT, "second"]
+
+
+def test_what_was_open_stays_as_it_was_where_nothing_can_be_written(monkeypatch, tmp_path):
+    path = tmp_path / "sms.jsonl"
+    path.write_bytes(b"open")
+    monkeypatch.setattr(file, "_write_all", fails_half_way)
+    with pytest.raises(RefusedError):
+        client(path).send(message())
+    assert path.read_bytes() == b"open"
+
+
+def fails_half_way(descriptor, data):
+    os.write(descriptor, data[: len(data) // 2])
+    raise OSError(28, "No space left on device")
 
 
 def test_a_line_that_was_cut_short_is_taken_back(tmp_path):

@@ -13,11 +13,12 @@ from .forks import fresh_lock
 _making = fresh_lock()
 _ODD = "it is no ordinary file"
 _LINK = "it is a link, which may lead anywhere: name the file itself"
+_LINKED = "it has a second name (a hard link), by which it may be a file of something else: name another file"
 _NOT_OURS = "it belongs to another user, who could read what is written"
 _OPEN_TO_ALL = (
     "every user can read or change it, and it is not ours to close: take the rights of others away (chmod o=)"
 )
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 _AT_ONCE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 """Neither follow a link nor wait for whoever reads from a pipe."""
 
@@ -26,9 +27,9 @@ _AT_ONCE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr
 
 
 def open_private(path: Path) -> int:
-    """A descriptor that appends to the file at ``path``, which is made if need be, and of mode 0600 from now on.
+    """A descriptor that reads, and appends to, the file at ``path``, which is made if need be, and of mode 0600 from now on.
 
-    Raises OSError, at once, for what is no file of ours: a link, a pipe, a device, a folder, a file of another user.
+    Raises OSError, at once, for what is no file of ours: a link of either kind, a pipe, a device, a folder, a file of another user.
     """
     problem = _not_to_open(path)
     if problem is not None:
@@ -56,6 +57,8 @@ def _keep_to_ourselves(descriptor: int) -> None:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, _ODD)
+    if found.st_nlink > 1:
+        raise OSError(errno.EMLINK, _LINKED)
     if os.name == "nt":  # which has neither owners nor rights of this kind
         return
     if found.st_uid != os.geteuid():

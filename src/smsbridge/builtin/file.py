@@ -28,7 +28,7 @@ class FileProvider(SmsProvider):
 
     Several processes may append to one file. A line is complete or not there at all: what a full disk cut short is taken
     back, and the message is refused. So it is where the path names no file of ours: a link, a pipe, a device, a file of
-    another user.
+    another user. A last line that somebody left open is ended first.
     """
 
     name = "file"
@@ -72,7 +72,7 @@ def _append(path: Path, line: bytes) -> str | None:
             with _locked(descriptor):
                 start = os.fstat(descriptor).st_size
                 try:
-                    _write_all(descriptor, line)
+                    _write_all(descriptor, line if _ends_a_line(descriptor, start) else b"\n" + line)
                 except OSError:
                     with contextlib.suppress(OSError):  # the first error says more
                         os.ftruncate(descriptor, start)
@@ -82,6 +82,12 @@ def _append(path: Path, line: bytes) -> str | None:
     except OSError as error:
         return f"{error.strerror or type(error).__name__} ({path})"
     return None
+
+
+def _ends_a_line(descriptor: int, size: int) -> bool:
+    """Whether a new line may begin behind these ``size`` bytes."""
+    os.lseek(descriptor, max(size - 1, 0), os.SEEK_SET)
+    return os.read(descriptor, 1) in (b"", b"\n")
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
