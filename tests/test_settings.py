@@ -80,6 +80,12 @@ def test_a_wrong_setting_given_by_hand_is_named_and_not_shown_either(given, word
     assert caught.value.__context__ is None
 
 
+def test_a_scheme_is_the_same_in_capitals():
+    assert Settings(public_url="HTTPS://App.example").public_url == "HTTPS://App.example"
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_PUBLIC_URL is wrong: write http:// or https://"):
+        Settings(public_url="FTP://app.example")
+
+
 def test_an_empty_setting_is_its_default(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_PROVIDER", "")
     monkeypatch.setenv("SMSBRIDGE_TIMEOUT", " ")

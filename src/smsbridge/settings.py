@@ -57,7 +57,9 @@ class Settings(BaseModel):
     secrets_dir: str | None = Field(default=None, description="Directory with one file per setting, named like it.")
     concurrency: int = Field(default=10, ge=1, le=1000, description="Requests that send_many has in flight at most.")
     public_url: (
-        Annotated[str, matching(r"https?://[^/?#\s]+[^?#\s]*", "write http:// or https:// and a host, without a query")]
+        Annotated[
+            str, matching(r"(?i:https?)://[^/?#\s]+[^?#\s]*", "write http:// or https:// and a host, without a query")
+        ]
         | None
     ) = Field(
         default=None,

@@ -21,7 +21,7 @@ from smsbridge.http import Headers
 from ._http_template import Bare, Misfit, Template, Values
 
 FORM = "application/x-www-form-urlencoded"
-_URL = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+([/?][!-~]*)?")
+_URL = re.compile(r"(?i:https?)://[A-Za-z0-9._:\[\]-]+([/?][!-~]*)?")
 _HALF_AN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PRINTABLE = re.compile(r"[ -~]*")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

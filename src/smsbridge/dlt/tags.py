@@ -7,7 +7,7 @@ place is then one shift, and no way to cut a text has to be tried twice.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -164,8 +164,9 @@ def _callback(rules: Rules) -> Kind:
     return Kind(f"a call-back number of {shortest} to {longest} digits", arcs, frozenset(range(shortest, longest + 1)))
 
 
-def _chain(word: str, states: range) -> tuple[Arc, ...]:
-    return tuple(zip(states[:-1], word, states[1:], strict=True))
+def _chain(word: str, states: Sequence[int]) -> tuple[Arc, ...]:
+    """``word``, in small letters or capitals."""
+    return tuple(arc for letters in (word, word.upper()) for arc in zip(states[:-1], letters, states[1:], strict=True))
 
 
 def _link(rules: Rules) -> Kind:
@@ -173,13 +174,12 @@ def _link(rules: Rules) -> Kind:
     rest = 20
     arcs: tuple[Arc, ...] = (
         *_chain("http", range(5)),
-        (4, "s", 5),
+        *_chain("s", (4, 5)),
         (4, ":", 6),
         (5, ":", 6),
         (6, "/", 7),
         (7, "/", rest),
-        (0, "w", 8),
-        *_chain("ww", range(8, 11)),
+        *_chain("www", (0, 8, 9, 10)),
         (10, ".", rest),
         (rest, "visible", rest + 1),
         (rest + 1, "visible", rest + 1),
