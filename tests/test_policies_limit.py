@@ -149,6 +149,25 @@ def test_what_our_own_limit_says_is_believed_however_long():
     assert (error.reason, error.retry_after) == ("limit", 7 * 86400)
 
 
+class Ticking(Clock):
+    """A clock that goes on while it is read, as a real one does."""
+
+    def __call__(self):
+        self.now += 1e-6
+        return self.now
+
+
+@pytest.mark.parametrize("longest", [0, 1e-9, 5])
+def test_who_may_not_wait_is_sent_where_a_place_is_free_at_once(longest):
+    clock = Ticking()
+    policy = limit(clock=clock, sends="1/10s", queries="1/10s", longest_wait=longest)
+    assert send(policy)[1] == []
+    assert play(query(policy, policy.balance), OK)[1] == []
+    assert play(attempt(policy, message()))[0].reason == "limit"
+    clock.now += 10
+    assert send(policy)[1] == []
+
+
 def test_a_429_without_a_time_changes_nothing():
     policy = limit(sends="1/1s")
     send(policy, BUSY)

@@ -59,7 +59,9 @@ class LimitPolicy(Policy):
 
     sends: Rate | None = Field(default=None, description="Texts, such as 10/s or 1000/1m.")
     queries: Rate | None = Field(default=None, description="Requests that send nothing, such as 1000/1m.")
-    longest_wait: float = Field(default=60, ge=0, description="Seconds that a request waits for its turn at most.")
+    longest_wait: float = Field(
+        default=60, ge=0, description="Seconds that a request waits for its turn at most; 0: never."
+    )
 
     local_validity: bool = Field(
         default=False, description="Keep to valid_until ourselves, up to the request, where the provider cannot."
@@ -213,7 +215,7 @@ class LimitPolicy(Policy):
         begun = self._clock()
         while True:
             now = self._clock()
-            longest = math.inf if left else self._longest(messages) - (now - begun)
+            longest = math.inf if left else self._longest(messages, now - begun)
             place_kept, wait = limiter.reserve(count, now, longest)
             if not place_kept:
                 raise _too_many(wait)
@@ -223,9 +225,12 @@ class LimitPolicy(Policy):
             if not limiter.held(self._clock()):
                 return  # else the vendor asked for a pause meanwhile, and all who waited line up again
 
-    def _longest(self, messages: Sequence[Message]) -> float:
-        """How many seconds a request with ``messages`` may wait: to wait in vain would take a place from others."""
-        longest = min(self.longest_wait, time_left())
+    def _longest(self, messages: Sequence[Message], waited: float = 0.0) -> float:
+        """How many more seconds a request with ``messages`` may wait: to wait in vain would take a place from others.
+
+        A place that is free at once is no wait, however long it ``waited``.
+        """
+        longest = min(max(0.0, self.longest_wait - waited), time_left())
         for message in messages:
             if message.valid_until is not None:
                 longest = min(longest, (message.valid_until - utc_now()).total_seconds())
