@@ -52,6 +52,25 @@ def test_a_policy_is_called_one(monkeypatch):
     assert "policy      failover\n" in run("doctor").stdout
 
 
+@pytest.mark.parametrize(
+    ("timeout", "deadline", "said"),
+    [
+        ("60", None, "60) is longer than SMSBRIDGE_DEADLINE (25)"),
+        (None, "9.5", "15) is longer than SMSBRIDGE_DEADLINE (9.5)"),
+        ("9", "9", ""),
+        (None, None, ""),
+    ],
+)
+def test_a_timeout_that_is_longer_than_the_deadline_is_told(monkeypatch, timeout, deadline, said):
+    for name, value in (("TIMEOUT", timeout), ("DEADLINE", deadline)):
+        if value is not None:
+            monkeypatch.setenv(f"SMSBRIDGE_{name}", value)
+    document, code = run_json("doctor")
+    told = [message for level, message in findings(document) if level == "warning" and "TIMEOUT" in message]
+    assert code == Exit.OK
+    assert [said in message for message in told] == ([True] if said else [])
+
+
 def test_as_json():
     document, code = run_json("doctor")
     assert code == Exit.OK

@@ -97,6 +97,8 @@ def diagnose(account: str | None) -> tuple[Diagnosis, SmsProvider | None]:
     known = _try(found, plugins.default_plugins)
     own = _read(found, Settings, None)
     settings = _try(found, Settings.from_env)
+    if settings is not None and settings.timeout > settings.deadline:
+        _note_a_long_timeout(found, settings)
     secrets_dir = own["secrets_dir"].value if "secrets_dir" in own else None
     found.settings = _values(found, Settings, own, secrets_dir=secrets_dir)
     _choose(found, account, own.get("provider"))
@@ -105,6 +107,16 @@ def diagnose(account: str | None) -> tuple[Diagnosis, SmsProvider | None]:
         _look_inside(found, provider, settings or Settings(), secrets_dir)
     _look_for_strays(found, known, secrets_dir)
     return found, provider
+
+
+def _note_a_long_timeout(found: Diagnosis, settings: Settings) -> None:
+    timeout, deadline = (environment.variable(None, name) for name in ("timeout", "deadline"))
+    found.find(
+        "warning",
+        f"{timeout} ({settings.timeout:g}) is longer than {deadline} ({settings.deadline:g}): one slow answer uses up the whole call, and "
+        f"its text is uncertain",
+        f"set {timeout} below {deadline}",
+    )
 
 
 def _choose(found: Diagnosis, account: str | None, setting: Found | None) -> None:
