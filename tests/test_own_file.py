@@ -17,6 +17,7 @@ import pytest
 from cli_acme import run
 from scripted import OK, TO, HttpProvider, Wire, message
 from smsbridge import Settings, SmsClient, own_file
+from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.cli.exits import Exit
 from smsbridge.errors import ConfigurationError, RefusedError, VetoedError
 from smsbridge.optouts import SqliteOptOuts
@@ -446,6 +447,21 @@ def test_in_production_none_is_made_on_the_way(production):
         f"there is no {kind.what} at {path}, and none is made on the way where SMSBRIDGE_ENV is production: {kind.command} makes one"
     )
     assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("policy", [LedgerPolicy, OptoutPolicy])
+@pytest.mark.parametrize("env", ["production", "staging", None])
+def test_so_it_is_with_a_policy_that_is_made_by_hand(policy, env, tmp_path, monkeypatch):
+    if env is not None:
+        monkeypatch.setenv("SMSBRIDGE_ENV", env)
+    path = tmp_path / "sms.db"
+    try:
+        with SmsClient(policy(inner=MemoryProvider(), path=path), plugins=Plugins()) as sms:
+            sms.send(TO, "hello")
+        sent = True
+    except (ConfigurationError, RefusedError):
+        sent = False
+    assert (sent, path.exists()) == (env != "production",) * 2
 
 
 def test_in_production_one_that_was_made_on_purpose_is_used(production):

@@ -229,15 +229,9 @@ def _wrong(line_number: int, why: str) -> click.UsageError:
 def _open(account: str | None) -> SqliteOptOuts:
     from pathlib import Path
 
-    from .. import environment
-    from ..errors import ConfigurationError
-    from ..optouts import LIST, SqliteOptOuts
+    from ..policies.optout import list_at
 
-    path = Path(_path(account))
-    in_production = environment.in_production()
-    if in_production and not path.exists():
-        raise ConfigurationError(LIST.only_on_purpose(path))
-    return SqliteOptOuts(path, create=not in_production)
+    return list_at(Path(_path(account)))
 
 
 def _path(account: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -95,14 +96,14 @@ class LedgerPolicy(Policy):
         """
         if newest() is not None:
             return self
-        if self.path.is_file():
+        if os.path.isfile(self.path):  # noqa: PTH113  # a Path raises where the name is too long
             try:
                 self._hash_key = self._identified().result(_LONGEST)
             except ConfigurationError as error:
                 raise ConfigurationError(f"{environment.variable('ledger', 'key')}: {error}") from None
             except (Unwritable, Overdue):  # each text that is refused says so
                 pass
-        elif type(self).store is LedgerPolicy.store and not self.path.exists() and environment.in_production():
+        elif type(self).store is LedgerPolicy.store and not os.path.exists(self.path) and environment.in_production():  # noqa: PTH110
             raise ConfigurationError(LEDGER.only_on_purpose(self.path))
         return self
 
@@ -249,7 +250,7 @@ class LedgerPolicy(Policy):
 
     def _known(self, message: Message) -> tuple[Entry | None, Claim]:
         """What is recorded under the reference of ``message``, and the claim that sending it would make. Makes no file."""
-        there = self._is_in_memory() or self.path.exists() or is_known(LEDGER, self.path)
+        there = self._is_in_memory() or os.path.exists(self.path) or is_known(LEDGER, self.path)  # noqa: PTH110
         key = self._hash_key or (self._identified().result(_LONGEST) if there else b"")
         claim = Claim.of(message, account=self.account, kind=Kind.TEXT, key=key)
         found = self._books().do(lambda store: store.find(claim.reference)).result(_LONGEST) if there else None

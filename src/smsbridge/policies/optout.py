@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -92,15 +93,7 @@ class OptoutPolicy(Gate):
         if self.path is None:
             self._list = MemoryOptOuts()
         else:
-            self._list = SqliteOptOuts(self.path) if newest() is None else cast("OptOuts", _OpenedLater(self.path))
-
-    @classmethod
-    def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> Self:
-        found = [environment.read(one, ["path"]).get("path") for one in accounts]
-        path = next((Path(one.value) for one in found if one is not None), None)
-        if newest() is None and path is not None and not path.exists() and environment.in_production():
-            raise ConfigurationError(LIST.only_on_purpose(path))
-        return super().around(inner, *accounts, **given)
+            self._list = list_at(self.path) if newest() is None else cast("OptOuts", _OpenedLater(self.path))
 
     def using(self, opt_outs: OptOuts) -> Self:
         """Return the same policy with a list of your own."""
@@ -231,6 +224,14 @@ class OptoutPolicy(Gate):
         return senders[0] if senders and len(senders) == 1 else None
 
 
+def list_at(path: Path) -> SqliteOptOuts:
+    """The list in the file at ``path``, which in production is there already. Raises ConfigurationError."""
+    in_production = environment.in_production()
+    if in_production and not os.path.exists(path):  # noqa: PTH110  # a Path raises where the name is too long
+        raise ConfigurationError(LIST.only_on_purpose(path))
+    return SqliteOptOuts(path, create=not in_production)
+
+
 class _OpenedLater:
     """The list in the file at ``path``, opened when it is asked for the first time: not in the rehearsal in which it was made."""
 
@@ -239,7 +240,7 @@ class _OpenedLater:
 
     @cached_property
     def _list(self) -> SqliteOptOuts:
-        return SqliteOptOuts(self._path)
+        return list_at(self._path)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._list, name)
