@@ -803,3 +803,80 @@ def test_of_a_batch_only_the_row_that_cannot_be_expressed_fails():
 def test_asking_about_nothing_says_what_to_give(ask):
     with SmsClient("memory") as sms, pytest.raises(TypeError, match="or its id"):
         getattr(sms, ask)(None)
+
+
+LONG = "x" * 5000
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"SMSBRIDGE_PROVIDER": LONG},
+        {"SMSBRIDGE_PROVIDER": "otp", "SMSBRIDGE_OTP_PROVIDER": LONG},
+        {"SMSBRIDGE_PROVIDER": "failover", "SMSBRIDGE_FAILOVER_ACCOUNTS": f"console,{LONG}"},
+        {"SMSBRIDGE_PROVIDER": "failover", "SMSBRIDGE_FAILOVER_ACCOUNTS": f"{LONG},{LONG}"},
+        {"SMSBRIDGE_PROVIDER": "retry", "SMSBRIDGE_RETRY_INNER": LONG},
+        {"SMSBRIDGE_ENV": LONG},
+        {"SMSBRIDGE_DEFAULT_REGION": LONG},
+        {f"SMSBRIDGE_GUARD_{LONG.upper()}": "1"},
+        {"SMSBRIDGE_HOURS_COUNTRIES": LONG},
+        {"SMSBRIDGE_HOURS_ZONES": f'{{"IN": "{LONG}"}}'},
+        {"SMSBRIDGE_LIMIT_SENDS": LONG},
+        {"SMSBRIDGE_LEDGER_PATH": LONG},
+        {"SMSBRIDGE_OPTOUT_PATH": LONG},
+        {"SMSBRIDGE_DLT_REGISTRY": LONG},
+        {"SMSBRIDGE_COST_PRICES": LONG},
+        {"SMSBRIDGE_SECRETS_DIR": LONG},
+    ],
+    ids=lambda variables: " ".join(variables)[:40],
+)
+def test_an_error_repeats_no_name_that_is_as_long_as_a_book(monkeypatch, variables):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises((ConfigurationError, RefusedError)) as caught:
+        SmsClient().send("+919876543210", "hello")
+    assert len(str(caught.value)) < 1000
+
+
+def test_nor_is_one_that_is_given_by_hand():
+    for ask in (Plugins().account, Plugins().provider_class, lambda name: SmsClient().status("id", account=name)):
+        for name in (LONG, f"{LONG}\n", "x\n"):
+            with pytest.raises(ConfigurationError) as caught:
+                ask(name)
+            assert len(str(caught.value)) < 1000
+            assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        (
+            {"PROVIDER": "retri"},
+            r"no provider 'retri'; have console, .*; did you mean the policy 'retry'\?; for an account",
+        ),
+        ({"PROVIDER": "consol"}, r"no provider 'consol'; have console, .*; did you mean 'console'\?; for an account"),
+        ({"PROVIDER": "env"}, r"^'env' cannot be the name of an account: settings of smsbridge begin with it$"),
+        ({"PROVIDER": "env", "ENV_PROVIDER": "console"}, r"^'env' cannot be the name of an account"),
+        (
+            {"PROVIDER": "otp", "OTP_PROVIDER": "consol"},
+            r"^SMSBRIDGE_OTP_PROVIDER: no provider 'consol'; .*'console'\?$",
+        ),
+        (
+            {"PROVIDER": "otp", "OTP_PROVIDER": "otp"},
+            r"^SMSBRIDGE_OTP_PROVIDER: 'otp' is an account: name its provider$",
+        ),
+        (
+            {"PROVIDER": "otp", "OTP_PROVIDER": "backup", "BACKUP_PROVIDER": "console"},
+            r"^SMSBRIDGE_OTP_PROVIDER: 'backup' is an account: name its provider$",
+        ),
+        ({"CONSOLE_PROVIDER": "memory"}, r"SMSBRIDGE_CONSOLE_PROVIDER is set, but 'console' is a provider: "),
+        ({"PROVIDER": "failover", "FAILOVER_PROVIDER": "memory"}, r"_PROVIDER is set, but 'failover' is a policy: "),
+        ({"PROVIDER": "failover"}, r"^SMSBRIDGE_FAILOVER_ACCOUNTS is missing: it names the accounts to send through$"),
+        ({"PROVIDER": "ledger"}, r"^SMSBRIDGE_LEDGER_INNER is missing: it names the account to send through$"),
+    ],
+)
+def test_an_error_of_a_name_says_what_it_is_and_what_helps(monkeypatch, variables, words):
+    for name, value in variables.items():
+        monkeypatch.setenv(f"SMSBRIDGE_{name}", value)
+    with pytest.raises(ConfigurationError, match=words):
+        SmsClient()

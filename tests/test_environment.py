@@ -203,7 +203,7 @@ def test_excluded_and_given_settings_are_not_read(monkeypatch):
 
 # --- values that still have their quotes --------------------------------------------------------------------------------------
 
-QUOTED = ['"abcd"', "'abcd'", '"with space"', '""', "''", '"a\\"b"', "“abcd”", "‘abcd’", "”abcd”", "«abcd»", ' "abcd" ', "'{\"IN\": \"x\"}'", '"1,2"']  # fmt: skip  # noqa: RUF001
+QUOTED = ['"abcd"', "'abcd'", '"with space"', '""', "''", '"a\\"b"', "`abcd`", "„abcd“", "‚abcd‘", "‹abcd›", "＂abcd＂", "´abcd´", "“abcd”", "‘abcd’", "”abcd”", "«abcd»", ' "abcd" ', "'{\"IN\": \"x\"}'", '"1,2"']  # fmt: skip  # noqa: RUF001
 MEANT = [
     "abcd",
     'a"b"',
@@ -218,8 +218,12 @@ MEANT = [
     '["a", "b"]',
     '{"a": "b"}',
     "''a",
-    "`a`",
+    "`open",
+    "“open",
+    "closed\u2019",
 ]
+HALF = ['"abcd', 'abcd"', "'abcd", "`abcd", "abcd`", "“abcd", "abcd”", '"abcd, efgh', '“abcd"', " 'abcd"]
+WORDS = ['a"b', "it's", "James'", "James’", "it’s", '{"a": "b"}', '"a" and "b"', "a`b"]  # noqa: RUF001
 
 
 @pytest.mark.parametrize("name", ["token", "sender", "picky"])
@@ -244,6 +248,43 @@ def test_so_are_the_words_of_a_list(monkeypatch, value):
     monkeypatch.setenv("SMSBRIDGE_ACME_SENDERS", value)
     with pytest.raises(ConfigurationError, match="SMSBRIDGE_ACME_SENDERS still has quotes"):
         load()
+
+
+@pytest.mark.parametrize("name", ["sender", "senders", "picky"])
+@pytest.mark.parametrize("value", HALF)
+def test_half_a_pair_of_quotes_is_refused_too(monkeypatch, name, value):
+    monkeypatch.setenv("SMSBRIDGE_ACME_TOKEN", "t")
+    monkeypatch.setenv(f"SMSBRIDGE_ACME_{name.upper()}", value)
+    with pytest.raises(ConfigurationError, match=f"SMSBRIDGE_ACME_{name.upper()} still has quotes") as caught:
+        load()
+    assert "abcd" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", WORDS)
+def test_words_may_have_quotes_in_them(monkeypatch, value):
+    monkeypatch.setenv("SMSBRIDGE_ACME_TOKEN", "t")
+    monkeypatch.setenv("SMSBRIDGE_ACME_SENDER", value)
+    assert load().sender == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"console","memory"',
+        '"console,memory"',
+        '"console,memory',
+        "console,'memory'",
+        "`console`,memory",
+        "“console”, “memory”",
+        "console,memory'",
+    ],
+)
+@pytest.mark.parametrize("variable", ["SMSBRIDGE_FAILOVER_ACCOUNTS", "SMSBRIDGE_OTP_PROVIDER", "SMSBRIDGE_RETRY_INNER"])
+def test_what_names_accounts_has_no_quotes(monkeypatch, variable, value):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", variable.split("_")[1].lower())
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=f"{variable} still has quotes"):
+        SmsClient()
 
 
 def test_every_quoted_variable_is_named_at_once(monkeypatch):

@@ -96,7 +96,7 @@ def unknown(name):
         ("acme", ""),
         ("zetta", "; did you mean 'zeta'?"),
         ("consol", "; did you mean 'console'?"),
-        ("failovr", "; did you mean 'failover'?"),
+        ("failovr", "; did you mean the policy 'failover'?"),
     ],
 )
 def test_an_unknown_provider_says_what_is_there_and_what_is_near(install, name, words):

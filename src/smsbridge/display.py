@@ -22,6 +22,7 @@ _JOINERS = frozenset("\u200c\u200d")
 
 _HYPHEN = "\u00ad"
 _UNKNOWN = 0xFFFD
+_LONG_WORD = re.compile(r"(\S{150})\S{50,}")
 _NOT_ASCII = re.compile("[^\x00-\x7e]")
 
 
@@ -59,6 +60,11 @@ def line(words: object, longest: int = LONGEST) -> str:
     if len(text) > longest:
         text = f"{text[:longest]}…"
     return text if text.isprintable() else text.translate(_LINE)
+
+
+def without_long_words(text: str) -> str:
+    """``text`` with the beginning of each word that is longer than names and paths are: what somebody gave as one may be anything."""
+    return _LONG_WORD.sub(r"\1…", text)
 
 
 def screen_line(text: str) -> str:

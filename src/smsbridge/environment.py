@@ -31,17 +31,11 @@ _NO_WORD = 8
 """Letters that are rather something to hide than a word of ours."""
 _LEADS = re.compile(r"(^|_)(url|uri|host|hostname|endpoint|domain|proxy|server|region|edge)$")
 """How the names of settings end that say where requests go, or where answers come from."""
-_QUOTES = {'"': '"', "'": "'"}
-_TYPED_QUOTES = {
-    "\u201c": "\u201d",
-    "\u201d": "\u201d",
-    "\u201e": "\u201c\u201d",
-    "\u2018": "\u2019",
-    "\u2019": "\u2019",
-    "\u00ab": "\u00bb",
-    "\u00bb": "\u00ab",
-}
-"""Those of word processors, which no shell and no file takes off."""
+_STRAIGHT = "\"'"
+_OTHER_QUOTES = "`\u00b4\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb\u2039\u203a\uff02\uff07"
+"""Backticks, and those of word processors, which no shell and no file takes off."""
+_APOSTROPHES = "'\u2019"
+"""Those that may end a word by themselves."""
 M = TypeVar("M", bound=BaseModel)
 _homes: ContextVar[Mapping[str, str | None]] = ContextVar("homes", default=types.MappingProxyType({}))
 """Whose settings are just made into a model: a provider explains what is wrong by itself, and cannot know."""
@@ -92,6 +86,14 @@ def in_production() -> bool:
     """Whether ``SMSBRIDGE_ENV`` says so. Raises what :func:`read` does."""
     found = read(None, ["env"]).get("env")
     return found is not None and found.value == "production"
+
+
+def named(account: str | None, name: str) -> Found | None:
+    """The setting ``name`` where it names accounts, or a provider, and so has no quotes anywhere. Raises what :func:`read` does."""
+    found = read(account, [name]).get(name)
+    if found is not None and not set(_STRAIGHT + _OTHER_QUOTES).isdisjoint(found.value):
+        raise ConfigurationError(_without_quotes(variable(account, name)))
+    return found
 
 
 def secrets_dir() -> str | None:
@@ -181,10 +183,21 @@ def _read(account: str | None, names: Sequence[str], secrets_dir: str | None) ->
 def _quoted(value: str, source: str) -> bool:
     """Whether a value still has the quotes that were to be taken off, as a whole. ``.env`` has lost its own."""
     text = value.strip()
-    kinds = _TYPED_QUOTES if source == ENV_FILE else _QUOTES | _TYPED_QUOTES
-    if len(text) < 2 or text[-1] not in kinds.get(text[0], ""):
+    if len(text) < 2 or not (text[0] == text[-1] if text[0] in _STRAIGHT else text[-1] in _OTHER_QUOTES):
         return False
-    return not re.search(rf"(?<!\\)[{text[0]}{text[-1]}]", text[1:-1])
+    signs = re.escape(text[0] + text[-1])
+    return text[0] in _signs(source) and not re.search(rf"(?<!\\)[{signs}]", text[1:-1])
+
+
+def _half_quoted(value: str, source: str) -> bool:
+    """Whether a value has a quote at one end, and no other of the kind."""
+    text = value.strip()
+    ends = (text[:1], text[-1:] if text[-1:] not in _APOSTROPHES else "")
+    return any(end and end in _signs(source) and text.count(end) == 1 for end in ends)
+
+
+def _signs(source: str) -> str:
+    return _OTHER_QUOTES if source == ENV_FILE else _STRAIGHT + _OTHER_QUOTES
 
 
 def _without_quotes(label: str) -> str:
@@ -221,10 +234,17 @@ def load(model: type[M], *accounts: str | None, exclude: Iterable[str] = (), **g
 
 
 def _still_quoted(model: type[BaseModel], found: Mapping[str, Found], homes: Mapping[str, str | None]) -> str | None:
-    """What is wrong with lists whose words have quotes around them; see :func:`_quoted` for all else."""
+    """What is wrong with lists whose words have quotes around them, and with half a pair of quotes; see :func:`_quoted` for all else.
+
+    A secret may be anything, and so begin with a quote.
+    """
     for name, one in found.items():
         parts = _parse(model, name, one.value)
-        if isinstance(parts, list) and any(isinstance(part, str) and _quoted(part, one.source) for part in parts):
+        words = [part for part in parts if isinstance(part, str)] if isinstance(parts, list) else []
+        hidden = is_secret(model.model_fields[name].annotation)
+        if any(_quoted(word, one.source) for word in words) or (
+            not hidden and any(_half_quoted(word, one.source) for word in (one.value, *words))
+        ):
             return _without_quotes(variable(homes[name], name))
     return None
 

@@ -37,7 +37,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal, TypeVar
 
-from .display import line
+from .display import line, without_long_words
 from .durations import in_words, waiting
 
 _LONGEST = 4000
@@ -96,6 +96,10 @@ def _public(error: SmsBridgeError) -> dict[str, Any]:
 
 class ConfigurationError(SmsBridgeError):
     """The settings or a plugin are wrong. Names settings, never shows their values."""
+
+    def __str__(self) -> str:
+        """The same; what was given as a name, a path or the like is cut where none is as long."""
+        return without_long_words(super().__str__())
 
 
 class _VendorError(SmsBridgeError):

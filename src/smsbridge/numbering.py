@@ -16,6 +16,8 @@ from .written import Written
 _LONGEST_E164 = 15
 _PREFIX_ABROAD = "00"
 _NOT_DIGITS = re.compile(r"\D", re.ASCII)
+_OTHER_NAMES = {"UK": "GB", "EN": "GB", "EL": "GR"}
+"""Regions by names that are in use, but not in ISO 3166."""
 _WITH_PLUS = "write a number of another country with + and its country code"
 
 
@@ -72,17 +74,13 @@ def _length_problem(length: int, lengths: Iterable[int]) -> str | None:
 
 def national(written: Written, region: str | None) -> str:
     """What was written without ``+``: a mobile number of ``region``, with or without its trunk prefix or country code."""
-    import phonenumbers
-
     if region is None:
         raise RecipientError(
             "the recipient has no country code (write +91..., or set SMSBRIDGE_DEFAULT_REGION)",
             reason="no-country-code",
         )
-    if region not in phonenumbers.SUPPORTED_REGIONS:
-        raise ConfigurationError(
-            "the region of numbers without + (SMSBRIDGE_DEFAULT_REGION) is none such as IN or GB: ISO 3166, two letters"
-        )
+    if problem := wrong_region(region):
+        raise ConfigurationError(f"the region of numbers without + (SMSBRIDGE_DEFAULT_REGION) is wrong: {problem}")
     readings = set(_readings(written, region))
     if len(readings) > 1:
         raise RecipientError(
@@ -92,6 +90,17 @@ def national(written: Written, region: str | None) -> str:
     if not readings:
         raise _not_completed(written, region)
     return readings.pop()
+
+
+def wrong_region(region: str) -> str | None:
+    """What is wrong with the name of a region, if anything."""
+    import phonenumbers
+
+    if region in phonenumbers.SUPPORTED_REGIONS:
+        return None
+    if meant := _OTHER_NAMES.get(region):
+        return f"write {meant}, as {region} is called in ISO 3166"
+    return "no country is called so: write the two letters of ISO 3166, such as IN or GB"
 
 
 def _readings(written: Written, region: str) -> Iterator[str]:

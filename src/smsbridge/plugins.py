@@ -20,6 +20,7 @@ from typing import Any
 import pluggy
 
 from . import environment, hookspecs
+from .display import line
 from .errors import ConfigurationError, SendError
 from .forks import cached_property
 from .hook_calls import NO_CALLS, HookCall, HookCalls, logged
@@ -38,7 +39,7 @@ POLICIES = ("cost", "dlt", "failover", "guard", "hours", "ledger", "limit", "opt
 _HOMES = {**dict.fromkeys(BUILTIN, "builtin"), **dict.fromkeys(POLICIES, "policies")}
 _RESERVED = frozenset({"provider", "timeout", "deadline", "default", "secrets", "concurrency", "public", "env"})
 """First words of smsbridge's own settings: an account of that name would read them as its own."""
-_NAME = re.compile(r"[a-z0-9]+", re.ASCII)
+_NAME = re.compile(r"[a-z0-9]{1,100}", re.ASCII)
 _PACKAGE = re.compile(r"smsbridge-([a-z0-9]+)\b", re.ASCII)
 
 
@@ -157,7 +158,8 @@ class Plugins:
         if not near:
             return have
         install = "" if near[0] in there else f"try: pip install smsbridge-{near[0]}"
-        meant = "" if near[0] == name else f"did you mean {near[0]!r}?"
+        kind = "the policy " if near[0] in POLICIES else ""
+        meant = "" if near[0] == name else f"did you mean {kind}{near[0]!r}?"
         return f"{have}; {' '.join(filter(None, (meant, install)))}"
 
     def stack(self, name: str) -> SmsProvider:
@@ -193,21 +195,30 @@ class Plugins:
         if not isinstance(name, str):
             raise ConfigurationError(f"give a provider, or the name of one or of an account, not {type(name).__name__}")
         if not _NAME.fullmatch(name):
-            raise ConfigurationError("the name of a provider or an account has lower-case letters and digits only")
-        chosen = environment.read(name, ["provider"]).get("provider")
+            raise ConfigurationError(
+                "the name of a provider or an account has lower-case letters and digits only, 100 at most"
+            )
+        chosen = environment.named(name, "provider")
         variable = environment.variable(name, "provider")
         if name in POLICIES or name in self.names():
             if chosen is not None and chosen.value != name:
-                raise ConfigurationError(
-                    f"{variable} is set, but {name!r} is a provider: give the account another name"
-                )
+                kind = "policy" if name in POLICIES else "provider"
+                raise ConfigurationError(f"{variable} is set, but {name!r} is a {kind}: give the account another name")
             return name
+        if name in _RESERVED:
+            raise ConfigurationError(f"{name!r} cannot be the name of an account: settings of smsbridge begin with it")
         if chosen is None:
             raise ConfigurationError(f"{self._unknown(name)}; for an account of that name, set {variable}")
         if not _NAME.fullmatch(chosen.value):
-            raise ConfigurationError(f"{variable} is not the name of a provider (lower-case letters and digits only)")
-        if name in _RESERVED:
-            raise ConfigurationError(f"{name!r} cannot be the name of an account: settings of smsbridge begin with it")
+            raise ConfigurationError(
+                f"{variable} is not the name of a provider (lower-case letters and digits only, 100 at most)"
+            )
+        if chosen.value not in (*POLICIES, *self.names()):
+            of_an_account = environment.named(chosen.value, "provider") is not None
+            words = (
+                f"{chosen.value!r} is an account: name its provider" if of_an_account else self._unknown(chosen.value)
+            )
+            raise ConfigurationError(f"{variable}: {words}")
         return chosen.value
 
     # --- hooks --------------------------------------------------------------------------------------------------------
@@ -308,7 +319,7 @@ def _load(entry_point: EntryPoint) -> object:
 
 
 def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    return line(f"{type(error).__name__}: {error}")
 
 
 def _refuse_dead_hooks(plugin: object, origin: str) -> None:

@@ -16,8 +16,9 @@ from pydantic import (
 )
 
 from . import environment
-from .complaints import matching
+from .complaints import Complaint, matching
 from .errors import ConfigurationError
+from .numbering import wrong_region
 from .provider import SmsProvider, each
 from .rehearsal import newest
 
@@ -33,9 +34,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    provider: Annotated[str, matching(r"[a-z0-9]+", "write the name of a provider or an account: a-z and 0-9")] = Field(
-        default="console", description="Provider or account that SmsClient() uses."
-    )
+    provider: Annotated[
+        str, matching(r"[a-z0-9]{1,100}", "write the name of a provider or an account: a-z and 0-9")
+    ] = Field(default="console", description="Provider or account that SmsClient() uses.")
     timeout: float = Field(
         default=15,
         gt=0,
@@ -86,6 +87,14 @@ class Settings(BaseModel):
     @classmethod
     def _upper(cls, value: object) -> object:
         return value.strip().upper() if isinstance(value, str) else value
+
+    @field_validator("default_region")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        problem = wrong_region(value) if value is not None else None
+        if problem is not None:
+            raise Complaint(problem)
+        return value
 
     def refuse_unfit(self, provider: SmsProvider) -> None:
         """Raise ConfigurationError if ``provider``, or one that it holds, is not for this environment. In a rehearsal all are."""

@@ -105,10 +105,11 @@ class Policy(Carrier, Wrapper):
 def inner_of(account: str, setting: str, resolve: Resolve | None) -> list[SmsProvider]:
     """The providers of the accounts that a setting of ``account`` names, separated by commas."""
     variable = environment.variable(account, setting)
-    found = environment.read(account, [setting]).get(setting)
+    found = environment.named(account, setting)
     names = [name.strip() for name in found.value.split(",") if name.strip()] if found else []
     if not names:
-        what = "names no account" if found else "is missing: it names the account to send through"
+        which = "account" if setting == "inner" else "accounts"
+        what = "names no account" if found else f"is missing: it names the {which} to send through"
         raise ConfigurationError(f"{variable} {what}")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
