@@ -406,6 +406,10 @@ def test_not_even_one_of_this_machine(monkeypatch):
         {"environment": {"token": "t"}, "dotenv": {"sender": "ACME"}},
         {"environment": {"webhook_secret": "t"}, "dotenv": {"base_url": ELSEWHERE, "token": "t"}},
         {"environment": {"token": "t", "url": ELSEWHERE}, "dotenv": {"file": "gateway.toml"}},
+        {"environment": {"token": "t", "url": ELSEWHERE, "file": "gateway.toml"}},
+        {"environment": {"token": "t", "file": str(Path("gateway.toml").absolute())}},
+        {"environment": {"file": "gateway.toml"}, "dotenv": {"token": "t"}},
+        {"environment": {"file": "gateway.toml"}},
     ],
 )
 def test_a_url_of_a_place_that_is_trusted_as_much_is_fine(monkeypatch, secrets_dir, places):
@@ -421,6 +425,30 @@ def test_a_secrets_directory_that_dotenv_names_is_trusted_like_dotenv(monkeypatc
         remote(monkeypatch, environment={"token": "t"})
     monkeypatch.delenv("SMSBRIDGE_ACME_TOKEN")
     remote(monkeypatch, folder, secrets={"token": "t"})
+
+
+@pytest.mark.parametrize(
+    "path", ["gateway.toml", "./gateway.toml", "../gateway.toml", "conf/gateway.toml", "~/gateway.toml"]
+)
+@pytest.mark.parametrize("place", ["environment", "secrets"])
+def test_a_file_in_whatever_folder_a_command_runs_in_gets_no_secret_either(monkeypatch, secrets_dir, path, place):
+    monkeypatch.setenv("SMSBRIDGE_ACME_FILE", path)
+    with pytest.raises(ConfigurationError) as caught:
+        remote(monkeypatch, secrets_dir, **{place: {"token": "t0ken"}})
+    assert str(caught.value).startswith(
+        "SMSBRIDGE_ACME_FILE is a path in the working directory, and SMSBRIDGE_ACME_TOKEN "
+    )
+    assert str(caught.value).endswith("; write the whole path")
+
+
+def test_nor_does_a_secrets_directory_there(monkeypatch):
+    Path("theirs").mkdir()
+    Path("theirs", "SMSBRIDGE_ACME_BASE_URL").write_text(ELSEWHERE)
+    monkeypatch.setenv("SMSBRIDGE_SECRETS_DIR", "theirs")
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_ACME_BASE_URL is from secrets directory"):
+        remote(monkeypatch, environment={"token": "t"})
+    monkeypatch.setenv("SMSBRIDGE_SECRETS_DIR", str(Path("theirs").absolute()))
+    remote(monkeypatch, environment={"token": "t"})
 
 
 PROVIDERS = {

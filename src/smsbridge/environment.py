@@ -250,17 +250,28 @@ def _still_quoted(model: type[BaseModel], found: Mapping[str, Found], homes: Map
 
 
 def _led_astray(model: type[BaseModel], found: Mapping[str, Found], homes: Mapping[str, str | None]) -> str | None:
-    """What is wrong with a URL that comes from ``.env`` where a secret does not: another folder would get the secret."""
-    low = {ENV_FILE, *(("secrets directory",) if (home := _secrets_dir()) and home.source == ENV_FILE else ())}
-    leads = [name for name in found if found[name].source in low and _leads(name, found)]
+    """What is wrong with a URL that comes from the working directory where a secret does not: another folder would get the secret."""
+    home = _secrets_dir()
+    is_here = home is not None and (home.source == ENV_FILE or not Path(home.value).is_absolute())
+    low = {ENV_FILE, *(("secrets directory",) if is_here else ())}
+    leads = [name for name, one in found.items() if _leads(name, found) and (one.source in low or _is_here(name, one))]
     secret = [name for name in found if found[name].source not in low and _is_sent(name, model)]
     if not leads or not secret:
         return None
     where, what = (variable(homes[names[0]], names[0]) for names in (leads, secret))
+    source, advice = found[leads[0]].source, f"set both in the same place, or {where} in the environment too"
+    is_from = f"from {source}"
+    if source not in low:
+        is_from, advice = "a path in the working directory", "write the whole path"
     return (
-        f"{where} is from {found[leads[0]].source}, and {what} from the {found[secret[0]].source}: whatever folder a command runs in "
-        f"could have the secret sent elsewhere; set both in the same place, or {where} in the environment too"
+        f"{where} is {is_from}, and {what} from the {found[secret[0]].source}: whatever folder a command runs in "
+        f"could have the secret sent elsewhere; {advice}"
     )
+
+
+def _is_here(name: str, found: Found) -> bool:
+    """Whether a setting names a file of settings by a path that begins in the working directory."""
+    return name == "file" and not Path(found.value).is_absolute()
 
 
 def _leads(name: str, found: Mapping[str, Found]) -> bool:
