@@ -73,7 +73,7 @@ FORMS = {
     "Ascii85": lambda text: base64.a85encode(text.encode()).decode(),
     "Ascii85 as Adobe has it": lambda text: base64.a85encode(text.encode(), adobe=True).decode(),
     "base85": lambda text: base64.b85encode(text.encode()).decode(),
-    "packed in base64": lambda text: base64.b64encode(gzip.compress(text.encode())).decode(),
+    "packed in base64": lambda text: base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode(),
     "packed in base85": lambda text: base64.b85encode(zlib.compress(text.encode(), 9)).decode(),
     "packed in hex": lambda text: zlib.compress(text.encode(), 1).hex(),
     "codes": lambda text: codes(text, str, " "),
