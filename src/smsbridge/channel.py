@@ -4,7 +4,7 @@ A ``Channel`` does what there is to do on a socket that does not block, and says
 and through proxies, with TLS and without:
 
 - a request leaves at one go, and only where nothing came before it: what is there already is no answer to it;
-- an answer that begins before its request is written whole ends the writing;
+- an answer that begins before its request is written whole ends the writing, also behind others that only inform (1xx);
 - each wait ends at the deadline of the exchange: a time-out for each read alone would let a server drip for ever.
 """
 
@@ -22,7 +22,7 @@ from typing import TypeVar
 import httpcore
 
 from .dialing import READ, WRITE
-from .heads import Head, begins_an_answer
+from .heads import Head
 
 T = TypeVar("T")
 Waits = Generator[int, None, T]
@@ -53,7 +53,7 @@ class Exchange:
         self.left = False
         """Whether a byte of the request may have left."""
         self.early = False
-        """Whether an answer began before the request was written whole."""
+        """Whether the request is not written whole, so that an answer which begins is early."""
         self.tunnelled = False
         """Whether a proxy opened the way, so that what follows is between the server and us."""
 
@@ -150,15 +150,16 @@ class Channel:
             self._head = Head()
             if not _PRELIMINARY.match(held):
                 self.exchange.left = True
-            yield from self._push(self._sealed(held), READ | WRITE)
+            self.exchange.early = True
+            self.exchange.early = not (yield from self._push(self._sealed(held), READ | WRITE))
 
     def read(self) -> Waits[bytes]:
         """What the server says next; empty at the end."""
         yield from self.flush()
         while True:
-            said, self._said = self._said, b""
-            said = self._head.feed(said) if said else b""
-            if said:
+            self._hear()
+            if self._said:
+                said, self._said = self._said, b""
                 return said
             if self._ended:
                 return self._head.rest()
@@ -206,17 +207,26 @@ class Channel:
             data = layer.seal(data)
         return data
 
-    def _push(self, data: bytes, events: int) -> Waits[None]:
-        """Write ``data``, and with READ listen in between: a server may refuse a request that it has not got whole."""
+    def _push(self, data: bytes, events: int) -> Waits[bool]:
+        """Write ``data``, and with READ listen in between: a server may refuse a request that it has not got whole.
+
+        False if an answer began, or the end came, before the last byte.
+        """
         rest = memoryview(data)
         while rest:
-            try:
+            with contextlib.suppress(BlockingIOError, InterruptedError):
                 rest = rest[self.socket.send(rest) :]
-            except (BlockingIOError, InterruptedError):
+            if rest:
                 yield events
-                if events & READ and (self.speaks() and (self._ended or begins_an_answer(self._said))):
-                    self.exchange.early = True
-                    return
+                if events & READ and self._take():
+                    self._hear()
+                    if self._ended or self._head.begun:
+                        return False
+        return True
+
+    def _hear(self) -> None:
+        """Hold back what was said until it is the head of an answer."""
+        self._said = self._head.feed(self._said)
 
     def _take(self) -> bool:
         """Take in what is there, without waiting; false if nothing is."""

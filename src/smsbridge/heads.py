@@ -2,7 +2,7 @@
 
 httpcore's parser gives up an answer for one odd byte in a header that nothing needs, and with it an acceptance that was
 read whole. So a head is brought into the form that the parser wants: what frames the body stays as it came, odd bytes in
-other headers become question marks, and lines that are no headers go.
+other headers become question marks, and lines that are no headers go. So do heads that only inform (1xx): the parser skips them.
 """
 
 from __future__ import annotations
@@ -21,65 +21,72 @@ _TIDY = re.compile(
 
 
 class Head:
-    """Feed it what arrives: the head of an answer is held back until it is whole; all else passes as it is."""
+    """Feed it what arrives: the head of the answer is held back until it is whole; all behind it passes as it is."""
 
-    __slots__ = ("_held", "_searched", "passed", "surplus")
+    __slots__ = ("_held", "passed", "surplus")
 
     def __init__(self) -> None:
         self._held = bytearray()
-        self._searched = 0
         self.passed = False
         """Whether the head was whole and has gone on."""
         self.surplus = False
         """Whether anything came right behind it."""
 
+    @property
+    def begun(self) -> bool:
+        """Whether the answer has begun, or anything else that is not informational (1xx)."""
+        if self.passed:
+            return True
+        status = _status(self._held)
+        return b"\n" in self._held if status is None else not _is_informational(status)
+
     def feed(self, data: bytes) -> bytes:
         """What may go on of ``data`` and of what was held back."""
         if self.passed:
             return data
+        new = len(self._held)
         self._held += data
-        done = b""
-        while not self.passed:
-            _drop_blank_lines(self._held)
-            head = self._whole()
-            if head is None:
-                return done
-            done += head
+        head = self._whole(new)
+        if head is None:
+            return b""
+        self.passed = True
         rest = self.rest()
         self.surplus = bool(rest)
-        return done + rest
+        return head + rest
 
     def rest(self) -> bytes:
         """What is held back still, once no more comes."""
         held, self._held = bytes(self._held), bytearray()
         return held
 
-    def _whole(self) -> bytes | None:
-        if not _may_begin_an_answer(self._held) or len(self._held) > _LONGEST:
-            self.passed = True
-            return b""
-        end = _BLANK.search(self._held, self._searched)
-        if end is None:
-            self._searched = max(0, len(self._held) - 2)
-            return None
-        head = bytes(self._held[: end.end()])
-        del self._held[: end.end()]
-        self._searched = 0
-        self.passed = not _is_informational(head)
-        return tidy(head)
+    def _whole(self, new: int) -> bytes | None:
+        """The head, once it is whole with what is ``new``; empty where none comes."""
+        while True:
+            if self._held.startswith((b"\r", b"\n")):  # padding of the answer before this one, or of a sloppy script
+                self._held = self._held.lstrip(b"\r\n")
+            if not b"HTTP/".startswith(self._held[:5].upper()) or len(self._held) > _LONGEST:
+                return b""
+            end = _BLANK.search(self._held, new - 2)
+            if end is None:
+                return None
+            head = bytes(self._held[: end.end()])
+            del self._held[: end.end()]
+            new = 0
+            status = _status(head)
+            if status is None or not _is_informational(status):
+                return tidy(head)
 
 
 def tidy(head: bytes) -> bytes:
     """``head``, which ends with an empty line, in the form that h11 reads."""
     if _TIDY.fullmatch(head):
         return head
-    first, *lines = head.split(b"\n")
-    status = _STATUS.fullmatch(first.rstrip(b"\r"))
+    status = _status(head)
     if status is None:
         return head
     major, minor, code, reason = status.groups()
     version = b"1.0" if (major, minor) in ((b"1", b"0"), (b"0", b"9")) else b"1.1"
-    headers = _headers(lines)
+    headers = _headers(head.split(b"\n")[1:])
     coded = _transfer_coding([value for name, value in headers if name.lower() == b"transfer-encoding"])
     kept = [(name, value) for name, value in headers if name.lower() != b"transfer-encoding"]
     kept += [(b"transfer-encoding", coded)] if coded else []
@@ -88,35 +95,13 @@ def tidy(head: bytes) -> bytes:
     return b"\r\n".join(tidied) + b"\r\n\r\n"
 
 
-def begins_an_answer(data: bytes) -> bool:
-    """Whether a final answer begins in ``data``, or anything else that is not an informational one (1xx)."""
-    rest = bytearray(data)
-    while True:
-        _drop_blank_lines(rest)
-        end = _BLANK.search(rest)
-        if not _may_begin_an_answer(rest):
-            return True
-        if end is None:
-            return len(rest) > len("HTTP/1.1 100") and not _is_informational(rest)
-        if not _is_informational(rest):
-            return True
-        del rest[: end.end()]
+def _status(head: bytes | bytearray) -> re.Match[bytes] | None:
+    return _STATUS.fullmatch(head.partition(b"\n")[0].rstrip(b"\r"))
 
 
-def _drop_blank_lines(data: bytearray) -> None:
-    """Padding of the answer before this one, or of a sloppy script."""
-    if data.startswith((b"\r", b"\n")):
-        data[:] = data.lstrip(b"\r\n")
-
-
-def _may_begin_an_answer(data: bytes | bytearray) -> bool:
-    return b"HTTP/".startswith(data[:5].upper())
-
-
-def _is_informational(head: bytes | bytearray) -> bool:
+def _is_informational(status: re.Match[bytes]) -> bool:
     """Whether this is a 1xx that another head follows; 101 would change the protocol."""
-    status = _STATUS.match(head)
-    return status is not None and status[3].startswith(b"1") and status[3] != b"101"
+    return status[3].startswith(b"1") and status[3] != b"101"
 
 
 def _headers(lines: list[bytes]) -> list[tuple[bytes, bytes]]:

@@ -55,21 +55,21 @@ def mutants(file: str, source: str) -> Iterator[Mutant]:
                 yield Mutant(file, node.lineno, short_was, short_now, text)
 
 
-def _nodes(tree: ast.AST) -> Iterator[ast.expr | ast.stmt]:
+def _nodes(node: ast.AST) -> Iterator[ast.expr | ast.stmt]:
     """What may be changed: code in functions, and values of constants, but no types, names of tests or words for people."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.AnnAssign):
-            children: list[ast.AST] = [node.value] if node.value is not None else []
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            children = [*node.body]
-        elif isinstance(node, ast.Import | ast.ImportFrom | ast.JoinedStr) or _is_a_figure(node):
-            continue
-        else:
-            children = [node]
-        for child in children:
-            if isinstance(child, ast.expr | ast.stmt) and hasattr(child, "lineno"):
-                yield child
-            yield from _nodes(child)
+    children: list[ast.AST]
+    if isinstance(node, ast.AnnAssign):
+        children = [node.value] if node.value is not None else []
+    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        children = [*node.body]
+    elif isinstance(node, ast.Import | ast.ImportFrom | ast.JoinedStr) or _is_a_figure(node):
+        children = []
+    else:
+        children = [*ast.iter_child_nodes(node)]
+    for child in children:
+        if isinstance(child, ast.expr | ast.stmt):
+            yield child
+        yield from _nodes(child)
 
 
 def _mistakes(node: ast.expr | ast.stmt) -> Iterator[ast.AST]:  # noqa: C901, PLR0912  # a table of cases
@@ -119,8 +119,13 @@ def _mistakes(node: ast.expr | ast.stmt) -> Iterator[ast.AST]:  # noqa: C901, PL
 
 def _is_a_figure(node: ast.AST) -> bool:
     """Whether it names a number, such as how long to wait: a little more or less is no mistake."""
-    named = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper()
-    return named and isinstance(node.value, ast.Constant)  # type: ignore[attr-defined]
+    if (
+        not isinstance(node, ast.Assign)
+        or not isinstance(node.targets[0], ast.Name)
+        or not node.targets[0].id.isupper()
+    ):
+        return False
+    return all(isinstance(part, ast.Constant | ast.BinOp | ast.operator) for part in ast.walk(node.value))
 
 
 def _is_text(node: ast.BinOp) -> bool:

@@ -5,22 +5,24 @@ SENDING = ["tests/test_sending.py", "tests/test_client.py", "tests/test_errors.p
 STOPS = ["tests/test_stop_words.py", "tests/test_optouts.py", "tests/test_policies_optout.py"]
 NUMBERS = ["tests/test_phone.py", "tests/test_written.py", "tests/test_numbering.py", "tests/test_normalizing.py"]
 MANY = ["tests/test_send_many.py", "tests/test_send_many_ends.py", "tests/test_closing.py"]
-WIRE = ["tests/test_transport.py", "tests/test_dialing.py", "tests/test_body.py", "tests/test_heads.py"]
+WIRE = ["tests/test_transport.py"]
 LEDGER = ["tests/test_policies_ledger.py", "tests/test_promise.py", "tests/test_forks.py", "tests/test_rehearsals.py"]
 VENDORS = ["tests/plugins/test_twilio.py", "tests/plugins/test_twincle.py", "tests/plugins/test_vonage_webhooks.py"]
 
 TARGETS = {
     "src/smsbridge/attempts.py": [*SENDING, "tests/test_leaks.py", "tests/test_policies_retry.py"],
-    "src/smsbridge/body.py": WIRE,
-    "src/smsbridge/channel.py": WIRE,
+    "src/smsbridge/body.py": ["tests/test_body.py", *WIRE],
+    "src/smsbridge/channel.py": ["tests/test_channel.py", *WIRE, "tests/test_torture.py"],
     "src/smsbridge/client.py": [*SENDING, "tests/test_deadline.py", *MANY],
-    "src/smsbridge/decoding.py": WIRE,
-    "src/smsbridge/dialing.py": WIRE,
+    "src/smsbridge/decoding.py": ["tests/test_quoting.py", "tests/test_leaks.py"],
+    "src/smsbridge/dialing.py": ["tests/test_dialing.py", *WIRE],
     "src/smsbridge/flow.py": [*SENDING, "tests/test_rehearsals.py", "tests/test_policies_limit.py"],
+    "src/smsbridge/heads.py": ["tests/test_heads.py", *WIRE],
     "src/smsbridge/many.py": MANY,
-    "src/smsbridge/network.py": WIRE,
+    "src/smsbridge/network.py": [*WIRE, "tests/test_torture.py"],
     "src/smsbridge/numbering.py": NUMBERS,
     "src/smsbridge/optouts.py": STOPS,
+    "src/smsbridge/outgoing.py": WIRE,
     "src/smsbridge/phone.py": [*NUMBERS, "tests/test_leaks.py"],
     "src/smsbridge/privacy.py": ["tests/test_leaks.py", "tests/test_quoting.py", *SENDING],
     "src/smsbridge/quoting.py": ["tests/test_quoting.py", "tests/test_leaks.py"],
@@ -28,6 +30,7 @@ TARGETS = {
     "src/smsbridge/sending.py": [*SENDING, *MANY],
     "src/smsbridge/stop_words.py": STOPS,
     "src/smsbridge/told.py": [*SENDING, *MANY],
+    "src/smsbridge/transport.py": [*WIRE, "tests/test_torture.py"],
     "src/smsbridge/verdicts.py": [*SENDING, "tests/test_leaks.py", "tests/test_policies_retry.py"],
     "src/smsbridge/waiting.py": ["tests/test_deadline.py", "tests/test_promise.py", "tests/test_client.py"],
     "src/smsbridge/written.py": NUMBERS,

@@ -94,15 +94,30 @@ def idle(data: bytes = b"", then: Callable[[Peer], object] | None = None) -> Scr
     return script
 
 
-def refused_early(status: str) -> Script:
-    """Answer when no more than the head of a request is there, and read no more of it."""
+def early(
+    *parts: bytes, after: Callable[[Peer], object] = Peer.head, then: Callable[[Peer], object] = Peer.hold
+) -> Script:
+    """Send ``parts``, one after the other, when no more than the head of a request is there, and read no more of it."""
 
     def script(peer: Peer) -> object:
-        peer.head()
-        peer.send(answer("early", status=status))
-        return peer.hold()
+        after(peer)
+        for part in parts:
+            peer.send(part)
+            peer.server.stopped.wait(0.03)
+        return then(peer)
 
     return script
+
+
+def half(peer: Peer) -> None:
+    """Take the head of a request and a good part of what follows."""
+    peer.head()
+    for _ in range(5):
+        peer.sock.recv(65536)
+
+
+def byte_by_byte(data: bytes) -> list[bytes]:
+    return [bytes([byte]) for byte in data]
 
 
 def reads_no_more(peer: Peer) -> None:
@@ -112,14 +127,18 @@ def reads_no_more(peer: Peer) -> None:
     peer.server.stopped.wait(10)
 
 
-def continues_early(peer: Peer) -> bool:
+def continues_early(data: bytes) -> Script:
     """Say that the request may come, when its head is there."""
-    peer.head()
-    peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-    peer.rest()
-    peer.accept()
-    peer.ready()
-    return True
+
+    def script(peer: Peer) -> bool:
+        peer.head()
+        peer.send(data)
+        peer.rest()
+        peer.accept()
+        peer.ready()
+        return True
+
+    return script
 
 
 def with_headers(*lines: str) -> Script:
@@ -298,14 +317,52 @@ CROSSTALK = [
     Behaviour("says 204 and a body", goes_on(answer("stale", status="204 No Content")), UNCERTAIN),
     Behaviour("says 304 and a body", goes_on(answer("stale", status="304 Not Modified")), UNCERTAIN),
     Behaviour("answers 204 and then 200", goes_on(b"HTTP/1.1 204 No Content\r\n\r\n" + answer("stale")), UNCERTAIN),
-    Behaviour("refuses a large request early", refused_early("413 Content Too Large"), REFUSED, size=LARGE),
-    Behaviour("answers 401 to a large request early", refused_early("401 Unauthorized"), REFUSED, size=LARGE),
-    Behaviour("fails a large request early", refused_early("500 Oops"), UNCERTAIN, size=LARGE),
-    Behaviour("accepts a large request early", refused_early("200 OK"), UNCERTAIN, size=LARGE),
-    Behaviour("hangs up within a large request", lambda peer: peer.head() and None, UNCERTAIN, size=LARGE),
-    Behaviour("reads no large request", reads_no_more, UNCERTAIN, size=LARGE,
+]  # fmt: skip
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+TOO_LARGE = answer("early", status="413 Content Too Large")
+
+EARLY = [
+    Behaviour(f"answers {status[:3]} to a large request {when}", script, outcome, size=LARGE)
+    for status, outcome in [
+        ("200 OK", UNCERTAIN), ("401 Unauthorized", REFUSED), ("413 Content Too Large", REFUSED), ("429 Slow Down", REFUSED),
+        ("500 Oops", UNCERTAIN),
+    ]
+    for reply in [answer("early", status=status)]
+    for when, script in [
+        ("early", early(reply)),
+        ("early and hangs up", early(reply, then=lambda peer: None)),
+        ("behind a 100", early(CONTINUE, reply)),
+        ("with a 100", early(CONTINUE + reply)),
+    ]
+] + [
+    Behaviour(f"refuses a large request {when}", script, REFUSED, size=LARGE)
+    for when, script in [
+        ("behind a 100 and hangs up", early(CONTINUE, TOO_LARGE, then=lambda peer: None)),
+        ("behind a 100 and goes on", early(CONTINUE, TOO_LARGE, then=lambda peer: peer.rest() or peer.ready() or True)),
+        ("behind several that inform", early(CONTINUE, HINTS, CONTINUE, HINTS, TOO_LARGE)),
+        ("behind many that inform, at once", early(CONTINUE * 9000, HINTS + TOO_LARGE)),
+        ("behind half a 100", early(HINTS[:20], HINTS[20:] + TOO_LARGE)),
+        ("byte by byte", early(*byte_by_byte(TOO_LARGE))),
+        ("byte by byte behind a 100", early(CONTINUE, *byte_by_byte(TOO_LARGE))),
+        ("behind blank lines", early(b"\r\n", CONTINUE, b"\r\n\r\n", TOO_LARGE)),
+        ("when a part of it is there", early(TOO_LARGE, after=half)),
+        ("behind a 100, when a part of it is there", early(CONTINUE, TOO_LARGE, after=half)),
+        ("before it reads any", early(TOO_LARGE, after=Peer.asked)),
+        ("behind a 100, before it reads any", early(CONTINUE, TOO_LARGE, after=Peer.asked)),
+    ]
+] + [
+    Behaviour("hangs up within a large request", early(then=lambda peer: None), UNCERTAIN, size=LARGE),
+    Behaviour("hangs up within a large request behind a 100", early(CONTINUE, then=lambda peer: None), UNCERTAIN, size=LARGE),
+    Behaviour("hangs up within an early answer", early(CONTINUE, TOO_LARGE[:20], then=lambda peer: None), UNCERTAIN, size=LARGE),
+    Behaviour("says garbage within a large request", early(CONTINUE, b"garbage"), UNCERTAIN, size=LARGE, within=2, routes=FEW),
+    Behaviour("switches protocols within a large request", early(CONTINUE, b"HTTP/1.1 101 Switching\r\n\r\n"), UNCERTAIN, size=LARGE),
+    Behaviour("reads no large request", reads_no_more, UNCERTAIN, size=LARGE, within=2, routes=FEW),
+    Behaviour("continues a large request again and again", early(then=lambda peer: peer.drip(CONTINUE)), UNCERTAIN, size=LARGE,
               within=2, routes=FEW),
-    Behaviour("continues a large request", continues_early, ACCEPTED, size=LARGE),
+    Behaviour("continues a large request", continues_early(CONTINUE), ACCEPTED, size=LARGE),
+    Behaviour("informs of much before it takes a large request", continues_early(CONTINUE + HINTS * 3), ACCEPTED, size=LARGE),
 ]  # fmt: skip
 
 HEADS = [
@@ -416,4 +473,4 @@ STATUSES = [
     if status >= 300 and status != HTTPStatus.NOT_MODIFIED
 ]  # fmt: skip
 
-BEHAVIOURS = [*CONNECTING, *HANDSHAKES, *PROXIES, *ENDINGS, *CROSSTALK, *HEADS, *BODIES, *STATUSES]
+BEHAVIOURS = [*CONNECTING, *HANDSHAKES, *PROXIES, *ENDINGS, *CROSSTALK, *EARLY, *HEADS, *BODIES, *STATUSES]

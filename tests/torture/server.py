@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import socket
 import ssl
 import struct
@@ -39,6 +40,10 @@ class Peer:
         self._size = 0
         self.text = ""
         """Of the last request."""
+
+    def asked(self) -> None:
+        """Wait until something of a request is there, and take nothing."""
+        select.select([self.server.raw[self]], [], [], 10)
 
     def head(self) -> bytes | None:
         """The head of the next request; None if there is none."""
