@@ -126,6 +126,51 @@ def test_a_head_that_is_as_it_should_be_passes_byte_for_byte(head):
     assert tidy(head) == head
 
 
+@pytest.mark.parametrize(
+    ("first", "tidied"),
+    [
+        (b"HTTP/1.1  200 OK", b"HTTP/1.1 200 OK"),
+        (b"http/1.1 200", b"HTTP/1.1 200 "),
+        (b"HTTP/1.1\t200\tOK then", b"HTTP/1.1 200 OK then"),
+        (b"HTTP/1.0  200 OK", b"HTTP/1.0 200 OK"),
+        (b"http/0.9 200 OK", b"HTTP/1.0 200 OK"),
+        (b"HTTP/1 200 OK", b"HTTP/1.1 200 OK"),
+        (b"HTTP/2 200 OK", b"HTTP/1.1 200 OK"),
+        (b"HTTP/2.0 200 OK", b"HTTP/1.1 200 OK"),
+        (b"HTTP/1.9 200 OK", b"HTTP/1.1 200 OK"),
+        (b"HTTP/1.1 200 \x00a\rb\x0b\x0c ", b"HTTP/1.1 200 ?a?b"),
+        (b"HTTP/1.1  299   ", b"HTTP/1.1 299 "),
+    ],
+)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r\r\n"])
+def test_a_status_line_keeps_what_it_means(first, tidied, end):
+    assert tidy(first + end + b"X: y" + end + b"\r\n") == tidied + b"\r\nX: y\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "tidied"),
+    [
+        (b"X: a\n Y: b\n\tc\n", b"X: a Y: b c\r\n"),
+        (b" X: a\nY: b\n", b"Y: b\r\n"),
+        (b"X: a\n \n\t\nY: b\n", b"X: a\r\nY: b\r\n"),
+        (b"X: a\n \x00b\x00\n", b"X: a ?b?\r\n"),
+        (b"X: a\nno colon\n b\n", b"X: a b\r\n"),
+        (b"X\t : \t a \t\nX: b\n", b"X: a\r\nX: b\r\n"),
+        (b"X:a:b\n", b"X: a:b\r\n"),
+        (b"X: a\r\nX: b\r\r\n", b"X: a\r\nX: b\r\n"),
+        (b"Y\x00: a\n: b\nX Y: c\nZ\n\xe9: d\n", b""),
+        (b"Content-Length: 2\nContent-Length: 2\n", b"Content-Length: 2\r\nContent-Length: 2\r\n"),
+        (b"Transfer-Encoding: chunked\nX: y\n", b"X: y\r\ntransfer-encoding: chunked\r\n"),
+        (b"transfer-encoding: Chunked, chunked ,\nTRANSFER-ENCODING: identity\n", b"transfer-encoding: chunked\r\n"),
+        (b"Transfer-Encoding: identity\nTransfer-Encoding:\n", b""),
+        (b"Transfer-Encoding: GZip,identity\nTransfer-Encoding: chunked\n", b"transfer-encoding: gzip, chunked\r\n"),
+        (b"Transfer-Encoding: chunked, gzip\n", b"transfer-encoding: chunked, gzip\r\n"),
+    ],
+)
+def test_headers_keep_their_order_and_what_they_mean(lines, tidied):
+    assert tidy(b"HTTP/1.1 200 OK\n" + lines + b"\n") == b"HTTP/1.1 200 OK\r\n" + tidied + b"\r\n"
+
+
 VALUES = st.binary(max_size=20).map(lambda value: value.replace(b"\n", b""))
 NAMES = st.binary(max_size=8).map(lambda name: name.replace(b"\n", b""))
 
