@@ -1,4 +1,7 @@
-"""A request, ready to go: where to, through which proxy, and what of it is on the wire. No I/O."""
+"""A request, ready to go: where to, through which proxy, and what of it is on the wire. No I/O.
+
+What is on loopback stays on this machine: no proxy gets it, whatever the environment says.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 from .body import ACCEPTED
 from .errors import NotConnected
 from .http import HttpRequest
+from .provider import is_loopback
 
 _AGENT = f"smsbridge/{version('smsbridge')}"
 _FRAMING = ("content-length", "transfer-encoding")  # where a request ends is not for a provider to say
@@ -51,7 +55,7 @@ class Wire:
         if self.method == "CONNECT" or not all(map(_TOKEN.fullmatch, (self.method, *self.headers))):
             raise NotConnected("the request is not valid HTTP")
         if origin not in proxies:
-            proxies[origin] = _proxy(parts.scheme, parts.netloc)
+            proxies[origin] = None if is_loopback(request.url) else _proxy(parts.scheme, parts.netloc)
         self.proxy = proxies[origin]
         self.secure = parts.scheme == "https"
         whole = self.proxy is not None and not self.secure  # a proxy that passes requests on is told the whole URL

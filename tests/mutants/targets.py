@@ -22,7 +22,7 @@ TARGETS = {
     "src/smsbridge/network.py": [*WIRE, "tests/test_torture.py"],
     "src/smsbridge/numbering.py": NUMBERS,
     "src/smsbridge/optouts.py": STOPS,
-    "src/smsbridge/outgoing.py": WIRE,
+    "src/smsbridge/outgoing.py": ["tests/test_outgoing.py", *WIRE],
     "src/smsbridge/phone.py": [*NUMBERS, "tests/test_leaks.py"],
     "src/smsbridge/privacy.py": ["tests/test_leaks.py", "tests/test_quoting.py", *SENDING],
     "src/smsbridge/quoting.py": ["tests/test_quoting.py", "tests/test_leaks.py"],
