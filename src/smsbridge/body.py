@@ -62,7 +62,7 @@ class Body:
             except zlib.error:
                 self.complete = False
                 return False
-        self._parts.append(chunk if len(chunk) <= self._room else chunk[: self._room])
+        self._parts.append(chunk[: self._room])
         self._room -= len(chunk)
         if self._room >= 0 and self._wire >= 0:
             return True
@@ -107,4 +107,4 @@ def _coding(header: str) -> tuple[str, bool]:
     words = [word.partition(";")[0].strip(" \t'\"").lower() for word in header.split(",")]
     codings = [word for word in words if word in _BITS or _UNREADABLE.fullmatch(word)]
     unknown = any(word not in ("", "identity", *codings) for word in words)
-    return (codings[0] if len(codings) == 1 else " ".join(codings)), unknown
+    return " ".join(codings), unknown
