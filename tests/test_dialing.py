@@ -6,12 +6,15 @@ import _thread
 import asyncio
 import contextlib
 import gc
+import math
+import select
 import socket
 import threading
 from time import monotonic
 
 import pytest
 
+from smsbridge import dialing
 from smsbridge.dialing import HEAD_START, READ, WRITE, dial, dial_async, wait, wait_async
 
 
@@ -141,6 +144,60 @@ def test_what_the_last_address_said_is_raised(connect, resolve, closed):
         connect("sms.example", 443)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_only_streams_are_tried(connect, closed, host):
+    with pytest.raises(ConnectionRefusedError):
+        connect(host, closed[1])
+
+
+def test_what_is_given_up_is_closed_at_once(connect, listen, resolve, monkeypatch):
+    begun = []
+    begin = dialing._begin
+    monkeypatch.setattr(dialing, "_begin", lambda address: begun.append(begin(address)) or begun[-1])
+    good, deaf = listen(), listen("::1", deaf=True)
+    resolve(deaf, deaf)
+    with pytest.raises(TimeoutError) as caught:
+        connect("sms.example", 443, 1.5 * HEAD_START)
+    assert [sock.fileno() for sock in begun] == [-1, -1]  # also while the error is looked at
+    assert caught.value.__traceback__
+    begun.clear()
+    resolve(deaf, good)
+    with connect("sms.example", 443) as sock:
+        assert [other.fileno() for other in begun] == [-1, sock.fileno()]
+
+
+def test_the_families_take_turns_in_their_order():
+    six, four = socket.AF_INET6, socket.AF_INET
+
+    def in_turns(*addresses):
+        return [
+            (address[0], address[4]) for address in dialing._in_turns([(one[0], 1, 6, "", one[1]) for one in addresses])
+        ]
+
+    assert in_turns((six, 1), (four, 2), (four, 3), (six, 4)) == [(six, 1), (four, 2), (six, 4), (four, 3)]
+    assert in_turns((six, 1), (six, 2), (six, 3), (four, 4)) == [(six, 1), (four, 4), (six, 2), (six, 3)]
+    assert in_turns((four, 1), (six, 2), (six, 3)) == [(four, 1), (six, 2), (six, 3)]
+    assert in_turns((four, 1)) == [(four, 1)]
+    assert in_turns() == []
+
+
+def test_each_address_has_its_head_start_and_the_last_has_no_end(monkeypatch):
+    now = 100.0
+    begun = []
+    monkeypatch.setattr(dialing, "monotonic", lambda: now)
+    monkeypatch.setattr(dialing, "wait", lambda *_: False)
+    monkeypatch.setattr(dialing, "_begin", lambda address: begun.append(address) or socket.socket())
+    race = dialing._race([(socket.AF_INET, 1, 6, "", number) for number in range(3)])
+    for number in range(2):
+        for seconds in (HEAD_START, HEAD_START / 2):
+            sockets, longest = next(race)
+            assert len(sockets) == len(begun) == number + 1
+            assert longest == pytest.approx(seconds)
+            now += HEAD_START / 2
+    assert [(len(sockets), longest) for sockets, longest in (next(race), next(race))] == [(3, None)] * 2
+    race.close()
+
+
 def test_a_name_without_address_is_an_error(connect, resolve):
     resolve()
     with pytest.raises(OSError, match="no address"):
@@ -201,6 +258,82 @@ def test_a_connection_that_is_cancelled_leaves_nothing_open(listen, resolve):
     gc.collect()
 
 
+@pytest.fixture
+def pairs():
+    """Sockets by what they are ready for."""
+    with contextlib.ExitStack() as opened:
+        found = {}
+        for ready in (0, READ, WRITE, READ | WRITE):
+            ours, theirs = map(opened.enter_context, socket.socketpair())
+            ours.setblocking(False)
+            if ready & READ:
+                theirs.send(b"1")
+            with contextlib.suppress(BlockingIOError):
+                while not ready & WRITE:
+                    ours.send(bytes(65536))
+            found[ready] = ours
+        yield found
+
+
+WAITS = [(ready, events) for ready in (0, READ, WRITE, READ | WRITE) for events in (READ, WRITE, READ | WRITE)]
+
+
+@pytest.mark.parametrize("poll", [True, False])
+@pytest.mark.parametrize(("ready", "events"), WAITS)
+def test_a_wait_ends_with_what_is_waited_for_and_nothing_else(pairs, monkeypatch, ready, events, poll):
+    if not poll:
+        monkeypatch.delattr(select, "poll")
+    began = monotonic()
+    assert wait([pairs[0], pairs[ready]], events, 20 if ready & events else 0.02) is bool(ready & events)
+    assert monotonic() - began < 10
+
+
+def test_a_wait_may_have_no_end(pairs):
+    assert wait([pairs[READ]], READ, math.inf)
+
+
+@pytest.mark.parametrize(("ready", "events"), WAITS)
+def test_a_loop_waits_for_what_is_waited_for_and_nothing_else(pairs, ready, events):
+    async def meet():
+        loop, sockets = asyncio.get_running_loop(), [pairs[0], pairs[ready]]
+        try:
+            async with asyncio.timeout(20 if ready & events else 0.02):
+                await wait_async(sockets, events)
+        except TimeoutError:
+            return False
+        finally:
+            assert not any(unwatch(sock) for sock in sockets for unwatch in (loop.remove_reader, loop.remove_writer))
+        return True
+
+    assert asyncio.run(meet()) is bool(ready & events)
+
+
+def test_a_name_that_is_found_too_late_troubles_nothing(monkeypatch):
+    looked_up, problems = threading.Event(), []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: looked_up.wait(10) and [])
+    told = asyncio.BaseEventLoop.call_soon_threadsafe
+    settled = threading.Event()
+
+    def tell(loop, *arguments):
+        told(loop, *arguments)
+        settled.set()
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "call_soon_threadsafe", tell)
+
+    async def give_up():
+        asyncio.get_running_loop().set_exception_handler(lambda _, problem: problems.append(problem))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await dial_async("sms.example", 443)
+        settled.clear()
+        looked_up.set()
+        await asyncio.to_thread(settled.wait, 10)
+        await asyncio.sleep(0.005)
+
+    asyncio.run(give_up())
+    assert not problems
+
+
 def test_loops_that_watch_no_sockets_are_asked_again_and_again(monkeypatch):
     def unable(*_):
         raise NotImplementedError
@@ -215,17 +348,7 @@ def test_loops_that_watch_no_sockets_are_asked_again_and_again(monkeypatch):
             asyncio.get_running_loop().call_later(0.02, theirs.send, b"1")
             await wait_async([ours], READ)
 
+    began = monotonic()
     with ours, theirs:
         asyncio.run(meet())
-
-
-def test_systems_without_poll_wait_too(monkeypatch):
-    import select
-
-    monkeypatch.delattr(select, "poll")
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        assert not wait([ours], READ, 0.01)
-        assert wait([ours], READ | WRITE, 0.01)
-        theirs.send(b"1")
-        assert wait([ours], READ, 0.01)
+    assert monotonic() - began < 0.8  # the loop goes on meanwhile

@@ -11,7 +11,6 @@ import contextlib
 import select
 import selectors
 import socket
-import sys
 from collections.abc import Callable, Generator, Sequence
 from itertools import zip_longest
 from time import monotonic
@@ -62,7 +61,7 @@ async def dial_async(host: str, port: int) -> socket.socket:
 
 def wait(sockets: Sequence[socket.socket], events: int, seconds: float) -> bool:
     """Whether one of ``sockets`` got ready for one of ``events`` within ``seconds``; false may also come early."""
-    if sys.platform == "win32" or not hasattr(select, "poll"):
+    if not hasattr(select, "poll"):
         read, write = sockets if events & READ else (), sockets if events & WRITE else ()
         return any(select.select(read, write, sockets, seconds))
     poll = select.poll()
@@ -88,10 +87,8 @@ async def wait_async(sockets: Sequence[socket.socket], events: int) -> None:
     finally:
         with contextlib.suppress(NotImplementedError):
             for sock in sockets:
-                if events & READ:
-                    loop.remove_reader(sock)
-                if events & WRITE:
-                    loop.remove_writer(sock)
+                loop.remove_reader(sock)
+                loop.remove_writer(sock)
 
 
 # --- inside ---------------------------------------------------------------------------------------------------------------
