@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import tracemalloc
 import zlib
 from functools import partial
 
@@ -17,6 +18,9 @@ from smsbridge.body import MAX_BODY, Body
 squash = partial(gzip.compress, mtime=0)  # xdist wants the same names of tests in each process
 bare = partial(zlib.compress, wbits=-15)
 PLAIN = '{"id": "1", "text": "हाँ"}'.encode()
+
+
+BOMB = squash(bytes(8 * MAX_BODY))
 
 
 def read(body, *codings, step=None):
@@ -103,6 +107,7 @@ def test_what_compresses_is_decoded_whatever_stands_beside_it(codings):
         (squash(PLAIN), "deflate"),
         (bare(PLAIN)[:-1], "deflate"),
         (zlib.compress(PLAIN)[:-1], "deflate"),
+        (squash(PLAIN) + b"\x1f\x8b", "gzip"),
         (squash(PLAIN) + b"\x1f\x8bpadding", "gzip"),
     ],
 )
@@ -147,6 +152,19 @@ def test_all_members_of_gzip_share_what_an_answer_may_hold(step):
     assert read(squash(half) * 2 + squash(b""), "gzip", step=step) == (half * 2, True)
     assert read(squash(half) * 2 + squash(b"1"), "gzip", step=step) == (half * 2, False)
     assert read(squash(half) * 3, "gzip", step=step) == (half * 2, False)
+
+
+@pytest.mark.parametrize("first", [0, 1, MAX_BODY - 1, MAX_BODY, MAX_BODY + 1])
+def test_no_member_of_gzip_is_a_bomb(first):
+    wire = squash(bytes(first)) + BOMB
+    tracemalloc.start()
+    try:
+        body, complete = read(wire, "gzip")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (len(body), complete) == (MAX_BODY, False)
+    assert peak < 4 * MAX_BODY
 
 
 @pytest.mark.parametrize(

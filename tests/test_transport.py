@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -152,8 +153,13 @@ class Sync:
         with ThreadPoolExecutor(len(requests)) as pool:
             return list(pool.map(self.transport.send, requests))
 
+    def idle(self):
+        return [line for lines in self.transport._lines._idle.values() for line in lines]
+
     def close(self):
         self.transport.close()
+
+    shut = shut_now = close
 
 
 class Async:
@@ -176,8 +182,19 @@ class Async:
 
         return self.runner.run(gather())
 
-    def close(self):
+    def idle(self):
+        (lines,) = self.transport._loops.values()
+        return [line for idle in lines._idle.values() for line in idle]
+
+    def shut(self):
         self.runner.run(self.transport.aclose())
+
+    def shut_now(self):
+        """From another thread, and so from another loop."""
+        asyncio.run(self.transport.aclose())
+
+    def close(self):
+        self.shut()
         self.runner.close()
 
 
@@ -434,6 +451,124 @@ def test_a_connection_that_the_server_closed_is_not_used_again(serve, make):
     assert server.connections == 2
 
 
+def test_a_connection_that_the_server_reset_is_not_used_again(serve, make):
+    def respond(wire, _):
+        wire.sendall(answer())
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    server = serve(respond)
+    transport = make()
+    for number in range(1, 4):
+        assert transport.send(post(server.url)).ok
+        while server._wires[-1].fileno() != -1:
+            threading.Event().wait(0.005)
+        assert server.connections == number
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again(serve, make, monkeypatch):
+    server = serve(answer())
+    for seconds, connections in [(20, 1), (0.01, 3)]:
+        monkeypatch.setattr(module, "_KEEP", seconds)
+        transport = make()
+        for _ in range(2):
+            assert transport.send(post(server.url)).ok
+            threading.Event().wait(0.03)
+        assert server.connections == connections
+
+
+def test_one_host_at_a_time_has_a_connection(serve, make):
+    servers = [serve(answer()) for _ in range(2)]
+    transport = make()
+    for server in servers * 2:
+        assert transport.send(post(server.url)).ok
+        assert transport.send(post(server.url)).ok
+    assert [server.connections for server in servers] == [2, 2]
+
+
+def test_a_transport_that_is_closed_hangs_up(serve, make):
+    ended = threading.Event()
+    server = serve(lambda wire, _: wire.sendall(answer()) or wire.recv(1) or ended.set())
+    transport = make()
+    assert transport.send(post(server.url)).ok
+    transport.shut()
+    assert ended.wait(10)
+
+
+def test_what_is_in_flight_when_a_transport_is_closed_is_answered_and_then_hung_up(serve, make):
+    asked, closed, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def respond(wire, _):
+        asked.set()
+        assert closed.wait(10)
+        wire.sendall(answer())
+        if not wire.recv(1):
+            ended.set()
+
+    server = serve(respond)
+    transport = make()
+
+    def close():
+        assert asked.wait(10)
+        transport.shut_now()
+        closed.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        closing = pool.submit(close)
+        assert transport.send(post(server.url)).ok
+        closing.result()
+    assert ended.wait(10)
+    failure(transport, post(server.url), NotConnected)
+
+
+def test_another_process_has_connections_of_its_own(serve, make, monkeypatch):
+    server = serve(answer())
+    transport = make()
+    assert transport.send(post(server.url)).ok
+    (ours,) = transport.idle()
+    monkeypatch.setattr(module.os, "getpid", lambda: -7)
+    for _ in range(2):
+        assert transport.send(post(server.url)).ok
+    assert server.connections == 2
+    assert ours.network._channel.socket.fileno() == -1
+    (theirs,) = transport.idle()
+    assert theirs.network._channel.socket.fileno() != -1
+    transport.shut()
+    monkeypatch.setattr(module.os, "getpid", lambda: -8)
+    assert failure(transport, post(server.url), NotConnected) == "the client is closed"
+
+
+def test_an_event_loop_that_ended_without_a_word_is_forgotten(serve):
+    ended = threading.Event()
+    server = serve(lambda wire, _: wire.sendall(answer()) or wire.recv(1) or ended.set())
+    transport = AsyncTransport(timeout=5)
+    loop = asyncio.new_event_loop()
+    assert loop.run_until_complete(transport.send(post(server.url))).ok
+    loop.close()  # its asynchronous generators are not ended
+
+    async def again():
+        assert (await transport.send(post(server.url))).ok
+        assert set(transport._loops) == {asyncio.get_running_loop()}
+        assert await asyncio.to_thread(ended.wait, 10)
+
+    asyncio.run(again())
+    gc.collect()
+
+
+def test_a_transport_that_sent_nothing_can_be_closed(make):
+    transport = make()
+    transport.shut()
+    assert failure(transport, post("http://127.0.0.1:9/"), NotConnected) == "the client is closed"
+
+
+def test_connection_and_head_may_take_the_time_out_twice_and_the_body_once_more(serve, make, monkeypatch):
+    allowed = []
+    monkeypatch.setattr(channel.Exchange, "allow", lambda _, seconds: allowed.append(seconds))
+    server = serve(answer())
+    assert make(timeout=7).send(post(server.url)).ok
+    assert make(timeout=7).send(post(server.url), within=5).ok
+    assert allowed == [14, 7, 10, 5]
+
+
 def test_an_answer_nobody_asked_for_is_not_taken_for_the_next(serve, make):
     server = serve(lambda wire, _: wire.sendall(answer(b"1") + answer(b"stale")) or True)
     transport = make()
@@ -500,7 +635,7 @@ def test_a_closed_transport_refuses(serve, make):
     server = serve(answer())
     transport = make()
     transport.send(post(server.url))
-    transport.transport.close() if isinstance(transport, Sync) else transport.runner.run(transport.transport.aclose())
+    transport.shut()
     assert failure(transport, post(server.url), NotConnected) == "the client is closed"
 
 
@@ -966,6 +1101,31 @@ def test_a_send_cancelled_while_it_connects_leaves_nothing_open():
     gc.collect()
 
 
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
+@pytest.mark.parametrize(
+    ("places", "nothing"),
+    [
+        ([(network, "dial"), (network, "dial_async")], True),
+        ([(channel, "Head")], True),
+        ([(channel.Channel, "flush")], True),
+        ([(channel.Channel, "_push")], False),
+        ([(channel.Channel, "read")], False),
+        # A tool of tests stands in for the network.
+        ([(httpx.HTTPTransport, "handle_request"), (httpx.AsyncHTTPTransport, "handle_async_request")], False),
+    ],
+    ids=["dial", "Head", "flush", "push", "read", "tool"],
+)
+def test_an_interruption_tells_whether_anything_may_have_left(serve, make, monkeypatch, interruption, places, nothing):  # noqa: PLR0917
+    server = serve(answer())
+    for place in places:
+        monkeypatch.setattr(*place, raiser(interruption()))
+    with pytest.raises(interruption) as caught:
+        make().send(post(server.url))
+    monkeypatch.undo()
+    assert nothing_left(caught.value) is nothing
+    assert TOKEN not in frames(caught.value)
+
+
 def test_nothing_is_logged(serve, make, caplog):
     caplog.set_level(logging.DEBUG)
     for name in ("httpx", "httpcore", "httpcore.connection", "httpcore.http11", "httpcore.proxy"):
@@ -1005,6 +1165,12 @@ def test_cassettes_record_and_replay(serve, make, tmp_path):
             transport.close()
             assert cassette.all_played
         assert (replayed.status, replayed.body) == (recorded.status, recorded.body) == (200, "€".encode())
+
+
+def test_the_command_line_of_httpx_stays_where_an_application_imported_it():
+    code = "import httpx._main, sys; import smsbridge.transport; print(sys.modules['httpx._main'].__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "httpx._main\n"
 
 
 def test_the_command_line_of_httpx_is_not_imported():

@@ -84,7 +84,7 @@ class Body:
                     break
                 self._inflater = zlib.decompressobj(_GZIP)
             inflated += self._inflater.decompress(chunk, self._room - len(inflated) + 1)
-            chunk = self._inflater.unconsumed_tail or self._inflater.unused_data
+            chunk = self._inflater.unused_data
         return inflated
 
     def _bits(self, chunk: bytes) -> int:

@@ -123,4 +123,4 @@ def _transfer_coding(values: list[bytes]) -> bytes:
     """What the Transfer-Encoding headers come to: ``identity`` is none, and ``chunked`` said twice is chunked."""
     codings = [coding.strip() for value in values for coding in value.lower().split(b",")]
     codings = [coding for coding in codings if coding not in (b"", b"identity")]
-    return b"chunked" if codings and set(codings) == {b"chunked"} else b", ".join(codings)
+    return b"chunked" if set(codings) == {b"chunked"} else b", ".join(codings)

@@ -34,7 +34,7 @@ from .outgoing import Wire
 @contextlib.contextmanager
 def _without_command_line() -> Iterator[None]:
     """Importing httpx brings in its command line, and with it click and rich, which doubles the time to import it."""
-    absent = "httpx" not in sys.modules and "httpx._main" not in sys.modules
+    absent = "httpx" not in sys.modules
     if absent:
         sys.modules["httpx._main"] = None  # type: ignore[assignment]  # makes the import fail, as if click were missing
     try:
@@ -160,8 +160,8 @@ class _Lines(Generic[P]):
             problem = "the proxy of the environment cannot be used"  # it is none, or SOCKS without its package
             secure = proxy is not None and proxy.lower().startswith("https:")
             through = proxy and httpx.Proxy(proxy, ssl_context=certificates if secure else None)
-            limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEP)
-            return self._kind(verify=certificates, limits=limits, proxy=through, trust_env=False)
+            limits = httpx.Limits(max_connections=1, keepalive_expiry=_KEEP)
+            return self._kind(verify=certificates, limits=limits, proxy=through)
         raise NotConnected(problem)
 
     def close(self) -> None:
