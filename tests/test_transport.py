@@ -183,8 +183,7 @@ class Async:
         return self.runner.run(gather())
 
     def idle(self):
-        (lines,) = self.transport._loops.values()
-        return [line for idle in lines._idle.values() for line in idle]
+        return [line for lines in self.transport._loops.values() for idle in lines._idle.values() for line in idle]
 
     def shut(self):
         self.runner.run(self.transport.aclose())
@@ -492,6 +491,7 @@ def test_a_transport_that_is_closed_hangs_up(serve, make):
     assert transport.send(post(server.url)).ok
     transport.shut()
     assert ended.wait(10)
+    assert not list(transport.idle())
 
 
 def test_what_is_in_flight_when_a_transport_is_closed_is_answered_and_then_hung_up(serve, make):
@@ -552,6 +552,16 @@ def test_an_event_loop_that_ended_without_a_word_is_forgotten(serve):
 
     asyncio.run(again())
     gc.collect()
+
+
+def test_each_request_is_judged_by_itself(serve, make, closed):
+    server = serve(answer())
+    transport = make()
+    for _ in range(2):
+        assert transport.send(post(server.url), within=5).ok
+        assert failure(transport, post(f"http://{closed}/"), NotConnected) == "connection refused"
+    assert len(transport.idle()) == 1
+    assert transport.send(HttpRequest(method="POST", url=server.url, body=bytes(5_000_000))).ok
 
 
 def test_a_transport_that_sent_nothing_can_be_closed(make):
@@ -688,6 +698,11 @@ def test_a_refused_connection_is_certain(make):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     assert failure(make(), post(f"http://127.0.0.1:{port}/"), NotConnected) == "connection refused"
+
+
+def test_a_name_without_address_is_certain(make, monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
+    assert failure(make(), post("http://nowhere.invalid/"), NotConnected) == "connection failed"
 
 
 def test_an_unknown_name_is_certain(make, monkeypatch):
@@ -1124,6 +1139,22 @@ def test_an_interruption_tells_whether_anything_may_have_left(serve, make, monke
     monkeypatch.undo()
     assert nothing_left(caught.value) is nothing
     assert TOKEN not in frames(caught.value)
+
+
+def test_what_follows_a_request_is_logged_again(serve):
+    server = serve(answer())
+    blocking = Transport(timeout=5)
+    blocking.send(post(server.url))
+    blocking.close()
+    assert not module._ours.get()
+
+    async def send():
+        transport = AsyncTransport(timeout=5)
+        await transport.send(post(server.url))
+        await transport.aclose()
+        return module._ours.get()
+
+    assert not asyncio.run(send())
 
 
 def test_nothing_is_logged(serve, make, caplog):

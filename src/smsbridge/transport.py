@@ -436,5 +436,5 @@ def _words(error: Exception, *, certain: bool, timeout: float) -> str:
             words = "name not found"
         elif isinstance(cause, OSError):
             words = os.strerror(cause.errno).lower() if cause.errno else "connection failed"
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__context__
     return words
