@@ -122,6 +122,13 @@ def test_padding_behind_a_compressed_body_changes_nothing(coding, encode, step, 
     assert read(encode(PLAIN) + padding, coding, step=step) == (PLAIN, True)
 
 
+@pytest.mark.parametrize("encode", [zlib.compress, bare])
+@pytest.mark.parametrize("padding", [b"\x1f\x8b", squash(b"more")])
+@pytest.mark.parametrize("step", [1, 7, None])
+def test_gzip_behind_deflate_is_padding(encode, step, padding):
+    assert read(encode(PLAIN) + padding, "deflate", step=step) == (PLAIN, True)
+
+
 @pytest.mark.parametrize("step", [1, 2, 3, None])
 def test_gzip_may_have_several_members(step):
     wire = squash(PLAIN[:5]) + squash(b"") + squash(PLAIN[5:])
