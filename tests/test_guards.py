@@ -141,7 +141,10 @@ def test_respx_answers_both_clients(send, nowhere):
 UNSENT = [
     httpx.ConnectError("x"),
     httpx.ConnectTimeout("x"),
+    httpx.PoolTimeout("x"),
     httpx.ProxyError("x"),
+    httpx.UnsupportedProtocol("x"),
+    httpx.LocalProtocolError("x"),
     ConnectionRefusedError("x"),
     ValueError("x"),
 ]

@@ -942,6 +942,34 @@ def test_a_dripping_body_ends_at_the_deadline(serve, make):
     assert 0 < len(response.body) < 30
 
 
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 100 Continue\r\n\r\n"])
+@pytest.mark.parametrize("status", [200, 204, 302, 413, 500])
+def test_an_answer_before_the_request_is_there_accepts_nothing_and_ends_the_connection(make, before, status):
+    def serve_early(listener):
+        for _ in range(2):
+            wire, _ = listener.accept()
+            wires.append(wire)
+            wire.recv(1000)
+            wire.sendall(before + answer(b"", status=f"{status} Early"))
+
+    wires = []
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        serving = pool.submit(serve_early, listener)
+        request = HttpRequest(
+            method="POST", url=f"http://127.0.0.1:{listener.getsockname()[1]}/", body=bytes(20_000_000)
+        )
+        transport = make()
+        for _ in range(2):
+            if status < 300:
+                words = failure(transport, request, NoAnswer)
+                assert words == "the server accepted before it had the whole request"
+            else:
+                assert transport.send(request).status == status
+        serving.result(10)
+        for wire in wires:
+            wire.close()
+
+
 # --- within a given time --------------------------------------------------------------------------------------------------
 
 
