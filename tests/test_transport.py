@@ -1205,6 +1205,31 @@ def test_a_proxied_request_is_not_logged_and_others_of_httpx_still_are(serve, ma
     assert "httpcore.http11" in {one.name for one in caplog.records}
 
 
+UNSENT = [
+    *(kind("x") for kind in (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)),
+    *(kind("x") for kind in (httpx.UnsupportedProtocol, httpx.LocalProtocolError, ConnectionRefusedError)),
+    *(kind("x") for kind in (OSError, RuntimeError, ValueError, AssertionError, LookupError)),
+    httpx.TimeoutException("No response can be found for POST request on http://sms.invalid/ amongst: ..."),
+]
+SENT = [
+    *(kind("x") for kind in (httpx.ReadTimeout, httpx.WriteTimeout, httpx.TimeoutException, httpx.ReadError)),
+    *(kind("x") for kind in (httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError, httpx.DecodingError)),
+    *(kind("x") for kind in (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, TimeoutError)),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [*((error, NotConnected) for error in UNSENT), *((error, NoAnswer) for error in SENT)], ids=repr
+)
+def test_a_tool_in_the_place_of_the_network_plays_a_failure_as_it_would_be(make, monkeypatch, error, kind):
+    for transport, name in [
+        (httpx.HTTPTransport, "handle_request"),
+        (httpx.AsyncHTTPTransport, "handle_async_request"),
+    ]:
+        monkeypatch.setattr(transport, name, raiser(error))
+    failure(make(), post("http://sms.invalid/"), kind)
+
+
 # --- tools ----------------------------------------------------------------------------------------------------------------
 
 
