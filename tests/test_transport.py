@@ -1205,6 +1205,9 @@ def test_a_proxied_request_is_not_logged_and_others_of_httpx_still_are(serve, ma
     assert "httpcore.http11" in {one.name for one in caplog.records}
 
 
+# --- tools ----------------------------------------------------------------------------------------------------------------
+
+
 UNSENT = [
     *(kind("x") for kind in (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)),
     *(kind("x") for kind in (httpx.UnsupportedProtocol, httpx.LocalProtocolError, ConnectionRefusedError)),
@@ -1228,9 +1231,6 @@ def test_a_tool_in_the_place_of_the_network_plays_a_failure_as_it_would_be(make,
     ]:
         monkeypatch.setattr(transport, name, raiser(error))
     failure(make(), post("http://sms.invalid/"), kind)
-
-
-# --- tools ----------------------------------------------------------------------------------------------------------------
 
 
 def test_cassettes_record_and_replay(serve, make, tmp_path):
