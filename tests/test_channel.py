@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import socket
 import ssl
@@ -500,6 +501,22 @@ def test_a_handshake_names_the_host_and_checks_its_certificate(line, certificate
     with pytest.raises(ssl.SSLError, match=r"(?i)alert"):  # the server is told
         server.tls.do_handshake()
     assert line.channel.tls() is None
+
+
+def test_a_handshake_that_is_stuck_says_all_it_has_to_say(line, context):
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            line.channel.socket.send(bytes(65536))
+    shaking = line.channel.start_tls(context, "sms.example")
+    assert next(shaking) == WRITE
+    line.theirs.sendall(b"\x16")  # whatever the server says meanwhile
+    assert next(shaking) == WRITE
+    while line.left():
+        pass
+    assert next(shaking) == READ
+    hello = line.left()
+    assert hello.startswith(b"\x16")
+    assert len(hello) == 5 + int.from_bytes(hello[3:5])
 
 
 def test_a_handshake_that_is_cut_ends(line, context):
