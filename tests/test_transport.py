@@ -841,6 +841,12 @@ def test_what_is_not_http_is_uncertain(serve, make, garbage):
     assert words in ("the answer is not HTTP", "the server hung up", "connection reset by peer")
 
 
+@pytest.mark.parametrize("garbage", [b"220 smtp ready\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\x00", b"<html>\r\n\r\n"])
+def test_what_is_not_http_is_told_apart_from_a_server_that_hangs_up(serve, make, garbage):
+    server = serve(garbage)
+    assert failure(make(), post(server.url), NoAnswer) == "the answer is not HTTP"
+
+
 # --- what comes back ------------------------------------------------------------------------------------------------------
 
 
