@@ -381,7 +381,6 @@ def encrypted(line, certificates, context, request):
 
 
 def test_tls_carries_both_ways(line, encrypted):
-    assert line.channel.tls() is not None
     for size in (10, 100_000):
         line.ask(b"r" * size)
         assert encrypted.unseal(line.left()) == b"r" * size
@@ -394,15 +393,6 @@ def test_tls_carries_both_ways(line, encrypted):
             read += line.run(line.channel.read())
         sending.join(10)
         assert read == answer
-
-
-def test_the_innermost_tls_is_told(line, certificates, context):
-    assert line.channel.tls() is None
-    server = Server(certificates.contexts["sound"])
-    shake(line, server, context)
-    first = line.channel.tls()
-    shake(line, Server(certificates.contexts["sound"], server), context)
-    assert line.channel.tls() not in (None, first)
 
 
 def test_a_part_of_a_record_says_nothing(line, encrypted):
@@ -500,7 +490,6 @@ def test_a_handshake_names_the_host_and_checks_its_certificate(line, certificate
     server.take(line.left())
     with pytest.raises(ssl.SSLError, match=r"(?i)alert"):  # the server is told
         server.tls.do_handshake()
-    assert line.channel.tls() is None
 
 
 def test_a_handshake_that_is_stuck_says_all_it_has_to_say(line, context):

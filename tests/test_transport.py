@@ -494,6 +494,7 @@ def test_a_transport_that_is_closed_hangs_up(serve, make):
     assert not list(transport.idle())
 
 
+@UNLESS_GREENLETS
 def test_what_is_in_flight_when_a_transport_is_closed_is_answered_and_then_hung_up(serve, make):
     asked, closed, ended = threading.Event(), threading.Event(), threading.Event()
 

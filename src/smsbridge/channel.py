@@ -79,12 +79,12 @@ class _Tls:
 
     def __init__(self, context: ssl.SSLContext, host: str | None) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
 
     def shake(self) -> bool:
         """Go on with the handshake; false if the other side has to say something first."""
         try:
-            self.ssl.do_handshake()
+            self._ssl.do_handshake()
         except ssl.SSLWantReadError:
             return False
         return True
@@ -93,7 +93,7 @@ class _Tls:
         """``data`` as it goes over the wire, after what is to be said of TLS itself."""
         rest = memoryview(data)
         while rest:
-            rest = rest[self.ssl.write(rest) :]
+            rest = rest[self._ssl.write(rest) :]
         return self._outgoing.read()
 
     def hear(self, data: bytes, *, ended: bool) -> None:
@@ -109,7 +109,7 @@ class _Tls:
         said = b""
         while True:
             try:
-                part = self.ssl.read(_CHUNK)
+                part = self._ssl.read(_CHUNK)
             except ssl.SSLWantReadError:
                 return said, False
             except ssl.SSLEOFError:
@@ -130,10 +130,6 @@ class Channel:
         self._said = b""  # by the server, and not read yet
         self._ended = False
         self._head = Head()
-
-    def tls(self) -> ssl.SSLObject | None:
-        """What tells about the innermost TLS; None if there is none."""
-        return self._layers[-1].ssl if self._layers else None
 
     def write(self, data: bytes) -> Waits[None]:
         """Hold ``data`` of a request; httpcore writes nothing at its end."""

@@ -167,12 +167,13 @@ def _channel(sock: socket.socket, exchange: Exchange) -> Channel:
 
 
 def _info(channel: Channel, info: str) -> Any:
-    if info == "is_readable":  # of an idle connection: the server hung up, or talks out of turn
-        try:
-            return channel.speaks()
-        except OSError:
-            return True
-    return {"ssl_object": channel.tls(), "socket": channel.socket}.get(info)
+    """Of an idle connection whether the server hung up, or talks out of turn. Of all else httpcore needs to know nothing."""
+    if info != "is_readable":
+        return None
+    try:
+        return channel.speaks()
+    except OSError:
+        return True
 
 
 @contextlib.contextmanager
