@@ -961,6 +961,7 @@ def test_an_answer_before_the_request_is_there_accepts_nothing_and_ends_the_conn
 
     wires = []
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        listener.settimeout(10)
         serving = pool.submit(serve_early, listener)
         request = HttpRequest(
             method="POST", url=f"http://127.0.0.1:{listener.getsockname()[1]}/", body=bytes(20_000_000)
