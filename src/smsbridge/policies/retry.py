@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -72,14 +73,15 @@ class RetryPolicy(Policy):
     def carry(self, batch: Batch) -> Flow[None]:
         begun = self._clock()
         todo: Sequence[int] = range(len(batch.messages))
-        for attempts in range(1, self.attempts + 1):
+        for attempts in itertools.count(1):
             started = self._clock()
             answers = yield from batch.through(self.inner, todo)
+            seconds = self._clock() - started
             failed = batch.take(answers)
             if not failed or batch.stop is not None:
-                self._record(answers, None, started)
-                break
-            seconds = self._clock() - started
+                self._record(answers, ["done" if answer.error is None else "cancelled" for answer in answers], seconds)
+                batch.give_up(todo)
+                return
             if not batch.verification:  # no vendor finds a code by reference
                 yield from self._look_up(batch, todo)
             waits = self._waits(batch, todo, attempts, begun)
@@ -87,26 +89,17 @@ class RetryPolicy(Policy):
             decisions = [
                 _decision(answer, answer.index in batch.results, answer.index in waits, longest) for answer in answers
             ]
-            self._record(answers, decisions, started, seconds)
-            if longest:
-                yield from Wait(longest)
-            batch.give_up(row for row in todo if row not in waits)
+            self._record(answers, decisions, seconds)
+            batch.give_up(row for row in todo if row not in waits)  # before the wait, which may be interrupted
+            if not waits:
+                return
             todo = list(waits)
-            if not todo:
-                break
-        batch.give_up(todo)
+            yield from Wait(longest)
 
-    def _record(
-        self, answers: Sequence[Result], decisions: Sequence[str] | None, begun: float, seconds: float | None = None
-    ) -> None:
-        """Log what became of ``answers``; without ``decisions``, nothing more is done about any."""
-        if decisions is None and not wanted(answers):
-            return
-        seconds = self._clock() - begun if seconds is None else seconds
-        if decisions is None:
-            decisions = ["cancelled" if answer.error is not None else "done" for answer in answers]
-        for answer, decision in zip(answers, decisions, strict=True):
-            record(answer, account=self.inner, candidates=[self.inner], decision=decision, seconds=seconds)
+    def _record(self, answers: Sequence[Result], decisions: Sequence[str], seconds: float) -> None:
+        if wanted(answers):
+            for answer, decision in zip(answers, decisions, strict=True):
+                record(answer, account=self.inner, candidates=[self.inner], decision=decision, seconds=seconds)
 
     def _waits(self, batch: Batch, todo: Sequence[int], attempts: int, begun: float) -> dict[int, float]:
         """Which of ``todo`` to try again after so many attempts, and how many seconds each wants to wait."""
