@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 import pytest
 
-from policed import BUSY, FOUND, Finds, play, timed
+from policed import BUSY, DENIED, FOUND, Clock, Finds, play, timed
 from scripted import OK, TEXT, TO, TOKEN, BatchProvider, HttpProvider, Recorder, drive, message, plugins, provider
-from smsbridge.attempts import attempt, attempt_batch
-from smsbridge.errors import NoAnswer, NotConnected, OptedOutError
+from smsbridge.attempts import attempt, attempt_batch, attempt_each
+from smsbridge.errors import NoAnswer, NotConnected, OptedOutError, RateLimitedError
 from smsbridge.http import HttpRequest
-from smsbridge.messages import Purpose
+from smsbridge.messages import Purpose, Result
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.sending import deliver
@@ -62,6 +63,11 @@ def test_each_attempt_is_one_with_what_is_decided_after_it(caplog):
     ]
 
 
+def test_the_last_attempt_is_given_up(caplog):
+    play(attempt(retry(), message()), BUSY, DENIED)
+    assert [one["decision"] for one in records(caplog)] == ["again in 0.5 s", "given up"]
+
+
 def test_each_account_is_one_and_the_candidates_are_all(caplog):
     drive(attempt(failover(), message()), NotConnected(), OK)
     assert [(one["account"], one["candidates"], one["decision"]) for one in records(caplog)] == [
@@ -76,14 +82,39 @@ def test_of_several_policies_the_innermost_records(caplog, nested):
     assert [one["account"] for one in records(caplog)] == ["a"]
 
 
-def test_it_takes_the_time_of_the_attempt(caplog):
-    policy = retry()
-    flow = attempt(policy, message())
+@pytest.mark.parametrize("made", [retry, failover])
+@pytest.mark.parametrize("answer", [OK, DENIED, KeyboardInterrupt()], ids=["accepted", "refused", "cancelled"])
+def test_it_takes_the_time_of_the_attempt(caplog, made, answer):
+    policy = made()
+    flow = attempt_each(policy, [message()])
     next(flow)
     policy._clock.now = 2.5
-    with pytest.raises(StopIteration):
-        flow.send(OK)
+    with contextlib.suppress(StopIteration):
+        flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
     assert records(caplog)[0]["seconds"] == 2.5
+
+
+def test_it_takes_no_time_to_be_looked_up(caplog):
+    clock, inner = Clock(), Finds()
+    play(attempt(timed(RetryPolicy(inner=inner), clock), message()), NoAnswer(), FOUND, clock=clock)
+    assert clock.now
+    assert records(caplog)[0]["seconds"] == 0
+
+
+def test_of_a_batch_only_what_is_tried_again_is_said_to_be(caplog):
+    def send_batch(self, messages):
+        yield from SEND
+        errors = [RateLimitedError(retry_after=wait) for wait in (3, 1000, 7)]
+        return [Result(index=row, message=one, error=errors[row]) for row, one in enumerate(messages)]
+
+    policy = retry(provider(base=BatchProvider, send_batch=send_batch), attempts=2, seconds=2000)
+    play(attempt_batch(policy, [message(reference=f"ref-{row}") for row in range(3)]), OK, OK)
+    assert [one["decision"] for one in records(caplog)] == [
+        "again in 7.0 s",
+        "given up",
+        "again in 7.0 s",
+        *["given up"] * 2,
+    ]
 
 
 def test_what_may_have_been_sent_is_a_warning(caplog):

@@ -10,7 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policed import BUSY, DENIED, DOWN, FOUND, NOT_FOUND, Clock, Finds, FindsBatches, busy_for, play, timed
-from scripted import OK, AsyncWire, BatchProvider, HttpProvider, Recorder, Wire, drive, message, plugins, provider
+from scripted import (
+    OK,
+    AsyncWire,
+    BatchProvider,
+    HttpProvider,
+    Recorder,
+    Wire,
+    drive,
+    interrupt,
+    message,
+    plugins,
+    provider,
+)
 from smsbridge import attempts
 from smsbridge.attempts import attempt, attempt_batch, attempt_each, attempt_verification
 from smsbridge.client import AsyncSmsClient, SmsClient
@@ -171,12 +183,19 @@ def test_no_attempt_begins_after_the_time_is_up():
     assert len(error.attempts) == 4
 
 
-def test_no_attempt_is_made_when_the_text_is_of_no_use_any_more():
+@pytest.mark.parametrize(("asked", "again"), [(15, True), (15.01, False)])
+def test_a_wait_that_just_fits_into_the_time_left_is_begun(asked, again):
+    _, waits = play(attempt(retry(seconds=15), message()), busy_for(asked), *([OK] if again else []))
+    assert waits == ([asked] if again else [])
+
+
+@pytest.mark.parametrize(("asked", "again"), [(90, False), (30, True)])
+def test_an_attempt_is_made_only_while_the_text_is_of_use(asked, again):
     until = attempts.utc_now() + timedelta(seconds=60)
     policy = retry(provider(supports=frozenset({"valid_until"})), seconds=1000)
-    error, waits = play(attempt(policy, message(valid_until=until)), busy_for(90))
-    assert type(error) is RateLimitedError
-    assert waits == []
+    end, waits = play(attempt(policy, message(valid_until=until)), busy_for(asked), *([OK] if again else []))
+    assert waits == ([asked] if again else [])
+    assert again or type(end) is RateLimitedError
 
 
 # --- what may have been sent ----------------------------------------------------------------------------------------------
@@ -230,6 +249,26 @@ def test_absence_is_believed_when_the_vendor_says_that_it_is_proof_and_the_text_
     assert waits == [1, 2, 7, 0.5]
 
 
+@pytest.mark.parametrize(
+    ("proof", "lookups", "waits"),
+    [(0, 1, [1, 0]), (0.5, 2, [1, 2, 0]), (3, 2, [1, 2, 0]), (15, 2, [1, 2, 12]), (15.5, 2, [1, 2]), (5, 0, [])],
+)
+def test_the_last_look_up_comes_when_no_find_would_be_proof_if_that_is_soon_enough(proof, lookups, waits):
+    inner = provider(base=Finds, absence_proven_after=timedelta(seconds=proof))
+    policy = retry(inner, Clock(), attempts=1, seconds=15, lookups=lookups)
+    error, waited = play(attempt(policy, message()), NoAnswer(), *[DOWN] * len(waits))
+    assert type(error) is UncertainError
+    assert waited == waits
+
+
+def test_proof_takes_the_time_that_the_vendor_says_and_not_less():
+    clock, inner = Clock(), provider(base=Finds, absence_proven_after=timedelta(seconds=3))
+    answers = [NoAnswer(), NOT_FOUND, NOT_FOUND, OK]
+    sent, waits = play(attempt(retry(inner, clock, lookups=3, seconds=100), message()), *answers, clock=clock)
+    assert sent.id == "vendor-1"
+    assert waits == [1, 2, 0.5]
+
+
 def test_absence_is_not_waited_for_when_that_takes_longer_than_there_is_time():
     clock, inner = Clock(), provider(base=Finds, absence_proven_after=timedelta(seconds=20))
     error, waits = play(attempt(retry(inner, clock, lookups=1), message()), NoAnswer(), NOT_FOUND, clock=clock)
@@ -275,6 +314,14 @@ def test_where_twice_is_better_than_never_it_is_sent_again():
     sent, _ = play(attempt(policy, message(purpose=OTP)), NoAnswer(), OK)
     assert sent.id == "vendor-1"
     assert type(play(attempt(policy, message()), NoAnswer())[0]) is UncertainError
+
+
+def test_where_one_account_refused_the_text_itself_it_is_not_sent_again_after_another_that_gave_no_answer():
+    first, second = blind(), type(blind())(account="second")
+    policy = retry(FailoverPolicy(accounts=(first, second), duplicates=TWICE), duplicates=TWICE)
+    error, waits = play(attempt(policy, message(purpose=OTP)), NoAnswer(), HttpResponse(status=413))
+    assert [type(one) for one in (error, *error.attempts)] == [UncertainError, UncertainError, ContentError]
+    assert waits == []
 
 
 def test_nobody_knows_of_an_earlier_attempt_that_may_have_been_sent_what_a_later_one_was_told():
@@ -388,6 +435,54 @@ def test_of_a_cancelled_batch_what_was_accepted_stays_accepted():
     (known, unknown), _ = drive(flow, NoAnswer(), None, FOUND, NOT_FOUND, KeyboardInterrupt())
     assert known.sent.id == "vendor-7"
     assert type(unknown.error) is UncertainError
+
+
+@pytest.mark.parametrize(
+    "answers", [[], [BUSY], [BUSY, None], [NoAnswer()], [NoAnswer(), None, NOT_FOUND], [NoAnswer(), None, BUSY, None]]
+)
+def test_an_interruption_is_the_last_step_whenever_it_comes(answers):
+    flow = attempt_each(retry(Finds(), duplicates=TWICE), [message(purpose=OTP)])
+    next(flow)
+    for answer in answers:
+        flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
+    (result,) = interrupt(flow, KeyboardInterrupt())
+    assert result.error is not None
+
+
+def rows_end_with(*errors):
+    """A provider whose batch ends row by row with ``errors``; what comes after it waits for an answer."""
+
+    def send_batch(self, messages):
+        yield from SEND
+        return [attempts.Result(index=row, message=messages[row], error=error) for row, error in enumerate(errors)]
+
+    return provider(base=BatchProvider, send_batch=send_batch, lookup=SmsProvider.lookup)
+
+
+@pytest.mark.parametrize("error", [RecipientError(), OptedOutError(), AuthenticationError(), UncertainError()])
+@pytest.mark.parametrize("answers", [[OK], [OK, None]])
+def test_what_was_given_up_is_not_changed_by_an_interruption_of_its_neighbours(error, answers):
+    flow = attempt_each(retry(rows_end_with(error, RateLimitedError())), many(2))
+    next(flow)
+    for answer in answers:
+        flow.send(answer)
+    ended, interrupted = interrupt(flow, KeyboardInterrupt())
+    assert (type(ended.error), ended.error.reason, ended.error.attempts) == (type(error), error.reason, ())
+    assert interrupted.error.attempts[0].reason is None
+
+
+def test_what_had_ended_before_its_neighbour_was_interrupted_keeps_its_end():
+    def send(self, message):
+        yield from SEND
+        raise RecipientError
+
+    apart = provider(send, base=BatchProvider, batch_key=lambda self, message: message.reference)
+    flow = attempt_each(retry(apart), many(2))
+    next(flow)
+    flow.send(OK)
+    first, second = interrupt(flow, KeyboardInterrupt())
+    assert (type(first.error), first.error.attempts) == (RecipientError, ())
+    assert second.error.reason == "cancelled"
 
 
 # --- both clients, and settings -------------------------------------------------------------------------------------------
