@@ -212,12 +212,11 @@ class MemoryOptOuts(_List):
     def _put(self, rows: Iterable[tuple[str, _Word, str]]) -> None:
         with self._lock:
             for recipient, said_word, event in rows:
-                if event and not self._is_new(recipient, event):
-                    continue
-                words = self._words.setdefault(recipient, {})
-                word = said_word.among(words)
-                if word.outlasts(words.get(word.key)):
-                    words[word.key] = word
+                if not event or self._is_new(recipient, event):
+                    words = self._words.setdefault(recipient, {})
+                    word = said_word.among(words)
+                    if word.outlasts(words.get(word.key)):
+                        words[word.key] = word
 
     def _is_new(self, recipient: str, event: str) -> bool:
         events = self._events.setdefault(recipient, {})
@@ -274,17 +273,16 @@ class SqliteOptOuts(_List):
     def _put(self, rows: Iterable[tuple[str, _Word, str]]) -> None:
         with self._changed() as database:
             for recipient, said_word, event in rows:
-                if event and not self._is_new(database, recipient, event):
-                    continue
-                words = _words_of(database, recipient)
-                word = said_word.among(words)
-                if word.outlasts(words.get(word.key)):
-                    database.execute(
-                        "INSERT INTO words (recipient, sender, shown, out, at, source) VALUES (?, ?, ?, ?, ?, ?)"
-                        " ON CONFLICT (recipient, ifnull(sender, '')) DO UPDATE SET"
-                        " shown = excluded.shown, out = excluded.out, at = excluded.at, source = excluded.source",
-                        [recipient, word.key, word.sender, word.out, _written(word.moment), word.source],
-                    )
+                if not event or self._is_new(database, recipient, event):
+                    words = _words_of(database, recipient)
+                    word = said_word.among(words)
+                    if word.outlasts(words.get(word.key)):
+                        database.execute(
+                            "INSERT INTO words (recipient, sender, shown, out, at, source) VALUES (?, ?, ?, ?, ?, ?)"
+                            " ON CONFLICT (recipient, ifnull(sender, '')) DO UPDATE SET"
+                            " shown = excluded.shown, out = excluded.out, at = excluded.at, source = excluded.source",
+                            [recipient, word.key, word.sender, word.out, _written(word.moment), word.source],
+                        )
 
     def _is_new(self, database: sqlite3.Connection, recipient: str, event: str) -> bool:
         if not database.execute("INSERT OR IGNORE INTO events VALUES (?, ?)", [recipient, event]).rowcount:

@@ -164,7 +164,7 @@ class OptoutPolicy(Gate):
         ends = [one for one in each(self.inner) if not one.inside and account in (None, one.account)]
         senders = [getattr(one, "sender", None) for one in ends]
         known = [one for one in senders if isinstance(one, str) and one]
-        return known if known and len(known) == len(senders) else None
+        return known if len(known) == len(senders) else None
 
     # --- learning ---------------------------------------------------------------------------------------------------------
 
