@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
@@ -111,6 +111,13 @@ def test_of_two_words_of_one_moment_the_opt_out_counts(known):
     known.remove(None, OTHER, at=NOON)
     known.add("ACMEIN", OTHER, at=NOON)
     assert known.holds(["ACMEIN"], OTHER)
+
+
+@pytest.mark.parametrize("zone", [timezone(timedelta(hours=5.5)), timezone(-12 * 60 * MINUTE), None])
+def test_a_time_of_another_zone_is_kept_in_utc(known, zone):
+    known.add(None, WHO, at=NOON.astimezone(zone) if zone else NOON.astimezone().replace(tzinfo=None))
+    (out,) = known
+    assert (out.at, out.at.utcoffset()) == (NOON, timedelta(0))
 
 
 def test_a_sender_without_a_name_is_all(known):
@@ -344,6 +351,14 @@ def test_a_stop_is_confirmed_soon_or_not_at_all(known):
     known.add("ACMEIN", WHO, at=datetime.now(UTC) - MINUTE, source=REPLY)
     assert not known.confirm(["ACMEIN"], WHO, within=MINUTE)
     assert known.confirm(["ACMEIN"], WHO, within=2 * MINUTE)
+
+
+def test_two_senders_that_one_person_stopped_at_one_moment_are_confirmed_by_each(known):
+    now = datetime.now(UTC)
+    for sender in ("ACMEIN", "OTHER"):
+        known.add(sender, WHO, at=now, source=REPLY)
+    assert [known.confirm([sender], WHO, within=MINUTE) for sender in ("ACMEIN", "OTHER")] == [True, True]
+    assert [known.confirm([sender], WHO, within=MINUTE) for sender in ("ACMEIN", "OTHER")] == [False, False]
 
 
 def test_who_opted_in_again_needs_no_confirmation(stopped):

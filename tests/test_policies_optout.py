@@ -33,6 +33,7 @@ from smsbridge.policies.optout import OptoutPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import each
 from smsbridge.receiving import receive
+from smsbridge.rehearsal import Rehearsal
 
 OTHER = "+919876543211"
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -158,6 +159,29 @@ def test_of_several_accounts_the_text_may_show_the_sender_of_any():
     assert isinstance(outcome(policy), OptedOutError)
     policy._list.remove("B", TO)
     assert outcome(policy).account == "a"
+
+
+class Odd(Sender):
+    """What it calls a sender is none of a text."""
+
+    def sender(self):
+        """Not for us."""
+
+
+@pytest.mark.parametrize(
+    "unknown", [Sender(account="b", sender=None), Sender(account="b", sender=""), Odd(account="b")]
+)
+def test_where_one_account_of_several_has_no_known_sender_an_opt_out_from_any_stops_the_text(unknown):
+    policy = optout(FailoverPolicy(accounts=[Sender(account="a", sender="A"), unknown]))
+    policy._list.add("ELSEWHERE", TO)
+    assert isinstance(outcome(policy), OptedOutError)
+    assert outcome(policy, message(sender="A")).id
+
+
+@pytest.mark.parametrize(("account", "sender"), [("a", "A"), ("b", "B"), ("unknown", None), (None, None)])
+def test_a_report_opts_out_of_the_sender_of_its_account_and_of_all_where_that_is_not_known(account, sender):
+    policy = optout(FailoverPolicy(accounts=[Sender(account="a", sender="A"), Sender(account="b", sender="B")]))
+    assert heard(policy, report("opted-out", account=account)) == [(TO, sender, "report")]
 
 
 @pytest.mark.parametrize("purpose", Purpose)
@@ -539,6 +563,24 @@ def test_to_look_ahead_takes_no_confirmation():
     assert foresee(optout().using(Broken()), confirmation(), now=NOON).error.reason == "opt-outs-unreadable"
 
 
+def test_to_look_ahead_says_of_no_text_that_an_opt_out_does_not_stop_that_it_confirms_one():
+    policy = optout()
+    heard(policy, STOP)
+    view = foresee(policy, confirmation(purpose="otp"), now=NOON)
+    assert view.verdict == "would send"
+    assert "confirms" not in view.words
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["in memory", "in a file"])
+@pytest.mark.parametrize("purpose", Purpose)
+def test_in_a_rehearsal_it_says_where_the_real_list_is_not_looked_into(tmp_path, kept, purpose):
+    policy = optout(path=tmp_path / "optouts.db" if kept else None)
+    policy.forget(Rehearsal())
+    view = foresee(policy, message(purpose=purpose), now=NOON)
+    assert view.verdict == "would send"
+    assert ("the list is not looked into" in view.words) is (kept and purpose is not Purpose.OTP)
+
+
 def test_to_look_ahead_never_asks_for_the_place_of_a_confirmation():
     class Looks(MemoryOptOuts):
         def confirm(self, senders, recipient, *, within, take=True):
@@ -670,16 +712,17 @@ def test_a_report_may_say_it_too():
     assert heard(policy, report("opted-out")) == [(TO, "ACMEIN", "report")]
 
 
-def test_a_list_that_cannot_be_written_does_not_hide_what_the_vendor_said(caplog):
+@pytest.mark.parametrize(("reference", "named"), [("ref-1", "ref-1"), (None, "")])
+def test_a_list_that_cannot_be_written_does_not_hide_what_the_vendor_said(caplog, reference, named):
     class Full(MemoryOptOuts):
         def add(self, sender, recipient, **more):
             raise OSError(f"no space for {recipient}")
 
     vendor = Sender()
     vendor.script(TO, OptedOutError(reason="opted-out"))
-    error = outcome(optout(vendor).using(Full()))
+    error = outcome(optout(vendor).using(Full()), message(reference=reference))
     assert error.reason == "opted-out"
-    assert "the opt-out that text ref-1 met is not kept: OSError" in caplog.text
+    assert f"the opt-out that text {named} met is not kept: OSError" in caplog.text
     assert TO not in caplog.text
 
 

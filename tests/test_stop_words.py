@@ -118,6 +118,11 @@ SENTENCES = [
     "cancel my order",
     "Quit smoking!",
     "ST OP",
+    "S TOP",
+    "ST O P",
+    "ST\nOP",
+    "ST\tOP",
+    "ST\rOP",
     "st0p",
     "STOP START",
     "start stop",
@@ -170,7 +175,9 @@ def test_a_hyphen_parts_a_word_or_joins_two(text):
     assert said(text) is True
 
 
-@pytest.mark.parametrize("text", ["STOP STOP", "stop!stop!stop!", "STOP-STOP", "STOP. UNSUBSCRIBE.", "end, quit"])
+@pytest.mark.parametrize(
+    "text", ["STOP STOP", "END\nQUIT", "end\tquit", "stop!stop!stop!", "STOP-STOP", "STOP. UNSUBSCRIBE.", "end, quit"]
+)
 def test_a_word_may_be_repeated(text):
     assert said(text) is True
 
@@ -206,6 +213,14 @@ def test_accents_count_only_in_a_word_that_is_given_with_them():
     assert said("Arrêt", ["ARRET"]) is said("arre\u0302t", ["ARRÊT"]) is True
     assert said("ARRET", ["ARRÊT"]) is None
     assert said("dùng", ["DỪNG"]) is None
+    assert said("(Arrêt)!", ["ARRÊT"]) is True
+    assert said("no más.", ["NO MÁS"]) is True
+    assert said("no mas.", ["NO MÁS"]) is None
+
+
+def test_nor_is_an_accent_left_out_where_another_word_of_the_phrase_has_none():
+    assert said("stop стои!", ["STOP СТОИ"]) is True
+    assert said("stop стой!", ["STOP СТОИ"]) is None
 
 
 def test_a_word_without_letters_is_no_word_of_every_text():
@@ -215,6 +230,12 @@ def test_a_word_without_letters_is_no_word_of_every_text():
 
 def test_a_stop_word_that_is_a_start_word_too_opts_out():
     assert said("STOP", ["STOP"], ["STOP"]) is True
+
+
+def test_a_text_of_a_thousand_characters_is_read_and_a_longer_one_is_given_up():
+    words = ("STOP " * 200).strip()
+    assert said(f"  {words}. ") is True
+    assert said(f"{words}..") is None
 
 
 def test_a_text_made_to_be_slow_is_given_up():

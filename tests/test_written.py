@@ -73,6 +73,29 @@ def test_any_other_character_is_named_by_its_code_point(char, code):
         assert caught.value.reason == "not-a-number"
 
 
+def test_a_sign_behind_the_digits_of_a_script_is_none_of_them():
+    digits = "\u0669\u0661\u0669\u0668\u0667\u0666\u0665\u0664\u0663\u0662\u0661\u0660"
+    for place in range(len(digits) + 1):
+        with pytest.raises(RecipientError, match=r"has U\+066A ARABIC PERCENT SIGN in it"):
+            to_e164(f"+{digits[:place]}\u066a{digits[place:]}")
+
+
+@pytest.mark.parametrize(
+    ("char", "words"),
+    [
+        ("\t", "U+0009 a control character"),
+        ("\x9f", "U+009F a control character"),
+        ("\ue000", "U+E000"),
+        ("\ud800", "U+D800"),
+        ("\u2022", "U+2022 BULLET"),
+    ],
+)
+def test_its_name_stands_beside_where_it_has_one(char, words):
+    with pytest.raises(RecipientError) as caught:
+        to_e164(f"+91987{char}6543210")
+    assert f" has {words} in it;" in str(caught.value)
+
+
 def test_what_is_longer_than_any_way_to_write_a_number_is_none():
     assert to_e164(f"+91{' ' * 87}9876543210") == "+919876543210"
     with pytest.raises(RecipientError, match="not one phone number"):

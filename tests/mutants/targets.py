@@ -2,7 +2,7 @@
 
 POLICY = ["tests/test_policies_stack.py", "tests/test_policies_gate.py", "tests/test_validity.py"]
 SENDING = ["tests/test_sending.py", "tests/test_client.py", "tests/test_errors.py"]
-STOPS = ["tests/test_stop_words.py", "tests/test_optouts.py", "tests/test_policies_optout.py"]
+STOPS = ["tests/test_stop_words.py", "tests/test_optouts.py", "tests/test_policies_optout.py", "tests/test_own_file.py"]
 NUMBERS = ["tests/test_phone.py", "tests/test_written.py", "tests/test_numbering.py", "tests/test_normalizing.py"]
 MANY = ["tests/test_send_many.py", "tests/test_send_many_ends.py", "tests/test_closing.py"]
 WIRE = ["tests/test_transport.py"]
