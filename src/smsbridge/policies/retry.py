@@ -94,7 +94,8 @@ class RetryPolicy(Policy):
             if not waits:
                 return
             todo = list(waits)
-            yield from Wait(longest)
+            if longest:
+                yield from Wait(longest)
 
     def _record(self, answers: Sequence[Result], decisions: Sequence[str], seconds: float) -> None:
         if wanted(answers):
