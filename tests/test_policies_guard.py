@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import pickle
+import sys
 import threading
 import tracemalloc
 from datetime import UTC, datetime
+from functools import partial
 from unittest import mock
 
 import pytest
@@ -362,6 +365,119 @@ def test_nor_where_texts_are_remembered_in_groups_and_places_come_back_a_little_
         never_more(run(caps, clock, steps, judge), most)
 
 
+@settings(max_examples=25)
+@given(st.sampled_from([101, 150, 200]), st.lists(st.tuples(st.floats(0, 40), st.integers(0, 60)), max_size=60))
+def test_nor_does_a_cap_of_more_than_a_hundred(most, steps):
+    cap, now, left = Cap("total", Rate(most, 100.0), 10**6), 0.0, []
+    for seconds, count in steps:
+        now += seconds
+        for _ in range(count):
+            if cap.full("", now) is None:
+                cap.take("", now)
+                cap.end("", now, sent=True)
+                left.append(now)
+            else:
+                assert sum(then > now - 101 for then in left) >= most
+    for first in left:
+        assert sum(first <= then < first + 100 for then in left) <= most
+
+
+@pytest.mark.parametrize("most", [3, 150])
+def test_a_cap_counts_what_it_remembers_and_a_place_comes_back_when_the_time_is_over(most):
+    cap = Cap("recipient", Rate(most, 100.0), 1000)
+    for now in (10.0, 20.0, 30.0):
+        cap.take(TO, now)
+        cap.end(TO, now, sent=True)
+    remembered = []
+    for now in (30.0, 109.5, 110.0, 119.5, 120.0, 130.0):
+        cap.full(TO, now)
+        remembered.append(cap.texts)
+    assert remembered == [3, 3, 2, 2, 1, 0]
+
+
+@pytest.mark.parametrize("most", [2, 150])
+def test_an_end_that_is_told_late_ends_no_earlier_than_the_one_before_it(most):
+    cap = Cap("recipient", Rate(most, 100.0), 1000)
+    for _ in range(most):
+        cap.take(TO, 0.0)
+    for _ in range(most - 1):
+        cap.end(TO, 60.0, sent=True)
+    cap.end(TO, 40.0, sent=True)
+    cap.take(OTHER, 150.0)
+    assert cap.full(TO, 150.0).wait == 10
+    assert cap.full(TO, 160.0) is None
+
+
+def test_only_a_text_that_has_a_place_and_has_not_ended_can_give_it_back():
+    caps, clock = Caps({"recipient": Rate(2, 60), "total": Rate(9, 60)}, 100), Clock()
+    assert [caps.take(TO, clock, ticket) for ticket in ("first", "second")] == [None, None]
+    for ticket in ("first", "first", "unknown", None):
+        caps.end(TO, clock, sent=False, ticket=ticket)
+    assert caps.texts == 2
+    assert caps.take(TO, clock, "third") is None
+    assert caps.full(TO, clock).kind == "recipient"
+
+
+def test_texts_of_one_ticket_have_a_place_each():
+    caps, clock = Caps({"total": Rate(2, 60)}, 100), Clock()
+    for _ in "12":
+        assert caps.take(TO, clock) is None
+    assert caps.full(OTHER, clock).wait is None
+    caps.end(TO, clock, sent=False)
+    assert caps.full(OTHER, clock) is None
+    assert caps.take(TO, clock) is None
+    for _ in "12":
+        caps.end(TO, clock, sent=False)
+    assert caps.texts == 0
+
+
+def interrupted(number, work, *given):
+    """Whether Ctrl-C came at line ``number`` of what the caps' code does in ``work``, which may be shorter."""
+    before, lines = sys.gettrace(), itertools.count(1)
+
+    def trace(frame, event, _):
+        if event == "line" and frame.f_code.co_filename == caps_room.__file__ and next(lines) == number:
+            raise KeyboardInterrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        work(*given)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.parametrize("most", [4, 150])
+@pytest.mark.parametrize("sent", [True, False])
+@pytest.mark.parametrize("at", ["take", "end", "ask", "count"])
+def test_an_interruption_between_any_two_steps_neither_loses_a_place_nor_gives_one_twice(most, sent, at):
+    for number in itertools.count(1):
+        caps, clock = Caps({"recipient": Rate(most, 60), "total": Rate(most + 1, 60)}, 10_000), Clock()
+        for ticket in ("sent", "sent too", "given back", "interrupted"):
+            assert caps.take(TO, clock, ticket) is None
+        for ticket in ("sent", "sent too", "given back"):
+            caps.end(TO, clock, sent=ticket != "given back", ticket=ticket)
+        end = partial(caps.end, TO, clock, sent=sent, ticket="interrupted")
+        struck = {
+            "take": lambda: interrupted(number, caps.take, TO, clock, "new"),  # noqa: B023  # called at once
+            "end": lambda: interrupted(number, end),  # noqa: B023
+            "ask": lambda: end() or interrupted(number, caps.full, OTHER, clock),  # noqa: B023
+            "count": lambda: end() or interrupted(number, lambda: caps.texts),  # noqa: B023
+        }[at]()
+        caps.end(TO, clock, sent=False, ticket="new")
+        end()
+        kept = 3 if sent else 2
+        assert caps.texts == 2 * (kept if most == 4 else 1)
+        assert sum(caps.take(TO, clock, ticket) is None for ticket in range(most)) == most - kept
+        assert caps.take(OTHER, clock, "another") is None
+        assert caps.full(OTHER, clock).kind == "total"
+        if not struck:
+            break
+
+
 def test_threads_share_a_cap():
     policy = guard(MemoryProvider(), total="100/1h")
     refusals = []
@@ -426,6 +542,13 @@ def test_a_cap_that_can_remember_no_more_texts_refuses_others_until_it_can():
     assert send(policy, FAR)
     assert refused(attempt(policy, message(to=TO))).retry_after == 10
     assert policy._rules.caps.texts == 2
+
+
+def test_texts_on_their_way_are_remembered_for_as_long_as_it_takes():
+    caps, clock = Caps({"recipient": Rate(2, 60)}, 1), Clock()
+    assert caps.take(TO, clock) is None
+    full = caps.full(OTHER, clock)
+    assert (full.crowded, full.wait) == (True, None)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.1])

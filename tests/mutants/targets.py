@@ -36,7 +36,11 @@ TARGETS = {
     "src/smsbridge/written.py": NUMBERS,
     "src/smsbridge/policies/batch.py": [*POLICY, "tests/test_policies_retry.py", "tests/test_policies_failover.py"],
     "src/smsbridge/policies/breaker.py": ["tests/test_policies_breaker.py", "tests/test_policies_failover.py"],
-    "src/smsbridge/policies/caps.py": ["tests/test_policies_guard.py"],
+    "src/smsbridge/policies/caps.py": [
+        "tests/test_policies_guard.py",
+        "tests/test_forks.py",
+        "tests/test_interruptions.py",
+    ],
     "src/smsbridge/policies/entries.py": [*LEDGER, "tests/test_cli_ledger.py"],
     "src/smsbridge/policies/failover.py": [
         "tests/test_policies_failover.py",
