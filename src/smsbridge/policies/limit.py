@@ -239,7 +239,7 @@ class LimitPolicy(Policy):
 
 def _too_many(wait: float) -> RateLimitedError:
     words = "our own limit for this account is reached"
-    return RateLimitedError(words, reason="limit", retry_after=wait, fault="account")
+    return RateLimitedError(words, reason="limit", retry_after=wait)
 
 
 @hookimpl
