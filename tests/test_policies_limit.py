@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
-from policed import BUSY, Clock, busy_for, play, timed
+from policed import BUSY, DENIED, Clock, busy_for, play, timed
 from scripted import OK, AsyncWire, BatchProvider, HttpProvider, Wire, message, provider
 from smsbridge.attempts import attempt, attempt_batch, attempt_verification, query, utc_now
 from smsbridge.client import AsyncSmsClient, SmsClient
-from smsbridge.errors import ConfigurationError, NoAnswer, QueryError, RateLimitedError, UncertainError
-from smsbridge.http import HttpRequest, HttpResponse, Wait
+from smsbridge.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    NoAnswer,
+    QueryError,
+    RateLimitedError,
+    UncertainError,
+    UnsupportedError,
+)
+from smsbridge.http import Call, HttpRequest, HttpResponse, Wait
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.retry import RetryPolicy
 
@@ -62,6 +71,72 @@ def test_a_batch_takes_a_place_for_each_of_its_texts():
     many = [message(reference=f"ref-{row}") for row in range(3)]
     assert play(attempt_batch(policy, many), answer)[1] == []
     assert send(policy)[1] == [3]
+
+
+def test_a_question_takes_one_place_also_on_the_way_of_a_batch():
+    def send_batch(self, messages):
+        yield from HttpRequest.get("https://api.scripted.example/token")
+        return (yield from BatchProvider.send_batch(self, messages))
+
+    policy = limit(provider(base=BatchProvider, send_batch=send_batch), queries="1/1m")
+    many = [message(reference=f"ref-{row}") for row in range(3)]
+    play(attempt_batch(policy, many), OK, OK.of_json({"ids": ["1", "2", "3"]}))
+    assert play(query(policy, policy.balance), OK)[1] == [60]
+
+
+def test_a_step_that_is_no_request_takes_no_place():
+    def slow(self, message):
+        yield from Wait(1)
+        yield from Call(str)
+        return (yield from HttpProvider.send(self, message))
+
+    policy = limit(provider(slow), sends="1/1m", queries="1/1m")
+    (sent, waits), (_, turn) = send(policy, "", OK), send(policy, "", OK)
+    assert (sent.id, waits, turn) == ("vendor-1", [1], [1, 60])
+
+
+@pytest.mark.parametrize("end", [lambda flow: flow.close(), lambda flow: flow.send(OK), lambda flow: flow.send(DENIED)])
+def test_what_runs_inside_is_closed_when_it_ends(end):
+    flows = []
+
+    class Watched(HttpProvider):
+        def send(self, message):
+            flows.append(super().send(message))
+            return flows[-1]
+
+    flow = attempt(limit(Watched(), sends="1/1s"), message())
+    next(flow)
+    with contextlib.suppress(StopIteration, AuthenticationError):
+        end(flow)
+    assert [inside.gi_frame for inside in flows] == [None]
+
+
+def test_texts_share_a_batch_as_they_may_inside():
+    class Grouped(BatchProvider):
+        def batch_key(self, message):
+            return message.sender
+
+    for policy in (limit(Grouped()), limit(Grouped(), local_validity=True)):
+        assert policy.batch_key(message(sender="A")) == policy.batch_key(message(sender="A")) == "A"
+    results, _ = play(
+        attempt_batch(RetryPolicy(inner=limit(Grouped())), [message(reference=name, sender=name) for name in "AB"]),
+        *[OK] * 2,
+    )
+    assert all(one.sent for one in results)
+
+
+def test_what_the_provider_inside_cannot_express_it_cannot_either():
+    for policy in (limit(), limit(local_validity=True)):
+        policy.check(message(sender="ACME"))
+        for verification in (False, True):
+            with pytest.raises(UnsupportedError):
+                policy.check(message(send_at=utc_now()), verification=verification)
+    until = message(valid_until=utc_now())
+    limit(local_validity=True).check(until)
+    for policy, verification in ((limit(local_validity=True), True), (limit(), False)):
+        with pytest.raises(UnsupportedError, match="valid_until"):
+            policy.check(until, verification=verification)
+    assert limit().supports == HttpProvider().supports
 
 
 def test_what_would_wait_too_long_is_refused_with_the_time_it_takes():
@@ -168,6 +243,13 @@ def test_who_may_not_wait_is_sent_where_a_place_is_free_at_once(longest):
     assert send(policy)[1] == []
 
 
+@pytest.mark.parametrize("status", [200, 403, 500, 503])
+def test_a_time_that_comes_with_another_status_is_none_to_keep_all_texts_waiting(status):
+    policy = limit(sends="1/1s")
+    send(policy, HttpResponse(status=status, headers={"retry-after": "7"}, body=OK.body))
+    assert send(policy)[1] == [1]
+
+
 def test_a_429_without_a_time_changes_nothing():
     policy = limit(sends="1/1s")
     send(policy, BUSY)
@@ -185,6 +267,18 @@ def test_once_a_part_has_left_the_rest_waits_as_long_as_it_takes():
     results, waits = play(attempt_batch(policy, many), OK, OK)
     assert waits == [120]
     assert {type(one.error) for one in results} == {UncertainError}
+
+
+@pytest.mark.parametrize("between", [[], [HttpRequest.get("https://api.scripted.example/next")]])
+def test_also_where_a_question_comes_between_the_parts(between):
+    def sends(self, message):
+        for step in (SEND, *between, SEND):
+            yield from step
+        return self.accepted(message, id="1")
+
+    policy = limit(provider(sends), sends="1/1m", queries="100/1s", longest_wait=0)
+    sent, waits = play(attempt(policy, message()), *[OK] * (2 + len(between)))
+    assert (sent.id, waits) == ("1", [60])
 
 
 def test_a_cancelled_wait_sends_nothing_and_a_retry_around_it_waits_no_less():

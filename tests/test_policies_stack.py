@@ -6,16 +6,28 @@ from typing import ClassVar
 
 import pytest
 
-from scripted import OK, AsyncWire, HttpProvider, Wire, message
+from scripted import OK, AsyncWire, BatchProvider, HttpProvider, Wire, interrupt, message
+from smsbridge.attempts import attempt_each
 from smsbridge.client import AsyncSmsClient, SmsClient
-from smsbridge.errors import ConfigurationError, NotConnected, UnavailableError, VetoedError
+from smsbridge.errors import (
+    ConfigurationError,
+    NotConnected,
+    RecipientError,
+    RefusedError,
+    UnavailableError,
+    UncertainError,
+    VetoedError,
+)
 from smsbridge.hookspecs import hookimpl
 from smsbridge.messages import Purpose
 from smsbridge.plugins import Plugins
 from smsbridge.policies import guard, stack
 from smsbridge.policies.failover import FailoverPolicy
+from smsbridge.policies.gate import Gate
 from smsbridge.policies.gcra import Rate
 from smsbridge.policies.limit import LimitPolicy
+from smsbridge.policies.policy import Named
+from smsbridge.policies.purpose import PurposePolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import each
 
@@ -48,6 +60,111 @@ def environment(monkeypatch, **variables):
 
 def kinds(provider):
     return [type(one).__name__ for one in each(provider)]
+
+
+# --- settings -------------------------------------------------------------------------------------------------------------
+
+NUMBERS = [
+    ("hours", "margin", 60, 0, 3600),
+    ("retry", "attempts", 3, 1, 100),
+    ("retry", "seconds", 15, 0, None),
+    ("retry", "first_wait", 0.5, 0, None),
+    ("retry", "longest_wait", 8, 0, None),
+    ("retry", "lookups", 2, 0, 20),
+    ("guard", "remembers", 100_000, 1000, None),
+    ("ledger", "keep_days", 90, 1, 36_500),
+    ("text", "max_segments", None, 1, None),
+    ("text", "otp_segments", None, 1, None),
+    ("text", "transactional_segments", None, 1, None),
+    ("text", "service_segments", None, 1, None),
+    ("text", "promotional_segments", None, 1, None),
+    ("limit", "longest_wait", 60, 0, None),
+    ("failover", "faults", 5, 1, None),
+    ("failover", "pause", 30, 0.001, None),
+]
+"""Settings that are numbers, each with its default, the least and the most that it may be."""
+SWITCHES = {("text", "simplify"): False, ("limit", "local_validity"): False}
+ALL = [FailoverPolicy, *(stack.policy_class(name) for name in (*stack.AROUND_ALL, "dlt", "limit"))]
+
+
+def name_of(policy):
+    return policy.__name__.removesuffix("Policy").lower()
+
+
+def test_every_number_and_switch_among_the_settings_is_held_against_its_default():
+    fields = [(name_of(policy), name, field) for policy in ALL for name, field in policy.model_fields.items()]
+    numbers = {
+        (policy, name)
+        for policy, name, field in fields
+        if field.annotation in (int, float, bool, int | None, float | None)
+    }
+    assert numbers == {row[:2] for row in NUMBERS} | set(SWITCHES)
+    defaults = {(policy, name): default for policy, name, default, _, _ in NUMBERS} | SWITCHES
+    assert {(policy, name): field.default for policy, name, field in fields if (policy, name) in numbers} == defaults
+
+
+@pytest.mark.parametrize(("policy", "name", "default", "least", "most"), NUMBERS, ids=lambda value: f"{value}")
+def test_a_number_is_within_its_bounds(tmp_path, policy, name, default, least, most):
+    given = {
+        "failover": {"accounts": [HttpProvider()]},
+        "guard": {"inner": HttpProvider(), "total": "1/1s"},
+        "ledger": {"inner": HttpProvider(), "path": tmp_path / "ledger.db"},
+    }.get(policy, {"inner": HttpProvider()})
+    (kind,) = [kind for kind in ALL if name_of(kind) == policy]
+    for value in (least, most or 10**6):
+        assert getattr(kind(**given, **{name: value}), name) == value
+    for value in (least - 1, *([most + 1] if most else [])):
+        with pytest.raises(ConfigurationError, match=name.upper()):
+            kind(**given, **{name: value})
+
+
+def test_every_setting_says_what_it_is():
+    """``smsbridge providers`` and ``doctor`` show it."""
+    fields = {f"{kind.__name__}.{name}": field.description for kind in ALL for name, field in kind.model_fields.items()}
+    assert [name for name, words in fields.items() if not (words or name.endswith((".inner", ".account")))] == []
+
+
+# --- interrupted ----------------------------------------------------------------------------------------------------------
+
+
+class Apart(BatchProvider):
+    """Each text in a batch of its own; the vendor refuses the first one's number."""
+
+    supports = frozenset({"sender", "valid_until"})
+
+    def batch_key(self, message):
+        return message.reference
+
+    def send(self, message):
+        yield from super().send(message)
+        raise RecipientError
+
+
+class Let(Gate):
+    name: ClassVar = Named("let")
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        lambda inner: RetryPolicy(inner=inner),
+        lambda inner: FailoverPolicy(accounts=[inner]),
+        lambda inner: FailoverPolicy(accounts=[inner, HttpProvider(account="b")]),
+        lambda inner: LimitPolicy(inner=inner),
+        lambda inner: LimitPolicy(inner=inner, local_validity=True),
+        lambda inner: Let(inner=inner),
+        lambda inner: PurposePolicy(inner=inner, service_expiry="1h"),
+    ],
+)
+def test_what_had_ended_before_its_neighbour_was_interrupted_keeps_its_end(policy):
+    flow = attempt_each(policy(Apart()), [message(reference=f"ref-{row}") for row in range(3)])
+    next(flow)
+    flow.send(OK)
+    ended, interrupted, never_begun = interrupt(flow, KeyboardInterrupt())
+    assert (type(ended.error), ended.error.reason, ended.error.attempts) == (RecipientError, None, ())
+    assert (type(interrupted.error), interrupted.error.reason) == (UncertainError, "cancelled")
+    assert (type(never_begun.error), never_begun.error.reason) == (RefusedError, "cancelled")
+    assert [one.message.reference for one in (ended, interrupted, never_begun)] == ["ref-0", "ref-1", "ref-2"]
 
 
 # --- what every account has -----------------------------------------------------------------------------------------------

@@ -204,6 +204,14 @@ def test_of_a_batch_what_ends_on_the_way_is_refused_alone(time):
     assert [one.message.valid_until for one in results] == [one.valid_until for one in rows]
 
 
+def test_of_a_batch_the_others_still_go_in_one_request(time):
+    policy = on(time, LimitPolicy(inner=BatchProvider(), local_validity=True))
+    rows = [until(10, reference="a"), until(0, reference="b"), message(reference="c")]
+    results = time.run(attempt_batch(policy, rows), HttpResponse.of_json({"ids": ["1", "2"]}))
+    assert [one.sent and one.sent.id for one in results] == ["1", None, "2"]
+    assert (results[1].error.reason, results[1].error.reference) == ("expired", "b")
+
+
 def test_no_place_is_waited_for_past_the_end(time):
     policy = on(time, LimitPolicy(inner=HttpProvider(), sends="1/10s", local_validity=True))
     time.run(attempt(policy, until(100)), OK)

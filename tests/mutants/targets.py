@@ -52,7 +52,12 @@ TARGETS = {
     "src/smsbridge/policies/gcra.py": ["tests/test_policies_gcra.py", "tests/test_policies_limit.py"],
     "src/smsbridge/policies/guard.py": ["tests/test_policies_guard.py", "tests/test_foresight.py", *POLICY],
     "src/smsbridge/policies/ledger.py": [*LEDGER, "tests/test_foresight.py", *POLICY],
-    "src/smsbridge/policies/limit.py": ["tests/test_policies_limit.py", "tests/test_foresight.py", *POLICY],
+    "src/smsbridge/policies/limit.py": [
+        "tests/test_policies_limit.py",
+        "tests/test_foresight.py",
+        "tests/test_rehearsals.py",
+        *POLICY,
+    ],
     "src/smsbridge/policies/optout.py": [*STOPS, "tests/test_foresight.py", "tests/test_rehearsals.py", *POLICY],
     "src/smsbridge/policies/outcomes.py": ["tests/test_policies_failover.py", "tests/test_policies_retry.py"],
     "src/smsbridge/policies/records.py": ["tests/test_policies_records.py"],
