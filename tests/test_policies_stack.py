@@ -103,8 +103,8 @@ def test_every_number_and_switch_among_the_settings_is_held_against_its_default(
     assert {(policy, name): field.default for policy, name, field in fields if (policy, name) in numbers} == defaults
 
 
-@pytest.mark.parametrize(("policy", "name", "default", "least", "most"), NUMBERS, ids=lambda value: f"{value}")
-def test_a_number_is_within_its_bounds(tmp_path, policy, name, default, least, most):
+@pytest.mark.parametrize(("policy", "name", "_", "least", "most"), NUMBERS, ids=lambda value: f"{value}")
+def test_a_number_is_within_its_bounds(tmp_path, policy, name, _, least, most):
     given = {
         "failover": {"accounts": [HttpProvider()]},
         "guard": {"inner": HttpProvider(), "total": "1/1s"},

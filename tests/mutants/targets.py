@@ -34,7 +34,13 @@ TARGETS = {
     "src/smsbridge/verdicts.py": [*SENDING, "tests/test_leaks.py", "tests/test_policies_retry.py"],
     "src/smsbridge/waiting.py": ["tests/test_deadline.py", "tests/test_promise.py", "tests/test_client.py"],
     "src/smsbridge/written.py": NUMBERS,
-    "src/smsbridge/policies/batch.py": [*POLICY, "tests/test_policies_retry.py", "tests/test_policies_failover.py"],
+    "src/smsbridge/policies/batch.py": [
+        "tests/test_policies_batch.py",
+        "tests/test_policies_retry.py",
+        "tests/test_policies_failover.py",
+        "tests/test_policies_limit.py",
+        *POLICY,
+    ],
     "src/smsbridge/policies/breaker.py": ["tests/test_policies_breaker.py", "tests/test_policies_failover.py"],
     "src/smsbridge/policies/caps.py": [
         "tests/test_policies_guard.py",

@@ -1,0 +1,217 @@
+"""What becomes of each text of a batch, whatever the policy that carries it does."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+
+from policed import BUSY, DENIED
+from scripted import OK, TEXT, BatchProvider, HttpProvider, drive, interrupt, message
+from smsbridge.attempts import attempt, attempt_batch, attempt_each
+from smsbridge.deadline import Stopped
+from smsbridge.errors import (
+    AuthenticationError,
+    NoAnswer,
+    ProviderBugError,
+    RateLimitedError,
+    RefusedError,
+    SendError,
+    UncertainError,
+    VetoedError,
+)
+from smsbridge.http import Call, Wait
+from smsbridge.policies.policy import Named, Policy
+
+
+class Made(Policy):
+    """Carries a batch as a test says."""
+
+    name: ClassVar = Named("made")
+
+    def carry(self, batch):
+        yield from CARRIED[0](self, batch)
+
+
+CARRIED = []
+
+
+@pytest.fixture
+def made():
+    def make(carry, inner=None):
+        CARRIED[:] = [carry]
+        return Made(inner=inner or HttpProvider())
+
+    yield make
+    CARRIED.clear()
+
+
+def texts(count):
+    return [message(reference=f"ref-{row}") for row in range(count)]
+
+
+def ends(results):
+    return [(one.sent.id if one.sent else type(one.error), one.error and one.error.reason) for one in results]
+
+
+# --- a policy that leaves something open ----------------------------------------------------------------------------------
+
+
+def test_a_text_of_which_a_policy_says_nothing_was_not_sent_and_that_is_its_bug(made):
+    def nothing(policy, batch):
+        yield from ()
+
+    results = drive(attempt_batch(made(nothing), texts(2)))
+    assert [type(one.error) for one in results] == [ProviderBugError] * 2
+    assert all("the policy gave no outcome" in str(one.error) for one in results)
+    assert [one.error.reference for one in results] == ["ref-0", "ref-1"]
+
+
+def test_what_an_attempt_said_counts_where_the_policy_says_nothing(made):
+    def forgets(policy, batch):
+        for row in batch.open:
+            yield from batch.through(policy.inner, [row])
+
+    results = drive(attempt_batch(made(forgets), texts(4)), OK, DENIED, NoAnswer(), OK)
+    assert ends(results) == [
+        ("vendor-1", None),
+        (AuthenticationError, None),
+        (UncertainError, None),
+        ("vendor-1", None),
+    ]
+    assert [one.error.attempts for one in results if one.error] == [(), ()]
+
+
+def test_no_texts_are_no_attempt(made):
+    def none(policy, batch):
+        assert (yield from batch.through(policy.inner, [])) == []
+        batch.take((yield from batch.through(policy.inner, batch.open)))
+
+    assert drive(attempt(made(none), message()), OK).id == "vendor-1"
+
+
+@pytest.mark.parametrize(
+    ("problem", "kind"),
+    [
+        (LookupError(TEXT), ProviderBugError),
+        (VetoedError(reason="no"), VetoedError),
+        (UncertainError(), UncertainError),
+    ],
+)
+def test_what_a_policy_raises_is_said_of_what_is_open_and_of_nothing_else(made, problem, kind):
+    def raises(policy, batch):
+        batch.take((yield from batch.through(policy.inner, [0])))
+        batch.fail(1, RefusedError(reason="closed"))
+        yield from batch.through(policy.inner, [2])
+        raise problem
+
+    results = drive(attempt_batch(made(raises), texts(4)), OK, BUSY)
+    assert ends(results)[:2] == [("vendor-1", None), (RefusedError, "closed")]
+    assert [type(one) for one in results[2].error.attempts] == [RateLimitedError, kind]
+    assert type(results[3].error) is kind
+    assert TEXT not in f"{results}{[str(one.error) for one in results]}"
+
+
+@pytest.mark.parametrize("problem", [LookupError(TEXT), VetoedError(reason="no")])
+def test_what_a_policy_raises_while_a_text_is_on_its_way_proves_nothing_of_that_text(made, problem):
+    def breaks_off(policy, batch):
+        flow = batch.through(policy.inner, [0])
+        yield next(flow)
+        raise problem
+
+    results = drive(attempt_batch(made(breaks_off), texts(2)), OK)
+    assert type(results[0].error) is UncertainError
+    assert type(results[1].error) is (ProviderBugError if isinstance(problem, LookupError) else VetoedError)
+
+
+# --- interrupted ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stop", "reason"),
+    [
+        (KeyboardInterrupt(), "cancelled"),
+        (Stopped("deadline"), "deadline"),
+        (Stopped("closed"), "closed"),
+    ],
+)
+def test_an_interruption_of_the_policy_itself_is_said_of_what_is_open(made, stop, reason):
+    def asks(policy, batch):
+        batch.take((yield from batch.through(policy.inner, [0])))
+        yield from batch.through(policy.inner, [1])
+        batch.take((yield from batch.through(policy.inner, [2])))
+        yield from Call(str)
+
+    flow = attempt_each(made(asks), texts(4))
+    next(flow)
+    for answer in (OK, BUSY, NoAnswer()):
+        flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
+    results = interrupt(flow, stop)
+    assert ends(results)[0] == ("vendor-1", None)
+    assert [one.error.reason for one in results[1:]] == [None if reason == "deadline" else reason, None, reason]
+    assert [isinstance(one.error, UncertainError) for one in results[1:]] == [False, True, False]
+
+
+def test_after_an_interruption_nothing_is_sent_even_if_the_policy_wants_to(made):
+    def insists(policy, batch):
+        for row in batch.open:
+            batch.take((yield from batch.through(policy.inner, [row])))
+
+    flow = attempt_each(made(insists), texts(3))
+    next(flow)
+    flow.send(OK)
+    assert ends(interrupt(flow, KeyboardInterrupt())) == [
+        ("vendor-1", None),
+        (UncertainError, "cancelled"),
+        (RefusedError, "cancelled"),
+    ]
+
+
+# --- a policy that sends again --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("errors", "kind", "attempts"),
+    [
+        ([RateLimitedError()], RateLimitedError, 0),
+        ([RateLimitedError(), RefusedError(reason="closed")], RefusedError, 2),
+        ([RateLimitedError(), RefusedError(reason="deadline")], RateLimitedError, 0),
+        ([UncertainError(), RefusedError(reason="deadline")], UncertainError, 0),
+        ([RefusedError(reason="deadline")], RefusedError, 0),
+        ([RateLimitedError(), UncertainError(), RefusedError(reason="deadline")], UncertainError, 2),
+        ([RateLimitedError(), UncertainError(reason="deadline")], UncertainError, 2),
+    ],
+)
+def test_a_refusal_says_more_than_that_there_was_no_time_for_another_attempt(made, errors, kind, attempts):
+    def again(policy, batch):
+        for error in errors:
+            batch.histories[0].append(error)
+        batch.give_up([0])
+        yield from ()
+
+    with pytest.raises(SendError) as caught:
+        drive(attempt(made(again), message()))
+    assert (type(caught.value), len(caught.value.attempts)) == (kind, attempts)
+
+
+def test_what_is_sent_in_the_place_of_a_text_is_answered_for_that_text(made):
+    def instead(policy, batch):
+        others = {1: message(reference="ref-1", text="another")}
+        batch.take((yield from batch.through(policy.inner, batch.open, others)))
+        batch.give_up(batch.open)
+
+    sent = texts(3)
+    results = drive(attempt_batch(made(instead), sent), OK, DENIED, OK)
+    assert ends(results) == [("vendor-1", None), (AuthenticationError, None), ("vendor-1", None)]
+    assert [one.message for one in results] == sent
+
+
+def test_a_wait_and_an_attempt_through_a_batch_are_each_what_they_are(made):
+    def waits(policy, batch):
+        yield from Wait(1)
+        batch.take((yield from batch.through(policy.inner, batch.open)))
+
+    results = drive(
+        attempt_batch(made(waits, BatchProvider()), texts(2)), None, OK.of_json({"ids": ["first", "second"]})
+    )
+    assert ends(results) == [("first", None), ("second", None)]
