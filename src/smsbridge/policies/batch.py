@@ -69,12 +69,13 @@ class Batch:
         messages = [self.messages[row] for row in rows]
         sending = [instead.get(row, self.messages[row]) for row in rows] if instead else messages
         self._flying.update(rows)
+        around = _within(self.around, around)
         if len(sending) == 1 or not isinstance(provider, Composite):
             answers, self.stop = yield from attempt_each(
-                provider, sending, verification=self.verification, around=around or self.around
+                provider, sending, verification=self.verification, around=around
             )
         else:
-            answers = yield from self._send_apart(provider, sending, around or self.around)
+            answers = yield from self._send_apart(provider, sending, around)
         answers = [
             answer
             if answer.index == row and not instead
@@ -172,3 +173,10 @@ class Batch:
         if problem is not None:
             return problem if isinstance(problem, SendError) and not flying else unexplained(problem, left=flying)
         return None if history else ProviderBugError(detail="the policy gave no outcome")
+
+
+def _within(outer: Around | None, inner: Around | None) -> Around | None:
+    """What wraps a flow in ``inner``, and that in ``outer``: of two limits each holds."""
+    if outer is None or inner is None:
+        return inner or outer
+    return lambda flow, messages: outer(inner(flow, messages), messages)
