@@ -6,9 +6,11 @@ from typing import ClassVar
 
 import pytest
 
+from policed import play, timed
 from scripted import OK, AsyncWire, BatchProvider, HttpProvider, Wire, interrupt, message
-from smsbridge.attempts import attempt_each
+from smsbridge.attempts import attempt, attempt_batch, attempt_each
 from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.deadline import Stopped
 from smsbridge.errors import (
     ConfigurationError,
     NotConnected,
@@ -145,9 +147,21 @@ class Let(Gate):
 
 
 @pytest.mark.parametrize(
+    ("stop", "reason"),
+    [
+        (KeyboardInterrupt(), "cancelled"),
+        (Stopped("deadline", begun=True), "deadline"),
+        (Stopped("closed", begun=True), "closed"),
+    ],
+    ids=["Ctrl-C", "deadline", "closed"],
+)
+@pytest.mark.parametrize(
     "policy",
     [
         lambda inner: RetryPolicy(inner=inner),
+        lambda inner: RetryPolicy(inner=FailoverPolicy(accounts=[inner])),
+        lambda inner: LimitPolicy(inner=RetryPolicy(inner=inner)),
+        lambda inner: Let(inner=RetryPolicy(inner=LimitPolicy(inner=inner))),
         lambda inner: FailoverPolicy(accounts=[inner]),
         lambda inner: FailoverPolicy(accounts=[inner, HttpProvider(account="b")]),
         lambda inner: LimitPolicy(inner=inner),
@@ -156,15 +170,40 @@ class Let(Gate):
         lambda inner: PurposePolicy(inner=inner, service_expiry="1h"),
     ],
 )
-def test_what_had_ended_before_its_neighbour_was_interrupted_keeps_its_end(policy):
+def test_what_had_ended_before_its_neighbour_was_interrupted_keeps_its_end(policy, stop, reason):
     flow = attempt_each(policy(Apart()), [message(reference=f"ref-{row}") for row in range(3)])
     next(flow)
     flow.send(OK)
-    ended, interrupted, never_begun = interrupt(flow, KeyboardInterrupt())
+    ended, interrupted, never_begun = interrupt(flow, stop)
     assert (type(ended.error), ended.error.reason, ended.error.attempts) == (RecipientError, None, ())
-    assert (type(interrupted.error), interrupted.error.reason) == (UncertainError, "cancelled")
-    assert (type(never_begun.error), never_begun.error.reason) == (RefusedError, "cancelled")
+    assert (type(interrupted.error), interrupted.error.reason, interrupted.error.attempts) == (
+        UncertainError,
+        reason,
+        (),
+    )
+    kind = UnavailableError if reason == "closed" else RefusedError
+    assert (type(never_begun.error), never_begun.error.reason, never_begun.error.attempts) == (kind, reason, ())
     assert [one.message.reference for one in (ended, interrupted, never_begun)] == ["ref-0", "ref-1", "ref-2"]
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        lambda inner: RetryPolicy(inner=inner, first_wait=0),
+        lambda inner: RetryPolicy(inner=FailoverPolicy(accounts=[inner]), first_wait=0),
+        lambda inner: RetryPolicy(inner=Let(inner=inner), first_wait=0),
+        lambda inner: RetryPolicy(inner=LimitPolicy(inner=inner), first_wait=0),
+        lambda inner: LimitPolicy(inner=RetryPolicy(inner=inner, first_wait=0)),
+    ],
+)
+def test_a_limit_bounds_each_attempt_of_what_stands_inside_it(inside):
+    policy = timed(LimitPolicy(inner=inside(BatchProvider()), sends="1/1s"))
+    _, waits = play(attempt(policy, message()), NotConnected(), NotConnected(), OK)
+    assert sum(waits) == 1 + 2
+    many = [message(reference=f"ref-{row}") for row in range(3)]
+    results, waits = play(attempt_batch(policy, many), NotConnected(), OK.of_json({"ids": ["1", "2", "3"]}))
+    assert sum(waits) == 3 + 6
+    assert [one.sent.id for one in results] == ["1", "2", "3"]
 
 
 # --- what every account has -----------------------------------------------------------------------------------------------
