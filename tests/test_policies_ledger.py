@@ -8,6 +8,7 @@ import itertools
 import logging
 import multiprocessing
 import os
+import re
 import sqlite3
 import stat
 import subprocess
@@ -48,7 +49,9 @@ from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.policies.sqlite import SqliteStore
 from smsbridge.policies.writer import Writer
+from smsbridge.promise import Overdue
 from smsbridge.provider import Capability, SmsProvider, each
+from smsbridge.rehearsal import Rehearsal
 
 KEY = b"k" * 32
 FOUND = HttpResponse.of_json({"id": "vendor-9"})
@@ -173,6 +176,7 @@ def test_a_text_that_may_have_been_sent_is_not_sent_again(path):
     for _ in range(2):
         again, requests = send(ledger(path), OK)
         assert (type(again), again.reason, again.fault, requests) == (UncertainError, "in-ledger", "local", 0)
+        assert re.fullmatch(r"uncertain since [-0-9]{10} [:0-9]{8} UTC", again.detail)
         assert again.reference == "ref-1"
     assert kept(path).state is State.UNCERTAIN
 
@@ -180,7 +184,7 @@ def test_a_text_that_may_have_been_sent_is_not_sent_again(path):
 def test_a_text_in_doubt_that_the_provider_finds_is_accepted_and_settled(path):
     send(ledger(path, Searching()), NoAnswer("cut"))
     sent, requests = send(ledger(path, Searching()), FOUND)
-    assert (sent.id, requests) == ("vendor-9", 1)
+    assert (sent.id, sent.repeated, requests) == ("vendor-9", True, 1)
     entry = kept(path)
     assert (entry.state, entry.outcome.id, entry.outcome.reason) == (State.ACCEPTED, "vendor-9", "lookup")
     assert send(ledger(path, Searching()), OK)[1] == 0
@@ -1016,6 +1020,91 @@ def test_drive_by_hand_needs_no_network(path):
     step = next(attempt(policy, message()))
     assert isinstance(step, Await)
     assert step.future.result(10) == [None]
+
+
+@pytest.mark.parametrize("key", [None, SecretStr("k" * 32)], ids=["a key of the file", "a key of ours"])
+@pytest.mark.parametrize("known", [False, True], ids=["another policy", "the same policy"])
+@pytest.mark.parametrize(
+    ("before", "one", "verdict"),
+    [
+        ([], message(), "would send"),
+        ([OK], message(), "would skip"),
+        ([HttpResponse(status=402)], message(), "would send"),
+        ([NoAnswer("cut")], message(), "would refuse"),
+        ([OK], message(text="another"), "would refuse"),
+        ([HttpResponse(status=402)], message(text="another"), "would refuse"),
+        ([OK], message(reference="ref-2"), "would send"),
+    ],
+)
+def test_what_is_foreseen_is_what_comes(path, key, known, before, one, verdict):
+    policy = ledger(path, key=key)
+    for answer in before:
+        send(policy, answer)
+    policy = policy if known else ledger(path, key=key)
+    views = [foresee(policy, one, now=datetime.now(UTC)) for _ in "12"]
+    assert path.exists() is bool(before)
+    outcome, requests = send(policy, OK, one=one)
+    for view in views:
+        assert view.verdict == verdict
+        assert (type(view.error), str(view.error)) == (
+            (type(outcome), str(outcome)) if verdict == "would refuse" else (type(None), "None")
+        )
+        words = {"would skip": "has it already", "would send": "records it first"}.get(verdict, str(outcome))
+        assert words in view.words
+    assert requests == (verdict == "would send")
+
+
+def test_in_a_rehearsal_it_says_that_the_real_ledger_is_not_looked_into(path):
+    policy = ledger(path)
+    assert foresee(policy, message(), now=datetime.now(UTC)).words == "records it first"
+    policy.forget(Rehearsal())
+    assert "not looked into here" in foresee(policy, message(), now=datetime.now(UTC)).words
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (LookupError(TEXT), "LookupError"),
+        (Unwritable("no space"), "no space"),
+        (Overdue("it took too long"), "it took"),
+    ],
+)
+def test_a_store_that_fails_refuses_the_text_in_its_own_words_and_in_no_others(path, problem, words):
+    class Failing(SqliteStore):
+        def find(self, reference):
+            raise problem
+
+        def claim(self, claims):
+            raise problem
+
+    class Kept(LedgerPolicy):
+        def store(self):
+            return Failing(self.path.absolute(), sync=self.sync)
+
+    policy = Kept(inner=Mute(), path=path)
+    outcome, requests = send(policy, OK)
+    path.touch()
+    view = foresee(policy, message(), now=datetime.now(UTC))
+    for error in (outcome, view.error):
+        assert (type(error), error.reason, error.fault) == (RefusedError, "ledger", "local")
+        assert words in error.detail
+        assert TEXT not in error.detail
+    assert requests == 0
+
+
+@pytest.mark.parametrize("between", [lambda inner: inner, lambda inner: RetryPolicy(inner=inner)])
+def test_a_ledger_around_another_is_refused(path, tmp_path, between):
+    with pytest.raises(ConfigurationError, match="ledger around another"):
+        ledger(path, between(ledger(tmp_path / "other.db")))
+
+
+@pytest.mark.parametrize(("sync", "level"), [("normal", 1), ("full", 2)])
+def test_how_safe_it_is_from_a_power_cut_is_a_setting(path, sync, level):
+    store = ledger(path, sync=sync).store()
+    with store.together():
+        assert store._db.execute("PRAGMA synchronous").fetchone() == (level,)
+    store.close()
 
 
 def test_a_ledger_that_cannot_be_read_would_refuse_the_text(path):

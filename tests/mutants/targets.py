@@ -6,7 +6,14 @@ STOPS = ["tests/test_stop_words.py", "tests/test_optouts.py", "tests/test_polici
 NUMBERS = ["tests/test_phone.py", "tests/test_written.py", "tests/test_numbering.py", "tests/test_normalizing.py"]
 MANY = ["tests/test_send_many.py", "tests/test_send_many_ends.py", "tests/test_closing.py"]
 WIRE = ["tests/test_transport.py"]
-LEDGER = ["tests/test_policies_ledger.py", "tests/test_promise.py", "tests/test_forks.py", "tests/test_rehearsals.py"]
+LEDGER = [
+    "tests/test_policies_ledger.py",
+    "tests/test_promise.py",
+    "tests/test_writer.py",
+    "tests/test_own_file.py",
+    "tests/test_forks.py",
+    "tests/test_rehearsals.py",
+]
 VENDORS = ["tests/plugins/test_twilio.py", "tests/plugins/test_twincle.py", "tests/plugins/test_vonage_webhooks.py"]
 
 TARGETS = {
