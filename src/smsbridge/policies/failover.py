@@ -204,7 +204,7 @@ class FailoverPolicy(Carrier):
         for place, account in enumerate(accounts):
             following = accounts[place + 1] if place + 1 < len(accounts) else None
             todo = yield from self._try(batch, todo, account, following, accounts)
-            if not todo or batch.stop is not None:
+            if not todo:
                 break
         for row in todo:
             batch.fail(row, conclude_all(batch.histories[row], self, batch.messages[row]))
