@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -30,8 +31,9 @@ from smsbridge.errors import (
     UnsupportedError,
 )
 from smsbridge.http import HttpRequest, HttpResponse
-from smsbridge.messages import Balance, Purpose
+from smsbridge.messages import Balance, DeliveryReport, Purpose, Result, Status
 from smsbridge.policies.failover import FailoverPolicy
+from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import Capability, SmsProvider
@@ -41,6 +43,7 @@ SEND = HttpRequest.post_json("https://api.scripted.example/send", {}, sends=True
 REJECTED = HttpResponse(status=413)
 """ContentError: a fault of the message."""
 OTP = Purpose.OTP
+NOW = datetime(2030, 1, 31, tzinfo=UTC)
 TWICE = frozenset({OTP})
 
 
@@ -288,7 +291,8 @@ def test_one_text_at_a_time_is_the_probe():
     clock.now = 30
     probe = attempt(policy, message())
     next(probe)
-    assert drive(attempt(policy, message()), OK).account == "b"
+    for _ in "12":
+        assert drive(attempt(policy, message()), OK).account == "b"
     with pytest.raises(StopIteration) as done:
         probe.send(OK)
     assert done.value.value.account == "a"
@@ -307,6 +311,46 @@ def test_a_probe_that_was_cancelled_lets_the_next_one_through(ends):
         with pytest.raises(KeyboardInterrupt):
             probe.throw(KeyboardInterrupt())
     assert drive(attempt(policy, message()), OK).account == "a"
+
+
+def rows_end_with(account, *errors):
+    """An account whose batch ends row by row with ``errors``, None for what is accepted."""
+
+    def send_batch(self, messages):
+        yield from SEND
+        return [
+            Result(index=row, message=one, error=errors[row])
+            if errors[row]
+            else Result(index=row, message=one, sent=self.accepted(one, id=f"{row}"))
+            for row, one in enumerate(messages)
+        ]
+
+    return type(provider(base=BatchProvider, send_batch=send_batch))(account=account)
+
+
+@pytest.mark.parametrize("works", [None, RecipientError(), AuthenticationError()])
+def test_one_row_that_its_provider_dealt_with_shows_that_the_provider_works(works):
+    policy = failover(rows_end_with("a", RefusedError(fault="provider"), works), HttpProvider(account="b"), faults=1)
+    many = [message(reference=f"ref-{row}") for row in range(2)]
+    for _ in "12":
+        results, _ = play(attempt_batch(policy, many), *[OK] * (3 if isinstance(works, AuthenticationError) else 2))
+        assert results[0].sent.account == "b"
+
+
+def test_of_the_pauses_that_a_vendor_asks_for_in_one_answer_the_longest_is_kept():
+    clock = Clock()
+    errors = [RateLimitedError(retry_after=wait) for wait in (3, 7)]
+    policy = failover(rows_end_with("a", *errors, None), HttpProvider(account="b"), clock=clock)
+    play(attempt_batch(policy, [message(reference=f"ref-{row}") for row in range(3)]), OK, OK, OK)
+    for clock.now, account in ((6.5, "b"), (7, "a")):
+        assert drive(attempt(policy, message()), OK).account == account
+
+
+def test_an_account_that_is_held_says_for_how_long():
+    policy = failover(HttpProvider(account="a"))
+    play(attempt(policy, message()), busy_for(7))
+    error, _ = play(attempt(policy, message()))
+    assert (type(error), error.reason, error.retry_after) == (RateLimitedError, "retry-after", 7)
 
 
 @pytest.mark.parametrize("answer", [DENIED, BUSY])
@@ -604,6 +648,58 @@ def test_a_webhook_is_taken_in_by_the_account_that_it_is_proven_to_be_from(accou
     assert [one.account for one in policy.parse(webhook)] == [account]
     with pytest.raises(SignatureError):
         policy.verify(HttpRequest(method="POST", url="/", headers={"x-secret": "dummy"}))
+
+
+def test_a_webhook_is_offered_to_each_account_that_takes_webhooks():
+    deaf = without("a", verify=SmsProvider.verify, parse=SmsProvider.parse)
+    policy = failover(deaf, HttpProvider(account="b", webhook_secret="dummy-b"))
+    webhook = HttpRequest(method="POST", url="/", headers={"x-secret": "dummy-b"}, body=b'[{"id": "1"}]')
+    assert [one.account for one in policy.parse(webhook)] == ["b"]
+
+
+def test_an_event_is_told_to_the_account_that_it_is_of_and_to_no_other():
+    told = []
+
+    class Listening(HttpProvider):
+        def observe(self, event):
+            told.append(self.account)
+            yield from ()
+
+    policy = failover(*(Listening(account=name) for name in "ab"))
+    for account in ("b", "a", "c"):
+        drive(
+            policy.observe(
+                DeliveryReport(account=account, provider="scripted", id="1", status=Status.SENT, final=False)
+            )
+        )
+    assert told == ["b", "a"]
+
+
+def test_what_any_account_can_express_it_can():
+    class Coded(HttpProvider):
+        supports = frozenset({"send_at"})
+        verification_supports = frozenset({"valid_until"})
+
+    class Grouped(BatchProvider):
+        def batch_key(self, message):
+            return message.sender
+
+    policy = failover(Grouped(account="a"), Coded(account="b"))
+    assert policy.supports == {"sender", "send_at"}
+    assert policy.verification_supports == Grouped().verification_supports | {"valid_until"}
+    assert policy.batch_key(message(sender="ACME")) == "ACME"
+    until = message(text="", valid_until=NOW)
+    policy.check(until, verification=True)
+    with pytest.raises(UnsupportedError):
+        policy.check(replace(until, text="x"))
+
+
+@pytest.mark.parametrize("around", [lambda inner: inner, lambda inner: RetryPolicy(inner=inner)])
+def test_a_ledger_around_one_of_several_accounts_is_refused(tmp_path, around):
+    one = around(LedgerPolicy(inner=HttpProvider(account="a"), path=tmp_path / "ledger.db"))
+    with pytest.raises(ConfigurationError, match="account a of failover has a ledger"):
+        failover(one, HttpProvider(account="b"))
+    assert failover(one).accounts == (one,)
 
 
 def test_what_nobody_inside_can_do_is_unsupported():

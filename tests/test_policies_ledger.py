@@ -1023,7 +1023,6 @@ def test_drive_by_hand_needs_no_network(path):
 
 
 @pytest.mark.parametrize("key", [None, SecretStr("k" * 32)], ids=["a key of the file", "a key of ours"])
-@pytest.mark.parametrize("known", [False, True], ids=["another policy", "the same policy"])
 @pytest.mark.parametrize(
     ("before", "one", "verdict"),
     [
@@ -1036,12 +1035,11 @@ def test_drive_by_hand_needs_no_network(path):
         ([OK], message(reference="ref-2"), "would send"),
     ],
 )
-def test_what_is_foreseen_is_what_comes(path, key, known, before, one, verdict):
-    policy = ledger(path, key=key)
+def test_what_is_foreseen_is_what_comes(path, key, before, one, verdict):
+    used, policy = ledger(path, key=key), ledger(path, key=key)
     for answer in before:
-        send(policy, answer)
-    policy = policy if known else ledger(path, key=key)
-    views = [foresee(policy, one, now=datetime.now(UTC)) for _ in "12"]
+        send(used, answer)
+    views = [foresee(asked, one, now=datetime.now(UTC)) for asked in (used, policy, policy)]
     assert path.exists() is bool(before)
     outcome, requests = send(policy, OK, one=one)
     for view in views:

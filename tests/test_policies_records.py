@@ -11,7 +11,7 @@ from policed import BUSY, DENIED, FOUND, Clock, Finds, play, timed
 from scripted import OK, TEXT, TO, TOKEN, BatchProvider, HttpProvider, Recorder, drive, message, plugins, provider
 from smsbridge.attempts import attempt, attempt_batch, attempt_each
 from smsbridge.errors import NoAnswer, NotConnected, OptedOutError, RateLimitedError
-from smsbridge.http import HttpRequest
+from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import Purpose, Result
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.retry import RetryPolicy
@@ -74,6 +74,12 @@ def test_each_account_is_one_and_the_candidates_are_all(caplog):
         ("a", ["a", "b"], "next: b"),
         ("b", ["a", "b"], "done"),
     ]
+
+
+def test_which_account_is_next_is_said_only_where_it_is_tried(caplog):
+    accounts = [HttpProvider(account=name) for name in "abcd"]
+    play(attempt(failover(*accounts), message()), BUSY, DENIED, HttpResponse(status=413))
+    assert [one["decision"] for one in records(caplog)] == ["next: b", "next: c", "given up"]
 
 
 @pytest.mark.parametrize("nested", [lambda: retry(failover()), lambda: failover(retry(HttpProvider(account="a")))])

@@ -7,6 +7,7 @@ NUMBERS = ["tests/test_phone.py", "tests/test_written.py", "tests/test_numbering
 MANY = ["tests/test_send_many.py", "tests/test_send_many_ends.py", "tests/test_closing.py"]
 WIRE = ["tests/test_transport.py"]
 LEDGER = [
+    "tests/test_policies_entries.py",
     "tests/test_policies_ledger.py",
     "tests/test_promise.py",
     "tests/test_writer.py",
@@ -57,6 +58,8 @@ TARGETS = {
     "src/smsbridge/policies/entries.py": [*LEDGER, "tests/test_cli_ledger.py"],
     "src/smsbridge/policies/failover.py": [
         "tests/test_policies_failover.py",
+        "tests/test_policies_optout.py",
+        "tests/test_rehearsals.py",
         "tests/test_policies_records.py",
         "tests/test_foresight.py",
         *POLICY,
