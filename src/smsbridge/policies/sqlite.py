@@ -323,9 +323,9 @@ def _entry(row: Sequence[Any]) -> tuple[int, Entry]:
     outcome = Outcome(
         state=State(state),
         at=datetime.fromtimestamp(recorded_at, UTC),
-        taker=taker or "",
-        provider=provider or "",
-        id=id_ or "",
+        taker=taker,
+        provider=provider,
+        id=id_,
         status=Status(status) if status else None,
         segments=segments,
         price=Money(amount=Decimal(price), unit=unit) if price is not None else None,
