@@ -75,7 +75,11 @@ TARGETS = {
         *POLICY,
     ],
     "src/smsbridge/policies/optout.py": [*STOPS, "tests/test_foresight.py", "tests/test_rehearsals.py", *POLICY],
-    "src/smsbridge/policies/outcomes.py": ["tests/test_policies_failover.py", "tests/test_policies_retry.py"],
+    "src/smsbridge/policies/outcomes.py": [
+        "tests/test_policies_outcomes.py",
+        "tests/test_policies_failover.py",
+        "tests/test_policies_retry.py",
+    ],
     "src/smsbridge/policies/records.py": ["tests/test_policies_records.py"],
     "src/smsbridge/policies/retry.py": [
         "tests/test_policies_retry.py",
