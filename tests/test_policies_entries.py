@@ -203,6 +203,20 @@ def test_a_state_is_as_old_as_what_brought_it_about():
     assert Entry(claim=mine, outcome=replace(Outcome.refused("spam"), at=later)).since == later
 
 
+@pytest.mark.parametrize("state", State)
+def test_only_the_same_text_takes_the_place_of_what_was_refused(state):
+    outcome = None if state is State.OPEN else replace(Outcome.refused("spam"), state=state)
+    entry = Entry(claim=claim(), outcome=outcome)
+    assert entry.gives_way_to(claim()) is (state is State.REFUSED)
+    assert entry.gives_way_to(claim(text="another")) is False
+
+
+@pytest.mark.parametrize("reason", ["absent", "operator", "cancelled"])
+def test_a_refusal_that_no_attempt_brought_says_who_knows_it(reason):
+    outcome = Outcome.refused(reason)
+    assert (outcome.state, outcome.reason, outcome.error) == (State.REFUSED, reason, "RefusedError")
+
+
 @pytest.mark.parametrize(
     ("state", "passed", "proof", "proven"),
     [
