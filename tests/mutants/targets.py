@@ -18,7 +18,13 @@ LEDGER = [
 VENDORS = ["tests/plugins/test_twilio.py", "tests/plugins/test_twincle.py", "tests/plugins/test_vonage_webhooks.py"]
 
 TARGETS = {
-    "src/smsbridge/attempts.py": [*SENDING, "tests/test_leaks.py", "tests/test_policies_retry.py"],
+    "src/smsbridge/attempts.py": [
+        "tests/test_attempts.py",
+        *SENDING,
+        "tests/test_foresight.py",
+        "tests/test_leaks.py",
+        "tests/test_policies_retry.py",
+    ],
     "src/smsbridge/body.py": ["tests/test_body.py", *WIRE],
     "src/smsbridge/channel.py": ["tests/test_channel.py", *WIRE, "tests/test_torture.py"],
     "src/smsbridge/client.py": [*SENDING, "tests/test_deadline.py", *MANY],
