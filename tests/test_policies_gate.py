@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import pytest
@@ -12,16 +13,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import PrivateAttr
 
-from scripted import OK, BatchProvider, HttpProvider, Recorder, drive, driven, message
-from smsbridge.attempts import attempt, attempt_batch, attempt_each, attempt_verification
-from smsbridge.errors import NoAnswer, ProviderBugError, RefusedError, SendError, UncertainError, VetoedError
-from smsbridge.http import Call, HttpResponse
+from scripted import OK, BatchProvider, HttpProvider, Recorder, drive, driven, interrupt, message
+from smsbridge.attempts import attempt, attempt_batch, attempt_each, attempt_verification, foresee
+from smsbridge.errors import (
+    AuthenticationError,
+    NoAnswer,
+    ProviderBugError,
+    RefusedError,
+    SendError,
+    UncertainError,
+    VetoedError,
+)
+from smsbridge.http import Call, HttpRequest, HttpResponse, Wait
 from smsbridge.messages import SentMessage, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.policies.gate import Gate
 from smsbridge.policies.policy import Named
 from smsbridge.sending import deliver, deliver_batch
 
+NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
 TEXTS = [f"text {n}" for n in range(8)]
 
 
@@ -195,3 +205,115 @@ def test_hooks_see_the_text_as_the_application_gave_it():
         drive(deliver(Plugins(recorder), Doors(inner=HttpProvider()), message(text="hello")), "", OK).id == "vendor-1"
     )
     assert [name for name, _, _ in seen] == ["before", "after"]
+
+
+# --- what was taken is given back -----------------------------------------------------------------------------------------
+
+
+class Watched(Gate):
+    """Notes what it is asked and told. Refuses "no", fails at "bug"."""
+
+    name: ClassVar[Any] = Named("watched")
+
+    _calls: list[Any] = PrivateAttr(default_factory=list)
+
+    def admit(self, message, *, verification=False):
+        self._calls.append(("admit", message.reference, verification))
+        yield from Call(str)
+        if message.text == "no":
+            raise VetoedError(reason="closed")
+        if message.text == "bug":
+            raise LookupError
+        return message
+
+    def settle(self, message, ending):
+        self._calls.append(("settle", message.reference, type(ending)))
+
+    def give_back(self, message):
+        self._calls.append(("give back", message.reference, None))
+
+
+def ended(gate):
+    return [call for call in gate._calls if call[0] != "admit"]
+
+
+def judged(*texts):
+    return [message(text=text, reference=f"ref-{row}") for row, text in enumerate(texts)]
+
+
+def test_each_text_is_settled_given_back_or_neither_and_no_other_is():
+    gate = Watched(inner=HttpProvider())
+    flow = attempt_each(gate, judged("yes", "no", "bug", "yes"))
+    drive(flow, "", "", "", "", OK, HttpResponse(status=401))
+    assert ended(gate) == [
+        ("give back", "ref-2", None),
+        ("settle", "ref-0", SentMessage),
+        ("settle", "ref-3", AuthenticationError),
+    ]
+
+
+def test_a_text_that_was_interrupted_while_it_was_judged_is_given_back_and_those_after_it_are_not():
+    gate = Watched(inner=HttpProvider())
+    flow = attempt_each(gate, judged("yes", "no", "yes", "yes"))
+    next(flow)
+    for _ in "12":
+        flow.send("")
+    results = interrupt(flow, KeyboardInterrupt())
+    assert ended(gate) == [("settle", "ref-0", RefusedError), ("give back", "ref-2", None)]
+    assert [one.error.reason for one in results] == ["cancelled", "closed", "cancelled", "cancelled"]
+
+
+@pytest.mark.parametrize("end", [lambda flow: flow.close(), lambda flow: interrupt(flow, KeyboardInterrupt())])
+def test_what_was_on_its_way_is_settled_as_what_may_have_been_sent(end):
+    gate = Watched(inner=HttpProvider())
+    flow = attempt_each(gate, judged("yes", "yes"))
+    next(flow)
+    for _ in "12":
+        flow.send("")
+    end(flow)
+    assert [call[:2] for call in ended(gate)] == [("settle", "ref-0"), ("settle", "ref-1")]
+    assert ended(gate)[0][2] is UncertainError
+
+
+@pytest.mark.parametrize(("how", "verification"), [(attempt, False), (attempt_verification, True)])
+def test_a_gate_is_told_whether_it_is_a_code(how, verification):
+    gate = Watched(inner=HttpProvider())
+    drive(how(gate, message(text="")) if verification else how(gate, message()), "", OK)
+    assert gate._calls[0] == ("admit", "ref-1", verification)
+
+
+# --- to look ahead --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [Wait(1), HttpRequest.get("https://api.scripted.example/ask")])
+def test_what_would_have_to_be_asked_for_is_not_and_that_is_said(step):
+    flows = []
+
+    class Asks(Watched):
+        def admit(self, message, *, verification=False):
+            flows.append(self.asking(message))
+            return flows[-1]
+
+        def asking(self, message):
+            yield from step
+            return message
+
+    gate = Asks(inner=HttpProvider(account="otp"))
+    view = foresee(gate, message(), now=NOW)
+    assert (view.verdict, view.words, view.account) == ("would send", "has to ask somebody", "otp")
+    assert [inside.account for inside in view.inside] == ["otp"]
+    assert [flow.gi_frame for flow in flows] == [None]
+    assert foresee(Asks(inner=HttpProvider()), message(send_at=NOW), now=NOW).verdict == "would refuse"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({}, "lets it through"), ({"text": "x"}, "sets text"), ({"text": "x", "sender": "A"}, "sets text, sender")],
+)
+def test_what_a_gate_would_change_is_said(changes, words):
+    class Changes(Watched):
+        def admit(self, message, *, verification=False):
+            yield from ()
+            return replace(message, **changes)
+
+    assert foresee(Changes(inner=HttpProvider()), message(), now=NOW).words == words

@@ -745,6 +745,49 @@ def test_no_number_and_no_text_is_shown():
     assert pickle.loads(pickle.dumps(error)) == error
 
 
+def test_what_is_redirected_is_foreseen_for_the_number_that_gets_it():
+    seen = []
+
+    class Watching(HttpProvider):
+        def foresee(self, message, *, now):
+            seen.append(message.to)
+            return super().foresee(message, now=now)
+
+    view = foresee(guard(Watching(), redirect=OTHER), message(), now=NOW)
+    assert (view.verdict, seen) == ("would send", [OTHER])
+    assert OTHER not in view.words
+
+
+@pytest.mark.parametrize("name", ["allow", "redirect", "countries", "per_recipient", "per_prefix", "total"])
+def test_a_rule_that_is_none_is_no_rule(name):
+    assert send(guard(**{name: None}))
+
+
+def test_a_place_that_was_taken_for_a_text_that_went_nowhere_is_given_back():
+    policy, one = guard(total="1/1h"), message()
+    with pytest.raises(StopIteration):
+        next(policy.admit(one))
+    assert refused(attempt(policy, message(reference="ref-2"))).reason == "cap-total"
+    policy.give_back(one)
+    policy.give_back(one)
+    assert send(policy)
+    assert refused(attempt(policy, message(reference="ref-2"))).reason == "cap-total"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"per_recipient": "1/1h"}, "the guard lets 1 texts in 1h through to"),
+        ({"per_prefix": "1/90s"}, "the guard lets 1 texts in 90s through to"),
+        ({"total": "1/7d"}, "the guard lets 1 texts in 7d through"),
+    ],
+)
+def test_a_refusal_names_the_cap_and_its_time(settings, words):
+    policy = guard(**settings)
+    send(policy)
+    assert words in str(refused(attempt(policy, message())))
+
+
 def test_what_it_would_do_is_foreseen_without_taking_a_place():
     clock = Clock()
     policy = guard(clock=clock, per_recipient="1/1h", countries=["IN"])

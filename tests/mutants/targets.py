@@ -70,9 +70,20 @@ TARGETS = {
         "tests/test_foresight.py",
         *POLICY,
     ],
-    "src/smsbridge/policies/gate.py": ["tests/test_policies_gate.py", "tests/test_policies_guard.py", *POLICY],
+    "src/smsbridge/policies/gate.py": [
+        "tests/test_policies_gate.py",
+        "tests/test_policies_guard.py",
+        "tests/test_foresight.py",
+        "tests/test_interruptions.py",
+        *POLICY,
+    ],
     "src/smsbridge/policies/gcra.py": ["tests/test_policies_gcra.py", "tests/test_policies_limit.py"],
-    "src/smsbridge/policies/guard.py": ["tests/test_policies_guard.py", "tests/test_foresight.py", *POLICY],
+    "src/smsbridge/policies/guard.py": [
+        "tests/test_policies_guard.py",
+        "tests/test_foresight.py",
+        "tests/test_rehearsals.py",
+        *POLICY,
+    ],
     "src/smsbridge/policies/ledger.py": [*LEDGER, "tests/test_foresight.py", *POLICY],
     "src/smsbridge/policies/limit.py": [
         "tests/test_policies_limit.py",
