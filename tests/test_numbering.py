@@ -12,7 +12,7 @@ from phonenumbers import PhoneNumberFormat as Format
 from phonenumbers import PhoneNumberType as Kind
 
 from smsbridge import numbering, phone
-from smsbridge.errors import RecipientError
+from smsbridge.errors import ConfigurationError, RecipientError
 from smsbridge.phone import to_e164
 from smsbridge.written import read
 
@@ -182,3 +182,56 @@ def test_the_short_way_for_numbers_of_a_region_says_what_the_long_way_says(regio
 def test_the_short_way_for_any_digits_says_what_the_long_way_says(region, written):
     if short := phone._mobile_of(written, region):
         assert numbering.national(read(written), region) == short
+
+
+@pytest.mark.parametrize(
+    ("written", "region", "reason", "words"),
+    [
+        ("+91987654321", None, "too-short", "too short for its country"),
+        ("+9198765432101", None, "too-long", "too long for its country"),
+        ("+919876543210123", None, "too-long", "too long for its country"),
+        ("+8001234567", None, "too-short", "too short for its country"),
+        ("+999123456789", None, "not-a-number", "begins with no country code that there is"),
+        ("+12", None, "not-a-number", "is not a phone number"),
+        ("+9109876543210", None, "not-a-number", "has digits that its country does not use"),
+        ("9876543210", None, "no-country-code", "has no country code"),
+        ("00919876543210", "IN", "no-country-code", "a prefix for calls abroad"),
+        ("0112025550123", "US", "no-country-code", "a prefix for calls abroad"),
+        ("5", "IN", "not-a-number", "is not a phone number"),
+        ("987654321", "IN", "too-short", "too short for a mobile number of IN; write"),
+        ("98765432101", "IN", "too-long", "too long for a mobile number of IN; write"),
+        ("1123456789", "IN", "not-mobile", "is not a mobile number of IN; write"),
+        ("4407400123456", "GB", "not-a-number", "has digits that its country does not use"),
+        ("5550123", "US", "too-short", "too short for a mobile number of US; write"),
+        ("03012345678", "DE", "not-mobile", "is not a mobile number of DE; write"),
+        ("0 15 11 96123 4567", "BR", "not-a-number", "has digits that its country does not use"),
+    ],
+)
+def test_what_is_wrong_with_a_number_is_said_in_words_that_help(written, region, reason, words):
+    error = outcome(written, region)
+    assert isinstance(error, RecipientError)
+    assert error.reason == reason
+    assert words in str(error)
+    assert not set(digits(str(error).replace("+91...", ""))) & set("23456789")
+
+
+@pytest.mark.parametrize(
+    ("written", "region", "number"),
+    [
+        ("+80012345678", None, "+80012345678"),
+        ("+882123456789", None, "+882123456789"),
+        ("+39 06 12345678", None, "+390612345678"),
+        ("+44 (0) 7400 123456", None, "+447400123456"),
+        ("011 15 2345 6789", "AR", "+5491123456789"),
+        ("8 912 345-67-89", "RU", "+79123456789"),
+        ("12025550123", "US", "+12025550123"),
+    ],
+)
+def test_what_a_country_writes_in_its_own_way_is_read_in_that_way(written, region, number):
+    assert outcome(written, region) == number
+
+
+@pytest.mark.parametrize("region", ["XX", "in", "", "India", "001"])
+def test_a_region_that_there_is_not_is_a_wrong_setting(region):
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_DEFAULT_REGION"):
+        to_e164("9876543210", region)
