@@ -137,6 +137,10 @@ def test_what_the_provider_inside_cannot_express_it_cannot_either():
         with pytest.raises(UnsupportedError, match="valid_until"):
             policy.check(until, verification=verification)
     assert limit().supports == HttpProvider().supports
+    sober = limit(provider(verification_supports=frozenset()))
+    sober.check(message(sender="ACME"))
+    with pytest.raises(UnsupportedError):
+        sober.check(message(sender="ACME"), verification=True)
 
 
 def test_what_would_wait_too_long_is_refused_with_the_time_it_takes():

@@ -45,7 +45,12 @@ TARGETS = {
     "src/smsbridge/stop_words.py": STOPS,
     "src/smsbridge/told.py": [*SENDING, *MANY],
     "src/smsbridge/transport.py": [*WIRE, "tests/test_guards.py", "tests/test_torture.py"],
-    "src/smsbridge/verdicts.py": [*SENDING, "tests/test_leaks.py", "tests/test_policies_retry.py"],
+    "src/smsbridge/verdicts.py": [
+        "tests/test_attempts.py",
+        *SENDING,
+        "tests/test_leaks.py",
+        "tests/test_policies_retry.py",
+    ],
     "src/smsbridge/waiting.py": ["tests/test_deadline.py", "tests/test_promise.py", "tests/test_client.py"],
     "src/smsbridge/written.py": NUMBERS,
     "src/smsbridge/policies/batch.py": [
