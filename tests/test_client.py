@@ -52,15 +52,15 @@ PLUGINS = Plugins()
 
 
 def client(*answers, made=None, hooks=(), **options):
-    one = SmsClient(made or HttpProvider(), settings=Settings(**options), plugins=Plugins(*hooks))
-    one._transport = Wire(*answers)
-    return one
+    return SmsClient(
+        made or HttpProvider(), settings=Settings(**options), plugins=Plugins(*hooks), transport=Wire(*answers)
+    )
 
 
 def async_client(*answers, made=None, hooks=(), **options):
-    one = AsyncSmsClient(made or HttpProvider(), settings=Settings(**options), plugins=Plugins(*hooks))
-    one._transport = AsyncWire(*answers)
-    return one
+    return AsyncSmsClient(
+        made or HttpProvider(), settings=Settings(**options), plugins=Plugins(*hooks), transport=AsyncWire(*answers)
+    )
 
 
 def in_our_frames(error):
@@ -532,6 +532,30 @@ def test_every_flow_is_closed(answer):
     with contextlib.suppress(UncertainError, KeyboardInterrupt):
         client(answer, made=provider(send)).send(message())
     assert closed == [True]
+
+
+# --- a transport of one's own -----------------------------------------------------------------------------------------------
+
+
+async def test_a_transport_that_is_given_carries_the_requests_and_is_closed_with_the_client():
+    wire, other = Wire(), AsyncWire()
+    with SmsClient(HttpProvider(), transport=wire) as sms:
+        sms.send(message())
+        assert not wire.closed
+    async with AsyncSmsClient(HttpProvider(), transport=other) as sms:
+        await sms.send(message())
+    assert [len(one.requests) for one in (wire, other)] == [1, 1]
+    assert wire.closed
+    assert other.closed
+
+
+@pytest.mark.parametrize(
+    ("broken", "kind"),
+    [(NotConnected("x"), UnavailableError), (NoAnswer("x"), UncertainError), (ZeroDivisionError("x"), UncertainError)],
+)
+def test_what_another_transport_raises_means_what_ours_does(broken, kind):
+    sms = SmsClient(HttpProvider(), transport=Wire(broken))
+    assert type(sms.try_send(message()).error) is kind
 
 
 # --- interruptions --------------------------------------------------------------------------------------------------------

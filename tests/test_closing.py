@@ -27,9 +27,9 @@ class Client:
 
     def __init__(self, kind, made, *answers, hooks=()):
         self.recorder = Recorder()
-        self.sms = kind(made, settings=Settings(), plugins=Plugins(self.recorder, *hooks))
         wire = Wire if kind is SmsClient else AsyncWire
-        self.wire = self.sms._transport = wire(*[self._closing(one) for one in answers])
+        self.wire = wire(*[self._closing(one) for one in answers])
+        self.sms = kind(made, settings=Settings(), plugins=Plugins(self.recorder, *hooks), transport=self.wire)
 
     def _closing(self, answer):
         def answered(_request):

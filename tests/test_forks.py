@@ -57,7 +57,7 @@ ALLOWED = {
     ("src/smsbridge/policies/writer.py", "Lock"): "it looks after forks itself",
     ("src/smsbridge/promise.py", "Lock"): "of one thread that waits",
     ("src/smsbridge/promise.py", "Future"): "the type alone",
-    ("src/smsbridge/http.py", "Future"): "the type alone",
+    ("src/smsbridge/flow.py", "Future"): "the type alone",
     ("src/smsbridge/dialing.py", "allocate_lock"): "of one look-up, whose threads a forked process does not have",
     ("src/smsbridge/many.py", "Lock"): "of one iteration, whose threads a forked process does not have",
     ("plugins/twincle/src/smsbridge_twincle/sandbox/server.py", "Event"): "of one start of the sandbox",
@@ -152,9 +152,7 @@ class held:  # noqa: N801
 
 
 def client(provider, *answers):
-    sms = SmsClient(provider, settings=Settings(), plugins=Plugins())
-    sms._transport = Wire(*answers or (OK,))
-    return sms
+    return SmsClient(provider, settings=Settings(), plugins=Plugins(), transport=Wire(*answers or (OK,)))
 
 
 def sends(provider):

@@ -50,9 +50,7 @@ class Slow:
 
 
 def client(made, wire, *hooks):
-    sms = AsyncSmsClient(made, plugins=Plugins(*hooks))
-    sms._transport = wire
-    return sms
+    return AsyncSmsClient(made, plugins=Plugins(*hooks), transport=wire)
 
 
 async def longest_stall(work):
@@ -98,8 +96,7 @@ async def test_no_hook_holds_up_the_event_loop(answer):
 async def test_nor_does_that_of_a_text_that_costs_something_else(tmp_path):
     slow = Slow()
     plugins = Plugins(slow)
-    sms = AsyncSmsClient(priced(tmp_path).telling(plugins.cost_differs), plugins=plugins)
-    sms._transport = AsyncWire()
+    sms = AsyncSmsClient(priced(tmp_path).telling(plugins.cost_differs), plugins=plugins, transport=AsyncWire())
     await sms.send(message())
     assert [name for name, _, _ in slow.calls] == ["before", "cost", "after"]
     assert threading.get_ident() not in {thread for _, _, thread in slow.calls}
@@ -131,8 +128,7 @@ async def test_without_a_hook_there_is_no_hop(monkeypatch):
 
 async def test_the_blocking_client_calls_them_where_it_sends():
     slow = Slow()
-    sms = SmsClient(HttpProvider(), plugins=Plugins(slow))
-    sms._transport = Wire()
+    sms = SmsClient(HttpProvider(), plugins=Plugins(slow), transport=Wire())
     sms.send(message())
     assert {thread for _, _, thread in slow.calls} == {threading.get_ident()}
 
@@ -204,8 +200,7 @@ def failover():
 def test_hooks_are_told_which_account_was_asked_and_which_carried_the_text(answers, name, carried_by, blocking):
     told, made = Told(), failover()
     if blocking:
-        sms = SmsClient(made, plugins=Plugins(told))
-        sms._transport = Wire(*answers)
+        sms = SmsClient(made, plugins=Plugins(told), transport=Wire(*answers))
         send = partial(sms.send, message())
     else:
         sms = client(made, AsyncWire(*answers), told)

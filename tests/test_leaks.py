@@ -176,8 +176,7 @@ def drive_all(kind, answer, *hooks):
 
     async def main():
         for operation in CALLS.values():
-            async with AsyncSmsClient(made, settings=SETTINGS, plugins=plugins) as one:
-                one._transport = AsyncWire(answer)
+            async with AsyncSmsClient(made, settings=SETTINGS, plugins=plugins, transport=AsyncWire(answer)) as one:
                 results.append(repr(one))
                 try:
                     results.append(await call(one, operation))
@@ -188,8 +187,7 @@ def drive_all(kind, answer, *hooks):
         asyncio.run(main())
         return results
     for operation in CALLS.values():
-        with SmsClient(made, settings=SETTINGS, plugins=plugins) as one:
-            one._transport = Wire(answer)
+        with SmsClient(made, settings=SETTINGS, plugins=plugins, transport=Wire(answer)) as one:
             results.append(repr(one))
             try:
                 results.append(call_sync(one, operation))
@@ -299,14 +297,17 @@ def _chained(stop, *, from_cause):
 def test_a_cancellation_keeps_neither_cause_nor_context_nor_frames(operation, chained):
     stop = CAUSES[chained](Interrupted())
     hooks = Recorder()
-    with SmsClient(Quotes(), settings=Settings(concurrency=1), plugins=Plugins(hooks)) as one:
-        one._transport = Wire(lambda _: stop)
-        with pytest.raises(Interrupted) as caught:
-            if operation == "many":
-                rows = [Result(index=n, message=MESSAGES[0]) for n in range(2)]
-                one._run(one._job(rows, []))
-            else:
-                CALLS[operation](one)
+    with (
+        SmsClient(
+            Quotes(), settings=Settings(concurrency=1), plugins=Plugins(hooks), transport=Wire(lambda _: stop)
+        ) as one,
+        pytest.raises(Interrupted) as caught,
+    ):
+        if operation == "many":
+            rows = [Result(index=n, message=MESSAGES[0]) for n in range(2)]
+            one._run(one._job(rows, []))
+        else:
+            CALLS[operation](one)
     assert caught.value is stop
     assert (stop.__cause__, stop.__context__) == (None, None)
     assert_private(shown(stop))
@@ -317,8 +318,9 @@ def test_a_cancellation_keeps_neither_cause_nor_context_nor_frames(operation, ch
 @pytest.mark.parametrize("chained", CAUSES)
 async def test_nor_does_that_of_a_task(chained):
     stop = CAUSES[chained](asyncio.CancelledError())
-    async with AsyncSmsClient(Quotes(), settings=SETTINGS, plugins=Plugins()) as one:
-        one._transport = AsyncWire(lambda _: stop)
+    async with AsyncSmsClient(
+        Quotes(), settings=SETTINGS, plugins=Plugins(), transport=AsyncWire(lambda _: stop)
+    ) as one:
         with pytest.raises(asyncio.CancelledError) as caught:
             await one.send(TO, TEXT)
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)

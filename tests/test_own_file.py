@@ -67,8 +67,7 @@ class Ledger:
     def use(self, reference="ref-1"):
         """What keeps a text from being sent or answered; None if nothing does."""
         policy = LedgerPolicy(inner=Mute(), path=self.path)
-        sms = SmsClient(policy, settings=Settings(), plugins=Plugins())
-        sms._transport = self.wire
+        sms = SmsClient(policy, settings=Settings(), plugins=Plugins(), transport=self.wire)
         try:
             sms.send(message(reference=reference))
         except RefusedError as error:
@@ -554,8 +553,7 @@ def test_one_without_a_mark_is_not_taken_for_the_other_kind(used, tmp_path):
 def test_where_the_list_of_opt_outs_is_not_what_it_was_nobody_is_texted_and_the_error_says_why(tmp_path, spoil):
     used = OptOuts(tmp_path / "optouts.db")
     policy = OptoutPolicy(inner=HttpProvider(), path=used.path)
-    sms = SmsClient(policy, settings=Settings(), plugins=Plugins())
-    sms._transport = Wire(OK)
+    sms = SmsClient(policy, settings=Settings(), plugins=Plugins(), transport=Wire(OK))
     assert sms.send(message()).id == "vendor-1"
     words = spoil(used, tmp_path)
     for _ in range(2):

@@ -94,8 +94,7 @@ def test_so_is_a_text_that_a_vendor_holds_against_its_template(made, end, words)
         return [Result(index=0, message=given[0], error=refused), Result(index=1, message=given[1], error=refused)]
 
     one = provider(base=made, **{"send" if made is HttpProvider else "send_batch": send})
-    with SmsClient(one) as sms:
-        sms._transport = Wire(OK)
+    with SmsClient(one, transport=Wire(OK)) as sms:
         texts = [message(text=TEXT + end, reference=name) for name in "ab"]
         errors = [result.error for result in sms.send_many(texts)]
     assert all(
@@ -106,8 +105,7 @@ def test_so_is_a_text_that_a_vendor_holds_against_its_template(made, end, words)
 
 
 def test_of_what_is_no_matter_of_templates_it_is_not_said():
-    with SmsClient(HttpProvider()) as sms:
-        sms._transport = Wire(HttpResponse(status=401))
+    with SmsClient(HttpProvider(), transport=Wire(HttpResponse(status=401))) as sms:
         assert "ends in" not in str(sms.try_send(message(text=TEXT + "\n")).error)
 
 

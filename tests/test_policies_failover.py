@@ -716,14 +716,18 @@ def test_what_nobody_inside_can_do_is_unsupported():
 
 
 def test_the_blocking_client_fails_over():
-    with SmsClient(FailoverPolicy(accounts=(HttpProvider(account="a"), HttpProvider(account="b")))) as sms:
-        sms._transport = Wire(NotConnected(), OK)
+    with SmsClient(
+        FailoverPolicy(accounts=(HttpProvider(account="a"), HttpProvider(account="b"))),
+        transport=Wire(NotConnected(), OK),
+    ) as sms:
         assert sms.send(message()).account == "b"
 
 
 async def test_the_async_client_does_too():
-    async with AsyncSmsClient(FailoverPolicy(accounts=(HttpProvider(account="a"), HttpProvider(account="b")))) as sms:
-        sms._transport = AsyncWire(NotConnected(), OK)
+    async with AsyncSmsClient(
+        FailoverPolicy(accounts=(HttpProvider(account="a"), HttpProvider(account="b"))),
+        transport=AsyncWire(NotConnected(), OK),
+    ) as sms:
         assert (await sms.send(message())).account == "b"
 
 

@@ -645,15 +645,13 @@ async def test_both_clients_refuse_alike(answers):
     wire = answers()
     policy = guard(allow=[OTHER])
     if answers is Wire:
-        client = SmsClient(policy, settings=Settings(), plugins=Plugins())
-        client._transport = wire
+        client = SmsClient(policy, settings=Settings(), plugins=Plugins(), transport=wire)
         with pytest.raises(VetoedError) as caught:
             client.send(message())
         with client.send_many([message(), message(to=OTHER)]) as many:
             results = list(many)
     else:
-        client = AsyncSmsClient(policy, settings=Settings(), plugins=Plugins())
-        client._transport = wire
+        client = AsyncSmsClient(policy, settings=Settings(), plugins=Plugins(), transport=wire)
         with pytest.raises(VetoedError) as caught:
             await client.send(message())
         async with client.send_many([message(), message(to=OTHER)]) as many:

@@ -338,10 +338,9 @@ def test_an_unsupported_text_stays_an_unsupported_text():
 
 def test_the_wire_sees_nothing_of_a_refused_text():
     wire = Wire(OK)
-    with SmsClient(hours(HttpProvider(), NIGHT), plugins=Plugins()) as sms:
-        sms._transport = wire
-        with sms.send_many([promo(reference="a"), message(reference="b")]) as results:
-            found = {one.message.reference: one for one in results}
+    sms = SmsClient(hours(HttpProvider(), NIGHT), plugins=Plugins(), transport=wire)
+    with sms, sms.send_many([promo(reference="a"), message(reference="b")]) as results:
+        found = {one.message.reference: one for one in results}
     assert found["a"].error.reason == "quiet-hours"
     assert found["b"].sent.id == "vendor-1"
     assert len(wire.requests) == 1

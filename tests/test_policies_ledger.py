@@ -92,8 +92,7 @@ def ledger(path, inner=None, **settings):
 
 @contextlib.contextmanager
 def client(policy, *answers):
-    with SmsClient(policy, settings=Settings(), plugins=Plugins()) as sms:
-        sms._transport = Wire(*answers)
+    with SmsClient(policy, settings=Settings(), plugins=Plugins(), transport=Wire(*answers)) as sms:
         yield sms
 
 
@@ -408,8 +407,9 @@ async def test_both_clients_do_the_same(path, tmp_path):
 
     async def asynchronously():
         outcomes = []
-        async with AsyncSmsClient(ledger(tmp_path / "async.db"), settings=Settings(), plugins=Plugins()) as sms:
-            sms._transport = AsyncWire(*answers())
+        async with AsyncSmsClient(
+            ledger(tmp_path / "async.db"), settings=Settings(), plugins=Plugins(), transport=AsyncWire(*answers())
+        ) as sms:
             for reference in ("a", "a", "b", "b", "c", "c"):
                 try:
                     outcomes.append((await sms.send(message(reference=reference))).id)
@@ -911,8 +911,9 @@ async def test_tasks_that_send_the_same_reference_at_once_send_it_once(path):
         await answered.wait()
         return OK
 
-    async with AsyncSmsClient(ledger(path), settings=Settings(), plugins=Plugins()) as sms:
-        sms._transport = AsyncWire(lambda _: later())
+    async with AsyncSmsClient(
+        ledger(path), settings=Settings(), plugins=Plugins(), transport=AsyncWire(lambda _: later())
+    ) as sms:
         tasks = [asyncio.create_task(sms.send(message())) for _ in range(8)]
         ended = asyncio.as_completed(tasks)
         for _ in range(7):
@@ -937,8 +938,7 @@ from smsbridge.policies.ledger import LedgerPolicy
 class Mute(HttpProvider):
     lookup = SmsProvider.lookup
 
-with SmsClient(LedgerPolicy(inner=Mute(), path=Path(sys.argv[2])), settings=Settings(), plugins=Plugins()) as sms:
-    sms._transport = Wire(OK)
+with SmsClient(LedgerPolicy(inner=Mute(), path=Path(sys.argv[2])), settings=Settings(), plugins=Plugins(), transport=Wire(OK)) as sms:
     for number in range(50):
         try:
             sms.send(message(reference=f"ref-{number}"))
@@ -984,8 +984,7 @@ def test_a_forked_process_opens_the_ledger_anew(path):
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_child_of_multiprocessing_that_just_returns_has_recorded_what_became_of_its_texts(path):
     def child():
-        sms = SmsClient(ledger(path), settings=Settings(), plugins=Plugins())
-        sms._transport = Wire(OK)
+        sms = SmsClient(ledger(path), settings=Settings(), plugins=Plugins(), transport=Wire(OK))
         sms.send(message(reference="in the child"))
 
     process = multiprocessing.get_context("fork").Process(target=child)
@@ -999,8 +998,7 @@ import atexit
 
 @atexit.register
 def late():  # registered first, called last
-    with SmsClient(LedgerPolicy(inner=Mute(), path=Path(sys.argv[2])), settings=Settings(), plugins=Plugins()) as sms:
-        sms._transport = Wire(OK)
+    with SmsClient(LedgerPolicy(inner=Mute(), path=Path(sys.argv[2])), settings=Settings(), plugins=Plugins(), transport=Wire(OK)) as sms:
         sms.send(message(reference="late"))
 """
 

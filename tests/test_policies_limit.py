@@ -317,8 +317,7 @@ def test_many_threads_take_a_place_each():
 
 async def test_tasks_of_a_loop_take_one_each_too():
     wire = AsyncWire()
-    async with AsyncSmsClient(LimitPolicy(inner=HttpProvider(), sends="1000/1s")) as sms:
-        sms._transport = wire
+    async with AsyncSmsClient(LimitPolicy(inner=HttpProvider(), sends="1000/1s"), transport=wire) as sms:
         sent = await asyncio.gather(*[sms.send(message(reference=f"ref-{row}")) for row in range(5)])
     assert len({one.reference for one in sent}) == 5
     assert len(wire.requests) == 5
@@ -326,8 +325,7 @@ async def test_tasks_of_a_loop_take_one_each_too():
 
 def test_the_blocking_client_waits():
     wire = Wire()
-    with SmsClient(LimitPolicy(inner=HttpProvider(), sends="1000/1s")) as sms:
-        sms._transport = wire
+    with SmsClient(LimitPolicy(inner=HttpProvider(), sends="1000/1s"), transport=wire) as sms:
         assert [sms.send(message()).id for _ in range(3)] == ["vendor-1"] * 3
 
 

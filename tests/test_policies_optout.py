@@ -751,16 +751,14 @@ def test_nothing_private_is_in_logs_errors_or_what_is_shown(caplog):
     caplog.set_level(logging.DEBUG)
     policy = optout(Slow())
     wire, waiting = Wire(refused("opted-out")), AsyncWire(refused("opted-out"))
-    with SmsClient(policy, plugins=Plugins()) as sms:
-        sms._transport = wire
+    with SmsClient(policy, plugins=Plugins(), transport=wire) as sms:
         with pytest.raises(OptedOutError) as first:
             sms.send(message())
         with pytest.raises(OptedOutError) as second:
             sms.send(message())
 
     async def main():
-        async with AsyncSmsClient(optout(Slow()), plugins=Plugins()) as sms:
-            sms._transport = waiting
+        async with AsyncSmsClient(optout(Slow()), plugins=Plugins(), transport=waiting) as sms:
             await sms.send(message())
 
     with pytest.raises(OptedOutError) as third:
@@ -777,10 +775,9 @@ def test_nothing_private_is_in_logs_errors_or_what_is_shown(caplog):
 def test_many_texts_at_once(tmp_path):
     policy = optout(BatchProvider(), path=tmp_path / "optouts.db")
     policy._list.add(None, OTHER)
-    with SmsClient(policy, plugins=Plugins()) as sms:
-        sms._transport = Wire(OK)
-        with sms.send_many([message(reference="a"), message(reference="b", to=OTHER)]) as results:
-            found = {one.message.reference: one for one in results}
+    sms = SmsClient(policy, plugins=Plugins(), transport=Wire(OK))
+    with sms, sms.send_many([message(reference="a"), message(reference="b", to=OTHER)]) as results:
+        found = {one.message.reference: one for one in results}
     assert found["b"].error.reason == "opt-out"
     assert found["a"].sent.id == "vendor-1"
 

@@ -490,16 +490,14 @@ def test_what_had_ended_before_its_neighbour_was_interrupted_keeps_its_end():
 
 def test_the_blocking_client_tries_again():
     wire = Wire(NotConnected(), BUSY, OK)
-    with SmsClient(RetryPolicy(inner=HttpProvider(), first_wait=0)) as sms:
-        sms._transport = wire
+    with SmsClient(RetryPolicy(inner=HttpProvider(), first_wait=0), transport=wire) as sms:
         assert sms.send(message()).id == "vendor-1"
     assert len(wire.requests) == 3
 
 
 async def test_the_async_client_does_too():
     wire = AsyncWire(NotConnected(), BUSY, OK)
-    async with AsyncSmsClient(RetryPolicy(inner=HttpProvider(), first_wait=0)) as sms:
-        sms._transport = wire
+    async with AsyncSmsClient(RetryPolicy(inner=HttpProvider(), first_wait=0), transport=wire) as sms:
         assert (await sms.send(message())).id == "vendor-1"
     assert len(wire.requests) == 3
 

@@ -246,10 +246,8 @@ def test_purposes_of_which_twice_is_better_than_never_are_a_list(plugins, monkey
 
 def test_one_attempt_is_no_retry(plugins, monkeypatch):
     environment(monkeypatch, RETRY_ATTEMPTS="1")
-    with SmsClient("acme", plugins=plugins) as sms:
-        sms._transport = Wire(NotConnected())
-        with pytest.raises(UnavailableError):
-            sms.send(message())
+    with SmsClient("acme", plugins=plugins, transport=Wire(NotConnected())) as sms, pytest.raises(UnavailableError):
+        sms.send(message())
 
 
 @pytest.mark.parametrize(
@@ -474,16 +472,14 @@ def test_all_clients_of_an_account_share_its_limit_and_those_of_another_do_not(p
 
 def test_the_blocking_client_has_them(plugins, monkeypatch):
     environment(monkeypatch, RETRY_FIRST_WAIT="0")
-    with SmsClient("acme", plugins=plugins) as sms:
-        sms._transport = Wire(NotConnected(), OK)
+    with SmsClient("acme", plugins=plugins, transport=Wire(NotConnected(), OK)) as sms:
         sent = sms.send(message())
     assert (sent.account, sent.provider) == ("acme", "acme")
 
 
 async def test_the_async_client_has_them(plugins, monkeypatch):
     environment(monkeypatch, RETRY_FIRST_WAIT="0")
-    async with AsyncSmsClient("acme", plugins=plugins) as sms:
-        sms._transport = AsyncWire(NotConnected(), OK)
+    async with AsyncSmsClient("acme", plugins=plugins, transport=AsyncWire(NotConnected(), OK)) as sms:
         assert (await sms.send(message())).account == "acme"
 
 
@@ -494,8 +490,7 @@ def test_a_provider_made_by_hand_is_taken_as_it_is(plugins):
 
 @pytest.mark.parametrize("policy", [RetryPolicy, LimitPolicy])
 def test_by_hand_a_policy_is_put_around_a_provider(policy, plugins):
-    with SmsClient(policy(inner=HttpProvider(account="otp")), plugins=plugins) as sms:
-        sms._transport = Wire(OK)
+    with SmsClient(policy(inner=HttpProvider(account="otp")), plugins=plugins, transport=Wire(OK)) as sms:
         assert sms.send(message()).account == "otp"
 
 

@@ -42,16 +42,16 @@ PLUGINS = Plugins()
 
 def client(answer=OK, *, made=None, hooks=(), concurrency=3):
     plugins = Plugins(*hooks) if hooks else PLUGINS
-    one = SmsClient(made or HttpProvider(), settings=Settings(concurrency=concurrency), plugins=plugins)
-    one._transport = Wire(answer)
-    return one
+    return SmsClient(
+        made or HttpProvider(), settings=Settings(concurrency=concurrency), plugins=plugins, transport=Wire(answer)
+    )
 
 
 def async_client(answer=OK, *, made=None, hooks=(), concurrency=3):
     plugins = Plugins(*hooks) if hooks else PLUGINS
-    one = AsyncSmsClient(made or HttpProvider(), settings=Settings(concurrency=concurrency), plugins=plugins)
-    one._transport = AsyncWire(answer)
-    return one
+    return AsyncSmsClient(
+        made or HttpProvider(), settings=Settings(concurrency=concurrency), plugins=plugins, transport=AsyncWire(answer)
+    )
 
 
 def number(n):
@@ -530,10 +530,10 @@ async def test_a_cancelled_iteration_waits_for_what_is_in_flight():
 
 
 async def test_a_second_cancellation_cancels_what_is_in_flight_and_the_hooks_are_told():
-    recorder, started = Recorder(), asyncio.Event()
+    recorder, started = Recorder(), asyncio.Barrier(3)
 
     async def answer():
-        started.set()
+        await started.wait()
         await asyncio.Event().wait()
 
     one = async_client(lambda request: answer(), hooks=[recorder])

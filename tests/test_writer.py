@@ -65,9 +65,9 @@ def states(path):
 
 
 def blocking(path, **settings):
-    sms = SmsClient(LedgerPolicy(inner=Mute(), path=path, **settings), settings=Settings(), plugins=Plugins())
-    sms._transport = Wire(OK)
-    return sms
+    return SmsClient(
+        LedgerPolicy(inner=Mute(), path=path, **settings), settings=Settings(), plugins=Plugins(), transport=Wire(OK)
+    )
 
 
 def threads():
@@ -92,8 +92,9 @@ def test_closing_a_client_records_what_became_of_its_texts(path, slow):
 
 
 async def test_closing_an_async_client_too(path, slow):
-    async with AsyncSmsClient(LedgerPolicy(inner=Mute(), path=path), settings=Settings(), plugins=Plugins()) as sms:
-        sms._transport = AsyncWire(OK)
+    async with AsyncSmsClient(
+        LedgerPolicy(inner=Mute(), path=path), settings=Settings(), plugins=Plugins(), transport=AsyncWire(OK)
+    ) as sms:
         await sms.send(message())
         assert states(path) == {"ref-1": "open"}
     assert states(path) == {"ref-1": "accepted"}
@@ -270,8 +271,7 @@ def stuck(path):
 
 
 async def test_a_ledger_that_takes_its_time_does_not_hold_up_the_event_loop(stuck):
-    async with AsyncSmsClient(stuck, settings=Settings(), plugins=Plugins()) as sms:
-        sms._transport = AsyncWire(OK)
+    async with AsyncSmsClient(stuck, settings=Settings(), plugins=Plugins(), transport=AsyncWire(OK)) as sms:
         sending = asyncio.create_task(sms.send(message()))
         for _ in range(20):
             await asyncio.sleep(0.001)
@@ -283,8 +283,7 @@ async def test_a_ledger_that_takes_its_time_does_not_hold_up_the_event_loop(stuc
 def test_a_ledger_that_does_not_answer_refuses_the_text_in_the_end_and_gives_its_claim_up(stuck, path, monkeypatch):
     monkeypatch.setattr("smsbridge.policies.ledger.Await", partial(Await, seconds=0.05))
     stuck._hash_key = b"k" * 32
-    with SmsClient(stuck, settings=Settings(), plugins=Plugins()) as sms:
-        sms._transport = Wire(OK)
+    with SmsClient(stuck, settings=Settings(), plugins=Plugins(), transport=Wire(OK)) as sms:
         with pytest.raises(RefusedError) as caught:
             sms.send(message())
         assert (caught.value.reason, caught.value.detail) == ("ledger", "no answer within 0.05 seconds")

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from functools import cache, wraps
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, cast
 
 from . import under_test
 from .attempts import prepare, query
@@ -47,9 +47,11 @@ from .waiting import await_for, bound, in_thread, tell_in_thread, wait_for
 
 if TYPE_CHECKING:
     from .rehearsal import Rehearsal
-    from .transport import AsyncTransport, Transport
+    from .wire import AsyncTransport, Transport
 
 T = TypeVar("T")
+W = TypeVar("W")
+"""The kind of transport."""
 P = ParamSpec("P")
 _DEADLINE = -1.0
 """For the seconds of a call: what the settings say."""
@@ -67,11 +69,10 @@ def _question(method: Callable[Concatenate[Any, P], Flow[T]]) -> Callable[Concat
     return ask
 
 
-class _Client:
+class _Client(Generic[W]):
     """What both clients share: everything but the wire."""
 
-    _transport: Any = None
-    _connected: Any = None
+    _connected: W | None = None
     """The transport that it has made itself."""
 
     def __init__(
@@ -80,7 +81,9 @@ class _Client:
         *,
         settings: Settings | None = None,
         plugins: Plugins | None = None,
+        transport: W | None = None,
     ) -> None:
+        self._transport = transport
         self.settings = Settings.from_env() if settings is None else settings
         self.plugins = default_plugins() if plugins is None else plugins
         if not isinstance(provider, SmsProvider):
@@ -236,14 +239,13 @@ class _Client:
             raise NotConnected(problem)
 
 
-class SmsClient(_Client):
+class SmsClient(_Client["Transport"]):
     """Sends text messages through one account, blocking. Safe to share between threads.
 
     ``provider`` is the name of a provider or an account, or a provider made by hand; by default ``SMSBRIDGE_PROVIDER``
-    says which, and ``console`` if nothing does. Raises ConfigurationError for settings that are missing or wrong.
+    says which, and ``console`` if nothing does. ``transport`` carries the requests, in the place of our own over httpx; the client
+    closes it. Raises ConfigurationError for settings that are missing or wrong.
     """
-
-    _transport: Transport | None = None
 
     def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
         """Send ``text`` to ``to``, or a Message.
@@ -374,14 +376,12 @@ class SmsClient(_Client):
             return self._transport
 
 
-class AsyncSmsClient(_Client):
+class AsyncSmsClient(_Client["AsyncTransport"]):
     """Sends text messages through one account from asyncio; the same names as SmsClient, awaited.
 
     Several event loops may use one client, one after another or in threads at the same time: each has connections of its own,
     which end with it.
     """
-
-    _transport: AsyncTransport | None = None
 
     async def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
         """See :meth:`SmsClient.send`. If cancelled, the hooks are told whether the text may have been sent."""

@@ -68,7 +68,11 @@ async def in_thread(step: Call[T], left: float) -> T:
 async def tell_in_thread(step: Tell) -> None:
     """Do the work of ``step`` in a thread. It is over when this ends, also where it is cancelled meanwhile."""
     context = contextvars.copy_context()
-    work = asyncio.get_running_loop().run_in_executor(None, partial(context.run, step.function, *step.args))
+    try:
+        work = asyncio.get_running_loop().run_in_executor(None, partial(context.run, step.function, *step.args))
+    except RuntimeError:  # there is no loop, or one that is ending
+        step.function(*step.args)
+        return
     stop: asyncio.CancelledError | None = None
     while not work.done():
         try:

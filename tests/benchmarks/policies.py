@@ -52,9 +52,7 @@ def stack():
 
 
 def client(provider):
-    made = SmsClient(provider, settings=Settings(concurrency=2))
-    made._transport = Wire()
-    return made
+    return SmsClient(provider, settings=Settings(concurrency=2), transport=Wire())
 
 
 def microseconds(sms, message, count=1000, clock=perf_counter):

@@ -132,9 +132,7 @@ class World:
         self.go_on()
 
     def made(self, kind, wire):
-        client = kind(self.ledger, settings=self.settings, plugins=self.plugins)
-        client._transport = wire
-        return client
+        return kind(self.ledger, settings=self.settings, plugins=self.plugins, transport=wire)
 
     def message(self, **fields):
         self.number += 1

@@ -18,8 +18,8 @@ class Blocking:
     """SmsClient."""
 
     def __init__(self, make: Callable[..., Any], provider: SmsProvider, timeout: float) -> None:
-        self._client = SmsClient(provider, settings=Settings(), plugins=PLUGINS)
-        self._client._transport = self.limited = Limited(make(timeout=timeout))
+        self.limited = Limited(make(timeout=timeout))
+        self._client = SmsClient(provider, settings=Settings(), plugins=PLUGINS, transport=self.limited)
 
     def send(self, text: str) -> Any:
         return self._client.send("+919876543210", text)
@@ -38,8 +38,8 @@ class Async:
 
     def __init__(self, make: Callable[..., Any], provider: SmsProvider, timeout: float) -> None:
         self._runner = asyncio.Runner(loop_factory=self.loop_factory)
-        self._client = AsyncSmsClient(provider, settings=Settings(), plugins=PLUGINS)
-        self._client._transport = self.limited = LimitedAsync(make(timeout=timeout))
+        self.limited = LimitedAsync(make(timeout=timeout))
+        self._client = AsyncSmsClient(provider, settings=Settings(), plugins=PLUGINS, transport=self.limited)
 
     def send(self, text: str) -> Any:
         return self._runner.run(self._client.send("+919876543210", text))

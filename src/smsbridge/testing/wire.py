@@ -58,15 +58,13 @@ class FakeWire:
 
     def client(self, provider: SmsProvider, *, plugins: Plugins | None = None) -> SmsClient:
         """A real SmsClient on this wire; it reads nothing from the environment and does not sleep."""
-        client = _Client(provider, settings=Settings(), plugins=plugins or Plugins())
-        client._transport = cast("Any", _Transport(self))  # noqa: SLF001
-        return client
+        return _Client(provider, settings=Settings(), plugins=plugins or Plugins(), transport=_Transport(self))
 
     def async_client(self, provider: SmsProvider, *, plugins: Plugins | None = None) -> AsyncSmsClient:
         """A real AsyncSmsClient on this wire."""
-        client = _AsyncClient(provider, settings=Settings(), plugins=plugins or Plugins())
-        client._transport = cast("Any", _AsyncTransport(self))  # noqa: SLF001
-        return client
+        return _AsyncClient(
+            provider, settings=Settings(), plugins=plugins or Plugins(), transport=_AsyncTransport(self)
+        )
 
 
 class _Transport:
