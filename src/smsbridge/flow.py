@@ -116,7 +116,10 @@ class Driven(Generic[T]):
         except BaseException as error:  # noqa: BLE001  # it belongs to the flow
             errors.append(error)
         # Out here, or the error would become the context of what the flow raises; both hold private things.
-        self._go_on(answer, errors)
+        if errors:
+            self.fail(errors)
+        else:
+            self.answer(answer)
 
     async def perform_async(self, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Go on, with what awaiting ``work`` returns or raises."""
@@ -126,7 +129,10 @@ class Driven(Generic[T]):
             answer = await work(*args)
         except BaseException as error:  # noqa: BLE001
             errors.append(error)
-        self._go_on(answer, errors)
+        if errors:
+            self.fail(errors)
+        else:
+            self.answer(answer)
 
     def pass_on(self, asking: Step[Any] | Flow[Any]) -> Flow[None]:
         """Go on, with what ``asking`` returns or raises: the step itself, or a flow that asks for it. For a flow around this one."""
@@ -138,9 +144,6 @@ class Driven(Generic[T]):
             raise
         except BaseException as error:  # noqa: BLE001
             errors.append(error)
-        self._go_on(answer, errors)
-
-    def _go_on(self, answer: Any, errors: list[BaseException]) -> None:
         if errors:
             self.fail(errors)
         else:

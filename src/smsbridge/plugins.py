@@ -40,6 +40,7 @@ _HOMES = {**dict.fromkeys(BUILTIN, "builtin"), **dict.fromkeys(POLICIES, "polici
 _RESERVED = frozenset({"provider", "timeout", "deadline", "default", "secrets", "concurrency", "public", "env"})
 """First words of smsbridge's own settings: an account of that name would read them as its own."""
 _NAME = re.compile(r"[a-z0-9]{1,100}", re.ASCII)
+_AROUND_A_SEND = ("smsbridge_before_send", "smsbridge_after_send", "smsbridge_send_failed")
 _PACKAGE = re.compile(r"smsbridge-([a-z0-9]+)\b", re.ASCII)
 
 
@@ -51,9 +52,7 @@ class Plugins:
         self._manager.add_hookspecs(hookspecs)
         self._classes: dict[str, type[SmsProvider]] = {}
         self._origins: dict[str, str] = {}
-        self._implementations: dict[
-            str, list[pluggy.HookImpl]
-        ] = {}  # by hook, in the order of their calls, once asked for
+        self._forget_hooks()
         for entry_point in entry_points(group=HOOKS_GROUP):
             self.register(_load(entry_point), _origin(entry_point))
         for plugin in hooks:
@@ -70,7 +69,7 @@ class Plugins:
         _refuse_dead_hooks(plugin, origin)
         try:
             self._manager.register(plugin)
-            self._implementations = {}
+            self._forget_hooks()
             self._manager.check_pending()
         except (ValueError, pluggy.PluginValidationError) as error:
             if self._manager.is_registered(plugin):
@@ -82,9 +81,14 @@ class Plugins:
             self._unregister(plugin)
             raise
 
+    def _forget_hooks(self) -> None:
+        self._implementations: dict[
+            str, list[pluggy.HookImpl]
+        ] = {}  # by hook, in the order of their calls, once asked for
+
     def _unregister(self, plugin: object) -> None:
         self._manager.unregister(plugin)
-        self._implementations = {}
+        self._forget_hooks()
 
     def _collect(self, plugin: object, origin: str) -> list[type[SmsProvider]]:
         hook = getattr(plugin, "smsbridge_providers", None)
@@ -273,14 +277,16 @@ class Plugins:
         hooks = self._hooks(name)
         return HookCalls([HookCall(name, hook, arguments) for hook in hooks]) if hooks else NO_CALLS
 
-    def has(self, *names: str) -> bool:
-        """Whether a plugin has one of these hooks."""
-        return any(map(self._hooks, names))
+    @property
+    def are_told_of_sends(self) -> bool:
+        """Whether a plugin has a hook around a send."""
+        return any(map(self._hooks, _AROUND_A_SEND))
 
     def _hooks(self, name: str) -> list[pluggy.HookImpl]:
-        if name not in self._implementations:
-            self._implementations[name] = getattr(self._manager.hook, name).get_hookimpls()[::-1]
-        return self._implementations[name]
+        known = self._implementations  # which a plugin that is registered meanwhile replaces
+        if name not in known:
+            known[name] = getattr(self._manager.hook, name).get_hookimpls()[::-1]
+        return known[name]
 
     def _tell(self, name: str, **arguments: Any) -> None:
         self.calls(name, **arguments).make(logged)

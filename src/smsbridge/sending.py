@@ -72,24 +72,24 @@ def _deliver(
     verification: bool = False,
 ) -> Flow[None]:
     """Send ``messages``; ``results`` gets what becomes of each. Raises what interrupts it, once the hooks were told of all."""
-    rows = [Told(plugins, provider, message) for message in messages]
+    rows = [Told(plugins, provider, message) for message in messages] if plugins.are_told_of_sends else []
     stop: BaseException | None = None
+    begun = False
     try:
         try:
-            if plugins.has("smsbridge_before_send"):
+            if rows:
                 yield from Tell(_begin, rows, results)
-            else:
-                _begin(rows, results)
+            begun = True
             for told in rows:
                 told.left = True
             stop = yield from _attempt(provider, messages, results, verification=verification)
         except BaseException as broken:  # noqa: BLE001  # dropped, or a fault of a hook or of ours
             stop = broken
-            for index, told in enumerate(rows):
+            for index, message in enumerate(messages):
                 if index not in results:
-                    error = _known_of(provider, told.message, broken, left=told.left)
-                    results[index] = Result(index=index, message=told.message, error=error)
-        if plugins.has("smsbridge_after_send", "smsbridge_send_failed") and not isinstance(stop, GeneratorExit):
+                    error = _known_of(provider, message, broken, left=begun)
+                    results[index] = Result(index=index, message=message, error=error)
+        if rows and not isinstance(stop, GeneratorExit):
             _, interruption = yield from ending(Tell(_finish, rows, results))
             stop = stop if interruption is None else interruption
     finally:

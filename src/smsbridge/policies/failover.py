@@ -262,10 +262,14 @@ class FailoverPolicy(Carrier):
 
         A pause that the vendor asks for is kept, within bounds.
         """
-        asked = max((asked_pause(one.error) for one in answers), default=0.0)
+        errors = [one.error for one in answers]
+        if not any(errors):
+            breaker.worked()
+            return
+        asked = max(map(asked_pause, errors))
         if asked:
             breaker.hold(now + kept(asked, account))
-        told = [fault for fault in (fault_of(one.error) for one in answers) if fault != "local"]
+        told = [fault for fault in map(fault_of, errors) if fault != "local"]
         if not told:
             breaker.dropped(begun)
         elif all(fault == "provider" for fault in told):

@@ -18,7 +18,7 @@ log.addHandler(logging.NullHandler())  # where nobody configured logging, Python
 
 def wanted(answers: Sequence[Result]) -> bool:
     """Whether a log takes records of ``answers``; those of attempts that went well it may not."""
-    return log.isEnabledFor(logging.INFO) or any(answer.error is not None for answer in answers)
+    return any(answer.error for answer in answers) or log.isEnabledFor(logging.INFO)
 
 
 def record(
