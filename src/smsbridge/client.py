@@ -10,7 +10,7 @@ import atexit
 import math
 import sys
 import time
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from functools import cache, wraps
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, cast
@@ -43,6 +43,7 @@ from .receiving import receive
 from .rehearsal import leaves, newest, staged
 from .sending import deliver, deliver_rows, deliver_verification
 from .settings import Settings
+from .snapshot import Reading
 from .waiting import await_for, bound, in_thread, tell_in_thread, wait_for
 
 if TYPE_CHECKING:
@@ -82,8 +83,14 @@ class _Client(Generic[W]):
         settings: Settings | None = None,
         plugins: Plugins | None = None,
         transport: W | None = None,
+        environ: Mapping[str, str | None] | None = None,
     ) -> None:
         self._transport = transport
+        reading = Reading(environ)
+        del environ  # the frame of a traceback should hold no token
+        reading.run(lambda: self._make(provider, settings, plugins))
+
+    def _make(self, provider: SmsProvider | str | None, settings: Settings | None, plugins: Plugins | None) -> None:
         self.settings = Settings.from_env() if settings is None else settings
         self.plugins = default_plugins() if plugins is None else plugins
         if not isinstance(provider, SmsProvider):
@@ -245,6 +252,11 @@ class SmsClient(_Client["Transport"]):
     ``provider`` is the name of a provider or an account, or a provider made by hand; by default ``SMSBRIDGE_PROVIDER``
     says which, and ``console`` if nothing does. ``transport`` carries the requests, in the place of our own over httpx; the client
     closes it. Raises ConfigurationError for settings that are missing or wrong.
+
+    The environment is read once, while the client is made. ``environ`` is a mapping in its place: the process's variables and
+    ``.env`` are not read then, and a secrets directory only if ``environ`` names one. An application that gives a mapping (its
+    framework's settings, a tenant's row, a test) has decided where settings come from; a file that happens to lie in the working
+    directory must not mix with that.
     """
 
     def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:

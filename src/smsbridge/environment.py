@@ -1,30 +1,28 @@
 """Settings from the environment: which variables there are, where each value came from, and a model made of them.
 
-pydantic-settings reads them; what is ours is to keep the source of each value, and to name variables but never values
-when something is wrong. Priority: process environment, then ``.env`` in the working directory, then the files of the
-secrets directory.
+They are read as a whole, see ``snapshot.py``; here each value keeps its source, and variables are named but never values when
+something is wrong. Priority: process environment, then ``.env`` in the working directory, then the files of the secrets directory.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 
+from . import snapshot
 from .complaints import is_ours, plain
 from .errors import ConfigurationError
+from .snapshot import ENV_FILE, PREFIX, SECRETS, SECRETS_DIR, Reading, Snapshot
 
-PREFIX = "SMSBRIDGE_"
-ENV_FILE = ".env"
 SHORTEST_SECRET = 4
 """Shorter values are not looked for in texts: they would be found everywhere."""
 _NO_WORD = 8
@@ -61,31 +59,25 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return stems[close[0]] if close else None
 
 
-def variables(secrets_dir: str | None) -> dict[str, bool]:
-    """Every ``SMSBRIDGE_*`` variable that is there, in upper case, and whether it has a value. Cheap, and reads no value.
+def variables() -> dict[str, bool]:
+    """Every ``SMSBRIDGE_*`` variable that is there, in upper case, and whether it has a value.
 
     What cannot be read is left out; :func:`read` says so.
     """
-    found = {name: path.stat().st_size > 0 for name, path in secret_files(secrets_dir).items()}
-    for name, value in (*(_dotenv() or {}).items(), *os.environ.items()):
-        found[name.upper()] = found.get(name.upper(), False) or bool(value and value.strip())
-    return {name: has_value for name, has_value in found.items() if name.startswith(PREFIX)}
+    return snapshot.current().variables()
 
 
-def secret_files(secrets_dir: str | None) -> dict[str, Path]:
-    """The files of the secrets directory, by their variable."""
-    try:
-        return (
-            {path.name.upper(): path for path in Path(secrets_dir).iterdir() if path.is_file()} if secrets_dir else {}
-        )
-    except OSError:
-        return {}
-
-
-def in_production() -> bool:
-    """Whether ``SMSBRIDGE_ENV`` says so. Raises what :func:`read` does."""
+def in_production(*, known: bool | None = None) -> bool:
+    """Whether ``SMSBRIDGE_ENV`` says so, unless it is ``known``. Raises what :func:`read` does."""
+    if known is not None:
+        return known
     found = read(None, ["env"]).get("env")
     return found is not None and found.value == "production"
+
+
+def known_production() -> bool | None:
+    """For what will ask again after its client is made: what its client's environment says. None where there is no such client."""
+    return in_production() if snapshot.is_shared() else None
 
 
 def named(account: str | None, name: str) -> Found | None:
@@ -96,85 +88,35 @@ def named(account: str | None, name: str) -> Found | None:
     return found
 
 
-def secrets_dir() -> str | None:
-    """The directory of secrets, if there is one."""
-    found = _secrets_dir()
-    return found.value if found else None
-
-
-def _secrets_dir() -> Found | None:
-    return _read(None, _set_ones(None, ["secrets_dir"], None), None).get("secrets_dir")
+def _secrets_dir(taken: Snapshot) -> Found | None:
+    return _found(None, ["secrets_dir"], replace(taken, secrets={})).get("secrets_dir")
 
 
 def read(account: str | None, names: Iterable[str]) -> dict[str, Found]:
     """The settings among ``names`` that are set; empty values count as unset.
 
-    Raises ConfigurationError if ``.env`` or the secrets directory cannot be read.
+    Raises ConfigurationError if ``.env``, the secrets directory or one of the files there cannot be read.
     """
-    directory = secrets_dir()
-    if directory is not None and not os.path.isdir(directory):  # noqa: PTH112  # a Path raises where the name is too long
-        raise ConfigurationError(f"{variable(None, 'secrets_dir')} does not name a directory that can be read")
-    return _read(account, _set_ones(account, names, directory), directory)
-
-
-def _set_ones(account: str | None, names: Iterable[str], secrets_dir: str | None) -> list[str]:
-    """Those of ``names`` that are worth reading: all of them, where nobody can tell."""
-    if _dotenv() is None:
-        return list(names)
-    there = variables(secrets_dir)
-    return [name for name in names if there.get(variable(account, name).upper())]
-
-
-def _dotenv() -> dict[str, str | None] | None:
-    """The variables of ``.env``; None if it cannot be read."""
-    if not Path(ENV_FILE).is_file():
-        return {}
-    from dotenv import dotenv_values
-
-    try:
-        return dict(dotenv_values(ENV_FILE, encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _read(account: str | None, names: Sequence[str], secrets_dir: str | None) -> dict[str, Found]:
-    if not names:
-        return {}
-    # Here, because they take some 200 ms to import, which a client made without the environment need not spend.
-    from pydantic import create_model
-    from pydantic_settings import (
-        BaseSettings,
-        DotEnvSettingsSource,
-        EnvSettingsSource,
-        SecretsSettingsSource,
-        SettingsConfigDict,
-    )
-
-    class Variables(BaseSettings):
-        model_config = SettingsConfigDict(
-            env_prefix=variable(account, ""), env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore"
-        )
-
-    fields: dict[str, Any] = dict.fromkeys(names, (str | None, None))
-    model = create_model("Variables", __base__=Variables, **fields)
-    sources: dict[str, Any] = {}
-    if secrets_dir is not None:
-        sources["secrets directory"] = SecretsSettingsSource(model, secrets_dir)
-    try:
-        sources[ENV_FILE] = DotEnvSettingsSource(model)
-        sources["environment"] = EnvSettingsSource(model)
-        values = {source: read() for source, read in sources.items()}
-    except (OSError, ValueError):
-        values = None
-    if values is None:  # raised here, so that the cause, which may quote the file, is not kept
+    names, taken = list(names), snapshot.current()
+    if taken.problem is not None:
+        raise ConfigurationError(taken.problem)
+    if taken.dotenv is None or any(taken.secrets.get(variable(account, name), "") is None for name in names):
         raise ConfigurationError(f"{ENV_FILE} or a file in the secrets directory cannot be read as UTF-8")
+    _secrets_dir(taken)
+    if taken.files is None:
+        raise ConfigurationError(f"{SECRETS_DIR} does not name a directory that can be read")
+    return _found(account, names, taken)
+
+
+def _found(account: str | None, names: Iterable[str], taken: Snapshot) -> dict[str, Found]:
+    labels = {name: variable(account, name) for name in names}
     found = {
         name: Found(value, source)
-        for source, read in values.items()
-        for name, value in read.items()
-        if name in fields and isinstance(value, str) and value.strip()
+        for source, values in taken.places().items()
+        for name, label in labels.items()
+        if (value := values.get(label)) and value.strip()
     }
-    quoted = [variable(account, name) for name, one in found.items() if _quoted(one.value, one.source)]
+    quoted = [labels[name] for name, one in found.items() if _quoted(one.value, one.source)]
     if quoted:
         raise ConfigurationError("; ".join(map(_without_quotes, quoted)))
     return found
@@ -210,6 +152,10 @@ def load(model: type[M], *accounts: str | None, exclude: Iterable[str] = (), **g
     Of several ``accounts``, the first that has a setting counts. Raises ConfigurationError that names every variable which is
     missing or wrong.
     """
+    return Reading().run(lambda: _loaded(model, accounts, exclude, given))
+
+
+def _loaded(model: type[M], accounts: Sequence[str | None], exclude: Iterable[str], given: Mapping[str, Any]) -> M:
     skipped = {*exclude, *given}
     names = [name for name in model.model_fields if name not in skipped]
     found: dict[str, Found] = {}
@@ -251,9 +197,9 @@ def _still_quoted(model: type[BaseModel], found: Mapping[str, Found], homes: Map
 
 def _led_astray(model: type[BaseModel], found: Mapping[str, Found], homes: Mapping[str, str | None]) -> str | None:
     """What is wrong with a URL that comes from the working directory where a secret does not: another folder would get the secret."""
-    home = _secrets_dir()
+    home = _secrets_dir(snapshot.current())
     is_here = home is not None and (home.source == ENV_FILE or not Path(home.value).is_absolute())
-    low = {ENV_FILE, *(("secrets directory",) if is_here else ())}
+    low = {ENV_FILE, *((SECRETS,) if is_here else ())}
     leads = [name for name, one in found.items() if _leads(name, found) and (one.source in low or _is_here(name, one))]
     secret = [name for name in found if found[name].source not in low and _is_sent(name, model)]
     if not leads or not secret:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires
@@ -27,6 +27,7 @@ from .hook_calls import NO_CALLS, HookCall, HookCalls, logged
 from .messages import Cost, Event, Message, SentMessage, Verification
 from .policies import stack
 from .provider import SmsProvider
+from .snapshot import Reading
 
 PROVIDERS_GROUP = "smsbridge"
 HOOKS_GROUP = "smsbridge.hooks"
@@ -166,11 +167,16 @@ class Plugins:
         meant = "" if near[0] == name else f"did you mean {kind}{near[0]!r}?"
         return f"{have}; {' '.join(filter(None, (meant, install)))}"
 
-    def stack(self, name: str) -> SmsProvider:
+    def stack(self, name: str, environ: Mapping[str, str | None] | None = None) -> SmsProvider:
         """The provider of account ``name`` within the policies that every account has: what clients send through.
 
-        Raises ConfigurationError.
+        ``environ`` stands for the environment, see :class:`SmsClient`. Raises ConfigurationError.
         """
+        reading = Reading(environ)
+        del environ  # the frame of a traceback should hold no token
+        return reading.run(lambda: self._stack(name))
+
+    def _stack(self, name: str) -> SmsProvider:
         there = stack.variables_set()
         inside = self._account(name, (), around=lambda provider: stack.leaf(provider, there))
         return stack.within(inside, there, self.cost_differs)
@@ -181,7 +187,7 @@ class Plugins:
         ``name`` is a provider's name, or an account's: ``otp`` needs ``SMSBRIDGE_OTP_PROVIDER`` and reads ``SMSBRIDGE_OTP_*``.
         Raises ConfigurationError.
         """
-        return self._account(name, ())
+        return Reading().run(lambda: self._account(name, ()))
 
     def _account(
         self, name: str, above: tuple[str, ...], around: Callable[[SmsProvider], SmsProvider] | None = None

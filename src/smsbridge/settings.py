@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -21,6 +21,7 @@ from .errors import ConfigurationError
 from .numbering import wrong_region
 from .provider import SmsProvider, each
 from .rehearsal import newest
+from .snapshot import Reading
 
 LONGEST = 86_400.0
 """Seconds that a client may be told to wait for anything: a day."""
@@ -131,6 +132,11 @@ class Settings(BaseModel):
             )
 
     @classmethod
-    def from_env(cls) -> Self:
-        """The settings from the environment, ``.env`` and the secrets directory. Raises ConfigurationError."""
-        return environment.load(cls, None)
+    def from_env(cls, environ: Mapping[str, str | None] | None = None) -> Self:
+        """The settings from the environment, ``.env`` and the secrets directory; from ``environ`` alone where it is given.
+
+        Raises ConfigurationError.
+        """
+        reading = Reading(environ)
+        del environ  # the frame of a traceback should hold no token
+        return reading.run(lambda: environment.load(cls, None))

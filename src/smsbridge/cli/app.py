@@ -11,14 +11,16 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import click
 
 from ..display import screen_line
+from ..snapshot import Reading
 from . import exits
 from .exits import Exit
 from .output import CannotPrint, Output, finish
@@ -88,7 +90,8 @@ class _Commands(click.Group):
         with _warnings_as_lines(out), as_interrupts():
             try:
                 _refuse_what_is_not_unicode(given)
-                code = super().main(
+                run: Callable[[], Any] = partial(
+                    super().main,
                     given,
                     prog_name or "smsbridge",
                     complete_var,
@@ -96,6 +99,7 @@ class _Commands(click.Group):
                     windows_expand_args=windows_expand_args,
                     **extra,
                 )
+                code = Reading().run(run)  # a command reads the environment once
             except Exception as error:  # noqa: BLE001  # the last place that can explain it
                 code = _explain(out, error, debug="--debug" in options)
             except KeyboardInterrupt as interrupt:

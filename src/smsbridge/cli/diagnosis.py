@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import warnings
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from .. import environment, plugins
+from .. import environment, plugins, snapshot
 from ..errors import ConfigurationError
 from ..plugins import POLICIES
 from ..policies import members, stack
@@ -99,13 +98,12 @@ def diagnose(account: str | None) -> tuple[Diagnosis, SmsProvider | None]:
     settings = _try(found, Settings.from_env)
     if settings is not None and settings.timeout > settings.deadline:
         _note_a_long_timeout(found, settings)
-    secrets_dir = own["secrets_dir"].value if "secrets_dir" in own else None
-    found.settings = _values(found, Settings, own, secrets_dir=secrets_dir)
+    found.settings = _values(found, Settings, own)
     _choose(found, account, own.get("provider"))
-    provider = _look_at_provider(found, known, secrets_dir) if known is not None else None
+    provider = _look_at_provider(found, known) if known is not None else None
     if provider is not None:
-        _look_inside(found, provider, settings or Settings(), secrets_dir)
-    _look_for_strays(found, known, secrets_dir)
+        _look_inside(found, provider, settings or Settings())
+    _look_for_strays(found, known)
     return found, provider
 
 
@@ -130,7 +128,7 @@ def _choose(found: Diagnosis, account: str | None, setting: Found | None) -> Non
         found.find("note", "texts are printed and sent to nobody", f"to send for real, set {variable}")
 
 
-def _look_at_provider(found: Diagnosis, known: Plugins, secrets_dir: str | None) -> SmsProvider | None:
+def _look_at_provider(found: Diagnosis, known: Plugins) -> SmsProvider | None:
     name = _try(found, lambda: known.account_provider(found.account))
     cls = _try(found, lambda: known.provider_class(name)) if name is not None else None
     if name is None or cls is None:
@@ -140,7 +138,7 @@ def _look_at_provider(found: Diagnosis, known: Plugins, secrets_dir: str | None)
         chosen = environment.read(found.account, ["provider"])["provider"]
         found.because += f"; {environment.variable(found.account, 'provider')}, from {chosen.source}"
     values = _read(found, cls, found.account)
-    found.provider_settings = _values(found, cls, values, account=found.account, secrets_dir=secrets_dir)
+    found.provider_settings = _values(found, cls, values, account=found.account)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         provider = _try(found, lambda: known.stack(found.account))
@@ -158,7 +156,7 @@ def innermost(provider: SmsProvider) -> SmsProvider:
     return provider
 
 
-def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, secrets_dir: str | None) -> None:
+def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings) -> None:
     """The policies and the other accounts that ``provider`` is made of, and whether they fit together."""
     found.tree = tree.of_provider(provider)
     for problem in settings.unfit(provider):
@@ -175,10 +173,10 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, se
         if type(one).name == "dlt":
             _look_at_templates(found, one)
         if _is_around(found, one):
-            found.other_settings.append(_of_policy(found, one, secrets_dir))
+            found.other_settings.append(_of_policy(found, one))
         elif one.account != found.account:
             values = _read(found, type(one), one.account)
-            shown = _values(found, type(one), values, account=one.account, secrets_dir=secrets_dir)
+            shown = _values(found, type(one), values, account=one.account)
             found.other_settings.append(Section(of=one.account, policy=bool(one.inside), settings=shown))
         for account, missing in (members.unable(one) if len(one.inside) > 1 else {}).items():
             found.find("note", f"account {account} cannot do what others of {one.account} can: {', '.join(missing)}")
@@ -215,13 +213,11 @@ def _is_around(found: Diagnosis, one: SmsProvider) -> bool:
     return name in POLICIES and len(one.inside) == 1 and one.inside[0].account == one.account and name != found.provider
 
 
-def _of_policy(found: Diagnosis, policy: SmsProvider, secrets_dir: str | None) -> Section:
+def _of_policy(found: Diagnosis, policy: SmsProvider) -> Section:
     own, shared = (
         {
             one.variable.removeprefix(environment.variable(home, "")): one
-            for one in _values(
-                found, type(policy), _read(found, type(policy), home), account=home, secrets_dir=secrets_dir
-            )
+            for one in _values(found, type(policy), _read(found, type(policy), home), account=home)
         }
         for home in stack.homes(policy.account, type(policy).name)
     )
@@ -244,8 +240,9 @@ def _read(found: Diagnosis, model: type[BaseModel], account: str | None) -> dict
     values = _try(found, lambda: environment.read(account, names))
     if values is not None:
         return values
-    process = {name: os.environ.get(environment.variable(account, name), "").strip() for name in names}
-    return {name: environment.Found(value, "environment") for name, value in process.items() if value}
+    process = snapshot.current().process
+    said = {name: (process.get(environment.variable(account, name)) or "").strip() for name in names}
+    return {name: environment.Found(value, snapshot.PROCESS) for name, value in said.items() if value}
 
 
 def _values(
@@ -254,7 +251,6 @@ def _values(
     values: dict[str, Found],
     *,
     account: str | None = None,
-    secrets_dir: str | None,
 ) -> list[Value]:
     result = []
     for setting in describe.settings(model, account):
@@ -267,7 +263,7 @@ def _values(
             shown = describe.HIDDEN if setting.secret else _shown(setting, one.value)
             if setting.deprecated:
                 found.find("warning", f"{setting.variable} is deprecated: {setting.deprecated}")
-            path = hygiene.file_of(source, setting.variable, secrets_dir)
+            path = hygiene.file_of(source, setting.variable)
             if setting.secret and path is not None and hygiene.readable_by_others(path):
                 found.find("warning", f"{path} holds a secret, and every user here can read it", f"chmod 600 {path}")
         result.append(
@@ -298,8 +294,8 @@ def _with_file(values: list[Value], provider: SmsProvider, account: str) -> list
     ]
 
 
-def _look_for_strays(found: Diagnosis, known: Plugins | None, secrets_dir: str | None) -> None:
-    there = environment.variables(secrets_dir)
+def _look_for_strays(found: Diagnosis, known: Plugins | None) -> None:
+    there = environment.variables()
     others = [value for section in found.other_settings for value in section.settings]
     for value in (*found.settings, *found.provider_settings, *others):
         if there.get(value.variable) is False:

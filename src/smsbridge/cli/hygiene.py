@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from .. import environment
+from .. import environment, snapshot
 from ..errors import ConfigurationError
 from ..plugins import POLICIES
 from ..policies import stack
@@ -29,7 +29,7 @@ def unread(there: Iterable[str], plugins: Plugins) -> dict[str, str | None]:
     there = list(there)
     known = _names_of(Settings, None)
     accounts = [
-        name.removeprefix(environment.PREFIX).removesuffix("_PROVIDER").lower() for name in there if _is_account(name)
+        name.removeprefix(snapshot.PREFIX).removesuffix("_PROVIDER").lower() for name in there if _is_account(name)
     ]
     known += [environment.variable(account, "provider") for account in accounts]
     unsure: list[str] = []
@@ -75,8 +75,8 @@ def readable_by_others(path: Path) -> bool:
         return False
 
 
-def file_of(source: str, variable: str, secrets_dir: str | None) -> Path | None:
+def file_of(source: str, variable: str) -> Path | None:
     """The file that a value came from."""
-    if source == environment.ENV_FILE:
-        return Path(environment.ENV_FILE)
-    return None if source == "environment" else environment.secret_files(secrets_dir).get(variable)
+    if source == snapshot.ENV_FILE:
+        return Path(snapshot.ENV_FILE)
+    return (snapshot.current().files or {}).get(variable) if source == snapshot.SECRETS else None

@@ -41,6 +41,7 @@ from smsbridge.messages import (
 from smsbridge.privacy import own
 from smsbridge.provider import Capability, Resolve, SmsProvider, each
 from smsbridge.rehearsal import Rehearsal
+from smsbridge.snapshot import Reading
 
 from .batch import Batch
 from .breaker import Breaker
@@ -111,10 +112,11 @@ class FailoverPolicy(Carrier):
 
     @classmethod
     def from_env(cls, account: str | None = None, resolve: Resolve | None = None) -> Self:
-        name = account or cls.name
-        accounts = tuple(inner_of(name, "accounts", resolve))
-        return environment.load(
-            cls, name, exclude=["account"], accounts=accounts, **({"account": account} if account else {})
+        name, given = account or cls.name, {"account": account} if account else {}
+        return Reading().run(
+            lambda: environment.load(
+                cls, name, exclude=["account"], accounts=tuple(inner_of(name, "accounts", resolve)), **given
+            )
         )
 
     # --- what it can do, as far as its accounts can -----------------------------------------------------------------------

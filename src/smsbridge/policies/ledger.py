@@ -74,6 +74,7 @@ class LedgerPolicy(Policy):
 
     _writer: Writer | MemoryWriter | None = PrivateAttr(default=None)
     _hash_key: bytes = PrivateAttr(default=b"")
+    _in_production: bool | None = PrivateAttr(default_factory=environment.known_production)
 
     @cached_property
     def _clock(self) -> Callable[[], float]:
@@ -139,7 +140,8 @@ class LedgerPolicy(Policy):
 
     def store(self) -> Store:
         """Where entries are kept. Another store needs this method alone."""
-        return SqliteStore(self.path.absolute(), sync=self.sync, create=not environment.in_production())
+        create = not environment.in_production(known=self._in_production)
+        return SqliteStore(self.path.absolute(), sync=self.sync, create=create)
 
     # --- sending ----------------------------------------------------------------------------------------------------------
 

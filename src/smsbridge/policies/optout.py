@@ -224,9 +224,9 @@ class OptoutPolicy(Gate):
         return senders[0] if senders and len(senders) == 1 else None
 
 
-def list_at(path: Path) -> SqliteOptOuts:
+def list_at(path: Path, *, in_production: bool | None = None) -> SqliteOptOuts:
     """The list in the file at ``path``, which in production is there already. Raises ConfigurationError."""
-    in_production = environment.in_production()
+    in_production = environment.in_production(known=in_production)
     if in_production and not os.path.exists(path):  # noqa: PTH110  # a Path raises where the name is too long
         raise ConfigurationError(LIST.only_on_purpose(path))
     return SqliteOptOuts(path, create=not in_production)
@@ -237,10 +237,11 @@ class _OpenedLater:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._in_production = environment.known_production()
 
     @cached_property
     def _list(self) -> SqliteOptOuts:
-        return list_at(self._path)
+        return list_at(self._path, in_production=self._in_production)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._list, name)

@@ -17,6 +17,7 @@ from smsbridge.flow import Flow
 from smsbridge.messages import Foresight, Message
 from smsbridge.privacy import own
 from smsbridge.provider import Resolve, SmsProvider, Wrapper
+from smsbridge.snapshot import Reading
 
 from .batch import Batch
 
@@ -74,8 +75,8 @@ class Policy(Carrier, Wrapper):
 
     @classmethod
     def from_env(cls, account: str | None = None, resolve: Resolve | None = None) -> Self:
-        name = account or cls.name
-        return cls.around(inner_of(name, "inner", resolve)[0], name, **({"account": account} if account else {}))
+        name, given = account or cls.name, {"account": account} if account else {}
+        return Reading().run(lambda: cls.around(inner_of(name, "inner", resolve)[0], name, **given))
 
     @classmethod
     def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> Self:

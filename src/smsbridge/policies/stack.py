@@ -25,7 +25,7 @@ AROUND_ALL = ("hours", "retry", "purpose", "optout", "cost", "guard", "ledger", 
 
 def variables_set() -> list[str]:
     """The names of all variables that have a value: what :func:`within` and :func:`leaf` go by."""
-    return [name for name, has_value in environment.variables(environment.secrets_dir()).items() if has_value]
+    return [name for name, has_value in environment.variables().items() if has_value]
 
 
 def within(provider: SmsProvider, there: Sequence[str], tell: Callable[..., None] | None = None) -> SmsProvider:

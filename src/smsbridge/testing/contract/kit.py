@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from smsbridge import environment
+from smsbridge import snapshot
 from smsbridge.attempts import attempt, attempt_batch, attempt_verification, query
 from smsbridge.errors import UncertainError
 from smsbridge.flow import Flow
@@ -171,7 +171,7 @@ class Kit(Samples):
     def _contract_setup(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """An empty working directory, no settings around, and the expected failures marked."""
         monkeypatch.chdir(tmp_path)
-        for name in [name for name in os.environ if name.upper().startswith(environment.PREFIX)]:
+        for name in [name for name in os.environ if name.upper().startswith(snapshot.PREFIX)]:
             monkeypatch.delenv(name)
         node = request.node
         reason = self.expected_failures.get(node.name) or self.expected_failures.get(node.originalname)
