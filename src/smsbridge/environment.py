@@ -111,10 +111,10 @@ def read(account: str | None, names: Iterable[str]) -> dict[str, Found]:
 def _found(account: str | None, names: Iterable[str], taken: Snapshot) -> dict[str, Found]:
     labels = {name: variable(account, name) for name in names}
     found = {
-        name: Found(value, source)
+        name: Found(values[label], source)
         for source, values in taken.places().items()
         for name, label in labels.items()
-        if (value := values.get(label)) and value.strip()
+        if label in values
     }
     quoted = [labels[name] for name, one in found.items() if _quoted(one.value, one.source)]
     if quoted:

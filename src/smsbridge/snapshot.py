@@ -36,9 +36,13 @@ class Snapshot:
     problem: str | None = None
     """What is wrong with the mapping that stands for the environment."""
 
-    def places(self) -> dict[str, Values]:
-        """The values by source, those that count most at the end."""
-        return {SECRETS: self.secrets, ENV_FILE: self.dotenv or {}, PROCESS: self.process}
+    def places(self) -> dict[str, dict[str, str]]:
+        """What is set, by source; those that count most at the end."""
+        places = {SECRETS: self.secrets, ENV_FILE: self.dotenv or {}, PROCESS: self.process}
+        return {
+            source: {name: value for name, value in values.items() if value and value.strip()}
+            for source, values in places.items()
+        }
 
     def variables(self) -> dict[str, bool]:
         """Every variable that is there, and whether it has a value. What cannot be read is left out, but for a secret, which counts."""
