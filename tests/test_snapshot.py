@@ -440,7 +440,18 @@ def test_no_frame_of_ours_holds_a_value_when_a_client_cannot_be_made(environ, gi
             monkeypatch.setenv(name, str(value))
     with pytest.raises(ConfigurationError) as caught:
         SmsClient("speaking", plugins=Plugins(Plugin()), **({"environ": environ} if given == "environ" else {}))
-    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert_hidden(caught.value)
+
+
+@pytest.mark.parametrize("read", [Settings.from_env, lambda environ: Plugins().stack("memory", environ=environ)])
+def test_nor_where_a_stack_or_the_settings_cannot_be_made(read):
+    with pytest.raises(ConfigurationError) as caught:
+        read(environ={"SMSBRIDGE_SPEAKING_TOKEN": SECRET, "SMSBRIDGE_SECRETS_DIR": "none"})
+    assert_hidden(caught.value)
+
+
+def assert_hidden(error):
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
     ours = [frame for frame in shown.stack if "/src/smsbridge/" in frame.filename]
     assert ours
-    assert SECRET not in str([frame.locals for frame in ours]) + str(caught.value)
+    assert SECRET not in str([frame.locals for frame in ours]) + str(error)
