@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import wraps
-from typing import Any, Literal, TypedDict
+from types import NoneType
+from typing import Any, Literal, TypedDict, get_args, get_origin, get_type_hints
 
 from . import plain
 from .errors import RefusedError, SendError
@@ -94,36 +95,39 @@ def _as_text(name: str, value: Any) -> str | None:
     return written
 
 
-def _as_dlt(value: Any) -> Dlt:
+def _as_dlt(name: str, value: Any) -> Dlt:
+    if isinstance(value, Dlt):
+        return value
     if not isinstance(value, Mapping):
-        raise _wrong("dlt", "a Dlt, or a mapping with entity_id and template_id", value)
+        raise _wrong(name, "a Dlt, or a mapping with entity_id and template_id", value)
     if not set(value) <= {"entity_id", "template_id"}:
-        raise ValueError("dlt has entity_id and template_id, and nothing else")
+        raise ValueError(f"{name} has entity_id and template_id, and nothing else")
     return Dlt(**value)
 
 
-def _as_purpose(value: Any) -> Purpose:
+def _as_purpose(name: str, value: Any) -> Purpose:
     word = plain.text(value)
     if isinstance(word, str) and word in _PURPOSES:
         return _PURPOSES[word]
     shown = f", not {word}" if isinstance(word, str) and _WORD.fullmatch(word) else ""
-    raise ValueError(f"purpose has to be one of {', '.join(Purpose)}{shown}")
+    raise ValueError(f"{name} has to be one of {', '.join(Purpose)}{shown}")
 
 
-def _as_options(options: Any) -> dict[str, Any]:
+def _as_options(name: str, options: Any) -> dict[str, Any]:
     """``options`` with plain dicts, which can be copied and pickled."""
+    if type(options) is dict and not options:
+        return options
     if not isinstance(options, Mapping) or not all(isinstance(value, Mapping) for value in options.values()):
-        raise TypeError("options has to be a mapping of provider names to mappings")
-    return {name: value if type(value) is dict else dict(value) for name, value in options.items()}
+        raise TypeError(f"{name} has to be a mapping of provider names to mappings")
+    return {provider: value if type(value) is dict else dict(value) for provider, value in options.items()}
 
 
-def _check_aware(name: str, value: Any) -> None:
-    if value is None:
-        return
+def _as_moment(name: str, value: Any) -> datetime:
     if not isinstance(value, datetime):
         raise _wrong(name, "a datetime or None", value)
     if value.utcoffset() is None:
         raise ValueError(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC)")
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +138,8 @@ class Dlt:
     A Message also takes the mapping that ``dataclasses.asdict`` makes of it, which can go through JSON.
     """
 
-    entity_id: str | None = None
-    template_id: str | None = None
+    entity_id: str | None = field(default=None, metadata={"help": "DLT principal entity id (India)."})
+    template_id: str | None = field(default=None, metadata={"help": "DLT content template id (India)."})
 
     def __post_init__(self) -> None:
         for name in ("entity_id", "template_id"):
@@ -175,15 +179,55 @@ class Message(_Value):
     ``text`` (None or NaN out of a table) is kept: such a message is refused when it is to be sent, alone among many.
     """
 
+    # The metadata of an optional field is what smsbridge.message_fields.MessageField says of it. A field without any is honoured
+    # by the providers whose ``supports`` names it, is an option of the command, and enters the ledger's digest where it is set.
     to: str = _number()
     text: str = field(repr=False)
-    sender: str | None = None
-    purpose: Purpose = Purpose.TRANSACTIONAL
-    reference: str | None = None
-    send_at: datetime | None = None
-    valid_until: datetime | None = None
-    dlt: Dlt | None = None
-    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    sender: str | None = field(
+        default=None,
+        metadata={
+            "option": "--from",
+            "metavar": "SENDER",
+            "help": "Sender id shown on the phone.",
+            "ability": "sender ids",
+        },
+    )
+    purpose: Purpose = field(
+        default=Purpose.TRANSACTIONAL, metadata={"declared": False, "help": "Why the text is sent."}
+    )
+    reference: str | None = field(
+        default=None,
+        metadata={"declared": False, "metavar": "REF", "help": "Your own id for the message; default: a random one."},
+    )
+    send_at: datetime | None = field(
+        default=None,
+        metadata={
+            "option": "--at",
+            "metavar": "WHEN",
+            "help": "Send later: ISO 8601 with zone.",
+            "ability": "scheduling",
+        },
+    )
+    valid_until: datetime | None = field(
+        default=None,
+        metadata={
+            "metavar": "WHEN",
+            "help": "The text is of no use after this.",
+            "ability": "validity",
+            "distinguishes": False,
+        },
+    )
+    dlt: Dlt | None = field(default=None, metadata={"ability": "DLT ids"})
+    options: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict,
+        repr=False,
+        metadata={
+            "declared": False,
+            "option": "--option",
+            "metavar": "KEY=VALUE",
+            "help": "An option of the chosen provider alone; may be repeated.",
+        },
+    )
 
     def __post_init__(self) -> None:
         assign = object.__setattr__
@@ -191,19 +235,10 @@ class Message(_Value):
             assign(self, "to", plain.number(self.to))
         if type(self.text) is not str:
             assign(self, "text", plain.text(self.text))
-        if type(self.sender) is not str and self.sender is not None:
-            assign(self, "sender", _as_text("sender", self.sender))
-        if type(self.reference) is not str and self.reference is not None:
-            assign(self, "reference", _as_text("reference", self.reference))
-        if type(self.purpose) is not Purpose:
-            assign(self, "purpose", _as_purpose(self.purpose))
-        if not isinstance(self.dlt, Dlt) and self.dlt is not None:
-            assign(self, "dlt", _as_dlt(self.dlt))
-        if self.send_at is not None or self.valid_until is not None:
-            _check_aware("send_at", self.send_at)
-            _check_aware("valid_until", self.valid_until)
-        if self.options or type(self.options) is not dict:
-            assign(self, "options", _as_options(self.options))
+        for name, plain_types, read in _CHECKS:
+            value = getattr(self, name)
+            if type(value) not in plain_types:
+                assign(self, name, read(name, value))
 
 
 def _without_frames(init: Callable[..., None]) -> Callable[..., None]:
@@ -228,6 +263,33 @@ def _without_frames(init: Callable[..., None]) -> Callable[..., None]:
 
 
 Message.__init__ = _without_frames(Message.__init__)  # type: ignore[method-assign]  # a dataclass writes its own
+
+
+def _kind(hint: Any) -> type:
+    """The type of a field's values that are not None."""
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType] if NoneType in get_args(hint) else [hint]
+    kind: type = get_origin(kinds[0]) or kinds[0]
+    return kind
+
+
+KINDS: Mapping[str, type] = {name: _kind(hint) for name, hint in get_type_hints(Message).items()}
+"""The type of each field of a Message, apart from None."""
+
+_READERS: Mapping[type, tuple[Callable[[str, Any], Any], tuple[type, ...]]] = {
+    str: (_as_text, (str,)),
+    Purpose: (_as_purpose, (Purpose,)),
+    Dlt: (_as_dlt, (Dlt,)),
+    datetime: (_as_moment, ()),
+    Mapping: (_as_options, ()),
+}
+"""How a value of each type is checked, and the types that need no look."""
+
+_CHECKS = tuple(
+    (one.name, (*fine, NoneType) if one.default is None else fine, read)
+    for kind, (read, fine) in _READERS.items()
+    for one in fields(Message)
+    if KINDS[one.name] is kind and one.name not in ("to", "text")
+)
 
 
 class MessageFields(TypedDict, total=False):

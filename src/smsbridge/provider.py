@@ -41,6 +41,7 @@ from .display import line
 from .errors import ConfigurationError, SignatureError, UnsupportedError
 from .flow import Flow
 from .http import HttpRequest, HttpResponse
+from .message_fields import FIELDS
 from .messages import (
     Balance,
     DeliveryReport,
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
 Resolve = Callable[[str], "SmsProvider"]
 """Turns an account name into its provider."""
 
-OPTIONAL_FIELDS = ("sender", "send_at", "valid_until", "dlt")
+OPTIONAL_FIELDS = tuple(field.name for field in FIELDS if field.declared)
 """The fields of a Message that a provider honours only if its ``supports`` names them.
 
 The others are for every provider: ``reference`` is kept or refused, and ``purpose`` is advice, turned into the vendor's

@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from smsbridge.display import line, screen
 from smsbridge.flow import Call, Flow
 from smsbridge.hookspecs import hookimpl
+from smsbridge.message_fields import FIELDS, plain_value
 from smsbridge.messages import Message, SentMessage, Status
 from smsbridge.phone import mask
-from smsbridge.provider import SmsProvider
+from smsbridge.provider import OPTIONAL_FIELDS, SmsProvider
 
 if TYPE_CHECKING:
     from smsbridge.text import TextInfo
@@ -26,7 +27,7 @@ class ConsoleProvider(SmsProvider):
 
     name = "console"
     stub = True
-    supports = frozenset({"sender", "send_at", "valid_until", "dlt"})
+    supports = frozenset(OPTIONAL_FIELDS)
 
     show_numbers: bool = False
 
@@ -42,11 +43,7 @@ class ConsoleProvider(SmsProvider):
         rows = {
             "to": message.to if self.show_numbers else mask(message.to),
             "from": message.sender or "(no sender id)",
-            "purpose": message.purpose.value,
-            "send at": message.send_at and message.send_at.isoformat(),
-            "valid until": message.valid_until and message.valid_until.isoformat(),
-            "DLT entity": message.dlt and message.dlt.entity_id,
-            "DLT template": message.dlt and message.dlt.template_id,
+            **dict(_carried(message)),
             "segments": describe(info),
             "provider": self.name if self.account == self.name else f"{self.name} (account {self.account})",
             "id": sent.id,
@@ -55,6 +52,18 @@ class ConsoleProvider(SmsProvider):
         lines = [f"│ {label:<12} {line(value)}" for label, value in rows.items() if value]
         body = [f"│ {row}" for row in (message.text.splitlines() if info.segments == 1 else _segments(info))]
         _write("\n".join(["┌─ SMS", *lines, "├─", *body, "└─", ""]))
+
+
+def _carried(message: Message) -> Iterator[tuple[str, Any]]:
+    """The fields of ``message`` that may be seen, in words; the id holds the reference."""
+    for field in FIELDS:
+        value = plain_value(getattr(message, field.name))
+        if field.private or field.name in ("sender", "reference"):
+            continue
+        if isinstance(value, dict):
+            yield from ((f"{field.name.upper()} {part.removesuffix('_id')}", value[part]) for part in value)
+        else:
+            yield field.name.replace("_", " "), value
 
 
 def _segments(info: TextInfo) -> Iterator[str]:

@@ -14,9 +14,10 @@ from typing import Any
 from smsbridge.errors import RefusedError
 from smsbridge.flow import Call, Flow
 from smsbridge.hookspecs import hookimpl
+from smsbridge.message_fields import FIELDS, plain_value
 from smsbridge.messages import Message, SentMessage, Status
 from smsbridge.private_file import open_private
-from smsbridge.provider import SmsProvider
+from smsbridge.provider import OPTIONAL_FIELDS, SmsProvider
 
 _PATIENCE = 10.0
 """Seconds for which other processes may write; a line takes them far less than one."""
@@ -33,7 +34,7 @@ class FileProvider(SmsProvider):
 
     name = "file"
     stub = True
-    supports = frozenset({"sender", "send_at", "valid_until", "dlt"})
+    supports = frozenset(OPTIONAL_FIELDS)
 
     path: Path = Path("sms.jsonl")
 
@@ -55,11 +56,7 @@ def _line(message: Message, sent: SentMessage) -> bytes:
         "to": message.to,
         "sender": message.sender,
         "text": message.text,
-        "purpose": message.purpose,
-        "send_at": message.send_at and message.send_at.isoformat(),
-        "valid_until": message.valid_until and message.valid_until.isoformat(),
-        "dlt": message.dlt and {"entity_id": message.dlt.entity_id, "template_id": message.dlt.template_id},
-        "options": {name: dict(options) for name, options in message.options.items()},
+        **{field.name: plain_value(getattr(message, field.name)) for field in FIELDS},
     }
     return json.dumps(record, ensure_ascii=False, default=str).encode() + b"\n"
 

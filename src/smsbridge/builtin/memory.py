@@ -27,7 +27,7 @@ from smsbridge.messages import (
     Verification,
     VerificationCheck,
 )
-from smsbridge.provider import SmsProvider
+from smsbridge.provider import OPTIONAL_FIELDS, SmsProvider
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class MemoryProvider(SmsProvider):
 
     name = "memory"
     stub = True
-    supports = frozenset({"sender", "send_at", "valid_until", "dlt"})
+    supports = frozenset(OPTIONAL_FIELDS)
     verification_supports = supports
     batch_size: ClassVar[int] = 100
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from ..messages import Dlt, Purpose
+from ..message_fields import FIELDS
+from ..messages import Purpose
 from .session import not_empty
 
 if TYPE_CHECKING:
+    from ..message_fields import MessageField
     from ..messages import MessageFields
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,49 +47,51 @@ def _pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
     return pairs
 
 
-_OPTIONS = (
-    click.option("--from", "sender", metavar="SENDER", help="Sender id shown on the phone."),
-    click.option("--purpose", type=click.Choice([one.value for one in Purpose]), help="Why the text is sent."),
-    click.option(
-        "--reference", metavar="REF", callback=not_empty, help="Your own id for the message; default: a random one."
-    ),
-    click.option("--at", "send_at", callback=aware, metavar="WHEN", help="Send later: ISO 8601 with zone."),
-    click.option("--valid-until", callback=aware, metavar="WHEN", help="The text is of no use after this."),
-    click.option("--dlt-entity", metavar="ID", help="DLT principal entity id (India)."),
-    click.option("--dlt-template", metavar="ID", help="DLT content template id (India)."),
-    click.option(
-        "--option",
-        "options",
-        callback=_pairs,
-        metavar="KEY=VALUE",
-        multiple=True,
-        help="An option of the chosen provider alone; may be repeated.",
-    ),
-)
+def _purpose(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Purpose | None:
+    return None if value is None else Purpose(value)
+
+
+_READERS: Mapping[type, Mapping[str, Any]] = {
+    str: {"callback": not_empty},
+    datetime: {"callback": aware},
+    Mapping: {"callback": _pairs, "multiple": True},
+    Purpose: {"type": click.Choice([purpose.value for purpose in Purpose]), "callback": _purpose},
+}
+"""How click reads the value of a field of each type; one of another type is called."""
+_EMPTY_IS_UNSET = frozenset({"sender"})
+
+
+def _options(field: MessageField) -> Iterator[Callable[[F], F]]:
+    """The options that give ``field``: one, or one for each part of its value."""
+    if field.parts:
+        for part, about in field.parts.items():
+            option = f"{field.option}-{part.removesuffix('_id')}"
+            yield click.option(option, _given_as(field, part), metavar="ID", help=about.get("help"))
+        return
+    reader = {} if field.name in _EMPTY_IS_UNSET else _READERS.get(field.kind, {"type": field.kind})
+    yield click.option(field.option, field.name, metavar=field.metavar, help=field.help, **reader)
+
+
+def _given_as(field: MessageField, part: str) -> str:
+    return f"{field.name}_{part}"
 
 
 def message_options(command: F) -> F:
     """Add ``--from``, ``--purpose`` and the other fields of a message."""
-    for option in reversed(_OPTIONS):
+    for option in reversed([option for field in FIELDS for option in _options(field)]):
         command = option(command)
     return command
 
 
 def given_fields(provider: str, given: Mapping[str, Any]) -> MessageFields:
     """The fields of a message that were given as options; ``--option`` is for ``provider``."""
-    fields: MessageFields = {}
-    if given["sender"]:
-        fields["sender"] = given["sender"]
-    if given["purpose"]:
-        fields["purpose"] = Purpose(given["purpose"])
-    if given["reference"]:
-        fields["reference"] = given["reference"]
-    if given["send_at"]:
-        fields["send_at"] = given["send_at"]
-    if given["valid_until"]:
-        fields["valid_until"] = given["valid_until"]
-    if given["dlt_entity"] or given["dlt_template"]:
-        fields["dlt"] = Dlt(entity_id=given["dlt_entity"], template_id=given["dlt_template"])
-    if given["options"]:
-        fields["options"] = {provider: given["options"]}
-    return fields
+    fields: dict[str, Any] = {}
+    for field in FIELDS:
+        if field.parts:
+            parts = {part: given[_given_as(field, part)] for part in field.parts}
+            value = field.kind(**parts) if any(parts.values()) else None
+        else:
+            value = given[field.name]
+        if value not in (None, "", {}):
+            fields[field.name] = {provider: value} if field.kind is Mapping else value
+    return cast("MessageFields", fields)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import count
@@ -12,15 +12,18 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from ..messages import Dlt, Message, Purpose
+from ..messages import KINDS, Dlt, Message, Purpose
 from .session import standard_input
 
 if TYPE_CHECKING:
     from ..messages import MessageFields
 
-_KEYS = ("to", "text", "sender", "purpose", "reference", "send_at", "valid_until", "dlt", "options")
-_DATE = "a date and time such as 2030-01-31T09:30+05:30"
-_SHAPES = {"dlt": "entity_id and template_id", "purpose": f"one of {', '.join(one.value for one in Purpose)}"}
+_READERS: Mapping[type, tuple[Callable[[Any], Any], str]] = {
+    datetime: (datetime.fromisoformat, "a date and time such as 2030-01-31T09:30+05:30"),
+    Dlt: (lambda value: Dlt(**value), "entity_id and template_id"),
+    Purpose: (Purpose, f"one of {', '.join(one.value for one in Purpose)}"),
+}
+"""How values that JSON has not are read, and what they have to be."""
 _MOST_COMPLAINTS = 5
 LONGEST_LINE = 1 << 20
 """In bytes: far more than any message has, far less than what is no text at all."""
@@ -102,9 +105,9 @@ def _parse(number: int, line: bytes, defaults: MessageFields) -> Message:
     missing = [key for key in ("to", "text") if key not in data]
     if missing:
         raise WrongLine(number, f" has no {' and no '.join(missing)}")
-    unknown = [key for key in data if key not in _KEYS]
+    unknown = [key for key in data if key not in KINDS]
     if unknown:
-        raise WrongLine(number, f" has a key {unknown[0]!r}; known are {', '.join(_KEYS)}")
+        raise WrongLine(number, f" has a key {unknown[0]!r}; known are {', '.join(KINDS)}")
     odd = [key for key in ("to", "text") if not isinstance(data[key], str)]
     if odd:
         raise WrongLine(number, f": {odd[0]} is not a string")
@@ -117,13 +120,10 @@ def _parse(number: int, line: bytes, defaults: MessageFields) -> Message:
 
 
 def _typed(number: int, key: str, value: Any) -> Any:
+    if KINDS[key] not in _READERS:
+        return value
+    read, wanted = _READERS[KINDS[key]]
     try:
-        if key in ("send_at", "valid_until"):
-            return datetime.fromisoformat(value)
-        if key == "dlt":
-            return Dlt(**value)
-        if key == "purpose":
-            return Purpose(value)
+        return read(value)
     except (TypeError, ValueError):
-        raise WrongLine(number, f": {key} is not {_SHAPES.get(key, _DATE)}") from None
-    return value
+        raise WrongLine(number, f": {key} is not {wanted}") from None

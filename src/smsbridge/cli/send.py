@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..message_fields import FIELDS
 from . import values
 from .exits import Exit
 from .fields import given_fields, message_options
@@ -18,7 +20,22 @@ if TYPE_CHECKING:
     from ..client import SmsClient
     from ..messages import SentMessage
 
-_HELP = """Send TEXT to the phone number TO (with its country code), or the texts of a file.
+
+def _other_keys() -> str:
+    """The keys of a line that are not in the example, in words."""
+    words = [
+        f"{field.name} (by provider)"
+        if field.kind is Mapping
+        else f"{field.name} ({', '.join(field.parts)})"
+        if field.parts
+        else field.name
+        for field in FIELDS
+        if field.name != "reference"
+    ]
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+_HELP = f"""Send TEXT to the phone number TO (with its country code), or the texts of a file.
 
     TEXT - reads standard input. "Accepted" means that the provider took the text, not that it was delivered.
 
@@ -34,9 +51,9 @@ _HELP = """Send TEXT to the phone number TO (with its country code), or the text
     --many FILE (- for standard input) holds one JSON object per line:
 
     \b
-      {"to": "+919876543210", "text": "Hello", "reference": "order-17"}
+      {{"to": "+919876543210", "text": "Hello", "reference": "order-17"}}
 
-    It may also have sender, purpose, send_at, valid_until, dlt (entity_id, template_id) and options (by provider); the
+    It may also have {_other_keys()}; the
     command's own options serve as defaults. A file is checked as a whole before anything is sent; standard input is
     sent as it comes, up to the first wrong line. One line is printed per message as they complete; with --json, one JSON
     document per line.

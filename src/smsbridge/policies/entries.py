@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from smsbridge.attempts import utc_now
 from smsbridge.errors import RefusedError
+from smsbridge.message_fields import FIELDS, plain_value
 from smsbridge.messages import Message, Money, Result, SentMessage, Status, Verification
 from smsbridge.phone import mask, mask_numbers
 
@@ -270,9 +271,10 @@ class Store(Protocol):
 
 
 def digest(key: bytes, message: Message, kind: Kind) -> bytes:
-    """A keyed hash of what makes ``message`` this message and no other: all but ``valid_until``.
+    """A keyed hash of what makes ``message`` this message and no other: all fields that distinguish, see ``MessageField``.
 
-    With its reference: that two texts are equal is nobody's business.
+    With its reference: that two texts are equal is nobody's business. A field that is not in ``_LAID_OUT`` enters only where
+    it is set, so that a new field changes no digest that is kept.
     """
     dlt, send_at = message.dlt, message.send_at
     content = ascii(  # no two tuples of these are written alike, and all Pythons write them so
@@ -287,11 +289,26 @@ def digest(key: bytes, message: Message, kind: Kind) -> bytes:
             None if dlt is None else dlt.entity_id,
             None if dlt is None else dlt.template_id,
             _JSON.encode(message.options) if message.options else None,
+            *(
+                (further.name, _JSON.encode(_canonical(value)))
+                for further in _FURTHER
+                if (value := getattr(message, further.name)) != further.default
+            ),
         )
     )
     keyed = _keyed(key).copy()
     keyed.update(content.encode())
     return keyed.digest()
+
+
+_LAID_OUT = frozenset({"reference", "sender", "purpose", "send_at", "dlt", "options"})
+"""The fields that have a place of their own in a digest, set or not: this layout is kept in stores, and stays."""
+_FURTHER = tuple(known for known in FIELDS if known.distinguishes and known.name not in _LAID_OUT)
+
+
+def _canonical(value: Any) -> Any:
+    """A value as a digest has it: a time is the same in each zone."""
+    return plain_value(value.astimezone(UTC) if isinstance(value, datetime) else value)
 
 
 @cache

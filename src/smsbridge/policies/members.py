@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from smsbridge.logs import logger
+from smsbridge.message_fields import FIELDS
 from smsbridge.provider import Capability, SmsProvider, each, expresses
 
 _log = logger("smsbridge")
@@ -20,10 +21,7 @@ def _any_of(*wanted: Capability) -> _Test:
 
 
 ABILITIES: Mapping[str, _Test] = {
-    "sender ids": _field("sender"),
-    "scheduling": _field("send_at"),
-    "validity": _field("valid_until"),
-    "DLT ids": _field("dlt"),
+    **{field.ability: _field(field.name) for field in FIELDS if field.declared},
     "delivery reports": _any_of(Capability.STATUS, Capability.WEBHOOKS),
     "look-ups by reference": _any_of(Capability.LOOKUP),
     "one-time codes": _any_of(Capability.VERIFICATION),

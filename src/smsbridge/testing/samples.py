@@ -14,8 +14,8 @@ import pytest
 
 from smsbridge.errors import RefusedError, SendError
 from smsbridge.http import HttpRequest, HttpResponse
-from smsbridge.messages import Balance, Dlt, Event, Message, Purpose, SentMessage, Status, Verification
-from smsbridge.provider import SmsProvider
+from smsbridge.messages import KINDS, Balance, Dlt, Event, Message, Purpose, SentMessage, Status, Verification
+from smsbridge.provider import OPTIONAL_FIELDS, SmsProvider
 
 Covers = Literal["body", "parameters", "secret"]
 PROOFS: tuple[str, ...] = get_args(Covers)
@@ -142,16 +142,17 @@ class Samples:
 
         See :class:`Samples` if a provider sends times as seconds from now.
         """
-        return {
-            "sender": ("KITONE", "KITTWO"),
-            "send_at": (_soon(2), _soon(5)),
-            "valid_until": (_soon(1), _soon(2)),  # some vendors keep a text for three hours at most
-            "dlt": (
+        by_type: dict[type, Sequence[Any]] = {
+            str: ("KITONE", "KITTWO"),
+            datetime: (_soon(1), _soon(2)),  # some vendors keep a text for three hours at most
+            Dlt: (
                 Dlt(entity_id="1101000000000000001", template_id="1107000000000000001"),
                 Dlt(entity_id="1101000000000000002", template_id="1107000000000000001"),
                 Dlt(entity_id="1101000000000000001", template_id="1107000000000000002"),
             ),
         }
+        values = {name: by_type[KINDS[name]] for name in OPTIONAL_FIELDS if KINDS[name] in by_type}
+        return {**values, "send_at": (_soon(2), _soon(5))}
 
     option_values: ClassVar[Mapping[str, Any]] = {}
     """A value, other than the default, for each field of ``provider_class.options``."""

@@ -1,0 +1,59 @@
+"""The optional fields of a message, for everything that passes messages on: what a field needs is said in ``Message`` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from datetime import datetime
+from typing import Any
+
+from .messages import KINDS, Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageField:
+    """An optional field of a Message, as the class declares it; all but name, type and default is its metadata.
+
+    ``declared``: a provider honours it only if its ``supports`` names it. ``distinguishes``: a ledger tells two texts apart by
+    it. ``private``: it is not shown. ``ability``: what a provider that honours it can do. ``option``, ``metavar`` and
+    ``help`` are for the command line.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    private: bool
+    declared: bool = True
+    distinguishes: bool = True
+    ability: str
+    option: str
+    metavar: str | None = None
+    help: str | None = None
+
+    @property
+    def parts(self) -> Mapping[str, Mapping[str, Any]]:
+        """The metadata of the fields of its value, by their names, where the value has some (``dlt``)."""
+        return {one.name: one.metadata for one in fields(self.kind)} if is_dataclass(self.kind) else {}
+
+
+def _read() -> tuple[MessageField, ...]:
+    found = []
+    for one in fields(Message):
+        default = one.default if one.default_factory is MISSING else one.default_factory()
+        if default is MISSING or "number" in one.metadata:
+            continue
+        words = one.name.replace("_", " ")
+        about = {"ability": words, "option": f"--{words.replace(' ', '-')}", **one.metadata}
+        found.append(MessageField(name=one.name, kind=KINDS[one.name], default=default, private=not one.repr, **about))
+    return tuple(found)
+
+
+FIELDS = _read()
+"""In the order of the class; ``to`` and ``text`` are no optional fields."""
+
+
+def plain_value(value: Any) -> Any:
+    """The value of a field as JSON has it: times in ISO 8601, values with fields as objects."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
