@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,7 +21,8 @@ from smsbridge.errors import (
 )
 from smsbridge.messages import Status
 from smsbridge.plugins import Plugins
-from smsbridge.provider import Capability
+from smsbridge.provider import OPTIONAL_FIELDS, Capability
+from smsbridge.testing.samples import Samples
 
 OTHER = "+919876543211"
 
@@ -113,6 +115,14 @@ def test_a_code_expires_when_asked_to(client):
     until = datetime.now(UTC) + timedelta(minutes=1)
     assert client.start_verification(TO, valid_until=until).expires_at == until
     assert client.start_verification(TO).expires_at > until
+
+
+@pytest.mark.parametrize("field", OPTIONAL_FIELDS)
+def test_what_was_asked_of_a_code_is_kept_with_it(memory, field):
+    asked = message(text="{code}", **{field: Samples().field_values[field][0]})
+    with SmsClient(memory) as client:
+        client.start_verification(asked)
+    assert memory.sent == [replace(asked, text=memory.sent[0].text)]
 
 
 def test_a_cancelled_code_is_unknown(client):

@@ -31,8 +31,10 @@ from smsbridge import (
 )
 from smsbridge.attempts import attempt
 from smsbridge.builtin.memory import MemoryProvider
+from smsbridge.provider import OPTIONAL_FIELDS
 from smsbridge.testing import Outbox
 from smsbridge.testing.interception import Interception
+from smsbridge.testing.samples import Samples
 
 pytest_plugins = ["pytester"]
 NUMBER = "+919876543210"
@@ -326,6 +328,22 @@ def test_a_report_reaches_the_hooks_of_the_client_that_sent(sms_outbox):
 
 
 # --- what should have happened --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", OPTIONAL_FIELDS)
+def test_each_field_of_a_message_is_one_of_what_was_sent(sms_outbox, field):
+    value = Samples().field_values[field][0]
+    with SmsClient(MemoryProvider()) as client:
+        client.send(OTHER, "Shipped", **{field: value})
+    assert getattr(sms_outbox.last, field) == value
+    assert sms_outbox.assert_sent(**{field: value})
+
+
+def test_what_was_sent_has_no_other_fields(sms_outbox):
+    with SmsClient(MemoryProvider()) as client:
+        client.send(OTHER, "Shipped")
+    with pytest.raises(AttributeError, match="'Posted' object has no attribute 'valid_untill'"):
+        _ = sms_outbox.last.valid_untill
 
 
 def test_assertions_find_what_was_sent(sms, sms_outbox):

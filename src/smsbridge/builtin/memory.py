@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Lock
@@ -104,7 +104,7 @@ class MemoryProvider(SmsProvider):
         yield from ()
         code = f"{secrets.randbelow(10**6):06}"
         text = message.text.replace("{code}", code) if message.text else f"Your code is {code}"
-        sent = self._keep(Message(to=message.to, text=text, purpose=message.purpose, reference=message.reference))
+        sent = self._keep(replace(message, text=text))
         with self._shelf.lock:
             self._shelf.codes[sent.id] = code
             if len(self._shelf.codes) > self.capacity:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smsbridge.errors import SendError
 from smsbridge.http import HttpRequest
-from smsbridge.messages import Dlt, Message, Purpose, SentMessage, Verification
+from smsbridge.messages import KINDS, Dlt, Message, Purpose, SentMessage, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.text import TextInfo, measure
 
@@ -30,6 +30,13 @@ class Posted:
     error: SendError | None = None
     code: str | None = None
     plugins: Plugins | None = field(default=None, repr=False)
+
+    if not TYPE_CHECKING:  # or a name with a letter wrong would pass the type checkers
+
+        def __getattr__(self, name: str) -> Any:
+            if name in KINDS:
+                return getattr(self.message, name)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def to(self) -> str:
@@ -68,6 +75,10 @@ class Posted:
     @property
     def send_at(self) -> datetime | None:
         return self.message.send_at
+
+    @property
+    def valid_until(self) -> datetime | None:
+        return self.message.valid_until
 
     @property
     def dlt(self) -> Dlt | None:
