@@ -289,11 +289,7 @@ def digest(key: bytes, message: Message, kind: Kind) -> bytes:
             None if dlt is None else dlt.entity_id,
             None if dlt is None else dlt.template_id,
             _JSON.encode(message.options) if message.options else None,
-            *(
-                (further.name, _JSON.encode(_canonical(value)))
-                for further in _FURTHER
-                if (value := getattr(message, further.name)) != further.default
-            ),
+            *(_further(message) if _FURTHER else ()),
         )
     )
     keyed = _keyed(key).copy()
@@ -304,6 +300,11 @@ def digest(key: bytes, message: Message, kind: Kind) -> bytes:
 _LAID_OUT = frozenset({"reference", "sender", "purpose", "send_at", "dlt", "options"})
 """The fields that have a place of their own in a digest, set or not: this layout is kept in stores, and stays."""
 _FURTHER = tuple(known for known in FIELDS if known.distinguishes and known.name not in _LAID_OUT)
+
+
+def _further(message: Message) -> list[tuple[str, str]]:
+    values = ((further, getattr(message, further.name)) for further in _FURTHER)
+    return [(further.name, _JSON.encode(_canonical(value))) for further, value in values if value != further.default]
 
 
 def _canonical(value: Any) -> Any:
