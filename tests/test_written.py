@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from smsbridge.errors import RecipientError
 from smsbridge.phone import to_e164
+from smsbridge.written import read
 
 UNSEEN = [
     *"\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u2060\u2066\u2067\u2068\u2069\ufeff\u00ad\u061c\u034f\u180e\ufe0f"
@@ -94,6 +95,31 @@ def test_its_name_stands_beside_where_it_has_one(char, words):
     with pytest.raises(RecipientError) as caught:
         to_e164(f"+91987{char}6543210")
     assert f" has {words} in it;" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("+919876543210 11", "919876543210"),
+        ("+91-9876543-210", "919876543"),
+        ("1234567 8", "1234567"),
+        ("123456 7", ""),
+        ("+919876543210", ""),
+        ("+919876543 21 0", ""),
+        ("98765 43210-11", ""),
+        ("1 2 3456789 0", "123456789"),
+    ],
+)
+def test_what_stands_before_the_last_group_may_be_a_whole_number_if_it_ends_in_seven_digits_in_one_piece(text, whole):
+    assert read(text).whole == whole
+
+
+@pytest.mark.parametrize(
+    "text", ["abc", "+91 98765 43210 ext 11", "98765/43210", "9876543210,9876543211", "98765_43210"]
+)
+def test_what_is_made_of_more_than_digits_and_what_separates_them_is_not_one_number(text):
+    with pytest.raises(RecipientError, match="is not one phone number"):
+        read(text)
 
 
 def test_what_is_longer_than_any_way_to_write_a_number_is_none():
