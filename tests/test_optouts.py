@@ -73,6 +73,14 @@ def test_or_from_all(known):
     assert list(known) == []
 
 
+def test_of_the_same_said_twice_in_one_moment_the_first_counts(known):
+    moment = datetime.now(UTC)
+    known.add("ACMEIN", WHO, at=moment, source=REPLY)
+    known.add("AcmeIn", WHO, at=moment, source="report")
+    assert list(known) == [OptOut(recipient=WHO, sender="ACMEIN", at=moment, source=REPLY)]
+    assert known.confirm(["ACMEIN"], WHO, within=MINUTE)
+
+
 def test_a_word_to_all_senders_is_a_word_to_each(known):
     known.add("ACMEIN", WHO, at=NOON)
     known.remove(None, WHO, at=NOON + MINUTE)

@@ -29,7 +29,7 @@ from smsbridge.messages import DeliveryReport, InboundMessage, Purpose, Status
 from smsbridge.optouts import MemoryOptOuts, SqliteOptOuts
 from smsbridge.plugins import Plugins
 from smsbridge.policies.failover import FailoverPolicy
-from smsbridge.policies.optout import OptoutPolicy
+from smsbridge.policies.optout import OptoutPolicy, list_at
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import each
 from smsbridge.receiving import receive
@@ -237,6 +237,29 @@ def test_a_list_that_cannot_be_read_lets_nothing_through():
     assert error.__cause__ is error.__context__ is None
     assert policy.inner.sent == []
     assert foresee(policy, message(), now=datetime.now(UTC)).error == error
+
+
+def test_in_production_no_list_is_made_not_even_in_the_place_of_one_that_goes_as_it_is_opened(monkeypatch, tmp_path):
+    path = tmp_path / "optouts.db"
+    monkeypatch.setenv("SMSBRIDGE_ENV", "production")
+    with pytest.raises(ConfigurationError):
+        list_at(path)
+    monkeypatch.setattr("os.path.exists", lambda path: True)
+    with pytest.raises(ConfigurationError):
+        list_at(path)
+    assert [*tmp_path.iterdir()] == []
+    monkeypatch.undo()
+    list_at(path).add(None, TO)
+    monkeypatch.setenv("SMSBRIDGE_ENV", "production")
+    assert list_at(path).holds(None, TO)
+
+
+def test_a_list_that_is_another_than_before_is_named_with_its_path(tmp_path):
+    policy = optout(path=tmp_path / "optouts.db")
+    (tmp_path / "optouts.db").unlink()
+    error = outcome(policy)
+    assert error.detail.endswith(f" ({tmp_path / 'optouts.db'})")
+    assert policy.inner.sent == []
 
 
 def test_cancelled_while_the_list_is_asked_nothing_was_sent():

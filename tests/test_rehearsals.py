@@ -41,7 +41,7 @@ from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.cli.exits import Exit
 from smsbridge.errors import NotConnected
 from smsbridge.messages import InboundMessage, Result
-from smsbridge.optouts import MemoryOptOuts
+from smsbridge.optouts import MemoryOptOuts, SqliteOptOuts
 from smsbridge.policies.entries import Claim, Entry, Kind, Outcome
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gate import Gate
@@ -404,6 +404,34 @@ def test_a_stop_that_arrives_in_an_outbox_is_heeded_in_it_by_all_clients(kind, f
         asyncio.run(finish(worker.send(OTHER, "Hello")))
     with Outbox():
         asyncio.run(finish(worker.send(NUMBER, "Hello")))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (("a.db", None), ("a.db", None), True),
+        (("a.db", None), ("b.db", None), False),
+        (("a.db", None), (None, None), False),
+        ((None, "file"), (None, "file"), True),
+        ((None, "file"), (None, None), False),
+        (("a.db", "memory"), ("b.db", "memory"), True),
+        (("a.db", "memory"), (None, "memory"), True),
+        (("a.db", "memory"), ("a.db", None), False),
+    ],
+)
+def test_two_policies_have_one_list_of_opt_outs_in_an_outbox_if_they_have_one_outside(one, other, same, folder, used):
+    own = {"memory": MemoryOptOuts(), "file": SqliteOptOuts(used / "own.db")}
+
+    def made(name, which):
+        policy = OptoutPolicy(inner=Vendor(), path=name and folder / name)
+        return FakeWire().client(policy.using(own[which]) if which else policy)
+
+    web, worker = made_in_outbox(lambda: [made(*one), made(*other)])
+    with Outbox():
+        web.receive(HttpRequest.post_json("https://app.example/hooks", {}))
+        assert type(web.try_send(NUMBER, "Hello").error) is OptedOutError
+        assert (type(worker.try_send(NUMBER, "Hello").error) is OptedOutError) is same
+    assert [*own["file"]] == [*own["memory"]] == []
 
 
 # --- what crosses the beginning or the end of an outbox -------------------------------------------------------------------
