@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import itertools
+import math
 import pickle
 import sys
 import threading
@@ -393,6 +394,37 @@ def test_a_cap_counts_what_it_remembers_and_a_place_comes_back_when_the_time_is_
         cap.full(TO, now)
         remembered.append(cap.texts)
     assert remembered == [3, 3, 2, 2, 1, 0]
+
+
+@pytest.mark.parametrize(("most", "remembered_as", "kept"), [(90, float, list), (150, math.ceil, set)])
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 200), st.sampled_from([TO, OTHER]), st.integers(1, 3)), max_size=25))
+def test_a_cap_remembers_what_is_in_its_window_and_has_all_other_places(most, remembered_as, kept, steps):
+    cap, now, ends = Cap("recipient", Rate(most, 100.0), 10**6), 0.0, {TO: [], OTHER: []}
+    for quarters, number, count in steps:
+        now += quarters / 4
+        for _ in range(count):
+            cap.take(number, now)
+            cap.end(number, now, sent=True)
+            ends[number].append(remembered_as(now))
+    inside = {number: [end for end in ends[number] if end > now - 100] for number in ends}
+    assert [cap.full(number, now) for number in ends] == [None, None]
+    assert cap.texts == sum(len(kept(each)) for each in inside.values())
+    for number, taken in inside.items():
+        free = 0
+        while cap.full(number, now) is None:
+            cap.take(number, now)
+            free += 1
+        assert free == most - len(taken)
+
+
+def test_a_number_that_is_texted_on_and_on_does_not_keep_what_is_remembered_of_others():
+    cap = Cap("recipient", Rate(5, 100.0), 3)
+    for number, now in ((TO, 0.0), (OTHER, 1.0), (TO, 50.0)):
+        cap.take(number, now)
+        cap.end(number, now, sent=True)
+    assert cap.full(FAR, 100.0).crowded
+    assert cap.full(FAR, 101.0) is None
 
 
 @pytest.mark.parametrize("most", [2, 150])
