@@ -275,6 +275,23 @@ def test_what_was_on_its_way_is_settled_as_what_may_have_been_sent(end):
     assert ended(gate)[0][2] is UncertainError
 
 
+class Struck(Watched):
+    """Is interrupted as it is told the first end."""
+
+    def settle(self, message, ending):
+        super().settle(message, ending)
+        if len(ended(self)) == 1:
+            raise KeyboardInterrupt
+
+
+def test_an_interruption_of_a_settlement_leaves_no_text_unsettled():
+    gate = Struck(inner=HttpProvider())
+    results, stop = drive(attempt_each(gate, judged("yes", "no", "yes")), "", "", "", OK, OK)
+    assert [call[:2] for call in ended(gate)] == [("settle", "ref-0"), ("settle", "ref-0"), ("settle", "ref-2")]
+    assert [one.sent and one.sent.id for one in results] == ["vendor-1", None, "vendor-1"]
+    assert isinstance(stop, KeyboardInterrupt)
+
+
 @pytest.mark.parametrize(("how", "verification"), [(attempt, False), (attempt_verification, True)])
 def test_a_gate_is_told_whether_it_is_a_code(how, verification):
     gate = Watched(inner=HttpProvider())
