@@ -7,11 +7,12 @@ from typing import ClassVar
 import pytest
 
 from policed import BUSY, DENIED
-from scripted import OK, TEXT, BatchProvider, HttpProvider, drive, interrupt, message
+from scripted import OK, TEXT, BatchProvider, HttpProvider, drive, interrupt, message, provider
 from smsbridge.attempts import attempt, attempt_batch, attempt_each
 from smsbridge.deadline import Stopped
 from smsbridge.errors import (
     AuthenticationError,
+    ContentError,
     NoAnswer,
     ProviderBugError,
     RateLimitedError,
@@ -20,7 +21,7 @@ from smsbridge.errors import (
     UncertainError,
     VetoedError,
 )
-from smsbridge.http import Call, Wait
+from smsbridge.http import Call, HttpResponse, Wait
 from smsbridge.policies.policy import Named, Policy
 
 
@@ -196,13 +197,54 @@ def test_a_refusal_says_more_than_that_there_was_no_time_for_another_attempt(mad
 
 def test_what_is_sent_in_the_place_of_a_text_is_answered_for_that_text(made):
     def instead(policy, batch):
-        others = {1: message(reference="ref-1", text="another")}
+        others = {row: message(reference=f"ref-{row}", text="another") for row in (0, 1)}
         batch.take((yield from batch.through(policy.inner, batch.open, others)))
         batch.give_up(batch.open)
 
     sent = texts(3)
     results = drive(attempt_batch(made(instead), sent), OK, DENIED, OK)
     assert ends(results) == [("vendor-1", None), (AuthenticationError, None), ("vendor-1", None)]
+    assert [one.message for one in results] == sent
+
+
+class Counted(Made):
+    """Notes how many texts it is given at once."""
+
+    def carry(self, batch):
+        GIVEN.append(len(batch.messages))
+        batch.take((yield from batch.through(self.inner, batch.open)))
+        batch.give_up(batch.open)
+
+
+GIVEN = []
+
+
+@pytest.mark.parametrize(
+    ("carrier", "given"), [(HttpProvider(), [1, 1, 1]), (provider(base=BatchProvider, batch_size=2), [2, 1])]
+)
+def test_a_policy_inside_is_given_as_many_texts_at_once_as_what_it_sends_through_takes(made, carrier, given):
+    def all_at_once(policy, batch):
+        batch.take((yield from batch.through(policy.inner, batch.open)))
+        batch.give_up(batch.open)
+
+    GIVEN.clear()
+    ids = HttpResponse(status=200, body=b'{"ids": ["1", "2"], "id": "3"}')
+    assert all(
+        one.sent
+        for one in drive(attempt_batch(made(all_at_once, Counted(inner=carrier)), texts(3)), *[ids] * len(given))
+    )
+    assert given == GIVEN
+
+
+def test_what_a_policy_cannot_send_takes_no_place_in_the_batches_of_what_it_sends_through(made):
+    def all_at_once(policy, batch):
+        batch.take((yield from batch.through(policy.inner, batch.open)))
+        batch.give_up(batch.open)
+
+    ids = HttpResponse(status=200, body=b'{"ids": ["1", "2"]}')
+    sent = [message(reference="ref-0", text=""), message(reference="ref-1"), message(reference="ref-2")]
+    results = drive(attempt_batch(made(all_at_once, provider(base=BatchProvider, batch_size=2)), sent), ids)
+    assert ends(results) == [(ContentError, "empty"), ("1", None), ("2", None)]
     assert [one.message for one in results] == sent
 
 

@@ -147,8 +147,7 @@ class Batch:
         problem = ended if isinstance(ended, Exception) else None  # a fault of the policy
         if ended is not None and problem is None:  # interrupted while the policy itself was at work
             self.stop = bare(ended)
-        if len(self.results) < len(self.messages):
-            self._end(provider, problem)
+        self._end(provider, problem)
         return [self.results[row] for row in range(len(self.messages))], self.stop
 
     def _end(self, provider: SmsProvider, problem: Exception | None) -> None:
