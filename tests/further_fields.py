@@ -98,6 +98,14 @@ def lazy_strings(name: str) -> object:
 
 
 @place
+def half_a_character(name: str) -> object:
+    if not isinstance(GIVEN[name], str):
+        return True
+    result = SmsClient("memory").try_send(message(**{name: "\ud83d"}))
+    return result.error is not None and result.error.reason == "not-unicode"
+
+
+@place
 def other_providers_refuse_by_name(name: str) -> object:
     plugins, refused = Plugins(), set()
     carried = {"console", "file", "memory"}

@@ -13,10 +13,10 @@ from collections import Counter
 
 import pytest
 
+from scripted import Recorder
 from smsbridge import AsyncSmsClient, Settings, SmsClient, SmsProvider
 from smsbridge.errors import NoAnswer, RefusedError, SendError, UncertainError
 from smsbridge.flow import Driven, Wait
-from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import Message, Purpose, Result, Verification
 from smsbridge.plugins import Plugins
@@ -115,24 +115,6 @@ class AsyncWire(Wire):
         pass
 
 
-class Hooks:
-    def __init__(self):
-        self.before = []
-        self.told = []
-
-    @hookimpl
-    def smsbridge_before_send(self, message):
-        self.before.append(message.reference)
-
-    @hookimpl
-    def smsbridge_after_send(self, message, sent):
-        self.told.append((message.reference, sent))
-
-    @hookimpl
-    def smsbridge_send_failed(self, message, error):
-        self.told.append((message.reference, error))
-
-
 class Strike:
     """Raises ``stop`` at a step, before it is performed or once that is done."""
 
@@ -173,7 +155,7 @@ class World:
 
     def __init__(self, folder, kind, shape, words, number):
         self.folder, self.shape, self.number = folder, shape, number
-        self.hooks = Hooks()
+        self.hooks = Recorder()
         self.wire = (AsyncWire if kind is Async else Wire)(words)
         self.references = ["a", "b", "c"] if shape == "batch" else ["a"]
         plugins = Plugins(self.hooks)
@@ -242,9 +224,11 @@ class World:
     # --- what has to hold ----------------------------------------------------------------------------------------------------
 
     def check(self, what):
-        told = dict(self.hooks.told)
-        assert len(told) == len(self.hooks.told), f"{what}: told twice"
-        assert sorted(told) == sorted(self.hooks.before), f"{what}: begun and ended do not fit"
+        before = [reference for name, reference, _ in self.hooks.calls if name == "before"]
+        ends = [(reference, end) for name, reference, end in self.hooks.calls if name != "before"]
+        told = dict(ends)
+        assert len(told) == len(ends), f"{what}: told twice"
+        assert sorted(told) == sorted(before), f"{what}: begun and ended do not fit"
         for reference in self.references:
             end = told.get(reference, RefusedError())
             taken = self.wire.taken[reference]

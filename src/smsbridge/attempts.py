@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import TypeVar, cast
 
 from .composite import Answers, Around, Composite, sent_of
@@ -32,7 +33,8 @@ from .errors import (
     _TextTypeError,
 )
 from .flow import Flow
-from .messages import Dlt, Foresight, Message, Result, SentMessage, Verification
+from .message_fields import FIELDS
+from .messages import Foresight, Message, Result, SentMessage, Verification
 from .phone import to_e164
 from .plain import kind_of
 from .privacy import own, scrub, with_trace
@@ -44,7 +46,8 @@ from .verdicts import Sending, bug_of, drive
 T = TypeVar("T")
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 """For references without digits, which logs would take for a phone number, and mask."""
-_NO_DLT = Dlt()
+_texts = attrgetter("text", *(field.name for field in FIELDS if field.kind is str))
+_PARTS = [(field.name, tuple(field.parts)) for field in FIELDS if field.parts]
 
 
 def utc_now() -> datetime:
@@ -246,8 +249,7 @@ def _problem(
     if not message.text and not verification:
         return own(ContentError("the text is empty", reason="empty"), provider, message)
     try:
-        dlt = message.dlt or _NO_DLT
-        f"{message.text}{message.sender}{message.reference}{dlt.entity_id}{dlt.template_id}".encode()
+        _refuse_half_characters(message)
         provider.check(message, verification=verification)
         if message.valid_until is not None:
             refuse_expired(message, now or utc_now())
@@ -260,6 +262,15 @@ def _problem(
     else:
         return None
     return own(error, provider, message)
+
+
+def _refuse_half_characters(message: Message) -> None:
+    """Raise UnicodeEncodeError if a text of ``message`` that a vendor would get is no Unicode."""
+    texts = [*_texts(message)]
+    for name, parts in _PARTS:
+        if (value := getattr(message, name)) is not None:
+            texts += [getattr(value, part) for part in parts]
+    "".join(map(str, texts)).encode()
 
 
 def refuse_expired(message: Message, now: datetime) -> None:

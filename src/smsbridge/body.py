@@ -24,7 +24,7 @@ _BINARY = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f]")
 
 
 class Body:
-    """Feed it what arrives, then ask for the answer. Whoever sees the body cut sets ``complete`` to false."""
+    """Feed it what arrives, then ask for the answer. Set ``complete`` to false where the body was cut."""
 
     __slots__ = (
         "_coding",

@@ -199,7 +199,7 @@ def _hex(text: str) -> Iterator[str]:
 
 
 def _misread(text: str) -> Iterator[str]:
-    """UTF-8 that somebody took for Latin-1 or Windows-1252."""
+    """UTF-8 that was read as Latin-1 or Windows-1252."""
     if not text.isascii():
         yield _NOT_ASCII.sub(lambda found: b"".join(map(_byte, found.group())).decode("utf-8", "replace"), text)
 

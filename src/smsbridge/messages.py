@@ -352,7 +352,7 @@ class DeliveryReport(_Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class InboundMessage(_Value):
-    """A text that somebody sent to us. ``key`` is stable over repeated webhooks; ``at`` is in UTC.
+    """A text that came in from a phone. ``key`` is stable over repeated webhooks; ``at`` is in UTC.
 
     ``taken_as`` is set where the vendor itself says that it took the text for an opt-out or opt-in, or for a call for help, in
     whatever language. A person who told the vendor in another way, such as by a link, has sent no text: it is empty then.

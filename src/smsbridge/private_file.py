@@ -20,7 +20,7 @@ _OPEN_TO_ALL = (
 )
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 _AT_ONCE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-"""Neither follow a link nor wait for whoever reads from a pipe."""
+"""Do not follow a link, and do not wait for the reader of a pipe."""
 
 
 # --- files that are written to --------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ class Trail:
 
 
 def drive(start: Callable[[], Flow[T]], trail: Trail | None = None) -> Flow[T]:
-    """Pass a flow's steps on to whoever drives us, keeping track of those that send."""
+    """Drive a provider's flow, pass its steps on, and keep track of those that send."""
     trail = trail or Trail()
     flow = start()
     if not isinstance(flow, Generator):
