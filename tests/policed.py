@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from scripted import BatchProvider, HttpProvider, Wire, driven
+from smsbridge.composite import each
 from smsbridge.errors import QueryError, SendError
 from smsbridge.http import HttpResponse, Wait
 from smsbridge.messages import SentMessage
-from smsbridge.provider import each
 
 BUSY = HttpResponse(status=429)
 DENIED = HttpResponse(status=401)

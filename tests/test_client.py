@@ -43,8 +43,9 @@ from smsbridge.messages import Message, Purpose, Result, SentMessage, Verificati
 from smsbridge.plugins import Plugins
 from smsbridge.policies import stack
 from smsbridge.policies.failover import FailoverPolicy
+from smsbridge.policies.policy import Policy
 from smsbridge.policies.retry import RetryPolicy
-from smsbridge.provider import SmsProvider, Wrapper
+from smsbridge.provider import SmsProvider
 from smsbridge.settings import Settings
 
 SETTINGS = Settings()
@@ -430,7 +431,7 @@ def test_what_another_account_sent_is_not_asked_here():
 
 
 def test_a_wrapper_answers_for_the_accounts_that_it_holds():
-    class Plain(Wrapper):
+    class Plain(Policy):
         name = "plain"
 
     one = client(made=Plain(inner=HttpProvider(account="inner")))

@@ -17,6 +17,7 @@ from scripted import OK, TEXT, TO, HttpProvider, drive, message
 from smsbridge.attempts import attempt, attempt_batch, attempt_verification
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.composite import each
 from smsbridge.cost import Rate, Rates, differs
 from smsbridge.errors import ConfigurationError, RefusedError
 from smsbridge.hookspecs import hookimpl
@@ -24,7 +25,6 @@ from smsbridge.messages import Cost, Money, Purpose, SentMessage
 from smsbridge.plugins import Plugins
 from smsbridge.policies.cost import CostPolicy
 from smsbridge.policies.failover import FailoverPolicy
-from smsbridge.provider import each
 
 PRICES = """
 [[rate]]

@@ -25,9 +25,8 @@ from smsbridge.http import Call
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gate import Gate
 from smsbridge.policies.limit import LimitPolicy
-from smsbridge.policies.policy import Named
+from smsbridge.policies.policy import Policy
 from smsbridge.policies.retry import RetryPolicy
-from smsbridge.provider import Wrapper
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
 
@@ -44,12 +43,12 @@ class Dated(HttpProvider):
     supports = frozenset({"sender", "send_at", "valid_until"})
 
 
-class Plain(Wrapper):
+class Plain(Policy):
     name = "plain"
 
 
 class Open(Gate):
-    name = Named("open")
+    name = "open"
 
 
 def failover(*names, kind=HttpProvider, **settings):
@@ -90,11 +89,11 @@ def test_a_providers_bug_is_no_bug_of_ours():
         def check(self, message, *, verification=False):
             raise LookupError(message.text)
 
-    class Blind(HttpProvider):
+    class Blind(Plain):
         def foresee(self, message, *, now):
             raise LookupError(message.text)
 
-    for provider in (Broken(), Blind()):
+    for provider in (Broken(), Blind(inner=HttpProvider())):
         seen = view(provider)
         assert isinstance(seen.error, ProviderBugError)
         assert TEXT not in repr(seen)

@@ -18,6 +18,9 @@ from smsbridge.plugins import BUILTIN
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "smsbridge"
 PUBLIC = [
+    "Batch",
+    "Gate",
+    "Policy",
     "AsyncSmsClient",
     "AuthenticationError",
     "Balance",
@@ -71,7 +74,6 @@ PUBLIC = [
     "VetoedError",
     "Wait",
     "WebhookError",
-    "Wrapper",
     "client",
     "hookimpl",
     "lookup",

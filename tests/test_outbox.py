@@ -17,6 +17,7 @@ from smsbridge import (
     NotFoundError,
     OptedOutError,
     Plugins,
+    Policy,
     QueryError,
     RecipientError,
     SmsClient,
@@ -26,10 +27,8 @@ from smsbridge import (
     UnsupportedError,
     VetoedError,
     Wait,
-    Wrapper,
     hookimpl,
 )
-from smsbridge.attempts import attempt
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.provider import OPTIONAL_FIELDS
 from smsbridge.testing import Outbox
@@ -223,17 +222,18 @@ def test_hooks_are_told_as_in_production(sms_outbox):
 
 
 def test_a_provider_that_holds_a_provider_runs(sms_outbox):
-    class Retry(Wrapper):
-        """Tries once more after a refusal, a second later."""
+    class Retry(Policy):
+        """Tries once more after a refusal, ten seconds later."""
 
         name = "retry"
 
-        def send(self, message):
-            try:
-                return (yield from attempt(self.inner, message))
-            except OptedOutError:
-                yield from Wait(3600)
-                return (yield from attempt(self.inner, message))
+        def carry(self, batch):
+            answers = yield from batch.through(self.inner, [0])
+            if isinstance(answers[0].error, OptedOutError):
+                yield from Wait(10)
+                answers = yield from batch.through(self.inner, [0])
+            batch.take(answers)
+            batch.give_up([0])
 
     sms_outbox.script(NUMBER, OptedOutError, Status.DELIVERED)
     with SmsClient(Retry(inner=WireProvider())) as sms:

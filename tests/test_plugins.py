@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 import smsbridge.plugins
 from scripted import Recorder, message, provider
 from smsbridge.client import SmsClient
+from smsbridge.composite import account_names
 from smsbridge.errors import ConfigurationError, OptedOutError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest
 from smsbridge.messages import DeliveryReport, SentMessage, Status
 from smsbridge.plugins import Plugins
-from smsbridge.provider import SmsProvider, Wrapper
+from smsbridge.policies.policy import Policy
+from smsbridge.provider import SmsProvider
 from smsbridge.settings import Settings
 
 
@@ -359,7 +361,7 @@ def test_every_setting_of_smsbridge_is_reserved():
     assert {name.partition("_")[0] for name in Settings.model_fields} <= smsbridge.plugins._RESERVED
 
 
-class Relay(Wrapper):
+class Relay(Policy):
     """A provider that holds the account that its environment names."""
 
     name = "relay"
@@ -380,7 +382,7 @@ def test_accounts_that_hold_each_other_in_a_circle_are_refused(monkeypatch):
 def test_an_account_may_be_held_twice_without_a_circle(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_A_PROVIDER", "memory")
     made = Plugins(plugin(Relay)).account("relay")
-    assert made.account_names == {"relay", "a"}
+    assert account_names(made) == {"relay", "a"}
 
 
 # --- hooks that would not work --------------------------------------------------------------------------------------------

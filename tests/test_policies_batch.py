@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import pytest
 
 from policed import BUSY, DENIED
@@ -22,13 +20,13 @@ from smsbridge.errors import (
     VetoedError,
 )
 from smsbridge.http import Call, HttpResponse, Wait
-from smsbridge.policies.policy import Named, Policy
+from smsbridge.policies.policy import Policy
 
 
 class Made(Policy):
     """Carries a batch as a test says."""
 
-    name: ClassVar = Named("made")
+    name = "made"
 
     def carry(self, batch):
         yield from CARRIED[0](self, batch)

@@ -35,6 +35,7 @@ from smsbridge.messages import Balance, DeliveryReport, Purpose, Result, Status
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.limit import LimitPolicy
+from smsbridge.policies.policy import Policy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import Capability, SmsProvider
 from smsbridge.sending import deliver, deliver_batch
@@ -660,12 +661,14 @@ def test_a_webhook_is_offered_to_each_account_that_takes_webhooks():
 def test_an_event_is_told_to_the_account_that_it_is_of_and_to_no_other():
     told = []
 
-    class Listening(HttpProvider):
+    class Listening(Policy):
+        name = "listening"
+
         def observe(self, event):
             told.append(self.account)
             yield from ()
 
-    policy = failover(*(Listening(account=name) for name in "ab"))
+    policy = failover(*(Listening(inner=HttpProvider(account=name)) for name in "ab"))
     for account in ("b", "a", "c"):
         drive(
             policy.observe(

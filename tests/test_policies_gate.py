@@ -6,7 +6,7 @@ import contextlib
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -28,7 +28,7 @@ from smsbridge.http import Call, HttpRequest, HttpResponse, Wait
 from smsbridge.messages import SentMessage, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.policies.gate import Gate
-from smsbridge.policies.policy import Named
+from smsbridge.provider import vendor_of
 from smsbridge.sending import deliver, deliver_batch
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
@@ -42,7 +42,7 @@ class Cancelled(BaseException):
 class Doors(Gate):
     """Refuses some texts, shouts the others, and counts the places that are taken."""
 
-    name: ClassVar[Any] = Named("doors")
+    name = "doors"
 
     closed: frozenset[str] = frozenset()
 
@@ -70,7 +70,7 @@ def messages(count):
 
 def test_a_text_goes_on_as_the_gate_has_changed_it_and_with_the_name_of_the_account_inside():
     gate = Doors(inner=HttpProvider(account="otp"))
-    assert (Doors.name, gate.name, gate.account) == ("doors", "scripted", "otp")
+    assert (Doors.name, gate.name, vendor_of(gate), gate.account) == ("doors", "doors", "scripted", "otp")
     flow = attempt(gate, message(text="hello"))
     next(flow)
     request = flow.send("")
@@ -213,7 +213,7 @@ def test_hooks_see_the_text_as_the_application_gave_it():
 class Watched(Gate):
     """Notes what it is asked and told. Refuses "no", fails at "bug"."""
 
-    name: ClassVar[Any] = Named("watched")
+    name = "watched"
 
     _calls: list[Any] = PrivateAttr(default_factory=list)
 

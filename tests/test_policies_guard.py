@@ -22,6 +22,7 @@ from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Recor
 from smsbridge.attempts import attempt, attempt_batch, attempt_verification, foresee
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.composite import each
 from smsbridge.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -40,8 +41,9 @@ from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gcra import Rate
 from smsbridge.policies.guard import GuardPolicy
 from smsbridge.policies.ledger import LedgerPolicy
+from smsbridge.policies.policy import Policy
 from smsbridge.policies.retry import RetryPolicy
-from smsbridge.provider import each
+from smsbridge.provider import vendor_of
 from smsbridge.sending import deliver, deliver_batch, deliver_verification
 from smsbridge.settings import Settings
 from smsbridge.testing import Outbox
@@ -715,7 +717,7 @@ def test_it_is_the_outermost_policy_and_only_there_where_one_of_its_settings_is_
     monkeypatch.setenv("SMSBRIDGE_OTP_GUARD_TOTAL", "5/1h")
     stack = Plugins().stack("otp")
     assert [type(one).name for one in each(stack)] == ["guard", "retry", "limit", "twincle"]
-    assert (stack.account, stack.name, stack.total) == ("otp", "twincle", Rate(5, 3600))
+    assert (stack.account, vendor_of(stack), stack.total) == ("otp", "twincle", Rate(5, 3600))
 
 
 def test_a_guard_that_one_account_of_several_has_spares_the_others_none(monkeypatch):
@@ -778,12 +780,14 @@ def test_no_number_and_no_text_is_shown():
 def test_what_is_redirected_is_foreseen_for_the_number_that_gets_it():
     seen = []
 
-    class Watching(HttpProvider):
+    class Watching(Policy):
+        name = "watching"
+
         def foresee(self, message, *, now):
             seen.append(message.to)
             return super().foresee(message, now=now)
 
-    view = foresee(guard(Watching(), redirect=OTHER), message(), now=NOW)
+    view = foresee(guard(Watching(inner=HttpProvider()), redirect=OTHER), message(), now=NOW)
     assert (view.verdict, seen) == ("would send", [OTHER])
     assert OTHER not in view.words
 

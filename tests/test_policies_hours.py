@@ -14,6 +14,7 @@ from smsbridge import attempts
 from smsbridge.attempts import attempt, attempt_batch, attempt_verification
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.composite import each
 from smsbridge.errors import ConfigurationError, UnsupportedError, VetoedError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpResponse
@@ -23,7 +24,6 @@ from smsbridge.policies.hours import HoursPolicy
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.purpose import PurposePolicy
 from smsbridge.policies.retry import RetryPolicy
-from smsbridge.provider import each
 from smsbridge.sending import deliver
 
 INDIA = zoneinfo.ZoneInfo("Asia/Kolkata")

@@ -28,6 +28,7 @@ from pydantic import SecretStr
 from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Wire, interrupt, message
 from smsbridge import AsyncSmsClient, Settings, SmsClient
 from smsbridge.attempts import attempt, attempt_each, foresee
+from smsbridge.composite import each, inside
 from smsbridge.errors import (
     ConfigurationError,
     ContentError,
@@ -50,7 +51,7 @@ from smsbridge.policies.retry import RetryPolicy
 from smsbridge.policies.sqlite import SqliteStore
 from smsbridge.policies.writer import Writer
 from smsbridge.promise import Overdue
-from smsbridge.provider import Capability, SmsProvider, each
+from smsbridge.provider import Capability, SmsProvider, vendor_of
 from smsbridge.rehearsal import Rehearsal
 
 KEY = b"k" * 32
@@ -643,9 +644,9 @@ def test_every_account_has_a_ledger_where_the_environment_names_one(monkeypatch,
     with SmsClient("memory") as sms:
         sms.send(TO, "hello", reference="ref-1")
         sms.send(TO, "hello", reference="ref-1")
-        (memory,) = [one for one in each(sms.provider) if not one.inside]
+        (memory,) = [one for one in each(sms.provider) if not inside(one)]
         assert len(memory.sent) == 1
-        assert (sms.provider.name, sms.provider.account) == ("memory", "memory")
+        assert (vendor_of(sms.provider), sms.provider.account) == ("memory", "memory")
     assert kept(path).state is State.ACCEPTED
 
 

@@ -14,6 +14,7 @@ from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Recor
 from smsbridge.attempts import attempt, attempt_batch, attempt_each, attempt_verification, foresee
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.composite import each
 from smsbridge.errors import (
     ConfigurationError,
     OptedOutError,
@@ -31,7 +32,6 @@ from smsbridge.plugins import Plugins
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.optout import OptoutPolicy, list_at
 from smsbridge.policies.retry import RetryPolicy
-from smsbridge.provider import each
 from smsbridge.receiving import receive
 from smsbridge.rehearsal import Rehearsal
 

@@ -44,7 +44,7 @@ from smsbridge.http import HttpRequest, HttpResponse, Wait
 from smsbridge.messages import Purpose, Status
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.retry import RetryPolicy, full_jitter
-from smsbridge.provider import SmsProvider
+from smsbridge.provider import SmsProvider, vendor_of
 from smsbridge.sending import deliver
 
 SEND = HttpRequest.post_json("https://api.scripted.example/send", {}, sends=True)
@@ -509,9 +509,9 @@ def test_what_a_retry_adds_to_a_flow_is_waits():
     assert step == Wait(0.5)
 
 
-def test_it_goes_by_the_name_and_the_account_of_the_provider_inside():
+def test_it_goes_by_the_vendor_and_the_account_of_the_provider_inside():
     policy = retry(HttpProvider(account="otp"))
-    assert (policy.name, policy.account) == ("scripted", "otp")
+    assert (policy.name, vendor_of(policy), policy.account) == ("retry", "scripted", "otp")
     assert policy.capabilities == policy.inner.capabilities
 
 

@@ -10,6 +10,7 @@ from policed import play, timed
 from scripted import OK, AsyncWire, BatchProvider, HttpProvider, Wire, interrupt, message
 from smsbridge.attempts import attempt, attempt_batch, attempt_each
 from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.composite import account_names, each
 from smsbridge.deadline import Stopped
 from smsbridge.errors import (
     ConfigurationError,
@@ -28,10 +29,8 @@ from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gate import Gate
 from smsbridge.policies.gcra import Rate
 from smsbridge.policies.limit import LimitPolicy
-from smsbridge.policies.policy import Named
 from smsbridge.policies.purpose import PurposePolicy
 from smsbridge.policies.retry import RetryPolicy
-from smsbridge.provider import each
 
 
 class Acme(HttpProvider):
@@ -143,7 +142,7 @@ class Apart(BatchProvider):
 
 
 class Let(Gate):
-    name: ClassVar = Named("let")
+    name = "let"
 
 
 @pytest.mark.parametrize(
@@ -268,7 +267,7 @@ def test_a_failover_is_within_one_retry(plugins, monkeypatch):
     environment(monkeypatch, PROVIDER="failover", FAILOVER_ACCOUNTS="acme,otp", OTP_PROVIDER="paced")
     stack = plugins.stack("failover")
     assert kinds(stack) == ["RetryPolicy", "FailoverPolicy", "Acme", "LimitPolicy", "Paced"]
-    assert stack.account_names == {"failover", "acme", "otp"}
+    assert account_names(stack) == {"failover", "acme", "otp"}
 
 
 def test_a_policy_that_is_composed_by_hand_is_not_added_again(plugins, monkeypatch):

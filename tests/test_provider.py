@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import traceback
 import warnings
 from datetime import UTC, datetime, timedelta
@@ -12,11 +13,13 @@ from typing import ClassVar
 import pytest
 from pydantic import SecretStr, ValidationError, model_validator
 
-from scripted import TO, HttpProvider, drive, message, provider
+from scripted import OK, TO, HttpProvider, drive, message, provider
+from smsbridge.composite import Composite, account_names, receiver_of
 from smsbridge.errors import ConfigurationError, PayloadError, SignatureError, UnsupportedError
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import Dlt, Message, SentMessage, Verification
-from smsbridge.provider import Capability, InsecureUrlWarning, Options, SmsProvider, Wrapper
+from smsbridge.policies.policy import Policy
+from smsbridge.provider import Capability, InsecureUrlWarning, Options, SmsProvider, implemented, title_of, vendor_of
 
 VALUE = "SECRET-VALUE-5521"
 WEBHOOK = HttpRequest(method="POST", url="https://us.example/hook")
@@ -165,7 +168,7 @@ def test_a_provider_that_cannot_verify_a_webhook_refuses_it():
 
 def test_capabilities_follow_from_what_is_implemented():
     assert AcmeProvider(token="t").capabilities == frozenset()
-    assert HttpProvider.declared_capabilities() == set(Capability) - {Capability.BATCH}
+    assert implemented(HttpProvider) == set(Capability) - {Capability.BATCH}
 
 
 @pytest.mark.parametrize("field", ["sender", "send_at", "valid_until", "dlt"])
@@ -222,21 +225,21 @@ def test_an_accepted_message_carries_account_reference_number_and_time():
 # --- wrappers -------------------------------------------------------------------------------------------------------------
 
 
-class PlainWrapper(Wrapper):
+class Plain(Policy):
     name = "plain"
 
 
-def test_a_wrapper_passes_every_operation_on():
+def test_a_policy_passes_every_question_on():
     inner = provider(
         base=HttpProvider,
         send_batch=lambda self, messages: messages,
-        send=lambda self, message: ("send", message),
         batch_key=lambda self, message: "key",
         batch_size=7,
+        stub=True,
+        rates={"sends": "1/1s"},
         status=lambda self, sent: ("status", sent),
         lookup=lambda self, reference: ("lookup", reference),
         balance=lambda self: "balance",
-        start_verification=lambda self, message: ("start", message),
         check_verification=lambda self, verification, code: ("check", verification, code),
         cancel_verification=lambda self, verification: ("cancel", verification),
         verify=lambda self, webhook: (_ for _ in ()).throw(SignatureError("inner")),
@@ -244,68 +247,93 @@ def test_a_wrapper_passes_every_operation_on():
         parse=lambda self, webhook: ["event"],
         acknowledge=lambda self, events: HttpResponse(status=298),
     )
-    outer = PlainWrapper(inner=inner)
+    outer = Plain(inner=Plain(inner=inner))
     one = message()
-    assert outer.send(one) == ("send", one)
-    assert outer.send_batch([one]) == [one]
     assert (outer.batch_key(one), outer.batch_size) == ("key", 7)
+    assert (outer.stub, outer.rates) == (True, {"sends": "1/1s"})
     assert outer.status(SENT) == ("status", SENT)
     assert outer.lookup("r") == ("lookup", "r")
     assert outer.balance() == "balance"
-    assert outer.start_verification(one) == ("start", one)
     assert outer.check_verification(VERIFICATION, "1") == ("check", VERIFICATION, "1")
     assert outer.cancel_verification(VERIFICATION) == ("cancel", VERIFICATION)
     with pytest.raises(SignatureError, match="inner"):
         outer.verify(WEBHOOK)
+    assert receiver_of(outer, WEBHOOK) is inner
     assert outer.handshake(WEBHOOK).status == 299
     assert outer.parse(WEBHOOK) == ["event"]
     assert outer.acknowledge([]).status == 298
 
 
-def test_a_wrapper_declares_what_the_inner_one_declares_and_its_class_what_any_class_does():
+def test_a_policy_sends_through_the_provider_inside():
+    outer = Plain(inner=HttpProvider(account="otp"))
+    assert drive(outer.send(message()), OK).account == "otp"
+    assert [one.sent.account for one in drive(outer.send_batch([message()]), OK)] == ["otp"]
+    assert drive(outer.start_verification(message()), OK).account == "otp"
+
+
+def test_a_policy_declares_what_the_inner_one_declares():
     inner = provider(
+        base=HttpProvider,
         supports=frozenset({"sender"}),
         verification_supports=frozenset({"valid_until"}),
         absence_proven_after=timedelta(minutes=5),
     )
-    outer = PlainWrapper(inner=PlainWrapper(inner=inner))
-    for name in ("supports", "verification_supports", "absence_proven_after"):
+    outer = Plain(inner=Plain(inner=inner))
+    for name in ("supports", "verification_supports", "absence_proven_after", "capabilities"):
         assert getattr(outer, name) == getattr(inner, name)
-        assert getattr(PlainWrapper, name) == getattr(SmsProvider, name)
-    assert not hasattr(PlainWrapper, "batch_size")
 
-    class Deaf(PlainWrapper):
+    class Deaf(Plain):
         absence_proven_after: ClassVar = None
 
     assert Deaf(inner=inner).absence_proven_after is None
 
 
-def test_a_wrapper_can_do_what_the_inner_one_can_and_knows_both_accounts_and_all_secrets():
-    outer = PlainWrapper(inner=AcmeProvider(token=VALUE, account="otp"))
-    assert outer.capabilities == frozenset()
-    assert outer.account_names == {"plain", "otp"}
+def test_a_policy_knows_both_accounts_and_all_secrets_and_errors_name_the_vendor():
+    outer = Plain(inner=Plain(inner=AcmeProvider(token=VALUE, account="otp"), account="front"))
+    assert (outer.name, Plain.name, vendor_of(outer), title_of(outer)) == ("plain", "plain", "acme", "provider acme")
+    assert title_of(Plain) == "policy plain"
+    assert outer.account == "front"
+    assert account_names(outer) == {"front", "otp"}
     assert outer.secrets() == [VALUE]
-    with pytest.raises(UnsupportedError, match="provider acme"):
+    with pytest.raises(UnsupportedError, match="provider acme") as caught:
         outer.check(message(sender="x"))
+    assert (caught.value.account, caught.value.provider) == ("otp", "acme")
+    error = outer.unsupported("rain")
+    assert (error.account, error.provider) == ("front", "acme")
     assert VALUE not in repr(outer)
 
 
-def test_a_wrapper_overrides_every_method_of_a_provider():
-    kept = {
-        "unsupported",
-        "accepted",
-        "options_of",
-        "from_env",
-        "declared_capabilities",
-        "insecure_urls",
-        "secrets",
-        "close",
-        "forget",
-        "is_sandboxed",
-        "rehearsed",
+@pytest.mark.parametrize("name", ["send", "send_batch", "start_verification"])
+def test_a_policy_with_a_sending_of_its_own_is_refused_as_it_would_miss_texts(name):
+    with pytest.raises(TypeError, match=f"Own has a {name} of its own, .* write carry"):
+        type("Own", (Plain,), {name: lambda self, message: None, "__module__": "app"})
+
+
+PASSED_ON = {
+    "batch_key", "check", "status", "lookup", "balance", "check_verification", "cancel_verification", "verify", "handshake",
+    "parse", "acknowledge", "capabilities", "send", "send_batch", "start_verification",
+}  # fmt: skip
+OWN = {"accepted", "options_of", "unsupported", "from_env", "secrets", "model_post_init"}
+
+
+def methods(kind):
+    found = {name for name, one in vars(kind).items() if not name.startswith("_")}
+    return {name for name in found if inspect.isroutine(vars(kind)[name]) or isinstance(vars(kind)[name], property)}
+
+
+def test_a_policy_overrides_every_method_of_a_provider():
+    assert methods(SmsProvider) == PASSED_ON | OWN
+    assert {*vars(Policy), *vars(Composite)} >= PASSED_ON
+
+
+def test_the_author_of_a_provider_sees_the_methods_of_the_documented_tables_and_nothing_else():
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    tables = readme[readme.index("## Writing a provider") :]
+    documented = set(re.findall(r"`(?:self\.|AcmeProvider\.)?([a-z_]+)\(", tables)) | {
+        "capabilities",
+        "model_post_init",
     }
-    methods = {name for name, one in vars(SmsProvider).items() if not name.startswith("_") and inspect.isfunction(one)}
-    assert methods - kept <= {*vars(Wrapper), "model_post_init"}
+    assert methods(SmsProvider) <= documented
 
 
 def test_a_webhook_of_a_scripted_provider_needs_its_secret():

@@ -50,7 +50,6 @@ from smsbridge.policies.in_memory import MemoryStore
 from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.optout import OptoutPolicy
-from smsbridge.policies.policy import Named
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.policies.sqlite import LEDGER, SqliteStore
 from smsbridge.testing import FakeWire, Outbox, drive
@@ -556,7 +555,7 @@ def test_outboxes_may_end_in_any_order():
 class Once(Gate):
     """Lets one text through, and says how to forget it."""
 
-    name = Named("once")
+    name = "once"
     _numbers: set[str] = PrivateAttr(default_factory=set)
 
     def forget(self, rehearsal):

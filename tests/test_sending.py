@@ -36,7 +36,7 @@ from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Call, HttpRequest, HttpResponse, Wait
 from smsbridge.messages import Dlt, Message, Result
 from smsbridge.plugins import Plugins
-from smsbridge.provider import Wrapper
+from smsbridge.policies.policy import Policy
 from smsbridge.sending import deliver, deliver_batch, deliver_verification
 
 ASK = HttpRequest.get(URL)
@@ -458,16 +458,17 @@ def test_a_send_that_is_dropped_half_way_tells_the_hooks_that_it_may_have_been_s
     assert type(recorder.outcome("ref-1")) is UncertainError
 
 
-class Twice(Wrapper):
+class Twice(Policy):
     """Tries again what was certainly not sent."""
 
     name = "twice"
 
-    def send(self, message):
-        try:
-            return (yield from attempt(self.inner, message))
-        except RefusedError:
-            return (yield from attempt(self.inner, message))
+    def carry(self, batch):
+        answers = yield from batch.through(self.inner, [0])
+        if isinstance(answers[0].error, RefusedError):
+            answers = yield from batch.through(self.inner, [0])
+        batch.take(answers)
+        batch.give_up([0])
 
 
 def test_a_cancelled_attempt_inside_another_is_the_same_cancellation():

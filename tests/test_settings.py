@@ -12,8 +12,8 @@ from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.errors import ConfigurationError, UnavailableError
 from smsbridge.plugins import Plugins
 from smsbridge.policies.failover import FailoverPolicy
+from smsbridge.policies.policy import Policy
 from smsbridge.policies.retry import RetryPolicy
-from smsbridge.provider import Wrapper
 from smsbridge.settings import Settings
 from smsbridge.testing import Outbox
 
@@ -95,7 +95,7 @@ def test_an_empty_setting_is_its_default(monkeypatch):
 # --- the environment that this is -----------------------------------------------------------------------------------------
 
 
-class Plain(Wrapper):
+class Plain(Policy):
     """A wrapper of an application."""
 
     name = "plain"

@@ -20,12 +20,13 @@ from cli_acme import run
 from smsbridge import environment, snapshot
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.composite import each
 from smsbridge.errors import ConfigurationError, RefusedError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.plugins import POLICIES, Plugins
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.optout import OptoutPolicy
-from smsbridge.provider import SmsProvider, each
+from smsbridge.provider import SmsProvider
 from smsbridge.rehearsal import Rehearsal
 from smsbridge.settings import Settings
 from smsbridge.snapshot import Reading

@@ -9,6 +9,7 @@ import pytest
 from scripted import OK, BatchProvider, HttpProvider, driven, message
 from smsbridge import attempts
 from smsbridge.attempts import attempt, attempt_batch, attempt_verification, foresee
+from smsbridge.composite import each
 from smsbridge.errors import NotConnected, RateLimitedError, RefusedError, UnavailableError, UnsupportedError
 from smsbridge.http import HttpRequest, HttpResponse, Wait
 from smsbridge.plugins import Plugins
@@ -17,7 +18,6 @@ from smsbridge.policies import retry as retries
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.retry import RetryPolicy
-from smsbridge.provider import each
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
 BUSY = HttpResponse(status=503, headers={"retry-after": "1"})

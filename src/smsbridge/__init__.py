@@ -70,11 +70,13 @@ if TYPE_CHECKING:
     from .messages import VerificationCheck as VerificationCheck
     from .normalizing import normalize as normalize
     from .plugins import Plugins as Plugins
+    from .policies.batch import Batch as Batch
+    from .policies.gate import Gate as Gate
+    from .policies.policy import Policy as Policy
     from .provider import Capability as Capability
     from .provider import InsecureUrlWarning as InsecureUrlWarning
     from .provider import Options as Options
     from .provider import SmsProvider as SmsProvider
-    from .provider import Wrapper as Wrapper
     from .settings import Settings as Settings
 
 _HOMES = {
@@ -94,16 +96,23 @@ _HOMES = {
     ),
     "normalizing": "normalize",
     "plugins": "Plugins",
-    "provider": "Capability InsecureUrlWarning Options SmsProvider Wrapper",
+    "policies.batch": "Batch",
+    "policies.gate": "Gate",
+    "policies.policy": "Policy",
+    "provider": "Capability InsecureUrlWarning Options SmsProvider",
     "settings": "Settings",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
+_GONE = {
+    "Wrapper": ": a policy wraps a provider now; subclass smsbridge.Policy, and write carry(batch) where you wrote send(message)"
+}
 __all__ = sorted(_HOME)  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDunderAll]  # one table serves __all__ and __getattr__; a test pins it to the imports above
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        advice = _GONE.get(name, "")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{advice}")
     module = importlib.import_module(f".{_HOME[name]}", __name__)
     value = module if name == "client" else getattr(module, name)  # the module can be called, see there
     globals()[name] = value

@@ -164,15 +164,22 @@ def foresee(provider: SmsProvider, message: Message, *, now: datetime) -> Foresi
     problem = None if isinstance(provider, Composite) else _problem(provider, message, now=now)
     if problem is None:
         try:
-            return provider.foresee(message, now=now)
+            return _foreseen(provider, message, now)
         except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
             problem = own(bug_of(bug), provider, message)
     return refusal(provider, problem)
 
 
+def _foreseen(provider: SmsProvider, message: Message, now: datetime) -> Foresight:
+    if isinstance(provider, Composite):
+        return provider.foresee(message, now=now)
+    words = "ends here, and reaches no phone" if provider.stub else "takes it"
+    return Foresight(account=provider.account, provider=provider.name, verdict="would send", words=words)
+
+
 def refusal(provider: SmsProvider, error: SendError, *inside: Foresight) -> Foresight:
     """The Foresight of a ``provider`` that would raise ``error``, which is its own copy (see :func:`own`)."""
-    name, words = type(provider).name, str(error)
+    name, words = provider.name, str(error)
     return Foresight(
         account=provider.account, provider=name, verdict="would refuse", words=words, error=error, inside=inside
     )

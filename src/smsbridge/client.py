@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Ty
 
 from . import under_test
 from .attempts import prepare, query
+from .composite import account_names, close, each, inside
 from .deadline import Stopped, end
 from .errors import ConfigurationError, NotAllowed, NotConnected, QueryError, RefusedError, unsent
 from .flow import Await, Call, Driven, Flow, Step, Tell, Wait
@@ -37,7 +38,7 @@ from .messages import (
 )
 from .plugins import Plugins, default_plugins
 from .privacy import bare, own
-from .provider import SmsProvider, each, is_loopback, title_of
+from .provider import SmsProvider, is_loopback, title_of, vendor_of
 from .quoting import Private
 from .receiving import receive
 from .rehearsal import leaves, newest, staged
@@ -96,7 +97,7 @@ class _Client(Generic[W]):
         if not isinstance(provider, SmsProvider):
             provider = self.plugins.stack(provider or self.settings.provider)
         self.settings.refuse_unfit(provider)
-        if any(len(one.inside) > 1 for one in each(provider)):
+        if any(len(inside(one)) > 1 for one in each(provider)):
             from .policies.members import say_what_differs
 
             say_what_differs(provider)
@@ -114,8 +115,8 @@ class _Client(Generic[W]):
         if "_provider" not in vars(self):  # its making failed, and a traceback may show it
             return f"<{type(self).__name__} without a provider>"
         kind, _, name = title_of(self.provider).partition(" ")
-        inside = [f"{one.account} ({one.name})" for one in each(self.provider) if not one.inside]
-        through = f" over {', '.join(inside)}" if kind == "policy" else ""
+        vendors = [f"{one.account} ({one.name})" for one in each(self.provider) if not inside(one)]
+        through = f" over {', '.join(vendors)}" if kind == "policy" else ""
         return f"<{type(self).__name__} of account {self.provider.account!r}, {kind} {name!r}{through}>"
 
     def _prepare(self, message: Message | Exception) -> Message:
@@ -124,7 +125,7 @@ class _Client(Generic[W]):
         try:
             return prepare(message, self.settings.default_region)
         except RefusedError as error:
-            error.account, error.provider = self.provider.account, self.provider.name
+            error.account, error.provider = self.provider.account, vendor_of(self.provider)
             raise
 
     def _send(self, message: Message | Exception) -> Flow[SentMessage]:
@@ -145,7 +146,7 @@ class _Client(Generic[W]):
     @_question
     def _status(self, sent: SentMessage | str, account: str | None) -> Flow[DeliveryReport]:
         if isinstance(sent, str):
-            sent = SentMessage(account=account or self.provider.account, provider=self.provider.name, id=sent)
+            sent = SentMessage(account=account or self.provider.account, provider=vendor_of(self.provider), id=sent)
         if not isinstance(sent, SentMessage):
             raise TypeError("status() takes what send() returned, or its id")
         self._check_account(sent.account)
@@ -174,15 +175,15 @@ class _Client(Generic[W]):
     def _verification(self, verification: Verification | str, account: str | None) -> Verification:
         if isinstance(verification, str):
             account = account or self.provider.account
-            verification = Verification(account=account, provider=self.provider.name, id=verification)
+            verification = Verification(account=account, provider=vendor_of(self.provider), id=verification)
         if not isinstance(verification, Verification):
             raise TypeError("give what start_verification() returned, or its id")
         self._check_account(verification.account)
         return verification
 
     def _check_account(self, account: str) -> None:
-        if account not in self.provider.account_names:
-            have = ", ".join(sorted(self.provider.account_names))
+        if account not in account_names(self.provider):
+            have = ", ".join(sorted(account_names(self.provider)))
             raise ConfigurationError(f"account {account!r} is not one of this client's, which has {have}")
 
     def _query(self, start: Callable[[], Flow[T]], *, hide: Private | None = None) -> Flow[T]:
@@ -334,7 +335,7 @@ class SmsClient(_Client["Transport"]):
             transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()
-        self._provider.close()
+        close(self._provider)
 
     def __enter__(self) -> Self:
         return self
@@ -453,7 +454,7 @@ class AsyncSmsClient(_Client["AsyncTransport"]):
         transport, self._transport = self._transport, None
         if transport is not None:
             await transport.aclose()
-        await asyncio.to_thread(self._provider.close)
+        await asyncio.to_thread(close, self._provider)
 
     async def __aenter__(self) -> Self:
         return self

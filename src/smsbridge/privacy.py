@@ -14,7 +14,7 @@ from .errors import OURS, QueryError, SendError, SmsBridgeError
 from .logs import logger
 from .messages import Message
 from .phone import mask_numbers
-from .provider import SmsProvider
+from .provider import SmsProvider, vendor_of
 from .quoting import HIDDEN, Private, without, without_whole
 
 _log = logger("smsbridge")
@@ -58,7 +58,7 @@ def own(error: F_, provider: SmsProvider, message: Message | None, *, vendors: P
     """
     copied = copy.copy(error)
     copied.account = error.account or provider.account
-    copied.provider = error.provider or provider.name
+    copied.provider = error.provider or vendor_of(provider)
     copied._settled = True  # noqa: SLF001
     if message is not None:
         copied.reference = message.reference

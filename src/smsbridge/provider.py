@@ -28,10 +28,10 @@ from __future__ import annotations
 import ipaddress
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -46,7 +46,6 @@ from .messages import (
     Balance,
     DeliveryReport,
     Event,
-    Foresight,
     Message,
     Money,
     Result,
@@ -55,9 +54,6 @@ from .messages import (
     Verification,
     VerificationCheck,
 )
-
-if TYPE_CHECKING:
-    from .rehearsal import Rehearsal
 
 Resolve = Callable[[str], "SmsProvider"]
 """Turns an account name into its provider."""
@@ -115,6 +111,8 @@ class SmsProvider(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    _kind: ClassVar[str] = "provider"
+
     name: ClassVar[str]
     """The provider's name, which is also that of its entry point: lower-case letters and digits."""
 
@@ -142,9 +140,6 @@ class SmsProvider(BaseModel, ABC):
     stub: ClassVar[bool] = False
     """Whether texts end here, in this process or in a file, and on no phone."""
 
-    records_attempts: ClassVar[bool] = False
-    """Whether it logs each attempt by itself; policies around it then need not."""
-
     rates: ClassVar[Mapping[str, str]] = {}
     """The vendor's own limits, where it documents them: ``sends`` (texts) and ``queries`` (other requests), such as ``1000/1m``."""
 
@@ -169,7 +164,7 @@ class SmsProvider(BaseModel, ABC):
         return {**data, "account": data.get("account") or cls.name} if isinstance(data, Mapping) else data
 
     def model_post_init(self, context: Any, /) -> None:
-        for setting, url in self.insecure_urls().items():
+        for setting, url in insecure_urls(self).items():
             warnings.warn(
                 f"{environment.variable(self.account, setting)}: {line(urlsplit(url).hostname)} is reached over plain http; "
                 "credentials and texts can be read on the way. Use https if the provider offers it.",
@@ -241,10 +236,6 @@ class SmsProvider(BaseModel, ABC):
         """Tell the vendor to forget a code."""
         raise self.unsupported("cancelling one-time codes")
 
-    def receiver(self, webhook: HttpRequest) -> SmsProvider:
-        """The provider that takes ``webhook`` in: this one, or, of several that are held, the one that it is proven to be from."""
-        return self
-
     def verify(self, webhook: HttpRequest) -> None:
         """Raise SignatureError unless the webhook is proven to come from the vendor. No configured secret: raise too.
 
@@ -260,67 +251,20 @@ class SmsProvider(BaseModel, ABC):
         """The events that a verified webhook brings. Raises PayloadError if it cannot be read."""
         raise self.unsupported("webhooks")
 
-    def observe(self, event: Event) -> Flow[None]:
-        """Take note of an event of a verified webhook, before the hooks do; for policies that learn from them.
-
-        What this raises goes where a hook's exception goes: the vendor gets a 500 and delivers again.
-        """
-        yield from ()
-
     def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
         """What to answer to a webhook whose events were taken: called once every hook has succeeded, else never."""
         return HttpResponse(status=200)
 
-    def close(self) -> None:
-        """Finish what is still to be done on the side, such as records; called when a client is closed. It may be used again."""
-        for one in self.inside:
-            one.close()
-
-    # --- rehearsals, such as an outbox ------------------------------------------------------------------------------------
-
-    def forget(self, rehearsal: Rehearsal) -> None:
-        """Let go of all that is remembered: this is a copy that a rehearsal has made, and still shares what is in its private attributes.
-
-        For a provider or a policy that remembers anything of texts. Nothing that it remembers from now on may outlast
-        ``rehearsal``, and no file may be opened for it; :meth:`Rehearsal.instead_of` and :meth:`Rehearsal.shared` keep what
-        several share.
-        """
-
-    def rehearsed(self, rehearsal: Rehearsal) -> Self:
-        """The stand-in of this provider: a copy that remembers nothing, and holds the stand-ins of what this one holds."""
-        fields = {name: value for name, value in vars(self).items() if name in type(self).model_fields}
-        changed = {name: new for name, old in fields.items() if (new := _rehearsed(old, rehearsal)) is not old}
-        if not changed and type(self).forget is SmsProvider.forget:
-            return self
-        copy = self.model_copy(update=changed)
-        copy.forget(rehearsal)
-        return copy
-
     # --- help for those who write one ---------------------------------------------------------------------------------
+
+    @property
+    def _vendor(self) -> str:
+        return self.name
 
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What is implemented besides :meth:`send`."""
-        return self.declared_capabilities()
-
-    @property
-    def inside(self) -> tuple[SmsProvider, ...]:
-        """The providers that this one holds, in their order of preference; most hold none."""
-        return ()
-
-    @property
-    def account_names(self) -> frozenset[str]:
-        """The names of the accounts that this provider sends through: its own, and of those that it holds."""
-        return frozenset({self.account}).union(*(one.account_names for one in self.inside))
-
-    @classmethod
-    def declared_capabilities(cls) -> frozenset[Capability]:
-        """What the class implements besides :meth:`send`."""
-        return frozenset(
-            capability
-            for capability, method in _METHODS.items()
-            if getattr(cls, method) is not getattr(SmsProvider, method)
-        )
+        return implemented(type(self))
 
     def accepted(
         self,
@@ -353,7 +297,7 @@ class SmsProvider(BaseModel, ABC):
         The client calls it before every attempt.
         """
         given = [name for name in OPTIONAL_FIELDS if getattr(message, name) is not None]
-        extra = [name for name in given if not expresses(self, name, verification=verification)]
+        extra = [name for name in given if not honours(self, name, verification=verification)]
         if extra:
             advice = self._dlt_advice() if "dlt" in extra else ""
             raise self.unsupported(f"these fields of a message: {', '.join(extra)}{advice}")
@@ -365,17 +309,6 @@ class SmsProvider(BaseModel, ABC):
             return ""
         setting = environment.variable(self.account, "dlt_registered")
         return f" (where the DLT ids are registered with the account at its vendor, set {setting}=true)"
-
-    def foresee(self, message: Message, *, now: datetime) -> Foresight:
-        """What :meth:`send` would do with ``message``, as far as can be known here; ``now`` is the time by which texts expire.
-
-        For providers that hold providers: say what you would decide yourself, and ask those inside through
-        ``attempts.foresee``, as you send through ``attempts.attempt``. Change nothing (take no place, count nothing, let no
-        probe through) and reach nobody: reading a file of one's own is the most. What :meth:`check` refuses, and what is wrong
-        with the message itself, was looked at before.
-        """
-        words = "ends here, and reaches no phone" if self.stub else "takes it"
-        return Foresight(account=self.account, provider=type(self).name, verdict="would send", words=words)
 
     def options_of(self, message: Message, *, verification: bool = False) -> Any:
         """``message.options[name]`` as an instance of ``options`` (or of ``verification_options``).
@@ -391,158 +324,61 @@ class SmsProvider(BaseModel, ABC):
 
     def unsupported(self, what: str) -> UnsupportedError:
         """The error that says that this provider cannot express ``what``; raise it."""
-        return UnsupportedError(f"{title_of(self)} does not support {what}", account=self.account, provider=self.name)
+        return UnsupportedError(
+            f"{title_of(self)} does not support {what}", account=self.account, provider=vendor_of(self)
+        )
 
     def secrets(self) -> list[str]:
         """Every secret among the settings, for those who must keep them out of texts."""
         return list(environment.strings(self, secret_only=True))
 
-    def insecure_urls(self) -> dict[str, str]:
-        """Settings that name a plain-http URL of another machine."""
-        return {name: url for name, url in self._urls().items() if _is_insecure(url)}
 
-    def is_sandboxed(self) -> bool:
-        """Whether all URLs that its settings name are on this machine, and there is one; where a vendor calls us is not asked."""
-        urls = [url for name, url in self._urls().items() if not name.endswith("callback_url")]
-        return bool(urls) and all(map(is_loopback, urls))
+def implemented(kind: type[SmsProvider]) -> frozenset[Capability]:
+    """What the class ``kind`` implements besides ``send``."""
+    return frozenset(
+        capability
+        for capability, method in _METHODS.items()
+        if getattr(kind, method) is not getattr(SmsProvider, method)
+    )
 
-    def _urls(self) -> dict[str, str]:
-        urls = {name: getattr(self, name) for name in type(self).model_fields if name.endswith("url")}
-        return {name: url for name, url in urls.items() if isinstance(url, str) and url}
+
+def vendor_of(provider: SmsProvider) -> str:
+    """The name that results and errors give ``provider``: a policy goes by that of the vendor inside."""
+    return provider._vendor  # noqa: SLF001
 
 
 def title_of(one: SmsProvider | type[SmsProvider]) -> str:
-    """What errors call a provider, ``provider twincle``, or a policy, ``policy failover``.
-
-    A policy that goes by the name of the provider inside is called like that one.
-    """
-    kind = one if isinstance(one, type) else type(one)
-    holds = hasattr(kind, "sent_through") or issubclass(kind, Wrapper)
-    return f"{'policy' if holds and one.name == kind.name else 'provider'} {one.name}"
+    """What errors call a provider, ``provider twincle``, or a policy, ``policy failover``."""
+    if isinstance(one, type):
+        return f"{one._kind} {one.name}"  # noqa: SLF001
+    vendor = vendor_of(one)
+    return f"{one._kind if vendor == one.name else 'provider'} {vendor}"  # noqa: SLF001
 
 
-def expresses(provider: SmsProvider, field: str, *, verification: bool = False) -> bool:
-    """Whether ``provider``, or one that it holds, honours this one of OPTIONAL_FIELDS.
+def honours(provider: SmsProvider, field: str, *, verification: bool = False) -> bool:
+    """Whether ``provider`` itself honours this one of OPTIONAL_FIELDS.
 
     DLT ids are honoured without being sent where they are registered with the account at its vendor: a provider for such a
     vendor has the setting ``dlt_registered: bool = False``, by which an account says so.
     """
     supported = provider.verification_supports if verification else provider.supports
-    registered = field == "dlt" and getattr(provider, "dlt_registered", False)
-    return (
-        field in supported
-        or registered
-        or any(expresses(one, field, verification=verification) for one in provider.inside)
-    )
+    return field in supported or (field == "dlt" and getattr(provider, "dlt_registered", False))
 
 
-def each(provider: SmsProvider) -> Iterator[SmsProvider]:
-    """``provider`` and every one that it holds, however deep, from the outside in."""
-    yield provider
-    for one in provider.inside:
-        yield from each(one)
+def insecure_urls(provider: SmsProvider) -> dict[str, str]:
+    """Settings of ``provider`` that name a plain-http URL of another machine."""
+    return {name: url for name, url in _urls(provider).items() if _is_insecure(url)}
 
 
-class _OfInner:
-    """A constant of most providers, which a wrapper asks its inner one for; the class by itself has the default."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, wrapper: Wrapper | None, owner: type) -> Any:
-        return getattr(SmsProvider if wrapper is None else wrapper.inner, self._name)
+def is_sandboxed(provider: SmsProvider) -> bool:
+    """Whether all URLs in the settings of ``provider`` are on this machine, and there is one; where a vendor calls us is not asked."""
+    urls = [url for name, url in _urls(provider).items() if not name.endswith("callback_url")]
+    return bool(urls) and all(map(is_loopback, urls))
 
 
-class Wrapper(SmsProvider):
-    """A provider that holds a provider and passes everything on to it; override what should be different."""
-
-    inner: SmsProvider
-
-    stub: ClassVar[Any] = _OfInner()
-    records_attempts: ClassVar[Any] = _OfInner()
-    rates: ClassVar[Any] = _OfInner()
-    supports: ClassVar[Any] = _OfInner()
-    verification_supports: ClassVar[Any] = _OfInner()
-    batch_size: ClassVar[Any] = _OfInner()
-    absence_proven_after: ClassVar[Any] = _OfInner()
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        return self.inner.capabilities
-
-    @property
-    def inside(self) -> tuple[SmsProvider, ...]:
-        return (self.inner,)
-
-    def check(self, message: Message, *, verification: bool = False) -> None:
-        self.inner.check(message, verification=verification)
-
-    def foresee(self, message: Message, *, now: datetime) -> Foresight:
-        inside = self.inner.foresee(message, now=now)
-        return Foresight(
-            account=self.account,
-            provider=type(self).name,
-            verdict=inside.verdict,
-            words="passes it on",
-            error=inside.error,
-            inside=(inside,),
-        )
-
-    def send(self, message: Message) -> Flow[SentMessage]:
-        return self.inner.send(message)
-
-    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
-        return self.inner.send_batch(messages)
-
-    def batch_key(self, message: Message) -> Hashable:
-        return self.inner.batch_key(message)
-
-    def status(self, sent: SentMessage) -> Flow[DeliveryReport]:
-        return self.inner.status(sent)
-
-    def lookup(self, reference: str) -> Flow[SentMessage | None]:
-        return self.inner.lookup(reference)
-
-    def balance(self) -> Flow[list[Balance]]:
-        return self.inner.balance()
-
-    def start_verification(self, message: Message) -> Flow[Verification]:
-        return self.inner.start_verification(message)
-
-    def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
-        return self.inner.check_verification(verification, code)
-
-    def cancel_verification(self, verification: Verification) -> Flow[None]:
-        return self.inner.cancel_verification(verification)
-
-    def receiver(self, webhook: HttpRequest) -> SmsProvider:
-        return self.inner.receiver(webhook)
-
-    def verify(self, webhook: HttpRequest) -> None:
-        self.inner.verify(webhook)
-
-    def handshake(self, webhook: HttpRequest) -> HttpResponse | None:
-        return self.inner.handshake(webhook)
-
-    def parse(self, webhook: HttpRequest) -> list[Event]:
-        return self.inner.parse(webhook)
-
-    def observe(self, event: Event) -> Flow[None]:
-        return self.inner.observe(event)
-
-    def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
-        return self.inner.acknowledge(events)
-
-
-def _rehearsed(value: Any, rehearsal: Rehearsal) -> Any:
-    """``value``, with the stand-ins of all providers in it."""
-    if isinstance(value, SmsProvider):
-        return rehearsal.provider(value)
-    if isinstance(value, list | tuple) and any(isinstance(item, SmsProvider) for item in value):
-        return type(value)(_rehearsed(item, rehearsal) for item in value)
-    if isinstance(value, dict) and any(isinstance(item, SmsProvider) for item in value.values()):
-        return {key: _rehearsed(item, rehearsal) for key, item in value.items()}
-    return value
+def _urls(provider: SmsProvider) -> dict[str, str]:
+    urls = {name: getattr(provider, name) for name in type(provider).model_fields if name.endswith("url")}
+    return {name: url for name, url in urls.items() if isinstance(url, str) and url}
 
 
 def _is_insecure(url: str) -> bool:

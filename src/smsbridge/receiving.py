@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import TypeVar
 
+from .composite import observe, receiver_of
 from .errors import PayloadError, SignatureError, UnsupportedError, WebhookError
 from .flow import Call, Flow
 from .http import HttpRequest
@@ -24,14 +25,14 @@ def receive(plugins: Plugins, provider: SmsProvider, webhook: HttpRequest) -> Fl
     be read or is too large, and whatever a ``smsbridge_event`` hook raises: answer 500 then, and the provider will deliver again.
     """
     webhook.check_size()
-    receiver = _ask(provider, lambda: provider.receiver(webhook), SignatureError)
+    receiver = _ask(provider, lambda: receiver_of(provider, webhook), SignatureError)
     _ask(receiver, lambda: receiver.verify(webhook), SignatureError)
     response = _ask(receiver, lambda: receiver.handshake(webhook), PayloadError)
     if response is not None:
         return Received(events=(), response=response)
     events = _ask(receiver, lambda: tuple(receiver.parse(webhook)), PayloadError)
     for event in events:
-        yield from provider.observe(event)
+        yield from observe(provider, event)
         yield from Call(plugins.event, receiver.account, receiver.name, event)
     return Received(events=events, response=receiver.acknowledge(events))
 

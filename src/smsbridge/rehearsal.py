@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
 from . import under_test
 from .errors import NotConnected
@@ -50,7 +50,7 @@ class Rehearsal:
 
     def provider(self, real: SmsProvider) -> SmsProvider:
         """The stand-in of ``real``; one that is a stand-in here already stands for itself."""
-        made = self.instead_of(real, lambda: real.rehearsed(self))
+        made = self.instead_of(real, lambda: _stand_in(real, self))
         return self.instead_of(made, lambda: made)
 
     def instead_of(self, real: object, make: Callable[[], T]) -> T:
@@ -85,6 +85,19 @@ class Rehearsal:
         return NOT_HERE
 
 
+@runtime_checkable
+class Remembering(Protocol):
+    """A provider or a policy that remembers anything of texts."""
+
+    def forget(self, rehearsal: Rehearsal) -> None:
+        """Let go of all that is remembered: this is a copy that a rehearsal has made, and still shares what is in its private attributes.
+
+        Nothing that it remembers from now on may outlast ``rehearsal``, and no file may be opened for it;
+        :meth:`Rehearsal.instead_of` and :meth:`Rehearsal.shared` keep what several share.
+        """
+        ...
+
+
 class _Same:
     """A key that is equal where it is the same object, which it keeps."""
 
@@ -98,6 +111,31 @@ class _Same:
 
     def __hash__(self) -> int:
         return id(self._it)
+
+
+def _stand_in(real: SmsProvider, rehearsal: Rehearsal) -> SmsProvider:
+    """A copy of ``real`` that remembers nothing, and holds the stand-ins of what ``real`` holds; or ``real``, if that is all the same."""
+    fields = {name: value for name, value in vars(real).items() if name in type(real).model_fields}
+    changed = {name: new for name, old in fields.items() if (new := _with_stand_ins(old, rehearsal)) is not old}
+    if not changed and not isinstance(real, Remembering):
+        return real
+    copy = real.model_copy(update=changed)
+    if isinstance(copy, Remembering):
+        copy.forget(rehearsal)
+    return copy
+
+
+def _with_stand_ins(value: Any, rehearsal: Rehearsal) -> Any:
+    """``value``, with the stand-ins of all providers in it."""
+    from .provider import SmsProvider  # here, because it is not needed where there is no rehearsal
+
+    if isinstance(value, SmsProvider):
+        return rehearsal.provider(value)
+    if isinstance(value, list | tuple) and any(isinstance(item, SmsProvider) for item in value):
+        return type(value)(_with_stand_ins(item, rehearsal) for item in value)
+    if isinstance(value, dict) and any(isinstance(item, SmsProvider) for item in value.values()):
+        return {key: _with_stand_ins(item, rehearsal) for key, item in value.items()}
+    return value
 
 
 # --- what goes on now -----------------------------------------------------------------------------------------------------

@@ -17,9 +17,10 @@ from pydantic import (
 
 from . import environment
 from .complaints import Complaint, matching
+from .composite import each, inside
 from .errors import ConfigurationError
 from .numbering import wrong_region
-from .provider import SmsProvider, each
+from .provider import SmsProvider, is_sandboxed
 from .rehearsal import newest
 from .snapshot import Reading
 
@@ -110,7 +111,7 @@ class Settings(BaseModel):
             return
         for one in each(provider):
             wrong = one.stub is (self.env == "production")
-            if not one.inside and wrong and one.account not in self.env_allows:
+            if not inside(one) and wrong and one.account not in self.env_allows:
                 what = "ends texts here and sends nothing" if one.stub else "would send real texts"
                 yield (
                     f"{environment.variable(None, 'env')} is {self.env}, but account {one.account!r} {what}; if that is meant, "
@@ -119,11 +120,11 @@ class Settings(BaseModel):
 
     def exposed(self, provider: SmsProvider) -> Iterator[str]:
         """Why no test may reach another machine through ``provider`` by accident: one complaint for each account at the end."""
-        real = [one for one in each(provider) if not one.inside and not one.stub]
+        real = [one for one in each(provider) if not inside(one) and not one.stub]
         strangers = [one for one in real if one.account not in self.env_allows]
         some_may = len(strangers) < len(real)
         for one in strangers:
-            if some_may and one.is_sandboxed():  # which of them makes the request is not known
+            if some_may and is_sandboxed(one):  # which of them makes the request is not known
                 continue
             yield (
                 f"account {one.account!r} would reach its vendor from a test, so nothing left: use the fixture sms_outbox; or, if it is "

@@ -7,7 +7,7 @@ from .hook_calls import HookCall, HookCalls, logged
 from .messages import Message, SentMessage, Verification
 from .plugins import Plugins
 from .privacy import own, private_of
-from .provider import SmsProvider
+from .provider import SmsProvider, vendor_of
 from .verdicts import cancelled
 
 End = SentMessage | Verification | SendError
@@ -59,7 +59,7 @@ class Told:
 
     def _calls(self, name: str, **more: object) -> HookCalls:
         one = self._provider
-        return self._plugins.calls(name, account=one.account, provider=one.name, message=self.message, **more)
+        return self._plugins.calls(name, account=one.account, provider=vendor_of(one), message=self.message, **more)
 
     def _vetoed(self, _: HookCall, error: BaseException) -> BaseException | None:
         """Whatever a hook raises is a veto, but for what ends a program."""

@@ -139,9 +139,9 @@ def _how_to_look(error: SmsBridgeError) -> str:
 
 def _can_look_up(provider: str) -> bool:
     from .. import plugins
-    from ..provider import Capability
+    from ..provider import Capability, implemented
 
     try:
-        return Capability.LOOKUP in plugins.default_plugins().provider_class(provider).declared_capabilities()
+        return Capability.LOOKUP in implemented(plugins.default_plugins().provider_class(provider))
     except SmsBridgeError:
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ..provider import vendor_of
 from . import values
 from .exits import Exit
 from .output import Output
@@ -27,9 +28,9 @@ def balance(*, account: str | None, as_json: bool) -> Exit:
         provider = client.provider
     if out.as_json:
         balances = [values.balance(one) for one in left]
-        out.json({"account": provider.account, "provider": provider.name, "balances": balances})
+        out.json({"account": provider.account, "provider": vendor_of(provider), "balances": balances})
     elif left:
         out.table(["service", "left", "unit"], [list(values.balance(one).values()) for one in left])
     else:
-        out.line(f"{values.provider_words(provider.account, provider.name)} reports no balance")
+        out.line(f"{values.provider_words(provider.account, vendor_of(provider))} reports no balance")
     return Exit.OK

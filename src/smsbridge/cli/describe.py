@@ -109,9 +109,9 @@ def provider(plugins: Plugins, name: str) -> Provider:
 
 
 def _in_order(cls: type[SmsProvider]) -> list[Any]:
-    from ..provider import Capability
+    from ..provider import Capability, implemented
 
-    declared = cls.declared_capabilities()
+    declared = implemented(cls)
     return [one for one in Capability if one in declared]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from pydantic import BaseModel
 
 from .. import environment, plugins, snapshot
+from ..composite import each, inside
 from ..errors import ConfigurationError
 from ..plugins import POLICIES
 from ..policies import members, stack
@@ -19,7 +20,7 @@ from ..policies.entries import Unwritable
 from ..policies.ledger import LedgerPolicy
 from ..policies.sqlite import SqliteStore
 from ..private_file import obstacle
-from ..provider import SmsProvider, each
+from ..provider import SmsProvider
 from ..rehearsal import newest
 from ..settings import Settings
 from . import describe, hygiene, tree
@@ -151,8 +152,8 @@ def _look_at_provider(found: Diagnosis, known: Plugins) -> SmsProvider | None:
 
 def innermost(provider: SmsProvider) -> SmsProvider:
     """What ``provider`` holds at the end, or the one that holds several."""
-    while len(provider.inside) == 1:
-        (provider,) = provider.inside
+    while len(held := inside(provider)) == 1:
+        (provider,) = held
     return provider
 
 
@@ -170,15 +171,15 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings) ->
                 f"the ledger cannot be used: {fault}",
                 "as it is, every text would be refused: name a ledger, or a file that can be made",
             )
-        if type(one).name == "dlt":
+        if one.name == "dlt":
             _look_at_templates(found, one)
         if _is_around(found, one):
             found.other_settings.append(_of_policy(found, one))
         elif one.account != found.account:
             values = _read(found, type(one), one.account)
             shown = _values(found, type(one), values, account=one.account)
-            found.other_settings.append(Section(of=one.account, policy=bool(one.inside), settings=shown))
-        for account, missing in (members.unable(one) if len(one.inside) > 1 else {}).items():
+            found.other_settings.append(Section(of=one.account, policy=bool(inside(one)), settings=shown))
+        for account, missing in (members.unable(one) if len(inside(one)) > 1 else {}).items():
             found.find("note", f"account {account} cannot do what others of {one.account} can: {', '.join(missing)}")
 
 
@@ -209,8 +210,9 @@ def _look_at_templates(found: Diagnosis, policy: SmsProvider) -> None:
 
 def _is_around(found: Diagnosis, one: SmsProvider) -> bool:
     """Whether it is a policy that stack.py put there, and no account of its own."""
-    name = type(one).name
-    return name in POLICIES and len(one.inside) == 1 and one.inside[0].account == one.account and name != found.provider
+    name = one.name
+    accounts = [held.account for held in inside(one)]
+    return name in POLICIES and accounts == [one.account] and name != found.provider
 
 
 def _of_policy(found: Diagnosis, policy: SmsProvider) -> Section:
@@ -219,11 +221,9 @@ def _of_policy(found: Diagnosis, policy: SmsProvider) -> Section:
             one.variable.removeprefix(environment.variable(home, "")): one
             for one in _values(found, type(policy), _read(found, type(policy), home), account=home)
         }
-        for home in stack.homes(policy.account, type(policy).name)
+        for home in stack.homes(policy.account, policy.name)
     )
-    rates = (
-        {name.upper(): rate for name, rate in policy.inside[0].rates.items()} if type(policy).name == "limit" else {}
-    )
+    rates = {name.upper(): rate for name, rate in policy.rates.items()} if policy.name == "limit" else {}
     shown = []
     for name, general in shared.items():
         value = own[name] if own[name].source not in NOWHERE else general
@@ -232,7 +232,7 @@ def _of_policy(found: Diagnosis, policy: SmsProvider) -> Section:
         if name != "INNER":
             shown.append(value)
     around = "" if policy.account == found.account else f" around {policy.account}"
-    return Section(of=f"{type(policy).name}{around}", policy=True, settings=shown)
+    return Section(of=f"{policy.name}{around}", policy=True, settings=shown)
 
 
 def _read(found: Diagnosis, model: type[BaseModel], account: str | None) -> dict[str, Found]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from ..provider import vendor_of
 from .exits import Exit
 from .output import Output
 from .session import account_option, json_option
@@ -109,9 +110,9 @@ def doctor(*, account: str | None, live: bool, body: BinaryIO | None, status: in
 
 def _ask(provider: SmsProvider) -> Live:
     """The same of each account at the end of ``provider``."""
-    from ..provider import each
+    from ..composite import each, inside
 
-    members = tuple(_ask_one(one) for one in each(provider) if not one.inside)
+    members = tuple(_ask_one(one) for one in each(provider) if not inside(one))
     if len(members) == 1:
         return members[0]
     answered = sum(one.ok for one in members)
@@ -130,7 +131,10 @@ def _ask_one(provider: SmsProvider) -> Live:
     call = _harmless(provider)
     if call is None:
         return Live(
-            account=provider.account, call=None, ok=True, message=f"{provider.name} has no call that sends nothing"
+            account=provider.account,
+            call=None,
+            ok=True,
+            message=f"{vendor_of(provider)} has no call that sends nothing",
         )
     advice, ok = "", True
     try:
@@ -161,7 +165,9 @@ def _explain(found: Diagnosis, provider: SmsProvider | None, body: bytes, status
         return None
     provider = innermost(provider)
     if not isinstance(provider, HttpProvider):
-        raise click.UsageError(f"--answer is for accounts of the provider http; {found.account!r} is {provider.name}")
+        raise click.UsageError(
+            f"--answer is for accounts of the provider http; {found.account!r} is {vendor_of(provider)}"
+        )
     verdict = provider.explain(HttpResponse(status=status, body=body))
     if verdict.error is None:
         words = verdict.looks[-1].found if verdict.id is None else f"its id is {verdict.id}"

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ..messages import Message
+from ..provider import vendor_of
 from ..text import measure
 from ..text.wording import count
 from . import explain, lines, values
@@ -30,7 +31,7 @@ _WORDS = {
 def dry_run(out: Output, account: str | None, to: str, text: str, given: dict[str, Any]) -> Exit:
     """Show what would become of one text."""
     found, provider = explain.chosen(account)
-    view, message = explain.foretell(provider, Message(to=to, text=text, **given_fields(provider.name, given)))
+    view, message = explain.foretell(provider, Message(to=to, text=text, **given_fields(vendor_of(provider), given)))
     info = _measured(text)
     taker = explain.taker_of(view)
     cost = None
@@ -54,7 +55,7 @@ def dry_run(out: Output, account: str | None, to: str, text: str, given: dict[st
 def dry_run_many(out: Output, account: str | None, path: str, given: dict[str, Any]) -> Exit:
     """Show what would become of each message of the file at ``path``, a line each, and what they come to."""
     _, provider = explain.chosen(account)
-    defaults = given_fields(provider.name, given)
+    defaults = given_fields(vendor_of(provider), given)
     tally: Counter[Exit] = Counter()
     would_send = segments = 0
     with lines.opened(path) as stream:

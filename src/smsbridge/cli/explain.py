@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..provider import vendor_of
 from . import values
 from .exits import Exit
 from .fields import given_fields, message_options
@@ -51,7 +52,7 @@ def explain(*, to: str, text: str | None, account: str | None, show_numbers: boo
         raise click.UsageError("--reference needs TEXT: it is the reference of one text")
     out = Output(as_json=as_json, show_numbers=show_numbers)
     found, provider = chosen(account)
-    message = Message(to=to, text=_SOME_TEXT if text is None else text, **given_fields(provider.name, given))
+    message = Message(to=to, text=_SOME_TEXT if text is None else text, **given_fields(vendor_of(provider), given))
     view, message = foretell(provider, message)
     if as_json:
         out.json(described(out, found, view, message))

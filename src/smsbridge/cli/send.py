@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..message_fields import FIELDS
+from ..provider import vendor_of
 from . import values
 from .exits import Exit
 from .fields import given_fields, message_options
@@ -96,7 +97,7 @@ def send(
 
         journal = Journal()
         with open_client(account, out, watcher=journal) as client, _printing_aside(out):
-            return send_many(out, client, many, given_fields(client.provider.name, given), journal)
+            return send_many(out, client, many, given_fields(vendor_of(client.provider), given), journal)
     if to is None or text is None:
         raise click.UsageError("give TO and TEXT, or --many FILE")
     content = text_from_stdin() if text == "-" else text
@@ -107,7 +108,7 @@ def send(
     with open_client(account, out, watcher=watcher) as client:
         try:
             with _printing_aside(out):
-                sent = client.send(to, content, **given_fields(client.provider.name, given))
+                sent = client.send(to, content, **given_fields(vendor_of(client.provider), given))
             with contextlib.suppress(CannotPrint):
                 _show(out, client, sent, content, given["sender"])
         except KeyboardInterrupt as interrupt:

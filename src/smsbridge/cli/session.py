@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..hookspecs import hookimpl
-from ..provider import SmsProvider, Wrapper
+from ..provider import SmsProvider
 from .exits import Exit
 from .output import Output
 from .signals import code_of
@@ -182,7 +182,9 @@ def open_client(account: str | None, out: Output, *, watcher: Watcher | Journal 
 
 def _with_numbers(provider: SmsProvider) -> SmsProvider:
     """``provider``, printing numbers in full if it is one that prints."""
-    if isinstance(provider, Wrapper):
+    from ..policies.policy import Policy
+
+    if isinstance(provider, Policy):
         return provider.model_copy(update={"inner": _with_numbers(provider.inner)})
     if "show_numbers" in type(provider).model_fields:
         return provider.model_copy(update={"show_numbers": True})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..provider import vendor_of
 from . import values
 from .exits import Exit
 from .output import Output
@@ -87,7 +88,7 @@ def _show_found(out: Output, client: SmsClient, reference: str) -> None:
         raise NotFoundError(
             f"no text with this reference is known{proof}",
             account=client.provider.account,
-            provider=client.provider.name,
+            provider=vendor_of(client.provider),
             reference=reference,
         )
     if out.as_json:

@@ -29,9 +29,11 @@ class Branch:
 
 def of_provider(provider: SmsProvider) -> Branch:
     """What ``provider`` is made of, each policy with those of its settings that are not the default."""
-    inside = tuple(map(of_provider, provider.inside))
-    about = _settings(provider) if inside else "texts end here" if provider.stub else ""
-    return Branch(name=type(provider).name, account=provider.account, about=about, inside=inside)
+    from ..composite import inside
+
+    held = tuple(map(of_provider, inside(provider)))
+    about = _settings(provider) if held else "texts end here" if provider.stub else ""
+    return Branch(name=provider.name, account=provider.account, about=about, inside=held)
 
 
 def of_foresight(view: Foresight) -> Branch:

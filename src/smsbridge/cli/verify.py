@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..provider import vendor_of
 from . import values
 from .exits import Exit
 from .fields import given_fields, message_options
@@ -59,7 +60,7 @@ def start(
     watcher = Watcher()
     with open_client(account, out, watcher=watcher) as client:
         try:
-            started = client.start_verification(to, text, **given_fields(client.provider.name, given))
+            started = client.start_verification(to, text, **given_fields(vendor_of(client.provider), given))
         except KeyboardInterrupt as interrupt:
             return watcher.conclude(out, interrupt)
     with contextlib.suppress(CannotPrint):

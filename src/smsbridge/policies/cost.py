@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from pydantic import Field, PrivateAttr
 
@@ -21,7 +21,7 @@ from smsbridge.rehearsal import Rehearsal
 from smsbridge.text import measure
 
 from .batch import Batch
-from .policy import Named, Policy
+from .policy import Policy
 
 log = logger("smsbridge.cost")
 """WARNING for each text that costs something else than expected. The figures are in ``record.cost``, a dict."""
@@ -37,7 +37,7 @@ class CostPolicy(Policy):
     counts it. What the vendor does not say, or says in another unit, differs from nothing.
     """
 
-    name: ClassVar[Any] = Named("cost")
+    name = "cost"
 
     prices: Path = Field(description="TOML file with what a segment costs, by account, country, prefix and purpose.")
 

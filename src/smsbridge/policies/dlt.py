@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import Field, PrivateAttr
 
@@ -17,7 +17,6 @@ from smsbridge.messages import Dlt, Message
 from smsbridge.provider import SmsProvider
 
 from .gate import Gate
-from .policy import Named
 
 _CODE = "123456"
 """Stands for the code that a vendor makes, where its text is held against the templates."""
@@ -32,7 +31,7 @@ class DltPolicy(Gate):
     other countries pass as they are.
     """
 
-    name: ClassVar[Any] = Named("dlt")
+    name = "dlt"
 
     registry: Path = Field(description="The file of templates: TOML, or the CSV export of a DLT portal.")
     headers: tuple[str, ...] = Field(default=(), description="Sender ids declared with this vendor; default: all.")

@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from pydantic import Field, field_validator
 
 from smsbridge import environment
 from smsbridge.attempts import foresee, query, refusal
+from smsbridge.composite import account_names, each, observe, receiver_of
 from smsbridge.errors import (
     ConfigurationError,
     QueryError,
     RateLimitedError,
-    RefusedError,
     SendError,
     SignatureError,
     UnavailableError,
@@ -39,7 +39,7 @@ from smsbridge.messages import (
     VerificationCheck,
 )
 from smsbridge.privacy import own
-from smsbridge.provider import Capability, Resolve, SmsProvider, each
+from smsbridge.provider import Capability, Resolve, SmsProvider
 from smsbridge.rehearsal import Rehearsal
 from smsbridge.snapshot import Reading
 
@@ -104,7 +104,7 @@ class FailoverPolicy(Carrier):
     def _refuse_ledgers(self) -> None:
         """A ledger sees only what its own account took, and would send a text again that another one took."""
         for one in self.accounts:
-            if any(type(inner).name == "ledger" for inner in each(one)):
+            if any(inner.name == "ledger" for inner in each(one)):
                 raise ConfigurationError(
                     f"account {one.account} of {self.account} has a ledger, which does not see what the other accounts take, so that a "
                     f"text could be sent twice: put it around {self.account} ({environment.variable(f'{self.account}_ledger', 'path')})"
@@ -119,50 +119,9 @@ class FailoverPolicy(Carrier):
             )
         )
 
-    # --- what it can do, as far as its accounts can -----------------------------------------------------------------------
-
     @property
     def inside(self) -> tuple[SmsProvider, ...]:
         return self.accounts
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        found = frozenset[Capability]().union(*(one.capabilities for one in self.accounts))
-        return found if Capability.BATCH in self.accounts[0].capabilities else found - {Capability.BATCH}
-
-    @property
-    def supports(self) -> frozenset[str]:  # type: ignore[override]  # a constant of most providers
-        return frozenset[str]().union(*(one.supports for one in self.accounts))
-
-    @property
-    def verification_supports(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset[str]().union(*(one.verification_supports for one in self.accounts))
-
-    @property
-    def batch_size(self) -> int:  # type: ignore[override]
-        return self.accounts[0].batch_size
-
-    @property
-    def absence_proven_after(self) -> timedelta | None:  # type: ignore[override]
-        """Only if every account that may have been tried proves it, which takes that it can be asked."""
-        proofs = [one.absence_proven_after if Capability.LOOKUP in one.capabilities else None for one in self.accounts]
-        known = [proof for proof in proofs if proof is not None]
-        return max(known) if len(known) == len(proofs) else None
-
-    def batch_key(self, message: Message) -> Any:
-        return self.accounts[0].batch_key(message)
-
-    def check(self, message: Message, *, verification: bool = False) -> None:
-        """Raise what the first account raises, if none can express ``message``."""
-        problem: Exception | None = None
-        for one in self.accounts:
-            try:
-                return one.check(message, verification=verification)
-            except RefusedError as error:
-                problem = problem or error
-        if problem is not None:
-            raise problem
-        return None
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         inside: list[Foresight] = []
@@ -327,7 +286,7 @@ class FailoverPolicy(Carrier):
             if Capability.WEBHOOKS not in one.capabilities:
                 continue
             try:
-                receiver = one.receiver(webhook)
+                receiver = receiver_of(one, webhook)
                 receiver.verify(webhook)
             except Exception:  # noqa: BLE001, S112  # whatever is wrong with it, it is not proven to be from this one
                 continue
@@ -342,12 +301,12 @@ class FailoverPolicy(Carrier):
 
     def observe(self, event: Event) -> Flow[None]:
         for one in self.accounts:
-            if event.account in one.account_names:
-                yield from one.observe(event)
+            if event.account in account_names(one):
+                yield from observe(one, event)
 
     def _holder(self, account: str) -> SmsProvider:
         for one in self.accounts:
-            if account in one.account_names:
+            if account in account_names(one):
                 return one
         names = ", ".join(one.account for one in self.accounts)
         raise ConfigurationError(f"account {self.account!r} holds several: say which one took the text ({names})")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -25,7 +25,6 @@ from smsbridge.rehearsal import Rehearsal
 from .caps import Caps, Full
 from .gate import Ending, Gate
 from .gcra import Rate
-from .policy import Named
 
 _PREFIX = re.compile(r"\+[1-9]\d{0,13}\*", re.ASCII)
 _ALLOWED = "write numbers with their country code, and a beginning with a star after it, as in +9198*"
@@ -89,7 +88,7 @@ class GuardPolicy(Gate):
     Caps of accounts from the environment are shared by all clients of the process.
     """
 
-    name: ClassVar[Any] = Named("guard")
+    name = "guard"
 
     allow: tuple[str, ...] | None = Field(
         default=None,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr
 
@@ -21,7 +21,6 @@ from smsbridge.phone import mask_numbers
 from smsbridge.provider import SmsProvider
 
 from .gate import Gate
-from .policy import Named
 
 log = logger("smsbridge.hours")
 
@@ -34,7 +33,7 @@ class HoursPolicy(Gate):
     no use by then, is refused. A text with ``send_at`` is judged by that time. Retries ask again before each attempt.
     """
 
-    name: ClassVar[Any] = Named("hours")
+    name = "hours"
 
     outside: Literal["refuse", "schedule"] = Field(
         default="refuse", description="What becomes of texts outside the permitted hours."

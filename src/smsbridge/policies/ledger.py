@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, Self, cast
 
 from pydantic import Field, PrivateAttr, SecretStr
 
 from smsbridge import environment
+from smsbridge.composite import each
 from smsbridge.errors import (
     ConfigurationError,
     ContentError,
@@ -27,7 +28,7 @@ from smsbridge.messages import Foresight, Message, Result, SentMessage
 from smsbridge.own_file import is_known
 from smsbridge.privacy import own
 from smsbridge.promise import Overdue, Promise
-from smsbridge.provider import Capability, SmsProvider, each
+from smsbridge.provider import Capability, SmsProvider
 from smsbridge.rehearsal import Rehearsal, newest
 
 from .asking import ask_for
@@ -35,7 +36,7 @@ from .batch import Batch
 from .entries import Claim, Entry, Kind, Outcome, State, Store, Unwritable
 from .in_memory import MemoryStore, MemoryWriter
 from .outcomes import not_sent
-from .policy import Named, Policy
+from .policy import Policy
 from .records import record_always
 from .sqlite import LEDGER, SqliteStore, Sync
 from .writer import Writer, log_lost, shared
@@ -57,7 +58,7 @@ class LedgerPolicy(Policy):
     text may have been.
     """
 
-    name: ClassVar[Any] = Named("ledger")
+    name = "ledger"
 
     path: Path = Field(description="The SQLite file; it is made with mode 0600, and has two others beside it.")
     key: SecretStr | None = Field(
@@ -124,7 +125,7 @@ class LedgerPolicy(Policy):
         if error is not None:
             return self._would_refuse(error, message)
         words = "has it already, as accepted: that is the answer, and nothing is sent again"
-        return Foresight(account=self.account, provider=type(self).name, verdict="would skip", words=words)
+        return Foresight(account=self.account, provider=self.name, verdict="would skip", words=words)
 
     def close(self) -> None:
         super().close()

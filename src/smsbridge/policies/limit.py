@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import Field
 
@@ -35,7 +35,7 @@ from smsbridge.rehearsal import Rehearsal
 from .batch import Batch
 from .gcra import Gcra, Limiter, Rate
 from .pauses import kept
-from .policy import Named, Policy
+from .policy import Policy
 
 T = TypeVar("T")
 _TOO_MANY = 429
@@ -55,7 +55,7 @@ class LimitPolicy(Policy):
     as long as it is of use, which is looked at before each attempt and each request. Late on its way it may still arrive late.
     """
 
-    name: ClassVar[Any] = Named("limit")
+    name = "limit"
 
     sends: Rate | None = Field(default=None, description="Texts, such as 10/s or 1000/1m.")
     queries: Rate | None = Field(default=None, description="Requests that send nothing, such as 1000/1m.")

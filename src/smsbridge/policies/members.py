@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from smsbridge.composite import each, expresses, inside
 from smsbridge.logs import logger
 from smsbridge.message_fields import FIELDS
-from smsbridge.provider import Capability, SmsProvider, each, expresses
+from smsbridge.provider import Capability, SmsProvider
 
 _log = logger("smsbridge")
 _Test = Callable[[SmsProvider], bool]
@@ -36,10 +37,10 @@ _said: set[tuple[str, ...]] = set()
 
 def unable(provider: SmsProvider) -> dict[str, list[str]]:
     """Of the accounts that ``provider`` holds, those that cannot do what another one can, and what that is."""
-    able = {name: [test(one) for one in provider.inside] for name, test in ABILITIES.items()}
+    able = {name: [test(one) for one in inside(provider)] for name, test in ABILITIES.items()}
     return {
         one.account: missing
-        for place, one in enumerate(provider.inside)
+        for place, one in enumerate(inside(provider))
         if (missing := [name for name, those in able.items() if any(those) and not those[place]])
     }
 
@@ -47,7 +48,7 @@ def unable(provider: SmsProvider) -> dict[str, list[str]]:
 def say_what_differs(provider: SmsProvider) -> None:
     """Warn in the log, once in this process, where accounts that stand in for each other differ in ways that matter."""
     for holder in each(provider):
-        if len(holder.inside) < 2:
+        if len(inside(holder)) < 2:
             continue
         for account, missing in unable(holder).items():
             matters = [name for name in missing if name not in _NO_MATTER]

@@ -9,11 +9,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, Self, cast
 
 from pydantic import Field, PrivateAttr, ValidationError
 
 from smsbridge import environment
+from smsbridge.composite import each, inside
 from smsbridge.errors import ConfigurationError, OptedOutError, VetoedError
 from smsbridge.flow import Call, Flow
 from smsbridge.forks import cached_property
@@ -30,14 +31,13 @@ from smsbridge.messages import (
 from smsbridge.optouts import LIST, REPLY, MemoryOptOuts, OptOuts, SqliteOptOuts, same_sender
 from smsbridge.own_file import NotOurs
 from smsbridge.phone import mask_numbers
-from smsbridge.provider import Options, SmsProvider, each
+from smsbridge.provider import Options, SmsProvider
 from smsbridge.reading import now, phone
 from smsbridge.rehearsal import Rehearsal, newest
 from smsbridge.stop_words import START_WORDS, STOP_WORDS, said
 
 from .batch import Batch
 from .gate import Gate
-from .policy import Named
 from .purpose import Expiry
 
 log = logger("smsbridge.optout")
@@ -66,7 +66,7 @@ class OptoutPolicy(Gate):
     STOP, with the option ``{"optout": {"confirmation": True}}``, may tell the person that it worked.
     """
 
-    name: ClassVar[Any] = Named("optout")
+    name = "optout"
 
     path: Path | None = Field(
         default=None, description="SQLite file of opt-outs, made if need be; without it they end with the process."
@@ -161,7 +161,7 @@ class OptoutPolicy(Gate):
 
     def _senders(self, account: str | None = None) -> list[str] | None:
         """The senders of texts that name none, of one account or of all that are inside; None if they are not known."""
-        ends = [one for one in each(self.inner) if not one.inside and account in (None, one.account)]
+        ends = [one for one in each(self.inner) if not inside(one) and account in (None, one.account)]
         senders = [getattr(one, "sender", None) for one in ends]
         known = [one for one in senders if isinstance(one, str) and one]
         return known if len(known) == len(senders) else None
@@ -179,7 +179,7 @@ class OptoutPolicy(Gate):
                 yield from self._learn(message, error, begun)
 
     def observe(self, event: Event) -> Flow[None]:
-        yield from self.inner.observe(event)
+        yield from super().observe(event)
         if isinstance(event, InboundMessage):
             opts_out = self._said(event)
             if opts_out is not None:

@@ -11,28 +11,25 @@ from pydantic import model_validator
 
 from smsbridge import environment
 from smsbridge.attempts import foresee, refusal
-from smsbridge.composite import Answers, Around, Composite
+from smsbridge.composite import Answers, Around, Composite, observe, receiver_of
 from smsbridge.errors import ConfigurationError, SendError
 from smsbridge.flow import Flow
-from smsbridge.messages import Foresight, Message
+from smsbridge.http import HttpRequest, HttpResponse
+from smsbridge.messages import (
+    Balance,
+    DeliveryReport,
+    Event,
+    Foresight,
+    Message,
+    SentMessage,
+    Verification,
+    VerificationCheck,
+)
 from smsbridge.privacy import own
-from smsbridge.provider import Resolve, SmsProvider, Wrapper
+from smsbridge.provider import Resolve, SmsProvider, vendor_of
 from smsbridge.snapshot import Reading
 
 from .batch import Batch
-
-
-class Named:
-    """A policy's own name on its class, where plugins look; on an instance, the name of the provider inside.
-
-    What is said of a text should name who carries it, not the policies on the way there.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __get__(self, policy: Wrapper | None, owner: type) -> str:
-        return self._name if policy is None else policy.inner.name
 
 
 class Carrier(Composite):
@@ -54,11 +51,22 @@ class Carrier(Composite):
         return batch.carried_by(self, self.carry(batch))
 
 
-class Policy(Carrier, Wrapper):
-    """A policy around one provider; it has that provider's name and account, unless it is an account of its own.
+class Policy(Carrier):
+    """A policy around one provider, to which it passes everything on; override what should be different.
 
-    ``SMSBRIDGE_<ACCOUNT>_INNER`` names the account inside.
+    It has the account of that provider, unless it is an account of its own, where ``SMSBRIDGE_<ACCOUNT>_INNER`` names the account
+    inside. Results and errors name the vendor inside, not the policies on the way there.
     """
+
+    inner: SmsProvider
+
+    @property
+    def inside(self) -> tuple[SmsProvider, ...]:
+        return (self.inner,)
+
+    @property
+    def _vendor(self) -> str:
+        return vendor_of(self.inner)
 
     def carry(self, batch: Batch) -> Flow[None]:
         rows = range(len(batch.messages))
@@ -83,6 +91,54 @@ class Policy(Carrier, Wrapper):
         """Put the policy around ``inner``, with the settings that the environment has for the first of ``accounts``."""
         return environment.load(cls, *accounts, exclude=["account"], inner=inner, **given)
 
+    # --- passed on --------------------------------------------------------------------------------------------------------
+
+    @property
+    def stub(self) -> bool:  # type: ignore[override]  # a constant of other providers
+        return self.inner.stub
+
+    @property
+    def rates(self) -> Mapping[str, str]:  # type: ignore[override]
+        return self.inner.rates
+
+    def check(self, message: Message, *, verification: bool = False) -> None:
+        self.inner.check(message, verification=verification)
+
+    def status(self, sent: SentMessage) -> Flow[DeliveryReport]:
+        return self.inner.status(sent)
+
+    def lookup(self, reference: str) -> Flow[SentMessage | None]:
+        return self.inner.lookup(reference)
+
+    def balance(self) -> Flow[list[Balance]]:
+        return self.inner.balance()
+
+    def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
+        return self.inner.check_verification(verification, code)
+
+    def cancel_verification(self, verification: Verification) -> Flow[None]:
+        return self.inner.cancel_verification(verification)
+
+    def receiver(self, webhook: HttpRequest) -> SmsProvider:
+        return receiver_of(self.inner, webhook)
+
+    def verify(self, webhook: HttpRequest) -> None:
+        self.inner.verify(webhook)
+
+    def handshake(self, webhook: HttpRequest) -> HttpResponse | None:
+        return self.inner.handshake(webhook)
+
+    def parse(self, webhook: HttpRequest) -> list[Event]:
+        return self.inner.parse(webhook)
+
+    def observe(self, event: Event) -> Flow[None]:
+        return observe(self.inner, event)
+
+    def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
+        return self.inner.acknowledge(events)
+
+    # --- foresight --------------------------------------------------------------------------------------------------------
+
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         return self._would_pass(message, "passes it on", now=now)
 
@@ -91,7 +147,7 @@ class Policy(Carrier, Wrapper):
         inside = foresee(self.inner, message, now=now)
         return Foresight(
             account=self.account,
-            provider=type(self).name,
+            provider=self.name,
             verdict=inside.verdict,
             words=words,
             error=inside.error,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
@@ -21,7 +21,6 @@ from smsbridge.messages import Message, Purpose
 from smsbridge.provider import SmsProvider
 
 from .gate import Gate
-from .policy import Named
 
 _LONGEST = timedelta(days=3650)
 
@@ -53,7 +52,7 @@ class PurposePolicy(Gate):
     is late. Left alone are texts with ``send_at``, and those of accounts that cannot tell their vendor when a text expires.
     """
 
-    name: ClassVar[Any] = Named("purpose")
+    name = "purpose"
 
     otp_expiry: Expiry | None = Field(default=None, description="How long a one-time code is of use, such as 10m.")
     transactional_expiry: Expiry | None = Field(default=None, description="The same of a transactional text.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from smsbridge.composite import Composite, each
 from smsbridge.errors import RefusedError, UncertainError
 from smsbridge.logs import logger
 from smsbridge.messages import Result
@@ -29,7 +30,7 @@ def record(
     ``candidates`` are the accounts that the policy had to choose from, ``decision`` what it does next, and ``seconds`` how long
     the attempt took.
     """
-    if not account.records_attempts:
+    if not any(isinstance(one, Composite) and one.records_attempts for one in each(account)):
         record_always(result, account=account, candidates=candidates, decision=decision, seconds=seconds)
 
 

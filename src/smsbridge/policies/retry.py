@@ -7,7 +7,6 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
@@ -29,7 +28,7 @@ from smsbridge.provider import Capability, SmsProvider
 from .asking import ask_for
 from .batch import Batch
 from .outcomes import elsewhere, final, not_sent
-from .policy import Named, Policy
+from .policy import Policy
 from .records import record, wanted
 
 
@@ -42,7 +41,7 @@ class RetryPolicy(Policy):
     ``absence_proven_after``. It is sent again only if its purpose is among ``duplicates``: where twice is better than never.
     """
 
-    name: ClassVar[Any] = Named("retry")
+    name = "retry"
     records_attempts = True
 
     attempts: int = Field(default=3, ge=1, le=100, description="Attempts at one text at most.")

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from smsbridge import environment
+from smsbridge.composite import account_names, each, inside
 from smsbridge.errors import ConfigurationError
-from smsbridge.provider import SmsProvider, each
+from smsbridge.provider import SmsProvider
 
 from .policy import Policy
 
@@ -49,7 +50,7 @@ def within(provider: SmsProvider, there: Sequence[str], tell: Callable[..., None
 
 def leaf(provider: SmsProvider, there: Sequence[str]) -> SmsProvider:
     """``provider``, if it is one that holds none, within its own limits and the templates that are declared with its vendor."""
-    if provider.inside:
+    if inside(provider):
         return provider
     _refuse_unread(provider, there)
     limited, account = _limited(provider, there), provider.account
@@ -86,7 +87,7 @@ class Unheeded:
 def unheeded(provider: SmsProvider, there: Iterable[str]) -> Iterator[Unheeded]:
     """Those of the variables ``there`` that set policies around the accounts inside ``provider``, which are around it alone."""
     outer = provider.account
-    for account in sorted(provider.account_names - {outer}):
+    for account in sorted(account_names(provider) - {outer}):
         for name in AROUND_ALL:
             home, everywhere = homes(account, name)
             for variable in _of(home, provider, there):
@@ -115,7 +116,7 @@ def _own(provider: SmsProvider) -> set[str]:
 
 def _refuse_unread(provider: SmsProvider, there: Sequence[str]) -> None:
     """A misspelt setting would let everything through that it was to stop."""
-    for account in provider.account_names:
+    for account in account_names(provider):
         for home, name in settings_of(account):
             for variable in _of(home, provider, there):
                 fields = [field for field in policy_class(name).model_fields if field not in ("account", "inner")]
@@ -162,9 +163,9 @@ def _always(name: str, provider: SmsProvider) -> bool:
 def _holds(provider: SmsProvider, name: str) -> bool:
     """Whether the environment has composed policy ``name`` itself. One of several accounts that has it spares the others no guard."""
     if name == "retry":  # two around each other would multiply their attempts
-        return any(type(one).name == name for one in each(provider))
-    inside = provider.inside
-    return type(provider).name == name or (bool(inside) and all(_holds(one, name) for one in inside))
+        return any(one.name == name for one in each(provider))
+    held = inside(provider)
+    return provider.name == name or (bool(held) and all(_holds(one, name) for one in held))
 
 
 def _is_set(there: Sequence[str], provider: SmsProvider, name: str) -> bool:

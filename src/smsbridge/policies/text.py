@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -14,7 +13,6 @@ from smsbridge.provider import SmsProvider
 from smsbridge.text import check_segments, simplify
 
 from .gate import Gate
-from .policy import Named
 
 
 class TextPolicy(Gate):
@@ -24,7 +22,7 @@ class TextPolicy(Gate):
     another script. Off by default, because a text may have to be its registered template to the letter.
     """
 
-    name: ClassVar[Any] = Named("text")
+    name = "text"
 
     max_segments: int | None = Field(
         default=None, ge=1, description="Segments at most, for purposes without their own."

@@ -30,7 +30,7 @@ from smsbridge.messages import (
 )
 from smsbridge.phone import to_e164
 from smsbridge.plugins import Plugins, default_plugins
-from smsbridge.provider import SmsProvider
+from smsbridge.provider import SmsProvider, vendor_of
 
 from .interception import Interception
 from .posted import Posted
@@ -283,7 +283,7 @@ class Outbox(Sequence[Posted]):
             posted = self._known.get(id)
             status = self._reported.get(id, Status.DELIVERED)
         if posted is None:
-            raise NotFoundError(account=client.provider.account, provider=client.provider.name)
+            raise NotFoundError(account=client.provider.account, provider=vendor_of(client.provider))
         return _report(posted.sent, status)
 
     def _lookup(self, client: Any, reference: str) -> SentMessage | None:
@@ -310,7 +310,7 @@ class Outbox(Sequence[Posted]):
         id = client._verification(verification, account).id  # noqa: A001, SLF001
         with self._lock:
             if self._codes.pop(id, None) is None:
-                raise NotFoundError(account=client.provider.account, provider=client.provider.name)
+                raise NotFoundError(account=client.provider.account, provider=vendor_of(client.provider))
 
 
 def _report(sent: SentMessage, status: Status, **fields: Any) -> DeliveryReport:

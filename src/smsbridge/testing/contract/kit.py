@@ -18,7 +18,7 @@ from smsbridge.flow import Flow
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import Message, Result, SentMessage, Verification
 from smsbridge.plugins import Plugins
-from smsbridge.provider import Capability, SmsProvider
+from smsbridge.provider import Capability, SmsProvider, implemented
 from smsbridge.sending import deliver_batch
 from smsbridge.testing.samples import Row, Samples
 from smsbridge.testing.wire import Answer, FakeWire, Reply, drive
@@ -192,7 +192,7 @@ class Kit(Samples):
     @classmethod
     def can(cls, capability: Capability | None) -> bool:
         """Whether the provider declares ``capability``."""
-        return capability is None or capability in cls._class().declared_capabilities()
+        return capability is None or capability in implemented(cls._class())
 
     @classmethod
     def _class(cls) -> type[SmsProvider]:
