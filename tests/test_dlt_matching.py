@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from smsbridge.dlt import Rules
+from smsbridge.dlt import Rules, rules
 from smsbridge.dlt.cutting import Text, cut, plain
 from smsbridge.dlt.index import Index
 from smsbridge.dlt.tags import TAGS
@@ -187,7 +187,7 @@ def test_a_typed_value_is_of_its_type(tag, value, right, rules):
 
 
 def test_every_tag_has_a_case():
-    assert {case[0] for case in TYPED} | {"var"} == TAGS.keys()
+    assert {case[0] for case in TYPED} | {"var"} == TAGS.keys() == set(rules.TAGS)
 
 
 def test_a_tag_may_have_a_length_of_its_own():

@@ -10,20 +10,18 @@ import atexit
 import math
 import sys
 import time
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
-from functools import cache, wraps
+from collections.abc import AsyncIterable, Iterable
+from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
-from . import under_test
-from .attempts import prepare, query
-from .composite import account_names, close, each, inside
-from .deadline import Stopped, end
-from .errors import ConfigurationError, NotAllowed, NotConnected, QueryError, RefusedError, unsent
+from .base_client import AS_SET, BaseClient, opened
+from .composite import close
+from .deadline import end
+from .errors import NotConnected
 from .flow import Await, Call, Driven, Flow, Step, Tell, Wait
-from .forks import fresh_lock
 from .http import HttpRequest
-from .many import AsyncSendMany, SendMany, not_prepared
+from .many import AsyncSendMany, Job, SendMany
 from .messages import (
     Balance,
     DeliveryReport,
@@ -36,15 +34,8 @@ from .messages import (
     Verification,
     VerificationCheck,
 )
-from .plugins import Plugins, default_plugins
-from .privacy import bare, own
-from .provider import SmsProvider, is_loopback, title_of, vendor_of
-from .quoting import Private
-from .receiving import receive
-from .rehearsal import leaves, newest, staged
-from .sending import deliver, deliver_rows, deliver_verification
-from .settings import Settings
-from .snapshot import Reading
+from .privacy import bare
+from .rehearsal import newest, staged
 from .waiting import await_for, bound, in_thread, tell_in_thread, wait_for
 
 if TYPE_CHECKING:
@@ -52,202 +43,9 @@ if TYPE_CHECKING:
     from .wire import AsyncTransport, Transport
 
 T = TypeVar("T")
-W = TypeVar("W")
-"""The kind of transport."""
-P = ParamSpec("P")
-_DEADLINE = -1.0
-"""For the seconds of a call: what the settings say."""
 
 
-def _question(method: Callable[Concatenate[Any, P], Flow[T]]) -> Callable[Concatenate[Any, P], Flow[T]]:
-    """A question to the provider, which a rehearsal may answer in its place."""
-
-    @wraps(method)
-    def ask(client: Any, /, *arguments: P.args, **fields: P.kwargs) -> Flow[T]:
-        rehearsal = newest()
-        answer = rehearsal.answer(method.__name__, client, arguments, fields) if rehearsal is not None else None
-        return method(client, *arguments, **fields) if answer is None else answer
-
-    return ask
-
-
-class _Client(Generic[W]):
-    """What both clients share: everything but the wire."""
-
-    _connected: W | None = None
-    """The transport that it has made itself."""
-
-    def __init__(
-        self,
-        provider: SmsProvider | str | None = None,
-        *,
-        settings: Settings | None = None,
-        plugins: Plugins | None = None,
-        transport: W | None = None,
-        environ: Mapping[str, str | None] | None = None,
-    ) -> None:
-        self._transport = transport
-        reading = Reading(environ)
-        del environ  # the frame of a traceback should hold no token
-        reading.run(lambda: self._make(provider, settings, plugins))
-
-    def _make(self, provider: SmsProvider | str | None, settings: Settings | None, plugins: Plugins | None) -> None:
-        self.settings = Settings.from_env() if settings is None else settings
-        self.plugins = default_plugins() if plugins is None else plugins
-        if not isinstance(provider, SmsProvider):
-            provider = self.plugins.stack(provider or self.settings.provider)
-        self.settings.refuse_unfit(provider)
-        if any(len(inside(one)) > 1 for one in each(provider)):
-            from .policies.members import say_what_differs
-
-            say_what_differs(provider)
-        self._provider: SmsProvider = provider
-        self._closed = False
-        self._lock = fresh_lock()
-
-    @property
-    def provider(self) -> SmsProvider:
-        """What it sends through; in a rehearsal, such as ``sms_outbox``, what stands for that, with a memory of its own."""
-        rehearsal = newest()
-        return self._provider if rehearsal is None else rehearsal.provider(self._provider)
-
-    def __repr__(self) -> str:
-        if "_provider" not in vars(self):  # its making failed, and a traceback may show it
-            return f"<{type(self).__name__} without a provider>"
-        kind, _, name = title_of(self.provider).partition(" ")
-        vendors = [f"{one.account} ({one.name})" for one in each(self.provider) if not inside(one)]
-        through = f" over {', '.join(vendors)}" if kind == "policy" else ""
-        return f"<{type(self).__name__} of account {self.provider.account!r}, {kind} {name!r}{through}>"
-
-    def _prepare(self, message: Message | Exception) -> Message:
-        if isinstance(message, Exception):
-            raise message
-        try:
-            return prepare(message, self.settings.default_region)
-        except RefusedError as error:
-            error.account, error.provider = self.provider.account, vendor_of(self.provider)
-            raise
-
-    def _send(self, message: Message | Exception) -> Flow[SentMessage]:
-        return deliver(self.plugins, self.provider, self._prepare(message))
-
-    def _try_send(self, message: Message | Exception) -> Flow[Result]:
-        try:
-            job = Result(index=0, message=self._prepare(message))
-        except RefusedError as error:
-            return not_prepared(0, cast("Message", message), error)
-        landed: list[Result] = []
-        yield from self._job([job], landed)
-        return landed[0]
-
-    def _start_verification(self, message: Message | Exception) -> Flow[Verification]:
-        return deliver_verification(self.plugins, self.provider, self._prepare(message))
-
-    @_question
-    def _status(self, sent: SentMessage | str, account: str | None) -> Flow[DeliveryReport]:
-        if isinstance(sent, str):
-            sent = SentMessage(account=account or self.provider.account, provider=vendor_of(self.provider), id=sent)
-        if not isinstance(sent, SentMessage):
-            raise TypeError("status() takes what send() returned, or its id")
-        self._check_account(sent.account)
-        return self._query(lambda: self.provider.status(sent), hide=Private([], [sent.to]))
-
-    @_question
-    def _lookup(self, reference: str) -> Flow[SentMessage | None]:
-        return self._query(lambda: self.provider.lookup(reference))
-
-    @_question
-    def _balance(self) -> Flow[list[Balance]]:
-        return self._query(self.provider.balance)
-
-    @_question
-    def _check_verification(
-        self, verification: Verification | str, code: str, account: str | None
-    ) -> Flow[VerificationCheck]:
-        one = self._verification(verification, account)
-        return self._query(lambda: self.provider.check_verification(one, code), hide=Private([code], [one.to]))
-
-    @_question
-    def _cancel_verification(self, verification: Verification | str, account: str | None) -> Flow[None]:
-        one = self._verification(verification, account)
-        return self._query(lambda: self.provider.cancel_verification(one), hide=Private([], [one.to]))
-
-    def _verification(self, verification: Verification | str, account: str | None) -> Verification:
-        if isinstance(verification, str):
-            account = account or self.provider.account
-            verification = Verification(account=account, provider=vendor_of(self.provider), id=verification)
-        if not isinstance(verification, Verification):
-            raise TypeError("give what start_verification() returned, or its id")
-        self._check_account(verification.account)
-        return verification
-
-    def _check_account(self, account: str) -> None:
-        if account not in account_names(self.provider):
-            have = ", ".join(sorted(account_names(self.provider)))
-            raise ConfigurationError(f"account {account!r} is not one of this client's, which has {have}")
-
-    def _query(self, start: Callable[[], Flow[T]], *, hide: Private | None = None) -> Flow[T]:
-        """Ask the provider; where the client stops that, it is a question that failed."""
-        try:
-            return (yield from query(self.provider, start, hide=hide))
-        except Stopped as stop:
-            late = stop.reason == "deadline"
-            words = f"{stop.words} before the answer came"
-            error = QueryError(words, reason=stop.reason, retry_after=stop.wait, retryable=late)
-        raise own(error, self.provider, None)
-
-    def _left(self, step: Step[Any], until: float | None) -> float:
-        """The seconds that are left for ``step``, if a call that ends at ``until`` may begin it. Raises Stopped."""
-        if until is None:
-            return math.inf
-        if self._closed:
-            raise Stopped("closed")
-        left = until - time.monotonic()
-        wait = step.seconds if isinstance(step, Wait) else None
-        if left <= (wait or 0):
-            raise Stopped("deadline", wait=wait)
-        return left
-
-    def _receive(self, webhook: HttpRequest) -> Flow[Received]:
-        public_url = self.settings.public_url
-        return receive(self.plugins, self.provider, webhook.seen_at(public_url) if public_url else webhook)
-
-    def _job(self, job: Sequence[Result], landed: list[Result]) -> Flow[None]:
-        """Send the messages of ``job``, which have an index and no outcome yet; ``landed`` gets one Result for each."""
-        return deliver_rows(self.plugins, self.provider, job, landed)
-
-    def _begin(self, seconds: float | None) -> tuple[float, float | None]:
-        """Begin a call that may take so many ``seconds``; None: it is not bounded, and goes on when the client is closed.
-
-        Returns when the call around it has to be over, and when this one.
-        """
-        seconds = self.settings.deadline if seconds == _DEADLINE else seconds
-        until = math.inf if seconds is None else time.monotonic() + seconds
-        before = end.get()
-        end.set(until)
-        return before, None if seconds is None else until
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise RuntimeError("this client is closed")
-
-    def _let_out(self, step: Step[Any]) -> None:
-        """Raise NotAllowed if ``step`` would reach a vendor from a test that has no outbox and does not say that it may."""
-        if not under_test.unguarded() or not leaves(step) or self._closed:
-            return
-        if self._transport is not self._connected:
-            return  # another transport than ours, such as a FakeWire, reaches nothing real
-        if not (isinstance(step, HttpRequest) and is_loopback(step.url)):
-            for problem in self.settings.exposed(self._provider):
-                raise NotAllowed(problem)
-
-    def _check_fit(self) -> None:
-        """Before the first connection, as a client that was made under an outbox may outlive it."""
-        for problem in self.settings.unfit(self._provider):
-            raise NotConnected(problem)
-
-
-class SmsClient(_Client["Transport"]):
+class SmsClient(BaseClient["Transport"]):
     """Sends text messages through one account, blocking. Safe to share between threads.
 
     ``provider`` is the name of a provider or an account, or a provider made by hand; by default ``SMSBRIDGE_PROVIDER``
@@ -286,7 +84,7 @@ class SmsClient(_Client["Transport"]):
         Messages are read as they are needed, in the thread that iterates, and sent in batches where the provider can, by
         ``settings.concurrency`` threads. Memory stays bounded. What ``messages`` raises comes after the last result.
         """
-        return SendMany(self, messages)
+        return SendMany(self._sender(self._send_rows), messages)
 
     def status(self, sent: SentMessage | str, *, account: str | None = None) -> DeliveryReport:
         """Ask what became of a text: what ``send`` returned, or its id. Raises NotFoundError, QueryError."""
@@ -343,7 +141,7 @@ class SmsClient(_Client["Transport"]):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _run(self, flow: Flow[T], seconds: float | None = _DEADLINE) -> T:
+    def _run(self, flow: Flow[T], seconds: float | None = AS_SET) -> T:
         flow = staged(flow, self.plugins, self._let_out)
         before, until = self._begin(seconds)
         run: Driven[T] | None = None
@@ -359,6 +157,9 @@ class SmsClient(_Client["Transport"]):
             flow.close()
             end.set(before)  # not reset(): a coroutine that is dropped ends in another context
 
+    def _send_rows(self, job: Job, landed: list[Result]) -> None:
+        self._run(self._job(job, landed), math.inf)
+
     def _perform(self, step: Step[Any], until: float | None = None) -> Any:
         if isinstance(step, Tell):
             return step.function(*step.args)
@@ -366,7 +167,7 @@ class SmsClient(_Client["Transport"]):
         if isinstance(step, HttpRequest):
             transport = self._transport
             if transport is None:
-                transport = _opened(self._connect)
+                transport = opened(self._connect)
                 left = self._left(step, until)  # again, as the first time much is imported
             return transport.send(step, within=bound(left))
         if isinstance(step, Call):
@@ -389,7 +190,7 @@ class SmsClient(_Client["Transport"]):
             return self._transport
 
 
-class AsyncSmsClient(_Client["AsyncTransport"]):
+class AsyncSmsClient(BaseClient["AsyncTransport"]):
     """Sends text messages through one account from asyncio; the same names as SmsClient, awaited.
 
     Several event loops may use one client, one after another or in threads at the same time: each has connections of its own,
@@ -410,7 +211,7 @@ class AsyncSmsClient(_Client["AsyncTransport"]):
 
     def send_many(self, messages: Iterable[Message] | AsyncIterable[Message]) -> AsyncSendMany:
         """See :meth:`SmsClient.send_many`; with ``settings.concurrency`` requests in flight, read in the iterating task."""
-        return AsyncSendMany(self, messages)
+        return AsyncSendMany(self._sender(self._send_rows), messages)
 
     async def status(self, sent: SentMessage | str, *, account: str | None = None) -> DeliveryReport:
         """See :meth:`SmsClient.status`."""
@@ -462,7 +263,7 @@ class AsyncSmsClient(_Client["AsyncTransport"]):
     async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()
 
-    async def _run(self, flow: Flow[T], seconds: float | None = _DEADLINE) -> T:
+    async def _run(self, flow: Flow[T], seconds: float | None = AS_SET) -> T:
         flow = staged(flow, self.plugins, self._let_out)
         before, until = self._begin(seconds)
         run: Driven[T] | None = None
@@ -478,6 +279,9 @@ class AsyncSmsClient(_Client["AsyncTransport"]):
             flow.close()
             end.set(before)  # not reset(): a coroutine that is dropped ends in another context
 
+    async def _send_rows(self, job: Job, landed: list[Result]) -> None:
+        await self._run(self._job(job, landed), math.inf)
+
     async def _perform(self, step: Step[Any], until: float | None = None) -> Any:
         if isinstance(step, Tell):
             return await tell_in_thread(step)
@@ -485,7 +289,7 @@ class AsyncSmsClient(_Client["AsyncTransport"]):
         if isinstance(step, HttpRequest):
             transport = self._transport
             if transport is None:
-                transport = _opened(self._connect)
+                transport = opened(self._connect)
                 left = self._left(step, until)
             return await transport.send(step, within=bound(left))
         if isinstance(step, Call):
@@ -509,15 +313,6 @@ class AsyncSmsClient(_Client["AsyncTransport"]):
 
 
 # --- inside ---------------------------------------------------------------------------------------------------------------
-
-
-def _opened(connect: Callable[[], T]) -> T:
-    """A transport. Whatever goes wrong here, such as httpx that cannot be imported, nothing was sent yet."""
-    try:
-        return connect()
-    except BaseException as error:  # noqa: BLE001  # also an interruption
-        problem = unsent(error, "HTTP cannot be used here")
-    raise problem
 
 
 def _message(to: str | Message | Exception, text: str | None, fields: MessageFields) -> Message | Exception:

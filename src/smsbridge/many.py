@@ -5,32 +5,45 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import math
 import threading
 import warnings
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Hashable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 from .errors import ConfigurationError, RefusedError
 from .messages import Message, Result
 from .plain import kind_of
-from .provider import Capability, title_of
+from .provider import Capability, SmsProvider, title_of
 from .workers import Workers
-
-if TYPE_CHECKING:
-    from .client import AsyncSmsClient, SmsClient
 
 _MOST_OPEN_BATCHES = 16
 
 Job = list[Result]
 """Messages to be sent together: Results with an index and a message, but no outcome yet."""
 
-C = TypeVar("C", bound="SmsClient | AsyncSmsClient")
+S = TypeVar("S")
+Blocking = Callable[[Job, list[Result]], None]
+Awaited = Callable[[Job, list[Result]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sender(Generic[S]):
+    """What sending many asks of a client, which may be closed at any time.
+
+    ``prepare`` raises RefusedError for a message that nobody can be handed. ``send`` sends the messages of a job, and puts one
+    Result for each into its second argument.
+    """
+
+    provider: SmsProvider
+    concurrency: int
+    prepare: Callable[[Message], Message]
+    send: S
+    is_closed: Callable[[], bool]
 
 
 def not_prepared(index: int, message: Message, error: RefusedError) -> Result:
@@ -47,18 +60,17 @@ class ClosedMeanwhile(RuntimeError):
         )
 
 
-class _Many(Generic[C]):
+class _Many(Generic[S]):
     """What both ways of sending many share: reading, batching and counting.
 
     A message is in ``_read`` from the moment it is read until its result is handed out, whatever happens in between. What
     is changed here is changed in single steps, since a signal may interrupt the thread that iterates after any call.
     """
 
-    def __init__(self, client: C) -> None:
-        client._check_open()  # noqa: SLF001  # the client's own other half, here and below
-        self._client = client
-        provider = client.provider
-        self._concurrency = client.settings.concurrency
+    def __init__(self, sender: Sender[S]) -> None:
+        self._sender = sender
+        provider = sender.provider
+        self._concurrency = sender.concurrency
         self._batch_size = provider.batch_size if Capability.BATCH in provider.capabilities else 1
         if self._batch_size < 1:
             raise ConfigurationError(f"{title_of(provider)}: batch_size has to be at least 1")
@@ -84,7 +96,7 @@ class _Many(Generic[C]):
 
     def _hungry(self) -> bool:
         """Whether to read on: requests to spare, and results not piling up before somebody who is slow to take them."""
-        if self._client._closed and not self._exhausted:  # noqa: SLF001
+        if self._sender.is_closed() and not self._exhausted:
             self._complain(ClosedMeanwhile())
         return (
             not self._exhausted
@@ -100,7 +112,7 @@ class _Many(Generic[C]):
             del message, self._read[index]  # it may hold a number and a text, as this frame would
             raise TypeError(f"send_many takes Messages, not {kind}")
         try:
-            row = Result(index=index, message=self._client._prepare(message))  # noqa: SLF001
+            row = Result(index=index, message=self._sender.prepare(message))
         except RefusedError as error:
             self._ready.append(not_prepared(index, message, error))
             return None
@@ -108,7 +120,7 @@ class _Many(Generic[C]):
         if self._batch_size <= 1:
             return [row]
         try:
-            key = self._client.provider.batch_key(row.message)
+            key = self._sender.provider.batch_key(row.message)
         except Exception:  # noqa: BLE001  # sent alone, the same fault gets its own, classified error
             return [row]
         job = self._open.setdefault(key, [])
@@ -154,12 +166,12 @@ class _Many(Generic[C]):
                 self._stop()
 
 
-class SendMany(_Many["SmsClient"]):
+class SendMany(_Many[Blocking]):
     """What ``SmsClient.send_many`` returns: a context manager, and an iterator over one Result per message."""
 
-    def __init__(self, client: SmsClient, messages: Iterable[Message]) -> None:
+    def __init__(self, sender: Sender[Blocking], messages: Iterable[Message]) -> None:
         self._input = islice(messages, None)  # which has __iter__ too, whatever it is given
-        super().__init__(client)
+        super().__init__(sender)
         self._workers = Workers(self._concurrency)
         self._reader = 0
         self._unsure = False  # whether an interrupt may have kept a job from its thread
@@ -256,11 +268,11 @@ class SendMany(_Many["SmsClient"]):
             return
         landed: list[Result] = []
         try:
-            self._client._run(self._client._job(job or [], landed), math.inf)  # noqa: SLF001
+            self._sender.send(job or [], landed)
         except BaseException as error:
             if not isinstance(error, Exception) and threading.get_ident() == self._reader:
                 raise
-            self._complain(ClosedMeanwhile() if self._client._closed else error)  # noqa: SLF001
+            self._complain(ClosedMeanwhile() if self._sender.is_closed() else error)
         finally:
             self._ready += landed  # by operators, after which no interrupt comes
             del self._jobs[number]
@@ -268,13 +280,17 @@ class SendMany(_Many["SmsClient"]):
                 self._wake.release()
 
 
-class AsyncSendMany(_Many["AsyncSmsClient"]):
+class AsyncSendMany(_Many[Awaited]):
     """What ``AsyncSmsClient.send_many`` returns: an async context manager and iterator over one Result per message."""
 
-    def __init__(self, client: AsyncSmsClient, messages: Iterable[Message] | AsyncIterable[Message]) -> None:
+    def __init__(
+        self,
+        sender: Sender[Callable[[Job, list[Result]], Awaitable[None]]],
+        messages: Iterable[Message] | AsyncIterable[Message],
+    ) -> None:
         self._messages = aiter(messages) if isinstance(messages, AsyncIterable) else None
         self._input = islice(messages, None) if not isinstance(messages, AsyncIterable) else islice((), None)
-        super().__init__(client)
+        super().__init__(sender)
         self._flights: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
 
@@ -364,9 +380,9 @@ class AsyncSendMany(_Many["AsyncSmsClient"]):
         job = self._waiting.pop(number)
         landed: list[Result] = []
         try:
-            await self._client._run(self._client._job(job, landed), math.inf)  # noqa: SLF001
+            await self._sender.send(job, landed)
         except Exception as error:  # noqa: BLE001  # it belongs to the task that iterates
-            self._complain(ClosedMeanwhile() if self._client._closed else error)  # noqa: SLF001
+            self._complain(ClosedMeanwhile() if self._sender.is_closed() else error)
         finally:
             self._ready += landed
             del self._jobs[number]

@@ -10,18 +10,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 from . import under_test
 from .errors import NotConnected
 from .flow import Driven, Flow, Step
 from .forks import fresh_rlock
 from .http import HttpRequest
-
-if TYPE_CHECKING:
-    from .messages import Message
-    from .plugins import Plugins
-    from .provider import SmsProvider
+from .messages import Message
+from .provider import SmsProvider
 
 T = TypeVar("T")
 NOT_HERE: Any = object()
@@ -79,8 +76,8 @@ class Rehearsal:
         """The flow that answers a question to ``client`` (the name of its method), or None: the provider is asked."""
         return None
 
-    def perform(self, step: Step[Any], plugins: Plugins) -> Any:
-        """The answer to ``step``, or ``NOT_HERE``."""
+    def perform(self, step: Step[Any], plugins: Any) -> Any:
+        """The answer to ``step``, or ``NOT_HERE``; ``plugins`` are those of the client."""
         refuse_to_leave(step)
         return NOT_HERE
 
@@ -127,8 +124,6 @@ def _stand_in(real: SmsProvider, rehearsal: Rehearsal) -> SmsProvider:
 
 def _with_stand_ins(value: Any, rehearsal: Rehearsal) -> Any:
     """``value``, with the stand-ins of all providers in it."""
-    from .provider import SmsProvider  # here, because it is not needed where there is no rehearsal
-
     if isinstance(value, SmsProvider):
         return rehearsal.provider(value)
     if isinstance(value, list | tuple) and any(isinstance(item, SmsProvider) for item in value):
@@ -186,7 +181,7 @@ def rendered(
     return start if rehearsal is None else rehearsal.render(provider, start, messages, kind)
 
 
-def staged(flow: Flow[T], plugins: Plugins, let_out: Callable[[Step[Any]], None]) -> Flow[T]:
+def staged(flow: Flow[T], plugins: Any, let_out: Callable[[Step[Any]], None]) -> Flow[T]:
     """``flow`` as a client drives it: what begins in a rehearsal is part of it to its end, and what began before is not.
 
     While a rehearsal goes on, nothing leaves either way; else ``let_out`` may raise for a step that should not leave.
@@ -194,7 +189,7 @@ def staged(flow: Flow[T], plugins: Plugins, let_out: Callable[[Step[Any]], None]
     return _staged(flow, plugins, let_out) if _expected or under_test.is_going_on() else flow
 
 
-def _staged(flow: Flow[T], plugins: Plugins, let_out: Callable[[Step[Any]], None]) -> Flow[T]:
+def _staged(flow: Flow[T], plugins: Any, let_out: Callable[[Step[Any]], None]) -> Flow[T]:
     rehearsal = newest()
 
     def staged(step: Step[Any]) -> Flow[Any]:

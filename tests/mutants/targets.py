@@ -25,6 +25,7 @@ TARGETS = {
         "tests/test_leaks.py",
         "tests/test_policies_retry.py",
     ],
+    "src/smsbridge/base_client.py": [*SENDING, "tests/test_deadline.py", "tests/test_outbox.py", *MANY],
     "src/smsbridge/body.py": ["tests/test_body.py", *WIRE],
     "src/smsbridge/channel.py": ["tests/test_channel.py", *WIRE, "tests/test_torture.py"],
     "src/smsbridge/client.py": [*SENDING, "tests/test_deadline.py", *MANY],

@@ -13,8 +13,7 @@ from . import explain, lines, values
 from .advice import exit_code
 from .exits import Exit
 from .fields import given_fields
-from .segment_view import show_segments
-from .segments import figures
+from .segment_view import figures, show_segments
 
 if TYPE_CHECKING:
     from ..messages import Foresight, Money

@@ -9,6 +9,7 @@ import click
 
 from .exits import Exit
 from .output import Output
+from .segment_view import figures, show_segments
 from .session import account_option, json_option, text_from_stdin
 from .values import price, price_words
 
@@ -105,7 +106,6 @@ def _print_simple(out: Output, simple: Simplified) -> None:
 
 
 def _show(out: Output, info: TextInfo, simple: Simplified, cost: Money | None) -> None:
-    from .segment_view import show_segments
 
     show_segments(out, info)
     out.line()
@@ -116,40 +116,6 @@ def _show(out: Output, info: TextInfo, simple: Simplified, cost: Money | None) -
         out.table(["forces UCS-2", "where", "instead"], _table(guilty), indent=2)
     if simple.changes:
         out.aside("next: the same with --simplify prints the simplified text")
-
-
-def figures(info: TextInfo) -> dict[str, Any]:
-    """What a text comes to, a row each."""
-    from ..text import simplify
-    from ..text.counting import PART, SINGLE
-    from ..text.wording import NAMES
-
-    return {
-        "encoding": NAMES[info.encoding],
-        "units": f"{info.units} ({SINGLE[info.encoding]} fit in one segment, {PART[info.encoding]} in each of several)",
-        "segments": info.segments,
-        "units left": info.units_left,
-        "units lost": info.padding or None,
-        "simplified": _gain(info, simplify(info.text)),
-    }
-
-
-def _gain(info: TextInfo, simple: Simplified) -> str | None:
-    """What simplifying would save."""
-    from ..text import Encoding, measure, simplify
-    from ..text.wording import NAMES, count
-
-    if info.encoding is Encoding.GSM7:
-        return None
-    if not simple.changes:
-        forced = measure(simplify(info.text, always=True).text)
-        if forced.encoding is Encoding.UCS2:
-            return "saves nothing: it would remain UCS-2"
-        return f"saves nothing: it would be {count(forced.segments, 'segment')}"
-    after = measure(simple.text)
-    figures = f"{count(after.segments, 'segment')} ({NAMES[after.encoding]}, {count(after.units, 'unit')})"
-    less = info.segments - after.segments
-    return f"{figures}: saves {less} of {info.segments}" if less else f"{figures}, {after.units_left} units left"
 
 
 def _table(guilty: tuple[Guilty, ...]) -> Iterator[tuple[str, str, str]]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import Any
 
-from .tags import TAGS
-
+TAGS = ("var", "numeric", "number", "alphanumeric", "url", "urlott", "cbn", "email")
+"""The names of the tags that a variable may have; ``tags`` says what their values may be."""
 _SHORTEST_CAPACITY, _LONGEST_CAPACITY = 1, 1000
 _LONGEST_BY_FORM = {"url": 255, "urlott": 255, "email": 255}
 """Of what is judged by its form and not by its length, see ``longest_by_tag``."""

@@ -9,10 +9,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .rules import Rules
+from .rules import Rules
 
 Belongs = Callable[[str], bool]
 """Whether a character is of a class."""

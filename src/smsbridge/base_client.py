@@ -1,0 +1,254 @@
+"""BaseClient: what both clients share, everything but the wire. No I/O of its own."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+
+from . import under_test
+from .attempts import prepare, query
+from .composite import account_names, each, inside
+from .deadline import Stopped, end
+from .errors import ConfigurationError, NotAllowed, NotConnected, QueryError, RefusedError, unsent
+from .flow import Flow, Step, Wait
+from .forks import fresh_lock
+from .http import HttpRequest
+from .many import Job, Sender, not_prepared
+from .messages import (
+    Balance,
+    DeliveryReport,
+    Message,
+    Received,
+    Result,
+    SentMessage,
+    Verification,
+    VerificationCheck,
+)
+from .plugins import Plugins, default_plugins
+from .privacy import own
+from .provider import SmsProvider, is_loopback, title_of, vendor_of
+from .quoting import Private
+from .receiving import receive
+from .rehearsal import leaves, newest
+from .sending import deliver, deliver_rows, deliver_verification
+from .settings import Settings
+from .snapshot import Reading
+
+T = TypeVar("T")
+W = TypeVar("W")
+"""The kind of transport."""
+P = ParamSpec("P")
+S = TypeVar("S")
+AS_SET = -1.0
+"""For the seconds of a call: what the settings say."""
+
+
+def _question(method: Callable[Concatenate[Any, P], Flow[T]]) -> Callable[Concatenate[Any, P], Flow[T]]:
+    """A question to the provider, which a rehearsal may answer in its place."""
+
+    @wraps(method)
+    def ask(client: Any, /, *arguments: P.args, **fields: P.kwargs) -> Flow[T]:
+        rehearsal = newest()
+        answer = rehearsal.answer(method.__name__, client, arguments, fields) if rehearsal is not None else None
+        return method(client, *arguments, **fields) if answer is None else answer
+
+    return ask
+
+
+class BaseClient(Generic[W]):
+    """What both clients share."""
+
+    _connected: W | None = None
+    """The transport that it has made itself."""
+
+    def __init__(
+        self,
+        provider: SmsProvider | str | None = None,
+        *,
+        settings: Settings | None = None,
+        plugins: Plugins | None = None,
+        transport: W | None = None,
+        environ: Mapping[str, str | None] | None = None,
+    ) -> None:
+        self._transport = transport
+        reading = Reading(environ)
+        del environ  # the frame of a traceback should hold no token
+        reading.run(lambda: self._make(provider, settings, plugins))
+
+    def _make(self, provider: SmsProvider | str | None, settings: Settings | None, plugins: Plugins | None) -> None:
+        self.settings = Settings.from_env() if settings is None else settings
+        self.plugins = default_plugins() if plugins is None else plugins
+        if not isinstance(provider, SmsProvider):
+            provider = self.plugins.stack(provider or self.settings.provider)
+        self.settings.refuse_unfit(provider)
+        if any(len(inside(one)) > 1 for one in each(provider)):
+            from .policies.members import say_what_differs
+
+            say_what_differs(provider)
+        self._provider: SmsProvider = provider
+        self._closed = False
+        self._lock = fresh_lock()
+
+    @property
+    def provider(self) -> SmsProvider:
+        """What it sends through; in a rehearsal, such as ``sms_outbox``, what stands for that, with a memory of its own."""
+        rehearsal = newest()
+        return self._provider if rehearsal is None else rehearsal.provider(self._provider)
+
+    def __repr__(self) -> str:
+        if "_provider" not in vars(self):  # its making failed, and a traceback may show it
+            return f"<{type(self).__name__} without a provider>"
+        kind, _, name = title_of(self.provider).partition(" ")
+        vendors = [f"{one.account} ({one.name})" for one in each(self.provider) if not inside(one)]
+        through = f" over {', '.join(vendors)}" if kind == "policy" else ""
+        return f"<{type(self).__name__} of account {self.provider.account!r}, {kind} {name!r}{through}>"
+
+    def _prepare(self, message: Message | Exception) -> Message:
+        if isinstance(message, Exception):
+            raise message
+        try:
+            return prepare(message, self.settings.default_region)
+        except RefusedError as error:
+            error.account, error.provider = self.provider.account, vendor_of(self.provider)
+            raise
+
+    def _send(self, message: Message | Exception) -> Flow[SentMessage]:
+        return deliver(self.plugins, self.provider, self._prepare(message))
+
+    def _try_send(self, message: Message | Exception) -> Flow[Result]:
+        try:
+            job = Result(index=0, message=self._prepare(message))
+        except RefusedError as error:
+            return not_prepared(0, cast("Message", message), error)
+        landed: list[Result] = []
+        yield from self._job([job], landed)
+        return landed[0]
+
+    def _start_verification(self, message: Message | Exception) -> Flow[Verification]:
+        return deliver_verification(self.plugins, self.provider, self._prepare(message))
+
+    @_question
+    def _status(self, sent: SentMessage | str, account: str | None) -> Flow[DeliveryReport]:
+        if isinstance(sent, str):
+            sent = SentMessage(account=account or self.provider.account, provider=vendor_of(self.provider), id=sent)
+        if not isinstance(sent, SentMessage):
+            raise TypeError("status() takes what send() returned, or its id")
+        self._check_account(sent.account)
+        return self._query(lambda: self.provider.status(sent), hide=Private([], [sent.to]))
+
+    @_question
+    def _lookup(self, reference: str) -> Flow[SentMessage | None]:
+        return self._query(lambda: self.provider.lookup(reference))
+
+    @_question
+    def _balance(self) -> Flow[list[Balance]]:
+        return self._query(self.provider.balance)
+
+    @_question
+    def _check_verification(
+        self, verification: Verification | str, code: str, account: str | None
+    ) -> Flow[VerificationCheck]:
+        one = self._verification(verification, account)
+        return self._query(lambda: self.provider.check_verification(one, code), hide=Private([code], [one.to]))
+
+    @_question
+    def _cancel_verification(self, verification: Verification | str, account: str | None) -> Flow[None]:
+        one = self._verification(verification, account)
+        return self._query(lambda: self.provider.cancel_verification(one), hide=Private([], [one.to]))
+
+    def _verification(self, verification: Verification | str, account: str | None) -> Verification:
+        if isinstance(verification, str):
+            account = account or self.provider.account
+            verification = Verification(account=account, provider=vendor_of(self.provider), id=verification)
+        if not isinstance(verification, Verification):
+            raise TypeError("give what start_verification() returned, or its id")
+        self._check_account(verification.account)
+        return verification
+
+    def _check_account(self, account: str) -> None:
+        if account not in account_names(self.provider):
+            have = ", ".join(sorted(account_names(self.provider)))
+            raise ConfigurationError(f"account {account!r} is not one of this client's, which has {have}")
+
+    def _query(self, start: Callable[[], Flow[T]], *, hide: Private | None = None) -> Flow[T]:
+        """Ask the provider; where the client stops that, it is a question that failed."""
+        try:
+            return (yield from query(self.provider, start, hide=hide))
+        except Stopped as stop:
+            late = stop.reason == "deadline"
+            words = f"{stop.words} before the answer came"
+            error = QueryError(words, reason=stop.reason, retry_after=stop.wait, retryable=late)
+        raise own(error, self.provider, None)
+
+    def _left(self, step: Step[Any], until: float | None) -> float:
+        """The seconds that are left for ``step``, if a call that ends at ``until`` may begin it. Raises Stopped."""
+        if until is None:
+            return math.inf
+        if self._closed:
+            raise Stopped("closed")
+        left = until - time.monotonic()
+        wait = step.seconds if isinstance(step, Wait) else None
+        if left <= (wait or 0):
+            raise Stopped("deadline", wait=wait)
+        return left
+
+    def _receive(self, webhook: HttpRequest) -> Flow[Received]:
+        public_url = self.settings.public_url
+        return receive(self.plugins, self.provider, webhook.seen_at(public_url) if public_url else webhook)
+
+    def _job(self, job: Job, landed: list[Result]) -> Flow[None]:
+        """Send the messages of ``job``, which have an index and no outcome yet; ``landed`` gets one Result for each."""
+        return deliver_rows(self.plugins, self.provider, job, landed)
+
+    def _sender(self, send: S) -> Sender[S]:
+        """What sending many asks of this client, which does ``send`` with each job."""
+        self._check_open()
+        return Sender(
+            provider=self.provider,
+            concurrency=self.settings.concurrency,
+            prepare=self._prepare,
+            send=send,
+            is_closed=lambda: self._closed,
+        )
+
+    def _begin(self, seconds: float | None) -> tuple[float, float | None]:
+        """Begin a call that may take so many ``seconds``; None: it is not bounded, and goes on when the client is closed.
+
+        Returns when the call around it has to be over, and when this one.
+        """
+        seconds = self.settings.deadline if seconds == AS_SET else seconds
+        until = math.inf if seconds is None else time.monotonic() + seconds
+        before = end.get()
+        end.set(until)
+        return before, None if seconds is None else until
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("this client is closed")
+
+    def _let_out(self, step: Step[Any]) -> None:
+        """Raise NotAllowed if ``step`` would reach a vendor from a test that has no outbox and does not say that it may."""
+        if not under_test.unguarded() or not leaves(step) or self._closed:
+            return
+        if self._transport is not self._connected:
+            return  # another transport than ours, such as a FakeWire, reaches nothing real
+        if not (isinstance(step, HttpRequest) and is_loopback(step.url)):
+            for problem in self.settings.exposed(self._provider):
+                raise NotAllowed(problem)
+
+    def _check_fit(self) -> None:
+        """Before the first connection, as a client that was made under an outbox may outlive it."""
+        for problem in self.settings.unfit(self._provider):
+            raise NotConnected(problem)
+
+
+def opened(connect: Callable[[], T]) -> T:
+    """A transport. Whatever goes wrong here, such as httpx that cannot be imported, nothing was sent yet."""
+    try:
+        return connect()
+    except BaseException as error:  # noqa: BLE001  # also an interruption
+        problem = unsent(error, "HTTP cannot be used here")
+    raise problem
