@@ -6,13 +6,11 @@ what providers report is in UTC.
 
 from __future__ import annotations
 
-import re
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
 from functools import wraps
 from types import NoneType
 from typing import Any, Literal, TypedDict, get_args, get_origin, get_type_hints
@@ -20,152 +18,33 @@ from typing import Any, Literal, TypedDict, get_args, get_origin, get_type_hints
 from . import plain
 from .errors import RefusedError, SendError
 from .http import HttpResponse
-from .phone import mask
+from .values import READERS, Cost, Dlt, Money, Purpose, Status, Value, number
 
-
-class Purpose(StrEnum):
-    """Why a text is sent. Providers turn it into their own route, category or priority."""
-
-    OTP = "otp"
-    TRANSACTIONAL = "transactional"
-    SERVICE = "service"
-    PROMOTIONAL = "promotional"
-
-
-class Status(StrEnum):
-    """How far a text has come. *Accepted* is not *delivered*: only ``DELIVERED`` is.
-
-    ``REJECTED``: refused before a network saw it (policy, DLT, sender, credit). ``UNDELIVERED``: the network said no.
-    ``FAILED``: broke inside the provider. ``EXPIRED``: validity ran out. ``UNKNOWN``: the vendor does not know, or used
-    a word that we do not.
-    """
-
-    SCHEDULED = "scheduled"
-    QUEUED = "queued"
-    SENT = "sent"
-    DELIVERED = "delivered"
-    UNDELIVERED = "undelivered"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    REJECTED = "rejected"
-    CANCELLED = "cancelled"
-    UNKNOWN = "unknown"
-
-    @property
-    def final(self) -> bool:
-        """Whether nothing more is to come. A report may know better, see ``DeliveryReport.final``."""
-        return self not in _PENDING
-
-
-_WORD = re.compile(r"[a-z]{1,20}", re.ASCII | re.IGNORECASE)
-_PURPOSES = {one.value: one for one in Purpose}
-_PENDING = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENT, Status.UNKNOWN})
-
-
-class _Value:
-    """A ``repr`` that masks numbers and leaves out what may be secret or private."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        shown = []
-        for one in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
-            value = getattr(self, one.name)
-            number = one.metadata.get("number")
-            if number and not isinstance(value, str):
-                shown.append(f"{one.name}=<{plain.kind_of(value)}>")
-            elif one.repr and value is not None and value is not False and value not in ("", {}):
-                shown.append(f"{one.name}={mask(value) if number else repr(value)}")
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-
-def _number(**options: Any) -> Any:
-    return field(metadata={"number": True}, **options)
-
-
-def _wrong(name: str, wanted: str, value: object) -> TypeError:
-    """The error of a field of another type. It shows no value, as that may be a number or a text in the wrong place."""
-    return TypeError(f"{name} has to be {wanted}, not {plain.kind_of(value)}")
-
-
-def _as_text(name: str, value: Any) -> str | None:
-    written = plain.text(value)
-    if not (written is None or isinstance(written, str)):
-        raise _wrong(name, "a string or None", value)
-    return written
-
-
-def _as_dlt(name: str, value: Any) -> Dlt:
-    if isinstance(value, Dlt):
-        return value
-    if not isinstance(value, Mapping):
-        raise _wrong(name, "a Dlt, or a mapping with entity_id and template_id", value)
-    if not set(value) <= {"entity_id", "template_id"}:
-        raise ValueError(f"{name} has entity_id and template_id, and nothing else")
-    return Dlt(**value)
-
-
-def _as_purpose(name: str, value: Any) -> Purpose:
-    word = plain.text(value)
-    if isinstance(word, str) and word in _PURPOSES:
-        return _PURPOSES[word]
-    shown = f", not {word}" if isinstance(word, str) and _WORD.fullmatch(word) else ""
-    raise ValueError(f"{name} has to be one of {', '.join(Purpose)}{shown}")
-
-
-def _as_options(name: str, options: Any) -> dict[str, Any]:
-    """``options`` with plain dicts, which can be copied and pickled."""
-    if type(options) is dict and not options:
-        return options
-    if not isinstance(options, Mapping) or not all(isinstance(value, Mapping) for value in options.values()):
-        raise TypeError(f"{name} has to be a mapping of provider names to mappings")
-    return {provider: value if type(value) is dict else dict(value) for provider, value in options.items()}
-
-
-def _as_moment(name: str, value: Any) -> datetime:
-    if not isinstance(value, datetime):
-        raise _wrong(name, "a datetime or None", value)
-    if value.utcoffset() is None:
-        raise ValueError(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC)")
-    return value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dlt:
-    """The ids under which an Indian text is registered on a DLT platform: principal entity and content template.
-
-    Either may be None: the provider's settings can hold a default. Source: TRAI's TCCCPR rules, see the providers' pages.
-    A Message also takes the mapping that ``dataclasses.asdict`` makes of it, which can go through JSON.
-    """
-
-    entity_id: str | None = field(default=None, metadata={"help": "DLT principal entity id (India)."})
-    template_id: str | None = field(default=None, metadata={"help": "DLT content template id (India)."})
-
-    def __post_init__(self) -> None:
-        for name in ("entity_id", "template_id"):
-            value = getattr(self, name)
-            if type(value) is not str and value is not None:
-                object.__setattr__(self, name, _as_text(name, value))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
-    """An amount and its unit: a currency (``INR``, ISO 4217) or ``credits``."""
-
-    amount: Decimal
-    unit: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """What a text should cost by our own count and rates. ``price`` is None where no rate fits."""
-
-    segments: int
-    price: Money | None = None
+__all__ = [
+    "KINDS",
+    "Balance",
+    "Cost",
+    "DeliveryReport",
+    "Dlt",
+    "Event",
+    "Foresight",
+    "InboundMessage",
+    "Message",
+    "MessageFields",
+    "Money",
+    "Purpose",
+    "Received",
+    "Result",
+    "SentMessage",
+    "Status",
+    "Verification",
+    "VerificationCheck",
+    "utc_from_timestamp",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Message(_Value):
+class Message(Value):
     """One text to one person.
 
     ``to`` is a phone number; the client turns it into E.164. ``sender`` is the sender id shown on the phone (default:
@@ -181,7 +60,7 @@ class Message(_Value):
 
     # The metadata of an optional field is what smsbridge.message_fields.MessageField says of it. A field without any is honoured
     # by the providers whose ``supports`` names it, is an option of the command, and enters the ledger's digest where it is set.
-    to: str = _number()
+    to: str = number()
     text: str = field(repr=False)
     sender: str | None = field(
         default=None,
@@ -275,18 +154,9 @@ def _kind(hint: Any) -> type:
 KINDS: Mapping[str, type] = {name: _kind(hint) for name, hint in get_type_hints(Message).items()}
 """The type of each field of a Message, apart from None."""
 
-_READERS: Mapping[type, tuple[Callable[[str, Any], Any], tuple[type, ...]]] = {
-    str: (_as_text, (str,)),
-    Purpose: (_as_purpose, (Purpose,)),
-    Dlt: (_as_dlt, (Dlt,)),
-    datetime: (_as_moment, ()),
-    Mapping: (_as_options, ()),
-}
-"""How a value of each type is checked, and the types that need no look."""
-
 _CHECKS = tuple(
     (one.name, (*fine, NoneType) if one.default is None else fine, read)
-    for kind, (read, fine) in _READERS.items()
+    for kind, (read, fine) in READERS.items()
     for one in fields(Message)
     if KINDS[one.name] is kind and one.name not in ("to", "text")
 )
@@ -305,7 +175,7 @@ class MessageFields(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class SentMessage(_Value):
+class SentMessage(Value):
     """A text that a provider accepted, which is not yet one that was delivered.
 
     ``id`` is the vendor's; ``account`` and ``provider`` say who took it. ``segments`` and ``price`` are the vendor's own
@@ -316,7 +186,7 @@ class SentMessage(_Value):
     account: str
     provider: str
     id: str
-    to: str = _number(default="")
+    to: str = number(default="")
     reference: str = ""
     status: Status = Status.UNKNOWN
     segments: int | None = None
@@ -327,7 +197,7 @@ class SentMessage(_Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class DeliveryReport(_Value):
+class DeliveryReport(Value):
     """What became of a text. ``final`` says that no more reports are to come, whatever ``status`` is.
 
     ``code`` and ``reason`` explain a failure: the vendor's code, and a short word of ours. ``key`` is the same each time
@@ -337,7 +207,7 @@ class DeliveryReport(_Value):
     account: str
     provider: str
     id: str
-    to: str = _number(default="")
+    to: str = number(default="")
     reference: str = ""
     status: Status
     final: bool
@@ -351,7 +221,7 @@ class DeliveryReport(_Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class InboundMessage(_Value):
+class InboundMessage(Value):
     """A text that came in from a phone. ``key`` is stable over repeated webhooks; ``at`` is in UTC.
 
     ``taken_as`` is set where the vendor itself says that it took the text for an opt-out or opt-in, or for a call for help, in
@@ -361,8 +231,8 @@ class InboundMessage(_Value):
     account: str
     provider: str
     id: str
-    sender: str = _number()
-    to: str = _number()
+    sender: str = number()
+    to: str = number()
     text: str = field(repr=False)
     taken_as: Literal["stop", "start", "help"] | None = None
     at: datetime | None = None
@@ -375,7 +245,7 @@ Event = DeliveryReport | InboundMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Balance(_Value):
+class Balance(Value):
     """What is left on an account, for one of its services."""
 
     service: str
@@ -385,7 +255,7 @@ class Balance(_Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Verification(_Value):
+class Verification(Value):
     """A one-time code that a provider took on to send. ``expires_at`` is in UTC, None where the vendor does not say.
 
     ``repeated`` is as of a SentMessage.
@@ -394,7 +264,7 @@ class Verification(_Value):
     account: str
     provider: str
     id: str
-    to: str = _number(default="")
+    to: str = number(default="")
     reference: str = ""
     expires_at: datetime | None = None
     repeated: bool = field(default=False, compare=False)

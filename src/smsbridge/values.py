@@ -1,0 +1,166 @@
+"""The small values that messages and results are made of, and how those that people give are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from . import plain
+from .phone import mask
+
+
+class Purpose(StrEnum):
+    """Why a text is sent. Providers turn it into their own route, category or priority."""
+
+    OTP = "otp"
+    TRANSACTIONAL = "transactional"
+    SERVICE = "service"
+    PROMOTIONAL = "promotional"
+
+
+class Status(StrEnum):
+    """How far a text has come. *Accepted* is not *delivered*: only ``DELIVERED`` is.
+
+    ``REJECTED``: refused before a network saw it (policy, DLT, sender, credit). ``UNDELIVERED``: the network said no.
+    ``FAILED``: broke inside the provider. ``EXPIRED``: validity ran out. ``UNKNOWN``: the vendor does not know, or used
+    a word that we do not.
+    """
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more is to come. A report may know better, see ``DeliveryReport.final``."""
+        return self not in _PENDING
+
+
+_WORD = re.compile(r"[a-z]{1,20}", re.ASCII | re.IGNORECASE)
+_PURPOSES = {one.value: one for one in Purpose}
+_PENDING = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENT, Status.UNKNOWN})
+
+
+class Value:
+    """A ``repr`` that masks numbers and leaves out what may be secret or private."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        shown = []
+        for one in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
+            value = getattr(self, one.name)
+            number = one.metadata.get("number")
+            if number and not isinstance(value, str):
+                shown.append(f"{one.name}=<{plain.kind_of(value)}>")
+            elif one.repr and value is not None and value is not False and value not in ("", {}):
+                shown.append(f"{one.name}={mask(value) if number else repr(value)}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def number(**options: Any) -> Any:
+    """A field that holds a phone number, which ``repr`` masks."""
+    return field(metadata={"number": True}, **options)
+
+
+def _wrong(name: str, wanted: str, value: object) -> TypeError:
+    """The error of a field of another type. It shows no value, as that may be a number or a text in the wrong place."""
+    return TypeError(f"{name} has to be {wanted}, not {plain.kind_of(value)}")
+
+
+def _as_text(name: str, value: Any) -> str | None:
+    written = plain.text(value)
+    if not (written is None or isinstance(written, str)):
+        raise _wrong(name, "a string or None", value)
+    return written
+
+
+def _as_dlt(name: str, value: Any) -> Dlt:
+    if isinstance(value, Dlt):
+        return value
+    if not isinstance(value, Mapping):
+        raise _wrong(name, "a Dlt, or a mapping with entity_id and template_id", value)
+    if not set(value) <= {"entity_id", "template_id"}:
+        raise ValueError(f"{name} has entity_id and template_id, and nothing else")
+    return Dlt(**value)
+
+
+def _as_purpose(name: str, value: Any) -> Purpose:
+    word = plain.text(value)
+    if isinstance(word, str) and word in _PURPOSES:
+        return _PURPOSES[word]
+    shown = f", not {word}" if isinstance(word, str) and _WORD.fullmatch(word) else ""
+    raise ValueError(f"{name} has to be one of {', '.join(Purpose)}{shown}")
+
+
+def _as_options(name: str, options: Any) -> dict[str, Any]:
+    """``options`` with plain dicts, which can be copied and pickled."""
+    if type(options) is dict and not options:
+        return options
+    if not isinstance(options, Mapping) or not all(isinstance(value, Mapping) for value in options.values()):
+        raise TypeError(f"{name} has to be a mapping of provider names to mappings")
+    return {provider: value if type(value) is dict else dict(value) for provider, value in options.items()}
+
+
+def _as_moment(name: str, value: Any) -> datetime:
+    if not isinstance(value, datetime):
+        raise _wrong(name, "a datetime or None", value)
+    if value.utcoffset() is None:
+        raise ValueError(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC)")
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dlt:
+    """The ids under which an Indian text is registered on a DLT platform: principal entity and content template.
+
+    Either may be None: the provider's settings can hold a default. Source: TRAI's TCCCPR rules, see the providers' pages.
+    A Message also takes the mapping that ``dataclasses.asdict`` makes of it, which can go through JSON.
+    """
+
+    entity_id: str | None = field(default=None, metadata={"help": "DLT principal entity id (India)."})
+    template_id: str | None = field(default=None, metadata={"help": "DLT content template id (India)."})
+
+    def __post_init__(self) -> None:
+        for name in ("entity_id", "template_id"):
+            value = getattr(self, name)
+            if type(value) is not str and value is not None:
+                object.__setattr__(self, name, _as_text(name, value))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """An amount and its unit: a currency (``INR``, ISO 4217) or ``credits``."""
+
+    amount: Decimal
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a text should cost by our own count and rates. ``price`` is None where no rate fits."""
+
+    segments: int
+    price: Money | None = None
+
+
+READERS: Mapping[type, tuple[Callable[[str, Any], Any], tuple[type, ...]]] = {
+    str: (_as_text, (str,)),
+    Purpose: (_as_purpose, (Purpose,)),
+    Dlt: (_as_dlt, (Dlt,)),
+    datetime: (_as_moment, ()),
+    Mapping: (_as_options, ()),
+}
+"""How a value of each type is checked, and the types that need no look."""
