@@ -109,7 +109,7 @@ class Used:
     def prepare(self):
         """Use as many transports as a test may make."""
         from smsbridge import HttpRequest
-        from smsbridge.transport import Transport
+        from smsbridge.wire.over_httpx import Transport
 
         request = HttpRequest.get(self._warm.url)
         for kind, used in self._used.items():
@@ -126,7 +126,7 @@ class SecondLoop:
 
     def __init__(self):
         from smsbridge import AsyncSmsClient
-        from smsbridge.transport import AsyncTransport
+        from smsbridge.wire.over_httpx import AsyncTransport
 
         self._used = Used(AsyncTransport)
         run = AsyncSmsClient._run
@@ -154,7 +154,7 @@ class Forks:
     """Each test runs in a process of its own, forked from one that has used its transports, a client and a ledger before."""
 
     def __init__(self):
-        from smsbridge.transport import AsyncTransport, Transport
+        from smsbridge.wire.over_httpx import AsyncTransport, Transport
 
         self._used = Used(Transport, AsyncTransport)
         self._client = self._use_a_ledger()

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smsbridge.body import MAX_BODY, Body
+from smsbridge.wire.body import MAX_BODY, Body
 
 squash = partial(gzip.compress, mtime=0)  # xdist wants the same names of tests in each process
 bare = partial(zlib.compress, wbits=-15)

@@ -10,9 +10,9 @@ import threading
 
 import pytest
 
-from smsbridge import channel as module
-from smsbridge.channel import Channel, Exchange, OutOfTurnError
-from smsbridge.dialing import READ, WRITE, wait
+from smsbridge.wire import channel as module
+from smsbridge.wire.channel import Channel, Exchange, OutOfTurnError
+from smsbridge.wire.dialing import READ, WRITE, wait
 from torture.certificates import Certificates
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

@@ -608,7 +608,7 @@ def test_where_http_cannot_be_used_a_text_was_certainly_not_sent(monkeypatch, br
     def send_blocking():
         SmsClient(HttpProvider(), settings=SETTINGS, plugins=PLUGINS).send(message())
 
-    monkeypatch.setattr(f"smsbridge.transport.{transport}", fail)
+    monkeypatch.setattr(f"smsbridge.wire.over_httpx.{transport}", fail)
     with pytest.raises(UnavailableError, match=f"HTTP cannot be used here .{type(broken).__name__}"):
         (send_blocking if transport == "Transport" else send_async)()
 

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-import smsbridge.transport  # noqa: F401  # which takes its time, and then a deadline is no matter of this test
+import smsbridge.wire.over_httpx  # noqa: F401  # which takes its time, and then a deadline is no matter of this test
 from scripted import TO, HttpProvider, Recorder, drive, message, provider
 from slow import Slow, Vendor
 from smsbridge.client import AsyncSmsClient, SmsClient

@@ -14,8 +14,8 @@ from time import monotonic
 
 import pytest
 
-from smsbridge import dialing
-from smsbridge.dialing import HEAD_START, READ, WRITE, dial, dial_async, wait, wait_async
+from smsbridge.wire import dialing
+from smsbridge.wire.dialing import HEAD_START, READ, WRITE, dial, dial_async, wait, wait_async
 
 
 def left(seconds=10.0):

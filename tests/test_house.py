@@ -157,7 +157,7 @@ def test_httpx_is_imported_by_the_transport_alone():
         for name in imports(path)
         if name.split(".")[0] == "httpx"
     }
-    assert users == {Path("src/smsbridge/transport.py")}
+    assert users == {Path("src/smsbridge/wire/over_httpx.py")}
 
 
 def test_no_file_of_the_core_knows_a_provider_by_name():

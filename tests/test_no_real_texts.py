@@ -12,7 +12,7 @@ import pytest
 import vcr
 
 from scripted import AsyncWire, HttpProvider, Wire
-from smsbridge import transport, under_test
+from smsbridge import under_test
 from smsbridge.attempts import attempt_batch
 from smsbridge.builtin.http import HttpProvider as DescribedProvider
 from smsbridge.builtin.memory import MemoryProvider
@@ -27,6 +27,7 @@ from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import SmsProvider, is_loopback
 from smsbridge.settings import Settings
 from smsbridge.testing import FakeWire, Outbox
+from smsbridge.wire import over_httpx
 
 pytest_plugins = ["pytester"]
 NUMBER = "+919876543210"
@@ -93,8 +94,8 @@ def wire(monkeypatch):
     wire = Wire(HttpResponse(status=400))
     awaited = AsyncWire(HttpResponse(status=400))
     awaited.requests = wire.requests
-    monkeypatch.setattr(transport, "Transport", lambda **_: wire)
-    monkeypatch.setattr(transport, "AsyncTransport", lambda **_: awaited)
+    monkeypatch.setattr(over_httpx, "Transport", lambda **_: wire)
+    monkeypatch.setattr(over_httpx, "AsyncTransport", lambda **_: awaited)
     return wire
 
 

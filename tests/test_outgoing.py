@@ -6,11 +6,11 @@ import os
 
 import pytest
 
-from smsbridge import outgoing
 from smsbridge.errors import NotConnected
 from smsbridge.http import HttpRequest
-from smsbridge.outgoing import Wire
 from smsbridge.provider import is_loopback
+from smsbridge.wire import outgoing
+from smsbridge.wire.outgoing import Wire
 
 
 @pytest.fixture(autouse=True)

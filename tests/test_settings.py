@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from scripted import URL, AsyncWire, HttpProvider, Wire, message
-from smsbridge import transport
 from smsbridge.builtin.console import ConsoleProvider
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import AsyncSmsClient, SmsClient
@@ -16,6 +15,7 @@ from smsbridge.policies.policy import Policy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.settings import Settings
 from smsbridge.testing import Outbox
+from smsbridge.wire import over_httpx
 
 
 def test_nothing_is_needed_and_the_default_provider_sends_nothing():
@@ -172,7 +172,7 @@ def test_an_outbox_lifts_it_as_nothing_leaves_there():
 @pytest.mark.sms_real
 async def test_a_client_that_outlives_its_outbox_still_reaches_no_vendor(monkeypatch):
     for name, wire in (("Transport", Wire()), ("AsyncTransport", AsyncWire())):
-        monkeypatch.setattr(transport, name, lambda timeout, wire=wire: wire)
+        monkeypatch.setattr(over_httpx, name, lambda timeout, wire=wire: wire)
         with Outbox():
             cls = SmsClient if name == "Transport" else AsyncSmsClient
             client = cls(REAL, settings=Settings(env="test"), plugins=Plugins())

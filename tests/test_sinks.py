@@ -68,12 +68,12 @@ def assert_fit(text, *, shows_a_text=False, endless=False):
 # --- where words can come out at all --------------------------------------------------------------------------------------
 
 SINKS = {
-    "logging.getLogger": {"smsbridge/logs.py", "smsbridge/transport.py", "smsbridge/testing/contract/secrecy.py"},
+    "logging.getLogger": {"smsbridge/logs.py", "smsbridge/wire/over_httpx.py", "smsbridge/testing/contract/secrecy.py"},
     "warnings.warn": {"smsbridge/provider.py", "smsbridge/many.py"},
     "print": {"smsbridge_twincle/sandbox/printing.py", "smsbridge_twincle/sandbox/command.py"},
     "click.echo": {"smsbridge/cli/output.py", "smsbridge/cli/app.py"},
     "stream.write": {"smsbridge/builtin/console.py", "smsbridge/cli/__init__.py"},
-    "self._stream.write": {"smsbridge/cli/output.py", "smsbridge/network.py"},
+    "self._stream.write": {"smsbridge/cli/output.py", "smsbridge/wire/network.py"},
     "sys.stderr.write": {"smsbridge/cli/__init__.py"},
     "stream.write_text": set(),
 }

@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from smsbridge import RefusedError, SendError, dialing, outgoing
-from smsbridge import transport as module
+from smsbridge import RefusedError, SendError
 from smsbridge.builtin.http import HttpProvider
-from smsbridge.channel import Channel
+from smsbridge.wire import dialing, outgoing
+from smsbridge.wire import over_httpx as module
+from smsbridge.wire.channel import Channel
 from torture.behaviours import ACCEPTED, BEHAVIOURS, PLAIN, REFUSED, ROUTES, UNCERTAIN
 from torture.certificates import HOST, Certificates
 from torture.kinds import KINDS

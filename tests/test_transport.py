@@ -27,12 +27,12 @@ import httpx
 import pytest
 import vcr
 
-from smsbridge import channel, dialing, network, outgoing
-from smsbridge import transport as module
-from smsbridge.body import MAX_BODY
 from smsbridge.errors import NoAnswer, NotConnected, nothing_left
 from smsbridge.http import Headers, HttpRequest
-from smsbridge.transport import AsyncTransport, Transport
+from smsbridge.wire import channel, dialing, network, outgoing
+from smsbridge.wire import over_httpx as module
+from smsbridge.wire.body import MAX_BODY
+from smsbridge.wire.over_httpx import AsyncTransport, Transport
 
 UNLESS_GREENLETS = pytest.mark.skipif(
     "gevent.monkey" in sys.modules,
@@ -1260,14 +1260,22 @@ def test_cassettes_record_and_replay(serve, make, tmp_path):
 
 
 def test_the_command_line_of_httpx_stays_where_an_application_imported_it():
-    code = "import httpx._main, sys; import smsbridge.transport; print(sys.modules['httpx._main'].__name__)"
+    code = "import httpx._main, sys; import smsbridge.wire.over_httpx; print(sys.modules['httpx._main'].__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "httpx._main\n"
 
 
 def test_the_command_line_of_httpx_is_not_imported():
-    code = "import smsbridge.transport, sys; print([m for m in ('rich', 'click', 'httpx._main') if m in sys.modules])"
+    code = "import smsbridge.wire.over_httpx, sys; print([m for m in ('rich', 'click', 'httpx._main') if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\nimport httpx._main"], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_the_module_of_before_is_the_very_same():
+    code = "import smsbridge.transport as was; from smsbridge import transport; from smsbridge.wire import over_httpx as new"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nprint(was is transport is new)"], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "True\n", done.stderr

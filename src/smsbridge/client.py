@@ -179,7 +179,7 @@ class SmsClient(BaseClient["Transport"]):
         raise TypeError(f"{type(step).__name__} is not a step")
 
     def _connect(self) -> Transport:
-        from .transport import Transport  # here, because it imports httpx
+        from .wire.over_httpx import Transport  # here, because it imports httpx
 
         with self._lock:
             if self._closed:
@@ -301,7 +301,7 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
         raise TypeError(f"{type(step).__name__} is not a step")
 
     def _connect(self) -> AsyncTransport:
-        from .transport import AsyncTransport  # here, because it imports httpx
+        from .wire.over_httpx import AsyncTransport  # here, because it imports httpx
 
         with self._lock:  # of event loops in several threads
             if self._closed:

@@ -27,7 +27,7 @@ ROUNDS = 5
 QUICK = multiprocessing.get_context("forkserver")
 """Forked from a process that has imported everything and done nothing."""
 
-QUICK.set_forkserver_preload([f"{__package__}.sender", "smsbridge.transport", "smsbridge.policies.ledger"])
+QUICK.set_forkserver_preload([f"{__package__}.sender", "smsbridge.wire.over_httpx", "smsbridge.policies.ledger"])
 PLAIN = multiprocessing.get_context("spawn")
 """Started anew: slower, but without sockets, which the tests forbid."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smsbridge import AsyncSmsClient, Plugins, Settings, SmsClient, SmsProvider
-from smsbridge.transport import AsyncTransport, Transport
+from smsbridge.wire.over_httpx import AsyncTransport, Transport
 
 PLUGINS = Plugins()
 

@@ -6,7 +6,7 @@ import re
 import zlib
 from collections.abc import Iterable
 
-from .http import Headers, HttpResponse
+from ..http import Headers, HttpResponse
 
 MAX_BODY = 4 * 1024 * 1024
 """The most that is kept of an answer, in bytes after decoding (and read of it, before)."""

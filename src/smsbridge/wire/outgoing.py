@@ -11,10 +11,10 @@ from importlib.metadata import version
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from ..errors import NotConnected
+from ..http import HttpRequest
+from ..provider import is_loopback
 from .body import ACCEPTED
-from .errors import NotConnected
-from .http import HttpRequest
-from .provider import is_loopback
 
 _AGENT = f"smsbridge/{version('smsbridge')}"
 _FRAMING = ("content-length", "transfer-encoding")  # where a request ends is not for a provider to say
