@@ -147,7 +147,7 @@ def test_every_file_has_a_place_in_the_house():
     assert there - {"__init__", "__main__"} == listed
 
 
-def test_httpx_is_imported_by_the_transport_alone():
+def test_httpx_is_imported_by_one_file_of_the_wire_alone():
     """And by our sandbox, which is a vendor and not a part of the library."""
     users = {
         path.relative_to(ROOT)
@@ -157,7 +157,7 @@ def test_httpx_is_imported_by_the_transport_alone():
         for name in imports(path)
         if name.split(".")[0] == "httpx"
     }
-    assert users == {Path("src/smsbridge/wire/over_httpx.py")}
+    assert users == {Path("src/smsbridge/wire/httpx_line.py")}
 
 
 def test_no_file_of_the_core_knows_a_provider_by_name():

@@ -13,8 +13,7 @@ import pytest
 
 from smsbridge import RefusedError, SendError
 from smsbridge.builtin.http import HttpProvider
-from smsbridge.wire import dialing, outgoing
-from smsbridge.wire import over_httpx as module
+from smsbridge.wire import dialing, httpx_line, outgoing
 from smsbridge.wire.channel import Channel
 from torture.behaviours import ACCEPTED, BEHAVIOURS, PLAIN, REFUSED, ROUTES, UNCERTAIN
 from torture.certificates import HOST, Certificates
@@ -42,9 +41,9 @@ def surroundings(certificates):
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.setenv("SSL_CERT_FILE", str(certificates.trusted))
-        module._tls.cache_clear()
+        httpx_line.tls.cache_clear()
         yield
-    module._tls.cache_clear()
+    httpx_line.tls.cache_clear()
     gc.collect()  # what was not closed says so here
 
 

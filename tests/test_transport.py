@@ -29,7 +29,7 @@ import vcr
 
 from smsbridge.errors import NoAnswer, NotConnected, nothing_left
 from smsbridge.http import Headers, HttpRequest
-from smsbridge.wire import channel, dialing, network, outgoing
+from smsbridge.wire import channel, dialing, httpx_line, network, outgoing
 from smsbridge.wire import over_httpx as module
 from smsbridge.wire.body import MAX_BODY
 from smsbridge.wire.over_httpx import AsyncTransport, Transport
@@ -344,7 +344,7 @@ def raiser(error):
         (channel.Channel, "write"),
         (channel.Channel, "flush"),
         (channel, "Head"),
-        (module, "_request"),
+        (module, "request_of"),
         (outgoing, "getproxies"),
         (outgoing, "proxy_bypass"),
         (httpx, "Limits"),
@@ -375,10 +375,10 @@ def test_certificates_that_cannot_be_loaded_are_certain(make, monkeypatch, tmp_p
     for nonsense in (tmp_path / "absent.pem", tmp_path / "empty.pem", tmp_path):
         (tmp_path / "empty.pem").write_text("-----BEGIN CERTIFICATE-----")
         monkeypatch.setenv("SSL_CERT_FILE", str(nonsense))
-        module._tls.cache_clear()
+        httpx_line.tls.cache_clear()
         failure(make(), post("https://127.0.0.1:9/"), NotConnected)
     monkeypatch.undo()
-    module._tls.cache_clear()
+    httpx_line.tls.cache_clear()
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -467,7 +467,7 @@ def test_a_connection_that_the_server_reset_is_not_used_again(serve, make):
 def test_a_connection_that_was_idle_for_long_is_not_used_again(serve, make, monkeypatch):
     server = serve(answer())
     for seconds, connections in [(20, 1), (0.01, 3)]:
-        monkeypatch.setattr(module, "_KEEP", seconds)
+        monkeypatch.setattr(httpx_line, "_KEEP", seconds)
         transport = make()
         for _ in range(2):
             assert transport.send(post(server.url)).ok
@@ -671,7 +671,7 @@ def trusted(monkeypatch, folder):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair)
     monkeypatch.setenv("SSL_CERT_FILE", str(pair))
-    module._tls.cache_clear()
+    httpx_line.tls.cache_clear()
     return context
 
 
@@ -681,15 +681,15 @@ def test_tls_is_verified_and_kept_alive(serve, make, monkeypatch, tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair)
     server = serve(answer(), tls=context)
-    module._tls.cache_clear()
+    httpx_line.tls.cache_clear()
     assert failure(make(), post(server.url), NotConnected) == "TLS: certificate verify failed"
     assert not server.requests
     monkeypatch.setenv("SSL_CERT_FILE", str(pair))
-    module._tls.cache_clear()
+    httpx_line.tls.cache_clear()
     transport = make()
     assert [transport.send(post(server.url)).ok for _ in range(2)] == [True, True]
     assert server.connections == 2  # one was refused by us
-    module._tls.cache_clear()
+    httpx_line.tls.cache_clear()
 
 
 # --- what fails before anything left --------------------------------------------------------------------------------------
@@ -1257,20 +1257,6 @@ def test_cassettes_record_and_replay(serve, make, tmp_path):
             transport.close()
             assert cassette.all_played
         assert (replayed.status, replayed.body) == (recorded.status, recorded.body) == (200, "€".encode())
-
-
-def test_the_command_line_of_httpx_stays_where_an_application_imported_it():
-    code = "import httpx._main, sys; import smsbridge.wire.over_httpx; print(sys.modules['httpx._main'].__name__)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "httpx._main\n"
-
-
-def test_the_command_line_of_httpx_is_not_imported():
-    code = "import smsbridge.wire.over_httpx, sys; print([m for m in ('rich', 'click', 'httpx._main') if m in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}\nimport httpx._main"], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[]\n"
 
 
 def test_the_module_of_before_is_the_very_same():

@@ -45,6 +45,12 @@ TARGETS = {
     "src/smsbridge/sending.py": [*SENDING, *MANY],
     "src/smsbridge/stop_words.py": STOPS,
     "src/smsbridge/told.py": [*SENDING, *MANY],
+    "src/smsbridge/wire/httpx_line.py": [
+        "tests/test_httpx_line.py",
+        *WIRE,
+        "tests/test_guards.py",
+        "tests/test_torture.py",
+    ],
     "src/smsbridge/wire/over_httpx.py": [*WIRE, "tests/test_guards.py", "tests/test_torture.py"],
     "src/smsbridge/verdicts.py": [
         "tests/test_attempts.py",
