@@ -45,8 +45,7 @@ from smsbridge.snapshot import Reading
 
 from .batch import Batch
 from .breaker import Breaker
-from .outcomes import asked_pause, conclude_all, elsewhere, fault_of, final
-from .pauses import kept
+from .outcomes import asked_pause, conclude_all, elsewhere, fault_of, final, kept
 from .policy import Carrier, inner_of
 from .records import record, wanted
 

@@ -34,7 +34,7 @@ from smsbridge.rehearsal import Rehearsal
 
 from .batch import Batch
 from .gcra import Gcra, Limiter, Rate
-from .pauses import kept
+from .outcomes import kept
 from .policy import Policy
 
 T = TypeVar("T")

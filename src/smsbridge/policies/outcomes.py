@@ -1,10 +1,11 @@
-"""What several attempts at one text amount to. No I/O."""
+"""What several attempts at one text amount to, and the pauses that vendors ask for in their answers. No I/O."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
 
+from smsbridge.durations import in_words, pause
 from smsbridge.errors import (
     OURS,
     Fault,
@@ -17,9 +18,12 @@ from smsbridge.errors import (
     UncertainError,
     UnsupportedError,
 )
+from smsbridge.logs import logger
 from smsbridge.messages import Message
 from smsbridge.privacy import own
 from smsbridge.provider import SmsProvider
+
+_log = logger("smsbridge")
 
 History = list[SendError]
 """The errors of the attempts at one text so far, without those uncertain ones that were proven to be refused."""
@@ -109,3 +113,12 @@ def not_sent(error: SendError) -> SendError:
 def _flat(history: Sequence[SendError]) -> tuple[SendError, ...]:
     """Each attempt, also those that an error inside was made of."""
     return tuple(one for error in history for one in (error.attempts or (error,)))
+
+
+def kept(asked: float | None, account: str) -> float:
+    """For how many seconds to leave ``account`` alone, whose vendor asks for so many; a warning says where that is less."""
+    seconds = pause(asked)
+    if asked is not None and asked > seconds > 0:
+        words = "account %s: the vendor asks for a pause of %s; it is asked again after %s"
+        _log.warning(words, account, in_words(asked), in_words(seconds))
+    return seconds

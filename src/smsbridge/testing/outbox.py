@@ -33,8 +33,7 @@ from smsbridge.plugins import Plugins, default_plugins
 from smsbridge.provider import SmsProvider, vendor_of
 
 from .interception import Interception
-from .posted import Posted
-from .table import table
+from .posted import Posted, table
 
 Outcome = SendError | type[SendError] | Status
 
