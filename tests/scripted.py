@@ -14,6 +14,7 @@ from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import DeliveryReport, Message, Result, Status, Verification, VerificationCheck
 from smsbridge.plugins import Plugins
 from smsbridge.provider import SmsProvider
+from smsbridge.told import Told
 
 TO = "+919876543210"
 TEXT = "SECRET-TEXT-7719 your parcel"
@@ -56,6 +57,16 @@ def interrupt(flow, stop):
     results, interruption = ended.value.value
     assert interruption is stop
     return results
+
+
+def tell(plugins, end=None, account="a"):
+    """Tell the hooks of a text, and how it ended, if ``end`` says; the veto of one, if there is one."""
+    told = Told(plugins, HttpProvider(account=account), message())
+    veto = told.begin()
+    if end is not None:
+        told.end = end
+        told.finish()
+    return veto
 
 
 class Wire:

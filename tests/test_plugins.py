@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import smsbridge.plugins
-from scripted import Recorder, message, provider
+from scripted import Recorder, provider, tell
 from smsbridge.client import SmsClient
 from smsbridge.composite import account_names
-from smsbridge.errors import ConfigurationError, OptedOutError
+from smsbridge.errors import ConfigurationError, OptedOutError, VetoedError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest
 from smsbridge.messages import DeliveryReport, SentMessage, Status
@@ -284,7 +284,7 @@ def test_a_refused_plugin_leaves_nothing_behind():
     half, plugins = Half(), Plugins()
     with pytest.raises(ConfigurationError):
         plugins.register(half)
-    plugins.before_send("a", "p", message())
+    tell(plugins)
     assert half.calls == []
     assert "acme" not in plugins.names()
 
@@ -296,13 +296,13 @@ def test_who_is_registered_later_is_told_of_what_comes_later_and_who_is_refused_
             return ["zeta"]
 
     first, later, half, plugins = Recorder(), Recorder(), Half(), Plugins()
-    plugins.before_send("a", "p", message())  # asked for while there is nobody
+    tell(plugins)  # asked for while there is nobody
     plugins.register(first)
-    plugins.before_send("a", "p", message())
+    tell(plugins)
     with pytest.raises(ConfigurationError):
         plugins.register(half)
     plugins.register(later)
-    plugins.before_send("a", "p", message())
+    tell(plugins)
     assert (len(first.calls), len(later.calls), len(half.calls)) == (2, 1, 0)
 
 
@@ -454,7 +454,7 @@ def test_a_hook_that_would_never_run_is_refused_when_it_is_registered(broken, wo
             plugins.register(plugin)
     recorder = Recorder()
     plugins.register(recorder)
-    plugins.before_send("a", "p", message())
+    tell(plugins)
     assert recorder.names == ["before"]
 
 
@@ -463,7 +463,7 @@ def test_a_plugin_registered_twice_is_refused_and_keeps_working():
     plugins = Plugins(recorder)
     with pytest.raises(ConfigurationError, match="plugin Recorder"):
         plugins.register(recorder)
-    plugins.before_send("a", "p", message())
+    tell(plugins)
     assert recorder.names == ["before"]
 
 
@@ -477,7 +477,7 @@ def test_hooks_of_installed_observers_run_from_the_start(install, monkeypatch):
 
     module.smsbridge_before_send = smsbridge_before_send
     install("smsbridge.hooks", observer=module)
-    Plugins().before_send("otp", "memory", message())
+    tell(Plugins(), account="otp")
     assert calls == ["otp"]
 
 
@@ -523,17 +523,18 @@ class Raises:
 
 def test_the_first_exception_before_a_send_is_returned_and_all_hooks_are_told():
     recorder = Recorder()
-    problem = Plugins(recorder, Raises(), RaisesLater()).before_send("a", "p", message())
-    assert str(problem) == "first"
+    problem = tell(Plugins(recorder, Raises(), RaisesLater()))
+    assert isinstance(problem, VetoedError)
+    assert problem.detail == "LookupError: first"
     assert recorder.names == ["before"]
 
 
 def test_an_exception_after_a_send_is_logged_by_name_and_keeps_no_hook_from_running(caplog):
     recorder = Recorder()
     plugins = Plugins(recorder, Raises())
-    plugins.after_send("a", "p", message(), SENT)
-    plugins.send_failed("a", "p", message(), OptedOutError())
-    assert recorder.names == ["after", "failed"]
+    tell(plugins, SENT)
+    tell(plugins, OptedOutError())
+    assert recorder.names == ["before", "after", "before", "failed"]
     assert [one.levelname for one in caplog.records] == ["ERROR", "ERROR"]
     assert "smsbridge_after_send failed in plugin Raises: LookupError" in caplog.text
     assert "SECRET" not in caplog.text
@@ -557,9 +558,7 @@ def test_hooks_run_in_the_order_of_pluggy():
 
         return Observer()
 
-    Plugins(observer("last", trylast=True), observer("b"), observer("a"), observer("first", tryfirst=True)).before_send(
-        "a", "p", message()
-    )
+    tell(Plugins(observer("last", trylast=True), observer("b"), observer("a"), observer("first", tryfirst=True)))
     assert order == ["first", "a", "b", "last"]
 
 
@@ -594,4 +593,4 @@ def test_whatever_an_after_hook_raises_the_text_is_accepted(problem):
             raise problem
 
     plugins = Plugins(Quits())
-    plugins.after_send("a", "memory", message(), SentMessage(account="a", provider="b", id="1"))
+    tell(plugins, SENT)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import cli_acme
 from cli_acme import NUMBER, run
 from policed import play
-from scripted import HttpProvider, message, provider
+from scripted import HttpProvider, message, provider, tell
 from smsbridge import errors, logs
 from smsbridge.attempts import attempt
 from smsbridge.builtin.console import ConsoleProvider
@@ -221,7 +221,7 @@ def test_a_hook_that_fails_is_one_line_whatever_it_is_called(logged):
         def smsbridge_after_send(self):
             raise type(HOSTILE.replace("\x00", ""), (Exception,), {})
 
-    Plugins(Hook()).after_send("a", "a", message(), SentMessage(account="a", provider="a", id="1"))
+    tell(Plugins(Hook()), SentMessage(account="a", provider="a", id="1"))
     assert_fit("\n".join(logged()))
     assert logged()
 

@@ -21,10 +21,10 @@ import pluggy
 
 from . import environment, hookspecs
 from .display import line
-from .errors import ConfigurationError, SendError
+from .errors import ConfigurationError
 from .forks import cached_property
 from .hook_calls import NO_CALLS, HookCall, HookCalls, logged
-from .messages import Cost, Event, Message, SentMessage, Verification
+from .messages import Cost, Event, Message, SentMessage
 from .policies import stack
 from .provider import SmsProvider
 from .snapshot import Reading
@@ -232,41 +232,6 @@ class Plugins:
         return chosen.value
 
     # --- hooks --------------------------------------------------------------------------------------------------------
-
-    def before_send(self, account: str, provider: str, message: Message) -> Exception | None:
-        """Tell every plugin that a message is about to be sent; the first exception stops the message."""
-        problems: list[Exception] = []
-
-        def veto(_: HookCall, error: BaseException) -> BaseException | None:
-            if not isinstance(error, Exception):
-                return error
-            problems.append(error)
-            return None
-
-        self.calls("smsbridge_before_send", account=account, provider=provider, message=message).make(veto)
-        return problems[0] if problems else None
-
-    def after_send(self, account: str, provider: str, message: Message, sent: SentMessage | Verification) -> None:
-        """Tell every plugin that a message was accepted."""
-        self._tell(
-            "smsbridge_after_send",
-            account=account,
-            carried_by=sent.account,
-            provider=provider,
-            message=message,
-            sent=sent,
-        )
-
-    def send_failed(self, account: str, provider: str, message: Message, error: SendError) -> None:
-        """Tell every plugin that a message was not accepted, or may not have been."""
-        self._tell(
-            "smsbridge_send_failed",
-            account=account,
-            carried_by=error.account,
-            provider=provider,
-            message=message,
-            error=error,
-        )
 
     def cost_differs(self, account: str, provider: str, message: Message, sent: SentMessage, expected: Cost) -> None:
         """Tell every plugin that a text costs something else than expected."""
