@@ -414,31 +414,49 @@ def test_a_dotenv_without_secrets_may_be_read_by_anybody(acme):
     assert findings(run_json("doctor")[0]) == []
 
 
+@pytest.fixture(params=["environment", ".env"])
+def put(request, monkeypatch):
+    """Set a variable, here or there."""
+    if request.param == ".env":
+        return lambda variable: Path(".env").write_text(f"{variable}=x\n")
+    return lambda variable: monkeypatch.setenv(variable, "x")
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("SMSBRIDGE_CONSOLE_SHOWNUMBERS", "SMSBRIDGE_CONSOLE_SHOW_NUMBERS"),
+        ("SMSBRIDGE_TWINCLE_LIMT_SENDS", "SMSBRIDGE_TWINCLE_LIMIT_SENDS"),
+        ("SMSBRIDGE_TWINCLE_GUARD_ALOW", "SMSBRIDGE_TWINCLE_GUARD_ALLOW"),
+    ],
+)
+def test_a_variable_that_nothing_reads_is_a_warning_where_the_account_is_another(acme, put, variable, meant):
+    put(variable)
+    document, code = run_json("doctor")
+    assert code == Exit.OK
+    (found,) = document["findings"]
+    assert (found["level"], found["message"]) == ("warning", f"nothing reads {variable}")
+    assert found["advice"] == f"did you mean {meant}?"
+
+
 @pytest.mark.parametrize(
     ("variable", "meant"),
     [
         ("SMSBRIDGE_PROVDER", "SMSBRIDGE_PROVIDER"),
         ("SMSBRIDGE_ACME_TOKN", "SMSBRIDGE_ACME_TOKEN"),
         ("SMSBRIDGE_ACM_TOKEN", "SMSBRIDGE_ACME_TOKEN"),
-        ("SMSBRIDGE_CONSOLE_SHOWNUMBERS", "SMSBRIDGE_CONSOLE_SHOW_NUMBERS"),
-        ("SMSBRIDGE_QQQQ", None),
-        ("SMSBRIDGE_TWINCLE_LIMT_SENDS", "SMSBRIDGE_TWINCLE_LIMIT_SENDS"),
         ("SMSBRIDGE_TWINCE_LIMIT_SENDS", "SMSBRIDGE_TWINCLE_LIMIT_SENDS"),
         ("SMSBRIDGE_GARD_ALLOW", "SMSBRIDGE_GUARD_ALLOW"),
-        ("SMSBRIDGE_TWINCLE_GUARD_ALOW", "SMSBRIDGE_TWINCLE_GUARD_ALLOW"),
+        ("SMSBRIDGE_QQQQ", None),
     ],
 )
-@pytest.mark.parametrize("place", ["environment", ".env"])
-def test_a_variable_that_nothing_reads_is_a_warning(acme, monkeypatch, variable, meant, place):
-    if place == ".env":
-        Path(".env").write_text(f"{variable}=x\n")
-    else:
-        monkeypatch.setenv(variable, "x")
+def test_one_that_keeps_a_client_from_being_made_is_an_error(acme, put, variable, meant):
+    put(variable)
     document, code = run_json("doctor")
-    assert code == Exit.OK
+    assert code == Exit.CONFIGURATION
     (found,) = document["findings"]
-    assert found["message"] == f"nothing reads {variable}"
-    assert found["advice"] == (f"did you mean {meant}?" if meant else "")
+    words = f"did you mean {meant}?" if meant else "there is no account, provider or policy 'qqqq' here"
+    assert (found["level"], found["message"].startswith(f"nothing reads {variable}: {words}")) == ("error", True)
 
 
 @pytest.mark.parametrize(

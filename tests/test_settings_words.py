@@ -11,8 +11,9 @@ from smsbridge import environment
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.cli import describe
 from smsbridge.errors import ConfigurationError
-from smsbridge.plugins import POLICIES, Plugins
+from smsbridge.plugins import Plugins
 from smsbridge.policies import stack
+from smsbridge.policies.stack import POLICIES
 from smsbridge.settings import Settings
 
 KNOWN = Plugins()

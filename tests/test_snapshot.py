@@ -23,9 +23,10 @@ from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.composite import each
 from smsbridge.errors import ConfigurationError, RefusedError
 from smsbridge.hookspecs import hookimpl
-from smsbridge.plugins import POLICIES, Plugins
+from smsbridge.plugins import Plugins
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.optout import OptoutPolicy
+from smsbridge.policies.stack import POLICIES
 from smsbridge.provider import SmsProvider
 from smsbridge.rehearsal import Rehearsal
 from smsbridge.settings import Settings

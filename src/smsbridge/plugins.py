@@ -19,14 +19,16 @@ from typing import Any
 
 import pluggy
 
-from . import environment, hookspecs
+from . import environment, hookspecs, unread
 from .display import line
 from .errors import ConfigurationError
 from .forks import cached_property
 from .hook_calls import NO_CALLS, HookCall, HookCalls, logged
 from .messages import Cost, Event, Message, SentMessage
 from .policies import stack
+from .policies.stack import POLICIES
 from .provider import SmsProvider
+from .rehearsal import newest
 from .snapshot import Reading
 
 PROVIDERS_GROUP = "smsbridge"
@@ -34,11 +36,8 @@ HOOKS_GROUP = "smsbridge.hooks"
 BUILTIN = ("console", "file", "http", "memory")
 """Ordinary plugin modules of ``smsbridge.builtin``, named after their providers."""
 
-POLICIES = ("cost", "dlt", "failover", "guard", "hours", "ledger", "limit", "optout", "purpose", "retry", "text")
-"""Those of ``smsbridge.policies``: providers that hold the providers of other accounts."""
-
 _HOMES = {**dict.fromkeys(BUILTIN, "builtin"), **dict.fromkeys(POLICIES, "policies")}
-_RESERVED = frozenset({"provider", "timeout", "deadline", "default", "secrets", "concurrency", "public", "env"})
+_RESERVED = unread.WORDS
 """First words of smsbridge's own settings: an account of that name would read them as its own."""
 _NAME = re.compile(r"[a-z0-9]{1,100}", re.ASCII)
 _AROUND_A_SEND = ("smsbridge_before_send", "smsbridge_after_send", "smsbridge_send_failed")
@@ -54,7 +53,10 @@ class Plugins:
         self._classes: dict[str, type[SmsProvider]] = {}
         self._origins: dict[str, str] = {}
         self._forget_hooks()
+        self.observers: list[str] = []
+        """The names of installed plugins that only have hooks."""
         for entry_point in entry_points(group=HOOKS_GROUP):
+            self.observers.append(entry_point.name)
             self.register(_load(entry_point), _origin(entry_point))
         for plugin in hooks:
             self.register(plugin)
@@ -126,6 +128,10 @@ class Plugins:
         installed = (point.name for point in self._installed)
         return sorted({*BUILTIN, *self._classes, *installed}.difference(POLICIES))
 
+    def vendors_of_ours(self) -> list[str]:
+        """The providers that smsbridge has a package for, installed or not."""
+        return _of_ours()
+
     def origin(self, name: str) -> str:
         """Where provider ``name`` comes from: ``smsbridge`` or a distribution with its version."""
         if name in _HOMES:
@@ -178,8 +184,17 @@ class Plugins:
 
     def _stack(self, name: str) -> SmsProvider:
         there = stack.variables_set()
-        inside = self._account(name, (), around=lambda provider: stack.leaf(provider, there))
-        return stack.within(inside, there, self.cost_differs)
+        problem: ConfigurationError | None = None
+        try:
+            inside = self._account(name, (), around=lambda provider: stack.leaf(provider, there))
+            made = stack.within(inside, there, self.cost_differs)
+        except ConfigurationError as error:
+            problem = error
+        if newest() is None:  # a rehearsal needs no settings, and reads some for others
+            unread.refuse(self, name, problem)
+        if problem is not None:
+            raise problem
+        return made
 
     def account(self, name: str) -> SmsProvider:
         """The provider of account ``name`` as the environment describes it, by itself.

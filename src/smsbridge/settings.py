@@ -76,6 +76,11 @@ class Settings(BaseModel):
         default=(), description="Accounts that may run in this environment all the same."
     )
 
+    unread_allows: tuple[str, ...] = Field(
+        default=(),
+        description="Variables, or their first words, that something else than smsbridge reads, such as IMAGE_TAG.",
+    )
+
     @model_validator(mode="wrap")
     @classmethod
     def _explain(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:

@@ -6,6 +6,7 @@ Each is read once for a client: whatever is made for it reads one snapshot, see 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
@@ -17,6 +18,11 @@ ENV_FILE = ".env"
 PROCESS = "environment"
 SECRETS = "secrets directory"
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
+_OF_A_SERVICE = re.compile(
+    r"_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?", re.ASCII
+)
+_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+"""How an orchestrator writes where a service is, in ``<SERVICE>_PORT``."""
 T = TypeVar("T")
 Values = Mapping[str, str | None]
 """By variable, in upper case; None for a variable without a value."""
@@ -103,7 +109,7 @@ def _going_on() -> Reading | None:
 
 
 def _taken() -> Snapshot:
-    process, dotenv = _ours(os.environ), _dotenv()
+    process, dotenv = _without_services(_ours(os.environ)), _dotenv()
     files = _files(process, dotenv or {})
     return Snapshot(process=process, dotenv=dotenv, files=files, secrets=_secrets(files or {}))
 
@@ -116,6 +122,7 @@ def _of(environ: Mapping[str, str | None]) -> Snapshot:
     wrong = [name for name, value in process.items() if not isinstance(value, str | None)]
     if wrong:
         return Snapshot(process={}, problem=f"the values of environ are strings, but not that of {', '.join(wrong)}")
+    process = _without_services(process)
     files = _files(process)
     return Snapshot(process=process, files=files, secrets=_secrets(files or {}))
 
@@ -124,6 +131,18 @@ def _ours(values: Values) -> Values:
     """The variables of smsbridge among ``values``, in upper case."""
     named = ((name.upper(), value) for name, value in values.items() if isinstance(name, str))
     return {name: value for name, value in named if name.startswith(PREFIX)}
+
+
+def _without_services(values: Values) -> Values:
+    """``values`` without what Kubernetes and Docker make for a service that is called ``smsbridge`` or ``smsbridge-...``."""
+    return {name: value for name, value in values.items() if not _is_of_a_service(name, value)}
+
+
+def _is_of_a_service(name: str, value: str | None) -> bool:
+    if name.endswith("_PORT") and _ADDRESS.match(value or ""):
+        return True
+    found = _OF_A_SERVICE.search(name)
+    return found is not None and found.end() == len(name)
 
 
 def _says(value: str | None) -> bool:

@@ -18,8 +18,8 @@ from pydantic import AnyUrl, BaseModel, SecretBytes, SecretStr
 from .. import environment
 from ..errors import ConfigurationError
 from ..phone import mask_numbers
-from ..plugins import POLICIES
 from ..policies.gcra import Rate
+from ..policies.stack import POLICIES
 from ..provider import OPTIONAL_FIELDS, SmsProvider
 
 if TYPE_CHECKING:

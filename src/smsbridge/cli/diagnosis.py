@@ -14,11 +14,11 @@ from pydantic import BaseModel
 from .. import environment, plugins, snapshot
 from ..composite import each, inside
 from ..errors import ConfigurationError
-from ..plugins import POLICIES
 from ..policies import members, stack
 from ..policies.entries import Unwritable
 from ..policies.ledger import LedgerPolicy
 from ..policies.sqlite import SqliteStore
+from ..policies.stack import POLICIES
 from ..private_file import obstacle
 from ..provider import SmsProvider
 from ..rehearsal import newest

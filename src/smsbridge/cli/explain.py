@@ -163,7 +163,7 @@ def taker_of(view: Foresight) -> Foresight | None:
 
 def _decisive(found: Diagnosis) -> list[Value]:
     """The settings of policies that somebody has set."""
-    from ..plugins import POLICIES
+    from ..policies.stack import POLICIES
     from .diagnosis import NOWHERE
 
     shown = [*found.provider_settings] if found.provider in POLICIES else []

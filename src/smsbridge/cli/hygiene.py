@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 from .. import environment, snapshot
 from ..errors import ConfigurationError
-from ..plugins import POLICIES
 from ..policies import stack
+from ..policies.stack import POLICIES
 from ..provider import SmsProvider
 from ..settings import Settings
 

@@ -156,7 +156,8 @@ def _fill(text: str, values: Mapping[str, str], chosen: set[str]) -> str:
 
 def _check_name(name: str) -> None:
     """Refuse what cannot be the name of a new provider."""
-    from ..plugins import _RESERVED, POLICIES, default_plugins
+    from ..plugins import _RESERVED, default_plugins
+    from ..policies.stack import POLICIES
 
     if not _NAME.fullmatch(name):
         raise click.BadParameter("has lower-case letters and digits only, at most 30", param_hint="NAME")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..plugins import POLICIES
+from ..policies.stack import POLICIES
 from .exits import Exit
 from .output import Output
 from .session import json_option

@@ -22,6 +22,9 @@ from .policy import Policy
 
 AROUND_ALL = ("hours", "retry", "purpose", "optout", "cost", "guard", "ledger", "text")
 """From the inside out. Retry is always there, the others where a setting of theirs is."""
+AROUND_AN_ACCOUNT = (*AROUND_ALL, "dlt", "limit")
+POLICIES = (*sorted((*AROUND_AN_ACCOUNT, "failover")),)
+"""Those of ``smsbridge.policies``: providers that hold the providers of other accounts."""
 
 
 def variables_set() -> list[str]:
@@ -35,7 +38,6 @@ def within(provider: SmsProvider, there: Sequence[str], tell: Callable[..., None
     ``tell`` is told where a text costs something else than expected.
     """
     account = provider.account
-    _refuse_unread(provider, there)
     for name in AROUND_ALL:
         if _holds(provider, name) or not (_always(name, provider) or _is_set(there, provider, name)):
             continue
@@ -52,7 +54,6 @@ def leaf(provider: SmsProvider, there: Sequence[str]) -> SmsProvider:
     """``provider``, if it is one that holds none, within its own limits and the templates that are declared with its vendor."""
     if inside(provider):
         return provider
-    _refuse_unread(provider, there)
     limited, account = _limited(provider, there), provider.account
     if not _is_set(there, provider, "dlt"):
         return limited
@@ -114,19 +115,6 @@ def _own(provider: SmsProvider) -> set[str]:
     return {environment.variable(one.account, field) for one in each(provider) for field in type(one).model_fields}
 
 
-def _refuse_unread(provider: SmsProvider, there: Sequence[str]) -> None:
-    """A misspelt setting would let everything through that it was to stop."""
-    for account in account_names(provider):
-        for home, name in settings_of(account):
-            for variable in _of(home, provider, there):
-                fields = [field for field in policy_class(name).model_fields if field not in ("account", "inner")]
-                known = [environment.variable(home, field) for field in fields]
-                if variable not in known:
-                    meant = environment.nearest(variable, known)
-                    advice = f"did you mean {meant}?" if meant else f"there are {', '.join(known)}"
-                    raise ConfigurationError(f"nothing reads {variable}: {advice}")
-
-
 def setting(account: str, name: str, setting: str) -> str | None:
     """What the environment says of the policy ``name`` around ``account``, or around all. Raises ConfigurationError."""
     for one in homes(account, name):
@@ -138,7 +126,7 @@ def setting(account: str, name: str, setting: str) -> str | None:
 
 def settings_of(account: str) -> Iterator[tuple[str, str]]:
     """The accounts under which the policies around ``account`` look for their settings, each with the policy's name."""
-    for name in (*AROUND_ALL, "dlt", "limit"):
+    for name in AROUND_AN_ACCOUNT:
         for one in homes(account, name):
             yield one, name
 
