@@ -29,8 +29,6 @@ from .errors import (
     UnavailableError,
     UncertainError,
     UnsupportedError,
-    _RecipientTypeError,
-    _TextTypeError,
 )
 from .flow import Flow
 from .message_fields import FIELDS
@@ -48,6 +46,14 @@ _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 """For references without digits, which logs would take for a phone number, and mask."""
 _texts = attrgetter("text", *(field.name for field in FIELDS if field.kind is str))
 _PARTS = [(field.name, tuple(field.parts)) for field in FIELDS if field.parts]
+
+
+class _RecipientTypeError(RecipientError, TypeError):
+    """The recipient is no string: a RecipientError to those who handle outcomes, a TypeError to those who look for mistakes."""
+
+
+class _TextTypeError(ContentError, TypeError):
+    """The text is no string."""
 
 
 def utc_now() -> datetime:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from functools import wraps
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from . import under_test
 from .attempts import prepare, query
@@ -32,7 +31,7 @@ from .privacy import own
 from .provider import SmsProvider, is_loopback, title_of, vendor_of
 from .quoting import Private
 from .receiving import receive
-from .rehearsal import leaves, newest
+from .rehearsal import Question, leaves, newest
 from .sending import deliver, deliver_rows, deliver_verification
 from .settings import Settings
 from .snapshot import Reading
@@ -44,18 +43,6 @@ P = ParamSpec("P")
 S = TypeVar("S")
 AS_SET = -1.0
 """For the seconds of a call: what the settings say."""
-
-
-def _question(method: Callable[Concatenate[Any, P], Flow[T]]) -> Callable[Concatenate[Any, P], Flow[T]]:
-    """A question to the provider, which a rehearsal may answer in its place."""
-
-    @wraps(method)
-    def ask(client: Any, /, *arguments: P.args, **fields: P.kwargs) -> Flow[T]:
-        rehearsal = newest()
-        answer = rehearsal.answer(method.__name__, client, arguments, fields) if rehearsal is not None else None
-        return method(client, *arguments, **fields) if answer is None else answer
-
-    return ask
 
 
 class BaseClient(Generic[W]):
@@ -130,34 +117,29 @@ class BaseClient(Generic[W]):
     def _start_verification(self, message: Message | Exception) -> Flow[Verification]:
         return deliver_verification(self.plugins, self.provider, self._prepare(message))
 
-    @_question
     def _status(self, sent: SentMessage | str, account: str | None) -> Flow[DeliveryReport]:
         if isinstance(sent, str):
             sent = SentMessage(account=account or self.provider.account, provider=vendor_of(self.provider), id=sent)
         if not isinstance(sent, SentMessage):
             raise TypeError("status() takes what send() returned, or its id")
         self._check_account(sent.account)
-        return self._query(lambda: self.provider.status(sent), hide=Private([], [sent.to]))
+        return self._ask(Question.STATUS, sent, hide=Private([], [sent.to]))
 
-    @_question
     def _lookup(self, reference: str) -> Flow[SentMessage | None]:
-        return self._query(lambda: self.provider.lookup(reference))
+        return self._ask(Question.LOOKUP, reference)
 
-    @_question
     def _balance(self) -> Flow[list[Balance]]:
-        return self._query(self.provider.balance)
+        return self._ask(Question.BALANCE)
 
-    @_question
     def _check_verification(
         self, verification: Verification | str, code: str, account: str | None
     ) -> Flow[VerificationCheck]:
         one = self._verification(verification, account)
-        return self._query(lambda: self.provider.check_verification(one, code), hide=Private([code], [one.to]))
+        return self._ask(Question.CHECK_VERIFICATION, one, code, hide=Private([code], [one.to]))
 
-    @_question
     def _cancel_verification(self, verification: Verification | str, account: str | None) -> Flow[None]:
         one = self._verification(verification, account)
-        return self._query(lambda: self.provider.cancel_verification(one), hide=Private([], [one.to]))
+        return self._ask(Question.CANCEL_VERIFICATION, one, hide=Private([], [one.to]))
 
     def _verification(self, verification: Verification | str, account: str | None) -> Verification:
         if isinstance(verification, str):
@@ -173,8 +155,14 @@ class BaseClient(Generic[W]):
             have = ", ".join(sorted(account_names(self.provider)))
             raise ConfigurationError(f"account {account!r} is not one of this client's, which has {have}")
 
-    def _query(self, start: Callable[[], Flow[T]], *, hide: Private | None = None) -> Flow[T]:
-        """Ask the provider; where the client stops that, it is a question that failed."""
+    def _ask(self, question: Question, *about: Any, hide: Private | None = None) -> Flow[Any]:
+        """Ask the provider, unless a rehearsal answers in its place."""
+        provider, rehearsal = self.provider, newest()
+        answer = rehearsal.answer(question, provider, about) if rehearsal is not None else None
+        return self._query(lambda: getattr(provider, question)(*about), hide) if answer is None else answer
+
+    def _query(self, start: Callable[[], Flow[T]], hide: Private | None) -> Flow[T]:
+        """Where the client stops a question, it is one that failed."""
         try:
             return (yield from query(self.provider, start, hide=hide))
         except Stopped as stop:

@@ -62,7 +62,7 @@ class SmsBridgeError(Exception):
     """
 
     _settled = False
-    """Whether an attempt has classified it, so that an attempt around that one leaves it as it is."""
+    """See :func:`is_settled`."""
 
     def __str__(self) -> str:
         """One line, whatever the words of others in it hold."""
@@ -182,14 +182,6 @@ class ContentError(RefusedError):
     """The text, or the template it should match, was refused."""
 
     summary = "the text was refused"
-
-
-class _RecipientTypeError(RecipientError, TypeError):
-    """The recipient is no string: a RecipientError to those who handle outcomes, a TypeError to those who look for mistakes."""
-
-
-class _TextTypeError(ContentError, TypeError):
-    """The text is no string."""
 
 
 class OptedOutError(RefusedError):
@@ -354,3 +346,13 @@ def unsent(error: BaseException, words: str) -> BaseException:
 def nothing_left(error: BaseException) -> bool:
     """Whether the request that ended with ``error`` certainly did not leave."""
     return isinstance(error, NotConnected) or error.__dict__.get("_smsbridge_left") is False
+
+
+def is_settled(error: SmsBridgeError) -> bool:
+    """Whether an attempt has classified ``error``, so that an attempt around that one leaves it as it is."""
+    return error._settled  # noqa: SLF001
+
+
+def settle(error: SmsBridgeError) -> None:
+    """Say that an attempt has classified ``error``."""
+    error._settled = True  # noqa: SLF001

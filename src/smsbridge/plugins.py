@@ -184,6 +184,7 @@ class Plugins:
 
     def _stack(self, name: str) -> SmsProvider:
         there = stack.variables_set()
+        made: SmsProvider | None = None
         problem: ConfigurationError | None = None
         try:
             inside = self._account(name, (), around=lambda provider: stack.leaf(provider, there))
@@ -192,8 +193,8 @@ class Plugins:
             problem = error
         if newest() is None:  # a rehearsal needs no settings, and reads some for others
             unread.refuse(self, name, problem)
-        if problem is not None:
-            raise problem
+        if made is None:
+            raise problem or ConfigurationError(f"account {name!r} cannot be made")
         return made
 
     def account(self, name: str) -> SmsProvider:

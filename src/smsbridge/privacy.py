@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from .display import line
 from .durations import LONGEST_BELIEVED, SECONDS
-from .errors import OURS, QueryError, SendError, SmsBridgeError
+from .errors import OURS, QueryError, SendError, SmsBridgeError, is_settled, settle
 from .logs import logger
 from .messages import Message
 from .phone import mask_numbers
@@ -59,14 +59,14 @@ def own(error: F_, provider: SmsProvider, message: Message | None, *, vendors: P
     copied = copy.copy(error)
     copied.account = error.account or provider.account
     copied.provider = error.provider or vendor_of(provider)
-    copied._settled = True  # noqa: SLF001
+    settle(copied)
     if message is not None:
         copied.reference = message.reference
-    if vendors is not None and not error._settled:  # noqa: SLF001
+    if vendors is not None and not is_settled(error):
         scrub(copied, vendors)
     else:
         _scrub(copied, private_of(provider, *([message] if message is not None else [])), without_whole)
-    if not error._settled:  # noqa: SLF001
+    if not is_settled(error):
         _doubt_a_long_pause(copied)
         if message is not None and (copied.reason or "").startswith("dlt"):
             _tell_the_end(copied, message.text)

@@ -8,8 +8,9 @@ that was remembered before is as it was.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from contextlib import ExitStack
+from enum import StrEnum
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 from . import under_test
@@ -23,6 +24,16 @@ from .provider import SmsProvider
 T = TypeVar("T")
 NOT_HERE: Any = object()
 """What :meth:`Rehearsal.perform` returns for a step that is the client's to perform."""
+
+
+class Question(StrEnum):
+    """What a client asks its provider: the name of the method."""
+
+    STATUS = "status"
+    LOOKUP = "lookup"
+    BALANCE = "balance"
+    CHECK_VERIFICATION = "check_verification"
+    CANCEL_VERIFICATION = "cancel_verification"
 
 
 class Rehearsal:
@@ -70,10 +81,8 @@ class Rehearsal:
         """``start``, or what begins another flow in its place, for a ``provider`` that is about to send."""
         return start
 
-    def answer(
-        self, question: str, client: Any, arguments: Sequence[Any], fields: Mapping[str, Any]
-    ) -> Flow[Any] | None:
-        """The flow that answers a question to ``client`` (the name of its method), or None: the provider is asked."""
+    def answer(self, question: Question, provider: SmsProvider, about: Sequence[Any]) -> Flow[Any] | None:
+        """The flow that answers a ``question`` about what ``provider`` has sent, or None: it is asked itself."""
         return None
 
     def perform(self, step: Step[Any], plugins: Any) -> Any:

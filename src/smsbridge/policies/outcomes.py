@@ -17,6 +17,7 @@ from smsbridge.errors import (
     UnavailableError,
     UncertainError,
     UnsupportedError,
+    settle,
 )
 from smsbridge.logs import logger
 from smsbridge.messages import Message
@@ -105,7 +106,7 @@ def not_sent(error: SendError) -> SendError:
         words = "no answer came, and the provider is known not to have taken the text"
         refused = UnavailableError(detail=words, reason="absent")
         refused.account, refused.provider, refused.reference = error.account, error.provider, error.reference
-        refused._settled = True  # noqa: SLF001
+        settle(refused)
     refused.attempts = attempts
     return refused
 

@@ -15,18 +15,18 @@ from smsbridge.http import HttpRequest
 from smsbridge.messages import Message, Result, SentMessage, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.provider import Capability, SmsProvider
-from smsbridge.rehearsal import Rehearsal, expect, leaves
+from smsbridge.rehearsal import Question, Rehearsal, expect, leaves
 
 from .posted import Posted
 
 T = TypeVar("T")
 expect()
 _QUESTIONS = {
-    "_status": Capability.STATUS,
-    "_lookup": Capability.LOOKUP,
-    "_balance": Capability.BALANCE,
-    "_check_verification": Capability.VERIFICATION,
-    "_cancel_verification": Capability.CANCEL_VERIFICATION,
+    Question.STATUS: Capability.STATUS,
+    Question.LOOKUP: Capability.LOOKUP,
+    Question.BALANCE: Capability.BALANCE,
+    Question.CHECK_VERIFICATION: Capability.VERIFICATION,
+    Question.CANCEL_VERIFICATION: Capability.CANCEL_VERIFICATION,
 }
 """The methods of a client that make the flows of what asks, and what the provider needs for them."""
 
@@ -49,8 +49,8 @@ class Taker(Protocol):
         """Whether ``id`` is one of the taker's own."""
         ...
 
-    def answer(self, question: str, client: Any, *arguments: Any, **fields: Any) -> Any:
-        """The answer to a question: a key of ``_QUESTIONS``, and what the client's method was given."""
+    def answer(self, question: Question, provider: SmsProvider, *about: Any) -> Any:
+        """The answer to a question ``about`` what ``provider`` has sent."""
         ...
 
 
@@ -77,15 +77,13 @@ class Interception(Rehearsal):
 
         return rendered
 
-    def answer(
-        self, question: str, client: Any, arguments: Sequence[Any], fields: Mapping[str, Any]
-    ) -> Flow[Any] | None:
-        if _QUESTIONS[question] not in client.provider.capabilities:
+    def answer(self, question: Question, provider: SmsProvider, about: Sequence[Any]) -> Flow[Any] | None:
+        if _QUESTIONS[question] not in provider.capabilities:
             return None  # the provider says so
 
         def answered() -> Flow[Any]:
             yield from ()
-            return self._taker.answer(question, client, *arguments, **fields)
+            return self._taker.answer(question, provider, *about)
 
         return answered()
 

@@ -31,6 +31,7 @@ from smsbridge.messages import (
 from smsbridge.phone import to_e164
 from smsbridge.plugins import Plugins, default_plugins
 from smsbridge.provider import SmsProvider, vendor_of
+from smsbridge.rehearsal import Question
 
 from .interception import Interception
 from .posted import Posted, table
@@ -236,9 +237,9 @@ class Outbox(Sequence[Posted]):
         """Whether a text with this id was taken. For the interception, not for tests."""
         return id in self._known
 
-    def answer(self, question: str, client: Any, *arguments: Any, **fields: Any) -> Any:
+    def answer(self, question: Question, provider: SmsProvider, *about: Any) -> Any:
         """Answer what a client asks. For the interception, not for tests."""
-        return getattr(self, question)(client, *arguments, **fields)
+        return getattr(self, f"_{question}")(provider, *about)
 
     def _take(
         self,
@@ -275,41 +276,39 @@ class Outbox(Sequence[Posted]):
         self._sent.append(posted)
         return posted
 
-    def _status(self, client: Any, sent: SentMessage | str, account: str | None) -> DeliveryReport:
-        id = sent if isinstance(sent, str) else sent.id  # noqa: A001
-        client._check_account(account or client.provider.account if isinstance(sent, str) else sent.account)  # noqa: SLF001
+    def _status(self, provider: SmsProvider, sent: SentMessage) -> DeliveryReport:
         with self._lock:
-            posted = self._known.get(id)
-            status = self._reported.get(id, Status.DELIVERED)
+            posted = self._known.get(sent.id)
+            status = self._reported.get(sent.id, Status.DELIVERED)
         if posted is None:
-            raise NotFoundError(account=client.provider.account, provider=vendor_of(client.provider))
+            raise _not_found(provider)
         return _report(posted.sent, status)
 
-    def _lookup(self, client: Any, reference: str) -> SentMessage | None:
+    def _lookup(self, provider: SmsProvider, reference: str) -> SentMessage | None:
         found = [one.sent for one in self.messages if one.reference == reference]
         return found[-1] if found else None
 
-    def _balance(self, client: Any) -> list[Balance]:
+    def _balance(self, provider: SmsProvider) -> list[Balance]:
         return list(self.balances)
 
-    def _check_verification(
-        self, client: Any, verification: Verification | str, code: str, account: str | None
-    ) -> VerificationCheck:
-        id = client._verification(verification, account).id  # noqa: A001, SLF001
+    def _check_verification(self, provider: SmsProvider, verification: Verification, code: str) -> VerificationCheck:
         with self._lock:
-            right = self._codes.get(id)
+            right = self._codes.get(verification.id)
             if right is None:
-                return VerificationCheck(approved=False, reason="used" if id in self._known else "unknown")
+                return VerificationCheck(approved=False, reason="used" if verification.id in self._known else "unknown")
             if code.strip() != right:
                 return VerificationCheck(approved=False, reason="wrong-code")
-            del self._codes[id]
+            del self._codes[verification.id]
         return VerificationCheck(approved=True)
 
-    def _cancel_verification(self, client: Any, verification: Verification | str, account: str | None) -> None:
-        id = client._verification(verification, account).id  # noqa: A001, SLF001
+    def _cancel_verification(self, provider: SmsProvider, verification: Verification) -> None:
         with self._lock:
-            if self._codes.pop(id, None) is None:
-                raise NotFoundError(account=client.provider.account, provider=vendor_of(client.provider))
+            if self._codes.pop(verification.id, None) is None:
+                raise _not_found(provider)
+
+
+def _not_found(provider: SmsProvider) -> NotFoundError:
+    return NotFoundError(account=provider.account, provider=vendor_of(provider))
 
 
 def _report(sent: SentMessage, status: Status, **fields: Any) -> DeliveryReport:
