@@ -1,15 +1,18 @@
-"""What vendors write is read, or it is nothing; it never raises."""
+"""What vendors write is read, or it is nothing; it never raises. What most providers have in common is checked once."""
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
-from smsbridge import reading
+from smsbridge import ConfigurationError, Flow, Message, SentMessage, SmsProvider, reading
+from smsbridge.cli import describe
 from smsbridge.http import HttpResponse
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
@@ -26,6 +29,157 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
+
+
+# --- settings -------------------------------------------------------------------------------------------------------------
+
+
+class Vendor(SmsProvider):
+    name = "vendor"
+    token: reading.Secret = SecretStr("dummy-token")
+    second_token: reading.Secret | None = None
+    base_url: reading.BaseUrl = "https://api.vendor.example"
+    callback_url: reading.CallbackUrl | None = None
+
+    def send(self, message: Message) -> Flow[SentMessage]:
+        yield from ()
+        return self.accepted(message, id="1")
+
+
+URLS = ("base_url", "callback_url")
+PRINTABLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
+PORTS = st.just("") | st.integers(1, 65535).map(":{}".format)
+HOSTS = st.from_regex(r"\A[a-z0-9]{1,8}(\.[a-z0-9-]{1,8}){0,2}\Z") | st.ip_addresses().map(
+    lambda address: f"[{address}]" if address.version == 6 else str(address)
+)
+PATHS = st.text(PRINTABLE.filter(lambda character: character not in "\\?#"), max_size=8).map("/{}".format) | st.just("")
+ORIGINS = st.builds("{}://{}{}".format, st.sampled_from(["http", "https", "HTTPS"]), HOSTS, PORTS)
+
+
+REFUSALS = {
+    "token": "must be printable ASCII without spaces, and not empty",
+    "base_url": "must be an http:// or https:// URL in ASCII, without credentials, query or fragment",
+    "callback_url": "must be an http:// or https:// URL in ASCII, without credentials",
+}
+
+
+def is_refused(name, value):
+    """Whether ``value`` is refused in words that are always the same, and so hold nothing of it."""
+    with pytest.raises(ConfigurationError) as caught:
+        Vendor(**{name: value})
+    return str(caught.value) == f"provider vendor: SMSBRIDGE_VENDOR_{name.upper()} is wrong: {REFUSALS[name]}"
+
+
+@given(st.text(PRINTABLE, min_size=1))
+def test_printable_ascii_is_a_secret(value):
+    made = Vendor(token=value, second_token=value)
+    assert made.secrets() == [value, value]
+    assert f"'{value}'" not in repr(made)
+
+
+@given(st.text(PRINTABLE), st.characters(max_codepoint=0x20) | st.characters(min_codepoint=0x7F), st.text(PRINTABLE))
+def test_a_secret_with_a_space_a_control_or_a_letter_beyond_ascii_is_refused(before, character, behind):
+    assert is_refused("token", f"{before}{character}{behind}")
+
+
+def test_an_empty_secret_is_refused_and_none_is_none():
+    assert is_refused("token", "")
+    assert Vendor(second_token=None).secrets() == ["dummy-token"]
+
+
+def test_people_are_told_that_a_secret_is_one():
+    told = {setting.name: (setting.type, setting.secret) for setting in describe.settings(Vendor, "vendor")}
+    assert told == {
+        "token": ("secret", True),
+        "second_token": ("secret", True),
+        "base_url": ("text", False),
+        "callback_url": ("text", False),
+    }
+
+
+@pytest.mark.filterwarnings("ignore::smsbridge.provider.InsecureUrlWarning")
+@given(ORIGINS, PATHS, st.integers(0, 3))
+def test_a_base_url_loses_the_slashes_at_its_end_and_nothing_else(origin, path, slashes):
+    plain = f"{origin}{path.rstrip('/')}"
+    assert Vendor(base_url=plain + "/" * slashes).base_url == plain
+
+
+@pytest.mark.filterwarnings("ignore::smsbridge.provider.InsecureUrlWarning")
+@given(ORIGINS, PATHS, st.sampled_from(["", "?", "?a=1&b=%20", "?a=@", "#", "#ct=2000", "?a=1#b"]))
+def test_a_callback_url_stays_as_it_is(origin, path, end):
+    assert Vendor(callback_url=f"{origin}{path}{end}").callback_url == f"{origin}{path}{end}"
+
+
+@pytest.mark.parametrize("end", ["?", "?a=1", "/?a=1", "#", "#b", "/v1#b"])
+def test_a_base_url_has_neither_query_nor_fragment(end):
+    assert is_refused("base_url", f"https://vendor.example{end}")
+
+
+@pytest.mark.parametrize("name", URLS)
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "",
+            "vendor.example",
+            "//vendor.example",
+            "ftp://vendor.example",
+            "https:vendor.example",
+            "mailto:a@b.example",
+        ),
+        *("https://", "https:///path", "https://:443", "https://?a", "https://#a"),
+        *(
+            "https://vendor.example:0",
+            "https://vendor.example:65536",
+            "https://vendor.example:x",
+            "https://vendor.example:-1",
+        ),
+        *("https://[::1", "https://::1]", "https://[nonsense]"),
+        *(
+            "https://user@vendor.example",
+            "https://user:pass@vendor.example",
+            "https://@vendor.example",
+            "https://:@[::1]:1",
+        ),
+        *(
+            "https://vendor.example/a b",
+            " https://vendor.example",
+            "https://vendor.example ",
+            "https://vendor.example/\n",
+        ),
+        *("https://vendor\t.example", "https://vendor.example/\x00", "https://vendor.example/\x7f"),
+        *("https://vendor.example\\@evil.example", "https:\\\\vendor.example", "https://vendor.example/a\\b"),
+        *(
+            "https://vendör.example",
+            "https://vendor.example/ä",
+            "https://vendor.example:\uff14\uff14\uff13",
+            "https://vendor。example",
+        ),
+    ],
+)
+def test_what_is_no_url_of_a_host_alone_is_refused(name, value):
+    assert is_refused(name, value)
+
+
+@given(ORIGINS, PATHS, st.characters(max_codepoint=0x20) | st.characters(min_codepoint=0x7F) | st.just("\\"), PATHS)
+def test_no_url_holds_white_space_controls_backslashes_or_letters_beyond_ascii(origin, before, character, behind):
+    for name in URLS:
+        assert is_refused(name, f"{origin}{before}{character}{behind}")
+
+
+@given(st.text(PRINTABLE.filter(lambda character: character not in "/\\?#"), max_size=8), HOSTS, PORTS, PATHS)
+def test_no_url_holds_credentials(user, host, port, path):
+    for name in URLS:
+        assert is_refused(name, f"https://{user}@{host}{port}{path}")
+
+
+@given(st.text())
+def test_any_text_is_a_setting_or_is_refused_by_name(value):
+    for name in REFUSALS:
+        with contextlib.suppress(ConfigurationError):
+            assert getattr(Vendor(**{name: value}), name)
+            continue
+        assert is_refused(name, value)
 
 
 # --- text -----------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from difflib import get_close_matches
 from os import PathLike
 from typing import Any
 
-from .. import reading
 from ..errors import ConfigurationError, ContentError, RefusedError, SenderError
 from ..messages import Dlt, Message, Purpose
 from . import files
@@ -40,7 +39,11 @@ _LONGEST_EXCESS = 2000
 
 def india_day(moment: datetime | None = None) -> date:
     """The day in India, at ``moment`` or now."""
-    return ((moment or reading.now()).astimezone(UTC) + _OFFSET).date()
+    if moment is None:
+        from .. import reading  # here, as it loads pydantic, which a registry does without
+
+        moment = reading.now()
+    return (moment.astimezone(UTC) + _OFFSET).date()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

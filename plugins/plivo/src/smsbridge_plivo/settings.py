@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from smsbridge.complaints import matching
 from smsbridge.http import HttpRequest
 from smsbridge.provider import Options, SmsProvider
+from smsbridge.reading import BaseUrl, CallbackUrl, Secret
 
 REFERENCE = "reference"
 """The parameter of the callback URL that carries our reference: Plivo has no field that comes back."""
@@ -48,10 +48,10 @@ class PlivoSettings(SmsProvider):
     auth_id: Annotated[str, matching(r"[A-Za-z0-9]+", "write letters and digits, as the console shows it")] = Field(
         description="Auth ID of the account or subaccount, from the console."
     )
-    auth_token: SecretStr = Field(description="Its auth token, which also proves webhooks.")
+    auth_token: Secret = Field(description="Its auth token, which also proves webhooks.")
     sender: str | None = Field(None, min_length=1, description="Number, short code or name for texts that name none.")
     powerpack_uuid: str | None = Field(None, min_length=1, description="Powerpack that chooses the sender, instead.")
-    callback_url: str | None = Field(
+    callback_url: CallbackUrl | None = Field(
         None, description="Where delivery reports go; our reference is added to its query."
     )
     callback_method: Literal["POST", "GET"] = Field("POST", description="How Plivo calls it.")
@@ -65,37 +65,13 @@ class PlivoSettings(SmsProvider):
     currency: Annotated[str, matching(r"[A-Z]{3}", "write three letters, such as USD (ISO 4217)")] = Field(
         "USD", description="Currency that Plivo bills the account in."
     )
-    base_url: str = Field("https://api.plivo.com/v1/", description="Where the API is.")
-
-    @field_validator("auth_token")
-    @classmethod
-    def _check_secret(cls, value: SecretStr) -> SecretStr:
-        if not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
-            raise ValueError("must be printable ASCII without spaces, and not empty")
-        return value
-
-    @field_validator("base_url", "callback_url")
-    @classmethod
-    def _check_url(cls, value: str | None) -> str | None:
-        try:
-            parts = urlsplit(value or "https://unset.invalid")
-            wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
-        except ValueError:
-            wrong = True
-        if wrong or not re.fullmatch(r"[\x21-\x7e]*", value or "") or re.search(r"[\\#@]", value or ""):
-            raise ValueError("must be an http:// or https:// URL in ASCII, without credentials or fragment")
-        return value
-
-    @field_validator("base_url")
-    @classmethod
-    def _check_base_url(cls, value: str) -> str:
-        if "?" in value:
-            raise ValueError("must have no query")
-        return value.rstrip("/") + "/"
+    base_url: BaseUrl = Field("https://api.plivo.com/v1", description="Where the API is.")
 
     @field_validator("callback_url")
     @classmethod
     def _check_callback_url(cls, value: str | None) -> str | None:
+        if "#" in (value or ""):  # the proof of a webhook covers scheme, host, path and query
+            raise ValueError("must have no fragment")
         if REFERENCE in parse_qs(urlsplit(value or "").query, keep_blank_values=True):
             raise ValueError(f"must have no parameter {REFERENCE}, which is added for each text")
         return value
@@ -114,7 +90,7 @@ class PlivoSettings(SmsProvider):
         return HttpRequest.post_json(self._url(path), given, headers=self._headers(), sends=sends)
 
     def _url(self, path: str) -> str:
-        return f"{self.base_url}Account/{self.auth_id}/{path}"
+        return f"{self.base_url}/Account/{self.auth_id}/{path}"
 
     def _headers(self) -> dict[str, str]:
         credentials = f"{self.auth_id}:{self.auth_token.get_secret_value()}".encode()

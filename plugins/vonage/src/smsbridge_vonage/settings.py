@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field
 
 from smsbridge.complaints import matching
 from smsbridge.http import HttpRequest
 from smsbridge.provider import Options, SmsProvider
+from smsbridge.reading import BaseUrl, CallbackUrl, Secret
 
 SMS_URL = "https://rest.nexmo.com"
 MESSAGES_URL = "https://api.nexmo.com"
@@ -41,48 +40,24 @@ class VonageSettings(SmsProvider):
     name = "vonage"
 
     api: Api = Field("sms", description="Which API sends: sms (the SMS API) or messages (Messages v1).")
-    api_key: str = Field(description="API key, from the dashboard.")
-    api_secret: SecretStr = Field(description="API secret, from the dashboard.")
-    signature_secret: SecretStr | None = Field(None, description="Signature secret, which proves webhooks.")
+    api_key: Annotated[
+        str, matching(r"[\x21-\x39\x3b-\x7e]+", "write it in printable ASCII, without spaces and colons")
+    ] = Field(description="API key, from the dashboard.")
+    api_secret: Secret = Field(description="API secret, from the dashboard.")
+    signature_secret: Secret | None = Field(None, description="Signature secret, which proves webhooks.")
     signature_method: Method = Field("md5hash", description="How the SMS API signs webhooks, as set in the dashboard.")
     signature_age: int = Field(600, ge=60, le=90000, description="Most seconds that a signed webhook may be old.")
     sender: str | None = Field(None, min_length=1, description="Sender id or number, for messages that name none.")
     entity_id: str | None = Field(None, description="DLT principal entity id (India).")
     template_id: str | None = Field(None, description="DLT template id, where a message gives none.")
-    callback_url: str | None = Field(None, description="Where reports go; default: the URL set in the dashboard.")
-    base_url: str = Field(SMS_URL, description="Where the SMS API and the balance are.")
-    messages_base_url: str = Field(MESSAGES_URL, description="Where Messages v1 and Verify v2 are.")
+    callback_url: CallbackUrl | None = Field(
+        None, description="Where reports go; default: the URL set in the dashboard."
+    )
+    base_url: BaseUrl = Field(SMS_URL, description="Where the SMS API and the balance are.")
+    messages_base_url: BaseUrl = Field(MESSAGES_URL, description="Where Messages v1 and Verify v2 are.")
     verify_brand: (
         Annotated[str, matching(r"[^\\/{}:$]*", "write it without slashes, braces, colons and dollar signs")] | None
     ) = Field(None, min_length=1, max_length=18, description="Name shown in one-time-code texts.")
-
-    @field_validator("api_key")
-    @classmethod
-    def _check_key(cls, value: str) -> str:
-        if not re.fullmatch(r"[\x21-\x39\x3b-\x7e]+", value):
-            raise ValueError("must be printable ASCII without spaces and colons, and not empty")
-        return value
-
-    @field_validator("api_secret", "signature_secret")
-    @classmethod
-    def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
-            raise ValueError("must be printable ASCII without spaces, and not empty")
-        return value
-
-    @field_validator("base_url", "messages_base_url")
-    @classmethod
-    def _check_base_url(cls, value: str) -> str:
-        if not _is_url(value) or re.search(r"[?#@]", value):
-            raise ValueError("must be an http:// or https:// URL without credentials, query or fragment")
-        return value.rstrip("/")
-
-    @field_validator("callback_url")
-    @classmethod
-    def _check_callback_url(cls, value: str | None) -> str | None:
-        if value is not None and not _is_url(value):
-            raise ValueError("must be an http:// or https:// URL")
-        return value
 
     def _get(self, path: str) -> HttpRequest:
         return HttpRequest.get(self.base_url + path, headers=self._headers())
@@ -100,12 +75,3 @@ class VonageSettings(SmsProvider):
         """Basic authentication, which all four APIs take, so that the secret is in no URL and no body."""
         pair = f"{self.api_key}:{self.api_secret.get_secret_value()}"
         return {"accept": "application/json", "authorization": f"Basic {b64encode(pair.encode()).decode()}"}
-
-
-def _is_url(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-    return good and not re.search(r"[\s\\]", value)
