@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sized
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import PurePosixPath
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from smsbridge import ConfigurationError, Flow, Message, SentMessage, SmsProvider, reading
+from smsbridge import ConfigurationError, Dlt, Flow, Message, Money, Result, SentMessage, SmsProvider, Status, reading
 from smsbridge.cli import describe
+from smsbridge.errors import ContentError, FundsError, OptedOutError, RefusedError, UncertainError
 from smsbridge.http import HttpResponse
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
@@ -182,6 +187,87 @@ def test_any_text_is_a_setting_or_is_refused_by_name(value):
         assert is_refused(name, value)
 
 
+# --- requests -------------------------------------------------------------------------------------------------------------
+
+
+def message(to="+919876543210", **fields):
+    return Message(to=to, text="Hello", **{"reference": "ours-1", **fields})
+
+
+@given(
+    st.dictionaries(st.text(), st.sampled_from([None, "", [], (), {}, 0, False, 0.0, "0", " ", [None], {"": ""}, 1]))
+)
+def test_what_is_empty_is_no_part_of_a_request_and_nothing_else_is_left_out(fields):
+    kept = {
+        name: value
+        for name, value in fields.items()
+        if value is not None and (not isinstance(value, Sized) or len(value))
+    }
+    assert reading.given(fields) == kept
+
+
+@pytest.mark.parametrize(
+    ("username", "password", "expected"),
+    [("Aladdin", "open sesame", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), ("test", "123\u00a3", "Basic dGVzdDoxMjPCow==")],
+)
+def test_basic_authentication_is_written_as_in_the_rfc(username, password, expected):
+    """The examples are those of RFC 7617, sections 2 and 2.1."""
+    assert reading.basic(username, SecretStr(password)) == expected
+
+
+@given(st.text())
+def test_an_id_is_one_segment_of_a_path_or_none(id):
+    written = reading.segment(id)
+    if not id.strip("."):
+        assert written == ""
+        return
+    url = urlsplit(f"https://vendor.example/messages/{written}/status")
+    assert PurePosixPath(url.path).parts == ("/", "messages", written, "status")
+    assert unquote(written, errors="surrogatepass") == id
+    assert written.isascii()
+
+
+def test_half_a_character_is_no_reason_to_fail():
+    assert reading.segment("\ud800") == "%ED%A0%80"
+
+
+IDS = st.none() | st.sampled_from(["1101", "1107"])
+
+
+@given(IDS, IDS, IDS, IDS)
+def test_each_dlt_id_is_the_messages_own_or_that_of_the_settings(own_entity, own_template, entity, template):
+    own = Dlt(entity_id=own_entity, template_id=own_template)
+    found = reading.dlt_ids(message(dlt=own), entity, template)
+    assert found == Dlt(entity_id=own_entity or entity, template_id=own_template or template)
+    assert reading.dlt_ids(message(), entity, template) == Dlt(entity_id=entity, template_id=template)
+
+
+@pytest.mark.parametrize(
+    ("until", "since", "left"),
+    [
+        (None, None, None),
+        (None, timedelta(hours=1), None),
+        (timedelta(seconds=1), None, 1),
+        (timedelta(seconds=90, milliseconds=900), None, 90.9),
+        (timedelta(minutes=10), timedelta(minutes=4), 360),
+        (timedelta(minutes=10), timedelta(minutes=-4), 600),
+    ],
+)
+def test_how_long_a_text_is_of_use_counts_from_now_or_from_later(monkeypatch, until, since, left):
+    monkeypatch.setattr(reading, "now", lambda: NOON)
+    text = message(valid_until=until and NOON + until)
+    assert reading.seconds_left(text, since and NOON + since) == left
+
+
+@pytest.mark.parametrize(("until", "since"), [(0.999, None), (0, None), (-60, None), (60, 59.5), (60, 3600)])
+def test_less_than_a_second_is_too_late(monkeypatch, until, since):
+    monkeypatch.setattr(reading, "now", lambda: NOON)
+    text = message(valid_until=NOON + timedelta(seconds=until))
+    with pytest.raises(RefusedError) as caught:
+        reading.seconds_left(text, since and NOON + timedelta(seconds=since))
+    assert (caught.value.reason, caught.value.fault) == ("expired", "message")
+
+
 # --- text -----------------------------------------------------------------------------------------------------------------
 
 
@@ -256,6 +342,21 @@ def test_every_float_is_the_number_that_it_shows(value):
     assert reading.decimal(value) == Decimal(repr(value))
 
 
+@pytest.mark.parametrize(
+    ("amount", "unit", "expected"),
+    [
+        ("0.0075", "EUR", Money(amount=Decimal("0.0075"), unit="EUR")),
+        (2, "credits", Money(amount=Decimal(2), unit="credits")),
+        (0, "INR", Money(amount=Decimal(0), unit="INR")),
+        ("free", "EUR", None),
+        (None, "EUR", None),
+        ("1", "", None),
+    ],
+)
+def test_a_price_has_an_amount_and_a_unit_or_there_is_none(amount, unit, expected):
+    assert reading.money(amount, unit) == expected
+
+
 # --- phone numbers --------------------------------------------------------------------------------------------------------
 
 
@@ -324,6 +425,167 @@ def test_an_answer_without_an_object_is_empty(body):
 
 def test_an_answer_that_was_cut_is_empty():
     assert reading.object_or_empty(HttpResponse(status=400, body=b"{}", complete=False)) == {}
+
+
+@pytest.mark.parametrize("value", [None, True, 1, "a", [], [{}], {"a": 1}])
+def test_a_part_is_an_object_or_empty_and_parts_are_those_of_a_list(value):
+    assert reading.part(value) == (value if isinstance(value, dict) else {})
+    assert reading.parts(value) == (value if isinstance(value, list) else None)
+
+
+def test_what_is_no_object_in_a_list_is_passed_over():
+    assert reading.parts([{"a": 1}, None, "b", [{}], {}]) == [{"a": 1}, {}]
+
+
+@given(st.dictionaries(st.text(), JSON, min_size=1), st.randoms())
+def test_a_digest_is_that_of_what_is_said_in_whatever_order(item, random):
+    fields = list(item.items())
+    random.shuffle(fields)
+    assert reading.digest(dict(fields)) == reading.digest(item)
+    assert len(reading.digest(item)) == 64
+    assert reading.digest({**item, "further": "field"}) != reading.digest({**item, "further": "other"})
+
+
+OK, BROKEN = HttpResponse(status=200, body=b"{}"), HttpResponse(status=503)
+
+
+def test_what_a_code_means_is_the_error_of_the_answer():
+    meaning = reading.Meaning(FundsError, "no-credit", "account", retry_after=120)
+    error = reading.error_of(OK, meaning, code="9", detail="no money")
+    assert type(error) is FundsError
+    assert (error.code, error.reason, error.detail, error.fault) == ("9", "no-credit", "no money", "account")
+    assert error.retry_after == 120
+
+
+def test_what_a_status_means_is_the_error_of_a_send():
+    outcome = reading.Outcome(Status.REJECTED, "dnd", OptedOutError)
+    error = reading.error_of(OK, outcome, code="DND")
+    assert (type(error), error.code, error.reason) == (OptedOutError, "DND", "dnd")
+
+
+@pytest.mark.parametrize("response", [OK, BROKEN, HttpResponse(status=400)])
+def test_a_code_that_is_not_known_leaves_it_uncertain(response):
+    error = reading.error_of(response, None, code="99", detail="odd")
+    assert (type(error), error.code, error.reason) == (UncertainError, "99", None)
+
+
+def test_no_code_makes_a_refusal_of_a_failure_of_the_server():
+    assert type(reading.error_of(BROKEN, reading.Meaning(ContentError, "spam"))) is UncertainError
+
+
+def test_reports_end_with_a_last_status_or_where_the_vendor_says_so():
+    assert reading.Outcome(Status.DELIVERED).final
+    assert not reading.Outcome(Status.UNKNOWN).final
+    assert reading.Outcome(Status.UNKNOWN, "no-report", closed=True).final
+
+
+# --- batches --------------------------------------------------------------------------------------------------------------
+
+NUMBERS = ["+919876543210", "+919876543211", "+919876543212"]
+TEXTS = st.lists(st.builds(message, st.sampled_from(NUMBERS), reference=st.uuids().map(str)), min_size=1, max_size=6)
+SHOWN = st.sampled_from([(True, True), (True, False), (False, True), (False, False)])
+
+
+class Row(NamedTuple):
+    """A row as a vendor sends it, and (``of``) the message that it is really about: None for one that we never sent."""
+
+    reference: str
+    number: str
+    of: int | None
+
+
+def row(messages, index, shown, **changes):
+    own = messages[index]
+    reference, number = own.reference if shown[0] else "", reading.digits(own.to) if shown[1] else ""
+    return Row(**{"reference": reference, "number": number, "of": index, **changes})
+
+
+def correlated(messages, rows):
+    return reading.correlate(messages, rows, lambda row: (row.reference, row.number))
+
+
+@given(TEXTS, st.randoms())
+def test_rows_with_our_reference_are_found_in_any_order(messages, random):
+    rows = [row(messages, index, random.choice([(True, True), (True, False)])) for index in range(len(messages))]
+    random.shuffle(rows)
+    assert correlated(messages, rows) == {own.of: own for own in rows}
+
+
+@given(TEXTS, st.data())
+def test_a_row_is_that_of_the_message_it_names_or_of_none(messages, data):
+    """Rows are missing and doubled, are about messages that we never sent, and name only a part of whose they are."""
+    indexes = st.integers(0, len(messages) - 1)
+    strange = st.builds(Row, st.just("theirs"), st.sampled_from(["", *map(reading.digits, NUMBERS)]), st.none())
+    rows = data.draw(st.lists(st.builds(row, st.just(messages), indexes, SHOWN) | strange, max_size=8))
+    found = correlated(messages, rows)
+    alone = {index for index in range(len(messages)) if [fitting(messages, one) for one in rows].count([index]) == 1}
+    assert found.keys() == alone
+    for index, own in found.items():
+        assert fitting(messages, own) == [index]
+        assert [one for one in rows if fitting(messages, one) == [index]] == [own]
+    assert correlated(messages, list(reversed(rows))) == found
+
+
+def fitting(messages, row):
+    """The indexes of the messages that have what a row names: a second way to say it, slow and plain."""
+    return [
+        index
+        for index, own in enumerate(messages)
+        if row.reference in ("", own.reference) and row.number in ("", reading.digits(own.to))
+    ]
+
+
+@given(TEXTS, st.data())
+def test_a_doubled_row_leaves_its_message_uncertain_and_no_other(messages, data):
+    rows = [row(messages, index, (True, True)) for index in range(len(messages))]
+    twice = data.draw(st.integers(0, len(messages) - 1))
+    found = correlated(messages, data.draw(st.permutations([*rows, rows[twice]])))
+    assert found.keys() == {*range(len(messages))} - {twice}
+
+
+@given(TEXTS, st.data())
+def test_a_missing_row_is_no_other_messages(messages, data):
+    rows = [row(messages, index, (True, True)) for index in range(len(messages))]
+    del rows[data.draw(st.integers(0, len(messages) - 1))]
+    assert correlated(messages, rows) == {own.of: own for own in rows}
+
+
+@given(TEXTS, st.data())
+def test_a_row_that_contradicts_itself_is_nobodys(messages, data):
+    index = data.draw(st.integers(0, len(messages) - 1))
+    other = row(messages, index, (True, True), number="12025550100")
+    assert correlated(messages, [other]) == {}
+
+
+def test_two_texts_to_one_number_are_told_apart_by_our_reference_alone():
+    messages = [message(reference="a"), message(reference="b")]
+    by_number = Row("", reading.digits(messages[0].to), 0)
+    assert correlated(messages, [by_number, by_number]) == {}
+    assert correlated(messages, [Row("b", "", 1), by_number]) == {1: Row("b", "", 1)}
+
+
+def test_one_text_has_the_one_row_whatever_it_names():
+    anonymous = Row("", "", 0)
+    assert correlated([message()], [anonymous]) == {0: anonymous}
+    assert correlated([message()], [anonymous, anonymous]) == {}
+    assert correlated([message(reference="a"), message(reference="b")], [anonymous]) == {}
+
+
+def test_a_result_is_what_was_accepted_or_why_it_was_not():
+    sent = SentMessage(account="vendor", provider="vendor", id="1")
+    refused = RefusedError("no")
+
+    def refuse():
+        raise refused
+
+    text = message()
+    assert reading.result(3, text, lambda: sent) == Result(index=3, message=text, sent=sent)
+    assert reading.result(4, text, refuse) == Result(index=4, message=text, error=refused)
+
+
+def test_what_is_no_error_of_a_send_ends_the_batch():
+    with pytest.raises(ZeroDivisionError):
+        reading.result(0, message(), lambda: 1 // 0)
 
 
 # --- anything at all ------------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import smsbridge_infobip.provider
 from smsbridge.attempts import attempt, attempt_batch, attempt_verification, query
 from smsbridge.errors import (
     AuthenticationError,
@@ -45,7 +44,7 @@ CET = timezone(timedelta(hours=1))
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    monkeypatch.setattr(smsbridge_infobip.provider, "now", lambda: NOW)
+    monkeypatch.setattr("smsbridge.reading.now", lambda: NOW)
 
 
 def provider(**settings):

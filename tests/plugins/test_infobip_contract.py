@@ -11,7 +11,6 @@ from decimal import Decimal
 
 import pytest
 
-import smsbridge_infobip.provider
 from smsbridge import (
     AuthenticationError,
     Balance,
@@ -110,7 +109,7 @@ class TestInfobip(ProviderContract):
     @pytest.fixture(autouse=True)
     def _stopped_clock(self, monkeypatch):
         moment = datetime.now(UTC)
-        monkeypatch.setattr(smsbridge_infobip.provider, "now", lambda: moment)
+        monkeypatch.setattr("smsbridge.reading.now", lambda: moment)
 
     # --- texts --------------------------------------------------------------------------------------------------------
 

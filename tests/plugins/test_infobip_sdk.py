@@ -18,7 +18,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import smsbridge_infobip.provider
 from recorder import Recorder
 from smsbridge import Dlt, Message, SmsClient, Status
 from smsbridge.attempts import attempt, attempt_batch
@@ -97,7 +96,7 @@ def sdk(recorder):
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    monkeypatch.setattr(smsbridge_infobip.provider, "now", lambda: NOW)
+    monkeypatch.setattr("smsbridge.reading.now", lambda: NOW)
 
 
 @pytest.fixture

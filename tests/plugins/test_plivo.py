@@ -55,7 +55,7 @@ HOME = f"https://api.plivo.com/v1/Account/{AUTH_ID}/"
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    monkeypatch.setattr("smsbridge_plivo.provider.now", lambda: NOW)
+    monkeypatch.setattr("smsbridge.reading.now", lambda: NOW)
 
 
 def provider(**given):

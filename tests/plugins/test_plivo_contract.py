@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-import smsbridge_plivo.provider
 from smsbridge import (
     AuthenticationError,
     Balance,
@@ -80,7 +79,7 @@ class TestPlivo(ProviderContract):
     @pytest.fixture(autouse=True)
     def _stopped_clock(self, monkeypatch):
         moment = datetime.now(UTC)
-        monkeypatch.setattr(smsbridge_plivo.provider, "now", lambda: moment)
+        monkeypatch.setattr("smsbridge.reading.now", lambda: moment)
 
     def vendor_id(self, n):
         return f"db3ce55a-7f1d-11e1-8ea7-1231380bc19{n}"

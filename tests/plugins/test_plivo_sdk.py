@@ -68,7 +68,7 @@ def sdk(recorder):
 @pytest.fixture(autouse=True)
 def clean(recorder, monkeypatch):
     recorder.answers(QUEUED, 202)
-    monkeypatch.setattr("smsbridge_plivo.provider.now", lambda: NOW)
+    monkeypatch.setattr("smsbridge.reading.now", lambda: NOW)
 
 
 @contextmanager

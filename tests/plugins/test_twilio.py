@@ -33,7 +33,6 @@ from smsbridge.plugins import Plugins
 from smsbridge.provider import Capability, InsecureUrlWarning
 from smsbridge.testing import drive
 from smsbridge_twilio import TwilioOptions, TwilioProvider, TwilioVerificationOptions, vocabulary
-from smsbridge_twilio import provider as module
 
 README = Path(__file__).parents[2] / "plugins" / "twilio" / "README.md"
 
@@ -296,7 +295,7 @@ def test_what_only_a_messaging_service_can_do_is_refused_without_one(fields):
     [(timedelta(seconds=1), "1"), (timedelta(seconds=90, milliseconds=900), "90"), (timedelta(hours=10), "36000")],
 )
 def test_the_end_of_validity_is_sent_in_whole_seconds_never_rounded_up(monkeypatch, left, seconds):
-    monkeypatch.setattr(module, "now", lambda: NOW)
+    monkeypatch.setattr("smsbridge.reading.now", lambda: NOW)
     assert form(message(valid_until=NOW + left))["ValidityPeriod"] == seconds
 
 
@@ -309,7 +308,7 @@ def test_the_end_of_validity_is_sent_in_whole_seconds_never_rounded_up(monkeypat
     ],
 )
 def test_a_validity_that_twilio_cannot_keep_is_refused(monkeypatch, left, error):
-    monkeypatch.setattr(module, "now", lambda: NOW)
+    monkeypatch.setattr("smsbridge.reading.now", lambda: NOW)
     refusal = refusal_of(message(valid_until=NOW + left))
     assert type(refusal) is error
     assert refusal.reason == ("expired" if error is RefusedError else None)
@@ -317,7 +316,7 @@ def test_a_validity_that_twilio_cannot_keep_is_refused(monkeypatch, left, error)
 
 def test_the_validity_of_a_scheduled_text_counts_from_its_time(monkeypatch):
     """It is how long Twilio may keep the text in its queue, which it enters when its time has come."""
-    monkeypatch.setattr(module, "now", lambda: NOW)
+    monkeypatch.setattr("smsbridge.reading.now", lambda: NOW)
     scheduled = message(send_at=NOW + timedelta(days=3), valid_until=NOW + timedelta(days=3, minutes=5))
     assert form(scheduled, with_service())["ValidityPeriod"] == "300"
 

@@ -10,7 +10,6 @@ from decimal import Decimal
 
 import pytest
 
-import smsbridge_twilio.provider
 from smsbridge import (
     AuthenticationError,
     Balance,
@@ -91,7 +90,7 @@ class TestTwilio(ProviderContract):
     @pytest.fixture(autouse=True)
     def _stopped_clock(self, monkeypatch):
         moment = datetime.now(UTC)
-        monkeypatch.setattr(smsbridge_twilio.provider, "now", lambda: moment)
+        monkeypatch.setattr("smsbridge.reading.now", lambda: moment)
 
     def vendor_id(self, n):
         return f"SM{n:032x}"

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from recorder import Recorder
 from smsbridge import HttpRequest, Message, Purpose, SendError, Settings, SignatureError, SmsClient
 from smsbridge_twilio import TwilioProvider, vocabulary
-from smsbridge_twilio import provider as module
 
 TOKEN, SHARED_KEY = "dummy-token-not-a-secret", "dummy-shared-key-not-a-secret"
 ACCOUNT = "AC00000000000000000000000000000001"
@@ -141,7 +140,7 @@ TEXTS = [  # what is said to us, what is set, and the same said to the SDK
 @pytest.mark.parametrize("case", TEXTS)
 def test_a_text_is_asked_for_as_the_sdk_asks(recorder, sdk, monkeypatch, case):
     said, given, to_sdk = case
-    monkeypatch.setattr(module, "now", lambda: NOW)
+    monkeypatch.setattr("smsbridge.reading.now", lambda: NOW)
     with ours(recorder, **given) as sms:
         sms.send(Message(**{"to": NUMBER, "text": "Hi there", "reference": "ref-1", **said}))
     sdk.token.messages.create(**{"to": NUMBER, "body": "Hi there", **to_sdk})

@@ -32,7 +32,7 @@ from smsbridge import (
     UncertainError,
 )
 from smsbridge.testing import ProviderContract, Refusal, Webhook, dummy_secret
-from smsbridge_vonage import VonageProvider, clock
+from smsbridge_vonage import VonageProvider
 
 URL = "https://app.example/sms"
 NOW = time.time()
@@ -93,7 +93,7 @@ class Both(ProviderContract):
 
     @pytest.fixture(autouse=True)
     def _frozen_clock(self, monkeypatch):
-        monkeypatch.setattr(clock, "now", lambda: NOW)
+        monkeypatch.setattr("smsbridge.reading.now", lambda: datetime.fromtimestamp(NOW, UTC))
 
     def tells_balance(self):
         return HttpResponse.of_json({"value": 10.28, "autoReload": False})

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from recorder import Recorder
 from smsbridge import Dlt, HttpRequest, HttpResponse, Message, SendError, SmsClient, Verification
 from smsbridge.errors import PayloadError, SignatureError
-from smsbridge_vonage import VonageProvider, clock
+from smsbridge_vonage import VonageProvider
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:vonage.*", "ignore:.*key is .* bytes long.*")
 
@@ -66,7 +66,7 @@ def sdk(server):
 
 @pytest.fixture
 def ours(recorder, monkeypatch):
-    monkeypatch.setattr(clock, "now", NOW.timestamp)
+    monkeypatch.setattr("smsbridge.reading.now", lambda: NOW)
     clients = []
 
     def make(**changes):

@@ -6,7 +6,6 @@ A row is one text: of the answer to a send, of ``/sms/3/logs``, or of a webhook.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from smsbridge import reading
 from smsbridge.errors import SendError, UncertainError
 from smsbridge.http import HttpResponse
 from smsbridge.messages import Message, Money, Status
-from smsbridge.reading import digits, moment, object_or_empty
+from smsbridge.reading import Outcome, digits, moment, object_or_empty, part
 
 from . import vocabulary
 
@@ -39,11 +38,6 @@ def decimal(value: Any) -> Decimal | None:
     return reading.decimal(value) if isinstance(value, int | float) else None
 
 
-def part(value: Any) -> dict[str, Any]:
-    """An object; anything else is empty."""
-    return value if isinstance(value, dict) else {}
-
-
 def written(when: datetime) -> str:
     """``when`` as Infobip writes times."""
     return f"{when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}+0000"
@@ -61,10 +55,10 @@ def answer(response: HttpResponse) -> dict[str, Any]:
 
 def rows(response: HttpResponse, name: str) -> list[Row]:
     """The rows in the list ``name`` of an answer. Raises UncertainError where there is no such list."""
-    found = answer(response).get(name)
-    if not isinstance(found, list):
+    found = reading.parts(answer(response).get(name))
+    if found is None:
         raise response.error(UncertainError, detail=_said(response)[1] or "the answer has no list of texts")
-    return [Row.of(row) for row in found if isinstance(row, dict)]
+    return [Row.of(row) for row in found]
 
 
 def failure(response: HttpResponse) -> SendError:
@@ -133,7 +127,7 @@ class Row:
         )
 
     @property
-    def outcome(self) -> vocabulary.Outcome:
+    def outcome(self) -> Outcome:
         """What the status means."""
         return vocabulary.outcome(self.group, self.status_id)
 
@@ -162,21 +156,11 @@ def _price(price: Mapping[str, Any], segments: int | None) -> Money | None:
 
 
 def correlate(messages: Sequence[Message], found: Sequence[Row]) -> dict[int, Row]:
-    """The row of each message, by its index: the one with our own id, or else the only one for its number.
-
-    Rows that fit several messages or contradict themselves, and messages with no row or with several, are left out.
-    """
-    by_id: defaultdict[str, list[int]] = defaultdict(list)
-    by_number: defaultdict[str, list[int]] = defaultdict(list)
-    for index, message in enumerate(messages):
-        by_id[message.reference or ""].append(index)
-        by_number[digits(message.to)].append(index)
-    claims: defaultdict[int, list[Row]] = defaultdict(list)
-    for row in found:
-        owners = by_id[row.id] if row.id in by_id else by_number.get(row.mobile, [])
-        if len(owners) == 1 and row.mobile in ("", digits(messages[owners[0]].to)):
-            claims[owners[0]].append(row)
-    return {index: claimed[0] for index, claimed in claims.items() if len(claimed) == 1}
+    """The row of each message, by its index: the one with our own id, or, where Infobip gave one, for its number."""
+    ours = {message.reference for message in messages}
+    return reading.correlate(
+        messages, found, lambda row: (row.id if row.id in ours or not row.mobile else "", row.mobile)
+    )
 
 
 def pick(found: Sequence[Row], id: str, to: str = "") -> Row | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from smsbridge import reading
@@ -16,7 +17,6 @@ from smsbridge.errors import (
     NotFoundError,
     RecipientError,
     RefusedError,
-    SendError,
     SignatureError,
     UncertainError,
 )
@@ -32,7 +32,6 @@ from smsbridge.messages import (
     Verification,
     VerificationCheck,
 )
-from smsbridge.reading import now
 
 from . import parsing, vocabulary, webhooks
 from .parsing import Row
@@ -74,11 +73,8 @@ class InfobipProvider(InfobipSettings):
         response = yield from self._messages(asked, list(fields.values()))
         found = self._rows(asked, response)
         for place, (index, message) in enumerate(zip(fields, asked, strict=True)):
-            try:
-                sent = self._accepted(message, found.get(place), response)
-                results.append(Result(index=index, message=message, sent=sent))
-            except SendError as error:
-                results.append(Result(index=index, message=message, error=error))
+            sent = partial(self._accepted, message, found.get(place), response)
+            results.append(reading.result(index, message, sent))
         return results
 
     def batch_key(self, message: Message) -> Hashable:
@@ -103,32 +99,29 @@ class InfobipProvider(InfobipSettings):
             "flash": options.flash or None,
         }
         delivery = {"delivery": {"url": self.callback_url}, "contentType": "application/json"}
-        return _given(
+        return reading.given(
             {
                 "sender": message.sender or self.sender,
-                "destinations": [_given({"to": reading.digits(message.to), "messageId": reference})],
-                "content": _given({"text": message.text, "transliteration": options.transliteration}),
-                "options": _given(extras),
+                "destinations": [reading.given({"to": reading.digits(message.to), "messageId": reference})],
+                "content": reading.given({"text": message.text, "transliteration": options.transliteration}),
+                "options": reading.given(extras),
                 "webhooks": delivery if self.callback_url else None,
             }
         )
 
     def _validity(self, message: Message) -> dict[str, Any] | None:
-        if message.valid_until is None:
-            return None
-        if message.send_at is not None:  # whether it counts from now or from then is not documented
+        if message.valid_until is not None and message.send_at is not None:
+            # Whether it counts from now or from then is not documented.
             raise self.unsupported("valid_until together with send_at")
-        left = int((message.valid_until - now()).total_seconds())
-        if left < 1:
-            raise RefusedError("the text would have expired before it was sent", reason="expired")
-        return {"amount": left, "timeUnit": "SECONDS"}
+        left = reading.seconds_left(message)
+        return None if left is None else {"amount": int(left), "timeUnit": "SECONDS"}
 
     def _regional(self, message: Message) -> dict[str, Any] | None:
-        dlt = message.dlt
-        ids = _given(
+        dlt = reading.dlt_ids(message, self.entity_id, self.template_id)
+        ids = reading.given(
             {
-                "principalEntityId": (dlt and dlt.entity_id) or self.entity_id,
-                "contentTemplateId": (dlt and dlt.template_id) or self.template_id,
+                "principalEntityId": dlt.entity_id,
+                "contentTemplateId": dlt.template_id,
                 "telemarketerId": self.telemarketer_id,
             }
         )
@@ -143,16 +136,15 @@ class InfobipProvider(InfobipSettings):
         """An accepted request can hold refused rows: the request was fine, this text was not."""
         if row is None or not row.id:
             raise response.error(UncertainError, detail="the answer has no row with an id for this message")
-        status, error = row.outcome.status, row.outcome.error
-        if error is not None:
+        status = row.outcome.status
+        if row.outcome.error is not None:
             detail = f"the request was accepted, this text got {row.word or 'no status that is known'}"
-            code, reason, fault = row.word or None, row.outcome.reason, row.outcome.fault
-            raise response.error(error, code=code, reason=reason, fault=fault, detail=detail)
+            raise reading.error_of(response, row.outcome, code=row.word or None, detail=detail)
         if status is Status.DELIVERED:  # the vendor says "accepted" here, whatever the group
             status = Status.SENT
         if message.send_at is not None and status is Status.QUEUED:
             status = Status.SCHEDULED
-        return self.accepted(message, id=row.id, status=status, segments=row.segments, at=now(), raw=row.raw)
+        return self.accepted(message, id=row.id, status=status, segments=row.segments, at=reading.now(), raw=row.raw)
 
     # --- questions ----------------------------------------------------------------------------------------------------
 
@@ -210,7 +202,7 @@ class InfobipProvider(InfobipSettings):
             "placeholders": options.placeholders,
         }
         wanted = {} if options.number_lookup is None else {"ncNeeded": str(options.number_lookup).lower()}
-        response = yield from self._post(with_query("2fa/2/pin", wanted), _given(data), sends=True)
+        response = yield from self._post(with_query("2fa/2/pin", wanted), reading.given(data), sends=True)
         answer = parsing.answer(response)
         word, pin_id = parsing.text(answer.get("smsStatus")), parsing.text(answer.get("pinId"))
         if word == "MESSAGE_NOT_SENT":
@@ -242,16 +234,11 @@ class InfobipProvider(InfobipSettings):
 
     def verify(self, webhook: HttpRequest) -> None:
         if self.webhook_secret is not None:
-            secret = self.webhook_secret.get_secret_value()
-            webhooks.check_hmac(webhook, self.webhook_signature_header, secret, self.webhook_algorithm)
+            webhooks.check_hmac(webhook, self.webhook_signature_header, self.webhook_secret, self.webhook_algorithm)
         elif self.webhook_username is not None and self.webhook_password is not None:
-            webhooks.check_basic(webhook, self.webhook_username, self.webhook_password.get_secret_value())
+            webhooks.check_basic(webhook, self.webhook_username, self.webhook_password)
         else:
             raise SignatureError("no webhook secret or password is configured, so no webhook can be believed")
 
     def parse(self, webhook: HttpRequest) -> list[Event]:
         return webhooks.events(webhook, account=self.account, provider=self.name)
-
-
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value not in (None, "", {})}

@@ -8,8 +8,6 @@ reason of a row are our reading. Codes of other channels (calls, email, push, MM
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from smsbridge.errors import (
     ContentError,
     Fault,
@@ -23,24 +21,10 @@ from smsbridge.errors import (
     UncertainError,
 )
 from smsbridge.messages import Status
+from smsbridge.reading import Outcome
 
 ACCEPTED, PENDING, UNDELIVERABLE, DELIVERED, EXPIRED, REJECTED = range(6)
 """The ids of status groups. 0 is in the SDK's list of names, not on the page."""
-
-
-class Outcome(NamedTuple):
-    """What a status says: of a report, and (``error``) of a send whose answer already holds it."""
-
-    status: Status
-    reason: str | None = None
-    error: type[SendError] | None = None
-    fault: Fault | None = None
-    closed: bool = False
-
-    @property
-    def final(self) -> bool:
-        """Whether no more reports are to come."""
-        return self.closed or self.status.final
 
 
 def _rejected(reason: str, error: type[SendError] = RefusedError, fault: Fault | None = None) -> Outcome:

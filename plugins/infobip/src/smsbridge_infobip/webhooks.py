@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import SecretStr
+
 from smsbridge.errors import PayloadError, SignatureError
 from smsbridge.http import HttpRequest
 from smsbridge.messages import DeliveryReport, Event, InboundMessage
-from smsbridge.reading import moment, phone
+from smsbridge.reading import basic, digest, moment, part, phone
 
-from .parsing import Row, part, text
+from .parsing import Row, text
 
 ALGORITHMS = {"HMAC_SHA_256": hashlib.sha256, "HMAC_SHA_384": hashlib.sha384, "HMAC_SHA_512": hashlib.sha512}
 """The names of the specification. It also lists MD5, SHA-1 and SHA-224, which prove too little."""
 
 
-def check_hmac(webhook: HttpRequest, header: str, secret: str, algorithm: str) -> None:
+def check_hmac(webhook: HttpRequest, header: str, secret: SecretStr, algorithm: str) -> None:
     """Raise SignatureError unless ``header`` holds the HMAC of the body: hexadecimal, also behind ``sha256=``, or base64."""
-    signature = hmac.new(secret.encode(), webhook.body, ALGORITHMS[algorithm])
+    signature = hmac.new(secret.get_secret_value().encode(), webhook.body, ALGORITHMS[algorithm])
     given = webhook.headers.get(header, "")
     prefix, sign, behind = given.partition("=")
     if sign and prefix.lower() == algorithm.removeprefix("HMAC_").replace("_", "").lower():
@@ -37,11 +38,11 @@ def check_hmac(webhook: HttpRequest, header: str, secret: str, algorithm: str) -
         raise SignatureError("the webhook's signature does not fit its body")
 
 
-def check_basic(webhook: HttpRequest, username: str, password: str) -> None:
+def check_basic(webhook: HttpRequest, username: str, password: SecretStr) -> None:
     """Raise SignatureError unless the webhook carries these credentials. Nothing covers the body."""
-    expected = b64encode(f"{username}:{password}".encode())
+    expected = basic(username, password).removeprefix("Basic ")
     scheme, _, given = webhook.headers.get("authorization", "").partition(" ")
-    if not hmac.compare_digest(given.encode(), expected) or scheme.lower() != "basic":
+    if not hmac.compare_digest(given.encode(), expected.encode()) or scheme.lower() != "basic":
         raise SignatureError("the webhook does not carry the configured user name and password")
 
 
@@ -88,7 +89,7 @@ def _inbound(item: Mapping[str, Any], words: str, account: str, provider: str) -
     sender = text(item.get("from")) or text(item.get("sender"))
     if not sender:
         raise PayloadError("the webhook brings a text without its sender")
-    id = text(item.get("messageId")) or hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()  # noqa: A001
+    id = text(item.get("messageId")) or digest(item)  # noqa: A001
     return InboundMessage(
         account=account,
         provider=provider,

@@ -6,17 +6,9 @@ from typing import Any
 
 from smsbridge.errors import RecipientError, RefusedError, SendError, UncertainError
 from smsbridge.http import HttpResponse
-from smsbridge.reading import digits, object_or_empty, text
+from smsbridge.reading import digits, error_of, object_or_empty, text
 
 from . import vocabulary
-
-
-def fits_a_path(id: str) -> bool:
-    """Whether ``id`` can be a part of a path: ``..`` would lead elsewhere."""
-    return id.strip(".") != ""
-
-
-# --- answers --------------------------------------------------------------------------------------------------------------
 
 
 def answer(response: HttpResponse, to: str = "") -> dict[str, Any]:
@@ -43,7 +35,7 @@ def message_uuid(response: HttpResponse, to: str) -> tuple[str, dict[str, Any]]:
         case []:
             meaning = vocabulary.refusal(said, digits(to))
             if meaning is not None:
-                raise _refused(response, meaning, said)
+                raise error_of(response, meaning, detail=said)
     raise response.error(UncertainError, detail=said or "the answer does not have exactly one id for this text")
 
 
@@ -57,15 +49,10 @@ def _failure(response: HttpResponse, to: str) -> SendError:
     meaning = vocabulary.refusal(said, to)
     certain = isinstance(response.error(), RefusedError) and response.status not in (401, 429)
     if meaning is not None and certain:
-        return _refused(response, meaning, said)
+        return error_of(response, meaning, detail=said)
     if response.status == 403 and said and to:  # to the SDK, a 403 to a text or a code is one of geo permissions
         return response.error(RefusedError, reason="country-blocked", fault="account", detail=said)
     return response.error(detail=said or None)
-
-
-def _refused(response: HttpResponse, meaning: vocabulary.Meaning, said: str) -> SendError:
-    error, reason, fault, retry_after = meaning
-    return response.error(error, reason=reason, fault=fault, retry_after=retry_after, detail=said)
 
 
 def _said(data: dict[str, Any]) -> str:

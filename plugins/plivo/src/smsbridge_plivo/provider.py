@@ -8,11 +8,9 @@ reference for each.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 from smsbridge import reading
 from smsbridge.errors import NotFoundError, RefusedError, SenderError, UncertainError
@@ -27,7 +25,6 @@ from smsbridge.messages import (
     Verification,
     VerificationCheck,
 )
-from smsbridge.reading import now
 
 from . import parsing, vocabulary, webhooks
 from .settings import REFERENCE, PlivoOptions, PlivoSettings, PlivoVerificationOptions
@@ -73,12 +70,15 @@ class PlivoProvider(PlivoSettings):
         }
 
     def _dlt(self, message: Message, options: PlivoOptions) -> dict[str, str | None]:
-        entity_id = (message.dlt and message.dlt.entity_id) or self.entity_id
-        template_id = (message.dlt and message.dlt.template_id) or self.template_id
+        dlt = reading.dlt_ids(message, self.entity_id, self.template_id)
         category: str | None = options.template_category
-        if category is None and (entity_id or template_id):
+        if category is None and (dlt.entity_id or dlt.template_id):
             category = self.template_category or vocabulary.CATEGORIES[message.purpose]
-        return {"dlt_entity_id": entity_id, "dlt_template_id": template_id, "dlt_template_category": category}
+        return {
+            "dlt_entity_id": dlt.entity_id,
+            "dlt_template_id": dlt.template_id,
+            "dlt_template_category": category,
+        }
 
     def _callback(self, reference: str) -> str | None:
         """The callback URL with our reference in its query.
@@ -95,9 +95,10 @@ class PlivoProvider(PlivoSettings):
     # --- questions ----------------------------------------------------------------------------------------------------
 
     def status(self, sent: SentMessage) -> Flow[DeliveryReport]:
-        if not parsing.fits_a_path(sent.id):
+        segment = reading.segment(sent.id)
+        if not segment:
             raise NotFoundError
-        response = yield from self._get(f"Message/{quote(sent.id, safe='')}/")
+        response = yield from self._get(f"Message/{segment}/")
         if response.status == 404 and parsing.error_text(response):
             raise NotFoundError
         data = parsing.answer(response)
@@ -144,10 +145,10 @@ class PlivoProvider(PlivoSettings):
     def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
         if not code.strip():  # a session allows ten guesses; this is none
             return VerificationCheck(approved=False, reason="wrong-code")
-        if not parsing.fits_a_path(verification.id):
+        segment = reading.segment(verification.id)
+        if not segment:
             return VerificationCheck(approved=False, reason="unknown")
-        path = f"Verify/Session/{quote(verification.id, safe='')}/"
-        response = yield from self._post(path, {"otp": code.strip()})
+        response = yield from self._post(f"Verify/Session/{segment}/", {"otp": code.strip()})
         said = parsing.error_text(response)
         if said and (response.ok or response.status in _TELLING):
             return VerificationCheck(approved=False, reason=vocabulary.check(said))
@@ -178,9 +179,9 @@ def _sender(sender: str) -> str:
 
 def _expiry(message: Message) -> int | None:
     """How long the text may wait at Plivo, in seconds. None where Plivo gives up earlier by itself, after three hours."""
-    if message.valid_until is None:
+    left = reading.seconds_left(message)
+    if left is None:
         return None
-    left = math.floor((message.valid_until - now()).total_seconds())
     if left < _SHORTEST_EXPIRY:
         raise RefusedError("the text expires sooner than Plivo could be told (5 seconds)", reason="expired")
-    return left if left <= _LONGEST_EXPIRY else None
+    return int(left) if int(left) <= _LONGEST_EXPIRY else None

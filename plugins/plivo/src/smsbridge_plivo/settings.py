@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
@@ -12,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from smsbridge.complaints import matching
 from smsbridge.http import HttpRequest
 from smsbridge.provider import Options, SmsProvider
-from smsbridge.reading import BaseUrl, CallbackUrl, Secret
+from smsbridge.reading import BaseUrl, CallbackUrl, Secret, basic, given
 
 REFERENCE = "reference"
 """The parameter of the callback URL that carries our reference: Plivo has no field that comes back."""
@@ -86,12 +85,10 @@ class PlivoSettings(SmsProvider):
         return HttpRequest.get(self._url(path), headers=self._headers())
 
     def _post(self, path: str, data: Mapping[str, Any], *, sends: bool = False) -> HttpRequest:
-        given = {name: value for name, value in data.items() if value not in (None, "")}
-        return HttpRequest.post_json(self._url(path), given, headers=self._headers(), sends=sends)
+        return HttpRequest.post_json(self._url(path), given(data), headers=self._headers(), sends=sends)
 
     def _url(self, path: str) -> str:
         return f"{self.base_url}/Account/{self.auth_id}/{path}"
 
     def _headers(self) -> dict[str, str]:
-        credentials = f"{self.auth_id}:{self.auth_token.get_secret_value()}".encode()
-        return {"accept": "application/json", "authorization": f"Basic {base64.b64encode(credentials).decode()}"}
+        return {"accept": "application/json", "authorization": basic(self.auth_id, self.auth_token)}

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from smsbridge.errors import ContentError, Fault, FundsError, RecipientError, SenderError, SendError
+from smsbridge.errors import ContentError, FundsError, RecipientError, SenderError
 from smsbridge.messages import Purpose, Status
+from smsbridge.reading import Meaning
 
 CATEGORIES: dict[Purpose, str] = {
     # The words are Plivo's [api]; which purpose is which is our reading of TRAI's: a one-time code of anybody but a bank is
@@ -65,15 +66,6 @@ CODES: dict[str, Code] = {
 }
 SUCCESS_CODES = frozenset({"", "0", "000"})
 """What stands in the place of an error code where there is none: "000 for successful delivery" [api]."""
-
-
-class Meaning(NamedTuple):
-    """What a refused request amounts to."""
-
-    error: type[SendError]
-    reason: str
-    fault: Fault | None = None
-    retry_after: float | None = None
 
 
 TEXTS: dict[str, Meaning] = {

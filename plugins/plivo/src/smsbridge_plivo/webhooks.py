@@ -10,8 +10,8 @@ from urllib.parse import urlparse
 
 from smsbridge.errors import PayloadError, SignatureError
 from smsbridge.http import HttpRequest
-from smsbridge.messages import DeliveryReport, Event, InboundMessage, Money, Status
-from smsbridge.reading import decimal, moment, phone, text, whole
+from smsbridge.messages import DeliveryReport, Event, InboundMessage, Status
+from smsbridge.reading import moment, money, phone, text, whole
 
 from . import vocabulary
 from .settings import REFERENCE
@@ -153,7 +153,6 @@ def report(
     explained = vocabulary.CODES.get(code) if status in (Status.FAILED, Status.UNDELIVERED, Status.REJECTED) else None
     if explained is not None and explained.status is not None:
         status = explained.status
-    amount = decimal(fields.get(names.amount))
     return DeliveryReport(
         account=account,
         provider=provider,
@@ -166,7 +165,7 @@ def report(
         reason=explained.reason if explained else None,
         at=next(filter(None, (moment(fields.get(name)) for name in names.times)), None),
         segments=whole(fields.get(names.units)),
-        price=None if amount is None else Money(amount=amount, unit=currency),
+        price=money(fields.get(names.amount), currency),
         key=f"{message_uuid}/{text(fields.get('Sequence'))}/{word}",
         raw=dict(fields),
     )

@@ -12,7 +12,7 @@ from smsbridge import reading
 from smsbridge.errors import SendError, UncertainError
 from smsbridge.http import HttpResponse
 from smsbridge.messages import Money
-from smsbridge.reading import decimal, object_or_empty, text
+from smsbridge.reading import decimal, error_of, object_or_empty, text
 
 from . import vocabulary
 
@@ -68,4 +68,4 @@ def refusal(response: HttpResponse) -> SendError:
     meaning = vocabulary.CODES.get(code)
     if meaning is None or isinstance(by_status, UncertainError):
         return by_status
-    return response.error(meaning.error, code=code, reason=meaning.reason, fault=meaning.fault, detail=said)
+    return error_of(response, meaning, code=code, detail=said)

@@ -15,7 +15,6 @@ from smsbridge import reading
 from smsbridge.errors import (
     NotFoundError,
     QueryError,
-    RefusedError,
     SenderError,
     SendError,
     UncertainError,
@@ -31,7 +30,6 @@ from smsbridge.messages import (
     Verification,
     VerificationCheck,
 )
-from smsbridge.reading import now
 
 from . import addresses, parsing, vocabulary, webhooks
 from .settings import TwilioOptions, TwilioSettings, TwilioVerificationOptions
@@ -108,14 +106,12 @@ class TwilioProvider(TwilioSettings):
 
     def _validity(self, message: Message) -> int | None:
         """Seconds in Twilio's queue, which a scheduled text enters when its time has come."""
-        if message.valid_until is None:
+        left = reading.seconds_left(message, since=message.send_at)
+        if left is None:
             return None
-        seconds = int((message.valid_until - max(now(), message.send_at or now())).total_seconds())
-        if seconds < 1:
-            raise RefusedError("the message would have expired before it was sent", reason="expired")
-        if seconds > LONGEST_VALIDITY:
+        if int(left) > LONGEST_VALIDITY:
             raise self.unsupported(f"a validity of more than {LONGEST_VALIDITY} seconds")
-        return seconds
+        return int(left)
 
     # --- questions ----------------------------------------------------------------------------------------------------
 
@@ -213,14 +209,8 @@ class TwilioProvider(TwilioSettings):
 def _failure(response: HttpResponse, data: Mapping[str, Any]) -> SendError:
     """The message exists, and has already failed. Only a code that we know makes that certain."""
     code = parsing.error_code(data.get("error_code"))
-    meaning = vocabulary.CODES.get(code)
-    return response.error(
-        meaning.error if meaning else UncertainError,
-        code=code,
-        reason=meaning and meaning.reason,
-        fault=meaning and meaning.fault,
-        detail=reading.text(data.get("error_message")) or f"the message is {reading.text(data.get('status'))}",
-    )
+    detail = reading.text(data.get("error_message")) or f"the message is {reading.text(data.get('status'))}"
+    return reading.error_of(response, vocabulary.CODES.get(code), code=code, detail=detail)
 
 
 def _parameters(options: Mapping[str, Any]) -> dict[str, Any]:

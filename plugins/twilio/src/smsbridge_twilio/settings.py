@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from smsbridge.complaints import matching
 from smsbridge.http import HttpRequest
 from smsbridge.provider import Options, SmsProvider
-from smsbridge.reading import BaseUrl, CallbackUrl, Secret
+from smsbridge.reading import BaseUrl, CallbackUrl, Secret, basic, given
 
 
 def _sid(prefix: str) -> AfterValidator:
@@ -101,13 +100,8 @@ class TwilioSettings(SmsProvider):
         return HttpRequest.get(url, headers=self._headers())
 
     def _post(self, url: str, fields: Mapping[str, Any], *, sends: bool = False) -> HttpRequest:
-        given = {name: value for name, value in fields.items() if value is not None}
-        return HttpRequest.post_form(url, given, headers=self._headers(), sends=sends)
+        return HttpRequest.post_form(url, given(fields), headers=self._headers(), sends=sends)
 
     def _headers(self) -> dict[str, str]:
-        secret = self.api_key_secret or self.auth_token
-        credentials = f"{self.api_key or self.account_sid}:{secret.get_secret_value() if secret else ''}"
-        return {
-            "accept": "application/json",
-            "authorization": f"Basic {base64.b64encode(credentials.encode()).decode()}",
-        }
+        secret = self.api_key_secret or self.auth_token or SecretStr("")
+        return {"accept": "application/json", "authorization": basic(self.api_key or self.account_sid, secret)}

@@ -7,7 +7,7 @@ that page. What a word or code means for the caller is our reading.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from smsbridge.errors import (
     AuthenticationError,
@@ -22,6 +22,7 @@ from smsbridge.errors import (
     UncertainError,
 )
 from smsbridge.messages import Purpose, Status
+from smsbridge.reading import Meaning
 
 STATUSES: dict[str, Status] = {
     # "Message status values" of the Message resource; `receiving` and `received` are texts to us, see INBOUND.
@@ -39,15 +40,6 @@ STATUSES: dict[str, Status] = {
 }
 FAILING = frozenset({"failed", "undelivered", "canceled"})
 INBOUND = frozenset({"receiving", "received"})
-
-
-class Meaning(NamedTuple):
-    """What an error code says: of a request, of a message that failed at once, and (``status``) of one that is ``failed``."""
-
-    error: type[SendError]
-    reason: str | None = None
-    fault: Fault | None = None
-    status: Status | None = None
 
 
 def _rejected(error: type[SendError], reason: str | None = None, fault: Fault | None = None) -> Meaning:

@@ -8,7 +8,6 @@ are numbers or strings; our reference is ``customid``, ``custom``, ``cid`` or ``
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
@@ -19,8 +18,8 @@ from urllib.parse import urlsplit
 from smsbridge import reading
 from smsbridge.errors import AuthenticationError, RefusedError, SendError, UncertainError
 from smsbridge.http import HttpResponse
-from smsbridge.messages import Message, Money
-from smsbridge.reading import decimal, digits, text, whole
+from smsbridge.messages import Money
+from smsbridge.reading import Outcome, digits, money, text, whole
 
 from . import vocabulary
 
@@ -79,9 +78,9 @@ def listing(response: HttpResponse) -> tuple[list[dict[str, Any]], bool]:
 def rows(data: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     """The rows of an answer in any of its shapes; None where there is no list."""
     for found in (data.get("data"), data.get("rows")):
-        inside = found.get("data", found.get("rows")) if isinstance(found, dict) else found
-        if isinstance(inside, list):
-            return [row for row in inside if isinstance(row, dict)]
+        inside = reading.parts(found.get("data", found.get("rows")) if isinstance(found, dict) else found)
+        if inside is not None:
+            return inside
         if isinstance(found, dict) and "id" in found:
             return [found]
     return None
@@ -141,7 +140,7 @@ def _failure(response: HttpResponse, data: Mapping[str, Any]) -> SendError:
         return telling[0]
     last = failing[0] if failing else response
     if meaning is not None:
-        return last.error(meaning.error, reason=meaning.reason, fault=meaning.fault, detail=said)
+        return reading.error_of(last, meaning, detail=said)
     if failing:
         return last.error(
             reason=vocabulary.NOT_FOUND if _code(data) == HTTPStatus.NOT_FOUND else None, detail=said or None
@@ -206,15 +205,14 @@ class Row:
         return self._time("delivered_at", "deliv_at", "deliv_time")
 
     @property
-    def outcome(self) -> vocabulary.Outcome:
+    def outcome(self) -> Outcome:
         """What the status means."""
         return vocabulary.outcome(self.word)
 
     @property
     def price(self) -> Money | None:
         """What was charged, in credits: the platform names no currency."""
-        credits = decimal(self._first("charges", "credits"))  # noqa: A001
-        return None if credits is None else Money(amount=credits, unit="credits")
+        return money(self._first("charges", "credits"), "credits")
 
     def _first(self, *names: str) -> Any:
         for name in names:
@@ -225,29 +223,6 @@ class Row:
 
     def _time(self, *names: str) -> datetime | None:
         return next(filter(None, (moment(self.raw[name], self.zone) for name in names if name in self.raw)), None)
-
-
-def correlate(messages: Sequence[Message], found: Sequence[Row]) -> dict[int, Row]:
-    """The row of each message, by its index. The order of rows is not documented, and their ids may repeat.
-
-    A row belongs to the one message that it fits: whose reference and number are those of the row, as far as it names
-    them. Rows that fit several messages, and messages with no row or with several, are left out.
-    """
-    named = [(row.reference, row.mobile) for row in found]
-    shapes = {(bool(reference), bool(mobile)) for reference, mobile in named}
-    owners: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    for index, message in enumerate(messages):
-        reference, number = message.reference or "", digits(message.to)
-        for key in {
-            (reference if by_reference else "", number if by_number else "") for by_reference, by_number in shapes
-        }:
-            owners[key].append(index)
-    claims: defaultdict[int, list[Row]] = defaultdict(list)
-    for row, name in zip(found, named, strict=True):
-        indexes = owners.get(name, [])
-        if len(indexes) == 1:
-            claims[indexes[0]].append(row)
-    return {index: claimed[0] for index, claimed in claims.items() if len(claimed) == 1}
 
 
 def pick(found: Sequence[Row], *, id: str = "", reference: str = "", to: str = "") -> Row | None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
-from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 from smsbridge import reading
 from smsbridge.errors import (
@@ -19,7 +18,6 @@ from smsbridge.errors import (
     NotFoundError,
     QueryError,
     RefusedError,
-    SendError,
     UncertainError,
     UnsupportedError,
 )
@@ -65,7 +63,7 @@ class TwincleProvider(TwincleSettings):
             response = yield from self._post("sms/send", {**fields, "meta": {"tags": list(options.tags)}}, sends=True)
         else:
             response = yield from self._post("sms/send", fields, sends=True, form=True)
-        row = parsing.correlate([message], self._rows(response)).get(0)
+        row = self._rows([message], response).get(0)
         if row is None:
             raise response.error(UncertainError, detail="the answer has no row for this message")
         return self._accepted(message, row, response)
@@ -81,14 +79,10 @@ class TwincleProvider(TwincleSettings):
             raise self.unsupported("opt-out tags in a request for several texts")
         nodes = [self._node(*one) for one in zip(messages, options, strict=True)]
         response = yield from self._post("sms/send/json", {"root": root, "nodes": nodes}, sends=True)
-        results = []
-        for index, row in parsing.correlate(messages, self._rows(response)).items():
-            message = messages[index]
-            try:
-                results.append(Result(index=index, message=message, sent=self._accepted(message, row, response)))
-            except SendError as error:
-                results.append(Result(index=index, message=message, error=error))
-        return results
+        return [
+            reading.result(index, messages[index], partial(self._accepted, messages[index], row, response))
+            for index, row in self._rows(messages, response).items()
+        ]
 
     def batch_key(self, message: Message) -> Hashable:
         try:
@@ -101,7 +95,7 @@ class TwincleProvider(TwincleSettings):
 
     def _root(self, message: Message, options: TwincleOptions) -> dict[str, Any]:
         """The parameters of ``sms/send`` that all texts of one ``sms/send/json`` share: only its root has them."""
-        return _given(
+        return reading.given(
             {
                 "service": options.service or self.service or vocabulary.SERVICES[message.purpose],
                 "webhook_id": options.webhook_id or self.webhook_id,
@@ -111,36 +105,33 @@ class TwincleProvider(TwincleSettings):
 
     def _node(self, message: Message, options: TwincleOptions) -> dict[str, Any]:
         """The other parameters of ``sms/send`` (https://portal.mobtexting.com/docs/v2/sms/send)."""
-        dlt = message.dlt
-        return _given(
+        dlt = reading.dlt_ids(message, self.entity_id, self.template_id)
+        return reading.given(
             {
                 "to": reading.digits(message.to),
                 "message": message.text,
                 "sender": message.sender or self.sender,
                 "type": options.type,
                 "flash": 1 if options.flash else None,
-                "entity_id": (dlt and dlt.entity_id) or self.entity_id,
-                "template_id": (dlt and dlt.template_id) or self.template_id,
+                "entity_id": dlt.entity_id,
+                "template_id": dlt.template_id,
                 "port": options.port,
                 "max_units": options.max_units,
                 "custom": message.reference,
             }
         )
 
-    def _rows(self, response: HttpResponse) -> list[Row]:
-        return [Row.of(row, self._zone) for row in parsing.rows(parsing.answer(response)) or []]
+    def _rows(self, messages: Sequence[Message], response: HttpResponse) -> dict[int, Row]:
+        """The row of each message, by its index. The order of rows is not documented, and their ids may repeat."""
+        rows = [Row.of(row, self._zone) for row in parsing.rows(parsing.answer(response)) or []]
+        return reading.correlate(messages, rows, lambda row: (row.reference, row.mobile))
 
     def _accepted(self, message: Message, row: Row, response: HttpResponse) -> SentMessage:
         """An accepted request can hold refused rows: the request was fine, this text was not."""
         outcome = row.outcome
         if outcome.error is not None:
-            raise response.error(
-                outcome.error,
-                code=row.word,
-                reason=outcome.reason,
-                fault=outcome.fault,
-                detail=f"the request was accepted, this text got {row.word}",
-            )
+            detail = f"the request was accepted, this text got {row.word}"
+            raise reading.error_of(response, outcome, code=row.word, detail=detail)
         if not row.id:
             raise response.error(UncertainError, detail="the answer has no id for this message")
         waits = message.send_at is not None and outcome.status is Status.QUEUED
@@ -224,14 +215,10 @@ class TwincleProvider(TwincleSettings):
         options: TwincleVerificationOptions = self.options_of(message, verification=True)
         if message.text and "{code}" not in message.text:
             raise ContentError("the text of a one-time code needs {code} where the code goes", reason="template")
-        left = None
-        if message.valid_until is not None:
-            left = round((message.valid_until - datetime.now(UTC)).total_seconds())
-            if left < 1:
-                raise RefusedError("the one-time code would have expired before it was sent", reason="expired")
+        left = reading.seconds_left(message)
         payload = {
             "length": options.length,
-            "timeout": left,
+            "timeout": left and int(left),
             "template": message.text.replace("{code}", "{token}"),
         }
         channel = {
@@ -239,8 +226,12 @@ class TwincleProvider(TwincleSettings):
             "from": message.sender or self.sender,
             "recipient": {"to": reading.digits(message.to)},
         }
-        body = {"channels": [_given(channel)], "payload": _given(payload), "foreign_id": message.reference}
-        response = yield from self._post("verify/send", _given(body), sends=True)
+        body = {
+            "channels": [reading.given(channel)],
+            "payload": reading.given(payload),
+            "foreign_id": message.reference,
+        }
+        response = yield from self._post("verify/send", reading.given(body), sends=True)
         data = parsing.answer(response, parsing.SUCCESS | {"SENT", "SUCCESS"})
         id = reading.text(data.get("id"))  # noqa: A001
         if not id:
@@ -260,9 +251,10 @@ class TwincleProvider(TwincleSettings):
         code = code.strip()
         if not _CODE.fullmatch(code):  # no code of the vendor's, and "../" is no part of a path
             return VerificationCheck(approved=False, reason="wrong-code")
-        if not _fits_a_path(verification.id):
+        segment = reading.segment(verification.id)
+        if not segment:
             return VerificationCheck(approved=False, reason="unknown")
-        response = yield from self._get(f"verify/check/{quote(verification.id, safe='')}/{code}")
+        response = yield from self._get(f"verify/check/{segment}/{code}")
         data = parsing.answer(response, None)
         if reading.text(data.get("id")) not in ("", verification.id):
             raise response.error(UncertainError, detail="the answer is for another code")
@@ -271,9 +263,10 @@ class TwincleProvider(TwincleSettings):
         return VerificationCheck(approved=reason is None, reason=reason)
 
     def cancel_verification(self, verification: Verification) -> Flow[None]:
-        if not _fits_a_path(verification.id):
+        segment = reading.segment(verification.id)
+        if not segment:
             raise NotFoundError
-        response = yield from self._get(f"verify/cancel/{quote(verification.id, safe='')}")
+        response = yield from self._get(f"verify/cancel/{segment}")
         word = reading.text(parsing.answer(response, None).get("status"))
         reason = vocabulary.CHECKS.get(word.lower(), word)
         if reason is not None:
@@ -292,11 +285,3 @@ class TwincleProvider(TwincleSettings):
         items = webhooks.items(webhook)
         events = (webhooks.event(item, account=self.account, provider=self.name, zone=self._zone) for item in items)
         return [event for event in events if event is not None]
-
-
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value or value == 0}
-
-
-def _fits_a_path(id: str) -> bool:
-    return id.strip(".") != ""

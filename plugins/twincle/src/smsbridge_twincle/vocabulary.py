@@ -8,8 +8,6 @@ merged; the misspellings are the server's. What a word means for the caller is o
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from smsbridge.errors import (
     AuthenticationError,
     ContentError,
@@ -24,21 +22,7 @@ from smsbridge.errors import (
     UncertainError,
 )
 from smsbridge.messages import Purpose, Status
-
-
-class Outcome(NamedTuple):
-    """What a delivery status says: of a report, and (``error``) of a send whose answer already holds it."""
-
-    status: Status
-    reason: str | None = None
-    error: type[SendError] | None = None
-    fault: Fault | None = None
-    closed: bool = False
-
-    @property
-    def final(self) -> bool:
-        """Whether no more reports are to come."""
-        return self.closed or self.status.final
+from smsbridge.reading import Meaning, Outcome
 
 
 def _undelivered(reason: str, error: type[SendError] = RefusedError, fault: Fault | None = None) -> Outcome:
@@ -125,78 +109,70 @@ def outcome(word: str) -> Outcome:
     return STATUSES.get(word, UNKNOWN_STATUS)
 
 
-class Refusal(NamedTuple):
-    """What an error text means."""
-
-    error: type[SendError]
-    reason: str | None = None
-    fault: Fault | None = None
-
-
 NOT_FOUND = "not-found"
 """The reason of a refusal that says: there is no such thing."""
 
-ERRORS: dict[str, Refusal] = {
+ERRORS: dict[str, Meaning] = {
     # Parts of texts, in lower case; the first that occurs decides. The server fills in numbers and names elsewhere.
     # `sms/send`, code 422
-    "missing required params": Refusal(RefusedError, "bad-request"),
-    "missing mobile number": Refusal(RecipientError, "missing"),
-    "missing receipent": Refusal(RecipientError, "missing"),
-    "no valid mobile numbers found": Refusal(RecipientError, "invalid-number"),
-    "missing message": Refusal(ContentError, "empty"),
-    "missing sender": Refusal(SenderError, "missing"),  # and "Missing senderid."
-    "invalid sender or sender not allowed": Refusal(SenderError, "sender"),
-    "template mismatch": Refusal(ContentError, "template", "account"),
-    "invalid template match": Refusal(ContentError, "template", "account"),
-    "missing data column": Refusal(RefusedError, "bad-request"),
-    "invalid time format": Refusal(RefusedError, "schedule"),
-    "invalid schedule time": Refusal(RefusedError, "schedule"),
-    "this service only allowed between": Refusal(RefusedError, "quiet-hours"),
-    "batch size should be": Refusal(RefusedError, "bad-request"),
-    "batch interval should be": Refusal(RefusedError, "bad-request"),
-    "port number must be numeric": Refusal(RefusedError, "bad-request"),
-    "invalid type value": Refusal(RefusedError, "bad-request"),
-    "invalid flash value": Refusal(RefusedError, "bad-request"),
-    "invalid webhook id": Refusal(RefusedError, "webhook", "account"),
-    "number of tags selected": Refusal(RefusedError, "bad-request"),
-    "message length is": Refusal(ContentError, "too-long"),  # in units, and in characters
-    "daily usage limit exceeded": Refusal(RateLimitedError, "quota"),
+    "missing required params": Meaning(RefusedError, "bad-request"),
+    "missing mobile number": Meaning(RecipientError, "missing"),
+    "missing receipent": Meaning(RecipientError, "missing"),
+    "no valid mobile numbers found": Meaning(RecipientError, "invalid-number"),
+    "missing message": Meaning(ContentError, "empty"),
+    "missing sender": Meaning(SenderError, "missing"),  # and "Missing senderid."
+    "invalid sender or sender not allowed": Meaning(SenderError, "sender"),
+    "template mismatch": Meaning(ContentError, "template", "account"),
+    "invalid template match": Meaning(ContentError, "template", "account"),
+    "missing data column": Meaning(RefusedError, "bad-request"),
+    "invalid time format": Meaning(RefusedError, "schedule"),
+    "invalid schedule time": Meaning(RefusedError, "schedule"),
+    "this service only allowed between": Meaning(RefusedError, "quiet-hours"),
+    "batch size should be": Meaning(RefusedError, "bad-request"),
+    "batch interval should be": Meaning(RefusedError, "bad-request"),
+    "port number must be numeric": Meaning(RefusedError, "bad-request"),
+    "invalid type value": Meaning(RefusedError, "bad-request"),
+    "invalid flash value": Meaning(RefusedError, "bad-request"),
+    "invalid webhook id": Meaning(RefusedError, "webhook", "account"),
+    "number of tags selected": Meaning(RefusedError, "bad-request"),
+    "message length is": Meaning(ContentError, "too-long"),  # in units, and in characters
+    "daily usage limit exceeded": Meaning(RateLimitedError, "quota"),
     # `sms/send`, code 500: the server does not say how far it came
-    "an error occured while processing": Refusal(UncertainError, "server-error"),
-    "unable to process your request": Refusal(UncertainError, "server-error"),
+    "an error occured while processing": Meaning(UncertainError, "server-error"),
+    "unable to process your request": Meaning(UncertainError, "server-error"),
     # `sms/send/template`
-    "'alias' or 'id' field is required": Refusal(ContentError, "template", "account"),
-    "template does not exist": Refusal(ContentError, "template", "account"),
+    "'alias' or 'id' field is required": Meaning(ContentError, "template", "account"),
+    "template does not exist": Meaning(ContentError, "template", "account"),
     # `sms/status`
-    "invalid request": Refusal(RefusedError, "bad-request"),
+    "invalid request": Meaning(RefusedError, "bad-request"),
     # management of senders and templates
-    "invalid service id": Refusal(RefusedError, "service", "account"),
-    "invalid country code": Refusal(RefusedError, "country"),
-    "sender is blocked": Refusal(SenderError, "sender-blocked"),
-    "name must not be greater than": Refusal(SenderError, "too-long"),
-    "enter a valid sender id": Refusal(SenderError, "sender"),
-    "body may not be greater than": Refusal(ContentError, "too-long"),
-    "the number is invalid": Refusal(RecipientError, "invalid-number"),
-    "selected type is invalid": Refusal(RefusedError, "bad-request"),
+    "invalid service id": Meaning(RefusedError, "service", "account"),
+    "invalid country code": Meaning(RefusedError, "country"),
+    "sender is blocked": Meaning(SenderError, "sender-blocked"),
+    "name must not be greater than": Meaning(SenderError, "too-long"),
+    "enter a valid sender id": Meaning(SenderError, "sender"),
+    "body may not be greater than": Meaning(ContentError, "too-long"),
+    "the number is invalid": Meaning(RecipientError, "invalid-number"),
+    "selected type is invalid": Meaning(RefusedError, "bad-request"),
     # failures that say OK
-    "not found in optout list": Refusal(RefusedError, NOT_FOUND),
-    "no data found": Refusal(RefusedError, NOT_FOUND),
-    "not found in block list": Refusal(RefusedError, NOT_FOUND),
+    "not found in optout list": Meaning(RefusedError, NOT_FOUND),
+    "no data found": Meaning(RefusedError, NOT_FOUND),
+    "not found in block list": Meaning(RefusedError, NOT_FOUND),
     # Laravel's own, for a missing or wrong token
-    "unauthenticated": Refusal(AuthenticationError),
+    "unauthenticated": Meaning(AuthenticationError),
     # Twincle's page counts "no balance" among the 4xx causes; no wording is documented, these are our guesses
-    "no balance": Refusal(FundsError, "no-credit"),
-    "no credit": Refusal(FundsError, "no-credit"),
-    "low balance": Refusal(FundsError, "no-credit"),
-    "insufficient balance": Refusal(FundsError, "no-credit"),
-    "insufficient credit": Refusal(FundsError, "no-credit"),
-    "insufficient fund": Refusal(FundsError, "no-credit"),
+    "no balance": Meaning(FundsError, "no-credit"),
+    "no credit": Meaning(FundsError, "no-credit"),
+    "low balance": Meaning(FundsError, "no-credit"),
+    "insufficient balance": Meaning(FundsError, "no-credit"),
+    "insufficient credit": Meaning(FundsError, "no-credit"),
+    "insufficient fund": Meaning(FundsError, "no-credit"),
     # Laravel's validation: "The name field is required."
-    "field is required": Refusal(RefusedError, "bad-request"),
+    "field is required": Meaning(RefusedError, "bad-request"),
 }
 
 
-def refusal(text: str) -> Refusal | None:
+def refusal(text: str) -> Meaning | None:
     """What an error text means; None for one that is not in the table."""
     lowered = text.lower()
     return next((meaning for part, meaning in ERRORS.items() if part in lowered), None)

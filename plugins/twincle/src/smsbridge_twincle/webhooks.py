@@ -6,9 +6,7 @@ one is JSON (https://portal.mobtexting.com/docs/v2/sms/webhook). All are read al
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
@@ -16,7 +14,7 @@ from typing import Any
 from smsbridge.errors import PayloadError, SignatureError
 from smsbridge.http import HttpRequest
 from smsbridge.messages import DeliveryReport, InboundMessage, Status
-from smsbridge.reading import phone, text
+from smsbridge.reading import digest, part, phone, text
 
 from .parsing import Row, moment
 
@@ -111,7 +109,7 @@ def _inbound(
     sender, words = text(fields.get("from")), fields.get("text")
     if not sender or not isinstance(words, str):
         raise PayloadError("the webhook brings a text without its sender or words")
-    id = text(fields.get("id")) or _digest(item)  # noqa: A001
+    id = text(fields.get("id")) or digest(item)  # noqa: A001
     return InboundMessage(
         account=account,
         provider=provider,
@@ -132,7 +130,7 @@ def _unsubscribed(fields: Mapping[str, Any], account: str, provider: str, zone: 
         return None
     if not person:
         raise PayloadError("the webhook brings an opt-out of nobody")
-    id = text(fields.get("id")) or _digest(fields)  # noqa: A001
+    id = text(fields.get("id")) or digest(fields)  # noqa: A001
     return InboundMessage(
         account=account,
         provider=provider,
@@ -147,27 +145,16 @@ def _unsubscribed(fields: Mapping[str, Any], account: str, provider: str, zone: 
     )
 
 
-def _digest(item: Mapping[str, Any]) -> str:
-    """An id made of the content, the same in whatever order the fields come."""
-    return hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()
-
-
 def _flat(payload: Mapping[str, Any]) -> dict[str, Any]:
     """A ``vmn:message:in`` payload with the names that a composed webhook has (``/docs/v2/vmn/webhook``)."""
     channels = payload.get("channels")
     channel = channels[0] if isinstance(channels, list) and channels else {}
     return {
         "id": payload.get("id"),
-        "from": _inside(payload, "recipient", "from"),
-        "to": _inside(channel, "to"),
-        "text": _inside(payload, "message", "payload", "text"),
+        "from": part(payload.get("recipient")).get("from"),
+        "to": part(channel).get("to"),
+        "text": part(part(payload.get("message")).get("payload")).get("text"),
     }
-
-
-def _inside(value: Any, *path: str) -> Any:
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
 
 
 def _body(webhook: HttpRequest) -> Any:

@@ -1,16 +1,12 @@
-"""Reading what Vonage writes: numbers, amounts, dates, problem documents; and which texts fit the GSM alphabet."""
+"""Reading what Vonage writes: problem documents; and writing what it reads: numbers, and which texts fit the GSM alphabet."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from smsbridge import reading
-from smsbridge.http import HttpResponse
-from smsbridge.messages import Money
-from smsbridge.reading import decimal, object_or_empty, text
+from smsbridge.reading import text
 
 EUR = "EUR"
 """Prices and balances are in euros: https://developer.vonage.com/en/api/account (*balance in EUR*)."""
@@ -31,22 +27,6 @@ def is_gsm(words: str) -> bool:
 def digits(number: str) -> str:
     """A number as Vonage wants it: E.164 without the plus sign. A name is left as it is."""
     return number[1:] if _E164.fullmatch(number) else number
-
-
-def money(amount: Any, currency: Any = EUR) -> Money | None:
-    """A price, if ``amount`` is one."""
-    number = decimal(amount)
-    return None if number is None else Money(amount=number, unit=text(currency) or EUR)
-
-
-def moment(value: Any) -> datetime | None:
-    """A time in UTC: ISO 8601, or ``yyyy-mm-dd hh:mm:ss``, which is in UTC already. None for what is no time."""
-    return reading.moment(value, UTC)
-
-
-def problem(response: HttpResponse) -> Mapping[str, Any]:
-    """The problem document (RFC 7807) that a refusing answer is; empty if it is none."""
-    return object_or_empty(response)
 
 
 def fragment(document: Mapping[str, Any]) -> str:

@@ -12,10 +12,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from smsbridge import reading
 from smsbridge.forks import fresh_lock
 from smsbridge.logs import logger
-
-from . import clock
 
 _log = logger(__name__)
 
@@ -88,14 +87,14 @@ class Parts:
                 self._drop(series)  # the network uses the reference, which is one byte, again
                 text = None
             if text is None:
-                text = self._texts[series] = Text(series, clock.now())
+                text = self._texts[series] = Text(series, reading.now().timestamp())
             text.parts.setdefault(number, part)
             return None if text.missing else Text(series, text.since, dict(text.parts))
 
     def overdue(self) -> list[Text]:
         """Texts that have waited long enough. They are given again until :meth:`forget` is told of them."""
         with self._lock:
-            old = [one.series for one in self._texts.values() if clock.now() - one.since > AGE]
+            old = [one.series for one in self._texts.values() if reading.now().timestamp() - one.since > AGE]
             old += list(self._texts)[: max(0, len(self._texts) - MOST_TEXTS)]
             for series in dict.fromkeys(old):
                 self._drop(series)

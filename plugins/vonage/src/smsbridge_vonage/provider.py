@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, ClassVar, NoReturn
-from urllib.parse import quote
 
 from pydantic import PrivateAttr
 
@@ -27,6 +26,7 @@ from smsbridge.errors import (
 from smsbridge.http import Flow, HttpRequest, HttpResponse
 from smsbridge.messages import (
     Balance,
+    Dlt,
     Event,
     Message,
     Money,
@@ -36,7 +36,7 @@ from smsbridge.messages import (
 )
 from smsbridge.rehearsal import Rehearsal
 
-from . import clock, parsing, signatures, vocabulary, webhooks
+from . import parsing, signatures, vocabulary, webhooks
 from .content import Content
 from .parts import Parts
 from .settings import VonageOptions, VonageSettings, VonageVerificationOptions
@@ -52,7 +52,7 @@ class VonageProvider(VonageSettings):
 
     supports = frozenset({"sender", "valid_until", "dlt"})
     reasons: ClassVar[Mapping[str, str]] = vocabulary.ERR_CODES | {
-        code: meaning.reason for code, meaning in vocabulary.MESSAGES_CODES.items()
+        code: meaning.reason for code, meaning in vocabulary.MESSAGES_CODES.items() if meaning.reason
     }
     options = VonageOptions
     verification_supports = frozenset({"sender", "dlt"})
@@ -72,7 +72,7 @@ class VonageProvider(VonageSettings):
 
     def _send_sms(self, message: Message) -> Flow[SentMessage]:
         options: VonageOptions = self.options_of(message)
-        left = self._seconds_left(message)
+        left, dlt = self._seconds_left(message), self._dlt(message)
         fields = {
             "from": self._sender(message),
             "to": parsing.digits(message.to),
@@ -81,17 +81,17 @@ class VonageProvider(VonageSettings):
             "ttl": left and int(left * 1000),
             "client-ref": message.reference,
             "callback": options.callback_url or self.callback_url,
-            "entity-id": self._entity_id(message),
-            "content-id": self._template_id(message),
+            "entity-id": dlt.entity_id,
+            "content-id": dlt.template_id,
             "trusted-number": "true" if options.trusted else None,
         }
-        response = yield from self._post_sms(_given(fields))
+        response = yield from self._post_sms(reading.given(fields))
         return self._accepted(message, response)
 
     def _accepted(self, message: Message, response: HttpResponse) -> SentMessage:
         """HTTP 200 says nothing: each part of the text has a row of its own, accepted or refused."""
         if not response.ok:
-            raise response.error(detail=parsing.said(parsing.problem(response)))
+            raise response.error(detail=parsing.said(reading.object_or_empty(response)))
         data = response.json_object()
         rows = data.get("messages")
         if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
@@ -116,7 +116,7 @@ class VonageProvider(VonageSettings):
 
     def _send_message(self, message: Message) -> Flow[SentMessage]:
         options: VonageOptions = self.options_of(message)
-        left = self._seconds_left(message)
+        left, dlt = self._seconds_left(message), self._dlt(message)
         fields = {
             "channel": "sms",
             "message_type": "text",
@@ -127,9 +127,9 @@ class VonageProvider(VonageSettings):
             "client_ref": message.reference,
             "webhook_url": options.callback_url or self.callback_url,
             "trusted_recipient": options.trusted or None,
-            "sms": _given({"entity_id": self._entity_id(message), "content_id": self._template_id(message)}),
+            "sms": reading.given({"entity_id": dlt.entity_id, "content_id": dlt.template_id}),
         }
-        response = yield from self._post_json("/v1/messages", _given(fields), sends=True)
+        response = yield from self._post_json("/v1/messages", reading.given(fields), sends=True)
         if not response.ok:
             _refuse(response)
         data = response.json_object()
@@ -144,20 +144,13 @@ class VonageProvider(VonageSettings):
             raise SenderError("Vonage wants a sender: give one, or set SENDER", reason="missing")
         return parsing.digits(sender)
 
-    def _entity_id(self, message: Message) -> str | None:
-        return (message.dlt and message.dlt.entity_id) or self.entity_id
-
-    def _template_id(self, message: Message) -> str | None:
-        return (message.dlt and message.dlt.template_id) or self.template_id
+    def _dlt(self, message: Message) -> Dlt:
+        return reading.dlt_ids(message, self.entity_id, self.template_id)
 
     def _seconds_left(self, message: Message) -> float | None:
         """How long a text is of use, within what the vendor takes; cut off, so that it is not sent a moment too late."""
-        if message.valid_until is None:
-            return None
-        left = message.valid_until.timestamp() - clock.now()
-        if left <= 0:
-            raise RefusedError("the text would have expired before it was sent", reason="expired")
-        if not _SHORTEST_VALIDITY <= left <= _LONGEST_VALIDITY:
+        left = reading.seconds_left(message)
+        if left is not None and not _SHORTEST_VALIDITY <= left <= _LONGEST_VALIDITY:
             raise self.unsupported("texts that are valid for less than 20 seconds or for more than 7 days")
         return left
 
@@ -183,22 +176,23 @@ class VonageProvider(VonageSettings):
             raise RefusedError(
                 "Vonage wants a brand for one-time codes: set VERIFY_BRAND", reason="brand", fault="account"
             )
+        # Without the setting of the template: that is one of texts, and this text is Vonage's.
+        dlt = reading.dlt_ids(message, self.entity_id, None)
         channel = {
             "channel": "sms",
             "to": parsing.digits(message.to),
             "from": parsing.digits(message.sender or self.sender or ""),
-            "entity_id": self._entity_id(message),
-            # Not the setting: that is the template of texts, and this text is Vonage's.
-            "content_id": message.dlt and message.dlt.template_id,
+            "entity_id": dlt.entity_id,
+            "content_id": dlt.template_id,
         }
         fields = {
             "brand": self.verify_brand,
             "locale": options.locale,
             "channel_timeout": options.channel_timeout,
             "code_length": options.length,
-            "workflow": [_given(channel)],
+            "workflow": [reading.given(channel)],
         }
-        response = yield from self._post_json("/v2/verify", _given(fields), sends=True)
+        response = yield from self._post_json("/v2/verify", reading.given(fields), sends=True)
         if not response.ok:
             _refuse(response)
         request_id = reading.text(response.json_object().get("request_id"))
@@ -218,7 +212,7 @@ class VonageProvider(VonageSettings):
             if data.get("status") == "completed" and data.get("request_id") in (None, verification.id):
                 return VerificationCheck(approved=True)
             raise response.error(UncertainError, detail="the answer does not say whether the code is right")
-        document = parsing.problem(response)
+        document = reading.object_or_empty(response)
         by_type = vocabulary.CHECKS.get((response.status, parsing.fragment(document)))
         title = reading.text(document.get("title")).lower()
         reason = by_type or vocabulary.CHECK_TITLES.get((response.status, title))
@@ -229,7 +223,7 @@ class VonageProvider(VonageSettings):
     def cancel_verification(self, verification: Verification) -> Flow[None]:
         response = yield from self._delete(_path(verification))
         if response.status == 404:
-            raise NotFoundError(detail=parsing.said(parsing.problem(response)))
+            raise NotFoundError(detail=parsing.said(reading.object_or_empty(response)))
         if not response.ok:
             _refuse(response)
 
@@ -252,14 +246,8 @@ def _worst(rows: Sequence[Any], refused: Sequence[dict[str, Any]], response: Htt
     errors = []
     for row in refused:
         code = reading.text(row.get("status"))
-        meaning = vocabulary.SMS_CODES.get(code)
         detail = reading.text(row.get("error-text")) or "the answer does not say why"
-        if meaning is None:
-            errors.append(response.error(UncertainError, code=code or None, detail=detail))
-        else:
-            errors.append(
-                response.error(meaning.error, code=code, reason=meaning.reason, fault=meaning.fault, detail=detail)
-            )
+        errors.append(reading.error_of(response, vocabulary.SMS_CODES.get(code), code=code or None, detail=detail))
     first = next((error for error in errors if isinstance(error, UncertainError)), errors[0])
     if len(refused) == len(rows):
         return first
@@ -269,7 +257,7 @@ def _worst(rows: Sequence[Any], refused: Sequence[dict[str, Any]], response: Htt
 
 def _refuse(response: HttpResponse) -> NoReturn:
     """Raise what a problem document amounts to: its title where that says more than the HTTP status."""
-    document = parsing.problem(response)
+    document = reading.object_or_empty(response)
     word, title = parsing.fragment(document), reading.text(document.get("title"))
     detail = parsing.said(document)
     meaning = vocabulary.MESSAGES_CODES.get(title) or vocabulary.MESSAGES_TITLES.get(title.lower())
@@ -281,14 +269,11 @@ def _refuse(response: HttpResponse) -> NoReturn:
     if meaning is None or isinstance(plain, UncertainError) or type(plain) is not RefusedError:
         raise plain
     code = title if title.isdigit() else word or None
-    raise response.error(meaning.error, code=code, reason=meaning.reason, fault=meaning.fault, detail=detail)
+    raise reading.error_of(response, meaning, code=code, detail=detail)
 
 
 def _path(verification: Verification) -> str:
-    if not verification.id.strip("."):  # would be another path
+    segment = reading.segment(verification.id)
+    if not segment:
         raise NotFoundError
-    return f"/v2/verify/{quote(verification.id, safe='')}"
-
-
-def _given(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value not in (None, "", {})}
+    return f"/v2/verify/{segment}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -10,7 +9,7 @@ from pydantic import Field
 from smsbridge.complaints import matching
 from smsbridge.http import HttpRequest
 from smsbridge.provider import Options, SmsProvider
-from smsbridge.reading import BaseUrl, CallbackUrl, Secret
+from smsbridge.reading import BaseUrl, CallbackUrl, Secret, basic
 
 SMS_URL = "https://rest.nexmo.com"
 MESSAGES_URL = "https://api.nexmo.com"
@@ -73,5 +72,4 @@ class VonageSettings(SmsProvider):
 
     def _headers(self) -> dict[str, str]:
         """Basic authentication, which all four APIs take, so that the secret is in no URL and no body."""
-        pair = f"{self.api_key}:{self.api_secret.get_secret_value()}"
-        return {"accept": "application/json", "authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+        return {"accept": "application/json", "authorization": basic(self.api_key, self.api_secret)}

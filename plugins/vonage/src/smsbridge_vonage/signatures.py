@@ -18,10 +18,10 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
+from smsbridge import reading
 from smsbridge.errors import PayloadError, SignatureError
 from smsbridge.http import HttpRequest
 
-from . import clock
 from .content import Content
 
 SKEW = 300
@@ -104,7 +104,7 @@ def _verify_parameters(content: Content, secret: str, method: str, age: int) -> 
 
 
 def _check_age(signed_at: float, age: int) -> None:
-    if not -SKEW <= clock.now() - signed_at <= age:
+    if not -SKEW <= reading.now().timestamp() - signed_at <= age:
         raise SignatureError("the webhook was signed too long ago, or in the future: check the clock")
 
 
@@ -136,9 +136,10 @@ def _check_times(claims: dict[str, Any], age: int) -> None:
     if "iat" not in times or not all(map(_is_moment, times.values())):
         raise SignatureError("the webhook's token does not say when it was issued, or until when it is valid")
     _check_age(times["iat"], age)
-    if clock.now() > times.get("exp", clock.now()) + SKEW:
+    now = reading.now().timestamp()
+    if now > times.get("exp", now) + SKEW:
         raise SignatureError("the webhook's token has expired")
-    if clock.now() < times.get("nbf", 0) - SKEW:
+    if now < times.get("nbf", 0) - SKEW:
         raise SignatureError("the webhook's token is not valid yet")
 
 

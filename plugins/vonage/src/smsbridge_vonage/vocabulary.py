@@ -8,32 +8,19 @@ is our reading.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from smsbridge.errors import (
     AuthenticationError,
     ContentError,
-    Fault,
     FundsError,
     OptedOutError,
     RateLimitedError,
     RecipientError,
     RefusedError,
     SenderError,
-    SendError,
     UncertainError,
 )
 from smsbridge.messages import Status
-
-
-class Meaning(NamedTuple):
-    """What a code says: the error of a send, a short reason, whose fault, and the status of a report that carries it."""
-
-    error: type[SendError]
-    reason: str
-    fault: Fault | None = None
-    status: Status = Status.REJECTED
-
+from smsbridge.reading import Meaning
 
 SMS_ACCEPTED = "0"
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 from smsbridge.errors import PayloadError
 from smsbridge.messages import DeliveryReport, Event, InboundMessage, Status
-from smsbridge.reading import phone, text, whole
+from smsbridge.reading import moment, money, part, phone, text, whole
 
-from .parsing import fragment, moment, money
+from .parsing import EUR, fragment
 from .parts import MOST_PARTS, Parts, Series, Text
 from .vocabulary import ERR_CODES, MESSAGES_CODES, MESSAGES_STATUSES, SMS_STATUSES
 
@@ -63,8 +64,8 @@ def _sms_report(item: Mapping[str, Any], account: str, provider: str) -> Deliver
         final=status.final,
         code=code if code not in ("", "0") else None,
         reason=ERR_CODES.get(code),
-        at=moment(item.get("message-timestamp")),
-        price=money(item.get("price")),
+        at=moment(item.get("message-timestamp"), UTC),
+        price=money(item.get("price"), EUR),
         key="/".join((message_id, word, code, text(item.get("scts")))),
         raw=item,
     )
@@ -81,7 +82,7 @@ def _sms_text(item: Mapping[str, Any], account: str, provider: str) -> InboundMe
         sender=phone(sender),
         to=phone(item.get("to")),
         text=words if isinstance(words, str) else "",  # a binary one has `data` and `udh`, which are in raw
-        at=moment(item.get("message-timestamp")),
+        at=moment(item.get("message-timestamp"), UTC),
         key=message_id,
         raw=item,
     )
@@ -98,7 +99,7 @@ def _long(whole_text: Text, account: str, provider: str) -> InboundMessage:
         sender=phone(whole_text.series.sender),
         to=phone(whole_text.series.to),
         text=whole_text.words,
-        at=moment(whole_text.in_order[0].get("message-timestamp")),
+        at=moment(whole_text.in_order[0].get("message-timestamp"), UTC),
         key=whole_text.key,
         raw=raw,
     )
@@ -115,13 +116,13 @@ def _of_messages(item: Mapping[str, Any], account: str, provider: str) -> list[E
 
 
 def _messages_report(item: Mapping[str, Any], account: str, provider: str) -> DeliveryReport:
-    uuid, word, error = _id(item, "message_uuid"), text(item["status"]).lower(), _object(item, "error")
+    uuid, word, error = _id(item, "message_uuid"), text(item["status"]).lower(), part(item.get("error"))
     code = text(error.get("title")) if text(error.get("title")).isdigit() else fragment(error)
     meaning = MESSAGES_CODES.get(code)
     status = MESSAGES_STATUSES.get(word, Status.UNKNOWN)
     if meaning is not None and status is Status.REJECTED:  # the vendor's word for all that went wrong
-        status = meaning.status
-    usage = _object(item, "usage")
+        status = meaning.status or status
+    usage = part(item.get("usage"))
     return DeliveryReport(
         account=account,
         provider=provider,
@@ -132,9 +133,9 @@ def _messages_report(item: Mapping[str, Any], account: str, provider: str) -> De
         final=word in _LAST_WORDS,
         code=code or None,
         reason=meaning.reason if meaning else None,
-        at=moment(item.get("timestamp")),
-        segments=whole(_object(item, "sms").get("count_total")),
-        price=money(usage.get("price"), usage.get("currency")),
+        at=moment(item.get("timestamp"), UTC),
+        segments=whole(part(item.get("sms")).get("count_total")),
+        price=money(usage.get("price"), text(usage.get("currency")) or EUR),
         key="/".join((uuid, word, code, text(item.get("timestamp")))),
         raw=item,
     )
@@ -151,7 +152,7 @@ def _messages_text(item: Mapping[str, Any], account: str, provider: str) -> Inbo
         sender=phone(sender),
         to=phone(item.get("to")),
         text=words,
-        at=moment(item.get("timestamp")),
+        at=moment(item.get("timestamp"), UTC),
         key=uuid,
         raw=item,
     )
@@ -162,8 +163,3 @@ def _id(item: Mapping[str, Any], name: str) -> str:
     if not found:
         raise PayloadError("the webhook names no text")
     return found
-
-
-def _object(item: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = item.get(name)
-    return found if isinstance(found, dict) else {}
