@@ -105,11 +105,11 @@ class PlivoProvider(PlivoSettings):
         if reading.text(data.get("message_uuid")) != sent.id:
             raise response.error(UncertainError, detail="the answer is not about this text")
         return webhooks.report(
-            data,
-            webhooks.PULLED,
+            {pushed: data.get(pulled) for pushed, pulled in webhooks.PULLED.items()},
             account=self.account,
             provider=self.name,
             currency=self.currency,
+            raw=data,
             to=sent.to,
             reference=sent.reference,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlparse
 
 from smsbridge.errors import PayloadError, SignatureError
@@ -87,68 +87,55 @@ def _address(url: str) -> bytes:
 # --- events ---------------------------------------------------------------------------------------------------------------
 
 
-class Names(NamedTuple):
-    """What the fields of a report are called."""
-
-    id: str
-    to: str
-    state: str
-    code: str
-    units: str
-    amount: str
-    times: tuple[str, ...]
-
-
-PUSHED = Names(
-    "MessageUUID",
-    "To",
-    "Status",
-    "ErrorCode",
-    "Units",
-    "TotalAmount",
-    ("DeliveryReportTime", "SentTime", "QueuedTime"),
-)
-PULLED = Names(
-    "message_uuid", "to_number", "message_state", "error_code", "units", "total_amount", ("message_sent_time",)
-)
+PULLED = {
+    "MessageUUID": "message_uuid",
+    "To": "to_number",
+    "Status": "message_state",
+    "ErrorCode": "error_code",
+    "Units": "units",
+    "TotalAmount": "total_amount",
+    "SentTime": "message_sent_time",
+}
+"""What the fields of a report that is pushed are called where it is pulled."""
+_TIMES = ("DeliveryReportTime", "SentTime", "QueuedTime")
 
 
 def event(webhook: HttpRequest, *, account: str, provider: str, currency: str) -> Event:
     """The one event of a verified webhook: the fields are its form or, called with GET, its query."""
     query = dict(webhook.query)
     fields = query if webhook.method == "GET" else query | dict(webhook.form())
-    if not fields.get(PUSHED.id, "").strip():
+    if not fields.get("MessageUUID", "").strip():
         raise PayloadError("the webhook names no message")
-    if fields.get(PUSHED.state):
+    if fields.get("Status"):
         reference = query.get(REFERENCE, "")
-        return report(fields, PUSHED, account=account, provider=provider, currency=currency, reference=reference)
+        return report(fields, account=account, provider=provider, currency=currency, raw=fields, reference=reference)
     if not fields.get("From") or not ("Text" in fields or "Media0" in fields):
         raise PayloadError("the webhook is neither a delivery report nor a text")
     return InboundMessage(
         account=account,
         provider=provider,
-        id=text(fields[PUSHED.id]),
+        id=text(fields["MessageUUID"]),
         sender=phone(fields["From"]),
         to=phone(fields.get("To")),
         text=fields.get("Text", ""),
-        key=text(fields[PUSHED.id]),
+        key=text(fields["MessageUUID"]),
         raw=fields,
     )
 
 
 def report(
     fields: Mapping[str, Any],
-    names: Names,
     *,
     account: str,
     provider: str,
     currency: str,
+    raw: Mapping[str, Any],
     to: str = "",
     reference: str = "",
 ) -> DeliveryReport:
-    """A delivery report, pushed or pulled. ``Sequence`` counts the callbacks of one text, so it tells their order."""
-    message_uuid, code = text(fields.get(names.id)), text(fields.get(names.code))
-    word = text(fields.get(names.state)).lower()
+    """A delivery report, its fields called as in one that is pushed. ``Sequence`` counts the callbacks of one text, so it tells their order."""
+    message_uuid, code = text(fields.get("MessageUUID")), text(fields.get("ErrorCode"))
+    word = text(fields.get("Status")).lower()
     status = vocabulary.STATES.get(word, Status.UNKNOWN)
     explained = vocabulary.CODES.get(code) if status in (Status.FAILED, Status.UNDELIVERED, Status.REJECTED) else None
     if explained is not None and explained.status is not None:
@@ -157,15 +144,15 @@ def report(
         account=account,
         provider=provider,
         id=message_uuid,
-        to=phone(fields.get(names.to)) or to,
+        to=phone(fields.get("To")) or to,
         reference=reference,
         status=status,
         final=status.final,
         code=None if code in vocabulary.SUCCESS_CODES else code,
         reason=explained.reason if explained else None,
-        at=next(filter(None, (moment(fields.get(name)) for name in names.times)), None),
-        segments=whole(fields.get(names.units)),
-        price=money(fields.get(names.amount), currency),
+        at=next(filter(None, (moment(fields.get(name)) for name in _TIMES)), None),
+        segments=whole(fields.get("Units")),
+        price=money(fields.get("TotalAmount"), currency),
         key=f"{message_uuid}/{text(fields.get('Sequence'))}/{word}",
-        raw=dict(fields),
+        raw=raw,
     )

@@ -2,7 +2,7 @@
 
 Statuses: the enum of the Message resource, https://www.twilio.com/docs/messaging/api/message-resource. Codes: Twilio's
 error dictionary, where each has a page, https://www.twilio.com/docs/api/errors/21211 and so on; a comment is the title of
-that page. What a word or code means for the caller is our reading.
+that page, shortened where it is long. What a word or code means for the caller is our reading.
 """
 
 from __future__ import annotations
@@ -49,9 +49,7 @@ def _rejected(error: type[SendError], reason: str | None = None, fault: Fault | 
 
 CODES: dict[str, Meaning] = {
     # The account.
-    "10001": _rejected(
-        AuthenticationError, "suspended"
-    ),  # Account is not active; also what an empty account looks like
+    "10001": _rejected(AuthenticationError, "suspended"),  # Account is not active; an empty account looks like it
     "20003": _rejected(AuthenticationError),  # Permission Denied
     "20005": _rejected(AuthenticationError, "suspended"),  # Account not active
     "20006": _rejected(AuthenticationError),  # Access Denied
@@ -64,9 +62,7 @@ CODES: dict[str, Meaning] = {
     # Too much at once.
     "14107": _rejected(RateLimitedError, "loop"),  # SMS send rate limit exceeded: 30 replies between two numbers
     "20429": _rejected(RateLimitedError),  # Too many requests
-    "21611": _rejected(
-        RateLimitedError, "queue-full"
-    ),  # This 'From' number has exceeded the maximum number of queued messages
+    "21611": _rejected(RateLimitedError, "queue-full"),  # 'From' number has exceeded the maximum of queued messages
     "30001": Meaning(RateLimitedError, "queue-full"),  # Queue overflow
     "30022": Meaning(RateLimitedError, "quota"),  # US A2P 10DLC - Rate Limits Exceeded
     "30023": Meaning(RateLimitedError, "quota"),  # US A2P 10DLC - Daily Message Cap Reached
@@ -82,14 +78,10 @@ CODES: dict[str, Meaning] = {
     "21217": _rejected(RecipientError, "invalid-number"),  # Phone number does not appear to be valid
     "21265": _rejected(RecipientError, "short-code"),  # 'To' number cannot be a Short Code
     "21266": _rejected(RecipientError, "same-number"),  # 'To' and 'From' numbers cannot be the same
-    "21268": _rejected(
-        RecipientError, "premium"
-    ),  # Sending to Premium rate or Information Service numbers is not allowed
+    "21268": _rejected(RecipientError, "premium"),  # Sending to Premium rate or Information numbers is not allowed
     "21421": _rejected(RecipientError, "invalid-number"),  # Phone Number is invalid
     "21604": _rejected(RecipientError, "missing"),  # The destination 'To' phone number is required to send an SMS
-    "21608": _rejected(
-        RecipientError, "trial", "account"
-    ),  # The 'to' phone number provided is not yet verified for this account
+    "21608": _rejected(RecipientError, "trial", "account"),  # 'to' number is not yet verified for this account
     "21614": _rejected(RecipientError, "not-mobile"),  # 'To' number is not a valid mobile number
     "21635": _rejected(RecipientError, "not-mobile"),  # 'To' number cannot be a landline
     "30005": Meaning(RecipientError, "unknown-subscriber"),  # Unknown destination handset
@@ -100,30 +92,18 @@ CODES: dict[str, Meaning] = {
     "30004": Meaning(OptedOutError, "blocked"),  # Message blocked
     # Where it may go.
     "21408": _rejected(RefusedError, "country-blocked", "account"),  # permissions disabled for the destination region
-    "21612": _rejected(
-        RefusedError, "route", "account"
-    ),  # cannot be sent with the current combination of "To" and/or "From"
+    "21612": _rejected(RefusedError, "route", "account"),  # no such combination of "To" and/or "From"
     "60238": _rejected(RefusedError, "blocked", "account"),  # Verification Creation Attempt blocked by Twilio
     "60410": _rejected(RefusedError, "fraud", "account"),  # Verification delivery attempt blocked, by Fraud Guard
-    "60605": _rejected(
-        RefusedError, "country-blocked", "account"
-    ),  # Verification delivery attempt blocked, by Geo-Permissions
+    "60605": _rejected(RefusedError, "country-blocked", "account"),  # Verification blocked, by Geo-Permissions
     # The sender.
     "21210": _rejected(SenderError, "sender"),  # 'From' phone number not verified
     "21212": _rejected(SenderError, "sender"),  # Invalid 'From' Number
     "21264": _rejected(SenderError, "sender"),  # 'From' phone number not verified
-    "21267": _rejected(
-        SenderError, "trial"
-    ),  # Alphanumeric Sender ID cannot be used as the 'From' number on trial accounts
-    "21603": _rejected(
-        SenderError, "missing"
-    ),  # A 'From' or 'MessagingServiceSid' parameter is required to send a message
-    "21606": _rejected(
-        SenderError, "sender"
-    ),  # 'From' number is not a valid message-capable Twilio number for this account
-    "21607": _rejected(
-        SenderError, "trial"
-    ),  # The 'from' phone number must be the sandbox phone number for trial accounts
+    "21267": _rejected(SenderError, "trial"),  # Alphanumeric Sender ID cannot be 'From' on trial accounts
+    "21603": _rejected(SenderError, "missing"),  # 'From' or 'MessagingServiceSid' is required to send a message
+    "21606": _rejected(SenderError, "sender"),  # 'From' is not a message-capable number of this account
+    "21607": _rejected(SenderError, "trial"),  # 'from' must be the sandbox number for trial accounts
     "21616": _rejected(SenderError, "sender"),  # The 'From' number matches multiple numbers for your account
     "21657": _rejected(SenderError, "sender"),  # The Sender ID is invalid
     "21659": _rejected(SenderError, "sender"),  # 'From' is not a Twilio phone number or Short Code country mismatch
@@ -131,29 +111,19 @@ CODES: dict[str, Meaning] = {
     "21661": _rejected(SenderError, "sender"),  # 'From' number is not SMS-capable
     "21701": _rejected(SenderError, "messaging-service"),  # The Messaging Service does not exist
     "21702": _rejected(SenderError, "messaging-service"),  # The Messaging Service is not available to send new messages
-    "21703": _rejected(
-        SenderError, "messaging-service"
-    ),  # The Messaging Service does not have a phone number available
+    "21703": _rejected(SenderError, "messaging-service"),  # The Messaging Service has no phone number available
     "21704": _rejected(SenderError, "messaging-service"),  # The Messaging Service contains no phone numbers
     "21705": _rejected(SenderError, "messaging-service"),  # The Messaging Service is invalid
-    "21709": _rejected(
-        SenderError, "sender"
-    ),  # Alpha Sender ID is Invalid or Not Authorized for this Messaging Service
-    "21711": _rejected(
-        SenderError, "messaging-service"
-    ),  # Sender is not associated with the specified Messaging Service
-    "21712": _rejected(
-        SenderError, "messaging-service"
-    ),  # Phone Number or Short Code is associated with another Messaging Service
+    "21709": _rejected(SenderError, "sender"),  # Alpha Sender ID is Invalid or Not Authorized for this Service
+    "21711": _rejected(SenderError, "messaging-service"),  # Sender is not associated with the Messaging Service
+    "21712": _rejected(SenderError, "messaging-service"),  # Sender is associated with another Messaging Service
     "21910": _rejected(SenderError, "sender"),  # Invalid 'From' and 'To' pair
     "30018": Meaning(SenderError, "sender-registration"),  # Destination carrier requires sender ID pre-registration
     "30024": Meaning(SenderError, "sender-registration"),  # Numeric Sender ID Not Provisioned on Carrier
     "30032": _rejected(SenderError, "sender-registration"),  # Toll-Free Number Has Not Been Verified
     "30033": _rejected(SenderError, "sender-blocked"),  # US A2P 10DLC - Campaign Suspended
     "30034": _rejected(SenderError, "sender-registration"),  # US A2P 10DLC - Message from an Unregistered Number
-    "30035": _rejected(
-        SenderError, "sender-registration"
-    ),  # US A2P 10DLC - Message from a number still being configured
+    "30035": _rejected(SenderError, "sender-registration"),  # US A2P 10DLC - a number still being configured
     "30040": Meaning(SenderError, "sender-registration"),  # Destination carrier requires Sender ID pre-registration
     "30041": Meaning(SenderError, "sender-registration"),  # Sender is restricted or unregistered
     "30042": Meaning(SenderError, "sender"),  # Alphanumeric Sender ID is generic or unauthorized for this account
@@ -176,9 +146,7 @@ CODES: dict[str, Meaning] = {
     "21624": _rejected(RefusedError, "validity"),  # Invalid validity period value
     "30045": _rejected(RefusedError, "validity"),  # Validity Period is less than zero or greater than maximum allowed
     "35111": _rejected(RefusedError, "schedule"),  # SendAt timestamp is missing
-    "35114": _rejected(
-        RefusedError, "schedule"
-    ),  # Scheduling does not support this timestamp: 300 seconds to 35 days ahead
+    "35114": _rejected(RefusedError, "schedule"),  # Timestamp not supported: 300 seconds to 35 days ahead
     "35115": _rejected(RefusedError, "schedule"),  # Scheduling does not support this timestamp
     "35118": _rejected(RefusedError, "schedule", "account"),  # MessagingServiceSid is required to schedule a message
     "60200": _rejected(RefusedError, "bad-request"),  # Invalid parameter
@@ -197,9 +165,7 @@ CODES: dict[str, Meaning] = {
     "20504": Meaning(UncertainError, "server-error"),  # Twilio Internal Error
     "30008": Meaning(UncertainError, "unexplained"),  # Unknown error
     "30046": Meaning(UncertainError, "no-report"),  # Message delivery not confirmed
-    "30410": Meaning(
-        UncertainError, "timeout"
-    ),  # Provider Timeout Error: not retried "to avoid duplicate message delivery"
+    "30410": Meaning(UncertainError, "timeout"),  # Provider Timeout: not retried, "to avoid duplicate message delivery"
     "30453": Meaning(UncertainError, "unexplained"),  # Message couldn't be delivered
 }
 NOT_FOUND = "20404"

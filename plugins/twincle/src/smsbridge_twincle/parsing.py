@@ -166,63 +166,46 @@ def _said(data: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One text in an answer or a report, whichever names its fields go by; times without a zone are in ``zone``."""
+    """One text in an answer or a report. ``word`` is its status in upper case, ``price`` what was charged, in credits."""
 
+    id: str
+    mobile: str = field(repr=False)
+    reference: str
+    word: str
+    units: int | None
+    price: Money | None
+    submitted_at: datetime | None
+    delivered_at: datetime | None
     raw: Mapping[str, Any] = field(repr=False)
-    zone: tzinfo
 
     @classmethod
     def of(cls, raw: Mapping[str, Any], zone: tzinfo) -> Row:
-        return cls(raw=dict(raw), zone=zone)
-
-    @property
-    def id(self) -> str:
-        return text(self._first("id", "message_id"))
-
-    @property
-    def mobile(self) -> str:
-        return digits(self._first("mobile", "to"))
-
-    @property
-    def reference(self) -> str:
-        return text(self._first("customid", "custom", "cid", "foreign_id"))
-
-    @property
-    def word(self) -> str:
-        """Its status in upper case."""
-        return text(self.raw.get("status")).upper()
-
-    @property
-    def units(self) -> int | None:
-        return whole(self.raw.get("units"))
-
-    @property
-    def submitted_at(self) -> datetime | None:
-        return self._time("submitted_at", "created_at")
-
-    @property
-    def delivered_at(self) -> datetime | None:
-        return self._time("delivered_at", "deliv_at", "deliv_time")
+        """The row that ``raw`` is, whichever names its fields go by; times without a zone are in ``zone``."""
+        given = reading.given(raw)
+        return cls(
+            id=text(_first(given, "id", "message_id")),
+            mobile=digits(_first(given, "mobile", "to")),
+            reference=text(_first(given, "customid", "custom", "cid", "foreign_id")),
+            word=text(given.get("status")).upper(),
+            units=whole(given.get("units")),
+            price=money(_first(given, "charges", "credits"), "credits"),  # the platform names no currency
+            submitted_at=_time(given, zone, "submitted_at", "created_at"),
+            delivered_at=_time(given, zone, "delivered_at", "deliv_at", "deliv_time"),
+            raw=dict(raw),
+        )
 
     @property
     def outcome(self) -> Outcome:
         """What the status means."""
         return vocabulary.outcome(self.word)
 
-    @property
-    def price(self) -> Money | None:
-        """What was charged, in credits: the platform names no currency."""
-        return money(self._first("charges", "credits"), "credits")
 
-    def _first(self, *names: str) -> Any:
-        for name in names:
-            value = self.raw.get(name)
-            if value not in (None, ""):
-                return value
-        return None
+def _first(given: Mapping[str, Any], *names: str) -> Any:
+    return next((given[name] for name in names if name in given), None)
 
-    def _time(self, *names: str) -> datetime | None:
-        return next(filter(None, (moment(self.raw[name], self.zone) for name in names if name in self.raw)), None)
+
+def _time(given: Mapping[str, Any], zone: tzinfo, *names: str) -> datetime | None:
+    return next(filter(None, (moment(given.get(name), zone) for name in names)), None)
 
 
 def pick(found: Sequence[Row], *, id: str = "", reference: str = "", to: str = "") -> Row | None:

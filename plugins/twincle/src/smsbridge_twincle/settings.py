@@ -56,11 +56,9 @@ class TwincleSettings(SmsProvider):
         try:
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
-            known = False
-        else:
-            known = True
-        if not known:
-            raise ValueError("is not a time zone that this machine knows; pip install tzdata if it knows none")
+            raise ValueError(
+                "is not a time zone that this machine knows; pip install tzdata if it knows none"
+            ) from None
         return value
 
     @property
