@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from smsbridge import ConfigurationError, Dlt, Flow, Message, Money, Result, SentMessage, SmsProvider, Status, reading
 from smsbridge.cli import describe
 from smsbridge.errors import ContentError, FundsError, OptedOutError, RefusedError, UncertainError
-from smsbridge.http import HttpResponse
+from smsbridge.http import HttpRequest, HttpResponse
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -444,6 +444,24 @@ def test_a_digest_is_that_of_what_is_said_in_whatever_order(item, random):
     assert reading.digest(dict(fields)) == reading.digest(item)
     assert len(reading.digest(item)) == 64
     assert reading.digest({**item, "further": "field"}) != reading.digest({**item, "further": "other"})
+
+
+@pytest.mark.parametrize(
+    ("header", "given"),
+    [
+        ({"authorization": "Bearer abc"}, "abc"),
+        ({"Authorization": "bEARER a b"}, "a b"),
+        ({"authorization": "Bearer"}, ""),
+        ({"authorization": "Basic abc"}, None),
+        ({"authorization": " Bearer abc"}, None),
+        ({"authorization": "Bearerabc"}, None),
+        ({"authorization": ""}, None),
+        ({}, None),
+    ],
+)
+def test_credentials_are_those_of_the_scheme_that_is_asked_for(header, given):
+    webhook = HttpRequest(method="POST", url="https://app.example/", headers=header)
+    assert reading.credentials(webhook, "bearer") == given
 
 
 OK, BROKEN = HttpResponse(status=200, body=b"{}"), HttpResponse(status=503)

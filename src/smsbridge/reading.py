@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import AfterValidator, SecretStr
 
 from .errors import Fault, RefusedError, SendError, UncertainError
-from .http import HttpResponse
+from .http import HttpRequest, HttpResponse
 from .messages import Dlt, Message, Money, Result, SentMessage, Status
 
 _Row = TypeVar("_Row")
@@ -200,6 +200,15 @@ def digest(item: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()
 
 
+# --- webhooks -------------------------------------------------------------------------------------------------------------
+
+
+def credentials(webhook: HttpRequest, scheme: str) -> str | None:
+    """What the header ``Authorization`` of a webhook says behind ``scheme``, such as ``bearer``. None for another scheme."""
+    word, _, given = webhook.headers.get("authorization", "").partition(" ")
+    return given if word.lower() == scheme else None
+
+
 # --- answers --------------------------------------------------------------------------------------------------------------
 
 
@@ -263,7 +272,9 @@ def error_of(
 # --- batches --------------------------------------------------------------------------------------------------------------
 
 
-def correlate(messages: Sequence[Message], rows: Iterable[_Row], named: Callable[[_Row], tuple[str, str]]) -> dict[int, _Row]:
+def correlate(
+    messages: Sequence[Message], rows: Iterable[_Row], named: Callable[[_Row], tuple[str, str]]
+) -> dict[int, _Row]:
     """The row of each message, by the message's index.
 
     ``named`` tells the reference and the number (its digits) that a row names, each empty where it names none. A row belongs to

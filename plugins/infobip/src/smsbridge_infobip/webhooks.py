@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from smsbridge.errors import PayloadError, SignatureError
 from smsbridge.http import HttpRequest
 from smsbridge.messages import DeliveryReport, Event, InboundMessage
-from smsbridge.reading import basic, digest, moment, part, phone
+from smsbridge.reading import basic, credentials, digest, moment, part, phone
 
 from .parsing import Row, text
 
@@ -41,8 +41,8 @@ def check_hmac(webhook: HttpRequest, header: str, secret: SecretStr, algorithm: 
 def check_basic(webhook: HttpRequest, username: str, password: SecretStr) -> None:
     """Raise SignatureError unless the webhook carries these credentials. Nothing covers the body."""
     expected = basic(username, password).removeprefix("Basic ")
-    scheme, _, given = webhook.headers.get("authorization", "").partition(" ")
-    if not hmac.compare_digest(given.encode(), expected.encode()) or scheme.lower() != "basic":
+    given = credentials(webhook, "basic")
+    if given is None or not hmac.compare_digest(given.encode(), expected.encode()):
         raise SignatureError("the webhook does not carry the configured user name and password")
 
 

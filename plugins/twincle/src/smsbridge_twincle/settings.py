@@ -12,8 +12,6 @@ from smsbridge.http import HttpRequest, with_query
 from smsbridge.provider import Options, SmsProvider
 from smsbridge.reading import BaseUrl, Secret
 
-DOCUMENTED_URL = "http://alerts.twinclescpaas.co.in/api/v2"
-
 
 class TwincleOptions(Options):
     """``Message.options["twincle"]`` for a text."""
@@ -39,7 +37,10 @@ class TwincleSettings(SmsProvider):
     name = "twincle"
 
     access_token: Secret = Field(description="Made in the portal under Developers, API Keys/Access Tokens.")
-    base_url: BaseUrl = Field(DOCUMENTED_URL, description="Where the API is; the documented address is plain http.")
+    base_url: BaseUrl = Field(
+        "http://alerts.twinclescpaas.co.in/api/v2",
+        description="Where the API is; the documented address is plain http.",
+    )
     auth: Literal["header", "query"] = Field("header", description="Where the token travels; query shows it in logs.")
     sender: str | None = Field(None, description="Registered sender id.")
     service: str | None = Field(None, description="Product code; default: from the message's purpose.")

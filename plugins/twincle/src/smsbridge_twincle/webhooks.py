@@ -14,7 +14,7 @@ from typing import Any
 from smsbridge.errors import PayloadError, SignatureError
 from smsbridge.http import HttpRequest
 from smsbridge.messages import DeliveryReport, InboundMessage, Status
-from smsbridge.reading import digest, part, phone, text
+from smsbridge.reading import credentials, digest, part, phone, text
 
 from .parsing import Row, moment
 
@@ -27,8 +27,8 @@ def check_secret(webhook: HttpRequest, secret: str | None) -> None:
     """Raise SignatureError unless the webhook carries ``Authorization: Bearer <secret>``."""
     if not secret:
         raise SignatureError("no webhook secret is configured, so no webhook can be believed")
-    scheme, _, given = webhook.headers.get("authorization", "").partition(" ")
-    if not hmac.compare_digest(given.encode(), secret.encode()) or scheme.lower() != "bearer":
+    given = credentials(webhook, "bearer")
+    if given is None or not hmac.compare_digest(given.encode(), secret.encode()):
         raise SignatureError("the webhook does not carry the configured secret")
 
 

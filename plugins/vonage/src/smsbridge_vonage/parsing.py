@@ -1,4 +1,4 @@
-"""Reading what Vonage writes: problem documents; and writing what it reads: numbers, and which texts fit the GSM alphabet."""
+"""Problem documents as Vonage writes them, numbers as it reads them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,6 @@ EUR = "EUR"
 """Prices and balances are in euros: https://developer.vonage.com/en/api/account (*balance in EUR*)."""
 
 _E164 = re.compile(r"\+[1-9]\d{7,14}", re.ASCII)
-_GSM = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
-    "abcdefghijklmnopqrstuvwxyzäöñüà"
-    "\f^{}\\[~]|€"  # behind an escape, at the price of two characters
-)
-
-
-def is_gsm(words: str) -> bool:
-    """Whether ``words`` fit the GSM 7-bit alphabet (3GPP TS 23.038) with its extension table."""
-    return _GSM.issuperset(words)
 
 
 def digits(number: str) -> str:

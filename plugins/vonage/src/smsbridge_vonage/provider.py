@@ -35,6 +35,7 @@ from smsbridge.messages import (
     VerificationCheck,
 )
 from smsbridge.rehearsal import Rehearsal
+from smsbridge.text import measure
 
 from . import parsing, signatures, vocabulary, webhooks
 from .content import Content
@@ -77,7 +78,7 @@ class VonageProvider(VonageSettings):
             "from": self._sender(message),
             "to": parsing.digits(message.to),
             "text": message.text,
-            "type": None if parsing.is_gsm(message.text) else "unicode",
+            "type": None if measure(message.text).encoding == "gsm7" else "unicode",
             "ttl": left and int(left * 1000),
             "client-ref": message.reference,
             "callback": options.callback_url or self.callback_url,
@@ -85,7 +86,7 @@ class VonageProvider(VonageSettings):
             "content-id": dlt.template_id,
             "trusted-number": "true" if options.trusted else None,
         }
-        response = yield from self._post_sms(reading.given(fields))
+        response = yield from self._post_sms(fields)
         return self._accepted(message, response)
 
     def _accepted(self, message: Message, response: HttpResponse) -> SentMessage:
@@ -129,7 +130,7 @@ class VonageProvider(VonageSettings):
             "trusted_recipient": options.trusted or None,
             "sms": reading.given({"entity_id": dlt.entity_id, "content_id": dlt.template_id}),
         }
-        response = yield from self._post_json("/v1/messages", reading.given(fields), sends=True)
+        response = yield from self._post_json("/v1/messages", fields, sends=True)
         if not response.ok:
             _refuse(response)
         data = response.json_object()
@@ -192,7 +193,7 @@ class VonageProvider(VonageSettings):
             "code_length": options.length,
             "workflow": [reading.given(channel)],
         }
-        response = yield from self._post_json("/v2/verify", reading.given(fields), sends=True)
+        response = yield from self._post_json("/v2/verify", fields, sends=True)
         if not response.ok:
             _refuse(response)
         request_id = reading.text(response.json_object().get("request_id"))

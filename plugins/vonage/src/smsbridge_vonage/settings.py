@@ -9,13 +9,7 @@ from pydantic import Field
 from smsbridge.complaints import matching
 from smsbridge.http import HttpRequest
 from smsbridge.provider import Options, SmsProvider
-from smsbridge.reading import BaseUrl, CallbackUrl, Secret, basic
-
-SMS_URL = "https://rest.nexmo.com"
-MESSAGES_URL = "https://api.nexmo.com"
-
-Api = Literal["sms", "messages"]
-Method = Literal["md5hash", "md5", "sha1", "sha256", "sha512"]
+from smsbridge.reading import BaseUrl, CallbackUrl, Secret, basic, given
 
 
 class VonageOptions(Options):
@@ -38,13 +32,17 @@ class VonageSettings(SmsProvider):
 
     name = "vonage"
 
-    api: Api = Field("sms", description="Which API sends: sms (the SMS API) or messages (Messages v1).")
+    api: Literal["sms", "messages"] = Field(
+        "sms", description="Which API sends: sms (the SMS API) or messages (Messages v1)."
+    )
     api_key: Annotated[
         str, matching(r"[\x21-\x39\x3b-\x7e]+", "write it in printable ASCII, without spaces and colons")
     ] = Field(description="API key, from the dashboard.")
     api_secret: Secret = Field(description="API secret, from the dashboard.")
     signature_secret: Secret | None = Field(None, description="Signature secret, which proves webhooks.")
-    signature_method: Method = Field("md5hash", description="How the SMS API signs webhooks, as set in the dashboard.")
+    signature_method: Literal["md5hash", "md5", "sha1", "sha256", "sha512"] = Field(
+        "md5hash", description="How the SMS API signs webhooks, as set in the dashboard."
+    )
     signature_age: int = Field(600, ge=60, le=90000, description="Most seconds that a signed webhook may be old.")
     sender: str | None = Field(None, min_length=1, description="Sender id or number, for messages that name none.")
     entity_id: str | None = Field(None, description="DLT principal entity id (India).")
@@ -52,8 +50,8 @@ class VonageSettings(SmsProvider):
     callback_url: CallbackUrl | None = Field(
         None, description="Where reports go; default: the URL set in the dashboard."
     )
-    base_url: BaseUrl = Field(SMS_URL, description="Where the SMS API and the balance are.")
-    messages_base_url: BaseUrl = Field(MESSAGES_URL, description="Where Messages v1 and Verify v2 are.")
+    base_url: BaseUrl = Field("https://rest.nexmo.com", description="Where the SMS API and the balance are.")
+    messages_base_url: BaseUrl = Field("https://api.nexmo.com", description="Where Messages v1 and Verify v2 are.")
     verify_brand: (
         Annotated[str, matching(r"[^\\/{}:$]*", "write it without slashes, braces, colons and dollar signs")] | None
     ) = Field(None, min_length=1, max_length=18, description="Name shown in one-time-code texts.")
@@ -62,10 +60,10 @@ class VonageSettings(SmsProvider):
         return HttpRequest.get(self.base_url + path, headers=self._headers())
 
     def _post_sms(self, fields: dict[str, Any]) -> HttpRequest:
-        return HttpRequest.post_form(f"{self.base_url}/sms/json", fields, headers=self._headers(), sends=True)
+        return HttpRequest.post_form(f"{self.base_url}/sms/json", given(fields), headers=self._headers(), sends=True)
 
     def _post_json(self, path: str, data: dict[str, Any], *, sends: bool) -> HttpRequest:
-        return HttpRequest.post_json(self.messages_base_url + path, data, headers=self._headers(), sends=sends)
+        return HttpRequest.post_json(self.messages_base_url + path, given(data), headers=self._headers(), sends=sends)
 
     def _delete(self, path: str) -> HttpRequest:
         return HttpRequest(method="DELETE", url=self.messages_base_url + path, headers=self._headers())

@@ -55,8 +55,8 @@ def verify(webhook: HttpRequest, *, secret: str | None, method: str, age: int) -
     """
     if not secret:
         raise SignatureError("no signature secret is configured, so no webhook can be believed")
-    scheme, _, token = webhook.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
+    token = reading.credentials(webhook, "bearer")
+    if token is not None:
         return _verify_token(token, webhook.body, secret, age)
     content = Content.of(webhook)
     if not content.parameters.get("sig"):
