@@ -86,10 +86,7 @@ ConfigurationError that names the setting and not its value.
 
 
 def given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The ``fields`` of a request that say something: without None, and without empty texts, lists and mappings.
-
-    0 and False stay.
-    """
+    """The ``fields`` of a request without None and without empty texts, lists and mappings. 0 and False stay."""
     return {name: value for name, value in fields.items() if value not in (None, "", [], (), {})}
 
 
@@ -256,7 +253,11 @@ class Outcome(NamedTuple):
 def error_of(
     response: HttpResponse, meaning: Meaning | Outcome | None, *, code: str | None = None, detail: str | None = None
 ) -> SendError:
-    """The error of an answer by what its code means; UncertainError where that is not known. See :meth:`HttpResponse.error`."""
+    """The error that an answer amounts to, by what its code means; ``code`` and ``detail`` are the vendor's own.
+
+    UncertainError for a ``meaning`` that is not known; by the HTTP status for an Outcome without an error. A status that leaves
+    open what happened makes any refusal uncertain, see :meth:`HttpResponse.error`.
+    """
     if meaning is None:
         return response.error(UncertainError, code=code, detail=detail)
     return response.error(
