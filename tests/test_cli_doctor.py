@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
@@ -78,6 +78,7 @@ def test_as_json():
         "works",
         "account",
         "provider",
+        "is_policy",
         "origin",
         "because",
         "versions",
@@ -522,12 +523,7 @@ def test_a_limit_of_an_account_that_talks_to_no_vendor_is_read_by_nobody(acme, m
 
 def test_a_broken_hook_plugin_is_an_error(monkeypatch):
     point = EntryPoint(name="watcher", group="smsbridge.hooks", value="no_such_module_here")
-    real = smsbridge.plugins.entry_points
-    monkeypatch.setattr(
-        smsbridge.plugins,
-        "entry_points",
-        lambda **wanted: [point] if wanted.get("group") == "smsbridge.hooks" else real(**wanted),
-    )
+    monkeypatch.setattr(smsbridge.plugins, "entry_points", lambda: EntryPoints([point]))
     document, code = run_json("doctor")
     assert code == Exit.CONFIGURATION
     assert any("no_such_module_here" in message for _, message in findings(document))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,16 +29,11 @@ def acme(monkeypatch):
 @pytest.fixture
 def broken(monkeypatch):
     """An installed plugin that cannot be imported."""
-    real = smsbridge.plugins.entry_points
-    point = EntryPoint(name="broken", group="smsbridge", value="no_such_module_here")
-
-    def entry_points(**wanted):
-        found = list(real(**wanted))
-        if wanted.get("group") == "smsbridge" and wanted.get("name", "broken") == "broken":
-            found.append(point)
-        return found
-
-    monkeypatch.setattr(smsbridge.plugins, "entry_points", entry_points)
+    points = [
+        *entry_points(group="smsbridge"),
+        EntryPoint(name="broken", group="smsbridge", value="no_such_module_here"),
+    ]
+    monkeypatch.setattr(smsbridge.plugins, "entry_points", lambda: EntryPoints(points))
 
 
 def test_every_provider_is_listed_with_what_it_can_do(acme):

@@ -23,11 +23,12 @@ from smsbridge.errors import (
 )
 from smsbridge.hookspecs import hookimpl
 from smsbridge.messages import Purpose
-from smsbridge.plugins import Plugins
+from smsbridge.plugins import Plugins, default_plugins
 from smsbridge.policies import guard, stack
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gate import Gate
 from smsbridge.policies.gcra import Rate
+from smsbridge.policies.known import BUILT_IN
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.purpose import PurposePolicy
 from smsbridge.policies.retry import RetryPolicy
@@ -85,7 +86,7 @@ NUMBERS = [
 ]
 """Settings that are numbers, each with its default, the least and the most that it may be."""
 SWITCHES = {("text", "simplify"): False, ("limit", "local_validity"): False}
-ALL = [FailoverPolicy, *(stack.policy_class(name) for name in (*stack.AROUND_ALL, "dlt", "limit"))]
+ALL = [default_plugins().policies.get(name) for name in sorted(BUILT_IN)]
 
 
 def name_of(policy):

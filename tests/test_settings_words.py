@@ -11,15 +11,13 @@ from smsbridge import environment
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.cli import describe
 from smsbridge.errors import ConfigurationError
-from smsbridge.plugins import Plugins
-from smsbridge.policies import stack
-from smsbridge.policies.stack import POLICIES
+from smsbridge.plugins import Plugins, default_plugins
 from smsbridge.settings import Settings
 
 KNOWN = Plugins()
 MODELS = {
     None: Settings,
-    **{name: stack.policy_class(name) for name in POLICIES},
+    **{name: default_plugins().policies.get(name) for name in default_plugins().policies.names()},
     **{name: KNOWN.provider_class(name) for name in KNOWN.names()},
 }
 SECRET = "Zq7-xPw 91 not a value"

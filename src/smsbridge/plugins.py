@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires
+from importlib.metadata import EntryPoint, EntryPoints, PackageNotFoundError, entry_points, requires
 from typing import Any
 
 import pluggy
@@ -26,7 +26,9 @@ from .forks import cached_property
 from .hook_calls import NO_CALLS, HookCall, HookCalls, logged
 from .messages import Cost, Event, Message, SentMessage
 from .policies import stack
-from .policies.stack import POLICIES
+from .policies.known import BUILT_IN as BUILT_IN_POLICIES
+from .policies.known import GROUP as POLICIES_GROUP
+from .policies.known import Policies
 from .provider import SmsProvider
 from .rehearsal import newest
 from .snapshot import Reading
@@ -36,7 +38,6 @@ HOOKS_GROUP = "smsbridge.hooks"
 BUILTIN = ("console", "file", "http", "memory")
 """Ordinary plugin modules of ``smsbridge.builtin``, named after their providers."""
 
-_HOMES = {**dict.fromkeys(BUILTIN, "builtin"), **dict.fromkeys(POLICIES, "policies")}
 _RESERVED = unread.WORDS
 """First words of smsbridge's own settings: an account of that name would read them as its own."""
 _NAME = re.compile(r"[a-z0-9]{1,100}", re.ASCII)
@@ -55,7 +56,7 @@ class Plugins:
         self._forget_hooks()
         self.observers: list[str] = []
         """The names of installed plugins that only have hooks."""
-        for entry_point in entry_points(group=HOOKS_GROUP):
+        for entry_point in self._installed.select(group=HOOKS_GROUP):
             self.observers.append(entry_point.name)
             self.register(_load(entry_point), _origin(entry_point))
         for plugin in hooks:
@@ -108,7 +109,7 @@ class Plugins:
                 raise ConfigurationError(f"plugin {origin}: smsbridge_providers() must return classes of SmsProvider")
             if not _NAME.fullmatch(name) or name in _RESERVED:
                 raise ConfigurationError(f"plugin {origin}: {name!r} cannot be a provider's name (a-z and 0-9)")
-            takes_ours = name in _HOMES and not origin.startswith(f"{__package__}.")
+            takes_ours = self._is_ours(name) and not origin.startswith(f"{__package__}.")
             if takes_ours or taken.setdefault(name, cls) is not cls:
                 other = "smsbridge itself" if takes_ours else self._origins.get(name, origin)
                 raise ConfigurationError(f"two providers are named {name!r}: in {other} and in {origin}; uninstall one")
@@ -116,17 +117,35 @@ class Plugins:
         self._origins |= {cls.name: origin for cls in classes}
         return classes
 
+    def _is_ours(self, name: str) -> bool:
+        return name in BUILTIN or name in BUILT_IN_POLICIES
+
     @cached_property
-    def _installed(self) -> list[EntryPoint]:
-        """Looked for once, which takes milliseconds: a provider that is installed later is seen by a new process."""
-        return list(entry_points(group=PROVIDERS_GROUP))
+    def _installed(self) -> EntryPoints:
+        """Looked for once, which takes milliseconds: what is installed later is seen by a new process."""
+        found = entry_points()
+        groups = (PROVIDERS_GROUP, HOOKS_GROUP, POLICIES_GROUP)
+        return EntryPoints(point for group in groups for point in found.select(group=group))
+
+    @cached_property
+    def policies(self) -> Policies:
+        """The policies of smsbridge and of what is installed."""
+        return Policies(self._installed.select(group=POLICIES_GROUP), self._taken_from_policies)
+
+    def _taken_from_policies(self, name: str) -> str | None:
+        """Why no policy can have ``name``."""
+        if name in unread.WORDS:
+            return "settings of smsbridge begin with it"
+        return "a provider has that name" if name in self._providers() else None
 
     # --- providers and accounts ---------------------------------------------------------------------------------------
 
     def names(self) -> list[str]:
         """The names of all providers that are there, sorted, without policies; none is imported for it."""
-        installed = (point.name for point in self._installed)
-        return sorted({*BUILTIN, *self._classes, *installed}.difference(POLICIES))
+        return sorted(self._providers())
+
+    def _providers(self) -> set[str]:
+        return {*BUILTIN, *self._classes, *(point.name for point in self._installed.select(group=PROVIDERS_GROUP))}
 
     def vendors_of_ours(self) -> list[str]:
         """The providers that smsbridge has a package for, installed or not."""
@@ -134,9 +153,11 @@ class Plugins:
 
     def origin(self, name: str) -> str:
         """Where provider ``name`` comes from: ``smsbridge`` or a distribution with its version."""
-        if name in _HOMES:
+        if name in BUILTIN:
             return "smsbridge"
-        points = (point for point in self._installed if point.name == name)
+        if name in self.policies:
+            return self.policies.origin(name)
+        points = self._installed.select(group=PROVIDERS_GROUP, name=name)
         return ", ".join(sorted(map(_origin, points))) or self._origins.get(name, "unknown")
 
     def provider_class(self, name: str) -> type[SmsProvider]:
@@ -144,15 +165,17 @@ class Plugins:
 
         Raises ConfigurationError if there is none, if it cannot be imported, or if two plugins claim the name.
         """
-        points = [point for point in self._installed if point.name == name]
-        origins = [*(["smsbridge itself"] if name in _HOMES else []), *map(_origin, points)]
-        if name not in _HOMES and self._origins.get(name, "") not in {"", *origins}:
+        points = list(self._installed.select(group=PROVIDERS_GROUP, name=name))
+        if name in self.policies and name not in self._providers():
+            return self.policies.get(name)
+        origins = [*(["smsbridge itself"] if self._is_ours(name) else []), *map(_origin, points)]
+        if name not in BUILTIN and self._origins.get(name, "") not in {"", *origins}:
             origins.append(self._origins[name])  # a plugin of another name, or one registered by hand, brought it too
         if len(origins) > 1:
             raise ConfigurationError(f"two providers are named {name!r}: in {' and in '.join(origins)}; uninstall one")
         if name not in self._classes:
-            if name in _HOMES:
-                self.register(importlib.import_module(f"{__package__}.{_HOMES[name]}.{name}"))
+            if name in BUILTIN:
+                self.register(importlib.import_module(f"{__package__}.builtin.{name}"))
             elif points:
                 self.register(_load(points[0]), _origin(points[0]))
                 if name not in self._classes:
@@ -164,12 +187,13 @@ class Plugins:
     def _unknown(self, name: str) -> str:
         """What to say of provider ``name``, which is not there. No package but ours is named: anybody can take a name for theirs."""
         have = f"no provider {name!r}; have {', '.join(self.names())}"
-        there, ours = [*self.names(), *POLICIES], _of_ours()
+        policies = self.policies.names()
+        there, ours = [*self.names(), *policies], _of_ours()
         near = [name] if name in ours else get_close_matches(name, [*there, *ours], 1)
         if not near:
             return have
         install = "" if near[0] in there else f"try: pip install smsbridge-{near[0]}"
-        kind = "the policy " if near[0] in POLICIES else ""
+        kind = "the policy " if near[0] in policies else ""
         meant = "" if near[0] == name else f"did you mean {kind}{near[0]!r}?"
         return f"{have}; {' '.join(filter(None, (meant, install)))}"
 
@@ -187,8 +211,8 @@ class Plugins:
         made: SmsProvider | None = None
         problem: ConfigurationError | None = None
         try:
-            inside = self._account(name, (), around=lambda provider: stack.leaf(provider, there))
-            made = stack.within(inside, there, self.cost_differs)
+            inside = self._account(name, (), around=lambda provider: stack.leaf(provider, there, self.policies, self))
+            made = stack.within(inside, there, self.policies, self)
         except ConfigurationError as error:
             problem = error
         if newest() is None:  # a rehearsal needs no settings, and reads some for others
@@ -226,9 +250,9 @@ class Plugins:
             )
         chosen = environment.named(name, "provider")
         variable = environment.variable(name, "provider")
-        if name in POLICIES or name in self.names():
+        if name in self.policies or name in self.names():
             if chosen is not None and chosen.value != name:
-                kind = "policy" if name in POLICIES else "provider"
+                kind = "policy" if name in self.policies else "provider"
                 raise ConfigurationError(f"{variable} is set, but {name!r} is a {kind}: give the account another name")
             return name
         if name in _RESERVED:
@@ -239,7 +263,7 @@ class Plugins:
             raise ConfigurationError(
                 f"{variable} is not the name of a provider (lower-case letters and digits only, 100 at most)"
             )
-        if chosen.value not in (*POLICIES, *self.names()):
+        if chosen.value not in (*self.policies.names(), *self.names()):
             of_an_account = environment.named(chosen.value, "provider") is not None
             words = (
                 f"{chosen.value!r} is an account: name its provider" if of_an_account else self._unknown(chosen.value)

@@ -19,7 +19,6 @@ from .. import environment
 from ..errors import ConfigurationError
 from ..phone import mask_numbers
 from ..policies.gcra import Rate
-from ..policies.stack import POLICIES
 from ..provider import OPTIONAL_FIELDS, SmsProvider
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def provider(plugins: Plugins, name: str) -> Provider:
         cls = plugins.provider_class(name)
     except ConfigurationError as error:
         return Provider(name=name, origin=origin, broken=str(error))
-    if name in POLICIES:
+    if name in plugins.policies:
         return Provider(
             name=name,
             origin=origin,

@@ -11,17 +11,12 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from .. import environment, plugins, snapshot
+from .. import environment, plugins, snapshot, unread
 from ..composite import each, inside
 from ..errors import ConfigurationError
 from ..policies import members, stack
-from ..policies.entries import Unwritable
-from ..policies.ledger import LedgerPolicy
-from ..policies.sqlite import SqliteStore
-from ..policies.stack import POLICIES
-from ..private_file import obstacle
+from ..policies.policy import Carrier, Finding, Policy
 from ..provider import SmsProvider
-from ..rehearsal import newest
 from ..settings import Settings
 from . import describe, hygiene, tree
 from .tree import Branch
@@ -47,15 +42,6 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something to know. Only an ``error`` keeps texts from being sent."""
-
-    level: Literal["error", "warning", "note"]
-    message: str
-    advice: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """The settings of something else than the chosen account: of a policy around it, or of an account inside it."""
 
@@ -70,6 +56,7 @@ class Diagnosis:
 
     account: str = ""
     provider: str | None = None
+    is_policy: bool = False
     origin: str | None = None
     because: str = ""
     versions: dict[str, str] = field(default_factory=dict)
@@ -88,7 +75,7 @@ class Diagnosis:
     def find(self, level: Literal["error", "warning", "note"], message: str, advice: str = "") -> None:
         """Note a finding, once."""
         if message not in [one.message for one in self.findings]:
-            self.findings.append(Finding(level=level, message=message, advice=advice))
+            self.findings.append(Finding(level, message, advice))
 
 
 def diagnose(account: str | None) -> tuple[Diagnosis, SmsProvider | None]:
@@ -102,8 +89,8 @@ def diagnose(account: str | None) -> tuple[Diagnosis, SmsProvider | None]:
     found.settings = _values(found, Settings, own)
     _choose(found, account, own.get("provider"))
     provider = _look_at_provider(found, known) if known is not None else None
-    if provider is not None:
-        _look_inside(found, provider, settings or Settings())
+    if provider is not None and known is not None:
+        _look_inside(found, provider, settings or Settings(), known)
     _look_for_strays(found, known)
     return found, provider
 
@@ -134,7 +121,7 @@ def _look_at_provider(found: Diagnosis, known: Plugins) -> SmsProvider | None:
     cls = _try(found, lambda: known.provider_class(name)) if name is not None else None
     if name is None or cls is None:
         return None
-    found.provider, found.origin = name, known.origin(name)
+    found.provider, found.origin, found.is_policy = name, known.origin(name), name in known.policies
     if name != found.account:
         chosen = environment.read(found.account, ["provider"])["provider"]
         found.because += f"; {environment.variable(found.account, 'provider')}, from {chosen.source}"
@@ -157,22 +144,16 @@ def innermost(provider: SmsProvider) -> SmsProvider:
     return provider
 
 
-def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings) -> None:
+def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, known: Plugins) -> None:
     """The policies and the other accounts that ``provider`` is made of, and whether they fit together."""
     found.tree = tree.of_provider(provider)
     for problem in settings.unfit(provider):
         found.find("error", problem)
-    for ignored in stack.unheeded(provider, stack.variables_set()):
+    for ignored in stack.unheeded(provider, stack.variables_set(), known.policies):
         found.find("warning", ignored.words, ignored.instead)
     for one in each(provider):
-        if (fault := _unusable_ledger(one)) is not None:
-            found.find(
-                "error",
-                f"the ledger cannot be used: {fault}",
-                "as it is, every text would be refused: name a ledger, or a file that can be made",
-            )
-        if one.name == "dlt":
-            _look_at_templates(found, one)
+        if isinstance(one, Carrier):
+            _ask_policy(found, one)
         if _is_around(found, one):
             found.other_settings.append(_of_policy(found, one))
         elif one.account != found.account:
@@ -183,36 +164,14 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings) ->
             found.find("note", f"account {account} cannot do what others of {one.account} can: {', '.join(missing)}")
 
 
-def _unusable_ledger(one: SmsProvider) -> str | None:
-    """What is wrong with the file of ``one``, if that is a ledger. Makes none, and in a rehearsal opens none."""
-    if not isinstance(one, LedgerPolicy):
-        return None
-    problem = obstacle(one.path)
-    if problem is not None or newest() is not None or not one.path.is_file():
-        return problem
-    store = SqliteStore(one.path, create=False)
-    try:
-        with store.together():
-            return None
-    except Unwritable as error:
-        return str(error)
-    finally:
-        store.close()
-
-
-def _look_at_templates(found: Diagnosis, policy: SmsProvider) -> None:
-    from ..dlt import files, notices
-    from ..policies.dlt import DltPolicy
-
-    if isinstance(policy, DltPolicy) and not files.read(policy.registry).templates:
-        found.find("warning", f"{policy.registry}: {notices.NO_TEMPLATES}")
+def _ask_policy(found: Diagnosis, policy: Carrier) -> None:
+    for one in _try(found, lambda: list(policy.findings())) or ():
+        found.find(one.level, one.message, one.advice)
 
 
 def _is_around(found: Diagnosis, one: SmsProvider) -> bool:
     """Whether it is a policy that stack.py put there, and no account of its own."""
-    name = one.name
-    accounts = [held.account for held in inside(one)]
-    return name in POLICIES and accounts == [one.account] and name != found.provider
+    return isinstance(one, Policy) and one.inner.account == one.account and one.name != found.provider
 
 
 def _of_policy(found: Diagnosis, policy: SmsProvider) -> Section:
@@ -300,12 +259,11 @@ def _look_for_strays(found: Diagnosis, known: Plugins | None) -> None:
     for value in (*found.settings, *found.provider_settings, *others):
         if there.get(value.variable) is False:
             found.find("warning" if value.required else "note", f"{value.variable} is empty, which counts as not set")
-    strays = hygiene.unread(there, known) if known is not None else {}
+    strays = _try(found, lambda: unread.everywhere(known)) if known is not None else []
     refused = [one.message for one in found.findings if one.level == "error"]
-    for name, meant in strays.items():
-        if any(f"nothing reads {name}:" in message for message in refused):
-            continue
-        found.find("warning", f"nothing reads {name}", f"did you mean {meant}?" if meant else "")
+    for one in strays or ():
+        if not any(f"nothing reads {one.variable}:" in message for message in refused):
+            found.find("warning", f"nothing reads {one.variable}", one.advice)
 
 
 def _try(found: Diagnosis, call: Callable[[], T]) -> T | None:

@@ -163,10 +163,9 @@ def taker_of(view: Foresight) -> Foresight | None:
 
 def _decisive(found: Diagnosis) -> list[Value]:
     """The settings of policies that somebody has set."""
-    from ..policies.stack import POLICIES
     from .diagnosis import NOWHERE
 
-    shown = [*found.provider_settings] if found.provider in POLICIES else []
+    shown = [*found.provider_settings] if found.is_policy else []
     for section in found.other_settings:
         shown += section.settings if section.policy else []
     return [one for one in shown if one.source not in NOWHERE]

@@ -157,14 +157,13 @@ def _fill(text: str, values: Mapping[str, str], chosen: set[str]) -> str:
 def _check_name(name: str) -> None:
     """Refuse what cannot be the name of a new provider."""
     from ..plugins import _RESERVED, default_plugins
-    from ..policies.stack import POLICIES
 
     if not _NAME.fullmatch(name):
         raise click.BadParameter("has lower-case letters and digits only, at most 30", param_hint="NAME")
     if name in _RESERVED:
         raise click.BadParameter(f"{name!r} is taken: settings of smsbridge begin with it", param_hint="NAME")
     plugins = default_plugins()
-    if name in (*plugins.names(), *POLICIES):
+    if name in (*plugins.names(), *plugins.policies.names()):
         raise click.BadParameter(
             f"there is a provider {name!r} already, from {plugins.origin(name)}", param_hint="NAME"
         )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..policies.stack import POLICIES
 from .exits import Exit
 from .output import Output
 from .session import json_option
@@ -64,7 +63,7 @@ def providers(*, names: tuple[str, ...], markdown: bool, as_json: bool) -> Exit:
         for one in found:
             _show_one(out, one)
     else:
-        _show_all(out, found)
+        _show_all(out, found, known.policies.names())
     return Exit.CONFIGURATION if names and any(one.broken for one in found) else Exit.OK
 
 
@@ -84,7 +83,7 @@ def _describe(plugins: Plugins, names: Sequence[str]) -> list[Provider]:
     from .describe import provider
 
     for name in names:
-        if name not in (*plugins.names(), *POLICIES):
+        if name not in (*plugins.names(), *plugins.policies.names()):
             plugins.provider_class(name)  # it says what is there, and what to install
     return [provider(plugins, name) for name in names or plugins.names()]
 
@@ -110,7 +109,7 @@ def _cells(one: Provider, *, yes: str, no: str) -> list[str]:
     ]
 
 
-def _show_all(out: Output, found: Sequence[Provider]) -> None:
+def _show_all(out: Output, found: Sequence[Provider], policies: Sequence[str]) -> None:
     # Two tables, because one would be wider than a terminal of 80 columns.
     can = len(_capabilities())
     cells = {one.name: _cells(one, yes="yes", no="-") for one in found}
@@ -122,7 +121,7 @@ def _show_all(out: Output, found: Sequence[Provider]) -> None:
         if one.broken:
             out.line()
             out.line(f"{one.name} is broken: {one.broken}", style="red")
-    for row in textwrap.wrap(f"policies hold other accounts: {', '.join(POLICIES)}", 80, subsequent_indent="  "):
+    for row in textwrap.wrap(f"policies hold other accounts: {', '.join(policies)}", 80, subsequent_indent="  "):
         out.aside(row)
     out.aside("next: smsbridge providers NAME shows all about one, its settings included")
 

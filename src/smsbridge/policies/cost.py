@@ -12,7 +12,6 @@ from pydantic import Field, PrivateAttr
 from smsbridge.cost import Rates, differs
 from smsbridge.flow import Flow, Tell, ending
 from smsbridge.forks import fresh_lock
-from smsbridge.hookspecs import hookimpl
 from smsbridge.logs import logger
 from smsbridge.messages import Cost, Message, SentMessage
 from smsbridge.phone import mask_numbers
@@ -21,7 +20,7 @@ from smsbridge.rehearsal import Rehearsal
 from smsbridge.text import measure
 
 from .batch import Batch
-from .policy import Policy
+from .policy import Place, Policy, Surroundings
 
 log = logger("smsbridge.cost")
 """WARNING for each text that costs something else than expected. The figures are in ``record.cost``, a dict."""
@@ -38,6 +37,7 @@ class CostPolicy(Policy):
     """
 
     name = "cost"
+    place = Place.ONCE
 
     prices: Path = Field(description="TOML file with what a segment costs, by account, country, prefix and purpose.")
 
@@ -49,6 +49,11 @@ class CostPolicy(Policy):
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
         self._rates = Rates.load(self.prices)
+
+    @classmethod
+    def standing(cls, inner: SmsProvider, *accounts: str, around: Surroundings | None = None) -> Self:
+        made = cls.around(inner, *accounts)
+        return made if around is None else made.telling(around.cost_differs)
 
     def telling(self, tell: Callable[[str, str, Message, SentMessage, Cost], None]) -> Self:
         """Return the same policy, which tells ``tell`` of each difference: ``Plugins.cost_differs``, from the environment."""
@@ -121,8 +126,3 @@ def _record(sent: SentMessage, expected: Cost) -> None:
         fields["expected_segments"],
         extra={"cost": fields},
     )
-
-
-@hookimpl
-def smsbridge_providers() -> list[type[SmsProvider]]:
-    return [CostPolicy]

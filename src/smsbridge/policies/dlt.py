@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, PrivateAttr
 
-from smsbridge.dlt import Registry
+from smsbridge.dlt import Registry, files, notices
 from smsbridge.errors import UnsupportedError
 from smsbridge.flow import Flow
-from smsbridge.hookspecs import hookimpl
 from smsbridge.messages import Dlt, Message
-from smsbridge.provider import SmsProvider
 
 from .gate import Gate
+from .policy import Finding, Place
 
 _CODE = "123456"
 """Stands for the code that a vendor makes, where its text is held against the templates."""
@@ -32,6 +32,7 @@ class DltPolicy(Gate):
     """
 
     name = "dlt"
+    place = Place.ACCOUNT
 
     registry: Path = Field(description="The file of templates: TOML, or the CSV export of a DLT portal.")
     headers: tuple[str, ...] = Field(default=(), description="Sender ids declared with this vendor; default: all.")
@@ -44,6 +45,10 @@ class DltPolicy(Gate):
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
         self._registry = _loaded(self.registry)
+
+    def findings(self) -> Iterable[Finding]:
+        if not files.read(self.registry).templates:
+            yield Finding("warning", f"{self.registry}: {notices.NO_TEMPLATES}")
 
     def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
         yield from ()
@@ -83,8 +88,3 @@ def _loaded(path: Path) -> Registry:
 @functools.lru_cache(maxsize=8)
 def _load(path: Path, _changed: int) -> Registry:
     return Registry.load(path)
-
-
-@hookimpl
-def smsbridge_providers() -> list[type[SmsProvider]]:
-    return [DltPolicy]

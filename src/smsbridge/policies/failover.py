@@ -24,7 +24,6 @@ from smsbridge.errors import (
 )
 from smsbridge.flow import Flow
 from smsbridge.forks import cached_property
-from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest
 from smsbridge.messages import (
     Balance,
@@ -46,7 +45,7 @@ from smsbridge.snapshot import Reading
 from .batch import Batch
 from .breaker import Breaker
 from .outcomes import asked_pause, conclude_all, elsewhere, fault_of, final, kept
-from .policy import Carrier, inner_of
+from .policy import Carrier, Place, inner_of
 from .records import record, wanted
 
 T = TypeVar("T")
@@ -103,7 +102,7 @@ class FailoverPolicy(Carrier):
     def _refuse_ledgers(self) -> None:
         """A ledger sees only what its own account took, and would send a text again that another one took."""
         for one in self.accounts:
-            if any(inner.name == "ledger" for inner in each(one)):
+            if any(isinstance(inner, Carrier) and inner.place is Place.RECORD for inner in each(one)):
                 raise ConfigurationError(
                     f"account {one.account} of {self.account} has a ledger, which does not see what the other accounts take, so that a "
                     f"text could be sent twice: put it around {self.account} ({environment.variable(f'{self.account}_ledger', 'path')})"
@@ -331,8 +330,3 @@ def _left_alone(one: SmsProvider, breaker: Breaker, message: Message, wait: floa
         words = "the account is left alone after several faults of its provider"
         error = UnavailableError(words, reason="circuit-open", retry_after=wait)
     return own(error, one, message)
-
-
-@hookimpl
-def smsbridge_providers() -> list[type[SmsProvider]]:
-    return [FailoverPolicy]

@@ -16,7 +16,6 @@ from smsbridge import environment
 from smsbridge.errors import ConfigurationError, RecipientError, RefusedError, VetoedError
 from smsbridge.flow import Flow
 from smsbridge.forks import cached_property, fresh_lock
-from smsbridge.hookspecs import hookimpl
 from smsbridge.messages import Foresight, Message
 from smsbridge.phone import Countries, mask, to_e164
 from smsbridge.provider import SmsProvider
@@ -25,6 +24,7 @@ from smsbridge.rehearsal import Rehearsal
 from .caps import Caps, Full
 from .gate import Ending, Gate
 from .gcra import Rate
+from .policy import Place
 
 _PREFIX = re.compile(r"\+[1-9]\d{0,13}\*", re.ASCII)
 _ALLOWED = "write numbers with their country code, and a beginning with a star after it, as in +9198*"
@@ -89,6 +89,7 @@ class GuardPolicy(Gate):
     """
 
     name = "guard"
+    place = Place.ONCE
 
     allow: tuple[str, ...] | None = Field(
         default=None,
@@ -198,8 +199,3 @@ def _number(given: str, problem: str) -> str:
 
 def _time(rate: Rate) -> str:
     return str(rate).partition("/")[2]
-
-
-@hookimpl
-def smsbridge_providers() -> list[type[SmsProvider]]:
-    return [GuardPolicy]

@@ -13,14 +13,13 @@ from pydantic import Field, PrivateAttr
 from smsbridge.attempts import utc_now
 from smsbridge.errors import RefusedError, VetoedError
 from smsbridge.flow import Flow
-from smsbridge.hookspecs import hookimpl
 from smsbridge.hours import Hours
 from smsbridge.logs import logger
 from smsbridge.messages import Message
 from smsbridge.phone import mask_numbers
-from smsbridge.provider import SmsProvider
 
 from .gate import Gate
+from .policy import Place
 
 log = logger("smsbridge.hours")
 
@@ -34,6 +33,7 @@ class HoursPolicy(Gate):
     """
 
     name = "hours"
+    place = Place.ATTEMPT
 
     outside: Literal["refuse", "schedule"] = Field(
         default="refuse", description="What becomes of texts outside the permitted hours."
@@ -91,8 +91,3 @@ class HoursPolicy(Gate):
         rules = [one for at in times for one in self._hours.of(message.to, message.purpose, at)]
         hours = "; ".join(dict.fromkeys(f"{one.country} {one.words}" for one in rules))
         return f"{message.purpose.value} texts may not arrive now ({hours}, local time)"
-
-
-@hookimpl
-def smsbridge_providers() -> list[type[SmsProvider]]:
-    return [HoursPolicy]

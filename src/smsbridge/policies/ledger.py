@@ -23,10 +23,10 @@ from smsbridge.errors import (
 )
 from smsbridge.flow import Await, Flow
 from smsbridge.forks import cached_property
-from smsbridge.hookspecs import hookimpl
 from smsbridge.messages import Foresight, Message, Result, SentMessage
 from smsbridge.own_file import is_known
 from smsbridge.privacy import own
+from smsbridge.private_file import obstacle
 from smsbridge.promise import Overdue, Promise
 from smsbridge.provider import Capability, SmsProvider
 from smsbridge.rehearsal import Rehearsal, newest
@@ -36,7 +36,7 @@ from .batch import Batch
 from .entries import Claim, Entry, Kind, Outcome, State, Store, Unwritable
 from .in_memory import MemoryStore, MemoryWriter
 from .outcomes import not_sent
-from .policy import Policy
+from .policy import Finding, Place, Policy
 from .records import record_always
 from .sqlite import LEDGER, SqliteStore, Sync
 from .writer import Writer, log_lost, shared
@@ -59,6 +59,7 @@ class LedgerPolicy(Policy):
     """
 
     name = "ledger"
+    place = Place.RECORD
 
     path: Path = Field(description="The SQLite file; it is made with mode 0600, and has two others beside it.")
     key: SecretStr | None = Field(
@@ -126,6 +127,25 @@ class LedgerPolicy(Policy):
             return self._would_refuse(error, message)
         words = "has it already, as accepted: that is the answer, and nothing is sent again"
         return Foresight(account=self.account, provider=self.name, verdict="would skip", words=words)
+
+    def findings(self) -> Iterable[Finding]:
+        """Whether the file can be used. Makes none, and in a rehearsal opens none."""
+        problem = obstacle(self.path)
+        if problem is None and newest() is None and self.path.is_file():
+            store = SqliteStore(self.path, create=False)
+            try:
+                with store.together():
+                    pass
+            except Unwritable as error:
+                problem = str(error)
+            finally:
+                store.close()
+        if problem is not None:
+            yield Finding(
+                "error",
+                f"the ledger cannot be used: {problem}",
+                "as it is, every text would be refused: name a ledger, or a file that can be made",
+            )
 
     def close(self) -> None:
         super().close()
@@ -288,8 +308,3 @@ class LedgerPolicy(Policy):
             keep = timedelta(days=self.keep_days)
             writer = self._writer = shared(which, lambda: Writer(self.store(), keep=keep))
         return writer
-
-
-@hookimpl
-def smsbridge_providers() -> list[type[SmsProvider]]:
-    return [LedgerPolicy]

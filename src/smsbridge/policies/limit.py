@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
+from smsbridge import environment
 from smsbridge.attempts import refuse_expired, utc_now
 from smsbridge.deadline import time_left
 from smsbridge.errors import RateLimitedError, RefusedError
 from smsbridge.flow import Driven, Flow, Step, Wait
 from smsbridge.forks import cached_property, fresh_lock
-from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import (
     Balance,
@@ -35,7 +35,7 @@ from smsbridge.rehearsal import Rehearsal
 from .batch import Batch
 from .gcra import Gcra, Limiter, Rate
 from .outcomes import kept
-from .policy import Policy
+from .policy import Place, Policy, Surroundings
 
 T = TypeVar("T")
 _TOO_MANY = 429
@@ -56,6 +56,7 @@ class LimitPolicy(Policy):
     """
 
     name = "limit"
+    place = Place.LEAVING
 
     sends: Rate | None = Field(default=None, description="Texts, such as 10/s or 1000/1m.")
     queries: Rate | None = Field(default=None, description="Requests that send nothing, such as 1000/1m.")
@@ -88,6 +89,18 @@ class LimitPolicy(Policy):
     @classmethod
     def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> LimitPolicy:
         return super().around(inner, *accounts, **given).shared()
+
+    @classmethod
+    def applies(cls, inner: SmsProvider, *, is_set: bool) -> bool:
+        return is_set or bool(inner.rates)
+
+    @classmethod
+    def standing(cls, inner: SmsProvider, *accounts: str, around: Surroundings | None = None) -> LimitPolicy:
+        """With the vendor's own limits, where nothing else is set."""
+        set_here = {name for account in accounts for name in environment.read(account, cls.model_fields)}
+        return cls.around(
+            inner, *accounts, **{name: rate for name, rate in inner.rates.items() if name not in set_here}
+        )
 
     def shared(self) -> LimitPolicy:
         """Return the same limit, counted together with all others of the same account and rate in this process."""
@@ -240,8 +253,3 @@ class LimitPolicy(Policy):
 def _too_many(wait: float) -> RateLimitedError:
     words = "our own limit for this account is reached"
     return RateLimitedError(words, reason="limit", retry_after=wait)
-
-
-@hookimpl
-def smsbridge_providers() -> list[type[SmsProvider]]:
-    return [LimitPolicy]

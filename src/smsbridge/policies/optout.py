@@ -18,7 +18,6 @@ from smsbridge.composite import each, inside
 from smsbridge.errors import ConfigurationError, OptedOutError, VetoedError
 from smsbridge.flow import Call, Flow
 from smsbridge.forks import cached_property
-from smsbridge.hookspecs import hookimpl
 from smsbridge.logs import logger
 from smsbridge.messages import (
     DeliveryReport,
@@ -31,13 +30,14 @@ from smsbridge.messages import (
 from smsbridge.optouts import LIST, REPLY, MemoryOptOuts, OptOuts, SqliteOptOuts, same_sender
 from smsbridge.own_file import NotOurs
 from smsbridge.phone import mask_numbers
-from smsbridge.provider import Options, SmsProvider
+from smsbridge.provider import Options
 from smsbridge.reading import now, phone
 from smsbridge.rehearsal import Rehearsal, newest
 from smsbridge.stop_words import START_WORDS, STOP_WORDS, said
 
 from .batch import Batch
 from .gate import Gate
+from .policy import Place
 from .purpose import Expiry
 
 log = logger("smsbridge.optout")
@@ -67,6 +67,7 @@ class OptoutPolicy(Gate):
     """
 
     name = "optout"
+    place = Place.ONCE
 
     path: Path | None = Field(
         default=None, description="SQLite file of opt-outs, made if need be; without it they end with the process."
@@ -252,8 +253,3 @@ def _name(event: Event, source: str, *, opts_out: bool) -> str:
     key = event.key or event.id
     parts = (event.provider, source, str(opts_out), event.to, key)
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest() if key else ""
-
-
-@hookimpl
-def smsbridge_providers() -> list[type[SmsProvider]]:
-    return [OptoutPolicy]

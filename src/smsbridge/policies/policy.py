@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self, final
+from enum import IntEnum
+from typing import Any, ClassVar, Literal, Protocol, Self, final
 
 from pydantic import model_validator
 
@@ -17,6 +19,7 @@ from smsbridge.flow import Flow
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import (
     Balance,
+    Cost,
     DeliveryReport,
     Event,
     Foresight,
@@ -32,8 +35,54 @@ from smsbridge.snapshot import Reading
 from .batch import Batch
 
 
+class Place(IntEnum):
+    """Where a policy stands, from the outside in. Within a place policies stand by name.
+
+    What stands at ``ACCOUNT`` or inside it stands around each account that talks to a vendor, the rest once, around all.
+    """
+
+    BEFORE = 0
+    """Before anything else, such as texts that are too long."""
+    RECORD = 1
+    """The ledger."""
+    ONCE = 2
+    """Once for each text, whatever is tried for it: guard, cost, opt-outs, purpose."""
+    REPEAT = 3
+    """What tries again."""
+    ATTEMPT = 4
+    """Before each attempt, such as hours."""
+    ACCOUNT = 5
+    """At each account, such as DLT templates."""
+    LEAVING = 6
+    """Innermost: as a text leaves, such as limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What ``smsbridge doctor`` says: ``level`` is ``error``, ``warning`` or ``note``."""
+
+    level: Literal["error", "warning", "note"]
+    message: str
+    advice: str = ""
+
+
+class Surroundings(Protocol):
+    """What a policy may use of the plugins of its client."""
+
+    def cost_differs(self, account: str, provider: str, message: Message, sent: SentMessage, expected: Cost) -> None:
+        """Tell every plugin that a text costs something else than expected."""
+        ...
+
+
 class Carrier(Composite):
     """What sends through the providers that it holds, written once for one text and many: :meth:`carry`."""
+
+    place: ClassVar[Place | None] = None
+    """Where it stands if one of its settings is set; None: only where the environment or a program composes it."""
+
+    def findings(self) -> Iterable[Finding]:
+        """What is wrong with it or worth knowing, for ``smsbridge doctor``; reading a file of its own is the most."""
+        return ()
 
     @abstractmethod
     def carry(self, batch: Batch) -> Flow[None]:
@@ -59,6 +108,11 @@ class Policy(Carrier):
     """
 
     inner: SmsProvider
+
+    @classmethod
+    def applies(cls, inner: SmsProvider, *, is_set: bool) -> bool:
+        """Whether it stands around ``inner``; ``is_set``: whether one of its settings is."""
+        return is_set
 
     @property
     def inside(self) -> tuple[SmsProvider, ...]:
@@ -90,6 +144,11 @@ class Policy(Carrier):
     def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> Self:
         """Put the policy around ``inner``, with the settings that the environment has for the first of ``accounts``."""
         return environment.load(cls, *accounts, exclude=["account"], inner=inner, **given)
+
+    @classmethod
+    def standing(cls, inner: SmsProvider, *accounts: str, around: Surroundings | None = None) -> Self:
+        """The same, for a policy that stands in its place; ``around`` are the plugins of its client."""
+        return cls.around(inner, *accounts)
 
     # --- passed on --------------------------------------------------------------------------------------------------------
 

@@ -16,11 +16,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 from smsbridge.attempts import utc_now
 from smsbridge.durations import duration
 from smsbridge.flow import Flow
-from smsbridge.hookspecs import hookimpl
 from smsbridge.messages import Message, Purpose
-from smsbridge.provider import SmsProvider
 
 from .gate import Gate
+from .policy import Place
 
 _LONGEST = timedelta(days=3650)
 
@@ -53,6 +52,7 @@ class PurposePolicy(Gate):
     """
 
     name = "purpose"
+    place = Place.ONCE
 
     otp_expiry: Expiry | None = Field(default=None, description="How long a one-time code is of use, such as 10m.")
     transactional_expiry: Expiry | None = Field(default=None, description="The same of a transactional text.")
@@ -72,8 +72,3 @@ class PurposePolicy(Gate):
     def _expiry(self, purpose: Purpose) -> timedelta | None:
         expiry: timedelta | None = getattr(self, f"{purpose.value}_expiry")
         return expiry
-
-
-@hookimpl
-def smsbridge_providers() -> list[type[SmsProvider]]:
-    return [PurposePolicy]

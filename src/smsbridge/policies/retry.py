@@ -21,14 +21,13 @@ from smsbridge.errors import (
 )
 from smsbridge.flow import Flow, Wait
 from smsbridge.forks import cached_property
-from smsbridge.hookspecs import hookimpl
 from smsbridge.messages import Foresight, Message, Purpose, Result
 from smsbridge.provider import Capability, SmsProvider
 
 from .asking import ask_for
 from .batch import Batch
 from .outcomes import elsewhere, final, not_sent
-from .policy import Policy
+from .policy import Place, Policy
 from .records import record, wanted
 
 
@@ -42,7 +41,13 @@ class RetryPolicy(Policy):
     """
 
     name = "retry"
+    place = Place.REPEAT
     records_attempts = True
+
+    @classmethod
+    def applies(cls, inner: SmsProvider, *, is_set: bool) -> bool:
+        """Texts that end in this process need no second attempt."""
+        return is_set or not inner.stub
 
     attempts: int = Field(default=3, ge=1, le=100, description="Attempts at one text at most.")
     seconds: float = Field(default=15, ge=0, description="No new attempt later than this after the first one began.")
@@ -168,8 +173,3 @@ def _decision(answer: Result, settled: bool, again: bool, wait: float) -> str:  
     if settled:
         return "found by its reference, so it was accepted"
     return f"again in {wait:.1f} s" if again else "given up"
-
-
-@hookimpl
-def smsbridge_providers() -> list[type[SmsProvider]]:
-    return [RetryPolicy]

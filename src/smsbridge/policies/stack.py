@@ -1,15 +1,14 @@
 """The policies that every account has, unless the environment says otherwise: which ones, in what order, with what settings.
 
-From the outside in: text, ledger, guard, cost, optout, purpose, retry, and hours, which is asked before each attempt; then the
-account that was asked for, which may be a failover over others; and around each account that talks to a vendor, its DLT
-templates and its limit. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts, ``SMSBRIDGE_OTP_RETRY_ATTEMPTS`` for the account
+Each policy says where it stands (:class:`Place`), from the outside in; within a place they stand by name. Those outside of
+``ACCOUNT`` stand once, around the account that was asked for, which may be a failover over others; the others stand around each
+account that talks to a vendor. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts, ``SMSBRIDGE_OTP_RETRY_ATTEMPTS`` for the account
 ``otp`` alone, as long as it stands inside no other. A policy that the environment composes itself (``SMSBRIDGE_SLOW_PROVIDER=retry``)
 is not added again.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,13 +17,11 @@ from smsbridge.composite import account_names, each, inside
 from smsbridge.errors import ConfigurationError
 from smsbridge.provider import SmsProvider
 
-from .policy import Policy
+from .known import BUILT_IN, MAY_STAND_UNSET, Policies
+from .policy import Carrier, Place, Policy, Surroundings
 
-AROUND_ALL = ("hours", "retry", "purpose", "optout", "cost", "guard", "ledger", "text")
-"""From the inside out. Retry is always there, the others where a setting of theirs is."""
-AROUND_AN_ACCOUNT = (*AROUND_ALL, "dlt", "limit")
-POLICIES = (*sorted((*AROUND_AN_ACCOUNT, "failover")),)
-"""Those of ``smsbridge.policies``: providers that hold the providers of other accounts."""
+HOLDERS = ("inner", "accounts")
+"""Settings that name the accounts which a policy holds, where the environment composes it."""
 
 
 def variables_set() -> list[str]:
@@ -32,47 +29,70 @@ def variables_set() -> list[str]:
     return [name for name, has_value in environment.variables().items() if has_value]
 
 
-def within(provider: SmsProvider, there: Sequence[str], tell: Callable[..., None] | None = None) -> SmsProvider:
-    """``provider`` within the policies that every account has, where the variables ``there`` are set.
-
-    ``tell`` is told where a text costs something else than expected.
-    """
-    account = provider.account
-    for name in AROUND_ALL:
-        if _holds(provider, name) or not (_always(name, provider) or _is_set(there, provider, name)):
-            continue
-        provider = policy_class(name).around(provider, *homes(account, name))
-        if name == "cost" and tell is not None:
-            provider = provider.telling(tell)  # type: ignore[attr-defined]  # a CostPolicy, which is imported only if it is used
-    for one in unheeded(provider, there):
-        if not _holds(provider, one.policy):
+def within(
+    provider: SmsProvider, there: Sequence[str], policies: Policies, around: Surroundings | None = None
+) -> SmsProvider:
+    """``provider`` within the policies that stand once, where the variables ``there`` are set."""
+    for kind, is_set in _standing(provider, there, policies, lambda place: place < Place.ACCOUNT):
+        if not _holds(provider, kind):
+            provider = _put(kind, provider, around, is_set=is_set)
+    for one in unheeded(provider, there, policies):
+        if not _holds(provider, policies.get(one.policy)):
             raise ConfigurationError(f"{one.words}: {one.instead}")
     return provider
 
 
-def leaf(provider: SmsProvider, there: Sequence[str]) -> SmsProvider:
-    """``provider``, if it is one that holds none, within its own limits and the templates that are declared with its vendor."""
+def leaf(
+    provider: SmsProvider, there: Sequence[str], policies: Policies, around: Surroundings | None = None
+) -> SmsProvider:
+    """``provider`` within the policies that stand around each account, if it is one that talks to a vendor."""
     if inside(provider):
         return provider
-    limited, account = _limited(provider, there), provider.account
-    if not _is_set(there, provider, "dlt"):
-        return limited
-    return policy_class("dlt").around(limited, *homes(account, "dlt"))
+    for kind, is_set in _standing(provider, there, policies, lambda place: place >= Place.ACCOUNT):
+        provider = _put(kind, provider, around, is_set=is_set)
+    return provider
 
 
-def _limited(provider: SmsProvider, there: Sequence[str]) -> SmsProvider:
-    account = provider.account
-    if not (provider.rates or _is_set(there, provider, "limit")):
-        return provider
-    policy = policy_class("limit")
-    set_here = {
-        name
-        for name in policy.model_fields
-        for home in homes(account, "limit")
-        if environment.variable(home, name) in there
-    }
-    rates = {name: rate for name, rate in provider.rates.items() if name not in set_here}
-    return policy.around(provider, *homes(account, "limit"), **rates)
+def _put(kind: type[Policy], provider: SmsProvider, around: Surroundings | None, *, is_set: bool) -> SmsProvider:
+    """``provider`` within a policy of the class ``kind``, if that applies."""
+    try:
+        if not kind.applies(provider, is_set=is_set):
+            return provider
+        return kind.standing(provider, *homes(provider.account, kind.name), around=around)
+    except ConfigurationError:
+        raise
+    except Exception as bug:  # noqa: BLE001  # of somebody's policy; its words may quote a setting
+        problem = f"policy {kind.name} failed with {type(bug).__name__}: report this to its authors"
+    raise ConfigurationError(problem)
+
+
+def _standing(
+    provider: SmsProvider, there: Sequence[str], policies: Policies, here: Callable[[Place], bool]
+) -> list[tuple[type[Policy], bool]]:
+    """The policies that may stand ``here`` around ``provider``, from the inside out, each with whether a setting of it is set."""
+    found: list[tuple[Place, str, type[Policy], bool]] = []
+    for name in policies.names():
+        is_set = _is_set(there, provider, name)
+        if not is_set and name not in MAY_STAND_UNSET:
+            continue
+        kind = policies.get(name)
+        if kind.place is None:
+            _refuse_without_a_place(name, provider, there)
+        elif not issubclass(kind, Policy):
+            raise ConfigurationError(f"policy {name} has a place, but holds several accounts: it can only be composed")
+        elif here(kind.place):
+            found.append((kind.place, name, kind, is_set))
+    return [(kind, is_set) for _, _, kind, is_set in sorted(found, key=lambda one: one[:2], reverse=True)]
+
+
+def _refuse_without_a_place(name: str, provider: SmsProvider, there: Sequence[str]) -> None:
+    """A policy that is set and stands nowhere would be missing in silence; one that the environment composes is an account."""
+    composed = [environment.variable(name, holder) for holder in HOLDERS]
+    if name not in BUILT_IN and not set(composed) & set(there) and not any(one.name == name for one in each(provider)):
+        raise ConfigurationError(
+            f"policy {name} has no place of its own, so its settings have no effect: compose it by {composed[0]}, which names the "
+            f"account inside"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +105,15 @@ class Unheeded:
     instead: str
 
 
-def unheeded(provider: SmsProvider, there: Iterable[str]) -> Iterator[Unheeded]:
+def unheeded(provider: SmsProvider, there: Iterable[str], policies: Policies) -> Iterator[Unheeded]:
     """Those of the variables ``there`` that set policies around the accounts inside ``provider``, which are around it alone."""
-    outer = provider.account
+    outer, there = provider.account, list(there)
     for account in sorted(account_names(provider) - {outer}):
-        for name in AROUND_ALL:
+        for name in policies.names():
             home, everywhere = homes(account, name)
-            for variable in _of(home, provider, there):
+            variables = list(_of(home, provider, there))
+            place = policies.get(name).place if variables else None
+            for variable in variables if place is not None and place < Place.ACCOUNT else ():
                 field = variable.removeprefix(environment.variable(home, ""))
                 ours = environment.variable(homes(outer, name)[0], field)
                 yield Unheeded(
@@ -105,7 +127,9 @@ def unheeded(provider: SmsProvider, there: Iterable[str]) -> Iterator[Unheeded]:
 def _of(home: str, provider: SmsProvider, there: Iterable[str]) -> Iterator[str]:
     """Those of the variables ``there`` that are for the policy whose settings are at ``home``, and no account's own."""
     prefix = environment.variable(home, "")
-    named_alike = (f"{prefix}INNER", f"{prefix}PROVIDER")  # of an account that is named after the policy
+    named_alike = {
+        f"{prefix}{one.upper()}" for one in (*HOLDERS, "provider")
+    }  # of an account that is named after the policy
     for variable in there:
         if variable.startswith(prefix) and variable not in named_alike and variable not in _own(provider):
             yield variable
@@ -124,36 +148,17 @@ def setting(account: str, name: str, setting: str) -> str | None:
     return None
 
 
-def settings_of(account: str) -> Iterator[tuple[str, str]]:
-    """The accounts under which the policies around ``account`` look for their settings, each with the policy's name."""
-    for name in AROUND_AN_ACCOUNT:
-        for one in homes(account, name):
-            yield one, name
-
-
 def homes(account: str, name: str) -> tuple[str, str]:
     """The accounts under which policy ``name`` around ``account`` looks for each setting, in their order."""
     return f"{account}_{name}", name
 
 
-def policy_class(name: str) -> type[Policy]:
-    """The class of policy ``name``, imported if need be."""
-    module = importlib.import_module(f"{__package__}.{name}")
-    policy: type[Policy] = getattr(module, f"{name.title()}Policy")
-    return policy
-
-
-def _always(name: str, provider: SmsProvider) -> bool:
-    """Texts that end in this process need no second attempt."""
-    return name == "retry" and not provider.stub
-
-
-def _holds(provider: SmsProvider, name: str) -> bool:
-    """Whether the environment has composed policy ``name`` itself. One of several accounts that has it spares the others no guard."""
-    if name == "retry":  # two around each other would multiply their attempts
-        return any(one.name == name for one in each(provider))
+def _holds(provider: SmsProvider, kind: type[Carrier]) -> bool:
+    """Whether the environment has composed the policy itself. One of several accounts that has it spares the others no guard."""
+    if kind.place is Place.REPEAT:  # two around each other would multiply their attempts
+        return any(one.name == kind.name for one in each(provider))
     held = inside(provider)
-    return provider.name == name or (bool(held) and all(_holds(one, name) for one in held))
+    return provider.name == kind.name or (bool(held) and all(_holds(one, kind) for one in held))
 
 
 def _is_set(there: Sequence[str], provider: SmsProvider, name: str) -> bool:

@@ -7,12 +7,11 @@ from dataclasses import replace
 from pydantic import Field
 
 from smsbridge.flow import Flow
-from smsbridge.hookspecs import hookimpl
 from smsbridge.messages import Message, Purpose
-from smsbridge.provider import SmsProvider
 from smsbridge.text import check_segments, simplify
 
 from .gate import Gate
+from .policy import Place
 
 
 class TextPolicy(Gate):
@@ -23,6 +22,7 @@ class TextPolicy(Gate):
     """
 
     name = "text"
+    place = Place.BEFORE
 
     max_segments: int | None = Field(
         default=None, ge=1, description="Segments at most, for purposes without their own."
@@ -47,8 +47,3 @@ class TextPolicy(Gate):
     def _limits(self) -> dict[str, int]:
         limits = {one: getattr(self, f"{one.value}_segments") or self.max_segments for one in Purpose}
         return {purpose.value: limit for purpose, limit in limits.items() if limit is not None}
-
-
-@hookimpl
-def smsbridge_providers() -> list[type[SmsProvider]]:
-    return [TextPolicy]

@@ -1,0 +1,91 @@
+"""Which policies there are: those of this room, and those that distributions bring under the group ``smsbridge.policies``.
+
+A policy is imported only where one of its settings is set, so that a broken neighbour harms nobody.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Iterable
+from importlib.metadata import EntryPoint
+
+from smsbridge.display import line
+from smsbridge.errors import ConfigurationError
+
+from .policy import Carrier
+
+GROUP = "smsbridge.policies"
+MAY_STAND_UNSET = frozenset({"limit", "retry"})
+"""Those that are asked whether they apply even where none of their settings is set; to ask all would import all."""
+BUILT_IN = frozenset(
+    {"cost", "dlt", "failover", "guard", "hours", "ledger", "limit", "optout", "purpose", "retry", "text"}
+)
+"""Those of this room, each in the module of its name."""
+_NAME = re.compile(r"[a-z0-9]{1,100}", re.ASCII)
+
+
+class Policies:
+    """The policies of a process, by name.
+
+    ``points`` are the entry points of the group, ``reserved`` says which names a policy cannot have, and why.
+    """
+
+    def __init__(self, points: Iterable[EntryPoint], reserved: Callable[[str], str | None]) -> None:
+        self._points = list(points)
+        self._reserved = reserved
+        self._classes: dict[str, type[Carrier]] = {}
+
+    def names(self) -> list[str]:
+        """All of them, sorted; none is imported for it."""
+        return sorted(BUILT_IN | {point.name for point in self._points if _NAME.fullmatch(point.name)})
+
+    def __contains__(self, name: object) -> bool:
+        return name in BUILT_IN or any(point.name == name and _NAME.fullmatch(point.name) for point in self._points)
+
+    def origin(self, name: str) -> str:
+        """``smsbridge``, or the distributions that bring it with their versions."""
+        if name in BUILT_IN:
+            return "smsbridge"
+        return ", ".join(sorted(_origin(point) for point in self._points if point.name == name))
+
+    def get(self, name: str) -> type[Carrier]:
+        """The class of policy ``name``, imported if need be.
+
+        Raises ConfigurationError if there is none, if it cannot be imported or is none, or if its name is taken.
+        """
+        if name not in self._classes:
+            self._classes[name] = self._found(name)
+        return self._classes[name]
+
+    def _found(self, name: str) -> type[Carrier]:
+        points = [point for point in self._points if point.name == name]
+        origins = [*(["smsbridge itself"] if name in BUILT_IN else []), *map(_origin, points)]
+        if not origins:
+            raise ConfigurationError(f"there is no policy {name!r}; have {', '.join(self.names())}")
+        if len(origins) > 1:
+            raise ConfigurationError(f"two policies are named {name!r}: in {' and in '.join(origins)}; uninstall one")
+        if name in BUILT_IN:
+            module = importlib.import_module(f"{__package__}.{name}")
+            found: type[Carrier] = getattr(module, f"{name.title()}Policy")
+            return found
+        taken = self._reserved(name)
+        if taken is not None:
+            raise ConfigurationError(f"policy {name!r} of {origins[0]} cannot be called so: {taken}")
+        return _loaded(points[0], name, origins[0])
+
+
+def _loaded(point: EntryPoint, name: str, origin: str) -> type[Carrier]:
+    try:
+        found = point.load()
+    except Exception as error:  # noqa: BLE001  # whatever its import does
+        problem = line(f"policy {name!r} of {origin} cannot be imported: {type(error).__name__}: {error}")
+    else:
+        if isinstance(found, type) and issubclass(found, Carrier) and found.__dict__.get("name", found.name) == name:
+            return found
+        problem = f"policy {name!r} of {origin} is no subclass of smsbridge.Policy of that name"
+    raise ConfigurationError(problem)
+
+
+def _origin(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else point.value

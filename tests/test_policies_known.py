@@ -1,0 +1,209 @@
+"""A policy that a distribution brings stands where it says, is imported only where it is set, and is known wherever ours are."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import EntryPoint, EntryPoints
+from types import ModuleType
+
+import pytest
+
+import smsbridge.plugins
+from scripted import HttpProvider
+from smsbridge import ConfigurationError, ContentError, Gate, Plugins, Policy, SmsClient
+from smsbridge.composite import each
+from smsbridge.hookspecs import hookimpl
+from smsbridge.policies.known import BUILT_IN
+from smsbridge.policies.policy import Finding, Place
+
+
+class NightPolicy(Gate):
+    """Refuses texts at night."""
+
+    name = "night"
+    place = Place.ONCE
+    quiet: bool = True
+
+    def admit(self, message, *, verification=False):
+        yield from ()
+        if self.quiet:
+            raise ContentError("it is night", reason="night")
+        return message
+
+    def findings(self):
+        yield Finding("note", "it is night", "sleep")
+
+
+class TextPolicy(Policy):
+    name = "night"  # and no place
+
+
+@pytest.fixture
+def install(monkeypatch):
+    """``install(night=NightPolicy)`` installs policies; a string is what an entry point names. Returns the plugins."""
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
+
+    def put(*more, **policies):
+        points = [*more]
+        for name, kind in policies.items():
+            module = ModuleType(f"smsbridge_{name}_policy")
+            module.kind = kind
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+            value = kind if isinstance(kind, str) else f"{module.__name__}:kind"
+            points.append(EntryPoint(name, value, "smsbridge.policies"))
+        monkeypatch.setattr(smsbridge.plugins, "entry_points", lambda: EntryPoints(points))
+        monkeypatch.setattr(smsbridge.plugins, "default_plugins", Plugins)
+        return Plugins()
+
+    return put
+
+
+def placed(where, name="night"):
+    return type("Placed", (NightPolicy,), {"name": name, "place": where, "__module__": __name__})
+
+
+def names(plugins, account="memory"):
+    return [one.name for one in each(plugins.stack(account))]
+
+
+EVERYTHING = {
+    "TEXT_MAX_SEGMENTS": "5",
+    "GUARD_TOTAL": "9/1h",
+    "PURPOSE_OTP_EXPIRY": "10m",
+    "RETRY_ATTEMPTS": "2",
+    "HOURS_MARGIN": "60",
+    "LIMIT_SENDS": "9/1s",
+}
+
+
+@pytest.mark.parametrize("place", list(Place))
+def test_it_stands_where_its_place_says_and_within_a_place_by_its_name(install, monkeypatch, place):
+    plugins = install(night=placed(place))
+    for name, value in EVERYTHING.items():
+        monkeypatch.setenv(f"SMSBRIDGE_{name}", value)
+    ours = names(plugins)
+    assert "night" not in ours
+    monkeypatch.setenv("SMSBRIDGE_NIGHT_QUIET", "yes")
+    found = names(plugins)
+    assert [one for one in found if one != "night"] == ours
+    expected = {"night": place, "text": 0, "guard": 2, "purpose": 2, "retry": 3, "hours": 4, "limit": 6}
+    order = [(expected[name], name) for name in found if name != "memory"]
+    assert order == sorted(order)
+
+
+def test_what_stands_at_the_account_stands_at_each_and_the_rest_once(install, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_FAILOVER_ACCOUNTS", "memory,console")
+    monkeypatch.setenv("SMSBRIDGE_NIGHT_QUIET", "no")
+    assert names(install(night=placed(Place.ACCOUNT)), "failover").count("night") == 2
+    assert names(install(night=placed(Place.ONCE)), "failover").count("night") == 1
+
+
+def test_it_changes_what_is_sent_and_has_settings_for_one_account(install, monkeypatch):
+    plugins = install(night=NightPolicy)
+    monkeypatch.setenv("SMSBRIDGE_NIGHT_QUIET", "yes")
+    assert SmsClient(plugins=plugins).try_send("+919876543210", "Hello").error.reason == "night"
+    monkeypatch.setenv("SMSBRIDGE_MEMORY_NIGHT_QUIET", "no")
+    assert SmsClient(plugins=plugins).try_send("+919876543210", "Hello").sent
+
+
+def test_it_is_not_imported_where_nothing_of_it_is_set(install, monkeypatch):
+    plugins = install(night="no_such_module:kind", broken="neither:kind")
+    assert names(plugins) == ["memory"]
+    assert {"night", "broken"} <= set(plugins.policies.names())
+    monkeypatch.setenv("SMSBRIDGE_NIGHT_QUIET", "yes")
+    with pytest.raises(ConfigurationError, match=r"policy 'night' of .* cannot be imported: ModuleNotFoundError"):
+        plugins.stack("memory")
+
+
+@pytest.mark.parametrize(
+    ("stray", "meant"),
+    [("NIGHT_QUIT", "NIGHT_QUIET"), ("NIGT_QUIET", "NIGHT_QUIET"), ("MEMORY_NIGHT_QUITE", "MEMORY_NIGHT_QUIET")],
+)
+def test_a_misspelt_setting_of_it_says_what_was_meant(install, monkeypatch, stray, meant):
+    plugins = install(night=NightPolicy)
+    monkeypatch.setenv(f"SMSBRIDGE_{stray}", "no")
+    with pytest.raises(ConfigurationError, match=f"nothing reads SMSBRIDGE_{stray}: did you mean SMSBRIDGE_{meant}"):
+        plugins.stack("memory")
+
+
+def test_a_wrong_setting_of_it_is_named_without_its_value(install, monkeypatch):
+    plugins = install(night=NightPolicy)
+    monkeypatch.setenv("SMSBRIDGE_NIGHT_QUIET", "SECRET-VALUE")
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_NIGHT_QUIET is wrong") as caught:
+        plugins.stack("memory")
+    assert "SECRET" not in str(caught.value)
+
+
+def test_one_without_a_place_is_refused_where_it_is_set_and_can_be_composed(install, monkeypatch):
+    class Roaming(NightPolicy):
+        place = None
+
+    plugins = install(night=Roaming)
+    monkeypatch.setenv("SMSBRIDGE_NIGHT_QUIET", "no")
+    with pytest.raises(ConfigurationError, match=r"policy night has no place of its own.*SMSBRIDGE_NIGHT_INNER"):
+        plugins.stack("memory")
+    monkeypatch.setenv("SMSBRIDGE_NIGHT_INNER", "memory")
+    assert names(plugins, "night") == ["night", "memory"]
+    assert names(plugins) == ["memory"]
+
+
+@pytest.mark.parametrize("method", ["applies", "standing"])
+def test_a_policy_that_raises_is_named_without_its_words(install, monkeypatch, method):
+    def fail(cls, *given, **more):
+        raise LookupError("SECRET")
+
+    broken = type("Broken", (NightPolicy,), {method: classmethod(fail), "__module__": __name__})
+    plugins = install(night=broken)
+    monkeypatch.setenv("SMSBRIDGE_NIGHT_QUIET", "no")
+    with pytest.raises(ConfigurationError, match="policy night failed with LookupError") as caught:
+        plugins.stack("memory")
+    assert "SECRET" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        HttpProvider,
+        NightPolicy(inner=HttpProvider()),
+        type("Other", (NightPolicy,), {"name": "other", "__module__": __name__}),
+    ],
+)
+def test_what_is_no_policy_of_that_name_is_refused(install, monkeypatch, kind):
+    plugins = install(night=kind)
+    monkeypatch.setenv("SMSBRIDGE_NIGHT_QUIET", "no")
+    with pytest.raises(
+        ConfigurationError, match=r"policy 'night' of .* is no subclass of smsbridge.Policy of that name"
+    ):
+        plugins.stack("memory")
+
+
+def test_two_of_one_name_are_an_error_for_who_wants_that_name_alone(install, monkeypatch):
+    second = EntryPoint("night", "another_module:kind", "smsbridge.policies")
+    plugins = install(second, night=NightPolicy)
+    assert names(plugins) == ["memory"]
+    monkeypatch.setenv("SMSBRIDGE_NIGHT_QUIET", "no")
+    with pytest.raises(ConfigurationError, match=r"two policies are named 'night': in .* and in .*; uninstall one"):
+        plugins.stack("memory")
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_nobody_can_take_the_name_of_ours(install, monkeypatch, name):
+    plugins = install(**{name: placed(Place.ONCE, name)})
+    with pytest.raises(ConfigurationError, match=f"two policies are named '{name}': in smsbridge itself and in"):
+        plugins.policies.get(name)
+
+
+@pytest.mark.parametrize("name", ["memory", "timeout"])
+def test_nor_that_of_a_provider_or_of_a_setting(install, monkeypatch, name):
+    plugins = install(**{name: placed(Place.ONCE, name)})
+    with pytest.raises(ConfigurationError, match="cannot be called so"):
+        plugins.policies.get(name)
+    assert names(plugins) == ["memory"]
+
+
+def test_a_provider_of_the_name_of_a_policy_is_refused(install):
+    plugins = install(night=NightPolicy)
+    other = type("Other", (HttpProvider,), {"name": "guard", "__module__": __name__})
+    with pytest.raises(ConfigurationError, match="two providers are named 'guard'"):
+        plugins.register(type("Hooks", (), {"smsbridge_providers": hookimpl(lambda self: [other])})())
