@@ -5,7 +5,7 @@ SENDING = ["tests/test_sending.py", "tests/test_client.py", "tests/test_errors.p
 STOPS = ["tests/test_stop_words.py", "tests/test_optouts.py", "tests/test_policies_optout.py", "tests/test_own_file.py"]
 NUMBERS = ["tests/test_phone.py", "tests/test_written.py", "tests/test_numbering.py", "tests/test_normalizing.py"]
 MANY = ["tests/test_send_many.py", "tests/test_send_many_ends.py", "tests/test_closing.py"]
-WIRE = ["tests/test_transport.py"]
+WIRE = ["tests/wire/test_over_httpx.py"]
 LEDGER = [
     "tests/test_policies_entries.py",
     "tests/test_policies_ledger.py",
@@ -26,18 +26,18 @@ TARGETS = {
         "tests/test_policies_retry.py",
     ],
     "src/smsbridge/base_client.py": [*SENDING, "tests/test_deadline.py", "tests/test_outbox.py", *MANY],
-    "src/smsbridge/wire/body.py": ["tests/test_body.py", *WIRE],
-    "src/smsbridge/wire/channel.py": ["tests/test_channel.py", *WIRE, "tests/test_torture.py"],
+    "src/smsbridge/wire/body.py": ["tests/wire/test_body.py", *WIRE],
+    "src/smsbridge/wire/channel.py": ["tests/wire/test_channel.py", *WIRE, "tests/test_torture.py"],
     "src/smsbridge/client.py": [*SENDING, "tests/test_deadline.py", *MANY],
     "src/smsbridge/decoding.py": ["tests/test_quoting.py", "tests/test_leaks.py"],
-    "src/smsbridge/wire/dialing.py": ["tests/test_dialing.py", *WIRE],
+    "src/smsbridge/wire/dialing.py": ["tests/wire/test_dialing.py", *WIRE],
     "src/smsbridge/flow.py": [*SENDING, "tests/test_rehearsals.py", "tests/test_policies_limit.py"],
-    "src/smsbridge/wire/heads.py": ["tests/test_heads.py", *WIRE],
+    "src/smsbridge/wire/heads.py": ["tests/wire/test_heads.py", *WIRE],
     "src/smsbridge/many.py": MANY,
     "src/smsbridge/wire/network.py": [*WIRE, "tests/test_torture.py"],
     "src/smsbridge/numbering.py": NUMBERS,
     "src/smsbridge/optouts.py": STOPS,
-    "src/smsbridge/wire/outgoing.py": ["tests/test_outgoing.py", *WIRE],
+    "src/smsbridge/wire/outgoing.py": ["tests/wire/test_outgoing.py", *WIRE],
     "src/smsbridge/phone.py": [*NUMBERS, "tests/test_leaks.py"],
     "src/smsbridge/privacy.py": ["tests/test_leaks.py", "tests/test_quoting.py", *SENDING],
     "src/smsbridge/quoting.py": ["tests/test_quoting.py", "tests/test_leaks.py"],
@@ -46,7 +46,7 @@ TARGETS = {
     "src/smsbridge/stop_words.py": STOPS,
     "src/smsbridge/told.py": [*SENDING, *MANY],
     "src/smsbridge/wire/httpx_line.py": [
-        "tests/test_httpx_line.py",
+        "tests/wire/test_httpx_line.py",
         *WIRE,
         "tests/test_guards.py",
         "tests/test_torture.py",
