@@ -52,16 +52,14 @@ SETTINGS = Settings()
 PLUGINS = Plugins()
 
 
-def client(*answers, made=None, hooks=(), **options):
-    return SmsClient(
-        made or HttpProvider(), settings=Settings(**options), plugins=Plugins(*hooks), transport=Wire(*answers)
-    )
+def client(*answers, wire=None, made=None, hooks=(), **options):
+    wire = wire or Wire(*answers)
+    return SmsClient(made or HttpProvider(), settings=Settings(**options), plugins=Plugins(*hooks), transport=wire)
 
 
-def async_client(*answers, made=None, hooks=(), **options):
-    return AsyncSmsClient(
-        made or HttpProvider(), settings=Settings(**options), plugins=Plugins(*hooks), transport=AsyncWire(*answers)
-    )
+def async_client(*answers, wire=None, made=None, hooks=(), **options):
+    wire = wire or AsyncWire(*answers)
+    return AsyncSmsClient(made or HttpProvider(), settings=Settings(**options), plugins=Plugins(*hooks), transport=wire)
 
 
 def in_our_frames(error):
@@ -142,9 +140,10 @@ def test_no_error_calls_a_policy_a_provider(name):
 
 
 def test_a_text_is_given_as_a_message_or_as_number_text_and_fields():
-    one = client()
+    wire = Wire()
+    one = client(wire=wire)
     assert replace(one.send(message()), at=None) == replace(one.send(TO, TEXT, reference="ref-1"), at=None)
-    first, second = one._transport.requests
+    first, second = wire.requests
     assert first == second
 
 
@@ -253,7 +252,8 @@ def test_a_message_and_fields_are_too_much():
 
 async def test_a_bad_number_is_refused_before_the_hooks_and_the_wire():
     recorder = Recorder()
-    sync, other = client(hooks=[recorder]), async_client(hooks=[recorder])
+    wire, async_wire = Wire(), AsyncWire()
+    sync, other = client(wire=wire, hooks=[recorder]), async_client(wire=async_wire, hooks=[recorder])
     for bad in ("", "+91", "+919876543210,+919876543211", "+919876543210\nX-Y: z", "9876543210"):
         with pytest.raises(RecipientError) as caught:
             sync.send(bad, TEXT, reference="mine")
@@ -262,7 +262,7 @@ async def test_a_bad_number_is_refused_before_the_hooks_and_the_wire():
         assert caught.value == also.value
         assert (caught.value.account, caught.value.reference) == ("scripted", "mine")
     assert recorder.calls == []
-    assert sync._transport.requests == other._transport.requests == []
+    assert wire.requests == async_wire.requests == []
 
 
 def test_a_national_number_needs_the_default_region():
@@ -340,8 +340,8 @@ def plain(value):
 
 def sync_outcome(call, answer):
     recorder = Recorder()
-    with client(answer, hooks=[recorder]) as one:
-        wire = one._transport
+    wire = Wire(answer)
+    with client(wire=wire, hooks=[recorder]) as one:
         try:
             result = plain(CALLS[call](one))
         except (SmsBridgeError, RuntimeError) as error:
@@ -351,8 +351,8 @@ def sync_outcome(call, answer):
 
 async def async_outcome(call, answer):
     recorder = Recorder()
-    async with async_client(answer, hooks=[recorder]) as one:
-        wire = one._transport
+    wire = AsyncWire(answer)
+    async with async_client(wire=wire, hooks=[recorder]) as one:
         try:
             result = plain(await CALLS[call](one))
         except (SmsBridgeError, RuntimeError) as error:
@@ -418,7 +418,8 @@ def test_an_id_will_do_where_the_object_is_not_at_hand():
 def test_what_another_account_sent_is_not_asked_here():
     sent = SentMessage(account="other", provider="memory", id="1")
     started = Verification(account="other", provider="memory", id="1")
-    one = client()
+    wire = Wire()
+    one = client(wire=wire)
     for call in (
         lambda: one.status(sent),
         lambda: one.status("1", account="other"),
@@ -427,7 +428,7 @@ def test_what_another_account_sent_is_not_asked_here():
     ):
         with pytest.raises(ConfigurationError, match="account 'other' is not one of this client's, which has scripted"):
             call()
-    assert one._transport.requests == []
+    assert wire.requests == []
 
 
 def test_a_wrapper_answers_for_the_accounts_that_it_holds():
@@ -644,10 +645,23 @@ def test_a_coroutine_that_is_dropped_half_way_tells_the_hooks():
 # --- open and closed ------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_connected_before_a_request():
-    with SmsClient(stepping(Call(len, ())), settings=SETTINGS, plugins=PLUGINS) as one:
-        one.send(message())
-        assert one._transport is None
+@pytest.fixture
+def connected(monkeypatch):
+    """The transports that clients make for themselves."""
+    made = []
+    for name, wire in (("Transport", Wire), ("AsyncTransport", AsyncWire)):
+        monkeypatch.setattr(f"smsbridge.wire.over_httpx.{name}", lambda wire=wire, **_: made.append(wire()) or made[-1])
+    return made
+
+
+@pytest.mark.sms_real
+async def test_nothing_is_connected_before_a_request(connected):
+    for steps, connections in [([Call(len, ())], 0), ([Call(len, ()), HttpRequest.get(URL, sends=True)], 2)]:
+        with SmsClient(stepping(*steps), settings=SETTINGS, plugins=PLUGINS) as one:
+            one.send(message())
+        async with AsyncSmsClient(stepping(*steps), settings=SETTINGS, plugins=PLUGINS) as other:
+            await other.send(message())
+        assert len(connected) == connections
 
 
 async def test_leaving_closes_the_provider_too():
@@ -665,11 +679,12 @@ async def test_leaving_closes_the_provider_too():
 
 
 async def test_leaving_closes_the_wire_and_closing_again_does_nothing():
-    with client() as one:
-        wire = one._transport
+    wire, async_wire = Wire(), AsyncWire()
+    with client(wire=wire) as one:
+        pass
     one.close()
-    async with async_client() as other:
-        async_wire = other._transport
+    async with async_client(wire=async_wire) as other:
+        pass
     await other.aclose()
     assert wire.closed
     assert async_wire.closed
@@ -699,7 +714,7 @@ async def test_a_closed_client_refuses_many_too():
 
 
 @pytest.mark.parametrize("kind", [SmsClient, AsyncSmsClient])
-async def test_a_client_closed_during_a_send_does_not_connect_again(kind):
+async def test_a_client_closed_during_a_send_does_not_connect_again(kind, connected):
     def send(self, message):
         yield from Call(setattr, one, "_closed", True)  # as if another thread or task closed it here
         yield from HttpRequest.get(URL, sends=True)
@@ -707,7 +722,7 @@ async def test_a_client_closed_during_a_send_does_not_connect_again(kind):
     one = kind(provider(send), settings=SETTINGS, plugins=PLUGINS)
     with pytest.raises(UnavailableError, match="the client was closed"):
         await asyncio.ensure_future(one.send(message()))
-    assert one._transport is None
+    assert connected == []
 
 
 def test_threads_may_share_a_client():
@@ -768,10 +783,11 @@ def test_a_field_that_cannot_be_expressed_is_never_dropped(field):
     from smsbridge.messages import Dlt
 
     value = {"sender": "ACME", "dlt": Dlt(entity_id="1")}.get(field, datetime.now(UTC))
-    one = client(made=provider(supports=frozenset()))
+    wire = Wire()
+    one = client(wire=wire, made=provider(supports=frozenset()))
     with pytest.raises(UnsupportedError, match=field):
         one.send(Message(to=TO, text=TEXT, **{field: value}))
-    assert one._transport.requests == []
+    assert wire.requests == []
 
 
 class OnlySends(SmsProvider):
@@ -817,11 +833,12 @@ async def test_what_cannot_be_expressed_is_a_refusal_where_it_sends_and_a_failed
 
 def test_of_a_batch_only_the_row_that_cannot_be_expressed_fails():
     rows = [message(reference=f"{row}", sender="ACME" if row == 1 else None) for row in range(3)]
-    one = client(HttpResponse.of_json({"ids": ["a", "b"]}), made=provider(base=BatchProvider, supports=frozenset()))
+    wire = Wire(HttpResponse.of_json({"ids": ["a", "b"]}))
+    one = client(wire=wire, made=provider(base=BatchProvider, supports=frozenset()))
     with one.send_many(rows) as results:
         ends = {result.index: type(result.error) for result in results}
     assert ends == {0: type(None), 1: UnsupportedError, 2: type(None)}
-    assert len(one._transport.requests) == 1
+    assert len(wire.requests) == 1
 
 
 @pytest.mark.parametrize("ask", ["status", "cancel_verification"])

@@ -553,7 +553,8 @@ def test_one_without_a_mark_is_not_taken_for_the_other_kind(used, tmp_path):
 def test_where_the_list_of_opt_outs_is_not_what_it_was_nobody_is_texted_and_the_error_says_why(tmp_path, spoil):
     used = OptOuts(tmp_path / "optouts.db")
     policy = OptoutPolicy(inner=HttpProvider(), path=used.path)
-    sms = SmsClient(policy, settings=Settings(), plugins=Plugins(), transport=Wire(OK))
+    wire = Wire(OK)
+    sms = SmsClient(policy, settings=Settings(), plugins=Plugins(), transport=wire)
     assert sms.send(message()).id == "vendor-1"
     words = spoil(used, tmp_path)
     for _ in range(2):
@@ -561,4 +562,4 @@ def test_where_the_list_of_opt_outs_is_not_what_it_was_nobody_is_texted_and_the_
             sms.send(message())
         assert caught.value.reason == "opt-outs-unreadable"
         says(str(caught.value), words, used.path)
-    assert len(sms._transport.requests) == 1
+    assert len(wire.requests) == 1

@@ -92,19 +92,20 @@ def ledger(path, inner=None, **settings):
 
 
 @contextlib.contextmanager
-def client(policy, *answers):
-    with SmsClient(policy, settings=Settings(), plugins=Plugins(), transport=Wire(*answers)) as sms:
+def client(policy, *answers, wire=None):
+    with SmsClient(policy, settings=Settings(), plugins=Plugins(), transport=wire or Wire(*answers)) as sms:
         yield sms
 
 
 def send(policy, *answers, one=None):
     """What became of one text, and how many requests that took."""
-    with client(policy, *answers) as sms:
+    wire = Wire(*answers)
+    with client(policy, wire=wire) as sms:
         try:
             outcome = sms.send(one or message())
         except SendError as error:
             outcome = error
-        return outcome, len(sms._transport.requests)
+        return outcome, len(wire.requests)
 
 
 def kept(path, reference="ref-1"):
@@ -323,21 +324,23 @@ def test_whatever_happens_a_text_is_taken_once_at_most(histories):
 
 
 def test_a_code_is_recorded_too_and_a_repeated_reference_has_the_same_verification(path):
-    with client(ledger(path, HttpProvider()), OK) as sms:
+    wire = Wire(OK)
+    with client(ledger(path, HttpProvider()), wire=wire) as sms:
         first = sms.start_verification(TO, reference="ref-1")
         again = sms.start_verification(TO, reference="ref-1")
-        assert len(sms._transport.requests) == 1
+        assert len(wire.requests) == 1
     assert isinstance(again, Verification)
     assert again == replace(first, reference="ref-1")
     assert kept(path).claim.kind is Kind.CODE
 
 
 def test_a_code_in_doubt_is_not_looked_up_since_no_vendor_finds_it(path):
-    with client(ledger(path, HttpProvider()), NoAnswer("cut")) as sms:
+    wire = Wire(NoAnswer("cut"))
+    with client(ledger(path, HttpProvider()), wire=wire) as sms:
         for _ in range(2):
             with pytest.raises(UncertainError):
                 sms.start_verification(TO, reference="ref-1")
-        assert len(sms._transport.requests) == 1
+        assert len(wire.requests) == 1
 
 
 def test_a_code_and_a_text_are_not_the_same_content(path):
@@ -363,7 +366,8 @@ def test_a_batch_is_claimed_as_a_whole_and_sends_what_is_new(path):
     policy = ledger(path, BatchProvider())
     assert Capability.BATCH in policy.capabilities
     assert Capability.BATCH not in ledger(path).capabilities
-    with client(policy, OK, NoAnswer("cut"), ids(2)) as sms:
+    wire = Wire(OK, NoAnswer("cut"), ids(2))
+    with client(policy, wire=wire) as sms:
         sms.send(message(reference="old"))
         with pytest.raises(UncertainError):
             sms.send(message(reference="lost"))
@@ -371,7 +375,7 @@ def test_a_batch_is_claimed_as_a_whole_and_sends_what_is_new(path):
             [*batch("new-1", "old", "lost"), message(reference="old", text="x"), *batch("new-2")]
         ) as many:
             results = {one.index: one for one in many}
-        bodies = [request.body for request in sms._transport.requests]
+        bodies = [request.body for request in wire.requests]
     assert [results[n].sent and results[n].sent.id for n in range(5)] == ["v-0", "vendor-1", None, None, "v-1"]
     assert [getattr(results[n].error, "reason", None) for n in (2, 3)] == ["in-ledger", "reference-reused"]
     assert len([one for one in bodies if b'"texts"' in one]) == 1
@@ -515,9 +519,10 @@ def test_a_file_that_is_no_ledger_is_left_alone(path):
 
 
 def test_a_batch_that_cannot_be_recorded_is_refused_row_by_row(tmp_path):
-    with client(ledger(tmp_path, BatchProvider()), ids(2)) as sms, sms.send_many(batch("a", "b")) as many:
+    wire = Wire(ids(2))
+    with client(ledger(tmp_path, BatchProvider()), wire=wire) as sms, sms.send_many(batch("a", "b")) as many:
         results = list(many)
-        assert sms._transport.requests == []
+        assert wire.requests == []
     assert [one.error.reason for one in results] == ["ledger", "ledger"]
     assert [one.error.reference for one in results] == ["a", "b"]
 
@@ -912,9 +917,8 @@ async def test_tasks_that_send_the_same_reference_at_once_send_it_once(path):
         await answered.wait()
         return OK
 
-    async with AsyncSmsClient(
-        ledger(path), settings=Settings(), plugins=Plugins(), transport=AsyncWire(lambda _: later())
-    ) as sms:
+    wire = AsyncWire(lambda _: later())
+    async with AsyncSmsClient(ledger(path), settings=Settings(), plugins=Plugins(), transport=wire) as sms:
         tasks = [asyncio.create_task(sms.send(message())) for _ in range(8)]
         ended = asyncio.as_completed(tasks)
         for _ in range(7):
@@ -922,7 +926,7 @@ async def test_tasks_that_send_the_same_reference_at_once_send_it_once(path):
                 await next(ended)
         answered.set()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        assert len(sms._transport.requests) == 1
+        assert len(wire.requests) == 1
     assert sum(isinstance(one, SentMessage) for one in outcomes) == 1
     assert {one.reason for one in outcomes if isinstance(one, SendError)} == {"in-ledger"}
 
@@ -939,13 +943,14 @@ from smsbridge.policies.ledger import LedgerPolicy
 class Mute(HttpProvider):
     lookup = SmsProvider.lookup
 
-with SmsClient(LedgerPolicy(inner=Mute(), path=Path(sys.argv[2])), settings=Settings(), plugins=Plugins(), transport=Wire(OK)) as sms:
+wire = Wire(OK)
+with SmsClient(LedgerPolicy(inner=Mute(), path=Path(sys.argv[2])), settings=Settings(), plugins=Plugins(), transport=wire) as sms:
     for number in range(50):
         try:
             sms.send(message(reference=f"ref-{number}"))
         except SendError as error:
             assert error.reason == "in-ledger", error
-    print(len(sms._transport.requests))
+    print(len(wire.requests))
 """
 
 

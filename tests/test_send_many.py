@@ -40,18 +40,16 @@ from smsbridge.settings import Settings
 PLUGINS = Plugins()
 
 
-def client(answer=OK, *, made=None, hooks=(), concurrency=3):
+def client(answer=OK, *, wire=None, made=None, hooks=(), concurrency=3):
     plugins = Plugins(*hooks) if hooks else PLUGINS
-    return SmsClient(
-        made or HttpProvider(), settings=Settings(concurrency=concurrency), plugins=plugins, transport=Wire(answer)
-    )
+    settings, wire = Settings(concurrency=concurrency), wire or Wire(answer)
+    return SmsClient(made or HttpProvider(), settings=settings, plugins=plugins, transport=wire)
 
 
-def async_client(answer=OK, *, made=None, hooks=(), concurrency=3):
+def async_client(answer=OK, *, wire=None, made=None, hooks=(), concurrency=3):
     plugins = Plugins(*hooks) if hooks else PLUGINS
-    return AsyncSmsClient(
-        made or HttpProvider(), settings=Settings(concurrency=concurrency), plugins=plugins, transport=AsyncWire(answer)
-    )
+    settings, wire = Settings(concurrency=concurrency), wire or AsyncWire(answer)
+    return AsyncSmsClient(made or HttpProvider(), settings=settings, plugins=plugins, transport=wire)
 
 
 def number(n):
@@ -210,17 +208,18 @@ def test_the_end_stays_the_end():
 # --- batches --------------------------------------------------------------------------------------------------------------
 
 
-def bodies(one):
-    return [json.loads(request.body) for request in one._transport.requests]
+def bodies(wire):
+    return [json.loads(request.body) for request in wire.requests]
 
 
 def test_only_messages_with_equal_keys_share_a_batch():
     made = provider(base=BatchProvider, batch_key=lambda self, message: message.sender)
-    one = client(vendor, made=made)
+    wire = Wire(vendor)
+    one = client(wire=wire, made=made)
     messages = [message(to=number(n), sender=f"S{n % 3}", reference=str(n)) for n in range(60)]
     with one.send_many(messages) as results:
         assert len(list(results)) == 60
-    sent = [[int(to[-6:]) % 3 for to, _ in body["texts"]] for body in bodies(one)]
+    sent = [[int(to[-6:]) % 3 for to, _ in body["texts"]] for body in bodies(wire)]
     assert all(len(set(row)) == 1 for row in sent)
     assert Counter(len(row) for row in sent) == {8: 6, 4: 3}
 
@@ -425,13 +424,14 @@ def test_a_close_waits_for_what_is_in_flight_and_tells_the_hooks():
             closing.wait(10)  # all but the first are answered once closing has begun
         return OK
 
-    one = client(answer, hooks=[recorder])
+    wire = Wire(answer)
+    one = client(wire=wire, hooks=[recorder])
     with one.send_many(texts(50)) as results:
         first = next(results)
         stop = results._stop
         results._stop = lambda: (stop(), closing.set())
     counts = Counter(recorder.names)
-    assert counts["before"] == counts["after"] == len(one._transport.requests)
+    assert counts["before"] == counts["after"] == len(wire.requests)
     assert 1 < counts["after"] < 50
     rest = list(results)
     assert {one.message.reference for one in [first, *rest]} == {
@@ -449,12 +449,13 @@ async def test_an_async_close_waits_for_what_is_in_flight_and_tells_the_hooks():
             await closing.wait()
         return OK
 
-    one = async_client(lambda request: answer(), hooks=[recorder])
+    wire = AsyncWire(lambda request: answer())
+    one = async_client(wire=wire, hooks=[recorder])
     async with one.send_many(texts(50)) as results:
         first = await anext(results)
         asyncio.get_running_loop().call_soon(closing.set)
     counts = Counter(recorder.names)
-    assert counts["before"] == counts["after"] == len(one._transport.requests)
+    assert counts["before"] == counts["after"] == len(wire.requests)
     assert 1 < counts["after"] < 50
     rest = [one async for one in results]
     assert {one.message.reference for one in [first, *rest]} == {
@@ -470,7 +471,8 @@ async def test_after_a_close_nothing_more_is_read_or_sent_and_what_the_input_rai
         yield message(reference="b")
         raise LookupError
 
-    one, other = client(), async_client()
+    wire, async_wire = Wire(), AsyncWire()
+    one, other = client(wire=wire), async_client(wire=async_wire)
     results = one.send_many(source())
     next(results)
     results.close()
@@ -484,7 +486,7 @@ async def test_after_a_close_nothing_more_is_read_or_sent_and_what_the_input_rai
     with pytest.raises(LookupError):
         await anext(results)
     assert [each async for each in results] == []
-    assert len(one._transport.requests) == len(other._transport.requests) == 2
+    assert len(wire.requests) == len(async_wire.requests) == 2
 
 
 def some_good_then_bad():
@@ -497,11 +499,12 @@ async def test_what_was_read_and_not_sent_is_listed():
     with client(vendor, made=BatchProvider(), concurrency=1) as one, one.send_many(some_good_then_bad()) as results:
         assert next(results).error
     assert [each.reference for each in results.unsent] == ["0", "1"]
-    async with async_client(vendor, made=BatchProvider(), concurrency=1) as other:
+    wire = AsyncWire(vendor)
+    async with async_client(wire=wire, made=BatchProvider(), concurrency=1) as other:
         async with other.send_many(some_good_then_bad()) as results:
             assert (await anext(results)).error
         assert [each.reference for each in results.unsent] == ["0", "1"]
-        assert other._transport.requests == []
+        assert wire.requests == []
 
 
 def test_at_the_end_nothing_is_unsent():
@@ -570,12 +573,13 @@ async def test_a_failure_of_ours_reaches_whoever_iterates_and_is_not_lost():
 
 
 async def test_never_iterated_warns_that_nothing_was_sent():
-    for one in (client(), async_client()):
+    for wire, kind in ((Wire(), client), (AsyncWire(), async_client)):
+        one = kind(wire=wire)
         with pytest.warns(RuntimeWarning, match="never iterated, so nothing was sent"):
             del_me = one.send_many(texts(1))
             del del_me
             gc.collect()
-        assert one._transport.requests == []
+        assert wire.requests == []
 
 
 async def test_a_with_block_that_does_not_iterate_warns_too():

@@ -9,6 +9,7 @@ import unicodedata
 import warnings
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -329,7 +330,7 @@ class Hostile(SmsProvider):
 @pytest.fixture
 def acme(monkeypatch, tmp_path):
     monkeypatch.setattr(cli_acme, "AcmeProvider", Hostile)
-    monkeypatch.setattr(SmsClient, "_transport", Transport(), raising=False)
+    monkeypatch.setattr("smsbridge.client.SmsClient", partial(SmsClient, transport=Transport()))
     monkeypatch.setenv("SMSBRIDGE_RETRY_LOOKUPS", "0")
     cli_acme.install(monkeypatch)
     yield

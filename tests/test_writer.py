@@ -283,11 +283,12 @@ async def test_a_ledger_that_takes_its_time_does_not_hold_up_the_event_loop(stuc
 def test_a_ledger_that_does_not_answer_refuses_the_text_in_the_end_and_gives_its_claim_up(stuck, path, monkeypatch):
     monkeypatch.setattr("smsbridge.policies.ledger.Await", partial(Await, seconds=0.05))
     stuck._hash_key = b"k" * 32
-    with SmsClient(stuck, settings=Settings(), plugins=Plugins(), transport=Wire(OK)) as sms:
+    wire = Wire(OK)
+    with SmsClient(stuck, settings=Settings(), plugins=Plugins(), transport=wire) as sms:
         with pytest.raises(RefusedError) as caught:
             sms.send(message())
         assert (caught.value.reason, caught.value.detail) == ("ledger", "no answer within 0.05 seconds")
-        assert sms._transport.requests == []
+        assert wire.requests == []
         Stuck.going.set()
     assert set(states(path).values()) <= {"refused"}
 
