@@ -14,25 +14,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 from urllib.parse import quote, urlencode, urlsplit
 
-from .errors import (
-    AuthenticationError,
-    ContentError,
-    Fault,
-    FundsError,
-    PayloadError,
-    RateLimitedError,
-    RefusedError,
-    SendError,
-    UncertainError,
-)
+from .errors import Fault, PayloadError, RefusedError, SendError, UncertainError
 from .flow import Await as Await  # noqa: PLC0414
 from .flow import Call as Call  # noqa: PLC0414
 from .flow import Flow as Flow  # noqa: PLC0414
 from .flow import Step as Step  # noqa: PLC0414
 from .flow import Wait as Wait  # noqa: PLC0414
+from .http_status import Meaning, meaning_of, phrase
+from .http_status import can_refuse as can_refuse  # noqa: PLC0414
 from .webhook_body import Asgi, check_head, loads, pairs, read_asgi, read_wsgi, text_pairs, within_bounds
 
 Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
@@ -323,8 +315,8 @@ class HttpResponse:
         the status leaves it open, see :func:`can_refuse`; ``documented`` says that the vendor documents this status as a
         refusal. For an operation that sends nothing, the client turns any of these into a QueryError.
         """
-        meaning = _BY_STATUS.get(self.status) or _by_range(self.status)
-        words = f"HTTP {_phrase(self.status)}" if detail is None else detail
+        meaning = meaning_of(self.status)
+        words = f"HTTP {phrase(self.status)}" if detail is None else detail
         if kind is not None and issubclass(kind, RefusedError) and not can_refuse(self.status, documented=documented):
             kind, fault = UncertainError, None
         if kind is None or kind is meaning.kind:
@@ -339,20 +331,9 @@ class HttpResponse:
             retry_after=retry_after if said is None else said,
         )
 
-    def _hint(self, meaning: _Meaning) -> str:
+    def _hint(self, meaning: Meaning) -> str:
         """What to check. A 404 with JSON comes from the API itself, which was reached."""
         return "" if self.status == HTTPStatus.NOT_FOUND and _is_json(self.body) else meaning.hint
-
-
-def can_refuse(status: int, *, documented: bool = False) -> bool:
-    """Whether an answer with this HTTP status can mean *certainly not sent*, whatever stands in it. Decided here for all providers.
-
-    A time-out never can. What else is no 2xx, no 4xx and no redirect before the deed only can if the vendor documents it so
-    (``documented``): a 5xx may come after the deed, and so may 302 and 303.
-    """
-    if status in _TIMED_OUT:
-        return False
-    return documented or 200 <= status < 300 or 400 <= status < 500 or status in _REDIRECTS_BEFORE_THE_DEED
 
 
 def with_query(url: str, params: Params) -> str:
@@ -400,42 +381,3 @@ def _origin(url: str) -> str:
     except ValueError:
         return "an unreadable URL"
     return f"{parts.scheme}://{host}{port}/…"
-
-
-def _phrase(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
-
-
-class _Meaning(NamedTuple):
-    kind: type[SendError]
-    fault: Fault | None = None
-    reason: str | None = None
-    hint: str = ""
-
-
-_BASE_URL_HINT = "(check the base URL)"
-_TIMED_OUT = frozenset({408, 460, 499, 504, 524, 598, 599})
-"""A server, or a proxy before it, that ran out of patience or saw us go does not say how far the request came."""
-_REDIRECTS_BEFORE_THE_DEED = frozenset({301, 307, 308})
-"""A permanent or method-keeping redirect means that nothing was done yet."""
-_BY_STATUS = {
-    **dict.fromkeys(_REDIRECTS_BEFORE_THE_DEED, _Meaning(RefusedError, "account", "redirect", _BASE_URL_HINT)),
-    400: _Meaning(RefusedError, "message"),
-    401: _Meaning(AuthenticationError, hint="(check the credentials)"),
-    402: _Meaning(FundsError),
-    403: _Meaning(AuthenticationError, hint="(check the permissions and the IP allow list)"),
-    404: _Meaning(RefusedError, "account", hint=_BASE_URL_HINT),
-    409: _Meaning(RefusedError, "message"),
-    413: _Meaning(ContentError, reason="too-long"),
-    414: _Meaning(ContentError, reason="too-long"),
-    422: _Meaning(RefusedError, "message"),
-    429: _Meaning(RateLimitedError),
-}
-
-
-def _by_range(status: int) -> _Meaning:
-    certain = 400 <= status < 500 and can_refuse(status)
-    return _Meaning(RefusedError, "account") if certain else _Meaning(UncertainError)

@@ -1,0 +1,75 @@
+"""What the HTTP status of an answer means: refused, or uncertain, and whose fault it is. Decided here for all providers."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import NamedTuple
+
+from .errors import (
+    AuthenticationError,
+    ContentError,
+    Fault,
+    FundsError,
+    RateLimitedError,
+    RefusedError,
+    SendError,
+    UncertainError,
+)
+
+
+class Meaning(NamedTuple):
+    """The error that a status amounts to, and what to check."""
+
+    kind: type[SendError]
+    fault: Fault | None = None
+    reason: str | None = None
+    hint: str = ""
+
+
+_BASE_URL_HINT = "(check the base URL)"
+_TIMED_OUT = frozenset({408, 460, 499, 504, 524, 598, 599})
+"""A server, or a proxy before it, that ran out of patience or saw us go does not say how far the request came."""
+_REDIRECTS_BEFORE_THE_DEED = frozenset({301, 307, 308})
+"""A permanent or method-keeping redirect means that nothing was done yet."""
+_BY_STATUS = {
+    **dict.fromkeys(_REDIRECTS_BEFORE_THE_DEED, Meaning(RefusedError, "account", "redirect", _BASE_URL_HINT)),
+    400: Meaning(RefusedError, "message"),
+    401: Meaning(AuthenticationError, hint="(check the credentials)"),
+    402: Meaning(FundsError),
+    403: Meaning(AuthenticationError, hint="(check the permissions and the IP allow list)"),
+    404: Meaning(RefusedError, "account", hint=_BASE_URL_HINT),
+    409: Meaning(RefusedError, "message"),
+    413: Meaning(ContentError, reason="too-long"),
+    414: Meaning(ContentError, reason="too-long"),
+    422: Meaning(RefusedError, "message"),
+    429: Meaning(RateLimitedError),
+}
+
+
+def meaning_of(status: int) -> Meaning:
+    """What an answer with this HTTP status means, as long as nothing else is known of it."""
+    return _BY_STATUS.get(status) or _by_range(status)
+
+
+def can_refuse(status: int, *, documented: bool = False) -> bool:
+    """Whether an answer with this HTTP status can mean *certainly not sent*, whatever stands in it.
+
+    A time-out never can. What else is no 2xx, no 4xx and no redirect before the deed only can if the vendor documents it so
+    (``documented``): a 5xx may come after the deed, and so may 302 and 303.
+    """
+    if status in _TIMED_OUT:
+        return False
+    return documented or 200 <= status < 300 or 400 <= status < 500 or status in _REDIRECTS_BEFORE_THE_DEED
+
+
+def phrase(status: int) -> str:
+    """``404 Not Found``; of an unknown status the number alone."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _by_range(status: int) -> Meaning:
+    certain = 400 <= status < 500 and can_refuse(status)
+    return Meaning(RefusedError, "account") if certain else Meaning(UncertainError)
