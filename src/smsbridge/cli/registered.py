@@ -9,8 +9,9 @@ from typing import Any
 from ..dlt.codes import ADVICE, Meaning, advice, decode
 from ..dlt.contents import Contents
 from ..dlt.difference import Difference
+from ..dlt.findings import Barred, Match, Near
 from ..dlt.notices import notices
-from ..dlt.registry import Barred, Match, Near, Registry, india_day
+from ..dlt.registry import Registry, india_day
 from ..errors import RefusedError
 from ..messages import Message, Purpose
 from ..text.wording import count

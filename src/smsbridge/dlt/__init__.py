@@ -12,7 +12,8 @@ An operator drops a text that differs from its registered template by one charac
 from __future__ import annotations
 
 from .difference import Change, Difference
-from .registry import Barred, Filled, Finding, Match, Near, Registry
+from .findings import Barred, Filled, Finding, Match, Near
+from .registry import Registry
 from .rules import Rules
 from .template import Category, Header, State, Template
 

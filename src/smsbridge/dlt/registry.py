@@ -1,6 +1,6 @@
 """The registry of DLT templates: finds the template of a text, fills one in, and gives a message its ids.
 
-No I/O but for :meth:`Registry.load`. Errors name templates, positions and kinds of characters, never the text.
+No I/O but for :meth:`Registry.load`.
 """
 
 from __future__ import annotations
@@ -8,20 +8,22 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from os import PathLike
-from typing import Any
 
-from ..errors import ConfigurationError, ContentError, RefusedError, SenderError
+from ..errors import ConfigurationError, RefusedError
 from ..messages import Dlt, Message, Purpose
 from . import files
 from .contents import Contents
 from .cutting import Cut, Text, cut, plain
-from .difference import Difference, ending, name
+from .difference import Difference, name
+from .filling import filled
+from .findings import Barred, Filled, Finding, Match, Near
 from .index import Index
-from .nearest import distance, most_changes, problem
+from .nearest import distance, most_changes
+from .refusals import BARRED, content_error, differs, refusal
 from .rules import Rules, in_turn
 from .template import Header, Shape, Template
 
@@ -44,67 +46,6 @@ def india_day(moment: datetime | None = None) -> date:
 
         moment = reading.now()
     return (moment.astimezone(UTC) + _OFFSET).date()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    """A template that a text fits, and the values, one for each variable or row of variables side by side.
-
-    ``unique`` if the text can be cut in no other way; if it can, ``values`` are the shortest, from the left.
-    """
-
-    template: Template
-    values: tuple[str, ...] = field(repr=False)
-    unique: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Barred:
-    """A template that a text fits, but which cannot be used for it: a reason as in errors, and words."""
-
-    match: Match
-    reason: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Every template that a text fits: those that can be used, and those that cannot."""
-
-    matches: tuple[Match, ...] = ()
-    barred: tuple[Barred, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Near:
-    """A template that a text nearly fits. ``changes`` is None if there are more than were counted."""
-
-    template: Template
-    changes: int | None
-    difference: Difference
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filled:
-    """A template with its values. ``Message(to=..., **filled.fields)`` is the message.
-
-    ``unique`` if the text reads back as these values only, ``also_fits`` are other templates that it fits as well:
-    neither keeps it from being delivered, since the template's id goes with it.
-    """
-
-    template: Template = field(repr=False)
-    text: str = field(repr=False)
-    sender: str | None
-    purpose: Purpose
-    dlt: Dlt
-    unique: bool = True
-    also_fits: tuple[str, ...] = ()
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """The fields of a Message, all but its recipient."""
-        fields = {"text": self.text, "purpose": self.purpose, "dlt": self.dlt}
-        return fields if self.sender is None else {**fields, "sender": self.sender}
 
 
 class Registry:
@@ -180,7 +121,7 @@ class Registry:
         if found is None:
             close = get_close_matches(which, [*self._by_name, *self.templates], 1)
             meant = f"; did you mean {close[0]!r}?" if close else ""
-            raise _content("dlt-template", f"the registry has no template {which!r}{meant}")
+            raise content_error("dlt-template", f"the registry has no template {which!r}{meant}")
         return found
 
     def entity_of(self, template: Template) -> str | None:
@@ -261,18 +202,18 @@ class Registry:
             return found.matches[0]
         if found.matches:
             which = ", ".join(one.template.label for one in found.matches)
-            raise _content("dlt-ambiguous", f"the text fits {len(found.matches)} templates: {which}")
+            raise content_error("dlt-ambiguous", f"the text fits {len(found.matches)} templates: {which}")
         if found.barred:
-            one = min(found.barred, key=lambda one: _BARRED.index(one.reason))
-            raise _refusal(one.reason, f"the text fits template {one.match.template.label}, which {one.words}")
+            one = min(found.barred, key=lambda one: BARRED.index(one.reason))
+            raise refusal(one.reason, f"the text fits template {one.match.template.label}, which {one.words}")
         if not text:
-            raise _content("dlt-template", "the text is empty")
+            raise content_error("dlt-template", "the text is empty")
         if half := _HALF.search(text):
-            raise _content("dlt-template", f"at character {half.start() + 1}, there is {name(half[0])}")
+            raise content_error("dlt-template", f"at character {half.start() + 1}, there is {name(half[0])}")
         near = self.nearest(text, on=on, limit=1)
         if not near:
-            raise _content("dlt-template", "the text is like no template of the registry")
-        raise _differs(near[0].template, near[0].difference, text)
+            raise content_error("dlt-template", "the text is like no template of the registry")
+        raise differs(near[0].template, near[0].difference, text)
 
     def fill(
         self, which: str, values: Sequence[str] = (), *, sender: str | None = None, on: date | None = None
@@ -287,8 +228,8 @@ class Registry:
         rules = self.rules_on(day)
         self._check_sender(sender)
         if why := template.barred(day, rules) or _unsuited(template, sender, None):
-            raise _refusal(why[0], f"template {template.label} {why[1]}")
-        text = _filled(template, values, rules)
+            raise refusal(why[0], f"template {template.label} {why[1]}")
+        text = filled(template, values, rules)
         how = cut(template.shape, Text(text, rules))
         if how is None:
             raise AssertionError("a template fits its own text")
@@ -339,20 +280,20 @@ class Registry:
     def _named(self, template_id: str, message: Message, day: date) -> Template:
         template = self.templates.get(template_id)
         if template is None:
-            raise _content("dlt-template", f"the registry has no template {template_id!r}")
+            raise content_error("dlt-template", f"the registry has no template {template_id!r}")
         self._check_sender(message.sender)
         rules = self.rules_on(day)
         if not cut(template.shape, Text(message.text, rules)):
-            raise _differs(template, self.difference(template, message.text, on=day), message.text)
+            raise differs(template, self.difference(template, message.text, on=day), message.text)
         if why := template.barred(day, rules) or _unsuited(template, message.sender, message.purpose):
-            raise _refusal(why[0], f"template {template.label} {why[1]}")
+            raise refusal(why[0], f"template {template.label} {why[1]}")
         return template
 
     def _check_sender(self, sender: str | None) -> None:
         if sender is not None and self.headers and sender not in self.headers:
             close = get_close_matches(sender.upper(), self.headers, 1)
             meant = f"did you mean {close[0]}?" if close else f"have {', '.join(list(self.headers)[:_SHOWN])}"
-            raise _refusal("dlt-header", f"the registry has no header {sender!r}; {meant}")
+            raise refusal("dlt-header", f"the registry has no header {sender!r}; {meant}")
 
     def _index(self, rules: Rules) -> Index:
         number = self.rules.index(rules)
@@ -362,26 +303,6 @@ class Registry:
 
 
 _HALF = re.compile("[\ud800-\udfff]")
-_BARRED = ("dlt-header", "dlt-expired", "dlt-template")
-"""Which of several reasons to give: the one that is the easiest to put right."""
-
-
-def _content(reason: str, detail: str) -> ContentError:
-    return ContentError(reason=reason, detail=detail, fault="account")
-
-
-def _refusal(reason: str, detail: str) -> RefusedError:
-    if reason == "dlt-header":
-        return SenderError(reason=reason, detail=detail)
-    return _content(reason, detail)
-
-
-def _differs(template: Template, difference: Difference | None, text: str) -> ContentError:
-    end = f"; {words}" if (words := ending(text)) else ""
-    if difference is None:
-        return _content("dlt-template", f"the text is not that of template {template.label}{end}")
-    reason = "dlt-variable" if difference.slot else "dlt-template"
-    return _content(reason, f"the text differs from template {template.label}: {difference.words()}{end}")
 
 
 def _unsuited(template: Template, sender: str | None, purpose: Purpose | None) -> tuple[str, str] | None:
@@ -396,27 +317,3 @@ def _unsuited(template: Template, sender: str | None, purpose: Purpose | None) -
 def _match(template: Template, text: Text, how: Cut) -> Match:
     values = tuple(plain(text.units[begin:end]) for begin, end in how.values)
     return Match(template=template, values=values, unique=how.unique)
-
-
-def _filled(template: Template, values: Sequence[str], rules: Rules) -> str:
-    """The text of ``template`` with ``values``. Raises ContentError that counts values from 1 and shows none."""
-    slots = template.shape.slots
-    variables = sum(slot.count for slot in slots)
-    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
-        raise TypeError("values has to be a sequence of strings")
-    if len(values) not in (variables, len(slots)):
-        raise _content("dlt-variable", f"template {template.label} wants {variables} values, not {len(values)}")
-    apart = len(values) == variables
-    singles = [replace(slot, count=1) for slot in slots for _ in range(slot.count)] if apart else list(slots)
-    for number, (slot, value) in enumerate(zip(singles, values, strict=True), 1):
-        wrong = "has a placeholder in it" if "{#" in value else problem(slot, Text(value, rules))
-        if wrong:
-            raise _content("dlt-variable", f"template {template.label}: value {number} {wrong}")
-    rest = iter(values)
-    pieces = []
-    for part in template.shape.parts:
-        if isinstance(part, str):
-            pieces.append(part)
-        else:
-            pieces += [next(rest) for _ in range(part.count if apart else 1)]
-    return "".join(pieces)

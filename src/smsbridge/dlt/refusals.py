@@ -1,0 +1,31 @@
+"""Why a text is refused by a registry. Errors name templates, positions and kinds of characters, never the text."""
+
+from __future__ import annotations
+
+from ..errors import ContentError, RefusedError, SenderError
+from .difference import Difference, ending
+from .template import Template
+
+BARRED = ("dlt-header", "dlt-expired", "dlt-template")
+"""Which of several reasons to give: the one that is the easiest to put right."""
+
+
+def content_error(reason: str, detail: str) -> ContentError:
+    """An error whose fault is not the recipient's or the vendor's, but what the account has registered."""
+    return ContentError(reason=reason, detail=detail, fault="account")
+
+
+def refusal(reason: str, detail: str) -> RefusedError:
+    """The error of a reason as in :meth:`Template.barred`."""
+    if reason == "dlt-header":
+        return SenderError(reason=reason, detail=detail)
+    return content_error(reason, detail)
+
+
+def differs(template: Template, difference: Difference | None, text: str) -> ContentError:
+    """The error of a text that is not that of ``template``."""
+    end = f"; {words}" if (words := ending(text)) else ""
+    if difference is None:
+        return content_error("dlt-template", f"the text is not that of template {template.label}{end}")
+    reason = "dlt-variable" if difference.slot else "dlt-template"
+    return content_error(reason, f"the text differs from template {template.label}: {difference.words()}{end}")
