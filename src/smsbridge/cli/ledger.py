@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..durations import duration
-from ..policies.entries import Entry, Kind, Outcome, State
-from . import own_files, values
+from ..policies.entries import Entry, State
+from . import own_files
+from .entry_view import DOUBTFUL, document, line, show, state_of
 from .exits import Exit
 from .output import Output
-from .session import account_option, json_option, not_empty, open_client, policy_setting, standard_input
+from .session import account_option, json_option, not_empty, policy_setting
+from .settling import by_hand, by_lookup
 
 if TYPE_CHECKING:
-    from ..client import SmsClient
     from ..policies.sqlite import SqliteStore
 
 T = TypeVar("T")
-_DOUBTFUL = (State.OPEN, State.UNCERTAIN)
 _PAGE = 1000
-_ADVICE = {
-    State.OPEN: "it is on its way, or its process is gone and it may have been sent; a repeat is not sent",
-    State.UNCERTAIN: "it may have been sent; a repeat is not sent",
-    State.ACCEPTED: "a repeat is not sent: it is answered with what is recorded here",
-    State.REFUSED: "it was certainly not sent; a repeat is sent",
-}
 _only_account_option = click.option(
     "--account",
     metavar="NAME",
@@ -98,9 +92,9 @@ def list_(*, states: tuple[str, ...], since: str | None, account: str | None, pa
     for entry in _all(store, states=[State(one) for one in states], since=_moment(since), account=account):
         count += 1
         if as_json:
-            out.json(_document(entry), compact=True)
+            out.json(document(entry), compact=True)
         else:
-            out.line(_line(entry))
+            out.line(line(entry))
     if not count and not as_json:
         out.line("nothing of that kind is in the ledger")
     return Exit.OK
@@ -122,9 +116,9 @@ def explain(*, reference: str, account: str | None, path: str | None, as_json: b
     out = Output(as_json=as_json)
     found = list(_all(_store(account, path), reference=reference, account=account))
     if as_json:
-        out.json({"reference": reference, "entries": [_document(one) for one in found]})
+        out.json({"reference": reference, "entries": [document(one) for one in found]})
     for entry in found if not as_json else ():
-        _show(out, entry)
+        show(out, entry)
     if not found and not as_json:
         out.line("the ledger does not know this reference: it was never about to be sent, or that was pruned")
     return Exit.OK if found else Exit.NOT_FOUND
@@ -170,25 +164,20 @@ def settle(
         raise click.UsageError("--as is for one text: give its REFERENCE")
     out = Output(as_json=as_json)
     store = _store(account, path)
-    there = list(_all(store, reference=reference, account=account, states=_DOUBTFUL if reference is None else ()))
-    doubtful = [one for one in there if one.state in _DOUBTFUL]
+    there = list(_all(store, reference=reference, account=account, states=DOUBTFUL if reference is None else ()))
+    doubtful = [one for one in there if one.state in DOUBTFUL]
     if reference is not None and not there:
         return _unknown(out, reference)
     if not doubtful and any(state not in (None, one.state) for one in there):
-        raise click.UsageError(f"it is settled already, and stays so: {_state(there[0])}")
-    settled = _by_hand(out, doubtful, state, yes=yes) if state else _by_lookup(out, doubtful)
-    count = 0
-    told = [] if doubtful else there
-    for entry in settled:
-        count += _within(store, lambda entry=entry: store.record([entry]))  # type: ignore[misc]
-        told.append(entry)
-        if not as_json:
-            out.line(_line(entry), style="green")
+        raise click.UsageError(f"it is settled already, and stays so: {state_of(there[0])}")
+    settled = by_hand(out, doubtful, state, yes=yes) if state else by_lookup(out, doubtful)
+    count, told = _record(out, store, settled)
     left = len(doubtful) - count
     if as_json:
-        out.json({"settled": count, "in_doubt": left, "entries": [_document(one) for one in told]})
+        entries = told if doubtful else there
+        out.json({"settled": count, "in_doubt": left, "entries": [document(entry) for entry in entries]})
     elif reference is not None and not doubtful:
-        out.line(f"it is settled already: {_state(there[0])}")
+        out.line(f"it is settled already: {state_of(there[0])}")
     else:
         out.line(f"{count} settled, {left} still in doubt", style="green" if not left else "yellow")
     if left:
@@ -287,58 +276,15 @@ def _all(store: SqliteStore, **wanted: Any) -> Iterator[Entry]:
         after = page[-1][0]
 
 
-def _by_hand(out: Output, doubtful: list[Entry], state: str, *, yes: bool) -> Iterator[Entry]:
-    repeats = "a repeat of it is sent" if state == "refused" else "a repeat of it is not sent"
-    for entry in doubtful:
-        if not yes:
-            if not standard_input().isatty():
-                raise click.UsageError("--as asks for confirmation; where nobody can be asked, give --yes")
-            out.aside(_line(entry))
-            if not click.confirm(f"settle it as {state}, so that {repeats}?", err=True):
-                raise click.Abort
-        outcome = Outcome.refused("operator") if state == "refused" else Outcome.accepted(None, reason="operator")
-        yield Entry(claim=entry.claim, outcome=outcome)
-
-
-def _by_lookup(out: Output, doubtful: list[Entry]) -> Iterator[Entry]:
-    """Those of which the provider says what became of them, each asked through the account that it was sent through."""
-    with ExitStack() as clients:
-        by_account: dict[str, SmsClient] = {}
-        for number, entry in enumerate(doubtful, 1):
-            out.progress(f"{number} of {len(doubtful)} looked up")
-            account = entry.claim.account
-            if account not in by_account:
-                by_account[account] = clients.enter_context(open_client(account, out))
-            found = _look_up(out, by_account[account], entry)
-            if found is not None:
-                yield Entry(claim=entry.claim, outcome=found)
-        out.progress("")
-
-
-def _look_up(out: Output, client: SmsClient, entry: Entry) -> Outcome | None:
-    from ..errors import QueryError
-    from ..policies.asking import was_accepted
-
-    reference = entry.claim.reference
-    if entry.claim.kind is Kind.CODE:
-        out.aside(f"{reference}: no provider finds a one-time code by its reference; say what you know with --as")
-        return None
-    try:
-        found = client.lookup(reference)
-    except QueryError as error:
-        cannot = "the provider cannot look it up; say what you know with --as"
-        out.aside(f"{reference}: {cannot if error.reason == 'unsupported' else error}", style="yellow")
-        return None
-    if found is not None:
-        if was_accepted(found, reference, entry.claim.to):
-            return Outcome.accepted(found, reason="lookup")
-        words = "the provider knows it, of an attempt that it rejected or of another number"
-    elif entry.proven_absent(client.provider.absence_proven_after):
-        return Outcome.refused("absent")
-    else:
-        words = "the provider does not find it, which does not prove that it was not sent"
-    out.aside(f"{reference}: {words}", style="yellow")
-    return None
+def _record(out: Output, store: SqliteStore, settled: Iterator[Entry]) -> tuple[int, list[Entry]]:
+    """Write down each as it is settled, and say so. Returns how many were open until then, and all."""
+    count, told = 0, []
+    for entry in settled:
+        count += _within(store, lambda entry=entry: store.record([entry]))  # type: ignore[misc]
+        told.append(entry)
+        if not out.as_json:
+            out.line(line(entry), style="green")
+    return count, told
 
 
 def _unknown(out: Output, reference: str) -> Exit:
@@ -353,59 +299,6 @@ def _unknown(out: Output, reference: str) -> Exit:
         word="not found",
     )
     return Exit.NOT_FOUND
-
-
-def _line(entry: Entry) -> str:
-    claim = entry.claim
-    return f"{entry.state.value:<9}  {_time(entry.since)}  {claim.to}  {claim.account:<8}  {claim.reference}"
-
-
-def _state(entry: Entry) -> str:
-    return f"{entry.state.value} (account {entry.claim.account})"
-
-
-def _show(out: Output, entry: Entry) -> None:
-    document = {**_document(entry), "price": values.price_words(entry.outcome.price) if entry.outcome else None}
-    out.line(f"{entry.claim.reference}: {entry.state.value}", style="bold")
-    out.rows({name.replace("_", " "): value for name, value in document.items() if name not in ("reference", "state")})
-    out.aside(f"next: {_next(entry)}")
-
-
-def _next(entry: Entry) -> str:
-    words = _ADVICE[entry.state]
-    if entry.state not in _DOUBTFUL:
-        return words
-    return f"{words}; smsbridge ledger settle {shlex.quote(entry.claim.reference)} --account {entry.claim.account}"
-
-
-def _document(entry: Entry) -> dict[str, Any]:
-    one = entry.outcome
-    return {
-        "reference": entry.claim.reference,
-        "state": entry.state.value,
-        "account": entry.claim.account,
-        "kind": entry.claim.kind.value,
-        "to": entry.claim.to,
-        "purpose": entry.claim.purpose,
-        "claimed_at": _time(entry.claim.at),
-        "claims": entry.claims,
-        "process": entry.claim.process,
-        "recorded_at": _time(one.at) if one else None,
-        "taken_by": (one.taker or None) if one else None,
-        "provider": (one.provider or None) if one else None,
-        "id": (one.id or None) if one else None,
-        "status": one.status.value if one and one.status else None,
-        "segments": one.segments if one else None,
-        "price": values.price(one.price) if one else None,
-        "error": one.error if one else None,
-        "code": one.code if one else None,
-        "reason": one.reason if one else None,
-        "repeat": _ADVICE[entry.state],
-    }
-
-
-def _time(at: datetime) -> str:
-    return at.isoformat(sep=" ", timespec="seconds")
 
 
 def _moment(age: str | None) -> datetime | None:

@@ -85,19 +85,10 @@ def send(
     **given: Any,
 ) -> Exit:
     out = Output(as_json=as_json, show_numbers=show_numbers)
-    watcher = Watcher()
     if many is not None:
         if to is not None or given["reference"] is not None:
             raise click.UsageError("--many goes without TO, TEXT and --reference")
-        if dry:
-            from .dry_run import dry_run_many
-
-            return dry_run_many(out, account, many, given)
-        from .many import send_many
-
-        journal = Journal()
-        with open_client(account, out, watcher=journal) as client, _printing_aside(out):
-            return send_many(out, client, many, given_fields(vendor_of(client.provider), given), journal)
+        return _send_many(out, account, many, given, dry=dry)
     if to is None or text is None:
         raise click.UsageError("give TO and TEXT, or --many FILE")
     content = text_from_stdin() if text == "-" else text
@@ -105,6 +96,7 @@ def send(
         from .dry_run import dry_run
 
         return dry_run(out, account, to, content, given)
+    watcher = Watcher()
     with open_client(account, out, watcher=watcher) as client:
         try:
             with _printing_aside(out):
@@ -118,6 +110,18 @@ def send(
             out.aside(f"{words}, id {sent.id}, reference {sent.reference}; {out.lost}")
             out.aside("next: do not send it again")
     return Exit.OK
+
+
+def _send_many(out: Output, account: str | None, path: str, given: dict[str, Any], *, dry: bool) -> Exit:
+    if dry:
+        from .dry_run import dry_run_many
+
+        return dry_run_many(out, account, path, given)
+    from .many import send_many
+
+    journal = Journal()
+    with open_client(account, out, watcher=journal) as client, _printing_aside(out):
+        return send_many(out, client, path, given_fields(vendor_of(client.provider), given), journal)
 
 
 def _printing_aside(out: Output) -> contextlib.AbstractContextManager[Any]:

@@ -1,0 +1,76 @@
+"""What the ledger has of a text, for a person and as JSON."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime
+from typing import Any
+
+from ..policies.entries import Entry, State
+from . import values
+from .output import Output
+
+DOUBTFUL = (State.OPEN, State.UNCERTAIN)
+_ADVICE = {
+    State.OPEN: "it is on its way, or its process is gone and it may have been sent; a repeat is not sent",
+    State.UNCERTAIN: "it may have been sent; a repeat is not sent",
+    State.ACCEPTED: "a repeat is not sent: it is answered with what is recorded here",
+    State.REFUSED: "it was certainly not sent; a repeat is sent",
+}
+
+
+def line(entry: Entry) -> str:
+    """A line of a list."""
+    claim = entry.claim
+    return f"{entry.state.value:<9}  {_time(entry.since)}  {claim.to}  {claim.account:<8}  {claim.reference}"
+
+
+def state_of(entry: Entry) -> str:
+    """The state in words, and of which account."""
+    return f"{entry.state.value} (account {entry.claim.account})"
+
+
+def show(out: Output, entry: Entry) -> None:
+    """Print all that is known of a text, and what to do next."""
+    rows = {**document(entry), "price": values.price_words(entry.outcome.price) if entry.outcome else None}
+    out.line(f"{entry.claim.reference}: {entry.state.value}", style="bold")
+    out.rows({name.replace("_", " "): value for name, value in rows.items() if name not in ("reference", "state")})
+    out.aside(f"next: {_next(entry)}")
+
+
+def _next(entry: Entry) -> str:
+    words = _ADVICE[entry.state]
+    if entry.state not in DOUBTFUL:
+        return words
+    return f"{words}; smsbridge ledger settle {shlex.quote(entry.claim.reference)} --account {entry.claim.account}"
+
+
+def document(entry: Entry) -> dict[str, Any]:
+    """What ``--json`` prints of a text."""
+    one = entry.outcome
+    return {
+        "reference": entry.claim.reference,
+        "state": entry.state.value,
+        "account": entry.claim.account,
+        "kind": entry.claim.kind.value,
+        "to": entry.claim.to,
+        "purpose": entry.claim.purpose,
+        "claimed_at": _time(entry.claim.at),
+        "claims": entry.claims,
+        "process": entry.claim.process,
+        "recorded_at": _time(one.at) if one else None,
+        "taken_by": (one.taker or None) if one else None,
+        "provider": (one.provider or None) if one else None,
+        "id": (one.id or None) if one else None,
+        "status": one.status.value if one and one.status else None,
+        "segments": one.segments if one else None,
+        "price": values.price(one.price) if one else None,
+        "error": one.error if one else None,
+        "code": one.code if one else None,
+        "reason": one.reason if one else None,
+        "repeat": _ADVICE[entry.state],
+    }
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat(sep=" ", timespec="seconds")
