@@ -82,17 +82,17 @@ if TYPE_CHECKING:
 _HOMES = {
     "client": "AsyncSmsClient SmsClient client lookup send send_many try_send",
     "errors": (
-        "AuthenticationError ConfigurationError ContentError FundsError NoAnswer NotConnected NotFoundError OptedOutError "
-        "PayloadError ProviderBugError QueryError RateLimitedError RecipientError RefusedError SendError SenderError "
-        "SignatureError SmsBridgeError TransportError UnavailableError UncertainError UnsupportedError VetoedError "
-        "WebhookError"
+        "AuthenticationError ConfigurationError ContentError FundsError NoAnswer NotConnected NotFoundError "
+        "OptedOutError PayloadError ProviderBugError QueryError RateLimitedError RecipientError RefusedError "
+        "SendError SenderError SignatureError SmsBridgeError TransportError UnavailableError UncertainError "
+        "UnsupportedError VetoedError WebhookError"
     ),
     "flow": "Call Flow Wait",
     "hookspecs": "hookimpl",
     "http": "HttpRequest HttpResponse",
     "messages": (
-        "Balance DeliveryReport Dlt Event Foresight InboundMessage Message MessageFields Money Purpose Received Result SentMessage Status "
-        "Verification VerificationCheck"
+        "Balance DeliveryReport Dlt Event Foresight InboundMessage Message MessageFields Money Purpose Received Result "
+        "SentMessage Status Verification VerificationCheck"
     ),
     "normalizing": "normalize",
     "plugins": "Plugins",
@@ -104,7 +104,10 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 _GONE = {
-    "Wrapper": ": a policy wraps a provider now; subclass smsbridge.Policy, and write carry(batch) where you wrote send(message)"
+    "Wrapper": (
+        ": a policy wraps a provider now; subclass smsbridge.Policy, and write carry(batch) where you wrote "
+        "send(message)"
+    ),
 }
 __all__ = sorted(_HOME)  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDunderAll]  # one table serves __all__ and __getattr__; a test pins it to the imports above
 

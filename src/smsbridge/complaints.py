@@ -79,7 +79,7 @@ def _shown(name: str, value: Any) -> str:
 
 
 def is_ours(kind: str, error: object) -> bool:
-    """Whether what :func:`plain` says of such an error holds no value: words of ours, or a text that stands in a validator's code."""
+    """Whether :func:`plain` says no value of such an error: words of ours, or a text that stands in a validator."""
     if kind in _BY_KIND or isinstance(error, Complaint):
         return True
     trace = error.__traceback__ if isinstance(error, Exception) and len(error.args) == 1 else None

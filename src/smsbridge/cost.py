@@ -1,4 +1,7 @@
-"""What a text costs by our own rates: estimated before it is sent, and compared with what the vendor says after. No I/O but reading rates."""
+"""What a text costs by our own rates: estimated before it is sent, and compared with what the vendor says after.
+
+No I/O but reading rates.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,10 @@ from .phone import regions
 
 
 class Rate(BaseModel):
-    """What one segment costs, for the texts that fit all that is set here, from the day ``since`` to the day ``until`` (UTC).
+    """What a segment costs, for texts that fit all that is set here, from the day ``since`` to ``until`` (UTC).
 
-    ``account`` is the name of an account, or of a provider for all of its accounts; ``prefix`` is how the number begins.
+    ``account`` is the name of an account, or of a provider for all of its accounts; ``prefix`` is how the number
+    begins.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -70,7 +74,7 @@ class Rate(BaseModel):
 
 
 class Rates:
-    """Rates of one's own, from which the closest one counts: that of the account, with the longest prefix, country, purpose, latest."""
+    """Rates, of which the closest counts: of the account, longest prefix, country, purpose, latest."""
 
     def __init__(self, rates: Iterable[Rate]) -> None:
         self._rates = sorted(rates, key=lambda one: one.weight, reverse=True)
@@ -78,7 +82,10 @@ class Rates:
 
     @classmethod
     def load(cls, path: Path) -> Rates:
-        """The ``[[rate]]`` tables of a TOML file. Raises ConfigurationError, also for two rates that cannot be told apart."""
+        """The ``[[rate]]`` tables of a TOML file.
+
+        Raises ConfigurationError, also for two rates that cannot be told apart.
+        """
         rates = tables.read(path, "rate", Rate)
         seen: dict[tuple[object, ...], int] = {}
         for place, rate in enumerate(rates):
@@ -114,7 +121,10 @@ class Rates:
 
 
 def differs(sent: SentMessage, expected: Cost) -> bool:
-    """Whether the vendor counted other segments, or asks another price in the same unit. What it does not say differs from nothing."""
+    """Whether the vendor counted other segments, or asks another price in the same unit.
+
+    What it does not say differs from nothing.
+    """
     if sent.segments is not None and sent.segments != expected.segments:
         return True
     said, ours = sent.price, expected.price

@@ -19,8 +19,8 @@ def time_left() -> float:
 class Stopped(BaseException):
     """Thrown into a flow by its client in the place of an answer: nothing more is begun.
 
-    Like a cancellation, but the call ends with what is known of the text, which is a SendError. ``begun`` says whether the step
-    was begun, ``wait`` for how many seconds it would have waited.
+    Like a cancellation, but the call ends with what is known of the text, which is a SendError. ``begun`` says whether
+    the step was begun, ``wait`` for how many seconds it would have waited.
     """
 
     def __init__(

@@ -175,7 +175,7 @@ def _from_base85(runs: list[bytes]) -> Iterator[bytes]:
 
 
 def _codes(text: str) -> Iterator[str]:
-    """``57 56 55``, ``[57, 56, 55]``, ``071 070``, ``00111001 00111000``, ``575655``: numbers of characters, or of bytes."""
+    """``57 56 55``, ``[57, 56]``, ``071 070``, ``00111001 00111000``, ``575655``: numbers of characters or bytes."""
     for list_of, code, base in _CODES:
         for found in list_of.finditer(text):
             numbers = [int(number, base) for number in code.findall(found.group())]
@@ -215,7 +215,7 @@ def _wide(text: str) -> Iterator[str]:
 
 
 def _texts(parts: list[bytes]) -> Iterator[str]:
-    """What can be read in ``parts``, most of which may be anything: as UTF-8, which holds ASCII of UTF-16 too, and as UTF-16."""
+    """What can be read in ``parts``, most of which may be anything: as UTF-8 (also ASCII in UTF-16) and as UTF-16."""
     for part in parts:
         yield from _unpacked(part)
     yield from _readable(b"\n".join(parts).replace(b"\0", b"").decode("utf-8", "replace"))

@@ -1,8 +1,8 @@
-"""Words from outside, made fit to be shown: what cannot be seen commands no terminal, forges no line, and hides nothing.
+"""Words from outside, made fit to be shown: they command no terminal, forge no line, and hide nothing.
 
-Vendors, applications and files bring words that end up in logs, errors, tables and on terminals. This is the one place that
-decides what those may hold: no control characters, no line ends but our own, nothing that turns the direction of writing, no
-halves of characters, and no more than a bounded length.
+Vendors, applications and files bring words that end up in logs, errors, tables and on terminals. This is the one place
+that decides what those may hold: no control characters, no line ends but our own, nothing that turns the direction of
+writing, no halves of characters, and no more than a bounded length.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def line(words: object, longest: int = LONGEST) -> str:
 
 
 def without_long_words(text: str) -> str:
-    """``text`` with the beginning of each word that is longer than names and paths are: what somebody gave as one may be anything."""
+    """``text`` with each word cut that is longer than names and paths are: what is given as one may be anything."""
     return _LONG_WORD.sub(r"\1…", text)
 
 

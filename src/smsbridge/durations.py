@@ -14,7 +14,7 @@ LONGEST_PAUSE = 900.0
 """Seconds for which an account is left alone at most because its vendor asks for it: then one request asks again."""
 
 LONGEST_BELIEVED = 86400.0
-"""Seconds to which what a vendor says is believed: a ``Retry-After`` of more than a day is a mistake, its own or that of a proxy."""
+"""Seconds up to which a vendor is believed: a ``Retry-After`` of more than a day is a mistake of it or of a proxy."""
 
 _TWO_MINUTES = 120
 _WRITTEN = re.compile(r"(\d{0,6})\s*([smhd]?)", re.ASCII)

@@ -1,7 +1,8 @@
 """Settings from the environment: which variables there are, where each value came from, and a model made of them.
 
-They are read as a whole, see ``snapshot.py``; here each value keeps its source, and variables are named but never values when
-something is wrong. Priority: process environment, then ``.env`` in the working directory, then the files of the secrets directory.
+They are read as a whole, see ``snapshot.py``; here each value keeps its source, and variables are named but never
+values when something is wrong. Priority: process environment, then ``.env`` in the working directory, then the files of
+the secrets directory.
 """
 
 from __future__ import annotations
@@ -76,12 +77,18 @@ def in_production(*, known: bool | None = None) -> bool:
 
 
 def known_production() -> bool | None:
-    """For what will ask again after its client is made: what its client's environment says. None where there is no such client."""
+    """For what will ask again after its client is made: what its client's environment says.
+
+    None where there is no such client.
+    """
     return in_production() if snapshot.is_shared() else None
 
 
 def named(account: str | None, name: str) -> Found | None:
-    """The setting ``name`` where it names accounts, or a provider, and so has no quotes anywhere. Raises what :func:`read` does."""
+    """The setting ``name`` where it names accounts, or a provider, and so has no quotes anywhere.
+
+    Raises what :func:`read` does.
+    """
     found = read(account, [name]).get(name)
     if found is not None and not set(_STRAIGHT + _OTHER_QUOTES).isdisjoint(found.value):
         raise ConfigurationError(_without_quotes(variable(account, name)))
@@ -143,14 +150,17 @@ def _signs(source: str) -> str:
 
 
 def _without_quotes(label: str) -> str:
-    return f"{label} still has quotes around its value, which docker --env-file and the like do not take off: write it without"
+    return (
+        f"{label} still has quotes around its value, which docker --env-file and the like do not take off: "
+        "write it without"
+    )
 
 
 def load(model: type[M], *accounts: str | None, exclude: Iterable[str] = (), **given: Any) -> M:
     """``model`` made of the environment's settings; ``given`` fields come from the caller, ``exclude`` are not read.
 
-    Of several ``accounts``, the first that has a setting counts. Raises ConfigurationError that names every variable which is
-    missing or wrong.
+    Of several ``accounts``, the first that has a setting counts. Raises ConfigurationError that names every variable
+    which is missing or wrong.
     """
     return Reading().run(lambda: _loaded(model, accounts, exclude, given))
 
@@ -180,7 +190,7 @@ def _loaded(model: type[M], accounts: Sequence[str | None], exclude: Iterable[st
 
 
 def _still_quoted(model: type[BaseModel], found: Mapping[str, Found], homes: Mapping[str, str | None]) -> str | None:
-    """What is wrong with lists whose words have quotes around them, and with half a pair of quotes; see :func:`_quoted` for all else.
+    """What is wrong with lists whose words are in quotes, and with half a pair; for the rest see :func:`_quoted`.
 
     A secret may be anything, and so begin with a quote.
     """
@@ -196,7 +206,7 @@ def _still_quoted(model: type[BaseModel], found: Mapping[str, Found], homes: Map
 
 
 def _led_astray(model: type[BaseModel], found: Mapping[str, Found], homes: Mapping[str, str | None]) -> str | None:
-    """What is wrong with a URL that comes from the working directory where a secret does not: another folder would get the secret."""
+    """A URL of the working directory, where a secret is of elsewhere, is wrong: another folder would get the secret."""
     home = _secrets_dir(snapshot.current())
     is_here = home is not None and (home.source == ENV_FILE or not Path(home.value).is_absolute())
     low = {ENV_FILE, *((SECRETS,) if is_here else ())}
@@ -240,7 +250,7 @@ def is_secret(annotation: Any) -> bool:
 
 
 def explain(error: ValidationError, account: str | None, model: type[BaseModel]) -> str:
-    """What is wrong with the settings of ``model``, by variable and without any value: pydantic's own text would quote them.
+    """What is wrong with the settings of ``model``, by variable and without values, which pydantic's own text quotes.
 
     While a model is loaded, each setting is named after the account that had it, all others after ``account``.
     """
@@ -265,7 +275,7 @@ def explain(error: ValidationError, account: str | None, model: type[BaseModel])
 
 
 def _without(words: str, values: Iterable[str], *, secret: bool) -> str:
-    """``words``, in which a validator of somebody's may have quoted a value, without it; a short word may be one of ours."""
+    """``words`` without a value that the validator may have quoted; a short word may be one of ours."""
     for value in values:
         for form in {value, repr(value)[1:-1]}:
             if len(form) >= SHORTEST_SECRET and (secret or len(form) >= _NO_WORD or not form.isalpha()):

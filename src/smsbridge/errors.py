@@ -146,8 +146,8 @@ class SendError(_VendorError):
 
     ``code`` and ``detail`` are the vendor's own code and words (numbers masked), ``reason`` a short word of ours
     where the class is too coarse (``dlt-template``, ``dnd``, ...), ``retry_after`` seconds, and ``fault`` says
-    whose fault it is: ``message``, ``account``, ``provider`` or ``local``. ``attempts`` are the errors of all attempts, in
-    their order, where a policy made several or had several accounts to choose from.
+    whose fault it is: ``message``, ``account``, ``provider`` or ``local``. ``attempts`` are the errors of all attempts,
+    in their order, where a policy made several or had several accounts to choose from.
     """
 
     summary = "the message was not accepted"
@@ -237,7 +237,7 @@ class UnsupportedError(RefusedError):
 
 
 class VetoedError(RefusedError):
-    """The application's own rules stopped the message: a ``smsbridge_before_send`` hook, or a guard (then see ``reason``)."""
+    """The application's rules stopped the message: a ``smsbridge_before_send`` hook, or a guard (see ``reason``)."""
 
     summary = "a hook or a guard stopped the message"
     default_fault = "local"

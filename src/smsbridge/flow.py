@@ -1,7 +1,8 @@
-"""Flows: generators that ask for steps and are sent their answers. What the steps are, and the one loop that drives a flow. No I/O.
+"""Flows: generators that ask for steps and are sent their answers.
 
-A *flow* is a generator that yields steps and is sent their answers. Iterating over a step yields it to whoever drives
-the flow and returns the answer, so ``response = yield from HttpRequest.get(url)`` reads, and type-checks, like a call.
+What the steps are, and the one loop that drives a flow. No I/O. A *flow* is a generator that yields steps and is sent
+their answers. Iterating over a step yields it to whoever drives the flow and returns the answer, so
+``response = yield from HttpRequest.get(url)`` reads, and type-checks, like a call.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MOST_STEPS = 100
-"""After an interruption: a flow may tidy up behind it, each step of which meets the interruption again, but not for ever."""
+"""After an interruption: a flow may tidy up, each step of which meets the interruption again, but not for ever."""
 
 
 class Step(Generic[T]):
@@ -65,7 +66,8 @@ class Call(Step[T]):
 class Tell(Call[None]):
     """Tell somebody, such as the hooks, what is known: also done after an interruption, and never left half done.
 
-    The async client runs it in a thread as well, and waits until it is over. What it does has to stand being done twice.
+    The async client runs it in a thread as well, and waits until it is over. What it does has to stand being done
+    twice.
     """
 
     __slots__ = ()
@@ -73,7 +75,7 @@ class Tell(Call[None]):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Await(Step[T]):
-    """Wait for work that another thread of ours has begun, and for its result: cheaper than a :class:`Call` that would wait.
+    """Wait for the result of work that another thread of ours has begun: cheaper than a :class:`Call` that waits.
 
     After ``seconds``, or when what waits is interrupted, it is cancelled, and a TimeoutError is raised.
     """
@@ -83,7 +85,7 @@ class Await(Step[T]):
 
 
 class Dropped(BaseException):
-    """Thrown into a flow that is given up, so that it can still tell what is known of its texts: a closed generator could not."""
+    """Thrown into a flow that is given up, so that it can still tell of its texts: a closed generator could not."""
 
 
 class Driven(Generic[T]):
@@ -93,8 +95,8 @@ class Driven(Generic[T]):
         while run.step is not None:
             run.perform(work, run.step)
 
-    What the flow raises comes out of any of these methods. An interruption, such as a cancellation, is thrown in again at whatever
-    the flow asks for after it, but for a :class:`Tell`.
+    What the flow raises comes out of any of these methods. An interruption, such as a cancellation, is thrown in again
+    at whatever the flow asks for after it, but for a :class:`Tell`.
     """
 
     __slots__ = ("_flow", "_steps", "_stop", "step", "value")
@@ -135,7 +137,10 @@ class Driven(Generic[T]):
             self.answer(answer)
 
     def pass_on(self, asking: Step[Any] | Flow[Any]) -> Flow[None]:
-        """Go on, with what ``asking`` returns or raises: the step itself, or a flow that asks for it. For a flow around this one."""
+        """Go on, with what ``asking`` returns or raises: the step itself, or a flow that asks for it.
+
+        For a flow around this one.
+        """
         errors: list[BaseException] = []
         answer: Any = None
         try:
@@ -159,7 +164,10 @@ class Driven(Generic[T]):
             self.step, self.value = None, end.value
 
     def fail(self, errors: list[BaseException]) -> None:
-        """Go on, with the last of ``errors`` in the place of an answer. It is taken out: this frame of a traceback should not show it."""
+        """Go on, with the last of ``errors`` in the place of an answer.
+
+        It is taken out: this frame of a traceback should not show it.
+        """
         if not isinstance(errors[-1], Exception):
             self._stop = errors[-1]
         try:

@@ -1,7 +1,8 @@
 """Locks that a forked process finds free, and what else has to begin anew there.
 
-``fork`` copies memory, but of all threads only the one that forks: a lock that another thread holds at that moment stays taken in the
-child for ever. So every lock of ours comes from here. Those of imports are waited for: half a module is of no use to a child.
+``fork`` copies memory, but of all threads only the one that forks: a lock that another thread holds at that moment
+stays taken in the child for ever. So every lock of ours comes from here. Those of imports are waited for: half a module
+is of no use to a child.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def renew_after_fork(owner: Renewed) -> None:
 
 def under(lock: threading.Lock, work: Callable[..., T], *args: Any) -> T:
     """Do ``work`` while ``lock`` is held."""
-    # On one line: no exception of a signal handler or a debugger comes between the end of the work and that of the lock.
+    # On one line: no exception of a signal handler or a debugger comes between the ends of the work and of the lock.
     with lock: return work(*args)  # fmt: skip  # noqa: E701
 
 

@@ -16,7 +16,7 @@ _log = logger("smsbridge")
 
 
 class HookCall:
-    """One plugin's implementation of a hook by itself: in one pluggy call, the first exception would keep the rest from running."""
+    """A plugin's implementation of a hook by itself: in one pluggy call, an exception would stop the rest."""
 
     __slots__ = ("_hook", "call", "name")
 
@@ -36,7 +36,7 @@ class HookCall:
 
 
 class HookCalls:
-    """Calls of hooks, each made once: to make them again goes on where an exception of a signal handler came in between."""
+    """Calls of hooks, each made once: made again, they go on where an exception of a signal handler came in."""
 
     __slots__ = ("_calls", "_made", "_stop")
 
@@ -74,7 +74,7 @@ NO_CALLS = HookCalls(())
 
 
 def _knows_nothing(hook: HookCall, error: BaseException) -> bool:
-    """Whether ``error`` came before the first step of the hook: from a signal handler, and the hook is still to be called."""
+    """Whether ``error`` came before the hook's first step, from a signal handler: it is still to be called."""
     function = hook.function.__func__ if isinstance(hook.function, MethodType) else hook.function
     code, trace = getattr(function, "__code__", None), error.__traceback__
     while trace is not None and trace.tb_frame.f_code is not code:  # below it are others that it called
@@ -90,7 +90,7 @@ def _first_step(code: CodeType) -> int:
 
 
 def logged(hook: HookCall, error: BaseException) -> BaseException | None:
-    """Log what a hook raised, as a broken metric must not cause a second text; not its words, which may quote the message."""
+    """Log what a hook raised, not its words, which may quote the message: a broken metric must cause no second text."""
     if isinstance(error, KeyboardInterrupt):
         return error
     _log.error("%s failed in plugin %s: %s", hook.name, hook.plugin, type(error).__name__)

@@ -1,10 +1,11 @@
 """The hooks of smsbridge. Mark an implementation with ``hookimpl``; ask only for the arguments that you need.
 
-Observe with hooks; to change behaviour, wrap a provider. Hooks are plain functions (never ``async def``). They run in the
-thread that sends with ``SmsClient``, and in a thread of their own with ``AsyncSmsClient``, where the event loop goes on meanwhile.
+Observe with hooks; to change behaviour, wrap a provider. Hooks are plain functions (never ``async def``). They run in
+the thread that sends with ``SmsClient``, and in a thread of their own with ``AsyncSmsClient``, where the event loop
+goes on meanwhile.
 
-``account`` is the account that was asked to send, ``carried_by`` the one that took the text, or refused it: with a failover these
-are two.
+``account`` is the account that was asked to send, ``carried_by`` the one that took the text, or refused it: with a
+failover these are two.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def smsbridge_send_failed(account: str, carried_by: str, provider: str, message:
 def smsbridge_cost_differs(account: str, provider: str, message: Message, sent: SentMessage, expected: Cost) -> None:
     """A vendor counted other segments than we do, or asks another price than our rates. What this raises is logged.
 
-    Called once per accepted text, before ``smsbridge_after_send``, where ``SMSBRIDGE_COST_PRICES`` is set. ``account`` is the one
-    that took the text.
+    Called once per accepted text, before ``smsbridge_after_send``, where ``SMSBRIDGE_COST_PRICES`` is set. ``account``
+    is the one that took the text.
     """
 
 

@@ -1,4 +1,7 @@
-"""When a text of which purpose may arrive in which country. The rules are data, see ``hours.toml``. No I/O but reading them."""
+"""When a text of which purpose may arrive in which country. The rules are data, see ``hours.toml``.
+
+No I/O but reading them.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ _HORIZON = 400  # days after which there is taken to be none
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Some hours of some days, in minutes of the day: from ``start``, up to and without ``end``, which may be of the next day."""
+    """Some hours of some days, in minutes of the day: from ``start`` to before ``end``, perhaps of the next day."""
 
     days: frozenset[int]
     start: int
@@ -76,7 +79,8 @@ class Span:
 class HoursRule(BaseModel):
     """The hours in which texts of some purposes may arrive in a country, from the day ``since`` to the day ``until``.
 
-    In a country of several ``zones`` the hours have to hold in all of them. Several rules for one country and purpose all have to.
+    In a country of several ``zones`` the hours have to hold in all of them. Several rules for one country and purpose
+    all have to.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -145,7 +149,7 @@ class _Zoned:
 
 
 class Hours:
-    """Rules that say when texts may arrive, and others that hold while none of ``rules`` for their country and purpose is in force.
+    """When texts may arrive; the others hold while none of ``rules`` for their country and purpose is in force.
 
     Raises ConfigurationError where a rule's zone is not known on this machine.
     """
@@ -170,7 +174,7 @@ class Hours:
 
     @classmethod
     def load(cls, path: Path | None = None) -> Hours:
-        """The rules of the file ``path``, and the built-in ones, which hold while none of those is in force for a country and purpose.
+        """The rules of the file ``path``; the built-in ones hold where none of those does for a country and purpose.
 
         Raises ConfigurationError.
         """
@@ -182,9 +186,10 @@ class Hours:
         return [one.rule for one in self._of(number, purpose) if one.has_a_say(at)]
 
     def next(self, number: str, purpose: Purpose, at: datetime, last: datetime | None = None) -> datetime | None:
-        """The first moment from ``at`` on when a text of ``purpose`` may reach ``number``: ``at`` itself, if it may then.
+        """The first moment from ``at`` on when a text of ``purpose`` may reach ``number``.
 
-        With ``last``, until when it may be on its way, it has to be able to arrive then too. None if there is none within a year.
+        With ``last``, until when it may be on its way, it has to be able to arrive then too. None if there is none
+        within a year.
         """
         rules = self._of(number, purpose)
         if _all_permit(rules, at):

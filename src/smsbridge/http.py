@@ -33,7 +33,7 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*")
 _PADDING = "\0\t\n\x0b\x0c\r\x1a \xa0\ufeff"
 _IN_PATHS = "/:@!$&'()*+,;="
-"""What a path may hold as it is, besides letters, digits and ``-._~`` (RFC 3986): nobody escapes it on the way to us."""
+"""What a path may hold as it is, besides letters, digits and ``-._~`` (RFC 3986): it comes to us unescaped."""
 
 
 class Headers(Mapping[str, str]):
@@ -129,14 +129,18 @@ class HttpRequest(Step["HttpResponse"]):
     async def read_asgi(cls, scope: Mapping[str, Any], receive: Asgi) -> HttpRequest:
         """A webhook as an ASGI application gets it (Starlette, FastAPI, ...), its body read from ``receive``.
 
-        Raises TooLargeError (answer with its ``status``, which is 413) as soon as more has come than a webhook may have.
+        Raises TooLargeError (answer with its ``status``, which is 413) as soon as more has come than a webhook may
+        have.
         """
         request = cls.from_asgi(scope, b"")
         return replace(request, body=await read_asgi(request.headers.get("content-length", ""), receive))
 
     @classmethod
     def from_asgi(cls, scope: Mapping[str, Any], body: bytes) -> HttpRequest:
-        """A webhook as an ASGI application gets it, whose body was read already. Raises TooLargeError, see :meth:`read_asgi`."""
+        """A webhook as an ASGI application gets it, whose body was read already.
+
+        Raises TooLargeError, see :meth:`read_asgi`.
+        """
         headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
         server = scope.get("server") or ("localhost", None)
         host = headers.get("host") or (f"{server[0]}:{server[1]}" if server[1] else server[0])
@@ -151,7 +155,7 @@ class HttpRequest(Step["HttpResponse"]):
 
     @classmethod
     def from_wsgi(cls, environ: Mapping[str, Any], body: bytes | None = None) -> HttpRequest:
-        """A webhook as a WSGI application gets it (Flask, Django, ...): its ``environ``, and the body if that was read already.
+        """A webhook as a WSGI application gets it (Flask, Django): ``environ``, and the body if it was read already.
 
         Raises TooLargeError (answer with its ``status``, which is 413) before more is read than a webhook may have.
         """
@@ -171,10 +175,10 @@ class HttpRequest(Step["HttpResponse"]):
         return cls(method=environ["REQUEST_METHOD"], url=url, headers=headers, body=whole)
 
     def seen_at(self, public_url: str) -> HttpRequest:
-        """The webhook with its URL as the vendor wrote it, in front of a proxy: ``public_url``, then path and query as they are.
+        """The webhook with its URL as in front of a proxy: ``public_url``, then path and query as they are.
 
-        Signatures cover the URL as it was called, and a proxy may have changed scheme and host, or cut off the beginning
-        of the path, which then belongs into ``public_url``.
+        Signatures cover the URL as it was called, and a proxy may have changed scheme and host, or cut off the
+        beginning of the path, which then belongs into ``public_url``.
         """
         target = _ORIGIN.sub("", self.url, count=1)
         return replace(self, url=f"{public_url.rstrip('/')}{'' if target.startswith('/') else '/'}{target}")
@@ -278,7 +282,10 @@ class HttpResponse:
         return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
     def json(self) -> Any:
-        """The body read as JSON in UTF-8, see :func:`read_json`. Raises the error of an unreadable answer, see :meth:`error`."""
+        """The body read as JSON in UTF-8, see :func:`read_json`.
+
+        Raises the error of an unreadable answer, see :meth:`error`.
+        """
         if not self.complete:
             raise self.error(detail="the answer was cut off or too large")
         try:
@@ -310,10 +317,11 @@ class HttpResponse:
         header of the answer itself counts more.
 
         Without ``kind`` the HTTP status decides: 401 and 403 are AuthenticationError, 402 FundsError, 413 and 414
-        ContentError, 429 RateLimitedError, permanent redirects and all other 4xx but 408 and 499 RefusedError; everything
-        else, 5xx and an unreadable 2xx included, is UncertainError. A ``kind`` that is a refusal is UncertainError too where
-        the status leaves it open, see :func:`can_refuse`; ``documented`` says that the vendor documents this status as a
-        refusal. For an operation that sends nothing, the client turns any of these into a QueryError.
+        ContentError, 429 RateLimitedError, permanent redirects and all other 4xx but 408 and 499 RefusedError;
+        everything else, 5xx and an unreadable 2xx included, is UncertainError. A ``kind`` that is a refusal is
+        UncertainError too where the status leaves it open, see :func:`can_refuse`; ``documented`` says that the vendor
+        documents this status as a refusal. For an operation that sends nothing, the client turns any of these into a
+        QueryError.
         """
         meaning = meaning_of(self.status)
         words = f"HTTP {phrase(self.status)}" if detail is None else detail
@@ -353,8 +361,8 @@ def _pairs(params: Params) -> list[tuple[str, Any]]:
 def read_json(body: bytes) -> Any:
     """``body`` of an answer read as JSON; ValueError if it is none.
 
-    What changes no meaning is passed over: padding around it, line ends within its texts, and bytes that are not Unicode,
-    which stand for the letters that they are in ISO 8859-1.
+    What changes no meaning is passed over: padding around it, line ends within its texts, and bytes that are not
+    Unicode, which stand for the letters that they are in ISO 8859-1.
     """
     try:
         text = body.decode(json.detect_encoding(body))

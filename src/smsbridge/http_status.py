@@ -1,4 +1,7 @@
-"""What the HTTP status of an answer means: refused, or uncertain, and whose fault it is. Decided here for all providers."""
+"""What the HTTP status of an answer means: refused, or uncertain, and whose fault it is.
+
+Decided here for all providers.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +57,8 @@ def meaning_of(status: int) -> Meaning:
 def can_refuse(status: int, *, documented: bool = False) -> bool:
     """Whether an answer with this HTTP status can mean *certainly not sent*, whatever stands in it.
 
-    A time-out never can. What else is no 2xx, no 4xx and no redirect before the deed only can if the vendor documents it so
-    (``documented``): a 5xx may come after the deed, and so may 302 and 303.
+    A time-out never can. What else is no 2xx, no 4xx and no redirect before the deed only can if the vendor documents
+    it so (``documented``): a 5xx may come after the deed, and so may 302 and 303.
     """
     if status in _TIMED_OUT:
         return False

@@ -8,7 +8,10 @@ from .display import line
 
 
 def logger(name: str) -> logging.Logger:
-    """The logger ``name``. What its records are given, codes and references of others above all, is made fit for a line."""
+    """The logger ``name``.
+
+    What its records are given, codes and references of others above all, is made fit for a line.
+    """
     found = logging.getLogger(name)
     found.addFilter(_fit)  # once, however often
     return found

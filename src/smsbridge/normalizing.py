@@ -13,8 +13,8 @@ from .settings import Settings
 def normalize(number: str, region: str | None = None) -> str:
     """``number`` in E.164 (``+919876543210``), by the rule that holds for the recipient of a text: the form to store.
 
-    ``region`` is the country of a number without ``+`` (``IN``, ISO 3166); default: ``SMSBRIDGE_DEFAULT_REGION``, which is read
-    at each call that needs it. Raises RecipientError, as sending would.
+    ``region`` is the country of a number without ``+`` (``IN``, ISO 3166); default: ``SMSBRIDGE_DEFAULT_REGION``, which
+    is read at each call that needs it. Raises RecipientError, as sending would.
     """
     number = plain.number(number)
     try:

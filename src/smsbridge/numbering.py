@@ -1,7 +1,8 @@
 """Which number the digits of a person's writing are: the rules of countries, from the tables of ``phonenumbers``.
 
-What a country code is added to has to be a mobile number of that country. What was written with one only has to be as long as
-numbers there are, because tables age: new series, landlines and toll-free numbers that can be texted are the vendor's to judge.
+What a country code is added to has to be a mobile number of that country. What was written with one only has to be as
+long as numbers there are, because tables age: new series, landlines and toll-free numbers that can be texted are the
+vendor's to judge.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _WITH_PLUS = "write a number of another country with + and its country code"
 
 
 def international(written: Written) -> str:
-    """What was written with ``+``: its digits as they are, if mobile or fixed-line numbers of its country are as long."""
+    """What was written with ``+``: its digits as they are, if mobile or fixed-line numbers there are as long."""
     import phonenumbers
 
     try:
@@ -73,7 +74,7 @@ def _length_problem(length: int, lengths: Iterable[int]) -> str | None:
 
 
 def national(written: Written, region: str | None) -> str:
-    """What was written without ``+``: a mobile number of ``region``, with or without its trunk prefix or country code."""
+    """What was written without ``+``: a mobile number of ``region``, with or without trunk prefix or country code."""
     if region is None:
         raise RecipientError(
             "the recipient has no country code (write +91..., or set SMSBRIDGE_DEFAULT_REGION)",
@@ -104,7 +105,7 @@ def wrong_region(region: str) -> str | None:
 
 
 def _readings(written: Written, region: str) -> Iterator[str]:
-    """Each mobile number of ``region`` that the digits are, read as they are dialled there, and with the country code first."""
+    """Each mobile number of ``region`` that the digits are, as dialled there, and with the country code first."""
     import phonenumbers
 
     code = str(phonenumbers.country_code_for_region(region))
@@ -138,7 +139,8 @@ def _mobile_of(text: str, region: str) -> Any:
 def _is_dialled(digits: str, parsed: Any, region: str) -> bool:
     """Whether ``digits`` are the number, behind a trunk prefix or not, or as its country writes it.
 
-    Digits that choose a carrier are none of these, and what Argentina puts into a number is part of how it is written there.
+    Digits that choose a carrier are none of these, and what Argentina puts into a number is part of how it is written
+    there.
     """
     import phonenumbers
 
@@ -163,7 +165,7 @@ def is_valid(text: str, region: str | None) -> bool:
         return False
 
 
-# --- what is wrong with it ------------------------------------------------------------------------------------------------
+# --- what is wrong with it --------------------------------------------------------------------------------------------
 
 
 def not_a_number(words: str) -> RecipientError:

@@ -1,7 +1,8 @@
-"""SQLite files of ours: made whole, marked as ours, and known again, so that a new one never takes the place of another in silence.
+"""SQLite files of ours: made whole, marked, and known again, so that no new one takes the place of another in silence.
 
-What such a file says keeps texts from being sent twice, or to people who said stop. So one that was emptied, deleted or replaced
-while this process uses it is an error, as is a file that is not ours; only where none was there at first is one made, with a notice.
+What such a file says keeps texts from being sent twice, or to people who said stop. So one that was emptied, deleted or
+replaced while this process uses it is an error, as is a file that is not ours; only where none was there at first is
+one made, with a notice.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ _BESIDE = ("-wal", "-shm")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of file. ``schema`` makes what it holds, where that is not there; ``proof`` is a question that only such a file answers.
+    """A kind of file.
 
+    ``schema`` makes what it holds, where that is not there; ``proof`` is a question that only such a file answers.
     ``made`` says what a new one knows nothing of, ``command`` makes one on purpose.
     """
 
@@ -62,7 +64,8 @@ class NotOurs(OSError):
 class _Known:
     """What this process knows of a file: whose it is, and how much had been changed in it at least.
 
-    ``place`` is where it was on the disk, if once something else was found there: what is to be used again has to be the very same.
+    ``place`` is where it was on the disk, if once something else was found there: what is to be used again has to be
+    the very same.
     """
 
     identity: bytes
@@ -85,7 +88,7 @@ def is_known(kind: Kind, path: Path) -> bool:
 
 @dataclass(slots=True)
 class OwnFile:
-    """The file of ``kind`` at ``path``, or where a link there leads; it is made if it is absent, unless ``create`` is false."""
+    """The file of ``kind`` at ``path``, or where a link there leads; made if absent, unless ``create`` is false."""
 
     path: Path
     kind: Kind
@@ -138,13 +141,13 @@ class OwnFile:
                 raise self._wrong(f"lost {os.path.basename(name)}, a part of it, while in use")  # noqa: PTH119
 
     def note_beside(self) -> None:
-        """Remember the files beside it, in a first transaction: who finds others there does not see what is in these."""
+        """Remember the files beside it, in a first transaction: with others there, what is in these is not seen."""
         if not self._beside:
             names = [f"{self._real}{ending}" for ending in _BESIDE]
             self._beside.extend((name, inode) for name in names if (inode := _inode(name)) is not None)
 
     def change(self, database: sqlite3.Connection) -> None:
-        """Count a change, within its transaction: a file that counts fewer than this process knows of is an older copy."""
+        """Count a change, within its transaction: a file with fewer than this process knows of is an older copy."""
         database.execute("UPDATE smsbridge_file SET changes = changes + 1 WHERE what = ?", [self.kind.what])
         self._changes = self._row(database)[1]
 
@@ -170,7 +173,7 @@ class OwnFile:
         self.kept()
         return True
 
-    # --- inside -----------------------------------------------------------------------------------------------------------
+    # --- inside -------------------------------------------------------------------------------------------------------
 
     @property
     def _key(self) -> tuple[str, str]:
@@ -279,8 +282,8 @@ class OwnFile:
     def _wrong(self, what: str) -> NotOurs:
         kind = self.kind
         return self._error(
-            f"it {what}; put back what was there, or begin a new {kind.what} ({kind.made}): take this away, run {kind.command}, and"
-            " restart what uses it"
+            f"it {what}; put back what was there, or begin a new {kind.what} ({kind.made}): take this away, "
+            f"run {kind.command}, and restart what uses it"
         )
 
     def _error(self, problem: str) -> NotOurs:

@@ -1,9 +1,9 @@
 """Phone numbers: to E.164, and masked for people to read.
 
 Strict on purpose: ``phonenumbers`` alone reads ``+919876543210abc`` as another subscriber's number, and drops an
-extension without a word. Here every digit that goes in comes out, or the number is refused. Nothing is guessed: what a country
-code is added to has to be a mobile number of that country, and what is written with one only has to have the length of a number,
-because tables of numbers age and the vendor knows better which can be texted.
+extension without a word. Here every digit that goes in comes out, or the number is refused. Nothing is guessed: what a
+country code is added to has to be a mobile number of that country, and what is written with one only has to have the
+length of a number, because tables of numbers age and the vendor knows better which can be texted.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ _NATIONAL = re.compile(r"[1-9]\d{3,13}", re.ASCII)
 def to_e164(number: str, region: str | None = None) -> str:
     """``number`` as E.164 (``+919876543210``).
 
-    Digits, ``+ - . ( )`` and spaces are allowed, and what :mod:`smsbridge.written` calls harmless: no letters, no extension, no
-    list. A number without ``+`` is one of ``region``, two letters of ISO 3166 (``IN``), and has to be a mobile number there. One
-    with ``+`` has to have a length that mobile or fixed-line numbers of its country have. Raises RecipientError with the reason
-    ``empty``, ``not-a-number``, ``no-country-code``, ``too-short``, ``too-long`` or ``not-mobile``.
+    Digits, ``+ - . ( )`` and spaces are allowed, and what :mod:`smsbridge.written` calls harmless: no letters, no
+    extension, no list. A number without ``+`` is one of ``region``, two letters of ISO 3166 (``IN``), and has to be a
+    mobile number there. One with ``+`` has to have a length that mobile or fixed-line numbers of its country have.
+    Raises RecipientError with the reason ``empty``, ``not-a-number``, ``no-country-code``, ``too-short``, ``too-long``
+    or ``not-mobile``.
     """
     if not isinstance(number, str):
         raise RecipientError("the recipient is not a string", reason="not-a-number")
@@ -46,7 +47,7 @@ def to_e164(number: str, region: str | None = None) -> str:
     return e164
 
 
-# --- the short way: a pattern for each country, 1 microsecond instead of 20 and more ------------------------------------------
+# --- the short way: a pattern for each country, 1 microsecond instead of 20 and more ----------------------------------
 
 
 def _is_mobile(e164: str) -> bool:
@@ -71,7 +72,7 @@ def _mobile_pattern(country_code: str) -> re.Pattern[str] | None:
 
 
 def _mobile_of(digits: str, region: str) -> str:
-    """``digits`` in E.164, if they certainly are a mobile number of ``region``, with its country code or without any; else empty."""
+    """``digits`` in E.164, if they surely are a mobile number of ``region``, with or without country code."""
     code = _code_of(region)
     pattern = _mobile_pattern(code)
     if pattern is None:
@@ -90,7 +91,7 @@ def _code_of(region: str) -> str:
     return str(phonenumbers.country_code_for_region(region))
 
 
-# --- countries ------------------------------------------------------------------------------------------------------------
+# --- countries --------------------------------------------------------------------------------------------------------
 
 
 def country_code(e164: str) -> str:
@@ -115,10 +116,10 @@ def regions(e164: str) -> tuple[str, ...]:
 
 
 class Countries:
-    """Some countries, by region (``IN``, ISO 3166) or calling code (``+91``): ``number in countries``, numbers in E.164.
+    """Countries, by region (``IN``, ISO 3166) or calling code (``+91``): ``number in countries``, numbers in E.164.
 
-    Where regions share a calling code, as the United States and the Caribbean do, the number itself tells which one it is of; one
-    that belongs to none of them is in no region. Raises ValueError.
+    Where regions share a calling code, as the United States and the Caribbean do, the number itself tells which one it
+    is of; one that belongs to none of them is in no region. Raises ValueError.
     """
 
     __slots__ = ("_codes", "_regions", "_shared")
@@ -182,7 +183,7 @@ def mask(number: str) -> str:
 
 
 def mask_numbers(text: str) -> str:
-    """``text`` with everything that looks like a phone number masked: 8 to 15 digits, or 5 and more beside a vendor's own mask."""
+    """``text`` with what looks like a phone number masked: 8 to 15 digits, or 5 and more beside a vendor's own mask."""
     text = _DIGIT_RUN.sub(lambda match: mask(match.group()), text)
     return _HALF_MASKED.sub(_mask_the_rest, text)
 

@@ -1,4 +1,4 @@
-"""What frameworks hand out in the place of a string, as a plain string: lazy translations, phone numbers, subclasses."""
+"""What frameworks hand out instead of a string, as a plain string: lazy translations, phone numbers, subclasses."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Plugins: find them, look providers and accounts up, call the hooks.
 
-A provider plugin is an entry point in the group ``smsbridge`` whose name is the provider's name; it is imported only when
-that provider is asked for, so a broken neighbour harms nobody. Plugins that only observe use the group
+A provider plugin is an entry point in the group ``smsbridge`` whose name is the provider's name; it is imported only
+when that provider is asked for, so a broken neighbour harms nobody. Plugins that only observe use the group
 ``smsbridge.hooks`` and are loaded at start. What pluggy would let pass in silence is refused: ``async def`` hooks,
 misspelt or unmarked ones, wrappers, and two providers with one name.
 """
@@ -65,7 +65,8 @@ class Plugins:
     def register(self, plugin: object, origin: str | None = None) -> list[type[SmsProvider]]:
         """Take a plugin in: a module or an object with hooks. Returns the providers that it brought.
 
-        ``origin`` names it in errors. Raises ConfigurationError for hooks that would not work and for names already taken.
+        ``origin`` names it in errors. Raises ConfigurationError for hooks that would not work and for names already
+        taken.
         """
         origin = origin or _name(plugin)
         if self._manager.is_registered(plugin):
@@ -185,7 +186,10 @@ class Plugins:
         return self._classes[name]
 
     def _unknown(self, name: str) -> str:
-        """What to say of provider ``name``, which is not there. No package but ours is named: anybody can take a name for theirs."""
+        """What to say of provider ``name``, which is not there.
+
+        No package but ours is named: anybody can take a name for theirs.
+        """
         have = f"no provider {name!r}; have {', '.join(self.names())}"
         policies = self.policies.names()
         there, ours = [*self.names(), *policies], _of_ours()
@@ -224,8 +228,8 @@ class Plugins:
     def account(self, name: str) -> SmsProvider:
         """The provider of account ``name`` as the environment describes it, by itself.
 
-        ``name`` is a provider's name, or an account's: ``otp`` needs ``SMSBRIDGE_OTP_PROVIDER`` and reads ``SMSBRIDGE_OTP_*``.
-        Raises ConfigurationError.
+        ``name`` is a provider's name, or an account's: ``otp`` needs ``SMSBRIDGE_OTP_PROVIDER`` and reads
+        ``SMSBRIDGE_OTP_*``. Raises ConfigurationError.
         """
         return Reading().run(lambda: self._account(name, ()))
 

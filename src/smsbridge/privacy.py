@@ -1,4 +1,4 @@
-"""What may be said in an error: copies for one message alone, with no text, number or secret in them, and no frames either."""
+"""What may be said in an error: copies for one message alone, without text, number, secret and frames."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ F_ = TypeVar("F_", SendError, QueryError)
 def own(error: F_, provider: SmsProvider, message: Message | None, *, vendors: Private | None = None) -> F_:
     """A copy of ``error`` for ``message`` alone, with nothing private in it.
 
-    Being a copy it has no frames and no causes: those hold the request with its token and text. Give ``vendors``, what was sent,
-    where the words may be those of a vendor that was asked.
+    Being a copy it has no frames and no causes: those hold the request with its token and text. Give ``vendors``, what
+    was sent, where the words may be those of a vendor that was asked.
     """
     copied = copy.copy(error)
     copied.account = error.account or provider.account
@@ -105,7 +105,7 @@ def private_of(provider: SmsProvider, *messages: Message) -> Private:
 
 
 def scrub(error: SmsBridgeError, private: Private) -> None:
-    """Vendors quote what they were sent, in forms of their own: keep it out of the error's words, each of which is one line."""
+    """Keep what vendors quote, in forms of their own, out of the error's words, each of which is one line."""
     _scrub(error, private, without)
 
 

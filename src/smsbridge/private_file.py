@@ -23,13 +23,14 @@ _AT_ONCE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr
 """Do not follow a link, and do not wait for the reader of a pipe."""
 
 
-# --- files that are written to --------------------------------------------------------------------------------------------
+# --- files that are written to ----------------------------------------------------------------------------------------
 
 
 def open_private(path: Path) -> int:
-    """A descriptor that reads, and appends to, the file at ``path``, which is made if need be, and of mode 0600 from now on.
+    """A descriptor that reads, and appends to, the file at ``path``, made if need be, and of mode 0600 from now on.
 
-    Raises OSError, at once, for what is no file of ours: a link of either kind, a pipe, a device, a folder, a file of another user.
+    Raises OSError, at once, for what is no file of ours: a link of either kind, a pipe, a device, a folder, a file of
+    another user.
     """
     problem = _not_to_open(path)
     if problem is not None:
@@ -67,14 +68,14 @@ def _keep_to_ourselves(descriptor: int) -> None:
         os.fchmod(descriptor, 0o600)
 
 
-# --- files of SQLite ------------------------------------------------------------------------------------------------------
+# --- files of SQLite --------------------------------------------------------------------------------------------------
 
 
 def make_private(path: Path) -> None:
     """Make the file at ``path``, or where a link there leads, with mode 0600. Raises OSError.
 
-    SQLite gives the files beside it the same mode. Closing a file drops this process's locks on it, those of SQLite included: so
-    never one that may be in use already.
+    SQLite gives the files beside it the same mode. Closing a file drops this process's locks on it, those of SQLite
+    included: so never one that may be in use already.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
     with _making, contextlib.suppress(FileExistsError):
@@ -83,7 +84,7 @@ def make_private(path: Path) -> None:
 
 
 def close_to_others(path: Path) -> None:
-    """Let the file at ``path``, and those beside it, keep the rights of their group, which may share it, and lose those of all others."""
+    """Let the file at ``path``, and those beside it, keep the rights of their group, and lose those of all others."""
     real = os.path.realpath(path)
     for name in (real, f"{real}-wal", f"{real}-shm"):
         with contextlib.suppress(FileNotFoundError):
@@ -102,7 +103,7 @@ def _close_to_others(name: str) -> None:
 
 
 def obstacle(path: Path) -> str | None:
-    """What would keep a file from being made or used at ``path``, found out without making it; None if nothing is known to."""
+    """What would keep a file from being made or used at ``path``, without making it; None if nothing is known."""
     real = os.path.realpath(path)
     folder = os.path.dirname(real)  # noqa: PTH120  # a Path raises where it may not look
     if os.path.isdir(real):  # noqa: PTH112

@@ -24,8 +24,8 @@ class Overdue(TimeoutError):
 class Promise(Generic[T]):
     """A result that one thread sets once, and that threads and tasks wait for; like a Future of ``concurrent.futures``.
 
-    The difference: an exception that a signal handler raises in a thread that waits, at whatever moment, cannot hold up the thread that
-    sets the result. Each thread that waits has a lock of its own, and to set the result takes none.
+    The difference: an exception that a signal handler raises in a thread that waits, at whatever moment, cannot hold up
+    the thread that sets the result. Each thread that waits has a lock of its own, and to set the result takes none.
     """
 
     __slots__ = ("_callbacks", "_outcome", "cancelled")
@@ -67,7 +67,7 @@ class Promise(Generic[T]):
         if self._outcome is not None:
             self._call_back()
 
-    # --- inside -----------------------------------------------------------------------------------------------------------
+    # --- inside -------------------------------------------------------------------------------------------------------
 
     def _settle(self, outcome: tuple[Any, BaseException | None]) -> None:
         self._outcome = outcome

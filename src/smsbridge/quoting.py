@@ -1,8 +1,9 @@
 """Whether words of others quote a text, a number or a secret, in whatever form: spaced, cut, escaped or encoded.
 
-Two comparisons, both in a *normal form* of letters and digits alone, without case, accents, signs and spaces. What the words
-quote as they stand is replaced in its place. What they quote only once they are decoded (HTML, JSON, URLs, base64, hex and the
-like, also one inside another) has no place that could be told from its neighbours: then nothing of them is to be shown.
+Two comparisons, both in a *normal form* of letters and digits alone, without case, accents, signs and spaces. What the
+words quote as they stand is replaced in its place. What they quote only once they are decoded (HTML, JSON, URLs,
+base64, hex and the like, also one inside another) has no place that could be told from its neighbours: then nothing of
+them is to be shown.
 
 A word such as *sender* or *number* is in many texts and in every vendor's errors, and stays.
 """
@@ -83,8 +84,8 @@ _ORDINARY = """
 """
 _ORDINARY_WORDS = frozenset(_ORDINARY.split())
 _SMALL = """
-    a an and any api are as at be but by can dlt do for get has id in is it its may new no not of on or our out sms so the to too
-    try uri url was we you
+    a an and any api are as at be but by can dlt do for get has id in is it its may new no not of on or our out sms so
+    the to too try uri url was we you
 """
 _SMALL_WORDS = frozenset(_SMALL.split())
 """Ordinary words that add nothing to others."""
@@ -114,7 +115,7 @@ class Private:
 
     @cached_property
     def runs(self) -> frozenset[str]:
-        """What a quotation of any of it has in its normal form. Of a number, the last four digits are shown on purpose."""
+        """What a quotation of it has in its normal form. Of a number, the last four digits are shown on purpose."""
         words = [form for word in self._words for form in (word, *mirrored(word))]
         numbers = [form for number in self._numbers for form in (number, *mirrored(number))]
         runs = {run for word in words for _, run in _runs(_normal(word))}
@@ -147,20 +148,20 @@ def _without(words: str, written: list[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """Words of others: their normal form, where each letter of it stands in them, and what they hold once they are decoded."""
+    """Words of others: their normal form, where each letter of it stands in them, and what they hold when decoded."""
 
     words: str
     normal: str
     places: list[int]
     ordinary: list[int]
-    """For each letter of the normal form the number of the ordinary word that it belongs to; 0 for a small one, -1 for none."""
+    """For each letter of the normal form the number of its ordinary word; 0 for a small one, -1 for none."""
     plain: frozenset[str]
     """Runs of the normal form."""
     decoded: frozenset[str] | None
     """Other runs, which only decoding shows; None if there are too many to look at."""
 
     def places_of(self, quoted: Collection[str]) -> Iterator[tuple[int, int]]:
-        """Where these runs stand in the words, from the first letter to behind the last, as far as they are not ordinary."""
+        """Where these runs stand in the words, from the first letter to behind the last, unless they are ordinary."""
         start = end = 0
         for at, run in _runs(self.normal):
             if run not in quoted:

@@ -139,7 +139,7 @@ def text(value: Any) -> str:
 
 
 def decimal(value: Any) -> Decimal | None:
-    """A number, written as a number or as a string; None for what is none, or has more than 15 digits before its point."""
+    """A number, given as such or as a string; None for what is none, or has more than 15 digits before its point."""
     written = _figures(value)
     return Decimal(written) if _DECIMAL.fullmatch(written) else None
 

@@ -1,7 +1,7 @@
 """The hooks around one send: exactly one of *after* and *failed* follows each *before*. No I/O.
 
-What is known of a text is written down before the hooks are told of it, and comes out also where the send is interrupted,
-dropped, or broken by a fault of a hook or of our own.
+What is known of a text is written down before the hooks are told of it, and comes out also where the send is
+interrupted, dropped, or broken by a fault of a hook or of our own.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def deliver_rows(plugins: Plugins, provider: SmsProvider, rows: Sequence[Result]
         ]
 
 
-# --- inside ---------------------------------------------------------------------------------------------------------------
+# --- inside -----------------------------------------------------------------------------------------------------------
 
 
 def _deliver(
@@ -71,7 +71,10 @@ def _deliver(
     *,
     verification: bool = False,
 ) -> Flow[None]:
-    """Send ``messages``; ``results`` gets what becomes of each. Raises what interrupts it, once the hooks were told of all."""
+    """Send ``messages``; ``results`` gets what becomes of each.
+
+    Raises what interrupts it, once the hooks were told of all.
+    """
     rows = [Told(plugins, provider, message) for message in messages] if plugins.are_told_of_sends else []
     stop: BaseException | None = None
     begun = False
@@ -144,7 +147,7 @@ def _unknown(provider: SmsProvider, row: Result) -> Result:
 
 
 def _known_of(provider: SmsProvider, message: Message, broken: BaseException, *, left: bool) -> SendError:
-    """What is known of a text whose sending ended with ``broken``, which is no error of ours; ``left``: it was begun."""
+    """What is known of a text whose sending ended with ``broken``, no error of ours; ``left``: it was begun."""
     if isinstance(broken, Exception):
         return own(unexplained(broken, left=left), provider, message)
     return own(cancelled(left=left, stop=broken), provider, message)

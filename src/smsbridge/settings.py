@@ -51,7 +51,9 @@ class Settings(BaseModel):
         gt=0,
         le=LONGEST,
         allow_inf_nan=False,
-        description="Seconds that one send may take, with all its attempts, waits and look-ups; not those of send_many.",
+        description=(
+            "Seconds that one send may take, with all its attempts, waits and look-ups; not those of send_many."
+        ),
     )
     default_region: Annotated[str, matching(r"[A-Z]{2}", "write two letters, such as IN (ISO 3166)")] | None = Field(
         default=None,
@@ -104,14 +106,17 @@ class Settings(BaseModel):
         return value
 
     def refuse_unfit(self, provider: SmsProvider) -> None:
-        """Raise ConfigurationError if ``provider``, or one that it holds, is not for this environment. In a rehearsal all are."""
+        """Raise ConfigurationError if ``provider``, or one that it holds, is not for this environment.
+
+        In a rehearsal all are.
+        """
         if newest() is not None:
             return
         for problem in self.unfit(provider):
             raise ConfigurationError(problem)
 
     def unfit(self, provider: SmsProvider) -> Iterator[str]:
-        """Why ``provider``, or one that it holds, is not for this environment: one complaint for each account at the end."""
+        """Why ``provider``, or one inside, is not for this environment: one complaint for each account at the end."""
         if self.env not in ("production", "test"):
             return
         for one in each(provider):
@@ -119,12 +124,12 @@ class Settings(BaseModel):
             if not inside(one) and wrong and one.account not in self.env_allows:
                 what = "ends texts here and sends nothing" if one.stub else "would send real texts"
                 yield (
-                    f"{environment.variable(None, 'env')} is {self.env}, but account {one.account!r} {what}; if that is meant, "
-                    f"name it in {environment.variable(None, 'env_allows')}"
+                    f"{environment.variable(None, 'env')} is {self.env}, but account {one.account!r} {what}; "
+                    f"if that is meant, name it in {environment.variable(None, 'env_allows')}"
                 )
 
     def exposed(self, provider: SmsProvider) -> Iterator[str]:
-        """Why no test may reach another machine through ``provider`` by accident: one complaint for each account at the end."""
+        """Why no test may reach another machine through ``provider`` by accident: one complaint for each account."""
         real = [one for one in each(provider) if not inside(one) and not one.stub]
         strangers = [one for one in real if one.account not in self.env_allows]
         some_may = len(strangers) < len(real)
@@ -132,14 +137,14 @@ class Settings(BaseModel):
             if some_may and is_sandboxed(one):  # which of them makes the request is not known
                 continue
             yield (
-                f"account {one.account!r} would reach its vendor from a test, so nothing left: use the fixture sms_outbox; or, if it is "
-                f"meant, give the account a URL on loopback (a sandbox), name it in {environment.variable(None, 'env_allows')}, or mark "
-                f"the test with @pytest.mark.sms_real"
+                f"account {one.account!r} would reach its vendor from a test, so nothing left: use the fixture "
+                f"sms_outbox; or, if it is meant, give the account a URL on loopback (a sandbox), name it in "
+                f"{environment.variable(None, 'env_allows')}, or mark the test with @pytest.mark.sms_real"
             )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str | None] | None = None) -> Self:
-        """The settings from the environment, ``.env`` and the secrets directory; from ``environ`` alone where it is given.
+        """The settings from the environment, ``.env`` and the secrets directory; or from ``environ`` alone.
 
         Raises ConfigurationError.
         """

@@ -1,4 +1,4 @@
-"""What the environment says at one moment: the process's variables, ``.env`` of the working directory, the secrets directory.
+"""What the environment says at one moment: variables, ``.env`` of the working directory, the secrets directory.
 
 Each is read once for a client: whatever is made for it reads one snapshot, see :class:`Reading`.
 """
@@ -51,7 +51,10 @@ class Snapshot:
         }
 
     def variables(self) -> dict[str, bool]:
-        """Every variable that is there, and whether it has a value. What cannot be read is left out, but for a secret, which counts."""
+        """Every variable that is there, and whether it has a value.
+
+        What cannot be read is left out, but for a secret, which counts.
+        """
         found = {name: self.secrets.get(name) is None or _says(self.secrets[name]) for name in self.files or ()}
         for values in (self.dotenv or {}, self.process):
             for name, value in values.items():
@@ -60,11 +63,12 @@ class Snapshot:
 
 
 class Reading:
-    """One reading of the environment, for everything that is made within :meth:`run`: by this thread or task, and by no other.
+    """One reading of the environment, for all that this thread or task, and no other, makes within :meth:`run`.
 
-    ``environ`` stands for the process's variables. It is the whole truth: an application that gives it has decided where its
-    settings come from, and a ``.env`` that happens to lie in the working directory, or a variable of the process, must not mix
-    with the settings of a tenant or a test. So ``.env`` is not read, and a secrets directory only if ``environ`` names one.
+    ``environ`` stands for the process's variables. It is the whole truth: an application that gives it has decided
+    where its settings come from, and a ``.env`` that happens to lie in the working directory, or a variable of the
+    process, must not mix with the settings of a tenant or a test. So ``.env`` is not read, and a secrets directory only
+    if ``environ`` names one.
     """
 
     def __init__(self, environ: Mapping[str, str | None] | None = None) -> None:
@@ -115,7 +119,10 @@ def _taken() -> Snapshot:
 
 
 def _of(environ: Mapping[str, str | None]) -> Snapshot:
-    """What a mapping says. What is wrong with it is said when it is asked, as its values should be in no frame of a traceback then."""
+    """What a mapping says.
+
+    What is wrong with it is said when it is asked, as its values should be in no frame of a traceback then.
+    """
     if not isinstance(environ, Mapping):
         return Snapshot(process={}, problem=f"environ is a mapping of variables, not {type(environ).__name__}")
     process = _ours(environ)
@@ -134,7 +141,7 @@ def _ours(values: Values) -> Values:
 
 
 def _without_services(values: Values) -> Values:
-    """``values`` without what Kubernetes and Docker make for a service that is called ``smsbridge`` or ``smsbridge-...``."""
+    """``values`` without what Kubernetes and Docker make for a service called ``smsbridge`` or ``smsbridge-...``."""
     return {name: value for name, value in values.items() if not _is_of_a_service(name, value)}
 
 

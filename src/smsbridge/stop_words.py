@@ -1,7 +1,8 @@
 """What a text says of further texts: *stop*, *start again*, or neither.
 
-A text says so as a whole: *Where does the bus stop?* does not. What stands round the word, or cannot be seen, says nothing:
-punctuation and brackets of any script, emoji, invisible characters, line ends; nor does a typeface, such as full-width letters.
+A text says so as a whole: *Where does the bus stop?* does not. What stands round the word, or cannot be seen, says
+nothing: punctuation and brackets of any script, emoji, invisible characters, line ends; nor does a typeface, such as
+full-width letters.
 """
 
 from __future__ import annotations
@@ -26,14 +27,17 @@ STOP_WORDS = (
 )
 """What an inbound text has to be, as a whole, to opt out.
 
-The usual six of vendors (https://www.braze.com/docs/user_guide/message_building_by_channel/sms/keywords/optin_optout), those that
-47 CFR 64.1200(a)(10) names (https://www.govinfo.gov/content/pkg/FR-2024-03-05/html/2024-04587.htm), ``OPTOUT``
-(https://docs.aws.amazon.com/sms-voice/latest/userguide/keywords-required.html), and ``STOP ALL`` and ``UNSUB``
-(https://support.plivo.com/hc/en-us/sections/32240327630873-DND).
+The usual six of vendors (https://www.braze.com/docs/user_guide/message_building_by_channel/sms/keywords/optin_optout),
+those that 47 CFR 64.1200(a)(10) names (https://www.govinfo.gov/content/pkg/FR-2024-03-05/html/2024-04587.htm),
+``OPTOUT`` (https://docs.aws.amazon.com/sms-voice/latest/userguide/keywords-required.html), and ``STOP ALL`` and
+``UNSUB`` (https://support.plivo.com/hc/en-us/sections/32240327630873-DND).
 """
 
 START_WORDS = ("START", "UNSTOP")
-"""What opts in again. Not ``YES``, which Twilio and Braze have: people also answer *Shall we come on Monday?* with it."""
+"""What opts in again.
+
+Not ``YES``, which Twilio and Braze have: people also answer *Shall we come on Monday?* with it.
+"""
 
 _LONGEST = 1000
 """Characters of a text that is looked at: Unicode's normal forms take minutes for a text made to be slow."""
@@ -44,7 +48,7 @@ _ENCLOSED = {start + n: chr(ord("a") + n) for start in (0x1F150, 0x1F170, 0x1F1E
 """Letters in dark circles and squares, and those of flags: Unicode has no compatibility form for them."""
 
 _ACCENTS = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
-"""Marks that stand on letters of any script, such as accents, strokes and circles; not the vowel signs of Indic scripts."""
+"""Marks on letters of any script, such as accents, strokes and circles; not the vowel signs of Indic scripts."""
 _UNSEEN = re.compile("[\u115f\u1160\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
 """Fillers and variation selectors: what cannot be seen without being called a format character."""
 
@@ -91,7 +95,7 @@ def _made_of(text: Phrase, phrases: frozenset[Phrase]) -> bool:
 
 
 def _readings(text: str) -> Iterator[Phrase]:
-    """The words of a text, with and without its emoji and signs: some of these are letters by their compatibility form."""
+    """The words of a text, with and without its emoji and signs, some of which are letters in another form."""
     pictured = _KEYCAP.sub(" ", text)
     yield from _split("".join(" " if _is_sign(character) else character for character in pictured))
     yield from _split(text.translate(_ENCLOSED))

@@ -1,4 +1,4 @@
-"""Tables that people write as TOML: hours, rates. Every mistake is named with its file and line, and without its value."""
+"""Tables that people write as TOML: hours, rates. A mistake is named with its file and line, without its value."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ R = TypeVar("R", bound=BaseModel)
 
 
 def read(path: Path, name: str, model: type[R]) -> list[R]:
-    """The rows of ``path``, each a ``[[name]]`` of fields as ``model`` has them, in their order; numbers keep their digits.
+    """The rows of ``path``, each a ``[[name]]`` of fields of ``model``, in their order; numbers keep their digits.
 
     Raises ConfigurationError.
     """

@@ -1,4 +1,7 @@
-"""What the hooks are told of one text: that it begins, and exactly once how it ended, whatever comes in between. No I/O."""
+"""What the hooks are told of one text: that it begins, and exactly once how it ended, whatever comes in between.
+
+No I/O.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ End = SentMessage | Verification | SendError
 class Told:
     """The hooks of ``message``: :meth:`begin` tells them of it, and :meth:`finish` those that were told how it ended.
 
-    An exception of a signal handler may come between any two steps. So :meth:`finish` is asked for twice, in two ``finally``: the
-    second time it goes on where the first was cut short.
+    An exception of a signal handler may come between any two steps. So :meth:`finish` is asked for twice, in two
+    ``finally``: the second time it goes on where the first was cut short.
     """
 
     __slots__ = ("_after", "_before", "_plugins", "_provider", "_veto", "end", "left", "message")

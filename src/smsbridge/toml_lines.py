@@ -1,7 +1,7 @@
 """Where tables and keys begin in a TOML file, so that a mistake can be named with its line.
 
-``tomllib`` tells no lines but that of a syntax error. So the source of a file that is known to be TOML is looked through
-once more for what begins tables and keys, outside of strings, comments and the brackets of values.
+``tomllib`` tells no lines but that of a syntax error. So the source of a file that is known to be TOML is looked
+through once more for what begins tables and keys, outside of strings, comments and the brackets of values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ _BLOCK = r'"""(?:[^\\]|\\.)*?"{3,5}' + r"|'''.*?'{3,5}"
 _REST = rf"{_STRING}|\#[^\n]*|(?P<bracket>[\[\]{{}}])"
 _FLAGS = re.DOTALL | re.MULTILINE | re.ASCII
 _HEADS = re.compile(
-    rf"{_BLOCK}|(?P<table>^[ \t]*\[\[?[ \t]*(?P<name>{_NAME})[ \t]*\]\]?)|(?P<key>^[ \t]*(?P<word>{_NAME})[ \t]*=)|{_REST}",
+    rf"{_BLOCK}|(?P<table>^[ \t]*\[\[?[ \t]*(?P<name>{_NAME})[ \t]*\]\]?)"
+    rf"|(?P<key>^[ \t]*(?P<word>{_NAME})[ \t]*=)|{_REST}",
     _FLAGS,
 )
 _VALUES = re.compile(rf"{_BLOCK}|{_REST}", _FLAGS)

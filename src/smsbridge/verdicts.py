@@ -35,7 +35,7 @@ Answer = tuple[Any, SendError | None]
 
 
 class Trail:
-    """What has left so far: whether anything was asked, and of what sends, how much was answered, and whether all was."""
+    """What has left so far: whether anything was asked, how much of what sends was answered, and whether all was."""
 
     __slots__ = ("answered", "asked", "unanswered")
 
@@ -85,7 +85,10 @@ def drive(start: Callable[[], Flow[T]], trail: Trail | None = None) -> Flow[T]:
 
 
 class Sending:
-    """One call of a provider's method that sends, for one message or a batch. ``stop`` is what interrupted it, if anything did."""
+    """One call of a provider's method that sends, for one message or a batch.
+
+    ``stop`` is what interrupted it, if anything did.
+    """
 
     __slots__ = ("around", "messages", "provider", "stop", "verification")
 
@@ -147,7 +150,7 @@ class Sending:
         return flow if self.around is None else self.around(flow, messages)
 
     def _all(self, error: SendError, *, quoted: bool) -> list[Answer]:
-        """``error`` for each message, without what is private to any; ``quoted``: a vendor may have had a hand in its words."""
+        """``error`` for each message, without what is private to any; ``quoted``: its words may be a vendor's."""
         private = private_of(self.provider, *self.messages) if quoted else None
         return [(None, own(error, self.provider, message, vendors=private)) for message in self.messages]
 

@@ -47,7 +47,7 @@ async def await_for(step: Await[T], left: float) -> T:
 
 
 async def in_thread(step: Call[T], left: float) -> T:
-    """Do the work of ``step`` in a thread, which goes on by itself when no time is ``left``: then this raises Stopped."""
+    """Do the work of ``step`` in a thread, which goes on when no time is ``left``: this raises Stopped then."""
     turn = [step]  # who takes it out, here or there, decides whether the work is begun
 
     def work() -> T:

@@ -1,4 +1,4 @@
-"""What a webhook holds, read within bounds: anybody can send one, and a signature over fields is known only once they are read.
+"""What a webhook holds, read within bounds: anybody can send one, and fields are read before their signature is.
 
 Nothing here holds more than a few times what came.
 """
@@ -22,7 +22,7 @@ MOST_FIELDS = 1000
 """Fields of a form or a query."""
 
 MOST_MARKS = 100_000
-"""Commas, colons and opening brackets of a body that is read as JSON, each of which may become a value of many bytes."""
+"""Commas, colons and opening brackets of a body that is read as JSON, each perhaps a value of many bytes."""
 
 _CHUNK = 1 << 16
 _ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2}){1,256}")
@@ -39,7 +39,7 @@ class Readable(Protocol):
         ...
 
 
-# --- size -----------------------------------------------------------------------------------------------------------------
+# --- size -------------------------------------------------------------------------------------------------------------
 
 
 def within_bounds(body: bytes) -> bytes:
@@ -65,7 +65,7 @@ def announced(length: str) -> int:
 
 
 def read_wsgi(environ: Mapping[str, Any]) -> bytes:
-    """The body in ``wsgi.input``: as much as was announced, or all where the server ends the stream itself (chunked)."""
+    """The body in ``wsgi.input``: as much as was announced, or all where the server ends the stream (chunked)."""
     stream: Readable = environ["wsgi.input"]
     if environ.get("CONTENT_LENGTH"):
         left = announced(environ["CONTENT_LENGTH"])
@@ -81,7 +81,7 @@ def read_wsgi(environ: Mapping[str, Any]) -> bytes:
 
 
 async def read_asgi(length: str, receive: Asgi) -> bytes:
-    """The body that ``receive`` brings, given up as soon as it is too large; ``length`` is what was announced, if anything."""
+    """The body that ``receive`` brings, given up as soon as it is too large; ``length`` is what was announced."""
     if length:
         announced(length)
     body, more = bytearray(), True
@@ -96,7 +96,7 @@ async def read_asgi(length: str, receive: Asgi) -> bytes:
     return bytes(body)
 
 
-# --- forms and queries ----------------------------------------------------------------------------------------------------
+# --- forms and queries ------------------------------------------------------------------------------------------------
 
 
 def pairs(encoded: bytes) -> tuple[tuple[bytes, bytes], ...]:
@@ -116,7 +116,7 @@ def text_pairs(fields: tuple[tuple[bytes, bytes], ...]) -> list[tuple[str, str]]
 
 
 def _decoded(encoded: bytes) -> bytes:
-    """``encoded`` without its escapes, a run of them at a time: to split it at each takes two hundred times its size."""
+    """``encoded`` without its escapes, a run of them at a time: split at each, it takes two hundred times its size."""
     spaced = encoded.replace(b"+", b" ")
     if b"%" not in spaced:
         return spaced
@@ -128,11 +128,14 @@ def _decoded(encoded: bytes) -> bytes:
     return bytes(found + spaced[end:])
 
 
-# --- JSON -----------------------------------------------------------------------------------------------------------------
+# --- JSON -------------------------------------------------------------------------------------------------------------
 
 
 def loads(body: bytes, *, most_marks: int = MOST_MARKS, **options: Any) -> Any:
-    """``body`` read as JSON in UTF-8, with or without a byte order mark. Raises PayloadError if it is none, or too rich."""
+    """``body`` read as JSON in UTF-8, with or without a byte order mark.
+
+    Raises PayloadError if it is none, or too rich.
+    """
     if sum(body.count(mark) for mark in (b",", b":", b"[", b"{")) > most_marks:
         raise PayloadError("the webhook's JSON holds more values than are read")
     try:

@@ -1,7 +1,7 @@
 """Threads for the blocking ``send_many``, made as they are needed. No I/O.
 
-The thread that hands work over may be interrupted at any point by a signal (Ctrl-C, a time limit of a task queue), so it
-takes no lock that Python code holds: a ``ThreadPoolExecutor`` and ``Thread.start`` do, and then hang for ever.
+The thread that hands work over may be interrupted at any point by a signal (Ctrl-C, a time limit of a task queue), so
+it takes no lock that Python code holds: a ``ThreadPoolExecutor`` and ``Thread.start`` do, and then hang for ever.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ class Workers:
         self._threads: list[threading.Thread] = []
 
     def put(self, work: Work, in_flight: int) -> None:
-        """Have ``work`` done, which raises nothing in a thread of ours. ``in_flight`` counts what is still to do, with this."""
+        """Have ``work`` done, which raises nothing in a thread of ours.
+
+        ``in_flight`` counts what is still to do, with this.
+        """
         self._works.put(work)
         if self._most - len(self._places) >= min(self._most, in_flight):
             return

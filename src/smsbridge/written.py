@@ -1,7 +1,7 @@
 """A phone number as people write it: its digits, without what cannot be seen and without what separates them.
 
-Only characters are judged here; what the digits mean is for :mod:`smsbridge.phone`. Nothing is left out in silence: a character
-is harmless, or the number is refused, and one that cannot be seen is named by its code point.
+Only characters are judged here; what the digits mean is for :mod:`smsbridge.phone`. Nothing is left out in silence: a
+character is harmless, or the number is refused, and one that cannot be seen is named by its code point.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ _UNSEEN = (
     "\N{WORD JOINER}\u2061\u2062\u2063\u2064\N{LEFT-TO-RIGHT ISOLATE}\N{RIGHT-TO-LEFT ISOLATE}\N{FIRST STRONG ISOLATE}"
     "\N{POP DIRECTIONAL ISOLATE}\N{ZERO WIDTH NO-BREAK SPACE}" + "".join(map(chr, range(0xFE00, 0xFE10)))
 )
-"""What comes along when a number is copied from a page, a chat or a list of contacts. RIGHT-TO-LEFT OVERRIDE is not among them:
-it shows digits in another order."""
+"""What comes along when a number is copied from a page, a chat or a list of contacts.
+
+RIGHT-TO-LEFT OVERRIDE is not among them: it shows digits in another order.
+"""
 _SPACES = "\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
 _HARMLESS = {
@@ -49,8 +51,8 @@ _SHORTEST_WHOLE = 7
 class Written:
     """``digits`` are all that were written, but for a trunk zero in brackets behind the digits ``before_zero``.
 
-    ``whole`` are the digits before the last group, if they were written in one piece long enough for a number: whether the last
-    group belongs to that number is then the question.
+    ``whole`` are the digits before the last group, if they were written in one piece long enough for a number: whether
+    the last group belongs to that number is then the question.
     """
 
     plus: bool
@@ -80,7 +82,7 @@ def _not_a_number(words: str) -> RecipientError:
 
 
 def _plain(text: str) -> str:
-    """``text`` in ASCII. Raises RecipientError that names any other character which is not harmless by its code point."""
+    """``text`` in ASCII. Raises RecipientError that names a character which is not harmless by its code point."""
     text = text.translate(_HARMLESS)
     if not text.isascii():
         text = _digits_of_one_script(text)
@@ -93,7 +95,7 @@ def _plain(text: str) -> str:
 
 
 def _digits_of_one_script(text: str) -> str:
-    """``text`` with the digits 0 to 9, if all of its digits are of one other script: mixed ones may not be what they seem."""
+    """``text`` with the digits 0 to 9, if all of its digits are of one other script: mixed ones may mislead."""
     zeros = {ord(char) - unicodedata.decimal(char) for char in text if char.isdecimal()}
     if len(zeros) != 1:
         return text

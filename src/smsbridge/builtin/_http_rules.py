@@ -1,8 +1,8 @@
 """What an answer means to the ``http`` provider: rules, held against it one after the other.
 
-A rule looks at the HTTP status, at a place in the JSON, at the text, or at several of these. Refusals come first, in their
-order; then the answer is accepted or, where nothing matches, what its HTTP status says. Why a rule did not match is told
-twice: in ``why`` without a word of the answer, for errors, and in ``found`` with it, for ``smsbridge doctor``.
+A rule looks at the HTTP status, at a place in the JSON, at the text, or at several of these. Refusals come first, in
+their order; then the answer is accepted or, where nothing matches, what its HTTP status says. Why a rule did not match
+is told twice: in ``why`` without a word of the answer, for errors, and in ``found`` with it, for ``smsbridge doctor``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _KINDS: dict[str, type[SendError]] = {
 }
 _HINT = "smsbridge doctor --answer explains it"
 LONGEST = 2_000
-r"""Characters in which ``matches`` looks: harmless expressions such as ``\s*OK`` take time with the square of their number."""
+r"""Characters in which ``matches`` looks: harmless ones such as ``\s*OK`` take time with the square of their number."""
 _LOOKS_AHEAD = re.compile(r"\(\?[=!]")
 REFERENCE = "{reference}"
 """What ``id`` is where the gateway knows the text by our reference."""
@@ -54,7 +54,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What an answer means: accepted, and under which id if the answer names one, or the error; and how that came about."""
+    """What an answer means: accepted, with its id if the answer names one, or the error; and how that came about."""
 
     looks: tuple[Look, ...] = ()
     id: str | None = None
@@ -229,7 +229,10 @@ class Refusal(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """All rules for one vendor. ``id`` is a path, or REFERENCE; without one, the group ``id`` of what ``accept`` matches, if any."""
+    """All rules for one vendor.
+
+    ``id`` is a path, or REFERENCE; without one, the group ``id`` of what ``accept`` matches, if any.
+    """
 
     accept: Rule
     id: str | None

@@ -1,4 +1,4 @@
-"""Texts with placeholders, for the ``http`` provider: written as for ``str.format``, but with known names and no formats."""
+"""Texts with placeholders, for the ``http`` provider: as for ``str.format``, but with known names and no formats."""
 
 from __future__ import annotations
 

@@ -27,9 +27,9 @@ _AGAIN = 0.002
 class FileProvider(SmsProvider):
     """Appends each text to ``path`` as one JSON object per line, numbers and texts in full, mode 0600.
 
-    Several processes may append to one file. A line is complete or not there at all: what a full disk cut short is taken
-    back, and the message is refused. So it is where the path names no file of ours: a link, a pipe, a device, a file of
-    another user. A last line that somebody left open is ended first.
+    Several processes may append to one file. A line is complete or not there at all: what a full disk cut short is
+    taken back, and the message is refused. So it is where the path names no file of ours: a link, a pipe, a device, a
+    file of another user. A last line that somebody left open is ended first.
     """
 
     name = "file"

@@ -74,10 +74,10 @@ class _Description:
 class HttpProvider(SmsProvider):
     """Sends through any vendor with an HTTP API: the settings say what to ask, and how to understand the answer.
 
-    All of them can stand in one TOML file, named by ``file``; environment variables win over it. URL, headers and body may
-    hold placeholders: {to} (E.164), {digits} (without the +), {national} (without the country code), {country_code}, {text},
-    {encoding} (gsm7 or ucs2), {sender}, {reference}, {purpose}, {entity_id}, {template_id}, {token}, {username}, {password},
-    and {basic} for the header Authorization. Each value is encoded for the
+    All of them can stand in one TOML file, named by ``file``; environment variables win over it. URL, headers and body
+    may hold placeholders: {to} (E.164), {digits} (without the +), {national} (without the country code),
+    {country_code}, {text}, {encoding} (gsm7 or ucs2), {sender}, {reference}, {purpose}, {entity_id}, {template_id},
+    {token}, {username}, {password}, and {basic} for the header Authorization. Each value is encoded for the
     place where it stands. ``smsbridge doctor --answer`` explains what the rules make of an answer.
     """
 
@@ -228,11 +228,14 @@ class HttpProvider(SmsProvider):
         return found
 
 
-# --- the file -------------------------------------------------------------------------------------------------------------
+# --- the file ---------------------------------------------------------------------------------------------------------
 
 
 def _read_file(path: Any, label: str) -> dict[str, Any]:
-    """The settings in the TOML file at ``path``, if there is one. Raises ConfigurationError that quotes nothing of it."""
+    """The settings in the TOML file at ``path``, if there is one.
+
+    Raises ConfigurationError that quotes nothing of it.
+    """
     if not path:
         return {}
     problem = f"{label} does not name a file that can be read"
@@ -254,7 +257,7 @@ def _read_file(path: Any, label: str) -> dict[str, Any]:
     raise ConfigurationError(f"provider {HttpProvider.name}: {problem}")
 
 
-# --- the settings, understood ---------------------------------------------------------------------------------------------
+# --- the settings, understood -----------------------------------------------------------------------------------------
 
 
 def _understand(provider: HttpProvider) -> _Description:

@@ -43,8 +43,8 @@ class _Shelf:
 class MemoryProvider(SmsProvider):
     """Keeps each text in memory, and each code, up to ``capacity`` of them (the oldest go first).
 
-    ``script(number, outcome)`` decides what becomes of texts to a number: a SendError is raised, a Status is what a later
-    ``status`` reports (default: delivered). An UncertainError leaves the text kept, as a lost answer would.
+    ``script(number, outcome)`` decides what becomes of texts to a number: a SendError is raised, a Status is what a
+    later ``status`` reports (default: delivered). An UncertainError leaves the text kept, as a lost answer would.
     """
 
     name = "memory"
@@ -135,7 +135,7 @@ class MemoryProvider(SmsProvider):
             if self._shelf.codes.pop(verification.id, None) is None:
                 raise NotFoundError
 
-    # --- for tests ------------------------------------------------------------------------------------------------------
+    # --- for tests ----------------------------------------------------------------------------------------------------
 
     @property
     def sent(self) -> list[Message]:

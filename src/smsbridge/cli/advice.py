@@ -45,8 +45,13 @@ ADVICE: dict[type[SmsBridgeError], str] = {
     errors.FundsError: "top the account up, then send again; smsbridge balance shows what is left",
     errors.RateLimitedError: "nothing was sent; wait{wait}, then send again",
     errors.UnavailableError: "nothing was sent; check the network and the provider's base URL, then send again",
-    errors.VetoedError: "one of your own rules stopped the text: smsbridge explain says what a guard would do, smsbridge doctor which plugins have hooks",
-    errors.ProviderBugError: "nothing was sent; report this to the authors of the provider plugin (smsbridge providers)",
+    errors.VetoedError: (
+        "one of your own rules stopped the text: smsbridge explain says what a guard would do, "
+        "smsbridge doctor which plugins have hooks"
+    ),
+    errors.ProviderBugError: (
+        "nothing was sent; report this to the authors of the provider plugin (smsbridge providers)"
+    ),
     errors.UncertainError: "it may have been sent: {look} before sending again",
     errors.QueryError: "ask again{wait}; if that does not help, smsbridge doctor --live",
     errors.NotFoundError: "check the id and the account; not found says neither sent nor unsent",
@@ -84,7 +89,7 @@ def advise(error: SmsBridgeError) -> str:
 
 
 def advise_doctor(error: SmsBridgeError, base_url: str | None) -> str:
-    """The same where ``smsbridge doctor --live`` itself met ``error``; ``base_url`` is the variable of the provider's URL."""
+    """The same where ``smsbridge doctor --live`` met ``error``; ``base_url`` is the variable of the provider's URL."""
     if isinstance(error, errors.QueryError) and error.authentication:
         return _CREDENTIALS
     if isinstance(error, errors.QueryError) and not isinstance(error, errors.NotFoundError):

@@ -32,7 +32,7 @@ _PACKAGES = ("smsbridge", "httpx", "pydantic", "pydantic-settings", "pluggy", "p
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """A setting as it stands: where its value came from (``default`` or ``not set`` if from nowhere), and what to show."""
+    """A setting as it stands: where its value is from (``default`` and ``not set`` are nowhere), and what to show."""
 
     variable: str
     value: str | None
@@ -79,7 +79,7 @@ class Diagnosis:
 
 
 def diagnose(account: str | None) -> tuple[Diagnosis, SmsProvider | None]:
-    """Look at everything that sending through ``account`` needs; also returns what it would be sent through, if that can be made."""
+    """Look at all that sending through ``account`` needs; returns its provider too, if that can be made."""
     found = Diagnosis(versions=_versions(), hooks=_hook_plugins())
     known = _try(found, plugins.default_plugins)
     own = _read(found, Settings, None)
@@ -99,8 +99,8 @@ def _note_a_long_timeout(found: Diagnosis, settings: Settings) -> None:
     timeout, deadline = (environment.variable(None, name) for name in ("timeout", "deadline"))
     found.find(
         "warning",
-        f"{timeout} ({settings.timeout:g}) is longer than {deadline} ({settings.deadline:g}): one slow answer uses up the whole call, and "
-        f"its text is uncertain",
+        f"{timeout} ({settings.timeout:g}) is longer than {deadline} ({settings.deadline:g}): "
+        f"one slow answer uses up the whole call, and its text is uncertain",
         f"set {timeout} below {deadline}",
     )
 

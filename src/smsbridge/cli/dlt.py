@@ -1,4 +1,4 @@
-"""``smsbridge dlt``: India's registered templates: check a registry, match texts, import a portal's export, explain codes."""
+"""``smsbridge dlt``: India's templates: check a registry, match texts, import a portal's export, explain codes."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _STYLES = {"error": "red", "warning": "yellow", "note": None}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """What became of the harmless call; ``call`` is None where the provider has none, or where ``members`` were asked."""
+    """What became of the harmless call; ``call`` is None where there is none, or where ``members`` were asked."""
 
     account: str
     call: str | None
@@ -67,13 +67,15 @@ class Explained:
 def doctor(*, account: str | None, live: bool, body: BinaryIO | None, status: int, as_json: bool) -> Exit:
     """Explain the configuration: which provider is chosen and why, each setting with its source, and what is wrong.
 
-    A text may go through policies, and through one of several accounts: they are drawn from the outside in, with the settings of
-    each, and what one account cannot do that another can.
+    A text may go through policies, and through one of several accounts: they are drawn from the outside in, with the
+    settings of each, and what one account cannot do that another can.
 
-    Secrets are never shown. With --live, each account is asked for the balance, or for something else that sends nothing.
+    Secrets are never shown. With --live, each account is asked for the balance, or for something else that sends
+    nothing.
 
-    With --answer, the rules of a vendor that is described by settings (provider http) are held against an answer, one by
-    one: what each looked at, what it found there, and how the text would end. Parts of the answer are shown as they are.
+    With --answer, the rules of a vendor that is described by settings (provider http) are held against an answer, one
+    by one: what each looked at, what it found there, and how the text would end. Parts of the answer are shown as they
+    are.
 
     \b
     Examples:

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 _SOME_TEXT = "A text, as none was given."
 _HELP = """Say what would become of TEXT to the phone number TO, and send nothing.
 
-    From the outside in: what each policy would do, which account would take the text, and why. Without TEXT, some text is
-    assumed. Nobody is asked, so what the vendor would say of the text is not known. A ledger and a list of opt-outs are not looked
-    into: whether the reference was used before, smsbridge ledger explain says, and who opted out, smsbridge optouts list. Limits,
-    caps and circuit breakers are as in a process that has just started. Hooks are not called.
+    From the outside in: what each policy would do, which account would take the text, and why. Without TEXT, some text
+    is assumed. Nobody is asked, so what the vendor would say of the text is not known. A ledger and a list of opt-outs
+    are not looked into: whether the reference was used before, smsbridge ledger explain says, and who opted out,
+    smsbridge optouts list. Limits, caps and circuit breakers are as in a process that has just started. Hooks are not
+    called.
 
     \b
     Examples:
@@ -62,7 +63,7 @@ def explain(*, to: str, text: str | None, account: str | None, show_numbers: boo
 
 
 def chosen(account: str | None) -> tuple[Diagnosis, SmsProvider]:
-    """What was found out about ``account``, and its provider as in a rehearsal, which opens no ledger and no list of opt-outs.
+    """What was found out about ``account``, and its provider as in a rehearsal, which opens no file of ours.
 
     Raises ConfigurationError if nothing can be sent.
     """

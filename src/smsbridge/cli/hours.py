@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 def hours(
     *, number: str | None, purpose: str, at: datetime | None, account: str | None, show_numbers: bool, as_json: bool
 ) -> Exit:
-    """Say whether a text that is sent now may reach NUMBER, by the clock there, and if not, when one may. Sends nothing.
+    """Say whether a text that is sent now may reach NUMBER, by the clock there, and if not, when one may.
 
-    As when sending, no text sets out in the last SMSBRIDGE_HOURS_MARGIN (60) seconds before the hours end.
+    Sends nothing. As when sending, no text sets out in the last SMSBRIDGE_HOURS_MARGIN (60) seconds before the hours
+    end.
 
     Without NUMBER: all rules, built-in ones and those of SMSBRIDGE_HOURS_RULES.
 

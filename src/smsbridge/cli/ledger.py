@@ -35,7 +35,7 @@ _path_option = click.option("--path", metavar="FILE", help="The ledger; default:
 
 @click.group()
 def ledger() -> None:
-    """Show and settle what the ledger has: each text that was about to be sent, by its reference, and what became of it.
+    """Show and settle what the ledger has: each text that was to be sent, by its reference, and what became of it.
 
     The ledger holds no text and no full number. With --account, only what was sent through that account is looked at.
 
@@ -58,7 +58,8 @@ def ledger() -> None:
 def init(*, account: str | None, path: str | None, as_json: bool) -> Exit:
     """Make the ledger, if there is none yet; an empty file is made one.
 
-    Where SMSBRIDGE_ENV is production, no ledger is made in another way: one that is not where it should be is an error there.
+    Where SMSBRIDGE_ENV is production, no ledger is made in another way: one that is not where it should be is an error
+    there.
 
     \b
     Examples:
@@ -146,8 +147,8 @@ def settle(
 ) -> Exit:
     """Settle a text that may have been sent: ask the provider for its reference, or say what you know.
 
-    A find settles it as accepted. No find proves nothing, and it stays as it is. What is settled as refused may be sent again:
-    say so only of what is certainly not on its way any more. What is settled already is never changed.
+    A find settles it as accepted. No find proves nothing, and it stays as it is. What is settled as refused may be sent
+    again: say so only of what is certainly not on its way any more. What is settled already is never changed.
 
     \b
     Examples:
@@ -155,8 +156,8 @@ def settle(
       smsbridge ledger settle --all --account otp
       smsbridge ledger settle order-4711 --as refused --yes
 
-    Exit code: 0 all is settled, 2 it is settled already, and not --as you say, 5 something stays in doubt, 8 the ledger does not
-    know the reference.
+    Exit code: 0 all is settled, 2 it is settled already, and not --as you say, 5 something stays in doubt, 8 the ledger
+    does not know the reference.
     """  # noqa: D301  # click reads \b as "do not wrap"
     if (reference is None) is not every:
         raise click.UsageError("give REFERENCE, or --all")
@@ -196,7 +197,8 @@ def settle(
 def prune(*, older_than: str, account: str | None, path: str | None, as_json: bool) -> Exit:
     """Forget what was accepted or refused before that; what is in doubt stays.
 
-    A repeat of what is forgotten is sent again. What is older than SMSBRIDGE_LEDGER_KEEP_DAYS (90) is forgotten by itself.
+    A repeat of what is forgotten is sent again. What is older than SMSBRIDGE_LEDGER_KEEP_DAYS (90) is forgotten by
+    itself.
 
     \b
     Examples:
@@ -220,7 +222,7 @@ def prune(*, older_than: str, account: str | None, path: str | None, as_json: bo
     return Exit.OK
 
 
-# --- inside ---------------------------------------------------------------------------------------------------------------
+# --- inside -----------------------------------------------------------------------------------------------------------
 
 
 def _store(account: str | None, path: str | None) -> SqliteStore:

@@ -33,8 +33,8 @@ _PRECEDENCE = (Exit.UNCERTAIN, Exit.REFUSED, Exit.UNSUPPORTED)
 def send_many(out: Output, client: SmsClient, path: str, defaults: MessageFields, journal: Journal) -> Exit:
     """Send the messages of the file at ``path`` (``-``: standard input) and print one result each.
 
-    ``journal`` is told by the client's hooks. The first Ctrl-C, SIGTERM or SIGHUP waits for what is on its way, the second
-    leaves it.
+    ``journal`` is told by the client's hooks. The first Ctrl-C, SIGTERM or SIGHUP waits for what is on its way, the
+    second leaves it.
     """
     with lines.opened(path) as stream:
         if path != "-":

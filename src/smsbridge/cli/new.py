@@ -81,8 +81,8 @@ _url = _matching(
 def new(*, name: str, directory: str | None, interactive: bool, as_json: bool, **given: Any) -> Exit:
     """Make a plugin for the provider NAME: pyproject, provider, tests, README and CI.
 
-    It keeps the contract from the start, with an API and sample answers that are invented; every place that needs a fact
-    about the vendor is marked and says where to look it up.
+    It keeps the contract from the start, with an API and sample answers that are invented; every place that needs a
+    fact about the vendor is marked and says where to look it up.
 
     \b
     Examples:
@@ -138,7 +138,7 @@ def render(
 
 
 def _fill(text: str, values: Mapping[str, str], chosen: set[str]) -> str:
-    """``text`` with its ``$names`` filled in, and of the parts in ``%% if WORD``, ``%% else``, ``%% end`` those chosen."""
+    """``text`` with its ``$names`` filled in, and with the chosen parts of ``%% if WORD``, ``%% else``, ``%% end``."""
     kept: list[str] = []
     shown = [True]
     for line in text.splitlines(keepends=True):

@@ -47,7 +47,8 @@ def optouts() -> None:
 def init(*, account: str | None, as_json: bool) -> Exit:
     """Make the list, if there is none yet; an empty file is made one.
 
-    Where SMSBRIDGE_ENV is production, no list is made in another way: one that is not where it should be is an error there.
+    Where SMSBRIDGE_ENV is production, no list is made in another way: one that is not where it should be is an error
+    there.
 
     \b
     Examples:
@@ -137,9 +138,9 @@ def remove(*, number: str, sender: str | None, account: str | None, show_numbers
 def import_(*, file: BinaryIO, sender: str | None, account: str | None, as_json: bool) -> Exit:
     """Add the numbers of FILE (- is standard input): one per line, or CSV of number and sender.
 
-    Empty lines and those that begin with # are left out, and a first line without any digit, which names the columns (the
-    second is "sender"; needed where senders are phone numbers). Nothing is added if a line is odd: a wrong number, no sender but
-    a date, a quote that does not fit, more columns, another encoding than UTF-8.
+    Empty lines and those that begin with # are left out, and a first line without any digit, which names the columns
+    (the second is "sender"; needed where senders are phone numbers). Nothing is added if a line is odd: a wrong number,
+    no sender but a date, a quote that does not fit, more columns, another encoding than UTF-8.
 
     \b
     Examples:
@@ -158,7 +159,10 @@ def import_(*, file: BinaryIO, sender: str | None, account: str | None, as_json:
 
 
 def _rows(content: bytes, sender: str | None) -> Iterator[tuple[str | None, str]]:
-    """The sender and the number of each row. Any odd one refuses the file: what is guessed wrong is texted, or never again."""
+    """The sender and the number of each row.
+
+    Any odd one refuses the file: what is guessed wrong is texted, or never again.
+    """
     named = headed = False
     for line_number, line in enumerate(_LINE_END.split(_text(content)), start=1):
         if not line.strip() or line.lstrip().startswith("#"):

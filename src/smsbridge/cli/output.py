@@ -1,9 +1,9 @@
 """Where commands write: results to standard output, as text or as one JSON document; the rest to standard error.
 
-Safe on any terminal: what its encoding lacks becomes ``?``, control characters cannot reach it, no word from outside begins a
-line of its own, colours are for terminals only (and not where ``NO_COLOR`` is set), and a reader that went away is no error.
-Standard output that is full or closed is CannotPrint, so that a command can say elsewhere what would be lost; standard error
-may fail in silence.
+Safe on any terminal: what its encoding lacks becomes ``?``, control characters cannot reach it, no word from outside
+begins a line of its own, colours are for terminals only (and not where ``NO_COLOR`` is set), and a reader that went
+away is no error. Standard output that is full or closed is CannotPrint, so that a command can say elsewhere what would
+be lost; standard error may fail in silence.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Output:
         self._print(*[(screen_line(text), style) for text, style in spans])
 
     def verbatim(self, text: str) -> None:
-        """A text and a line end: as it is where a program reads it, and as a terminal can bear it where a person does."""
+        """A text and a line end: as it is for a program that reads it, and fit for a terminal where a person does."""
         self._print((screen(text) if _is_terminal(self._out) else text, None), verbatim=True)
 
     def aside(self, text: str, *, style: str | None = None) -> None:
@@ -91,7 +91,7 @@ class Output:
                 click.echo(f"\r\033[K{screen_line(text)}", file=self._err, nl=False)
 
     def failure(self, error: Mapping[str, Any], *, word: str = "error") -> None:
-        """What went wrong: to standard error, or, as JSON, the one document on standard output if that can be written."""
+        """What went wrong: to standard error, or, as JSON, the one document on standard output if it can be written."""
         if self.as_json:
             with contextlib.suppress(CannotPrint):
                 self.json({"error": error}, compact=True)
@@ -145,7 +145,7 @@ class _Aside(io.TextIOBase):
 
 
 def finish() -> None:
-    """At the end of a command: what a stream could not take must not fail the interpreter's own flush, and its exit code."""
+    """At the end of a command: what a stream could not take must not fail the interpreter's own flush."""
     for stream in (sys.stdout, sys.stderr):
         if stream is None:  # closed by whoever started us
             continue

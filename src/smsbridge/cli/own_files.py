@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def init(out: Output, kind: Kind, path: str) -> Exit:
-    """Make the file of ``kind`` at ``path``, unless it is there. Raises ConfigurationError if something else is, or if it cannot be."""
+    """Make the file of ``kind`` at ``path``, unless it is there.
+
+    Raises ConfigurationError if something else is, or if it cannot be.
+    """
     import sqlite3
 
     from ..errors import ConfigurationError

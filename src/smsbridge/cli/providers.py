@@ -37,8 +37,8 @@ def providers(*, names: tuple[str, ...], markdown: bool, as_json: bool) -> Exit:
     """List the installed providers, built-in ones included, and what they can do.
 
     With NAME: all about it, every setting with its environment variable included. The first table is what a provider
-    can do besides sending ("codes": verify start and check, "cancel": verify cancel), the second the optional fields of a
-    message that it can express.
+    can do besides sending ("codes": verify start and check, "cancel": verify cancel), the second the optional fields of
+    a message that it can express.
 
     \b
     Examples:

@@ -20,7 +20,7 @@ from .excerpt import excerpt
 from .exits import Exit
 from .output import Output
 
-# --- dlt check ------------------------------------------------------------------------------------------------------------
+# --- dlt check --------------------------------------------------------------------------------------------------------
 
 
 class Checked:
@@ -88,8 +88,8 @@ class Checked:
             out.line(f"{contents.file}: {counts}", style="green")
         if untyped and not contents.mistakes:
             out.aside(
-                f"{untyped} of the templates {'has' if untyped == 1 else 'have'} plain {{#var#}}: ask your operator until when it accepts that, and set "
-                "untyped_until in [rules]"
+                f"{untyped} of the templates {'has' if untyped == 1 else 'have'} plain {{#var#}}: "
+                "ask your operator until when it accepts that, and set untyped_until in [rules]"
             )
 
 
@@ -142,7 +142,7 @@ def _normalised(message: Message) -> Message:
     return replace(message, to=to_e164(message.to, Settings.from_env().default_region))
 
 
-# --- dlt match ------------------------------------------------------------------------------------------------------------
+# --- dlt match --------------------------------------------------------------------------------------------------------
 
 
 def show_match(
@@ -246,13 +246,13 @@ def _show_near(out: Output, text: str, near: list[Near], only: str | None) -> No
 
 
 def _counterpart(registered: str, text: str, difference: Difference) -> int:
-    """About where in the registered text the difference is: as far from its end, or from its beginning, as in the text."""
+    """About where in the registered text the difference is: as far from its end or its beginning as in the text."""
     if difference.position <= len(registered):
         return difference.position
     return max(len(registered) - (len(text) - difference.position), 0)
 
 
-# --- dlt explain ----------------------------------------------------------------------------------------------------------
+# --- dlt explain ------------------------------------------------------------------------------------------------------
 
 
 def show_meaning(out: Output, code: str, provider: str | None, reasons: Mapping[str, str] | None) -> Exit:

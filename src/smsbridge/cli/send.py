@@ -56,8 +56,8 @@ _HELP = f"""Send TEXT to the phone number TO (with its country code), or the tex
 
     It may also have {_other_keys()}; the
     command's own options serve as defaults. A file is checked as a whole before anything is sent; standard input is
-    sent as it comes, up to the first wrong line. One line is printed per message as they complete; with --json, one JSON
-    document per line.
+    sent as it comes, up to the first wrong line. One line is printed per message as they complete; with --json, one
+    JSON document per line.
 
     Exit code: 0 accepted, 4 certainly not sent, 5 may have been sent, 6 the provider cannot do this; of many, the first
     of 5, 4, 6 that happened. 2 a line is wrong: the message says what was sent before it, and where to resume.

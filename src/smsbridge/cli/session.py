@@ -78,7 +78,10 @@ def policy_setting(account: str | None, policy: str, setting: str) -> str | None
 
 
 def to_number(given: str) -> str:
-    """A phone number as E.164; national ones with SMSBRIDGE_DEFAULT_REGION. Raises click.UsageError: no text is refused here."""
+    """A phone number as E.164; national ones with SMSBRIDGE_DEFAULT_REGION.
+
+    Raises click.UsageError: no text is refused here.
+    """
     from ..errors import RecipientError
     from ..phone import to_e164
     from ..settings import Settings

@@ -1,4 +1,4 @@
-"""Signals that ask a command to end: each is an exception, as Ctrl-C is, so that what was begun can be finished and told."""
+"""Signals that ask a command to end: each is an exception, as Ctrl-C is, so that what was begun can be finished."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EXITS = {"SIGINT": Exit.INTERRUPTED, "SIGTERM": Exit.TERMINATED, "SIGHUP": Exit
 
 
 class Ended(KeyboardInterrupt):
-    """Ctrl-C (SIGINT), or another signal that means the same: SIGTERM from a supervisor, SIGHUP from a closed terminal."""
+    """Ctrl-C (SIGINT), or a signal that means the same: SIGTERM from a supervisor, SIGHUP from a closed terminal."""
 
     def __init__(self, code: Exit) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ _held = _Held()
 
 @contextmanager
 def as_interrupts() -> Iterator[None]:
-    """Within, each of these signals raises Ended in the main thread, unless it is ignored or handled by others already."""
+    """Within, each of these signals raises Ended in the main thread, unless others ignore or handle it already."""
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in _numbers():

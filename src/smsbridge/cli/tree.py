@@ -62,7 +62,8 @@ def _rows(branch: Branch, depth: int) -> Iterator[tuple[str, str]]:
 def _settings(provider: SmsProvider) -> str:
     fields = type(provider).model_fields
     names: Sequence[str] = [name for name in fields if name in provider.model_fields_set and name not in _HOLDING]
-    return ", ".join(
-        f"{name} {describe.HIDDEN if describe.is_secret(name, fields[name]) else describe.show(getattr(provider, name))}"
+    shown = {
+        name: describe.HIDDEN if describe.is_secret(name, fields[name]) else describe.show(getattr(provider, name))
         for name in names
-    )
+    }
+    return ", ".join(f"{name} {value}" for name, value in shown.items())

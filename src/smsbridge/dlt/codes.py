@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 ADVICE: dict[str, str] = {
     "dlt": "ask the provider which part of the registration failed: entity, header or template",
-    "dlt-entity": "check the principal entity id, and on the DLT portal that the entity is active and linked to the provider",
+    "dlt-entity": (
+        "check the principal entity id, and on the DLT portal that the entity is active and linked to the provider"
+    ),
     "dlt-header": "check on the DLT portal that the sender id is active, of this entity and linked to the template",
     "dlt-template": "compare the text with the registered template: smsbridge dlt match shows the first difference",
     "dlt-variable": "shorten or change the value that is named; a value may have 30 characters, and its tag says which",
@@ -54,9 +56,9 @@ def _operator(code: int, name: str, reason: str, contested: str | None = None) -
 _CHAIN = "some lists have an older meaning for it: "
 
 OPERATORS: dict[str, Meaning] = {
-    # The 600 range, as smart5solutions.com, yourbulksms.com, smsgatewayhub.com, authkey.io, gulfnados.com and the client of
-    # an operator's own API print it (read in November 2026). Numbers are left out that only one list has, or that all call
-    # reserved.
+    # The 600 range, as smart5solutions.com, yourbulksms.com, smsgatewayhub.com, authkey.io, gulfnados.com and the
+    # client of an operator's API print it (read in November 2026). Numbers are left out that only one list has, or
+    # that all call reserved.
     one.code: one
     for one in (
         _operator(600, "ENTITY_NOT_FOUND", "dlt-entity"),

@@ -1,7 +1,7 @@
 """What a file of templates holds, and every mistake in it, with its line.
 
-The two formats, TOML and CSV, hand over plain values; here they become templates, or mistakes that say what was expected
-and quote no text.
+The two formats, TOML and CSV, hand over plain values; here they become templates, or mistakes that say what was
+expected and quote no text.
 """
 
 from __future__ import annotations

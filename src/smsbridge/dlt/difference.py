@@ -42,7 +42,7 @@ def name(char: str, *, private: bool = True) -> str:
 
 
 def ending(text: str) -> str:
-    """That ``text`` ends in what a person does not see, such as the line break of a template file; empty if it does not."""
+    """That ``text`` ends in what cannot be seen, such as the line break of a template file; else empty."""
     unseen = text and unicodedata.category(text[-1])[0] in "ZC"
     return f"the text ends in {name(text[-1])}" if unseen else ""
 

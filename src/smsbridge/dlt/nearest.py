@@ -1,7 +1,7 @@
 """How far a text is from a shape, and where they first differ: the fewest changes that make them fit.
 
-A change is one character of fixed text too much, too few or another, or one value that breaks its rules. For each number
-of changes there is a set of places from which the rest of the shape fits (see ``tags.py``), so the time does not
+A change is one character of fixed text too much, too few or another, or one value that breaks its rules. For each
+number of changes there is a set of places from which the rest of the shape fits (see ``tags.py``), so the time does not
 depend on how many ways there are.
 """
 
@@ -49,7 +49,7 @@ def distance(shape: Shape, text: Text, limit: int) -> Distance | None:
 
 
 class _Search:
-    """``levels[d][i]``: the places from which the steps from ``i`` on fit the rest of the text, with at most ``d`` changes."""
+    """``levels[d][i]``: places from which the steps from ``i`` fit the rest of the text, with ``d`` changes at most."""
 
     def __init__(self, steps: Sequence[str | Slot], text: Text) -> None:
         self.steps = steps

@@ -1,8 +1,8 @@
 """Exports of DLT portals as CSV: whatever they call their columns, and however they separate them.
 
 No portal documents its export. The names are those seen in public code and help pages that read or show such files
-(Airtel's list with ``Communication Type`` and ``Content``, Fast2SMS's with ``TEMPLATE_ID`` and ``TEMPLATE_CONTENT``, and
-what the operators' forms and message providers call the fields); another name is one more word in a table here.
+(Airtel's list with ``Communication Type`` and ``Content``, Fast2SMS's with ``TEMPLATE_ID`` and ``TEMPLATE_CONTENT``,
+and what the operators' forms and message providers call the fields); another name is one more word in a table here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ _COLUMNS: dict[str, str] = {
     # By their letters and digits, in lower case.
     name: column
     for column, names in {
-        "id": "templateid dlttemplateid dltid contenttemplateid templateidentifier dltcontenttemplateid ctid dltteid tempid",
+        "id": (
+            "templateid dlttemplateid dltid contenttemplateid templateidentifier dltcontenttemplateid ctid dltteid "
+            "tempid"
+        ),
         "name": "templatename name title contenttemplatename dlttemplatename templatetitle",
         "headers": "header headers senderid sender senderids headername headernames headerid cli associatedheaders",
         "category": "communicationtype templatetype category templatecategory contenttype type messagetype",

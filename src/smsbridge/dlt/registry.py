@@ -248,8 +248,8 @@ class Registry:
         """``message`` with the ids of the template that its text fits, and with its sender if there is only one.
 
         Pure. ``message.to`` is E.164, as the client makes it; other countries than India pass untouched. A message that
-        names a template is checked against that one alone. The day is that of ``send_at``, or today. Raises ContentError,
-        SenderError or RefusedError with a reason that begins with ``dlt-``.
+        names a template is checked against that one alone. The day is that of ``send_at``, or today. Raises
+        ContentError, SenderError or RefusedError with a reason that begins with ``dlt-``.
         """
         if not message.to.startswith(INDIA):
             return message

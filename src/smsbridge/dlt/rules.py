@@ -1,7 +1,7 @@
 """What a DLT platform accepts, where public sources contradict each other: settings, each with the cautious default.
 
-A default is cautious if a text that keeps to it is accepted whoever of the sources is right. No operator publishes how it
-scrubs; almost all of this is what message providers tell their customers, read in November 2026. Settle a point with
+A default is cautious if a text that keeps to it is accepted whoever of the sources is right. No operator publishes how
+it scrubs; almost all of this is what message providers tell their customers, read in November 2026. Settle a point with
 your operator, then set it in ``[rules]`` of the registry's file; several ``[[rules]]`` with ``since`` take turns.
 """
 
@@ -25,16 +25,16 @@ class Rules:
 
     ``since``: the first day on which these rules hold; None for always.
 
-    ``longest``: characters in one value. 30: AWS, Kaleyra, MSG91's FAQ, and the 30 that most cite. Exotel wants *under* 30,
-    MSG91's page on mismatches allows 40, an older page (2021) 20. Counted in UTF-16 units, the larger of the readings,
-    since no source says whether a character is one of those, a code point or a cluster; they differ for emoji only.
-    Spaces and punctuation count (AWS; Kaleyra says that they do not).
+    ``longest``: characters in one value. 30: AWS, Kaleyra, MSG91's FAQ, and the 30 that most cite. Exotel wants *under*
+    30, MSG91's page on mismatches allows 40, an older page (2021) 20. Counted in UTF-16 units, the larger of the
+    readings, since no source says whether a character is one of those, a code point or a cluster; they differ for emoji
+    only. Spaces and punctuation count (AWS; Kaleyra says that they do not).
 
     ``longest_by_tag``: other lengths for single tags. alphanumeric has 40 at MSG91 and FoneArena (2025), 30 at
     startmessaging (2026), which also gives numeric 15; notes on Jio give number 30, and 40. ``url``, ``urlott`` and
     ``email`` have 255 where this says nothing: MSG91 judges them by their form and by what is registered, and limits
-    alphanumeric alone; its sample of a registered link has 129 characters, Fyno's for urlott is a link to the Play Store
-    of 55, and a dynamic link goes on behind its ``?``. startmessaging gives links 50, which fits neither.
+    alphanumeric alone; its sample of a registered link has 129 characters, Fyno's for urlott is a link to the Play
+    Store of 55, and a dynamic link goes on behind its ``?``. startmessaging gives links 50, which fits neither.
 
     ``empty_values``: whether a value may be empty. Kaleyra: 0 to 30 characters; notes on Jio (2026): at least 1.
 
@@ -46,18 +46,18 @@ class Rules:
     ``alphanumeric_also``: characters that ``{#alphanumeric#}`` may hold besides letters and digits. MSG91: none. A note
     on Vi (April 2026): space ``_ / .``; notes on Jio: spaces, and for or against hyphen and underscore.
 
-    ``decimal_point``: whether ``{#numeric#}`` and ``{#number#}`` may have one. MSG91, Textguru: digits only; a note on Jio
-    (2026) allows it.
+    ``decimal_point``: whether ``{#numeric#}`` and ``{#number#}`` may have one. MSG91, Textguru: digits only; a note on
+    Jio (2026) allows it.
 
     ``callback_hyphens``: whether ``{#cbn#}`` may have hyphens. MSG91: digits; Fyno's sample is 1800-123-4567.
 
-    ``app_links``: whether ``{#url#}`` and ``{#urlott#}`` may be links of an app (``myapp://home``, Fyno's sample). MSG91: a
-    link begins with http, https or www.
+    ``app_links``: whether ``{#url#}`` and ``{#urlott#}`` may be links of an app (``myapp://home``, Fyno's sample).
+    MSG91: a link begins with http, https or www.
 
-    ``untyped_until``: the last day on which texts of templates with plain ``{#var#}`` are accepted; None for no such day.
-    TRAI's direction of 18 November 2025 wants typed tags (new templates from 14 or 15 January 2026, existing ones within
-    60 days); at SmartPing and Tata the text keeps ``{#var#}`` for good, and whether old texts are still accepted in
-    November 2026 was not found. Refusing all of them by default would refuse what is known to be right there.
+    ``untyped_until``: the last day on which texts of templates with plain ``{#var#}`` are accepted; None for no such
+    day. TRAI's direction of 18 November 2025 wants typed tags (new templates from 14 or 15 January 2026, existing ones
+    within 60 days); at SmartPing and Tata the text keeps ``{#var#}`` for good, and whether old texts are still accepted
+    in November 2026 was not found. Refusing all of them by default would refuse what is known to be right there.
     """
 
     since: date | None = None

@@ -1,7 +1,7 @@
 """The tags of variables, and what a value of each may be: small automata, run over all beginnings at once.
 
-A set of places in a text is an integer, bit ``n`` for the place before character ``n``: a step of the automaton from every
-place is then one shift, and no way to cut a text has to be tried twice.
+A set of places in a text is an integer, bit ``n`` for the place before character ``n``: a step of the automaton from
+every place is then one shift, and no way to cut a text has to be tried twice.
 """
 
 from __future__ import annotations

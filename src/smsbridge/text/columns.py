@@ -1,4 +1,4 @@
-"""What a person takes for one character, and how many columns of a terminal it takes: by wcwidth, or nearly so without it."""
+"""What a person takes for one character, and how many columns it takes: by wcwidth, or nearly so without it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 
 def columns(text: str) -> int:
-    """How many columns ``text`` takes, by Unicode's tables alone: none for marks on letters, two for wide characters."""
+    """How many columns ``text`` takes, by Unicode's tables: none for marks on letters, two for wide characters."""
     return sum(map(_columns, text))
 
 

@@ -2,7 +2,8 @@
 
 A text of one segment holds 160 units of GSM-7 or 70 of UCS-2. Longer ones are cut into segments of 153 or 67, because
 each then begins with a header that tells the phone how to put them together. A character that takes two units is never
-cut: the segment ends one unit early instead, and that unit is lost. Source: 3GPP TS 23.038 and TS 23.040, section 9.2.3.24.
+cut: the segment ends one unit early instead, and that unit is lost. Source: 3GPP TS 23.038 and TS 23.040, section
+9.2.3.24.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ PART = {Encoding.GSM7: 153, Encoding.UCS2: 67}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextInfo:
-    """What a text becomes. ``units`` are septets in GSM-7 and UTF-16 units in UCS-2; ``units_left`` fit into the last segment."""
+    """What a text becomes.
+
+    ``units`` are septets in GSM-7 and UTF-16 units in UCS-2; ``units_left`` fit into the last segment.
+    """
 
     text: str = field(repr=False)
     encoding: Encoding
@@ -55,7 +59,10 @@ class TextInfo:
 
     @property
     def guilty(self) -> tuple[Guilty, ...]:
-        """Each character that forces UCS-2, in the text's order. Worked out when asked for, since counting does not need it."""
+        """Each character that forces UCS-2, in the text's order.
+
+        Worked out when asked for, since counting does not need it.
+        """
         from .guilt import find_guilty
 
         return find_guilty(self.text)
@@ -81,7 +88,7 @@ def split(text: str) -> list[str]:
 
 
 def _lay_out(text: str) -> tuple[Encoding, str | bytes, int, Sequence[int]]:
-    """The encoding; the text unit by unit (a character, or two bytes); how many; and where each segment but the first begins."""
+    """The encoding; the text by units (a character, or two bytes); their number; where each further segment begins."""
     units = len(text)
     if ALL_BASIC.fullmatch(text) is not None:
         return _GSM7, text, units, range(153, units, 153) if units > 160 else ()

@@ -47,7 +47,7 @@ class Guilty:
 
     @property
     def script(self) -> str | None:
-        """The script that a letter, vowel sign or digit is of (``DEVANAGARI``), None for Latin and for other characters."""
+        """The script of a letter, vowel sign or digit (``DEVANAGARI``), None for Latin and for other characters."""
         culprit = _culprit(self.characters)
         category = unicodedata.category(culprit)
         if category[0] not in "LM" and category != "Nd":

@@ -17,7 +17,10 @@ MARKS = "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f"
 SHAPING = frozenset("\u061c\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Invisible, but they decide how characters around them look: joiners, and marks of direction."""
 
-_INVISIBLE = "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060\u2061\u2062\u2063\u2064\u206a\u206b\u206c\u206d\u206e\u206f\u3164\ufeff\uffa0"
+_INVISIBLE = (
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060\u2061\u2062\u2063\u2064"
+    "\u206a\u206b\u206c\u206d\u206e\u206f\u3164\ufeff\uffa0"
+)
 _CONTROLS = "".join(map(chr, {*range(0x20), 0x7F} - set(b"\t\n\v\f\r")))
 _INSTEAD = {
     "": _CONTROLS + _INVISIBLE + "".join(SHAPING),
@@ -65,7 +68,7 @@ TABLE = {character: instead for instead, characters in _INSTEAD.items() for char
 """Where Unicode's decompositions have no answer, or one that reads differently."""
 
 _PLAIN = ("<compat>", "<font>", "<narrow>", "<noBreak>", "<square>", "<wide>")
-"""Kinds of decompositions that keep the meaning; of the others, ``10²`` would become ``102``, and ``1½`` eleven halves."""
+"""Kinds of decompositions that keep the meaning; of the others, ``10²`` would become ``102``, ``1½`` eleven halves."""
 
 _ALL_MARKS = re.compile(f"[{MARKS}]+")
 

@@ -10,7 +10,7 @@ from .guilt import Guilty
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simplified:
-    """A simplified text, and what was changed for it: each ``suggestion`` stands where the original has ``characters``."""
+    """A simplified text, and what was changed: each ``suggestion`` stands where the original has ``characters``."""
 
     text: str = field(repr=False)
     changes: tuple[Guilty, ...]
@@ -19,9 +19,10 @@ class Simplified:
 def simplify(text: str, *, always: bool = False) -> Simplified:
     """``text`` with what GSM-7 lacks replaced: curly quotes, dashes, odd spaces, invisible characters, accents.
 
-    All or nothing: a text that would remain UCS-2, because of its script or an emoji, comes back as it is, and so does one
-    that would need more segments; ``always`` replaces what can be replaced even so. What GSM-7 has (``é``, ``ñ``, ``€``) is
-    never touched. Mind that a text which has to match a registered template no longer does once it is changed.
+    All or nothing: a text that would remain UCS-2, because of its script or an emoji, comes back as it is, and so does
+    one that would need more segments; ``always`` replaces what can be replaced even so. What GSM-7 has (``é``, ``ñ``,
+    ``€``) is never touched. Mind that a text which has to match a registered template no longer does once it is
+    changed.
 
     Raises ContentError as :func:`~smsbridge.text.measure` does.
     """

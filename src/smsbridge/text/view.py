@@ -1,7 +1,8 @@
 """A text segment by segment, as the wire cuts it, with the characters marked that force UCS-2.
 
-Columns are what a terminal makes of them: wide for ideographs and emoji, none for accents. Whatever cannot be seen is shown
-as its code point, and control characters as pictures, so that a text can neither hide anything nor command the terminal.
+Columns are what a terminal makes of them: wide for ideographs and emoji, none for accents. Whatever cannot be seen is
+shown as its code point, and control characters as pictures, so that a text can neither hide anything nor command the
+terminal.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The wire: what carries the requests of clients. Ours goes over httpx; another one is handed to a client as ``transport``."""
+"""The wire: what carries the requests of clients.
+
+Ours goes over httpx; another one is handed to a client as ``transport``.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,9 @@ class Transport(Protocol):
     def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
         """The answer to ``request``, whatever its status, ``within`` so many seconds.
 
-        Raises NotConnected where certainly not a byte of it left, and NoAnswer for all else that goes wrong. It is sent once, as it is:
-        URL and body are the bytes on the wire. No redirect is followed, and nothing is kept of one request for another.
+        Raises NotConnected where certainly not a byte of it left, and NoAnswer for all else that goes wrong. It is sent
+        once, as it is: URL and body are the bytes on the wire. No redirect is followed, and nothing is kept of one
+        request for another.
         """
         ...
 

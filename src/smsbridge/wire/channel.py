@@ -1,7 +1,7 @@
 """A connection: what is written, read and waited for, decided once for both clients.
 
-A ``Channel`` does what there is to do on a socket that does not block, and says what to wait for. These things hold directly
-and through proxies, with TLS and without:
+A ``Channel`` does what there is to do on a socket that does not block, and says what to wait for. These things hold
+directly and through proxies, with TLS and without:
 
 - a request leaves at one go, and only where nothing came before it: what is there already is no answer to it;
 - an answer that begins before its request is written whole ends the writing, also behind others that only inform (1xx);
@@ -62,7 +62,7 @@ class Exchange:
         self._at = min(monotonic() + seconds, self._end)
 
     def until(self, timeout: float | None) -> Callable[[], float]:
-        """How long each wait of something may take that is to be over in ``timeout``; raises TimeoutError if there is no time."""
+        """How long each wait may take of what is to be over in ``timeout``; raises TimeoutError if there is no time."""
         end = self._at if timeout is None else min(self._at, monotonic() + timeout)
 
         def left() -> float:

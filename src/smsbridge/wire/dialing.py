@@ -1,6 +1,7 @@
 """Connecting a socket: the addresses of a host in turns, each with a head start, and the first that answers wins.
 
-An address that leads nowhere, such as that of an IPv6 network without a way out, must not use up the time of the others.
+An address that leads nowhere, such as that of an IPv6 network without a way out, must not use up the time of the
+others.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ async def wait_async(sockets: Sequence[socket.socket], events: int) -> None:
                 loop.remove_writer(sock)
 
 
-# --- inside ---------------------------------------------------------------------------------------------------------------
+# --- inside -----------------------------------------------------------------------------------------------------------
 
 
 def _literal(host: str, port: int) -> _Addresses:

@@ -1,8 +1,9 @@
 """The head of an answer, tidied before it is parsed. No I/O.
 
 httpcore's parser gives up an answer for one odd byte in a header that nothing needs, and with it an acceptance that was
-read whole. So a head is brought into the form that the parser wants: what frames the body stays as it came, odd bytes in
-other headers become question marks, and lines that are no headers go. So do heads that only inform (1xx): the parser skips them.
+read whole. So a head is brought into the form that the parser wants: what frames the body stays as it came, odd bytes
+in other headers become question marks, and lines that are no headers go. So do heads that only inform (1xx): the parser
+skips them.
 """
 
 from __future__ import annotations

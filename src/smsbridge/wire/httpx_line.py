@@ -1,11 +1,12 @@
 """httpx and httpcore, as far as they are used here: the only file that imports httpx, or reaches into either.
 
-A *line* is a transport of httpx for one request at a time. What httpx has no parameter for, and what httpcore does not tell, is
-taken from their private parts, here and nowhere else:
+A *line* is a transport of httpx for one request at a time. What httpx has no parameter for, and what httpcore does not
+tell, is taken from their private parts, here and nowhere else:
 
 - ``httpx._main`` is kept from being imported: it is a command line, which doubles the time of an import;
 - ``_pool`` of a transport gets our sockets (``_network_backend``): httpx has no parameter for them;
-- ``_h11_state`` of a connection, which is h11's parser, tells what came behind an answer: it would be taken for the next one;
+- ``_h11_state`` of a connection, which is h11's parser, tells what came behind an answer: it would be taken for the
+  next one;
 - ``_reader._reading_trailer`` of that parser tells that a body is whole, although what follows it is broken.
 
 So ``pyproject.toml`` bounds the versions of both and of h11, and the tests of this file notice a change.
@@ -90,8 +91,8 @@ def _parser(line: Line | AsyncLine) -> Any:
 def is_spent(line: Line | AsyncLine) -> bool:
     """Whether ``line`` is of no more use.
 
-    Something came besides the answer, which httpcore would take for the answer to the next request; or its connection is not
-    idle, such as a tunnel in which no handshake succeeded: the next request would wait for it.
+    Something came besides the answer, which httpcore would take for the answer to the next request; or its connection
+    is not idle, such as a tunnel in which no handshake succeeded: the next request would wait for it.
     """
     parser = _parser(line)
     surplus = line.network.exchange.early or (parser is not None and bool(parser.trailing_data[0]))
@@ -163,7 +164,7 @@ def failure(error: Exception, wire: Wire, exchange: Exchange, timeout: float) ->
 
 
 def _acts_a_failure(error: Exception) -> bool:
-    """Whether a tool of tests plays a failure after the request left; a guard without an answer raises something else."""
+    """Whether a tool of tests plays a failure after the request left; a guard without an answer raises others."""
     if str(error).startswith("No response can be found for"):
         return False  # pytest-httpx
     return isinstance(error, httpx.HTTPError | ConnectionError | TimeoutError) and not isinstance(error, _CERTAIN)

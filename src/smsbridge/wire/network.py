@@ -1,7 +1,7 @@
 """The sockets under httpcore, for both clients: they differ in how they wait.
 
-httpcore's own would not do: its time-outs are for each read alone, it gives up time to addresses that lead nowhere, and for
-asyncio it goes through anyio.
+httpcore's own would not do: its time-outs are for each read alone, it gives up time to addresses that lead nowhere, and
+for asyncio it goes through anyio.
 """
 
 from __future__ import annotations
@@ -167,7 +167,10 @@ def _channel(sock: socket.socket, exchange: Exchange) -> Channel:
 
 
 def _info(channel: Channel, info: str) -> Any:
-    """Of an idle connection whether the server hung up, or talks out of turn. Of all else httpcore needs to know nothing."""
+    """Of an idle connection whether the server hung up, or talks out of turn.
+
+    Of all else httpcore needs to know nothing.
+    """
     if info != "is_readable":
         return None
     try:

@@ -25,12 +25,15 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Wire:
-    """``request`` as it goes out. Raises NotConnected if it cannot, or what comes of a request that is made of odd things."""
+    """``request`` as it goes out.
+
+    Raises NotConnected if it cannot, or what comes of a request that is made of odd things.
+    """
 
     __slots__ = ("body", "headers", "method", "place", "proxy", "secure", "target", "url")
 
     def __init__(self, request: HttpRequest, proxies: dict[str, str | None]) -> None:
-        """``proxies`` remembers, by origin, what the environment says of it; to ask it takes longer than all the rest."""
+        """``proxies`` remembers, by origin, what the environment says; to ask it takes longer than all the rest."""
         try:
             parts = urlsplit(request.url)
             host = (parts.hostname or "").encode("idna").decode()

@@ -46,8 +46,8 @@ for _name in (
 class _Lines(Generic[L]):
     """httpx transports for one request at a time each; a request takes one that is idle, or a new one.
 
-    No lock is held, which a fork or an exception out of a signal handler could leave locked: taking from a list and adding
-    to it are atomic.
+    No lock is held, which a fork or an exception out of a signal handler could leave locked: taking from a list and
+    adding to it are atomic.
     """
 
     def __init__(self, kind: type[L]) -> None:
@@ -220,7 +220,10 @@ class AsyncTransport:
         return lines
 
     async def _ends_with(self, loop: asyncio.AbstractEventLoop, lines: _Lines[AsyncLine]) -> AsyncGenerator[None]:
-        """A generator that closes ``lines`` at its end. A loop ends those that were begun in it: ``asyncio.run`` sees to that."""
+        """A generator that closes ``lines`` at its end.
+
+        A loop ends those that were begun in it: ``asyncio.run`` sees to that.
+        """
         try:
             yield
         finally:
@@ -248,7 +251,7 @@ class AsyncTransport:
         return body.answer(wire)
 
 
-# --- inside ---------------------------------------------------------------------------------------------------------------
+# --- inside -----------------------------------------------------------------------------------------------------------
 
 
 def _interrupted(error: BaseException, line: Line | AsyncLine) -> BaseException:
@@ -259,7 +262,7 @@ def _interrupted(error: BaseException, line: Line | AsyncLine) -> BaseException:
 
 
 class _Times(NamedTuple):
-    """How long an exchange may take: ``each`` of its parts, in seconds, and until its ``end`` on the monotonic clock."""
+    """How long an exchange may take: ``each`` of its parts, in seconds, and to its ``end`` on the monotonic clock."""
 
     each: float
     end: float
