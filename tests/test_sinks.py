@@ -70,7 +70,7 @@ def assert_fit(text, *, shows_a_text=False, endless=False):
 
 SINKS = {
     "logging.getLogger": {"smsbridge/logs.py", "smsbridge/wire/over_httpx.py", "smsbridge/testing/contract/secrecy.py"},
-    "warnings.warn": {"smsbridge/provider.py", "smsbridge/many.py"},
+    "warnings.warn": {"smsbridge/provider.py", "smsbridge/many.py", "smsbridge/unread.py"},
     "print": {"smsbridge_twincle/sandbox/printing.py", "smsbridge_twincle/sandbox/command.py"},
     "click.echo": {"smsbridge/cli/output.py", "smsbridge/cli/app.py"},
     "stream.write": {"smsbridge/builtin/console.py", "smsbridge/cli/__init__.py"},

@@ -97,6 +97,13 @@ def test_what_stands_in_no_stack_of_this_client_is_no_matter_of_it(variables):
     client(**variables)
 
 
+def test_a_name_that_is_no_name_is_one_line(monkeypatch):
+    words = said(**{"\x1b[31mX\nY": "VALUE", "TWINCEL_\x1b]0;": "VALUE", "Q" * 5000: "VALUE"})
+    assert len(words.splitlines()) == 1
+    assert "\x1b" not in words
+    assert len(words) < 2000
+
+
 def test_an_empty_variable_is_none():
     client(PROVDER="", LEGDER_PATH=" ")
 

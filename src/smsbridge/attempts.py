@@ -1,7 +1,7 @@
 """One attempt, classified. No I/O.
 
-``attempt`` is the only way to a provider's methods that send; see ``verdicts`` for how it tells *accepted*, *refused* and
-*uncertain* apart.
+``attempt`` is the only way to a provider's methods that send; see ``verdicts`` for how it tells *accepted*, *refused*
+and *uncertain* apart.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ _PARTS = [(field.name, tuple(field.parts)) for field in FIELDS if field.parts]
 
 
 class _RecipientTypeError(RecipientError, TypeError):
-    """The recipient is no string: a RecipientError to those who handle outcomes, a TypeError to those who look for mistakes."""
+    """The recipient is no string.
+
+    A RecipientError to those who handle outcomes, a TypeError to those who look for mistakes.
+    """
 
 
 class _TextTypeError(ContentError, TypeError):
@@ -62,7 +65,10 @@ def utc_now() -> datetime:
 
 
 def prepare(message: Message, region: str | None) -> Message:
-    """``message`` with its number in E.164 and a reference. Raises RecipientError, or ContentError for a text that is none."""
+    """``message`` with its number in E.164 and a reference.
+
+    Raises RecipientError, or ContentError for a text that is none.
+    """
     reference = message.reference or secrets.token_hex(16).translate(_LETTERS)
     problem: RefusedError
     try:
@@ -80,7 +86,7 @@ def prepare(message: Message, region: str | None) -> Message:
 
 
 def _refuse_no_text(message: Message) -> None:
-    """Raise RecipientError or ContentError, each of them a TypeError as well, if the number or the text is no string."""
+    """Raise RecipientError or ContentError, each a TypeError as well, if the number or the text is no string."""
     if not isinstance(message.to, str):
         words = f"to has to be a string with a phone number, not {kind_of(message.to)}"
         raise _RecipientTypeError(words, reason="not-a-number")
@@ -91,7 +97,8 @@ def _refuse_no_text(message: Message) -> None:
 def attempt(provider: SmsProvider, message: Message) -> Flow[SentMessage]:
     """Send ``message`` once.
 
-    Returns the SentMessage, or raises RefusedError (certainly not sent), UncertainError, or what interrupted it, unchanged.
+    Returns the SentMessage, or raises RefusedError (certainly not sent), UncertainError, or what interrupted it,
+    unchanged.
     """
     (result,), stop = yield from attempt_each(provider, [message])
     return sent_of(result, stop)
@@ -104,7 +111,10 @@ def attempt_verification(provider: SmsProvider, message: Message) -> Flow[Verifi
 
 
 def attempt_batch(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
-    """Send ``messages`` in as few requests as the provider allows; one Result each, in order. Raises interruptions alone."""
+    """Send ``messages`` in as few requests as the provider allows.
+
+    One Result each, in order. Raises interruptions alone.
+    """
     results, stop = yield from attempt_each(provider, messages)
     if stop is not None:
         raise stop
@@ -114,12 +124,13 @@ def attempt_batch(provider: SmsProvider, messages: Sequence[Message]) -> Flow[li
 def attempt_each(
     provider: SmsProvider, messages: Sequence[Message], *, verification: bool = False, around: Around | None = None
 ) -> Flow[Answers]:
-    """Send each of ``messages`` once. Returns one Result each, in order, and what interrupted the sending, if anything did.
+    """Send each of ``messages`` once. Returns one Result each, in order, and what interrupted the sending, if anything
+    did.
 
-    One message is a call of ``send``, several are as few calls of ``send_batch`` as the provider allows. A batch that was refused
-    for the fault of a message certainly went nowhere, so it is halved until the guilty message stands alone: one bad number must not
-    fail the others. A refusal that follows an answer to another part of the batch leaves all of it uncertain. ``around`` wraps each
-    flow of the provider.
+    One message is a call of ``send``, several are as few calls of ``send_batch`` as the provider allows. A batch that
+    was refused for the fault of a message certainly went nowhere, so it is halved until the guilty message stands
+    alone: one bad number must not fail the others. A refusal that follows an answer to another part of the batch leaves
+    all of it uncertain. ``around`` wraps each flow of the provider.
     """
     provider = standing_in(provider)
     if isinstance(provider, Composite):
@@ -166,7 +177,10 @@ def _attempt_several(
 
 
 def foresee(provider: SmsProvider, message: Message, *, now: datetime) -> Foresight:
-    """What :func:`attempt` would do with ``message`` at the time ``now``, as far as anybody can know here. Sends nothing."""
+    """What :func:`attempt` would do with ``message`` at the time ``now``, as far as anybody can know here.
+
+    Sends nothing.
+    """
     problem = None if isinstance(provider, Composite) else _problem(provider, message, now=now)
     if problem is None:
         try:
@@ -224,7 +238,7 @@ def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Private 
     raise failure
 
 
-# --- inside ---------------------------------------------------------------------------------------------------------------
+# --- inside -----------------------------------------------------------------------------------------------------------
 
 
 def _halves(

@@ -81,7 +81,10 @@ class BaseClient(Generic[W]):
 
     @property
     def provider(self) -> SmsProvider:
-        """What it sends through; in a rehearsal, such as ``sms_outbox``, what stands for that, with a memory of its own."""
+        """What it sends through.
+
+        In a rehearsal, such as ``sms_outbox``, what stands for that, with a memory of its own.
+        """
         rehearsal = newest()
         return self._provider if rehearsal is None else rehearsal.provider(self._provider)
 
@@ -203,7 +206,8 @@ class BaseClient(Generic[W]):
         )
 
     def _begin(self, seconds: float | None) -> tuple[float, float | None]:
-        """Begin a call that may take so many ``seconds``; None: it is not bounded, and goes on when the client is closed.
+        """Begin a call that may take so many ``seconds``; None: it is not bounded, and goes on when the client is
+        closed.
 
         Returns when the call around it has to be over, and when this one.
         """
@@ -218,7 +222,7 @@ class BaseClient(Generic[W]):
             raise RuntimeError("this client is closed")
 
     def _let_out(self, step: Step[Any]) -> None:
-        """Raise NotAllowed if ``step`` would reach a vendor from a test that has no outbox and does not say that it may."""
+        """Raise NotAllowed if ``step`` would reach a vendor from a test without an outbox, which does not allow it."""
         if not under_test.unguarded() or not leaves(step) or self._closed:
             return
         if self._transport is not self._connected:

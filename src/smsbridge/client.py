@@ -49,20 +49,20 @@ class SmsClient(BaseClient["Transport"]):
     """Sends text messages through one account, blocking. Safe to share between threads.
 
     ``provider`` is the name of a provider or an account, or a provider made by hand; by default ``SMSBRIDGE_PROVIDER``
-    says which, and ``console`` if nothing does. ``transport`` carries the requests, in the place of our own over httpx; the client
-    closes it. Raises ConfigurationError for settings that are missing or wrong.
+    says which, and ``console`` if nothing does. ``transport`` carries the requests, in the place of our own over httpx;
+    the client closes it. Raises ConfigurationError for settings that are missing or wrong.
 
-    The environment is read once, while the client is made. ``environ`` is a mapping in its place: the process's variables and
-    ``.env`` are not read then, and a secrets directory only if ``environ`` names one. An application that gives a mapping (its
-    framework's settings, a tenant's row, a test) has decided where settings come from; a file that happens to lie in the working
-    directory must not mix with that.
+    The environment is read once, while the client is made. ``environ`` is a mapping in its place: the process's
+    variables and ``.env`` are not read then, and a secrets directory only if ``environ`` names one. An application that
+    gives a mapping (its framework's settings, a tenant's row, a test) has decided where settings come from; a file that
+    happens to lie in the working directory must not mix with that.
     """
 
     def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
         """Send ``text`` to ``to``, or a Message.
 
-        Raises RefusedError (certainly not sent; its subclass says why) or UncertainError (may have been sent: look it up by
-        its reference before sending it again).
+        Raises RefusedError (certainly not sent; its subclass says why) or UncertainError (may have been sent: look it
+        up by its reference before sending it again).
         """
         message = _message(to, text, fields)
         del to, text, fields  # the frames of a traceback should hold no text
@@ -71,8 +71,8 @@ class SmsClient(BaseClient["Transport"]):
     def try_send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> Result:
         """Send like :meth:`send`, and return what became of the text, whatever it is, instead of raising an error.
 
-        ``result.sent`` or ``result.error`` is set; ``result.may_have_arrived`` says whether the text must not simply be sent
-        again. What is a mistake in the program, such as a closed client or a time without a zone, is still raised.
+        ``result.sent`` or ``result.error`` is set; ``result.may_have_arrived`` says whether the text must not simply be
+        sent again. What is a mistake in the program, such as a closed client or a time without a zone, is still raised.
         """
         message = _message(to, text, fields)
         del to, text, fields
@@ -81,8 +81,8 @@ class SmsClient(BaseClient["Transport"]):
     def send_many(self, messages: Iterable[Message]) -> SendMany:
         """Send many messages: iterate over what this returns for one Result each, as they complete.
 
-        Messages are read as they are needed, in the thread that iterates, and sent in batches where the provider can, by
-        ``settings.concurrency`` threads. Memory stays bounded. What ``messages`` raises comes after the last result.
+        Messages are read as they are needed, in the thread that iterates, and sent in batches where the provider can,
+        by ``settings.concurrency`` threads. Memory stays bounded. What ``messages`` raises comes after the last result.
         """
         return SendMany(self._sender(self._send_rows), messages)
 
@@ -101,7 +101,10 @@ class SmsClient(BaseClient["Transport"]):
     def start_verification(
         self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]
     ) -> Verification:
-        """Have the vendor send a one-time code to ``to``; ``text`` may be a template with ``{code}``. Raises as ``send``."""
+        """Have the vendor send a one-time code to ``to``.
+
+        ``text`` may be a template with ``{code}``. Raises as ``send``.
+        """
         message = _verification_message(to, text, fields)
         del to, text, fields
         return self._run(self._start_verification(message))
@@ -121,8 +124,8 @@ class SmsClient(BaseClient["Transport"]):
     def receive(self, webhook: HttpRequest) -> Received:
         """Take in a webhook as it came: answer the vendor with ``.response``.
 
-        Raises SignatureError or PayloadError (answer with ``error.status``); what a ``smsbridge_event`` hook raises comes
-        through, so that the vendor gets a 500 and delivers again.
+        Raises SignatureError or PayloadError (answer with ``error.status``); what a ``smsbridge_event`` hook raises
+        comes through, so that the vendor gets a 500 and delivers again.
         """
         return self._run(self._receive(webhook), None)
 
@@ -193,8 +196,8 @@ class SmsClient(BaseClient["Transport"]):
 class AsyncSmsClient(BaseClient["AsyncTransport"]):
     """Sends text messages through one account from asyncio; the same names as SmsClient, awaited.
 
-    Several event loops may use one client, one after another or in threads at the same time: each has connections of its own,
-    which end with it.
+    Several event loops may use one client, one after another or in threads at the same time: each has connections of
+    its own, which end with it.
     """
 
     async def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
@@ -210,7 +213,10 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
         return await self._run(self._try_send(message))
 
     def send_many(self, messages: Iterable[Message] | AsyncIterable[Message]) -> AsyncSendMany:
-        """See :meth:`SmsClient.send_many`; with ``settings.concurrency`` requests in flight, read in the iterating task."""
+        """See :meth:`SmsClient.send_many`.
+
+        With ``settings.concurrency`` requests in flight, read in the iterating task.
+        """
         return AsyncSendMany(self._sender(self._send_rows), messages)
 
     async def status(self, sent: SentMessage | str, *, account: str | None = None) -> DeliveryReport:
@@ -312,7 +318,7 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
             return self._transport
 
 
-# --- inside ---------------------------------------------------------------------------------------------------------------
+# --- inside -----------------------------------------------------------------------------------------------------------
 
 
 def _message(to: str | Message | Exception, text: str | None, fields: MessageFields) -> Message | Exception:
@@ -334,7 +340,7 @@ def _verification_message(to: str | Message, text: str | None, fields: MessageFi
     return _message(to, "" if text is None else text, fields)
 
 
-# --- the client that a process shares --------------------------------------------------------------------------------------
+# --- the client that a process shares ---------------------------------------------------------------------------------
 
 
 @cache

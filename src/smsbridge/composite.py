@@ -1,4 +1,7 @@
-"""Composite, the base of providers that send through providers which they hold; and what is asked of any provider, whether it holds some or not."""
+"""Composite, the base of providers that send through providers which they hold.
+
+And what is asked of any provider, whether it holds some or not.
+"""
 
 from __future__ import annotations
 
@@ -47,10 +50,11 @@ class Composite(SmsProvider):
         own = [name for name in _FINAL if name in vars(cls) and cls.__module__ != __name__]
         if own:
             raise TypeError(
-                f"{cls.__name__} has a {own[0]} of its own, which would miss texts: write carry(batch), by which all are sent"
+                f"{cls.__name__} has a {own[0]} of its own, which would miss texts: write carry(batch), "
+                "by which all are sent"
             )
 
-    # --- what it holds ----------------------------------------------------------------------------------------------------
+    # --- what it holds ------------------------------------------------------------------------------------------------
 
     @property
     @abstractmethod
@@ -97,13 +101,16 @@ class Composite(SmsProvider):
             raise problem
         return None
 
-    # --- sending ----------------------------------------------------------------------------------------------------------
+    # --- sending ------------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def sent_through(
         self, messages: Sequence[Message], *, verification: bool = False, around: Around | None = None
     ) -> Flow[Answers]:
-        """Send ``messages``, or have a one-time code sent for each; ``around`` wraps each flow of a provider that carries texts."""
+        """Send ``messages``, or have a one-time code sent for each.
+
+        ``around`` wraps each flow of a provider that carries texts.
+        """
 
     @final
     def send(self, message: Message) -> Flow[SentMessage]:
@@ -124,14 +131,16 @@ class Composite(SmsProvider):
 
     @abstractmethod
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
-        """What sending would do with ``message``, as far as can be known here; ``now`` is the time by which texts expire.
+        """What sending would do with ``message``, as far as can be known here; ``now`` is the time by which texts
+        expire.
 
         Say what you would decide yourself, and ask those inside through ``attempts.foresee``, as you send through
-        ``attempts.attempt``. Change nothing (take no place, count nothing, let no probe through) and reach nobody: reading a file
-        of one's own is the most. What :meth:`check` refuses, and what is wrong with the message itself, was looked at before.
+        ``attempts.attempt``. Change nothing (take no place, count nothing, let no probe through) and reach nobody:
+        reading a file of one's own is the most. What :meth:`check` refuses, and what is wrong with the message itself,
+        was looked at before.
         """
 
-    # --- webhooks and the end -------------------------------------------------------------------------------------------------
+    # --- webhooks and the end -----------------------------------------------------------------------------------------
 
     @abstractmethod
     def receiver(self, webhook: HttpRequest) -> SmsProvider:
@@ -139,7 +148,8 @@ class Composite(SmsProvider):
 
     @abstractmethod
     def observe(self, event: Event) -> Flow[None]:
-        """Take note of an event of a verified webhook, before the hooks do, and pass it on; for policies that learn from them.
+        """Take note of an event of a verified webhook, before the hooks do, and pass it on; for policies that learn
+        from them.
 
         What this raises goes where a hook's exception goes: the vendor gets a 500 and delivers again.
         """
@@ -194,6 +204,9 @@ def observe(provider: SmsProvider, event: Event) -> Flow[None]:
 
 
 def close(provider: SmsProvider) -> None:
-    """Have ``provider`` finish what is still to be done on the side, if it has anything there: a provider may have a ``close``."""
+    """Have ``provider`` finish what is still to be done on the side, if it has anything there.
+
+    A provider may have a ``close``.
+    """
     if isinstance(provider, Closing):
         provider.close()

@@ -35,8 +35,8 @@ Awaited = Callable[[Job, list[Result]], Awaitable[None]]
 class Sender(Generic[S]):
     """What sending many asks of a client, which may be closed at any time.
 
-    ``prepare`` raises RefusedError for a message that nobody can be handed. ``send`` sends the messages of a job, and puts one
-    Result for each into its second argument.
+    ``prepare`` raises RefusedError for a message that nobody can be handed. ``send`` sends the messages of a job, and
+    puts one Result for each into its second argument.
     """
 
     provider: SmsProvider
@@ -56,15 +56,17 @@ class ClosedMeanwhile(RuntimeError):
 
     def __init__(self) -> None:
         super().__init__(
-            "this client is closed, so the messages were not read to their end; those that were read but not sent are in .unsent"
+            "this client is closed, so the messages were not read to their end; those that were read but not sent "
+            "are in .unsent"
         )
 
 
 class _Many(Generic[S]):
     """What both ways of sending many share: reading, batching and counting.
 
-    A message is in ``_read`` from the moment it is read until its result is handed out, whatever happens in between. What
-    is changed here is changed in single steps, since a signal may interrupt the thread that iterates after any call.
+    A message is in ``_read`` from the moment it is read until its result is handed out, whatever happens in between.
+    What is changed here is changed in single steps, since a signal may interrupt the thread that iterates after any
+    call.
     """
 
     def __init__(self, sender: Sender[S]) -> None:
@@ -203,7 +205,10 @@ class SendMany(_Many[Blocking]):
             self._wake.acquire()
 
     def close(self) -> None:
-        """Take no more input, and wait for what is in flight: iterate on for what became of it. The hooks are told too."""
+        """Take no more input, and wait for what is in flight.
+
+        Iterate on for what became of it. The hooks are told too.
+        """
         self._stop()
         if self._unsure:
             self._hand_over()
@@ -251,7 +256,10 @@ class SendMany(_Many[Blocking]):
         self._unsure = False
 
     def _hand_over(self) -> None:
-        """After an interrupt: jobs may still be without a thread. To give them to two does no harm, the second finds nothing."""
+        """After an interrupt.
+
+        Jobs may still be without a thread. To give them to two does no harm, the second finds nothing.
+        """
         for number in list(self._waiting):
             self._put(number)
         self._unsure = False

@@ -1,4 +1,7 @@
-"""The optional fields of a message, for everything that passes messages on: what a field needs is said in ``Message`` alone."""
+"""The optional fields of a message, for everything that passes messages on.
+
+What a field needs is said in ``Message`` alone.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ from .messages import KINDS, Message
 class MessageField:
     """An optional field of a Message, as the class declares it; all but name, type and default is its metadata.
 
-    ``declared``: a provider honours it only if its ``supports`` names it. ``distinguishes``: a ledger tells two texts apart by
-    it. ``private``: it is not shown. ``ability``: what a provider that honours it can do. ``option``, ``metavar`` and
-    ``help`` are for the command line.
+    ``declared``: a provider honours it only if its ``supports`` names it. ``distinguishes``: a ledger tells two texts
+    apart by it. ``private``: it is not shown. ``ability``: what a provider that honours it can do. ``option``,
+    ``metavar`` and ``help`` are for the command line.
     """
 
     name: str

@@ -48,18 +48,19 @@ class Message(Value):
     """One text to one person.
 
     ``to`` is a phone number; the client turns it into E.164. ``sender`` is the sender id shown on the phone (default:
-    the provider's setting). ``reference`` is your own id for the message: unique, kept by every result, error and report;
-    the client makes one where you give none. ``send_at`` schedules; after ``valid_until`` the text is of no use.
-    ``options`` holds what only one provider knows, by provider: ``{"twincle": {"flash": True}}``; the options of other
-    providers are ignored, so that switching stays possible. A field that the chosen provider cannot express is refused
-    (UnsupportedError), never dropped.
+    the provider's setting). ``reference`` is your own id for the message: unique, kept by every result, error and
+    report; the client makes one where you give none. ``send_at`` schedules; after ``valid_until`` the text is of no
+    use. ``options`` holds what only one provider knows, by provider: ``{"twincle": {"flash": True}}``; the options of
+    other providers are ignored, so that switching stays possible. A field that the chosen provider cannot express is
+    refused (UnsupportedError), never dropped.
 
-    Lazy strings, and phone numbers of Django and phonenumbers, become plain strings. What is no text at all in ``to`` or
-    ``text`` (None or NaN out of a table) is kept: such a message is refused when it is to be sent, alone among many.
+    Lazy strings, and phone numbers of Django and phonenumbers, become plain strings. What is no text at all in ``to``
+    or ``text`` (None or NaN out of a table) is kept: such a message is refused when it is to be sent, alone among many.
     """
 
-    # The metadata of an optional field is what smsbridge.message_fields.MessageField says of it. A field without any is honoured
-    # by the providers whose ``supports`` names it, is an option of the command, and enters the ledger's digest where it is set.
+    # The metadata of an optional field is what smsbridge.message_fields.MessageField says of it. A field without any is
+    # honoured by the providers whose ``supports`` names it, is an option of the command, and enters the ledger's digest
+    # where it is set.
     to: str = number()
     text: str = field(repr=False)
     sender: str | None = field(
@@ -178,9 +179,9 @@ class MessageFields(TypedDict, total=False):
 class SentMessage(Value):
     """A text that a provider accepted, which is not yet one that was delivered.
 
-    ``id`` is the vendor's; ``account`` and ``provider`` say who took it. ``segments`` and ``price`` are the vendor's own
-    figures, None where it gives none. ``at`` is when it was accepted, in UTC. ``raw`` is the vendor's answer. ``repeated`` says that a
-    ledger answers: it was accepted before under this reference, and nothing was sent now.
+    ``id`` is the vendor's; ``account`` and ``provider`` say who took it. ``segments`` and ``price`` are the vendor's
+    own figures, None where it gives none. ``at`` is when it was accepted, in UTC. ``raw`` is the vendor's answer.
+    ``repeated`` says that a ledger answers: it was accepted before under this reference, and nothing was sent now.
     """
 
     account: str
@@ -200,8 +201,8 @@ class SentMessage(Value):
 class DeliveryReport(Value):
     """What became of a text. ``final`` says that no more reports are to come, whatever ``status`` is.
 
-    ``code`` and ``reason`` explain a failure: the vendor's code, and a short word of ours. ``key`` is the same each time
-    the same report comes, so that a repeated webhook can be recognised. ``at`` is in UTC.
+    ``code`` and ``reason`` explain a failure: the vendor's code, and a short word of ours. ``key`` is the same each
+    time the same report comes, so that a repeated webhook can be recognised. ``at`` is in UTC.
     """
 
     account: str
@@ -224,8 +225,9 @@ class DeliveryReport(Value):
 class InboundMessage(Value):
     """A text that came in from a phone. ``key`` is stable over repeated webhooks; ``at`` is in UTC.
 
-    ``taken_as`` is set where the vendor itself says that it took the text for an opt-out or opt-in, or for a call for help, in
-    whatever language. A person who told the vendor in another way, such as by a link, has sent no text: it is empty then.
+    ``taken_as`` is set where the vendor itself says that it took the text for an opt-out or opt-in, or for a call for
+    help, in whatever language. A person who told the vendor in another way, such as by a link, has sent no text: it is
+    empty then.
     """
 
     account: str
@@ -272,7 +274,10 @@ class Verification(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationCheck:
-    """Whether a code was right; if not, ``reason`` is ``wrong-code``, ``expired``, ``unknown``, ``used`` or the vendor's word."""
+    """Whether a code was right.
+
+    If not, ``reason`` is ``wrong-code``, ``expired``, ``unknown``, ``used`` or the vendor's word.
+    """
 
     approved: bool
     reason: str | None = None
@@ -297,9 +302,9 @@ class Result:
 class Foresight:
     """What a provider would do with a message, as far as can be known without asking the vendor.
 
-    ``error`` is what it would be refused with; ``words`` say why, or how it would go on, and hold no text and no full number.
-    ``inside`` are those of the providers that it holds, in the order in which they would be tried. ``would skip`` is said of
-    those that would not be reached.
+    ``error`` is what it would be refused with; ``words`` say why, or how it would go on, and hold no text and no full
+    number. ``inside`` are those of the providers that it holds, in the order in which they would be tried. ``would
+    skip`` is said of those that would not be reached.
     """
 
     account: str

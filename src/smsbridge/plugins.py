@@ -54,6 +54,8 @@ class Plugins:
         self._classes: dict[str, type[SmsProvider]] = {}
         self._origins: dict[str, str] = {}
         self._forget_hooks()
+        self.policies = Policies(self._installed.select(group=POLICIES_GROUP), self._taken_from_policies)
+        """The policies of smsbridge and of what is installed."""
         self.observers: list[str] = []
         """The names of installed plugins that only have hooks."""
         for entry_point in self._installed.select(group=HOOKS_GROUP):
@@ -127,11 +129,6 @@ class Plugins:
         found = entry_points()
         groups = (PROVIDERS_GROUP, HOOKS_GROUP, POLICIES_GROUP)
         return EntryPoints(point for group in groups for point in found.select(group=group))
-
-    @cached_property
-    def policies(self) -> Policies:
-        """The policies of smsbridge and of what is installed."""
-        return Policies(self._installed.select(group=POLICIES_GROUP), self._taken_from_policies)
 
     def _taken_from_policies(self, name: str) -> str | None:
         """Why no policy can have ``name``."""

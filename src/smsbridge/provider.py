@@ -102,11 +102,12 @@ class InsecureUrlWarning(UserWarning):
 class SmsProvider(BaseModel, ABC):
     """Base of every provider: a frozen model of its own settings, and methods that are flows (see ``http.Flow``).
 
-    The constructor reads nothing from outside; :meth:`from_env` reads ``SMSBRIDGE_<NAME>_*``. Only :meth:`send` has to be
-    implemented. The rest defaults to UnsupportedError, and ``capabilities`` follows from what is implemented.
+    The constructor reads nothing from outside; :meth:`from_env` reads ``SMSBRIDGE_<NAME>_*``. Only :meth:`send` has to
+    be implemented. The rest defaults to UnsupportedError, and ``capabilities`` follows from what is implemented.
 
-    In a flow, raise ``response.error(...)`` or a class of ``smsbridge.errors`` for what the vendor refused. Leave all other
-    trouble (no connection, no answer, an answer that cannot be read) to the caller, which knows whether it is certain.
+    In a flow, raise ``response.error(...)`` or a class of ``smsbridge.errors`` for what the vendor refused. Leave all
+    other trouble (no connection, no answer, an answer that cannot be read) to the caller, which knows whether it is
+    certain.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -132,7 +133,10 @@ class SmsProvider(BaseModel, ABC):
     """The most messages that :meth:`send_batch` takes at once; needed where it is implemented."""
 
     reasons: ClassVar[Mapping[str, str]] = {}
-    """What the vendor's codes mean, as the reasons of errors and reports, for people who ask: ``smsbridge dlt explain``."""
+    """What the vendor's codes mean, as the reasons of errors and reports, for people who ask.
+
+    ``smsbridge dlt explain``.
+    """
 
     absence_proven_after: ClassVar[timedelta | None] = None
     """When *not found* by :meth:`lookup` proves that nothing was sent. Only with the vendor's word for it."""
@@ -141,7 +145,10 @@ class SmsProvider(BaseModel, ABC):
     """Whether texts end here, in this process or in a file, and on no phone."""
 
     rates: ClassVar[Mapping[str, str]] = {}
-    """The vendor's own limits, where it documents them: ``sends`` (texts) and ``queries`` (other requests), such as ``1000/1m``."""
+    """The vendor's own limits, where it documents them.
+
+    ``sends`` (texts) and ``queries`` (other requests), such as ``1000/1m``.
+    """
 
     account: str = Field(default="", description="Name of the account, in results and errors; not read from outside.")
 
@@ -166,8 +173,8 @@ class SmsProvider(BaseModel, ABC):
     def model_post_init(self, context: Any, /) -> None:
         for setting, url in insecure_urls(self).items():
             warnings.warn(
-                f"{environment.variable(self.account, setting)}: {line(urlsplit(url).hostname)} is reached over plain http; "
-                "credentials and texts can be read on the way. Use https if the provider offers it.",
+                f"{environment.variable(self.account, setting)}: {line(urlsplit(url).hostname)} is reached over plain "
+                "http; credentials and texts can be read on the way. Use https if the provider offers it.",
                 InsecureUrlWarning,
                 stacklevel=4,
             )
@@ -176,8 +183,8 @@ class SmsProvider(BaseModel, ABC):
     def from_env(cls, account: str | None = None, resolve: Resolve | None = None) -> Self:
         """The provider as the environment describes it.
 
-        Reads ``SMSBRIDGE_<ACCOUNT>_*`` (default: the provider's own name) from the environment, ``.env`` and the secrets
-        directory. ``resolve`` turns account names into providers, for providers that hold providers. Raises
+        Reads ``SMSBRIDGE_<ACCOUNT>_*`` (default: the provider's own name) from the environment, ``.env`` and the
+        secrets directory. ``resolve`` turns account names into providers, for providers that hold providers. Raises
         ConfigurationError that names what is missing or wrong.
         """
         return environment.load(
@@ -223,8 +230,8 @@ class SmsProvider(BaseModel, ABC):
     def start_verification(self, message: Message) -> Flow[Verification]:
         """Have the vendor send a one-time code of its own to ``message.to``.
 
-        ``message.text`` is empty or a template with ``{code}``; ``message.valid_until``, where supported, is when the code
-        expires. A template that the vendor cannot take is refused.
+        ``message.text`` is empty or a template with ``{code}``; ``message.valid_until``, where supported, is when the
+        code expires. A template that the vendor cannot take is refused.
         """
         raise self.unsupported("one-time codes")
 
@@ -239,7 +246,8 @@ class SmsProvider(BaseModel, ABC):
     def verify(self, webhook: HttpRequest) -> None:
         """Raise SignatureError unless the webhook is proven to come from the vendor. No configured secret: raise too.
 
-        Whatever is wrong with a webhook, such as a header that cannot be read, is a SignatureError here, no other error.
+        Whatever is wrong with a webhook, such as a header that cannot be read, is a SignatureError here, no other
+        error.
         """
         raise SignatureError(f"{title_of(self)} cannot tell whether a webhook is genuine")
 
@@ -358,8 +366,8 @@ def title_of(one: SmsProvider | type[SmsProvider]) -> str:
 def honours(provider: SmsProvider, field: str, *, verification: bool = False) -> bool:
     """Whether ``provider`` itself honours this one of OPTIONAL_FIELDS.
 
-    DLT ids are honoured without being sent where they are registered with the account at its vendor: a provider for such a
-    vendor has the setting ``dlt_registered: bool = False``, by which an account says so.
+    DLT ids are honoured without being sent where they are registered with the account at its vendor: a provider for
+    such a vendor has the setting ``dlt_registered: bool = False``, by which an account says so.
     """
     supported = provider.verification_supports if verification else provider.supports
     return field in supported or (field == "dlt" and getattr(provider, "dlt_registered", False))
@@ -371,7 +379,10 @@ def insecure_urls(provider: SmsProvider) -> dict[str, str]:
 
 
 def is_sandboxed(provider: SmsProvider) -> bool:
-    """Whether all URLs in the settings of ``provider`` are on this machine, and there is one; where a vendor calls us is not asked."""
+    """Whether all URLs in the settings of ``provider`` are on this machine, and there is one.
+
+    Where a vendor calls us is not asked.
+    """
     urls = [url for name, url in _urls(provider).items() if not name.endswith("callback_url")]
     return bool(urls) and all(map(is_loopback, urls))
 

@@ -1,7 +1,7 @@
 """Values as vendors write them; settings and checks that most providers share.
 
-For authors of providers. A function that reads a value never raises: what cannot be read is None, or empty, and the provider
-decides what that means. What only one vendor does (its own dates, its own ids) stays with its provider.
+For authors of providers. A function that reads a value never raises: what cannot be read is None, or empty, and the
+provider decides what that means. What only one vendor does (its own dates, its own ids) stays with its provider.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NOT_DIGITS = re.compile(r"\D", re.ASCII)
 _PHONE = re.compile(r"\+?([1-9]\d{7,14})", re.ASCII)
 
 
-# --- settings -------------------------------------------------------------------------------------------------------------
+# --- settings ---------------------------------------------------------------------------------------------------------
 
 
 def _check_secret(value: SecretStr) -> SecretStr:
@@ -62,7 +62,8 @@ def _is_web_address(url: str) -> bool:
 
 
 Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
-"""The type of a setting that holds a token, key or password: printable ASCII without spaces, not empty, and never shown.
+"""The type of a setting that holds a token, key or password: printable ASCII without spaces, not empty, and never
+shown.
 
 Any other value is a ConfigurationError that names the setting: as part of a header it could end it, or be cut.
 """
@@ -70,8 +71,9 @@ Any other value is a ConfigurationError that names the setting: as part of a hea
 BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
 """The type of a setting that says where an API is; it loses the slashes at its end: ``f"{self.base_url}/messages"``.
 
-An http:// or https:// URL in printable ASCII with a host, without credentials, backslash, query or fragment; anything else is a
-ConfigurationError that names the setting and not its value. A default is taken as it is: write it without a slash at its end.
+An http:// or https:// URL in printable ASCII with a host, without credentials, backslash, query or fragment; anything
+else is a ConfigurationError that names the setting and not its value. A default is taken as it is: write it without a
+slash at its end.
 """
 
 CallbackUrl = Annotated[str, AfterValidator(_check_callback_url)]
@@ -82,7 +84,7 @@ ConfigurationError that names the setting and not its value.
 """
 
 
-# --- requests -------------------------------------------------------------------------------------------------------------
+# --- requests ---------------------------------------------------------------------------------------------------------
 
 
 def given(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,12 +93,18 @@ def given(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def basic(username: str, password: SecretStr) -> str:
-    """The header ``Authorization`` of HTTP Basic authentication, in UTF-8 (RFC 7617). ``username`` may hold no colon."""
+    """The header ``Authorization`` of HTTP Basic authentication, in UTF-8 (RFC 7617).
+
+    ``username`` may hold no colon.
+    """
     return f"Basic {b64encode(f'{username}:{password.get_secret_value()}'.encode()).decode()}"
 
 
 def segment(id: str) -> str:
-    """``id`` percent-encoded, as one segment of a path. Empty where none can be made of it: ``..`` leads to another path."""
+    """``id`` percent-encoded, as one segment of a path.
+
+    Empty where none can be made of it: ``..`` leads to another path.
+    """
     return quote(id, safe="", errors="surrogatepass") if id.strip(".") else ""
 
 
@@ -107,10 +115,11 @@ def dlt_ids(message: Message, entity_id: str | None, template_id: str | None) ->
 
 
 def seconds_left(message: Message, since: datetime | None = None) -> float | None:
-    """For how many seconds from now ``message`` is of use, or from ``since`` if that is later. None where nothing limits it.
+    """For how many seconds from now ``message`` is of use, or from ``since`` if that is later. None where nothing
+    limits it.
 
-    Raises RefusedError (``expired``) for less than a second. Cut a fraction off where the vendor takes none: rounded up, a text
-    could arrive too late.
+    Raises RefusedError (``expired``) for less than a second. Cut a fraction off where the vendor takes none: rounded
+    up, a text could arrive too late.
     """
     if message.valid_until is None:
         return None
@@ -120,7 +129,7 @@ def seconds_left(message: Message, since: datetime | None = None) -> float | Non
     return left
 
 
-# --- values ---------------------------------------------------------------------------------------------------------------
+# --- values -----------------------------------------------------------------------------------------------------------
 
 
 def now() -> datetime:
@@ -193,20 +202,26 @@ def parts(value: Any) -> list[dict[str, Any]] | None:
 
 
 def digest(item: Mapping[str, Any]) -> str:
-    """An id for what comes without one: the same for equal items, in whatever order their fields stand. ``item`` is JSON."""
+    """An id for what comes without one.
+
+    The same for equal items, in whatever order their fields stand. ``item`` is JSON.
+    """
     return hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()
 
 
-# --- webhooks -------------------------------------------------------------------------------------------------------------
+# --- webhooks ---------------------------------------------------------------------------------------------------------
 
 
 def credentials(webhook: HttpRequest, scheme: str) -> str | None:
-    """What the header ``Authorization`` of a webhook says behind ``scheme``, such as ``bearer``. None for another scheme."""
+    """What the header ``Authorization`` of a webhook says behind ``scheme``, such as ``bearer``.
+
+    None for another scheme.
+    """
     word, _, given = webhook.headers.get("authorization", "").partition(" ")
     return given if word.lower() == scheme else None
 
 
-# --- answers --------------------------------------------------------------------------------------------------------------
+# --- answers ----------------------------------------------------------------------------------------------------------
 
 
 def object_or_empty(response: HttpResponse) -> dict[str, Any]:
@@ -220,8 +235,9 @@ def object_or_empty(response: HttpResponse) -> dict[str, Any]:
 class Meaning(NamedTuple):
     """What a vendor's error code or error text means, for a table of them.
 
-    ``error`` is that of a send, ``reason`` a short word for people and programs, ``fault`` whose fault it is if not that of the
-    class, ``status`` what it makes of a text whose report carries it, ``retry_after`` how many seconds it lasts.
+    ``error`` is that of a send, ``reason`` a short word for people and programs, ``fault`` whose fault it is if not
+    that of the class, ``status`` what it makes of a text whose report carries it, ``retry_after`` how many seconds it
+    lasts.
     """
 
     error: type[SendError]
@@ -234,8 +250,9 @@ class Meaning(NamedTuple):
 class Outcome(NamedTuple):
     """What a vendor's word for the status of a text means, for a table of them.
 
-    ``status`` and ``reason`` are those of a report. ``error`` and ``fault`` are those of a send whose answer already has this word;
-    None for one that is accepted. ``closed`` says that no more reports come although the status is not a last one.
+    ``status`` and ``reason`` are those of a report. ``error`` and ``fault`` are those of a send whose answer already
+    has this word; None for one that is accepted. ``closed`` says that no more reports come although the status is not a
+    last one.
     """
 
     status: Status
@@ -255,8 +272,8 @@ def error_of(
 ) -> SendError:
     """The error that an answer amounts to, by what its code means; ``code`` and ``detail`` are the vendor's own.
 
-    UncertainError for a ``meaning`` that is not known; by the HTTP status for an Outcome without an error. A status that leaves
-    open what happened makes any refusal uncertain, see :meth:`HttpResponse.error`.
+    UncertainError for a ``meaning`` that is not known; by the HTTP status for an Outcome without an error. A status
+    that leaves open what happened makes any refusal uncertain, see :meth:`HttpResponse.error`.
     """
     if meaning is None:
         return response.error(UncertainError, code=code, detail=detail)
@@ -270,7 +287,7 @@ def error_of(
     )
 
 
-# --- batches --------------------------------------------------------------------------------------------------------------
+# --- batches ----------------------------------------------------------------------------------------------------------
 
 
 def correlate(
@@ -278,9 +295,9 @@ def correlate(
 ) -> dict[int, _Row]:
     """The row of each message, by the message's index.
 
-    ``named`` tells the reference and the number (its digits) that a row names, each empty where it names none. A row belongs to
-    the one message that has what it names, wherever it stands. Rows that fit no message or several are left out, and so are
-    messages with no row or with several: what became of them is uncertain.
+    ``named`` tells the reference and the number (its digits) that a row names, each empty where it names none. A row
+    belongs to the one message that has what it names, wherever it stands. Rows that fit no message or several are left
+    out, and so are messages with no row or with several: what became of them is uncertain.
     """
     found = [(row, named(row)) for row in rows]
     shapes = {(bool(reference), bool(number)) for _, (reference, number) in found}

@@ -22,7 +22,8 @@ def receive(plugins: Plugins, provider: SmsProvider, webhook: HttpRequest) -> Fl
     """Take one webhook in.
 
     Raises SignatureError if it is not proven to come from the provider, handshakes included, PayloadError if it cannot
-    be read or is too large, and whatever a ``smsbridge_event`` hook raises: answer 500 then, and the provider will deliver again.
+    be read or is too large, and whatever a ``smsbridge_event`` hook raises: answer 500 then, and the provider will
+    deliver again.
     """
     webhook.check_size()
     receiver = _ask(provider, lambda: receiver_of(provider, webhook), SignatureError)
@@ -38,7 +39,10 @@ def receive(plugins: Plugins, provider: SmsProvider, webhook: HttpRequest) -> Fl
 
 
 def _ask(provider: SmsProvider, work: Callable[[], T], kind: type[WebhookError]) -> T:
-    """Do ``work`` of ``provider``. Odd shapes end as KeyError and the like, quoting what they choked on: that is ``kind``."""
+    """Do ``work`` of ``provider``.
+
+    Odd shapes end as KeyError and the like, quoting what they choked on: that is ``kind``.
+    """
     error: WebhookError
     try:
         return work()

@@ -1,8 +1,9 @@
-"""Rehearsals: while one goes on, nothing leaves this process, and what is remembered of texts is remembered for it alone.
+"""Rehearsals: while one goes on, nothing leaves this process, and what is remembered of texts is remembered for it
+alone.
 
-An outbox is one, a dry run another. Clients send through *stand-ins* of their providers then: the same settings, with a memory of
-their own that ends with the rehearsal. No ledger, no list of opt-outs and no other file of theirs is opened, and afterwards all
-that was remembered before is as it was.
+An outbox is one, a dry run another. Clients send through *stand-ins* of their providers then: the same settings, with a
+memory of their own that ends with the rehearsal. No ledger, no list of opt-outs and no other file of theirs is opened,
+and afterwards all that was remembered before is as it was.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Rehearsal:
         _going_on.remove(self)
         self.at_end.close()
 
-    # --- memory -----------------------------------------------------------------------------------------------------------
+    # --- memory -------------------------------------------------------------------------------------------------------
 
     def provider(self, real: SmsProvider) -> SmsProvider:
         """The stand-in of ``real``; one that is a stand-in here already stands for itself."""
@@ -73,7 +74,7 @@ class Rehearsal:
             value: T = self._stand_ins[key]
             return value
 
-    # --- in the place of the wire: what an outbox overrides -----------------------------------------------------------------
+    # --- in the place of the wire: what an outbox overrides -----------------------------------------------------------
 
     def render(
         self, provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]
@@ -96,7 +97,8 @@ class Remembering(Protocol):
     """A provider or a policy that remembers anything of texts."""
 
     def forget(self, rehearsal: Rehearsal) -> None:
-        """Let go of all that is remembered: this is a copy that a rehearsal has made, and still shares what is in its private attributes.
+        """Let go of all that is remembered: this is a copy that a rehearsal has made, and still shares what is in its
+        private attributes.
 
         Nothing that it remembers from now on may outlast ``rehearsal``, and no file may be opened for it;
         :meth:`Rehearsal.instead_of` and :meth:`Rehearsal.shared` keep what several share.
@@ -120,7 +122,10 @@ class _Same:
 
 
 def _stand_in(real: SmsProvider, rehearsal: Rehearsal) -> SmsProvider:
-    """A copy of ``real`` that remembers nothing, and holds the stand-ins of what ``real`` holds; or ``real``, if that is all the same."""
+    """A copy of ``real`` that remembers nothing, and holds the stand-ins of what ``real`` holds.
+
+    Or ``real``, if that is all the same.
+    """
     fields = {name: value for name, value in vars(real).items() if name in type(real).model_fields}
     changed = {name: new for name, old in fields.items() if (new := _with_stand_ins(old, rehearsal)) is not old}
     if not changed and not isinstance(real, Remembering):
@@ -142,7 +147,7 @@ def _with_stand_ins(value: Any, rehearsal: Rehearsal) -> Any:
     return value
 
 
-# --- what goes on now -----------------------------------------------------------------------------------------------------
+# --- what goes on now -------------------------------------------------------------------------------------------------
 
 _going_on: list[Rehearsal] = []
 _UNDRIVEN: Any = object()
@@ -177,7 +182,10 @@ def _here() -> Rehearsal | None:
 
 
 def standing_in(provider: SmsProvider) -> SmsProvider:
-    """What stands for ``provider`` here: also for one that was made on the way, or of which a rehearsal could not know."""
+    """What stands for ``provider`` here.
+
+    Also for one that was made on the way, or of which a rehearsal could not know.
+    """
     rehearsal = _here() if _expected else None
     return provider if rehearsal is None else rehearsal.provider(provider)
 
@@ -191,7 +199,8 @@ def rendered(
 
 
 def staged(flow: Flow[T], plugins: Any, let_out: Callable[[Step[Any]], None]) -> Flow[T]:
-    """``flow`` as a client drives it: what begins in a rehearsal is part of it to its end, and what began before is not.
+    """``flow`` as a client drives it: what begins in a rehearsal is part of it to its end, and what began before is
+    not.
 
     While a rehearsal goes on, nothing leaves either way; else ``let_out`` may raise for a step that should not leave.
     """

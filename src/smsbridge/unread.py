@@ -1,8 +1,9 @@
-"""Nothing that is set goes unread: a misspelt or orphaned variable is refused where a client is made from the environment.
+"""Nothing that is set goes unread: a misspelt or orphaned variable is refused where a client is made from the
+environment.
 
-A guard must not vanish with a wrong letter, and a text must not be printed to the console because ``PROVIDER`` was misspelt. The
-first word of a variable owns it, as no name has an underscore: the account, provider or policy that it is for, or the setting of
-smsbridge itself.
+A guard must not vanish with a wrong letter, and a text must not be printed to the console because ``PROVIDER`` was
+misspelt. The first word of a variable owns it, as no name has an underscore: the account, provider or policy that it is
+for, or the setting of smsbridge itself.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Protocol
 
 from . import environment
 from .composite import Composite
+from .display import line
 from .errors import ConfigurationError
 from .policies import stack
 from .policies.known import Policies
@@ -27,6 +29,9 @@ _OURS = frozenset({environment.variable(None, name) for name in (*Settings.model
 """The variables of smsbridge itself; the last one is for tests of providers that record a vendor's answers."""
 WORDS = frozenset(name.removeprefix(PREFIX).lower().partition("_")[0] for name in _OURS)
 """Their first words: no account can be called like that, as it would read them as its own."""
+
+_LONGEST = 200
+"""Characters of a variable's name that are shown."""
 
 
 class UnreadWarning(UserWarning):
@@ -65,7 +70,10 @@ class Catalogue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A variable that nothing reads, and what to do about it. ``is_refused``: not so where another machine may read it."""
+    """A variable that nothing reads, and what to do about it.
+
+    ``is_refused``: not so where another machine may read it.
+    """
 
     variable: str
     advice: str
@@ -76,10 +84,11 @@ class Stray:
 
 
 def refuse(catalogue: Catalogue, account: str, error: ConfigurationError | None = None) -> None:
-    """Raise ConfigurationError if a variable is for nothing, seen from a client of ``account`` that was made or ended with ``error``.
+    """Raise ConfigurationError if a variable is for nothing, seen from a client of ``account`` that was made or ended
+    with ``error``.
 
-    What is for accounts that this client does not send through is not its matter, see :func:`everywhere`. Warns of what another
-    machine may read.
+    What is for accounts that this client does not send through is not its matter, see :func:`everywhere`. Warns of what
+    another machine may read.
     """
     found = list(_strays(catalogue, [account], _there()))
     strays = [str(one) for one in found if one.is_refused]
@@ -133,13 +142,12 @@ def _strays(catalogue: Catalogue, accounts: Iterable[str], there: Sequence[str])
             advice = _of_policy(policies, name, word, rest)
         elif word not in others:
             if word in catalogue.vendors_of_ours():
-                yield Stray(
-                    name, f"smsbridge-{word} is not installed here: pip install smsbridge-{word}", is_refused=False
-                )
+                words = f"smsbridge-{word} is not installed here: pip install smsbridge-{word}"
+                yield Stray(name, words, is_refused=False)
                 continue
             advice = _meant(policies, name, word, rest, {**dict.fromkeys(others), **survey.members})
         if advice is not None:
-            yield Stray(name, advice)
+            yield Stray(line(name, _LONGEST), line(advice))
 
 
 @dataclass(slots=True)
@@ -194,7 +202,10 @@ def _of_member(policies: Policies, account: str, kind: type[SmsProvider], rest: 
 
 
 def _stands_around(policies: Policies, name: str, kind: type[SmsProvider]) -> bool:
-    """Whether policy ``name`` can stand around an account of the class ``kind``; those of vendors stand around no policy."""
+    """Whether policy ``name`` can stand around an account of the class ``kind``.
+
+    Those of vendors stand around no policy.
+    """
     place = policies.get(name).place
     return place is not None and (place < Place.ACCOUNT or not issubclass(kind, Composite))
 
@@ -221,7 +232,10 @@ def _fields(kind: type[SmsProvider]) -> list[str]:
 
 
 def _meant(policies: Policies, name: str, word: str, rest: str, owners: Mapping[str, type[SmsProvider] | None]) -> str:
-    """What to do about a variable that nothing owns: the nearest that there is, by its owner first and then by its field."""
+    """What to do about a variable that nothing owns.
+
+    The nearest that there is, by its owner first and then by its field.
+    """
     near = get_close_matches(word, [*owners, *policies.names(), *WORDS], 1)
     meant = _of_owner(policies, near[0], rest, owners) if near else environment.nearest(name, _OURS)
     if meant is not None:
@@ -234,7 +248,10 @@ def _meant(policies: Policies, name: str, word: str, rest: str, owners: Mapping[
 
 
 def _of_owner(policies: Policies, owner: str, rest: str, owners: Mapping[str, type[SmsProvider] | None]) -> str | None:
-    """The variable of ``owner`` that was probably meant by its setting ``rest``; one whose class is not known may have any."""
+    """The variable of ``owner`` that was probably meant by its setting ``rest``.
+
+    One whose class is not known may have any.
+    """
     wanted = environment.variable(owner, rest) if rest else environment.variable(None, owner)
     if owner in WORDS:
         return environment.nearest(wanted, _OURS)

@@ -126,8 +126,8 @@ def _as_moment(name: str, value: Any) -> datetime:
 class Dlt:
     """The ids under which an Indian text is registered on a DLT platform: principal entity and content template.
 
-    Either may be None: the provider's settings can hold a default. Source: TRAI's TCCCPR rules, see the providers' pages.
-    A Message also takes the mapping that ``dataclasses.asdict`` makes of it, which can go through JSON.
+    Either may be None: the provider's settings can hold a default. Source: TRAI's TCCCPR rules, see the providers'
+    pages. A Message also takes the mapping that ``dataclasses.asdict`` makes of it, which can go through JSON.
     """
 
     entity_id: str | None = field(default=None, metadata={"help": "DLT principal entity id (India)."})

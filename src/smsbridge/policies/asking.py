@@ -25,7 +25,8 @@ def ask_for(provider: SmsProvider, message: Message) -> Flow[tuple[SentMessage |
 def was_accepted(found: SentMessage, reference: str, to: str) -> bool:
     """Whether what a look-up found is the text to ``to``, which may be masked, and was accepted.
 
-    Another recipient's is another text, and what the vendor rejected may be an earlier attempt: neither says anything of ours.
+    Another recipient's is another text, and what the vendor rejected may be an earlier attempt: neither says anything
+    of ours.
     """
     return (
         isinstance(found, SentMessage)

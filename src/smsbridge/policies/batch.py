@@ -1,7 +1,7 @@
 """Batch: texts on their way through a policy, and what is known of each. No I/O.
 
-A policy sends by :meth:`Batch.through`, which always returns: what was accepted, an error and an interruption are all results. So
-a policy does its bookkeeping once.
+A policy sends by :meth:`Batch.through`, which always returns: what was accepted, an error and an interruption are all
+results. So a policy does its bookkeeping once.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _INTERRUPTED = frozenset({"cancelled", "deadline", "closed"})
 class Batch:
     """Some texts, or one; with ``verification``, one-time codes of the vendor's.
 
-    ``stop`` is the interruption, once there is one: a cancellation, Ctrl-C, the end of the process. Nothing is sent after it.
-    ``results`` holds what is settled, by the place of the text in ``messages``; ``histories`` the errors of attempts that were
-    taken before.
+    ``stop`` is the interruption, once there is one: a cancellation, Ctrl-C, the end of the process. Nothing is sent
+    after it. ``results`` holds what is settled, by the place of the text in ``messages``; ``histories`` the errors of
+    attempts that were taken before.
     """
 
     __slots__ = ("_answers", "_flying", "around", "histories", "messages", "results", "stop", "verification")
@@ -59,8 +59,8 @@ class Batch:
     ) -> Flow[list[Result]]:
         """Send the texts at ``rows`` through ``provider``, once. Returns one Result each, with its place as ``index``.
 
-        ``instead`` has texts to send in the place of some. ``around`` wraps each flow of a provider that carries texts. After an
-        interruption, which is in ``stop`` and in the results, asking again raises it.
+        ``instead`` has texts to send in the place of some. ``around`` wraps each flow of a provider that carries texts.
+        After an interruption, which is in ``stop`` and in the results, asking again raises it.
         """
         if self.stop is not None:
             raise self.stop
@@ -130,13 +130,19 @@ class Batch:
         self.results[row] = Result(index=row, message=self.messages[row], error=error)
 
     def give_up(self, rows: Iterable[int]) -> None:
-        """No more is tried for those of ``rows`` that are not settled: their attempts so far say what became of them."""
+        """No more is tried for those of ``rows`` that are not settled.
+
+        Their attempts so far say what became of them.
+        """
         for row in rows:
             if row not in self.results:
                 self.fail(row, self._concluded(row))
 
     def _concluded(self, row: int) -> SendError:
-        """What the attempts at the text at ``row`` amount to. A refusal says more than that there was no time for another attempt."""
+        """What the attempts at the text at ``row`` amount to.
+
+        A refusal says more than that there was no time for another attempt.
+        """
         history = self.histories[row]
         in_vain = len(history) > 1 and isinstance(history[-1], RefusedError) and history[-1].reason == "deadline"
         return conclude(history[:-1] if in_vain else history)

@@ -1,4 +1,7 @@
-"""A circuit breaker: leaves an account alone for a while after several faults of its provider in a row, or if asked to. No I/O."""
+"""A circuit breaker.
+
+Leaves an account alone for a while after several faults of its provider in a row, or if asked to. No I/O.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,7 @@ class Breaker:
         """In a forked process: the probe is the parent's."""
         self._probed = None
 
-    # --- with the lock ----------------------------------------------------------------------------------------------------
+    # --- with the lock ------------------------------------------------------------------------------------------------
 
     def _admit(self, now: float) -> float | None:
         wait = self._wait(now)

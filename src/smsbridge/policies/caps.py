@@ -1,12 +1,13 @@
 """Caps: at most so many texts in any window of time, by recipient, by range of numbers and in all. No I/O, no waiting.
 
-A text holds its place from the moment it is let in until the window's length after it ended, so no window, wherever it begins,
-sees more texts leave than the cap says. Counters that start anew with each hour would let twice as many through around the turn.
+A text holds its place from the moment it is let in until the window's length after it ended, so no window, wherever it
+begins, sees more texts leave than the cap says. Counters that start anew with each hour would let twice as many through
+around the turn.
 
-Memory is bounded: each cap remembers a limited number of texts, and while it is full, refuses others. To forget some early would
-be the other choice, but then whoever sends enough could outrun the cap, and that is what toll fraud does. Of caps with many
-places, texts that end about the same time are remembered together, and their places come back up to a hundredth of the window
-late.
+Memory is bounded: each cap remembers a limited number of texts, and while it is full, refuses others. To forget some
+early would be the other choice, but then whoever sends enough could outrun the cap, and that is what toll fraud does.
+Of caps with many places, texts that end about the same time are remembered together, and their places come back up to a
+hundredth of the window late.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ KEYS: Mapping[str, Callable[[str], str]] = {
     "prefix": lambda number: number[:-_SUBSCRIBER_DIGITS],
     "total": lambda _: "",
 }
-"""What each kind of cap counts by. Who earns by texts sent for nothing rents numbers in blocks, and walks through them; without
-its last four digits a number names its block of ten thousand."""
+"""What each kind of cap counts by. Who earns by texts sent for nothing rents numbers in blocks, and walks through them;
+without its last four digits a number names its block of ten thousand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """Which cap has no place, after how many seconds it will have one, if that is known, and whether it is out of memory."""
+    """Which cap has no place, after how many seconds it will have one, if known, and whether it is out of memory."""
 
     kind: str
     rate: Rate
@@ -80,7 +81,10 @@ class _Few(list[float]):
 
 
 class _Many(list[float]):
-    """The same in groups: all those that ended within a grain of time are as one that ended with the last moment of it."""
+    """The same in groups.
+
+    All those that ended within a grain of time are as one that ended with the last moment of it.
+    """
 
     __slots__ = ("_newest", "_sizes", "places")
 
@@ -158,7 +162,8 @@ class Cap:
         self.texts += 1
 
     def end(self, key: str, now: float, *, sent: bool, ending: object = None) -> None:
-        """The text that took a place for ``key`` has ended at ``now``: it was sent, or may have been, or gives its place back.
+        """The text that took a place for ``key`` has ended at ``now``: it was sent, or may have been, or gives its
+        place back.
 
         The same ``ending`` may be told again, if the first time was interrupted.
         """
@@ -189,7 +194,7 @@ class Cap:
         self.texts = sum(map(len, self._ended.values())) + sum(self._flying.values())
 
     def _forget(self, until: float) -> None:
-        """Forget the keys whose last text is the longest ago, more than one at a time, so that what has piled up goes."""
+        """Forget the keys whose last text is the longest ago, several at a time, so that what has piled up goes."""
         for _ in range(2):
             oldest = next(iter(self._ended), None)
             if oldest is None or self._ended[oldest][-1] > until:
@@ -200,8 +205,9 @@ class Cap:
 class Caps:
     """Several caps, of whose places a text takes one each or none. Safe to share between threads and tasks.
 
-    An exception of a signal handler may come between any two steps: a text has its places from the moment it is in ``_flying``, an
-    ending stays in ``_endings`` until it is taken in, and what is counted besides is counted anew where the last count was cut short.
+    An exception of a signal handler may come between any two steps: a text has its places from the moment it is in
+    ``_flying``, an ending stays in ``_endings`` until it is taken in, and what is counted besides is counted anew where
+    the last count was cut short.
     """
 
     __slots__ = ("__weakref__", "_caps", "_ended", "_endings", "_flying", "_lock", "_orphans", "_torn")
@@ -238,8 +244,8 @@ class Caps:
     def end(self, number: str, clock: Callable[[], float], *, sent: bool, ticket: Hashable = None) -> None:
         """The text to ``number`` that took places has ended: it was sent, or may have been, or else gives them back.
 
-        Nothing happens if it took none, or has ended before. Waits for nobody: a flow that is collected as garbage ends in any
-        thread at any moment, also in one that holds the lock.
+        Nothing happens if it took none, or has ended before. Waits for nobody: a flow that is collected as garbage ends
+        in any thread at any moment, also in one that holds the lock.
         """
         if self._caps:
             self._endings.append((number if ticket is None else ticket, clock(), sent))
@@ -248,7 +254,7 @@ class Caps:
         """In a forked process, texts on their way are the parent's: they count, as sent, until they are forgotten."""
         self._orphans = [(ticket, count) for ticket, (_, count) in self._flying.items()]
 
-    # --- with the lock ----------------------------------------------------------------------------------------------------
+    # --- with the lock ------------------------------------------------------------------------------------------------
 
     def _full(self, number: str, clock: Callable[[], float]) -> Full | None:
         now = self._settle(clock)

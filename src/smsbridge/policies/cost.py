@@ -32,8 +32,8 @@ _Difference = tuple[str, str, Message, SentMessage, Cost]
 class CostPolicy(Policy):
     """Compares the segments and the price of each accepted text with our own count and ``prices``; changes nothing.
 
-    Where the vendor says something else, the hook ``smsbridge_cost_differs`` is called, a warning is logged, and ``differences``
-    counts it. What the vendor does not say, or says in another unit, differs from nothing.
+    Where the vendor says something else, the hook ``smsbridge_cost_differs`` is called, a warning is logged, and
+    ``differences`` counts it. What the vendor does not say, or says in another unit, differs from nothing.
     """
 
     name = "cost"
@@ -56,7 +56,10 @@ class CostPolicy(Policy):
         return made if around is None else made.telling(around.cost_differs)
 
     def telling(self, tell: Callable[[str, str, Message, SentMessage, Cost], None]) -> Self:
-        """Return the same policy, which tells ``tell`` of each difference: ``Plugins.cost_differs``, from the environment."""
+        """Return the same policy, which tells ``tell`` of each difference.
+
+        ``Plugins.cost_differs``, from the environment.
+        """
         self._tell = tell
         return self
 

@@ -25,10 +25,10 @@ _CODE = "123456"
 class DltPolicy(Gate):
     """Holds each text to India (+91) against the templates in ``registry``, before it leaves.
 
-    A text that fits one gets its template's id, the entity's, and the sender id if there is only one; any other is refused, and
-    the refusal says where the first difference is. ``headers`` and ``templates`` are those that are declared with this account's
-    vendor; a text that needs another is one that this account cannot express, so that a failover goes on to the next. Texts to
-    other countries pass as they are.
+    A text that fits one gets its template's id, the entity's, and the sender id if there is only one; any other is
+    refused, and the refusal says where the first difference is. ``headers`` and ``templates`` are those that are
+    declared with this account's vendor; a text that needs another is one that this account cannot express, so that a
+    failover goes on to the next. Texts to other countries pass as they are.
     """
 
     name = "dlt"

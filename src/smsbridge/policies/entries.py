@@ -28,7 +28,8 @@ _LONGEST_WORD = 64
 class State(StrEnum):
     """What is known of a text.
 
-    ``OPEN``: claimed, and no outcome recorded. It is on its way, or whoever claimed it is gone and it may have been sent.
+    ``OPEN``: claimed, and no outcome recorded. It is on its way, or whoever claimed it is gone and it may have been
+    sent.
     """
 
     OPEN = "open"
@@ -88,7 +89,8 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a text. ``taker`` is the account that took it; ``error`` is the name of a class, without any words.
+    """What became of a text. ``taker`` is the account that took it; ``error`` is the name of a class, without any
+    words.
 
     ``reason`` is that of the error, or who settled it afterwards: ``lookup`` or ``operator``.
     """
@@ -227,7 +229,10 @@ class Store(Protocol):
         ...
 
     def identify(self, key: bytes | None) -> bytes:
-        """The key of the hashes: ``key``, or one that is kept in the store. ConfigurationError if they were made with another."""
+        """The key of the hashes.
+
+        ``key``, or one that is kept in the store. ConfigurationError if they were made with another.
+        """
         ...
 
     def claim(self, claims: Sequence[Claim]) -> list[Entry | None]:
@@ -240,7 +245,8 @@ class Store(Protocol):
     def record(self, entries: Sequence[Entry]) -> int:
         """Keep the outcomes of claims; returns how many were kept.
 
-        Ignored is an outcome whose claim has given way to another, or is settled already; but *accepted* is always kept.
+        Ignored is an outcome whose claim has given way to another, or is settled already; but *accepted* is always
+        kept.
         """
         ...
 
@@ -258,7 +264,7 @@ class Store(Protocol):
         after: int = 0,
         limit: int = 1000,
     ) -> list[tuple[int, Entry]]:
-        """Entries in the order in which they were first claimed, each with its number, as far as they match all that is given."""
+        """Entries that match all that is given, each with its number, in the order in which they were first claimed."""
         ...
 
     def prune(self, before: datetime, limit: int, *, account: str | None = None) -> int:
@@ -271,10 +277,11 @@ class Store(Protocol):
 
 
 def digest(key: bytes, message: Message, kind: Kind) -> bytes:
-    """A keyed hash of what makes ``message`` this message and no other: all fields that distinguish, see ``MessageField``.
+    """A keyed hash of what makes ``message`` this message and no other: all fields that distinguish, see
+    ``MessageField``.
 
-    With its reference: that two texts are equal is nobody's business. A field that is not in ``_LAID_OUT`` enters only where
-    it is set, so that a new field changes no digest that is kept.
+    With its reference: that two texts are equal is nobody's business. A field that is not in ``_LAID_OUT`` enters only
+    where it is set, so that a new field changes no digest that is kept.
     """
     dlt, send_at = message.dlt, message.send_at
     content = ascii(  # no two tuples of these are written alike, and all Pythons write them so

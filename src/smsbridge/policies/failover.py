@@ -54,10 +54,11 @@ T = TypeVar("T")
 class FailoverPolicy(Carrier):
     """Sends through the first of ``accounts`` that takes the text.
 
-    The next one is tried only after a refusal for a fault of the account or its provider, or where the account cannot express
-    what is asked: never after a fault of the message or an opt-out, and never after an attempt that may have been sent, unless
-    the text's purpose is among ``duplicates``. An account whose provider is at fault ``faults`` times in a row is left alone for
-    ``pause`` seconds, then probed by one text; one that answered with ``Retry-After``, until then. What is asked about a text later goes to the account that took it.
+    The next one is tried only after a refusal for a fault of the account or its provider, or where the account cannot
+    express what is asked: never after a fault of the message or an opt-out, and never after an attempt that may have
+    been sent, unless the text's purpose is among ``duplicates``. An account whose provider is at fault ``faults`` times
+    in a row is left alone for ``pause`` seconds, then probed by one text; one that answered with ``Retry-After``, until
+    then. What is asked about a text later goes to the account that took it.
     """
 
     name = "failover"
@@ -104,8 +105,9 @@ class FailoverPolicy(Carrier):
         for one in self.accounts:
             if any(isinstance(inner, Carrier) and inner.place is Place.RECORD for inner in each(one)):
                 raise ConfigurationError(
-                    f"account {one.account} of {self.account} has a ledger, which does not see what the other accounts take, so that a "
-                    f"text could be sent twice: put it around {self.account} ({environment.variable(f'{self.account}_ledger', 'path')})"
+                    f"account {one.account} of {self.account} has a ledger, which does not see what the other accounts "
+                    f"take, so that a text could be sent twice: put it around {self.account} "
+                    f"({environment.variable(f'{self.account}_ledger', 'path')})"
                 )
 
     @classmethod
@@ -151,7 +153,7 @@ class FailoverPolicy(Carrier):
             inside=tuple(inside),
         )
 
-    # --- sending ----------------------------------------------------------------------------------------------------------
+    # --- sending ------------------------------------------------------------------------------------------------------
 
     def carry(self, batch: Batch) -> Flow[None]:
         accounts: Sequence[SmsProvider] = self.accounts
@@ -217,7 +219,8 @@ class FailoverPolicy(Carrier):
         return elsewhere(error)
 
     def _judge(self, breaker: Breaker, account: str, answers: Sequence[Result], begun: float, now: float) -> None:
-        """Only the provider's own faults count, one request counts once, and what never reached the provider not at all.
+        """Only the provider's own faults count, one request counts once, and what never reached the provider not at
+        all.
 
         A pause that the vendor asks for is kept, within bounds.
         """
@@ -236,7 +239,7 @@ class FailoverPolicy(Carrier):
         else:
             breaker.worked()
 
-    # --- afterwards: to the account that took the text --------------------------------------------------------------------
+    # --- afterwards: to the account that took the text ----------------------------------------------------------------
 
     def status(self, sent: SentMessage) -> Flow[DeliveryReport]:
         return self._holder(sent.account).status(sent)

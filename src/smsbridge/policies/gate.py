@@ -21,7 +21,10 @@ Ending = SentMessage | Verification | SendError
 
 
 class Gate(Policy):
-    """Lets a text through, perhaps changed, or refuses it: :meth:`admit` says which. In a batch each text is judged alone."""
+    """Lets a text through, perhaps changed, or refuses it.
+
+    :meth:`admit` says which. In a batch each text is judged alone.
+    """
 
     def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
         """The text that goes on in the place of ``message``; raise a RefusedError to refuse it."""
@@ -31,12 +34,15 @@ class Gate(Policy):
     def settle(self, message: Message, ending: Ending) -> None:
         """``message``, which was admitted, has ended: ``ending`` is what was accepted, or why it was not.
 
-        Called once for each admitted text, whatever happens, with the text as :meth:`admit` was given it; a second time only if an
-        exception of a signal handler comes in between. Must not raise.
+        Called once for each admitted text, whatever happens, with the text as :meth:`admit` was given it; a second time
+        only if an exception of a signal handler comes in between. Must not raise.
         """
 
     def give_back(self, message: Message) -> None:
-        """What :meth:`admit` may have taken for ``message`` is to be given back, as it was interrupted or failed. Must not raise."""
+        """What :meth:`admit` may have taken for ``message`` is to be given back, as it was interrupted or failed.
+
+        Must not raise.
+        """
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         """What :meth:`admit` says; a gate for which that has consequences overrides this."""

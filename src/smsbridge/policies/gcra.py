@@ -1,8 +1,9 @@
 """A limiter that reserves: it says how long to wait for the next place, and keeps that place. No I/O, no waiting.
 
-The generic cell rate algorithm with a burst of one: places are spread evenly, so that no window of the vendor's ever holds more
-than its limit; of places that are reserved several at once, at most one such lot less a place more. Limiters that refuse and let their callers poll were measured to waste up to 70 % of a limit, and those with a
-burst to let twice the limit through.
+The generic cell rate algorithm with a burst of one: places are spread evenly, so that no window of the vendor's ever
+holds more than its limit; of places that are reserved several at once, at most one such lot less a place more. Limiters
+that refuse and let their callers poll were measured to waste up to 70 % of a limit, and those with a burst to let twice
+the limit through.
 """
 
 from __future__ import annotations

@@ -80,12 +80,13 @@ def _over(full: Full | None) -> VetoedError | None:
 
 
 class GuardPolicy(Gate):
-    """Keeps texts from people who should get none, and from being abused: what it refuses is a VetoedError with a ``reason``.
+    """Keeps texts from people who should get none, and from being abused: what it refuses is a VetoedError with a
+    ``reason``.
 
-    ``allow`` and ``redirect`` are for staging: texts reach only those who are listed, or all of them reach one phone, unchanged.
-    ``countries`` and the caps are for production, against toll fraud. A cap holds in any window of its time, wherever that
-    begins; a text that was certainly not sent gives its place back. All of them judge the number that the application asked for.
-    Caps of accounts from the environment are shared by all clients of the process.
+    ``allow`` and ``redirect`` are for staging: texts reach only those who are listed, or all of them reach one phone,
+    unchanged. ``countries`` and the caps are for production, against toll fraud. A cap holds in any window of its time,
+    wherever that begins; a text that was certainly not sent gives its place back. All of them judge the number that the
+    application asked for. Caps of accounts from the environment are shared by all clients of the process.
     """
 
     name = "guard"
@@ -95,7 +96,7 @@ class GuardPolicy(Gate):
         default=None,
         min_length=1,
         repr=False,
-        description="Who may be texted, all others being refused: numbers in E.164, or their beginnings, such as +9198*.",
+        description="Who may be texted, and nobody else: numbers in E.164, or their beginnings, such as +9198*.",
     )
     redirect: str | None = Field(
         default=None, repr=False, description="Number in E.164 that gets every text instead of its recipient."
@@ -114,7 +115,8 @@ class GuardPolicy(Gate):
     remembers: int = Field(
         default=100_000,
         ge=1000,
-        description="Texts that each cap keeps in memory at most; while so many were sent within its time, others are refused.",
+        description="Texts that each cap keeps in memory at most; while so many were sent within its time, "
+        "others are refused.",
     )
 
     @field_validator("allow")

@@ -25,11 +25,13 @@ log = logger("smsbridge.hours")
 
 
 class HoursPolicy(Gate):
-    """Keeps texts within the hours in which their purpose may reach the recipient's country, by default promotional ones in India.
+    """Keeps texts within the hours in which their purpose may reach the recipient's country, by default promotional
+    ones in India.
 
-    Outside of them a text is refused (VetoedError, ``quiet-hours``, with the seconds until they begin), or, with ``outside``
-    ``schedule``, handed to the vendor with ``send_at`` as the next permitted moment; one that cannot be scheduled, or would be of
-    no use by then, is refused. A text with ``send_at`` is judged by that time. Retries ask again before each attempt.
+    Outside of them a text is refused (VetoedError, ``quiet-hours``, with the seconds until they begin), or, with
+    ``outside`` ``schedule``, handed to the vendor with ``send_at`` as the next permitted moment; one that cannot be
+    scheduled, or would be of no use by then, is refused. A text with ``send_at`` is judged by that time. Retries ask
+    again before each attempt.
     """
 
     name = "hours"

@@ -1,4 +1,5 @@
-"""Which policies there are: those of this room, and those that distributions bring under the group ``smsbridge.policies``.
+"""Which policies there are: those of this room, and those that distributions bring under the group
+``smsbridge.policies``.
 
 A policy is imported only where one of its settings is set, so that a broken neighbour harms nobody.
 """

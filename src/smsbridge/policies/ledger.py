@@ -48,14 +48,14 @@ _LONGEST = 20.0
 class LedgerPolicy(Policy):
     """Records each text in ``path``, a SQLite file, before it leaves, and what became of it afterwards.
 
-    A reference that was accepted is not sent again, through whatever account: what was recorded is returned. One that was refused
-    may be sent again. One that may have been sent is not: it is looked up where the provider can do that, and is an UncertainError
-    with the reason ``in-ledger`` unless it is found. The same reference with other content is a ContentError
-    (``reference-reused``). A text that cannot be recorded is refused (``ledger``).
+    A reference that was accepted is not sent again, through whatever account: what was recorded is returned. One that
+    was refused may be sent again. One that may have been sent is not: it is looked up where the provider can do that,
+    and is an UncertainError with the reason ``in-ledger`` unless it is found. The same reference with other content is
+    a ContentError (``reference-reused``). A text that cannot be recorded is refused (``ledger``).
 
-    Threads, tasks and processes of one machine may share the file. It holds no text and no full number: a hash with ``key`` tells
-    whether content is the same. Without ``key``, one is made and kept in the file; whoever has the file can then try out what a
-    text may have been.
+    Threads, tasks and processes of one machine may share the file. It holds no text and no full number: a hash with
+    ``key`` tells whether content is the same. Without ``key``, one is made and kept in the file; whoever has the file
+    can then try out what a text may have been.
     """
 
     name = "ledger"
@@ -93,7 +93,8 @@ class LedgerPolicy(Policy):
         return super().around(inner, *accounts, **given).checked()
 
     def checked(self) -> Self:
-        """Return the same policy. Raises ConfigurationError if the ledger is there already and was made with another key.
+        """Return the same policy. Raises ConfigurationError if the ledger is there already and was made with another
+        key.
 
         Or if it is not, in production: elsewhere it is made when the first text is sent.
         """
@@ -164,7 +165,7 @@ class LedgerPolicy(Policy):
         create = not environment.in_production(known=self._in_production)
         return SqliteStore(self.path.absolute(), sync=self.sync, create=create)
 
-    # --- sending ----------------------------------------------------------------------------------------------------------
+    # --- sending ------------------------------------------------------------------------------------------------------
 
     def carry(self, batch: Batch) -> Flow[None]:
         todo = batch.open
@@ -175,7 +176,7 @@ class LedgerPolicy(Policy):
             yield from self._send_rows(batch, list(first.values()))
             todo = batch.open  # repeats in this batch: by now the ledger knows
 
-    # --- inside -----------------------------------------------------------------------------------------------------------
+    # --- inside -------------------------------------------------------------------------------------------------------
 
     def _send_rows(self, batch: Batch, rows: Sequence[int]) -> Flow[None]:
         """Send those messages at ``rows`` whose references are new; afterwards, something is known of each."""
@@ -272,7 +273,10 @@ class LedgerPolicy(Policy):
                 self._record([Entry(claim=entry.claim, outcome=Outcome.refused("absent"))])
 
     def _known(self, message: Message) -> tuple[Entry | None, Claim]:
-        """What is recorded under the reference of ``message``, and the claim that sending it would make. Makes no file."""
+        """What is recorded under the reference of ``message``, and the claim that sending it would make.
+
+        Makes no file.
+        """
         there = self._is_in_memory() or os.path.exists(self.path) or is_known(LEDGER, self.path)  # noqa: PTH110
         key = self._hash_key or (self._identified().result(_LONGEST) if there else b"")
         claim = Claim.of(message, account=self.account, kind=Kind.TEXT, key=key)
@@ -289,7 +293,10 @@ class LedgerPolicy(Policy):
             self._record(entries)
 
     def _record(self, entries: Sequence[Entry]) -> None:
-        """Not awaited: to be interrupted here would cast a doubt on what is known. What is asked next comes after it."""
+        """Not awaited.
+
+        To be interrupted here would cast a doubt on what is known. What is asked next comes after it.
+        """
         self._books().record(entries)
 
     def _release(self, claims: Iterable[Claim]) -> None:

@@ -44,15 +44,17 @@ _lock = fresh_lock()
 
 
 class LimitPolicy(Policy):
-    """Keeps the account's requests below its vendor's limits, evenly spread: each waits for its place, in any thread or task.
+    """Keeps the account's requests below its vendor's limits, evenly spread: each waits for its place, in any thread or
+    task.
 
     ``sends`` bounds texts, ``queries`` all requests that send nothing. A request that would have to wait for more than
-    ``longest_wait`` seconds, or past the text's ``valid_until``, is refused with RateLimitedError. Where the vendor answers 429
-    with a time to wait, nothing of that kind leaves before. Limits of accounts from the environment are shared by all clients of
-    the process.
+    ``longest_wait`` seconds, or past the text's ``valid_until``, is refused with RateLimitedError. Where the vendor
+    answers 429 with a time to wait, nothing of that kind leaves before. Limits of accounts from the environment are
+    shared by all clients of the process.
 
-    With ``local_validity``, a text with ``valid_until`` is also sent where the provider has no such field: without it, and only
-    as long as it is of use, which is looked at before each attempt and each request. Late on its way it may still arrive late.
+    With ``local_validity``, a text with ``valid_until`` is also sent where the provider has no such field: without it,
+    and only as long as it is of use, which is looked at before each attempt and each request. Late on its way it may
+    still arrive late.
     """
 
     name = "limit"

@@ -44,8 +44,8 @@ log = logger("smsbridge.optout")
 
 OURS = "opt-out"
 _SAID = frozenset({None, "opted-out", OURS})
-"""Reasons of vendors that mean that the person said so. Not a do-not-disturb register (``dnd``), which is the vendor's to ask each
-time and says nothing of us, nor a block of the vendor's own: nobody would tell us when they end."""
+"""Reasons of vendors that mean that the person said so. Not a do-not-disturb register (``dnd``), which is the vendor's
+to ask each time and says nothing of us, nor a block of the vendor's own: nobody would tell us when they end."""
 
 
 class OptoutOptions(Options):
@@ -57,13 +57,14 @@ class OptoutOptions(Options):
 class OptoutPolicy(Gate):
     """Refuses texts to those who opted out of them (OptedOutError, ``opt-out``), and learns who does.
 
-    It learns from inbound texts that are one of ``stop_words`` or ``start_words`` and nothing else, unless their vendor says for
-    what it took them; from vendors that refuse a text because its recipient has opted out; and from delivery reports that say so.
-    The same event a second time changes nothing. An opt-out is from one sender, if the text came to a number among ``senders`` or
-    to the account's own ``sender``, else from all. A list that cannot be read lets nothing through.
+    It learns from inbound texts that are one of ``stop_words`` or ``start_words`` and nothing else, unless their vendor
+    says for what it took them; from vendors that refuse a text because its recipient has opted out; and from delivery
+    reports that say so. The same event a second time changes nothing. An opt-out is from one sender, if the text came
+    to a number among ``senders`` or to the account's own ``sender``, else from all. A list that cannot be read lets
+    nothing through.
 
-    One-time codes are not among ``purposes`` by default: somebody is waiting for one, having asked for it just now. One text per
-    STOP, with the option ``{"optout": {"confirmation": True}}``, may tell the person that it worked.
+    One-time codes are not among ``purposes`` by default: somebody is waiting for one, having asked for it just now. One
+    text per STOP, with the option ``{"optout": {"confirmation": True}}``, may tell the person that it worked.
     """
 
     name = "optout"
@@ -108,7 +109,7 @@ class OptoutPolicy(Gate):
         else:
             self._list = rehearsal.instead_of(self._list, MemoryOptOuts)
 
-    # --- asking -----------------------------------------------------------------------------------------------------------
+    # --- asking -------------------------------------------------------------------------------------------------------
 
     def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
         confirms = self._confirms(message) and not verification
@@ -143,7 +144,10 @@ class OptoutPolicy(Gate):
         return super().foresee(message, now=now)
 
     def _confirms(self, message: Message) -> bool:
-        """Whether the text says that it confirms an opt-out. UnsupportedError names an option that is unknown or wrong."""
+        """Whether the text says that it confirms an opt-out.
+
+        UnsupportedError names an option that is unknown or wrong.
+        """
         given = message.options.get("optout")
         if not given:
             return False
@@ -167,7 +171,7 @@ class OptoutPolicy(Gate):
         known = [one for one in senders if isinstance(one, str) and one]
         return known if len(known) == len(senders) else None
 
-    # --- learning ---------------------------------------------------------------------------------------------------------
+    # --- learning -----------------------------------------------------------------------------------------------------
 
     def carry(self, batch: Batch) -> Flow[None]:
         begun = now()
@@ -234,7 +238,10 @@ def list_at(path: Path, *, in_production: bool | None = None) -> SqliteOptOuts:
 
 
 class _OpenedLater:
-    """The list in the file at ``path``, opened when it is asked for the first time: not in the rehearsal in which it was made."""
+    """The list in the file at ``path``, opened when it is asked for the first time.
+
+    Not in the rehearsal in which it was made.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -249,7 +256,10 @@ class _OpenedLater:
 
 
 def _name(event: Event, source: str, *, opts_out: bool) -> str:
-    """What an event is known by when it comes again, maybe to another account of the provider; empty if it has no name."""
+    """What an event is known by when it comes again, maybe to another account of the provider.
+
+    Empty if it has no name.
+    """
     key = event.key or event.id
     parts = (event.provider, source, str(opts_out), event.to, key)
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest() if key else ""

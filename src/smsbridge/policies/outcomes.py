@@ -31,7 +31,10 @@ History = list[SendError]
 
 
 def elsewhere(error: SendError) -> bool:
-    """Whether another account may do better, and nothing was sent: faults of the account or the provider, bugs included."""
+    """Whether another account may do better, and nothing was sent.
+
+    Faults of the account or the provider, bugs included.
+    """
     if isinstance(error, UnsupportedError | ProviderBugError):
         return True
     refused = isinstance(error, RefusedError) and not isinstance(error, OptedOutError)
@@ -44,7 +47,10 @@ def final(error: SendError) -> bool:
 
 
 def fault_of(error: SendError | None) -> Fault | None:
-    """Whose fault the last attempt was that may have reached a provider; None if it went well, ``local`` if none did."""
+    """Whose fault the last attempt was that may have reached a provider.
+
+    None if it went well, ``local`` if none did.
+    """
     if error is None:
         return None
     asked = [
@@ -70,7 +76,8 @@ def conclude(history: Sequence[SendError]) -> SendError:
 
 
 def conclude_all(history: Sequence[SendError], provider: SmsProvider, message: Message) -> SendError:
-    """The same after several accounts of ``provider``: the first one's error where all are of its kind, else one that names all.
+    """The same after several accounts of ``provider``: the first one's error where all are of its kind, else one that
+    names all.
 
     Its ``reason`` is the first one's, which is that of all where they agree.
     """
@@ -88,7 +95,10 @@ def conclude_all(history: Sequence[SendError], provider: SmsProvider, message: M
 
 
 def _fault_of_all(history: Sequence[SendError]) -> Fault:
-    """The provider's where one of the failures may pass by itself: that one is worth another attempt. Credit does not come back."""
+    """The provider's where one of the failures may pass by itself.
+
+    That one is worth another attempt. Credit does not come back.
+    """
     faults = {one.fault for one in history}
     if len(faults) == 1 and len({type(one) for one in history}) == 1:
         return history[0].fault
@@ -97,7 +107,10 @@ def _fault_of_all(history: Sequence[SendError]) -> Fault:
 
 
 def not_sent(error: SendError) -> SendError:
-    """What is left of ``error`` once it is proven that nothing was sent: what another account said of the message stays."""
+    """What is left of ``error`` once it is proven that nothing was sent.
+
+    What another account said of the message stays.
+    """
     attempts = tuple(not_sent(one) for one in error.attempts)
     refused = next((copy.copy(one) for one in attempts if not elsewhere(one)), None)
     if refused is None and not isinstance(error, UncertainError):
@@ -117,7 +130,10 @@ def _flat(history: Sequence[SendError]) -> tuple[SendError, ...]:
 
 
 def kept(asked: float | None, account: str) -> float:
-    """For how many seconds to leave ``account`` alone, whose vendor asks for so many; a warning says where that is less."""
+    """For how many seconds to leave ``account`` alone, whose vendor asks for so many.
+
+    A warning says where that is less.
+    """
     seconds = pause(asked)
     if asked is not None and asked > seconds > 0:
         words = "account %s: the vendor asks for a pause of %s; it is asked again after %s"

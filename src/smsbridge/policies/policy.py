@@ -38,7 +38,8 @@ from .batch import Batch
 class Place(IntEnum):
     """Where a policy stands, from the outside in. Within a place policies stand by name.
 
-    What stands at ``ACCOUNT`` or inside it stands around each account that talks to a vendor, the rest once, around all.
+    What stands at ``ACCOUNT`` or inside it stands around each account that talks to a vendor, the rest once, around
+    all.
     """
 
     BEFORE = 0
@@ -88,8 +89,8 @@ class Carrier(Composite):
     def carry(self, batch: Batch) -> Flow[None]:
         """Send the texts of ``batch`` through what is inside, and settle each: see :class:`Batch`.
 
-        What has to be undone, such as a place that was taken, is undone in ``finally``. A text that is left open gets the outcome
-        of its attempts so far; where there was none, it is refused as a fault of the policy.
+        What has to be undone, such as a place that was taken, is undone in ``finally``. A text that is left open gets
+        the outcome of its attempts so far; where there was none, it is refused as a fault of the policy.
         """
 
     @final
@@ -103,8 +104,8 @@ class Carrier(Composite):
 class Policy(Carrier):
     """A policy around one provider, to which it passes everything on; override what should be different.
 
-    It has the account of that provider, unless it is an account of its own, where ``SMSBRIDGE_<ACCOUNT>_INNER`` names the account
-    inside. Results and errors name the vendor inside, not the policies on the way there.
+    It has the account of that provider, unless it is an account of its own, where ``SMSBRIDGE_<ACCOUNT>_INNER`` names
+    the account inside. Results and errors name the vendor inside, not the policies on the way there.
     """
 
     inner: SmsProvider
@@ -150,7 +151,7 @@ class Policy(Carrier):
         """The same, for a policy that stands in its place; ``around`` are the plugins of its client."""
         return cls.around(inner, *accounts)
 
-    # --- passed on --------------------------------------------------------------------------------------------------------
+    # --- passed on ----------------------------------------------------------------------------------------------------
 
     @property
     def stub(self) -> bool:  # type: ignore[override]  # a constant of other providers
@@ -196,7 +197,7 @@ class Policy(Carrier):
     def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
         return self.inner.acknowledge(events)
 
-    # --- foresight --------------------------------------------------------------------------------------------------------
+    # --- foresight ----------------------------------------------------------------------------------------------------
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         return self._would_pass(message, "passes it on", now=now)

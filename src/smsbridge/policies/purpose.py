@@ -1,7 +1,7 @@
 """Purpose: how long a text of each purpose is of use, where the text itself does not say.
 
-What else follows from a purpose is settled where it belongs: the vendor's route or category by its plugin, duplicates by
-``retry`` and ``failover``, permitted hours by ``hours``, opt-outs by ``optout``.
+What else follows from a purpose is settled where it belongs: the vendor's route or category by its plugin, duplicates
+by ``retry`` and ``failover``, permitted hours by ``hours``, opt-outs by ``optout``.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ Expiry = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_useful
 class PurposePolicy(Gate):
     """Gives a text without ``valid_until`` the expiry of its purpose, counted from when it was handed over.
 
-    No purpose has one by default: a code lives as long as the application says, and a text that is dropped is worse than one that
-    is late. Left alone are texts with ``send_at``, and those of accounts that cannot tell their vendor when a text expires.
+    No purpose has one by default: a code lives as long as the application says, and a text that is dropped is worse
+    than one that is late. Left alone are texts with ``send_at``, and those of accounts that cannot tell their vendor
+    when a text expires.
     """
 
     name = "purpose"

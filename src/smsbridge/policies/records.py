@@ -27,8 +27,8 @@ def record(
 ) -> None:
     """Log what became of one attempt, unless the account does so by itself.
 
-    ``candidates`` are the accounts that the policy had to choose from, ``decision`` what it does next, and ``seconds`` how long
-    the attempt took.
+    ``candidates`` are the accounts that the policy had to choose from, ``decision`` what it does next, and ``seconds``
+    how long the attempt took.
     """
     if not any(isinstance(one, Composite) and one.records_attempts for one in each(account)):
         record_always(result, account=account, candidates=candidates, decision=decision, seconds=seconds)

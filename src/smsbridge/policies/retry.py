@@ -32,12 +32,14 @@ from .records import record, wanted
 
 
 class RetryPolicy(Policy):
-    """Tries again what is certainly not sent, for a reason that may pass: no connection, too many requests, the vendor's own fault.
+    """Tries again what is certainly not sent, for a reason that may pass: no connection, too many requests, the
+    vendor's own fault.
 
-    The waits double from ``first_wait`` to ``longest_wait`` seconds, with full jitter, and are no shorter than the vendor asks
-    for; ``attempts`` and ``seconds`` bound them. A text that may have been sent is looked up by its reference where the provider
-    can do that, ``lookups`` times. A find settles it as accepted. No find proves nothing, unless the provider declares
-    ``absence_proven_after``. It is sent again only if its purpose is among ``duplicates``: where twice is better than never.
+    The waits double from ``first_wait`` to ``longest_wait`` seconds, with full jitter, and are no shorter than the
+    vendor asks for; ``attempts`` and ``seconds`` bound them. A text that may have been sent is looked up by its
+    reference where the provider can do that, ``lookups`` times. A find settles it as accepted. No find proves nothing,
+    unless the provider declares ``absence_proven_after``. It is sent again only if its purpose is among ``duplicates``:
+    where twice is better than never.
     """
 
     name = "retry"

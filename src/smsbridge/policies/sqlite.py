@@ -103,8 +103,8 @@ _PRUNE = """DELETE FROM smsbridge_ledger WHERE number IN (SELECT number FROM sms
 class SqliteStore:
     """Entries in the SQLite file at ``path``, made with mode 0600 unless ``create`` is false.
 
-    ``sync`` is what a commit survives: ``normal`` the death of every process, ``full`` also that of the machine, for one
-    fsync each. ``patience`` is how many seconds to wait for other processes.
+    ``sync`` is what a commit survives: ``normal`` the death of every process, ``full`` also that of the machine, for
+    one fsync each. ``patience`` is how many seconds to wait for other processes.
     """
 
     def __init__(self, path: Path, *, sync: Sync = "normal", patience: float = 5.0, create: bool = True) -> None:
@@ -214,7 +214,7 @@ class SqliteStore:
             with contextlib.suppress(sqlite3.Error):
                 db.close()
 
-    # --- inside -----------------------------------------------------------------------------------------------------------
+    # --- inside -------------------------------------------------------------------------------------------------------
 
     @property
     def _db(self) -> sqlite3.Connection:

@@ -1,10 +1,11 @@
-"""The policies that every account has, unless the environment says otherwise: which ones, in what order, with what settings.
+"""The policies that every account has, unless the environment says otherwise: which ones, in what order, with what
+settings.
 
-Each policy says where it stands (:class:`Place`), from the outside in; within a place they stand by name. Those outside of
-``ACCOUNT`` stand once, around the account that was asked for, which may be a failover over others; the others stand around each
-account that talks to a vendor. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts, ``SMSBRIDGE_OTP_RETRY_ATTEMPTS`` for the account
-``otp`` alone, as long as it stands inside no other. A policy that the environment composes itself (``SMSBRIDGE_SLOW_PROVIDER=retry``)
-is not added again.
+Each policy says where it stands (:class:`Place`), from the outside in; within a place they stand by name. Those outside
+of ``ACCOUNT`` stand once, around the account that was asked for, which may be a failover over others; the others stand
+around each account that talks to a vendor. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts,
+``SMSBRIDGE_OTP_RETRY_ATTEMPTS`` for the account ``otp`` alone, as long as it stands inside no other. A policy that the
+environment composes itself (``SMSBRIDGE_SLOW_PROVIDER=retry``) is not added again.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def _put(kind: type[Policy], provider: SmsProvider, around: Surroundings | None,
 def _standing(
     provider: SmsProvider, there: Sequence[str], policies: Policies, here: Callable[[Place], bool]
 ) -> list[tuple[type[Policy], bool]]:
-    """The policies that may stand ``here`` around ``provider``, from the inside out, each with whether a setting of it is set."""
+    """The policies that may stand ``here`` around ``provider``, from the inside out, and whether each has a setting."""
     found: list[tuple[Place, str, type[Policy], bool]] = []
     for name in policies.names():
         is_set = _is_set(there, provider, name)
@@ -86,12 +87,15 @@ def _standing(
 
 
 def _refuse_without_a_place(name: str, provider: SmsProvider, there: Sequence[str]) -> None:
-    """A policy that is set and stands nowhere would be missing in silence; one that the environment composes is an account."""
+    """A policy that is set and stands nowhere would be missing in silence.
+
+    One that the environment composes is an account.
+    """
     composed = [environment.variable(name, holder) for holder in HOLDERS]
     if name not in BUILT_IN and not set(composed) & set(there) and not any(one.name == name for one in each(provider)):
         raise ConfigurationError(
-            f"policy {name} has no place of its own, so its settings have no effect: compose it by {composed[0]}, which names the "
-            f"account inside"
+            f"policy {name} has no place of its own, so its settings have no effect: compose it by {composed[0]}, "
+            f"which names the account inside"
         )
 
 
@@ -106,7 +110,7 @@ class Unheeded:
 
 
 def unheeded(provider: SmsProvider, there: Iterable[str], policies: Policies) -> Iterator[Unheeded]:
-    """Those of the variables ``there`` that set policies around the accounts inside ``provider``, which are around it alone."""
+    """Those of ``there`` that set policies around accounts inside ``provider``, where these stand around it alone."""
     outer, there = provider.account, list(there)
     for account in sorted(account_names(provider) - {outer}):
         for name in policies.names():
@@ -119,7 +123,8 @@ def unheeded(provider: SmsProvider, there: Iterable[str], policies: Policies) ->
                 yield Unheeded(
                     variable=variable,
                     policy=name,
-                    words=f"{variable} has no effect, as {name} is put around {outer}, and not around account {account} inside it",
+                    words=f"{variable} has no effect, as {name} is put around {outer}, and not around account "
+                    f"{account} inside it",
                     instead=f"set {ours}, or {environment.variable(everywhere, field)} for all accounts",
                 )
 
@@ -154,7 +159,10 @@ def homes(account: str, name: str) -> tuple[str, str]:
 
 
 def _holds(provider: SmsProvider, kind: type[Carrier]) -> bool:
-    """Whether the environment has composed the policy itself. One of several accounts that has it spares the others no guard."""
+    """Whether the environment has composed the policy itself.
+
+    One of several accounts that has it spares the others no guard.
+    """
     if kind.place is Place.REPEAT:  # two around each other would multiply their attempts
         return any(one.name == kind.name for one in each(provider))
     held = inside(provider)

@@ -1,4 +1,7 @@
-"""Text: no more segments than the purpose allows, and, where asked for, no character that makes a text dear for nothing."""
+"""Text.
+
+No more segments than the purpose allows, and, where asked for, no character that makes a text dear for nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,11 @@ from .policy import Place
 
 
 class TextPolicy(Gate):
-    """Refuses a text that has more segments than its purpose may have (ContentError, ``too-long``), before it costs anything.
+    """Refuses a text that has more segments than its purpose may have (ContentError, ``too-long``), before it costs
+    anything.
 
-    ``simplify`` writes characters such as curly quotes in GSM-7 first, where that saves something; it never touches a text in
-    another script. Off by default, because a text may have to be its registered template to the letter.
+    ``simplify`` writes characters such as curly quotes in GSM-7 first, where that saves something; it never touches a
+    text in another script. Off by default, because a text may have to be its registered template to the letter.
     """
 
     name = "text"

@@ -1,8 +1,9 @@
 """Writer: one thread that owns a ledger's store, and keeps together what threads and tasks hand in meanwhile.
 
-It starts when there is something to do and ends when there has been nothing for a while. It never waits for anything that a thread
-which hands something in may hold: an exception of a signal handler can end that thread's work at any moment. A process that forks
-lets go of the store before: SQLite must not be taken along into the child, which opens its own.
+It starts when there is something to do and ends when there has been nothing for a while. It never waits for anything
+that a thread which hands something in may hold: an exception of a signal handler can end that thread's work at any
+moment. A process that forks lets go of the store before: SQLite must not be taken along into the child, which opens its
+own.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _LONGEST_FORK = 10.0
 """Seconds that a fork waits for the store, and that the store waits for a fork."""
 
 _AFTER_THE_WORK = -100
-"""Of all that multiprocessing does when a process ends, which begins with what has the highest number, among the last."""
+"""Among the last of what multiprocessing does when a process ends, which begins with the highest number."""
 _log = logger("smsbridge.ledger")
 
 
@@ -77,8 +78,8 @@ class Writer:
     def do(self, work: Callable[[Store], T]) -> Promise[T]:
         """Have ``work`` done, within one transaction with whatever else is to do. The promise is kept once that is.
 
-        It fails with Unwritable where the store cannot be written. Works are done in the order in which they were handed in; one
-        that is cancelled before is not done.
+        It fails with Unwritable where the store cannot be written. Works are done in the order in which they were
+        handed in; one that is cancelled before is not done.
         """
         promise: Promise[T] = Promise()
         self._jobs.put(_Job(work, promise))
@@ -104,10 +105,13 @@ class Writer:
         except Overdue as error:
             _log.error("the ledger could not be closed, so outcomes of texts may stay open in it: %s", error)
 
-    # --- the thread -------------------------------------------------------------------------------------------------------
+    # --- the thread ---------------------------------------------------------------------------------------------------
 
     def _see_to_it(self) -> None:
-        """Make sure that a thread is at it. One that is about to end looks again for work after it let go of ``_running``."""
+        """Make sure that a thread is at it.
+
+        One that is about to end looks again for work after it let go of ``_running``.
+        """
         if _going:
             self._run(stays=False)
         elif not self._running.locked():
@@ -118,7 +122,10 @@ class Writer:
                 self._run(stays=False)
 
     def _start(self) -> None:
-        """Start the thread, from one without a name: to wait until a Thread has begun takes a lock, which could be left taken."""
+        """Start the thread, from one without a name.
+
+        To wait until a Thread has begun takes a lock, which could be left taken.
+        """
         try:
             threading.Thread(target=self._run, name="smsbridge-ledger", daemon=True).start()
         except RuntimeError:
@@ -159,7 +166,11 @@ class Writer:
                 return
 
     def _work(self, first: _Job | None = None) -> bool:
-        """Do all that there is to do; whether that is all for now. Outcomes come first, but are looked for last: what is asked must not be ahead of them."""
+        """Do all that there is to do.
+
+        Whether that is all for now. Outcomes come first, but are looked for last: what is asked must not be ahead of
+        them.
+        """
         with self._store_in_use():
             jobs = [first] if first is not None else []
             with contextlib.suppress(queue.Empty):
@@ -232,7 +243,7 @@ class Writer:
         more = pruned.exception() is None and pruned.result() >= _PRUNED_AT_ONCE
         self._prune_at = self._clock() + (0.0 if more else _BETWEEN_PRUNINGS)
 
-    # --- around a fork ----------------------------------------------------------------------------------------------------
+    # --- around a fork ------------------------------------------------------------------------------------------------
 
     def pause(self) -> bool:
         """Let go of the store, and keep the thread from it; false if it is busy with it for too long."""
@@ -269,7 +280,7 @@ def log_lost(error: BaseException, count: int = 1) -> None:
         said.result(_LONGEST_WORD)
 
 
-# --- all writers of this process ------------------------------------------------------------------------------------------
+# --- all writers of this process --------------------------------------------------------------------------------------
 
 _going = False
 """Whether the interpreter is: then whoever hands something in does it himself, at once."""

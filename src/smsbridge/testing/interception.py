@@ -1,8 +1,8 @@
 """Where an outbox stands: between the providers and the wire. Everything above it is the application's own.
 
-All sends go through ``attempts.attempt_each``, also those of providers that hold providers, so that is where the provider's own flow
-is stopped; what asks and sends nothing is answered at the client; and a request that still came as far as the wire finds no
-connection.
+All sends go through ``attempts.attempt_each``, also those of providers that hold providers, so that is where the
+provider's own flow is stopped; what asks and sends nothing is answered at the client; and a request that still came as
+far as the wire finds no connection.
 """
 
 from __future__ import annotations

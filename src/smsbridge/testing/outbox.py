@@ -1,10 +1,10 @@
 """The outbox: an application's own pipeline runs, only the wire is replaced.
 
-While an Outbox is active, every client (also one made before, and the one behind ``smsbridge.send``) normalises numbers, calls
-hooks, finds its account and provider, and lets the provider render the text, all as in production. Where the provider
-asks for its first request, or for anything else that sends, its flow is closed, and the outbox decides: accepted, unless
-a test has scripted another outcome for the number. Nothing leaves the process: a request that has to come first, such as
-one for a token, is where rendering ends; the text counts as sent, with ``request`` None.
+While an Outbox is active, every client (also one made before, and the one behind ``smsbridge.send``) normalises
+numbers, calls hooks, finds its account and provider, and lets the provider render the text, all as in production. Where
+the provider asks for its first request, or for anything else that sends, its flow is closed, and the outbox decides:
+accepted, unless a test has scripted another outcome for the number. Nothing leaves the process: a request that has to
+come first, such as one for a token, is where rendering ends; the text counts as sent, with ``request`` None.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Outbox(Sequence[Posted]):
         """What ``balance()`` answers; set it to what your test needs."""
         self._sent: list[Posted] = []
 
-    # --- what was sent --------------------------------------------------------------------------------------------------
+    # --- what was sent ------------------------------------------------------------------------------------------------
 
     @property
     def messages(self) -> list[Posted]:
@@ -123,7 +123,7 @@ class Outbox(Sequence[Posted]):
             for one in (self._sent, self.refused, self._known, self._outcomes, self._reported, self._codes):
                 one.clear()
 
-    # --- what is to happen ----------------------------------------------------------------------------------------------
+    # --- what is to happen --------------------------------------------------------------------------------------------
 
     def script(self, number: str, *outcomes: Outcome) -> None:
         """Decide what becomes of texts to ``number``, one outcome after the other; the last one stays.
@@ -154,7 +154,7 @@ class Outbox(Sequence[Posted]):
         (posted.plugins or default_plugins()).event(report.account, report.provider, report)
         return report
 
-    # --- what should have happened --------------------------------------------------------------------------------------
+    # --- what should have happened ------------------------------------------------------------------------------------
 
     @overload
     def assert_sent(  # pyright: ignore[reportOverlappingOverload]  # a literal 0 is an int as well
@@ -207,7 +207,7 @@ class Outbox(Sequence[Posted]):
         if self.messages:
             raise AssertionError(f"expected that nothing is sent:\n{self}")
 
-    # --- being active ---------------------------------------------------------------------------------------------------
+    # --- being active -------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
         self._interceptions.append(Interception(self).__enter__())
@@ -218,7 +218,7 @@ class Outbox(Sequence[Posted]):
     ) -> None:
         self._interceptions.pop().__exit__()
 
-    # --- what comes instead of the wire ---------------------------------------------------------------------------------
+    # --- what comes instead of the wire -------------------------------------------------------------------------------
 
     def take(
         self,

@@ -49,7 +49,10 @@ def _begin(config: pytest.Config) -> None:
 
 
 class _Guard:
-    """Knows which tests run. Only a test that says so reaches a vendor: what runs between tests, such as an import, does not."""
+    """Knows which tests run.
+
+    Only a test that says so reaches a vendor: what runs between tests, such as an import, does not.
+    """
 
     def __init__(self) -> None:
         self._running: list[pytest.Item] = []
@@ -78,7 +81,8 @@ def _is_replaced(carrier: tuple[str, str, str]) -> bool:
 def sms_outbox() -> Iterator[Outbox]:
     """The texts that your application sends in this test; none of them leaves.
 
-    Everything up to the wire is real: numbers, settings, accounts, hooks, the provider's own rendering and its refusals. ::
+    Everything up to the wire is real: numbers, settings, accounts, hooks, the provider's own rendering and its
+    refusals. ::
 
         def test_an_order_is_confirmed(sms_outbox):
             place_order(phone="+91 98765 43210")

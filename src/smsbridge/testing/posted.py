@@ -18,8 +18,9 @@ from smsbridge.text import TextInfo, measure
 class Posted:
     """A text that came as far as the wire.
 
-    ``request`` is the HTTP request that would have left, None for a provider without HTTP, or where another request would
-    have had to come first. ``error`` is the scripted outcome, if there was one; ``code`` the one-time code, if it was one.
+    ``request`` is the HTTP request that would have left, None for a provider without HTTP, or where another request
+    would have had to come first. ``error`` is the scripted outcome, if there was one; ``code`` the one-time code, if it
+    was one.
     """
 
     message: Message
@@ -48,7 +49,10 @@ class Posted:
 
     @property
     def text_info(self) -> TextInfo:
-        """Encoding, units and segments of the text. A one-time code in the vendor's own words counts as an empty text."""
+        """Encoding, units and segments of the text.
+
+        A one-time code in the vendor's own words counts as an empty text.
+        """
         return measure(self.text)
 
     @property
@@ -106,7 +110,7 @@ class Posted:
         )
 
 
-# --- as a table, for people who read why a test failed; the texts are the test's own -----------------------------------------
+# --- as a table, for people who read why a test failed; the texts are the test's own ----------------------------------
 
 _WIDEST = 60
 

@@ -50,8 +50,8 @@ class Row:
 class Webhook:
     """A webhook as the vendor sends it, without its proof (``sign`` adds that), and the events it must bring.
 
-    Of each event, the fields that are not at their defaults are compared. For a handshake, ``reply`` must be in the body
-    of what we answer.
+    Of each event, the fields that are not at their defaults are compared. For a handshake, ``reply`` must be in the
+    body of what we answer.
     """
 
     request: HttpRequest
@@ -69,9 +69,9 @@ class Samples:
     An answer is the vendor's: a plain ``HttpResponse``, such as ``HttpResponse.of_json({...})``. Where a method has an
     ``id``, put it where the vendor puts the id of the text: the kit checks that it comes back.
 
-    A provider that tells the vendor a *relative* time (``valid_until`` as seconds from now, ...) makes another request each
-    second, and the kit compares requests. Let it read the clock in one place, and stop that one in the class with the
-    samples; so too if ``sign`` dates a webhook::
+    A provider that tells the vendor a *relative* time (``valid_until`` as seconds from now, ...) makes another request
+    each second, and the kit compares requests. Let it read the clock in one place, and stop that one in the class with
+    the samples; so too if ``sign`` dates a webhook::
 
         @pytest.fixture(autouse=True)
         def _stopped_clock(self, monkeypatch):
@@ -93,7 +93,8 @@ class Samples:
     """Secrets among ``settings`` that have to be of another form than ``dummy_secret`` (a base64 key, ...)."""
 
     expected_failures: ClassVar[Mapping[str, str]] = {}
-    """Standard tests that this vendor makes impossible, with the reason: ``{"test_...": "why", "test_...[case]": "why"}``.
+    """Standard tests that this vendor makes impossible, with the reason: ``{"test_...": "why", "test_...[case]":
+    "why"}``.
 
     They become strict xfails: one that passes after all fails, until it is taken out here.
     """
@@ -101,8 +102,8 @@ class Samples:
     collect: ClassVar[Sequence[str]] = ()
     """Groups of tests, for a class that proves one thing in a second way: ``("webhooks",)``. Empty: all that apply.
 
-    A group is a base of ``ProviderContract`` in lower case. Only a subclass of a class that collects everything for the same
-    provider may name some.
+    A group is a base of ``ProviderContract`` in lower case. Only a subclass of a class that collects everything for the
+    same provider may name some.
     """
 
     # --- a text -------------------------------------------------------------------------------------------------------
@@ -129,7 +130,8 @@ class Samples:
     refusals: ClassVar[Mapping[str, Refusal]] = {}
     """Answers to a send that say no, by a name of yours; at least one of them with an HTTP status in the 200 range.
 
-    If the vendor always says no by HTTP status, list ``test_a_refusal_inside_a_2xx_body_is_sampled`` as expected failure.
+    If the vendor always says no by HTTP status, list ``test_a_refusal_inside_a_2xx_body_is_sampled`` as expected
+    failure.
     """
 
     def preliminary(self, request: HttpRequest) -> HttpResponse | None:
@@ -226,22 +228,26 @@ class Samples:
     """The setting that ``verify`` depends on."""
 
     proof_covers: ClassVar[Covers] = "body"
-    """What a proof covers: the ``body`` as it came, byte by byte (without one, the query); the ``parameters`` of body or query,
-    however they are written; or nothing, because it is itself the shared ``secret``. The kit proves that it is so.
+    """What a proof covers: the ``body`` as it came, byte by byte (without one, the query); the ``parameters`` of body
+    or query, however they are written; or nothing, because it is itself the shared ``secret``. The kit proves that it
+    is so.
     """
 
     def sign(self, webhook: HttpRequest, secret: str) -> HttpRequest:
         """``webhook`` with the proof that whoever knows ``secret`` can add; see :func:`dataclasses.replace`.
 
-        The proof may be in headers, in the query, in a form or in a JSON object. Where it covers ``parameters``, ValueError says
-        that a body of this shape cannot carry it.
+        The proof may be in headers, in the query, in a form or in a JSON object. Where it covers ``parameters``,
+        ValueError says that a body of this shape cannot carry it.
         """
         self.missing("sign(webhook, secret)", "how the vendor proves that a webhook is its own")
 
     # --- how the kit reads a request ----------------------------------------------------------------------------------
 
     def fingerprint(self, request: HttpRequest) -> Any:
-        """What tells two requests apart. Leave out what changes by itself (a nonce, a time stamp, a signature over it)."""
+        """What tells two requests apart.
+
+        Leave out what changes by itself (a nonce, a time stamp, a signature over it).
+        """
         return request.method, request.url, sorted(request.headers.items()), request.body
 
     def texts_in(self, request: HttpRequest) -> Sequence[str]:

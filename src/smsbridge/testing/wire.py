@@ -34,8 +34,8 @@ _MOST_REQUESTS = 100
 class FakeWire:
     """A wire that answers from a script, and remembers what it was asked in ``requests``.
 
-    Each argument answers one request; a function is asked for its answer. With ``always``, every request after those gets
-    that answer. A request for which there is no answer fails the test.
+    Each argument answers one request; a function is asked for its answer. With ``always``, every request after those
+    gets that answer. A request for which there is no answer fails the test.
     """
 
     def __init__(self, *answers: Reply, always: Reply | None = None) -> None:
@@ -102,8 +102,8 @@ class _AsyncClient(AsyncSmsClient):
 def drive(flow: Flow[T], *answers: Reply | FakeWire) -> T:
     """Run ``flow`` by hand and return its result, or raise what it raises.
 
-    Each request is answered by the next of ``answers`` (or all by one FakeWire); a ``Wait`` is over at once; a ``Call`` is
-    made.
+    Each request is answered by the next of ``answers`` (or all by one FakeWire); a ``Wait`` is over at once; a ``Call``
+    is made.
     """
     first = answers[0] if answers else None
     wire = first if isinstance(first, FakeWire) else FakeWire(*cast("tuple[Reply, ...]", answers))

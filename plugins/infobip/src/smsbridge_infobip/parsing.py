@@ -20,7 +20,7 @@ from smsbridge.reading import Outcome, digits, moment, object_or_empty, part
 
 from . import vocabulary
 
-# --- values ---------------------------------------------------------------------------------------------------------------
+# --- values -----------------------------------------------------------------------------------------------------------
 
 
 def text(value: Any) -> str:
@@ -43,7 +43,7 @@ def written(when: datetime) -> str:
     return f"{when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}+0000"
 
 
-# --- answers --------------------------------------------------------------------------------------------------------------
+# --- answers ----------------------------------------------------------------------------------------------------------
 
 
 def answer(response: HttpResponse) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _said(response: HttpResponse) -> tuple[str, str]:
     return text(data.get("errorCode")) or text(older.get("messageId")), "; ".join(filter(None, words))
 
 
-# --- rows -----------------------------------------------------------------------------------------------------------------
+# --- rows -------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

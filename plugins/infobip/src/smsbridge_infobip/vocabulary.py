@@ -2,8 +2,9 @@
 
 Source of every row, unless one says otherwise: *Response status and error codes*
 (https://www.infobip.com/docs/essentials/api-essentials/response-status-and-error-codes), and its successor *Error code
-reference* (https://www.infobip.com/docs/developer-resources/api-fundamentals/error-code-reference). The class, fault and
-reason of a row are our reading. Codes of other channels (calls, email, push, MMS) reuse some numbers and are left out.
+reference* (https://www.infobip.com/docs/developer-resources/api-fundamentals/error-code-reference). The class, fault
+and reason of a row are our reading. Codes of other channels (calls, email, push, MMS) reuse some numbers and are left
+out.
 """
 
 from __future__ import annotations

@@ -26,7 +26,10 @@ ALGORITHMS = {"HMAC_SHA_256": hashlib.sha256, "HMAC_SHA_384": hashlib.sha384, "H
 
 
 def check_hmac(webhook: HttpRequest, header: str, secret: SecretStr, algorithm: str) -> None:
-    """Raise SignatureError unless ``header`` holds the HMAC of the body: hexadecimal, also behind ``sha256=``, or base64."""
+    """Raise SignatureError unless ``header`` holds the HMAC of the body.
+
+    Hexadecimal, also behind ``sha256=``, or base64.
+    """
     signature = hmac.new(secret.get_secret_value().encode(), webhook.body, ALGORITHMS[algorithm])
     given = webhook.headers.get(header, "")
     prefix, sign, behind = given.partition("=")
@@ -104,7 +107,10 @@ def _inbound(item: Mapping[str, Any], words: str, account: str, provider: str) -
 
 
 def _words(item: Mapping[str, Any]) -> str | None:
-    """The text that came in, in the format of the SMS API or of the Messages API (``event`` is ``MO``); None if none did."""
+    """The text that came in, in the format of the SMS API or of the Messages API (``event`` is ``MO``).
+
+    None if none did.
+    """
     if isinstance(item.get("text"), str) and "from" in item:
         return str(item["text"])
     content = item.get("content")

@@ -19,7 +19,8 @@ def answer(response: HttpResponse, to: str = "") -> dict[str, Any]:
 
 
 def message_uuid(response: HttpResponse, to: str) -> tuple[str, dict[str, Any]]:
-    """The id of the one text that was asked for, and the answer. Raises if it was refused, or if the answer leaves that open.
+    """The id of the one text that was asked for, and the answer. Raises if it was refused, or if the answer leaves that
+    open.
 
     The number of a recipient that Plivo will not text stands in ``invalid_number``, inside a success
     (https://docs.plivo.com/docs/messaging/api/message/bulk-messaging).

@@ -2,8 +2,8 @@
 
 Plivo's API for messages (https://plivo.com/docs/messaging/api/messages.md) and for one-time codes
 (https://plivo.com/docs/programmable-api/verify/sessions.md). There is no ``send_batch``: one request can have many
-recipients, but its answer is a bare list of ids whose order is not documented, and its one callback URL could not carry a
-reference for each.
+recipients, but its answer is a bare list of ids whose order is not documented, and its one callback URL could not carry
+a reference for each.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class PlivoProvider(PlivoSettings):
     def _callback(self, reference: str) -> str | None:
         """The callback URL with our reference in its query.
 
-        Plivo signs the decoded query, and its own SDKs disagree on what that is beyond ASCII: such a report could not be
-        believed when it comes.
+        Plivo signs the decoded query, and its own SDKs disagree on what that is beyond ASCII: such a report could not
+        be believed when it comes.
         """
         if self.callback_url is None:
             return None
@@ -178,7 +178,10 @@ def _sender(sender: str) -> str:
 
 
 def _expiry(message: Message) -> int | None:
-    """How long the text may wait at Plivo, in seconds. None where Plivo gives up earlier by itself, after three hours."""
+    """How long the text may wait at Plivo, in seconds.
+
+    None where Plivo gives up earlier by itself, after three hours.
+    """
     left = reading.seconds_left(message)
     if left is None:
         return None

@@ -37,7 +37,10 @@ STATES: dict[str, Status] = {
 
 
 class Code(NamedTuple):
-    """An error code of a report: a short word for it, and the status that it makes of a failure, where it knows better."""
+    """An error code of a report.
+
+    A short word for it, and the status that it makes of a failure, where it knows better.
+    """
 
     reason: str
     status: Status | None = None

@@ -24,15 +24,15 @@ _METHODS = frozenset({"GET", "POST"})
 _LENGTH = 44
 """Of a signature in base64."""
 
-# --- proof ----------------------------------------------------------------------------------------------------------------
+# --- proof ------------------------------------------------------------------------------------------------------------
 
 
 def check_signature(webhook: HttpRequest, token: str, *, accept_v2: bool) -> None:
     """Raise SignatureError unless ``token`` has signed the webhook.
 
-    Plivo calls with GET and POST, and signs nothing else. V3 covers URL, query and form. Ma-V3 is the same with the main
-    account's token, and each may list several signatures. V2 covers the URL without its query, so it counts only where it is
-    wanted and where there is no V3 to look at.
+    Plivo calls with GET and POST, and signs nothing else. V3 covers URL, query and form. Ma-V3 is the same with the
+    main account's token, and each may list several signatures. V2 covers the URL without its query, so it counts only
+    where it is wanted and where there is no V3 to look at.
     """
     if webhook.method not in _METHODS:
         raise SignatureError("the webhook came with a method that Plivo does not sign")
@@ -84,7 +84,7 @@ def _address(url: str) -> bytes:
     return f"{parts.scheme}://{parts.netloc}{parts.path}".encode("utf-8", "surrogatepass")
 
 
-# --- events ---------------------------------------------------------------------------------------------------------------
+# --- events -----------------------------------------------------------------------------------------------------------
 
 
 PULLED = {
@@ -133,7 +133,10 @@ def report(
     to: str = "",
     reference: str = "",
 ) -> DeliveryReport:
-    """A delivery report, its fields called as in one that is pushed. ``Sequence`` counts the callbacks of one text, so it tells their order."""
+    """A delivery report, its fields called as in one that is pushed.
+
+    ``Sequence`` counts the callbacks of one text, so it tells their order.
+    """
     message_uuid, code = text(fields.get("MessageUUID")), text(fields.get("ErrorCode"))
     word = text(fields.get("Status")).lower()
     status = vocabulary.STATES.get(word, Status.UNKNOWN)

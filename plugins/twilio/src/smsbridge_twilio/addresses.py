@@ -1,8 +1,9 @@
 """The URLs that Twilio calls, as we give them and as it may have signed them.
 
 Twilio signs a URL as it was given, but may call it with its query in order of name (twilio/twilio-php#790,
-twilio/twilio-node#1079), with or without its port, and escaped in another way (twilio/twilio-node#621). So a signature is held
-against each spelling of the URL that was called; all of them say the same, or the webhook could be made to say something else.
+twilio/twilio-node#1079), with or without its port, and escaped in another way (twilio/twilio-node#621). So a signature
+is held against each spelling of the URL that was called; all of them say the same, or the webhook could be made to say
+something else.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _MEANINGFUL = frozenset("&=+#%") | frozenset(map(chr, range(0x20))) | {"\x7f"}
 """What means something else in a query once its escape is gone."""
 _LEGAL = "!$'()*,;:@/?"
 _OTHERS = {legal: re.compile(rf"[^A-Za-z0-9_.~&=%{re.escape(legal)}-]") for legal in (_LEGAL, "")}
-"""What is escaped where a query may hold (besides its marks) letters, digits, ``-._~`` and the rest that is legal, or not."""
+"""What is escaped where a query may hold, besides its marks, letters, digits, ``-._~`` and what else is legal."""
 
 
 def callback(url: str, reference: str) -> str:
@@ -44,7 +45,10 @@ def callback(url: str, reference: str) -> str:
 
 
 def spellings(webhook: HttpRequest, configured: str | None) -> list[str]:
-    """The URLs that Twilio may have signed, beginning with the one that was called; ``configured`` is our callback URL."""
+    """The URLs that Twilio may have signed, beginning with the one that was called.
+
+    ``configured`` is our callback URL.
+    """
     if len(webhook.url) > 3 * LONGEST:  # of which each character was escaped
         return [webhook.url]
     base, sign, query = webhook.url.partition("?")

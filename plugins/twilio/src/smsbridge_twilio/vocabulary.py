@@ -1,8 +1,8 @@
 """Twilio's words and codes and what they mean: message statuses, error codes, Verify statuses, intents.
 
 Statuses: the enum of the Message resource, https://www.twilio.com/docs/messaging/api/message-resource. Codes: Twilio's
-error dictionary, where each has a page, https://www.twilio.com/docs/api/errors/21211 and so on; a comment is the title of
-that page, shortened where it is long. What a word or code means for the caller is our reading.
+error dictionary, where each has a page, https://www.twilio.com/docs/api/errors/21211 and so on; a comment is the title
+of that page, shortened where it is long. What a word or code means for the caller is our reading.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ def check_signature(
 ) -> None:
     """Raise SignatureError unless Twilio signed this webhook: its URL, and its form or its body's hash.
 
-    The key is the account's auth token with HMAC-SHA1 (https://www.twilio.com/docs/usage/webhooks/webhooks-security), or
-    the SharedKey that a header names (https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys).
+    The key is the account's auth token with HMAC-SHA1 (https://www.twilio.com/docs/usage/webhooks/webhooks-security),
+    or the SharedKey that a header names (https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys).
     """
     algorithm, shared = _signed_how(webhook)
     key = shared_key if shared else token

@@ -31,7 +31,7 @@ _FIRST_FAILING_CODE = 400
 _UNIX_SECONDS = re.compile(r"\d{9,11}", re.ASCII)
 
 
-# --- values ---------------------------------------------------------------------------------------------------------------
+# --- values -----------------------------------------------------------------------------------------------------------
 
 
 def moment(value: Any, zone: tzinfo) -> datetime | None:
@@ -47,7 +47,7 @@ def local_time(when: datetime, zone: tzinfo) -> str:
     return when.astimezone(zone).replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
 
 
-# --- answers --------------------------------------------------------------------------------------------------------------
+# --- answers ----------------------------------------------------------------------------------------------------------
 
 
 def answer(response: HttpResponse, success: Collection[str] | None = SUCCESS) -> dict[str, Any]:
@@ -161,12 +161,15 @@ def _said(data: Mapping[str, Any]) -> str:
     return "; ".join(said)
 
 
-# --- rows -----------------------------------------------------------------------------------------------------------------
+# --- rows -------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One text in an answer or a report. ``word`` is its status in upper case, ``price`` what was charged, in credits."""
+    """One text in an answer or a report.
+
+    ``word`` is its status in upper case, ``price`` what was charged, in credits.
+    """
 
     id: str
     mobile: str = field(repr=False)

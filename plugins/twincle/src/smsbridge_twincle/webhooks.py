@@ -35,8 +35,8 @@ def check_secret(webhook: HttpRequest, secret: str | None) -> None:
 def challenge(webhook: HttpRequest) -> dict[str, str] | None:
     """What to answer to the platform's question, asked when a webhook is registered; None for any other webhook.
 
-    It calls ``<uri>?token=<key>`` with ``{"validation_key": <key>, "challenge": <random>}``. Until 2021-05 it wanted the
-    key back, since then the challenge (https://portal.mobtexting.com/docs, *Verify webhook*); this answers both.
+    It calls ``<uri>?token=<key>`` with ``{"validation_key": <key>, "challenge": <random>}``. Until 2021-05 it wanted
+    the key back, since then the challenge (https://portal.mobtexting.com/docs, *Verify webhook*); this answers both.
     """
     body, query = _body(webhook), dict(webhook.query)
     given = body or query
@@ -124,7 +124,10 @@ def _inbound(
 
 
 def _unsubscribed(fields: Mapping[str, Any], account: str, provider: str, zone: tzinfo) -> InboundMessage | None:
-    """An opt-out that the platform has taken down, by a text or a link; None for one from less than a sender, such as a tag."""
+    """An opt-out that the platform has taken down, by a text or a link.
+
+    None for one from less than a sender, such as a tag.
+    """
     kind, person = text(fields.get("type")), text(fields.get("receiver"))
     if kind not in ("sender", "all"):
         return None

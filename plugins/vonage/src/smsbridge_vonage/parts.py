@@ -1,8 +1,9 @@
 """Long texts that come in as parts, kept until they are whole.
 
-The SMS API hands parts on as they come (https://developer.vonage.com/messaging/sms/guides/inbound-sms), in any order and
-possibly twice. A text of which a part is missing comes out after a while with the gap marked: late rather than never, and
-never as if it were whole. Whole texts stay for as long, so that a part that comes again does not look like a new text.
+The SMS API hands parts on as they come (https://developer.vonage.com/messaging/sms/guides/inbound-sms), in any order
+and possibly twice. A text of which a part is missing comes out after a while with the gap marked: late rather than
+never, and never as if it were whole. Whole texts stay for as long, so that a part that comes again does not look like a
+new text.
 """
 
 from __future__ import annotations

@@ -149,7 +149,10 @@ class VonageProvider(VonageSettings):
         return reading.dlt_ids(message, self.entity_id, self.template_id)
 
     def _seconds_left(self, message: Message) -> float | None:
-        """How long a text is of use, within what the vendor takes; cut off, so that it is not sent a moment too late."""
+        """How long a text is of use, within what the vendor takes.
+
+        Cut off, so that it is not sent a moment too late.
+        """
         left = reading.seconds_left(message)
         if left is not None and not _SHORTEST_VALIDITY <= left <= _LONGEST_VALIDITY:
             raise self.unsupported("texts that are valid for less than 20 seconds or for more than 7 days")

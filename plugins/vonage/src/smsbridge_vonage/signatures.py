@@ -1,12 +1,12 @@
 """Whether a webhook is Vonage's. Two schemes, told apart by what it carries; one secret for both.
 
 *The SMS API* adds ``timestamp``, ``nonce`` and ``sig`` to the parameters
-(https://developer.vonage.com/getting-started/concepts/signing-messages). ``sig`` covers parameters and not bytes, and so
-all that is read of such a webhook: what it cannot cover (a parameter given twice, a nested value) is never read.
+(https://developer.vonage.com/getting-started/concepts/signing-messages). ``sig`` covers parameters and not bytes, and
+so all that is read of such a webhook: what it cannot cover (a parameter given twice, a nested value) is never read.
 
-*Messages v1* sends ``Authorization: Bearer <JWT>``, signed with HS256, whose claim ``payload_hash`` is the SHA-256 of the
-body (https://developer.vonage.com/en/getting-started/concepts/webhooks). Vonage calls checking the hash optional; here a
-token without it proves nothing.
+*Messages v1* sends ``Authorization: Bearer <JWT>``, signed with HS256, whose claim ``payload_hash`` is the SHA-256 of
+the body (https://developer.vonage.com/en/getting-started/concepts/webhooks). Vonage calls checking the hash optional;
+here a token without it proves nothing.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class UnsignedError(SignatureError):
     """Nothing that proves a webhook. 503, because Vonage may forget to sign, and tries again after a 5xx.
 
     "In the rare case of an internal error, it is possible that the callback service will send an unsigned callback. By
-    returning an HTTP 5xx response, a retry will be triggered" (https://developer.vonage.com/en/messages/concepts/signed-webhooks).
+    returning an HTTP 5xx response, a retry will be triggered"
+    (https://developer.vonage.com/en/messages/concepts/signed-webhooks).
     """
 
     status: ClassVar[int] = 503
@@ -64,11 +65,14 @@ def verify(webhook: HttpRequest, *, secret: str | None, method: str, age: int) -
     return _verify_parameters(content, secret, method, age)
 
 
-# --- the SMS API ----------------------------------------------------------------------------------------------------------
+# --- the SMS API ------------------------------------------------------------------------------------------------------
 
 
 def signature(parameters: Iterable[tuple[str, str]], secret: str, method: str) -> str:
-    """``sig`` of ``parameters``, in lower case. Names are cleaned as values are, or two parameters could pass for one."""
+    """``sig`` of ``parameters``, in lower case.
+
+    Names are cleaned as values are, or two parameters could pass for one.
+    """
     cleaned = [(_cleaned(name), _cleaned(value)) for name, value in sorted(parameters) if name != "sig"]
     signed = "".join(f"&{name}={value}" for name, value in cleaned)
     if method == "md5hash":
@@ -108,7 +112,7 @@ def _check_age(signed_at: float, age: int) -> None:
         raise SignatureError("the webhook was signed too long ago, or in the future: check the clock")
 
 
-# --- Messages v1 ----------------------------------------------------------------------------------------------------------
+# --- Messages v1 ------------------------------------------------------------------------------------------------------
 
 
 def _verify_token(token: str, body: bytes, secret: str, age: int) -> None:
@@ -144,7 +148,10 @@ def _check_times(claims: dict[str, Any], age: int) -> None:
 
 
 def _is_moment(value: Any) -> bool:
-    """Whether it is a number of seconds. NaN is none: each comparison with it is false, so that it would never expire."""
+    """Whether it is a number of seconds.
+
+    NaN is none: each comparison with it is false, so that it would never expire.
+    """
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LATEST
 
 

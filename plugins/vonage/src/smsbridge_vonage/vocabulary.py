@@ -2,8 +2,8 @@
 
 Sources, all read as published in 2026: the vendor's OpenAPI documents of the SMS API (1.5.1), Messages v1 (1.20.0) and
 Verify v2 (1.0.1) with the error lists that their reference pages show (https://developer.vonage.com/en/api-errors), and
-https://api.support.vonage.com/hc/en-us/articles/204014733 (codes in delivery receipts). What a code means for the caller
-is our reading.
+https://api.support.vonage.com/hc/en-us/articles/204014733 (codes in delivery receipts). What a code means for the
+caller is our reading.
 """
 
 from __future__ import annotations
@@ -196,4 +196,7 @@ CHECK_TITLES: dict[tuple[int, str], str] = {
 }
 
 ALREADY_RUNNING = "concurrent"
-"""Word behind ``#`` in the 409 for a number that has a code on its way, or in what it says: "Concurrent verifications ..."."""
+"""Word behind ``#`` in the 409 for a number that has a code on its way, or in what it says.
+
+"Concurrent verifications ...".
+"""

@@ -32,7 +32,7 @@ def events(item: Mapping[str, Any] | None, parts: Parts, *, account: str, provid
     return [*found, *(_long(one, account, provider) for one in parts.overdue())]
 
 
-# --- the SMS API ----------------------------------------------------------------------------------------------------------
+# --- the SMS API ------------------------------------------------------------------------------------------------------
 
 
 def _of_sms(item: Mapping[str, Any], parts: Parts, account: str, provider: str) -> list[Event]:
@@ -105,7 +105,7 @@ def _long(whole_text: Text, account: str, provider: str) -> InboundMessage:
     )
 
 
-# --- Messages v1 ----------------------------------------------------------------------------------------------------------
+# --- Messages v1 ------------------------------------------------------------------------------------------------------
 
 
 def _of_messages(item: Mapping[str, Any], account: str, provider: str) -> list[Event]:

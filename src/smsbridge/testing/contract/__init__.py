@@ -15,8 +15,8 @@ A minimal plugin's test file, complete::
             "no credit": Refusal(answer=HttpResponse.of_json({"ok": False, "error": "no_credit"}), error=FundsError),
         }
 
-Everything else that can be supplied is in ``smsbridge.testing.samples.Samples``. A capability that the provider declares
-(because the method is implemented) and that has no sample fails; what does not apply is not collected.
+Everything else that can be supplied is in ``smsbridge.testing.samples.Samples``. A capability that the provider
+declares (because the method is implemented) and that has no sample fails; what does not apply is not collected.
 
 A standard test cannot be overridden. Where a vendor makes one impossible, say so, and it becomes a strict xfail::
 

@@ -1,4 +1,7 @@
-"""Forged webhooks, made of genuine ones: something else is said, something smuggled in, or the proof is gone or garbled."""
+"""Forged webhooks, made of genuine ones.
+
+Something else is said, something smuggled in, or the proof is gone or garbled.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _NOT_PROOF = frozenset({"content-type", "accept", "content-length", "host", "use
 _NO_STRINGS: tuple[Any, ...] = (None, 7, True, [], {})
 
 
-# --- something else is said -----------------------------------------------------------------------------------------------
+# --- something else is said -------------------------------------------------------------------------------------------
 
 
 def changed(genuine: HttpRequest, *, parameters: bool) -> Iterator[tuple[str, HttpRequest]]:
@@ -59,7 +62,7 @@ def another(genuine: HttpRequest) -> HttpRequest:
     return replace(genuine, body=genuine.body + b"x")
 
 
-# --- the proof ------------------------------------------------------------------------------------------------------------
+# --- the proof --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ def garbled(genuine: HttpRequest, proof: Proof) -> Iterator[HttpRequest]:
             yield _with(genuine, proof.place, [(name, one if name == proof.name else other) for name, other in pairs])
 
 
-# --- reading and writing --------------------------------------------------------------------------------------------------
+# --- reading and writing ----------------------------------------------------------------------------------------------
 
 
 def _place(webhook: HttpRequest) -> Place:

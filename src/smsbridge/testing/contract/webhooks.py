@@ -82,7 +82,10 @@ class Webhooks(Kit):
 
     @needs(Capability.WEBHOOKS, "shared secret")
     def test_the_proof_is_a_shared_secret_so_whoever_has_seen_it_can_say_anything(self, webhook: str | None) -> None:
-        """What ``proof_covers = "secret"`` admits. If a changed webhook is refused after all, say what the proof covers."""
+        """What ``proof_covers = "secret"`` admits.
+
+        If a changed webhook is refused after all, say what the proof covers.
+        """
         genuine = self._signed(self._sample(webhook).request)
         try:
             self.make().verify(forgeries.another(genuine))

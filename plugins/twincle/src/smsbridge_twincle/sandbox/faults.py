@@ -59,9 +59,9 @@ class Faults:
     ) -> None:
         """Spoil the next `times` requests, or the next ones to `path` (such as `sms/send`).
 
-        `body`: a dict or list becomes JSON, a str HTML, bytes stay what they are. `cut`: True or "before" drops the connection
-        before the answer, "middle" in the body. Without `status`, `body` and `cut` the normal answer is given, with the
-        `headers` and the `delay`. `after_accepting`: the request counts, only its answer is spoilt.
+        `body`: a dict or list becomes JSON, a str HTML, bytes stay what they are. `cut`: True or "before" drops the
+        connection before the answer, "middle" in the body. Without `status`, `body` and `cut` the normal answer is
+        given, with the `headers` and the `delay`. `after_accepting`: the request counts, only its answer is spoilt.
         """
         normal = after_accepting or (status is None and body is None and not cut)
         word: Cut = cut if isinstance(cut, str) else "before" if cut else "no"

@@ -1,4 +1,7 @@
-"""`GET /inbox?to=919876543210`: what a phone got, for programs. It is the sandbox's own: Twincle has nothing like it."""
+"""`GET /inbox?to=919876543210`.
+
+What a phone got, for programs. It is the sandbox's own: Twincle has nothing like it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ def is_asked(call: Call) -> bool:
 
 
 def answer(state: State, call: Call) -> Answer:
-    """A JSON list of what arrived, newest last: at one phone (`to`), not before a time (`since`), or only the last (`limit`)."""
+    """A JSON list of what arrived, newest last.
+
+    At one phone (`to`), not before a time (`since`), or only the last (`limit`).
+    """
     try:
         if call.method != "GET":
             raise Refused(error(405, "Method not allowed: the inbox is only read, with GET.", Allow="GET"))

@@ -1,6 +1,7 @@
 """How many parts a text has: GSM 03.38 with 160/153, UCS-2 with 70/67.
 
-The documentation leaves open whether the extension characters count twice; the GSM standard says they do, and so does this.
+The documentation leaves open whether the extension characters count twice; the GSM standard says they do, and so does
+this.
 """
 
 from __future__ import annotations

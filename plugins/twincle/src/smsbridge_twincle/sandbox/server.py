@@ -191,7 +191,7 @@ class Sandbox:
 
 
 class Server(uvicorn.Server):
-    """uvicorn that says when it listens, can cut connections, and does not wait for answers that are late on purpose."""
+    """uvicorn that says when it listens, can cut connections, and waits for no answer that is late on purpose."""
 
     def __init__(self, app: SandboxApp, ready: Callable[[], None]) -> None:
         open_ones: dict[tuple[Peer, Peer], asyncio.Transport] = {}

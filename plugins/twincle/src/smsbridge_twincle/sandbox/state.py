@@ -63,7 +63,11 @@ class Options:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Text:
-    """One text to one number. `arrives_at` is when a phone would have it, `ends` how it will end, `due` when; `reported` what was said by hand before that."""
+    """One text to one number.
+
+    `arrives_at` is when a phone would have it, `ends` how it will end, `due` when; `reported` what was said by hand
+    before that.
+    """
 
     id: str
     mobile: str = field(repr=False)
