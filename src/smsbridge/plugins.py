@@ -19,7 +19,7 @@ from typing import Any
 
 import pluggy
 
-from . import environment, hookspecs, unread
+from . import environment, groups, hookspecs, unread
 from .display import line
 from .errors import ConfigurationError
 from .forks import cached_property
@@ -27,14 +27,11 @@ from .hook_calls import NO_CALLS, HookCall, HookCalls, logged
 from .messages import Cost, Event, Message, SentMessage
 from .policies import stack
 from .policies.known import BUILT_IN as BUILT_IN_POLICIES
-from .policies.known import GROUP as POLICIES_GROUP
 from .policies.known import Policies
 from .provider import SmsProvider
 from .rehearsal import newest
 from .snapshot import Reading
 
-PROVIDERS_GROUP = "smsbridge"
-HOOKS_GROUP = "smsbridge.hooks"
 BUILTIN = ("console", "file", "http", "memory")
 """Ordinary plugin modules of ``smsbridge.builtin``, named after their providers."""
 
@@ -54,11 +51,11 @@ class Plugins:
         self._classes: dict[str, type[SmsProvider]] = {}
         self._origins: dict[str, str] = {}
         self._forget_hooks()
-        self.policies = Policies(self._installed.select(group=POLICIES_GROUP), self._taken_from_policies)
+        self.policies = Policies(self._installed.select(group=groups.POLICIES), self._taken_from_policies)
         """The policies of smsbridge and of what is installed."""
-        self.observers: list[str] = []
-        """The names of installed plugins that only have hooks."""
-        for entry_point in self._installed.select(group=HOOKS_GROUP):
+        self.observers = [point.name for point in self._installed.select(group=groups.COMMANDS)]
+        """The names of installed plugins that only have hooks, or commands."""
+        for entry_point in self._installed.select(group=groups.HOOKS):
             self.observers.append(entry_point.name)
             self.register(_load(entry_point), _origin(entry_point))
         for plugin in hooks:
@@ -127,8 +124,8 @@ class Plugins:
     def _installed(self) -> EntryPoints:
         """Looked for once, which takes milliseconds: what is installed later is seen by a new process."""
         found = entry_points()
-        groups = (PROVIDERS_GROUP, HOOKS_GROUP, POLICIES_GROUP)
-        return EntryPoints(point for group in groups for point in found.select(group=group))
+        all_groups = (groups.PROVIDERS, groups.HOOKS, groups.POLICIES, groups.COMMANDS)
+        return EntryPoints(point for group in all_groups for point in found.select(group=group))
 
     def _taken_from_policies(self, name: str) -> str | None:
         """Why no policy can have ``name``."""
@@ -143,7 +140,7 @@ class Plugins:
         return sorted(self._providers())
 
     def _providers(self) -> set[str]:
-        return {*BUILTIN, *self._classes, *(point.name for point in self._installed.select(group=PROVIDERS_GROUP))}
+        return {*BUILTIN, *self._classes, *(point.name for point in self._installed.select(group=groups.PROVIDERS))}
 
     def vendors_of_ours(self) -> list[str]:
         """The providers that smsbridge has a package for, installed or not."""
@@ -155,7 +152,7 @@ class Plugins:
             return "smsbridge"
         if name in self.policies:
             return self.policies.origin(name)
-        points = self._installed.select(group=PROVIDERS_GROUP, name=name)
+        points = self._installed.select(group=groups.PROVIDERS, name=name)
         return ", ".join(sorted(map(_origin, points))) or self._origins.get(name, "unknown")
 
     def provider_class(self, name: str) -> type[SmsProvider]:
@@ -163,7 +160,7 @@ class Plugins:
 
         Raises ConfigurationError if there is none, if it cannot be imported, or if two plugins claim the name.
         """
-        points = list(self._installed.select(group=PROVIDERS_GROUP, name=name))
+        points = list(self._installed.select(group=groups.PROVIDERS, name=name))
         if name in self.policies and name not in self._providers():
             return self.policies.get(name)
         origins = [*(["smsbridge itself"] if self._is_ours(name) else []), *map(_origin, points)]

@@ -51,28 +51,41 @@ class _Commands(click.Group):
     """Commands that are imported when needed, and one place where every error ends."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS, *self._others()]
+
+    def _others(self) -> dict[str, str]:
+        """The commands of plugins, each with where it is from. One of a name of ours cannot be reached."""
+        from . import installed
+
+        return {name: origin for name, origin in installed.names().items() if name not in COMMANDS}
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            from . import installed
+
+            return installed.command(cmd_name)
         command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args[0] not in COMMANDS and not args[0].startswith("-") and args[0] not in (others := self._others()):
             from difflib import get_close_matches
 
-            close = get_close_matches(args[0], COMMANDS, 1)
-            have = f"did you mean {close[0]!r}?" if close else f"have {', '.join(COMMANDS)}"
+            known = [*COMMANDS, *others]
+            close = get_close_matches(args[0], known, 1)
+            have = f"did you mean {close[0]!r}?" if close else f"have {', '.join(known)}"
             ctx.fail(f"there is no command {args[0]!r}; {have}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+        others = self._others()
+        if others:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(screen_line(name), screen_line(f"from {of}")) for name, of in others.items()])
 
     def main(
         self,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from .. import environment, plugins, snapshot, unread
+from .. import environment, groups, plugins, snapshot, unread
 from ..composite import each, inside
 from ..errors import ConfigurationError
 from ..policies import members, stack
@@ -280,7 +280,7 @@ def _try(found: Diagnosis, call: Callable[[], T]) -> T | None:
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     installed = [*_PACKAGES]
-    for group in (plugins.PROVIDERS_GROUP, plugins.HOOKS_GROUP):
+    for group in (groups.PROVIDERS, groups.HOOKS, groups.POLICIES, groups.COMMANDS):
         installed += sorted({point.dist.name for point in entry_points(group=group) if point.dist})
     for name in dict.fromkeys(installed):
         try:
@@ -291,5 +291,5 @@ def _versions() -> dict[str, str]:
 
 
 def _hook_plugins() -> list[str]:
-    points = entry_points(group=plugins.HOOKS_GROUP)
+    points = entry_points(group=groups.HOOKS)
     return sorted(f"{one.name} ({one.dist.name} {one.dist.version})" if one.dist else one.name for one in points)

@@ -16,7 +16,6 @@ from smsbridge.errors import ConfigurationError
 
 from .policy import Carrier
 
-GROUP = "smsbridge.policies"
 MAY_STAND_UNSET = frozenset({"limit", "retry"})
 """Those that are asked whether they apply even where none of their settings is set; to ask all would import all."""
 BUILT_IN = frozenset(

@@ -1,0 +1,123 @@
+"""A distribution may bring a command: it is listed, imported only when it is called, and its errors are explained as ours are."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from types import ModuleType
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from smsbridge import groups
+from smsbridge.builtin.memory import MemoryProvider
+from smsbridge.cli import installed
+from smsbridge.cli.app import COMMANDS, smsbridge
+from smsbridge.cli.kit import Exit, Output, account_option, json_option, open_client
+
+
+@click.command()
+@account_option
+@json_option
+def night(account, as_json):
+    """Say whether it is night."""
+    out = Output(as_json=as_json)
+    with open_client(account, out) as client:
+        if as_json:
+            out.json({"account": client.provider.account})
+        else:
+            out.line(f"it is night for {client.provider.account}")
+    return Exit.REFUSED
+
+
+@pytest.fixture
+def install(monkeypatch):
+    points = []
+    monkeypatch.setattr(installed, "entry_points", lambda group: points)
+
+    def put(name, command):
+        module = ModuleType(f"smsbridge_{name}_command_{len(points)}")
+        module.command = command
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        value = command if isinstance(command, str) else f"{module.__name__}:command"
+        points.append(EntryPoint(name, value, groups.COMMANDS))
+
+    return put
+
+
+def run(*words):
+    return CliRunner().invoke(smsbridge, words)
+
+
+def test_it_is_listed_and_runs_with_our_options_output_and_exit_codes(install, monkeypatch):
+    install("night", night)
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
+    assert "Commands of plugins:\n  night  from smsbridge_night_command_0:command" in run("--help").stdout
+    done = run("night")
+    assert (done.exit_code, done.stdout) == (Exit.REFUSED, f"it is night for {MemoryProvider.name}\n")
+    assert json.loads(run("night", "--json").stdout) == {"account": "memory"}
+    assert "Say whether it is night." in run("night", "--help").stdout
+
+
+def test_its_errors_are_explained_as_ours_are(install):
+    install("night", night)
+    done = run("night", "--account", "nobody")
+    assert done.exit_code == Exit.CONFIGURATION
+    assert "no provider 'nobody'" in done.stderr
+    assert run("night", "--quiet").exit_code == Exit.USAGE
+
+
+def test_a_bug_of_it_is_no_traceback(install):
+    @click.command()
+    def broken():
+        raise LookupError("SECRET")
+
+    install("broken", broken)
+    done = run("broken")
+    assert done.exit_code == Exit.INTERNAL
+    assert "SECRET" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [("no_such_module:command", "cannot be imported: ModuleNotFoundError"), (print, "is no click.Command")],
+)
+def test_one_that_cannot_be_used_says_so_when_it_is_called_and_disturbs_no_other(install, what, words):
+    install("night", what)
+    assert run("providers").exit_code == Exit.OK
+    assert run("--help").exit_code == Exit.OK
+    done = run("night")
+    assert done.exit_code == Exit.CONFIGURATION
+    assert words in done.stderr
+
+
+def test_two_of_one_name_are_an_error_for_who_calls_it(install):
+    install("night", night)
+    install("night", night)
+    assert run("--help").exit_code == Exit.OK
+    done = run("night")
+    assert done.exit_code == Exit.CONFIGURATION
+    assert "two commands are named 'night'" in done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_one_of_a_name_of_ours_is_not_reached(install, name):
+    install(name, night)
+    assert "Commands of plugins" not in run("--help").stdout
+    assert "Say whether it is night." not in run(name, "--help").stdout
+
+
+def test_a_misspelt_name_says_what_was_meant(install):
+    install("night", night)
+    done = run("nigt")
+    assert done.exit_code == Exit.USAGE
+    assert "did you mean 'night'?" in done.stderr
+
+
+def test_no_command_is_imported_for_help():
+    code = "import sys; from smsbridge.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint([m for m in sys.modules if m.startswith('smsbridge_')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "[]"
