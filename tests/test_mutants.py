@@ -19,6 +19,9 @@ def admit(count: int = 1, *, limit: int) -> bool:
     found: int | None = None
     log(count, again=True)
     return count + 1 <= limit and count > 0
+
+def pairs(first, second):
+    return zip(first, second, strict=True)
 '''
 
 
@@ -31,6 +34,7 @@ def test_each_mutant_changes_one_piece_of_code():
     assert (10, "pass") in planted
     assert (10, "(log(count))") in planted
     assert not {line for line, _ in planted} & {2, 3, 5, 6, 9}
+    assert {now for line, now in planted if line == 14} == {"return None"}
 
 
 def test_every_target_and_test_is_there():

@@ -62,7 +62,7 @@ def _nodes(node: ast.AST) -> Iterator[ast.expr | ast.stmt]:
         children = [node.value] if node.value is not None else []
     elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         children = [*node.body]
-    elif isinstance(node, ast.Import | ast.ImportFrom | ast.JoinedStr) or _is_a_figure(node):
+    elif isinstance(node, ast.Import | ast.ImportFrom | ast.JoinedStr) or _is_a_figure(node) or _is_strict(node):
         children = []
     else:
         children = [*ast.iter_child_nodes(node)]
@@ -101,7 +101,7 @@ def _mistakes(node: ast.expr | ast.stmt) -> Iterator[ast.AST]:  # noqa: C901, PL
         case ast.Call(func=ast.Name(id="min" | "max" | "any" | "all" as name)):
             other_name = {"min": "max", "max": "min", "any": "all", "all": "any"}[name]
             yield ast.Call(ast.Name(other_name), node.args, node.keywords)
-        case ast.Call(keywords=[*kept, ast.keyword(arg=str())]):
+        case ast.Call(keywords=[*kept, ast.keyword(arg=str()) as last]) if not _is_strict(last):
             yield ast.Call(node.func, node.args, kept)
         case ast.Expr(value=ast.Call() | ast.YieldFrom()) if not _is_log(node.value):
             yield ast.Pass()
@@ -126,6 +126,11 @@ def _is_a_figure(node: ast.AST) -> bool:
     ):
         return False
     return all(isinstance(part, ast.Constant | ast.BinOp | ast.operator) for part in ast.walk(node.value))
+
+
+def _is_strict(node: ast.AST) -> bool:
+    """Whether it is ``strict=`` of a zip, which only says that lengths are equal: where they are, it makes no difference."""
+    return isinstance(node, ast.keyword) and node.arg == "strict"
 
 
 def _is_text(node: ast.BinOp) -> bool:
