@@ -485,6 +485,19 @@ def test_of_a_batch_that_is_cancelled_each_text_is_recorded_as_what_is_known_of_
     assert [type(one.error) for one in results] == [type(None), UncertainError, RefusedError]
 
 
+def test_what_the_ledger_has_already_is_the_answer_also_where_the_rest_of_the_batch_is_cancelled(path):
+    send(ledger(path), OK, one=message(reference="old"))
+    send(ledger(path), NoAnswer("cut"), one=message(reference="lost"))
+    send(ledger(path), OK, one=message(reference="used"))
+    flow = attempt_each(ledger(path), [*batch("old", "lost"), message(reference="used", text="x"), *batch("new")])
+    begin(flow)
+    old, lost, used, new = interrupt(flow, Stop())
+    assert (old.sent.id, old.sent.repeated) == ("vendor-1", True)
+    assert (type(lost.error), lost.error.reason) == (UncertainError, "in-ledger")
+    assert (type(used.error), used.error.reason) == (ContentError, "reference-reused")
+    assert (type(new.error), new.error.reason) == (UncertainError, "cancelled")
+
+
 def test_cancelled_while_it_is_looked_up_it_stays_in_doubt(path):
     send(ledger(path, Searching()), NoAnswer("cut"))
     flow = attempt_each(ledger(path, Searching()), [message()])
