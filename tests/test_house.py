@@ -204,6 +204,39 @@ def test_every_file_says_what_it_is_for():
         assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
 
 
+CHANGING = {
+    "contract.kit.Outcome",
+    "contract.secrecy.Seen",
+    "builtin.memory._Shelf",
+    "cli.diagnosis.Diagnosis",
+    "cli.session.Started",
+    "smsbridge.own_file.OwnFile",
+    "smsbridge.own_file._Known",
+}
+"""The dataclasses that are no values: they are filled, or count."""
+
+CACHING = {"dlt.template.Shape"}
+"""Values that keep what they have worked out."""
+
+
+def dataclasses_of(path):
+    """The name of each dataclass of a file, what its decorator says, and how many fields it has."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for decorator in getattr(node, "decorator_list", ()):
+            if isinstance(node, ast.ClassDef) and ast.unparse(decorator).startswith("dataclass"):
+                said = {one.arg: ast.literal_eval(one.value) for one in getattr(decorator, "keywords", ())}
+                fields = [one for one in node.body if isinstance(one, ast.AnnAssign)]
+                yield f"{path.parent.name}.{path.stem}.{node.name}", said, len(fields)
+
+
+def test_values_are_frozen_and_have_slots_and_what_has_many_fields_is_made_by_name():
+    found = [one for path in SOURCE.rglob("*.py") for one in dataclasses_of(path)]
+    assert {name for name, said, _ in found if not said.get("frozen")} == CHANGING
+    assert {name for name, said, _ in found if not said.get("slots")} == CACHING
+    by_place = {name for name, said, fields in found if fields > 7 and not said.get("kw_only")}
+    assert by_place <= CHANGING
+
+
 # --- what an import costs -------------------------------------------------------------------------------------------------
 
 HEAVY = (

@@ -10,7 +10,7 @@ from mutants.targets import TARGETS, WIDER
 ROOT = Path(__file__).parents[1]
 SOURCE = '''
 """A module."""
-_LONGEST = 5 * 60
+_EARLIEST = -5 * 60
 
 def admit(count: int = 1, *, limit: int) -> bool:
     """Whether there is room."""

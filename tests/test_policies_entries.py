@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -231,6 +231,11 @@ def test_absence_is_proven_of_what_has_been_uncertain_for_so_long(monkeypatch, s
     outcome = None if state is State.OPEN else replace(Outcome.refused("x"), state=state, at=NOON)
     monkeypatch.setattr(room, "utc_now", lambda: NOON + timedelta(seconds=passed))
     assert Entry(claim=replace(claim(), at=NOON), outcome=outcome).proven_absent(proof) is proven
+
+
+@pytest.mark.parametrize("kind", [Claim, Outcome, Entry])
+def test_an_entry_and_its_parts_are_made_by_name(kind):
+    assert all(field.kw_only for field in fields(kind))
 
 
 # --- claims ---------------------------------------------------------------------------------------------------------------

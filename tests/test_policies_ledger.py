@@ -18,7 +18,9 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partialmethod
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -42,9 +44,10 @@ from smsbridge.errors import (
 )
 from smsbridge.http import Await, HttpRequest, HttpResponse
 from smsbridge.messages import Dlt, Message, Money, Purpose, Result, SentMessage, Status, Verification
+from smsbridge.own_file import OwnFile
 from smsbridge.plugins import Plugins
 from smsbridge.policies import entries as entries_room
-from smsbridge.policies import writer
+from smsbridge.policies import sqlite, writer
 from smsbridge.policies.entries import Claim, Entry, Kind, Outcome, State, Unwritable, digest
 from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.retry import RetryPolicy
@@ -805,6 +808,30 @@ def test_a_ledger_of_another_version_is_not_touched(store, path):
     store.close()
     with pytest.raises(Unwritable, match="version"), store.together():
         pass
+
+
+@pytest.mark.parametrize(("busy", "patience", "works"), [(0, 0, True), (5, 0, False), (5, 8, True), (6, 5, False)])
+def test_a_file_that_others_are_just_making_is_waited_for(path, monkeypatch, busy, patience, works):
+    """SQLite itself does not wait for the change to a write-ahead log."""
+    passed = 0
+
+    def wait(_):
+        nonlocal passed
+        passed += 1
+
+    class Busy(sqlite3.Connection):
+        def execute(self, words, *given):
+            if "journal_mode" in words and passed < busy:
+                raise sqlite3.OperationalError("database is locked")
+            return super().execute(words, *given)
+
+    one = SqliteStore(path, patience=patience)
+    monkeypatch.setattr(OwnFile, "connect", partialmethod(OwnFile.connect, factory=Busy))
+    monkeypatch.setattr(sqlite, "time", SimpleNamespace(monotonic=lambda: passed, sleep=wait))
+    with contextlib.nullcontext() if works else pytest.raises(Unwritable, match="locked"), one.together():
+        assert one.find("ref-1") is None
+    one.close()
+    assert passed == min(busy, patience)
 
 
 def test_reading_makes_no_file(path):

@@ -125,7 +125,10 @@ def _is_a_figure(node: ast.AST) -> bool:
         or not node.targets[0].id.isupper()
     ):
         return False
-    return all(isinstance(part, ast.Constant | ast.BinOp | ast.operator) for part in ast.walk(node.value))
+    return all(
+        isinstance(part, ast.Constant | ast.BinOp | ast.operator | ast.UnaryOp | ast.unaryop)
+        for part in ast.walk(node.value)
+    )
 
 
 def _is_strict(node: ast.AST) -> bool:
