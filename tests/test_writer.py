@@ -104,6 +104,7 @@ def test_closing_lets_go_of_the_file_and_ends_the_thread(path, slow):
     with blocking(path) as sms:
         sms.send(message())
         (thread,) = threads()
+    assert thread.daemon  # a process that ends need not wait until it is idle
     thread.join(10)
     assert threads() == []
     assert [one.name for one in path.parent.iterdir()] == ["sms.db"]  # SQLite has put all of it into one file
@@ -310,6 +311,7 @@ def test_a_log_that_cannot_be_written_to_does_not_hold_up_the_writer(path, monke
         one._store.record = lambda _: 1 / 0
         one.record(["an outcome"])
         assert one.do(lambda _: "done").result(10) == "done"
+        assert [thread.daemon for thread in threading.enumerate() if thread.name == "smsbridge-ledger-log"] == [True]
     finally:
         going.set()
         logging.getLogger("smsbridge.ledger").removeHandler(handler)

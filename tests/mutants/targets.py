@@ -73,7 +73,12 @@ TARGETS = {
         "tests/test_forks.py",
         "tests/test_interruptions.py",
     ],
-    "src/smsbridge/policies/entries.py": ["tests/test_digests.py", *LEDGER, "tests/test_cli_ledger.py"],
+    "src/smsbridge/policies/entries.py": [
+        "tests/test_digests.py",
+        "tests/test_message_fields.py",
+        *LEDGER,
+        "tests/test_cli_ledger.py",
+    ],
     "src/smsbridge/policies/failover.py": [
         "tests/test_policies_failover.py",
         "tests/test_policies_optout.py",
