@@ -895,6 +895,30 @@ def test_old_settled_entries_are_dropped_by_the_way(path):
     assert [it.claim.reference for _, it in books.do(lambda store: store.entries()).result(10)] == ["open"]
 
 
+@pytest.mark.parametrize(
+    ("dropped", "looks"),
+    [(0, [0, 3600]), (2, [0, 3600]), (3, [0, 1, 3599, 3600, 3601]), (Unwritable("disk full"), [0, 3600])],
+)
+def test_it_looks_for_old_entries_once_an_hour_unless_there_are_more_than_it_drops_at_once(
+    path, monkeypatch, dropped, looks
+):
+    monkeypatch.setattr(writer, "_PRUNED_AT_ONCE", 3)
+    now, looked = [0], []
+
+    class Counting(SqliteStore):
+        def prune(self, before, limit, *, account=None):
+            looked.append(now[0])
+            if isinstance(dropped, Exception):
+                raise dropped
+            return min(dropped, limit)
+
+    books = Writer(Counting(path), keep=timedelta(days=1), clock=lambda: now[0])
+    for now[0] in (0, 1, 3599, 3600, 3601):
+        assert books.do(lambda _: "done").result(10) == "done"
+        books.close()
+    assert looked == looks
+
+
 def test_a_writer_ends_when_there_is_nothing_to_do_and_begins_again(path, monkeypatch):
     monkeypatch.setattr(writer, "_IDLE", 0.001)
     monkeypatch.setattr(writer, "_PATIENCE", 0.001)
