@@ -371,6 +371,15 @@ def test_a_fork_waits_for_a_transaction_that_is_under_way(path):
 
 
 @forking
+def test_after_a_fork_the_parent_goes_on_at_once(path):
+    one = books(path)
+    assert one.do(lambda store: store.claim([claim()])).result(10) == [None]
+    assert in_a_child(lambda: 0) == 0
+    assert one._at_work.acquire(timeout=5)
+    one._at_work.release()
+
+
+@forking
 @seen_files
 def test_a_connection_that_came_along_all_the_same_is_never_closed_in_the_child(path, monkeypatch):
     monkeypatch.setattr(writer, "_LONGEST_FORK", 0.05)
