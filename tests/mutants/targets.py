@@ -125,4 +125,12 @@ TARGETS = {
     "src/smsbridge/policies/writer.py": [*LEDGER, "tests/test_closing.py"],
 }
 
-WIDER = [*POLICY, *SENDING, "tests/test_outbox.py", "tests/test_model.py", "tests/test_kit.py", *VENDORS]
+WIDER = [
+    *POLICY,
+    *SENDING,
+    "tests/test_outbox.py",
+    "tests/test_model.py",
+    "tests/test_kit.py",
+    "tests/test_house.py",
+    *VENDORS,
+]
