@@ -24,7 +24,7 @@ from smsbridge.errors import (
 from smsbridge.hookspecs import hookimpl
 from smsbridge.messages import Purpose
 from smsbridge.plugins import Plugins, default_plugins
-from smsbridge.policies import guard, stack
+from smsbridge.policies import guard, hours, ledger, optout, stack
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gate import Gate
 from smsbridge.policies.gcra import Rate
@@ -32,6 +32,7 @@ from smsbridge.policies.known import BUILT_IN
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.purpose import PurposePolicy
 from smsbridge.policies.retry import RetryPolicy
+from smsbridge.provider import InsecureUrlWarning
 
 
 class Acme(HttpProvider):
@@ -503,3 +504,23 @@ def test_a_repeat_is_answered_from_the_ledger_whatever_the_caps_say(monkeypatch,
         assert again.id == first.id
         with pytest.raises(VetoedError):
             sms.send("+919876543210", "Hello", reference="order-2")
+
+
+# --- addresses ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        (guard.GuardPolicy, {"total": "1/1s"}),
+        (hours.HoursPolicy, {}),
+        (ledger.LedgerPolicy, {"path": "sms.db"}),
+        (LimitPolicy, {}),
+        (optout.OptoutPolicy, {}),
+        (RetryPolicy, {}),
+    ],
+)
+def test_a_policy_that_asks_somebody_says_if_that_is_over_plain_http(kind, given):
+    asking = type("Asking", (kind,), {"__module__": __name__, "__annotations__": {"list_url": str}})
+    with pytest.warns(InsecureUrlWarning, match="LIST_URL"):
+        asking(inner=Acme(), list_url="http://lists.acme.example/", **given)
