@@ -123,7 +123,10 @@ def test_a_number_is_within_its_bounds(tmp_path, policy, name, _, least, most):
 
 def test_every_setting_says_what_it_is():
     """``smsbridge providers`` and ``doctor`` show it."""
-    fields = {f"{kind.__name__}.{name}": field.description for kind in ALL for name, field in kind.model_fields.items()}
+    kinds = [*ALL, optout.OptoutOptions]
+    fields = {
+        f"{kind.__name__}.{name}": field.description for kind in kinds for name, field in kind.model_fields.items()
+    }
     assert [name for name, words in fields.items() if not (words or name.endswith((".inner", ".account")))] == []
 
 
