@@ -101,14 +101,20 @@ TARGETS = {
         "tests/test_rehearsals.py",
         *POLICY,
     ],
-    "src/smsbridge/policies/ledger.py": [*LEDGER, "tests/test_foresight.py", *POLICY],
+    "src/smsbridge/policies/ledger.py": [*LEDGER, "tests/test_foresight.py", "tests/test_snapshot.py", *POLICY],
     "src/smsbridge/policies/limit.py": [
         "tests/test_policies_limit.py",
         "tests/test_foresight.py",
         "tests/test_rehearsals.py",
         *POLICY,
     ],
-    "src/smsbridge/policies/optout.py": [*STOPS, "tests/test_foresight.py", "tests/test_rehearsals.py", *POLICY],
+    "src/smsbridge/policies/optout.py": [
+        *STOPS,
+        "tests/test_foresight.py",
+        "tests/test_rehearsals.py",
+        "tests/test_snapshot.py",
+        *POLICY,
+    ],
     "src/smsbridge/policies/outcomes.py": [
         "tests/test_policies_outcomes.py",
         "tests/test_policies_failover.py",
