@@ -156,6 +156,23 @@ def test_a_row_of_a_batch_that_says_nothing_for_certain_leaves_its_text_in_doubt
     assert (results[1].sent and results[1].sent.id) in ("2", None)
 
 
+@pytest.mark.parametrize("kind", [ContentError, UncertainError, SendError])
+@pytest.mark.parametrize("quoted", [0, 1])
+def test_what_a_vendor_says_of_one_text_of_a_batch_quotes_none_of_its_texts(kind, quoted):
+    """Vendors answer for a row with the words of another."""
+
+    def send_batch(self, messages):
+        yield from SEND
+        words = f"row 1 is like {messages[quoted].text} to {messages[quoted].to}"
+        return [Result(index=0, message=messages[0], error=kind(detail=words))]
+
+    sent = [message(), message(to="+919876500000", text="SECRET-NEIGHBOUR-4711", reference="ref-2")]
+    first, _ = drive(attempt_batch(provider(base=BatchProvider, send_batch=send_batch), sent), OK)
+    assert "row 1 is like" in str(first.error)
+    assert sent[quoted].text not in f"{first.error} {first.error!r} {first.error.detail}"
+    assert sent[quoted].to not in f"{first.error} {first.error!r} {first.error.detail}"
+
+
 def test_a_number_of_a_bug_is_not_told():
     def send(self, message):
         raise LookupError(message.to)

@@ -56,6 +56,8 @@ TARGETS = {
         "tests/test_attempts.py",
         *SENDING,
         "tests/test_leaks.py",
+        "tests/test_deadline.py",
+        "tests/test_policies_limit.py",
         "tests/test_policies_retry.py",
     ],
     "src/smsbridge/waiting.py": ["tests/test_deadline.py", "tests/test_promise.py", "tests/test_client.py"],
