@@ -43,7 +43,7 @@ class Wait(Step[None]):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class Call(Step[T]):
     """Other work that may block, such as writing to a file: ``yield from Call(work, arg)`` returns its result.
 
