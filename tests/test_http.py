@@ -23,7 +23,7 @@ from smsbridge.errors import (
     SenderError,
     UncertainError,
 )
-from smsbridge.http import Call, Headers, HttpRequest, HttpResponse, Wait, can_refuse, with_query
+from smsbridge.http import Await, Call, Headers, HttpRequest, HttpResponse, Wait, can_refuse, with_query
 
 SECRET = "SECRET-dummy"
 
@@ -107,6 +107,7 @@ def test_a_header_cannot_smuggle_another_one_in_and_its_value_is_not_shown(value
         HttpResponse(status=200, body=SECRET.encode(), complete=False),
         Headers({"authorization": SECRET}),
         Call(print, SECRET),
+        Await(SECRET),
         HttpRequest.get(f"https://[{SECRET}/"),
         HttpRequest.get(f"https://a.example:{SECRET}/"),
     ],

@@ -31,7 +31,12 @@ TARGETS = {
     "src/smsbridge/client.py": [*SENDING, "tests/test_deadline.py", *MANY],
     "src/smsbridge/decoding.py": ["tests/test_quoting.py", "tests/test_leaks.py"],
     "src/smsbridge/wire/dialing.py": ["tests/wire/test_dialing.py", *WIRE],
-    "src/smsbridge/flow.py": [*SENDING, "tests/test_rehearsals.py", "tests/test_policies_limit.py"],
+    "src/smsbridge/flow.py": [
+        "tests/test_http.py",
+        *SENDING,
+        "tests/test_rehearsals.py",
+        "tests/test_policies_limit.py",
+    ],
     "src/smsbridge/wire/heads.py": ["tests/wire/test_heads.py", *WIRE],
     "src/smsbridge/many.py": MANY,
     "src/smsbridge/wire/network.py": [*WIRE, "tests/test_torture.py"],
