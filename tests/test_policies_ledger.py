@@ -47,13 +47,14 @@ from smsbridge.messages import Dlt, Message, Money, Purpose, Result, SentMessage
 from smsbridge.own_file import OwnFile
 from smsbridge.plugins import Plugins
 from smsbridge.policies import entries as entries_room
+from smsbridge.policies import ledger as ledger_room
 from smsbridge.policies import sqlite, writer
 from smsbridge.policies.entries import Claim, Entry, Kind, Outcome, State, Unwritable, digest
 from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.policies.sqlite import SqliteStore
 from smsbridge.policies.writer import Writer
-from smsbridge.promise import Overdue
+from smsbridge.promise import Overdue, Promise
 from smsbridge.provider import Capability, SmsProvider, vendor_of
 from smsbridge.rehearsal import Rehearsal
 
@@ -1177,6 +1178,10 @@ def test_a_ledger_that_cannot_be_read_would_refuse_the_text(path):
     path.write_bytes(b"no ledger at all" * 100)
     view = foresee(ledger(path, Mute()), message(), now=datetime.now(UTC))
     assert (view.verdict, view.error.reason) == ("would refuse", "ledger")
+
+
+def test_its_writer_is_waited_for_as_long_with_a_client_as_without():
+    assert Await(Promise()).seconds == ledger_room._LONGEST == writer._LONGEST_CLOSE
 
 
 def test_a_writer_without_work_opens_nothing_when_it_is_closed(path):
