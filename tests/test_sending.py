@@ -38,6 +38,7 @@ from smsbridge.messages import Dlt, Message, Result
 from smsbridge.plugins import Plugins
 from smsbridge.policies.policy import Policy
 from smsbridge.sending import deliver, deliver_batch, deliver_verification
+from smsbridge.told import Told
 
 ASK = HttpRequest.get(URL)
 SEND = HttpRequest.post_json(URL, {}, sends=True)
@@ -447,6 +448,19 @@ def test_a_cancelled_send_tells_the_hooks_whether_it_may_have_been_sent(at, kind
     error = recorder.outcome("ref-1")
     assert type(error) is kind
     assert (error.reason, error.fault, error.reference) == ("cancelled", "local", "ref-1")
+
+
+@pytest.mark.parametrize(("left", "kind"), [(False, RefusedError), (True, UncertainError)])
+def test_where_not_even_the_end_was_noted_the_hooks_are_told_whether_it_may_have_been_sent(left, kind):
+    recorder = Recorder()
+    told = Told(Plugins(recorder), HttpProvider(), message())
+    assert told.begin() is None
+    told.left = told.left or left
+    for _ in "12":
+        told.finish()
+    assert (type(told.end), told.end.reason) == (kind, "cancelled")
+    assert recorder.names == ["before", "failed"]
+    assert recorder.outcome("ref-1") is told.end
 
 
 def test_a_send_that_is_dropped_half_way_tells_the_hooks_that_it_may_have_been_sent():
