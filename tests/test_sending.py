@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripted import OK, TEXT, TO, TOKEN, URL, BatchProvider, HttpProvider, Recorder, drive, driven, message, provider
+from smsbridge import sending
 from smsbridge.attempts import attempt, attempt_batch, attempt_each, attempt_verification, prepare, query
 from smsbridge.errors import (
     AuthenticationError,
@@ -37,7 +38,7 @@ from smsbridge.http import Call, HttpRequest, HttpResponse, Wait
 from smsbridge.messages import Dlt, Message, Result
 from smsbridge.plugins import Plugins
 from smsbridge.policies.policy import Policy
-from smsbridge.sending import deliver, deliver_batch, deliver_verification
+from smsbridge.sending import deliver, deliver_batch, deliver_rows, deliver_verification
 from smsbridge.told import Told
 
 ASK = HttpRequest.get(URL)
@@ -836,3 +837,92 @@ def test_an_acceptance_without_an_id_or_of_another_message_is_uncertain(fields):
 
     with pytest.raises(UncertainError):
         drive(attempt(provider(send), message()), OK)
+
+
+# --- what breaks the sending itself ----------------------------------------------------------------------------------------
+
+
+def texts(count):
+    return [message(reference=f"ref-{row}") for row in range(count)]
+
+
+class Interrupting(Recorder):
+    """Presses Ctrl-C while it is told."""
+
+    def __init__(self, *at):
+        super().__init__()
+        self.at = at
+
+    @hookimpl
+    def smsbridge_before_send(self, message):
+        super().smsbridge_before_send(message)
+        if "before" in self.at:
+            raise KeyboardInterrupt(message.reference)
+
+    @hookimpl
+    def smsbridge_after_send(self, message, sent):
+        super().smsbridge_after_send(message, sent)
+        if "after" in self.at:
+            raise KeyboardInterrupt(message.reference)
+
+
+@pytest.mark.parametrize("operation", [deliver, deliver_verification])
+def test_ctrl_c_while_hooks_are_told_before_leaves_the_text_certainly_not_sent(operation):
+    hooks = Interrupting("before")
+    with pytest.raises(KeyboardInterrupt):
+        drive(operation(Plugins(hooks), HttpProvider(), message()))
+    assert hooks.names == ["before", "failed"]
+    assert (type(hooks.outcome("ref-1")), hooks.outcome("ref-1").reason) == (RefusedError, "cancelled")
+
+
+def test_ctrl_c_while_hooks_are_told_after_is_raised_once_all_of_them_were_told():
+    hooks = Interrupting("after")
+    with pytest.raises(KeyboardInterrupt, match="ref-0"):
+        drive(deliver_batch(Plugins(hooks), HttpProvider(), texts(3)), OK, OK, OK)
+    assert hooks.names == ["before"] * 3 + ["after"] * 3
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_fault_of_our_own_while_texts_are_sent_leaves_each_of_them_in_doubt(monkeypatch, told):
+    def broken(*_, **__):
+        yield from SEND
+        raise LookupError(TEXT)
+
+    monkeypatch.setattr(sending, "attempt_each", broken)
+    recorder = Recorder()
+    results = drive(deliver_batch(Plugins(recorder) if told else Plugins(), HttpProvider(), texts(2)), OK)
+    assert [type(one.error) for one in results] == [UncertainError] * 2
+    assert all("LookupError" in str(one.error) and TEXT not in str(one.error) for one in results)
+    assert recorder.names == (["before"] * 2 + ["failed"] * 2 if told else [])
+
+
+def test_whatever_breaks_the_sending_each_row_lands_with_what_is_known_of_it(monkeypatch):
+    def broken(plugins, provider, messages, results):
+        results[1] = Result(index=1, message=messages[1], sent=HttpProvider().accepted(messages[1], id="1"))
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(sending, "_deliver", broken)
+    landed, rows = [], [Result(index=7 + row, message=one) for row, one in enumerate(texts(3))]
+    with pytest.raises(KeyboardInterrupt):
+        drive(deliver_rows(Plugins(), HttpProvider(), rows, landed))
+    assert [(one.index, one.message.reference) for one in landed] == [(7, "ref-0"), (8, "ref-1"), (9, "ref-2")]
+    assert [one.sent and one.sent.id for one in landed] == [None, "1", None]
+    assert [one.error and (type(one.error), one.error.reason) for one in landed] == [
+        (UncertainError, "cancelled"),
+        None,
+        (UncertainError, "cancelled"),
+    ]
+
+
+@pytest.mark.parametrize("refused", [0, 1, 2])
+def test_a_text_that_a_hook_stops_moves_no_other_to_its_place(refused):
+    class Refusing:
+        @hookimpl
+        def smsbridge_before_send(self, message):
+            if message.reference == f"ref-{refused}":
+                raise VetoedError
+
+    results = drive(deliver_batch(Plugins(Refusing()), HttpProvider(), texts(3)), OK, OK)
+    assert [(one.index, one.message.reference) for one in results] == [(row, f"ref-{row}") for row in range(3)]
+    assert [one.sent is None for one in results] == [row == refused for row in range(3)]

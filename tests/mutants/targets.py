@@ -47,9 +47,9 @@ TARGETS = {
     "src/smsbridge/privacy.py": ["tests/test_leaks.py", "tests/test_quoting.py", *SENDING],
     "src/smsbridge/quoting.py": ["tests/test_quoting.py", "tests/test_leaks.py"],
     "src/smsbridge/receiving.py": ["tests/test_receiving.py", "tests/test_webhook_body.py"],
-    "src/smsbridge/sending.py": [*SENDING, *MANY],
+    "src/smsbridge/sending.py": [*SENDING, "tests/test_hooks.py", *MANY],
     "src/smsbridge/stop_words.py": STOPS,
-    "src/smsbridge/told.py": [*SENDING, *MANY],
+    "src/smsbridge/told.py": [*SENDING, "tests/test_hooks.py", *MANY],
     "src/smsbridge/wire/httpx_line.py": [
         "tests/wire/test_httpx_line.py",
         *WIRE,
