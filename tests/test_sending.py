@@ -464,6 +464,26 @@ def test_where_not_even_the_end_was_noted_the_hooks_are_told_whether_it_may_have
     assert recorder.outcome("ref-1") is told.end
 
 
+def test_hooks_that_an_interruption_kept_from_the_beginning_are_told_of_it_before_the_end():
+    calls = []
+
+    class Noting:
+        @hookimpl
+        def smsbridge_before_send(self):
+            calls.append(("before", self))
+
+        @hookimpl
+        def smsbridge_send_failed(self):
+            calls.append(("failed", self))
+
+    told = Told(Plugins(Noting(), Noting()), HttpProvider(), message())
+    told.begin()
+    first, second = (who for _, who in calls)
+    del told._before._made[1:], calls[:]  # as if Ctrl-C had come between the two
+    told.finish()
+    assert calls == [("before", second), ("failed", first), ("failed", second)]
+
+
 def test_a_send_that_is_dropped_half_way_tells_the_hooks_that_it_may_have_been_sent():
     recorder = Recorder()
     flow = deliver(Plugins(recorder), flow_of(SEND), message())
