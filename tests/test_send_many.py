@@ -590,6 +590,15 @@ async def test_a_with_block_that_does_not_iterate_warns_too():
             pass
 
 
+async def test_that_it_was_never_iterated_is_said_once():
+    one, other = client().send_many(texts(1)), async_client().send_many(texts(1))
+    with pytest.warns(RuntimeWarning, match="never iterated") as warned:
+        for _ in "12":
+            one.close()
+            await other.aclose()
+    assert len(warned) == 2
+
+
 async def test_a_with_block_that_is_left_by_an_exception_does_not_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
