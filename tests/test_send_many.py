@@ -507,6 +507,22 @@ async def test_what_was_read_and_not_sent_is_listed():
         assert wire.requests == []
 
 
+async def test_what_waited_for_company_is_not_sent_after_an_early_end():
+    made = provider(base=BatchProvider, batch_size=2, batch_key=lambda self, one: one.text)
+    mixed = [message(to=number(n), text=text, reference=str(n)) for n, text in enumerate("abab")]
+    one, other = (kind(vendor, made=made, concurrency=1) for kind in (client, async_client))
+    blocking, awaited = one.send_many(mixed), other.send_many(mixed)
+    next(blocking)
+    await anext(awaited)
+    blocking.close()
+    await awaited.aclose()
+    assert [each.message.reference for each in blocking] == ["2"]
+    assert [each.message.reference async for each in awaited] == ["2"]
+    for results, sms in ((blocking, one), (awaited, other)):
+        assert [each.reference for each in results.unsent] == ["1"]
+        assert len(sms._transport.requests) == 1
+
+
 def test_at_the_end_nothing_is_unsent():
     with client(vendor, made=BatchProvider()) as one, one.send_many(texts(11)) as results:
         assert len(list(results)) == 11

@@ -175,7 +175,7 @@ class SendMany(_Many[Blocking]):
         self._input = islice(messages, None)  # which has __iter__ too, whatever it is given
         super().__init__(sender)
         self._workers = Workers(self._concurrency)
-        self._reader = 0
+        self._reader: int | None = None
         self._unsure = False  # whether an interrupt may have kept a job from its thread
         self._wake = threading.Lock()  # free when something has landed; an Event's own lock would outlive an interrupt
         self._wake.acquire()
