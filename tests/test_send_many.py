@@ -523,6 +523,35 @@ async def test_what_waited_for_company_is_not_sent_after_an_early_end():
         assert len(sms._transport.requests) == 1
 
 
+async def test_a_closing_that_is_cancelled_waits_for_all_that_is_in_flight_all_the_same():
+    begun, ended, all_begun = [], [], asyncio.Event()
+
+    async def hangs(turn):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            for _ in range(5 * turn):
+                await asyncio.sleep(0)
+            ended.append(turn)
+
+    def answer(request):
+        begun.append(request)
+        if len(begun) == 3:
+            all_begun.set()
+        return hangs(len(begun))
+
+    results = async_client(answer).send_many(texts(3))
+    for work in (anext(results), results.aclose()):
+        task = asyncio.ensure_future(work)
+        await all_begun.wait()
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+    assert ended == [1, 2, 3]
+    assert [each.error.reason async for each in results] == ["cancelled"] * 3
+
+
 def test_at_the_end_nothing_is_unsent():
     with client(vendor, made=BatchProvider()) as one, one.send_many(texts(11)) as results:
         assert len(list(results)) == 11
