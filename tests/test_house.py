@@ -212,6 +212,7 @@ CHANGING = {
     "cli.session.Started",
     "smsbridge.own_file.OwnFile",
     "smsbridge.own_file._Known",
+    "smsbridge.unread._Survey",
 }
 """The dataclasses that are no values: they are filled, or count."""
 
