@@ -28,7 +28,7 @@ TARGETS = {
     "src/smsbridge/base_client.py": [*SENDING, "tests/test_deadline.py", "tests/test_outbox.py", *MANY],
     "src/smsbridge/wire/body.py": ["tests/wire/test_body.py", *WIRE],
     "src/smsbridge/wire/channel.py": ["tests/wire/test_channel.py", *WIRE, "tests/test_torture.py"],
-    "src/smsbridge/client.py": [*SENDING, "tests/test_deadline.py", *MANY],
+    "src/smsbridge/client.py": [*SENDING, "tests/test_deadline.py", "tests/test_settings.py", *MANY],
     "src/smsbridge/decoding.py": ["tests/test_quoting.py", "tests/test_leaks.py"],
     "src/smsbridge/wire/dialing.py": ["tests/wire/test_dialing.py", *WIRE],
     "src/smsbridge/flow.py": [
