@@ -235,3 +235,18 @@ def test_what_a_country_writes_in_its_own_way_is_read_in_that_way(written, regio
 def test_a_region_that_there_is_not_is_a_wrong_setting(region):
     with pytest.raises(ConfigurationError, match="SMSBRIDGE_DEFAULT_REGION"):
         to_e164("9876543210", region)
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "valid"),
+    [
+        ("+919876543210", None, True),
+        ("9876543210", "IN", True),
+        ("9876543210", None, False),
+        ("+91123", None, False),
+        ("+999123456789", None, False),
+        ("", "IN", False),
+    ],
+)
+def test_what_cannot_be_read_as_a_number_is_no_valid_one(text, region, valid):
+    assert numbering.is_valid(text, region) is valid

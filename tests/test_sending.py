@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import traceback
 from collections import Counter
@@ -900,6 +901,25 @@ def test_ctrl_c_while_hooks_are_told_after_is_raised_once_all_of_them_were_told(
     with pytest.raises(KeyboardInterrupt, match="ref-0"):
         drive(deliver_batch(Plugins(hooks), HttpProvider(), texts(3)), OK, OK, OK)
     assert hooks.names == ["before"] * 3 + ["after"] * 3
+
+
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_ctrl_c_before_the_hooks_can_be_told_of_the_end_and_again_at_the_next_try_keeps_it_from_none(
+    monkeypatch, times
+):
+    finish, tries = sending._finish, []
+
+    def interrupted(rows, results):
+        tries.append(rows)
+        if len(tries) <= times:
+            raise KeyboardInterrupt
+        finish(rows, results)
+
+    monkeypatch.setattr(sending, "_finish", interrupted)
+    recorder = Recorder()
+    with pytest.raises(KeyboardInterrupt) if times else contextlib.nullcontext():
+        drive(deliver(Plugins(recorder), HttpProvider(), message()), OK)
+    assert recorder.names == ["before", "after"]
 
 
 @pytest.mark.parametrize("told", [True, False])

@@ -130,7 +130,7 @@ def _finish(rows: Sequence[Told], results: dict[int, Result]) -> None:
     """Tell the hooks of all, also if they raise what ends a program, which is raised in the end."""
     stop: BaseException | None = None
     for index, told in enumerate(rows):
-        if index in results and told.end is None:
+        if index in results:
             told.end = results[index].sent or results[index].error
         try:
             told.finish()
