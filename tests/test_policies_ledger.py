@@ -811,6 +811,24 @@ def test_a_ledger_of_another_version_is_not_touched(store, path):
         pass
 
 
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (PermissionError(13, "Permission denied", "/somewhere/else"), "Permission denied"),
+        (OSError("no file system"), "no file system"),
+        (sqlite3.OperationalError("disk I/O error"), "disk I/O error"),
+    ],
+)
+def test_what_keeps_a_store_from_working_is_said_with_its_path_once(store, path, monkeypatch, problem, words):
+    def fail(_):
+        raise problem
+
+    monkeypatch.setattr(OwnFile, "check", fail)
+    with pytest.raises(Unwritable) as caught, store.together():
+        pass
+    assert str(caught.value) == f"{words} ({path})"
+
+
 @pytest.mark.parametrize(("busy", "patience", "works"), [(0, 0, True), (5, 0, False), (5, 8, True), (6, 5, False)])
 def test_a_file_that_others_are_just_making_is_waited_for(path, monkeypatch, busy, patience, works):
     """SQLite itself does not wait for the change to a write-ahead log."""
