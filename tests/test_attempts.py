@@ -181,3 +181,4 @@ def test_a_number_of_a_bug_is_not_told():
     with pytest.raises(ProviderBugError) as caught:
         drive(attempt(provider(send), message()))
     assert TO not in f"{caught.value} {caught.value!r}"
+    assert caught.value.detail == "LookupError"

@@ -426,6 +426,14 @@ def test_what_a_hook_quoted_is_not_repeated():
     assert TO not in ours
 
 
+@pytest.mark.parametrize("secret", [TEXT, TO, TOKEN])
+def test_nor_is_a_secret_of_the_provider_that_a_hook_quoted(secret):
+    with pytest.raises(VetoedError) as caught:
+        drive(deliver(Plugins(Veto(ValueError(f"no {secret} here"))), HttpProvider(), message()))
+    assert "ValueError: no " in str(caught.value)
+    assert secret not in f"{caught.value} {caught.value!r} {caught.value.detail}"
+
+
 class RaisesAfter:
     @hookimpl
     def smsbridge_after_send(self):
@@ -894,6 +902,13 @@ def test_ctrl_c_while_hooks_are_told_before_leaves_the_text_certainly_not_sent(o
         drive(operation(Plugins(hooks), HttpProvider(), message()))
     assert hooks.names == ["before", "failed"]
     assert (type(hooks.outcome("ref-1")), hooks.outcome("ref-1").reason) == (RefusedError, "cancelled")
+
+
+def test_ctrl_c_while_hooks_are_told_of_the_first_of_many_leaves_the_others_unmentioned():
+    hooks = Interrupting("before")
+    with pytest.raises(KeyboardInterrupt, match="ref-0"):
+        drive(deliver_batch(Plugins(hooks), HttpProvider(), texts(3)))
+    assert [(name, reference) for name, reference, _ in hooks.calls] == [("before", "ref-0"), ("failed", "ref-0")]
 
 
 def test_ctrl_c_while_hooks_are_told_after_is_raised_once_all_of_them_were_told():
