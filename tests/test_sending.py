@@ -6,6 +6,7 @@ import contextlib
 import json
 import traceback
 from collections import Counter
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -426,11 +427,10 @@ def test_what_a_hook_quoted_is_not_repeated():
     assert TO not in ours
 
 
-@pytest.mark.parametrize("secret", [TEXT, TO, TOKEN])
-def test_nor_is_a_secret_of_the_provider_that_a_hook_quoted(secret):
+@pytest.mark.parametrize("secret", [TOKEN, TO[1:], quote(TEXT), TEXT.upper()])
+def test_nor_is_it_in_a_form_of_the_hooks_own_or_a_secret_of_the_provider(secret):
     with pytest.raises(VetoedError) as caught:
         drive(deliver(Plugins(Veto(ValueError(f"no {secret} here"))), HttpProvider(), message()))
-    assert "ValueError: no " in str(caught.value)
     assert secret not in f"{caught.value} {caught.value!r} {caught.value.detail}"
 
 
