@@ -116,6 +116,13 @@ def test_repr_shows_no_path_header_body_or_argument(value):
     assert SECRET not in repr(value)
 
 
+def test_a_call_says_whether_it_may_send():
+    assert [(one.args, one.sends) for one in (Call(print, 1, 2), Call(print, sends=True))] == [
+        ((1, 2), False),
+        ((), True),
+    ]
+
+
 def test_repr_shows_where_a_request_goes():
     assert (
         repr(HttpRequest.get("https://a.example:8443/x"))
