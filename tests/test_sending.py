@@ -34,7 +34,7 @@ from smsbridge.errors import (
     UnsupportedError,
     VetoedError,
 )
-from smsbridge.flow import Dropped
+from smsbridge.flow import Driven, Dropped, Tell
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Call, HttpRequest, HttpResponse, Wait
 from smsbridge.messages import Dlt, Message, Result
@@ -935,6 +935,36 @@ def test_ctrl_c_before_the_hooks_can_be_told_of_the_end_and_again_at_the_next_tr
     with pytest.raises(KeyboardInterrupt) if times else contextlib.nullcontext():
         drive(deliver(Plugins(recorder), HttpProvider(), message()), OK)
     assert recorder.names == ["before", "after"]
+
+
+def test_after_an_interruption_nothing_more_is_begun_but_that_somebody_is_told():
+    def tidies_up():
+        try:
+            yield Wait(1)
+        finally:
+            yield Tell(print)
+            yield Wait(2)
+
+    run = Driven(tidies_up())
+    run.fail([KeyboardInterrupt()])
+    assert isinstance(run.step, Tell)
+    with pytest.raises(KeyboardInterrupt):
+        run.answer(None)
+
+
+def test_a_flow_that_goes_on_and_on_after_an_interruption_is_given_up():
+    turns = []
+
+    def insists():
+        while len(turns) < 1000:
+            turns.append("again")
+            with contextlib.suppress(KeyboardInterrupt):
+                yield Wait(1)
+
+    run = Driven(insists())
+    with pytest.raises(KeyboardInterrupt):
+        run.fail([KeyboardInterrupt()])
+    assert 10 < len(turns) < 1000
 
 
 @pytest.mark.parametrize("told", [True, False])
