@@ -961,10 +961,12 @@ def test_a_flow_that_goes_on_and_on_after_an_interruption_is_given_up():
             with contextlib.suppress(KeyboardInterrupt):
                 yield Wait(1)
 
-    run = Driven(insists())
+    flow = insists()
+    run = Driven(flow)
     with pytest.raises(KeyboardInterrupt):
         run.fail([KeyboardInterrupt()])
     assert 10 < len(turns) < 1000
+    assert flow.gi_frame is None  # closed
 
 
 @pytest.mark.parametrize("told", [True, False])
