@@ -26,8 +26,9 @@ import pytest
 
 HERE = Path(__file__).parent
 FILES = [
-    *("transport", "dialing", "torture", "guards", "client", "send_many", "sending", "model", "outbox"),
-    *("policies_ledger", "policies_limit", "policies_retry", "policies_failover"),
+    *("wire/test_over_httpx.py", "wire/test_dialing.py", "test_torture.py", "test_guards.py", "test_client.py"),
+    *("test_send_many.py", "test_sending.py", "test_model.py", "test_outbox.py"),
+    *("test_policies_ledger.py", "test_policies_limit.py", "test_policies_retry.py", "test_policies_failover.py"),
 ]
 PLACES = ("uvloop", "gevent", "second-loop", "fork")
 
@@ -211,7 +212,7 @@ def main():
     for place in [word for word in words if word in PLACES] or PLACES:
         runner = ["-m", "gevent.monkey", "--module", "pytest"] if place == "gevent" else ["-m", "pytest"]
         workers = "-n0" if place == "gevent" else "-nauto"
-        files = [str(HERE / f"test_{name}.py") for name in FILES]
+        files = [str(HERE / name) for name in FILES]
         command = [
             sys.executable,
             *runner,
