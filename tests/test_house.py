@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import smsbridge
+import surroundings
 from smsbridge.plugins import BUILTIN
 
 ROOT = Path(__file__).parent.parent
@@ -281,3 +282,7 @@ SmsClient("memory").send("+919876543210", "hello")
 print(*[name for name in sys.modules if name.startswith(("smsbridge_", "smsbridge.builtin."))])
 """
     assert python(code) == ["smsbridge.builtin.memory"]
+
+
+def test_the_files_that_run_in_other_surroundings_are_there():
+    assert [name for name in surroundings.FILES if not (surroundings.HERE / name).exists()] == []

@@ -20,15 +20,15 @@ def wheel(project, folder):
     return folder
 
 
-def done(*command, cwd, **variables):
-    """Run ``command`` without any setting of smsbridge around; returns what it printed."""
+def done(*command, cwd, fails=False, **variables):
+    """Run ``command`` without any setting of smsbridge around; returns what it printed. ``fails``: it has to."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("SMSBRIDGE_", "PYTHON", "VIRTUAL"))
     }
     ran = subprocess.run(
         [str(part) for part in command], cwd=cwd, env={**kept, **variables}, capture_output=True, text=True, check=False
     )
-    assert ran.returncode == 0, f"{' '.join(map(str, command))}\n{ran.stdout}\n{ran.stderr}"
+    assert (ran.returncode != 0) is fails, f"{' '.join(map(str, command))}\n{ran.stdout}\n{ran.stderr}"
     return ran.stdout
 
 
@@ -67,3 +67,7 @@ class Environment:
     def run(self, *command, **variables):
         """What ``python *command`` prints."""
         return done(self.interpreter, *command, cwd=self.work, **variables).strip()
+
+    def command(self, *words, **variables):
+        """What ``smsbridge *words`` prints."""
+        return self.run("-m", "smsbridge", *words, **variables)

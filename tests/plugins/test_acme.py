@@ -66,6 +66,56 @@ except smsbridge.ConfigurationError as error:
     assert "smsbridge-broken 1.0" in with_acme.python(code)
 
 
+@pytest.fixture(scope="module")
+def with_night(environment):
+    """Acme is installed, which brings a policy and a command as well, and the command line."""
+    environment.install("smsbridge[cli]", "smsbridge_acme")
+    return environment
+
+
+TRY = "import smsbridge; result = smsbridge.try_send('+919876543210', 'Hello'); print(result.error and result.error.reason)"
+
+
+def test_a_policy_of_a_third_party_stands_where_its_place_says(with_night):
+    assert with_night.python(TRY).splitlines()[-1] == "None"
+    assert with_night.python(TRY, SMSBRIDGE_NIGHT_QUIET="yes").splitlines()[-1] == "night"
+    assert with_night.python(TRY, SMSBRIDGE_CONSOLE_NIGHT_QUIET="yes").splitlines()[-1] == "night"
+    code = "import smsbridge; from smsbridge.composite import each; print(*(one.name for one in each(smsbridge.SmsClient('acme').provider)))"
+    settings = {"SMSBRIDGE_ACME_TOKEN": "dummy", "SMSBRIDGE_GUARD_TOTAL": "9/1h", "SMSBRIDGE_LIMIT_SENDS": "9/1s"}
+    assert with_night.python(code, SMSBRIDGE_NIGHT_QUIET="no", **settings) == "guard retry night limit acme"
+    assert with_night.python(code, **settings) == "guard retry limit acme"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("NIGHT_QUIT", "no", "nothing reads SMSBRIDGE_NIGHT_QUIT: did you mean SMSBRIDGE_NIGHT_QUIET?"),
+        ("NIGT_QUIET", "no", "nothing reads SMSBRIDGE_NIGT_QUIET: did you mean SMSBRIDGE_NIGHT_QUIET?"),
+        ("NIGHT_QUIET", "perhaps", "SMSBRIDGE_NIGHT_QUIET is wrong"),
+    ],
+)
+def test_a_misspelt_and_a_wrong_setting_of_it_are_explained(with_night, variable, value, words):
+    code = """
+import smsbridge
+try:
+    smsbridge.SmsClient()
+except smsbridge.ConfigurationError as error:
+    print(error)
+"""
+    assert words in with_night.python(code, **{f"SMSBRIDGE_{variable}": value})
+
+
+def test_the_commands_of_the_core_show_it_and_its_own_runs(with_night):
+    quiet = {"SMSBRIDGE_NIGHT_QUIET": "yes"}
+    assert "it is night, so every text is refused" in with_night.command("doctor", **quiet)
+    assert "night" in with_night.command("explain", "+919876543210", fails=True, **quiet)
+    assert "people sleep" in with_night.command("send", "--dry-run", "+919876543210", "Hello", fails=True, **quiet)
+    assert "SMSBRIDGE_NIGHT_QUIET" in with_night.command("providers", "night")
+    assert "night  from smsbridge-acme 1.0" in with_night.command("--help")
+    assert with_night.command("night", **quiet) == "it is night"
+    assert with_night.command("night", "--json").split() == ["{", '"night":', "false", "}"]
+
+
 def test_each_of_our_plugins_comes_as_a_wheel(with_acme):
     with_acme.install("smsbridge", *(f"smsbridge_{name}" for name in PLUGINS))
     code = "import smsbridge; print(*(smsbridge.Plugins().provider_class(name).name for name in {!r}))"
