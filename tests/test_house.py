@@ -14,7 +14,11 @@ import pytest
 
 import smsbridge
 import surroundings
+from smsbridge import groups
+from smsbridge.cli.app import COMMANDS
 from smsbridge.plugins import BUILTIN
+from smsbridge.policies.known import BUILT_IN
+from smsbridge.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "smsbridge"
@@ -286,3 +290,26 @@ print(*[name for name in sys.modules if name.startswith(("smsbridge_", "smsbridg
 
 def test_the_files_that_run_in_other_surroundings_are_there():
     assert [name for name in surroundings.FILES if not (surroundings.HERE / name).exists()] == []
+
+
+# --- a budget of names: each that is added replaces one, or earns its place -----------------------------------------------
+
+SETTINGS = {
+    *("provider", "timeout", "deadline", "default_region", "secrets_dir", "concurrency", "public_url"),
+    *("env", "env_allows", "unread_allows"),
+}
+ALL_COMMANDS = {
+    *("send", "status", "balance", "verify", "segments", "ledger", "hours", "optouts", "dlt"),
+    *("providers", "explain", "doctor", "new"),
+}
+ALL_POLICIES = {
+    *("text", "ledger", "guard", "cost", "optout", "purpose", "retry", "hours", "failover", "dlt", "limit"),
+}
+ALL_GROUPS = {"smsbridge", "smsbridge.hooks", "smsbridge.policies", "smsbridge.commands"}
+
+
+def test_the_settings_commands_policies_and_groups_are_these():
+    assert set(Settings.model_fields) == SETTINGS
+    assert set(COMMANDS) == ALL_COMMANDS
+    assert set(BUILT_IN) == ALL_POLICIES
+    assert {value for name, value in vars(groups).items() if name.isupper()} == ALL_GROUPS

@@ -49,6 +49,7 @@ class Plugins:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._classes: dict[str, type[SmsProvider]] = {}
+        self._known: dict[str, type[SmsProvider]] = {}  # asked for, and claimed by one plugin alone
         self._origins: dict[str, str] = {}
         self._forget_hooks()
         self.policies = Policies(self._installed.select(group=groups.POLICIES), self._taken_from_policies)
@@ -114,6 +115,7 @@ class Plugins:
                 other = "smsbridge itself" if takes_ours else self._origins.get(name, origin)
                 raise ConfigurationError(f"two providers are named {name!r}: in {other} and in {origin}; uninstall one")
         self._classes = taken
+        self._known.clear()
         self._origins |= {cls.name: origin for cls in classes}
         return classes
 
@@ -160,6 +162,11 @@ class Plugins:
 
         Raises ConfigurationError if there is none, if it cannot be imported, or if two plugins claim the name.
         """
+        if name not in self._known:
+            self._known[name] = self._found(name)
+        return self._known[name]
+
+    def _found(self, name: str) -> type[SmsProvider]:
         points = list(self._installed.select(group=groups.PROVIDERS, name=name))
         if name in self.policies and name not in self._providers():
             return self.policies.get(name)
