@@ -386,9 +386,10 @@ def test_a_connection_that_came_along_all_the_same_is_never_closed_in_the_child(
     one, begun, over = books(path), threading.Event(), threading.Event()
 
     def work(store):
+        found = store.claim([claim()])  # its file is open now
         begun.set()
         over.wait(10)
-        return store.claim([claim()])
+        return found
 
     promise = one.do(work)
     assert begun.wait(10)

@@ -9,6 +9,7 @@ import inspect
 import json
 import logging
 import pickle
+import re
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -256,7 +257,7 @@ class Secrecy(Kit):
             if self._is_ours(Path(frame.filename)):
                 for variable, value in (frame.locals or {}).items():
                     place = f"the local variable {variable} of {frame.name}, {Path(frame.filename).name}:{frame.lineno}"
-                    seen.add(f"{place}, in the traceback of {name}", value)
+                    seen.add(f"{place}, in the traceback of {name}", _without_times(value))
 
     def _is_ours(self, path: Path) -> bool:
         home = Path(inspect.getfile(self._class()))
@@ -265,6 +266,8 @@ class Secrecy(Kit):
         core = CORE in path.parents and CORE / "testing" not in path.parents
         return core or path == home or home in path.parents
 
+
+_FRACTION = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])", re.ASCII)
 
 _SHAPES: tuple[Callable[[str], bytes], ...] = (
     lambda quoted: json.dumps({"message": quoted, "error": quoted, "detail": quoted, "status": "error"}).encode(),
@@ -327,9 +330,15 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._seen.lines.append((f"a log record of {record.name}", record.getMessage()))
-        self._seen.add(f"a log record of {record.name}", f"{record.getMessage()} {record.args} {vars(record)}")
+        words = f"{record.getMessage()} {record.args} {_without_times(str(vars(record)))}"
+        self._seen.add(f"a log record of {record.name}", words)
         if record.exc_info:
             self._seen.add(f"a logged traceback of {record.name}", logging.Formatter().formatException(record.exc_info))
+
+
+def _without_times(text: str) -> str:
+    """``text`` without fractions such as those of a clock, in whose digits a short code would be found by chance."""
+    return _FRACTION.sub("", text)
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
