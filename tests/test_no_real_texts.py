@@ -24,9 +24,10 @@ from smsbridge.plugins import Plugins
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.retry import RetryPolicy
-from smsbridge.provider import SmsProvider, is_loopback
+from smsbridge.provider import SmsProvider
 from smsbridge.settings import Settings
 from smsbridge.testing import FakeWire, Outbox
+from smsbridge.urls import is_loopback
 from smsbridge.wire import over_httpx
 
 pytest_plugins = ["pytester"]

@@ -28,13 +28,14 @@ from .messages import (
 )
 from .plugins import Plugins, default_plugins
 from .privacy import own
-from .provider import SmsProvider, is_loopback, title_of, vendor_of
+from .provider import SmsProvider, title_of, vendor_of
 from .quoting import Private
 from .receiving import receive
 from .rehearsal import Question, leaves, newest
 from .sending import deliver, deliver_rows, deliver_verification
 from .settings import Settings
 from .snapshot import Reading
+from .urls import is_loopback
 
 T = TypeVar("T")
 W = TypeVar("W")

@@ -52,10 +52,8 @@ class SmsClient(BaseClient["Transport"]):
     says which, and ``console`` if nothing does. ``transport`` carries the requests, in the place of our own over httpx;
     the client closes it. Raises ConfigurationError for settings that are missing or wrong.
 
-    The environment is read once, while the client is made. ``environ`` is a mapping in its place: the process's
-    variables and ``.env`` are not read then, and a secrets directory only if ``environ`` names one. An application that
-    gives a mapping (its framework's settings, a tenant's row, a test) has decided where settings come from; a file that
-    happens to lie in the working directory must not mix with that.
+    The environment is read once, while the client is made. ``environ`` is a mapping in its place, such as a tenant's
+    row: the process's variables and ``.env`` are not read then, and a secrets directory only if ``environ`` names one.
     """
 
     def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:

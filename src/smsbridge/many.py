@@ -33,11 +33,7 @@ Awaited = Callable[[Job, list[Result]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Sender(Generic[S]):
-    """What sending many asks of a client, which may be closed at any time.
-
-    ``prepare`` raises RefusedError for a message that nobody can be handed. ``send`` sends the messages of a job, and
-    puts one Result for each into its second argument.
-    """
+    """What sending many asks of a client: ``send`` puts a Result for each message of a job into the given list."""
 
     provider: SmsProvider
     concurrency: int
@@ -55,10 +51,10 @@ class ClosedMeanwhile(RuntimeError):
     """The client was closed before the end of the input was seen."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "this client is closed, so the messages were not read to their end; those that were read but not sent "
-            "are in .unsent"
+        words = (
+            "this client is closed, so the messages were not read to their end; .unsent has those that were not sent"
         )
+        super().__init__(words)
 
 
 class _Many(Generic[S]):

@@ -25,7 +25,6 @@ A complete provider::
 
 from __future__ import annotations
 
-import ipaddress
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -54,6 +53,7 @@ from .messages import (
     Verification,
     VerificationCheck,
 )
+from .urls import insecure_urls
 
 Resolve = Callable[[str], "SmsProvider"]
 """Turns an account name into its provider."""
@@ -371,36 +371,3 @@ def honours(provider: SmsProvider, field: str, *, verification: bool = False) ->
     """
     supported = provider.verification_supports if verification else provider.supports
     return field in supported or (field == "dlt" and getattr(provider, "dlt_registered", False))
-
-
-def insecure_urls(provider: SmsProvider) -> dict[str, str]:
-    """Settings of ``provider`` that name a plain-http URL of another machine."""
-    return {name: url for name, url in _urls(provider).items() if _is_insecure(url)}
-
-
-def is_sandboxed(provider: SmsProvider) -> bool:
-    """Whether all URLs in the settings of ``provider`` are on this machine, and there is one.
-
-    Where a vendor calls us is not asked.
-    """
-    urls = [url for name, url in _urls(provider).items() if not name.endswith("callback_url")]
-    return bool(urls) and all(map(is_loopback, urls))
-
-
-def _urls(provider: SmsProvider) -> dict[str, str]:
-    urls = {name: getattr(provider, name) for name in type(provider).model_fields if name.endswith("url")}
-    return {name: url for name, url in urls.items() if isinstance(url, str) and url}
-
-
-def _is_insecure(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme == "http" and not is_loopback(url) and not (parts.hostname or "").endswith(".localhost")
-
-
-def is_loopback(url: str) -> bool:
-    """Whether ``url`` is on this machine: at ``localhost``, or an address of its loopback interface."""
-    try:
-        host = urlsplit(url).hostname or ""
-        return host.removesuffix(".") == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

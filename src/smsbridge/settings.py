@@ -20,9 +20,10 @@ from .complaints import Complaint, matching
 from .composite import each, inside
 from .errors import ConfigurationError
 from .numbering import wrong_region
-from .provider import SmsProvider, is_sandboxed
+from .provider import SmsProvider
 from .rehearsal import newest
 from .snapshot import Reading
+from .urls import is_sandboxed
 
 LONGEST = 86_400.0
 """Seconds that a client may be told to wait for anything: a day."""

@@ -8,7 +8,7 @@ import pytest
 
 from smsbridge.errors import NotConnected
 from smsbridge.http import HttpRequest
-from smsbridge.provider import is_loopback
+from smsbridge.urls import is_loopback
 from smsbridge.wire import outgoing
 from smsbridge.wire.outgoing import Wire
 

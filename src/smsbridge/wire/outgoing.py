@@ -13,7 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from ..errors import NotConnected
 from ..http import HttpRequest
-from ..provider import is_loopback
+from ..urls import is_loopback
 from .body import ACCEPTED
 
 _AGENT = f"smsbridge/{version('smsbridge')}"

@@ -1,0 +1,41 @@
+"""URLs in settings: which of them are on this machine, and which can be read on the way."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel
+
+
+def insecure_urls(settings: BaseModel) -> dict[str, str]:
+    """Those of ``settings`` that name a plain-http URL of another machine."""
+    return {name: url for name, url in _urls(settings).items() if _is_insecure(url)}
+
+
+def is_sandboxed(settings: BaseModel) -> bool:
+    """Whether all URLs in ``settings`` are on this machine, and there is one.
+
+    Where a vendor calls us is not asked.
+    """
+    urls = [url for name, url in _urls(settings).items() if not name.endswith("callback_url")]
+    return bool(urls) and all(map(is_loopback, urls))
+
+
+def _urls(settings: BaseModel) -> dict[str, str]:
+    urls = {name: getattr(settings, name) for name in type(settings).model_fields if name.endswith("url")}
+    return {name: url for name, url in urls.items() if isinstance(url, str) and url}
+
+
+def _is_insecure(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "http" and not is_loopback(url) and not (parts.hostname or "").endswith(".localhost")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether ``url`` is on this machine: at ``localhost``, or an address of its loopback interface."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host.removesuffix(".") == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
