@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policed import BUSY, DENIED
-from scripted import OK, TEXT, BatchProvider, HttpProvider, drive, interrupt, message, provider
+from scripted import OK, TEXT, TOKEN, BatchProvider, HttpProvider, drive, interrupt, message, provider
 from smsbridge.attempts import attempt, attempt_batch, attempt_each
 from smsbridge.deadline import Stopped
 from smsbridge.errors import (
@@ -20,6 +20,7 @@ from smsbridge.errors import (
     VetoedError,
 )
 from smsbridge.http import Call, HttpResponse, Wait
+from smsbridge.messages import Result
 from smsbridge.policies.policy import Policy
 
 
@@ -255,3 +256,59 @@ def test_a_wait_and_an_attempt_through_a_batch_are_each_what_they_are(made):
         attempt_batch(made(waits, BatchProvider()), texts(2)), None, OK.of_json({"ids": ["first", "second"]})
     )
     assert ends(results) == [("first", None), ("second", None)]
+
+
+# --- what a policy says itself ----------------------------------------------------------------------------------------------
+
+
+def settled(settle):
+    class Own(Policy):
+        name = "own"
+
+        def carry(self, batch):
+            yield from ()
+            settle(batch)
+
+    return drive(attempt_batch(Own(inner=HttpProvider(account="otp")), [message()]))[0]
+
+
+@pytest.mark.parametrize(
+    "settle",
+    [
+        lambda batch: batch.accept(0, None),
+        lambda batch: batch.accept(0, "id-1"),
+        lambda batch: batch.fail(0, None),
+        lambda batch: batch.fail(0, "no"),
+        lambda batch: batch.fail(0, ValueError("SECRET")),
+        lambda batch: batch.take([Result(index=0, message=message())]),
+    ],
+)
+def test_what_is_no_outcome_is_uncertain_and_says_whose_bug_it_is(settle):
+    result = settled(settle)
+    assert type(result.error) is UncertainError
+    assert "policy own" in str(result.error)
+    assert "SECRET" not in str(result.error)
+    assert (result.error.account, result.error.reference) == ("otp", "ref-1")
+
+
+def test_an_error_that_a_policy_settles_a_text_with_is_scrubbed_and_named():
+    words = f"tok {TOKEN} {message().text} {message().to}"
+    result = settled(lambda batch: batch.fail(0, ContentError(words, reason="own", detail=words)))
+    assert (type(result.error), result.error.reason) == (ContentError, "own")
+    assert (result.error.account, result.error.provider, result.error.reference) == ("otp", "scripted", "ref-1")
+    for private in (TOKEN, message().text, message().to[1:]):
+        assert private not in str(result.error)
+
+
+def test_a_policy_that_fails_after_its_texts_are_settled_is_logged_by_name(caplog):
+    class Late(Policy):
+        name = "late"
+
+        def carry(self, batch):
+            yield from super().carry(batch)
+            raise LookupError("SECRET")
+
+    (result,) = drive(attempt_batch(Late(inner=HttpProvider()), [message()]), OK)
+    assert result.sent
+    assert "policy late failed with LookupError" in caplog.text
+    assert "SECRET" not in caplog.text

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import PrivateAttr
 
-from scripted import OK, BatchProvider, HttpProvider, Recorder, drive, driven, interrupt, message
+from scripted import OK, TO, BatchProvider, HttpProvider, Recorder, drive, driven, interrupt, message
 from smsbridge.attempts import attempt, attempt_batch, attempt_each, attempt_verification, foresee
+from smsbridge.builtin.memory import MemoryProvider
+from smsbridge.client import SmsClient
 from smsbridge.errors import (
     AuthenticationError,
     NoAnswer,
@@ -28,6 +30,7 @@ from smsbridge.http import Call, HttpRequest, HttpResponse, Wait
 from smsbridge.messages import SentMessage, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.policies.gate import Gate
+from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.provider import vendor_of
 from smsbridge.sending import deliver, deliver_batch
 
@@ -334,3 +337,36 @@ def test_what_a_gate_would_change_is_said(changes, words):
             return replace(message, **changes)
 
     assert foresee(Changes(inner=HttpProvider()), message(), now=NOW).words == words
+
+
+# --- what a gate gets wrong -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", [None, "hello", 7, HttpProvider()])
+@pytest.mark.parametrize("once", [attempt, attempt_verification])
+def test_a_gate_that_returns_no_message_lets_nothing_out_and_says_whose_bug_it_is(what, once):
+    class Forgetful(Gate):
+        name = "forgetful"
+
+        def admit(self, message, *, verification=False):
+            yield from ()
+            return what
+
+    with pytest.raises(ProviderBugError, match=r"admit\(\) of policy forgetful returned .*, not the Message") as caught:
+        next(once(Forgetful(inner=HttpProvider(account="otp")), message()))
+    assert (caught.value.account, caught.value.reference) == ("otp", "ref-1")
+
+
+def test_a_ledger_records_no_text_that_a_forgetful_gate_has_kept_back(tmp_path):
+    class Forgetful(Gate):
+        name = "forgetful"
+
+        def admit(self, message, *, verification=False):
+            yield from ()
+
+    ledger = LedgerPolicy(inner=Forgetful(inner=MemoryProvider()), path=tmp_path / "ledger.db")
+    with SmsClient(ledger) as sms:
+        for _ in range(2):
+            result = sms.try_send(TO, "hello", reference="ref-1")
+            assert type(result.error) is ProviderBugError
+            assert not result.may_have_arrived

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import EntryPoint, EntryPoints
 from types import ModuleType
 
 import pytest
+from click.testing import CliRunner
 
 import smsbridge.plugins
 from scripted import HttpProvider
 from smsbridge import ConfigurationError, ContentError, Gate, Plugins, Policy, SmsClient
+from smsbridge.cli.app import smsbridge as smsbridge_command
 from smsbridge.composite import each
 from smsbridge.hookspecs import hookimpl
 from smsbridge.policies.known import BUILT_IN
@@ -207,3 +210,33 @@ def test_a_provider_of_the_name_of_a_policy_is_refused(install):
     other = type("Other", (HttpProvider,), {"name": "guard", "__module__": __name__})
     with pytest.raises(ConfigurationError, match="two providers are named 'guard'"):
         plugins.register(type("Hooks", (), {"smsbridge_providers": hookimpl(lambda self: [other])})())
+
+
+def test_a_place_that_is_none_is_refused(install, monkeypatch):
+    plugins = install(night=placed("once"))
+    monkeypatch.setenv("SMSBRIDGE_NIGHT_QUIET", "no")
+    with pytest.raises(ConfigurationError, match=r"policy 'night' of .* has a place that is no"):
+        plugins.stack("memory")
+
+
+@pytest.mark.parametrize(
+    "said", [None, 7, "words", ["words"], [Finding("odd", "it is night")], LookupError("its words")]
+)
+def test_findings_that_are_none_harm_nobody(install, monkeypatch, said):
+    def findings(self):
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    install(night=type("Odd", (NightPolicy,), {"findings": findings, "__module__": __name__}))
+    monkeypatch.setenv("SMSBRIDGE_NIGHT_QUIET", "no")
+    done = CliRunner().invoke(smsbridge_command, ["doctor"])
+    assert done.exit_code == 0
+    assert "its words" not in done.output
+
+
+def test_clients_that_are_made_in_many_threads_at_once_are_all_made():
+    for _ in range(20):
+        with ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(Plugins().stack, ["memory"] * 8))
+        assert {one.name for one in made} == {"memory"}

@@ -7,12 +7,15 @@ import sys
 import warnings
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scripted import HttpProvider
 from smsbridge import ConfigurationError, Plugins, Settings, SmsClient
 from smsbridge.builtin.memory import MemoryProvider
+from smsbridge.cli.app import smsbridge as command_line
+from smsbridge.cli.exits import Exit
 from smsbridge.hookspecs import hookimpl
 from smsbridge.plugins import default_plugins
 from smsbridge.policies.known import BUILT_IN
@@ -102,6 +105,52 @@ def test_a_name_that_is_no_name_is_one_line(monkeypatch):
     assert len(words.splitlines()) == 1
     assert "\x1b" not in words
     assert len(words) < 2000
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        *("_PROVIDER", "DEFAULT_PROVIDER", "ENV_PROVIDER", "PUBLIC_PROVIDER", "TIMEOUT_PROVIDER", "PROVIDER_PROVIDER"),
+        *("SECRETS_PROVIDER", "UNREAD_PROVIDER", "RECORD_PROVIDER", "OTP.X_PROVIDER", "DÉFAUT_PROVIDER"),
+        *("GUARD_PROVIDER", "RETRY_PROVIDER", "LEDGER_ACCOUNTS"),
+    ],
+)
+def test_what_only_looks_as_if_it_declared_an_account_is_refused(stray):
+    assert "nothing reads SMSBRIDGE_" in said(**{stray: "twincle"})
+
+
+def test_nor_does_it_open_its_word_to_others():
+    assert "SMSBRIDGE_DEFAULT_REGON: did you mean SMSBRIDGE_DEFAULT_REGION" in said(
+        DEFAULT_PROVIDER="x", DEFAULT_REGON="IN"
+    )
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"GUARD_INNER": "memory", "GUARD_TOTAL": "5/1h", "GUARD_RETRY_ATTEMPTS": "2"},
+        {"RETRY_INNER": "memory", "RETRY_GUARD_TOTAL": "5/1h"},
+        {"RETRY_PROVIDER": "retry", "RETRY_INNER": "memory"},
+    ],
+)
+def test_an_account_that_is_named_after_a_policy_has_settings_like_any_other(variables):
+    client(PROVIDER="memory", **variables)
+    client(PROVIDER="guard" if "GUARD_INNER" in variables else "retry", **variables)
+
+
+def test_of_a_policy_that_stands_at_each_account_it_says_so():
+    words = said(**BOTH, FAILOVER_LIMIT_SENDS="1/1s")
+    assert "limit stands around each account that talks to a vendor: set SMSBRIDGE_LIMIT_SENDS" in words
+
+
+@pytest.mark.parametrize(
+    "command", [["explain", "+919876543210"], ["send", "--dry-run", "+919876543210", "Hello"], ["balance"]]
+)
+def test_the_commands_refuse_what_a_client_refuses(monkeypatch, command):
+    monkeypatch.setenv("SMSBRIDGE_PROVDER", "twincle")
+    done = CliRunner().invoke(command_line, command)
+    assert done.exit_code == Exit.CONFIGURATION
+    assert "did you mean SMSBRIDGE_PROVIDER?" in done.output
 
 
 def test_an_empty_variable_is_none():

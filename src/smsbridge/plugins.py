@@ -22,7 +22,7 @@ import pluggy
 from . import environment, groups, hookspecs, unread
 from .display import line
 from .errors import ConfigurationError
-from .forks import cached_property
+from .forks import cached_property, fresh_rlock
 from .hook_calls import NO_CALLS, HookCall, HookCalls, logged
 from .messages import Cost, Event, Message, SentMessage
 from .policies import stack
@@ -49,6 +49,7 @@ class Plugins:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._classes: dict[str, type[SmsProvider]] = {}
+        self._lock = fresh_rlock()
         self._known: dict[str, type[SmsProvider]] = {}  # asked for, and claimed by one plugin alone
         self._origins: dict[str, str] = {}
         self._forget_hooks()
@@ -162,9 +163,11 @@ class Plugins:
 
         Raises ConfigurationError if there is none, if it cannot be imported, or if two plugins claim the name.
         """
-        if name not in self._known:
-            self._known[name] = self._found(name)
-        return self._known[name]
+        kind = self._known.get(name)
+        if kind is None:
+            with self._lock:  # of clients that are made in several threads
+                kind = self._known[name] = self._found(name)
+        return kind
 
     def _found(self, name: str) -> type[SmsProvider]:
         points = list(self._installed.select(group=groups.PROVIDERS, name=name))
@@ -220,7 +223,8 @@ class Plugins:
             made = stack.within(inside, there, self.policies, self)
         except ConfigurationError as error:
             problem = error
-        if newest() is None:  # a rehearsal needs no settings, and reads some for others
+        rehearsal = newest()
+        if rehearsal is None or rehearsal.refuses_strays:
             unread.refuse(self, name, problem)
         if made is None:
             raise problem or ConfigurationError(f"account {name!r} cannot be made")

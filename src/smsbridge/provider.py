@@ -171,9 +171,10 @@ class SmsProvider(BaseModel, ABC):
         return {**data, "account": data.get("account") or cls.name} if isinstance(data, Mapping) else data
 
     def model_post_init(self, context: Any, /) -> None:
+        home = self.account if self._kind == "provider" else self.name
         for setting, url in insecure_urls(self).items():
             warnings.warn(
-                f"{environment.variable(self.account, setting)}: {line(urlsplit(url).hostname)} is reached over plain "
+                f"{environment.variable(home, setting)}: {line(urlsplit(url).hostname)} is reached over plain "
                 "http; credentials and texts can be read on the way. Use https if the provider offers it.",
                 InsecureUrlWarning,
                 stacklevel=4,

@@ -40,6 +40,9 @@ class Question(StrEnum):
 class Rehearsal:
     """One rehearsal, for all threads and tasks of this process, while it is entered. Of several, the newest counts."""
 
+    refuses_strays = True
+    """Whether a client that is made in it is refused for variables that nothing reads, as a real one is."""
+
     def __init__(self) -> None:
         expect()
         self.at_end = ExitStack()

@@ -141,7 +141,7 @@ def _ours(values: Values) -> Values:
 
 
 def _without_services(values: Values) -> Values:
-    """``values`` without what Kubernetes and Docker make for a service called ``smsbridge`` or ``smsbridge-...``."""
+    """``values`` without what Kubernetes makes for a service called ``smsbridge`` or ``smsbridge-...``."""
     return {name: value for name, value in values.items() if not _is_of_a_service(name, value)}
 
 

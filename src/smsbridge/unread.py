@@ -8,6 +8,7 @@ for, or the setting of smsbridge itself.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from .display import line
 from .errors import ConfigurationError
 from .policies import stack
 from .policies.known import Policies
-from .policies.policy import Place
+from .policies.policy import Carrier, Place
 from .provider import SmsProvider
 from .settings import Settings
 from .snapshot import PREFIX
@@ -30,6 +31,7 @@ _OURS = frozenset({environment.variable(None, name) for name in (*Settings.model
 WORDS = frozenset(name.removeprefix(PREFIX).lower().partition("_")[0] for name in _OURS)
 """Their first words: no account can be called like that, as it would read them as its own."""
 
+_ACCOUNT = re.compile(r"[a-z0-9]{1,100}", re.ASCII)
 _LONGEST = 200
 """Characters of a variable's name that are shown."""
 
@@ -104,7 +106,10 @@ def everywhere(catalogue: Catalogue) -> list[Stray]:
     there = _there()
     words = {name.removeprefix(PREFIX).lower().partition("_")[0] for name in there}
     accounts = (_declared(there) | {*catalogue.names()}) & words
-    accounts |= {name for name in catalogue.policies.names() if name in words and _is_composed(name, there)}
+    for name in words & {*catalogue.policies.names()}:
+        kind = _class(catalogue.policies, name)
+        if kind is not None and _is_composed(name, kind, there):
+            accounts.add(name)
     return list(_strays(catalogue, sorted(accounts), there))
 
 
@@ -114,12 +119,24 @@ def _there() -> list[str]:
 
 def _declared(there: Iterable[str]) -> set[str]:
     """The accounts that a variable gives a provider."""
-    return {name.removeprefix(PREFIX).removesuffix("_PROVIDER").lower() for name in there if name.endswith("_PROVIDER")}
+    named = (
+        name.removeprefix(PREFIX).removesuffix("_PROVIDER").lower() for name in there if name.endswith("_PROVIDER")
+    )
+    return {name for name in named if _ACCOUNT.fullmatch(name) and name not in WORDS}
 
 
-def _is_composed(policy: str, there: Iterable[str]) -> bool:
+def _is_composed(policy: str, kind: type[SmsProvider], there: Iterable[str]) -> bool:
     """Whether the environment names what a policy is to hold, which makes it an account."""
-    return bool({environment.variable(policy, holder) for holder in stack.HOLDERS} & {*there})
+    holders = {environment.variable(policy, holder) for holder in stack.HOLDERS if holder in kind.model_fields}
+    return bool(holders & {*there})
+
+
+def _class(policies: Policies, name: str) -> type[Carrier] | None:
+    """The class of a policy; None if it cannot be had, which is said where somebody wants it."""
+    try:
+        return policies.get(name)
+    except ConfigurationError:
+        return None
 
 
 def _strays(catalogue: Catalogue, accounts: Iterable[str], there: Sequence[str]) -> Iterator[Stray]:
@@ -135,11 +152,17 @@ def _strays(catalogue: Catalogue, accounts: Iterable[str], there: Sequence[str])
         advice: str | None = None
         if allowed & {word, f"{word}_{rest}", name.lower()}:
             continue
-        if word in survey.members:
+        if word in WORDS or not _ACCOUNT.fullmatch(word):
+            advice = _meant(policies, name, word, rest, {**dict.fromkeys(others), **survey.members})
+        elif word in survey.members:
             kind = survey.members[word]
             advice = _of_member(policies, word, kind, rest) if kind is not None else None
         elif word in policies:
-            advice = _of_policy(policies, name, word, rest)
+            kind = _class(policies, word)
+            if kind is not None and kind.place is not None and _is_composed(word, kind, there):
+                advice = _of_member(policies, word, kind, rest)  # another client's, or of the policy around this one
+            else:
+                advice = _of_policy(policies, name, word, rest)
         elif word not in others:
             if word in catalogue.vendors_of_ours():
                 words = f"smsbridge-{word} is not installed here: pip install smsbridge-{word}"
@@ -185,10 +208,13 @@ def _of_member(policies: Policies, account: str, kind: type[SmsProvider], rest: 
     if rest in fields:
         return None
     word = rest.partition("_")[0]
-    here = word in policies and rest != word and _stands_around(policies, word, kind)
-    if here:
-        name = environment.variable(account, rest)
-        return _of_policy(policies, name, word, rest.removeprefix(f"{word}_"), account)
+    if word in policies and rest != word:
+        name, last = environment.variable(account, rest), rest.removeprefix(f"{word}_")
+        if _stands_around(policies, word, kind):
+            return _of_policy(policies, name, word, last, account)
+        if last in _policy_fields(policies, word) and issubclass(kind, Composite):
+            everywhere = environment.variable(word, last)
+            return f"{word} stands around each account that talks to a vendor: set {everywhere}, or that of one account"
     known = [environment.variable(account, name) for name in fields]
     near = get_close_matches(word, policies.names(), 1)  # the name of the policy may be misspelt
     also = [
@@ -206,15 +232,17 @@ def _stands_around(policies: Policies, name: str, kind: type[SmsProvider]) -> bo
 
     Those of vendors stand around no policy.
     """
-    place = policies.get(name).place
+    found = _class(policies, name)
+    place = found.place if found is not None else None
     return place is not None and (place < Place.ACCOUNT or not issubclass(kind, Composite))
 
 
 def _of_policy(policies: Policies, name: str, policy: str, rest: str, account: str | None = None) -> str | None:
     """What is wrong with the setting ``rest`` of a policy; None if it is read, or if the policy stands in no place."""
-    fields = _policy_fields(policies, policy)
-    of_an_account = account is None and rest in (*stack.HOLDERS, "provider")  # of one that is named after the policy
-    if rest in fields or of_an_account or policies.get(policy).place is None:
+    fields, kind = _policy_fields(policies, policy), _class(policies, policy)
+    if kind is None or kind.place is None or rest in fields:
+        return None
+    if account is None and rest == "provider" and _is_itself(policy):
         return None
     home = f"{account}_{policy}" if account else policy
     known = [environment.variable(home, one) for one in fields]
@@ -223,8 +251,14 @@ def _of_policy(policies: Policies, name: str, policy: str, rest: str, account: s
 
 
 def _policy_fields(policies: Policies, policy: str) -> list[str]:
-    kind = policies.get(policy)
-    return [name for name in _fields(kind) if kind.place is None or name != "inner"]
+    kind = _class(policies, policy)
+    return [name for name in _fields(kind) if kind.place is None or name != "inner"] if kind is not None else []
+
+
+def _is_itself(policy: str) -> bool:
+    """Whether ``SMSBRIDGE_<POLICY>_PROVIDER`` names the policy itself, the only value that it can have."""
+    found = environment.read(policy, ["provider"]).get("provider")
+    return found is not None and found.value == policy
 
 
 def _fields(kind: type[SmsProvider]) -> list[str]:
@@ -255,7 +289,7 @@ def _of_owner(policies: Policies, owner: str, rest: str, owners: Mapping[str, ty
     wanted = environment.variable(owner, rest) if rest else environment.variable(None, owner)
     if owner in WORDS:
         return environment.nearest(wanted, _OURS)
-    kind = owners.get(owner) or (policies.get(owner) if owner in policies else None)
+    kind = owners.get(owner) or (_class(policies, owner) if owner in policies else None)
     if kind is None:
         return wanted if rest else None
     return environment.nearest(wanted, [environment.variable(owner, one) for one in (*_fields(kind), "provider")])

@@ -15,7 +15,7 @@ from .. import environment, groups, plugins, snapshot, unread
 from ..composite import each, inside
 from ..errors import ConfigurationError
 from ..policies import members, stack
-from ..policies.policy import Carrier, Finding, Policy
+from ..policies.policy import LEVELS, Carrier, Finding, Policy
 from ..provider import SmsProvider
 from ..settings import Settings
 from . import describe, hygiene, tree
@@ -165,8 +165,13 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, kn
 
 
 def _ask_policy(found: Diagnosis, policy: Carrier) -> None:
-    for one in _try(found, lambda: list(policy.findings())) or ():
-        found.find(one.level, one.message, one.advice)
+    try:
+        findings = [one for one in policy.findings() if isinstance(one, Finding)]
+    except Exception as bug:  # noqa: BLE001  # of somebody's policy; its words may quote a setting
+        words = f"policy {policy.name} cannot say what is wrong with it: {type(bug).__name__}"
+        findings = [Finding("warning", words, "report this to its authors")]
+    for one in findings:
+        found.find(one.level if one.level in LEVELS else "warning", one.message, one.advice)
 
 
 def _is_around(found: Diagnosis, one: SmsProvider) -> bool:

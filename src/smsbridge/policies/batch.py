@@ -10,15 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from smsbridge.attempts import attempt_each, batches
 from smsbridge.composite import Answers, Around, Composite
-from smsbridge.errors import ProviderBugError, RefusedError, SendError
+from smsbridge.errors import ProviderBugError, RefusedError, SendError, UncertainError, is_settled
 from smsbridge.flow import Flow, ending
-from smsbridge.messages import Message, Result, SentMessage
+from smsbridge.logs import logger
+from smsbridge.messages import Message, Result, SentMessage, Verification
 from smsbridge.privacy import bare, own
 from smsbridge.provider import SmsProvider
 from smsbridge.verdicts import cancelled, unexplained
 
 from .outcomes import History, conclude
 
+_log = logger("smsbridge")
 _INTERRUPTED = frozenset({"cancelled", "deadline", "closed"})
 """The reasons of errors that say that a text was interrupted."""
 
@@ -154,7 +156,9 @@ class Batch:
         if ended is not None and problem is None:  # interrupted while the policy itself was at work
             self.stop = bare(ended)
         self._end(provider, problem)
-        return [self.results[row] for row in range(len(self.messages))], self.stop
+        if problem is not None:
+            _log.error("policy %s failed with %s", provider.name, type(problem).__name__)
+        return [_checked(provider, self.results[row]) for row in range(len(self.messages))], self.stop
 
     def _end(self, provider: SmsProvider, problem: Exception | None) -> None:
         """Settle what the policy has left open; a text that may have been sent stays one."""
@@ -185,3 +189,19 @@ def _within(outer: Around | None, inner: Around | None) -> Around | None:
     if outer is None or inner is None:
         return inner or outer
     return lambda flow, messages: outer(inner(flow, messages), messages)
+
+
+def _checked(provider: SmsProvider, result: Result) -> Result:
+    """``result``, which a policy may have made: its own error is scrubbed, and what is no outcome is uncertain."""
+    error: SendError
+    if result.error is None and isinstance(result.sent, SentMessage | Verification):
+        return result
+    if isinstance(result.error, SendError):
+        if is_settled(result.error):
+            return result
+        error = result.error
+    else:
+        error = UncertainError(
+            detail=f"policy {provider.name} settled it without a SentMessage or an error of smsbridge"
+        )
+    return Result(index=result.index, message=result.message, error=own(error, provider, result.message))

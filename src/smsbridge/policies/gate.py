@@ -7,9 +7,10 @@ from dataclasses import fields
 from datetime import datetime
 
 from smsbridge.attempts import refusal
-from smsbridge.errors import SendError, UncertainError
+from smsbridge.errors import ProviderBugError, SendError, UncertainError
 from smsbridge.flow import Call, Driven, Flow
 from smsbridge.messages import Foresight, Message, Result, SentMessage, Verification
+from smsbridge.plain import kind_of
 from smsbridge.privacy import own
 from smsbridge.verdicts import bug_of, cancelled
 
@@ -101,12 +102,20 @@ class Gate(Policy):
         """The text that goes on, or why it does not; where :meth:`admit` itself fails, it does not."""
         error: SendError
         try:
-            return (yield from self.admit(message, verification=verification))
+            admitted = yield from self.admit(message, verification=verification)
         except SendError as refusal:
             error = refusal
         except Exception as bug:  # noqa: BLE001  # nothing was sent yet; its text may quote anything
             self.give_back(message)
             error = bug_of(bug)
+        else:
+            if isinstance(admitted, Message):
+                return admitted
+            self.give_back(message)
+            what = kind_of(admitted)
+            error = ProviderBugError(
+                detail=f"admit() of policy {self.name} returned {what}, not the Message that goes on"
+            )
         return own(error, self, message)
 
 

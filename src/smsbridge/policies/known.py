@@ -14,7 +14,7 @@ from importlib.metadata import EntryPoint
 from smsbridge.display import line
 from smsbridge.errors import ConfigurationError
 
-from .policy import Carrier
+from .policy import Carrier, Place
 
 MAY_STAND_UNSET = frozenset({"limit", "retry"})
 """Those that are asked whether they apply even where none of their settings is set; to ask all would import all."""
@@ -81,8 +81,12 @@ def _loaded(point: EntryPoint, name: str, origin: str) -> type[Carrier]:
     except Exception as error:  # noqa: BLE001  # whatever its import does
         problem = line(f"policy {name!r} of {origin} cannot be imported: {type(error).__name__}: {error}")
     else:
-        if isinstance(found, type) and issubclass(found, Carrier) and found.__dict__.get("name", found.name) == name:
-            return found
+        if isinstance(found, type) and issubclass(found, Carrier) and getattr(found, "name", None) == name:
+            if found.place is None or isinstance(found.place, Place):
+                return found
+            raise ConfigurationError(
+                f"policy {name!r} of {origin} has a place that is no smsbridge.policies.policy.Place"
+            )
         problem = f"policy {name!r} of {origin} is no subclass of smsbridge.Policy of that name"
     raise ConfigurationError(problem)
 

@@ -58,11 +58,15 @@ class Place(IntEnum):
     """Innermost: as a text leaves, such as limits."""
 
 
+Level = Literal["error", "warning", "note"]
+LEVELS: tuple[Level, ...] = ("error", "warning", "note")
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What ``smsbridge doctor`` says: ``level`` is ``error``, ``warning`` or ``note``."""
 
-    level: Literal["error", "warning", "note"]
+    level: Level
     message: str
     advice: str = ""
 

@@ -63,6 +63,8 @@ class _Post(Call[list[Posted]]):
 class Interception(Rehearsal):
     """The rehearsal in which ``taker`` stands before the wire."""
 
+    refuses_strays = False  # a test of an application says nothing of where it will run
+
     def __init__(self, taker: Taker) -> None:
         super().__init__()
         self._taker = taker
