@@ -264,6 +264,8 @@ def _look_for_strays(found: Diagnosis, known: Plugins | None) -> None:
     for value in (*found.settings, *found.provider_settings, *others):
         if there.get(value.variable) is False:
             found.find("warning" if value.required else "note", f"{value.variable} is empty, which counts as not set")
+    for name in known.policies.unusable() if known is not None else ():
+        found.find("warning", f"policy {name} cannot be set, as names have lower-case letters and digits only")
     strays = _try(found, lambda: unread.everywhere(known)) if known is not None else []
     refused = [one.message for one in found.findings if one.level == "error"]
     for one in strays or ():

@@ -40,6 +40,10 @@ class Policies:
         """All of them, sorted; none is imported for it."""
         return sorted(BUILT_IN | {point.name for point in self._points if _NAME.fullmatch(point.name)})
 
+    def unusable(self) -> list[str]:
+        """Those that no variable can set, each with what brings it: a name has lower-case letters and digits."""
+        return [f"{point.name!r} of {_origin(point)}" for point in self._points if not _NAME.fullmatch(point.name)]
+
     def __contains__(self, name: object) -> bool:
         return name in BUILT_IN or any(point.name == name and _NAME.fullmatch(point.name) for point in self._points)
 
