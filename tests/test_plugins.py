@@ -526,6 +526,20 @@ def test_the_first_exception_before_a_send_is_returned_and_all_hooks_are_told():
     assert recorder.names == ["before"]
 
 
+def test_a_veto_that_cannot_say_what_it_is_is_named():
+    class Mute(Exception):
+        def __str__(self):
+            raise LookupError("SECRET")
+
+    class Vetoes:
+        @hookimpl
+        def smsbridge_before_send(self):
+            raise Mute
+
+    problem = tell(Plugins(Vetoes()))
+    assert (type(problem), problem.detail) == (VetoedError, "Mute")
+
+
 def test_an_exception_after_a_send_is_logged_by_name_and_keeps_no_hook_from_running(caplog):
     recorder = Recorder()
     plugins = Plugins(recorder, Raises())

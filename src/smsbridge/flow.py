@@ -51,8 +51,8 @@ class Call(Step[T]):
     """
 
     function: Callable[..., T]
-    args: tuple[Any, ...] = ()
-    sends: bool = False
+    args: tuple[Any, ...]
+    sends: bool
 
     def __init__(self, function: Callable[..., T], *args: Any, sends: bool = False) -> None:
         object.__setattr__(self, "function", function)
