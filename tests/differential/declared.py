@@ -28,6 +28,8 @@ def _without_cancelled_wait(lines):
         match part:
             case {"attempts": [dict() as only, {"error": "RefusedError", "fault": "local", "reason": "cancelled"}]}:
                 return only
+            case {"attempts": [*before, last, {"error": "RefusedError", "fault": "local", "reason": "cancelled"}]}:
+                return {**last, "attempts": [*before, last]}
             case list():
                 return [plain(one) for one in part]
         return part
