@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -959,8 +960,10 @@ def test_an_outcome_alone_is_recorded_too(path, monkeypatch):
     books._store.record = lambda entries: (keep(entries), recorded.set())
     one = claim()
     hand_in(books, one).result(10)
-    while not books._asleep:
-        os.sched_yield()
+    for _ in range(10_000):
+        if books._asleep:
+            break
+        time.sleep(0.001)
     books.record([accepted(one)])
     assert recorded.wait(10)
 
