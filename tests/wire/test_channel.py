@@ -43,7 +43,8 @@ class Line:
 
     def ask(self, *parts):
         for part in (*parts, b""):
-            self.run(self.channel.write(part))
+            if self.channel.hold(part):
+                self.run(self.channel.flush())
 
     def left(self):
         """What left so far."""
@@ -119,8 +120,8 @@ def test_the_next_request_begins_anew():
 
 @pytest.mark.parametrize("flush", [Channel.flush, Channel.read])
 def test_a_request_leaves_at_one_go(line, flush):
-    line.run(line.channel.write(b"head"))
-    line.run(line.channel.write(b"body"))
+    line.channel.hold(b"head")
+    line.channel.hold(b"body")
     assert line.left() == b""
     assert (line.exchange.begun, line.exchange.left) == (True, False)
     next(flush(line.channel), None)
@@ -172,8 +173,8 @@ def test_an_end_behind_what_was_said_is_told_as_what_was_said(line):
 
 def speak_once_stuck(line, *parts, end=False):
     """Write a large request; each time that it is stuck, the server says one of ``parts``. What left at the end."""
-    writing = line.channel.write(b"")
-    line.run(line.channel.write(LARGE))
+    writing = line.channel.flush()
+    line.channel.hold(LARGE)
     said = list(parts)
     try:
         while True:
@@ -245,8 +246,8 @@ def test_a_request_that_is_written_whole_has_no_early_answer(line):
 
 
 def test_a_request_whose_writing_failed_is_early(line):
-    line.run(line.channel.write(LARGE))
-    writing = line.channel.write(b"")
+    line.channel.hold(LARGE)
+    writing = line.channel.flush()
     next(writing)
     line.theirs.shutdown(socket.SHUT_RD)
     with pytest.raises(BrokenPipeError):
@@ -426,8 +427,8 @@ def test_an_end_of_tls_is_an_end_with_or_without_farewell(line, encrypted, farew
 
 
 def test_a_request_is_refused_early_inside_of_tls(line, encrypted):
-    line.run(line.channel.write(LARGE))
-    writing = line.channel.write(b"")
+    line.channel.hold(LARGE)
+    writing = line.channel.flush()
     for part in (CONTINUE, REFUSAL[:20]):
         assert next(writing) == READ | WRITE
         line.theirs.sendall(encrypted.seal(part))

@@ -341,7 +341,7 @@ def raiser(error):
         (socket.socket, "connect"),
         (socket.socket, "setsockopt"),
         (network, "Channel"),
-        (channel.Channel, "write"),
+        (channel.Channel, "hold"),
         (channel.Channel, "flush"),
         (channel, "Head"),
         (module, "request_of"),

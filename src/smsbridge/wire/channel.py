@@ -131,12 +131,11 @@ class Channel:
         self._ended = False
         self._head = Head()
 
-    def write(self, data: bytes) -> Waits[None]:
-        """Hold ``data`` of a request; httpcore writes nothing at its end."""
+    def hold(self, data: bytes) -> bool:
+        """Hold ``data`` of a request until it is whole; true where it is: httpcore writes nothing at its end."""
         self.exchange.begun = True
         self._held += data
-        if not data:
-            yield from self.flush()
+        return not data
 
     def flush(self) -> Waits[None]:
         """Send what is held."""

@@ -56,8 +56,9 @@ class _BlockingStream(httpcore.NetworkStream):
             return self._wait(self._channel.read(), timeout)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        with _as(httpcore.WriteTimeout, httpcore.WriteError):
-            self._wait(self._channel.write(buffer), timeout)
+        if self._channel.hold(buffer):
+            with _as(httpcore.WriteTimeout, httpcore.WriteError):
+                self._wait(self._channel.flush(), timeout)
 
     def close(self) -> None:
         self._channel.close()
@@ -122,8 +123,9 @@ class _AsyncioStream(httpcore.AsyncNetworkStream):
             return await self._wait(self._channel.read(), timeout)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        with _as(httpcore.WriteTimeout, httpcore.WriteError):
-            await self._wait(self._channel.write(buffer), timeout)
+        if self._channel.hold(buffer):
+            with _as(httpcore.WriteTimeout, httpcore.WriteError):
+                await self._wait(self._channel.flush(), timeout)
 
     async def aclose(self) -> None:
         self._channel.close()
