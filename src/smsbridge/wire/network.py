@@ -52,8 +52,12 @@ class _BlockingStream(httpcore.NetworkStream):
         self._channel = channel
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        with _as(httpcore.ReadTimeout, httpcore.ReadError):
+        try:  # written out, as a context manager takes as long as the rest of it
             return self._wait(self._channel.read(), timeout)
+        except TimeoutError as error:
+            raise httpcore.ReadTimeout from error
+        except OSError as error:
+            raise httpcore.ReadError from error
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if self._channel.hold(buffer):
