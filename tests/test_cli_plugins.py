@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -117,7 +118,19 @@ def test_a_misspelt_name_says_what_was_meant(install):
     assert "did you mean 'night'?" in done.stderr
 
 
-def test_no_command_is_imported_for_help():
-    code = "import sys; from smsbridge.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint([m for m in sys.modules if m.startswith('smsbridge_')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.splitlines()[-1] == "[]"
+def test_no_command_is_imported_for_help(tmp_path):
+    info = tmp_path / "smsbridge_night-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: smsbridge-night\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[smsbridge.commands]\nnight = night_command:night\n")
+    (tmp_path / "night_command.py").write_text("print('IMPORTED')")
+    variables = os.environ | {"PYTHONPATH": str(tmp_path)}
+
+    def printed(*words):
+        command = [sys.executable, "-m", "smsbridge", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=variables).stdout
+
+    listed = printed("--help")
+    assert "night  from smsbridge-night 1.0" in listed
+    assert "IMPORTED" not in listed
+    assert "IMPORTED" in printed("night")

@@ -354,8 +354,12 @@ def test_the_name_of_a_setting_cannot_be_an_account(monkeypatch, name):
         Plugins().account(name)
 
 
-def test_every_setting_of_smsbridge_is_reserved():
-    assert {name.partition("_")[0] for name in Settings.model_fields} <= smsbridge.plugins._RESERVED
+@pytest.mark.parametrize("setting", Settings.model_fields)
+def test_no_account_can_have_the_first_word_of_a_setting_of_smsbridge(monkeypatch, setting):
+    word = setting.partition("_")[0]
+    monkeypatch.setenv(f"SMSBRIDGE_{word.upper()}_PROVIDER", "memory")
+    with pytest.raises(ConfigurationError, match=f"{word!r} cannot be the name of an account"):
+        Plugins().account_provider(word)
 
 
 class Relay(Policy):

@@ -117,7 +117,7 @@ def __getattr__(name: str) -> Any:
         advice = _GONE.get(name, "")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{advice}")
     module = importlib.import_module(f".{_HOME[name]}", __name__)
-    value = module if name == "client" else getattr(module, name)  # the module can be called, see there
+    value = module if name == "client" else getattr(module, name)  # smsbridge.client() calls the module
     globals()[name] = value
     return value
 

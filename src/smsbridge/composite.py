@@ -47,7 +47,7 @@ class Composite(SmsProvider):
 
     def __init_subclass__(cls, **settings: Any) -> None:
         super().__init_subclass__(**settings)
-        own = [name for name in _FINAL if name in vars(cls) and cls.__module__ != __name__]
+        own = [name for name in _FINAL if name in vars(cls)]
         if own:
             raise TypeError(
                 f"{cls.__name__} has a {own[0]} of its own, which would miss texts: write carry(batch), "

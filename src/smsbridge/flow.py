@@ -64,7 +64,7 @@ class Call(Step[T]):
 
 
 class Tell(Call[None]):
-    """Tell somebody, such as the hooks, what is known: also done after an interruption, and never left half done.
+    """Tell the hooks, or whatever else has to know, what is known: also after an interruption, and never half.
 
     The async client runs it in a thread as well, and waits until it is over. What it does has to stand being done
     twice.
@@ -178,7 +178,7 @@ class Driven(Generic[T]):
             self.step, self.value = None, end.value
 
     def _insist(self, stop: BaseException) -> None:
-        """Nothing more is begun after ``stop``, but that somebody may be told."""
+        """After ``stop`` the flow may tell what is known, and begins nothing else."""
         while not isinstance(self.step, Tell):
             self._steps += 1
             if self._steps > _MOST_STEPS:
@@ -194,7 +194,7 @@ class Driven(Generic[T]):
             self.fail([Dropped()])
             while isinstance(self.step, Tell):
                 self.perform(self.step.function, *self.step.args)
-        except BaseException:  # noqa: BLE001, S110  # nobody is left to hear of it
+        except BaseException:  # noqa: BLE001, S110  # the flow was given up, and its caller with it
             pass
         finally:
             self._flow.close()
@@ -206,5 +206,5 @@ def ending(flow: Step[T] | Flow[T]) -> Flow[tuple[T | None, BaseException | None
         return (yield from flow), None
     except GeneratorExit:
         raise
-    except BaseException as error:  # noqa: BLE001  # whoever asks says what follows from it
+    except BaseException as error:  # noqa: BLE001  # returned, so that the caller decides
         return None, error

@@ -35,7 +35,6 @@ from .snapshot import Reading
 BUILTIN = ("console", "file", "http", "memory")
 """Ordinary plugin modules of ``smsbridge.builtin``, named after their providers."""
 
-_RESERVED = unread.WORDS
 """First words of smsbridge's own settings: an account of that name would read them as its own."""
 _NAME = re.compile(r"[a-z0-9]{1,100}", re.ASCII)
 _AROUND_A_SEND = ("smsbridge_before_send", "smsbridge_after_send", "smsbridge_send_failed")
@@ -109,7 +108,7 @@ class Plugins:
             name = getattr(cls, "name", None)
             if not (isinstance(cls, type) and issubclass(cls, SmsProvider) and isinstance(name, str)):
                 raise ConfigurationError(f"plugin {origin}: smsbridge_providers() must return classes of SmsProvider")
-            if not _NAME.fullmatch(name) or name in _RESERVED:
+            if not _NAME.fullmatch(name) or name in unread.WORDS:
                 raise ConfigurationError(f"plugin {origin}: {name!r} cannot be a provider's name (a-z and 0-9)")
             takes_ours = self._is_ours(name) and not origin.startswith(f"{__package__}.")
             if takes_ours or taken.setdefault(name, cls) is not cls:
@@ -216,19 +215,20 @@ class Plugins:
 
     def _stack(self, name: str) -> SmsProvider:
         there = stack.variables_set()
-        made: SmsProvider | None = None
-        problem: ConfigurationError | None = None
+        rehearsal = newest()
+        refuses_strays = rehearsal is None or rehearsal.refuses_strays
         try:
             inside = self._account(name, (), around=lambda provider: stack.leaf(provider, there, self.policies, self))
             made = stack.within(inside, there, self.policies, self)
         except ConfigurationError as error:
             problem = error
-        rehearsal = newest()
-        if rehearsal is None or rehearsal.refuses_strays:
+        else:
+            if refuses_strays:
+                unread.refuse(self, name)
+            return made
+        if refuses_strays:
             unread.refuse(self, name, problem)
-        if made is None:
-            raise problem or ConfigurationError(f"account {name!r} cannot be made")
-        return made
+        raise problem
 
     def account(self, name: str) -> SmsProvider:
         """The provider of account ``name`` as the environment describes it, by itself.
@@ -264,7 +264,7 @@ class Plugins:
                 kind = "policy" if name in self.policies else "provider"
                 raise ConfigurationError(f"{variable} is set, but {name!r} is a {kind}: give the account another name")
             return name
-        if name in _RESERVED:
+        if name in unread.WORDS:
             raise ConfigurationError(f"{name!r} cannot be the name of an account: settings of smsbridge begin with it")
         if chosen is None:
             raise ConfigurationError(f"{self._unknown(name)}; for an account of that name, set {variable}")

@@ -24,6 +24,7 @@ from .http import HttpRequest, HttpResponse
 from .messages import Dlt, Message, Money, Result, SentMessage, Status
 
 _Row = TypeVar("_Row")
+_NO_IDS = Dlt()
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _DECIMAL = re.compile(r"[+-]?\d{1,15}(\.\d{1,20})?", re.ASCII)
 _WHOLE = re.compile(r"\+?(\d{1,15})(?:\.0{1,20})?", re.ASCII)
@@ -89,7 +90,7 @@ ConfigurationError that names the setting and not its value.
 
 def given(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The ``fields`` of a request without None and without empty texts, lists and mappings. 0 and False stay."""
-    return {name: value for name, value in fields.items() if value not in (None, "", [], (), {})}
+    return {name: value for name, value in fields.items() if value or value not in (None, "", [], (), {})}
 
 
 def basic(username: str, password: SecretStr) -> str:
@@ -110,7 +111,9 @@ def segment(id: str) -> str:
 
 def dlt_ids(message: Message, entity_id: str | None, template_id: str | None) -> Dlt:
     """The DLT ids of ``message``; the ids given here, which are those of the settings, where it has none of its own."""
-    own = message.dlt or Dlt()
+    own = message.dlt or _NO_IDS
+    if own is _NO_IDS and entity_id is None and template_id is None:
+        return _NO_IDS  # as most texts have none, and a Dlt takes microseconds to make
     return Dlt(entity_id=own.entity_id or entity_id, template_id=own.template_id or template_id)
 
 

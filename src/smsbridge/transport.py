@@ -1,4 +1,4 @@
-"""An address of before: the very module ``smsbridge.wire.over_httpx``, with all that is changed in it."""
+"""The old name of ``smsbridge.wire.over_httpx``: the same module, so that patching one patches the other."""
 
 import sys
 

@@ -156,11 +156,12 @@ def _fill(text: str, values: Mapping[str, str], chosen: set[str]) -> str:
 
 def _check_name(name: str) -> None:
     """Refuse what cannot be the name of a new provider."""
-    from ..plugins import _RESERVED, default_plugins
+    from ..plugins import default_plugins
+    from ..unread import WORDS
 
     if not _NAME.fullmatch(name):
         raise click.BadParameter("has lower-case letters and digits only, at most 30", param_hint="NAME")
-    if name in _RESERVED:
+    if name in WORDS:
         raise click.BadParameter(f"{name!r} is taken: settings of smsbridge begin with it", param_hint="NAME")
     plugins = default_plugins()
     if name in (*plugins.names(), *plugins.policies.names()):
