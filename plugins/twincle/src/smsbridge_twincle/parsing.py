@@ -166,49 +166,64 @@ def _said(data: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One text in an answer or a report.
-
-    ``word`` is its status in upper case, ``price`` what was charged, in credits.
-    """
+    """One text in an answer or a report; ``word`` is its status in upper case."""
 
     id: str
     mobile: str = field(repr=False)
     reference: str
     word: str
-    units: int | None
-    price: Money | None
-    submitted_at: datetime | None
-    delivered_at: datetime | None
     raw: Mapping[str, Any] = field(repr=False)
+    zone: tzinfo
 
     @classmethod
     def of(cls, raw: Mapping[str, Any], zone: tzinfo) -> Row:
         """The row that ``raw`` is, whichever names its fields go by; times without a zone are in ``zone``."""
-        given = reading.given(raw)
         return cls(
-            id=text(_first(given, "id", "message_id")),
-            mobile=digits(_first(given, "mobile", "to")),
-            reference=text(_first(given, "customid", "custom", "cid", "foreign_id")),
-            word=text(given.get("status")).upper(),
-            units=whole(given.get("units")),
-            price=money(_first(given, "charges", "credits"), "credits"),  # the platform names no currency
-            submitted_at=_time(given, zone, "submitted_at", "created_at"),
-            delivered_at=_time(given, zone, "delivered_at", "deliv_at", "deliv_time"),
+            id=text(_first(raw, "id", "message_id")),
+            mobile=digits(_first(raw, "mobile", "to")),
+            reference=text(_first(raw, "customid", "custom", "cid", "foreign_id")),
+            word=text(raw.get("status")).upper(),
             raw=dict(raw),
+            zone=zone,
         )
+
+    # What follows is read only where it is asked for: an answer has thousands of rows, and few of them need all.
+
+    @property
+    def units(self) -> int | None:
+        """How many segments it was."""
+        return whole(self.raw.get("units"))
+
+    @property
+    def price(self) -> Money | None:
+        """What was charged, in credits: the platform names no currency."""
+        return money(_first(self.raw, "charges", "credits"), "credits")
+
+    @property
+    def submitted_at(self) -> datetime | None:
+        """When it was taken."""
+        return self._time("submitted_at", "created_at")
+
+    @property
+    def delivered_at(self) -> datetime | None:
+        """When it arrived."""
+        return self._time("delivered_at", "deliv_at", "deliv_time")
 
     @property
     def outcome(self) -> Outcome:
         """What the status means."""
         return vocabulary.outcome(self.word)
 
+    def _time(self, *names: str) -> datetime | None:
+        return next(filter(None, (moment(self.raw[name], self.zone) for name in names if name in self.raw)), None)
 
-def _first(given: Mapping[str, Any], *names: str) -> Any:
-    return next((given[name] for name in names if name in given), None)
 
-
-def _time(given: Mapping[str, Any], zone: tzinfo, *names: str) -> datetime | None:
-    return next(filter(None, (moment(given.get(name), zone) for name in names)), None)
+def _first(raw: Mapping[str, Any], *names: str) -> Any:
+    for name in names:
+        value = raw.get(name)
+        if value or value not in (None, "", [], {}):
+            return value
+    return None
 
 
 def pick(found: Sequence[Row], *, id: str = "", reference: str = "", to: str = "") -> Row | None:
