@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from types import ModuleType
+from zipfile import ZipFile
 
 import click
 import pytest
@@ -37,7 +38,7 @@ def night(account, as_json):
 @pytest.fixture
 def install(monkeypatch):
     points = []
-    monkeypatch.setattr(installed, "entry_points", lambda group: points)
+    monkeypatch.setattr(installed, "_points", lambda: points)
 
     def put(name, command):
         module = ModuleType(f"smsbridge_{name}_command_{len(points)}")
@@ -118,13 +119,22 @@ def test_a_misspelt_name_says_what_was_meant(install):
     assert "did you mean 'night'?" in done.stderr
 
 
-def test_no_command_is_imported_for_help(tmp_path):
-    info = tmp_path / "smsbridge_night-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: smsbridge-night\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[smsbridge.commands]\nnight = night_command:night\n")
-    (tmp_path / "night_command.py").write_text("print('IMPORTED')")
-    variables = os.environ | {"PYTHONPATH": str(tmp_path)}
+@pytest.mark.parametrize("in_a_zip", [False, True])
+def test_no_command_is_imported_for_help(tmp_path, in_a_zip):
+    place = tmp_path / "smsbridge_night.zip" if in_a_zip else tmp_path
+    files = {
+        "smsbridge_night-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: smsbridge-night\nVersion: 1.0\n",
+        "smsbridge_night-1.0.dist-info/entry_points.txt": "[smsbridge.commands]\nnight = night_command:night\n",
+        "night_command.py": "print('IMPORTED')",
+    }
+    for name, text in files.items():
+        if in_a_zip:
+            with ZipFile(place, "a") as archive:
+                archive.writestr(name, text)
+        else:
+            (place / name).parent.mkdir(exist_ok=True)
+            (place / name).write_text(text)
+    variables = os.environ | {"PYTHONPATH": str(place)}
 
     def printed(*words):
         command = [sys.executable, "-m", "smsbridge", *words]

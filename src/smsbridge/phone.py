@@ -14,8 +14,6 @@ from functools import cache, lru_cache
 from typing import Any
 
 from .errors import RecipientError
-from .numbering import international, is_valid, national, not_a_number
-from .written import read
 
 _DIGIT_RUN = re.compile(r"(?<!\d)\+?\d{8,15}(?!\d)")
 _HALF_MASKED = re.compile(r"(?<!\d)\+?(\d{0,15})[*xX#•]{2,15}(\d{0,15})(?!\d)")
@@ -40,6 +38,9 @@ def to_e164(number: str, region: str | None = None) -> str:
         return text
     if region is not None and _NATIONAL.fullmatch(text) and (e164 := _mobile_of(text, region)):
         return e164
+    from .numbering import international, is_valid, national, not_a_number  # few numbers need more than the short way
+    from .written import read
+
     written = read(text)
     e164 = international(written) if written.plus else national(written, region)
     if written.whole and is_valid(f"{'+' if written.plus else ''}{written.whole}", region):

@@ -17,7 +17,6 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .decoding import mirrored, views
 from .forks import cached_property
 
 LONGEST = 2000
@@ -116,6 +115,8 @@ class Private:
     @cached_property
     def runs(self) -> frozenset[str]:
         """What a quotation of it has in its normal form. Of a number, the last four digits are shown on purpose."""
+        from .decoding import mirrored  # only where somebody's words are to be shown
+
         words = [form for word in self._words for form in (word, *mirrored(word))]
         numbers = [form for number in self._numbers for form in (number, *mirrored(number))]
         runs = {run for word in words for _, run in _runs(_normal(word))}
@@ -188,6 +189,8 @@ class _Said:
 @lru_cache(maxsize=8)
 def _said(words: str) -> _Said:
     """Kept for a moment, because all texts of a batch are refused in the same words."""
+    from .decoding import views
+
     belongs = [-1] * len(words)
     for number, found in enumerate(_WORD.finditer(words), 1):
         word = found.group().lower()

@@ -19,7 +19,6 @@ from . import environment
 from .complaints import Complaint, matching
 from .composite import each, inside
 from .errors import ConfigurationError
-from .numbering import wrong_region
 from .provider import SmsProvider
 from .rehearsal import newest
 from .snapshot import Reading
@@ -101,6 +100,8 @@ class Settings(BaseModel):
     @field_validator("default_region")
     @classmethod
     def _known(cls, value: str | None) -> str | None:
+        from .numbering import wrong_region
+
         problem = wrong_region(value) if value is not None else None
         if problem is not None:
             raise Complaint(problem)

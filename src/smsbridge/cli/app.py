@@ -11,7 +11,7 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
@@ -20,7 +20,6 @@ from typing import Any
 import click
 
 from ..display import screen_line
-from ..snapshot import Reading
 from . import exits
 from .exits import Exit
 from .output import CannotPrint, Output, finish
@@ -87,6 +86,12 @@ class _Commands(click.Group):
             with formatter.section("Commands of plugins"):
                 formatter.write_dl([(screen_line(name), screen_line(f"from {of}")) for name, of in others.items()])
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that is asked for; it reads the environment once."""
+        from ..snapshot import Reading
+
+        return Reading().run(partial(super().invoke, ctx))
+
     def main(
         self,
         args: Sequence[str] | None = None,
@@ -103,8 +108,7 @@ class _Commands(click.Group):
         with _warnings_as_lines(out), as_interrupts():
             try:
                 _refuse_what_is_not_unicode(given)
-                run: Callable[[], Any] = partial(
-                    super().main,
+                code = super().main(
                     given,
                     prog_name or "smsbridge",
                     complete_var,
@@ -112,7 +116,6 @@ class _Commands(click.Group):
                     windows_expand_args=windows_expand_args,
                     **extra,
                 )
-                code = Reading().run(run)  # a command reads the environment once
             except Exception as error:  # noqa: BLE001  # the last place that can explain it
                 code = _explain(out, error, debug="--debug" in options)
             except KeyboardInterrupt as interrupt:

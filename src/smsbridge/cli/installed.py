@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+import os
+import sys
+from importlib.machinery import PathFinder
+from typing import TYPE_CHECKING
 
 import click
 
 from .. import groups
 from ..display import line
-from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 def names() -> dict[str, str]:
     """The names of all of them, each with what brings it; none is imported for it."""
     found: dict[str, list[str]] = {}
-    for point in entry_points(group=groups.COMMANDS):
+    for point in _points():
         found.setdefault(point.name, []).append(_origin(point))
     return {name: " and ".join(sorted(found[name])) for name in sorted(found)}
 
 
 def command(name: str) -> click.Command | None:
     """The command ``name``, imported; None if there is none. Raises ConfigurationError if it cannot be used."""
-    points = [point for point in entry_points(group=groups.COMMANDS) if point.name == name]
+    points = [point for point in _points() if point.name == name]
     if not points:
         return None
+    from ..errors import ConfigurationError  # not for --help
+
     if len(points) > 1:
         origins = " and in ".join(sorted(map(_origin, points)))
         raise ConfigurationError(f"two commands are named {name!r}: in {origins}; uninstall one")
@@ -36,6 +43,40 @@ def command(name: str) -> click.Command | None:
             return found
         problem = "is no click.Command"
     raise ConfigurationError(line(f"command {name!r} of {_origin(points[0])} {problem}"))
+
+
+def _points() -> tuple[EntryPoint, ...]:
+    if not _may_be_some():
+        return ()
+    from importlib.metadata import entry_points  # takes a third of the time of --help
+
+    return tuple(entry_points(group=groups.COMMANDS))
+
+
+def _may_be_some() -> bool:
+    """False if no distribution names the group. Only plain folders are looked into; anything else may hold some."""
+    for finder in sys.meta_path:
+        if finder is not PathFinder and hasattr(finder, "find_distributions"):
+            return True
+    return any(map(_may_hold_some, dict.fromkeys(sys.path)))
+
+
+def _may_hold_some(place: str) -> bool:
+    if os.path.isfile(place):  # a zip file; pathlib takes its time to import
+        return True
+    try:
+        names = os.listdir(place or os.curdir)
+    except OSError:
+        return False
+    return any(_names_some(os.path.join(place, name)) for name in names if name.endswith((".dist-info", ".egg-info")))
+
+
+def _names_some(distribution: str) -> bool:
+    try:
+        with open(os.path.join(distribution, "entry_points.txt"), "rb") as points:
+            return groups.COMMANDS.encode() in points.read()
+    except OSError:
+        return False
 
 
 def _origin(point: EntryPoint) -> str:

@@ -72,9 +72,10 @@ def _standing(
 ) -> list[tuple[type[Policy], bool]]:
     """The policies that may stand ``here`` around ``provider``, from the inside out, and whether each has a setting."""
     found: list[tuple[Place, str, type[Policy], bool]] = []
+    unset = frozenset[str]() if provider.stub and not provider.rates else MAY_STAND_UNSET  # so a first text is fast
     for name in policies.names():
         is_set = _is_set(there, provider, name)
-        if not is_set and name not in MAY_STAND_UNSET:
+        if not is_set and name not in unset:
             continue
         kind = policies.get(name)
         if kind.place is None:
