@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import secrets
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import fields
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import TypeVar, cast
@@ -74,15 +74,21 @@ def prepare(message: Message, region: str | None) -> Message:
     try:
         _refuse_no_text(message)
         number = to_e164(message.to, region)
-        return (
-            message
-            if (number, reference) == (message.to, message.reference)
-            else replace(message, to=number, reference=reference)
-        )
+        return message if (number, reference) == (message.to, message.reference) else _named(message, number, reference)
     except (RecipientError, ContentError) as error:
         problem = copy.copy(error)
     problem.reference = reference
     raise problem  # here, because the frames below hold the number
+
+
+def _named(message: Message, number: str, reference: str) -> Message:
+    """``message`` with these two in it; its other fields are not read again, as ``dataclasses.replace`` would."""
+    named = object.__new__(type(message))
+    for one in fields(message):
+        object.__setattr__(named, one.name, getattr(message, one.name))
+    object.__setattr__(named, "to", number)
+    object.__setattr__(named, "reference", reference)
+    return named
 
 
 def _refuse_no_text(message: Message) -> None:

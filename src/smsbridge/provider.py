@@ -30,6 +30,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -325,8 +326,9 @@ class SmsProvider(BaseModel, ABC):
         UnsupportedError names an option that is unknown or wrong.
         """
         model = self.verification_options if verification else self.options
+        given = message.options.get(self.name, {})
         try:
-            return model.model_validate(message.options.get(self.name, {}))
+            return model.model_validate(given) if given else _no_options(model)
         except ValidationError as error:
             names = ", ".join(sorted({str(one["loc"][0]) if one["loc"] else "?" for one in error.errors()}))
         raise self.unsupported(f"these options, or their values: {names}")
@@ -340,6 +342,12 @@ class SmsProvider(BaseModel, ABC):
     def secrets(self) -> list[str]:
         """Every secret among the settings, for those who must keep them out of texts."""
         return list(environment.strings(self, secret_only=True))
+
+
+@cache
+def _no_options(model: type[Options]) -> Options:
+    """Made once, as most texts have none. Raises pydantic's ValidationError."""
+    return model.model_validate({})
 
 
 def implemented(kind: type[SmsProvider]) -> frozenset[Capability]:
