@@ -75,21 +75,24 @@ async def wait_async(sockets: Sequence[socket.socket], events: int) -> None:
     """Let the event loop go on until one of ``sockets`` is ready for one of ``events``."""
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
+    watched = [sock.fileno() for sock in sockets]  # asyncio spells out a socket that it does not know yet, at a cost
     try:
-        for sock in sockets:
+        for one in watched:
             if events & READ:
-                loop.add_reader(sock, ready.set)
+                loop.add_reader(one, ready.set)
             if events & WRITE:
-                loop.add_writer(sock, ready.set)
+                loop.add_writer(one, ready.set)
         await ready.wait()
     except NotImplementedError:  # asyncio's usual loop on Windows watches no sockets of ours
         while not wait(sockets, events, 0):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     finally:
         with contextlib.suppress(NotImplementedError):
-            for sock in sockets:
-                loop.remove_reader(sock)
-                loop.remove_writer(sock)
+            for one in watched:
+                if events & READ:
+                    loop.remove_reader(one)
+                if events & WRITE:
+                    loop.remove_writer(one)
 
 
 # --- inside -----------------------------------------------------------------------------------------------------------
