@@ -26,9 +26,9 @@ from smsbridge.cli.app import smsbridge
 from smsbridge.errors import UnsupportedError
 from smsbridge.messages import Message
 from smsbridge.plugins import Plugins, default_plugins
-from smsbridge.policies.entries import Kind, digest
 from smsbridge.policies.members import ABILITIES
 from smsbridge.provider import OPTIONAL_FIELDS
+from smsbridge.stores.entries import Kind, digest
 from smsbridge.testing import Outbox, ProviderContract
 
 TO, TEXT, KEY = "+919876543210", "Hello", bytes(range(32))

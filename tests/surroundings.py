@@ -165,7 +165,7 @@ class Forks:
 
         from smsbridge import Plugins, SmsClient
         from smsbridge.builtin.memory import MemoryProvider
-        from smsbridge.policies.ledger import LedgerPolicy
+        from smsbridge.ledger.policy import LedgerPolicy
 
         path = Path(tempfile.mkdtemp(), "parent.db")
         client = SmsClient(LedgerPolicy(inner=MemoryProvider(), path=path), plugins=Plugins())

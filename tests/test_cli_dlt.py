@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from cli_acme import MASKED, NUMBER, AcmeProvider, install, pipe, run, run_json
 from smsbridge import errors, reading
 from smsbridge.cli.advice import advise
-from smsbridge.cli.excerpt import excerpt
 from smsbridge.cli.exits import Exit
 from smsbridge.dlt.codes import ADVICE, OPERATORS, advice, decode
+from smsbridge.dlt.excerpt import excerpt
 from smsbridge.plugins import Plugins
 from smsbridge.text.columns import columns
 

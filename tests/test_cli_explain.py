@@ -6,7 +6,7 @@ import pytest
 
 from cli_acme import MASKED, NUMBER, SENT, TOKEN, install, run, run_json
 from smsbridge.cli.exits import Exit
-from smsbridge.policies import guard
+from smsbridge.guard import policy as guard
 
 TEXT = "SECRET-TEXT-7719"
 AMERICAN = "+14155552671"

@@ -16,7 +16,7 @@ from smsbridge.cli.app import smsbridge as command
 from smsbridge.cli.exits import Exit
 from smsbridge.errors import FundsError, QueryError, UncertainError
 from smsbridge.messages import Message
-from smsbridge.policies import writer
+from smsbridge.stores import writer
 
 TEXT = "SECRET-TEXT-7719"
 
@@ -246,7 +246,7 @@ def test_where_nobody_can_be_asked_a_confirmation_has_to_be_given():
 @pytest.mark.parametrize(("said", "code"), [("y\n", Exit.OK), ("n\n", Exit.INTERRUPTED)])
 def test_a_person_is_asked_first(monkeypatch, said, code):
     open_text("killed")
-    monkeypatch.setattr("smsbridge.cli.settling.standard_input", Terminal)
+    monkeypatch.setattr("smsbridge.ledger.settling.standard_input", Terminal)
     done = click.testing.CliRunner().invoke(command, ["ledger", "settle", "killed", "--as", "refused"], input=said)
     assert done.exit_code == code
     assert "so that a repeat of it is sent?" in done.stderr

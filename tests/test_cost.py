@@ -19,11 +19,11 @@ from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.composite import each
 from smsbridge.cost import Rate, Rates, differs
+from smsbridge.cost.policy import CostPolicy
 from smsbridge.errors import ConfigurationError, RefusedError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.messages import Cost, Money, Purpose, SentMessage
 from smsbridge.plugins import Plugins
-from smsbridge.policies.cost import CostPolicy
 from smsbridge.policies.failover import FailoverPolicy
 
 PRICES = """

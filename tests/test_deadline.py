@@ -29,14 +29,14 @@ from smsbridge.errors import (
     UnavailableError,
     UncertainError,
 )
+from smsbridge.guard.policy import GuardPolicy
 from smsbridge.http import Await, Call, HttpResponse, Wait
+from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.messages import SentMessage
+from smsbridge.optouts.policy import OptoutPolicy
 from smsbridge.plugins import Plugins
 from smsbridge.policies.failover import FailoverPolicy
-from smsbridge.policies.guard import GuardPolicy
-from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.limit import LimitPolicy
-from smsbridge.policies.optout import OptoutPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.sending import deliver
 from smsbridge.settings import Settings

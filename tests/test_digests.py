@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from smsbridge.messages import Dlt, Message, Purpose
-from smsbridge.policies.entries import Kind, digest
+from smsbridge.stores.entries import Kind, digest
 
 KEY = bytes(range(32))
 TO, TEXT = "+919876543210", "Your order has shipped"

@@ -15,8 +15,8 @@ from slow import Slow, Vendor
 from smsbridge.client import AsyncSmsClient
 from smsbridge.errors import NotConnected
 from smsbridge.http import Call
+from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.plugins import Plugins
-from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.settings import Settings

@@ -15,22 +15,22 @@ import pytest
 
 from scripted import Recorder
 from smsbridge import AsyncSmsClient, Settings, SmsClient, SmsProvider
+from smsbridge.cost.policy import CostPolicy
+from smsbridge.dlt.policy import DltPolicy
 from smsbridge.errors import NoAnswer, RefusedError, SendError, UncertainError
 from smsbridge.flow import Driven, Wait
+from smsbridge.guard.policy import GuardPolicy
+from smsbridge.hours.policy import HoursPolicy
 from smsbridge.http import HttpRequest, HttpResponse
+from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.messages import Message, Purpose, Result, Verification
+from smsbridge.optouts.policy import OptoutPolicy
 from smsbridge.plugins import Plugins
-from smsbridge.policies.cost import CostPolicy
-from smsbridge.policies.dlt import DltPolicy
 from smsbridge.policies.failover import FailoverPolicy
-from smsbridge.policies.guard import GuardPolicy
-from smsbridge.policies.hours import HoursPolicy
-from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.limit import LimitPolicy
-from smsbridge.policies.optout import OptoutPolicy
 from smsbridge.policies.purpose import PurposePolicy
 from smsbridge.policies.retry import RetryPolicy
-from smsbridge.policies.text import TextPolicy
+from smsbridge.text.policy import TextPolicy
 
 TO = "+919876543210"
 REGISTRY = """

@@ -19,18 +19,18 @@ from scripted import OK, TO, HttpProvider, Wire, message
 from smsbridge import Settings, SmsClient, forks
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.errors import RefusedError, VetoedError
+from smsbridge.guard.caps import Caps
+from smsbridge.guard.policy import GuardPolicy
 from smsbridge.http import HttpResponse
+from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.optouts import MemoryOptOuts
+from smsbridge.optouts.policy import OptoutPolicy
 from smsbridge.plugins import Plugins
 from smsbridge.policies import breaker as breaker_room
 from smsbridge.policies.breaker import Breaker
-from smsbridge.policies.caps import Caps
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gcra import Gcra, Rate
-from smsbridge.policies.guard import GuardPolicy
-from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.limit import LimitPolicy
-from smsbridge.policies.optout import OptoutPolicy
 from smsbridge.private_file import make_private
 from smsbridge.testing import Outbox
 from smsbridge_twincle.sandbox.faults import Faults
@@ -54,7 +54,7 @@ ALLOWED = {
     ("src/smsbridge/forks.py", "RLock"): "here they are made",
     ("src/smsbridge/forks.py", "cached_property"): "here they are made",
     ("src/smsbridge/builtin/memory.py", "Lock"): "the type alone",
-    ("src/smsbridge/policies/writer.py", "Lock"): "it looks after forks itself",
+    ("src/smsbridge/stores/writer.py", "Lock"): "it looks after forks itself",
     ("src/smsbridge/promise.py", "Lock"): "of one thread that waits",
     ("src/smsbridge/promise.py", "Future"): "the type alone",
     ("src/smsbridge/flow.py", "Future"): "the type alone",

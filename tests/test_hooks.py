@@ -12,10 +12,10 @@ import pytest
 
 from scripted import AsyncWire, BatchProvider, HttpProvider, Recorder, Wire, message
 from smsbridge import AsyncSmsClient, SmsClient, hookimpl
+from smsbridge.cost.policy import CostPolicy
 from smsbridge.errors import NotConnected, SendError
 from smsbridge.http import HttpResponse
 from smsbridge.plugins import Plugins
-from smsbridge.policies.cost import CostPolicy
 from smsbridge.policies.failover import FailoverPolicy
 
 SLOW = 0.15

@@ -9,7 +9,7 @@ import pytest
 from interruptions.run import Run
 from interruptions.strikes import NEVER, WAYS, Stop
 from interruptions.world import World
-from smsbridge.policies import writer
+from smsbridge.stores import writer
 
 STRIKES = {"call": 120, "line": 60, "signal": 40}
 

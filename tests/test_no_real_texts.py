@@ -19,10 +19,10 @@ from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.errors import NotAllowed, QueryError, UncertainError, VetoedError
 from smsbridge.http import Call, HttpRequest, HttpResponse
+from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.messages import Message
 from smsbridge.plugins import Plugins
 from smsbridge.policies.failover import FailoverPolicy
-from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import SmsProvider
 from smsbridge.settings import Settings

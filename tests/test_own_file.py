@@ -20,13 +20,13 @@ from smsbridge import Settings, SmsClient, own_file
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.cli.exits import Exit
 from smsbridge.errors import ConfigurationError, RefusedError, VetoedError
+from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.optouts import SqliteOptOuts
+from smsbridge.optouts.policy import OptoutPolicy
 from smsbridge.plugins import Plugins
-from smsbridge.policies import sqlite, writer
-from smsbridge.policies.ledger import LedgerPolicy
-from smsbridge.policies.optout import OptoutPolicy
-from smsbridge.policies.sqlite import SqliteStore
 from smsbridge.provider import SmsProvider
+from smsbridge.stores import sqlite, writer
+from smsbridge.stores.sqlite import SqliteStore
 
 
 @pytest.fixture(autouse=True)
@@ -389,7 +389,7 @@ def test_two_of_one_kind_are_told_apart(tmp_path):
 def test_processes_that_make_it_at_once_make_one(tmp_path, links):
     code = (
         "import os, sys, pathlib, smsbridge.own_file as own\n"
-        "from smsbridge.policies.sqlite import SqliteStore\n"
+        "from smsbridge.stores.sqlite import SqliteStore\n"
         f"os.link = os.link if {links} else (lambda *_: (_ for _ in ()).throw(OSError('none here')))\n"
         "sys.stdin.read(1)\n"
         "store = SqliteStore(pathlib.Path(sys.argv[1]))\n"

@@ -10,10 +10,10 @@ from scripted import OK, TO, BatchProvider, HttpProvider, Wire, drive, message, 
 from smsbridge.attempts import attempt, attempt_verification
 from smsbridge.client import SmsClient
 from smsbridge.dlt import Registry
+from smsbridge.dlt.policy import DltPolicy
 from smsbridge.errors import ConfigurationError, ContentError, UnsupportedError
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import Dlt, Message, Result
-from smsbridge.policies.dlt import DltPolicy
 from smsbridge.policies.failover import FailoverPolicy
 
 REGISTRY = """

@@ -26,10 +26,10 @@ from smsbridge.errors import (
     UnsupportedError,
 )
 from smsbridge.messages import Money, Result, SentMessage, Status, Verification
-from smsbridge.policies import entries as room
-from smsbridge.policies.entries import Claim, Entry, Kind, Outcome, State, digest
-from smsbridge.policies.in_memory import MemoryStore
-from smsbridge.policies.sqlite import SqliteStore
+from smsbridge.stores import entries as room
+from smsbridge.stores.entries import Claim, Entry, Kind, Outcome, State, digest
+from smsbridge.stores.memory import MemoryStore
+from smsbridge.stores.sqlite import SqliteStore
 
 KEY = b"k" * 32
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -31,9 +31,9 @@ from smsbridge.errors import (
     UnsupportedError,
 )
 from smsbridge.http import HttpRequest, HttpResponse
+from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.messages import Balance, DeliveryReport, Purpose, Result, Status
 from smsbridge.policies.failover import FailoverPolicy
-from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.policy import Policy
 from smsbridge.policies.retry import RetryPolicy

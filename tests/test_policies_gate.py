@@ -27,10 +27,10 @@ from smsbridge.errors import (
     VetoedError,
 )
 from smsbridge.http import Call, HttpRequest, HttpResponse, Wait
+from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.messages import SentMessage, Verification
 from smsbridge.plugins import Plugins
 from smsbridge.policies.gate import Gate
-from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.provider import vendor_of
 from smsbridge.sending import deliver, deliver_batch
 

@@ -32,15 +32,15 @@ from smsbridge.errors import (
     UnsupportedError,
     VetoedError,
 )
+from smsbridge.guard import caps as caps_room
+from smsbridge.guard import policy as room
+from smsbridge.guard.caps import Cap, Caps
+from smsbridge.guard.policy import GuardPolicy
 from smsbridge.http import HttpResponse
+from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.plugins import Plugins
-from smsbridge.policies import caps as caps_room
-from smsbridge.policies import guard as room
-from smsbridge.policies.caps import Cap, Caps
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gcra import Rate
-from smsbridge.policies.guard import GuardPolicy
-from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.policy import Policy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import vendor_of

@@ -17,10 +17,10 @@ from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.composite import each
 from smsbridge.errors import ConfigurationError, UnsupportedError, VetoedError
 from smsbridge.hookspecs import hookimpl
+from smsbridge.hours.policy import HoursPolicy
 from smsbridge.http import HttpResponse
 from smsbridge.messages import Purpose
 from smsbridge.plugins import Plugins
-from smsbridge.policies.hours import HoursPolicy
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.purpose import PurposePolicy
 from smsbridge.policies.retry import RetryPolicy

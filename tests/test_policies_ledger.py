@@ -44,20 +44,20 @@ from smsbridge.errors import (
     UnsupportedError,
 )
 from smsbridge.http import Await, HttpRequest, HttpResponse
+from smsbridge.ledger import policy as ledger_room
+from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.messages import Dlt, Message, Money, Purpose, Result, SentMessage, Status, Verification
 from smsbridge.own_file import OwnFile
 from smsbridge.plugins import Plugins
-from smsbridge.policies import entries as entries_room
-from smsbridge.policies import ledger as ledger_room
-from smsbridge.policies import sqlite, writer
-from smsbridge.policies.entries import Claim, Entry, Kind, Outcome, State, Unwritable, digest
-from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.retry import RetryPolicy
-from smsbridge.policies.sqlite import SqliteStore
-from smsbridge.policies.writer import Writer
 from smsbridge.promise import Overdue, Promise
 from smsbridge.provider import Capability, SmsProvider, vendor_of
 from smsbridge.rehearsal import Rehearsal
+from smsbridge.stores import entries as entries_room
+from smsbridge.stores import sqlite, writer
+from smsbridge.stores.entries import Claim, Entry, Kind, Outcome, State, Unwritable, digest
+from smsbridge.stores.sqlite import SqliteStore
+from smsbridge.stores.writer import Writer
 
 KEY = b"k" * 32
 FOUND = HttpResponse.of_json({"id": "vendor-9"})
@@ -1024,7 +1024,7 @@ from pathlib import Path
 from scripted import *
 from smsbridge import Settings, SmsClient
 from smsbridge.errors import SendError
-from smsbridge.policies.ledger import LedgerPolicy
+from smsbridge.ledger.policy import LedgerPolicy
 
 class Mute(HttpProvider):
     lookup = SmsProvider.lookup

@@ -28,9 +28,9 @@ from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import DeliveryReport, InboundMessage, Purpose, Status
 from smsbridge.optouts import MemoryOptOuts, SqliteOptOuts
+from smsbridge.optouts.policy import OptoutPolicy, list_at
 from smsbridge.plugins import Plugins
 from smsbridge.policies.failover import FailoverPolicy
-from smsbridge.policies.optout import OptoutPolicy, list_at
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.receiving import receive
 from smsbridge.rehearsal import Rehearsal

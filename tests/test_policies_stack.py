@@ -21,10 +21,14 @@ from smsbridge.errors import (
     UncertainError,
     VetoedError,
 )
+from smsbridge.guard import policy as guard
 from smsbridge.hookspecs import hookimpl
+from smsbridge.hours import policy as hours
+from smsbridge.ledger import policy as ledger
 from smsbridge.messages import Purpose
+from smsbridge.optouts import policy as optout
 from smsbridge.plugins import Plugins, default_plugins
-from smsbridge.policies import guard, hours, ledger, optout, stack
+from smsbridge.policies import stack
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gate import Gate
 from smsbridge.policies.gcra import Rate

@@ -12,8 +12,8 @@ from smsbridge.client import SmsClient
 from smsbridge.errors import ContentError
 from smsbridge.http import HttpResponse
 from smsbridge.plugins import Plugins
-from smsbridge.policies.text import TextPolicy
 from smsbridge.sending import deliver
+from smsbridge.text.policy import TextPolicy
 
 HINDI = "आपका ऑर्डर भेज दिया गया है। " * 4
 

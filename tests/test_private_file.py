@@ -11,11 +11,11 @@ from scripted import message
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import SmsClient
 from smsbridge.errors import RefusedError
+from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.optouts import SqliteOptOuts
 from smsbridge.plugins import Plugins
-from smsbridge.policies import writer
-from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.private_file import make_private
+from smsbridge.stores import writer
 
 NUMBER = "+919876543210"
 

@@ -40,18 +40,18 @@ from smsbridge.attempts import attempt
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.cli.exits import Exit
 from smsbridge.errors import NotConnected
+from smsbridge.guard.policy import GuardPolicy
+from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.messages import InboundMessage, Result
 from smsbridge.optouts import MemoryOptOuts, SqliteOptOuts
-from smsbridge.policies.entries import Claim, Entry, Kind, Outcome
+from smsbridge.optouts.policy import OptoutPolicy
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gate import Gate
-from smsbridge.policies.guard import GuardPolicy
-from smsbridge.policies.in_memory import MemoryStore
-from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.limit import LimitPolicy
-from smsbridge.policies.optout import OptoutPolicy
 from smsbridge.policies.retry import RetryPolicy
-from smsbridge.policies.sqlite import LEDGER, SqliteStore
+from smsbridge.stores.entries import Claim, Entry, Kind, Outcome
+from smsbridge.stores.memory import MemoryStore
+from smsbridge.stores.sqlite import LEDGER, SqliteStore
 from smsbridge.testing import FakeWire, Outbox, drive
 
 NUMBER = "+919876543210"
@@ -312,7 +312,7 @@ def test_the_same_policy_in_two_clients_is_the_same_in_an_outbox():
 def test_what_a_client_sends_through_can_be_looked_at_in_the_outbox(tmp_path):
     prices = tmp_path / "prices.toml"
     prices.write_text('[[rate]]\nprice = 1\ncurrency = "INR"\n')
-    from smsbridge.policies.cost import CostPolicy
+    from smsbridge.cost.policy import CostPolicy
 
     class Dear(Vendor):
         def accepted(self, message, **fields):
@@ -731,7 +731,7 @@ def test_it_answers_as_the_one_in_a_file(steps):
 
 
 def _states(wanted):
-    from smsbridge.policies.entries import State
+    from smsbridge.stores.entries import State
 
     return wanted | {"states": [State(one) for one in wanted["states"]]} if "states" in wanted else wanted
 

@@ -25,6 +25,7 @@ from smsbridge.attempts import attempt
 from smsbridge.builtin.console import ConsoleProvider
 from smsbridge.cli import output
 from smsbridge.client import SmsClient
+from smsbridge.cost.policy import CostPolicy
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import (
@@ -39,12 +40,11 @@ from smsbridge.messages import (
     VerificationCheck,
 )
 from smsbridge.optouts import MemoryOptOuts
+from smsbridge.optouts.policy import OptoutPolicy
 from smsbridge.plugins import Plugins
-from smsbridge.policies import writer
-from smsbridge.policies.cost import CostPolicy
-from smsbridge.policies.optout import OptoutPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import InsecureUrlWarning, SmsProvider
+from smsbridge.stores import writer
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [ROOT / "src" / "smsbridge", *ROOT.glob("plugins/*/src/*")]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smsbridge.stop_words import START_WORDS, STOP_WORDS, said
+from smsbridge.optouts.stop_words import START_WORDS, STOP_WORDS, said
 
 ROUND = {
     "full stop": ".",

@@ -19,14 +19,14 @@ from scripted import OK, AsyncWire, HttpProvider, Wire, message
 from smsbridge import AsyncSmsClient, Settings, SmsClient, own_file
 from smsbridge.errors import RefusedError
 from smsbridge.http import Await
+from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.plugins import Plugins
-from smsbridge.policies import sqlite, writer
-from smsbridge.policies.entries import Claim, Kind
-from smsbridge.policies.ledger import LedgerPolicy
-from smsbridge.policies.sqlite import SqliteStore
-from smsbridge.policies.writer import Writer
 from smsbridge.promise import Promise
 from smsbridge.provider import SmsProvider
+from smsbridge.stores import sqlite, writer
+from smsbridge.stores.entries import Claim, Kind
+from smsbridge.stores.sqlite import SqliteStore
+from smsbridge.stores.writer import Writer
 
 forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 seen_files = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files cannot be seen here")  # noqa: PTH112
@@ -282,7 +282,7 @@ async def test_a_ledger_that_takes_its_time_does_not_hold_up_the_event_loop(stuc
 
 
 def test_a_ledger_that_does_not_answer_refuses_the_text_in_the_end_and_gives_its_claim_up(stuck, path, monkeypatch):
-    monkeypatch.setattr("smsbridge.policies.ledger.Await", partial(Await, seconds=0.05))
+    monkeypatch.setattr("smsbridge.ledger.policy.Await", partial(Await, seconds=0.05))
     stuck._hash_key = b"k" * 32
     wire = Wire(OK)
     with SmsClient(stuck, settings=Settings(), plugins=Plugins(), transport=wire) as sms:

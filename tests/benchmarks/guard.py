@@ -18,8 +18,8 @@ from time import process_time
 
 from smsbridge import Message, Settings, SmsClient, SmsProvider, Status, VetoedError
 from smsbridge.attempts import attempt
+from smsbridge.guard.policy import GuardPolicy
 from smsbridge.policies.gate import Gate
-from smsbridge.policies.guard import GuardPolicy
 
 ALL = {
     "allow": ["+9198*", "+919999988888"],

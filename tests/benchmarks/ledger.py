@@ -20,8 +20,8 @@ from time import perf_counter, process_time
 from memory import peak
 
 from smsbridge import AsyncSmsClient, Message, Result, Settings, SmsClient, SmsProvider, Status
-from smsbridge.policies.ledger import LedgerPolicy
-from smsbridge.policies.writer import close_all
+from smsbridge.ledger.policy import LedgerPolicy
+from smsbridge.stores.writer import close_all
 
 NUMBER, TEXT = "+919876543210", "Your order has shipped"
 PROMISES = {"alone": 1000.0, "many": 400.0, "batches": 100.0}

@@ -9,18 +9,18 @@ from collections import Counter
 
 from smsbridge import AsyncSmsClient, Settings, SmsClient
 from smsbridge.errors import NoAnswer, RefusedError, SendError, UncertainError
+from smsbridge.guard.policy import GuardPolicy
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest, HttpResponse
+from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.messages import Message, Purpose, Result, Verification
 from smsbridge.plugins import Plugins
-from smsbridge.policies.entries import State
 from smsbridge.policies.failover import FailoverPolicy
-from smsbridge.policies.guard import GuardPolicy
-from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.retry import RetryPolicy
-from smsbridge.policies.sqlite import SqliteStore
 from smsbridge.provider import SmsProvider
+from smsbridge.stores.entries import State
+from smsbridge.stores.sqlite import SqliteStore
 
 TO = "+919876543210"
 OUTCOMES = ("ok", "ok", "ok", "busy", "elsewhere", "bad number", "lost", "lost, taken")

@@ -9,8 +9,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from smsbridge.policies.entries import State
-from smsbridge.policies.sqlite import SqliteStore
+from smsbridge.stores.entries import State
+from smsbridge.stores.sqlite import SqliteStore
 from smsbridge_twincle.sandbox import Sandbox
 
 from .sender import send_all
@@ -27,7 +27,7 @@ ROUNDS = 5
 QUICK = multiprocessing.get_context("forkserver")
 """Forked from a process that has imported everything and done nothing."""
 
-QUICK.set_forkserver_preload([f"{__package__}.sender", "smsbridge.wire.over_httpx", "smsbridge.policies.ledger"])
+QUICK.set_forkserver_preload([f"{__package__}.sender", "smsbridge.wire.over_httpx", "smsbridge.ledger.policy"])
 PLAIN = multiprocessing.get_context("spawn")
 """Started anew: slower, but without sockets, which the tests forbid."""
 

@@ -6,15 +6,15 @@ from contextlib import contextmanager
 from unittest import mock
 
 from smsbridge.errors import OptedOutError, RefusedError, SendError, UncertainError
+from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.messages import Result
 from smsbridge.policies import batch as batches
 from smsbridge.policies import outcomes
 from smsbridge.policies.breaker import Breaker
-from smsbridge.policies.entries import State
 from smsbridge.policies.failover import FailoverPolicy
-from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.privacy import own
+from smsbridge.stores.entries import State
 from smsbridge.verdicts import cancelled
 
 

@@ -11,11 +11,11 @@ from functools import cache
 from smsbridge.errors import NoAnswer, RefusedError, SendError, UncertainError
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Await, Call, HttpRequest, Wait
+from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.messages import Message, Purpose, Result, SentMessage
 from smsbridge.plugins import Plugins
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gcra import Rate
-from smsbridge.policies.ledger import LedgerPolicy
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.sending import deliver, deliver_batch

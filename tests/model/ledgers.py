@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from unittest import mock
 
-from smsbridge.policies import entries
-from smsbridge.policies.entries import State
-from smsbridge.policies.ledger import LedgerPolicy
+from smsbridge.ledger.policy import LedgerPolicy
+from smsbridge.stores import entries
+from smsbridge.stores.entries import State
 
 
 class Kept:

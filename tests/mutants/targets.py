@@ -48,7 +48,7 @@ TARGETS = {
     "src/smsbridge/quoting.py": ["tests/test_quoting.py", "tests/test_leaks.py"],
     "src/smsbridge/receiving.py": ["tests/test_receiving.py", "tests/test_webhook_body.py"],
     "src/smsbridge/sending.py": [*SENDING, "tests/test_hooks.py", *MANY],
-    "src/smsbridge/stop_words.py": STOPS,
+    "src/smsbridge/optouts/stop_words.py": STOPS,
     "src/smsbridge/told.py": [*SENDING, "tests/test_hooks.py", *MANY],
     "src/smsbridge/wire/httpx_line.py": [
         "tests/wire/test_httpx_line.py",
@@ -75,12 +75,12 @@ TARGETS = {
         *POLICY,
     ],
     "src/smsbridge/policies/breaker.py": ["tests/test_policies_breaker.py", "tests/test_policies_failover.py"],
-    "src/smsbridge/policies/caps.py": [
+    "src/smsbridge/guard/caps.py": [
         "tests/test_policies_guard.py",
         "tests/test_forks.py",
         "tests/test_interruptions.py",
     ],
-    "src/smsbridge/policies/entries.py": [
+    "src/smsbridge/stores/entries.py": [
         "tests/test_digests.py",
         "tests/test_message_fields.py",
         *LEDGER,
@@ -102,20 +102,20 @@ TARGETS = {
         *POLICY,
     ],
     "src/smsbridge/policies/gcra.py": ["tests/test_policies_gcra.py", "tests/test_policies_limit.py"],
-    "src/smsbridge/policies/guard.py": [
+    "src/smsbridge/guard/policy.py": [
         "tests/test_policies_guard.py",
         "tests/test_foresight.py",
         "tests/test_rehearsals.py",
         *POLICY,
     ],
-    "src/smsbridge/policies/ledger.py": [*LEDGER, "tests/test_foresight.py", "tests/test_snapshot.py", *POLICY],
+    "src/smsbridge/ledger/policy.py": [*LEDGER, "tests/test_foresight.py", "tests/test_snapshot.py", *POLICY],
     "src/smsbridge/policies/limit.py": [
         "tests/test_policies_limit.py",
         "tests/test_foresight.py",
         "tests/test_rehearsals.py",
         *POLICY,
     ],
-    "src/smsbridge/policies/optout.py": [
+    "src/smsbridge/optouts/policy.py": [
         *STOPS,
         "tests/test_foresight.py",
         "tests/test_rehearsals.py",
@@ -134,8 +134,8 @@ TARGETS = {
         "tests/test_foresight.py",
         *POLICY,
     ],
-    "src/smsbridge/policies/sqlite.py": [*LEDGER, "tests/test_cli_ledger.py"],
-    "src/smsbridge/policies/writer.py": [*LEDGER, "tests/test_closing.py"],
+    "src/smsbridge/stores/sqlite.py": [*LEDGER, "tests/test_cli_ledger.py"],
+    "src/smsbridge/stores/writer.py": [*LEDGER, "tests/test_closing.py"],
 }
 
 WIDER = [

@@ -12,8 +12,8 @@ import pytest
 
 from smsbridge import HttpRequest, PayloadError, Plugins, SignatureError, SmsClient, WebhookError
 from smsbridge.errors import TooLargeError
+from smsbridge.optouts.policy import OptoutPolicy
 from smsbridge.policies.failover import FailoverPolicy
-from smsbridge.policies.optout import OptoutPolicy
 from smsbridge_infobip import InfobipProvider
 from smsbridge_plivo import PlivoProvider
 from smsbridge_twilio import TwilioProvider

@@ -15,8 +15,8 @@ from urllib.parse import urlencode
 import pytest
 
 from smsbridge import AsyncSmsClient, HttpRequest, Plugins, SmsClient
+from smsbridge.optouts.policy import OptoutPolicy
 from smsbridge.policies.failover import FailoverPolicy
-from smsbridge.policies.optout import OptoutPolicy
 from smsbridge_infobip import InfobipProvider
 from smsbridge_plivo import PlivoProvider
 from smsbridge_twilio import TwilioProvider

@@ -10,7 +10,7 @@ import json
 import pytest
 
 from smsbridge import HttpRequest, OptedOutError, Plugins, SmsClient
-from smsbridge.policies.optout import OptoutPolicy
+from smsbridge.optouts.policy import OptoutPolicy
 from smsbridge_twilio import TwilioProvider
 from smsbridge_twincle import TwincleProvider
 

@@ -20,7 +20,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         _write_interrupted(as_json="--json" in given)
         code = Exit.INTERRUPTED
     if code in (Exit.INTERRUPTED, Exit.TERMINATED, Exit.HUNG_UP) and threading.active_count() > 1:
-        if (writer := sys.modules.get("smsbridge.policies.writer")) is not None:
+        if (writer := sys.modules.get("smsbridge.stores.writer")) is not None:
             writer.close_all()  # what a ledger has still to record
         os._exit(code)  # requests that nobody waits for any more: what they may have sent has been listed
     sys.exit(code)

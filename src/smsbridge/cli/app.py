@@ -40,7 +40,16 @@ COMMANDS = {
     "doctor": "Explain the configuration, and what is wrong with it.",
     "new": "Make a plugin for another provider.",
 }
-"""Each command with its short help; the command ``name`` lives in the module of that name."""
+"""Each command with its short help."""
+
+OF_FEATURES = {
+    "segments": "smsbridge.text.command",
+    "ledger": "smsbridge.ledger.command",
+    "hours": "smsbridge.hours.command",
+    "optouts": "smsbridge.optouts.command",
+    "dlt": "smsbridge.dlt.command",
+}
+"""Where commands are that live with their feature; each other is in the module of its name, here."""
 
 
 _HALVES = re.compile("[\ud800-\udfff]")
@@ -63,7 +72,9 @@ class _Commands(click.Group):
             from . import installed
 
             return installed.command(cmd_name)
-        command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
+        command: click.Command = getattr(
+            importlib.import_module(OF_FEATURES.get(cmd_name, f"{__package__}.{cmd_name}")), cmd_name
+        )
         return command
 
     def resolve_command(

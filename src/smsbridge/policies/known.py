@@ -1,4 +1,4 @@
-"""Which policies there are: those of this room, and those that distributions bring under the group
+"""Which policies there are: our own, and those that distributions bring under the group
 ``smsbridge.policies``.
 
 A policy is imported only where one of its settings is set, so that a broken neighbour harms nobody.
@@ -18,10 +18,20 @@ from .policy import Carrier, Place
 
 MAY_STAND_UNSET = frozenset({"limit", "retry"})
 """Those that are asked whether they apply even where none of their settings is set; to ask all would import all."""
-BUILT_IN = frozenset(
-    {"cost", "dlt", "failover", "guard", "hours", "ledger", "limit", "optout", "purpose", "retry", "text"}
-)
-"""Those of this room, each in the module of its name."""
+BUILT_IN = {
+    "cost": "smsbridge.cost.policy",
+    "dlt": "smsbridge.dlt.policy",
+    "failover": "smsbridge.policies.failover",
+    "guard": "smsbridge.guard.policy",
+    "hours": "smsbridge.hours.policy",
+    "ledger": "smsbridge.ledger.policy",
+    "limit": "smsbridge.policies.limit",
+    "optout": "smsbridge.optouts.policy",
+    "purpose": "smsbridge.policies.purpose",
+    "retry": "smsbridge.policies.retry",
+    "text": "smsbridge.text.policy",
+}
+"""Those of smsbridge itself, each with its module; a class there has the policy's name and ``Policy`` behind it."""
 _NAME = re.compile(r"[a-z0-9]{1,100}", re.ASCII)
 
 
@@ -38,7 +48,7 @@ class Policies:
 
     def names(self) -> list[str]:
         """All of them, sorted; none is imported for it."""
-        return sorted(BUILT_IN | {point.name for point in self._points if _NAME.fullmatch(point.name)})
+        return sorted({*BUILT_IN, *(point.name for point in self._points if _NAME.fullmatch(point.name))})
 
     def unusable(self) -> list[str]:
         """Those that no variable can set, each with what brings it: a name has lower-case letters and digits."""
@@ -70,7 +80,7 @@ class Policies:
         if len(origins) > 1:
             raise ConfigurationError(f"two policies are named {name!r}: in {' and in '.join(origins)}; uninstall one")
         if name in BUILT_IN:
-            module = importlib.import_module(f"{__package__}.{name}")
+            module = importlib.import_module(BUILT_IN[name])
             found: type[Carrier] = getattr(module, f"{name.title()}Policy")
             return found
         taken = self._reserved(name)

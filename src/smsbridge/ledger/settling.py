@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..policies.entries import Entry, Kind, Outcome
+from smsbridge.cli.output import Output
+from smsbridge.cli.session import open_client, standard_input
+from smsbridge.stores.entries import Entry, Kind, Outcome
+
 from .entry_view import line
-from .output import Output
-from .session import open_client, standard_input
 
 if TYPE_CHECKING:
-    from ..client import SmsClient
+    from smsbridge.client import SmsClient
 
 
 def by_hand(out: Output, doubtful: list[Entry], state: str, *, yes: bool) -> Iterator[Entry]:
@@ -47,8 +48,8 @@ def by_lookup(out: Output, doubtful: list[Entry]) -> Iterator[Entry]:
 
 
 def _look_up(out: Output, client: SmsClient, entry: Entry) -> Outcome | None:
-    from ..errors import QueryError
-    from ..policies.asking import was_accepted
+    from smsbridge.errors import QueryError
+    from smsbridge.policies.asking import was_accepted
 
     reference = entry.claim.reference
     if entry.claim.kind is Kind.CODE:

@@ -13,11 +13,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from . import tables
-from .complaints import matching
-from .errors import ConfigurationError
-from .messages import Cost, Message, Money, Purpose, SentMessage
-from .phone import regions
+from smsbridge import tables
+from smsbridge.complaints import matching
+from smsbridge.errors import ConfigurationError
+from smsbridge.messages import Cost, Message, Money, Purpose, SentMessage
+from smsbridge.phone import regions
 
 
 class Rate(BaseModel):

@@ -8,13 +8,13 @@ from uuid import uuid4
 
 import click
 
-from .exits import Exit
-from .output import Output
-from .session import json_option, not_empty, standard_input
+from smsbridge.cli.exits import Exit
+from smsbridge.cli.output import Output
+from smsbridge.cli.session import json_option, not_empty, standard_input
 
 if TYPE_CHECKING:
-    from ..dlt.contents import Contents
-    from ..dlt.registry import Registry
+    from .contents import Contents
+    from .registry import Registry
 
 _VARIABLE = "SMSBRIDGE_DLT_REGISTRY"
 
@@ -74,7 +74,7 @@ def check(
 
     checked = Checked(contents, strict=strict)
     if not contents.mistakes:
-        from ..dlt.registry import Registry
+        from .registry import Registry
 
         checked.hold(Registry.holding(contents))
         text = _text_of(text_file) if text_file is not None else None
@@ -113,7 +113,8 @@ def match(
     """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json)
     known = _registry(registry)
-    from ..messages import Purpose
+    from smsbridge.messages import Purpose
+
     from .registered import show_match
 
     content = _text_of("-") if text == "-" else text
@@ -144,9 +145,9 @@ def import_(*, portal: str, output: str | None, entity: str | None, force: bool,
         raise click.UsageError("--json goes with --output")
     from dataclasses import replace
 
-    from ..dlt import files, toml_file
-    from ..dlt.registry import Registry
-    from ..dlt.template import check_id
+    from . import files, toml_file
+    from .registry import Registry
+    from .template import check_id
 
     contents = files.read(portal)
     Registry.holding(contents)
@@ -193,7 +194,7 @@ def explain(*, code: str, provider: str | None, as_json: bool) -> Exit:
     out = Output(as_json=as_json)
     reasons = None
     if provider is not None:
-        from .. import plugins
+        from smsbridge import plugins
 
         reasons = plugins.default_plugins().provider_class(provider).reasons
     from .registered import show_meaning
@@ -204,7 +205,7 @@ def explain(*, code: str, provider: str | None, as_json: bool) -> Exit:
 def _path(given: str | None) -> str:
     if given is not None:
         return given
-    from .. import environment
+    from smsbridge import environment
 
     found = environment.read("dlt", ["registry"]).get("registry")
     if found is None:
@@ -213,13 +214,13 @@ def _path(given: str | None) -> str:
 
 
 def _contents(given: str | None) -> Contents:
-    from ..dlt import files
+    from . import files
 
     return files.read(_path(given))
 
 
 def _registry(given: str | None) -> Registry:
-    from ..dlt.registry import Registry
+    from .registry import Registry
 
     return Registry.holding(_contents(given))
 

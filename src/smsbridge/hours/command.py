@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..messages import Purpose
-from .exits import Exit
-from .fields import aware
-from .output import Output
-from .session import account_option, json_option, number_option, to_number
+from smsbridge.cli.exits import Exit
+from smsbridge.cli.fields import aware
+from smsbridge.cli.output import Output
+from smsbridge.cli.session import account_option, json_option, number_option, to_number
+from smsbridge.messages import Purpose
 
 if TYPE_CHECKING:
-    from ..hours import Hours, HoursRule
-    from ..policies.hours import HoursPolicy
+    from . import Hours, HoursRule
+    from .policy import HoursPolicy
 
 
 @click.command()
@@ -49,7 +49,7 @@ def hours(
 
     Exit code: 0 it may, 4 it may not.
     """  # noqa: D301  # click reads \b as "do not wrap"
-    from ..hours import Hours
+    from . import Hours
 
     if at is not None and not MINYEAR < at.year < MAXYEAR:
         raise click.UsageError("--at: so near to the ends of the calendar nobody can tell")
@@ -73,10 +73,11 @@ def hours(
 
 def _policy(account: str | None) -> HoursPolicy:
     """The policy with the settings that ``account`` has; nothing is sent through what it is around."""
-    from ..builtin.memory import MemoryProvider
-    from ..policies import stack
-    from ..policies.hours import HoursPolicy
-    from ..settings import Settings
+    from smsbridge.builtin.memory import MemoryProvider
+    from smsbridge.policies import stack
+    from smsbridge.settings import Settings
+
+    from .policy import HoursPolicy
 
     return HoursPolicy.around(MemoryProvider(), *stack.homes(account or Settings.from_env().provider, "hours"))
 

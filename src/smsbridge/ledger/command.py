@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..durations import duration
-from ..policies.entries import Entry, State
-from . import own_files
+from smsbridge.cli import own_files
+from smsbridge.cli.exits import Exit
+from smsbridge.cli.output import Output
+from smsbridge.cli.session import account_option, json_option, not_empty, policy_setting
+from smsbridge.durations import duration
+from smsbridge.stores.entries import Entry, State
+
 from .entry_view import DOUBTFUL, document, line, show, state_of
-from .exits import Exit
-from .output import Output
-from .session import account_option, json_option, not_empty, policy_setting
 from .settling import by_hand, by_lookup
 
 if TYPE_CHECKING:
-    from ..policies.sqlite import SqliteStore
+    from smsbridge.stores.sqlite import SqliteStore
 
 T = TypeVar("T")
 _PAGE = 1000
@@ -66,7 +67,7 @@ def init(*, account: str | None, path: str | None, as_json: bool) -> Exit:
       smsbridge ledger init
       smsbridge ledger init --path /var/lib/app/sms.db
     """  # noqa: D301  # click reads \b as "do not wrap"
-    from ..policies.sqlite import LEDGER
+    from smsbridge.stores.sqlite import LEDGER
 
     return own_files.init(Output(as_json=as_json), LEDGER, _path(account, path))
 
@@ -228,9 +229,9 @@ def prune(*, older_than: str, account: str | None, path: str | None, as_json: bo
 def _store(account: str | None, path: str | None) -> SqliteStore:
     from pathlib import Path
 
-    from ..errors import ConfigurationError
-    from ..policies.sqlite import SqliteStore
-    from ..private_file import obstacle
+    from smsbridge.errors import ConfigurationError
+    from smsbridge.private_file import obstacle
+    from smsbridge.stores.sqlite import SqliteStore
 
     path = _path(account, path)
     if (problem := obstacle(Path(path))) is not None:
@@ -245,7 +246,7 @@ def _store(account: str | None, path: str | None) -> SqliteStore:
 
 
 def _path(account: str | None, path: str | None) -> str:
-    from ..errors import ConfigurationError
+    from smsbridge.errors import ConfigurationError
 
     path = path or policy_setting(account, "ledger", "path")
     if path is None:
@@ -256,8 +257,8 @@ def _path(account: str | None, path: str | None) -> str:
 
 
 def _within(store: SqliteStore, work: Callable[[], T]) -> T:
-    from ..errors import ConfigurationError
-    from ..policies.entries import Unwritable
+    from smsbridge.errors import ConfigurationError
+    from smsbridge.stores.entries import Unwritable
 
     try:
         with store.together():

@@ -18,8 +18,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from smsbridge.forks import fresh_lock, renew_after_fork, under
-
-from .gcra import Rate
+from smsbridge.policies.gcra import Rate
 
 _MANY = 100
 """A cap with more places than this remembers texts in so many groups at most."""

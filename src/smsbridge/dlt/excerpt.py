@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from ..text.columns import columns
+from smsbridge.text.columns import columns
 
 _STAND_INS = {"\n": "\u23ce", "\r": "\u240d", "\t": "\u21e5", "\x7f": "\u2421"}
 _STAND_INS |= {chr(code): chr(0x2400 + code) for code in range(0x20) if chr(code) not in _STAND_INS}

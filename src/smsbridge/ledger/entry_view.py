@@ -6,9 +6,9 @@ import shlex
 from datetime import datetime
 from typing import Any
 
-from ..policies.entries import Entry, State
-from . import values
-from .output import Output
+from smsbridge.cli import values
+from smsbridge.cli.output import Output
+from smsbridge.stores.entries import Entry, State
 
 DOUBTFUL = (State.OPEN, State.UNCERTAIN)
 _ADVICE = {

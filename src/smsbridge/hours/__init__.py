@@ -16,11 +16,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationInfo, field_validator
 from pydantic_core import CoreSchema, core_schema
 
-from . import tables
-from .complaints import matching
-from .errors import ConfigurationError
-from .messages import Purpose
-from .phone import regions
+from smsbridge import tables
+from smsbridge.complaints import matching
+from smsbridge.errors import ConfigurationError
+from smsbridge.messages import Purpose
+from smsbridge.phone import regions
 
 BUILTIN = Path(__file__).with_name("hours.toml")
 """The rules that are there without any file of the user's."""

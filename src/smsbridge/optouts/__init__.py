@@ -23,11 +23,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from .deadline import time_left
-from .errors import ConfigurationError
-from .forks import fresh_lock, unforked
-from .own_file import Kind, NotOurs, OwnFile
-from .phone import mask, mask_numbers
+from smsbridge.deadline import time_left
+from smsbridge.errors import ConfigurationError
+from smsbridge.forks import fresh_lock, unforked
+from smsbridge.own_file import Kind, NotOurs, OwnFile
+from smsbridge.phone import mask, mask_numbers
+
 from .stop_words import START_WORDS, STOP_WORDS, said
 
 __all__ = [

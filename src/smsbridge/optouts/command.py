@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from . import own_files
-from .exits import Exit
-from .output import Output
-from .session import account_option, json_option, number_option, policy_setting, to_number
+from smsbridge.cli import own_files
+from smsbridge.cli.exits import Exit
+from smsbridge.cli.output import Output
+from smsbridge.cli.session import account_option, json_option, number_option, policy_setting, to_number
 
 if TYPE_CHECKING:
-    from ..optouts import SqliteOptOuts
+    from . import SqliteOptOuts
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
@@ -55,7 +55,7 @@ def init(*, account: str | None, as_json: bool) -> Exit:
       smsbridge optouts init
       smsbridge optouts init --account otp
     """  # noqa: D301  # click reads \b as "do not wrap"
-    from ..optouts import LIST
+    from . import LIST
 
     return own_files.init(Output(as_json=as_json), LIST, _path(account))
 
@@ -233,13 +233,13 @@ def _wrong(line_number: int, why: str) -> click.UsageError:
 def _open(account: str | None) -> SqliteOptOuts:
     from pathlib import Path
 
-    from ..policies.optout import list_at
+    from .policy import list_at
 
     return list_at(Path(_path(account)))
 
 
 def _path(account: str | None) -> str:
-    from ..errors import ConfigurationError
+    from smsbridge.errors import ConfigurationError
 
     path = policy_setting(account, "optout", "path")
     if path is None:

@@ -6,19 +6,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..dlt.codes import ADVICE, Meaning, advice, decode
-from ..dlt.contents import Contents
-from ..dlt.difference import Difference
-from ..dlt.findings import Barred, Match, Near
-from ..dlt.notices import notices
-from ..dlt.registry import Registry, india_day
-from ..errors import RefusedError
-from ..messages import Message, Purpose
-from ..text.wording import count
-from . import lines
+from smsbridge.cli import lines
+from smsbridge.cli.exits import Exit
+from smsbridge.cli.output import Output
+from smsbridge.errors import RefusedError
+from smsbridge.messages import Message, Purpose
+from smsbridge.text.wording import count
+
+from .codes import ADVICE, Meaning, advice, decode
+from .contents import Contents
+from .difference import Difference
 from .excerpt import excerpt
-from .exits import Exit
-from .output import Output
+from .findings import Barred, Match, Near
+from .notices import notices
+from .registry import Registry, india_day
 
 # --- dlt check --------------------------------------------------------------------------------------------------------
 
@@ -136,8 +137,8 @@ def _check_message(checked: Checked, registry: Registry, label: str, message: Me
 
 def _normalised(message: Message) -> Message:
     """``message`` as the client would hand it on."""
-    from ..phone import to_e164
-    from ..settings import Settings
+    from smsbridge.phone import to_e164
+    from smsbridge.settings import Settings
 
     return replace(message, to=to_e164(message.to, Settings.from_env().default_region))
 

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .exits import Exit
-from .output import Output
-from .segment_view import figures, show_segments
-from .session import account_option, json_option, text_from_stdin
-from .values import price, price_words
+from smsbridge.cli.exits import Exit
+from smsbridge.cli.output import Output
+from smsbridge.cli.segment_view import figures, show_segments
+from smsbridge.cli.session import account_option, json_option, text_from_stdin
+from smsbridge.cli.values import price, price_words
 
 if TYPE_CHECKING:
-    from ..messages import Money
-    from ..text import Guilty, Simplified, TextInfo
+    from smsbridge.messages import Money
+
+    from . import Guilty, Simplified, TextInfo
 
 _HELP = """Show what TEXT costs before it is sent: its encoding, its segments, and the characters that make it dear.
 
@@ -50,7 +51,7 @@ _PLACES = 5
 def segments(*, text: str, to: str | None, account: str | None, simplified: bool, as_json: bool) -> Exit:
     if simplified and as_json:
         raise click.UsageError("--simplify goes without --json, which has the simplified text anyway")
-    from ..text import measure, simplify
+    from . import measure, simplify
 
     out = Output(as_json=as_json)
     content = text_from_stdin() if text == "-" else text
@@ -66,11 +67,11 @@ def segments(*, text: str, to: str | None, account: str | None, simplified: bool
 
 
 def _cost(info: TextInfo, to: str, account: str | None) -> Money | None:
-    from ..messages import Message
-    from ..plugins import default_plugins
-    from ..settings import Settings
-    from .dry_run import estimate
-    from .session import to_number
+    from smsbridge.cli.dry_run import estimate
+    from smsbridge.cli.session import to_number
+    from smsbridge.messages import Message
+    from smsbridge.plugins import default_plugins
+    from smsbridge.settings import Settings
 
     name = account or Settings.from_env().provider
     message = Message(to=to_number(to), text=info.text)
@@ -78,8 +79,9 @@ def _cost(info: TextInfo, to: str, account: str | None) -> Money | None:
 
 
 def _document(info: TextInfo, simple: Simplified) -> dict[str, Any]:
-    from ..text import measure, split
-    from .values import text_info
+    from smsbridge.cli.values import text_info
+
+    from . import measure, split
 
     return {
         **text_info(info),

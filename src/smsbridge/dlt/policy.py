@@ -1,0 +1,90 @@
+"""DLT: only texts that India's operators will deliver, with the ids of their template."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, PrivateAttr
+
+from smsbridge.errors import UnsupportedError
+from smsbridge.flow import Flow
+from smsbridge.messages import Dlt, Message
+from smsbridge.policies.gate import Gate
+from smsbridge.policies.policy import Finding, Place
+
+from . import Registry, files, notices
+
+_CODE = "123456"
+"""Stands for the code that a vendor makes, where its text is held against the templates."""
+
+
+class DltPolicy(Gate):
+    """Holds each text to India (+91) against the templates in ``registry``, before it leaves.
+
+    A text that fits one gets its template's id, the entity's, and the sender id if there is only one; any other is
+    refused, and the refusal says where the first difference is. ``headers`` and ``templates`` are those that are
+    declared with this account's vendor; a text that needs another is one that this account cannot express, so that a
+    failover goes on to the next. Texts to other countries pass as they are.
+    """
+
+    name = "dlt"
+    place = Place.ACCOUNT
+
+    registry: Path = Field(description="The file of templates: TOML, or the CSV export of a DLT portal.")
+    headers: tuple[str, ...] = Field(default=(), description="Sender ids declared with this vendor; default: all.")
+    templates: tuple[str, ...] = Field(
+        default=(), description="Ids of templates declared with this vendor; default: all."
+    )
+
+    _registry: Registry = PrivateAttr()
+
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        self._registry = _loaded(self.registry)
+
+    def findings(self) -> Iterable[Finding]:
+        if not files.read(self.registry).templates:
+            yield Finding("warning", f"{self.registry}: {notices.NO_TEMPLATES}")
+
+    def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
+        yield from ()
+        return self._resolved(message, verification=verification)
+
+    def _resolved(self, message: Message, *, verification: bool = False) -> Message:
+        if verification and not message.text:
+            return message  # the vendor's own words, under its own template
+        text = message.text.replace("{code}", _CODE) if verification else message.text
+        found = self._registry.resolve(replace(message, text=text))
+        if found.dlt is None or found.dlt.template_id is None:
+            return message  # to another country
+        self._refuse_undeclared(found.sender, found.dlt)
+        supports = self.inner.verification_supports if verification else self.inner.supports
+        return replace(
+            message,
+            sender=found.sender if "sender" in supports else message.sender,
+            dlt=found.dlt if "dlt" in supports else message.dlt,
+        )
+
+    def _refuse_undeclared(self, sender: str | None, dlt: Dlt) -> None:
+        if self.headers and sender is not None and sender not in self.headers:
+            raise UnsupportedError(f"the sender id {sender} is not declared with this account's vendor")
+        if self.templates and dlt.template_id not in self.templates:
+            raise UnsupportedError(f"the DLT template {dlt.template_id} is not declared with this account's vendor")
+
+
+def _loaded(path: Path) -> Registry:
+    """The registry in ``path``, which accounts and clients share until it changes. Raises ConfigurationError."""
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError:
+        changed = 0  # loading it says what is wrong
+    return _load(path.absolute(), changed)
+
+
+@functools.lru_cache(maxsize=8)
+def _load(path: Path, _changed: int) -> Registry:
+    return Registry.load(path)

@@ -1,0 +1,1 @@
+"""Guard: who may be texted, and how often."""

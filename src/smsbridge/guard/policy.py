@@ -1,0 +1,203 @@
+"""Guard: who may be texted, and how often."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from smsbridge import environment
+from smsbridge.errors import ConfigurationError, RecipientError, RefusedError, VetoedError
+from smsbridge.flow import Flow
+from smsbridge.forks import cached_property, fresh_lock
+from smsbridge.messages import Foresight, Message
+from smsbridge.phone import Countries, mask, to_e164
+from smsbridge.policies.gate import Ending, Gate
+from smsbridge.policies.gcra import Rate
+from smsbridge.policies.policy import Place
+from smsbridge.provider import SmsProvider
+from smsbridge.rehearsal import Rehearsal
+
+from .caps import Caps, Full
+
+_PREFIX = re.compile(r"\+[1-9]\d{0,13}\*", re.ASCII)
+_ALLOWED = "write numbers with their country code, and a beginning with a star after it, as in +9198*"
+_WORDS = {
+    "recipient": "to this number",
+    "prefix": "to numbers that differ in their last four digits alone",
+    "total": "in all",
+}
+_RULES = ("allow", "redirect", "countries", "per_recipient", "per_prefix", "total")
+_shared: dict[tuple[Any, ...], Caps] = {}
+_lock = fresh_lock()
+
+
+class _Rules:
+    """What a guard goes by, and how it is told."""
+
+    __slots__ = ("_beginnings", "_countries", "_numbers", "caps", "clock")
+
+    def __init__(self, allow: Sequence[str] | None, countries: Sequence[str] | None, caps: Caps) -> None:
+        self._numbers = frozenset(one for one in allow if not one.endswith("*")) if allow else None
+        self._beginnings = tuple(one[:-1] for one in allow or () if one.endswith("*"))
+        self._countries = Countries(countries) if countries else None
+        self.caps = caps
+        self.clock: Callable[[], float] = time.monotonic
+
+    def judge(self, number: str) -> VetoedError | None:
+        """Why a text to ``number`` is refused, if it is."""
+        return self._elsewhere(number) or _over(self.caps.full(number, self.clock))
+
+    def take(self, message: Message) -> VetoedError | None:
+        """The same of ``message``; if it is not refused, it takes its places."""
+        return self._elsewhere(message.to) or _over(self.caps.take(message.to, self.clock, id(message)))
+
+    def end(self, message: Message, *, sent: bool) -> None:
+        """``message`` has ended: the places that it took, if any, stay taken for their time or are given back."""
+        self.caps.end(message.to, self.clock, sent=sent, ticket=id(message))
+
+    def _elsewhere(self, number: str) -> VetoedError | None:
+        if self._numbers is not None and not (number in self._numbers or number.startswith(self._beginnings)):
+            return VetoedError("the guard's list of allowed numbers does not have this one", reason="allow-list")
+        if self._countries is not None and number not in self._countries:
+            return VetoedError("the guard lets no texts to the country of this number through", reason="country")
+        return None
+
+
+def _over(full: Full | None) -> VetoedError | None:
+    if full is None:
+        return None
+    words = f"the guard lets {full.rate.count} texts in {_time(full.rate)} through {_WORDS[full.kind]}"
+    if full.crowded:
+        words = "the guard cannot remember more texts, and lets none through that it could not count"
+    return VetoedError(words, reason=f"cap-{full.kind}", retry_after=full.wait)
+
+
+class GuardPolicy(Gate):
+    """Keeps texts from people who should get none, and from being abused: what it refuses is a VetoedError with a
+    ``reason``.
+
+    ``allow`` and ``redirect`` are for staging: texts reach only those who are listed, or all of them reach one phone,
+    unchanged. ``countries`` and the caps are for production, against toll fraud. A cap holds in any window of its time,
+    wherever that begins; a text that was certainly not sent gives its place back. All of them judge the number that the
+    application asked for. Caps of accounts from the environment are shared by all clients of the process.
+    """
+
+    name = "guard"
+    place = Place.ONCE
+
+    allow: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        repr=False,
+        description="Who may be texted, and nobody else: numbers in E.164, or their beginnings, such as +9198*.",
+    )
+    redirect: str | None = Field(
+        default=None, repr=False, description="Number in E.164 that gets every text instead of its recipient."
+    )
+    countries: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Where texts may go: regions such as IN (ISO 3166), or calling codes such as +91.",
+    )
+    per_recipient: Rate | None = Field(default=None, description="Texts to one number at most, such as 5/1h.")
+    per_prefix: Rate | None = Field(
+        default=None,
+        description="Texts at most to all numbers that differ in their last four digits alone, such as 20/1h.",
+    )
+    total: Rate | None = Field(default=None, description="Texts of the account at most, such as 1000/1h.")
+    remembers: int = Field(
+        default=100_000,
+        ge=1000,
+        description="Texts that each cap keeps in memory at most; while so many were sent within its time, "
+        "others are refused.",
+    )
+
+    @field_validator("allow")
+    @classmethod
+    def _as_numbers(cls, allow: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return allow and tuple(one if _PREFIX.fullmatch(one) else _number(one, _ALLOWED) for one in allow)
+
+    @field_validator("redirect")
+    @classmethod
+    def _as_number(cls, redirect: str | None) -> str | None:
+        return redirect and _number(redirect, "write a number with its country code, as in +91...")
+
+    @field_validator("countries")
+    @classmethod
+    def _as_countries(cls, countries: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return countries and Countries.normalised(countries)
+
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        _ = self._rules  # made now, as two threads that come first would make two
+
+    @cached_property
+    def _rules(self) -> _Rules:
+        """No private attribute: a model takes microseconds to find one of those."""
+        return _Rules(self.allow, self.countries, Caps(self._rates(), self.remembers))
+
+    @classmethod
+    def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> GuardPolicy:
+        guard = super().around(inner, *accounts, **given)
+        if not any(getattr(guard, name) for name in _RULES):
+            rules = ", ".join(environment.variable(accounts[-1], name) for name in _RULES)
+            raise ConfigurationError(f"a guard without a rule lets every text through: set one of {rules}")
+        return guard.shared()
+
+    def shared(self) -> GuardPolicy:
+        """Return the same guard, counting together with all others of the same account and caps in this process."""
+        rules = self._rules
+        with _lock:
+            rules.caps = _shared.setdefault((self.account, *self._rates().items(), self.remembers), rules.caps)
+        return self
+
+    def forget(self, rehearsal: Rehearsal) -> None:
+        real = self._rules  # a copy has the property's value too
+        caps = rehearsal.instead_of(real.caps, lambda: Caps(self._rates(), self.remembers))
+        rules = _Rules(self.allow, self.countries, caps)
+        rules.clock = real.clock
+        object.__setattr__(self, "_rules", rules)
+
+    def _rates(self) -> dict[str, Rate]:
+        rates = {"recipient": self.per_recipient, "prefix": self.per_prefix, "total": self.total}
+        return {kind: rate for kind, rate in rates.items() if rate is not None}
+
+    def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
+        yield from ()
+        refusal = self._rules.take(message)
+        if refusal is not None:
+            raise refusal
+        return replace(message, to=self.redirect) if self.redirect else message
+
+    def settle(self, message: Message, ending: Ending) -> None:
+        self._rules.end(message, sent=not isinstance(ending, RefusedError))
+
+    def give_back(self, message: Message) -> None:
+        self._rules.end(message, sent=False)
+
+    def foresee(self, message: Message, *, now: datetime) -> Foresight:
+        refusal = self._rules.judge(message.to)
+        if refusal is not None:
+            return self._would_refuse(refusal, message)
+        if not self.redirect:
+            return self._would_pass(message, "lets it through", now=now)
+        return self._would_pass(
+            replace(message, to=self.redirect), f"sends it to {mask(self.redirect)} instead", now=now
+        )
+
+
+def _number(given: str, problem: str) -> str:
+    with suppress(RecipientError):
+        return to_e164(given)
+    raise ValueError(problem)
+
+
+def _time(rate: Rate) -> str:
+    return str(rate).partition("/")[2]

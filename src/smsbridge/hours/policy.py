@@ -1,0 +1,95 @@
+"""Hours: texts reach people when they may, by the clock on the recipient's wall."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, PrivateAttr
+
+from smsbridge.attempts import utc_now
+from smsbridge.errors import RefusedError, VetoedError
+from smsbridge.flow import Flow
+from smsbridge.logs import logger
+from smsbridge.messages import Message
+from smsbridge.phone import mask_numbers
+from smsbridge.policies.gate import Gate
+from smsbridge.policies.policy import Place
+
+from . import Hours
+
+log = logger("smsbridge.hours")
+
+
+class HoursPolicy(Gate):
+    """Keeps texts within the hours in which their purpose may reach the recipient's country, by default promotional
+    ones in India.
+
+    Outside of them a text is refused (VetoedError, ``quiet-hours``, with the seconds until they begin), or, with
+    ``outside`` ``schedule``, handed to the vendor with ``send_at`` as the next permitted moment; one that cannot be
+    scheduled, or would be of no use by then, is refused. A text with ``send_at`` is judged by that time. Retries ask
+    again before each attempt.
+    """
+
+    name = "hours"
+    place = Place.ATTEMPT
+
+    outside: Literal["refuse", "schedule"] = Field(
+        default="refuse", description="What becomes of texts outside the permitted hours."
+    )
+    rules: Path | None = Field(
+        default=None, description="TOML file with hours that, while in force, take the place of the built-in ones."
+    )
+    margin: float = Field(
+        default=60, ge=0, le=3600, description="Seconds before the end of the hours from which no text is let through."
+    )
+
+    _hours: Hours = PrivateAttr()
+    _clock: Callable[[], datetime] = PrivateAttr(default_factory=lambda: utc_now)
+
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        self._hours = Hours.load(self.rules)
+
+    def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
+        yield from ()
+        return self.judge(message, self._clock(), verification=verification)
+
+    def judge(self, message: Message, now: datetime, *, verification: bool = False) -> Message:
+        """``message`` as it may go on at the time ``now``. Raises VetoedError."""
+        planned = max(message.send_at or now, now)
+        # What is sent now may have to wait for its place in the vendor's limit, and travels for a while.
+        last = now + timedelta(seconds=self.margin) if planned == now else None
+        moment = self._hours.next(message.to, message.purpose, planned, last)
+        if moment == planned:
+            return message
+        words = self._words(message, planned, last or planned)
+        if moment is None:
+            raise VetoedError(words, reason="quiet-hours", detail="there are no hours in which they may")
+        if message.valid_until is not None and message.valid_until <= moment:
+            raise VetoedError(words, reason="quiet-hours", detail="it is of no use when they begin")
+        if self.outside == "schedule" and not verification:
+            scheduled = replace(message, send_at=moment)
+            if self._can_schedule(scheduled):
+                reference = mask_numbers(message.reference or "")
+                log.info("text %s is scheduled for %s, when its hours begin", reference, moment.isoformat())
+                return scheduled
+        seconds = (moment - now).total_seconds()
+        raise VetoedError(words, reason="quiet-hours", retry_after=seconds)
+
+    def _can_schedule(self, message: Message) -> bool:
+        if "send_at" not in self.inner.supports:
+            return False
+        try:
+            self.inner.check(message)
+        except RefusedError:
+            return False
+        return True
+
+    def _words(self, message: Message, *times: datetime) -> str:
+        rules = [one for at in times for one in self._hours.of(message.to, message.purpose, at)]
+        hours = "; ".join(dict.fromkeys(f"{one.country} {one.words}" for one in rules))
+        return f"{message.purpose.value} texts may not arrive now ({hours}, local time)"

@@ -1,0 +1,1 @@
+"""Ledger: each text is recorded before it leaves, so that none is sent twice."""

@@ -1,0 +1,265 @@
+"""Optout: nobody is texted who said STOP."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Self, cast
+
+from pydantic import Field, PrivateAttr, ValidationError
+
+from smsbridge import environment
+from smsbridge.composite import each, inside
+from smsbridge.errors import ConfigurationError, OptedOutError, VetoedError
+from smsbridge.flow import Call, Flow
+from smsbridge.forks import cached_property
+from smsbridge.logs import logger
+from smsbridge.messages import (
+    DeliveryReport,
+    Event,
+    Foresight,
+    InboundMessage,
+    Message,
+    Purpose,
+)
+from smsbridge.own_file import NotOurs
+from smsbridge.phone import mask_numbers
+from smsbridge.policies.batch import Batch
+from smsbridge.policies.gate import Gate
+from smsbridge.policies.policy import Place
+from smsbridge.policies.purpose import Expiry
+from smsbridge.provider import Options
+from smsbridge.reading import now, phone
+from smsbridge.rehearsal import Rehearsal, newest
+
+from . import LIST, REPLY, MemoryOptOuts, OptOuts, SqliteOptOuts, same_sender
+from .stop_words import START_WORDS, STOP_WORDS, said
+
+log = logger("smsbridge.optout")
+
+OURS = "opt-out"
+_SAID = frozenset({None, "opted-out", OURS})
+"""Reasons of vendors that mean that the person said so. Not a do-not-disturb register (``dnd``), which is the vendor's
+to ask each time and says nothing of us, nor a block of the vendor's own: nobody would tell us when they end."""
+
+
+class OptoutOptions(Options):
+    """``Message.options["optout"]``."""
+
+    confirmation: bool = Field(False, description="The text confirms an opt-out that its recipient has just texted.")
+
+
+class OptoutPolicy(Gate):
+    """Refuses texts to those who opted out of them (OptedOutError, ``opt-out``), and learns who does.
+
+    It learns from inbound texts that are one of ``stop_words`` or ``start_words`` and nothing else, unless their vendor
+    says for what it took them; from vendors that refuse a text because its recipient has opted out; and from delivery
+    reports that say so. The same event a second time changes nothing. An opt-out is from one sender, if the text came
+    to a number among ``senders`` or to the account's own ``sender``, else from all. A list that cannot be read lets
+    nothing through.
+
+    One-time codes are not among ``purposes`` by default: somebody is waiting for one, having asked for it just now. One
+    text per STOP, with the option ``{"optout": {"confirmation": True}}``, may tell the person that it worked.
+    """
+
+    name = "optout"
+    place = Place.ONCE
+
+    path: Path | None = Field(
+        default=None, description="SQLite file of opt-outs, made if need be; without it they end with the process."
+    )
+    purposes: frozenset[Purpose] = Field(
+        default=frozenset(Purpose) - {Purpose.OTP}, description="Purposes of texts that an opt-out stops."
+    )
+    senders: tuple[str, ...] = Field(
+        default=(), description="Our own numbers and names that texts may name, each with opt-outs of its own."
+    )
+    stop_words: tuple[str, ...] = Field(default=STOP_WORDS, description="Inbound texts that opt out.")
+    start_words: tuple[str, ...] = Field(default=START_WORDS, description="Inbound texts that opt in again.")
+    confirmation: Expiry = Field(
+        default=timedelta(minutes=5),
+        description="How long after a STOP the one text that confirms it may leave, such as 5m.",
+    )
+
+    _list: OptOuts = PrivateAttr()
+    _unread: bool = PrivateAttr(default=False)
+    """Whether it stands for one in a rehearsal, and the real list is not looked into."""
+
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        if self.path is None:
+            self._list = MemoryOptOuts()
+        else:
+            self._list = list_at(self.path) if newest() is None else cast("OptOuts", _OpenedLater(self.path))
+
+    def using(self, opt_outs: OptOuts) -> Self:
+        """Return the same policy with a list of your own."""
+        self._list = opt_outs
+        return self
+
+    def forget(self, rehearsal: Rehearsal) -> None:
+        self._unread = not isinstance(self._list, MemoryOptOuts)
+        if self.path is not None and isinstance(self._list, SqliteOptOuts | _OpenedLater):
+            self._list = rehearsal.shared(("opt-outs", self.path.absolute()), MemoryOptOuts)
+        else:
+            self._list = rehearsal.instead_of(self._list, MemoryOptOuts)
+
+    # --- asking -------------------------------------------------------------------------------------------------------
+
+    def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
+        confirms = self._confirms(message) and not verification
+        if message.purpose not in self.purposes:
+            return message
+        opted_out: bool | None = None
+        why: str | None = None
+        try:
+            opted_out = yield from Call(self._list.holds, self._shown(message), message.to)
+            if opted_out and confirms:
+                opted_out = not (yield from Call(partial(self._confirm, message)))
+        except NotOurs as error:
+            opted_out, why = None, error.problem + f" ({self.path})"
+        except Exception:  # noqa: BLE001  # whatever kind of list it is
+            opted_out = None
+        if opted_out is None:  # out here, so that the cause, which may quote the number, is not kept
+            raise VetoedError("the list of opt-outs cannot be read", reason="opt-outs-unreadable", detail=why)
+        if opted_out:
+            raise OptedOutError(reason=OURS)
+        return message
+
+    def foresee(self, message: Message, *, now: datetime) -> Foresight:
+        """Ask the list as for a text that leaves, but leave the place of a confirmation free."""
+        if self._unread and message.purpose in self.purposes:
+            words = "lets it through, unless the recipient has opted out: the list is not looked into here"
+            return self._would_pass(message, words, now=now)
+        with suppress(Exception):  # a wrong option or a broken list: the text is refused for it below
+            if message.purpose in self.purposes and self._confirms(message):
+                if self._confirm(message, take=False):
+                    return self._would_pass(message, "lets it through, as it confirms an opt-out", now=now)
+                message = replace(message, options={**message.options, "optout": {}})
+        return super().foresee(message, now=now)
+
+    def _confirms(self, message: Message) -> bool:
+        """Whether the text says that it confirms an opt-out.
+
+        UnsupportedError names an option that is unknown or wrong.
+        """
+        given = message.options.get("optout")
+        if not given:
+            return False
+        try:
+            return OptoutOptions.model_validate(dict(given)).confirmation
+        except ValidationError as error:
+            names = ", ".join(sorted({str(problem["loc"][0]) for problem in error.errors()}))
+        raise self.unsupported(f"these options of opt-outs, or their values: {names}")
+
+    def _confirm(self, message: Message, *, take: bool = True) -> bool:
+        return self._list.confirm(self._shown(message), message.to, within=self.confirmation, take=take)
+
+    def _shown(self, message: Message) -> list[str] | None:
+        """The senders of which the text may show one; None if they are not known."""
+        return [message.sender] if message.sender else self._senders()
+
+    def _senders(self, account: str | None = None) -> list[str] | None:
+        """The senders of texts that name none, of one account or of all that are inside; None if they are not known."""
+        ends = [one for one in each(self.inner) if not inside(one) and account in (None, one.account)]
+        senders = [getattr(one, "sender", None) for one in ends]
+        known = [one for one in senders if isinstance(one, str) and one]
+        return known if len(known) == len(senders) else None
+
+    # --- learning -----------------------------------------------------------------------------------------------------
+
+    def carry(self, batch: Batch) -> Flow[None]:
+        begun = now()
+        yield from super().carry(batch)
+        if batch.stop is not None:
+            return
+        for row, message in enumerate(batch.messages):
+            error = batch.results[row].error
+            if isinstance(error, OptedOutError):
+                yield from self._learn(message, error, begun)
+
+    def observe(self, event: Event) -> Flow[None]:
+        yield from super().observe(event)
+        if isinstance(event, InboundMessage):
+            opts_out = self._said(event)
+            if opts_out is not None:
+                yield from self._keep(event, event.sender, self._texted(event.to), REPLY, opts_out=opts_out)
+        elif isinstance(event, DeliveryReport) and event.reason is not None and event.reason in _SAID:
+            yield from self._keep(event, event.to, self._one_sender(event.account), "report", opts_out=True)
+
+    def _said(self, event: InboundMessage) -> bool | None:
+        if event.taken_as is not None:
+            return {"stop": True, "start": False}.get(event.taken_as)
+        return said(event.text, self.stop_words, self.start_words)
+
+    def _keep(self, event: Event, person: str, sender: str | None, source: str, *, opts_out: bool) -> Flow[None]:
+        number = phone(person)
+        if not number.startswith("+"):
+            return
+        change = self._list.add if opts_out else self._list.remove
+        named = _name(event, source, opts_out=opts_out)
+        yield from Call(partial(change, sender, number, at=event.at, source=source, event=named))
+
+    def _learn(self, message: Message, error: OptedOutError, begun: datetime) -> Flow[None]:
+        """Keep what a vendor said; if that fails, the vendor will say so again.
+
+        An answer is as old as its question: who opted in while the text was under way stays in.
+        """
+        if error.reason not in _SAID or error.reason == OURS:
+            return
+        sender = message.sender or self._one_sender(error.account)
+        try:
+            yield from Call(partial(self._list.add, sender, message.to, at=begun, source="vendor"))
+        except Exception as problem:  # noqa: BLE001  # the text's own error says more
+            reference = mask_numbers(message.reference or "")
+            log.error("the opt-out that text %s met is not kept: %s", reference, type(problem).__name__)  # noqa: TRY400  # a trace may quote the number
+
+    def _texted(self, number: str) -> str | None:
+        """The one of our senders that was texted; None, for all, if it is none that texts are known to come from."""
+        ours = [*self.senders, *(self._senders() or ())]
+        return next((one for one in ours if same_sender(one, number)), None)
+
+    def _one_sender(self, account: str | None) -> str | None:
+        senders = self._senders(account)
+        return senders[0] if senders and len(senders) == 1 else None
+
+
+def list_at(path: Path, *, in_production: bool | None = None) -> SqliteOptOuts:
+    """The list in the file at ``path``, which in production is there already. Raises ConfigurationError."""
+    in_production = environment.in_production(known=in_production)
+    if in_production and not os.path.exists(path):  # noqa: PTH110  # a Path raises where the name is too long
+        raise ConfigurationError(LIST.only_on_purpose(path))
+    return SqliteOptOuts(path, create=not in_production)
+
+
+class _OpenedLater:
+    """The list in the file at ``path``, opened when it is asked for the first time.
+
+    Not in the rehearsal in which it was made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._in_production = environment.known_production()
+
+    @cached_property
+    def _list(self) -> SqliteOptOuts:
+        return list_at(self._path, in_production=self._in_production)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._list, name)
+
+
+def _name(event: Event, source: str, *, opts_out: bool) -> str:
+    """What an event is known by when it comes again, maybe to another account of the provider.
+
+    Empty if it has no name.
+    """
+    key = event.key or event.id
+    parts = (event.provider, source, str(opts_out), event.to, key)
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest() if key else ""

@@ -1,0 +1,1 @@
+"""What has to outlive a process, and where it is kept."""
