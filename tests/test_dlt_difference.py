@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from smsbridge.dlt import Change, Registry, Rules, Template
 from smsbridge.dlt.cutting import Text, cut
-from smsbridge.dlt.difference import name
 from smsbridge.dlt.nearest import distance, most_changes
 from smsbridge.dlt.template import Shape
+from smsbridge.text.naming import name
 
 TEXT = "Dear {#var#}, your order {#numeric#} isn't shipped. Visit our store."
 RIGHT = "Dear Asha, your order 17 isn't shipped. Visit our store."

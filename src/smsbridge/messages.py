@@ -304,7 +304,7 @@ class Foresight:
 
     ``error`` is what it would be refused with; ``words`` say why, or how it would go on, and hold no text and no full
     number. ``inside`` are those of the providers that it holds, in the order in which they would be tried. ``would
-    skip`` is said of those that would not be reached.
+    skip`` is said of those that would not be reached. ``cost`` is what it would cost, where a policy knows that.
     """
 
     account: str
@@ -313,6 +313,15 @@ class Foresight:
     words: str = ""
     error: SendError | None = None
     inside: tuple[Foresight, ...] = ()
+    cost: Money | None = None
+
+    @property
+    def taker(self) -> Foresight | None:
+        """What is foreseen of the provider that would take the text at the end; None if none would."""
+        view = self
+        while view.verdict == "would send" and view.inside:
+            view = next(one for one in view.inside if one.verdict == "would send")
+        return view if view.verdict == "would send" else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,7 +75,7 @@ def own(error: F_, provider: SmsProvider, message: Message | None, *, vendors: P
 
 def _tell_the_end(error: SendError | QueryError, text: str) -> None:
     """Say of a text that fits no template that it ends in a line break or the like, which is easily overlooked."""
-    from .dlt.difference import ending  # here, because only a few texts need it
+    from .text.naming import ending  # here, because only a few texts need it
 
     words = ending(text)
     if words and words not in (error.detail or ""):

@@ -62,13 +62,6 @@ ADVICE: dict[type[SmsBridgeError], str] = {
 }
 """What to do next, by class."""
 
-REASONS: dict[str, str] = {
-    "reference-reused": "use another reference; smsbridge ledger explain says what was sent under this one",
-    "ledger": f"the provider was not asked; {_DOCTOR} says what is wrong with the ledger",
-    "quiet-hours": "send it in the permitted hours, which smsbridge hours knows, or schedule it with --at",
-}
-"""The same by the error's ``reason``, where a policy of ours gave it."""
-
 
 def exit_code(error: SmsBridgeError) -> Exit:
     """The exit code of ``error``."""
@@ -79,13 +72,8 @@ def advise(error: SmsBridgeError) -> str:
     """What to do next about ``error``."""
     if isinstance(error, errors.QueryError) and error.authentication:
         return _CREDENTIALS + _TRY_THEM
-    if isinstance(error, errors.RefusedError) and (error.reason or "").startswith("dlt"):
-        from ..dlt import codes  # only where a template is what failed
-
-        return codes.advice(error.reason) or _nearest(ADVICE, error)
-    if (known := REASONS.get(getattr(error, "reason", None) or "")) is not None:
-        return known
-    return _nearest(ADVICE, error).format(wait=_wait(error), look=_how_to_look(error))
+    known = _of_policies(getattr(error, "reason", None))
+    return known or _nearest(ADVICE, error).format(wait=_wait(error), look=_how_to_look(error))
 
 
 def advise_doctor(error: SmsBridgeError, base_url: str | None) -> str:
@@ -132,6 +120,13 @@ def _wait(error: SmsBridgeError) -> str:
         return ""
     words = in_words(seconds)
     return f" in {words}" if isinstance(error, errors.QueryError) else f" {words}"
+
+
+def _of_policies(reason: str | None) -> str | None:
+    from .. import plugins
+    from ..policies import stack
+
+    return reason and plugins.default_plugins().policies.advice(reason, stack.variables_set())
 
 
 def _how_to_look(error: SmsBridgeError) -> str:

@@ -32,10 +32,7 @@ def dry_run(out: Output, account: str | None, to: str, text: str, given: dict[st
     found, provider = explain.chosen(account)
     view, message = explain.foretell(provider, Message(to=to, text=text, **given_fields(vendor_of(provider), given)))
     info = _measured(text)
-    taker = explain.taker_of(view)
-    cost = None
-    if info is not None and taker is not None:
-        cost = estimate(message, info.segments, found.account, taker.account, taker.provider)
+    cost = _cost(view)
     if out.as_json:
         text_info = None if info is None else values.text_info(info)
         document = explain.described(out, found, view, message)
@@ -62,7 +59,7 @@ def dry_run_many(out: Output, account: str | None, path: str, given: dict[str, A
             view, prepared = explain.foretell(provider, message)
             info = _measured(message.text)
             tally[Exit.OK if view.error is None else exit_code(view.error)] += 1
-            if explain.taker_of(view) is not None:
+            if view.taker is not None:
                 would_send += 1
                 segments += info.segments if info is not None else 0
             _show_one(out, index, view, prepared, None if info is None else info.segments)
@@ -75,22 +72,15 @@ def dry_run_many(out: Output, account: str | None, path: str, given: dict[str, A
     return next((code for code in (Exit.UNCERTAIN, Exit.REFUSED, Exit.UNSUPPORTED) if tally[code]), Exit.OK)
 
 
-def estimate(message: Message, segments: int, asked: str | None, account: str, provider: str) -> Money | None:
-    """What ``message`` would cost by the user's own rates; None without any. Raises ConfigurationError."""
-    from pathlib import Path
-
-    from .session import policy_setting
-
-    path = policy_setting(asked, "cost", "prices")
-    if path is None:
+def _cost(view: Foresight) -> Money | None:
+    """What a policy says that it would cost, the outermost that says something; None if no provider would take it."""
+    if view.taker is None:
         return None
-    from ..cost import Rates
-
-    return Rates.load(Path(path)).estimate(message, account, provider, segments=segments)
+    return view.cost or next(filter(None, map(_cost, view.inside)), None)
 
 
 def _show_one(out: Output, index: int, view: Foresight, message: Message, segments: int | None) -> None:
-    taker = explain.taker_of(view)
+    taker = view.taker
     if out.as_json:
         document = {
             "index": index,

@@ -110,7 +110,7 @@ def described(out: Output, found: Diagnosis, view: Foresight, message: Message) 
     """What would become of ``message``, as JSON."""
     from .advice import document
 
-    taker = taker_of(view)
+    taker = view.taker
     return {
         "sends": taker is not None,
         "account": taker and taker.account,
@@ -138,7 +138,7 @@ def show(out: Output, found: Diagnosis, view: Foresight, message: Message) -> No
     """The same for people."""
     from . import tree
 
-    taker = taker_of(view)
+    taker = view.taker
     if taker is not None:
         out.line(f"would be sent through {values.provider_words(taker.account, taker.provider)}", style="green")
     elif view.error is not None:
@@ -153,13 +153,6 @@ def show(out: Output, found: Diagnosis, view: Foresight, message: Message) -> No
         out.line()
         out.line("by these settings", style="bold")
         out.rows({one.variable: f"{one.value}  ({one.source})" for one in decisive})
-
-
-def taker_of(view: Foresight) -> Foresight | None:
-    """Who would take the text at the end; None if nobody would."""
-    while view.verdict == "would send" and view.inside:
-        view = next(one for one in view.inside if one.verdict == "would send")
-    return view if view.verdict == "would send" else None
 
 
 def _decisive(found: Diagnosis) -> list[Value]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, PrivateAttr
 
+from smsbridge.errors import ContentError
 from smsbridge.flow import Flow, Tell, ending
 from smsbridge.forks import fresh_lock
 from smsbridge.logs import logger
-from smsbridge.messages import Cost, Message, SentMessage
+from smsbridge.messages import Cost, Foresight, Message, SentMessage
 from smsbridge.phone import mask_numbers
 from smsbridge.policies.batch import Batch
 from smsbridge.policies.policy import Place, Policy, Surroundings
@@ -71,6 +75,17 @@ class CostPolicy(Policy):
         """How many texts cost something else than expected, by the account that took them."""
         with self._lock:
             return dict(self._counts)
+
+    def foresee(self, message: Message, *, now: datetime) -> Foresight:
+        view = super().foresee(message, now=now)
+        taker = view.taker
+        if taker is None:
+            return view
+        with suppress(ContentError):  # a text that cannot be counted is refused further in
+            segments = measure(message.text).segments
+            cost = self._rates.estimate(message, taker.account, taker.provider, segments=segments)
+            return replace(view, cost=cost)
+        return view
 
     def carry(self, batch: Batch) -> Flow[None]:
         _, interruption = yield from ending(super().carry(batch))

@@ -11,8 +11,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from smsbridge.text.naming import name
+
 from .cutting import Text, ebb, flood, letters, lowest, plain, units
-from .difference import Change, Difference, name
+from .difference import Change, Difference
 from .template import Shape, Slot
 
 _FEWEST, _MOST = 4, 24

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
@@ -17,6 +17,7 @@ from smsbridge.policies.gate import Gate
 from smsbridge.policies.policy import Finding, Place
 
 from . import Registry, files, notices
+from .codes import ADVICE
 
 _CODE = "123456"
 """Stands for the code that a vendor makes, where its text is held against the templates."""
@@ -33,6 +34,9 @@ class DltPolicy(Gate):
 
     name = "dlt"
     place = Place.ACCOUNT
+    advice: ClassVar[Mapping[str, str]] = {
+        reason: words for reason, words in ADVICE.items() if reason.startswith("dlt")
+    }
 
     registry: Path = Field(description="The file of templates: TOML, or the CSV export of a DLT portal.")
     headers: tuple[str, ...] = Field(default=(), description="Sender ids declared with this vendor; default: all.")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from smsbridge.text.naming import ending
+
 from ..errors import ContentError, RefusedError, SenderError
-from .difference import Difference, ending
+from .difference import Difference
 from .template import Template
 
 BARRED = ("dlt-header", "dlt-expired", "dlt-template")

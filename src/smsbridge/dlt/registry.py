@@ -13,12 +13,14 @@ from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from os import PathLike
 
+from smsbridge.text.naming import name
+
 from ..errors import ConfigurationError, RefusedError
 from ..messages import Dlt, Message, Purpose
 from . import files
 from .contents import Contents
 from .cutting import Cut, Text, cut, plain
-from .difference import Difference, name
+from .difference import Difference
 from .filling import filled
 from .findings import Barred, Filled, Finding, Match, Near
 from .index import Index

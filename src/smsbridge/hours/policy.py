@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
@@ -36,6 +36,9 @@ class HoursPolicy(Gate):
 
     name = "hours"
     place = Place.ATTEMPT
+    advice: ClassVar[Mapping[str, str]] = {
+        "quiet-hours": "send it in the permitted hours, which smsbridge hours knows, or schedule it with --at"
+    }
 
     outside: Literal["refuse", "schedule"] = Field(
         default="refuse", description="What becomes of texts outside the permitted hours."

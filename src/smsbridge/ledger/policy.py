@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 from pydantic import Field, PrivateAttr, SecretStr
 
@@ -59,6 +59,10 @@ class LedgerPolicy(Policy):
 
     name = "ledger"
     place = Place.RECORD
+    advice: ClassVar[Mapping[str, str]] = {
+        "reference-reused": "use another reference; smsbridge ledger explain says what was sent under this one",
+        "ledger": "the provider was not asked; smsbridge doctor says what is wrong with the ledger",
+    }
 
     path: Path = Field(description="The SQLite file; it is made with mode 0600, and has two others beside it.")
     key: SecretStr | None = Field(

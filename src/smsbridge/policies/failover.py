@@ -87,7 +87,7 @@ class FailoverPolicy(Carrier):
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
         if len(self.accounts) > 1:
-            self._refuse_ledgers()
+            self._refuse_records()
         _ = self._breakers  # made now, as two threads that come first would make two
 
     @cached_property
@@ -100,15 +100,16 @@ class FailoverPolicy(Carrier):
             for account, breaker in self._breakers.items()
         }
 
-    def _refuse_ledgers(self) -> None:
-        """A ledger sees only what its own account took, and would send a text again that another one took."""
+    def _refuse_records(self) -> None:
+        """A record sees only what its own account took, and would let a text be sent again that another one took."""
         for one in self.accounts:
-            if any(isinstance(inner, Carrier) and inner.place is Place.RECORD for inner in each(one)):
-                raise ConfigurationError(
-                    f"account {one.account} of {self.account} has a ledger, which does not see what the other accounts "
-                    f"take, so that a text could be sent twice: put it around {self.account} "
-                    f"({environment.variable(f'{self.account}_ledger', 'path')})"
-                )
+            for keeper in each(one):
+                if isinstance(keeper, Carrier) and keeper.place is Place.RECORD:
+                    raise ConfigurationError(
+                        f"account {one.account} of {self.account} has a {keeper.name}, which does not see what the "
+                        f"other accounts take, so that a text could be sent twice: put it around {self.account} "
+                        f"({environment.variable(f'{self.account}_{keeper.name}', '')}*)"
+                    )
 
     @classmethod
     def from_env(cls, account: str | None = None, resolve: Resolve | None = None) -> Self:

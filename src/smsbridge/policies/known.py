@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib.metadata import EntryPoint
 
 from smsbridge.display import line
@@ -71,6 +72,21 @@ class Policies:
         if name not in self._classes:
             self._classes[name] = self._found(name)
         return self._classes[name]
+
+    def advice(self, reason: str, there: Iterable[str]) -> str | None:
+        """What to do next about an error with ``reason``, as a policy says; None if none knows that reason.
+
+        Of other packages those are asked for which one of the variables ``there`` is.
+        """
+        words = {word.lower() for name in there for word in name.split("_")}
+        for name in self.names():
+            if name in BUILT_IN or name in words:
+                with suppress(
+                    ConfigurationError, ImportError
+                ):  # it is not there, or broken, and gave no error its reason
+                    if reason in (known := self.get(name).advice):
+                        return known[reason]
+        return None
 
     def _found(self, name: str) -> type[Carrier]:
         points = [point for point in self._points if point.name == name]

@@ -85,6 +85,9 @@ class Carrier(Composite):
     place: ClassVar[Place | None] = None
     """Where it stands if one of its settings is set; None: only where the environment or a program composes it."""
 
+    advice: ClassVar[Mapping[str, str]] = {}
+    """What to do next about an error, by its ``reason``; the command says so behind the error."""
+
     def findings(self) -> Iterable[Finding]:
         """What is wrong with it or worth knowing, for ``smsbridge doctor``; reading a file of its own is the most."""
         return ()

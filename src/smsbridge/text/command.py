@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -67,15 +68,19 @@ def segments(*, text: str, to: str | None, account: str | None, simplified: bool
 
 
 def _cost(info: TextInfo, to: str, account: str | None) -> Money | None:
-    from smsbridge.cli.dry_run import estimate
-    from smsbridge.cli.session import to_number
+    from smsbridge.cli.session import policy_setting, to_number
+    from smsbridge.cost import Rates
     from smsbridge.messages import Message
     from smsbridge.plugins import default_plugins
     from smsbridge.settings import Settings
 
     name = account or Settings.from_env().provider
     message = Message(to=to_number(to), text=info.text)
-    return estimate(message, info.segments, name, name, default_plugins().account_provider(name))
+    prices = policy_setting(name, "cost", "prices")
+    if prices is None:
+        return None
+    provider = default_plugins().account_provider(name)
+    return Rates.load(Path(prices)).estimate(message, name, provider, segments=info.segments)
 
 
 def _document(info: TextInfo, simple: Simplified) -> dict[str, Any]:
