@@ -70,6 +70,7 @@ def test_the_list_as_json(acme):
         "verification_fields",
         "batch_size",
         "policy",
+        "stands",
         "settings",
         "options",
     }
@@ -231,3 +232,20 @@ def test_defaults_are_shown_where_they_say_something():
         "made": ("(computed)", None),
         "old": ("1", "deprecated"),
     }
+
+
+@pytest.mark.parametrize(
+    ("policy", "stands", "holder"),
+    [
+        ("guard", "once, around all accounts", False),
+        ("limit", "around each account", False),
+        ("failover", "only where it is composed", True),
+    ],
+)
+def test_a_policy_says_where_it_stands_and_names_accounts_only_where_they_are_read(policy, stands, holder):
+    shown = run("providers", policy).stdout
+    assert f"stands  {stands}" in shown
+    assert (f"SMSBRIDGE_{policy.upper()}_ACCOUNTS" in shown, f"SMSBRIDGE_{policy.upper()}_INNER" in shown) == (
+        holder,
+        False,
+    )

@@ -352,7 +352,9 @@ def test_a_gate_that_returns_no_message_lets_nothing_out_and_says_whose_bug_it_i
             yield from ()
             return what
 
-    with pytest.raises(ProviderBugError, match=r"admit\(\) of policy forgetful returned .*, not the Message") as caught:
+    with pytest.raises(
+        ProviderBugError, match=r"policy forgetful failed .*admit\(\) returned .*, not the Message"
+    ) as caught:
         next(once(Forgetful(inner=HttpProvider(account="otp")), message()))
     assert (caught.value.account, caught.value.reference) == ("otp", "ref-1")
 

@@ -258,3 +258,12 @@ def test_the_check_imports_no_plugin_that_the_client_does_not_use():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_bare_name_of_a_policy_gets_all_its_settings(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_LEDGER", "x")
+    with pytest.raises(
+        ConfigurationError,
+        match=r"nothing reads SMSBRIDGE_LEDGER: there are SMSBRIDGE_LEDGER_.*, SMSBRIDGE_LEDGER_KEEP_DAYS",
+    ):
+        SmsClient()

@@ -244,7 +244,7 @@ class VetoedError(RefusedError):
 
 
 class ProviderBugError(RefusedError):
-    """The provider's own code failed before anything was sent."""
+    """The provider's own code, or a policy's, failed before anything was sent."""
 
     summary = "the provider plugin failed before anything was sent"
     default_fault = "local"

@@ -246,7 +246,7 @@ def _of_policy(policies: Policies, name: str, policy: str, rest: str, account: s
         return None
     home = f"{account}_{policy}" if account else policy
     known = [environment.variable(home, one) for one in fields]
-    meant = environment.nearest(name, known)
+    meant = environment.nearest(name, known) if rest else None
     return f"did you mean {meant}?" if meant else f"there are {', '.join(known)}"
 
 

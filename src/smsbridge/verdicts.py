@@ -198,18 +198,18 @@ def _as(kind: type[SendError], error: SendError) -> SendError:
     )
 
 
-def unexplained(cause: Exception, *, left: bool) -> SendError:
+def unexplained(cause: Exception, *, left: bool, policy: str | None = None) -> SendError:
     """The error of a text that failed for a fault of ours: uncertain once something may have ``left``."""
     if not left:
-        return bug_of(cause)
-    return with_trace(
-        UncertainError(detail=f"the provider plugin could not read the answer ({safe_name(cause)})"), cause
-    )
+        return bug_of(cause, policy)
+    whose = f"policy {policy} failed" if policy else "the provider plugin could not read the answer"
+    return with_trace(UncertainError(detail=f"{whose} ({safe_name(cause)})"), cause)
 
 
-def bug_of(cause: Exception) -> ProviderBugError:
-    """The error of our own code that failed before anything was sent."""
-    return with_trace(ProviderBugError(detail=safe_name(cause)), cause)
+def bug_of(cause: Exception, policy: str | None = None) -> ProviderBugError:
+    """The error of a provider's code, or of that of ``policy``, which failed before anything was sent."""
+    words = f"policy {policy} failed before anything was sent" if policy else None
+    return with_trace(ProviderBugError(words, detail=safe_name(cause)), cause)
 
 
 def _is_of(sent: Any, message: Message) -> bool:

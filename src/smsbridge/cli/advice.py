@@ -50,7 +50,7 @@ ADVICE: dict[type[SmsBridgeError], str] = {
         "smsbridge doctor which plugins have hooks"
     ),
     errors.ProviderBugError: (
-        "nothing was sent; report this to the authors of the provider plugin (smsbridge providers)"
+        "nothing was sent; report this to the authors of the plugin (smsbridge providers shows whose it is)"
     ),
     errors.UncertainError: "it may have been sent: {look} before sending again",
     errors.QueryError: "ask again{wait}; if that does not help, smsbridge doctor --live",

@@ -19,6 +19,8 @@ from .. import environment
 from ..errors import ConfigurationError
 from ..phone import mask_numbers
 from ..policies.gcra import Rate
+from ..policies.policy import Place
+from ..policies.stack import HOLDERS
 from ..provider import OPTIONAL_FIELDS, SmsProvider
 
 if TYPE_CHECKING:
@@ -57,6 +59,13 @@ class Setting:
     deprecated: str | None
 
 
+_WHERE = {
+    place: "around each account that talks to a vendor" if place >= Place.ACCOUNT else "once, around all accounts"
+    for place in Place
+}
+_COMPOSED = "only where it is composed: its settings name the accounts inside"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """One installed provider. ``broken`` says why it cannot be used; then nothing else is known but its origin."""
@@ -70,6 +79,8 @@ class Provider:
     verification_fields: list[str] = field(default_factory=list)
     batch_size: int | None = None
     policy: bool = False
+    stands: str | None = None
+    """Where, if it is a policy."""
     settings: list[Setting] = field(default_factory=list)
     options: list[Setting] = field(default_factory=list)
 
@@ -86,12 +97,14 @@ def provider(plugins: Plugins, name: str) -> Provider:
     except ConfigurationError as error:
         return Provider(name=name, origin=origin, broken=str(error))
     if name in plugins.policies:
+        place = getattr(cls, "place", None)
         return Provider(
             name=name,
             origin=origin,
             description=cleandoc(cls.__doc__ or ""),
             policy=True,
-            settings=settings(cls, name),
+            stands=_COMPOSED if place is None else _WHERE[place],
+            settings=[one for one in settings(cls, name) if place is None or one.name not in HOLDERS],
         )
     batch_size = getattr(cls, "batch_size", None)
     return Provider(

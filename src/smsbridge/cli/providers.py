@@ -135,7 +135,7 @@ def _show_one(out: Output, one: Provider) -> None:
         out.line(f"  {line}".rstrip())
     out.line()
     if one.policy:
-        out.rows({"can": "what the accounts that it holds can"})
+        out.rows({"can": "what the accounts that it holds can", "stands": one.stands})
         _show_settings(out, "settings", one.settings)
         out.line()
         return

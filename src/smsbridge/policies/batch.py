@@ -168,20 +168,22 @@ class Batch:
             if row in self.results:
                 continue
             history = self.histories[row]
-            error = self._why_open(row, problem)
+            error = self._why_open(row, problem, provider.name)
             if error is not None:
                 history.append(own(error, provider, self.messages[row]))
             self.fail(row, self._concluded(row))
 
-    def _why_open(self, row: int, problem: Exception | None) -> SendError | None:
+    def _why_open(self, row: int, problem: Exception | None, policy: str) -> SendError | None:
         """What is to be said of the text at ``row`` besides what its attempts said, if anything is."""
         history, flying = self.histories[row], row in self._flying
         if self.stop is not None:
             told = bool(history) and history[-1].reason in _INTERRUPTED
             return None if told else cancelled(left=flying, stop=self.stop)
         if problem is not None:
-            return problem if isinstance(problem, SendError) and not flying else unexplained(problem, left=flying)
-        return None if history else ProviderBugError(detail="the policy gave no outcome")
+            if isinstance(problem, SendError) and not flying:
+                return problem
+            return unexplained(problem, left=flying, policy=policy)
+        return None if history else ProviderBugError(f"policy {policy} gave no outcome, and sent nothing")
 
 
 def _within(outer: Around | None, inner: Around | None) -> Around | None:

@@ -107,15 +107,14 @@ class Gate(Policy):
             error = refusal
         except Exception as bug:  # noqa: BLE001  # nothing was sent yet; its text may quote anything
             self.give_back(message)
-            error = bug_of(bug)
+            error = bug_of(bug, self.name)
         else:
             if isinstance(admitted, Message):
                 return admitted
             self.give_back(message)
             what = kind_of(admitted)
-            error = ProviderBugError(
-                detail=f"admit() of policy {self.name} returned {what}, not the Message that goes on"
-            )
+            words = f"policy {self.name} failed before anything was sent"
+            error = ProviderBugError(words, detail=f"admit() returned {what}, not the Message that goes on")
         return own(error, self, message)
 
 
