@@ -208,7 +208,7 @@ def unexplained(cause: Exception, *, left: bool, policy: str | None = None) -> S
 
 def bug_of(cause: Exception, policy: str | None = None) -> ProviderBugError:
     """The error of a provider's code, or of that of ``policy``, which failed before anything was sent."""
-    words = f"policy {policy} failed before anything was sent" if policy else None
+    words = f"policy {policy} failed before anything was sent" if policy else ""
     return with_trace(ProviderBugError(words, detail=safe_name(cause)), cause)
 
 
