@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import EntryPoint, EntryPoints
+from importlib.metadata import Distribution, EntryPoint, EntryPoints
 from types import ModuleType
 
 import pytest
@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import smsbridge.plugins
 from scripted import HttpProvider
-from smsbridge import ConfigurationError, ContentError, Gate, Plugins, Policy, SmsClient
+from smsbridge import ConfigurationError, ContentError, Gate, Plugins, Policy, SmsClient, groups
 from smsbridge.cli.app import smsbridge as smsbridge_command
 from smsbridge.composite import each
 from smsbridge.hookspecs import hookimpl
@@ -240,3 +240,25 @@ def test_clients_that_are_made_in_many_threads_at_once_are_all_made():
         with ThreadPoolExecutor(8) as pool:
             made = list(pool.map(Plugins().stack, ["memory"] * 8))
         assert {one.name for one in made} == {"memory"}
+
+
+@pytest.mark.parametrize(
+    ("requires", "words"),
+    [
+        ("smsbridge>=0.9,<0.10", "it asks for smsbridge >=0.9,<0.10, and this is "),
+        ("smsbridge (>=0.9)", "it asks for smsbridge (>=0.9), and this is "),
+        ("smsbridge[cli]>=0.9", "it asks for smsbridge >=0.9, and this is "),
+        ("smsbridge-twincle>=0.9", None),
+        ("smsbridge", None),
+    ],
+)
+def test_a_part_for_another_smsbridge_says_which(tmp_path, requires, words):
+    info = tmp_path / "night-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: night\nVersion: 1.0\nRequires-Dist: {requires}\n")
+    (info / "entry_points.txt").write_text("[smsbridge.policies]\nnight = smsbridge:NotYetThere\n")
+    (point,) = Distribution.at(info).entry_points
+    said = groups.failure(point, ImportError("no NotYetThere"))
+    assert said.startswith("cannot be imported: ImportError: no NotYetThere")
+    assert ("it asks for" in said) == (words is not None)
+    assert words is None or words in said

@@ -58,7 +58,7 @@ class Plugins:
         """The names of installed plugins that only have hooks, or commands."""
         for entry_point in self._installed.select(group=groups.HOOKS):
             self.observers.append(entry_point.name)
-            self.register(_load(entry_point), _origin(entry_point))
+            self.register(_load(entry_point), groups.origin(entry_point))
         for plugin in hooks:
             self.register(plugin)
 
@@ -155,7 +155,7 @@ class Plugins:
         if name in self.policies:
             return self.policies.origin(name)
         points = self._installed.select(group=groups.PROVIDERS, name=name)
-        return ", ".join(sorted(map(_origin, points))) or self._origins.get(name, "unknown")
+        return ", ".join(sorted(map(groups.origin, points))) or self._origins.get(name, "unknown")
 
     def provider_class(self, name: str) -> type[SmsProvider]:
         """The class of provider ``name``, imported if need be.
@@ -172,7 +172,7 @@ class Plugins:
         points = list(self._installed.select(group=groups.PROVIDERS, name=name))
         if name in self.policies and name not in self._providers():
             return self.policies.get(name)
-        origins = [*(["smsbridge itself"] if self._is_ours(name) else []), *map(_origin, points)]
+        origins = [*(["smsbridge itself"] if self._is_ours(name) else []), *map(groups.origin, points)]
         if name not in BUILTIN and self._origins.get(name, "") not in {"", *origins}:
             origins.append(self._origins[name])  # a plugin of another name, or one registered by hand, brought it too
         if len(origins) > 1:
@@ -181,7 +181,7 @@ class Plugins:
             if name in BUILTIN:
                 self.register(importlib.import_module(f"{__package__}.builtin.{name}"))
             elif points:
-                self.register(_load(points[0]), _origin(points[0]))
+                self.register(_load(points[0]), groups.origin(points[0]))
                 if name not in self._classes:
                     raise ConfigurationError(f"plugin {origins[0]} has no provider named {name!r}")
             else:
@@ -331,17 +331,12 @@ def _of_ours() -> list[str]:
     return sorted({found[1] for one in needed if (found := _PACKAGE.match(one))})
 
 
-def _origin(entry_point: EntryPoint) -> str:
-    return f"{entry_point.dist.name} {entry_point.dist.version}" if entry_point.dist else entry_point.value
-
-
 def _load(entry_point: EntryPoint) -> object:
     try:
         return entry_point.load()
     except Exception as error:
-        raise ConfigurationError(
-            f"plugin {_origin(entry_point)} ({entry_point.value}) cannot be imported: {_describe(error)}"
-        ) from error
+        words = line(groups.failure(entry_point, error))
+        raise ConfigurationError(f"plugin {groups.origin(entry_point)} ({entry_point.value}) {words}") from error
 
 
 def _describe(error: Exception) -> str:

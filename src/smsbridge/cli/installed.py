@@ -20,7 +20,7 @@ def names() -> dict[str, str]:
     """The names of all of them, each with what brings it; none is imported for it."""
     found: dict[str, list[str]] = {}
     for point in _points():
-        found.setdefault(point.name, []).append(_origin(point))
+        found.setdefault(point.name, []).append(groups.origin(point))
     return {name: " and ".join(sorted(found[name])) for name in sorted(found)}
 
 
@@ -32,17 +32,17 @@ def command(name: str) -> click.Command | None:
     from ..errors import ConfigurationError  # not for --help
 
     if len(points) > 1:
-        origins = " and in ".join(sorted(map(_origin, points)))
+        origins = " and in ".join(sorted(map(groups.origin, points)))
         raise ConfigurationError(f"two commands are named {name!r}: in {origins}; uninstall one")
     try:
         found = points[0].load()
     except Exception as error:  # noqa: BLE001  # whatever its import does
-        problem = f"cannot be imported: {type(error).__name__}: {error}"
+        problem = groups.failure(points[0], error)
     else:
         if isinstance(found, click.Command):
             return found
         problem = "is no click.Command"
-    raise ConfigurationError(line(f"command {name!r} of {_origin(points[0])} {problem}"))
+    raise ConfigurationError(line(f"command {name!r} of {groups.origin(points[0])} {problem}"))
 
 
 def _points() -> tuple[EntryPoint, ...]:
@@ -77,7 +77,3 @@ def _names_some(distribution: str) -> bool:
             return groups.COMMANDS.encode() in points.read()
     except OSError:
         return False
-
-
-def _origin(point: EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist else point.value

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib.metadata import EntryPoint
 
+from smsbridge import groups
 from smsbridge.display import line
 from smsbridge.errors import ConfigurationError
 
@@ -53,7 +54,9 @@ class Policies:
 
     def unusable(self) -> list[str]:
         """Those that no variable can set, each with what brings it: a name has lower-case letters and digits."""
-        return [f"{point.name!r} of {_origin(point)}" for point in self._points if not _NAME.fullmatch(point.name)]
+        return [
+            f"{point.name!r} of {groups.origin(point)}" for point in self._points if not _NAME.fullmatch(point.name)
+        ]
 
     def __contains__(self, name: object) -> bool:
         return name in BUILT_IN or any(point.name == name and _NAME.fullmatch(point.name) for point in self._points)
@@ -62,7 +65,7 @@ class Policies:
         """``smsbridge``, or the distributions that bring it with their versions."""
         if name in BUILT_IN:
             return "smsbridge"
-        return ", ".join(sorted(_origin(point) for point in self._points if point.name == name))
+        return ", ".join(sorted(groups.origin(point) for point in self._points if point.name == name))
 
     def get(self, name: str) -> type[Carrier]:
         """The class of policy ``name``, imported if need be.
@@ -90,7 +93,7 @@ class Policies:
 
     def _found(self, name: str) -> type[Carrier]:
         points = [point for point in self._points if point.name == name]
-        origins = [*(["smsbridge itself"] if name in BUILT_IN else []), *map(_origin, points)]
+        origins = [*(["smsbridge itself"] if name in BUILT_IN else []), *map(groups.origin, points)]
         if not origins:
             raise ConfigurationError(f"there is no policy {name!r}; have {', '.join(self.names())}")
         if len(origins) > 1:
@@ -109,7 +112,7 @@ def _loaded(point: EntryPoint, name: str, origin: str) -> type[Carrier]:
     try:
         found = point.load()
     except Exception as error:  # noqa: BLE001  # whatever its import does
-        problem = line(f"policy {name!r} of {origin} cannot be imported: {type(error).__name__}: {error}")
+        problem = line(f"policy {name!r} of {origin} {groups.failure(point, error)}")
     else:
         if isinstance(found, type) and issubclass(found, Carrier) and getattr(found, "name", None) == name:
             if found.place is None or isinstance(found.place, Place):
@@ -119,7 +122,3 @@ def _loaded(point: EntryPoint, name: str, origin: str) -> type[Carrier]:
             )
         problem = f"policy {name!r} of {origin} is no subclass of smsbridge.Policy of that name"
     raise ConfigurationError(problem)
-
-
-def _origin(point: EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
