@@ -41,7 +41,7 @@ TARGETS = {
     "src/smsbridge/many.py": MANY,
     "src/smsbridge/wire/network.py": [*WIRE, "tests/test_torture.py"],
     "src/smsbridge/numbering.py": NUMBERS,
-    "src/smsbridge/optouts.py": STOPS,
+    "src/smsbridge/optouts/__init__.py": STOPS,
     "src/smsbridge/wire/outgoing.py": ["tests/wire/test_outgoing.py", *WIRE],
     "src/smsbridge/phone.py": [*NUMBERS, "tests/test_leaks.py"],
     "src/smsbridge/privacy.py": ["tests/test_leaks.py", "tests/test_quoting.py", *SENDING],

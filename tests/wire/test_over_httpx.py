@@ -19,6 +19,7 @@ import traceback
 import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from time import monotonic
 
 import h11
@@ -246,7 +247,8 @@ def test_the_bytes_on_the_wire_are_these(serve, make):
     )
     assert server.requests == [
         b"POST /a/../b%2F%7c|?to=%2B91+1&q=a%20b&e=%e2%82%ac&= HTTP/1.1\r\n"
-        b"host: " + server.host.encode() + b"\r\naccept-encoding: gzip, deflate\r\nuser-agent: smsbridge/0.1.0\r\n"
+        b"host: " + server.host.encode() + b"\r\naccept-encoding: gzip, deflate\r\n"
+        b"user-agent: smsbridge/" + version("smsbridge").encode() + b"\r\n"
         b"content-type: text/plain\r\nx-name: \xe9\r\ncontent-length: 3\r\n\r\n\xe2\x82\xac"
     ]
     assert (response.status, response.body, response.complete) == (200, b'{"id": 1}', True)
