@@ -211,7 +211,7 @@ def test_every_file_says_what_it_is_for():
 
 CHANGING = {
     "contract.kit.Outcome",
-    "contract.secrecy.Seen",
+    "testing.watching.Seen",
     "builtin.memory._Shelf",
     "cli.diagnosis.Diagnosis",
     "cli.session.Started",

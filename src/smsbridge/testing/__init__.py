@@ -1,7 +1,8 @@
-"""For tests: the contract kit for providers, and the outbox for applications. Needs pytest: ``smsbridge[testing]``.
+"""For tests: the contract kits for providers and policies, and the outbox for applications. Needs pytest: ``smsbridge[testing]``.
 
 - :class:`ProviderContract`: subclass it, supply samples, and pytest proves that a provider keeps the contract. What
   to supply is in :class:`Samples`, made of :class:`Refusal`, :class:`Row`, :class:`Webhook` and :func:`dummy_secret`.
+- :class:`PolicyContract`: the same for a policy, made by one method.
 - :class:`FakeWire` and :func:`drive`: run a provider's flow, or a whole client, without a network.
 - :class:`Outbox`: what the fixture ``sms_outbox`` gives to an application's tests.
 
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .contract import ProviderContract as ProviderContract
     from .outbox import Outbox as Outbox
+    from .policy import PolicyContract as PolicyContract
     from .posted import Posted as Posted
     from .samples import Refusal as Refusal
     from .samples import Row as Row
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _HOME = {
     "FakeWire": "wire",
     "Outbox": "outbox",
+    "PolicyContract": "policy",
     "Posted": "posted",
     "ProviderContract": "contract",
     "Refusal": "samples",

@@ -27,7 +27,7 @@ _CARRIERS = (
 """What carries each request of ours; tools that answer in a vendor's place put a function of theirs there."""
 _TOOLS = ("pytest_httpx", "respx", "vcr")
 
-pytest.register_assert_rewrite("smsbridge.testing.contract")
+pytest.register_assert_rewrite("smsbridge.testing.contract", "smsbridge.testing.policy")
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:

@@ -63,7 +63,49 @@ def _soon(hours: int) -> datetime:
     return (datetime.now(UTC) + timedelta(hours=hours)).replace(microsecond=0)
 
 
-class Samples:
+class TextSamples:
+    """The texts that a kit sends, for providers and policies alike."""
+
+    expected_failures: ClassVar[Mapping[str, str]] = {}
+    """Standard tests that the vendor, or the policy, makes impossible, with the reason.
+
+    ``{"test_...": "why", "test_...[case]": "why"}``.
+    They become strict xfails: one that passes after all fails, until it is taken out here.
+    """
+
+    sample: ClassVar[Message] = Message(
+        to="+919876543210", text="private text 7c1f", reference="00c0ffee00c0ffee00c0ffee00c0ffee"
+    )
+    """A text that can be sent. Override it if the vendor wants more (DLT ids, a certain sender, ...)."""
+
+    numbers: ClassVar[Sequence[str]] = ("+919876543210", "+919123456780", "+918765432109")
+    """Three recipients in E.164."""
+
+    verification_sample: ClassVar[Message | None] = None
+    """A message for ``start_verification``; default: ``sample`` without a text, for a one-time code."""
+
+    # --- made of the above --------------------------------------------------------------------------------------------
+
+    def message(self, n: int = 0, **changes: Any) -> Message:
+        """Sample ``n``: each has a number, a text and a reference of its own."""
+        if n:
+            own = {"to": self.numbers[n], "text": f"{self.sample.text} {n}", "reference": self._reference(n)}
+            changes = {**own, **changes}
+        return replace(self.sample, **changes)
+
+    def _reference(self, n: int) -> str:
+        return f"{n:032x}" if n else self.sample.reference or ""
+
+    def verification_message(self, **changes: Any) -> Message:
+        """The sample for ``start_verification``."""
+        return replace(self.verification_sample or replace(self.sample, text="", purpose=Purpose.OTP), **changes)
+
+    def missing(self, what: str, meaning: str) -> NoReturn:
+        """Fail the test for want of a sample."""
+        pytest.fail(f"{type(self).__name__} needs a sample that is not there: override `{what}`, {meaning}.")
+
+
+class Samples(TextSamples):
     """What to override. ``provider_class`` always; the rest as far as the provider can do it.
 
     An answer is the vendor's: a plain ``HttpResponse``, such as ``HttpResponse.of_json({...})``. Where a method has an
@@ -92,13 +134,6 @@ class Samples:
     secrets: ClassVar[Sequence[str]] = ()
     """Secrets among ``settings`` that have to be of another form than ``dummy_secret`` (a base64 key, ...)."""
 
-    expected_failures: ClassVar[Mapping[str, str]] = {}
-    """Standard tests that this vendor makes impossible, with the reason: ``{"test_...": "why", "test_...[case]":
-    "why"}``.
-
-    They become strict xfails: one that passes after all fails, until it is taken out here.
-    """
-
     collect: ClassVar[Sequence[str]] = ()
     """Groups of tests, for a class that proves one thing in a second way: ``("webhooks",)``. Empty: all that apply.
 
@@ -107,14 +142,6 @@ class Samples:
     """
 
     # --- a text -------------------------------------------------------------------------------------------------------
-
-    sample: ClassVar[Message] = Message(
-        to="+919876543210", text="private text 7c1f", reference="00c0ffee00c0ffee00c0ffee00c0ffee"
-    )
-    """A text that the provider can send. Override it if the vendor wants more (DLT ids, a certain sender, ...)."""
-
-    numbers: ClassVar[Sequence[str]] = ("+919876543210", "+919123456780", "+918765432109")
-    """Three recipients in E.164."""
 
     id_is_reference: ClassVar[bool] = False
     """Whether the vendor's id of a text *is* our reference, so that ``vendor_id`` need not be overridden."""
@@ -195,9 +222,6 @@ class Samples:
 
     # --- one-time codes -----------------------------------------------------------------------------------------------
 
-    verification_sample: ClassVar[Message | None] = None
-    """A message for ``start_verification``; default: ``sample`` without a text, for a one-time code."""
-
     verification_option_values: ClassVar[Mapping[str, Any]] = {}
     """A value, other than the default, for each field of ``provider_class.verification_options``."""
 
@@ -266,26 +290,6 @@ class Samples:
     def output(self) -> Any:
         """For a provider without HTTP: what it has put out since the last call, if a test can see it; None if not."""
         return None
-
-    # --- made of the above --------------------------------------------------------------------------------------------
-
-    def message(self, n: int = 0, **changes: Any) -> Message:
-        """Sample ``n``: each has a number, a text and a reference of its own."""
-        if n:
-            own = {"to": self.numbers[n], "text": f"{self.sample.text} {n}", "reference": self._reference(n)}
-            changes = {**own, **changes}
-        return replace(self.sample, **changes)
-
-    def _reference(self, n: int) -> str:
-        return f"{n:032x}" if n else self.sample.reference or ""
-
-    def verification_message(self, **changes: Any) -> Message:
-        """The sample for ``start_verification``."""
-        return replace(self.verification_sample or replace(self.sample, text="", purpose=Purpose.OTP), **changes)
-
-    def missing(self, what: str, meaning: str) -> NoReturn:
-        """Fail the test for want of a sample."""
-        pytest.fail(f"{type(self).__name__} needs a sample that is not there: override `{what}`, {meaning}.")
 
 
 def _strings(data: Any) -> list[str]:

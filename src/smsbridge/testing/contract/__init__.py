@@ -31,10 +31,10 @@ The tests need no network, no loop and no time. They may be spread over processe
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from smsbridge.testing.samples import PROOFS
+from smsbridge.testing.standard import refuse_weaker, tests_of
 
 from .batches import Batches
 from .declarations import Declarations
@@ -57,19 +57,8 @@ class ProviderContract(
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuse to weaken the contract: TypeError for an overridden test or an unknown name in expected_failures."""
         super().__init_subclass__(**kwargs)
-        standard = _standard()
-        for base in cls.__mro__:
-            for name in standard.keys() & vars(base).keys():
-                if base is cls or not issubclass(base, Kit):
-                    raise TypeError(
-                        f"{cls.__name__} overrides the standard test {name}. If the vendor makes it impossible, say why: "
-                        f'expected_failures = {{"{name}": "..."}}'
-                    )
-        unknown = [name for name in cls.expected_failures if name.partition("[")[0] not in standard]
-        if unknown:
-            raise TypeError(f"{cls.__name__}.expected_failures names no standard test: {', '.join(sorted(unknown))}")
-        if not all(isinstance(reason, str) and reason.strip() for reason in cls.expected_failures.values()):
-            raise TypeError(f"{cls.__name__}.expected_failures: every expected failure needs its reason")
+        standard = tests_of(ProviderContract)
+        refuse_weaker(cls, standard, kit=Kit, who="vendor")
         if cls.proof_covers not in PROOFS:
             raise TypeError(f"{cls.__name__}.proof_covers: there are {', '.join(PROOFS)}")
         if not hasattr(cls, "provider_class"):
@@ -87,10 +76,6 @@ class ProviderContract(
 
 
 GROUPS = {group.__name__.lower(): group for group in ProviderContract.__bases__}
-
-
-def _standard() -> dict[str, Callable[..., None]]:
-    return {name: getattr(ProviderContract, name) for name in dir(ProviderContract) if name.startswith("test_")}
 
 
 def _wanted(cls: type[ProviderContract]) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,7 +10,6 @@ from typing import Any, TypeVar
 
 import pytest
 
-from smsbridge import snapshot
 from smsbridge.attempts import attempt, attempt_batch, attempt_verification, query
 from smsbridge.errors import UncertainError
 from smsbridge.flow import Flow
@@ -21,6 +19,7 @@ from smsbridge.plugins import Plugins
 from smsbridge.provider import Capability, SmsProvider, implemented
 from smsbridge.sending import deliver_batch
 from smsbridge.testing.samples import Row, Samples
+from smsbridge.testing.standard import set_up
 from smsbridge.testing.wire import Answer, FakeWire, Reply, drive
 
 T = TypeVar("T")
@@ -170,13 +169,7 @@ class Kit(Samples):
     @pytest.fixture(autouse=True)
     def _contract_setup(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """An empty working directory, no settings around, and the expected failures marked."""
-        monkeypatch.chdir(tmp_path)
-        for name in [name for name in os.environ if name.upper().startswith(snapshot.PREFIX)]:
-            monkeypatch.delenv(name)
-        node = request.node
-        reason = self.expected_failures.get(node.name) or self.expected_failures.get(node.originalname)
-        if reason:
-            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+        set_up(request, monkeypatch, tmp_path, self.expected_failures)
 
     # --- providers and wires ------------------------------------------------------------------------------------------
 

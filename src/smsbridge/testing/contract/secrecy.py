@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import base64
-import copy
 import html
-import inspect
 import json
-import logging
-import pickle
-import re
-import traceback
-import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from pydantic import SecretStr
 
-import smsbridge
-from smsbridge.errors import NoAnswer, NotConnected, SendError, SmsBridgeError
+from smsbridge.errors import NoAnswer, NotConnected
 from smsbridge.http import HttpRequest, HttpResponse
-from smsbridge.messages import Result
 from smsbridge.provider import Capability
+from smsbridge.testing.watching import Seen, owned_by, watched
 from smsbridge.testing.wire import FakeWire, Reply
 
 from .kit import BY_NAME, CODE, Kit, Operation, needs, plugins
@@ -37,20 +26,6 @@ SHORTEST_SECRET = 4
 SHORTEST_QUOTED = 11
 """A shorter word, in another form, may be a part of something else."""
 LONGEST_LINE = 5000
-CORE = Path(smsbridge.__file__).parent
-
-
-@dataclass(slots=True)
-class Seen:
-    """Everything that an operation showed, by where it was seen."""
-
-    places: list[tuple[str, str]] = field(default_factory=list)
-    requests: list[HttpRequest] = field(default_factory=list)
-    lines: list[tuple[str, str]] = field(default_factory=list)
-    """What has to be one line: each log record, and each error as text."""
-
-    def add(self, place: str, text: object) -> None:
-        self.places.append((place, str(text)))
 
 
 class Secrecy(Kit):
@@ -66,7 +41,7 @@ class Secrecy(Kit):
         self._grep(seen)
 
     def test_nothing_shows_a_secret_when_all_goes_well(self, operation: Operation) -> None:
-        with self._watched() as seen:
+        with watched() as seen:
             self._do(operation, self._good(operation), seen)
         self._grep(seen)
 
@@ -78,7 +53,7 @@ class Secrecy(Kit):
         replies += [replace(good, complete=False), replace(good, body=good.body[:-1])]
         if answered.name == "send":
             replies += [sample.answer for sample in self.refusals.values()]
-        with self._watched() as seen:
+        with watched() as seen:
             for reply in replies:
                 self._do(answered, reply, seen)
         self._grep(seen)
@@ -86,7 +61,7 @@ class Secrecy(Kit):
     @needs("http")
     def test_an_answer_that_quotes_what_we_sent_is_not_passed_on(self, answered: Operation) -> None:
         """Vendors put tokens, texts and numbers into their error messages, in JSON and in HTML."""
-        with self._watched() as seen:
+        with watched() as seen:
             for reply in self._quoting(answered):
                 self._do(answered, reply, seen)
         self._grep(seen)
@@ -95,7 +70,7 @@ class Secrecy(Kit):
     def test_an_answer_that_quotes_in_another_form_is_not_passed_on(self, answered: Operation) -> None:
         """Vendors also escape and encode what they quote, cut it short, or write it in capitals."""
         for form in _FORMS:
-            with self._watched() as seen:
+            with watched() as seen:
                 for status in (200, 400, 500):
                     self._do(answered, partial(self._quote, status, _in_form(form)), seen)
             self._grep(seen, form)
@@ -105,7 +80,7 @@ class Secrecy(Kit):
         """Codes and reasons of vendors end up in logs, which other programs and people's terminals read."""
         good = answered.answer(self)
         replies = [good, *(sample.answer for sample in self.refusals.values() if answered.name == "send")]
-        with self._watched() as seen:
+        with watched() as seen:
             for reply in replies:
                 self._do(answered, _hostile(reply), seen)
                 self._do(answered, replace(_hostile(reply), status=400), seen)
@@ -128,13 +103,13 @@ class Secrecy(Kit):
         secret = getattr(self.make(), self.webhook_secret)
         genuine = self.sign(sample.request, secret.get_secret_value() if isinstance(secret, SecretStr) else secret)
         forged = [sample.request, replace(genuine, body=genuine.body + b" "), replace(genuine, body=b"null")]
-        with self._watched() as seen:
+        with watched() as seen:
             for request in forged:
                 client = FakeWire().client(self.make(), plugins=plugins())
                 try:
                     client.receive(request)
                 except Exception as error:  # noqa: BLE001  # whatever it is, it must show nothing
-                    self._add_error(error, seen)
+                    seen.add_error(error, owned_by(self._class()))
         self._grep(seen)
 
     # --- inside -------------------------------------------------------------------------------------------------------
@@ -146,13 +121,9 @@ class Secrecy(Kit):
         try:
             value = operation.call(self, client)
         except Exception as error:  # noqa: BLE001  # whatever it is, it must show nothing
-            self._add_error(error, seen)
+            seen.add_error(error, owned_by(self._class()))
         else:
-            for one in _flat(value):
-                seen.add(f"repr of {type(one).__name__}", repr(one))
-                seen.add(f"str of {type(one).__name__}", str(one))
-                if isinstance(one, SmsBridgeError):
-                    self._add_error(one, seen)
+            seen.add_value(value, owned_by(self._class()))
         for request in wire.requests:
             seen.add("repr of HttpRequest", repr(request))
         seen.requests += wire.requests
@@ -207,67 +178,9 @@ class Secrecy(Kit):
             form(word): f"{what}, in another form," for word, what in known.items() if len(word) > SHORTEST_QUOTED
         }
         words = others | known
-        for place, text in seen.places:
-            for word, what in words.items():
-                assert word not in text, (
-                    f"{what} can be read in {place}. Keep tokens in SecretStr; put only the vendor's own words into "
-                    f"`detail` and `code`; log nothing of a message. Seen: {text[:300]!r}"
-                )
+        advice = "Keep tokens in SecretStr; put only the vendor's own words into `detail` and `code`; log nothing of a message."
+        seen.refuse(words, advice)
 
-    @contextmanager
-    def _watched(self) -> Iterator[Seen]:
-        seen = Seen()
-        handler = _Handler(seen)
-        root = logging.getLogger()
-        level = root.level
-        root.addHandler(handler)
-        root.setLevel(logging.DEBUG)
-        try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                yield seen
-        finally:
-            root.setLevel(level)
-            root.removeHandler(handler)
-        for warning in caught:
-            seen.add("a warning", warning.message)
-
-    def _add_error(self, error: Exception, seen: Seen) -> None:
-        name = type(error).__name__
-        seen.add(f"str of {name}", error)
-        seen.lines += [
-            (f"str of {name}", str(error)),
-            *((f"a note of {name}", one) for one in getattr(error, "__notes__", ())),
-        ]
-        seen.add(f"repr of {name}", repr(error))
-        seen.add(f"the attributes of {name}", vars(error))
-        seen.add(f"the notes of {name}", getattr(error, "__notes__", ()))
-        if isinstance(error, SmsBridgeError):
-            bare = copy.copy(error).with_traceback(None)
-            seen.add(f"the pickle of {name}", pickle.dumps(bare))
-        for one in _chain(error):
-            if one is not error:
-                seen.add(f"the cause of {name}", f"{one!r} {one}")
-            self._add_frames(name, one, seen)
-
-    def _add_frames(self, name: str, error: BaseException, seen: Seen) -> None:
-        """The local variables of our frames and the plugin's, as error trackers collect them."""
-        trace = traceback.TracebackException.from_exception(error, capture_locals=True, compact=False)
-        for frame in trace.stack:
-            if self._is_ours(Path(frame.filename)):
-                for variable, value in (frame.locals or {}).items():
-                    place = f"the local variable {variable} of {frame.name}, {Path(frame.filename).name}:{frame.lineno}"
-                    seen.add(f"{place}, in the traceback of {name}", _without_times(value))
-
-    def _is_ours(self, path: Path) -> bool:
-        home = Path(inspect.getfile(self._class()))
-        if home.name == "__init__.py":
-            home = home.parent
-        core = CORE in path.parents and CORE / "testing" not in path.parents
-        return core or path == home or home in path.parents
-
-
-_FRACTION = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])", re.ASCII)
 
 _SHAPES: tuple[Callable[[str], bytes], ...] = (
     lambda quoted: json.dumps({"message": quoted, "error": quoted, "detail": quoted, "status": "error"}).encode(),
@@ -321,43 +234,3 @@ def _longer(refusal: HttpResponse, quoted: str) -> HttpResponse:
         return refusal
     longer = every_string(data, lambda text: f"{text} {quoted}" if " " in text else text)
     return replace(refusal, body=json.dumps(longer).encode())
-
-
-class _Handler(logging.Handler):
-    def __init__(self, seen: Seen) -> None:
-        super().__init__(logging.DEBUG)
-        self._seen = seen
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._seen.lines.append((f"a log record of {record.name}", record.getMessage()))
-        words = f"{record.getMessage()} {record.args} {_without_times(str(vars(record)))}"
-        self._seen.add(f"a log record of {record.name}", words)
-        if record.exc_info:
-            self._seen.add(f"a logged traceback of {record.name}", logging.Formatter().formatException(record.exc_info))
-
-
-def _without_times(text: str) -> str:
-    """``text`` without fractions such as those of a clock, in whose digits a short code would be found by chance."""
-    return _FRACTION.sub("", text)
-
-
-def _chain(error: BaseException | None) -> list[BaseException]:
-    """``error`` with all the causes and contexts that a traceback of it shows."""
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return found
-
-
-def _flat(value: Any) -> Iterator[Any]:
-    if isinstance(value, list | tuple):
-        for one in value:
-            yield from _flat(one)
-        return
-    yield value
-    if isinstance(value, Result):
-        yield value.error or value.sent
-        yield value.message
-    elif is_dataclass(value) and not isinstance(value, SendError):
-        yield from (inner for one in fields(value) if is_dataclass(inner := getattr(value, one.name)))

@@ -1,0 +1,56 @@
+"""PolicyContract: the tests that every policy must pass, ours and yours.
+
+A policy's test file, complete::
+
+    from smsbridge import Message
+    from smsbridge.testing import PolicyContract
+
+    class TestCalm(PolicyContract):
+        refuses = {"capitals": Message(to="+919876543210", text="BUY NOW")}
+
+        def make(self, inner):
+            return CalmPolicy(inner=inner)
+
+``make`` puts the policy around a vendor of the kit. What else can be supplied is in
+``smsbridge.testing.policy.kit.PolicySamples``: a text that the policy lets through (``sample``, or ``message(n)`` where
+each has to differ), and texts that it ``refuses``. Let ``make`` set scarce limits, such as one place for each text of a
+batch: then a place that is not given back shows.
+
+The kit interrupts a send at each of its steps, in both clients, alone and in a batch, and holds what was told against what
+the vendor took. It compares batches with single texts, foresight with sending, and rehearsals with a fresh start.
+
+A standard test cannot be overridden. Where a policy exists to do something else, say so, and it becomes a strict xfail::
+
+        expected_failures = {
+            "test_what_the_vendor_says_is_passed_on[unanswered-text]": "Calm looks the text up, and finds it",
+        }
+
+The tests need no network and no time, and put files into a working directory of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smsbridge.testing.standard import refuse_weaker, tests_of
+
+from .declarations import Declarations
+from .foresight import Foreseeing
+from .interruptions import Interruptions
+from .kit import Kit
+from .outcomes import Outcomes
+from .rehearsals import Rehearsals
+from .secrecy import Secrecy
+
+
+class PolicyContract(Declarations, Outcomes, Interruptions, Foreseeing, Secrecy, Rehearsals):
+    """Subclass it as ``TestYourPolicy`` and override ``make``; see the module, and ``kit.PolicySamples``."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse to weaken the contract: TypeError for an overridden test or an unknown name in expected_failures."""
+        super().__init_subclass__(**kwargs)
+        standard = tests_of(PolicyContract)
+        refuse_weaker(cls, standard, kit=Kit, who="policy")
+        # What does not apply is not collected: pytest passes over a name that is None.
+        name = "test_what_it_refuses_does_not_leave"
+        setattr(cls, name, standard[name] if cls.refuses else None)

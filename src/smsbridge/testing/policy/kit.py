@@ -1,0 +1,106 @@
+"""The mechanics of the policy kit: what an author supplies, and what the standard tests are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from smsbridge.messages import Message
+from smsbridge.policies.policy import Finding, Policy
+from smsbridge.provider import SmsProvider
+from smsbridge.testing.samples import TextSamples
+from smsbridge.testing.standard import set_up
+
+from .trials import WAYS, Trial, Trials, Way
+from .vendor import WORDS, Async, Blocking, Vendor
+from .world import SHAPES, Shape, World
+
+
+class PolicySamples(TextSamples):
+    """What to override: ``make`` always, ``sample`` or ``message`` where the policy refuses theirs, and ``refuses``."""
+
+    refuses: ClassVar[Mapping[str, Message]] = {}
+    """Texts that the policy refuses, by a name of yours."""
+
+    def make(self, inner: SmsProvider) -> Policy:
+        """The policy around ``inner``, with a memory of its own that is empty.
+
+        What it counts should be scarce, and suffice for one batch: a place that is not given back shows in the next
+        text. Times should pass only where the test lets them.
+        """
+        self.missing("make(inner)", "your policy around a provider")
+
+
+class Kit(PolicySamples):
+    """What the standard tests are made of. Nothing here is for overriding."""
+
+    @pytest.fixture(autouse=True)
+    def _contract_setup(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        set_up(request, monkeypatch, tmp_path, self.expected_failures)
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """One case for each way of driving, each shape, each answer and each sample."""
+        cases: Mapping[str, Iterable[Any]] = {
+            "way": WAYS,
+            "shape": SHAPES,
+            "answer": WORDS,
+            "refused": list(self.refuses),
+        }
+        for name in metafunc.fixturenames:
+            if name in cases:
+                metafunc.parametrize(name, cases[name], ids=str)
+
+    # --- texts --------------------------------------------------------------------------------------------------------
+
+    def batch(self, what: str = "kit") -> list[Message]:
+        """As many samples as there are numbers, with references of their own that begin with ``what``."""
+        return [self.message(n, reference=f"{what}-{n}") for n in range(len(self.numbers))]
+
+    def messages(self, shape: Shape, what: str = "kit") -> list[Message]:
+        """What is sent in this ``shape``."""
+        if shape == "code":
+            return [self.verification_message(reference=f"{what}-code")]
+        return self.batch(what)[: None if shape == "batch" else 1]
+
+    def all_texts(self, what: str = "kit") -> list[Message]:
+        """The samples, and between them what the policy refuses."""
+        refused = [replace(one, reference=f"{what}-refused-{n}") for n, one in enumerate(self.refuses.values())]
+        first, *others = self.batch(what)
+        return [first, *refused, *others]
+
+    # --- worlds -------------------------------------------------------------------------------------------------------
+
+    def policy(self) -> Policy:
+        """A policy around the kit's vendor."""
+        made: object = self.make(Vendor(account="kit"))
+        if not isinstance(made, Policy):
+            pytest.fail(f"{type(self).__name__}.make(inner) must return a smsbridge.Policy, not {type(made).__name__}")
+        return made
+
+    def findings_of(self, provider: SmsProvider) -> Iterable[Finding]:
+        """What ``smsbridge doctor`` says of a ``provider`` that ``make`` has made."""
+        return provider.findings() if isinstance(provider, Policy) else ()
+
+    def world(self, kind: type[Blocking | Async] = Blocking, words: str = "ok") -> World:
+        """A client that sends through a new policy."""
+        return World(self.make, kind, words)
+
+    def trials(self, way: Way, shape: Shape) -> list[Trial]:
+        """A send in this ``shape`` that was interrupted at each of its steps."""
+        key = (type(self), shape)
+        if key not in _TRIALS:
+            _TRIALS[key] = Trials(self.make, self.messages(shape), self._more(shape))
+        return _TRIALS[key].of(way, shape)
+
+    def _more(self, shape: Shape) -> list[Message]:
+        return [
+            replace(one, reference=f"more-{n}-{one.reference}") for n in range(2) for one in self.messages(shape)[:2]
+        ]
+
+
+_TRIALS: dict[tuple[type[Kit], Shape], Trials] = {}
+"""Each is made once, as several tests look at it."""

@@ -1,0 +1,75 @@
+"""Rehearsals, such as ``sms_outbox`` and dry runs: they begin with an empty memory, and leave the real one as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from smsbridge.flow import Step
+from smsbridge.http import HttpRequest
+from smsbridge.rehearsal import Rehearsal
+
+from .kit import Kit
+from .vendor import Wire
+
+_ADVICE = "a policy that remembers anything of texts needs forget(rehearsal): see smsbridge.rehearsal.Remembering"
+
+
+class _Rehearsed(Rehearsal):
+    """A rehearsal in which a vendor answers that takes everything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wire = Wire()
+
+    def perform(self, step: Step[Any], plugins: Any) -> Any:
+        return self.wire.send(step) if isinstance(step, HttpRequest) else super().perform(step, plugins)
+
+
+class Rehearsals(Kit):
+    """``forget``, as far as there is anything to forget."""
+
+    def test_a_rehearsal_leaves_the_real_memory_alone(self) -> None:
+        rehearsed, untouched = self.world(), self.world()
+        with _Rehearsed():
+            rehearsed.send_each(self.all_texts("kit"))
+            rehearsed.send_each(self.all_texts("rehearsed"))
+        ends = [world.send_each([*self.all_texts("kit"), *self.all_texts("more")]) for world in (rehearsed, untouched)]
+        assert ends[0] == ends[1], (
+            f"after a rehearsal real texts end as {', '.join(ends[0])}, without it as {', '.join(ends[1])}: {_ADVICE}"
+        )
+        for reference in rehearsed.wire.taken:
+            assert rehearsed.wire.taken[reference] == untouched.wire.taken[reference], (
+                f"after a rehearsal {reference} is not sent, as if it had been: {_ADVICE}"
+            )
+        rehearsed.close()
+        untouched.close()
+
+    def test_a_rehearsal_begins_with_an_empty_memory(self) -> None:
+        used, fresh = self.world(), self.world()
+        used.send_each(self.all_texts("real"))
+        ends = []
+        for world in (used, fresh):
+            with _Rehearsed():
+                ends.append(world.send_each(self.all_texts("rehearsed")))
+        assert ends[0] == ends[1], (
+            f"in a rehearsal after real texts, texts end as {', '.join(ends[0])}; without those before, as "
+            f"{', '.join(ends[1])}: {_ADVICE}"
+        )
+        used.close()
+        fresh.close()
+
+    def test_a_rehearsal_opens_no_file(self) -> None:
+        """In the working directory, which is the test's own: there ``make`` should put files."""
+        world = self.world()
+        before = _files()
+        with _Rehearsed():
+            world.send_each(self.all_texts())
+        assert _files() == before, f"a rehearsal has changed files: {_ADVICE}"
+        world.close()
+
+
+def _files() -> dict[str, tuple[int, int]]:
+    """The files of the working directory, with their sizes and the times of their last change."""
+    found = {path: path.stat() for path in Path.cwd().rglob("*") if path.is_file()}
+    return {path.name: (stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}

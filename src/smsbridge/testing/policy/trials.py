@@ -1,0 +1,151 @@
+"""Trials: a send is interrupted at each of its steps in turn, and what holds afterwards is written down."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from smsbridge.messages import Message
+from smsbridge.provider import SmsProvider
+
+from .vendor import Async, Blocking, Strike
+from .world import EndlessError, Shape, World, is_refused, is_uncertain
+
+Way = Literal["blocking", "async", "dropped"]
+WAYS: tuple[Way, ...] = ("blocking", "async", "dropped")
+"""Interrupted in either client, or given up by who drives the flow."""
+ANSWERS = ("ok", "busy, ok", "lost")
+"""The vendor's words, while something is interrupted."""
+STOPS: Mapping[Way, tuple[type[BaseException], ...]] = {
+    "blocking": (KeyboardInterrupt, SystemExit, GeneratorExit),
+    "async": (asyncio.CancelledError,),
+}
+"""They take turns."""
+Made = Callable[[SmsProvider], SmsProvider]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One interruption, and what was seen of it."""
+
+    what: str
+    stop: BaseException | None
+    """What interrupted it; None if it was given up."""
+    raised: BaseException | None
+    begun: Sequence[str]
+    ended: Sequence[tuple[str, Any]]
+    """Each outcome that was told, in order, with the reference of its text."""
+    taken: Mapping[str, int]
+    """How often the vendor took each text."""
+    later: Sequence[str]
+    """What became of the texts that did not leave, when they were sent again, and of further texts."""
+    fitting: Sequence[Sequence[str]]
+    """What may become of them: what does, where the policy never met the texts that did not leave."""
+
+    def end_of(self, reference: str) -> Any:
+        """How a text ended; None if it was not begun."""
+        return dict(self.ended).get(reference)
+
+
+class Trials:
+    """The trials of the policies that ``make`` makes, with ``messages``; ``more`` are other texts of the same kind."""
+
+    def __init__(self, make: Made, messages: Sequence[Message], more: Sequence[Message]) -> None:
+        self._make = make
+        self._messages = messages
+        self._more = more
+        self._known: dict[tuple[Way, Shape], list[Trial] | EndlessError] = {}
+        self._fitting: dict[object, list[str]] = {}
+
+    def of(self, way: Way, shape: Shape) -> list[Trial]:
+        """One trial for each step, for each of ``ANSWERS``; made once. Raises EndlessError."""
+        if (way, shape) not in self._known:
+            try:
+                made = [trial for words in ANSWERS for trial in self._made(way, shape, words)]
+            except EndlessError as error:
+                self._known[way, shape] = error
+            else:
+                self._known[way, shape] = made
+        known = self._known[way, shape]
+        if isinstance(known, EndlessError):
+            raise known
+        return known
+
+    def _made(self, way: Way, shape: Shape, words: str) -> Iterator[Trial]:
+        kind = Async if way == "async" else Blocking
+        if way == "dropped":
+            for steps in itertools.count():
+                world = World(self._make, kind, words)
+                goes_on = world.drop(world.flow(shape, self._messages), steps)
+                yield self._seen(world, shape, f"{shape}, {words!r}, given up after {steps} steps")
+                if not goes_on:
+                    return
+        count = Strike()
+        world = World(self._make, kind, words)
+        world.run(world.flow(shape, self._messages), count)
+        yield self._seen(world, shape, f"{shape}, {words!r}, not interrupted")
+        for at, before in itertools.product(range(1, count.steps + 1), (True, False)):
+            stops = STOPS[way]
+            strike = Strike(stops[at % len(stops)]("x"), at, before=before)
+            world = World(self._make, kind, words)
+            raised = world.run(world.flow(shape, self._messages), strike)
+            moment = f"{'before' if before else 'after'} step {at} of {count.steps}"
+            what = f"{shape}, {words!r}, {type(strike.stop).__name__} {moment} ({way})"
+            yield self._seen(world, shape, what, strike.stop, raised)
+
+    def _seen(
+        self,
+        world: World,
+        shape: Shape,
+        what: str,
+        stop: BaseException | None = None,
+        raised: BaseException | None = None,
+    ) -> Trial:
+        begun, ended = world.hooks.begun_and_ended()
+        taken, told = dict(world.wire.taken), dict(ended)
+        messages = self._messages if shape == "batch" else self._messages[:1]
+        again = [one for one in messages if is_refused(told.get(one.reference or ""))]
+        held = [(one, is_uncertain(told[one.reference or ""])) for one in messages if one not in again]
+        if isinstance(stop, GeneratorExit):  # a closed flow cannot say what it knows: any part of them may have left
+            again, parts = [], [held[:count] for count in range(len(held) + 1)]
+        else:
+            parts = [held]
+        world.wire.words = ["ok"]
+        later = world.send_each([*again, *self._more], _alone(shape))
+        world.close()
+        return Trial(
+            what=what,
+            stop=stop,
+            raised=raised,
+            begun=begun,
+            ended=ended,
+            taken=taken,
+            later=later,
+            fitting=[self._whole(shape, part, again) for part in parts],
+        )
+
+    def _whole(self, shape: Shape, held: Sequence[tuple[Message, bool]], again: Sequence[Message]) -> list[str]:
+        """What becomes of ``again`` and of further texts where those that are ``held`` were sent, or lost, before."""
+        key = (shape, tuple((one.reference, lost) for one, lost in held), tuple(one.reference for one in again))
+        if key not in self._fitting:
+            world = World(self._make)
+            for one, lost in held:
+                world.wire.words = ["lost" if lost else "ok"]
+                world.send_each([one], _alone(shape))
+            world.wire.words = ["ok"]
+            self._fitting[key] = world.send_each([*again, *self._more], _alone(shape))
+            world.close()
+        return self._fitting[key]
+
+
+def _alone(shape: Shape) -> Shape:
+    """How one more of the same kind is sent."""
+    return "code" if shape == "code" else "text"
+
+
+def numbered(messages: Sequence[Message], what: str) -> list[Message]:
+    """``messages`` with references of their own."""
+    return [replace(one, reference=f"{what}-{n}") for n, one in enumerate(messages)]

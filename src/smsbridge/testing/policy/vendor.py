@@ -1,0 +1,183 @@
+"""What stands inside the policy under test, and around it: a vendor, its wire, hooks that remember, and two clients."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.errors import NoAnswer, SendError
+from smsbridge.flow import Flow, Step, Wait
+from smsbridge.hookspecs import hookimpl
+from smsbridge.http import HttpRequest, HttpResponse
+from smsbridge.messages import Message, Result, SentMessage, Verification
+from smsbridge.provider import SmsProvider
+
+STATUSES = {"busy": 429, "denied": 401, "bad": 400}
+"""What the vendor's words of refusal are as HTTP."""
+WORDS = ("ok", *STATUSES, "lost", "unanswered")
+"""What becomes of a request: accepted, refused, not taken and not answered, taken and not answered."""
+
+
+class Vendor(SmsProvider):
+    """One request for each text, each batch, each code and each look-up."""
+
+    name = "vendor"
+    batch_size = 9
+    supports = frozenset({"sender", "dlt", "valid_until", "send_at"})
+    verification_supports = frozenset({"valid_until"})
+
+    def _ask(self, path: str, *references: str | None, rows: Sequence[Message] = ()) -> Flow[list[str]]:
+        body = {"account": self.account, "path": path, "texts": references, "rows": [_row(one) for one in rows]}
+        response = yield from HttpRequest.post_json(f"https://vendor.example/{path}", body, sends=path != "lookup")
+        if not response.ok:
+            raise response.error()
+        found: list[str] = response.json_object()["ids"]
+        return found
+
+    def send(self, message: Message) -> Flow[SentMessage]:
+        (found,) = yield from self._ask("send", message.reference, rows=[message])
+        return self.accepted(message, id=found, segments=9)
+
+    def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
+        ids = yield from self._ask("batch", *[one.reference for one in messages], rows=messages)
+        return [Result(index=n, message=one, sent=self.accepted(one, id=ids[n])) for n, one in enumerate(messages)]
+
+    def lookup(self, reference: str) -> Flow[SentMessage | None]:
+        (found,) = yield from self._ask("lookup", reference)
+        return self.accepted(Message(to="", text="", reference=reference), id=found) if found else None
+
+    def start_verification(self, message: Message) -> Flow[Verification]:
+        (found,) = yield from self._ask("code", message.reference, rows=[message])
+        return Verification(account=self.account, provider=self.name, id=found, to=message.to)
+
+
+def _row(message: Message) -> dict[str, Any]:
+    """What ``message`` asks for; of a time only whether there is one, as policies count it from now."""
+    values = {field.name: getattr(message, field.name) for field in fields(message)}
+    return {name: "a time" if isinstance(value, datetime) else str(value) for name, value in values.items() if value}
+
+
+class Wire:
+    """The vendor's side: ``words`` say what becomes of one request after another; the last one holds for the rest."""
+
+    def __init__(self, words: str = "ok") -> None:
+        self.words = words.split(", ")
+        self.taken: Counter[str] = Counter()
+        """How often each text was taken, by its reference."""
+        self.asked: dict[str, Mapping[str, Any]] = {}
+        """What each text asked for when it was last sent, by its reference."""
+        self.requests = 0
+
+    def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
+        self.requests += 1
+        body = json.loads(request.body)
+        if body["path"] == "lookup":
+            return HttpResponse.of_json({"ids": [f"id-{one}" if self.taken[one] else None for one in body["texts"]]})
+        self.asked.update(zip(body["texts"], body["rows"], strict=True))
+        word = self.words.pop(0) if len(self.words) > 1 else self.words[0]
+        if word in STATUSES:
+            return HttpResponse(status=STATUSES[word])
+        if word != "lost":
+            self.taken.update(body["texts"])
+        if word in ("lost", "unanswered"):
+            raise NoAnswer
+        return HttpResponse.of_json({"ids": [f"id-{one}" for one in body["texts"]]})
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class AsyncWire:
+    """The same for AsyncSmsClient: ``blocking`` knows what was taken."""
+
+    def __init__(self, blocking: Wire) -> None:
+        self.blocking = blocking
+
+    async def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
+        await asyncio.sleep(0)
+        return self.blocking.send(request)
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
+
+
+class Recorder:
+    """Hooks that write down what they are told."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any, Any]] = []
+
+    @hookimpl
+    def smsbridge_before_send(self, message: Message) -> None:
+        self.calls.append(("before", message.reference, None))
+
+    @hookimpl
+    def smsbridge_after_send(self, message: Message, sent: SentMessage | Verification) -> None:
+        self.calls.append(("after", message.reference, sent))
+
+    @hookimpl
+    def smsbridge_send_failed(self, message: Message, error: SendError) -> None:
+        self.calls.append(("failed", message.reference, error))
+
+    @hookimpl
+    def smsbridge_event(self, event: Any) -> None:
+        self.calls.append(("event", event.key, event))
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _, _ in self.calls]
+
+    def outcome(self, reference: str) -> Any:
+        """What the text ended with."""
+        (one,) = [what for name, ref, what in self.calls if ref == reference and name in ("after", "failed")]
+        return one
+
+    def begun_and_ended(self) -> tuple[list[str], list[tuple[str, Any]]]:
+        """The references of the texts that began, and of those that ended with how they did."""
+        begun = [reference for name, reference, _ in self.calls if name == "before"]
+        return begun, [(reference, end) for name, reference, end in self.calls if name in ("after", "failed")]
+
+
+class Strike:
+    """Raises ``stop`` at a step, ``before`` it is performed or once that is done; without one, counts the steps."""
+    def __init__(self, stop: BaseException | None = None, at: int = 0, *, before: bool = True) -> None:
+        self.stop, self.at, self.before, self.steps = stop, at, before, 0
+
+    def hits(self, *, before: bool) -> None:
+        """Note a step, and raise if it is the one."""
+        if before:
+            self.steps += 1
+        if self.stop is not None and self.steps == self.at and before == self.before:
+            raise self.stop
+
+
+class Blocking(SmsClient):
+    """A client that does not sleep, and may be struck."""
+
+    strike = Strike()
+
+    def _perform(self, step: Step[Any], until: float | None = None) -> Any:
+        self.strike.hits(before=True)
+        try:
+            return None if isinstance(step, Wait) else super()._perform(step, until)
+        finally:
+            self.strike.hits(before=False)
+
+
+class Async(AsyncSmsClient):
+    """The same for asyncio."""
+
+    strike = Strike()
+
+    async def _perform(self, step: Step[Any], until: float | None = None) -> Any:
+        self.strike.hits(before=True)
+        try:
+            return None if isinstance(step, Wait) else await super()._perform(step, until)
+        finally:
+            self.strike.hits(before=False)

@@ -1,0 +1,152 @@
+"""World: a client that sends through the policy under test, and what became of each text."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, TypeVar
+
+from smsbridge.client import AsyncSmsClient
+from smsbridge.errors import RefusedError, SendError, UncertainError
+from smsbridge.flow import Driven, Flow
+from smsbridge.messages import Message, Result
+from smsbridge.plugins import Plugins
+from smsbridge.provider import SmsProvider
+from smsbridge.settings import Settings
+
+from .vendor import Async, AsyncWire, Blocking, Recorder, Strike, Vendor, Wire
+
+T = TypeVar("T")
+Shape = Literal["text", "batch", "code"]
+SHAPES: tuple[Shape, ...] = ("text", "batch", "code")
+LONGEST = 10.0
+"""Seconds that a send may take, in which nothing is waited for."""
+
+
+class EndlessError(AssertionError):
+    """A send did not end."""
+
+
+def in_time(work: Callable[[], T]) -> T:
+    """What ``work`` returns or raises; an EndlessError if that takes too long. Its thread is left alone then."""
+    ends: list[tuple[Any, BaseException | None]] = []
+
+    def begin() -> None:
+        try:
+            ends.append((work(), None))
+        except BaseException as error:  # noqa: BLE001  # raised below
+            ends.append((None, error))
+
+    thread = threading.Thread(target=begin, daemon=True)
+    thread.start()
+    thread.join(LONGEST)
+    if not ends:
+        raise EndlessError(f"the send has not ended after {LONGEST:g} s: does a loop ignore batch.stop?")
+    value, error = ends.pop()
+    if error is not None:
+        raise error
+    return value  # type: ignore[no-any-return]
+
+
+class World:
+    """A client, in ``kind`` Blocking or Async, of the provider that ``make`` makes around a vendor."""
+
+    def __init__(
+        self,
+        make: Callable[[SmsProvider], SmsProvider],
+        kind: type[Blocking | Async] = Blocking,
+        words: str = "ok",
+    ) -> None:
+        self.wire = Wire(words)
+        self.hooks = Recorder()
+        self.provider = make(Vendor(account="kit"))
+        plugins, settings = Plugins(self.hooks), Settings()
+        self.sms: Blocking | Async
+        if issubclass(kind, Async):
+            self.sms = kind(self.provider, settings=settings, plugins=plugins, transport=AsyncWire(self.wire))
+        else:
+            self.sms = kind(self.provider, settings=settings, plugins=plugins, transport=self.wire)
+
+    def close(self) -> None:
+        """Close the client, and what the policy has open."""
+        if isinstance(self.sms, AsyncSmsClient):
+            asyncio.run(self.sms.aclose())
+        else:
+            self.sms.close()
+
+    # --- sending ------------------------------------------------------------------------------------------------------
+
+    def flow(self, shape: Shape, messages: Sequence[Message]) -> Flow[Any]:
+        """The flow that sends ``messages``: one text, a batch, or one code."""
+        if shape == "code":
+            return self.sms._start_verification(messages[0])  # noqa: SLF001  # as both clients begin it
+        if shape == "text":
+            return self.sms._send(messages[0])  # noqa: SLF001
+        return self.sms._job([Result(index=n, message=one) for n, one in enumerate(messages)], [])  # noqa: SLF001
+
+    def run(self, flow: Flow[Any], strike: Strike | None = None) -> BaseException | None:
+        """What comes out of ``flow``, if anything is raised, where ``strike`` may hit. Raises EndlessError."""
+        self.sms.strike = strike or Strike()
+        try:
+            in_time(lambda: self._driven(flow))
+        except EndlessError:
+            raise
+        except BaseException as error:  # noqa: BLE001  # the tests look at it
+            return error
+        return None
+
+    def _driven(self, flow: Flow[Any]) -> None:
+        if isinstance(self.sms, AsyncSmsClient):
+            asyncio.run(self._awaited(self.sms, flow))
+        else:
+            self.sms._run(flow)  # noqa: SLF001
+
+    async def _awaited(self, sms: AsyncSmsClient, flow: Flow[Any]) -> None:
+        await sms._run(flow)  # noqa: SLF001
+
+    def drop(self, flow: Flow[Any], steps: int) -> bool:
+        """Perform so many ``steps`` of a blocking client, then give ``flow`` up; false if it was over by then."""
+        return in_time(lambda: self._dropped(flow, steps))
+
+    def _dropped(self, flow: Flow[Any], steps: int) -> bool:
+        run = Driven(flow)
+        try:
+            for _ in range(steps):
+                run.perform(self.sms._perform, run.step, None)  # noqa: SLF001
+                if run.step is None:
+                    return False
+        except SendError:
+            return False
+        run.drop()
+        return True
+
+    def send(self, shape: Shape, messages: Sequence[Message]) -> list[Any]:
+        """Send ``messages``, and return how each ended: with what was accepted, or an error."""
+        known = len(self.hooks.calls)
+        problem = self.run(self.flow(shape, messages))
+        if problem is not None and not isinstance(problem, SendError):
+            raise problem
+        ends = {reference: end for name, reference, end in self.hooks.calls[known:] if name != "before"}
+        return [ends[one.reference] for one in messages[: None if shape == "batch" else 1]]
+
+    def send_each(self, messages: Iterable[Message], shape: Shape = "text") -> list[str]:
+        """Send ``messages`` one by one, and return a verdict on each."""
+        return [verdict(end) for one in messages for end in self.send(shape, [one])]
+
+
+def verdict(end: object) -> str:
+    """``accepted``, or the class and the reason of the error."""
+    if not isinstance(end, SendError):
+        return "accepted"
+    return f"{type(end).__name__} ({end.reason})" if end.reason else type(end).__name__
+
+
+def is_refused(end: object) -> bool:
+    """Whether a text certainly did not leave; also one that was not begun (None)."""
+    return end is None or isinstance(end, RefusedError)
+
+
+def is_uncertain(end: object) -> bool:
+    """Whether nobody knows if a text left."""
+    return isinstance(end, UncertainError)

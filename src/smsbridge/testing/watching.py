@@ -1,0 +1,152 @@
+"""What an operation shows to logs, error trackers and terminals, collected to be searched for private things."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import logging
+import pickle
+import re
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import smsbridge
+from smsbridge.errors import SendError, SmsBridgeError
+from smsbridge.http import HttpRequest
+from smsbridge.messages import Result
+
+_CORE = Path(smsbridge.__file__).parent
+_FRACTION = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])", re.ASCII)
+
+
+@dataclass(slots=True)
+class Seen:
+    """Everything that an operation showed, by where it was seen."""
+
+    places: list[tuple[str, str]] = field(default_factory=list)
+    requests: list[HttpRequest] = field(default_factory=list)
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    """What has to be one line: each log record, and each error as text."""
+
+    def add(self, place: str, text: object) -> None:
+        self.places.append((place, str(text)))
+
+    def add_value(self, value: Any, is_ours: Callable[[Path], bool]) -> None:
+        """``value`` as it shows itself, and what is in it; errors as :meth:`add_error` takes them."""
+        for one in _flat(value):
+            self.add(f"repr of {type(one).__name__}", repr(one))
+            self.add(f"str of {type(one).__name__}", str(one))
+            if isinstance(one, SmsBridgeError):
+                self.add_error(one, is_ours)
+
+    def add_error(self, error: BaseException, is_ours: Callable[[Path], bool]) -> None:
+        """``error`` with its causes, and the variables of those frames whose file ``is_ours``."""
+        name = type(error).__name__
+        self.add(f"str of {name}", error)
+        self.lines += [
+            (f"str of {name}", str(error)),
+            *((f"a note of {name}", one) for one in getattr(error, "__notes__", ())),
+        ]
+        self.add(f"repr of {name}", repr(error))
+        self.add(f"the attributes of {name}", vars(error))
+        self.add(f"the notes of {name}", getattr(error, "__notes__", ()))
+        if isinstance(error, SmsBridgeError):
+            bare = copy.copy(error).with_traceback(None)
+            self.add(f"the pickle of {name}", pickle.dumps(bare))
+        for one in _chain(error):
+            if one is not error:
+                self.add(f"the cause of {name}", f"{one!r} {one}")
+            self._add_frames(name, one, is_ours)
+
+    def _add_frames(self, name: str, error: BaseException, is_ours: Callable[[Path], bool]) -> None:
+        """The local variables, as error trackers collect them."""
+        trace = traceback.TracebackException.from_exception(error, capture_locals=True, compact=False)
+        for frame in trace.stack:
+            if is_ours(Path(frame.filename)):
+                for variable, value in (frame.locals or {}).items():
+                    place = f"the local variable {variable} of {frame.name}, {Path(frame.filename).name}:{frame.lineno}"
+                    self.add(f"{place}, in the traceback of {name}", _without_times(value))
+
+    def refuse(self, words: Mapping[str, str], advice: str) -> None:
+        """Fail if one of ``words`` was shown; each is given with what it is."""
+        for place, text in self.places:
+            for word, what in words.items():
+                assert word not in text, f"{what} can be read in {place}. {advice} Seen: {text[:300]!r}"
+
+
+def owned_by(kind: type) -> Callable[[Path], bool]:
+    """Whether a file belongs to the core or to the package of the class ``kind``."""
+    home = Path(inspect.getfile(kind))
+    if home.name == "__init__.py":
+        home = home.parent
+
+    def is_ours(path: Path) -> bool:
+        core = _CORE in path.parents and _CORE / "testing" not in path.parents
+        return core or path == home or home in path.parents
+
+    return is_ours
+
+
+@contextmanager
+def watched() -> Iterator[Seen]:
+    """Collect what is logged, at DEBUG, and warned of meanwhile."""
+    seen = Seen()
+    handler = _Handler(seen)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield seen
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
+    for warning in caught:
+        seen.add("a warning", warning.message)
+
+
+class _Handler(logging.Handler):
+    def __init__(self, seen: Seen) -> None:
+        super().__init__(logging.DEBUG)
+        self._seen = seen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._seen.lines.append((f"a log record of {record.name}", record.getMessage()))
+        words = f"{record.getMessage()} {record.args} {_without_times(str(vars(record)))}"
+        self._seen.add(f"a log record of {record.name}", words)
+        if record.exc_info:
+            self._seen.add(f"a logged traceback of {record.name}", logging.Formatter().formatException(record.exc_info))
+
+
+def _without_times(text: str) -> str:
+    """``text`` without fractions such as those of a clock, in whose digits a short code would be found by chance."""
+    return _FRACTION.sub("", text)
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """``error`` with all the causes and contexts that a traceback of it shows."""
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return found
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _flat(one)
+        return
+    yield value
+    if isinstance(value, Result):
+        yield value.error or value.sent
+        yield value.message
+    elif is_dataclass(value) and not isinstance(value, SendError):
+        yield from (inner for one in fields(value) if is_dataclass(inner := getattr(value, one.name)))

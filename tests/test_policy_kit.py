@@ -1,0 +1,128 @@
+"""Our own policies keep the contract that those of third parties are held to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import count
+
+from smsbridge import Message, Purpose
+from smsbridge.policies.cost import CostPolicy
+from smsbridge.policies.dlt import DltPolicy
+from smsbridge.policies.guard import GuardPolicy
+from smsbridge.policies.hours import HoursPolicy
+from smsbridge.policies.ledger import LedgerPolicy
+from smsbridge.policies.limit import LimitPolicy
+from smsbridge.policies.optout import OptoutPolicy
+from smsbridge.policies.purpose import PurposePolicy
+from smsbridge.policies.retry import RetryPolicy
+from smsbridge.policies.text import TextPolicy
+from smsbridge.testing import PolicyContract
+
+TO = "+919876543210"
+NUMBERS = count()
+
+
+class TestRetry(PolicyContract):
+    expected_failures = {
+        "test_what_the_vendor_says_is_passed_on[unanswered-text]": "it looks the text up, and finds it",
+        "test_what_the_vendor_says_is_passed_on[unanswered-batch]": "it looks each text up, and finds it",
+    }
+
+    def make(self, inner):
+        return RetryPolicy(inner=inner, first_wait=0.001, attempts=2)
+
+
+class TestLimit(PolicyContract):
+    def make(self, inner):
+        return LimitPolicy(inner=inner, sends="1000000/s", local_validity=True)
+
+
+class TestGuard(PolicyContract):
+    refuses = {"to another country": Message(to="+14155550123", text="private text 7c1f abroad")}
+
+    def make(self, inner):
+        return GuardPolicy(inner=inner, countries=["IN"], per_recipient="1/1h", total="4/1h")
+
+
+class TestGuardThatRedirects(PolicyContract):
+    def make(self, inner):
+        return GuardPolicy(inner=inner, redirect="+917777777777", total="3/1h")
+
+
+class TestHours(PolicyContract):
+    refuses = {"at night": Message(to=TO, text="private text 7c1f sale", purpose=Purpose.PROMOTIONAL)}
+
+    def make(self, inner):
+        policy = HoursPolicy(inner=inner)
+        policy._clock = lambda: datetime(2030, 1, 31, 20, tzinfo=UTC)
+        return policy
+
+
+class TestHoursThatSchedule(PolicyContract):
+    sample = Message(to=TO, text="private text 7c1f", reference="0c", purpose=Purpose.PROMOTIONAL)
+
+    def make(self, inner):
+        policy = HoursPolicy(inner=inner, outside="schedule")
+        policy._clock = lambda: datetime(2030, 1, 31, 20, tzinfo=UTC)
+        return policy
+
+
+class TestOptout(PolicyContract):
+    refuses = {"to who opted out": Message(to="+919000000001", text="private text 7c1f stopped")}
+
+    def make(self, inner):
+        policy = OptoutPolicy(inner=inner, path=f"optouts-{next(NUMBERS)}.db")
+        policy._list.add(None, "+919000000001", at=datetime.now(UTC), source="test")
+        return policy
+
+
+class TestCost(PolicyContract):
+    def make(self, inner):
+        with open("rates.toml", "w") as rates:
+            rates.write('[[rate]]\nprice = "0.10"\ncurrency = "INR"\n')
+        return CostPolicy(inner=inner, prices="rates.toml")
+
+
+class TestDlt(PolicyContract):
+    refuses = {"a text of no template": Message(to=TO, text="private text 7c1f of no template")}
+
+    def message(self, n=0, **changes):
+        text = f"Dear customer, your order 77{n} has shipped. ACME"
+        return super().message(n, **{"text": text, "purpose": Purpose.SERVICE, **changes})
+
+    def make(self, inner):
+        with open("dlt.toml", "w") as registry:
+            registry.write(
+                'entity_id = "1101234567890123456"\n[[headers]]\nname = "ACMEIN"\n[[templates]]\n'
+                'id = "1107161234567890001"\nname = "order-shipped"\ncategory = "service-implicit"\n'
+                'headers = ["ACMEIN"]\ntext = "Dear customer, your order {#numeric#} has shipped. ACME"\n'
+            )
+        return DltPolicy(inner=inner, registry="dlt.toml")
+
+
+class TestText(PolicyContract):
+    refuses = {"too long": Message(to=TO, text="private text 7c1f " * 20)}
+
+    def make(self, inner):
+        return TextPolicy(inner=inner, max_segments=1, simplify=True)
+
+
+class TestPurpose(PolicyContract):
+    def make(self, inner):
+        return PurposePolicy(inner=inner, otp_expiry="10m", transactional_expiry="1h")
+
+
+class TestLedger(PolicyContract):
+    def make(self, inner):
+        return LedgerPolicy(inner=inner, path=f"ledger-{next(NUMBERS)}.db")
+
+
+class TestAllAround(PolicyContract):
+    """A stack of them, as an application has it."""
+
+    expected_failures = TestRetry.expected_failures
+
+    def make(self, inner):
+        inside = RetryPolicy(inner=LimitPolicy(inner=inner, sends="1000000/s"), first_wait=0.001, attempts=2)
+        guarded = GuardPolicy(inner=inside, total="3/1h")
+        return LedgerPolicy(inner=guarded, path=f"ledger-{next(NUMBERS)}.db")
