@@ -1,9 +1,12 @@
 """Our own policies keep the contract that those of third parties are held to."""
 
+# ruff: noqa: RUF012  # samples are class attributes, and nobody changes them
+
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 
 from smsbridge import Message, Purpose
 from smsbridge.policies.cost import CostPolicy
@@ -20,6 +23,19 @@ from smsbridge.testing import PolicyContract
 
 TO = "+919876543210"
 NUMBERS = count()
+REGISTRY = """
+entity_id = "1101234567890123456"
+
+[[headers]]
+name = "ACMEIN"
+
+[[templates]]
+id = "1107161234567890001"
+name = "order-shipped"
+category = "service-implicit"
+headers = ["ACMEIN"]
+text = "Dear customer, your order {#numeric#} has shipped. ACME"
+"""
 
 
 class TestRetry(PolicyContract):
@@ -78,8 +94,7 @@ class TestOptout(PolicyContract):
 
 class TestCost(PolicyContract):
     def make(self, inner):
-        with open("rates.toml", "w") as rates:
-            rates.write('[[rate]]\nprice = "0.10"\ncurrency = "INR"\n')
+        Path("rates.toml").write_text('[[rate]]\nprice = "0.10"\ncurrency = "INR"\n')
         return CostPolicy(inner=inner, prices="rates.toml")
 
 
@@ -91,12 +106,7 @@ class TestDlt(PolicyContract):
         return super().message(n, **{"text": text, "purpose": Purpose.SERVICE, **changes})
 
     def make(self, inner):
-        with open("dlt.toml", "w") as registry:
-            registry.write(
-                'entity_id = "1101234567890123456"\n[[headers]]\nname = "ACMEIN"\n[[templates]]\n'
-                'id = "1107161234567890001"\nname = "order-shipped"\ncategory = "service-implicit"\n'
-                'headers = ["ACMEIN"]\ntext = "Dear customer, your order {#numeric#} has shipped. ACME"\n'
-            )
+        Path("dlt.toml").write_text(REGISTRY)
         return DltPolicy(inner=inner, registry="dlt.toml")
 
 

@@ -68,6 +68,6 @@ class Declarations(Kit):
                 assert one.level in LEVELS, f"the level {one.level!r} of a finding is none of {', '.join(LEVELS)}"
                 assert one.message.strip(), "a finding needs a message"
                 for words in (one.message, one.advice):
-                    assert words.isprintable(), f"a finding is one line: {ascii(words)}"
+                    assert words.isprintable(), f"a finding is one line: {words!a}"
             world.send("text", self.messages("text"))
         world.close()

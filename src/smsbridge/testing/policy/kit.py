@@ -91,16 +91,10 @@ class Kit(PolicySamples):
 
     def trials(self, way: Way, shape: Shape) -> list[Trial]:
         """A send in this ``shape`` that was interrupted at each of its steps."""
-        key = (type(self), shape)
-        if key not in _TRIALS:
-            _TRIALS[key] = Trials(self.make, self.messages(shape), self._more(shape))
-        return _TRIALS[key].of(way, shape)
-
-    def _more(self, shape: Shape) -> list[Message]:
-        return [
-            replace(one, reference=f"more-{n}-{one.reference}") for n in range(2) for one in self.messages(shape)[:2]
-        ]
+        if type(self) not in _TRIALS:
+            _TRIALS[type(self)] = Trials(self.make, self.messages)
+        return _TRIALS[type(self)].of(way, shape)
 
 
-_TRIALS: dict[tuple[type[Kit], Shape], Trials] = {}
+_TRIALS: dict[type[Kit], Trials] = {}
 """Each is made once, as several tests look at it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from smsbridge.messages import Message
@@ -23,7 +23,7 @@ STOPS: Mapping[Way, tuple[type[BaseException], ...]] = {
     "blocking": (KeyboardInterrupt, SystemExit, GeneratorExit),
     "async": (asyncio.CancelledError,),
 }
-"""They take turns."""
+"""They take turns, and each comes at each step."""
 Made = Callable[[SmsProvider], SmsProvider]
 
 
@@ -51,47 +51,46 @@ class Trial:
 
 
 class Trials:
-    """The trials of the policies that ``make`` makes, with ``messages``; ``more`` are other texts of the same kind."""
+    """The trials of the policies that ``make`` makes: ``messages`` has what to send in a shape, under references that
+    begin with a word.
+    """
 
-    def __init__(self, make: Made, messages: Sequence[Message], more: Sequence[Message]) -> None:
+    def __init__(self, make: Made, messages: Callable[[Shape, str], Sequence[Message]]) -> None:
         self._make = make
         self._messages = messages
-        self._more = more
-        self._known: dict[tuple[Way, Shape], list[Trial] | EndlessError] = {}
+        self._known: dict[tuple[Way, Shape], list[Trial]] = {}
+        self._endless: EndlessError | None = None
         self._fitting: dict[object, list[str]] = {}
 
     def of(self, way: Way, shape: Shape) -> list[Trial]:
-        """One trial for each step, for each of ``ANSWERS``; made once. Raises EndlessError."""
-        if (way, shape) not in self._known:
+        """One trial for each step, for each of ``ANSWERS``; made once. Raises EndlessError, from the first on always."""
+        if self._endless is None and (way, shape) not in self._known:
             try:
-                made = [trial for words in ANSWERS for trial in self._made(way, shape, words)]
+                self._known[way, shape] = [trial for words in ANSWERS for trial in self._made(way, shape, words)]
             except EndlessError as error:
-                self._known[way, shape] = error
-            else:
-                self._known[way, shape] = made
-        known = self._known[way, shape]
-        if isinstance(known, EndlessError):
-            raise known
-        return known
+                self._endless = error
+        if self._endless is not None:
+            raise self._endless
+        return self._known[way, shape]
 
     def _made(self, way: Way, shape: Shape, words: str) -> Iterator[Trial]:
         kind = Async if way == "async" else Blocking
         if way == "dropped":
             for steps in itertools.count():
                 world = World(self._make, kind, words)
-                goes_on = world.drop(world.flow(shape, self._messages), steps)
+                goes_on = world.drop(world.flow(shape, self._messages(shape, "kit")), steps)
                 yield self._seen(world, shape, f"{shape}, {words!r}, given up after {steps} steps")
                 if not goes_on:
                     return
         count = Strike()
         world = World(self._make, kind, words)
-        world.run(world.flow(shape, self._messages), count)
+        world.run(world.flow(shape, self._messages(shape, "kit")), count)
         yield self._seen(world, shape, f"{shape}, {words!r}, not interrupted")
         for at, before in itertools.product(range(1, count.steps + 1), (True, False)):
-            stops = STOPS[way]
-            strike = Strike(stops[at % len(stops)]("x"), at, before=before)
+            turn = 2 * at + before + ANSWERS.index(words)
+            strike = Strike(STOPS[way][turn % len(STOPS[way])]("x"), at, before=before)
             world = World(self._make, kind, words)
-            raised = world.run(world.flow(shape, self._messages), strike)
+            raised = world.run(world.flow(shape, self._messages(shape, "kit")), strike)
             moment = f"{'before' if before else 'after'} step {at} of {count.steps}"
             what = f"{shape}, {words!r}, {type(strike.stop).__name__} {moment} ({way})"
             yield self._seen(world, shape, what, strike.stop, raised)
@@ -106,7 +105,7 @@ class Trials:
     ) -> Trial:
         begun, ended = world.hooks.begun_and_ended()
         taken, told = dict(world.wire.taken), dict(ended)
-        messages = self._messages if shape == "batch" else self._messages[:1]
+        messages = self._messages(shape, "kit")
         again = [one for one in messages if is_refused(told.get(one.reference or ""))]
         held = [(one, is_uncertain(told[one.reference or ""])) for one in messages if one not in again]
         if isinstance(stop, GeneratorExit):  # a closed flow cannot say what it knows: any part of them may have left
@@ -114,7 +113,7 @@ class Trials:
         else:
             parts = [held]
         world.wire.words = ["ok"]
-        later = world.send_each([*again, *self._more], _alone(shape))
+        later = world.send_each([*again, *self._more(shape)], _alone(shape))
         world.close()
         return Trial(
             what=what,
@@ -136,16 +135,15 @@ class Trials:
                 world.wire.words = ["lost" if lost else "ok"]
                 world.send_each([one], _alone(shape))
             world.wire.words = ["ok"]
-            self._fitting[key] = world.send_each([*again, *self._more], _alone(shape))
+            self._fitting[key] = world.send_each([*again, *self._more(shape)], _alone(shape))
             world.close()
         return self._fitting[key]
+
+    def _more(self, shape: Shape) -> list[Message]:
+        """Further texts, for the places that are left."""
+        return [message for what in ("more", "most") for message in self._messages(shape, what)[:2]]
 
 
 def _alone(shape: Shape) -> Shape:
     """How one more of the same kind is sent."""
     return "code" if shape == "code" else "text"
-
-
-def numbered(messages: Sequence[Message], what: str) -> list[Message]:
-    """``messages`` with references of their own."""
-    return [replace(one, reference=f"{what}-{n}") for n, one in enumerate(messages)]

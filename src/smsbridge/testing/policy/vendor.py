@@ -146,6 +146,7 @@ class Recorder:
 
 class Strike:
     """Raises ``stop`` at a step, ``before`` it is performed or once that is done; without one, counts the steps."""
+
     def __init__(self, stop: BaseException | None = None, at: int = 0, *, before: bool = True) -> None:
         self.stop, self.at, self.before, self.steps = stop, at, before, 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import EntryPoints
 from typing import Any, Literal, TypeVar
 
 from smsbridge.client import AsyncSmsClient
@@ -49,6 +50,12 @@ def in_time(work: Callable[[], T]) -> T:
     return value  # type: ignore[no-any-return]
 
 
+class _Alone(Plugins):
+    """The plugins that it is given, and none that is installed: to look for those takes longer than a send."""
+
+    _installed = EntryPoints()  # pyright: ignore[reportAssignmentType]  # elsewhere they are looked for
+
+
 class World:
     """A client, in ``kind`` Blocking or Async, of the provider that ``make`` makes around a vendor."""
 
@@ -61,7 +68,7 @@ class World:
         self.wire = Wire(words)
         self.hooks = Recorder()
         self.provider = make(Vendor(account="kit"))
-        plugins, settings = Plugins(self.hooks), Settings()
+        plugins, settings = _Alone(self.hooks), Settings()
         self.sms: Blocking | Async
         if issubclass(kind, Async):
             self.sms = kind(self.provider, settings=settings, plugins=plugins, transport=AsyncWire(self.wire))
