@@ -9,11 +9,11 @@ from pydantic import SecretStr
 
 from smsbridge.errors import PayloadError, SignatureError
 from smsbridge.flow import Driven, Tell
-from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import DeliveryReport, Message, Result, Status, Verification, VerificationCheck
 from smsbridge.plugins import Plugins
 from smsbridge.provider import SmsProvider
+from smsbridge.testing.policy.vendor import Recorder  # noqa: F401  # for tests
 from smsbridge.told import Told
 
 TO = "+919876543210"
@@ -101,37 +101,6 @@ class AsyncWire(Wire):
 
     async def aclose(self):
         self.closed = True
-
-
-class Recorder:
-    """Hooks that write down what they are told."""
-
-    def __init__(self):
-        self.calls = []
-
-    @hookimpl
-    def smsbridge_before_send(self, message):
-        self.calls.append(("before", message.reference, None))
-
-    @hookimpl
-    def smsbridge_after_send(self, message, sent):
-        self.calls.append(("after", message.reference, sent))
-
-    @hookimpl
-    def smsbridge_send_failed(self, message, error):
-        self.calls.append(("failed", message.reference, error))
-
-    @hookimpl
-    def smsbridge_event(self, event):
-        self.calls.append(("event", event.key, event))
-
-    @property
-    def names(self):
-        return [name for name, _, _ in self.calls]
-
-    def outcome(self, reference):
-        (one,) = [what for name, ref, what in self.calls if ref == reference and name in ("after", "failed")]
-        return one
 
 
 class HttpProvider(SmsProvider):

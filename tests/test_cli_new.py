@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tomllib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib import metadata
 from pathlib import Path
 from threading import Thread
 
@@ -33,7 +32,13 @@ PROJECTS = {
     "abcdefghijklmnopqrstuvwxyz1234": ["--auth=header", "--format=form", "--webhooks"],
 }
 """Every value of every flag, both formats with and without a batch, and the shortest and longest of names and lines."""
+POLICIES = {
+    "calm": [],
+    "2calm": ["--title", "Calm & Co's rule"],
+    "abcdefghijklmnopqrstuvwxyz1234": [],
+}
 RECORDED = ("max9", "2factor")
+NEEDS = "smsbridge>=0.2,<0.3"
 CREDENTIALS = ("token", "username", "password")
 FILES = [
     ".github/workflows/ci.yml",
@@ -47,6 +52,18 @@ FILES = [
     "src/smsbridge_acme/py.typed",
     "tests/test_cassettes.py",
     "tests/test_contract.py",
+]
+POLICY_FILES = [
+    ".github/workflows/ci.yml",
+    ".gitignore",
+    "CHANGELOG.md",
+    "README.md",
+    "pyproject.toml",
+    "src/smsbridge_calm/__init__.py",
+    "src/smsbridge_calm/command.py",
+    "src/smsbridge_calm/policy.py",
+    "src/smsbridge_calm/py.typed",
+    "tests/test_policy.py",
 ]
 
 
@@ -112,6 +129,21 @@ def projects(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def policies(tmp_path_factory):
+    """All policies, as if they were installed. Returns their folder."""
+    folder = tmp_path_factory.mktemp("policies")
+    for name, flags in POLICIES.items():
+        assert run("new", "--policy", name, "--directory", str(folder / name), *flags).exit_code == Exit.OK
+        points = tomllib.loads((folder / name / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"]
+        groups = [f"[{group}]\n{name} = {point[name]}\n" for group, point in points.items()]
+        info = folder / name / "src" / f"smsbridge_{name}-0.1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: smsbridge-{name}\nVersion: 0.1.0\n")
+        (info / "entry_points.txt").write_text("".join(groups))
+    return folder
+
+
 def run_tests(projects, *args, **variables):
     """Run pytest over the projects, with the configuration of the first of them."""
     path = os.pathsep.join(str(projects / name / "src") for name in PROJECTS)
@@ -147,6 +179,38 @@ def test_a_name_of_ours_is_refused_also_where_it_is_not_installed(monkeypatch):
     monkeypatch.setattr(new.metadata, "requires", lambda _: ['smsbridge-far[x]>=1; extra == "far"', "httpx"])
     assert 'pip install "smsbridge[far]"' in run("new", "far").stderr
     assert run("new", "fa").exit_code == Exit.OK
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Calm", "lower-case"),
+        ("retry", "there is a policy 'retry' already, from smsbridge"),
+        ("console", "there is a provider 'console' already, from smsbridge"),
+        ("twincle", "there is a provider 'twincle' already, from smsbridge-twincle"),
+        ("doctor", "there is a command 'doctor' already, from smsbridge"),
+        ("timeout", "settings of smsbridge"),
+    ],
+)
+def test_a_name_that_no_new_policy_can_have_is_refused(name, words, tmp_path):
+    done = run("new", "--policy", name)
+    assert (done.exit_code, done.stdout) == (Exit.USAGE, "")
+    assert words in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_provider_may_have_the_name_of_a_command():
+    assert run("new", "doctor").exit_code == Exit.OK
+
+
+@pytest.mark.parametrize(
+    "flag", ["--base-url=https://a.example", "--auth=basic", "--format=form", "--batch", "--webhooks"]
+)
+def test_what_is_for_providers_is_refused_for_a_policy(flag, tmp_path):
+    done = run("new", "--policy", "calm", flag)
+    assert done.exit_code == Exit.USAGE
+    assert f"{flag.partition('=')[0]} is for providers: leave it out with --policy" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("title", ['a"b', "a\\", "a\nb", " a", "$a", "a" * 61, ""])
@@ -263,6 +327,13 @@ def test_it_asks_for_what_was_not_given_and_asks_again_after_a_mistake(tmp_path)
         assert (tmp_path / "asked" / path).read_text("utf-8") == (tmp_path / "given" / path).read_text("utf-8")
 
 
+def test_a_policy_is_asked_for_its_title_alone(tmp_path):
+    asked = run("new", "--policy", "calm", "--interactive", stdin="Calm down\n")
+    assert asked.exit_code == Exit.OK
+    assert asked.stderr.count("[") == 1
+    assert "Calm down" in (tmp_path / "smsbridge-calm" / "README.md").read_text("utf-8")
+
+
 def test_without_answers_nothing_is_made(tmp_path):
     document, code = run_json("new", "acme", "--interactive", stdin="")
     assert code == document["error"]["exit_code"] == Exit.INTERRUPTED
@@ -336,7 +407,7 @@ def test_the_project_needs_this_smsbridge_and_has_its_entry_point(projects):
     for name in PROJECTS:
         project = tomllib.loads((projects / name / "pyproject.toml").read_text("utf-8"))
         assert project["project"]["name"] == f"smsbridge-{name}"
-        assert project["project"]["dependencies"] == [f"smsbridge>={metadata.version('smsbridge').partition('+')[0]}"]
+        assert project["project"]["dependencies"] == [NEEDS]
         assert project["project"]["entry-points"] == {"smsbridge": {name: f"smsbridge_{name}"}}
 
 
@@ -366,6 +437,58 @@ def test_no_word_of_the_templates_is_left(projects):
             assert not re.search(r"^%%|(?<![A-Z])NAME\b|\$(?!\{\{)", text, re.MULTILINE), path
 
 
+# --- what it makes for a policy
+
+
+def test_it_makes_the_files_of_a_policy_and_says_so(tmp_path):
+    done = run("new", "--policy", "calm")
+    assert done.exit_code == Exit.OK
+    project = tmp_path / "smsbridge-calm"
+    assert sorted(path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()) == POLICY_FILES
+    assert all(f"  {path}\n" in done.stdout for path in POLICY_FILES)
+    document, _ = run_json("new", "--policy", "calm", "--directory", "again")
+    assert document.items() >= {"policy": "calm", "directory": "again", "files": POLICY_FILES}.items()
+    assert "smsbridge new --policy calm" in run("new", "--help").stdout
+    assert run("new", "--policy", "calm").exit_code == Exit.USAGE
+
+
+def test_a_policy_that_it_makes_passes_the_contract(policies):
+    path = os.pathsep.join(str(policies / name / "src") for name in POLICIES)
+    config = ["-c", "calm/pyproject.toml", "--rootdir=.", "-p", "no:cacheprovider", "-q"]
+    code, shown = python("-m", "pytest", *config, *POLICIES, cwd=policies, PYTHONPATH=path)
+    assert code == pytest.ExitCode.OK, shown
+    passed = int(re.search(r"^(\d+) passed", shown, re.MULTILINE)[1])
+    assert passed > 60 * len(POLICIES)
+    assert "skipped" not in shown
+
+
+def test_a_policy_that_it_makes_is_clean_and_typed(policies):
+    ruff = Path(sys.executable).with_name("ruff")
+    if not ruff.exists() or importlib.util.find_spec("mypy") is None:
+        pytest.skip("ruff or mypy is not installed here")
+    for command in (["format", "--check"], ["check"]):
+        done = subprocess.run([ruff, *command, "--no-cache", *POLICIES], cwd=policies, capture_output=True, check=False)
+        assert done.returncode == 0, done.stdout.decode()
+    sources = [f"{name}/src/smsbridge_{name}" for name in POLICIES]
+    more = ["--cache-dir", os.devnull, "--follow-imports=silent"]
+    code, shown = python("-m", "mypy", "--config-file", "calm/pyproject.toml", *more, *sources, cwd=policies)
+    assert code == 0, shown
+
+
+def test_a_policy_that_it_makes_says_what_to_decide(policies):
+    for name in POLICIES:
+        package = policies / name / "src" / f"smsbridge_{name}"
+        project = tomllib.loads((policies / name / "pyproject.toml").read_text("utf-8"))["project"]
+        assert (project["name"], project["dependencies"]) == (f"smsbridge-{name}", [NEEDS])
+        for path in (policies / name / "README.md", package / "policy.py"):
+            assert "invented" in path.read_text("utf-8"), path
+        marks = re.findall(r"# RULE: (.*)", (package / "policy.py").read_text("utf-8"))
+        assert len(marks) >= 6
+        for path in (policies / name).rglob("*"):
+            if path.is_file() and path.suffix != ".pyc":
+                assert not re.search(r"^%%|(?<![A-Z])NAME\b|\$(?!\{\{)", path.read_text("utf-8"), re.MULTILINE), path
+
+
 # --- the whole way
 
 
@@ -393,3 +516,22 @@ def test_from_the_wheel_to_a_text(tmp_path, vendor):
     listed = json.loads(environment.run("-m", "smsbridge", "providers", "--json"))["providers"]
     (acme,) = [one for one in listed if one["name"] == "acme"]
     assert (acme["origin"], acme["capabilities"]) == ("smsbridge-acme 0.1.0", ["batch", "status", "webhooks"])
+
+
+def test_from_the_wheel_to_a_refusal(tmp_path):
+    """The same for a policy, whose own tests run in the empty environment; the core's commands know it."""
+    environment = Environment(tmp_path, ROOT)
+    environment.install("smsbridge[cli]")
+    made = json.loads(environment.run("-m", "smsbridge", "new", "--policy", "calm", "--json"))
+    assert made["files"] == POLICY_FILES
+
+    project = environment.work / made["directory"]
+    wheel(project, environment.wheels)
+    environment.install("smsbridge[cli,testing]", "smsbridge_calm")
+    assert "passed" in environment.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", project / "pyproject.toml")
+    strict = {"SMSBRIDGE_CALM_CAPITALS": "2"}
+    refused = environment.command("send", NUMBER, "BUY NOW", "--json", fails=True, **strict)
+    assert json.loads(refused)["error"]["reason"] == "capitals"
+    assert "most abbreviations are refused" in environment.command("doctor", **strict)
+    assert environment.command("calm", **strict) == "a text may have 2 capital letters in a row"
+    assert "SMSBRIDGE_CALM_CAPITALS" in environment.command("providers", "calm")

@@ -9,17 +9,17 @@ from itertools import count
 from pathlib import Path
 
 from smsbridge import Message, Purpose
-from smsbridge.policies.cost import CostPolicy
-from smsbridge.policies.dlt import DltPolicy
-from smsbridge.policies.guard import GuardPolicy
-from smsbridge.policies.hours import HoursPolicy
-from smsbridge.policies.ledger import LedgerPolicy
+from smsbridge.cost.policy import CostPolicy
+from smsbridge.dlt.policy import DltPolicy
+from smsbridge.guard.policy import GuardPolicy
+from smsbridge.hours.policy import HoursPolicy
+from smsbridge.ledger.policy import LedgerPolicy
+from smsbridge.optouts.policy import OptoutPolicy
 from smsbridge.policies.limit import LimitPolicy
-from smsbridge.policies.optout import OptoutPolicy
 from smsbridge.policies.purpose import PurposePolicy
 from smsbridge.policies.retry import RetryPolicy
-from smsbridge.policies.text import TextPolicy
 from smsbridge.testing import PolicyContract
+from smsbridge.text.policy import TextPolicy
 
 TO = "+919876543210"
 NUMBERS = count()

@@ -1,4 +1,4 @@
-"""``smsbridge new``: the beginning of a provider plugin, complete and passing the contract kit."""
+"""``smsbridge new``: the beginning of a plugin, for a provider or a policy, complete and passing its contract kit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from string import Template
@@ -20,17 +20,21 @@ from .output import Output
 from .session import json_option
 
 TEMPLATE = Path(__file__).with_name("template")
-"""The project, one file ``path.tmpl`` for each of its files. In a path, ``NAME`` is the provider's name."""
+"""The projects: what both kinds have in common, and a folder for each kind, with one file ``path.tmpl`` for each of its
+files. In a path, ``NAME`` is the name of the provider or the policy.
+"""
 
 _NAME = re.compile(r"[a-z0-9]{1,30}", re.ASCII)
 _QUESTIONS = {
-    "title": "What people call the vendor",
+    "title": "What people call it",
     "base_url": "Where its API begins",
     "auth": "Its credentials",
     "body": "How it wants a request",
     "batch": "Can one request hold many texts",
     "webhooks": "Does it report by webhooks",
 }
+_OF_PROVIDERS = ("base_url", "auth", "body", "batch", "webhooks")
+"""What only a provider can be given."""
 
 
 def _matching(pattern: str, rule: str) -> Callable[[str], str]:
@@ -52,9 +56,13 @@ _url = _matching(
 
 @click.command()
 @click.argument("name")
+@click.option("--policy", is_flag=True, help="Make a policy instead, which stands between applications and providers.")
 @click.option("--directory", metavar="DIR", help="Where to make it: new, or empty. Default: smsbridge-NAME.")
 @click.option(
-    "--title", metavar="TEXT", type=_title, help='What people call the vendor, such as "Acme SMS". Default: NAME.'
+    "--title",
+    metavar="TEXT",
+    type=_title,
+    help='What people call the vendor, or the policy, such as "Acme SMS". Default: NAME.',
 )
 @click.option(
     "--base-url", metavar="URL", type=_url, help="Where the vendor's API begins. Default: https://api.NAME.example."
@@ -78,11 +86,14 @@ _url = _matching(
 @click.option("--webhooks/--no-webhooks", help="Whether the vendor reports by webhooks.")
 @click.option("--interactive", is_flag=True, help="Ask for what was not given.")
 @json_option
-def new(*, name: str, directory: str | None, interactive: bool, as_json: bool, **given: Any) -> Exit:
+def new(*, name: str, policy: bool, directory: str | None, interactive: bool, as_json: bool, **given: Any) -> Exit:
     """Make a plugin for the provider NAME: pyproject, provider, tests, README and CI.
 
     It keeps the contract from the start, with an API and sample answers that are invented; every place that needs a
     fact about the vendor is marked and says where to look it up.
+
+    With --policy, NAME is a policy, which looks at each text before it goes on: with a command of that name, what
+    doctor says of it, and tests. Every place that needs a decision is marked.
 
     \b
     Examples:
@@ -90,51 +101,75 @@ def new(*, name: str, directory: str | None, interactive: bool, as_json: bool, *
       smsbridge new acme --title "Acme SMS" --auth basic --format form --batch --webhooks
       smsbridge new acme --interactive
       smsbridge new acme --directory plugins/acme --json
+      smsbridge new --policy calm
     """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json)
+    kind = "policy" if policy else "provider"
     target = Path(directory or f"smsbridge-{name}")
-    _check_name(name)
+    if policy:
+        _refuse_options_of_providers()
+    _check_name(name, kind)
     _check_target(target)
     given["title"] = given["title"] or name.capitalize()
     given["base_url"] = given["base_url"] or f"https://api.{name}.example"
     if interactive:
-        given |= _ask(given)
-    files = render(name, **given)
+        given |= _ask(given, [one for one in _QUESTIONS if not policy or one not in _OF_PROVIDERS])
+    files = render(name, kind, **given)
     _write(target.resolve(), files)
     following = _next(target)
     if as_json:
-        out.json({"provider": name, "directory": str(target), "files": sorted(files), "next": following})
+        out.json({kind: name, "directory": str(target), "files": sorted(files), "next": following})
         return Exit.OK
-    out.line(f"made {target}, a plugin for the provider {name}", style="green")
+    out.line(f"made {target}, a plugin for the {kind} {name}", style="green")
     for path in sorted(files):
         out.line(f"  {path}")
     for command in following:
         out.aside(f"next: {command}")
-    out.aside("then put in the vendor's facts: README.md, Making it true")
+    what = "your own rule: README.md, Making it yours" if policy else "the vendor's facts: README.md, Making it true"
+    out.aside(f"then put in {what}")
     return Exit.OK
 
 
+def _refuse_options_of_providers() -> None:
+    """A policy has no vendor."""
+    ctx = click.get_current_context()
+    for option in ctx.command.params:
+        if (
+            option.name in _OF_PROVIDERS
+            and ctx.get_parameter_source(option.name) is click.core.ParameterSource.COMMANDLINE
+        ):
+            raise click.UsageError(f"{option.opts[0]} is for providers: leave it out with --policy")
+
+
 def render(
-    name: str, *, title: str, base_url: str, auth: str, body: str, batch: bool, webhooks: bool
+    name: str, kind: str, *, title: str, base_url: str, auth: str, body: str, batch: bool, webhooks: bool
 ) -> dict[str, str]:
-    """The files of the project, by their path in it."""
+    """The files of the project for a ``kind`` of plugin, ``provider`` or ``policy``, by their path in it."""
     stem = name.capitalize() if name[0].isalpha() else f"Sms{name}"
     values = {
         "name": name,
         "NAME": name.upper(),
+        "kind": kind,
         "stem": stem,
-        "cls": f"{stem}Provider",
+        "cls": f"{stem}{kind.capitalize()}",
         "title": title,
         "base_url": base_url.rstrip("/"),
-        "version": metadata.version("smsbridge").partition("+")[0],
+        "needs": _needs(metadata.version("smsbridge")),
     }
     chosen = {auth, body, *(["batch"] if batch else []), *(["webhooks"] if webhooks else [])}
     return {
-        path.relative_to(TEMPLATE).as_posix().replace("NAME", name).removesuffix(".tmpl"): _fill(
+        path.relative_to(folder).as_posix().replace("NAME", name).removesuffix(".tmpl"): _fill(
             path.read_text("utf-8"), values, chosen
         )
-        for path in TEMPLATE.rglob("*.tmpl")
+        for folder in (TEMPLATE / "common", TEMPLATE / kind)
+        for path in folder.rglob("*.tmpl")
     }
+
+
+def _needs(version: str) -> str:
+    """The smsbridge that a plugin made with ``version`` needs: from its minor version on, and none of the next."""
+    major, minor = version.split(".")[:2]
+    return f"smsbridge>={major}.{minor},<{major}.{int(minor) + 1}"
 
 
 def _fill(text: str, values: Mapping[str, str], chosen: set[str]) -> str:
@@ -154,10 +189,12 @@ def _fill(text: str, values: Mapping[str, str], chosen: set[str]) -> str:
     return Template("".join(kept)).substitute(values)
 
 
-def _check_name(name: str) -> None:
-    """Refuse what cannot be the name of a new provider."""
+def _check_name(name: str, kind: str) -> None:
+    """Refuse what cannot be the name of a new provider or policy, by its ``kind``."""
     from ..plugins import default_plugins
     from ..unread import WORDS
+    from . import installed
+    from .app import COMMANDS
 
     if not _NAME.fullmatch(name):
         raise click.BadParameter("has lower-case letters and digits only, at most 30", param_hint="NAME")
@@ -165,9 +202,11 @@ def _check_name(name: str) -> None:
         raise click.BadParameter(f"{name!r} is taken: settings of smsbridge begin with it", param_hint="NAME")
     plugins = default_plugins()
     if name in (*plugins.names(), *plugins.policies.names()):
-        raise click.BadParameter(
-            f"there is a provider {name!r} already, from {plugins.origin(name)}", param_hint="NAME"
-        )
+        there = "policy" if name in plugins.policies else "provider"
+        raise click.BadParameter(f"there is a {there} {name!r} already, from {plugins.origin(name)}", param_hint="NAME")
+    if kind == "policy" and (name in COMMANDS or name in installed.names()):
+        origin = installed.names().get(name, "smsbridge")
+        raise click.BadParameter(f"there is a command {name!r} already, from {origin}", param_hint="NAME")
     ours = [re.split(r"[^\w-]", one, maxsplit=1)[0] for one in metadata.requires("smsbridge") or []]
     if f"smsbridge-{name}" in ours:
         raise click.BadParameter(
@@ -186,13 +225,13 @@ def _check_target(target: Path) -> None:
         raise _cannot_make(target, error) from None
 
 
-def _ask(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What the user says to the options that were not given; a mistake is asked about again."""
+def _ask(given: Mapping[str, Any], options: Sequence[str]) -> dict[str, Any]:
+    """What the user says to those of ``options`` that were not given; a mistake is asked about again."""
     ctx = click.get_current_context()
     answers = {}
     for one in ctx.command.params:
         name = one.name or ""
-        if name in _QUESTIONS and ctx.get_parameter_source(name) is click.core.ParameterSource.DEFAULT:
+        if name in options and ctx.get_parameter_source(name) is click.core.ParameterSource.DEFAULT:
             default = {True: "yes", False: "no"}.get(given[name], given[name])
             answers[name] = click.prompt(_QUESTIONS[name], default=default, type=one.type, err=True)
     return answers

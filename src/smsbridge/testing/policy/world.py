@@ -67,8 +67,9 @@ class World:
     ) -> None:
         self.wire = Wire(words)
         self.hooks = Recorder()
+        self.plugins: Plugins = _Alone(self.hooks)
         self.provider = make(Vendor(account="kit"))
-        plugins, settings = _Alone(self.hooks), Settings()
+        settings, plugins = Settings(), self.plugins
         self.sms: Blocking | Async
         if issubclass(kind, Async):
             self.sms = kind(self.provider, settings=settings, plugins=plugins, transport=AsyncWire(self.wire))
