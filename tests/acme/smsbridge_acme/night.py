@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from smsbridge import ContentError, Flow, Gate, Message
+from smsbridge import ContentError, Flow, Gate, Message, Purpose
 from smsbridge.policies.policy import Finding, Place
 
 
 class NightPolicy(Gate):
-    """Lets no text out while it is night."""
+    """Lets no text out while it is night, but for one-time codes."""
 
     name = "night"
     place = Place.ATTEMPT
@@ -20,10 +20,10 @@ class NightPolicy(Gate):
 
     def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
         yield from ()
-        if self.quiet:
+        if self.quiet and message.purpose is not Purpose.OTP:
             raise ContentError("people sleep", reason="night")
         return message
 
     def findings(self) -> Iterator[Finding]:
         if self.quiet:
-            yield Finding("warning", "it is night, so every text is refused", "set SMSBRIDGE_NIGHT_QUIET=no")
+            yield Finding("warning", "it is night, so all but one-time codes are refused", "set SMSBRIDGE_NIGHT_QUIET=no")

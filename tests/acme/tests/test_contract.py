@@ -1,4 +1,4 @@
-"""Acme keeps the contract of smsbridge."""
+"""Acme keeps the contract of smsbridge, and so does its policy."""
 
 # ruff: noqa: RUF012  # samples are class attributes, and nobody changes them
 
@@ -8,9 +8,20 @@ import json
 from dataclasses import replace
 
 from smsbridge_acme import AcmeProvider
+from smsbridge_acme.night import NightPolicy
 
-from smsbridge import DeliveryReport, FundsError, HttpRequest, HttpResponse, OptedOutError, RecipientError, Status
-from smsbridge.testing import ProviderContract, Refusal, Row, Webhook, dummy_secret
+from smsbridge import (
+    DeliveryReport,
+    FundsError,
+    HttpRequest,
+    HttpResponse,
+    Message,
+    OptedOutError,
+    Purpose,
+    RecipientError,
+    Status,
+)
+from smsbridge.testing import PolicyContract, ProviderContract, Refusal, Row, Webhook, dummy_secret
 
 
 def no(code, **fields):
@@ -55,3 +66,11 @@ class TestAcme(ProviderContract):
     def sign(self, webhook, secret):
         signature = hmac.new(secret.encode(), webhook.body, hashlib.sha256).hexdigest()
         return replace(webhook, headers={**webhook.headers, "x-acme-signature": signature})
+
+
+class TestNight(PolicyContract):
+    sample = replace(PolicyContract.sample, purpose=Purpose.OTP)
+    refuses = {"a text that can wait": Message(to="+919876543210", text="private text 7c1f that can wait")}
+
+    def make(self, inner):
+        return NightPolicy(inner=inner)
