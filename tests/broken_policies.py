@@ -101,6 +101,18 @@ class ShowsWrongSettings(Calm):
     model_config = ConfigDict(hide_input_in_errors=False)
 
 
+class AdvisesInGeneral(Calm):
+    advice = "be calm"
+
+
+class AdvisesWithoutWords(Calm):
+    advice = {"shouting": " "}
+
+
+class AdvisesInTwoLines(Calm):
+    advice = {"shouting": "write\nsmall letters"}
+
+
 class AppliesByRaising(Calm):
     @classmethod
     def applies(cls, inner, *, is_set):
@@ -395,6 +407,7 @@ CATCHES: dict[type[Policy], str] = {
     **dict.fromkeys(
         (ChangesItsSettings, TakesAnySetting, ShowsWrongSettings), "test_its_settings_are_frozen_and_known"
     ),
+    **dict.fromkeys((AdvisesInGeneral, AdvisesWithoutWords, AdvisesInTwoLines), "test_its_advice_is_words_by_reason"),
     **dict.fromkeys((AppliesByRaising, AppliesPerhaps), "test_it_says_whether_it_applies"),
     **dict.fromkeys(
         (

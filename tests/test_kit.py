@@ -372,6 +372,7 @@ def test_the_public_names():
     assert smsbridge.testing.__all__ == [
         "FakeWire",
         "Outbox",
+        "PolicyContract",
         "Posted",
         "ProviderContract",
         "Refusal",
@@ -388,6 +389,6 @@ def test_the_public_names():
 
 
 def test_the_kit_needs_no_hypothesis_and_no_network():
-    code = "import sys; import smsbridge.testing as kit; kit.ProviderContract; print({'hypothesis', 'httpx'} & set(sys.modules))"
+    code = "import sys; import smsbridge.testing as kit; kit.ProviderContract, kit.PolicyContract; print({'hypothesis', 'httpx'} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "set()"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from smsbridge import Message, Purpose
+from smsbridge import Gate, HttpRequest, HttpResponse, Message, Purpose, RecipientError
 from smsbridge.cost.policy import CostPolicy
 from smsbridge.dlt.policy import DltPolicy
 from smsbridge.guard.policy import GuardPolicy
@@ -125,6 +125,29 @@ class TestPurpose(PolicyContract):
 class TestLedger(PolicyContract):
     def make(self, inner):
         return LedgerPolicy(inner=inner, path=f"ledger-{next(NUMBERS)}.db")
+
+
+class AsksPolicy(Gate):
+    """Asks a service of its own whether a number is in use."""
+
+    name = "asks"
+
+    def admit(self, message, *, verification=False):
+        answer = yield from HttpRequest.post_json("https://numbers.example/", {"to": message.to})
+        if not answer.json_object()["in_use"]:
+            raise RecipientError(reason="not-in-use")
+        return message
+
+
+class TestAsks(PolicyContract):
+    refuses = {"not in use": Message(to="+919000000001", text="private text 7c1f for nobody")}
+    expected_failures = {"test_what_is_foreseen_is_what_comes": "foresight asks no service"}
+
+    def make(self, inner):
+        return AsksPolicy(inner=inner)
+
+    def answers(self, request):
+        return HttpResponse.of_json({"in_use": b"9000000001" not in request.body})
 
 
 class TestAllAround(PolicyContract):

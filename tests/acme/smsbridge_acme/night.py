@@ -26,4 +26,6 @@ class NightPolicy(Gate):
 
     def findings(self) -> Iterator[Finding]:
         if self.quiet:
-            yield Finding("warning", "it is night, so all but one-time codes are refused", "set SMSBRIDGE_NIGHT_QUIET=no")
+            yield Finding(
+                "warning", "it is night, so all but one-time codes are refused", "set SMSBRIDGE_NIGHT_QUIET=no"
+            )

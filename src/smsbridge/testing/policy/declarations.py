@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from smsbridge.builtin.console import ConsoleProvider
 from smsbridge.plugins import BUILTIN
@@ -42,6 +43,15 @@ class Declarations(Kit):
         assert config.get("hide_input_in_errors"), (
             "a wrong setting is not shown, as it may be a secret: leave `hide_input_in_errors` in model_config"
         )
+
+    def test_its_advice_is_words_by_reason(self) -> None:
+        advice: object = type(self.policy()).advice
+        assert isinstance(advice, Mapping), "`advice` is a mapping: what to do next, by the `reason` of an error"
+        for reason, words in advice.items():
+            assert isinstance(reason, str), f"{reason!r} in `advice` is no reason of an error"
+            assert isinstance(words, str), f"the advice on {reason} has to be words"
+            assert words.strip(), f"the advice on {reason} has no words"
+            assert words.isprintable(), f"the advice on {reason} is one line: {words!a}"
 
     def test_it_says_whether_it_applies(self) -> None:
         kind = type(self.policy())

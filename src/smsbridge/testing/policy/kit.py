@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import Message
 from smsbridge.policies.policy import Finding, Policy
 from smsbridge.provider import SmsProvider
@@ -33,6 +34,10 @@ class PolicySamples(TextSamples):
         text. Times should pass only where the test lets them.
         """
         self.missing("make(inner)", "your policy around a provider")
+
+    def answers(self, request: HttpRequest) -> HttpResponse:
+        """The answer to a request of the policy's own, for one that asks a service before it lets a text through."""
+        self.missing("answers(request)", "what the service says that your policy asks")
 
 
 class Kit(PolicySamples):
@@ -87,12 +92,12 @@ class Kit(PolicySamples):
 
     def world(self, kind: type[Blocking | Async] = Blocking, words: str = "ok") -> World:
         """A client that sends through a new policy."""
-        return World(self.make, kind, words)
+        return World(self.make, kind, words, self.answers)
 
     def trials(self, way: Way, shape: Shape) -> list[Trial]:
         """A send in this ``shape`` that was interrupted at each of its steps."""
         if type(self) not in _TRIALS:
-            _TRIALS[type(self)] = Trials(self.make, self.messages)
+            _TRIALS[type(self)] = Trials(self.world, self.messages)
         return _TRIALS[type(self)].of(way, shape)
 
 

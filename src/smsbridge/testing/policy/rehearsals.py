@@ -11,6 +11,7 @@ from smsbridge.rehearsal import Rehearsal
 
 from .kit import Kit
 from .vendor import Wire
+from .world import Elsewhere
 
 _ADVICE = "a policy that remembers anything of texts needs forget(rehearsal): see smsbridge.rehearsal.Remembering"
 
@@ -18,9 +19,9 @@ _ADVICE = "a policy that remembers anything of texts needs forget(rehearsal): se
 class _Rehearsed(Rehearsal):
     """A rehearsal in which a vendor answers that takes everything."""
 
-    def __init__(self) -> None:
+    def __init__(self, elsewhere: Elsewhere) -> None:
         super().__init__()
-        self.wire = Wire()
+        self.wire = Wire(elsewhere=elsewhere)
 
     def perform(self, step: Step[Any], plugins: Any) -> Any:
         return self.wire.send(step) if isinstance(step, HttpRequest) else super().perform(step, plugins)
@@ -31,7 +32,7 @@ class Rehearsals(Kit):
 
     def test_a_rehearsal_leaves_the_real_memory_alone(self) -> None:
         rehearsed, untouched = self.world(), self.world()
-        with _Rehearsed():
+        with _Rehearsed(self.answers):
             rehearsed.send_each(self.all_texts("kit"))
             rehearsed.send_each(self.all_texts("rehearsed"))
         ends = [world.send_each([*self.all_texts("kit"), *self.all_texts("more")]) for world in (rehearsed, untouched)]
@@ -50,7 +51,7 @@ class Rehearsals(Kit):
         used.send_each(self.all_texts("real"))
         ends = []
         for world in (used, fresh):
-            with _Rehearsed():
+            with _Rehearsed(self.answers):
                 ends.append(world.send_each(self.all_texts("rehearsed")))
         assert ends[0] == ends[1], (
             f"in a rehearsal after real texts, texts end as {', '.join(ends[0])}; without those before, as "
@@ -63,7 +64,7 @@ class Rehearsals(Kit):
         """In the working directory, which is the test's own: there ``make`` should put files."""
         world = self.world()
         before = _files()
-        with _Rehearsed():
+        with _Rehearsed(self.answers):
             world.send_each(self.all_texts())
         assert _files() == before, f"a rehearsal has changed files: {_ADVICE}"
         world.close()

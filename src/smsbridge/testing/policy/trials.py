@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from smsbridge.messages import Message
-from smsbridge.provider import SmsProvider
 
 from .vendor import Async, Blocking, Strike
 from .world import EndlessError, Shape, World, is_refused, is_uncertain
@@ -21,10 +20,9 @@ ANSWERS = ("ok", "busy, ok", "lost")
 """The vendor's words, while something is interrupted."""
 STOPS: Mapping[Way, tuple[type[BaseException], ...]] = {
     "blocking": (KeyboardInterrupt, SystemExit, GeneratorExit),
-    "async": (asyncio.CancelledError,),
+    "async": (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit),
 }
 """They take turns, and each comes at each step."""
-Made = Callable[[SmsProvider], SmsProvider]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +49,12 @@ class Trial:
 
 
 class Trials:
-    """The trials of the policies that ``make`` makes: ``messages`` has what to send in a shape, under references that
+    """The trials of the policy in a ``world``, each in a new one: ``messages`` has what to send in a shape, under references that
     begin with a word.
     """
 
-    def __init__(self, make: Made, messages: Callable[[Shape, str], Sequence[Message]]) -> None:
-        self._make = make
+    def __init__(self, world: Callable[..., World], messages: Callable[[Shape, str], Sequence[Message]]) -> None:
+        self._world = world
         self._messages = messages
         self._known: dict[tuple[Way, Shape], list[Trial]] = {}
         self._endless: EndlessError | None = None
@@ -77,19 +75,19 @@ class Trials:
         kind = Async if way == "async" else Blocking
         if way == "dropped":
             for steps in itertools.count():
-                world = World(self._make, kind, words)
+                world = self._world(kind, words)
                 goes_on = world.drop(world.flow(shape, self._messages(shape, "kit")), steps)
                 yield self._seen(world, shape, f"{shape}, {words!r}, given up after {steps} steps")
                 if not goes_on:
                     return
         count = Strike()
-        world = World(self._make, kind, words)
+        world = self._world(kind, words)
         world.run(world.flow(shape, self._messages(shape, "kit")), count)
         yield self._seen(world, shape, f"{shape}, {words!r}, not interrupted")
         for at, before in itertools.product(range(1, count.steps + 1), (True, False)):
             turn = 2 * at + before + ANSWERS.index(words)
             strike = Strike(STOPS[way][turn % len(STOPS[way])]("x"), at, before=before)
-            world = World(self._make, kind, words)
+            world = self._world(kind, words)
             raised = world.run(world.flow(shape, self._messages(shape, "kit")), strike)
             moment = f"{'before' if before else 'after'} step {at} of {count.steps}"
             what = f"{shape}, {words!r}, {type(strike.stop).__name__} {moment} ({way})"
@@ -130,7 +128,7 @@ class Trials:
         """What becomes of ``again`` and of further texts where those that are ``held`` were sent, or lost, before."""
         key = (shape, tuple((one.reference, lost) for one, lost in held), tuple(one.reference for one in again))
         if key not in self._fitting:
-            world = World(self._make)
+            world = self._world()
             for one, lost in held:
                 world.wire.words = ["lost" if lost else "ok"]
                 world.send_each([one], _alone(shape))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import Message, Result, SentMessage, Verification
 from smsbridge.provider import SmsProvider
 
+URL = "https://vendor.example/"
 STATUSES = {"busy": 429, "denied": 401, "bad": 400}
 """What the vendor's words of refusal are as HTTP."""
 WORDS = ("ok", *STATUSES, "lost", "unanswered")
@@ -34,7 +35,7 @@ class Vendor(SmsProvider):
 
     def _ask(self, path: str, *references: str | None, rows: Sequence[Message] = ()) -> Flow[list[str]]:
         body = {"account": self.account, "path": path, "texts": references, "rows": [_row(one) for one in rows]}
-        response = yield from HttpRequest.post_json(f"https://vendor.example/{path}", body, sends=path != "lookup")
+        response = yield from HttpRequest.post_json(f"{URL}{path}", body, sends=path != "lookup")
         if not response.ok:
             raise response.error()
         found: list[str] = response.json_object()["ids"]
@@ -64,10 +65,14 @@ def _row(message: Message) -> dict[str, Any]:
 
 
 class Wire:
-    """The vendor's side: ``words`` say what becomes of one request after another; the last one holds for the rest."""
+    """The vendor's side: ``words`` say what becomes of one request after another; the last one holds for the rest.
 
-    def __init__(self, words: str = "ok") -> None:
+    ``elsewhere`` answers requests that go to other hosts.
+    """
+
+    def __init__(self, words: str = "ok", elsewhere: Callable[[HttpRequest], HttpResponse] | None = None) -> None:
         self.words = words.split(", ")
+        self._elsewhere = elsewhere
         self.taken: Counter[str] = Counter()
         """How often each text was taken, by its reference."""
         self.asked: dict[str, Mapping[str, Any]] = {}
@@ -75,6 +80,8 @@ class Wire:
         self.requests = 0
 
     def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
+        if self._elsewhere is not None and not request.url.startswith(URL):
+            return self._elsewhere(request)
         self.requests += 1
         body = json.loads(request.body)
         if body["path"] == "lookup":

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 from smsbridge.client import AsyncSmsClient
 from smsbridge.errors import RefusedError, SendError, UncertainError
 from smsbridge.flow import Driven, Flow
+from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import Message, Result
 from smsbridge.plugins import Plugins
 from smsbridge.provider import SmsProvider
@@ -19,6 +20,7 @@ from smsbridge.settings import Settings
 from .vendor import Async, AsyncWire, Blocking, Recorder, Strike, Vendor, Wire
 
 T = TypeVar("T")
+Elsewhere = Callable[[HttpRequest], HttpResponse]
 Shape = Literal["text", "batch", "code"]
 SHAPES: tuple[Shape, ...] = ("text", "batch", "code")
 LONGEST = 10.0
@@ -57,15 +59,19 @@ class _Alone(Plugins):
 
 
 class World:
-    """A client, in ``kind`` Blocking or Async, of the provider that ``make`` makes around a vendor."""
+    """A client, in ``kind`` Blocking or Async, of the provider that ``make`` makes around a vendor.
+
+    ``words`` and ``elsewhere`` are those of :class:`Wire`.
+    """
 
     def __init__(
         self,
         make: Callable[[SmsProvider], SmsProvider],
         kind: type[Blocking | Async] = Blocking,
         words: str = "ok",
+        elsewhere: Elsewhere | None = None,
     ) -> None:
-        self.wire = Wire(words)
+        self.wire = Wire(words, elsewhere)
         self.hooks = Recorder()
         self.plugins: Plugins = _Alone(self.hooks)
         self.provider = make(Vendor(account="kit"))
