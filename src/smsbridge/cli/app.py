@@ -38,7 +38,7 @@ COMMANDS = {
     "providers": "List the installed providers and what they can do.",
     "explain": "Say what would become of a text, and send nothing.",
     "doctor": "Explain the configuration, and what is wrong with it.",
-    "new": "Make a plugin for another provider.",
+    "new": "Make a plugin for another provider, or a policy.",
 }
 """Each command with its short help."""
 

@@ -62,7 +62,7 @@ _url = _matching(
     "--title",
     metavar="TEXT",
     type=_title,
-    help='What people call the vendor, or the policy, such as "Acme SMS". Default: NAME.',
+    help='What people call it, such as "Acme SMS". Default: NAME.',
 )
 @click.option(
     "--base-url", metavar="URL", type=_url, help="Where the vendor's API begins. Default: https://api.NAME.example."
@@ -87,13 +87,13 @@ _url = _matching(
 @click.option("--interactive", is_flag=True, help="Ask for what was not given.")
 @json_option
 def new(*, name: str, policy: bool, directory: str | None, interactive: bool, as_json: bool, **given: Any) -> Exit:
-    """Make a plugin for the provider NAME: pyproject, provider, tests, README and CI.
+    """Make a plugin for the provider NAME, or for the policy NAME: pyproject, code, tests, README and CI.
 
-    It keeps the contract from the start, with an API and sample answers that are invented; every place that needs a
-    fact about the vendor is marked and says where to look it up.
+    It keeps the contract from the start. A provider comes with an API and sample answers that are invented; every place
+    that needs a fact about the vendor is marked and says where to look it up.
 
-    With --policy, NAME is a policy, which looks at each text before it goes on: with a command of that name, what
-    doctor says of it, and tests. Every place that needs a decision is marked.
+    With --policy, it looks at each text before that goes on to any provider, by a rule that is invented, and has a
+    command and what doctor says of it. Every place that needs a decision is marked.
 
     \b
     Examples:
