@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from smsbridge.attempts import foresee, utc_now
@@ -46,4 +45,4 @@ class Foreseeing(Kit):
         """What the policy lets through and refuses, and a text that nobody can send."""
         expired = self.message(reference=f"{what}-expired", valid_until=utc_now() - timedelta(hours=1))
         unsupported = self.message(reference=f"{what}-unsupported", options={"vendor": {"unknown": True}})
-        return [*self.all_texts(what), expired, replace(unsupported)]
+        return [*self.all_texts(what), expired, unsupported]

@@ -22,7 +22,9 @@ from .world import SHAPES, Shape, World
 
 
 class PolicySamples(TextSamples):
-    """What to override: ``make`` always, ``sample`` or ``message`` where the policy refuses theirs, and ``refuses``."""
+    """What to override: ``make`` always; ``refuses``; ``sample`` or ``message`` where the policy refuses the kit's own;
+    ``answers`` where it asks a service.
+    """
 
     refuses: ClassVar[Mapping[str, Message]] = {}
     """Texts that the policy refuses, by a name of yours."""
@@ -30,8 +32,9 @@ class PolicySamples(TextSamples):
     def make(self, inner: SmsProvider) -> Policy:
         """The policy around ``inner``, with a memory of its own that is empty.
 
-        What it counts should be scarce, and suffice for one batch: a place that is not given back shows in the next
-        text. Times should pass only where the test lets them.
+        Each call makes a new one; its files, if it has any, are in the working directory, under new names. Let limits be
+        scarce but suffice for one batch, so that a place that is not given back shows in the next text. One that goes
+        by the time of day needs a clock that stands still.
         """
         self.missing("make(inner)", "your policy around a provider")
 

@@ -49,8 +49,9 @@ class Trial:
 
 
 class Trials:
-    """The trials of the policy in a ``world``, each in a new one: ``messages`` has what to send in a shape, under references that
-    begin with a word.
+    """The trials of a policy, each in a new ``world``.
+
+    ``messages`` has what to send in a shape, under references that begin with a word.
     """
 
     def __init__(self, world: Callable[..., World], messages: Callable[[Shape, str], Sequence[Message]]) -> None:
@@ -72,26 +73,30 @@ class Trials:
         return self._known[way, shape]
 
     def _made(self, way: Way, shape: Shape, words: str) -> Iterator[Trial]:
-        kind = Async if way == "async" else Blocking
-        if way == "dropped":
-            for steps in itertools.count():
-                world = self._world(kind, words)
-                goes_on = world.drop(world.flow(shape, self._messages(shape, "kit")), steps)
-                yield self._seen(world, shape, f"{shape}, {words!r}, given up after {steps} steps")
-                if not goes_on:
-                    return
+        return self._dropped(shape, words) if way == "dropped" else self._struck(way, shape, words)
+
+    def _dropped(self, shape: Shape, words: str) -> Iterator[Trial]:
+        for steps in itertools.count():
+            world = self._world(Blocking, words)
+            goes_on = world.drop(world.flow(shape, self._messages(shape, "kit")), steps)
+            yield self._seen(world, shape, f"{shape}, {words!r}, given up after {steps} steps")
+            if not goes_on:
+                return
+
+    def _struck(self, way: Way, shape: Shape, words: str) -> Iterator[Trial]:
         count = Strike()
-        world = self._world(kind, words)
-        world.run(world.flow(shape, self._messages(shape, "kit")), count)
-        yield self._seen(world, shape, f"{shape}, {words!r}, not interrupted")
+        yield self._strike(way, shape, words, count)
         for at, before in itertools.product(range(1, count.steps + 1), (True, False)):
             turn = 2 * at + before + ANSWERS.index(words)
-            strike = Strike(STOPS[way][turn % len(STOPS[way])]("x"), at, before=before)
-            world = self._world(kind, words)
-            raised = world.run(world.flow(shape, self._messages(shape, "kit")), strike)
-            moment = f"{'before' if before else 'after'} step {at} of {count.steps}"
-            what = f"{shape}, {words!r}, {type(strike.stop).__name__} {moment} ({way})"
-            yield self._seen(world, shape, what, strike.stop, raised)
+            stop = STOPS[way][turn % len(STOPS[way])]("x")
+            yield self._strike(way, shape, words, Strike(stop, at, before=before))
+
+    def _strike(self, way: Way, shape: Shape, words: str, strike: Strike) -> Trial:
+        world = self._world(Async if way == "async" else Blocking, words)
+        raised = world.run(world.flow(shape, self._messages(shape, "kit")), strike)
+        moment = f"{type(strike.stop).__name__} {'before' if strike.before else 'after'} step {strike.at}"
+        what = f"{shape}, {words!r}, {moment if strike.stop is not None else 'not interrupted'} ({way})"
+        return self._seen(world, shape, what, strike.stop, raised)
 
     def _seen(
         self,
