@@ -138,7 +138,7 @@ def test_an_account_is_explained(acme, monkeypatch):
 def test_a_ledger_that_would_make_every_send_fail_is_an_error(acme, monkeypatch, path, tmp_path):
     monkeypatch.chdir(tmp_path)
     Path("garbage.db").write_text("no database, but long enough to be looked at as one")
-    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", path)
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_STORE", f"sqlite:///{path}")
     document, code = run_json("doctor")
     assert (code, document["works"]) == (Exit.CONFIGURATION, False)
     ((level, words),) = findings(document)
@@ -154,13 +154,13 @@ def test_a_ledger_that_would_make_every_send_fail_is_an_error(acme, monkeypatch,
 def test_a_directory_in_which_no_ledger_can_be_made_is_one(acme, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     Path("closed").mkdir(mode=0o500)
-    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", "closed/x.db")
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_STORE", "sqlite:///closed/x.db")
     assert findings(run_json("doctor")[0]) == [("error", "the ledger cannot be used: Permission denied (closed/x.db)")]
 
 
 def test_a_ledger_is_looked_at_without_being_made(acme, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", "sms.db")
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_STORE", "sqlite:///sms.db")
     assert run("doctor").exit_code == Exit.OK
     assert not Path("sms.db").exists()
     assert "it is made when the first text is sent" in run("ledger", "list").stderr
@@ -618,7 +618,7 @@ def test_a_provider_without_a_harmless_call_says_so():
 # --- quotes, and where secrets would go
 
 
-@pytest.mark.parametrize("variable", ["ACME_TOKEN", "ACME_CONTACT", "LEDGER_PATH", "PROVIDER", "ENV"])
+@pytest.mark.parametrize("variable", ["ACME_TOKEN", "ACME_CONTACT", "LEDGER_STORE", "PROVIDER", "ENV"])
 @pytest.mark.usefixtures("acme")
 def test_a_value_that_still_has_its_quotes_is_an_error(monkeypatch, variable):
     monkeypatch.setenv(f"SMSBRIDGE_{variable}", '"abcd"')

@@ -132,8 +132,8 @@ def test_help_has_examples():
 @pytest.mark.parametrize("args", [["explain"], ["send", "--dry-run"]])
 def test_what_is_remembered_in_files_is_not_looked_into_and_that_is_said(monkeypatch, tmp_path, args):
     ledger, opt_outs = tmp_path / "sms.db", tmp_path / "optouts.db"
-    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", str(ledger))
-    monkeypatch.setenv("SMSBRIDGE_OPTOUT_PATH", str(opt_outs))
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_STORE", f"sqlite:///{ledger}")
+    monkeypatch.setenv("SMSBRIDGE_OPTOUT_STORE", f"sqlite:///{opt_outs}")
     words = "records it first; what it has already is not looked into here"
     done = run(*args, NUMBER, TEXT, "--reference", "order-1")
     assert (done.exit_code, words in done.stdout) == (Exit.OK, True)
@@ -150,7 +150,7 @@ def test_what_is_remembered_in_files_is_not_looked_into_and_that_is_said(monkeyp
 
 
 def test_a_ledger_that_cannot_be_made_is_told_all_the_same(monkeypatch, tmp_path):
-    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", str(tmp_path / "nowhere" / "sms.db"))
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_STORE", f"sqlite:///{tmp_path}/nowhere/sms.db")
     document, code = run_json("explain", NUMBER)
     assert code == Exit.CONFIGURATION
     assert "the ledger cannot be used" in document["error"]["message"]

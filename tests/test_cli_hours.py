@@ -20,7 +20,7 @@ def acme(monkeypatch):
 
 @pytest.fixture
 def path(monkeypatch, tmp_path):
-    monkeypatch.setenv("SMSBRIDGE_OPTOUT_PATH", str(tmp_path / "optouts.db"))
+    monkeypatch.setenv("SMSBRIDGE_OPTOUT_STORE", f"sqlite:///{tmp_path}/optouts.db")
     return tmp_path / "optouts.db"
 
 
@@ -299,7 +299,7 @@ def test_a_wrong_line_imports_nothing_and_shows_no_number(path, tmp_path):
 def test_without_a_file_there_is_no_list():
     done = run("optouts", "list")
     assert done.exit_code == Exit.CONFIGURATION
-    assert "SMSBRIDGE_OPTOUT_PATH is not set" in done.stderr
+    assert "SMSBRIDGE_OPTOUT_STORE names no store" in done.stderr
 
 
 def test_who_was_added_is_not_texted(path, monkeypatch):

@@ -23,7 +23,7 @@ TEXT = "SECRET-TEXT-7719"
 
 @pytest.fixture(autouse=True)
 def acme(monkeypatch, tmp_path):
-    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", str(tmp_path / "sms.db"))
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_STORE", f"sqlite:///{tmp_path}/sms.db")
     monkeypatch.setenv("SMSBRIDGE_RETRY_LOOKUPS", "0")
     yield install(monkeypatch)
     writer.close_all()
@@ -106,9 +106,9 @@ def test_a_wrong_age_is_a_usage_error(age):
 @pytest.mark.parametrize("args", [["list"], ["explain", "x"], ["settle", "x"], ["prune", "--older-than", "1d"]])
 def test_without_a_ledger_the_command_says_how_to_get_one(args, monkeypatch, tmp_path):
     assert "there is no ledger at" in run("ledger", *args).stderr
-    monkeypatch.delenv("SMSBRIDGE_LEDGER_PATH")
+    monkeypatch.delenv("SMSBRIDGE_LEDGER_STORE")
     done = run("ledger", *args)
-    assert (done.exit_code, "SMSBRIDGE_LEDGER_PATH" in done.stderr) == (Exit.CONFIGURATION, True)
+    assert (done.exit_code, "SMSBRIDGE_LEDGER_STORE" in done.stderr) == (Exit.CONFIGURATION, True)
     assert list(tmp_path.glob("*.db*")) == []
 
 
@@ -121,8 +121,8 @@ def test_what_is_no_ledger_is_said_to_be_none(tmp_path):
 
 def test_the_ledger_may_be_that_of_one_account(monkeypatch):
     send("taken")
-    monkeypatch.delenv("SMSBRIDGE_LEDGER_PATH")
-    monkeypatch.setenv("SMSBRIDGE_ACME_LEDGER_PATH", "sms.db")
+    monkeypatch.delenv("SMSBRIDGE_LEDGER_STORE")
+    monkeypatch.setenv("SMSBRIDGE_ACME_LEDGER_STORE", "sqlite:///sms.db")
     assert len(documents(run("ledger", "list", "--json"))) == 1
 
 
@@ -331,7 +331,7 @@ def test_without_an_account_those_of_all_are_looked_at_and_the_help_says_so(name
 
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
-    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", str(tmp_path / "ledger.db"))
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_STORE", f"sqlite:///{tmp_path}/ledger.db")
     monkeypatch.setenv("SMSBRIDGE_FILE_PATH", str(tmp_path / "sms.jsonl"))
 
 

@@ -320,10 +320,10 @@ def test_the_name_of_the_secrets_directory_has_none(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     "variable",
     [
-        "LEDGER_PATH",
-        "OPTOUT_PATH",
+        "LEDGER_STORE",
+        "OPTOUT_STORE",
         "FILE_PATH",
-        "MEMORY_LEDGER_PATH",
+        "MEMORY_LEDGER_STORE",
         "PROVIDER",
         "SECRETS_DIR",
         "ENV",

@@ -19,7 +19,6 @@ from scripted import OK, TO, HttpProvider, Wire, message
 from smsbridge import Settings, SmsClient, forks
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.errors import RefusedError, VetoedError
-from smsbridge.guard.caps import Caps
 from smsbridge.guard.policy import GuardPolicy
 from smsbridge.http import HttpResponse
 from smsbridge.ledger.policy import LedgerPolicy
@@ -29,9 +28,10 @@ from smsbridge.plugins import Plugins
 from smsbridge.policies import breaker as breaker_room
 from smsbridge.policies.breaker import Breaker
 from smsbridge.policies.failover import FailoverPolicy
-from smsbridge.policies.gcra import Gcra, Rate
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.private_file import make_private
+from smsbridge.stores.caps import Caps
+from smsbridge.stores.gcra import Gcra, Rate
 from smsbridge.testing import Outbox
 from smsbridge_twincle.sandbox.faults import Faults
 from smsbridge_vonage.parts import Parts
@@ -203,7 +203,12 @@ def ledger(tmp_path):
 
 def optouts(tmp_path):
     policy = OptoutPolicy(inner=HttpProvider()).using(MemoryOptOuts())
-    return lambda: (policy._list.add(None, TO), policy._list.remove(None, TO), list(policy._list), sends(policy)())
+    return lambda: (
+        policy._kept.known.add(None, TO),
+        policy._kept.known.remove(None, TO),
+        list(policy._kept.known),
+        sends(policy)(),
+    )
 
 
 def optouts_in_a_file(tmp_path):

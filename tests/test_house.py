@@ -295,6 +295,7 @@ def test_the_files_that_run_in_other_surroundings_are_there():
 # --- a budget of names: each that is added replaces one, or earns its place -----------------------------------------------
 
 SETTINGS = {
+    "store",
     *("provider", "timeout", "deadline", "default_region", "secrets_dir", "concurrency", "public_url"),
     *("env", "env_allows", "unread_allows"),
 }
@@ -305,7 +306,7 @@ ALL_COMMANDS = {
 ALL_POLICIES = {
     *("text", "ledger", "guard", "cost", "optout", "purpose", "retry", "hours", "failover", "dlt", "limit"),
 }
-ALL_GROUPS = {"smsbridge", "smsbridge.hooks", "smsbridge.policies", "smsbridge.commands"}
+ALL_GROUPS = {"smsbridge", "smsbridge.hooks", "smsbridge.policies", "smsbridge.commands", "smsbridge.stores"}
 
 
 def test_the_settings_commands_policies_and_groups_are_these():

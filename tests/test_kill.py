@@ -20,6 +20,6 @@ def test_a_ledger_that_forgets_would_be_noticed(tmp_path):
         murder = Murder(random.Random(1), tmp_path, sandbox, Count())
         told = murder.finish(murder.start("many", ["a", "b"]))
         murder.path = tmp_path / "another.db"
-        murder.environment["SMSBRIDGE_LEDGER_PATH"] = str(murder.path)
+        murder.environment["SMSBRIDGE_LEDGER_STORE"] = f"sqlite:///{murder.path}"
         murder.check(["a", "b"], told, murder.finish(murder.start("many", ["a", "b"])))
     assert len(murder.count.problems) == 2

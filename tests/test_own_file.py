@@ -26,7 +26,7 @@ from smsbridge.optouts.policy import OptoutPolicy
 from smsbridge.plugins import Plugins
 from smsbridge.provider import SmsProvider
 from smsbridge.stores import sqlite, writer
-from smsbridge.stores.sqlite import SqliteStore
+from smsbridge.stores.sqlite import SqliteBook
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,7 @@ class Ledger:
             sms.send(message(reference=reference))
         except RefusedError as error:
             return f"{error.reason}: {error.detail}"
-        policy._books().do(lambda _: None).result(10)  # by then the outcome is recorded too
+        policy._entries().writer.do(lambda _: None).result(10)  # by then the outcome is recorded too
         return None
 
     def remembers(self):
@@ -82,7 +82,7 @@ class Ledger:
 
     def other(self, path):
         """Another file of this kind."""
-        with contextlib.closing(SqliteStore(path)) as store, store.together():
+        with contextlib.closing(SqliteBook(path)) as store, store.together():
             store.identify(None)
 
 
@@ -389,10 +389,10 @@ def test_two_of_one_kind_are_told_apart(tmp_path):
 def test_processes_that_make_it_at_once_make_one(tmp_path, links):
     code = (
         "import os, sys, pathlib, smsbridge.own_file as own\n"
-        "from smsbridge.stores.sqlite import SqliteStore\n"
+        "from smsbridge.stores.sqlite import SqliteBook\n"
         f"os.link = os.link if {links} else (lambda *_: (_ for _ in ()).throw(OSError('none here')))\n"
         "sys.stdin.read(1)\n"
-        "store = SqliteStore(pathlib.Path(sys.argv[1]))\n"
+        "store = SqliteBook(pathlib.Path(sys.argv[1]))\n"
         "with store.together(): key = store.identify(None)\n"
         "print(key.hex())\n"
     )
@@ -425,7 +425,10 @@ def command(*words):
     return run(*words)
 
 
-SETTINGS = {Ledger: ("SMSBRIDGE_LEDGER_PATH", "ledger"), OptOuts: ("SMSBRIDGE_OPTOUT_PATH", "optouts")}
+SETTINGS = {
+    Ledger: ("SMSBRIDGE_LEDGER_STORE", "ledger"),
+    OptOuts: ("SMSBRIDGE_OPTOUT_STORE", "optouts"),
+}
 
 
 @pytest.fixture(params=[Ledger, OptOuts])
@@ -434,7 +437,7 @@ def production(request, tmp_path, monkeypatch):
     path = tmp_path / "sms.db"
     monkeypatch.setenv("SMSBRIDGE_ENV", "production")
     monkeypatch.setenv("SMSBRIDGE_ENV_ALLOWS", "memory")
-    monkeypatch.setenv(SETTINGS[request.param][0], str(path))
+    monkeypatch.setenv(SETTINGS[request.param][0], f"sqlite:///{path}")
     return request.param, path, lambda: SmsClient("memory", plugins=Plugins())
 
 
@@ -483,7 +486,7 @@ def test_in_production_one_that_was_deleted_before_the_first_text_is_not_made_ag
 
 def test_in_production_the_command_makes_no_list_on_the_way(tmp_path, monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_ENV", "production")
-    monkeypatch.setenv("SMSBRIDGE_OPTOUT_PATH", str(tmp_path / "optouts.db"))
+    monkeypatch.setenv("SMSBRIDGE_OPTOUT_STORE", f"sqlite:///{tmp_path}/optouts.db")
     for words in (["list"], ["add", TO]):
         done = command("optouts", *words)
         assert (done.exit_code, "smsbridge optouts init" in done.stderr) == (Exit.CONFIGURATION, True)
@@ -494,7 +497,7 @@ def test_in_production_the_command_makes_no_list_on_the_way(tmp_path, monkeypatc
 def test_making_one_on_purpose_leaves_what_is_there_and_makes_one_of_an_empty_file(kind, tmp_path, monkeypatch):
     variable, group = SETTINGS[kind]
     path = tmp_path / "sms.db"
-    monkeypatch.setenv(variable, str(path))
+    monkeypatch.setenv(variable, f"sqlite:///{path}")
     path.touch()
     assert command(group, "init").stdout == f"made: {path}\n"
     used = kind(path)
@@ -511,13 +514,13 @@ def test_making_one_on_purpose_leaves_what_is_there_and_makes_one_of_an_empty_fi
 def test_none_is_made_of_what_is_not_ours(kind, tmp_path, monkeypatch):
     variable, group = SETTINGS[kind]
     path = tmp_path / "sms.db"
-    monkeypatch.setenv(variable, str(path))
+    monkeypatch.setenv(variable, f"sqlite:///{path}")
     another_application(path)
     before = path.read_bytes()
     done = command(group, "init")
     assert (done.exit_code, f"it is no {kind.what} of smsbridge" in done.stderr) == (Exit.CONFIGURATION, True)
     assert path.read_bytes() == before
-    monkeypatch.setenv(variable, str(tmp_path / "none" / "sms.db"))
+    monkeypatch.setenv(variable, f"sqlite:///{tmp_path}/none/sms.db")
     assert "cannot be made: No such file or directory" in command(group, "init").stderr
 
 

@@ -28,8 +28,8 @@ from smsbridge.errors import (
 from smsbridge.messages import Money, Result, SentMessage, Status, Verification
 from smsbridge.stores import entries as room
 from smsbridge.stores.entries import Claim, Entry, Kind, Outcome, State, digest
-from smsbridge.stores.memory import MemoryStore
-from smsbridge.stores.sqlite import SqliteStore
+from smsbridge.stores.memory import MemoryBook
+from smsbridge.stores.sqlite import SqliteBook
 
 KEY = b"k" * 32
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -48,7 +48,7 @@ ERRORS = [
 
 @pytest.fixture(params=["memory", "sqlite"])
 def store(request, tmp_path):
-    one = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "ledger.db")
+    one = MemoryBook() if request.param == "memory" else SqliteBook(tmp_path / "ledger.db")
     yield one
     if request.param == "sqlite":
         one.close()
@@ -169,7 +169,7 @@ def near(one, other):
 
 @given(OUTCOMES)
 def test_all_that_is_recorded_is_read_again(tmp_path_factory, outcome):
-    kept = SqliteStore(tmp_path_factory.mktemp("kept") / "ledger.db")
+    kept = SqliteBook(tmp_path_factory.mktemp("kept") / "ledger.db")
     mine = claim()
     with kept.together():
         kept.claim([mine])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smsbridge.policies.gcra import Gcra, Rate
+from smsbridge.stores.gcra import Gcra, Rate
 
 HOUR = 3600.0
 rates = st.builds(Rate, count=st.integers(1, 60), seconds=st.sampled_from([1.0, 6.0, 60.0]))

@@ -32,20 +32,20 @@ from smsbridge.errors import (
     UnsupportedError,
     VetoedError,
 )
-from smsbridge.guard import caps as caps_room
 from smsbridge.guard import policy as room
-from smsbridge.guard.caps import Cap, Caps
 from smsbridge.guard.policy import GuardPolicy
 from smsbridge.http import HttpResponse
 from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.plugins import Plugins
 from smsbridge.policies.failover import FailoverPolicy
-from smsbridge.policies.gcra import Rate
 from smsbridge.policies.policy import Policy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import vendor_of
 from smsbridge.sending import deliver, deliver_batch, deliver_verification
 from smsbridge.settings import Settings
+from smsbridge.stores import caps as caps_room
+from smsbridge.stores.caps import Cap, Caps
+from smsbridge.stores.gcra import Rate
 from smsbridge.testing import Outbox
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)

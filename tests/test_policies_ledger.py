@@ -44,7 +44,6 @@ from smsbridge.errors import (
     UnsupportedError,
 )
 from smsbridge.http import Await, HttpRequest, HttpResponse
-from smsbridge.ledger import policy as ledger_room
 from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.messages import Dlt, Message, Money, Purpose, Result, SentMessage, Status, Verification
 from smsbridge.own_file import OwnFile
@@ -54,13 +53,25 @@ from smsbridge.promise import Overdue, Promise
 from smsbridge.provider import Capability, SmsProvider, vendor_of
 from smsbridge.rehearsal import Rehearsal
 from smsbridge.stores import entries as entries_room
-from smsbridge.stores import sqlite, writer
+from smsbridge.stores import sqlite, sqlite_file, writer
 from smsbridge.stores.entries import Claim, Entry, Kind, Outcome, State, Unwritable, digest
-from smsbridge.stores.sqlite import SqliteStore
+from smsbridge.stores.kept import FileEntries
+from smsbridge.stores.sqlite import SqliteBook
 from smsbridge.stores.writer import Writer
 
 KEY = b"k" * 32
 FOUND = HttpResponse.of_json({"id": "vendor-9"})
+
+
+class Own(LedgerPolicy):
+    """A ledger with a book of its own."""
+
+    def _entries(self):
+        if self._kept is None:
+            self._kept = FileEntries(
+                writer.Writer(self.book(), keep=timedelta(days=90)), self.path.absolute(), sqlite.LEDGER
+            )
+        return self._kept
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +127,7 @@ def send(policy, *answers, one=None):
 def kept(path, reference="ref-1"):
     """The entry, as another connection reads it after all that was handed in."""
     writer.close_all()
-    store = SqliteStore(path, create=False)
+    store = SqliteBook(path, create=False)
     with store.together():
         found = store.find(reference)
     store.close()
@@ -465,7 +476,7 @@ def test_cancelled_before_the_text_left_it_is_refused_and_may_be_sent_again(path
 def test_a_claim_that_was_given_up_before_it_was_made_is_not_made(path):
     policy = ledger(path)
     send(policy, OK, one=message(reference="first"))
-    with policy._books()._at_work:
+    with policy._entries().writer._at_work:
         step = next(attempt(policy, message()))
         assert step.future.cancel()
     assert kept(path) is None
@@ -546,9 +557,9 @@ def test_a_batch_that_cannot_be_recorded_is_refused_row_by_row(tmp_path):
 
 
 def test_while_another_process_holds_the_ledger_nothing_is_sent_and_afterwards_it_is(path):
-    class Impatient(LedgerPolicy):
-        def store(self):
-            return SqliteStore(self.path, patience=0)
+    class Impatient(Own):
+        def book(self):
+            return SqliteBook(self.path, patience=0)
 
     policy = Impatient(inner=Mute(), path=path)
     send(policy, OK, one=message(reference="first"))
@@ -561,12 +572,12 @@ def test_while_another_process_holds_the_ledger_nothing_is_sent_and_afterwards_i
 
 
 def test_an_outcome_that_cannot_be_recorded_is_logged_and_the_text_accepted_all_the_same(path, caplog):
-    class Failing(SqliteStore):
+    class Failing(SqliteBook):
         def record(self, entries):
             raise Unwritable("disk full")
 
-    class Full(LedgerPolicy):
-        def store(self):
+    class Full(Own):
+        def book(self):
             return Failing(self.path)
 
     with caplog.at_level(logging.DEBUG):
@@ -663,7 +674,7 @@ def test_without_a_key_one_is_made_and_kept(path):
 
 def test_every_account_has_a_ledger_where_the_environment_names_one(monkeypatch, path):
     assert not any(isinstance(one, LedgerPolicy) for one in each(Plugins().stack("memory")))
-    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", str(path))
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_STORE", f"sqlite:///{path}")
     with SmsClient("memory") as sms:
         sms.send(TO, "hello", reference="ref-1")
         sms.send(TO, "hello", reference="ref-1")
@@ -675,7 +686,7 @@ def test_every_account_has_a_ledger_where_the_environment_names_one(monkeypatch,
 
 def test_a_wrong_key_is_found_when_the_client_is_made(monkeypatch, path):
     send(ledger(path), OK)
-    monkeypatch.setenv("SMSBRIDGE_MEMORY_LEDGER_PATH", str(path))
+    monkeypatch.setenv("SMSBRIDGE_MEMORY_LEDGER_STORE", f"sqlite:///{path}")
     monkeypatch.setenv("SMSBRIDGE_LEDGER_KEY", "FAKE-KEY-0123456789")
     with pytest.raises(ConfigurationError, match="SMSBRIDGE_LEDGER_KEY"):
         SmsClient("memory")
@@ -688,7 +699,7 @@ def test_a_key_that_could_be_tried_out_is_a_configuration_error(path):
 
 def test_a_ledger_without_a_path_is_a_configuration_error(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_LEDGER_SYNC", "full")
-    with pytest.raises(ConfigurationError, match="LEDGER_PATH"):
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_STORE"):
         SmsClient("memory")
 
 
@@ -708,7 +719,7 @@ def test_what_is_answered_from_the_ledger_is_logged_without_anything_private(pat
 
 @pytest.fixture
 def store(path):
-    one = SqliteStore(path)
+    one = SqliteBook(path)
     yield one
     one.close()
 
@@ -845,9 +856,9 @@ def test_a_file_that_others_are_just_making_is_waited_for(path, monkeypatch, bus
                 raise sqlite3.OperationalError("database is locked")
             return super().execute(words, *given)
 
-    one = SqliteStore(path, patience=patience)
+    one = SqliteBook(path, patience=patience)
     monkeypatch.setattr(OwnFile, "connect", partialmethod(OwnFile.connect, factory=Busy))
-    monkeypatch.setattr(sqlite, "time", SimpleNamespace(monotonic=lambda: passed, sleep=wait))
+    monkeypatch.setattr(sqlite_file, "time", SimpleNamespace(monotonic=lambda: passed, sleep=wait))
     with contextlib.nullcontext() if works else pytest.raises(Unwritable, match="locked"), one.together():
         assert one.find("ref-1") is None
     one.close()
@@ -855,7 +866,7 @@ def test_a_file_that_others_are_just_making_is_waited_for(path, monkeypatch, bus
 
 
 def test_reading_makes_no_file(path):
-    with pytest.raises(Unwritable), SqliteStore(path, create=False).together():
+    with pytest.raises(Unwritable), SqliteBook(path, create=False).together():
         pass
     assert not path.exists()
 
@@ -868,7 +879,7 @@ def hand_in(books, *claims):
 
 
 def test_what_is_asked_after_an_outcome_sees_it(path):
-    books = Writer(SqliteStore(path), keep=timedelta(days=1))
+    books = Writer(SqliteBook(path), keep=timedelta(days=1))
     one = claim()
     hand_in(books, one).result(10)
     books.record([accepted(one)])
@@ -876,7 +887,7 @@ def test_what_is_asked_after_an_outcome_sees_it(path):
 
 
 def test_what_is_handed_in_meanwhile_is_kept_together(path):
-    class Counting(SqliteStore):
+    class Counting(SqliteBook):
         transactions = 0
 
         def together(self):
@@ -894,7 +905,7 @@ def test_what_is_handed_in_meanwhile_is_kept_together(path):
 
 
 def test_a_work_that_fails_harms_no_other(path):
-    books = Writer(SqliteStore(path), keep=timedelta(days=1))
+    books = Writer(SqliteBook(path), keep=timedelta(days=1))
     with books._at_work:
         good = [hand_in(books, claim(reference="a"))]
         bad = books.do(lambda _: 1 / 0)
@@ -905,7 +916,7 @@ def test_a_work_that_fails_harms_no_other(path):
 
 def test_old_settled_entries_are_dropped_by_the_way(path):
     now = [0.0]
-    books = Writer(SqliteStore(path), keep=timedelta(seconds=-1), clock=lambda: now[0])
+    books = Writer(SqliteBook(path), keep=timedelta(seconds=-1), clock=lambda: now[0])
     one, other = claim(reference="old"), claim(reference="open")
     hand_in(books, one, other).result(10)
     books.record([accepted(one)])
@@ -925,7 +936,7 @@ def test_it_looks_for_old_entries_once_an_hour_unless_there_are_more_than_it_dro
     monkeypatch.setattr(writer, "_PRUNED_AT_ONCE", 3)
     now, looked = [0], []
 
-    class Counting(SqliteStore):
+    class Counting(SqliteBook):
         def prune(self, before, limit, *, account=None):
             looked.append(now[0])
             if isinstance(dropped, Exception):
@@ -942,7 +953,7 @@ def test_it_looks_for_old_entries_once_an_hour_unless_there_are_more_than_it_dro
 def test_a_writer_ends_when_there_is_nothing_to_do_and_begins_again(path, monkeypatch):
     monkeypatch.setattr(writer, "_IDLE", 0.001)
     monkeypatch.setattr(writer, "_PATIENCE", 0.001)
-    books = Writer(SqliteStore(path), keep=timedelta(days=1))
+    books = Writer(SqliteBook(path), keep=timedelta(days=1))
     for n in range(3):
         assert hand_in(books, claim(reference=f"r-{n}")).result(10) == [None]
         thread = books._thread
@@ -954,7 +965,7 @@ def test_a_writer_ends_when_there_is_nothing_to_do_and_begins_again(path, monkey
 
 def test_an_outcome_alone_is_recorded_too(path, monkeypatch):
     monkeypatch.setattr(writer, "_IDLE", 30.0)
-    books = Writer(SqliteStore(path), keep=timedelta(days=1))
+    books = Writer(SqliteBook(path), keep=timedelta(days=1))
     recorded = threading.Event()
     keep = books._store.record
     books._store.record = lambda entries: (keep(entries), recorded.set())
@@ -1159,15 +1170,15 @@ def test_in_a_rehearsal_it_says_that_the_real_ledger_is_not_looked_into(path):
     ],
 )
 def test_a_store_that_fails_refuses_the_text_in_its_own_words_and_in_no_others(path, problem, words):
-    class Failing(SqliteStore):
+    class Failing(SqliteBook):
         def find(self, reference):
             raise problem
 
         def claim(self, claims):
             raise problem
 
-    class Kept(LedgerPolicy):
-        def store(self):
+    class Kept(Own):
+        def book(self):
             return Failing(self.path.absolute(), sync=self.sync)
 
     policy = Kept(inner=Mute(), path=path)
@@ -1189,7 +1200,7 @@ def test_a_ledger_around_another_is_refused(path, tmp_path, between):
 
 @pytest.mark.parametrize(("sync", "level"), [("normal", 1), ("full", 2)])
 def test_how_safe_it_is_from_a_power_cut_is_a_setting(path, sync, level):
-    store = ledger(path, sync=sync).store()
+    store = ledger(path, sync=sync)._entries().writer._store
     with store.together():
         assert store._db.execute("PRAGMA synchronous").fetchone() == (level,)
     store.close()
@@ -1202,11 +1213,11 @@ def test_a_ledger_that_cannot_be_read_would_refuse_the_text(path):
 
 
 def test_its_writer_is_waited_for_as_long_with_a_client_as_without():
-    assert Await(Promise()).seconds == ledger_room._LONGEST == writer._LONGEST_CLOSE
+    assert Await(Promise()).seconds == writer._LONGEST_CLOSE
 
 
 def test_a_writer_without_work_opens_nothing_when_it_is_closed(path):
-    books = writer.Writer(SqliteStore(path), keep=timedelta(days=1))
+    books = writer.Writer(SqliteBook(path), keep=timedelta(days=1))
     books.close()
     assert not path.exists()
 

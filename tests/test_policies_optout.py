@@ -28,7 +28,7 @@ from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import DeliveryReport, InboundMessage, Purpose, Status
 from smsbridge.optouts import MemoryOptOuts, SqliteOptOuts
-from smsbridge.optouts.policy import OptoutPolicy, list_at
+from smsbridge.optouts.policy import OptoutPolicy
 from smsbridge.plugins import Plugins
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.retry import RetryPolicy
@@ -65,6 +65,14 @@ class Slow(HttpProvider):
 
 def optout(inner=None, **settings):
     return OptoutPolicy(inner=Sender() if inner is None else inner, **settings)
+
+
+class Asked(MemoryOptOuts):
+    """A list that is asked in a step, as all but the one in memory."""
+
+
+def list_at(path):
+    return optout(path=path)._kept.known
 
 
 def perform(flow):
@@ -116,7 +124,7 @@ def report(reason, to=TO, *, account="memory", at=NOON, key=""):
 
 
 def outs(policy):
-    return [(one.recipient, one.sender, one.source) for one in policy._list]
+    return [(one.recipient, one.sender, one.source) for one in policy._kept.known]
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------------
@@ -125,7 +133,7 @@ def outs(policy):
 def test_who_has_opted_out_is_not_texted():
     policy = optout()
     assert outcome(policy).id
-    policy._list.add("ACMEIN", TO)
+    policy._kept.known.add("ACMEIN", TO)
     error = outcome(policy)
     assert type(error) is OptedOutError
     assert (error.reason, error.fault, error.account, error.reference) == ("opt-out", "message", "memory", "ref-1")
@@ -149,15 +157,15 @@ def test_an_opt_out_is_from_the_sender_that_the_text_would_show(
     opted_out_from, account_sender, message_sender, stopped
 ):
     policy = optout(Sender(sender=account_sender))
-    policy._list.add(opted_out_from, TO)
+    policy._kept.known.add(opted_out_from, TO)
     assert isinstance(outcome(policy, message(sender=message_sender)), OptedOutError) is stopped
 
 
 def test_of_several_accounts_the_text_may_show_the_sender_of_any():
     policy = optout(FailoverPolicy(accounts=[Sender(account="a", sender="A"), Sender(account="b", sender="B")]))
-    policy._list.add("B", TO)
+    policy._kept.known.add("B", TO)
     assert isinstance(outcome(policy), OptedOutError)
-    policy._list.remove("B", TO)
+    policy._kept.known.remove("B", TO)
     assert outcome(policy).account == "a"
 
 
@@ -173,7 +181,7 @@ class Odd(Sender):
 )
 def test_where_one_account_of_several_has_no_known_sender_an_opt_out_from_any_stops_the_text(unknown):
     policy = optout(FailoverPolicy(accounts=[Sender(account="a", sender="A"), unknown]))
-    policy._list.add("ELSEWHERE", TO)
+    policy._kept.known.add("ELSEWHERE", TO)
     assert isinstance(outcome(policy), OptedOutError)
     assert outcome(policy, message(sender="A")).id
 
@@ -187,25 +195,25 @@ def test_a_report_opts_out_of_the_sender_of_its_account_and_of_all_where_that_is
 @pytest.mark.parametrize("purpose", Purpose)
 def test_all_but_codes_are_stopped_unless_the_settings_say_otherwise(purpose):
     policy = optout()
-    policy._list.add(None, TO)
+    policy._kept.known.add(None, TO)
     one = message(purpose=purpose)
     assert isinstance(outcome(policy, one), OptedOutError) is (purpose is not Purpose.OTP)
-    promotional = optout(purposes=["promotional"]).using(policy._list)
+    promotional = optout(purposes=["promotional"]).using(policy._kept.known)
     assert isinstance(outcome(promotional, one), OptedOutError) is (purpose is Purpose.PROMOTIONAL)
 
 
 def test_a_code_of_the_vendors_is_stopped_only_where_codes_are():
     policy = optout()
-    policy._list.add(None, TO)
+    policy._kept.known.add(None, TO)
     code = message(text="", purpose="otp")
     assert outcome(policy, code, attempt_verification).id
-    strict = optout(purposes=["otp"]).using(policy._list)
+    strict = optout(purposes=["otp"]).using(policy._kept.known)
     assert isinstance(outcome(strict, code, attempt_verification), OptedOutError)
 
 
 def test_it_is_never_tried_elsewhere_or_again():
     inner = optout(Sender(account="a"))
-    inner._list.add(None, TO)
+    inner._kept.known.add(None, TO)
     other = Sender(account="b")
     policy = RetryPolicy(inner=FailoverPolicy(accounts=[inner, other]))
     assert isinstance(outcome(policy), OptedOutError)
@@ -214,7 +222,7 @@ def test_it_is_never_tried_elsewhere_or_again():
 
 def test_in_a_batch_each_text_is_judged_alone():
     policy = optout()
-    policy._list.add(None, TO)
+    policy._kept.known.add(None, TO)
     one, other = perform(attempt_batch(policy, [message(reference="a"), message(reference="b", to=OTHER)]))
     assert (one.error.reason, one.error.reference) == ("opt-out", "a")
     assert other.sent.reference == "b"
@@ -263,7 +271,7 @@ def test_a_list_that_is_another_than_before_is_named_with_its_path(tmp_path):
 
 
 def test_cancelled_while_the_list_is_asked_nothing_was_sent():
-    flow = attempt_each(optout(), [message()])
+    flow = attempt_each(optout().using(Asked()), [message()])
     next(flow)
     (result,) = interrupt(flow, KeyboardInterrupt())
     assert type(result.error) is RefusedError
@@ -320,9 +328,9 @@ def test_where_the_vendor_says_what_it_took_a_text_for_that_decides(words, taken
     for before in (False, True):
         policy = optout()
         if before:
-            policy._list.add("ACMEIN", TO)
+            policy._kept.known.add("ACMEIN", TO)
         heard(policy, text(words, taken_as=taken_as))
-        assert policy._list.holds(["ACMEIN"], TO) is (before if out is None else out)
+        assert policy._kept.known.holds(["ACMEIN"], TO) is (before if out is None else out)
 
 
 def test_the_words_are_settings():
@@ -535,7 +543,7 @@ def test_an_ordinary_text_takes_no_confirmation_away():
 def test_a_confirmation_goes_to_who_said_stop_from_where_it_was_said_to(wrong):
     policy = optout()
     for number, sender in ((OTHER, "ACMEIN"), (TO, "OTHER")):
-        policy._list.add(sender, number, source="operator")
+        policy._kept.known.add(sender, number, source="operator")
     heard(policy, STOP)
     assert isinstance(outcome(policy, wrong), OptedOutError)
     assert outcome(policy, confirmation(sender="acmein")).id
@@ -680,9 +688,9 @@ def test_a_hook_that_is_told_of_a_stop_confirms_it_through_both_clients(tmp_path
 
 
 def test_what_a_vendor_says_is_kept_and_it_is_not_asked_again():
-    policy = optout(Slow())
+    policy = optout(Slow()).using(Asked())
     flow = attempt(policy, message(sender="ACMEIN"))
-    assert next(flow).function(["ACMEIN"], TO) is False
+    assert next(flow).function() is False
     flow.send(False)
     call = flow.send(refused("opted-out"))
     call.function()
@@ -691,7 +699,7 @@ def test_what_a_vendor_says_is_kept_and_it_is_not_asked_again():
     assert raised.value.reason == "opted-out"
     assert outs(policy) == [(TO, "ACMEIN", "vendor")]
     assert outcome(policy, message(sender="ACMEIN")).reason == "opt-out"
-    assert not policy._list.holds(["OTHER"], TO)
+    assert not policy._kept.known.holds(["OTHER"], TO)
 
 
 def test_the_sender_is_the_accounts_own_where_the_text_names_none():
@@ -754,14 +762,14 @@ def test_a_list_that_cannot_be_written_does_not_hide_what_the_vendor_said(caplog
 
 def test_the_environment_names_the_file(monkeypatch, tmp_path):
     path = tmp_path / "optouts.db"
-    monkeypatch.setenv("SMSBRIDGE_OPTOUT_PATH", str(path))
+    monkeypatch.setenv("SMSBRIDGE_OPTOUT_STORE", f"sqlite:///{path}")
     monkeypatch.setenv("SMSBRIDGE_MEMORY_OPTOUT_PURPOSES", "promotional, otp")
     stack = Plugins().stack("memory")
     assert [type(one).name for one in each(stack)] == ["optout", "memory"]
     assert stack.purposes == {Purpose.PROMOTIONAL, Purpose.OTP}
     SqliteOptOuts(path).add(None, TO)
     assert isinstance(outcome(stack, message(purpose="promotional")), OptedOutError)
-    monkeypatch.setenv("SMSBRIDGE_OPTOUT_PATH", str(tmp_path))
+    monkeypatch.setenv("SMSBRIDGE_OPTOUT_STORE", f"sqlite:///{tmp_path}")
     with pytest.raises(ConfigurationError, match=r"the list of opt-outs .* cannot be used"):
         SmsClient("memory")
 
@@ -797,7 +805,7 @@ def test_nothing_private_is_in_logs_errors_or_what_is_shown(caplog):
 
 def test_many_texts_at_once(tmp_path):
     policy = optout(BatchProvider(), path=tmp_path / "optouts.db")
-    policy._list.add(None, OTHER)
+    policy._kept.known.add(None, OTHER)
     sms = SmsClient(policy, plugins=Plugins(), transport=Wire(OK))
     with sms, sms.send_many([message(reference="a"), message(reference="b", to=OTHER)]) as results:
         found = {one.message.reference: one for one in results}

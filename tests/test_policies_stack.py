@@ -31,12 +31,12 @@ from smsbridge.plugins import Plugins, default_plugins
 from smsbridge.policies import stack
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.gate import Gate
-from smsbridge.policies.gcra import Rate
 from smsbridge.policies.known import BUILT_IN
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.purpose import PurposePolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import InsecureUrlWarning
+from smsbridge.stores.gcra import Rate
 
 
 class Acme(HttpProvider):
@@ -339,11 +339,11 @@ def test_a_policy_of_one_account_has_to_know_which(plugins, monkeypatch, name):
 
 
 AROUND = {
-    "OPTOUT_PATH": "optouts.db",
+    "OPTOUT_STORE": "sqlite:///optouts.db",
     "GUARD_COUNTRIES": "IN",
     "HOURS_OUTSIDE": "refuse",
     "TEXT_MAX_SEGMENTS": "2",
-    "LEDGER_PATH": "sms.db",
+    "LEDGER_STORE": "sqlite:///sms.db",
     "PURPOSE_OTP_EXPIRY": "10m",
 }
 
@@ -384,7 +384,7 @@ def test_what_stands_at_each_account_may_be_set_for_one_of_several(plugins, monk
         ("ACME_GUARD_ALOW", "ACME_GUARD_ALLOW"),
         ("LIMIT_SEND", "LIMIT_SENDS"),
         ("ACME_DLT_REGISTRI", "ACME_DLT_REGISTRY"),
-        ("LEDGER_PAHT", "LEDGER_PATH"),
+        ("LEDGER_STROE", "LEDGER_STORE"),
         ("HOURS_RULE", "HOURS_RULES"),
     ],
 )
@@ -421,7 +421,7 @@ def test_neither_are_those_of_an_account_that_look_like_a_policys(plugins, monke
     assert kinds(plugins.stack("priced")) == ["RetryPolicy", "Priced"]
 
 
-LEDGER_OF_ACME = {"LED_PROVIDER": "ledger", "LED_INNER": "acme", "LED_PATH": "led.db"}
+LEDGER_OF_ACME = {"LED_PROVIDER": "ledger", "LED_INNER": "acme", "LED_STORE": "sqlite:///led.db"}
 
 
 def test_a_ledger_of_one_of_several_accounts_is_refused_as_it_would_double_texts(plugins, monkeypatch):
@@ -433,10 +433,10 @@ def test_a_ledger_of_one_of_several_accounts_is_refused_as_it_would_double_texts
 
 
 def test_a_ledger_around_a_ledger_is_refused(plugins, monkeypatch):
-    environment(monkeypatch, **LEDGER_OF_ACME, TOP_PROVIDER="ledger", TOP_INNER="led", TOP_PATH="top.db")
+    environment(monkeypatch, **LEDGER_OF_ACME, TOP_PROVIDER="ledger", TOP_INNER="led", TOP_STORE="sqlite:///top.db")
     with pytest.raises(ConfigurationError, match="account top is a ledger around another ledger"):
         plugins.stack("top")
-    environment(monkeypatch, LEDGER_PATH="all.db")
+    environment(monkeypatch, LEDGER_STORE="sqlite:///all.db")
     assert kinds(plugins.stack("led")) == ["RetryPolicy", "LedgerPolicy", "Acme"]
 
 
@@ -502,7 +502,7 @@ def test_by_hand_a_policy_is_put_around_a_provider(policy, plugins):
 
 def test_a_repeat_is_answered_from_the_ledger_whatever_the_caps_say(monkeypatch, tmp_path):
     monkeypatch.setattr(guard, "_shared", {})
-    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", str(tmp_path / "sms.db"))
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_STORE", f"sqlite:///{tmp_path}/sms.db")
     monkeypatch.setenv("SMSBRIDGE_GUARD_PER_RECIPIENT", "1/1h")
     with SmsClient("memory") as sms:
         first, again = (sms.send("+919876543210", "Hello", reference="order-1") for _ in range(2))

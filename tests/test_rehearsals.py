@@ -50,8 +50,8 @@ from smsbridge.policies.gate import Gate
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.stores.entries import Claim, Entry, Kind, Outcome
-from smsbridge.stores.memory import MemoryStore
-from smsbridge.stores.sqlite import LEDGER, SqliteStore
+from smsbridge.stores.memory import MemoryBook
+from smsbridge.stores.sqlite import LEDGER, SqliteBook
 from smsbridge.testing import FakeWire, Outbox, drive
 
 NUMBER = "+919876543210"
@@ -102,14 +102,14 @@ MEMORIES = [
         "ledger",
         lambda inner, folder: LedgerPolicy(inner=inner, path=folder / "ledger.db"),
         ContentError,
-        settings={"LEDGER_PATH": "ledger.db"},
+        settings={"LEDGER_STORE": "sqlite:///ledger.db"},
     ),
     Memory(
         "opt-outs in a file",
         lambda inner, folder: OptoutPolicy(inner=inner, path=folder / "optouts.db"),
         OptedOutError,
         learns_from=OptedOutError,
-        settings={"OPTOUT_PATH": "optouts.db"},
+        settings={"OPTOUT_STORE": "sqlite:///optouts.db"},
     ),
     Memory(
         "opt-outs in memory",
@@ -360,7 +360,7 @@ def test_a_client_that_was_made_in_an_outbox_opens_nothing_there():
 
 def test_a_reference_of_an_outbox_is_sent_when_it_is_meant(monkeypatch, used):
     monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
-    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", str(used / "ledger.db"))
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_STORE", f"sqlite:///{used}/ledger.db")
     client = SmsClient()
     with Outbox() as outbox:
         client.send(NUMBER, "Hello", reference="order-1")
@@ -377,7 +377,7 @@ def test_what_was_made_in_an_outbox_is_checked_when_it_is_used_for_real(monkeypa
     """What keeps a file from being used is not known where no file may be opened."""
     (used / "optouts.db").write_bytes(b"no list of opt-outs" * 100)
     monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
-    monkeypatch.setenv("SMSBRIDGE_OPTOUT_PATH", str(used / "optouts.db"))
+    monkeypatch.setenv("SMSBRIDGE_OPTOUT_STORE", f"sqlite:///{used}/optouts.db")
     with Outbox() as outbox:
         client = SmsClient()
         client.send(NUMBER, "Hello")
@@ -662,7 +662,7 @@ def test_explaining_and_dry_runs_open_nothing(command, configured, monkeypatch, 
 def test_a_dry_run_leaves_files_that_are_there_as_they_are(monkeypatch, used):
     monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
     for name in ("LEDGER", "OPTOUT"):
-        monkeypatch.setenv(f"SMSBRIDGE_{name}_PATH", str(used / name))
+        monkeypatch.setenv(f"SMSBRIDGE_{name}_STORE", f"sqlite:///{used / name}")
     assert run("send", NUMBER, "Hello", "--reference", "order-1").exit_code == Exit.OK
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in used.iterdir()}
     _seen.clear()
@@ -698,7 +698,7 @@ SETTLED_TWICE = [
 @example(SETTLED_TWICE)
 @example([*SETTLED_TWICE, ("record", "order-1", "one", "uncertain"), ("claim", "order-1", "two", "")])
 def test_it_answers_as_the_one_in_a_file(steps):
-    file, memory = SqliteStore(Path(":memory:"), create=True), MemoryStore()
+    file, memory = SqliteBook(Path(":memory:"), create=True), MemoryBook()
     file._connection = lambda: file._open  # no file: the schema is all that is needed
     file._open = _in_memory(file)
     outcomes = {
@@ -755,7 +755,7 @@ def _plain(entry):
 
 
 def test_it_refuses_another_key_as_the_one_in_a_file_does():
-    store = MemoryStore()
+    store = MemoryBook()
     key = store.identify(None)
     assert store.identify(None) == key
     with pytest.raises(smsbridge.ConfigurationError, match="another key"):
@@ -763,7 +763,7 @@ def test_it_refuses_another_key_as_the_one_in_a_file_does():
 
 
 def test_it_drops_nothing():
-    store = MemoryStore()
+    store = MemoryBook()
     store.claim([Claim.of(Message(to=NUMBER, text="x", reference="r"), account="a", kind=Kind.TEXT, key=b"k" * 16)])
     assert store.prune(datetime.now(UTC) + timedelta(days=1), 10) == 0
     assert isinstance(RefusedError(), SendError)

@@ -194,8 +194,7 @@ def test_an_opt_out_that_is_not_kept_is_one_line(logged):
         yield from HttpRequest.post_json("https://api.example/", {}, sends=True)
         raise errors.OptedOutError(reason="opted-out")
 
-    policy = OptoutPolicy(inner=provider(refuses))
-    object.__setattr__(policy, "_list", Broken())
+    policy = OptoutPolicy(inner=provider(refuses)).using(Broken())
     with pytest.raises(errors.OptedOutError):
         do(attempt(policy, message(reference=HOSTILE)), HttpResponse(status=403))
     assert logged()
@@ -385,7 +384,7 @@ def test_no_command_passes_them_on(name, terminal, as_json, monkeypatch):
 
 @pytest.mark.usefixtures("acme")
 def test_neither_does_the_ledger(monkeypatch):
-    monkeypatch.setenv("SMSBRIDGE_LEDGER_PATH", "sms.db")
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_STORE", "sqlite:///sms.db")
     references = {text: f"{HOSTILE}{text}" for text in ("hello", "refuse", "lose")}
     for text, reference in references.items():
         run("send", NUMBER, text, "--reference", reference)
@@ -398,7 +397,7 @@ def test_neither_does_the_ledger(monkeypatch):
 
 @pytest.mark.usefixtures("acme")
 def test_neither_does_the_list_of_opt_outs(monkeypatch):
-    monkeypatch.setenv("SMSBRIDGE_OPTOUT_PATH", "optouts.db")
+    monkeypatch.setenv("SMSBRIDGE_OPTOUT_STORE", "sqlite:///optouts.db")
     run("optouts", "add", NUMBER, "--from", HOSTILE)
     for args in (["list"], ["list", "--json"], ["remove", NUMBER, "--from", HOSTILE]):
         done = run("optouts", *args)

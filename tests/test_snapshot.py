@@ -108,10 +108,10 @@ def every_policy(tmp_path):
         "FIRST_PROVIDER": "memory",
         "SECOND_PROVIDER": "memory",
         "TEXT_MAX_SEGMENTS": "3",
-        "LEDGER_PATH": tmp_path / "ledger.db",
+        "LEDGER_STORE": f"sqlite:///{tmp_path}/ledger.db",
         "GUARD_ALLOW": "+91*",
         "COST_PRICES": tmp_path / "prices.toml",
-        "OPTOUT_PATH": tmp_path / "optouts.db",
+        "OPTOUT_STORE": f"sqlite:///{tmp_path}/optouts.db",
         "PURPOSE_OTP_EXPIRY": "10m",
         "RETRY_ATTEMPTS": "2",
         "RETRY_DUPLICATES": "otp",
@@ -293,7 +293,7 @@ def test_a_mapping_is_copied_when_it_is_given(during):
 def test_what_a_policy_asks_later_is_still_the_environment_of_its_client(monkeypatch, tmp_path):
     """In production no file is made: neither when the first text is sent, nor when a rehearsal has ended."""
     monkeypatch.setenv("SMSBRIDGE_ENV", "production")
-    environ = {f"SMSBRIDGE_{name}_PATH": str(tmp_path / name) for name in ("LEDGER", "OPTOUT")}
+    environ = {f"SMSBRIDGE_{name}_STORE": f"sqlite:///{tmp_path / name}" for name in ("LEDGER", "OPTOUT")}
     with Rehearsal():
         client = SmsClient("memory", environ=environ, plugins=Plugins())
     client.send("+919876543210", "hello")

@@ -46,7 +46,7 @@ def said(plugins=None, **variables):
         ({}, "TIME_OUT", "TIMEOUT"),
         ({}, "DEFAULTREGION", "DEFAULT_REGION"),
         ({}, "ENV_ALOWS", "ENV_ALLOWS"),
-        ({}, "LEGDER_PATH", "LEDGER_PATH"),
+        ({}, "LEGDER_STORE", "LEDGER_STORE"),
         ({}, "GARD_ALLOW", "GUARD_ALLOW"),
         ({}, "LIMIT_SNEDS", "LIMIT_SENDS"),
         ({}, "CONSOLE_SHOWNUMBERS", "CONSOLE_SHOW_NUMBERS"),

@@ -23,9 +23,10 @@ from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.plugins import Plugins
 from smsbridge.promise import Promise
 from smsbridge.provider import SmsProvider
-from smsbridge.stores import sqlite, writer
+from smsbridge.stores import sqlite_file, writer
 from smsbridge.stores.entries import Claim, Kind
-from smsbridge.stores.sqlite import SqliteStore
+from smsbridge.stores.kept import WrittenEntries
+from smsbridge.stores.sqlite import SqliteBook
 from smsbridge.stores.writer import Writer
 
 forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -51,7 +52,7 @@ class Mute(HttpProvider):
 
 
 def books(path, **options):
-    return Writer(SqliteStore(path), keep=timedelta(days=1), **options)
+    return Writer(SqliteBook(path), keep=timedelta(days=1), **options)
 
 
 def claim(reference="ref-1"):
@@ -249,7 +250,7 @@ def test_a_thread_that_fails_fails_those_that_wait_and_another_begins(path, monk
 # --- who waits ------------------------------------------------------------------------------------------------------------
 
 
-class Stuck(SqliteStore):
+class Stuck(SqliteBook):
     """Takes as long as it is told to."""
 
     going = threading.Event()
@@ -260,8 +261,10 @@ class Stuck(SqliteStore):
 
 
 class StuckLedger(LedgerPolicy):
-    def store(self):
-        return Stuck(self.path)
+    def _entries(self):
+        if self._kept is None:
+            self._kept = WrittenEntries(Writer(Stuck(self.path), keep=timedelta(days=90)))
+        return self._kept
 
 
 @pytest.fixture
@@ -282,7 +285,7 @@ async def test_a_ledger_that_takes_its_time_does_not_hold_up_the_event_loop(stuc
 
 
 def test_a_ledger_that_does_not_answer_refuses_the_text_in_the_end_and_gives_its_claim_up(stuck, path, monkeypatch):
-    monkeypatch.setattr("smsbridge.ledger.policy.Await", partial(Await, seconds=0.05))
+    monkeypatch.setattr("smsbridge.stores.kept.Await", partial(Await, seconds=0.05))
     stuck._hash_key = b"k" * 32
     wire = Wire(OK)
     with SmsClient(stuck, settings=Settings(), plugins=Plugins(), transport=wire) as sms:
@@ -398,7 +401,7 @@ def test_a_connection_that_came_along_all_the_same_is_never_closed_in_the_child(
         before = files_of(path)
         one._store.close()
         assert one._store._open is None
-        return 0 if before and files_of(path) == before and len(sqlite._strays) == 1 else 1
+        return 0 if before and files_of(path) == before and len(sqlite_file._strays) == 1 else 1
 
     assert in_a_child(child) == 0
     over.set()
@@ -409,7 +412,7 @@ def test_a_connection_that_came_along_all_the_same_is_never_closed_in_the_child(
 def test_what_the_parent_is_to_do_is_not_done_again_by_a_child(path, slow):
     sms = blocking(path)
     sms.send(message())  # its outcome waits
-    assert in_a_child(lambda: len(sms.provider._books()._outcomes) + len(threads())) == 0
+    assert in_a_child(lambda: len(sms.provider._entries().writer._outcomes) + len(threads())) == 0
     sms.close()
     assert states(path) == {"ref-1": "accepted"}
 

@@ -12,6 +12,8 @@ PROVIDERS = "smsbridge"
 HOOKS = "smsbridge.hooks"
 POLICIES = "smsbridge.policies"
 COMMANDS = "smsbridge.commands"
+STORES = "smsbridge.stores"
+"""By the scheme of their URLs."""
 
 _OF_OURS = re.compile(r"smsbridge(?:\[[^]]*\])?\s*([^\w\s;\[-][^;]*)", re.ASCII)
 """A requirement of smsbridge itself that names versions."""

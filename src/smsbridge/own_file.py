@@ -37,7 +37,8 @@ class Kind:
     """A kind of file.
 
     ``schema`` makes what it holds, where that is not there; ``proof`` is a question that only such a file answers.
-    ``made`` says what a new one knows nothing of, ``command`` makes one on purpose.
+    ``made`` says what a new one knows nothing of, ``command`` makes one on purpose. One that ``comes_along`` may be
+    made in any file of ours that is there: what it does not know is of no use for long.
     """
 
     what: str
@@ -45,6 +46,7 @@ class Kind:
     schema: tuple[str, ...]
     made: str
     command: str
+    comes_along: bool = False
 
     def only_on_purpose(self, path: Path) -> str:
         """What is wrong where there is none at ``path``, and none is made on the way."""
@@ -57,6 +59,7 @@ class NotOurs(OSError):
 
     def __init__(self, what: str, path: Path, problem: str) -> None:
         super().__init__(f"the {what} {path} cannot be used: {problem}")
+        self.path = path
         self.problem = problem
 
 
@@ -88,11 +91,15 @@ def is_known(kind: Kind, path: Path) -> bool:
 
 @dataclass(slots=True)
 class OwnFile:
-    """The file of ``kind`` at ``path``, or where a link there leads; made if absent, unless ``create`` is false."""
+    """The file of ``kind`` at ``path``, or where a link there leads; made if absent, unless ``create`` is false.
+
+    With ``joins``, a file of ours that has other kinds may get this one as well.
+    """
 
     path: Path
     kind: Kind
     create: bool = True
+    joins: bool = False
     _there: tuple[int, int] | None = None
     _real: str = ""
     _beside: deque[tuple[str, int]] = field(default_factory=deque)
@@ -204,12 +211,22 @@ class OwnFile:
         if size is None:
             return self._make()
         if size > 0:
-            self.connect().close()
-            return False
+            return self._init_in()
         with contextlib.closing(sqlite3.connect(real, isolation_level=None)) as database:
             self._mark(database)
         close_to_others(self.path)
         return True
+
+    def _init_in(self) -> bool:
+        with contextlib.closing(
+            sqlite3.connect(f"{Path(os.path.realpath(self.path)).as_uri()}?mode=ro", uri=True)
+        ) as db:
+            try:
+                joins = self.joins and not self._is_in(db)
+            except sqlite3.DatabaseError:  # it is none of ours, or of a time before there were marks
+                joins = False
+        self.connect().close()
+        return joins
 
     def _make(self) -> bool:
         """Make it, whole or not at all; false if another process was faster."""
@@ -239,6 +256,8 @@ class OwnFile:
             (mark,) = database.execute("PRAGMA application_id").fetchone()
             if mark != _OURS:
                 self._take_for_ours(database)
+            if self.joins and not self._is_in(database):
+                self._join(database)
             identity, changes = self._row(database)
             known = _known.get(self._key)
             if not self._whole and not self._is_whole(database):  # it is of an earlier version
@@ -253,6 +272,18 @@ class OwnFile:
         if known is not None and known.changes > changes:
             raise self._wrong("was replaced by an older copy of it while in use")
         _known[self._key] = _Known(identity, changes, known.place if known is not None else None)
+
+    def _is_in(self, database: sqlite3.Connection) -> bool:
+        asked = "SELECT 1 FROM smsbridge_file WHERE what = ?"
+        return database.execute(asked, [self.kind.what]).fetchone() is not None
+
+    def _join(self, database: sqlite3.Connection) -> None:
+        if self._key in _known:
+            raise self._wrong(_REPLACED)
+        if not (self.create or self.kind.comes_along):
+            raise self._error(f"it has no {self.kind.what}; {self.kind.command} makes one")
+        self._mark(database)
+        _log.warning("a new %s was made in %s: %s", self.kind.what, str(self.path), self.kind.made)
 
     def _is_whole(self, database: sqlite3.Connection) -> bool:
         there = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}

@@ -54,8 +54,9 @@ class Plugins:
         self._forget_hooks()
         self.policies = Policies(self._installed.select(group=groups.POLICIES), self._taken_from_policies)
         """The policies of smsbridge and of what is installed."""
-        self.observers = [point.name for point in self._installed.select(group=groups.COMMANDS)]
-        """The names of installed plugins that only have hooks, or commands."""
+        beside = (groups.COMMANDS, groups.STORES)
+        self.observers = [point.name for group in beside for point in self._installed.select(group=group)]
+        """The names of installed plugins that only have hooks, commands or stores."""
         for entry_point in self._installed.select(group=groups.HOOKS):
             self.observers.append(entry_point.name)
             self.register(_load(entry_point), groups.origin(entry_point))
@@ -126,7 +127,7 @@ class Plugins:
     def _installed(self) -> EntryPoints:
         """Looked for once, which takes milliseconds: what is installed later is seen by a new process."""
         found = entry_points()
-        all_groups = (groups.PROVIDERS, groups.HOOKS, groups.POLICIES, groups.COMMANDS)
+        all_groups = (groups.PROVIDERS, groups.HOOKS, groups.POLICIES, groups.COMMANDS, groups.STORES)
         return EntryPoints(point for group in all_groups for point in found.select(group=group))
 
     def _taken_from_policies(self, name: str) -> str | None:

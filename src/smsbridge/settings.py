@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
@@ -76,6 +77,11 @@ class Settings(BaseModel):
     )
     env_allows: tuple[str, ...] = Field(
         default=(), description="Accounts that may run in this environment all the same."
+    )
+
+    store: SecretStr | None = Field(
+        default=None,
+        description="URL of the store of what has to outlive a process, such as sqlite:///sms.db; it puts a ledger on.",
     )
 
     unread_allows: tuple[str, ...] = Field(

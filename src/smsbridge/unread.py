@@ -21,7 +21,7 @@ from .display import line
 from .errors import ConfigurationError
 from .policies import stack
 from .policies.known import Policies
-from .policies.policy import Carrier, Place
+from .policies.policy import Carrier, Place, Policy
 from .provider import SmsProvider
 from .settings import Settings
 from .snapshot import PREFIX
@@ -207,6 +207,8 @@ def _of_member(policies: Policies, account: str, kind: type[SmsProvider], rest: 
     fields = [*_fields(kind), "provider"]
     if rest in fields:
         return None
+    if (successor := _successor(kind, account, rest)) is not None:
+        return successor
     word = rest.partition("_")[0]
     if word in policies and rest != word:
         name, last = environment.variable(account, rest), rest.removeprefix(f"{word}_")
@@ -245,6 +247,8 @@ def _of_policy(policies: Policies, name: str, policy: str, rest: str, account: s
     if account is None and rest == "provider" and _is_itself(policy):
         return None
     home = f"{account}_{policy}" if account else policy
+    if (successor := _successor(kind, home, rest)) is not None:
+        return successor
     known = [environment.variable(home, one) for one in fields]
     meant = environment.nearest(name, known) if rest else None
     return f"did you mean {meant}?" if meant else f"there are {', '.join(known)}"
@@ -262,7 +266,20 @@ def _is_itself(policy: str) -> bool:
 
 
 def _fields(kind: type[SmsProvider]) -> list[str]:
-    return [name for name in kind.model_fields if name != "account"]
+    return [name for name in kind.model_fields if name != "account" and name not in _in_code(kind)]
+
+
+def _in_code(kind: type[SmsProvider]) -> Mapping[str, tuple[str, str]]:
+    return kind.in_code if issubclass(kind, Policy) else {}
+
+
+def _successor(kind: type[SmsProvider], home: str, rest: str) -> str | None:
+    """What is set instead of a field that only a program sets, if ``rest`` is one."""
+    if rest not in _in_code(kind):
+        return None
+    name, begins = _in_code(kind)[rest]
+    found = environment.read(home, [rest]).get(rest)
+    return f"set {environment.variable(home, name)}={begins}{found.value if found is not None else ''}"
 
 
 def _meant(policies: Policies, name: str, word: str, rest: str, owners: Mapping[str, type[SmsProvider] | None]) -> str:

@@ -20,7 +20,7 @@ from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import SmsProvider
 from smsbridge.stores.entries import State
-from smsbridge.stores.sqlite import SqliteStore
+from smsbridge.stores.sqlite import SqliteBook
 
 TO = "+919876543210"
 OUTCOMES = ("ok", "ok", "ok", "busy", "elsewhere", "bad number", "lost", "lost, taken")
@@ -211,8 +211,8 @@ class World:
         self.taken += 1
 
     def entries(self, messages):
-        self.ledger._books().close()
-        store = SqliteStore(self.path, create=False)
+        self.ledger._entries().close()
+        store = SqliteBook(self.path, create=False)
         with store.together():
             found = {one.reference: store.find(one.reference) for one in messages}
         store.close()

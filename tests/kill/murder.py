@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from smsbridge.stores.entries import State
-from smsbridge.stores.sqlite import SqliteStore
+from smsbridge.stores.sqlite import SqliteBook
 from smsbridge_twincle.sandbox import Sandbox
 
 from .sender import send_all
@@ -73,7 +73,7 @@ class Murder:
         self.needed = {}  # seconds for all texts, by how they are sent and how many there are
         self.environment = {
             **sandbox.environment,
-            "SMSBRIDGE_LEDGER_PATH": str(self.path),
+            "SMSBRIDGE_LEDGER_STORE": f"sqlite:///{self.path}",
             "SMSBRIDGE_TWINCLE_SENDER": "SMSBRG",
             "SMSBRIDGE_RETRY_LOOKUPS": "0",
             "SMSBRIDGE_TIMEOUT": "10",
@@ -126,7 +126,7 @@ class Murder:
 
     def check(self, references, told, again):
         arrived = Counter(one.custom for one in self.sandbox.received)
-        store = SqliteStore(self.path, create=False)
+        store = SqliteBook(self.path, create=False)
         with store.together():
             states = {one: (entry and entry.state) for one in references for entry in [store.find(one)]}
         store.close()

@@ -15,10 +15,10 @@ from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.messages import Message, Purpose, Result, SentMessage
 from smsbridge.plugins import Plugins
 from smsbridge.policies.failover import FailoverPolicy
-from smsbridge.policies.gcra import Rate
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.sending import deliver, deliver_batch
+from smsbridge.stores.gcra import Rate
 
 from .ledgers import Ledger, timed
 from .vendors import BAD, FAULTS, KINDS, OPTED_OUT, Vendor

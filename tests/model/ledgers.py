@@ -10,6 +10,7 @@ from unittest import mock
 from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.stores import entries
 from smsbridge.stores.entries import State
+from smsbridge.stores.kept import WrittenEntries
 
 
 class Kept:
@@ -73,10 +74,10 @@ class Ledger:
         self.history = history
 
     def around(self, provider):
-        books = Books(self.store)
+        books = WrittenEntries(Books(self.store))
         made = self.policy(inner=provider, path="not-used")
         made._clock = lambda: self.history.clock.now
-        made.__class__ = type("Timed", (self.policy,), {"_books": lambda _: books, "__module__": __name__})
+        made.__class__ = type("Timed", (self.policy,), {"_entries": lambda _: books, "__module__": __name__})
         return made
 
 

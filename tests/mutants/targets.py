@@ -75,7 +75,7 @@ TARGETS = {
         *POLICY,
     ],
     "src/smsbridge/policies/breaker.py": ["tests/test_policies_breaker.py", "tests/test_policies_failover.py"],
-    "src/smsbridge/guard/caps.py": [
+    "src/smsbridge/stores/caps.py": [
         "tests/test_policies_guard.py",
         "tests/test_forks.py",
         "tests/test_interruptions.py",
@@ -101,7 +101,7 @@ TARGETS = {
         "tests/test_interruptions.py",
         *POLICY,
     ],
-    "src/smsbridge/policies/gcra.py": ["tests/test_policies_gcra.py", "tests/test_policies_limit.py"],
+    "src/smsbridge/stores/gcra.py": ["tests/test_policies_gcra.py", "tests/test_policies_limit.py"],
     "src/smsbridge/guard/policy.py": [
         "tests/test_policies_guard.py",
         "tests/test_foresight.py",

@@ -105,7 +105,7 @@ TIMED = ["vonage", "infobip"]
 
 
 def stopped(policy):
-    return policy._list.holds([f"+{OURS}"], f"+{PERSON}")
+    return policy._kept.known.holds([f"+{OURS}"], f"+{PERSON}")
 
 
 def take(policy, *webhooks):
@@ -147,7 +147,7 @@ def test_nor_does_it_through_another_account_or_the_other_client(vendor):
     policy = OptoutPolicy(inner=FailoverPolicy(accounts=accounts))
     start, stop = by("START", 1, 0), by("STOP", 2, 1)
     assert take(policy, start, stop) is True
-    later = OptoutPolicy(inner=FailoverPolicy(accounts=accounts[::-1])).using(policy._list)
+    later = OptoutPolicy(inner=FailoverPolicy(accounts=accounts[::-1])).using(policy._kept.known)
     assert take(later, start) is True
 
     async def main():

@@ -32,7 +32,7 @@ def stopped_by(policy, *webhooks):
     with SmsClient(policy, plugins=Plugins()) as sms:
         for webhook in webhooks:
             sms.receive(webhook)
-        return policy._list.holds([OURS], PERSON)
+        return policy._kept.known.holds([OURS], PERSON)
 
 
 STOP = {"Body": "STOP"}
@@ -98,7 +98,7 @@ def test_twincle_says_it_in_an_event_of_its_own(kind, senders, out):
     with SmsClient(policy, plugins=Plugins()) as sms:
         received = sms.receive(HttpRequest(method="POST", url=URL, headers=headers, body=body))
         assert received.response.ok
-        assert policy._list.holds(senders, PERSON) is out
+        assert policy._kept.known.holds(senders, PERSON) is out
         if out:
             with pytest.raises(OptedOutError):
                 sms.send(PERSON, "hello", sender=senders[0])

@@ -18,10 +18,10 @@ from pydantic import AnyUrl, BaseModel, SecretBytes, SecretStr
 from .. import environment
 from ..errors import ConfigurationError
 from ..phone import mask_numbers
-from ..policies.gcra import Rate
 from ..policies.policy import Place
 from ..policies.stack import HOLDERS
 from ..provider import OPTIONAL_FIELDS, SmsProvider
+from ..stores.gcra import Rate
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -141,7 +141,7 @@ def settings(model: type[BaseModel], account: str | None, *, variables: bool = T
             deprecated=_deprecated(info),
         )
         for name, info in model.model_fields.items()
-        if not (issubclass(model, SmsProvider) and name == "account")
+        if not (issubclass(model, SmsProvider) and (name == "account" or name in getattr(model, "in_code", ())))
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,8 @@ def _rows(branch: Branch, depth: int) -> Iterator[tuple[str, str]]:
 
 def _settings(provider: SmsProvider) -> str:
     fields = type(provider).model_fields
-    names: Sequence[str] = [name for name in fields if name in provider.model_fields_set and name not in _HOLDING]
+    given = provider.model_fields_set - {*_HOLDING}
+    names = [name for name in fields if name in given and getattr(provider, name) is not None]
     shown = {
         name: describe.HIDDEN if describe.is_secret(name, fields[name]) else describe.show(getattr(provider, name))
         for name in names

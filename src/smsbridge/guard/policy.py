@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from smsbridge import environment
 from smsbridge.errors import ConfigurationError, RecipientError, RefusedError, VetoedError
@@ -19,12 +19,17 @@ from smsbridge.forks import cached_property, fresh_lock
 from smsbridge.messages import Foresight, Message
 from smsbridge.phone import Countries, mask, to_e164
 from smsbridge.policies.gate import Ending, Gate
-from smsbridge.policies.gcra import Rate
-from smsbridge.policies.policy import Place
+from smsbridge.policies.policy import Finding, Place
+from smsbridge.promise import Overdue
 from smsbridge.provider import SmsProvider
-from smsbridge.rehearsal import Rehearsal
+from smsbridge.rehearsal import Rehearsal, newest
+from smsbridge.stores.blocking import at_once
+from smsbridge.stores.caps import Caps, Full
+from smsbridge.stores.choice import SETTING, opened, part_of, problem_of, store_of
+from smsbridge.stores.entries import Unwritable
+from smsbridge.stores.gcra import Rate
 
-from .caps import Caps, Full
+from .stored import StoredCaps
 
 _PREFIX = re.compile(r"\+[1-9]\d{0,13}\*", re.ASCII)
 _ALLOWED = "write numbers with their country code, and a beginning with a star after it, as in +9198*"
@@ -41,25 +46,45 @@ _lock = fresh_lock()
 class _Rules:
     """What a guard goes by, and how it is told."""
 
-    __slots__ = ("_beginnings", "_countries", "_numbers", "caps", "clock")
+    __slots__ = ("_beginnings", "_countries", "_numbers", "caps", "clock", "stored")
 
-    def __init__(self, allow: Sequence[str] | None, countries: Sequence[str] | None, caps: Caps) -> None:
+    def __init__(
+        self,
+        allow: Sequence[str] | None,
+        countries: Sequence[str] | None,
+        caps: Caps,
+        stored: StoredCaps | None = None,
+    ) -> None:
         self._numbers = frozenset(one for one in allow if not one.endswith("*")) if allow else None
         self._beginnings = tuple(one[:-1] for one in allow or () if one.endswith("*"))
         self._countries = Countries(countries) if countries else None
         self.caps = caps
+        self.stored = stored
+        """The caps that count, where they are in a store."""
         self.clock: Callable[[], float] = time.monotonic
 
     def judge(self, number: str) -> VetoedError | None:
         """Why a text to ``number`` is refused, if it is."""
-        return self._elsewhere(number) or _over(self.caps.full(number, self.clock))
+        refusal = self._elsewhere(number)
+        if refusal is None:
+            full = self.caps.full(number, self.clock) if self.stored is None else at_once(self.stored.peek(number))
+            refusal = _over(full)
+        return refusal
 
-    def take(self, message: Message) -> VetoedError | None:
+    def take(self, message: Message) -> Flow[VetoedError | None]:
         """The same of ``message``; if it is not refused, it takes its places."""
-        return self._elsewhere(message.to) or _over(self.caps.take(message.to, self.clock, id(message)))
+        refusal = self._elsewhere(message.to)
+        if refusal is not None:
+            return refusal
+        if self.stored is None:
+            return _over(self.caps.take(message.to, self.clock, id(message)))
+        return _over((yield from self.stored.take(message)))
 
     def end(self, message: Message, *, sent: bool) -> None:
         """``message`` has ended: the places that it took, if any, stay taken for their time or are given back."""
+        if self.stored is not None:
+            self.stored.end(message, sent=sent)
+            return
         self.caps.end(message.to, self.clock, sent=sent, ticket=id(message))
 
     def _elsewhere(self, number: str) -> VetoedError | None:
@@ -86,7 +111,8 @@ class GuardPolicy(Gate):
     ``allow`` and ``redirect`` are for staging: texts reach only those who are listed, or all of them reach one phone,
     unchanged. ``countries`` and the caps are for production, against toll fraud. A cap holds in any window of its time,
     wherever that begins; a text that was certainly not sent gives its place back. All of them judge the number that the
-    application asked for. Caps of accounts from the environment are shared by all clients of the process.
+    application asked for. Caps are shared by all that have the same store and account: without a store, by all clients
+    of the process that are made from the environment. Where the store cannot be asked, no text is let through.
     """
 
     name = "guard"
@@ -112,6 +138,9 @@ class GuardPolicy(Gate):
         description="Texts at most to all numbers that differ in their last four digits alone, such as 20/1h.",
     )
     total: Rate | None = Field(default=None, description="Texts of the account at most, such as 1000/1h.")
+    store: SecretStr | None = Field(
+        default=None, description="URL of the store that counts for the caps; default: SMSBRIDGE_STORE; or off."
+    )
     remembers: int = Field(
         default=100_000,
         ge=1000,
@@ -137,6 +166,8 @@ class GuardPolicy(Gate):
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
         _ = self._rules  # made now, as two threads that come first would make two
+        if newest() is None:
+            self._rules.stored = self._stored()
 
     @cached_property
     def _rules(self) -> _Rules:
@@ -158,6 +189,30 @@ class GuardPolicy(Gate):
             rules.caps = _shared.setdefault((self.account, *self._rates().items(), self.remembers), rules.caps)
         return self
 
+    @classmethod
+    def completed(cls, accounts: Sequence[str], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**store_of(accounts, given), **given}
+
+    def findings(self) -> Iterable[Finding]:
+        """Whether the store can be used, and who counts together where there is none."""
+        if not self._rates():
+            return
+        if self.store is None:
+            words = f"the caps of {self.account} count in memory, for each process alone"
+            yield Finding("note", words, f"set {environment.variable(None, SETTING)} to count for all of a machine")
+            return
+        problem = problem_of(None, self.store, "counters")
+        if problem is not None:
+            words = f"the caps cannot be counted: {problem}"
+            yield Finding("error", words, "as it is, every text would be refused: name another store")
+
+    def _stored(self) -> StoredCaps | None:
+        if self.store is None or not self._rates():
+            return None
+        store = opened(None, self.store)
+        counters = part_of(store, "counters", store.counters())
+        return StoredCaps(counters, f"guard {self.account}", self._rates(), self.remembers)
+
     def forget(self, rehearsal: Rehearsal) -> None:
         real = self._rules  # a copy has the property's value too
         caps = rehearsal.instead_of(real.caps, lambda: Caps(self._rates(), self.remembers))
@@ -170,8 +225,15 @@ class GuardPolicy(Gate):
         return {kind: rate for kind, rate in rates.items() if rate is not None}
 
     def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
-        yield from ()
-        refusal = self._rules.take(message)
+        why: str | None = None
+        try:
+            refusal = yield from self._rules.take(message)
+        except Exception as problem:  # noqa: BLE001  # whatever store it is; its text may quote anything
+            ours = isinstance(problem, Unwritable | ConfigurationError | Overdue)
+            why, refusal = (str(problem) if ours else type(problem).__name__), None
+        if why is not None:  # out here, so that the cause is not kept
+            self._rules.end(message, sent=False)
+            raise VetoedError("the guard cannot ask how many texts were sent", reason="caps-unreadable", detail=why)
         if refusal is not None:
             raise refusal
         return replace(message, to=self.redirect) if self.redirect else message

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from smsbridge.cli import own_files
+from smsbridge.cli import stored
 from smsbridge.cli.exits import Exit
 from smsbridge.cli.output import Output
-from smsbridge.cli.session import account_option, json_option, not_empty, policy_setting
+from smsbridge.cli.session import account_option, json_option, not_empty
 from smsbridge.durations import duration
 from smsbridge.stores.entries import Entry, State
 
@@ -21,17 +21,21 @@ from .entry_view import DOUBTFUL, document, line, show, state_of
 from .settling import by_hand, by_lookup
 
 if TYPE_CHECKING:
-    from smsbridge.stores.sqlite import SqliteStore
+    from smsbridge.flow import Flow
+    from smsbridge.stores.seam import Entries
 
 T = TypeVar("T")
 _PAGE = 1000
+_FOREVER = timedelta(days=36500)
 _only_account_option = click.option(
     "--account",
     metavar="NAME",
     callback=not_empty,
     help="Only what was sent through this account; default: through any.",
 )
-_path_option = click.option("--path", metavar="FILE", help="The ledger; default: what SMSBRIDGE_LEDGER_PATH says.")
+_path_option = click.option(
+    "--path", metavar="FILE", help="The SQLite file; default: what SMSBRIDGE_LEDGER_STORE says, or SMSBRIDGE_STORE."
+)
 
 
 @click.group()
@@ -67,9 +71,7 @@ def init(*, account: str | None, path: str | None, as_json: bool) -> Exit:
       smsbridge ledger init
       smsbridge ledger init --path /var/lib/app/sms.db
     """  # noqa: D301  # click reads \b as "do not wrap"
-    from smsbridge.stores.sqlite import LEDGER
-
-    return own_files.init(Output(as_json=as_json), LEDGER, _path(account, path))
+    return stored.init(Output(as_json=as_json), stored.chosen(account, "ledger", path=path, create=True), "entries")
 
 
 @ledger.command("list")
@@ -211,7 +213,7 @@ def prune(*, older_than: str, account: str | None, path: str | None, as_json: bo
     before = _moment(older_than)
     count = 0
     while before is not None:
-        dropped = _within(store, lambda: store.prune(before, _PAGE, account=account))
+        dropped = _asked(store.prune(before, _PAGE, account=account))
         count += dropped
         if dropped < _PAGE:
             break
@@ -226,52 +228,38 @@ def prune(*, older_than: str, account: str | None, path: str | None, as_json: bo
 # --- inside -----------------------------------------------------------------------------------------------------------
 
 
-def _store(account: str | None, path: str | None) -> SqliteStore:
-    from pathlib import Path
-
+def _store(account: str | None, path: str | None) -> Entries:
     from smsbridge.errors import ConfigurationError
-    from smsbridge.private_file import obstacle
-    from smsbridge.stores.sqlite import SqliteStore
+    from smsbridge.stores.choice import part_of
 
-    path = _path(account, path)
-    if (problem := obstacle(Path(path))) is not None:
-        raise ConfigurationError(f"the ledger cannot be used: {problem}")
-    if not Path(path).is_file():
+    found = stored.chosen(account, "ledger", path=path)
+    found.refuse_unusable("entries", "ledger")
+    if found.is_absent:
         raise ConfigurationError(
-            f"there is no ledger at {path}: it is made when the first text is sent, or by smsbridge ledger init"
+            f"there is no ledger at {found.name}: it is made when the first text is sent, or by smsbridge ledger init"
         )
-    store = SqliteStore(Path(path), create=False)
-    click.get_current_context().call_on_close(store.close)
-    return store
+    entries = part_of(found.store, "entries", found.store.entries(keep=_FOREVER))
+    click.get_current_context().call_on_close(entries.close)
+    return entries
 
 
-def _path(account: str | None, path: str | None) -> str:
+def _asked(flow: Flow[T]) -> T:
     from smsbridge.errors import ConfigurationError
-
-    path = path or policy_setting(account, "ledger", "path")
-    if path is None:
-        raise ConfigurationError(
-            "SMSBRIDGE_LEDGER_PATH is not set: it names the file of the ledger; or give --path FILE"
-        )
-    return path
-
-
-def _within(store: SqliteStore, work: Callable[[], T]) -> T:
-    from smsbridge.errors import ConfigurationError
+    from smsbridge.promise import Overdue
+    from smsbridge.stores.blocking import at_once
     from smsbridge.stores.entries import Unwritable
 
     try:
-        with store.together():
-            return work()
-    except Unwritable as error:
+        return at_once(flow)
+    except (Unwritable, Overdue) as error:
         problem = str(error)
     raise ConfigurationError(f"the ledger cannot be used: {problem}")
 
 
-def _all(store: SqliteStore, **wanted: Any) -> Iterator[Entry]:
+def _all(store: Entries, **wanted: Any) -> Iterator[Entry]:
     after = 0
     while True:
-        page = _within(store, lambda after=after: store.entries(after=after, limit=_PAGE, **wanted))  # type: ignore[misc]
+        page = _asked(store.page(after=after, limit=_PAGE, **wanted))
         for _, entry in page:
             yield entry
         if len(page) < _PAGE:
@@ -279,11 +267,11 @@ def _all(store: SqliteStore, **wanted: Any) -> Iterator[Entry]:
         after = page[-1][0]
 
 
-def _record(out: Output, store: SqliteStore, settled: Iterator[Entry]) -> tuple[int, list[Entry]]:
+def _record(out: Output, store: Entries, settled: Iterator[Entry]) -> tuple[int, list[Entry]]:
     """Write down each as it is settled, and say so. Returns how many were open until then, and all."""
     count, told = 0, []
     for entry in settled:
-        count += _within(store, lambda entry=entry: store.record([entry]))  # type: ignore[misc]
+        count += _asked(store.settle([entry]))
         told.append(entry)
         if not out.as_json:
             out.line(line(entry), style="green")

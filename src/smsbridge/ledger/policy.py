@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -21,40 +20,39 @@ from smsbridge.errors import (
     SendError,
     UncertainError,
 )
-from smsbridge.flow import Await, Flow
+from smsbridge.flow import Flow
 from smsbridge.forks import cached_property
 from smsbridge.messages import Foresight, Message, Result, SentMessage
-from smsbridge.own_file import is_known
 from smsbridge.policies.asking import ask_for
 from smsbridge.policies.batch import Batch
 from smsbridge.policies.outcomes import not_sent
 from smsbridge.policies.policy import Finding, Place, Policy
 from smsbridge.policies.records import record_always
 from smsbridge.privacy import own
-from smsbridge.private_file import obstacle
-from smsbridge.promise import Overdue, Promise
+from smsbridge.promise import Overdue
 from smsbridge.provider import Capability, SmsProvider
 from smsbridge.rehearsal import Rehearsal, newest
-from smsbridge.stores.entries import Claim, Entry, Kind, Outcome, State, Store, Unwritable
-from smsbridge.stores.memory import MemoryStore, MemoryWriter
-from smsbridge.stores.sqlite import LEDGER, SqliteStore, Sync
-from smsbridge.stores.writer import Writer, log_lost, shared
-
-_LONGEST = 20.0
-"""Seconds that an answer of the writer is waited for where no client does; see Await."""
+from smsbridge.stores.blocking import at_once
+from smsbridge.stores.choice import PATH_IN_CODE, SETTING, chosen, opened, part_of, problem_of, stand_in, store_of
+from smsbridge.stores.entries import Claim, Entry, Kind, Outcome, State, Unwritable
+from smsbridge.stores.kept import FileEntries, MemoryEntries
+from smsbridge.stores.seam import Entries
+from smsbridge.stores.sqlite import LEDGER
+from smsbridge.stores.sqlite_file import Sync
+from smsbridge.stores.writer import log_lost
 
 
 class LedgerPolicy(Policy):
-    """Records each text in ``path``, a SQLite file, before it leaves, and what became of it afterwards.
+    """Records each text in a store before it leaves, and what became of it afterwards.
 
     A reference that was accepted is not sent again, through whatever account: what was recorded is returned. One that
     was refused may be sent again. One that may have been sent is not: it is looked up where the provider can do that,
     and is an UncertainError with the reason ``in-ledger`` unless it is found. The same reference with other content is
     a ContentError (``reference-reused``). A text that cannot be recorded is refused (``ledger``).
 
-    Threads, tasks and processes of one machine may share the file. It holds no text and no full number: a hash with
-    ``key`` tells whether content is the same. Without ``key``, one is made and kept in the file; whoever has the file
-    can then try out what a text may have been.
+    Threads and tasks may share the store; processes too, unless it is memory. It holds no text and no full number: a
+    hash with ``key`` tells whether content is the same. Without ``key``, one is made and kept in the store; whoever has
+    that can then try out what a text may have been.
     """
 
     name = "ledger"
@@ -64,11 +62,16 @@ class LedgerPolicy(Policy):
         "ledger": "the provider was not asked; smsbridge doctor says what is wrong with the ledger",
     }
 
-    path: Path = Field(description="The SQLite file; it is made with mode 0600, and has two others beside it.")
+    in_code: ClassVar[Mapping[str, tuple[str, str]]] = PATH_IN_CODE
+
+    store: SecretStr | None = Field(
+        default=None, description="URL of the store, such as sqlite:///ledger.db; default: SMSBRIDGE_STORE; or off."
+    )
+    path: Path | None = Field(default=None, description="Short for the store in this SQLite file.")
     key: SecretStr | None = Field(
         default=None,
         min_length=16,
-        description="Key of the hashes, 16 characters or more; default: one kept in the file.",
+        description="Key of the hashes, 16 characters or more; default: one kept in the store.",
     )
     sync: Sync = Field(
         default="normal", description="What a record survives: normal a crash of the process, full also a power cut."
@@ -77,7 +80,7 @@ class LedgerPolicy(Policy):
         default=90, ge=1, le=36500, description="Days after which what is accepted or refused is forgotten."
     )
 
-    _writer: Writer | MemoryWriter | None = PrivateAttr(default=None)
+    _kept: Entries | None = PrivateAttr(default=None)
     _hash_key: bytes = PrivateAttr(default=b"")
     _in_production: bool | None = PrivateAttr(default_factory=environment.known_production)
 
@@ -90,28 +93,46 @@ class LedgerPolicy(Policy):
         super().model_post_init(context)
         if any(isinstance(one, LedgerPolicy) for one in each(self.inner)):
             raise ConfigurationError(f"account {self.account} is a ledger around another ledger: leave one of them out")
+        if self.path is None and self.store is None:
+            raise ConfigurationError(
+                f"a ledger needs a store: set {environment.variable(None, SETTING)} or "
+                f"{environment.variable(self.name, SETTING)}, such as sqlite:///ledger.db"
+            )
+
+    @classmethod
+    def applies(cls, inner: SmsProvider, *, is_set: bool) -> bool:
+        choice = chosen(f"{inner.account}_{cls.name}", cls.name)
+        return not choice.is_off and (is_set or choice.url is not None)
 
     @classmethod
     def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> Self:
         return super().around(inner, *accounts, **given).checked()
 
+    @classmethod
+    def completed(cls, accounts: Sequence[str], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**store_of(accounts, given), **given}
+
     def checked(self) -> Self:
         """Return the same policy. Raises ConfigurationError if the ledger is there already and was made with another
         key.
 
-        Or if it is not, in production: elsewhere it is made when the first text is sent.
+        Or if its file is not, in production: elsewhere it is made when the first text is sent. A store without a file
+        is asked with the first text.
         """
         if newest() is not None:
             return self
-        if os.path.isfile(self.path):  # noqa: PTH113  # a Path raises where the name is too long
+        entries = self._entries()
+        if not isinstance(entries, FileEntries):
+            return self
+        if entries.is_made:
             try:
-                self._hash_key = self._identified().result(_LONGEST)
+                self._hash_key = at_once(entries.identify(self._given_key()))
             except ConfigurationError as error:
                 raise ConfigurationError(f"{environment.variable('ledger', 'key')}: {error}") from None
             except (Unwritable, Overdue):  # each text that is refused says so
                 pass
-        elif type(self).store is LedgerPolicy.store and not os.path.exists(self.path) and environment.in_production():  # noqa: PTH110
-            raise ConfigurationError(LEDGER.only_on_purpose(self.path))
+        elif entries.is_absent and environment.in_production():
+            raise ConfigurationError(LEDGER.only_on_purpose(entries.path))
         return self
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
@@ -133,17 +154,8 @@ class LedgerPolicy(Policy):
         return Foresight(account=self.account, provider=self.name, verdict="would skip", words=words)
 
     def findings(self) -> Iterable[Finding]:
-        """Whether the file can be used. Makes none, and in a rehearsal opens none."""
-        problem = obstacle(self.path)
-        if problem is None and newest() is None and self.path.is_file():
-            store = SqliteStore(self.path, create=False)
-            try:
-                with store.together():
-                    pass
-            except Unwritable as error:
-                problem = str(error)
-            finally:
-                store.close()
+        """Whether the store can be used. Makes no file, and in a rehearsal opens none."""
+        problem = problem_of(self.path, self.store, "entries")
         if problem is not None:
             yield Finding(
                 "error",
@@ -153,20 +165,21 @@ class LedgerPolicy(Policy):
 
     def close(self) -> None:
         super().close()
-        if self._writer is not None:
-            self._writer.close()  # not every process that ends runs what is registered for its exit
+        if self._kept is not None:
+            self._kept.close()  # not every process that ends runs what is registered for its exit
 
     def forget(self, rehearsal: Rehearsal) -> None:
-        which = (type(self), self.path.absolute())
-        self._writer, self._hash_key = rehearsal.shared(which, lambda: MemoryWriter(MemoryStore())), b""
+        self._kept, self._hash_key = stand_in(self.path, self.store, rehearsal).entries(keep=timedelta(0)), b""
 
     def _is_in_memory(self) -> bool:
-        return isinstance(self._writer, MemoryWriter)
+        return isinstance(self._kept, MemoryEntries)
 
-    def store(self) -> Store:
-        """Where entries are kept. Another store needs this method alone."""
-        create = not environment.in_production(known=self._in_production)
-        return SqliteStore(self.path.absolute(), sync=self.sync, create=create)
+    def _entries(self) -> Entries:
+        """Where the entries are kept, opened when they are asked for first."""
+        if self._kept is None:
+            store = opened(self.path, self.store, in_production=self._in_production)
+            self._kept = part_of(store, "entries", store.entries(keep=timedelta(days=self.keep_days), sync=self.sync))
+        return self._kept
 
     # --- sending ------------------------------------------------------------------------------------------------------
 
@@ -206,20 +219,19 @@ class LedgerPolicy(Policy):
             self._refuse(batch, rows, str(problem) if isinstance(problem, Overdue) else type(problem).__name__)
         finally:
             if not inside:  # the claims may have been made, or may still be
-                self._release(claims.values())
+                self._entries().release(list(claims.values()))
         if there and batch.stop is None:
             yield from self._answer_all(batch, there, claims, begun)
 
     def _claim(self, batch: Batch, rows: Sequence[int], claims: dict[int, Claim]) -> Flow[dict[int, Entry]]:
         """Claim the messages at ``rows``, noting the ``claims``. Returns the entries in the way of some of them."""
         if not self._hash_key:
-            self._hash_key = yield from Await(self._identified())
+            self._hash_key = yield from self._entries().identify(self._given_key())
         key = self._hash_key
         kind = Kind.CODE if batch.verification else Kind.TEXT
         for row in rows:
             claims[row] = Claim.of(batch.messages[row], account=self.account, kind=kind, key=key)
-        wanted = list(claims.values())
-        there = yield from Await(self._books().do(lambda store: store.claim(wanted)))
+        there = yield from self._entries().claim(list(claims.values()))
         return {row: entry for row, entry in zip(rows, there, strict=True) if entry is not None}
 
     def _refuse(self, batch: Batch, rows: Iterable[int], detail: str) -> None:
@@ -280,11 +292,11 @@ class LedgerPolicy(Policy):
 
         Makes no file.
         """
-        there = self._is_in_memory() or os.path.exists(self.path) or is_known(LEDGER, self.path)  # noqa: PTH110
-        key = self._hash_key or (self._identified().result(_LONGEST) if there else b"")
+        entries = self._entries()
+        there = entries.is_made if isinstance(entries, FileEntries) else True
+        key = self._hash_key or (at_once(entries.identify(self._given_key())) if there else b"")
         claim = Claim.of(message, account=self.account, kind=Kind.TEXT, key=key)
-        found = self._books().do(lambda store: store.find(claim.reference)).result(_LONGEST) if there else None
-        return found, claim
+        return (at_once(entries.find(claim.reference)) if there else None), claim
 
     def _record_results(self, results: Sequence[Result], claims: Iterable[Claim]) -> None:
         try:
@@ -300,21 +312,7 @@ class LedgerPolicy(Policy):
 
         To be interrupted here would cast a doubt on what is known. What is asked next comes after it.
         """
-        self._books().record(entries)
+        self._entries().record(entries)
 
-    def _release(self, claims: Iterable[Claim]) -> None:
-        """Give up claims whose texts never left; in its turn, because they may not have been made yet."""
-        entries = [Entry(claim=claim, outcome=Outcome.refused("cancelled")) for claim in claims]
-        self._books().do(lambda store: store.record(entries))
-
-    def _identified(self) -> Promise[bytes]:
-        key = self.key.get_secret_value().encode() if self.key is not None else None
-        return self._books().do(lambda store: store.identify(key))
-
-    def _books(self) -> Writer | MemoryWriter:
-        writer = self._writer
-        if writer is None:
-            which = (type(self), self.path.absolute(), self.sync, self.keep_days)
-            keep = timedelta(days=self.keep_days)
-            writer = self._writer = shared(which, lambda: Writer(self.store(), keep=keep))
-        return writer
+    def _given_key(self) -> bytes | None:
+        return self.key.get_secret_value().encode() if self.key is not None else None

@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import click
 
-from smsbridge.cli import own_files
+from smsbridge.cli import stored
 from smsbridge.cli.exits import Exit
 from smsbridge.cli.output import Output
-from smsbridge.cli.session import account_option, json_option, number_option, policy_setting, to_number
+from smsbridge.cli.session import account_option, json_option, number_option, to_number
 
 if TYPE_CHECKING:
-    from . import SqliteOptOuts
+    from smsbridge.flow import Flow
+    from smsbridge.stores.seam import OptOuts
 
+T = TypeVar("T")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _NAMES_SENDERS = re.compile(r"sender|from", re.IGNORECASE)
@@ -29,7 +31,8 @@ _SENDER = click.option("--from", "sender", metavar="SENDER", help="For this send
 
 @click.group()
 def optouts() -> None:
-    """Show and change the list of those who have opted out: the file that SMSBRIDGE_OPTOUT_PATH names.
+    """Show and change the list of those who have opted out: in the store that SMSBRIDGE_OPTOUT_STORE
+    names, or SMSBRIDGE_STORE.
 
     \b
     Examples:
@@ -55,9 +58,7 @@ def init(*, account: str | None, as_json: bool) -> Exit:
       smsbridge optouts init
       smsbridge optouts init --account otp
     """  # noqa: D301  # click reads \b as "do not wrap"
-    from . import LIST
-
-    return own_files.init(Output(as_json=as_json), LIST, _path(account))
+    return stored.init(Output(as_json=as_json), stored.chosen(account, "optout", create=True), "opt_outs")
 
 
 @optouts.command("list")
@@ -80,7 +81,7 @@ def list_(*, account: str | None, show_numbers: bool, as_json: bool) -> Exit:
             "at": one.at.isoformat(timespec="seconds"),
             "source": one.source,
         }
-        for one in _open(account)
+        for one in _asked(_open(account).everyone())
     ]
     if as_json:
         out.json({"optouts": found})
@@ -150,7 +151,7 @@ def import_(*, file: BinaryIO, sender: str | None, account: str | None, as_json:
     out = Output(as_json=as_json)
     known = _open(account)
     rows = list(_rows(file.read(), sender))
-    known.add_all(rows, source="import")
+    _asked(known.add_all(rows, source="import"))
     if as_json:
         out.json({"imported": len(rows)})
     else:
@@ -230,28 +231,25 @@ def _wrong(line_number: int, why: str) -> click.UsageError:
     return click.UsageError(f"line {line_number}: {why}; nothing was imported")
 
 
-def _open(account: str | None) -> SqliteOptOuts:
-    from pathlib import Path
+def _open(account: str | None) -> OptOuts:
+    from smsbridge import environment
+    from smsbridge.stores.choice import part_of
 
-    from .policy import list_at
+    store = stored.chosen(account, "optout", create=not environment.in_production()).store
+    return part_of(store, "opt_outs", store.opt_outs())
 
-    return list_at(Path(_path(account)))
 
+def _asked(flow: Flow[T]) -> T:
+    from smsbridge.stores.blocking import at_once
 
-def _path(account: str | None) -> str:
-    from smsbridge.errors import ConfigurationError
-
-    path = policy_setting(account, "optout", "path")
-    if path is None:
-        raise ConfigurationError("SMSBRIDGE_OPTOUT_PATH is not set: it names the file that holds the list of opt-outs")
-    return path
+    return at_once(flow)
 
 
 def _change(out: Output, account: str | None, given: str, sender: str | None, *, opted_out: bool) -> Exit:
     number = to_number(given)
     known = _open(account)
-    listed = known.holds([sender] if sender else None, number)
-    (known.add if opted_out else known.remove)(sender, number, source="operator")
+    listed = _asked(known.holds([sender] if sender else None, number))
+    _asked((known.add if opted_out else known.remove)(sender, number, source="operator"))
     if out.as_json:
         out.json({"recipient": out.number(number), "sender": sender, "opted_out": opted_out, "was_opted_out": listed})
     elif not opted_out and not listed:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self
 
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError
 
-from smsbridge import environment
+from smsbridge import environment, stores
 from smsbridge.composite import each, inside
-from smsbridge.errors import ConfigurationError, OptedOutError, VetoedError
-from smsbridge.flow import Call, Flow
+from smsbridge.errors import OptedOutError, VetoedError
+from smsbridge.flow import Flow
 from smsbridge.forks import cached_property
 from smsbridge.logs import logger
 from smsbridge.messages import (
@@ -31,13 +30,17 @@ from smsbridge.own_file import NotOurs
 from smsbridge.phone import mask_numbers
 from smsbridge.policies.batch import Batch
 from smsbridge.policies.gate import Gate
-from smsbridge.policies.policy import Place
+from smsbridge.policies.policy import Finding, Place
 from smsbridge.policies.purpose import Expiry
 from smsbridge.provider import Options
 from smsbridge.reading import now, phone
 from smsbridge.rehearsal import Rehearsal, newest
+from smsbridge.stores.blocking import at_once
+from smsbridge.stores.choice import PATH_IN_CODE, SETTING, opened, part_of, problem_of, stand_in, store_of
+from smsbridge.stores.entries import Unwritable
+from smsbridge.stores.listed import CalledOptOuts, MemoryListed
 
-from . import LIST, REPLY, MemoryOptOuts, OptOuts, SqliteOptOuts, same_sender
+from . import REPLY, MemoryOptOuts, OptOuts, same_sender
 from .stop_words import START_WORDS, STOP_WORDS, said
 
 log = logger("smsbridge.optout")
@@ -70,9 +73,13 @@ class OptoutPolicy(Gate):
     name = "optout"
     place = Place.ONCE
 
-    path: Path | None = Field(
-        default=None, description="SQLite file of opt-outs, made if need be; without it they end with the process."
+    in_code: ClassVar[Mapping[str, tuple[str, str]]] = PATH_IN_CODE
+
+    store: SecretStr | None = Field(
+        default=None,
+        description="URL of the store of opt-outs, such as sqlite:///optouts.db; default: SMSBRIDGE_STORE; on; or off.",
     )
+    path: Path | None = Field(default=None, description="Short for the store in this SQLite file.")
     purposes: frozenset[Purpose] = Field(
         default=frozenset(Purpose) - {Purpose.OTP}, description="Purposes of texts that an opt-out stops."
     )
@@ -86,28 +93,54 @@ class OptoutPolicy(Gate):
         description="How long after a STOP the one text that confirms it may leave, such as 5m.",
     )
 
-    _list: OptOuts = PrivateAttr()
+    _kept: stores.OptOuts = PrivateAttr()
     _unread: bool = PrivateAttr(default=False)
     """Whether it stands for one in a rehearsal, and the real list is not looked into."""
+    _is_stored: bool = PrivateAttr(default=True)
+    _in_production: bool | None = PrivateAttr(default_factory=environment.known_production)
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
-        if self.path is None:
-            self._list = MemoryOptOuts()
+        if self.path is None and self.store is None:
+            self.using(MemoryOptOuts())
+        elif newest() is None:
+            self._kept = self._opened()
         else:
-            self._list = list_at(self.path) if newest() is None else cast("OptOuts", _OpenedLater(self.path))
+            self._kept = _OpenedLater(self)
+
+    @classmethod
+    def completed(cls, accounts: Sequence[str], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**store_of(accounts, given), **given}
 
     def using(self, opt_outs: OptOuts) -> Self:
         """Return the same policy with a list of your own."""
-        self._list = opt_outs
+        self._kept = MemoryListed(opt_outs) if type(opt_outs) is MemoryOptOuts else CalledOptOuts(opt_outs)
+        self._is_stored = False
         return self
 
     def forget(self, rehearsal: Rehearsal) -> None:
-        self._unread = not isinstance(self._list, MemoryOptOuts)
-        if self.path is not None and isinstance(self._list, SqliteOptOuts | _OpenedLater):
-            self._list = rehearsal.shared(("opt-outs", self.path.absolute()), MemoryOptOuts)
+        kept = self._kept
+        known = kept.known if isinstance(kept, CalledOptOuts) else kept
+        self._unread = not isinstance(known, MemoryOptOuts)
+        if self._is_stored:
+            self._kept = stand_in(self.path, self.store, rehearsal).opt_outs()
         else:
-            self._list = rehearsal.instead_of(self._list, MemoryOptOuts)
+            self._kept = MemoryListed(rehearsal.instead_of(known, MemoryOptOuts))
+
+    def findings(self) -> Iterable[Finding]:
+        """Whether the store can be used, and that a list in memory ends with the process."""
+        if not self._is_stored:
+            words = f"the opt-outs of {self.account} are kept in memory, and forgotten when the process ends"
+            yield Finding("warning", words, f"set {environment.variable(None, SETTING)}, such as sqlite:///sms.db")
+            return
+        problem = problem_of(self.path, self.store, "opt_outs")
+        if problem is not None:
+            words = f"the list of opt-outs cannot be used: {problem}"
+            yield Finding("error", words, "as it is, every text would be refused: name another store")
+
+    def _opened(self) -> stores.OptOuts:
+        store = opened(self.path, self.store, in_production=self._in_production)
+        return part_of(store, "opt_outs", store.opt_outs())
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
@@ -118,11 +151,13 @@ class OptoutPolicy(Gate):
         opted_out: bool | None = None
         why: str | None = None
         try:
-            opted_out = yield from Call(self._list.holds, self._shown(message), message.to)
+            opted_out = yield from self._kept.holds(self._shown(message), message.to)
             if opted_out and confirms:
-                opted_out = not (yield from Call(partial(self._confirm, message)))
+                opted_out = not (yield from self._confirm(message))
         except NotOurs as error:
-            opted_out, why = None, error.problem + f" ({self.path})"
+            opted_out, why = None, f"{error.problem} ({error.path})"
+        except Unwritable as error:
+            opted_out, why = None, str(error)
         except Exception:  # noqa: BLE001  # whatever kind of list it is
             opted_out = None
         if opted_out is None:  # out here, so that the cause, which may quote the number, is not kept
@@ -138,7 +173,7 @@ class OptoutPolicy(Gate):
             return self._would_pass(message, words, now=now)
         with suppress(Exception):  # a wrong option or a broken list: the text is refused for it below
             if message.purpose in self.purposes and self._confirms(message):
-                if self._confirm(message, take=False):
+                if at_once(self._confirm(message, take=False)):
                     return self._would_pass(message, "lets it through, as it confirms an opt-out", now=now)
                 message = replace(message, options={**message.options, "optout": {}})
         return super().foresee(message, now=now)
@@ -157,8 +192,8 @@ class OptoutPolicy(Gate):
             names = ", ".join(sorted({str(problem["loc"][0]) for problem in error.errors()}))
         raise self.unsupported(f"these options of opt-outs, or their values: {names}")
 
-    def _confirm(self, message: Message, *, take: bool = True) -> bool:
-        return self._list.confirm(self._shown(message), message.to, within=self.confirmation, take=take)
+    def _confirm(self, message: Message, *, take: bool = True) -> Flow[bool]:
+        return self._kept.confirm(self._shown(message), message.to, within=self.confirmation, take=take)
 
     def _shown(self, message: Message) -> list[str] | None:
         """The senders of which the text may show one; None if they are not known."""
@@ -201,9 +236,9 @@ class OptoutPolicy(Gate):
         number = phone(person)
         if not number.startswith("+"):
             return
-        change = self._list.add if opts_out else self._list.remove
+        change = self._kept.add if opts_out else self._kept.remove
         named = _name(event, source, opts_out=opts_out)
-        yield from Call(partial(change, sender, number, at=event.at, source=source, event=named))
+        yield from change(sender, number, at=event.at, source=source, event=named)
 
     def _learn(self, message: Message, error: OptedOutError, begun: datetime) -> Flow[None]:
         """Keep what a vendor said; if that fails, the vendor will say so again.
@@ -214,7 +249,7 @@ class OptoutPolicy(Gate):
             return
         sender = message.sender or self._one_sender(error.account)
         try:
-            yield from Call(partial(self._list.add, sender, message.to, at=begun, source="vendor"))
+            yield from self._kept.add(sender, message.to, at=begun, source="vendor")
         except Exception as problem:  # noqa: BLE001  # the text's own error says more
             reference = mask_numbers(message.reference or "")
             log.error("the opt-out that text %s met is not kept: %s", reference, type(problem).__name__)  # noqa: TRY400  # a trace may quote the number
@@ -229,30 +264,18 @@ class OptoutPolicy(Gate):
         return senders[0] if senders and len(senders) == 1 else None
 
 
-def list_at(path: Path, *, in_production: bool | None = None) -> SqliteOptOuts:
-    """The list in the file at ``path``, which in production is there already. Raises ConfigurationError."""
-    in_production = environment.in_production(known=in_production)
-    if in_production and not os.path.exists(path):  # noqa: PTH110  # a Path raises where the name is too long
-        raise ConfigurationError(LIST.only_on_purpose(path))
-    return SqliteOptOuts(path, create=not in_production)
-
-
 class _OpenedLater:
-    """The list in the file at ``path``, opened when it is asked for the first time.
+    """The opt-outs of a policy that was made in a rehearsal, opened when they are asked for outside of it."""
 
-    Not in the rehearsal in which it was made.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._in_production = environment.known_production()
+    def __init__(self, policy: OptoutPolicy) -> None:
+        self._policy = policy
 
     @cached_property
-    def _list(self) -> SqliteOptOuts:
-        return list_at(self._path, in_production=self._in_production)
+    def _opened(self) -> stores.OptOuts:
+        return self._policy._opened()  # noqa: SLF001  # they are one thing
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._list, name)
+        return getattr(self._opened, name)
 
 
 def _name(event: Event, source: str, *, opts_out: bool) -> str:

@@ -20,6 +20,8 @@ from .policy import Carrier, Place
 
 MAY_STAND_UNSET = frozenset({"limit", "retry"})
 """Those that are asked whether they apply even where none of their settings is set; to ask all would import all."""
+WHERE_STORED = frozenset({"ledger"})
+"""The same, where ``SMSBRIDGE_STORE`` is set."""
 BUILT_IN = {
     "cost": "smsbridge.cost.policy",
     "dlt": "smsbridge.dlt.policy",

@@ -31,9 +31,9 @@ from smsbridge.messages import (
 from smsbridge.privacy import own
 from smsbridge.provider import SmsProvider
 from smsbridge.rehearsal import Rehearsal
+from smsbridge.stores.gcra import Gcra, Limiter, Rate
 
 from .batch import Batch
-from .gcra import Gcra, Limiter, Rate
 from .outcomes import kept
 from .policy import Place, Policy, Surroundings
 

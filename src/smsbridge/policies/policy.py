@@ -115,6 +115,9 @@ class Policy(Carrier):
     the account inside. Results and errors name the vendor inside, not the policies on the way there.
     """
 
+    in_code: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """Fields that no variable sets, each with the one that is set instead and the beginning of its value."""
+
     inner: SmsProvider
 
     @classmethod
@@ -151,7 +154,18 @@ class Policy(Carrier):
     @classmethod
     def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> Self:
         """Put the policy around ``inner``, with the settings that the environment has for the first of ``accounts``."""
-        return environment.load(cls, *accounts, exclude=["account"], inner=inner, **given)
+
+        def load() -> Any:
+            exclude = ["account", *cls.in_code]
+            return environment.load(cls, *accounts, exclude=exclude, inner=inner, **cls.completed(accounts, given))
+
+        made: Self = Reading().run(load)
+        return made
+
+    @classmethod
+    def completed(cls, accounts: Sequence[str], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """``given`` fields, and those that are not simply read under one of ``accounts``."""
+        return given
 
     @classmethod
     def standing(cls, inner: SmsProvider, *accounts: str, around: Surroundings | None = None) -> Self:

@@ -18,7 +18,7 @@ from smsbridge.composite import account_names, each, inside
 from smsbridge.errors import ConfigurationError
 from smsbridge.provider import SmsProvider
 
-from .known import BUILT_IN, MAY_STAND_UNSET, Policies
+from .known import BUILT_IN, MAY_STAND_UNSET, WHERE_STORED, Policies
 from .policy import Carrier, Place, Policy, Surroundings
 
 HOLDERS = ("inner", "accounts")
@@ -73,6 +73,8 @@ def _standing(
     """The policies that may stand ``here`` around ``provider``, from the inside out, and whether each has a setting."""
     found: list[tuple[Place, str, type[Policy], bool]] = []
     unset = frozenset[str]() if provider.stub and not provider.rates else MAY_STAND_UNSET  # so a first text is fast
+    if environment.variable(None, "store") in there:
+        unset |= WHERE_STORED
     for name in policies.names():
         is_set = _is_set(there, provider, name)
         if not is_set and name not in unset:

@@ -77,7 +77,7 @@ class Claim:
             content=digest(key, message, kind),
             to=mask(message.to),
             purpose=message.purpose.value,
-            token=_token(),
+            token=new_ticket(),
             at=utc_now(),
         )
 
@@ -218,7 +218,7 @@ class Entry:
         )
 
 
-class Store(Protocol):
+class Book(Protocol):
     """Where entries are kept: one per reference, whatever the account. Used by one thread at a time; raises Unwritable.
 
     Everything else is called within :meth:`together`.
@@ -338,8 +338,8 @@ _turns = itertools.count()
 _process = (0, "")
 
 
-def _token() -> str:
-    """What tells this claim from all others, of all processes: process, a random word of it, and a number."""
+def new_ticket() -> str:
+    """What tells a claim, or a place, from all others of all processes: process, a random word of it, and a number."""
     global _process  # noqa: PLW0603  # a forked child has its parent's
     if _process[0] != os.getpid():
         _process = (os.getpid(), secrets.token_hex(6))

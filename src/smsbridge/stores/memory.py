@@ -1,25 +1,20 @@
-"""A ledger in memory: what a rehearsal has instead of a file. Nothing here opens a file or starts a thread."""
+"""MemoryBook: a ledger in memory. Nothing here opens a file or starts a thread."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
 
 from smsbridge.errors import ConfigurationError
-from smsbridge.forks import fresh_lock
-from smsbridge.promise import Promise
 
-from .entries import Claim, Entry, State, Store
-
-T = TypeVar("T")
+from .entries import Claim, Entry, State
 
 
-class MemoryStore:
-    """A Store whose entries end with it. What it is asked to do cannot fail half-way, so nothing has to be undone."""
+class MemoryBook:
+    """A Book whose entries end with it. What it is asked to do cannot fail half-way, so nothing has to be undone."""
 
     def __init__(self) -> None:
         self._key = b""
@@ -88,30 +83,6 @@ class MemoryStore:
 
     def prune(self, before: datetime, limit: int, *, account: str | None = None) -> int:
         return 0  # it ends before anything in it is old
-
-    def close(self) -> None:
-        pass
-
-
-class MemoryWriter:
-    """What a ledger asks of its Writer, done at once."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._lock = fresh_lock()
-
-    def do(self, work: Callable[[Store], T]) -> Promise[T]:
-        promise: Promise[T] = Promise()
-        try:
-            with self._lock:
-                promise.set_result(work(self._store))
-        except Exception as error:  # noqa: BLE001  # it belongs to the caller
-            promise.set_exception(error)
-        return promise
-
-    def record(self, entries: Iterable[Entry]) -> None:
-        with self._lock:
-            self._store.record(list(entries))
 
     def close(self) -> None:
         pass

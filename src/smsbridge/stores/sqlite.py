@@ -1,35 +1,25 @@
-"""SqliteStore: a ledger's entries in one SQLite file, which threads, tasks and processes of one machine share."""
+"""SqliteBook: a ledger's entries in one SQLite file, which threads, tasks and processes of one machine share."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
-import os
 import secrets
-import sqlite3
-import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from smsbridge.errors import ConfigurationError
 from smsbridge.messages import Money, Status
 from smsbridge.own_file import Kind as FileKind
-from smsbridge.own_file import NotOurs, OwnFile
 
-from .entries import Claim, Entry, Kind, Outcome, State, Unwritable
-
-Sync = Literal["normal", "full"]
+from .entries import Claim, Entry, Kind, Outcome, State
+from .sqlite_file import SqliteFile, Sync
 
 _VERSION = "2"
 _PROOF = b"smsbridge ledger"
-_AGAIN = 0.01
-_strays: list[sqlite3.Connection] = []
-"""Connections that came along into a forked process: to close them there would harm those of the parent."""
 
 _CLAIM = ("account", "reference", "kind", "content", "recipient", "purpose", "claim", "claimed_at")
 _OUTCOME = (
@@ -100,42 +90,25 @@ _PRUNE = """DELETE FROM smsbridge_ledger WHERE number IN (SELECT number FROM sms
     ORDER BY recorded_at LIMIT ?)"""
 
 
-class SqliteStore:
+class SqliteBook(SqliteFile):
     """Entries in the SQLite file at ``path``, made with mode 0600 unless ``create`` is false.
 
-    ``sync`` is what a commit survives: ``normal`` the death of every process, ``full`` also that of the machine, for
-    one fsync each. ``patience`` is how many seconds to wait for other processes.
+    For the other arguments see :class:`SqliteFile`.
     """
 
-    def __init__(self, path: Path, *, sync: Sync = "normal", patience: float = 5.0, create: bool = True) -> None:
-        self._path = path
-        self._sync = sync
-        self._patience = patience
-        self._file = OwnFile(path, LEDGER, create=create)
-        self._open: sqlite3.Connection | None = None
-        self._process = 0
-        self._changed = False
+    about = "smsbridge_ledger_about"
+    version = _VERSION
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        done = False
-        try:
-            db = self._connection()
-            self._file.check()
-            db.execute("BEGIN IMMEDIATE")
-            self._file.note_beside()
-            yield
-            db.execute("COMMIT")
-            done = True
-        except NotOurs as error:
-            self.close()
-            raise Unwritable(f"{error.problem} ({self._path})") from None
-        except (sqlite3.Error, OSError) as error:
-            words = getattr(error, "strerror", None) or str(error)
-            raise Unwritable(f"{words} ({self._path})") from None
-        finally:
-            if not done:
-                self._let_go()  # which undoes it; another try begins afresh
+    def __init__(
+        self,
+        path: Path,
+        *,
+        sync: Sync = "normal",
+        patience: float = 5.0,
+        create: bool = True,
+        joins: bool = False,
+    ) -> None:
+        super().__init__(path, LEDGER, sync=sync, patience=patience, create=create, joins=joins)
 
     def identify(self, key: bytes | None) -> bytes:
         about = dict(self._db.execute("SELECT name, value FROM smsbridge_ledger_about"))
@@ -199,59 +172,6 @@ class SqliteStore:
 
     def prune(self, before: datetime, limit: int, *, account: str | None = None) -> int:
         return self._db.execute(_PRUNE, (before.timestamp(), account, limit)).rowcount
-
-    def close(self) -> None:
-        """Counts what was claimed, so that a copy of the file as it is now is known for an older one later."""
-        if self._changed and self._open is not None and self._process == os.getpid():
-            self._changed = not self._file.count(self._open)
-        self._let_go()
-
-    def _let_go(self) -> None:
-        db, self._open = self._open, None
-        if db is not None and self._process != os.getpid():
-            _strays.append(db)
-        elif db is not None:
-            with contextlib.suppress(sqlite3.Error):
-                db.close()
-
-    # --- inside -------------------------------------------------------------------------------------------------------
-
-    @property
-    def _db(self) -> sqlite3.Connection:
-        if self._open is None:
-            raise AssertionError("only within together()")
-        return self._open
-
-    def _connection(self) -> sqlite3.Connection:
-        if self._process != os.getpid():
-            self._let_go()
-            self._process = os.getpid()
-        if self._open is None:
-            # Any thread may close it, and one at a time uses it.
-            db = self._file.connect(timeout=self._patience, check_same_thread=False)
-            try:
-                self._set_up(db)
-                self._open = db
-            finally:
-                if self._open is not db:
-                    db.close()
-            return db
-        return self._open
-
-    def _set_up(self, db: sqlite3.Connection) -> None:
-        until = time.monotonic() + self._patience
-        while True:
-            try:
-                db.execute("PRAGMA journal_mode = WAL")
-                break
-            except sqlite3.OperationalError:  # of several that make the file at once; SQLite does not wait here
-                if time.monotonic() >= until:
-                    raise
-                time.sleep(_AGAIN)
-        db.execute(f"PRAGMA synchronous = {self._sync}")
-        version = db.execute("SELECT value FROM smsbridge_ledger_about WHERE name = 'version'").fetchone()[0]
-        if version != _VERSION:
-            raise sqlite3.DatabaseError("made by another version of smsbridge")
 
 
 def _proof(key: bytes) -> bytes:

@@ -18,16 +18,32 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from smsbridge.attempts import utc_now
 from smsbridge.logs import logger
 from smsbridge.promise import Overdue, Promise
 
-from .entries import Entry, Store, Unwritable
+from .entries import Entry, Unwritable
 
 T = TypeVar("T")
+
+
+class Shelf(Protocol):
+    """What a writer writes to; see :class:`Book` and :class:`SqliteCounts`."""
+
+    def together(self) -> AbstractContextManager[None]: ...
+
+    def record(self, entries: Sequence[Entry]) -> int: ...
+
+    def prune(self, before: datetime, limit: int) -> int: ...
+
+    def close(self) -> None: ...
+
+
+S = TypeVar("S", bound=Shelf)
 
 _PATIENCE = 0.01
 _IDLE = 2.0
@@ -47,19 +63,19 @@ _log = logger("smsbridge.ledger")
 
 
 class _Job(NamedTuple):
-    work: Callable[[Store], Any]
+    work: Callable[[Any], Any]
     promise: Promise[Any]
     closes: bool = False
     """Whether the store is let go of, once all that was handed in before is done."""
 
 
-class Writer:
+class Writer(Generic[S]):
     """Works for any thread or task, each of whose orders returns at once. Settled entries are dropped after ``keep``.
 
     Outcomes wait for whatever is to be done next, but for no longer than ``_PATIENCE``; they are never behind it.
     """
 
-    def __init__(self, store: Store, *, keep: timedelta, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, store: S, *, keep: timedelta, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._keep = keep
         self._clock = clock
@@ -75,7 +91,7 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._asleep = False
 
-    def do(self, work: Callable[[Store], T]) -> Promise[T]:
+    def do(self, work: Callable[[S], T]) -> Promise[T]:
         """Have ``work`` done, within one transaction with whatever else is to do. The promise is kept once that is.
 
         It fails with Unwritable where the store cannot be written. Works are done in the order in which they were
@@ -261,7 +277,7 @@ class Writer:
         self._reset()
 
 
-def _nothing(_: Store) -> None:
+def _nothing(_: Any) -> None:
     """The work of a job that only closes."""
 
 
@@ -285,14 +301,14 @@ def log_lost(error: BaseException, count: int = 1) -> None:
 _going = False
 """Whether the interpreter is: then whoever hands something in does it himself, at once."""
 
-_writers: list[Writer] = []
-_paused: list[Writer] = []
-_shared: dict[tuple[Any, ...], Writer] = {}
+_writers: list[Writer[Any]] = []
+_paused: list[Writer[Any]] = []
+_shared: dict[tuple[Any, ...], Writer[Any]] = {}
 _flushed: set[int] = set()
 """Processes in which :func:`close_all` is registered with multiprocessing."""
 
 
-def shared(which: tuple[Any, ...], make: Callable[[], Writer]) -> Writer:
+def shared(which: tuple[Any, ...], make: Callable[[], Writer[S]]) -> Writer[S]:
     """The one writer of this process for what ``which`` says, made if need be."""
     return _shared.get(which) or _shared.setdefault(which, make())
 

@@ -80,10 +80,10 @@ class Limiter(Protocol):
 class Gcra:
     """A Limiter in memory, for all threads and tasks of a process."""
 
-    __slots__ = ("_held", "_interval", "_lock", "_next")
+    __slots__ = ("_held", "_lock", "_next", "interval")
 
     def __init__(self, rate: Rate) -> None:
-        self._interval = rate.seconds / rate.count
+        self.interval = rate.seconds / rate.count
         self._next = self._held = float("-inf")
         self._lock = fresh_lock()
 
@@ -95,7 +95,7 @@ class Gcra:
         wait = start - now
         if wait > longest:
             return False, wait
-        self._next = start + count * self._interval
+        self._next = start + count * self.interval
         return True, wait
 
     def hold(self, until: float) -> None:
@@ -107,3 +107,7 @@ class Gcra:
 
     def held(self, now: float) -> bool:
         return now < self._held
+
+    def pause_left(self, now: float) -> float:
+        """Seconds for which the vendor's pause lasts."""
+        return max(0.0, self._held - now)

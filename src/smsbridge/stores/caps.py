@@ -16,9 +16,11 @@ import math
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from smsbridge.forks import fresh_lock, renew_after_fork, under
-from smsbridge.policies.gcra import Rate
+
+from .gcra import Rate
 
 _MANY = 100
 """A cap with more places than this remembers texts in so many groups at most."""
@@ -204,6 +206,8 @@ class Cap:
 class Caps:
     """Several caps, of whose places a text takes one each or none. Safe to share between threads and tasks.
 
+    ``keys`` say what each kind of cap counts by; what they are given is called a number here, whatever it is.
+
     An exception of a signal handler may come between any two steps: a text has its places from the moment it is in
     ``_flying``, an ending stays in ``_endings`` until it is taken in, and what is counted besides is counted anew where
     the last count was cut short.
@@ -211,10 +215,12 @@ class Caps:
 
     __slots__ = ("__weakref__", "_caps", "_ended", "_endings", "_flying", "_lock", "_orphans", "_torn")
 
-    def __init__(self, rates: Mapping[str, Rate], remembers: int) -> None:
-        self._caps = [(KEYS[kind], Cap(kind, rates[kind], remembers)) for kind in KEYS if kind in rates]
+    def __init__(
+        self, rates: Mapping[str, Rate], remembers: int, keys: Mapping[str, Callable[[Any], str]] = KEYS
+    ) -> None:
+        self._caps = [(keys[kind], Cap(kind, rates[kind], remembers)) for kind in keys if kind in rates]
         self._lock = fresh_lock()
-        self._flying: dict[Hashable, tuple[str, int]] = {}
+        self._flying: dict[Hashable, tuple[Any, int]] = {}
         """By ticket: the number, and how many texts have this ticket."""
         self._endings: deque[_Ending] = deque()
         self._ended: _Ending | None = None
@@ -227,11 +233,11 @@ class Caps:
         """How many texts are remembered, by all caps together."""
         return under(self._lock, self._count)
 
-    def full(self, number: str, clock: Callable[[], float]) -> Full | None:
+    def full(self, number: Any, clock: Callable[[], float]) -> Full | None:
         """The first cap that has no place for a text to ``number``, if one has none."""
         return under(self._lock, self._full, number, clock)
 
-    def take(self, number: str, clock: Callable[[], float], ticket: Hashable = None) -> Full | None:
+    def take(self, number: Any, clock: Callable[[], float], ticket: Hashable = None) -> Full | None:
         """The same; if there is a place at each cap, they are taken.
 
         ``ticket`` is what the text is known by when it ends, also if this is interrupted: by default its number.
@@ -240,7 +246,7 @@ class Caps:
             return None
         return under(self._lock, self._take, number, clock, number if ticket is None else ticket)
 
-    def end(self, number: str, clock: Callable[[], float], *, sent: bool, ticket: Hashable = None) -> None:
+    def end(self, number: Any, clock: Callable[[], float], *, sent: bool, ticket: Hashable = None) -> None:
         """The text to ``number`` that took places has ended: it was sent, or may have been, or else gives them back.
 
         Nothing happens if it took none, or has ended before. Waits for nobody: a flow that is collected as garbage ends
@@ -255,11 +261,11 @@ class Caps:
 
     # --- with the lock ------------------------------------------------------------------------------------------------
 
-    def _full(self, number: str, clock: Callable[[], float]) -> Full | None:
+    def _full(self, number: Any, clock: Callable[[], float]) -> Full | None:
         now = self._settle(clock)
         return next(filter(None, (cap.full(key(number), now) for key, cap in self._caps)), None)
 
-    def _take(self, number: str, clock: Callable[[], float], ticket: Hashable) -> Full | None:
+    def _take(self, number: Any, clock: Callable[[], float], ticket: Hashable) -> Full | None:
         now = self._settle(clock)
         keys = [key(number) for key, _ in self._caps]
         for key, (_, cap) in zip(keys, self._caps, strict=True):

@@ -1,0 +1,82 @@
+"""The store that a command looks into: a file that is named, or what the environment chooses for a policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .exits import Exit
+
+if TYPE_CHECKING:
+    from ..stores.choice import Choice
+    from ..stores.seam import Part, Store
+    from .output import Output
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A store, and what to call it: the path of its file, or the scheme of its URL."""
+
+    store: Store
+    name: str
+    path: Path | None = None
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether its file is not there yet."""
+        return self.path is not None and not self.path.is_file()
+
+    def refuse_unusable(self, part: Part, what: str) -> None:
+        """Raise ConfigurationError if that part cannot be used."""
+        from ..errors import ConfigurationError
+
+        problem = self.store.problem(part)
+        if problem is not None:
+            raise ConfigurationError(f"the {what} cannot be used: {problem}")
+
+
+def chosen(account: str | None, policy: str, *, path: str | None = None, create: bool = False) -> Chosen:
+    """The store in the file ``path``, or that of ``policy`` around ``account``, or around all accounts.
+
+    Where ``create`` is false, nothing is made in it. Raises ConfigurationError.
+    """
+    from ..errors import ConfigurationError
+    from ..stores.known import open_store, scheme_of
+    from ..stores.sqlite_store import SqliteStore
+
+    if path is not None:
+        return Chosen(SqliteStore(Path(path), create=create), path, Path(path))
+    choice = _choice(account, policy)
+    if choice.url is None:
+        own, common = (f"SMSBRIDGE_{name}STORE" for name in (f"{policy.upper()}_", ""))
+        raise ConfigurationError(f"{choice.variable or own} names no store: set it, or {common}, to sqlite:///sms.db")
+    try:
+        scheme = scheme_of(choice.url)
+        if scheme == "memory":
+            raise ConfigurationError("what is in memory, only the process that sends can see")
+        store = open_store(choice.url, create=create)
+    except ConfigurationError as error:
+        problem = f"{choice.variable}: {error}"
+    else:
+        file = store.given if isinstance(store, SqliteStore) else None
+        return Chosen(store, scheme if file is None else str(file), file)
+    raise ConfigurationError(problem)
+
+
+def init(out: Output, found: Chosen, part: Part) -> Exit:
+    """Make that part of the store, unless it is there. Raises ConfigurationError if it cannot be made."""
+    made = found.store.init(part)
+    if out.as_json:
+        out.json({"path": found.name, "made": made})
+    else:
+        out.line(f"made: {found.name}" if made else f"there is one already: {found.name}", style="green")
+    return Exit.OK
+
+
+def _choice(account: str | None, policy: str) -> Choice:
+    from ..policies import stack
+    from ..settings import Settings
+    from ..stores import choice
+
+    return choice.chosen(*stack.homes(account or Settings.from_env().provider, policy))

@@ -1,0 +1,62 @@
+"""StoredCaps: the caps of a guard, counted in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from smsbridge.flow import Flow
+from smsbridge.messages import Message
+from smsbridge.stores.caps import KEYS, Full
+from smsbridge.stores.entries import new_ticket
+from smsbridge.stores.gcra import Rate
+from smsbridge.stores.seam import Cap, Counters
+
+_LEASE = 900.0
+"""Seconds after which a text on its way counts as sent: its process may be gone."""
+
+
+class StoredCaps:
+    """Caps by ``rates``, whose texts ``counters`` count under ``scope``."""
+
+    def __init__(self, counters: Counters, scope: str, rates: Mapping[str, Rate], remembers: int) -> None:
+        self._counters = counters
+        self._scope = scope
+        self._rates = rates
+        self._remembers = remembers
+        self._tickets: dict[int, list[str]] = {}
+        """By the identity of a message: the same one may be on its way twice."""
+
+    def peek(self, number: str) -> Flow[Full | None]:
+        """The first cap that has no place for a text to ``number``, if one has none."""
+        return self._counters.peek(self._caps(number))
+
+    def take(self, message: Message) -> Flow[Full | None]:
+        """The same; if there is a place at each cap, they are taken."""
+        ticket = new_ticket()
+        self._tickets.setdefault(id(message), []).append(ticket)
+        full = yield from self._counters.take(ticket, self._caps(message.to), _LEASE)
+        if full is not None:
+            self._pop(message, ticket)
+        return full
+
+    def end(self, message: Message, *, sent: bool) -> None:
+        """``message`` has ended, or was interrupted on its way in."""
+        tickets = self._tickets.get(id(message))
+        if tickets:
+            ticket = tickets[-1]
+            self._counters.give_back(ticket, sent=sent)
+            self._pop(message, ticket)
+
+    def _pop(self, message: Message, ticket: str) -> None:
+        tickets = self._tickets.get(id(message), [])
+        if ticket in tickets:
+            tickets.remove(ticket)
+        if not tickets:
+            self._tickets.pop(id(message), None)
+
+    def _caps(self, number: str) -> list[Cap]:
+        return [
+            Cap(scope=self._scope, kind=kind, key=key(number), rate=self._rates[kind], remembers=self._remembers)
+            for kind, key in KEYS.items()
+            if kind in self._rates
+        ]

@@ -1,0 +1,118 @@
+"""Where the environment wants something to be remembered: in the store of all uses, ``SMSBRIDGE_STORE``, or its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import SecretStr
+
+from smsbridge import environment
+from smsbridge.errors import ConfigurationError
+from smsbridge.rehearsal import Rehearsal, newest
+
+from .known import BUILT_IN, open_store, scheme_of
+from .memory_store import MemoryStore
+from .seam import Part, Store
+from .sqlite_store import SqliteStore
+
+SETTING = "store"
+"""The field of a policy, and the setting of the core."""
+T = TypeVar("T")
+PATH_IN_CODE: Mapping[str, tuple[str, str]] = {"path": (SETTING, "sqlite:///")}
+"""A ``path`` is short for a store in a SQLite file, in a program; the environment has the store alone."""
+_WORDS: Mapping[Part, str] = {"entries": "a ledger", "counters": "limits and caps", "opt_outs": "opt-outs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """``url`` is None where nothing is to outlast the process; ``variable`` says so, if one does."""
+
+    url: str | None = field(default=None, repr=False)
+    variable: str | None = None
+
+    @property
+    def is_off(self) -> bool:
+        """Whether a variable says ``off``."""
+        return self.url is None and self.variable is not None
+
+
+def chosen(*accounts: str, common: bool = True) -> Choice:
+    """The store of a use whose settings are under ``accounts``, of which the first that names one counts.
+
+    ``off`` is none, ``on`` the store of all uses; with ``common``, that is also the default. Raises ConfigurationError.
+    """
+    for account in accounts:
+        found = environment.read(account, [SETTING]).get(SETTING)
+        if found is None:
+            continue
+        variable, word = environment.variable(account, SETTING), found.value.strip()
+        if word.lower() == "off":
+            return Choice(variable=variable)
+        if word.lower() != "on":
+            return Choice(word, variable)
+        everywhere = _everywhere()
+        if everywhere.url is None:
+            raise ConfigurationError(f"{variable} is on, but {environment.variable(None, SETTING)} is not set")
+        return everywhere
+    return _everywhere() if common else Choice()
+
+
+def _everywhere() -> Choice:
+    variable = environment.variable(None, SETTING)
+    found = environment.read(None, [SETTING]).get(SETTING)
+    if found is None or found.value.strip().lower() == "off":
+        return Choice()
+    return Choice(found.value.strip(), variable)
+
+
+def store_of(accounts: Sequence[str], given: Mapping[str, Any], *, common: bool = True) -> dict[str, SecretStr | None]:
+    """The field ``store`` of a policy that the environment sets up, unless one is ``given``."""
+    if given.get(SETTING) is not None or given.get("path") is not None:
+        return {}
+    choice = chosen(*accounts, common=common)
+    if choice.url is None:
+        return {SETTING: None}
+    try:
+        scheme_of(choice.url)
+    except ConfigurationError as error:
+        problem = f"{choice.variable}: {error}"
+    else:
+        return {SETTING: SecretStr(choice.url)}
+    raise ConfigurationError(problem)
+
+
+def opened(path: Path | None, url: SecretStr | None, *, in_production: bool | None = None) -> Store:
+    """The store at ``url``, or in the SQLite file ``path``, where others but it may not be made on the way.
+
+    In production none is. Raises ConfigurationError.
+    """
+    create = not environment.in_production(known=in_production)
+    if path is not None:
+        return SqliteStore(path, create=create, joins=False)
+    return open_store(url.get_secret_value() if url is not None else "memory:", create=create)
+
+
+def stand_in(path: Path | None, url: SecretStr | None, rehearsal: Rehearsal) -> MemoryStore:
+    """What stands for the same store in a rehearsal."""
+    which = path.absolute() if path is not None else url and url.get_secret_value()
+    return rehearsal.shared(("store", which), MemoryStore)
+
+
+def part_of(store: Store, part: Part, found: T | None) -> T:
+    """That part of ``store``. Raises ConfigurationError where it has none."""
+    if found is None:
+        raise ConfigurationError(f"{type(store).__name__} cannot keep {_WORDS[part]}: name another store for it")
+    return found
+
+
+def problem_of(path: Path | None, url: SecretStr | None, part: Part) -> str | None:
+    """What keeps a part of that store from being used, for ``smsbridge doctor``. Opens no file in a rehearsal."""
+    try:
+        if newest() is not None and url is not None and scheme_of(url.get_secret_value()) not in BUILT_IN:
+            return None
+        return opened(path, url).problem(part)
+    except ConfigurationError as error:
+        return str(error)

@@ -1,0 +1,176 @@
+"""Entries and counters of a SQLite file, asked through the thread that owns it; and entries in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from smsbridge.flow import Await, Flow
+from smsbridge.forks import fresh_lock, under
+from smsbridge.logs import logger
+from smsbridge.own_file import Kind, is_known
+from smsbridge.promise import Promise
+
+from .caps import Full
+from .entries import Book, Claim, Entry, Outcome, State, Unwritable
+from .seam import Cap, Turn
+from .sqlite_counts import COUNTS, SqliteCounts
+from .writer import Writer
+
+T = TypeVar("T")
+_log = logger("smsbridge.stores")
+
+
+class _Kept:
+    """What entries have in common, however their book is come by."""
+
+    def _ask(self, work: Callable[[Book], T]) -> Flow[T]:
+        """What ``work`` returns, once it is done."""
+        raise NotImplementedError
+
+    def identify(self, key: bytes | None) -> Flow[bytes]:
+        return self._ask(lambda book: book.identify(key))
+
+    def claim(self, claims: Sequence[Claim]) -> Flow[list[Entry | None]]:
+        return self._ask(lambda book: book.claim(claims))
+
+    def settle(self, entries: Sequence[Entry]) -> Flow[int]:
+        return self._ask(lambda book: book.record(entries))
+
+    def find(self, reference: str) -> Flow[Entry | None]:
+        return self._ask(lambda book: book.find(reference))
+
+    def page(
+        self,
+        *,
+        account: str | None = None,
+        reference: str | None = None,
+        states: Collection[State] = (),
+        since: datetime | None = None,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> Flow[list[tuple[int, Entry]]]:
+        return self._ask(
+            lambda book: book.entries(
+                account=account, reference=reference, states=states, since=since, after=after, limit=limit
+            )
+        )
+
+    def prune(self, before: datetime, limit: int, *, account: str | None = None) -> Flow[int]:
+        return self._ask(lambda book: book.prune(before, limit, account=account))
+
+
+class MemoryEntries(_Kept):
+    """Entries in a ``book`` in memory: no step is asked for."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self._lock = fresh_lock()
+
+    def _ask(self, work: Callable[[Book], T]) -> Flow[T]:
+        yield from ()
+        return under(self._lock, work, self._book)
+
+    def record(self, entries: Sequence[Entry]) -> None:
+        under(self._lock, self._book.record, entries)
+
+    def release(self, claims: Sequence[Claim]) -> None:
+        self.record(_given_up(claims))
+
+    def close(self) -> None:
+        """There is nothing to wait for."""
+
+
+class WrittenEntries(_Kept):
+    """Entries of a ``writer``."""
+
+    def __init__(self, writer: Writer[Any]) -> None:
+        self.writer = writer
+
+    def _ask(self, work: Callable[[Book], T]) -> Flow[T]:
+        return (yield from Await(self.writer.do(work)))
+
+    def record(self, entries: Sequence[Entry]) -> None:
+        self.writer.record(entries)
+
+    def release(self, claims: Sequence[Claim]) -> None:
+        """In its turn, because the claims may not have been made yet."""
+        entries = _given_up(claims)
+        self.writer.do(lambda book: book.record(entries))
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+class FileEntries(WrittenEntries):
+    """The same of a file of ``kind`` at ``path``, which no look makes."""
+
+    def __init__(self, writer: Writer[Any], path: Path, kind: Kind) -> None:
+        super().__init__(writer)
+        self.path, self._kind = path, kind
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether nothing is at the path."""
+        return not os.path.exists(self.path)  # noqa: PTH110  # a Path raises where the name is too long
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is something to ask: a file, or one that was there before."""
+        return is_there(self.path, self._kind)
+
+    def find(self, reference: str) -> Flow[Entry | None]:
+        return (yield from super().find(reference)) if self.is_made else None
+
+
+class WrittenCounters:
+    """Counters of the file at ``path``, asked through ``writer``."""
+
+    def __init__(self, writer: Writer[SqliteCounts], path: Path) -> None:
+        self._writer = writer
+        self._path = path
+
+    def reserve(self, key: str, interval: float, count: int, longest: float) -> Flow[Turn]:
+        if longest < 0 and not is_there(self._path, COUNTS):
+            return Turn(False, 0.0)
+        return (yield from Await(self._writer.do(lambda counts: counts.reserve(key, interval, count, longest))))
+
+    def take(self, ticket: str, caps: Sequence[Cap], lease: float) -> Flow[Full | None]:
+        return (yield from Await(self._writer.do(lambda counts: counts.take(ticket, caps, lease))))
+
+    def peek(self, caps: Sequence[Cap]) -> Flow[Full | None]:
+        if not is_there(self._path, COUNTS):
+            return None
+        return (yield from Await(self._writer.do(lambda counts: counts.peek(caps))))
+
+    def give_back(self, ticket: str, *, sent: bool) -> None:
+        self._tell(lambda counts: counts.give_back(ticket, sent=sent))
+
+    def pause(self, key: str, seconds: float) -> None:
+        self._tell(lambda counts: counts.pause(key, seconds))
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _tell(self, work: Callable[[SqliteCounts], None]) -> None:
+        """In its turn among the questions, whose answers it may follow."""
+        self._writer.do(work).add_done_callback(_log_failure)
+
+
+def is_there(path: Path, kind: Kind) -> bool:
+    """Whether there is a file at ``path``, or was: then, to ask it says what is wrong."""
+    return os.path.exists(path) or is_known(kind, path)  # noqa: PTH110  # a Path raises where the name is too long
+
+
+def _given_up(claims: Sequence[Claim]) -> list[Entry]:
+    return [Entry(claim=claim, outcome=Outcome.refused("cancelled")) for claim in claims]
+
+
+def _log_failure(told: Promise[None]) -> None:
+    error = told.exception()
+    if error is not None:
+        why = str(error) if isinstance(error, Unwritable) else type(error).__name__
+        _log.error("what was told to a store of counts is not kept, so it may count a text too long: %s", why)

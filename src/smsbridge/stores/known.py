@@ -1,0 +1,126 @@
+"""Which stores there are, by the scheme of their URL: those of the core, and those that distributions bring.
+
+A URL may hold a password, so no error shows more of it than its scheme.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires
+from typing import Any
+from urllib.parse import urlsplit
+
+from smsbridge import groups
+from smsbridge.display import line
+from smsbridge.errors import ConfigurationError
+from smsbridge.forks import fresh_rlock
+
+from .seam import Store
+
+BUILT_IN = {"memory": "memory_store", "sqlite": "sqlite_store"}
+"""The module of each store of the core, by scheme; its function ``open_url`` opens one."""
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,30}):", re.ASCII)
+_PACKAGE = re.compile(r"smsbridge-([a-z0-9]+)\b", re.ASCII)
+_opened: dict[tuple[str, bool], Store] = {}
+_lock = fresh_rlock()
+
+
+def open_store(url: str, *, create: bool = True) -> Store:
+    """The store of ``url``, opened once in this process; where ``create`` is false it makes no file and no table.
+
+    Raises ConfigurationError.
+    """
+    with _lock:
+        store = _opened.get((url, create))
+        if store is None:
+            store = _opened[url, create] = _open(url, create=create)
+        return store
+
+
+def forget_all() -> None:
+    """Know no store any more, as in another process. For tests."""
+    _opened.clear()
+
+
+def scheme_of(url: str) -> str:
+    """The scheme of ``url``. Raises ConfigurationError if it has none, or none that a store is named by."""
+    found = _SCHEME.match(url)
+    if found is None:
+        raise ConfigurationError("it is no URL of a store: write it as in sqlite:///sms.db")
+    scheme = found[1]
+    if scheme not in BUILT_IN and not _points(scheme):
+        raise ConfigurationError(_unknown(scheme))
+    return scheme
+
+
+def _open(url: str, *, create: bool) -> Store:
+    scheme = scheme_of(url)
+    opens, origin = _opener(scheme)
+    try:
+        return opens(url, create=create)
+    except ConfigurationError as error:
+        problem = str(error)
+        ours = scheme in BUILT_IN
+    except Exception as error:  # noqa: BLE001  # whatever a store of a third party does
+        problem, ours = f"it failed with {type(error).__name__}", False
+    words = problem if ours or not _quotes(problem, url) else "its words would show a part of the URL"
+    raise ConfigurationError(words if ours else line(f"the store {scheme} of {origin} cannot be opened: {words}"))
+
+
+def _opener(scheme: str) -> tuple[Callable[..., Store], str]:
+    """What opens the stores of ``scheme``, and what brings it."""
+    points = _points(scheme)
+    origins = [*(["smsbridge itself"] if scheme in BUILT_IN else []), *map(groups.origin, points)]
+    if len(origins) > 1:
+        raise ConfigurationError(f"two stores are named {scheme!r}: in {' and in '.join(origins)}; uninstall one")
+    if scheme in BUILT_IN:
+        module = importlib.import_module(f"{__package__}.{BUILT_IN[scheme]}")
+        opens: Callable[..., Store] = module.open_url
+        return opens, origins[0]
+    try:
+        found: Any = points[0].load()
+    except Exception as error:  # noqa: BLE001  # whatever its import does
+        problem = line(f"store {scheme!r} of {origins[0]} {groups.failure(points[0], error)}")
+    else:
+        if callable(found):
+            return found, origins[0]
+        problem = f"store {scheme!r} of {origins[0]} is nothing that opens a store"
+    raise ConfigurationError(problem)
+
+
+def _points(scheme: str) -> list[EntryPoint]:
+    return list(entry_points(group=groups.STORES, name=scheme))
+
+
+def _unknown(scheme: str) -> str:
+    """What to say of a scheme that is not there. No package but ours is named: anybody can take a name for theirs."""
+    there = sorted({*BUILT_IN, *(point.name for point in entry_points(group=groups.STORES))})
+    ours = _of_ours()
+    near = [scheme] if scheme in ours else get_close_matches(scheme, [*there, *ours], 1)
+    have = f"there is no store {scheme!r}; have {', '.join(there)}"
+    if not near:
+        return have
+    meant = "" if near[0] == scheme else f"did you mean {near[0]!r}?"
+    install = "" if near[0] in there else f"try: pip install smsbridge-{near[0]}"
+    return f"{have}; {' '.join(filter(None, (meant, install)))}"
+
+
+def _of_ours() -> list[str]:
+    try:
+        needed: Iterable[str] = requires("smsbridge") or []
+    except PackageNotFoundError:  # run from a copy of its source
+        return []
+    return sorted({found[1] for one in needed if (found := _PACKAGE.match(one))})
+
+
+def _quotes(words: str, url: str) -> bool:
+    """Whether ``words`` hold more of ``url`` than its scheme."""
+    try:
+        parts = urlsplit(url)
+        held = [url, parts.netloc, parts.username, parts.password, parts.hostname, parts.query, parts.path.strip("/")]
+    except ValueError:
+        return True
+    return any(part and part in words for part in held)

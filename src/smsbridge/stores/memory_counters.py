@@ -1,0 +1,87 @@
+"""MemoryCounters: limits and caps that end with the process, for all its threads and tasks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+
+from smsbridge.flow import Flow
+from smsbridge.forks import fresh_lock
+
+from .caps import Caps, Full
+from .gcra import Gcra, Rate
+from .seam import Cap, Turn
+
+
+class MemoryCounters:
+    """Counters in memory: no step is asked for. ``clock`` counts seconds, and is never set.
+
+    No lease ends here: a process that dies takes its places along, and texts that were on their way in the parent of a
+    forked process count as sent.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = fresh_lock()
+        self._turns: dict[str, Gcra] = {}
+        self._caps: dict[tuple[tuple[str, str, Rate, int], ...], Caps] = {}
+        self._taken: dict[str, tuple[Caps, tuple[str, ...]]] = {}
+        """By ticket: where its places are, and its keys."""
+
+    def reserve(self, key: str, interval: float, count: int, longest: float) -> Flow[Turn]:
+        yield from ()
+        turns, now = self._turns_of(key, interval), self._clock()
+        kept, wait = turns.reserve(count, now, longest)
+        return Turn(kept, wait, turns.pause_left(now))
+
+    def pause(self, key: str, seconds: float) -> None:
+        self._turns_of(key, 0.0).hold(self._clock() + seconds)
+
+    def take(self, ticket: str, caps: Sequence[Cap], lease: float) -> Flow[Full | None]:
+        yield from ()
+        if not caps:
+            return None
+        counted, keys = self._caps_of(caps), tuple(cap.key for cap in caps)
+        self._taken[ticket] = (counted, keys)
+        full = counted.take(keys, self._clock, ticket)
+        if full is not None:
+            self._taken.pop(ticket, None)
+        return full
+
+    def peek(self, caps: Sequence[Cap]) -> Flow[Full | None]:
+        yield from ()
+        return self._caps_of(caps).full(tuple(cap.key for cap in caps), self._clock) if caps else None
+
+    def give_back(self, ticket: str, *, sent: bool) -> None:
+        taken = self._taken.pop(ticket, None)
+        if taken is not None:
+            counted, keys = taken
+            counted.end(keys, self._clock, sent=sent, ticket=ticket)
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _turns_of(self, key: str, interval: float) -> Gcra:
+        with self._lock:
+            turns = self._turns.get(key)
+            if turns is None:
+                turns = self._turns[key] = Gcra(Rate(1, interval or 1.0))
+            if interval:
+                turns.interval = interval
+            return turns
+
+    def _caps_of(self, caps: Sequence[Cap]) -> Caps:
+        """Those that count alike: the texts of one scope share what its caps remember."""
+        which = tuple((cap.scope, cap.kind, cap.rate, cap.remembers) for cap in caps)
+        found = self._caps.get(which)
+        if found is None:
+            with self._lock:
+                found = self._caps.get(which)
+                if found is None:
+                    rates = {cap.kind: cap.rate for cap in caps}
+                    keys = {cap.kind: itemgetter(number) for number, cap in enumerate(caps)}
+                    found = self._caps[which] = Caps(rates, caps[0].remembers, keys)
+        return found

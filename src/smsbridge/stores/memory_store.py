@@ -1,0 +1,49 @@
+"""MemoryStore: everything in memory, until the process ends. ``memory:`` is one for all that name it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from smsbridge.errors import ConfigurationError
+
+from .kept import MemoryEntries
+from .listed import MemoryListed
+from .memory import MemoryBook
+from .memory_counters import MemoryCounters
+from .opt_outs import MemoryOptOuts
+
+if TYPE_CHECKING:
+    from .seam import Part
+    from .sqlite_file import Sync
+
+
+class MemoryStore:
+    """A store that ends with its process."""
+
+    def __init__(self) -> None:
+        self._entries = MemoryEntries(MemoryBook())
+        self._counters = MemoryCounters()
+        self._opt_outs = MemoryListed(MemoryOptOuts())
+
+    def entries(self, *, keep: timedelta, sync: Sync = "normal") -> MemoryEntries:
+        return self._entries
+
+    def counters(self) -> MemoryCounters:
+        return self._counters
+
+    def opt_outs(self) -> MemoryListed:
+        return self._opt_outs
+
+    def problem(self, part: Part) -> str | None:
+        return None
+
+    def init(self, part: Part) -> bool:
+        return False
+
+
+def open_url(url: str, *, create: bool = True) -> MemoryStore:  # noqa: ARG001  # as all that open a store
+    """The store of ``memory:``. Raises ConfigurationError for more than that."""
+    if url not in ("memory:", "memory://"):
+        raise ConfigurationError("a store in memory has no name: write memory:")
+    return MemoryStore()

@@ -1,0 +1,191 @@
+"""SqliteCounts: the places of caps and the turns of limits, in a SQLite file that processes of one machine share.
+
+Its clock never goes back, and no clock of the wall is asked: time is what :func:`time.monotonic` says, which is the
+same in all processes of a machine and cannot be set, from the latest moment on that the file has known. After a restart
+of the machine, or where the file is brought to another one, time goes on from that moment: the time between does not
+count, so a place stays taken for a window longer at most, and no cap ever lets twice as many through.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from smsbridge.own_file import Kind
+
+from .caps import Full
+from .seam import Cap, Turn
+from .sqlite_file import SqliteFile
+
+_VERSION = "1"
+_FORGOTTEN_AT_ONCE = 100
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS smsbridge_counts_about (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS smsbridge_places (
+        key BLOB NOT NULL,          -- a hash of what is counted
+        at REAL NOT NULL,           -- when the text ended; later than now while it is on its way: the end of its lease
+        ticket TEXT NOT NULL,
+        gone REAL NOT NULL,         -- when it counts no more
+        window REAL NOT NULL,
+        PRIMARY KEY (key, at, ticket)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS smsbridge_places_of ON smsbridge_places (ticket)",
+    "CREATE INDEX IF NOT EXISTS smsbridge_places_gone ON smsbridge_places (gone)",
+    """CREATE TABLE IF NOT EXISTS smsbridge_turns (
+        key BLOB PRIMARY KEY,
+        next REAL NOT NULL,         -- when the next place may be used
+        pause REAL NOT NULL         -- the end of a pause that the vendor asked for
+    ) WITHOUT ROWID""",
+    f"INSERT OR IGNORE INTO smsbridge_counts_about VALUES ('version', '{_VERSION}')",  # noqa: S608  # of our own making
+    "INSERT OR IGNORE INTO smsbridge_counts_about VALUES ('now', 0.0)",
+)
+COUNTS = Kind(
+    what="store of counts",
+    proof="SELECT value FROM smsbridge_counts_about WHERE name = 'version'",
+    schema=_SCHEMA,
+    made="nothing is counted in it yet",
+    command="smsbridge ledger init",
+    comes_along=True,
+)
+
+
+class SqliteCounts(SqliteFile):
+    """Places and turns in the SQLite file at ``path``; everything is called within :meth:`together`.
+
+    ``clock`` is the same in all processes of the machine, in seconds.
+    """
+
+    about = "smsbridge_counts_about"
+    version = _VERSION
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        patience: float = 5.0,
+        create: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(path, COUNTS, patience=patience, create=create, joins=True)
+        self._clock = clock
+        self._ahead = 0.0
+        """Seconds by which the time of the file is ahead of the clock."""
+
+    # --- caps ---------------------------------------------------------------------------------------------------------
+
+    def take(self, ticket: str, caps: Sequence[Cap], lease: float) -> Full | None:
+        """Take a place at each of ``caps``, or none: then, which cap is full."""
+        now = self._now()
+        full = self._full(caps, now)
+        if full is not None:
+            return full
+        end = now + lease
+        rows = [(_hashed(cap), end, ticket, end + cap.rate.seconds, cap.rate.seconds) for cap in caps]
+        self._db.executemany("INSERT OR REPLACE INTO smsbridge_places VALUES (?, ?, ?, ?, ?)", rows)
+        self._forget(now)
+        self._keep(now)
+        return None
+
+    def peek(self, caps: Sequence[Cap]) -> Full | None:
+        """Which cap is full, if one is."""
+        return self._full(caps, self._now())
+
+    def give_back(self, ticket: str, *, sent: bool) -> None:
+        """The text has ended: its places count from now on, or are free again.
+
+        One whose lease is over has counted since then.
+        """
+        now = self._now()
+        if sent:
+            ended = (now, now, ticket, now)
+            self._db.execute("UPDATE smsbridge_places SET at = ?, gone = ? + window WHERE ticket = ? AND at > ?", ended)
+        else:
+            self._db.execute("DELETE FROM smsbridge_places WHERE ticket = ? AND at > ?", (ticket, now))
+        self._keep(now)
+
+    # --- limits -------------------------------------------------------------------------------------------------------
+
+    def reserve(self, key: str, interval: float, count: int, longest: float) -> Turn:
+        """Keep the next ``count`` places, ``interval`` seconds apart, unless the first comes after ``longest``."""
+        now = self._now()
+        hashed = _hash(key)
+        later, paused = self._turn(hashed)
+        start, pause = max(now, later), max(0.0, paused - now)
+        kept = start - now <= longest
+        if kept and count:
+            self._put_turn(hashed, start + count * interval, paused)
+            self._keep(now)
+        return Turn(kept, start - now, pause)
+
+    def pause(self, key: str, seconds: float) -> None:
+        """Let no place be used for so long."""
+        now = self._now()
+        hashed = _hash(key)
+        later, paused = self._turn(hashed)
+        self._put_turn(hashed, max(later, now + seconds), max(paused, now + seconds))
+        self._keep(now)
+
+    # --- what a Writer asks of what it writes to ----------------------------------------------------------------------
+
+    def record(self, entries: Iterable[object]) -> int:
+        """There is nothing to record: what is told here keeps its place among the questions."""
+        return 0
+
+    def prune(self, before: object, limit: int) -> int:
+        """Forget places that count no more, ``limit`` at most; returns how many."""
+        return self._forget(self._now(), limit)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _set_up(self, db: sqlite3.Connection) -> None:
+        super()._set_up(db)
+        self._ahead = max(0.0, _latest(db) - self._clock())
+
+    def _now(self) -> float:
+        """The time of the file, which never goes back."""
+        return max(_latest(self._db), self._clock() + self._ahead)
+
+    def _keep(self, now: float) -> None:
+        self._db.execute("UPDATE smsbridge_counts_about SET value = ? WHERE name = 'now'", (now,))
+
+    def _full(self, caps: Iterable[Cap], now: float) -> Full | None:
+        for cap in caps:
+            key, window = _hashed(cap), now - cap.rate.seconds
+            last = "SELECT 1 FROM smsbridge_places WHERE key = ? AND at > ? ORDER BY at LIMIT 1 OFFSET ?"
+            if self._db.execute(last, (key, window, cap.rate.count - 1)).fetchone():
+                oldest = "SELECT min(at) FROM smsbridge_places WHERE key = ? AND at > ? AND at <= ?"
+                (at,) = self._db.execute(oldest, (key, window, now)).fetchone()
+                return Full(cap.kind, cap.rate, None if at is None else at - window)
+        return None
+
+    def _forget(self, now: float, limit: int = _FORGOTTEN_AT_ONCE) -> int:
+        """Forget some of the places that count no more, more than a text takes, so that what has piled up goes."""
+        return self._db.execute(
+            "DELETE FROM smsbridge_places WHERE (key, at, ticket) IN"
+            " (SELECT key, at, ticket FROM smsbridge_places WHERE gone <= ? LIMIT ?)",
+            (now, limit),
+        ).rowcount
+
+    def _turn(self, key: bytes) -> tuple[float, float]:
+        row = self._db.execute("SELECT next, pause FROM smsbridge_turns WHERE key = ?", (key,)).fetchone()
+        return row or (0.0, 0.0)
+
+    def _put_turn(self, key: bytes, later: float, paused: float) -> None:
+        self._db.execute("INSERT OR REPLACE INTO smsbridge_turns VALUES (?, ?, ?)", (key, later, paused))
+
+
+def _latest(db: sqlite3.Connection) -> float:
+    found: float = db.execute("SELECT value FROM smsbridge_counts_about WHERE name = 'now'").fetchone()[0]
+    return found
+
+
+def _hashed(cap: Cap) -> bytes:
+    return _hash(f"{cap.scope}\n{cap.kind}\n{cap.key}")
+
+
+def _hash(key: str) -> bytes:
+    """So that no number can be read in the file at a glance; all numbers can still be tried."""
+    return hashlib.blake2b(key.encode(), digest_size=16).digest()
