@@ -22,10 +22,10 @@ from smsbridge.policies.gate import Ending, Gate
 from smsbridge.policies.policy import Finding, Place
 from smsbridge.promise import Overdue
 from smsbridge.provider import SmsProvider
-from smsbridge.rehearsal import Rehearsal, newest
+from smsbridge.rehearsal import Rehearsal
 from smsbridge.stores.blocking import at_once
 from smsbridge.stores.caps import Caps, Full
-from smsbridge.stores.choice import SETTING, opened, part_of, problem_of, store_of
+from smsbridge.stores.choice import SETTING, counters_at, problem_of, store_of
 from smsbridge.stores.entries import Unwritable
 from smsbridge.stores.gcra import Rate
 
@@ -166,13 +166,11 @@ class GuardPolicy(Gate):
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
         _ = self._rules  # made now, as two threads that come first would make two
-        if newest() is None:
-            self._rules.stored = self._stored()
 
     @cached_property
     def _rules(self) -> _Rules:
         """No private attribute: a model takes microseconds to find one of those."""
-        return _Rules(self.allow, self.countries, Caps(self._rates(), self.remembers))
+        return _Rules(self.allow, self.countries, Caps(self._rates(), self.remembers), self._stored())
 
     @classmethod
     def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> GuardPolicy:
@@ -209,9 +207,7 @@ class GuardPolicy(Gate):
     def _stored(self) -> StoredCaps | None:
         if self.store is None or not self._rates():
             return None
-        store = opened(None, self.store)
-        counters = part_of(store, "counters", store.counters())
-        return StoredCaps(counters, f"guard {self.account}", self._rates(), self.remembers)
+        return StoredCaps(counters_at(self.store), f"guard {self.account}", self._rates(), self.remembers)
 
     def forget(self, rehearsal: Rehearsal) -> None:
         real = self._rules  # a copy has the property's value too

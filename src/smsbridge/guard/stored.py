@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from smsbridge.flow import Flow
 from smsbridge.messages import Message
@@ -16,9 +16,9 @@ _LEASE = 900.0
 
 
 class StoredCaps:
-    """Caps by ``rates``, whose texts ``counters`` count under ``scope``."""
+    """Caps by ``rates``, whose texts are counted under ``scope`` by what ``counters`` opens."""
 
-    def __init__(self, counters: Counters, scope: str, rates: Mapping[str, Rate], remembers: int) -> None:
+    def __init__(self, counters: Callable[[], Counters], scope: str, rates: Mapping[str, Rate], remembers: int) -> None:
         self._counters = counters
         self._scope = scope
         self._rates = rates
@@ -28,13 +28,13 @@ class StoredCaps:
 
     def peek(self, number: str) -> Flow[Full | None]:
         """The first cap that has no place for a text to ``number``, if one has none."""
-        return self._counters.peek(self._caps(number))
+        return self._counters().peek(self._caps(number))
 
     def take(self, message: Message) -> Flow[Full | None]:
         """The same; if there is a place at each cap, they are taken."""
         ticket = new_ticket()
         self._tickets.setdefault(id(message), []).append(ticket)
-        full = yield from self._counters.take(ticket, self._caps(message.to), _LEASE)
+        full = yield from self._counters().take(ticket, self._caps(message.to), _LEASE)
         if full is not None:
             self._pop(message, ticket)
         return full
@@ -44,7 +44,7 @@ class StoredCaps:
         tickets = self._tickets.get(id(message))
         if tickets:
             ticket = tickets[-1]
-            self._counters.give_back(ticket, sent=sent)
+            self._counters().give_back(ticket, sent=sent)
             self._pop(message, ticket)
 
     def _pop(self, message: Message, ticket: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from smsbridge import environment
 from smsbridge.attempts import refuse_expired, utc_now
@@ -31,11 +31,14 @@ from smsbridge.messages import (
 from smsbridge.privacy import own
 from smsbridge.provider import SmsProvider
 from smsbridge.rehearsal import Rehearsal
-from smsbridge.stores.gcra import Gcra, Limiter, Rate
+from smsbridge.stores.blocking import at_once
+from smsbridge.stores.choice import counters_at, problem_of, store_of
+from smsbridge.stores.gcra import Gcra, Rate
 
 from .batch import Batch
 from .outcomes import kept
-from .policy import Place, Policy, Surroundings
+from .policy import Finding, Place, Policy, Surroundings
+from .turns import StoredTurns, is_paused, pause, reserve
 
 T = TypeVar("T")
 _TOO_MANY = 429
@@ -50,7 +53,8 @@ class LimitPolicy(Policy):
     ``sends`` bounds texts, ``queries`` all requests that send nothing. A request that would have to wait for more than
     ``longest_wait`` seconds, or past the text's ``valid_until``, is refused with RateLimitedError. Where the vendor
     answers 429 with a time to wait, nothing of that kind leaves before. Limits of accounts from the environment are
-    shared by all clients of the process.
+    shared by all clients of the process, or by all processes with the same ``store``. While that cannot be asked,
+    requests leave without a limit, which is logged.
 
     With ``local_validity``, a text with ``valid_until`` is also sent where the provider has no such field: without it,
     and only as long as it is of use, which is looked at before each attempt and each request. Late on its way it may
@@ -66,6 +70,10 @@ class LimitPolicy(Policy):
         default=60, ge=0, description="Seconds that a request waits for its turn at most; 0: never."
     )
 
+    store: SecretStr | None = Field(
+        default=None,
+        description="URL of the store by which processes share the limits; on is SMSBRIDGE_STORE. Default: none.",
+    )
     local_validity: bool = Field(
         default=False, description="Keep to valid_until ourselves, up to the request, where the provider cannot."
     )
@@ -80,8 +88,23 @@ class LimitPolicy(Policy):
         _ = self._limiters  # made now, as two threads that come first would make two
 
     @cached_property
-    def _limiters(self) -> dict[bool, Limiter]:
-        return {kind: Gcra(rate) for kind, rate in self._rates().items()}
+    def _limiters(self) -> dict[bool, Gcra | StoredTurns]:
+        rates = self._rates()
+        if self.store is None or not rates:
+            return {kind: Gcra(rate) for kind, rate in rates.items()}
+        counters, account = counters_at(self.store), self.inner.account
+        return {kind: StoredTurns(counters, f"limit {account} {kind} {rate}", rate) for kind, rate in rates.items()}
+
+    @classmethod
+    def completed(cls, accounts: Sequence[str], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**store_of(accounts, given, common=False), **given}
+
+    def findings(self) -> Iterable[Finding]:
+        """Whether the store can be used."""
+        problem = problem_of(None, self.store, "counters") if self.store is not None else None
+        if problem is not None:
+            words = f"the limits of {self.account} cannot be shared: {problem}"
+            yield Finding("warning", words, "as it is, requests leave without a limit: name another store")
 
     def _rates(self) -> dict[bool, Rate]:
         """The limits that are set, by whether they are of what sends."""
@@ -105,10 +128,14 @@ class LimitPolicy(Policy):
         )
 
     def shared(self) -> LimitPolicy:
-        """Return the same limit, counted together with all others of the same account and rate in this process."""
+        """Return the same limit, counted together with all others of the same account and rate in this process.
+
+        Or in its store, if it has one.
+        """
         with _lock:
             for kind, rate in self._rates().items():
-                self._limiters[kind] = _shared.setdefault((self.inner.account, f"{kind}", rate), Gcra(rate))
+                if isinstance(self._limiters[kind], Gcra):
+                    self._limiters[kind] = _shared.setdefault((self.inner.account, f"{kind}", rate), Gcra(rate))
         return self
 
     def forget(self, rehearsal: Rehearsal) -> None:
@@ -173,7 +200,7 @@ class LimitPolicy(Policy):
         except RefusedError as error:
             return self._would_refuse(error, message)
         limiter = self._limiters.get(True)
-        wait = limiter.reserve(1, self._clock(), -1)[1] if limiter is not None else 0.0
+        wait = at_once(reserve(limiter, 1, self._clock(), -1))[1] if limiter is not None else 0.0
         if wait > self._longest([message]):
             return self._would_refuse(_too_many(wait), message)
         words = f"would wait {wait:.1f} s for its turn" if wait else "it is its turn"
@@ -205,7 +232,7 @@ class LimitPolicy(Policy):
             left = left or sends
             answer = yield step
             if isinstance(answer, HttpResponse) and answer.status == _TOO_MANY:
-                limiter.hold(self._clock() + kept(answer.retry_after, self.account))
+                pause(limiter, self._clock(), kept(answer.retry_after, self.account))
             return answer
 
         try:
@@ -222,7 +249,9 @@ class LimitPolicy(Policy):
             for message in messages:
                 refuse_expired(message, utc_now())
 
-    def _wait_for_turn(self, limiter: Limiter, count: int, messages: Sequence[Message], *, left: bool) -> Flow[None]:
+    def _wait_for_turn(
+        self, limiter: Gcra | StoredTurns, count: int, messages: Sequence[Message], *, left: bool
+    ) -> Flow[None]:
         """Wait for ``count`` places, for a request on behalf of ``messages``. Raises RateLimitedError.
 
         Once a part of what is sent has ``left``, it waits as long as it takes: a refusal would be taken for one of all.
@@ -231,13 +260,13 @@ class LimitPolicy(Policy):
         while True:
             now = self._clock()
             longest = math.inf if left else self._longest(messages, now - begun)
-            place_kept, wait = limiter.reserve(count, now, longest)
+            place_kept, wait = yield from reserve(limiter, count, now, longest)
             if not place_kept:
                 raise _too_many(wait)
             if wait <= 0:
                 return
             yield Wait(wait)
-            if not limiter.held(self._clock()):
+            if not (yield from is_paused(limiter, self._clock())):
                 return  # else the vendor asked for a pause meanwhile, and all who waited line up again
 
     def _longest(self, messages: Sequence[Message], waited: float = 0.0) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from smsbridge.rehearsal import Rehearsal, newest
 
 from .known import BUILT_IN, open_store, scheme_of
 from .memory_store import MemoryStore
-from .seam import Part, Store
+from .seam import Counters, Part, Store
 from .sqlite_store import SqliteStore
 
 SETTING = "store"
@@ -93,6 +94,23 @@ def opened(path: Path | None, url: SecretStr | None, *, in_production: bool | No
     if path is not None:
         return SqliteStore(path, create=create, joins=False)
     return open_store(url.get_secret_value() if url is not None else "memory:", create=create)
+
+
+def counters_at(url: SecretStr) -> Callable[[], Counters]:
+    """What opens the counters of that store, once: at once, but for a rehearsal, which opens none.
+
+    Raises ConfigurationError.
+    """
+    in_production = environment.known_production()
+
+    @cache
+    def counters() -> Counters:
+        store = opened(None, url, in_production=in_production)
+        return part_of(store, "counters", store.counters())
+
+    if newest() is None:
+        counters()
+    return counters
 
 
 def stand_in(path: Path | None, url: SecretStr | None, rehearsal: Rehearsal) -> MemoryStore:

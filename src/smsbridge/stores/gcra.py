@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -58,27 +58,8 @@ class Rate:
         raise ValueError("write a rate as in 1000/1m")
 
 
-class Limiter(Protocol):
-    """What a limit asks for places. One that is shared between machines would ask a store."""
-
-    def reserve(self, count: int, now: float, longest: float) -> tuple[bool, float]:
-        """Whether ``count`` places are kept for the caller, and after how many seconds it may go.
-
-        Nothing is kept if that would be more than ``longest``.
-        """
-        ...
-
-    def hold(self, until: float) -> None:
-        """Give no place before ``until``, as the vendor asked for a pause."""
-        ...
-
-    def held(self, now: float) -> bool:
-        """Whether the vendor's pause lasts, so that places that were given before count no more."""
-        ...
-
-
 class Gcra:
-    """A Limiter in memory, for all threads and tasks of a process."""
+    """The places at one rate, for all threads and tasks of a process."""
 
     __slots__ = ("_held", "_lock", "_next", "interval")
 
@@ -88,6 +69,10 @@ class Gcra:
         self._lock = fresh_lock()
 
     def reserve(self, count: int, now: float, longest: float) -> tuple[bool, float]:
+        """Whether ``count`` places are kept for the caller, and after how many seconds it may go.
+
+        Nothing is kept if that would be more than ``longest``.
+        """
         return under(self._lock, self._reserve, count, now, longest)
 
     def _reserve(self, count: int, now: float, longest: float) -> tuple[bool, float]:
@@ -99,6 +84,7 @@ class Gcra:
         return True, wait
 
     def hold(self, until: float) -> None:
+        """Give no place before ``until``, as the vendor asked for a pause."""
         under(self._lock, self._hold, until)
 
     def _hold(self, until: float) -> None:
@@ -106,6 +92,7 @@ class Gcra:
         self._next = max(self._next, until)
 
     def held(self, now: float) -> bool:
+        """Whether the vendor's pause lasts, so that places that were given before count no more."""
         return now < self._held
 
     def pause_left(self, now: float) -> float:
