@@ -1,8 +1,9 @@
-"""For tests: the contract kits for providers and policies, and the outbox. Needs pytest: ``smsbridge[testing]``.
+"""For tests: the contract kits for providers, policies and stores, and the outbox. Needs pytest: ``smsbridge[testing]``.
 
 - :class:`ProviderContract`: subclass it, supply samples, and pytest proves that a provider keeps the contract. What
   to supply is in :class:`Samples`, made of :class:`Refusal`, :class:`Row`, :class:`Webhook` and :func:`dummy_secret`.
 - :class:`PolicyContract`: the same for a policy, made by one method.
+- :class:`StoreContract`: the same for a store, see ``smsbridge.stores``; supply what opens it.
 - :class:`FakeWire` and :func:`drive`: run a provider's flow, or a whole client, without a network.
 - :class:`Outbox`: what the fixture ``sms_outbox`` gives to an application's tests.
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .samples import Samples as Samples
     from .samples import Webhook as Webhook
     from .samples import dummy_secret as dummy_secret
+    from .stores import StoreContract as StoreContract
     from .wire import FakeWire as FakeWire
     from .wire import drive as drive
 
@@ -36,6 +38,7 @@ _HOME = {
     "Refusal": "samples",
     "Row": "samples",
     "Samples": "samples",
+    "StoreContract": "stores",
     "Webhook": "samples",
     "drive": "wire",
     "dummy_secret": "samples",

@@ -1,0 +1,66 @@
+"""StoreContract: the tests that each store must pass, ours and yours.
+
+A store's test file, complete::
+
+    from smsbridge.testing import StoreContract
+
+    class TestAcmeStore(StoreContract):
+        shared = True
+
+        def open(self, place):
+            return AcmeStore(f"acme://localhost/{place.name}")
+
+``place`` is a folder of the test: what is opened twice with the same one is the same store, as two processes have it;
+each test has another. A part that the store lacks is named in ``lacks``, and its tests are not collected.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .counters import CounterTests, SharedCounterTests
+from .entries import EntryTests, SharedEntryTests
+from .kit import Kit
+from .opt_outs import OptOutTests, SharedOptOutTests
+
+_OF_PARTS = {"entries": EntryTests, "counters": CounterTests, "opt_outs": OptOutTests}
+_SHARED = {"entries": SharedEntryTests, "counters": SharedCounterTests, "opt_outs": SharedOptOutTests}
+
+
+class StoreContract(
+    SharedEntryTests, SharedCounterTests, SharedOptOutTests, EntryTests, CounterTests, OptOutTests, Kit
+):
+    """Subclass it as ``TestYourStore`` and override :meth:`open`; see the module."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Leave out what does not apply: pytest passes over a name that is None."""
+        super().__init_subclass__(**kwargs)
+        for part, tests in _OF_PARTS.items():
+            for kind in (tests, _SHARED[part]):
+                if part in cls.lacks or (kind is _SHARED[part] and not cls.shared):
+                    for name in vars(kind):
+                        if name.startswith("test_"):
+                            setattr(cls, name, None)
+
+    def test_it_has_the_parts_that_it_does_not_lack(self, store: Any) -> None:
+        there = {
+            "entries": store.entries(keep=self.keep),
+            "counters": store.counters(),
+            "opt_outs": store.opt_outs(),
+        }
+        assert {name for name, part in there.items() if part is None} == set(self.lacks)
+
+    def test_nothing_is_known_to_be_wrong_with_it(self, store: Any) -> None:
+        for part in _OF_PARTS.keys() - set(self.lacks):
+            assert store.problem(part) is None
+
+    def test_what_is_made_on_purpose_is_made_once(self, store: Any) -> None:
+        for part in _OF_PARTS.keys() - set(self.lacks):
+            store.init(part)
+            assert store.init(part) is False
+
+    @pytest.fixture
+    def store(self, tmp_path: Any) -> Any:
+        return self.open(tmp_path)
