@@ -1,10 +1,10 @@
 """What the policies cost: the time that they add to a send, and the memory of many messages through them.
 
-    python tests/benchmarks/policies.py [--rounds 15] [--messages 100000]
+    python tests/benchmarks/policies.py [--rounds 15] [--messages 100000] [--store URL]
 
 Both sides send through the same client and the same wire, which answers at once, and take turns; the figure is the median of the
 rounds. Memory is the growth of the process between the first tenth of the messages and the last. At most 40 microseconds, and
-no growth to speak of.
+no growth to speak of; with a store in memory (``--store memory:``) 60, with another one it is only said.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.retry import RetryPolicy
 
-MOST_MICROSECONDS = 40
+MOST_MICROSECONDS = {None: 40, "memory:": 60}
 MOST_GROWTH = 8
 """MiB; the allocator's own breath is less."""
 ANSWER = HttpResponse.of_json({"id": "1"})
@@ -45,9 +45,9 @@ class Wire:
         pass
 
 
-def stack():
+def stack(store=None):
     """Retry around a failover over two accounts, each within its limit, which is never reached."""
-    accounts = [LimitPolicy(inner=Direct(account=name), sends="999999999/1s") for name in ("one", "two")]
+    accounts = [LimitPolicy(inner=Direct(account=name), sends="999999999/1s", store=store) for name in ("one", "two")]
     return RetryPolicy(inner=FailoverPolicy(accounts=tuple(accounts)))
 
 
@@ -67,9 +67,9 @@ def say(text):
     sys.stderr.flush()
 
 
-def added(rounds, clock=perf_counter):
+def added(rounds, store=None, clock=perf_counter):
     message = Message(to="+919876543210", text="Your order has shipped", reference="ref-1")
-    with client(Direct()) as bare, client(stack()) as within:
+    with client(Direct()) as bare, client(stack(store)) as within:
         for sms in (bare, within):
             microseconds(sms, message)
         pairs = []
@@ -79,10 +79,10 @@ def added(rounds, clock=perf_counter):
     return median(mine - theirs for theirs, mine in pairs)
 
 
-def growth(count):
+def growth(count, store=None):
     """MiB by which the process grew after the first tenth of ``count`` messages."""
     early = None
-    with client(stack()) as sms, sms.send_many(messages(count)) as results:
+    with client(stack(store)) as sms, sms.send_many(messages(count)) as results:
         for number, result in enumerate(results, 1):
             assert result.error is None
             if number == count // 10:
@@ -95,12 +95,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--cpu", action="store_true", help="count the seconds of computing, on a busy machine")
+    parser.add_argument("--store", help="URL of a store that the limits ask")
     options = parser.parse_args()
-    more = added(options.rounds, process_time if options.cpu else perf_counter)
-    grown = growth(options.messages)
-    sys.stdout.write(f"{more:.1f} microseconds more a send (at most {MOST_MICROSECONDS})\n")
+    more = added(options.rounds, options.store, process_time if options.cpu else perf_counter)
+    grown = growth(options.messages, options.store)
+    most = MOST_MICROSECONDS.get(options.store, float("inf"))
+    sys.stdout.write(f"{more:.1f} microseconds more a send (at most {most})\n")
     sys.stdout.write(f"{grown:.1f} MiB more after {options.messages:,} messages (at most {MOST_GROWTH})\n")
-    return int(more > MOST_MICROSECONDS or grown > MOST_GROWTH)
+    return int(more > most or grown > MOST_GROWTH)
 
 
 if __name__ == "__main__":
