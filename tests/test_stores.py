@@ -487,13 +487,16 @@ CAP = Cap(scope="guard acme", kind="total", key="", rate=Rate(2, 60))
 
 
 class Machine:
-    """The clock of a machine that tests restart."""
+    """The clock of a machine that tests restart. Not each system has a name for each start."""
 
-    def __init__(self, path):
-        self.path, self.now = path, 5000.0
+    def __init__(self, path, name=""):
+        self.path, self.name, self.now = path, name, 5000.0
 
     def process(self):
-        return SqliteCounts(self.path, clock=lambda: self.now)
+        return SqliteCounts(self.path, clock=lambda: self.now, machine=self.name)
+
+    def restart(self, now, *, is_named):
+        self.now, self.name = now, f"{now}" if is_named else ""
 
     def lets_through(self, counts, ticket):
         with counts.together():
@@ -503,13 +506,13 @@ class Machine:
         return full is None
 
 
-@pytest.mark.parametrize("restarted_at", [0.0, 10.0, 4999.0])
-def test_after_a_restart_of_the_machine_a_cap_holds_and_is_free_after_a_window(tmp_path, restarted_at):
+@pytest.mark.parametrize(("restarted_at", "is_named"), [(0.0, True), (10.0, False), (4999.0, False), (9e6, True)])
+def test_after_a_restart_of_the_machine_a_cap_holds_and_is_free_after_a_window(tmp_path, restarted_at, is_named):
     machine = Machine(tmp_path / "sms.db")
     before = machine.process()
     assert [machine.lets_through(before, f"a{number}") for number in range(3)] == [True, True, False]
     before.close()
-    machine.now = restarted_at
+    machine.restart(restarted_at, is_named=is_named)
     after, beside = machine.process(), machine.process()
     assert not machine.lets_through(after, "b0")
     machine.now += 59
@@ -521,16 +524,34 @@ def test_after_a_restart_of_the_machine_a_cap_holds_and_is_free_after_a_window(t
 
 def test_processes_whose_clocks_differ_do_not_drive_time_forward(tmp_path):
     """As in containers with clocks of their own: in turn, they would end every window."""
-    one, other = Machine(tmp_path / "sms.db"), Machine(tmp_path / "sms.db")
+    one, other = Machine(tmp_path / "sms.db", "one"), Machine(tmp_path / "sms.db", "other")
     other.now = 100.0
-    first, second = one.process(), other.process()
     taken = []
     for number in range(100):
         one.now += 0.01
         other.now += 0.01
-        taken.append(one.lets_through(first, f"a{number}"))
-        taken.append(other.lets_through(second, f"b{number}"))
+        for machine in (one, other):
+            process = machine.process()
+            taken.append(machine.lets_through(process, f"{machine.name}-{number}"))
+            process.close()
     assert sum(taken) == 2
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_after_a_restart_time_also_passes_while_no_process_runs(tmp_path, is_named):
+    """As for a job that runs once a minute: else nobody would be texted until the machine is up as long as before."""
+    machine = Machine(tmp_path / "sms.db")
+    before = machine.process()
+    assert [machine.lets_through(before, f"a{number}") for number in range(3)] == [True, True, False]
+    before.close()
+    machine.restart(10.0, is_named=is_named)
+    answers = []
+    for number in range(4):
+        process = machine.process()
+        answers.append(machine.lets_through(process, f"b{number}"))
+        process.close()
+        machine.now += 25
+    assert answers == [False, False, False, True]
 
 
 def test_no_clock_of_the_wall_is_asked(tmp_path, monkeypatch):

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 
 from smsbridge.flow import Flow
-from smsbridge.forks import fresh_lock
 
 from .caps import Caps, Full
 from .gcra import Gcra, Rate
@@ -23,7 +22,6 @@ class MemoryCounters:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lock = fresh_lock()
         self._turns: dict[str, Gcra] = {}
         self._caps: dict[tuple[tuple[str, str, Rate, int], ...], Caps] = {}
         self._taken: dict[str, tuple[Caps, tuple[str, ...]]] = {}
@@ -65,23 +63,17 @@ class MemoryCounters:
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _turns_of(self, key: str, interval: float) -> Gcra:
-        with self._lock:
-            turns = self._turns.get(key)
-            if turns is None:
-                turns = self._turns[key] = Gcra(Rate(1, interval or 1.0))
-            if interval:
-                turns.interval = interval
-            return turns
+        turns = self._turns.get(key) or self._turns.setdefault(key, Gcra(Rate(1, interval or 1.0)))
+        if interval:
+            turns.interval = interval
+        return turns
 
     def _caps_of(self, caps: Sequence[Cap]) -> Caps:
         """Those that count alike: the texts of one scope share what its caps remember."""
         which = tuple((cap.scope, cap.kind, cap.rate, cap.remembers) for cap in caps)
         found = self._caps.get(which)
         if found is None:
-            with self._lock:
-                found = self._caps.get(which)
-                if found is None:
-                    rates = {cap.kind: cap.rate for cap in caps}
-                    keys = {cap.kind: itemgetter(number) for number, cap in enumerate(caps)}
-                    found = self._caps[which] = Caps(rates, caps[0].remembers, keys)
+            rates = {cap.kind: cap.rate for cap in caps}
+            keys = {cap.kind: itemgetter(number) for number, cap in enumerate(caps)}
+            found = self._caps.setdefault(which, Caps(rates, caps[0].remembers, keys))
         return found

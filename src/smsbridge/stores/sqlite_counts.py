@@ -1,14 +1,17 @@
 """SqliteCounts: the places of caps and the turns of limits, in a SQLite file that processes of one machine share.
 
-Its clock never goes back, and no clock of the wall is asked: time is what :func:`time.monotonic` says, which is the
-same in all processes of a machine and cannot be set, from the latest moment on that the file has known. After a restart
-of the machine, or where the file is brought to another one, time goes on from that moment: the time between does not
-count, so a place stays taken for a window longer at most, and no cap ever lets twice as many through.
+The file has a time of its own, which never goes back, and no clock of the wall is asked. It runs with
+:func:`time.monotonic`, which is the same in all processes of a machine and cannot be set; by how much it is ahead of
+that is kept in the file, for each start of a machine. After a restart, or on another machine, it goes on from the
+latest moment that the file knows: what passed until then does not count. So a place stays taken for as much longer,
+once, and no cap ever lets more through.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -55,7 +58,8 @@ COUNTS = Kind(
 class SqliteCounts(SqliteFile):
     """Places and turns in the SQLite file at ``path``; everything is called within :meth:`together`.
 
-    ``clock`` is the same in all processes of the machine, in seconds.
+    ``clock`` is the same in all processes of the machine, in seconds, from its start on; ``machine`` tells that start
+    from all others, as far as is known.
     """
 
     about = "smsbridge_counts_about"
@@ -68,11 +72,13 @@ class SqliteCounts(SqliteFile):
         patience: float = 5.0,
         create: bool = True,
         clock: Callable[[], float] = time.monotonic,
+        machine: str | None = None,
     ) -> None:
         super().__init__(path, COUNTS, patience=patience, create=create, joins=True)
         self._clock = clock
-        self._ahead = 0.0
-        """Seconds by which the time of the file is ahead of the clock."""
+        self._machine = _machine() if machine is None else machine
+        self._ahead: float | None = None
+        """Seconds by which the time of the file is ahead of the clock, once that is known."""
 
     # --- caps ---------------------------------------------------------------------------------------------------------
 
@@ -142,11 +148,21 @@ class SqliteCounts(SqliteFile):
 
     def _set_up(self, db: sqlite3.Connection) -> None:
         super()._set_up(db)
-        self._ahead = max(0.0, _latest(db) - self._clock())
+        if self._ahead is None:
+            self._ahead = self._found_ahead(db)
+
+    def _found_ahead(self, db: sqlite3.Connection) -> float:
+        name, latest, clock = f"ahead {self._machine}", _latest(db), self._clock()
+        found = db.execute("SELECT value FROM smsbridge_counts_about WHERE name = ?", (name,)).fetchone()
+        if found is not None and clock + found[0] >= latest:
+            known: float = found[0]
+            return known
+        db.execute("INSERT OR REPLACE INTO smsbridge_counts_about VALUES (?, ?)", (name, latest - clock))
+        return latest - clock
 
     def _now(self) -> float:
         """The time of the file, which never goes back."""
-        return max(_latest(self._db), self._clock() + self._ahead)
+        return max(_latest(self._db), self._clock() + (self._ahead or 0.0))
 
     def _keep(self, now: float) -> None:
         self._db.execute("UPDATE smsbridge_counts_about SET value = ? WHERE name = 'now'", (now,))
@@ -180,6 +196,14 @@ class SqliteCounts(SqliteFile):
 def _latest(db: sqlite3.Connection) -> float:
     found: float = db.execute("SELECT value FROM smsbridge_counts_about WHERE name = 'now'").fetchone()[0]
     return found
+
+
+def _machine() -> str:
+    """What tells this start of the machine, and the clock of this container, from others; empty if it is not known."""
+    with contextlib.suppress(OSError):
+        clock = os.stat("/proc/self/ns/time").st_ino if os.path.exists("/proc/self/ns/time") else 0  # noqa: PTH110, PTH116
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text('ascii').strip()} {clock}"
+    return ""
 
 
 def _hashed(cap: Cap) -> bytes:
