@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError
 
@@ -106,7 +106,7 @@ class OptoutPolicy(Gate):
         elif newest() is None:
             self._kept = self._opened()
         else:
-            self._kept = _OpenedLater(self)
+            self._kept = cast("stores.OptOuts", _OpenedLater(self))
 
     @classmethod
     def completed(cls, accounts: Sequence[str], given: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from smsbridge import groups
@@ -86,7 +86,7 @@ def _opener(scheme: str) -> tuple[Callable[..., Store], str]:
         problem = line(f"store {scheme!r} of {origins[0]} {groups.failure(points[0], error)}")
     else:
         if callable(found):
-            return found, origins[0]
+            return cast("Callable[..., Store]", found), origins[0]
         problem = f"store {scheme!r} of {origins[0]} is nothing that opens a store"
     raise ConfigurationError(problem)
 

@@ -1,4 +1,4 @@
-"""For tests: the contract kits for providers, policies and stores, and the outbox. Needs pytest: ``smsbridge[testing]``.
+"""For tests: the contract kits for providers, policies and stores, and the outbox. Needs ``smsbridge[testing]``.
 
 - :class:`ProviderContract`: subclass it, supply samples, and pytest proves that a provider keeps the contract. What
   to supply is in :class:`Samples`, made of :class:`Refusal`, :class:`Row`, :class:`Webhook` and :func:`dummy_secret`.
