@@ -144,3 +144,33 @@ def test_no_command_is_imported_for_help(tmp_path, in_a_zip):
     assert "night  from smsbridge-night 1.0" in listed
     assert "IMPORTED" not in listed
     assert "IMPORTED" in printed("night")
+
+
+def test_doctor_says_which_parts_of_a_distribution_cannot_be_used(tmp_path):
+    info = tmp_path / "night-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: night\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[smsbridge.commands]\nsend = night:send\nnight = night:command\n"
+        "[smsbridge.policy]\nnight = night:Policy\n"
+        "[smsbridge.policies]\nguard = night:Policy\nconsole = night:Policy\ntimeout = night:Policy\nNight = night:Policy\n"
+    )
+    variables = os.environ | {"PYTHONPATH": str(tmp_path)}
+
+    def printed(*words, **more):
+        command = [sys.executable, "-m", "smsbridge", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=variables | more)
+        return " ".join((done.stdout + done.stderr).split())
+
+    said = printed("doctor")
+    for words in (
+        "command 'send' of night 1.0 cannot be reached: smsbridge has a command of that name",
+        "nothing reads 'night' of night 1.0 in the group smsbridge.policy; did you mean smsbridge.policies?",
+        "policy 'guard' of night 1.0 cannot be used: smsbridge has a policy of that name",
+        "policy 'console' of night 1.0 cannot be used: a provider has that name",
+        "policy 'timeout' of night 1.0 cannot be used: settings of smsbridge begin with it",
+        "policy 'Night' of night 1.0 cannot be used: a name has lower-case letters and digits only",
+    ):
+        assert words in said
+    # A command owns no variable: the policy that should read this one is in a group that nothing reads.
+    assert "nothing reads SMSBRIDGE_NIGHT_QUIET" in printed("send", "+919876543210", "x", SMSBRIDGE_NIGHT_QUIET="yes")

@@ -13,6 +13,7 @@ HOOKS = "smsbridge.hooks"
 POLICIES = "smsbridge.policies"
 COMMANDS = "smsbridge.commands"
 STORES = "smsbridge.stores"
+ALL = (PROVIDERS, HOOKS, POLICIES, COMMANDS, STORES)
 """By the scheme of their URLs."""
 
 _OF_OURS = re.compile(r"smsbridge(?:\[[^]]*\])?\s*([^\w\s;\[-][^;]*)", re.ASCII)

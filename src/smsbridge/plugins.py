@@ -54,9 +54,11 @@ class Plugins:
         self._forget_hooks()
         self.policies = Policies(self._installed.select(group=groups.POLICIES), self._taken_from_policies)
         """The policies of smsbridge and of what is installed."""
-        beside = (groups.COMMANDS, groups.STORES)
-        self.observers = [point.name for group in beside for point in self._installed.select(group=group)]
-        """The names of installed plugins that only have hooks, commands or stores."""
+        self.observers = [point.name for point in self._installed.select(group=groups.STORES)]
+        """The names of installed plugins that have hooks or stores: what they read, they alone know.
+
+        A command owns no variable, or a guard that its package failed to bring would go missing in silence.
+        """
         for entry_point in self._installed.select(group=groups.HOOKS):
             self.observers.append(entry_point.name)
             self.register(_load(entry_point), groups.origin(entry_point))
@@ -127,8 +129,7 @@ class Plugins:
     def _installed(self) -> EntryPoints:
         """Looked for once, which takes milliseconds: what is installed later is seen by a new process."""
         found = entry_points()
-        all_groups = (groups.PROVIDERS, groups.HOOKS, groups.POLICIES, groups.COMMANDS, groups.STORES)
-        return EntryPoints(point for group in all_groups for point in found.select(group=group))
+        return EntryPoints(point for group in groups.ALL for point in found.select(group=group))
 
     def _taken_from_policies(self, name: str) -> str | None:
         """Why no policy can have ``name``."""

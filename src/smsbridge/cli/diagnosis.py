@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import platform
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, entry_points, version
-from typing import TYPE_CHECKING, Literal, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -18,7 +20,8 @@ from ..policies import members, stack
 from ..policies.policy import LEVELS, Carrier, Finding, Policy
 from ..provider import SmsProvider
 from ..settings import Settings
-from . import describe, hygiene, tree
+from . import describe, hygiene, installed, tree
+from .app import COMMANDS
 from .tree import Branch
 
 if TYPE_CHECKING:
@@ -91,6 +94,8 @@ def diagnose(account: str | None) -> tuple[Diagnosis, SmsProvider | None]:
     provider = _look_at_provider(found, known) if known is not None else None
     if provider is not None and known is not None:
         _look_inside(found, provider, settings or Settings(), known)
+    elif known is not None:
+        found.other_settings += _of_what_is_set(found, known)
     _look_for_strays(found, known)
     return found, provider
 
@@ -180,14 +185,35 @@ def _is_around(found: Diagnosis, one: SmsProvider) -> bool:
 
 
 def _of_policy(found: Diagnosis, policy: SmsProvider) -> Section:
+    rates = {name.upper(): rate for name, rate in policy.rates.items()} if policy.name == "limit" else {}
+    around = "" if policy.account == found.account else f" around {policy.account}"
+    shown = _around(found, type(policy), policy.account, rates)
+    return Section(of=f"{policy.name}{around}", policy=True, settings=shown)
+
+
+def _of_what_is_set(found: Diagnosis, known: Plugins) -> Iterator[Section]:
+    """The policies that a setting asks for, where something keeps them from being made."""
+    there = stack.variables_set()
+    for name in known.policies.names():
+        prefixes = tuple(environment.variable(home, "") for home in stack.homes(found.account, name))
+        if not any(one.startswith(prefixes) for one in there):
+            continue
+        kind = _try(found, partial(known.policies.get, name))
+        if kind is not None and kind.place is not None:
+            yield Section(of=name, policy=True, settings=_around(found, kind, found.account))
+
+
+def _around(
+    found: Diagnosis, kind: type[SmsProvider], account: str, rates: Mapping[str, Any] = MappingProxyType({})
+) -> list[Value]:
+    """The settings of a policy of the class ``kind`` around ``account``: its own, or else those for all."""
     own, shared = (
         {
             one.variable.removeprefix(environment.variable(home, "")): one
-            for one in _values(found, type(policy), _read(found, type(policy), home), account=home)
+            for one in _values(found, kind, _read(found, kind, home), account=home)
         }
-        for home in stack.homes(policy.account, policy.name)
+        for home in stack.homes(account, kind.name)
     )
-    rates = {name.upper(): rate for name, rate in policy.rates.items()} if policy.name == "limit" else {}
     shown = []
     for name, general in shared.items():
         value = own[name] if own[name].source not in NOWHERE else general
@@ -195,8 +221,7 @@ def _of_policy(found: Diagnosis, policy: SmsProvider) -> Section:
             value = replace(value, value=rates[name], source="the vendor's own limit")
         if name != "INNER":
             shown.append(value)
-    around = "" if policy.account == found.account else f" around {policy.account}"
-    return Section(of=f"{policy.name}{around}", policy=True, settings=shown)
+    return shown
 
 
 def _read(found: Diagnosis, model: type[BaseModel], account: str | None) -> dict[str, Found]:
@@ -264,8 +289,8 @@ def _look_for_strays(found: Diagnosis, known: Plugins | None) -> None:
     for value in (*found.settings, *found.provider_settings, *others):
         if there.get(value.variable) is False:
             found.find("warning" if value.required else "note", f"{value.variable} is empty, which counts as not set")
-    for name in known.policies.unusable() if known is not None else ():
-        found.find("warning", f"policy {name} cannot be set, as names have lower-case letters and digits only")
+    for words in (*known.policies.unusable(), *installed.unusable(COMMANDS)) if known is not None else ():
+        found.find("warning", words, "uninstall it, or ask its authors for another name")
     strays = _try(found, lambda: unread.everywhere(known)) if known is not None else []
     refused = [one.message for one in found.findings if one.level == "error"]
     for one in strays or ():

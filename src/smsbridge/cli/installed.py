@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,28 @@ def names() -> dict[str, str]:
     for point in _points():
         found.setdefault(point.name, []).append(groups.origin(point))
     return {name: " and ".join(sorted(found[name])) for name in sorted(found)}
+
+
+def unusable(taken: Collection[str]) -> list[str]:
+    """Of each that cannot be reached: which it is, what brings it, and why; also parts in groups that nothing reads.
+
+    The names ``taken`` are those of our own commands.
+    """
+    from difflib import get_close_matches
+    from importlib.metadata import distributions
+
+    points = [point for one in distributions() for point in one.entry_points]
+    found = [
+        f"command {point.name!r} of {groups.origin(point)} cannot be reached: smsbridge has a command of that name"
+        for point in points
+        if point.group == groups.COMMANDS and point.name in taken
+    ]
+    ours = groups.ALL
+    for point in points:
+        if point.group.partition(".")[0] == "smsbridge" and point.group not in ours:
+            meant = f"; did you mean {near[0]}?" if (near := get_close_matches(point.group, ours, 1)) else ""
+            found.append(f"nothing reads {point.name!r} of {groups.origin(point)} in the group {point.group}{meant}")
+    return found
 
 
 def command(name: str) -> click.Command | None:

@@ -55,10 +55,18 @@ class Policies:
         return sorted({*BUILT_IN, *(point.name for point in self._points if _NAME.fullmatch(point.name))})
 
     def unusable(self) -> list[str]:
-        """Those that no variable can set, each with what brings it: a name has lower-case letters and digits."""
+        """Of each that cannot be used for its name: which it is, what brings it, and why."""
         return [
-            f"{point.name!r} of {groups.origin(point)}" for point in self._points if not _NAME.fullmatch(point.name)
+            f"policy {point.name!r} of {groups.origin(point)} cannot be used: {why}"
+            for point in self._points
+            if (why := self._why_not(point.name)) is not None
         ]
+
+    def _why_not(self, name: str) -> str | None:
+        """Why no distribution can bring a policy called ``name``."""
+        if not _NAME.fullmatch(name):
+            return "a name has lower-case letters and digits only"
+        return "smsbridge has a policy of that name" if name in BUILT_IN else self._reserved(name)
 
     def __contains__(self, name: object) -> bool:
         return name in BUILT_IN or any(point.name == name and _NAME.fullmatch(point.name) for point in self._points)
