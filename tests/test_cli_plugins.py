@@ -174,3 +174,29 @@ def test_doctor_says_which_parts_of_a_distribution_cannot_be_used(tmp_path):
         assert words in said
     # A command owns no variable: the policy that should read this one is in a group that nothing reads.
     assert "nothing reads SMSBRIDGE_NIGHT_QUIET" in printed("send", "+919876543210", "x", SMSBRIDGE_NIGHT_QUIET="yes")
+
+
+def test_debug_shows_where_a_policy_failed(tmp_path):
+    info = tmp_path / "night-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: night\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[smsbridge.policies]\nnight = night:NightPolicy\n")
+    (tmp_path / "night.py").write_text(
+        "from smsbridge import Gate\nfrom smsbridge.policies.policy import Place\n\n"
+        "class NightPolicy(Gate):\n    name = 'night'\n    place = Place.ONCE\n    quiet: bool = True\n\n"
+        "    def admit(self, message, *, verification=False):\n        yield from ()\n        return 1 / 0\n"
+    )
+    variables = os.environ | {
+        "PYTHONPATH": str(tmp_path),
+        "SMSBRIDGE_PROVIDER": "memory",
+        "SMSBRIDGE_NIGHT_QUIET": "yes",
+    }
+
+    def said(*words):
+        command = [sys.executable, "-m", "smsbridge", *words, "send", "+919876543210", "Hello"]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=variables).stderr
+
+    assert "policy night failed before anything was sent: ZeroDivisionError" in said()
+    assert "night.py" not in said()
+    assert 'night.py", line 11, in admit' in said("--debug")
+    assert "Hello" not in said("--debug")

@@ -372,3 +372,30 @@ def test_a_ledger_records_no_text_that_a_forgetful_gate_has_kept_back(tmp_path):
             result = sms.try_send(TO, "hello", reference="ref-1")
             assert type(result.error) is ProviderBugError
             assert not result.may_have_arrived
+
+
+@pytest.mark.parametrize("once", [attempt, attempt_verification])
+def test_a_gate_whose_admit_is_no_flow_says_what_it_needs(once):
+    class Plain(Gate):
+        name = "plain"
+
+        def admit(self, message, *, verification=False):
+            return message
+
+    with pytest.raises(ProviderBugError, match=r"policy plain failed .*admit\(\) is no flow: it needs a yield"):
+        next(once(Plain(inner=HttpProvider(account="otp")), message()))
+
+
+def test_a_policy_that_cannot_foresee_is_the_one_that_is_named():
+    class Blind(Gate):
+        name = "blind"
+
+        def admit(self, message, *, verification=False):
+            yield from ()
+            return message
+
+        def foresee(self, message, *, now):
+            raise ZeroDivisionError
+
+    view = foresee(Blind(inner=HttpProvider()), message(), now=datetime.now(UTC))
+    assert "policy blind failed before anything was sent" in str(view.error)

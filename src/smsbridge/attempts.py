@@ -192,7 +192,8 @@ def foresee(provider: SmsProvider, message: Message, *, now: datetime) -> Foresi
         try:
             return _foreseen(provider, message, now)
         except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
-            problem = own(bug_of(bug), provider, message)
+            policy = provider.name if isinstance(provider, Composite) else None
+            problem = own(bug_of(bug, policy), provider, message)
     return refusal(provider, problem)
 
 

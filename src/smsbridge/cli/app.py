@@ -179,6 +179,8 @@ def _explain(out: Output, error: Exception, *, debug: bool) -> Exit:
 
     if isinstance(error, SmsBridgeError):
         explain(out, error)
+        for row in getattr(error, "__notes__", ()) if debug else ():  # lines of code without values
+            out.aside(row)
         return exit_code(error)
     frames = list(traceback.walk_tb(error.__traceback__))
     where = f"{frames[-1][0].f_globals.get('__name__')}:{frames[-1][1]}" if frames else "an unknown place"

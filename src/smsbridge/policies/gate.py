@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import fields
 from datetime import datetime
 
@@ -102,7 +102,8 @@ class Gate(Policy):
         """The text that goes on, or why it does not; where :meth:`admit` itself fails, it does not."""
         error: SendError
         try:
-            admitted = yield from self.admit(message, verification=verification)
+            asking = self.admit(message, verification=verification)
+            admitted = (yield from asking) if isinstance(asking, Generator) else None
         except SendError as refusal:
             error = refusal
         except Exception as bug:  # noqa: BLE001  # nothing was sent yet; its text may quote anything
@@ -112,9 +113,11 @@ class Gate(Policy):
             if isinstance(admitted, Message):
                 return admitted
             self.give_back(message)
-            what = kind_of(admitted)
+            problem = f"returned {kind_of(admitted)}, not the Message that goes on"
+            if not isinstance(asking, Generator):
+                problem = "is no flow: it needs a yield, such as `yield from ()`"
             words = f"policy {self.name} failed before anything was sent"
-            error = ProviderBugError(words, detail=f"admit() returned {what}, not the Message that goes on")
+            error = ProviderBugError(words, detail=f"admit() {problem}")
         return own(error, self, message)
 
 
