@@ -11,6 +11,7 @@ from interruptions.strikes import NEVER, WAYS, Stop
 from interruptions.world import World
 from smsbridge.stores import writer
 
+FEWER = 3
 STRIKES = {"call": 120, "line": 60, "signal": 40}
 
 
@@ -32,6 +33,21 @@ def test_whatever_moment_an_exception_strikes_at_later_texts_are_sent_and_all_th
         run.random(choices, World.SCENES, [way])
     assert run.tally.problems == []
     assert run.tally.hits > STRIKES[way] / 10
+
+
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::RuntimeWarning", "ignore::ResourceWarning"
+)
+@pytest.mark.parametrize("store", ["memory", "sqlite"])
+@pytest.mark.parametrize("way", WAYS)
+def test_so_are_places_in_a_store(tmp_path, way, store):
+    run, choices = Run(tmp_path, store), random.Random(7720)
+    for _ in range(STRIKES[way] // FEWER):
+        run.random(choices, World.SCENES, [way])
+    writer.close_all()
+    writer._shared.clear()
+    writer._writers.clear()
+    assert run.tally.problems == []
 
 
 def test_a_world_without_strikes_is_whole(run):

@@ -20,10 +20,13 @@ class Tally:
 
 
 class Run:
-    """Strikes in worlds under ``folder``; a world in which something did not hold is left for a new one."""
+    """Strikes in worlds under ``folder``; a world in which something did not hold is left for a new one.
 
-    def __init__(self, folder):
-        self.folder = folder
+    Caps and limits are in a ``store``: ``memory``, ``sqlite``, or none.
+    """
+
+    def __init__(self, folder, store=None):
+        self.folder, self.store = folder, store
         self.tally = Tally()
         self.sizes = {}
         self.worlds = itertools.count()
@@ -32,7 +35,7 @@ class Run:
     def renew(self):
         folder = self.folder / f"world-{next(self.worlds)}"
         folder.mkdir()
-        self.world = World(folder)
+        self.world = World(folder, self.store)
 
     def size(self, scene, outcome, way):
         """How many moments there are to strike at."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -61,6 +62,8 @@ def at_call(at, kind, *, ours=False):
             return  # where a flow stops for a moment, or a hook ends, no Python looks for signals
         if ours and not code.co_filename.startswith(_OURS):
             return
+        if code is logging.Handler.acquire.__code__:
+            return  # Python's own handlers leave their lock taken where they are struck here, and hang the next record
         if event == "call" and code.co_flags & _STEPS and frame.f_lasti > code.co_code[::2].index(_BEGIN) * 2:
             return  # it goes on, perhaps with an exception, in whose place another would end it without a chance
         if event in ("call", "return", "c_return") and code.co_filename != __file__:

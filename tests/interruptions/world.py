@@ -19,7 +19,9 @@ from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import SmsProvider
+from smsbridge.stores import known
 from smsbridge.stores.entries import State
+from smsbridge.stores.memory_counters import MemoryCounters
 from smsbridge.stores.sqlite import SqliteBook
 
 TO = "+919876543210"
@@ -114,15 +116,17 @@ class Hooks:
 class World:
     """Lives through many strikes, until there is a ``problem``."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, store=None):
         self.path = folder / "ledger.db"
+        known.forget_all()  # the store in memory is this world's
+        url = {None: None, "memory": "memory:", "sqlite": f"sqlite:///{folder}/counts.db"}[store]
         self.hooks, self.wire = Hooks(), AsyncWire()
         self.blocking_wire = Wire()
         self.blocking_wire.taken = self.wire.taken
-        accounts = [LimitPolicy(inner=Vendor(account=name), sends="1000000/s") for name in ("one", "two")]
+        accounts = [LimitPolicy(inner=Vendor(account=name), sends="1000000/s", store=url) for name in ("one", "two")]
         self.failover = FailoverPolicy(accounts=tuple(accounts), faults=3, pause=0.001)
         inside = RetryPolicy(inner=self.failover, first_wait=0.0001, attempts=3)
-        self.guard = GuardPolicy(inner=inside, total="100000000/1h", per_recipient="100000000/1h")
+        self.guard = GuardPolicy(inner=inside, total="100000000/1h", per_recipient="100000000/1h", store=url)
         self.ledger = LedgerPolicy(inner=self.guard, path=self.path)
         self.plugins = Plugins(self.hooks)
         self.settings = Settings(concurrency=2)
@@ -233,7 +237,28 @@ class World:
             assert not known or refused is not bool(taken), f"{reference} was taken {taken} times, told {one!r}"
 
     def check_places(self):
-        caps = self.guard._rules.caps
+        for account, breaker in self.failover._breakers.items():
+            assert breaker._probed is None, f"the probe of {account} is never over"
+        stored = self.guard._rules.stored
+        if stored is None:
+            self.check_caps(self.guard._rules.caps)
+            return
+        assert not stored._tickets, f"{len(stored._tickets)} tickets are never given back"
+        counters = stored._counters()
+        if isinstance(counters, MemoryCounters):
+            assert not counters._taken
+            for caps in counters._caps.values():
+                self.check_caps(caps)
+            return
+        ended = counters._writer.do(ended_places).result(LONGEST)
+        most = self.taken + self.doubts
+        for kind, (flying, places) in ended.items():
+            assert not flying, f"{flying} places are never given back"
+            assert self.taken <= places <= most, (
+                f"{places} places of {kind}, {self.taken} taken, {self.doubts} in doubt"
+            )
+
+    def check_caps(self, caps):
         assert caps._lock.acquire(timeout=LONGEST), "the lock of the caps is not given back"
         caps._lock.release()
         assert caps.texts >= 0
@@ -244,5 +269,10 @@ class World:
             assert self.taken <= ended <= most, (
                 f"{ended} places of {cap.kind}, {self.taken} taken, {self.doubts} in doubt"
             )
-        for account, breaker in self.failover._breakers.items():
-            assert breaker._probed is None, f"the probe of {account} is never over"
+
+
+def ended_places(counts):
+    """By what is counted: how many texts are on their way, and how many have ended."""
+    asked = "SELECT hex(key), sum(at > ?), sum(at <= ?) FROM smsbridge_places GROUP BY key"
+    now = counts._now()
+    return {key: (flying, ended) for key, flying, ended in counts._db.execute(asked, (now, now))}
