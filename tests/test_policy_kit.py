@@ -60,6 +60,19 @@ class TestGuard(PolicyContract):
         return GuardPolicy(inner=inner, countries=["IN"], per_recipient="1/1h", total="4/1h")
 
 
+class TestGuardWithAStore(PolicyContract):
+    refuses = {"to another country": Message(to="+14155550123", text="private text 7c1f abroad")}
+
+    def make(self, inner):
+        store = f"sqlite:///counts-{next(NUMBERS)}.db"
+        return GuardPolicy(inner=inner, countries=["IN"], per_recipient="1/1h", total="4/1h", store=store)
+
+
+class TestLimitWithAStore(PolicyContract):
+    def make(self, inner):
+        return LimitPolicy(inner=inner, sends="1000000/s", store="memory:")
+
+
 class TestGuardThatRedirects(PolicyContract):
     def make(self, inner):
         return GuardPolicy(inner=inner, redirect="+917777777777", total="3/1h")
@@ -88,7 +101,7 @@ class TestOptout(PolicyContract):
 
     def make(self, inner):
         policy = OptoutPolicy(inner=inner, path=f"optouts-{next(NUMBERS)}.db")
-        policy._list.add(None, "+919000000001", at=datetime.now(UTC), source="test")
+        policy._kept.known.add(None, "+919000000001", at=datetime.now(UTC), source="test")
         return policy
 
 

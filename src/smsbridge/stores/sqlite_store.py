@@ -70,7 +70,7 @@ class SqliteStore:
         if found is not None or newest() is not None or not self.path.is_file():
             return found
         try:
-            OwnFile(self.given, _KINDS[part], create=False, joins=self._joins).connect(timeout=1).close()
+            OwnFile(self.given, _KINDS[part], create=False, joins=self._joins).connect(timeout=5).close()
         except NotOurs as error:
             return f"{error.problem} ({self.given})"
         except (OSError, sqlite3.Error) as error:
