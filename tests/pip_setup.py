@@ -1,8 +1,8 @@
-"""The set-up with pip alone, as README.md has it, word for word: in a copy of this clone, with an empty home.
+"""The set-up with pip alone, as docs/contributing.md has it, word for word: in a copy of this clone, with an empty home.
 
 ::
 
-    python tests/pip_setup.py                     # with the pip that the README's own line brings
+    python tests/pip_setup.py                     # with the pip that the page's own line brings
     python tests/pip_setup.py --pip 25.1 26.0     # and with these, one after the other
     python tests/pip_setup.py --tests             # and the last line too, which runs all tests
 
@@ -24,15 +24,15 @@ from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-_SETUP = re.compile(r"^Or with pip alone:\n\n```bash[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SETUP = re.compile(r"^Or with pip alone:\n\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _KEPT = ("PATH", "LANG", "SSL_CERT_FILE")
 
 
 def setup() -> list[str]:
-    """The commands of the README; the last one runs the tests."""
-    found = _SETUP.search((ROOT / "README.md").read_text("utf-8"))
-    assert found, "the README has no set-up with pip alone"
+    """The commands of the page; the last one runs the tests."""
+    found = _SETUP.search((ROOT / "docs/contributing.md").read_text("utf-8"))
+    assert found, "the page has no set-up with pip alone"
     return found[1].splitlines()
 
 

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import manual
 from cli_acme import run, run_json
 from scripted import TEXT, TO, drive, message
 from smsbridge.attempts import attempt
@@ -987,9 +988,11 @@ def test_doctor_explains_no_answer_where_the_configuration_is_broken_or_written_
 
 # --- the manual -----------------------------------------------------------------------------------------------------------
 
-README = Path(__file__).parent.parent / "README.md"
-SECTION = README.read_text("utf-8").partition("\n### A provider without code\n")[2].partition("\n## ")[0]
-TOML = [block.split("```")[0] for block in SECTION.split("\n```toml\n")[1:]]
+TOML = [block.code for block in manual.blocks("toml", "docs/providers/http.md")]
+
+
+def test_the_manual_has_gateways():
+    assert len(TOML) == 3
 
 
 @pytest.mark.parametrize("text", TOML)

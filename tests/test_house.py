@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -114,8 +115,8 @@ def test_the_public_names_are_these():
 def test_what_type_checkers_see_is_what_there_is():
     tree = ast.parse((SOURCE / "__init__.py").read_text("utf-8"))
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]
-    seen = {(one.asname, node.module) for node in block.body for one in node.names}
-    assert all(one.asname == one.name for node in block.body for one in node.names)
+    seen = {(one.asname, node.module) for node in block.body if isinstance(node, ast.ImportFrom) for one in node.names}
+    assert all(one.asname == one.name for node in block.body if isinstance(node, ast.ImportFrom) for one in node.names)
     assert sorted(name for name, _ in seen) == sorted(PUBLIC)
     for name, module in seen - {("client", "client")}:
         assert getattr(smsbridge, name) is getattr(importlib.import_module(f"smsbridge.{module}"), name)
@@ -125,6 +126,14 @@ def test_what_type_checkers_see_is_what_there_is():
 def test_the_module_client_is_also_the_function_whichever_is_asked_for_first(first):
     code = f"import smsbridge; {first}; c = smsbridge.client(); import smsbridge.client as m; print(c is m.client(), type(c) is m.SmsClient)"
     assert python(code) == ["True", "True"]
+
+
+def test_the_docstring_which_pydoc_shows_first_has_every_public_name():
+    assert set(PUBLIC) <= set(re.findall(r"\w+", smsbridge.__doc__))
+
+
+def test_the_version_is_that_of_the_distribution():
+    assert smsbridge.__version__ == importlib.metadata.version("smsbridge")
 
 
 def test_there_are_no_other_names():

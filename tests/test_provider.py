@@ -13,6 +13,7 @@ from typing import ClassVar
 import pytest
 from pydantic import SecretStr, ValidationError, model_validator
 
+import manual
 from scripted import OK, TO, HttpProvider, drive, message, provider
 from smsbridge.composite import Composite, account_names, receiver_of
 from smsbridge.errors import ConfigurationError, PayloadError, SignatureError, UnsupportedError
@@ -327,8 +328,7 @@ def test_a_policy_overrides_every_method_of_a_provider():
 
 
 def test_the_author_of_a_provider_sees_the_methods_of_the_documented_tables_and_nothing_else():
-    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
-    tables = readme[readme.index("## Writing a provider") :]
+    tables = manual.text("docs/extend/provider.md") + manual.text("docs/extend/provider-rules.md")
     documented = set(re.findall(r"`(?:self\.|AcmeProvider\.)?([a-z_]+)\(", tables)) | {
         "capabilities",
         "model_post_init",

@@ -1,7 +1,7 @@
-"""The webhook recipes of the README behind a proxy: signatures cover the URL that the vendor called, which the application never sees.
+"""The webhook recipes of the manual behind a proxy: signatures cover the URL that the vendor called, which the application never sees.
 
 The proxy terminates TLS for ``https://sms.example/prefix``, changes the host, cuts the prefix off and forwards. Each recipe
-runs as the README has it, but for the provider's name, on a real server; the vendors' own SDKs sign.
+runs as the manual has it, but for the provider's name, on a real server; the vendors' own SDKs sign.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
+import manual
 from smsbridge import HttpRequest, hookimpl
 from smsbridge.plugins import default_plugins
 
-README = Path(__file__).parent.parent / "README.md"
+RECIPES = {"starlette": "fastapi", "flask": "flask", "django": "django"}
+"""The page of each recipe."""
 PUBLIC = "https://sms.example/prefix"
 TOKEN, OTHER_TOKEN = "dummy-token-of-the-account", "dummy-token-of-somebody-else"
 FORM = "application/x-www-form-urlencoded"
@@ -39,16 +41,16 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def recipe(framework: str, provider: str, *, asgi: bool = False) -> dict[str, Any]:
-    """What the README's block defines, with another provider's name in it, and if need be with its advice for ASGI."""
-    text = README.read_text("utf-8")
-    (code,) = re.findall(rf"^```python webhook={framework}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    """What the block on the page of the recipe defines, with another provider's name in it, and if need be with its advice for ASGI."""
+    page = f"docs/recipes/{RECIPES[framework]}.md"
+    (code,) = [block.code for block in manual.blocks("python", page, f"webhook_{framework}.py")]
     assert code.count('"twincle"') == 1
     if asgi:
-        (advice,) = re.findall(r"^Under ASGI, .* `(HttpRequest\.from_asgi\(.*\))`\.$", text, re.MULTILINE)
+        (advice,) = re.findall(r"^Under ASGI, .* `(HttpRequest\.from_asgi\(.*\))`\.$", manual.text(page), re.MULTILINE)
         assert code.count("HttpRequest.from_wsgi(request.META, request.body)") == 1
         code = code.replace("HttpRequest.from_wsgi(request.META, request.body)", advice)
-    namespace: dict[str, Any] = {"__name__": "readme"}
-    exec(compile(code.replace('"twincle"', f'"{provider}"'), str(README), "exec"), namespace)
+    namespace: dict[str, Any] = {"__name__": "manual"}
+    exec(compile(code.replace('"twincle"', f'"{provider}"'), page, "exec"), namespace)
     return namespace
 
 
@@ -91,7 +93,7 @@ def django_under_asgi(provider: str) -> Iterator[int]:
 
 @contextmanager
 def django_project(provider: str, *, asgi: bool = False) -> Iterator[None]:
-    """The view, routed as the README says, under the middleware of a new project that is about requests."""
+    """The view, routed as the page says, under the middleware of a new project that is about requests."""
     from django.conf import settings
     from django.test import override_settings
     from django.urls import path
@@ -99,7 +101,7 @@ def django_project(provider: str, *, asgi: bool = False) -> Iterator[None]:
     if not settings.configured:
         settings.configure(ALLOWED_HOSTS=["testserver"])
     namespace = recipe("django", provider, asgi=asgi)
-    (routes,) = re.findall(r"^Django \(`(urlpatterns = .*)`\):$", README.read_text("utf-8"), re.MULTILINE)
+    (routes,) = re.findall(r"^Django \(`(urlpatterns = .*)`\):$", manual.text("docs/recipes/django.md"), re.MULTILINE)
     exec(routes, namespace | {"path": path}, namespace)
     urls = types.ModuleType("urls")
     urls.urlpatterns = namespace["urlpatterns"]

@@ -7,6 +7,35 @@
     sent = smsbridge.send("+919876543210", "Your order has shipped")
 
 ``SMSBRIDGE_PROVIDER`` chooses the provider; the default, ``console``, prints the text and sends nothing.
+
+The public names::
+
+    send  try_send  send_many  lookup      send through the client that the environment describes
+    SmsClient  AsyncSmsClient  client      clients of your own; the one behind send
+    Message  MessageFields  Purpose  Dlt   what is sent
+    SentMessage  Result  Status  Money     what became of it
+    DeliveryReport  InboundMessage  Event  Received  Balance  Foresight
+    Verification  VerificationCheck        one-time codes
+    normalize                              a number in E.164
+
+    SmsBridgeError                         the base of all errors
+      ConfigurationError
+      SendError                            a text was not accepted:
+        RefusedError                       certainly not sent
+          RecipientError  ContentError  OptedOutError  SenderError  AuthenticationError  FundsError
+          RateLimitedError  UnavailableError  UnsupportedError  VetoedError  ProviderBugError
+        UncertainError                     may have been sent
+      QueryError  NotFoundError            a question that sends nothing failed
+      WebhookError  SignatureError  PayloadError
+    TransportError  NotConnected  NoAnswer inside a provider; InsecureUrlWarning
+
+    Settings  Plugins  hookimpl            settings, plugins, hooks
+    SmsProvider  Options  Capability       for authors of providers and policies
+    HttpRequest  HttpResponse  Flow  Wait  Call
+    Policy  Gate  Batch
+
+``smsbridge.testing`` has ``Outbox`` and the contract kit, ``smsbridge.text`` counts segments, ``smsbridge.dlt`` holds
+texts to templates. ``smsbridge.__version__`` is the version that is installed.
 """
 
 from __future__ import annotations
@@ -15,6 +44,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from .client import AsyncSmsClient as AsyncSmsClient
     from .client import SmsClient as SmsClient
     from .client import client as client
@@ -113,6 +143,8 @@ __all__ = sorted(_HOME)  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDun
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version(__name__)
     if name not in _HOME:
         advice = _GONE.get(name, "")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{advice}")
