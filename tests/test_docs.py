@@ -224,6 +224,7 @@ def site(tmp_path_factory):
 def test_the_site_has_every_page_and_builds_without_a_warning(site):
     for page in PAGES[1:]:
         assert (site / Path(page).relative_to("docs").with_suffix(".html")).is_file(), page
+    assert not list(site.rglob("*.py"))
 
 
 def test_every_block_of_code_is_drawn_as_code(site):
