@@ -161,6 +161,13 @@ def test_every_hook_is_in_the_reference_with_its_arguments():
             assert f"`{name}({', '.join(inspect.signature(hook).parameters)})`" in page
 
 
+def test_every_logger_is_on_the_page_of_logs():
+    sources = "".join(path.read_text("utf-8") for path in SOURCE.rglob("*.py"))
+    loggers = set(re.findall(r'= logger\("([\w.]+)"\)', sources))
+    assert "smsbridge.attempts" in loggers
+    assert [name for name in sorted(loggers) if f"| `{name}` |" not in text("docs/going-live/logs.md")] == []
+
+
 def test_every_policy_and_provider_has_a_page():
     for name in BUILT_IN:
         assert (DOCS / "policies" / f"{name}.md").exists() or (DOCS / "india" / f"{name}.md").exists(), name
