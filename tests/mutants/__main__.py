@@ -29,9 +29,9 @@ LONGEST = 240.0
 
 def copy_of_the_tree(folder: Path) -> Path:
     """A copy that may be changed; the environment's own packages stay as they are."""
-    for name in ("src", "plugins", "tests", "cassettes"):
+    for name in ("src", "plugins", "tests", "cassettes", "docs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
-    for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE"):
+    for name in ("pyproject.toml", "zensical.toml", "README.md", "CHANGELOG.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / name)
     return folder
 
