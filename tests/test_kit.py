@@ -378,6 +378,7 @@ def test_the_public_names():
         "Refusal",
         "Row",
         "Samples",
+        "StoreContract",
         "Webhook",
         "drive",
         "dummy_secret",
