@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -589,6 +590,24 @@ def test_what_counts_no_more_is_forgotten(tmp_path):
         for number in range(10):
             counts.take(f"u{number}", [few], 1.0)
         assert counts._db.execute("SELECT count(*) FROM smsbridge_places").fetchone() == (10,)
+
+
+def test_the_tally_of_each_key_fits_its_places(tmp_path):
+    """It spares counting them all, and ends with the last of them."""
+    machine, chance = Machine(tmp_path / "sms.db"), random.Random(7719)
+    counts = machine.process()
+    tickets = []
+    with counts.together():
+        for number in range(300):
+            machine.now += chance.choice([0, 1, 20])
+            caps = [Cap(scope="s", kind="k", key=str(chance.randrange(3)), rate=Rate(chance.randrange(1, 9), 60))]
+            if counts.take(f"t{number}", caps, 30.0) is None:
+                tickets.append(f"t{number}")
+            if tickets and chance.random() < 0.7:
+                counts.give_back(tickets.pop(), sent=chance.random() < 0.5)
+            tallies = dict(counts._db.execute("SELECT key, rows FROM smsbridge_tallies"))
+            assert tallies == dict(counts._db.execute("SELECT key, count(*) FROM smsbridge_places GROUP BY key"))
+        assert tallies
 
 
 def test_a_process_that_dies_on_the_way_leaves_its_places_taken(url):

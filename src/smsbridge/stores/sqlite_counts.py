@@ -37,6 +37,17 @@ _SCHEMA = (
     ) WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS smsbridge_places_of ON smsbridge_places (ticket)",
     "CREATE INDEX IF NOT EXISTS smsbridge_places_gone ON smsbridge_places (gone)",
+    """CREATE TABLE IF NOT EXISTS smsbridge_tallies (
+        key BLOB PRIMARY KEY,
+        rows INTEGER NOT NULL       -- in smsbridge_places, with those that count no more: to count them all takes long
+    ) WITHOUT ROWID""",
+    """CREATE TRIGGER IF NOT EXISTS smsbridge_places_come AFTER INSERT ON smsbridge_places BEGIN
+        INSERT INTO smsbridge_tallies VALUES (new.key, 1) ON CONFLICT (key) DO UPDATE SET rows = rows + 1;
+    END""",
+    """CREATE TRIGGER IF NOT EXISTS smsbridge_places_go AFTER DELETE ON smsbridge_places BEGIN
+        UPDATE smsbridge_tallies SET rows = rows - 1 WHERE key = old.key;
+        DELETE FROM smsbridge_tallies WHERE key = old.key AND rows = 0;
+    END""",
     """CREATE TABLE IF NOT EXISTS smsbridge_turns (
         key BLOB PRIMARY KEY,
         next REAL NOT NULL,         -- when the next place may be used
@@ -90,7 +101,7 @@ class SqliteCounts(SqliteFile):
             return full
         end = now + lease
         rows = [(_hashed(cap), end, ticket, end + cap.rate.seconds, cap.rate.seconds) for cap in caps]
-        self._db.executemany("INSERT OR REPLACE INTO smsbridge_places VALUES (?, ?, ?, ?, ?)", rows)
+        self._db.executemany("INSERT OR IGNORE INTO smsbridge_places VALUES (?, ?, ?, ?, ?)", rows)
         self._forget(now)
         self._keep(now)
         return None
@@ -170,6 +181,9 @@ class SqliteCounts(SqliteFile):
     def _full(self, caps: Iterable[Cap], now: float) -> Full | None:
         for cap in caps:
             key, window = _hashed(cap), now - cap.rate.seconds
+            rows = self._db.execute("SELECT rows FROM smsbridge_tallies WHERE key = ?", (key,)).fetchone()
+            if rows is None or rows[0] < cap.rate.count:
+                continue
             last = "SELECT 1 FROM smsbridge_places WHERE key = ? AND at > ? ORDER BY at LIMIT 1 OFFSET ?"
             if self._db.execute(last, (key, window, cap.rate.count - 1)).fetchone():
                 oldest = "SELECT min(at) FROM smsbridge_places WHERE key = ? AND at > ? AND at <= ?"
