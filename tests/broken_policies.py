@@ -337,6 +337,92 @@ class TakesAPlaceForForesight(Calm):
         return seen
 
 
+# --- memory ---------------------------------------------------------------------------------------------------------------
+
+
+class Patient(Gate):
+    """Refuses a second text to a number, unless the first certainly did not arrive."""
+
+    name = "patient"
+
+    _taken: dict[str, int] = PrivateAttr(default_factory=dict)
+
+    def _look(self, message):
+        if message.to in self._taken:
+            raise VetoedError("the number has had a text", reason="too-soon")
+
+    def admit(self, message, *, verification=False):
+        self._look(message)
+        self._taken[message.to] = id(message)
+        yield from ()
+        return message
+
+    def settle(self, message, ending):
+        if isinstance(ending, RefusedError):
+            self.give_back(message)
+
+    def give_back(self, message):
+        if self._taken.get(message.to) == id(message):
+            del self._taken[message.to]
+
+    def foresee(self, message, *, now):
+        try:
+            self._look(message)
+        except VetoedError as error:
+            return self._would_refuse(error, message)
+        return self._would_pass(message, "is the first", now=now)
+
+    def forget(self, rehearsal):
+        self._taken = {}
+
+
+class RefusesTheFirst(Patient):
+    """Refuses what its author thinks is the second."""
+
+    def _look(self, message):
+        super()._look(message)
+        if message.text.endswith("second"):
+            raise VetoedError(reason="too-soon")
+
+
+class GivesBackWhatWasAccepted(Patient):
+    def settle(self, message, ending):
+        if not isinstance(ending, UncertainError):
+            self.give_back(message)
+
+
+class GivesBackWhatMayHaveArrived(Patient):
+    def settle(self, message, ending):
+        if not isinstance(ending, SentMessage):
+            self.give_back(message)
+
+
+class NeverGivesBack(Patient):
+    def settle(self, message, ending):
+        pass
+
+
+class GivesBackOnlyWhatTheVendorRefused(Patient):
+    def settle(self, message, ending):
+        if isinstance(ending, RefusedError) and ending.reason != "cancelled":
+            self.give_back(message)
+
+
+class ForeseesNothingOfWhatItRemembers(Patient):
+    def foresee(self, message, *, now):
+        return self._would_pass(message, "passes it on", now=now)
+
+
+class RemembersWithoutASample(Patient):
+    """Its test file has none of its samples."""
+
+
+class TakesForForesight(Patient):
+    def _look(self, message):
+        super()._look(message)
+        self._taken[message.to] = id(message)
+
+
 # --- private things -------------------------------------------------------------------------------------------------------
 
 
@@ -443,7 +529,16 @@ CATCHES: dict[type[Policy], str] = {
     **dict.fromkeys(
         (ForeseesNothing, ForeseesNoFullHouse, ForeseesAnotherReason), "test_what_is_foreseen_is_what_comes"
     ),
-    TakesAPlaceForForesight: "test_foresight_changes_nothing",
+    **dict.fromkeys((TakesAPlaceForForesight, TakesForForesight), "test_foresight_changes_nothing"),
+    RemembersWithoutASample: "test_what_it_remembers_is_reached_by_a_sample",
+    RefusesTheFirst: "test_the_second_text_alone_goes_through",
+    GivesBackWhatWasAccepted: "test_after_a_text_that_was_accepted_the_second_is_refused",
+    GivesBackWhatMayHaveArrived: "test_after_a_text_that_may_have_arrived_the_second_is_refused",
+    NeverGivesBack: "test_after_a_text_that_the_vendor_refused_the_second_goes_through",
+    GivesBackOnlyWhatTheVendorRefused: (
+        "test_after_a_text_that_was_interrupted_before_it_left_the_second_goes_through"
+    ),
+    ForeseesNothingOfWhatItRemembers: "test_what_is_foreseen_after_another_text_is_what_comes",
     **dict.fromkeys((LogsTheText, ShowsItsToken, PrintsItsToken, FindsTheNumber), "test_nothing_private_is_shown"),
     LogsTheTextThatIsInterrupted: "test_nothing_private_is_shown_of_what_is_interrupted",
     **dict.fromkeys((RemembersRehearsals, EmptiesTheRealMemory), "test_a_rehearsal_leaves_the_real_memory_alone"),
@@ -453,11 +548,22 @@ CATCHES: dict[type[Policy], str] = {
 """Each with the test that is there for it."""
 
 
+TO = "+919876543210"
+SHOUTED = {"capitals": Message(to=TO, text="PRIVATE TEXT 7C1F")}
+TOO_SOON = {
+    "to the same number": (
+        Message(to=TO, text="private text 7c1f the first"),
+        Message(to=TO, text="private text 7c1f the second"),
+    )
+}
+
+
 def contract(policy: type[Policy]) -> type[PolicyContract]:
-    """The contract of a policy that stands in for Calm."""
+    """The contract of a policy that stands in for Calm or for Patient."""
 
     class TestIt(PolicyContract):
-        refuses = {"capitals": Message(to="+919876543210", text="PRIVATE TEXT 7C1F")}
+        refuses = SHOUTED if not issubclass(policy, Patient) else {}
+        refuses_after = TOO_SOON if issubclass(policy, Patient) and policy is not RemembersWithoutASample else {}
 
         def make(self, inner):
             return policy(inner=inner)

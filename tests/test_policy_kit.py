@@ -38,6 +38,10 @@ text = "Dear customer, your order {#numeric#} has shipped. ACME"
 """
 
 
+TWICE = (Message(to=TO, text="private text 7c1f before"), Message(to=TO, text="private text 7c1f after"))
+VACUOUS = "test_what_it_remembers_is_reached_by_a_sample"
+
+
 class TestRetry(PolicyContract):
     expected_failures = {
         "test_what_the_vendor_says_is_passed_on[unanswered-text]": "it looks the text up, and finds it",
@@ -49,12 +53,15 @@ class TestRetry(PolicyContract):
 
 
 class TestLimit(PolicyContract):
+    expected_failures = {VACUOUS: "it lets texts wait, and whatever left counts, also what the vendor refused"}
+
     def make(self, inner):
         return LimitPolicy(inner=inner, sends="1000000/s", local_validity=True)
 
 
 class TestGuard(PolicyContract):
     refuses = {"to another country": Message(to="+14155550123", text="private text 7c1f abroad")}
+    refuses_after = {"to the same number": TWICE}
 
     def make(self, inner):
         return GuardPolicy(inner=inner, countries=["IN"], per_recipient="1/1h", total="4/1h")
@@ -74,8 +81,10 @@ class TestLimitWithAStore(PolicyContract):
 
 
 class TestGuardThatRedirects(PolicyContract):
+    refuses_after = {"to the same number": TWICE}
+
     def make(self, inner):
-        return GuardPolicy(inner=inner, redirect="+917777777777", total="3/1h")
+        return GuardPolicy(inner=inner, redirect="+917777777777", per_recipient="1/1h", total="3/1h")
 
 
 class TestHours(PolicyContract):
@@ -106,6 +115,8 @@ class TestOptout(PolicyContract):
 
 
 class TestCost(PolicyContract):
+    expected_failures = {VACUOUS: "it counts what texts cost, and refuses none for it"}
+
     def make(self, inner):
         Path("rates.toml").write_text('[[rate]]\nprice = "0.10"\ncurrency = "INR"\n')
         return CostPolicy(inner=inner, prices="rates.toml")
@@ -136,6 +147,20 @@ class TestPurpose(PolicyContract):
 
 
 class TestLedger(PolicyContract):
+    expected_failures = dict.fromkeys(
+        (
+            "test_after_a_text_that_the_vendor_refused_the_second_goes_through",
+            "test_after_a_text_that_was_interrupted_before_it_left_the_second_goes_through",
+        ),
+        "a reference is that of one text, also where that did not leave",
+    )
+    refuses_after = {
+        "another text of the same reference": (
+            Message(to=TO, text="private text 7c1f one", reference="0d"),
+            Message(to=TO, text="private text 7c1f two", reference="0d"),
+        )
+    }
+
     def make(self, inner):
         return LedgerPolicy(inner=inner, path=f"ledger-{next(NUMBERS)}.db")
 
@@ -167,8 +192,9 @@ class TestAllAround(PolicyContract):
     """A stack of them, as an application has it."""
 
     expected_failures = TestRetry.expected_failures
+    refuses_after = {"to the same number": TWICE}
 
     def make(self, inner):
         inside = RetryPolicy(inner=LimitPolicy(inner=inner, sends="1000000/s"), first_wait=0.001, attempts=2)
-        guarded = GuardPolicy(inner=inside, total="3/1h")
+        guarded = GuardPolicy(inner=inside, per_recipient="1/1h", total="3/1h")
         return LedgerPolicy(inner=guarded, path=f"ledger-{next(NUMBERS)}.db")

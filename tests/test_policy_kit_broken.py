@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from broken_policies import CATCHES, Calm, contract
+from broken_policies import CATCHES, Calm, Patient, contract
 from smsbridge.testing import PolicyContract
 from smsbridge.testing.policy.interruptions import Interruptions
+from smsbridge.testing.policy.memory import Memory
 
 pytest_plugins = ["pytester"]
 TestCalm = contract(Calm)
+TestPatient = contract(Patient)
 
 
 ENDS = "test_it_ends_when_it_is_interrupted"
@@ -71,8 +73,14 @@ def test_what_does_not_apply_is_not_collected():
     class Plain(PolicyContract):
         pass
 
-    assert Plain.test_what_it_refuses_does_not_leave is None
-    assert TestCalm.test_what_it_refuses_does_not_leave is not None
+    always = "test_what_it_remembers_is_reached_by_a_sample"
+    pairs = [name for name in vars(Memory) if name.startswith("test_") and name != always]
+    assert getattr(Plain, always) is not None
+    for cases, names in ((TestCalm, ["test_what_it_refuses_does_not_leave"]), (TestPatient, pairs)):
+        for name in names:
+            assert getattr(Plain, name) is None
+            assert getattr(cases, name) is not None
+    assert all(getattr(TestCalm, name) is None for name in pairs)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,17 @@ A policy's test file, complete::
 each has to differ), and texts that it ``refuses``. Let ``make`` set scarce limits, such as one place for each text of a
 batch: then a place that is not given back shows.
 
+A policy that remembers texts gives pairs, of which the second is refused because of the first::
+
+        refuses_after = {
+            "too soon": (
+                Message(to="+919876543210", text="Our sale begins"),
+                Message(to="+919876543210", text="Our sale ends"),
+            ),
+        }
+
+The second has to be refused where the first was accepted or may have arrived, and to go through where it did not.
+
 The kit interrupts a send at each of its steps, in both clients, alone and in a batch, and holds what was told against what
 the vendor took. It compares batches with single texts, foresight with sending, and rehearsals with a fresh start.
 
@@ -30,6 +41,7 @@ The tests need no network and no time, and put files into a working directory of
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 from smsbridge.testing.standard import refuse_weaker, tests_of
@@ -38,12 +50,13 @@ from .declarations import Declarations
 from .foresight import Foreseeing
 from .interruptions import Interruptions
 from .kit import Kit
+from .memory import Memory
 from .outcomes import Outcomes
 from .rehearsals import Rehearsals
 from .secrecy import Secrecy
 
 
-class PolicyContract(Declarations, Outcomes, Interruptions, Foreseeing, Secrecy, Rehearsals):
+class PolicyContract(Declarations, Outcomes, Memory, Interruptions, Foreseeing, Secrecy, Rehearsals):
     """Subclass it as ``TestYourPolicy`` and override ``make``; see the module, and ``kit.PolicySamples``."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -52,5 +65,8 @@ class PolicyContract(Declarations, Outcomes, Interruptions, Foreseeing, Secrecy,
         standard = tests_of(PolicyContract)
         refuse_weaker(cls, standard, kit=Kit, who="policy")
         # What does not apply is not collected: pytest passes over a name that is None.
-        name = "test_what_it_refuses_does_not_leave"
-        setattr(cls, name, standard[name] if cls.refuses else None)
+        applies = {"refused": cls.refuses, "after": cls.refuses_after}
+        for name, test in standard.items():
+            samples = [applies[case] for case in signature(test).parameters if case in applies]
+            if samples:
+                setattr(cls, name, test if any(samples) else None)

@@ -22,12 +22,19 @@ from .world import SHAPES, Shape, World
 
 
 class PolicySamples(TextSamples):
-    """What to override: ``make`` always; ``refuses``; ``sample`` or ``message`` where the policy refuses the kit's own;
-    ``answers`` where it asks a service.
+    """What to override: ``make`` always; ``refuses``; ``refuses_after`` where it remembers texts; ``sample`` or ``message``
+    where the policy refuses the kit's own; ``answers`` where it asks a service.
     """
 
     refuses: ClassVar[Mapping[str, Message]] = {}
     """Texts that the policy refuses, by a name of yours."""
+
+    refuses_after: ClassVar[Mapping[str, tuple[Message, Message]]] = {}
+    """Two texts, by a name of yours: the second is refused because of the first, and goes through alone.
+
+    It is refused where the first was accepted or may have arrived, and goes through where the first certainly did not
+    leave or was refused by the vendor. Those without a reference get one of their own.
+    """
 
     def make(self, inner: SmsProvider) -> Policy:
         """The policy around ``inner``, with a memory of its own that is empty.
@@ -57,6 +64,7 @@ class Kit(PolicySamples):
             "shape": SHAPES,
             "answer": WORDS,
             "refused": list(self.refuses),
+            "after": list(self.refuses_after),
         }
         for name in metafunc.fixturenames:
             if name in cases:
@@ -75,10 +83,12 @@ class Kit(PolicySamples):
         return self.batch(what)[: None if shape == "batch" else 1]
 
     def all_texts(self, what: str = "kit") -> list[Message]:
-        """The samples, and between them what the policy refuses."""
+        """The samples, between them what the policy refuses, and the pairs of ``refuses_after``."""
         refused = [replace(one, reference=f"{what}-refused-{n}") for n, one in enumerate(self.refuses.values())]
         first, *others = self.batch(what)
-        return [first, *refused, *others]
+        pairs = [one for pair in self.refuses_after.values() for one in pair]
+        later = [replace(one, reference=f"{what}-after-{n}") for n, one in enumerate(pairs)]
+        return [first, *refused, *others, *later]
 
     # --- worlds -------------------------------------------------------------------------------------------------------
 

@@ -59,7 +59,7 @@ class Secrecy(Kit):
         """What must not be seen, and what it is."""
         words = {word: "a secret of the settings" for word in self.policy().secrets() if len(word) >= _SHORTEST}
         words["do-not-leak"] = "a secret of the settings"
-        for message in [*self.batch(), *self.refuses.values(), self.verification_message()]:
+        for message in [*self.all_texts(), self.verification_message()]:
             words[message.to.lstrip("+")] = "the full number"
             if message.text:
                 words[message.text] = "the text"

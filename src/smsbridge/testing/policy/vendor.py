@@ -12,7 +12,7 @@ from typing import Any
 
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.errors import NoAnswer, SendError
-from smsbridge.flow import Flow, Step, Wait
+from smsbridge.flow import Call, Flow, Step, Wait
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import Message, Result, SentMessage, Verification
@@ -56,6 +56,14 @@ class Vendor(SmsProvider):
     def start_verification(self, message: Message) -> Flow[Verification]:
         (found,) = yield from self._ask("code", message.reference, rows=[message])
         return Verification(account=self.account, provider=self.name, id=found, to=message.to)
+
+
+class Preparing(Vendor):
+    """The same with a step before each request, such as for a token: what is interrupted there has not left."""
+
+    def _ask(self, path: str, *references: str | None, rows: Sequence[Message] = ()) -> Flow[list[str]]:
+        yield from Call(str)
+        return (yield from super()._ask(path, *references, rows=rows))
 
 
 def _row(message: Message) -> dict[str, Any]:
