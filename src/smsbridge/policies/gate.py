@@ -18,35 +18,59 @@ from .batch import Batch
 from .policy import Policy
 
 Ending = SentMessage | Verification | SendError
-"""How a text that was admitted has ended."""
+"""How a text that was admitted has ended: accepted, a code that was started, refused (RefusedError) or uncertain."""
 
 
 class Gate(Policy):
     """Lets a text through, perhaps changed, or refuses it.
 
-    :meth:`admit` says which. In a batch each text is judged alone.
+    :meth:`admit` says which. In a batch each text is judged alone, and all of them before the first is sent.
+
+    A gate that remembers or counts texts takes in :meth:`admit`, gives back in :meth:`settle` and :meth:`give_back`,
+    only looks in :meth:`foresee`, and has a method ``forget``. That is called on the copy that a rehearsal
+    (``sms_outbox``, a dry run) makes: it gets a new memory in the place of the one that it shares, and opens no file::
+
+        def forget(self, rehearsal):
+            self._taken = {}
     """
 
     def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
-        """The text that goes on in the place of ``message``; raise a RefusedError to refuse it."""
+        """The text that goes on in the place of ``message``; raise a RefusedError to refuse it.
+
+        After a SendError raised here neither :meth:`settle` nor :meth:`give_back` is called: raise before anything is
+        taken. ``verification``: a one-time code of the vendor's.
+        """
         yield from ()
         return message
 
     def settle(self, message: Message, ending: Ending) -> None:
         """``message``, which was admitted, has ended: ``ending`` is what was accepted, or why it was not.
 
-        Called once for each admitted text, whatever happens, with the text as :meth:`admit` was given it; a second time
+        ``ending`` is a SentMessage, the Verification of a code, or a SendError. Give back on a RefusedError only: a
+        text that ended with an UncertainError may have arrived.
+
+        ``message`` is the very object that :meth:`admit` was given, so ``id(message)`` is a key of it until it has
+        ended (later another may have the same). Called once for each admitted text, whatever happens; a second time
         only if an exception of a signal handler comes in between. Must not raise.
         """
 
     def give_back(self, message: Message) -> None:
         """What :meth:`admit` may have taken for ``message`` is to be given back, as it was interrupted or failed.
 
-        Must not raise.
+        Perhaps it had taken nothing yet. ``message`` is the very object that :meth:`admit` was given. Called instead of
+        :meth:`settle`, and not where :meth:`admit` raised a SendError. Must not raise.
         """
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
-        """What :meth:`admit` says; a gate for which that has consequences overrides this."""
+        """What :meth:`admit` says.
+
+        A gate whose :meth:`admit` takes something overrides this, and only looks::
+
+            problem = self._problem(message)  # admit() asks it too, and raises it or takes a place
+            if problem is not None:
+                return self._would_refuse(problem, message)
+            return self._would_pass(message, "has a place", now=now)
+        """
         flow = self._judge(message)
         try:
             run = Driven(flow)
