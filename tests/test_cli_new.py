@@ -462,6 +462,18 @@ def test_a_policy_that_it_makes_passes_the_contract(policies):
     assert "skipped" not in shown
 
 
+def test_the_tests_of_a_policy_that_it_makes_see_that_it_gives_back_what_may_have_arrived(tmp_path):
+    run("new", "--policy", "calm", "--directory", "broken")
+    policy = tmp_path / "broken/src/smsbridge_calm/policy.py"
+    healthy = policy.read_text("utf-8")
+    policy.write_text(healthy.replace("isinstance(ending, RefusedError)", "isinstance(ending, Exception)"), "utf-8")
+    assert policy.read_text("utf-8") != healthy
+    arguments = ["-q", "-p", "no:cacheprovider", "-k", "TestCalm and after_a_text"]
+    _, shown = python("-m", "pytest", *arguments, cwd=tmp_path / "broken", PYTHONPATH="src")
+    failed = re.findall(r"^FAILED \S+::(\w+)", shown, re.MULTILINE)
+    assert failed == ["test_after_a_text_that_may_have_arrived_the_second_is_refused"], shown
+
+
 def test_a_policy_that_it_makes_is_clean_and_typed(policies):
     ruff = Path(sys.executable).with_name("ruff")
     if not ruff.exists() or importlib.util.find_spec("mypy") is None:
