@@ -61,6 +61,7 @@ ALLOWED = {
     ("src/smsbridge/wire/dialing.py", "allocate_lock"): "of one look-up, whose threads a forked process does not have",
     ("src/smsbridge/many.py", "Lock"): "of one iteration, whose threads a forked process does not have",
     ("plugins/twincle/src/smsbridge_twincle/sandbox/server.py", "Event"): "of one start of the sandbox",
+    ("src/smsbridge/testing/stores/counters.py", "ThreadPoolExecutor"): "of one test, which ends it",
     (
         "plugins/twincle/src/smsbridge_twincle/sandbox/faults.py",
         "Lock",
