@@ -73,6 +73,13 @@ def with_night(environment):
     return environment
 
 
+EXPLAINED = """
+import smsbridge
+try:
+    smsbridge.SmsClient()
+except smsbridge.ConfigurationError as error:
+    print(error)
+"""
 TRY = "import smsbridge; result = smsbridge.try_send('+919876543210', 'Hello'); print(result.error and result.error.reason)"
 
 
@@ -95,14 +102,7 @@ def test_a_policy_of_a_third_party_stands_where_its_place_says(with_night):
     ],
 )
 def test_a_misspelt_and_a_wrong_setting_of_it_are_explained(with_night, variable, value, words):
-    code = """
-import smsbridge
-try:
-    smsbridge.SmsClient()
-except smsbridge.ConfigurationError as error:
-    print(error)
-"""
-    assert words in with_night.python(code, **{f"SMSBRIDGE_{variable}": value})
+    assert words in with_night.python(EXPLAINED, **{f"SMSBRIDGE_{variable}": value})
 
 
 def test_the_commands_of_the_core_show_it_and_its_own_runs(with_night):
@@ -114,6 +114,34 @@ def test_the_commands_of_the_core_show_it_and_its_own_runs(with_night):
     assert "night  from smsbridge-acme 1.0" in with_night.command("--help")
     assert with_night.command("night", **quiet) == "it is night"
     assert with_night.command("night", "--json").split() == ["{", '"night":', "false", "}"]
+
+
+TWICE = """
+import smsbridge
+for _ in range(2):
+    result = smsbridge.try_send("+919876543210", "Hello", reference="order-17")
+    print("again" if result.sent and result.sent.repeated else result.error or "sent")
+"""
+
+
+def test_a_store_of_a_third_party_keeps_what_ours_keeps(with_night):
+    assert with_night.python(TWICE).splitlines()[-1] == "sent"
+    assert with_night.python(TWICE, SMSBRIDGE_STORE="drawer:desk").splitlines()[-1] == "again"
+    assert "ledger" in with_night.command("doctor", SMSBRIDGE_STORE="drawer:desk")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("drawr:desk", "there is no store 'drawr'; have drawer, memory, sqlite; did you mean 'drawer'?"),
+        ("drawer:", "name the drawer, as in drawer:desk"),
+        ("desk", "it is no URL of a store"),
+    ],
+)
+def test_a_wrong_store_is_explained(with_night, url, words):
+    said = with_night.python(EXPLAINED, SMSBRIDGE_STORE=url)
+    assert "SMSBRIDGE_STORE" in said
+    assert words in said
 
 
 def test_each_of_our_plugins_comes_as_a_wheel(with_acme):

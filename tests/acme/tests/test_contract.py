@@ -8,6 +8,7 @@ import json
 from dataclasses import replace
 
 from smsbridge_acme import AcmeProvider
+from smsbridge_acme.drawer import open_drawer
 from smsbridge_acme.night import NightPolicy
 
 from smsbridge import (
@@ -21,7 +22,7 @@ from smsbridge import (
     RecipientError,
     Status,
 )
-from smsbridge.testing import PolicyContract, ProviderContract, Refusal, Row, Webhook, dummy_secret
+from smsbridge.testing import PolicyContract, ProviderContract, Refusal, Row, StoreContract, Webhook, dummy_secret
 
 
 def no(code, **fields):
@@ -74,3 +75,8 @@ class TestNight(PolicyContract):
 
     def make(self, inner):
         return NightPolicy(inner=inner)
+
+
+class TestDrawer(StoreContract):
+    def open(self, place):
+        return open_drawer(f"drawer:{place}")
