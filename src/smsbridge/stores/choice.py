@@ -77,7 +77,10 @@ def store_of(accounts: Sequence[str], given: Mapping[str, Any], *, common: bool 
     if choice.url is None:
         return {SETTING: None}
     try:
-        scheme_of(choice.url)
+        if newest() is None:
+            opened(None, SecretStr(choice.url))  # connects to nothing; here, as the variable can be named
+        else:
+            scheme_of(choice.url)
     except ConfigurationError as error:
         problem = f"{choice.variable}: {error}"
     else:

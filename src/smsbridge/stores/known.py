@@ -120,7 +120,16 @@ def _quotes(words: str, url: str) -> bool:
     """Whether ``words`` hold more of ``url`` than its scheme."""
     try:
         parts = urlsplit(url)
-        held = [url, parts.netloc, parts.username, parts.password, parts.hostname, parts.query, parts.path.strip("/")]
+        behind = url.partition(":")[2].strip("/")
+        held = [
+            behind,
+            parts.netloc,
+            parts.username,
+            parts.password,
+            parts.hostname,
+            parts.query,
+            parts.path.strip("/"),
+        ]
     except ValueError:
         return True
     return any(part and part in words for part in held)
