@@ -69,6 +69,7 @@ class TestGuard(PolicyContract):
 
 class TestGuardWithAStore(PolicyContract):
     refuses = {"to another country": Message(to="+14155550123", text="private text 7c1f abroad")}
+    refuses_after = {"to the same number": TWICE}
 
     def make(self, inner):
         store = f"sqlite:///counts-{next(NUMBERS)}.db"
@@ -76,6 +77,8 @@ class TestGuardWithAStore(PolicyContract):
 
 
 class TestLimitWithAStore(PolicyContract):
+    expected_failures = TestLimit.expected_failures
+
     def make(self, inner):
         return LimitPolicy(inner=inner, sends="1000000/s", store="memory:")
 
