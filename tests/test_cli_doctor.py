@@ -13,6 +13,7 @@ from cli_acme import ANSWERS, TOKEN, AcmeProvider, install, run, run_json
 from smsbridge import errors
 from smsbridge.cli.exits import Exit
 from smsbridge.messages import Status
+from smsbridge.policies.policy import Finding
 from smsbridge.provider import SmsProvider
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="no such permissions there")
@@ -646,3 +647,21 @@ def test_no_command_hands_the_token_over(monkeypatch):
         done = run(*args)
         assert done.exit_code == Exit.CONFIGURATION
         assert "SMSBRIDGE_ACME_BASE_URL is from .env" in done.stderr
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_provider_that_has_findings_is_asked_too(monkeypatch, breaks):
+    def findings(self):
+        yield Finding("warning", f"the token of {self.account} ends tomorrow", "make another")
+        if breaks:
+            raise LookupError("QUOTED")
+
+    monkeypatch.setattr(AcmeProvider, "findings", findings, raising=False)
+    install(monkeypatch)
+    said = run("doctor").stdout
+    if breaks:
+        assert "provider acme cannot say what is wrong with it: LookupError" in said
+        assert "QUOTED" not in said
+    else:
+        assert "the token of acme ends tomorrow" in said
+        assert "next: make another" in said

@@ -17,7 +17,7 @@ from .. import environment, groups, plugins, snapshot, unread
 from ..composite import each, inside
 from ..errors import ConfigurationError
 from ..policies import members, stack
-from ..policies.policy import LEVELS, Carrier, Finding, Policy
+from ..policies.policy import LEVELS, Finding, Policy
 from ..provider import SmsProvider
 from ..settings import Settings
 from . import describe, hygiene, installed, tree
@@ -157,8 +157,7 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, kn
     for ignored in stack.unheeded(provider, stack.variables_set(), known.policies):
         found.find("warning", ignored.words, ignored.instead)
     for one in each(provider):
-        if isinstance(one, Carrier):
-            _ask_policy(found, one)
+        _ask(found, one)
         if _is_around(found, one):
             found.other_settings.append(_of_policy(found, one))
         elif one.account != found.account:
@@ -169,11 +168,16 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, kn
             found.find("note", f"account {account} cannot do what others of {one.account} can: {', '.join(missing)}")
 
 
-def _ask_policy(found: Diagnosis, policy: Carrier) -> None:
+def _ask(found: Diagnosis, provider: SmsProvider) -> None:
+    """What a policy, or a provider that has such a method, finds wrong with itself."""
+    findings_of = getattr(provider, "findings", None)
+    if findings_of is None:
+        return
     try:
-        findings = [one for one in policy.findings() if isinstance(one, Finding)]
-    except Exception as bug:  # noqa: BLE001  # of somebody's policy; its words may quote a setting
-        words = f"policy {policy.name} cannot say what is wrong with it: {type(bug).__name__}"
+        findings = [one for one in findings_of() if isinstance(one, Finding)]
+    except Exception as bug:  # noqa: BLE001  # of somebody's plugin; its words may quote a setting
+        kind = "policy" if inside(provider) else "provider"
+        words = f"{kind} {provider.name} cannot say what is wrong with it: {type(bug).__name__}"
         findings = [Finding("warning", words, "report this to its authors")]
     for one in findings:
         found.find(one.level if one.level in LEVELS else "warning", one.message, one.advice)
@@ -185,7 +189,7 @@ def _is_around(found: Diagnosis, one: SmsProvider) -> bool:
 
 
 def _of_policy(found: Diagnosis, policy: SmsProvider) -> Section:
-    rates = {name.upper(): rate for name, rate in policy.rates.items()} if policy.name == "limit" else {}
+    rates = {name.upper(): rate for name, rate in policy.rates.items()}
     around = "" if policy.account == found.account else f" around {policy.account}"
     shown = _around(found, type(policy), policy.account, rates)
     return Section(of=f"{policy.name}{around}", policy=True, settings=shown)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..messages import Foresight, Money
     from .output import Output
 
-_NOT_DONE = "nothing was sent, nobody was asked, and no ledger or list of opt-outs was looked into"
+_NOT_DONE = "nothing was sent, nobody was asked, and nothing that policies remember was looked into"
 _WORDS = {
     Exit.REFUSED: "would be refused",
     Exit.UNCERTAIN: "may have been sent before",
