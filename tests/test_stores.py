@@ -657,3 +657,11 @@ def test_a_book_that_joins_a_list_leaves_it_whole(tmp_path):
         assert book.find("order-1") is None
     book.close()
     assert SqliteOptOuts(path).holds(None, TO)
+
+
+def test_a_relative_url_names_a_file_of_the_working_directory(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert open_store("sqlite:///sms.db").path == tmp_path / name / "sms.db"
+        assert open_store("sqlite:///sms.db") is open_store("sqlite:///sms.db")

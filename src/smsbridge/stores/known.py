@@ -6,6 +6,7 @@ A URL may hold a password, so no error shows more of it than its scheme.
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
@@ -24,7 +25,8 @@ BUILT_IN = {"memory": "memory_store", "sqlite": "sqlite_store"}
 """The module of each store of the core, by scheme; its function ``open_url`` opens one."""
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,30}):", re.ASCII)
 _PACKAGE = re.compile(r"smsbridge-([a-z0-9]+)\b", re.ASCII)
-_opened: dict[tuple[str, bool], Store] = {}
+_opened: dict[tuple[str, bool, str], Store] = {}
+"""By URL, whether it may be made, and the working directory, from which a URL may name a file."""
 _lock = fresh_rlock()
 
 
@@ -33,10 +35,14 @@ def open_store(url: str, *, create: bool = True) -> Store:
 
     Raises ConfigurationError.
     """
+    try:
+        here = os.getcwd()
+    except OSError:  # the directory is gone
+        here = ""
     with _lock:
-        store = _opened.get((url, create))
+        store = _opened.get((url, create, here))
         if store is None:
-            store = _opened[url, create] = _open(url, create=create)
+            store = _opened[url, create, here] = _open(url, create=create)
         return store
 
 
