@@ -663,5 +663,5 @@ def test_a_relative_url_names_a_file_of_the_working_directory(tmp_path, monkeypa
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / name)
-        assert open_store("sqlite:///sms.db").path == tmp_path / name / "sms.db"
-        assert open_store("sqlite:///sms.db") is open_store("sqlite:///sms.db")
+        assert known.open_store("sqlite:///sms.db").path == tmp_path / name / "sms.db"
+        assert known.open_store("sqlite:///sms.db") is known.open_store("sqlite:///sms.db")

@@ -6,11 +6,11 @@ A URL may hold a password, so no error shows more of it than its scheme.
 from __future__ import annotations
 
 import importlib
-import os
 import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -36,7 +36,7 @@ def open_store(url: str, *, create: bool = True) -> Store:
     Raises ConfigurationError.
     """
     try:
-        here = os.getcwd()
+        here = str(Path.cwd())
     except OSError:  # the directory is gone
         here = ""
     with _lock:
