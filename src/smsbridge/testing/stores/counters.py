@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
+import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -153,7 +155,8 @@ class SharedCounterTests(Kit):
     def test_two_processes_count_together(self, tmp_path: Any) -> None:
         spawned = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(2, mp_context=spawned) as pool:
-            taken = list(pool.map(_take_many, [type(self)] * 2, [tmp_path] * 2))
+            kind = (sys.modules[type(self).__module__].__file__, type(self).__name__)
+            taken = list(pool.map(_take_many, [kind] * 2, [tmp_path] * 2))
         assert sum(taken) == 25
 
     def test_the_places_of_a_process_that_is_gone_end_with_their_lease(self, tmp_path: Any) -> None:
@@ -165,9 +168,17 @@ class SharedCounterTests(Kit):
         assert comes(lambda: take(counters, short) is not None)
 
 
-def _take_many(kind: type[Kit], place: Path) -> int:
-    """In another process: how many of 20 places it gets, of 25 that there are."""
-    counters = kind().open(place).counters()
+def _take_many(kind: tuple[str, str], place: Path) -> int:
+    """In another process: how many of 20 places it gets, of 25 that there are.
+
+    ``kind`` is the class of the tests, by its file and its name: pytest imports files that no other process finds.
+    """
+    spec = importlib.util.spec_from_file_location("smsbridge_store_tests", kind[0])
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    counters = getattr(module, kind[1])().open(place).counters()
     assert counters is not None
     taken = sum(take(counters, cap(most=25)) is not None for _ in range(20))
     counters.close()
