@@ -13,6 +13,7 @@ from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import DeliveryReport, Message, Result, Status, Verification, VerificationCheck
 from smsbridge.plugins import Plugins
 from smsbridge.provider import SmsProvider
+from smsbridge.stores import writer
 from smsbridge.testing.policy.vendor import Recorder  # noqa: F401  # for tests
 from smsbridge.told import Told
 
@@ -21,6 +22,22 @@ TEXT = "SECRET-TEXT-7719 your parcel"
 TOKEN = "SECRET-TOKEN-dummy"
 URL = "https://api.scripted.example/messages"
 OK = HttpResponse.of_json({"id": "vendor-1"})
+
+
+# DLT templates, as a registry in a file
+REGISTRY = """
+entity_id = "1101234567890123456"
+
+[[headers]]
+name = "ACMEIN"
+
+[[templates]]
+id = "1107161234567890001"
+name = "order-shipped"
+category = "service-implicit"
+headers = ["ACMEIN"]
+text = "Dear customer, your order {#numeric#} has shipped. ACME"
+"""
 
 
 def message(to=TO, text=TEXT, reference="ref-1", **fields):
@@ -57,6 +74,13 @@ def interrupt(flow, stop):
     results, interruption = ended.value.value
     assert interruption is stop
     return results
+
+
+def forget_writers():
+    """Wait for what was told to stores, and know none any more, as in another process."""
+    writer.close_all()
+    writer._shared.clear()
+    writer._writers.clear()
 
 
 def tell(plugins, end=None, account="a"):

@@ -11,6 +11,7 @@ import itertools
 
 import pytest
 
+from scripted import REGISTRY
 from smsbridge.cost.policy import CostPolicy
 from smsbridge.dlt.policy import DltPolicy
 from smsbridge.errors import RefusedError, UncertainError
@@ -28,19 +29,6 @@ from smsbridge.testing.policy.world import World
 from smsbridge.text.policy import TextPolicy
 
 TO = "+919876543210"
-REGISTRY = """
-entity_id = "1101234567890123456"
-
-[[headers]]
-name = "ACMEIN"
-
-[[templates]]
-id = "1107161234567890001"
-name = "order-shipped"
-category = "service-implicit"
-headers = ["ACMEIN"]
-text = "Dear customer, your order {#numeric#} has shipped. ACME"
-"""
 TEXT = "Dear customer, your order 17 has shipped. ACME"
 RATES = '[[rate]]\nprice = "0.10"\ncurrency = "INR"\n'
 

@@ -15,7 +15,7 @@ import sys
 import pytest
 
 from cli_acme import run
-from scripted import OK, TO, HttpProvider, Wire, message
+from scripted import OK, TO, HttpProvider, Wire, forget_writers, message
 from smsbridge import Settings, SmsClient, own_file
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.cli.exits import Exit
@@ -32,9 +32,7 @@ from smsbridge.stores.sqlite import SqliteBook
 @pytest.fixture(autouse=True)
 def no_writer_is_left():
     yield
-    writer.close_all()
-    writer._shared.clear()
-    writer._writers.clear()
+    forget_writers()
     own_file.forget_all()
 
 

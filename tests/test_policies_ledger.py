@@ -28,7 +28,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Wire, interrupt, message
+from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Wire, forget_writers, interrupt, message
 from smsbridge import AsyncSmsClient, Settings, SmsClient
 from smsbridge.attempts import attempt, attempt_each, foresee
 from smsbridge.composite import each, inside
@@ -77,9 +77,7 @@ class Own(LedgerPolicy):
 @pytest.fixture(autouse=True)
 def no_writer_is_left():
     yield
-    writer.close_all()
-    writer._shared.clear()
-    writer._writers.clear()
+    forget_writers()
 
 
 @pytest.fixture

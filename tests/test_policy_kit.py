@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+from scripted import REGISTRY
 from smsbridge import Gate, HttpRequest, HttpResponse, Message, Purpose, RecipientError
 from smsbridge.cost.policy import CostPolicy
 from smsbridge.dlt.policy import DltPolicy
@@ -23,19 +24,6 @@ from smsbridge.text.policy import TextPolicy
 
 TO = "+919876543210"
 NUMBERS = count()
-REGISTRY = """
-entity_id = "1101234567890123456"
-
-[[headers]]
-name = "ACMEIN"
-
-[[templates]]
-id = "1107161234567890001"
-name = "order-shipped"
-category = "service-implicit"
-headers = ["ACMEIN"]
-text = "Dear customer, your order {#numeric#} has shipped. ACME"
-"""
 
 
 TWICE = (Message(to=TO, text="private text 7c1f before"), Message(to=TO, text="private text 7c1f after"))

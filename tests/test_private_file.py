@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from scripted import message
+from scripted import forget_writers, message
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.client import SmsClient
 from smsbridge.errors import RefusedError
@@ -27,9 +27,7 @@ def mode(path):
 @pytest.fixture(autouse=True)
 def _fresh():
     yield
-    writer.close_all()
-    writer._shared.clear()
-    writer._writers.clear()
+    forget_writers()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import broken_stores
-from smsbridge.stores import writer
+from scripted import forget_writers
 from smsbridge.stores.memory_store import MemoryStore
 from smsbridge.stores.sqlite_store import SqliteStore
 from smsbridge.testing import StoreContract
@@ -16,9 +16,7 @@ pytest_plugins = ["pytester"]
 @pytest.fixture(autouse=True)
 def no_writer_is_left():
     yield
-    writer.close_all()
-    writer._shared.clear()
-    writer._writers.clear()
+    forget_writers()
 
 
 class TestMemoryStore(StoreContract):

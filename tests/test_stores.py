@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from scripted import OK, TO, HttpProvider, message
+from scripted import OK, TO, HttpProvider, forget_writers, message
 from smsbridge import ConfigurationError, HttpResponse, Plugins, RateLimitedError, SmsClient, VetoedError
 from smsbridge.attempts import attempt, foresee, utc_now
 from smsbridge.composite import each
@@ -43,9 +43,7 @@ DENIED = HttpResponse.of_json({}, status=400)
 @pytest.fixture(autouse=True)
 def nothing_is_open():
     yield
-    writer.close_all()
-    writer._shared.clear()
-    writer._writers.clear()
+    forget_writers()
     known.forget_all()
 
 

@@ -15,7 +15,7 @@ from functools import partial
 
 import pytest
 
-from scripted import OK, AsyncWire, HttpProvider, Wire, message
+from scripted import OK, AsyncWire, HttpProvider, Wire, forget_writers, message
 from smsbridge import AsyncSmsClient, Settings, SmsClient, own_file
 from smsbridge.errors import RefusedError
 from smsbridge.http import Await
@@ -36,9 +36,7 @@ seen_files = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open
 @pytest.fixture(autouse=True)
 def no_writer_is_left():
     yield
-    writer.close_all()
-    writer._shared.clear()
-    writer._writers.clear()
+    forget_writers()
     own_file.forget_all()
 
 

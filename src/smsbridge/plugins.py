@@ -12,9 +12,8 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoint, EntryPoints, PackageNotFoundError, entry_points, requires
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any
 
 import pluggy
@@ -38,7 +37,6 @@ BUILTIN = ("console", "file", "http", "memory")
 """First words of smsbridge's own settings: an account of that name would read them as its own."""
 _NAME = re.compile(r"[a-z0-9]{1,100}", re.ASCII)
 _AROUND_A_SEND = ("smsbridge_before_send", "smsbridge_after_send", "smsbridge_send_failed")
-_PACKAGE = re.compile(r"smsbridge-([a-z0-9]+)\b", re.ASCII)
 
 
 class Plugins:
@@ -148,7 +146,7 @@ class Plugins:
 
     def vendors_of_ours(self) -> list[str]:
         """The providers that smsbridge has a package for, installed or not."""
-        return _of_ours()
+        return groups.packaged()
 
     def origin(self, name: str) -> str:
         """Where provider ``name`` comes from: ``smsbridge`` or a distribution with its version."""
@@ -191,20 +189,9 @@ class Plugins:
         return self._classes[name]
 
     def _unknown(self, name: str) -> str:
-        """What to say of provider ``name``, which is not there.
-
-        No package but ours is named: anybody can take a name for theirs.
-        """
-        have = f"no provider {name!r}; have {', '.join(self.names())}"
-        policies = self.policies.names()
-        there, ours = [*self.names(), *policies], _of_ours()
-        near = [name] if name in ours else get_close_matches(name, [*there, *ours], 1)
-        if not near:
-            return have
-        install = "" if near[0] in there else f"try: pip install smsbridge-{near[0]}"
-        kind = "the policy " if near[0] in policies else ""
-        meant = "" if near[0] == name else f"did you mean {kind}{near[0]!r}?"
-        return f"{have}; {' '.join(filter(None, (meant, install)))}"
+        """What to say of provider ``name``, which is not there."""
+        there, policies = self.names(), self.policies.names()
+        return f"no provider {name!r}; have {', '.join(there)}{groups.meant(name, [*there, *policies], policies)}"
 
     def stack(self, name: str, environ: Mapping[str, str | None] | None = None) -> SmsProvider:
         """The provider of account ``name`` within the policies that every account has: what clients send through.
@@ -322,15 +309,6 @@ def _name(plugin: object) -> str:
 def default_plugins() -> Plugins:
     """The plugins that clients share unless they are given others."""
     return Plugins()
-
-
-def _of_ours() -> list[str]:
-    """The providers that we make a package of, whether or not they are installed: each is an extra."""
-    try:
-        needed = requires("smsbridge") or []
-    except PackageNotFoundError:  # run from a copy of its source
-        return []
-    return sorted({found[1] for one in needed if (found := _PACKAGE.match(one))})
 
 
 def _load(entry_point: EntryPoint) -> object:

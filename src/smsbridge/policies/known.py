@@ -94,9 +94,7 @@ class Policies:
         words = {word.lower() for name in there for word in name.split("_")}
         for name in self.names():
             if name in BUILT_IN or name in words:
-                with suppress(
-                    ConfigurationError, ImportError
-                ):  # it is not there, or broken, and gave no error its reason
+                with suppress(ConfigurationError, ImportError):  # one that cannot be imported gave no error its reason
                     if reason in (known := self.get(name).advice):
                         return known[reason]
         return None

@@ -1,4 +1,4 @@
-"""What a ledger holds, as values, and what whoever stores them has to do. No I/O."""
+"""What a ledger holds, as values, and what has to be done to store them. No I/O."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class Outcome:
 
     @classmethod
     def accepted(cls, sent: SentMessage | Verification | None, reason: str | None = None) -> Outcome:
-        """``sent`` was accepted; None is for whoever knows no more than that."""
+        """``sent`` was accepted; None if no more than that is known."""
         if isinstance(sent, SentMessage):
             return cls(
                 state=State.ACCEPTED,
@@ -156,7 +156,7 @@ class Outcome:
 
     @classmethod
     def refused(cls, reason: str) -> Outcome:
-        """It was certainly not sent, as whoever gives ``reason`` knows."""
+        """It was certainly not sent, for this ``reason``."""
         return cls(state=State.REFUSED, at=utc_now(), error=RefusedError.__name__, reason=reason)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -24,12 +25,12 @@ T = TypeVar("T")
 _log = logger("smsbridge.stores")
 
 
-class _Kept:
-    """What entries have in common, however their book is come by."""
+class _Kept(ABC):
+    """What all entries have in common; each kind reaches its book in its own way."""
 
+    @abstractmethod
     def _ask(self, work: Callable[[Book], T]) -> Flow[T]:
         """What ``work`` returns, once it is done."""
-        raise NotImplementedError
 
     def identify(self, key: bytes | None) -> Flow[bytes]:
         return self._ask(lambda book: book.identify(key))

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterable
-from difflib import get_close_matches
-from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -24,7 +23,6 @@ from .seam import Store
 BUILT_IN = {"memory": "memory_store", "sqlite": "sqlite_store"}
 """The module of each store of the core, by scheme; its function ``open_url`` opens one."""
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,30}):", re.ASCII)
-_PACKAGE = re.compile(r"smsbridge-([a-z0-9]+)\b", re.ASCII)
 _opened: dict[tuple[str, bool, str], Store] = {}
 """By URL, whether it may be made, and the working directory, from which a URL may name a file."""
 _lock = fresh_rlock()
@@ -102,24 +100,9 @@ def _points(scheme: str) -> list[EntryPoint]:
 
 
 def _unknown(scheme: str) -> str:
-    """What to say of a scheme that is not there. No package but ours is named: anybody can take a name for theirs."""
+    """What to say of a scheme that is not there."""
     there = sorted({*BUILT_IN, *(point.name for point in entry_points(group=groups.STORES))})
-    ours = _of_ours()
-    near = [scheme] if scheme in ours else get_close_matches(scheme, [*there, *ours], 1)
-    have = f"there is no store {scheme!r}; have {', '.join(there)}"
-    if not near:
-        return have
-    meant = "" if near[0] == scheme else f"did you mean {near[0]!r}?"
-    install = "" if near[0] in there else f"try: pip install smsbridge-{near[0]}"
-    return f"{have}; {' '.join(filter(None, (meant, install)))}"
-
-
-def _of_ours() -> list[str]:
-    try:
-        needed: Iterable[str] = requires("smsbridge") or []
-    except PackageNotFoundError:  # run from a copy of its source
-        return []
-    return sorted({found[1] for one in needed if (found := _PACKAGE.match(one))})
+    return f"there is no store {scheme!r}; have {', '.join(there)}{groups.meant(scheme, there)}"
 
 
 def _quotes(words: str, url: str) -> bool:

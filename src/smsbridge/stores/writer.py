@@ -87,7 +87,7 @@ class Writer(Generic[S]):
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._outcomes: deque[Entry] = deque()
         self._running = threading.Lock()  # of the thread that works, for as long as it does
-        self._at_work = threading.Lock()  # of whoever uses the store: that thread, or one that forks
+        self._at_work = threading.Lock()  # of the thread that uses the store: that one, or one that forks
         self._thread: threading.Thread | None = None
         self._asleep = False
 
@@ -112,7 +112,7 @@ class Writer(Generic[S]):
     def close(self) -> None:
         """Wait for what was handed in, and let go of the store. The writer may be used again."""
         if not self._running.locked() and self._jobs.empty() and not self._outcomes:
-            return  # a store that nobody uses is not opened, or even made, for its closing
+            return  # to close a store that is not in use must not open it, or even make it
         closed: Promise[None] = Promise()
         self._jobs.put(_Job(_nothing, closed, closes=True))
         self._see_to_it()
