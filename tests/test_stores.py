@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import random
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from scripted import OK, TO, HttpProvider, forget_writers, message
+from scripted import OK, TO, HttpProvider, Wire, forget_writers, message
 from smsbridge import ConfigurationError, HttpResponse, Plugins, RateLimitedError, SmsClient, VetoedError
 from smsbridge.attempts import attempt, foresee, utc_now
 from smsbridge.composite import each
@@ -278,7 +279,7 @@ def test_a_ledger_opt_outs_and_caps_share_a_file(url, tmp_path):
     assert send(policy)[1] == 0
     policy.close()
     assert {path.name.removesuffix("-wal").removesuffix("-shm") for path in tmp_path.iterdir()} == {"sms.db"}
-    with sqlite3.connect(tmp_path / "sms.db") as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "sms.db")) as database:
         kinds = {kind for (kind,) in database.execute("SELECT what FROM smsbridge_file")}
     assert kinds == {"ledger", "list of opt-outs", "store of counts"}
 
@@ -332,7 +333,7 @@ def test_a_file_that_was_replaced_by_one_without_the_part_is_not_joined(url, tmp
 def test_a_file_of_another_version_is_refused(url, tmp_path, table, policy, reason):
     send(policy(url))
     writer.close_all()
-    with sqlite3.connect(tmp_path / "sms.db") as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "sms.db", isolation_level=None)) as database:
         database.execute(f"UPDATE {table} SET value = '99' WHERE name = 'version'")
     error, requests, _ = send(policy(url), message(reference="ref-2"))
     assert (error.reason, requests, "another version" in error.detail) == (reason, 0, True)
@@ -480,6 +481,29 @@ def test_a_limit_whose_store_cannot_be_asked_lets_texts_leave_and_says_so_once(c
     assert silent.asked == 2
 
 
+COUNTING = [(GuardPolicy, {"total": "9/1h"}), (LimitPolicy, {"sends": "9/1s"})]
+
+
+@pytest.mark.parametrize(("kind", "settings"), COUNTING)
+def test_a_client_that_is_closed_lets_go_of_the_counters_and_its_policies_may_be_used_again(url, kind, settings):
+    policy = kind(inner=HttpProvider(), store=url, **settings)
+    client = SmsClient(policy, transport=Wire(OK))
+    client.send(TO, "Hello")
+    (counts,) = [one._store for one in writer._writers]
+    client.close()
+    assert counts._open is None
+    assert send(policy)[1] == 1
+
+
+@pytest.mark.parametrize(("kind", "settings"), COUNTING)
+def test_counters_that_were_never_opened_are_not_opened_to_be_closed(installed, monkeypatch, kind, settings):
+    installed("Acme")
+    with Outbox():
+        policy = kind(inner=HttpProvider(), store=SECRET, **settings)
+        monkeypatch.setattr(known, "_open", None)
+        policy.close()
+
+
 # --- the clock of counts --------------------------------------------------------------------------------------------------
 
 CAP = Cap(scope="guard acme", kind="total", key="", rate=Rate(2, 60))
@@ -489,10 +513,11 @@ class Machine:
     """The clock of a machine that tests restart. Not each system has a name for each start."""
 
     def __init__(self, path, name=""):
-        self.path, self.name, self.now = path, name, 5000.0
+        self.path, self.name, self.now, self.processes = path, name, 5000.0, []
 
     def process(self):
-        return SqliteCounts(self.path, clock=lambda: self.now, machine=self.name)
+        self.processes.append(SqliteCounts(self.path, clock=lambda: self.now, machine=self.name))
+        return self.processes[-1]
 
     def restart(self, now, *, is_named):
         self.now, self.name = now, f"{now}" if is_named else ""
@@ -505,9 +530,28 @@ class Machine:
         return full is None
 
 
+@pytest.fixture
+def machine_named(tmp_path):
+    """Makes machines that share a file, and at the end closes what their processes opened."""
+    made = []
+
+    def make(name=""):
+        made.append(Machine(tmp_path / "sms.db", name))
+        return made[-1]
+
+    yield make
+    for machine in made:
+        for process in machine.processes:
+            process.close()
+
+
+@pytest.fixture
+def machine(machine_named):
+    return machine_named()
+
+
 @pytest.mark.parametrize(("restarted_at", "is_named"), [(0.0, True), (10.0, False), (4999.0, False), (9e6, True)])
-def test_after_a_restart_of_the_machine_a_cap_holds_and_is_free_after_a_window(tmp_path, restarted_at, is_named):
-    machine = Machine(tmp_path / "sms.db")
+def test_after_a_restart_of_the_machine_a_cap_holds_and_is_free_after_a_window(machine, restarted_at, is_named):
     before = machine.process()
     assert [machine.lets_through(before, f"a{number}") for number in range(3)] == [True, True, False]
     before.close()
@@ -521,9 +565,9 @@ def test_after_a_restart_of_the_machine_a_cap_holds_and_is_free_after_a_window(t
     assert answers == [True, True, False]
 
 
-def test_processes_whose_clocks_differ_do_not_drive_time_forward(tmp_path):
+def test_processes_whose_clocks_differ_do_not_drive_time_forward(machine_named):
     """As in containers with clocks of their own: in turn, they would end every window."""
-    one, other = Machine(tmp_path / "sms.db", "one"), Machine(tmp_path / "sms.db", "other")
+    one, other = machine_named("one"), machine_named("other")
     other.now = 100.0
     taken = []
     for number in range(100):
@@ -537,9 +581,8 @@ def test_processes_whose_clocks_differ_do_not_drive_time_forward(tmp_path):
 
 
 @pytest.mark.parametrize("is_named", [True, False])
-def test_after_a_restart_time_also_passes_while_no_process_runs(tmp_path, is_named):
+def test_after_a_restart_time_also_passes_while_no_process_runs(machine, is_named):
     """As for a job that runs once a minute: else nobody would be texted until the machine is up as long as before."""
-    machine = Machine(tmp_path / "sms.db")
     before = machine.process()
     assert [machine.lets_through(before, f"a{number}") for number in range(3)] == [True, True, False]
     before.close()
@@ -553,8 +596,7 @@ def test_after_a_restart_time_also_passes_while_no_process_runs(tmp_path, is_nam
     assert answers == [False, False, False, True]
 
 
-def test_no_clock_of_the_wall_is_asked(tmp_path, monkeypatch):
-    machine = Machine(tmp_path / "sms.db")
+def test_no_clock_of_the_wall_is_asked(machine, monkeypatch):
     counts = machine.process()
     assert machine.lets_through(counts, "a")
     monkeypatch.setattr("time.time", lambda: 0.0)
@@ -563,8 +605,7 @@ def test_no_clock_of_the_wall_is_asked(tmp_path, monkeypatch):
     assert not machine.lets_through(counts, "c")
 
 
-def test_a_place_whose_lease_is_over_counts_as_sent_from_then_on(tmp_path):
-    machine = Machine(tmp_path / "sms.db")
+def test_a_place_whose_lease_is_over_counts_as_sent_from_then_on(machine):
     counts = machine.process()
     with counts.together():
         assert counts.take("gone-1", [CAP], 30.0) is None
@@ -576,8 +617,7 @@ def test_a_place_whose_lease_is_over_counts_as_sent_from_then_on(tmp_path):
             counts.give_back("gone-1", sent=False) if later == 31 else None  # too late to be known for unsent
 
 
-def test_what_counts_no_more_is_forgotten(tmp_path):
-    machine = Machine(tmp_path / "sms.db")
+def test_what_counts_no_more_is_forgotten(machine):
     counts = machine.process()
     few = Cap(scope="guard acme", kind="total", key="", rate=Rate(10_000, 60))
     with counts.together():
@@ -590,9 +630,9 @@ def test_what_counts_no_more_is_forgotten(tmp_path):
         assert counts._db.execute("SELECT count(*) FROM smsbridge_places").fetchone() == (10,)
 
 
-def test_the_tally_of_each_key_fits_its_places(tmp_path):
+def test_the_tally_of_each_key_fits_its_places(machine):
     """It spares counting them all, and ends with the last of them."""
-    machine, chance = Machine(tmp_path / "sms.db"), random.Random(7719)
+    chance = random.Random(7719)
     counts = machine.process()
     tickets = []
     with counts.together():
@@ -627,7 +667,7 @@ def test_a_writer_that_is_locked_out_says_so_and_the_guard_refuses(tmp_path, mon
     at_once(counters.take("a", [CAP], 1.0))
     monkeypatch.setattr(counters._writer._store, "_patience", 0.01)
     counters.close()
-    with sqlite3.connect(path, isolation_level=None) as other:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unwritable, match="locked"):
             at_once(counters.take("b", [CAP], 1.0))

@@ -25,7 +25,7 @@ from smsbridge.provider import SmsProvider
 from smsbridge.rehearsal import Rehearsal
 from smsbridge.stores.blocking import at_once
 from smsbridge.stores.caps import Caps, Full
-from smsbridge.stores.choice import SETTING, counters_at, problem_of, store_of
+from smsbridge.stores.choice import SETTING, CountersAt, problem_of, store_of
 from smsbridge.stores.entries import Unwritable
 from smsbridge.stores.gcra import Rate
 
@@ -207,7 +207,12 @@ class GuardPolicy(Gate):
     def _stored(self) -> StoredCaps | None:
         if self.store is None or not self._rates():
             return None
-        return StoredCaps(counters_at(self.store), f"guard {self.account}", self._rates(), self.remembers)
+        return StoredCaps(CountersAt(self.store), f"guard {self.account}", self._rates(), self.remembers)
+
+    def close(self) -> None:
+        super().close()
+        if self._rules.stored is not None:
+            self._rules.stored.close()
 
     def forget(self, rehearsal: Rehearsal) -> None:
         real = self._rules  # a copy has the property's value too

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from smsbridge.flow import Flow
 from smsbridge.messages import Message
 from smsbridge.stores.caps import KEYS, Full
+from smsbridge.stores.choice import CountersAt
 from smsbridge.stores.entries import new_ticket
 from smsbridge.stores.gcra import Rate
-from smsbridge.stores.seam import Cap, Counters
+from smsbridge.stores.seam import Cap
 
 _LEASE = 900.0
 """Seconds after which a text on its way counts as sent: its process may be gone."""
 
 
 class StoredCaps:
-    """Caps by ``rates``, whose texts are counted under ``scope`` by what ``counters`` opens."""
+    """Caps by ``rates``, whose texts are counted under ``scope`` by ``counters``."""
 
-    def __init__(self, counters: Callable[[], Counters], scope: str, rates: Mapping[str, Rate], remembers: int) -> None:
+    def __init__(self, counters: CountersAt, scope: str, rates: Mapping[str, Rate], remembers: int) -> None:
         self._counters = counters
         self._scope = scope
         self._rates = rates
@@ -46,6 +47,10 @@ class StoredCaps:
             ticket = tickets[-1]
             self._counters().give_back(ticket, sent=sent)
             self._pop(message, ticket)
+
+    def close(self) -> None:
+        """Close the counters, if they were opened."""
+        self._counters.close()
 
     def _pop(self, message: Message, ticket: str) -> None:
         tickets = self._tickets.get(id(message), [])

@@ -32,7 +32,7 @@ from smsbridge.privacy import own
 from smsbridge.provider import SmsProvider
 from smsbridge.rehearsal import Rehearsal
 from smsbridge.stores.blocking import at_once
-from smsbridge.stores.choice import counters_at, problem_of, store_of
+from smsbridge.stores.choice import CountersAt, problem_of, store_of
 from smsbridge.stores.gcra import Gcra, Rate
 
 from .batch import Batch
@@ -92,7 +92,7 @@ class LimitPolicy(Policy):
         rates = self._rates()
         if self.store is None or not rates:
             return {kind: Gcra(rate) for kind, rate in rates.items()}
-        counters, account = counters_at(self.store), self.inner.account
+        counters, account = CountersAt(self.store), self.inner.account
         return {kind: StoredTurns(counters, f"limit {account} {kind} {rate}", rate) for kind, rate in rates.items()}
 
     @classmethod
@@ -137,6 +137,12 @@ class LimitPolicy(Policy):
                 if isinstance(self._limiters[kind], Gcra):
                     self._limiters[kind] = _shared.setdefault((self.inner.account, f"{kind}", rate), Gcra(rate))
         return self
+
+    def close(self) -> None:
+        super().close()
+        for limiter in self._limiters.values():
+            if isinstance(limiter, StoredTurns):
+                limiter.close()
 
     def forget(self, rehearsal: Rehearsal) -> None:
         new = {kind: partial(Gcra, rate) for kind, rate in self._rates().items()}

@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 from smsbridge.flow import Flow
 from smsbridge.logs import logger
+from smsbridge.stores.choice import CountersAt
 from smsbridge.stores.entries import Unwritable
 from smsbridge.stores.gcra import Gcra, Rate
-from smsbridge.stores.seam import Counters, Turn
+from smsbridge.stores.seam import Turn
 
 _SILENCE = 5.0
 """Seconds for which a store is left alone that could not be asked."""
@@ -19,15 +20,13 @@ _FREE = (True, 0.0)
 
 
 class StoredTurns:
-    """Places at ``rate`` under ``key``, which the counters keep that ``counters`` opens.
+    """Places at ``rate`` under ``key``, which ``counters`` keep.
 
     Where these cannot be asked, requests leave as if there were no limit, which is logged: a store that is down must
     not stop texts. For a while it is not asked again then.
     """
 
-    def __init__(
-        self, counters: Callable[[], Counters], key: str, rate: Rate, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, counters: CountersAt, key: str, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
         self._counters = counters
         self._key = key
         self._interval = rate.seconds / rate.count
@@ -47,6 +46,10 @@ class StoredTurns:
     def pause(self, seconds: float) -> None:
         """Let no place be used for so long."""
         self._counters().pause(self._key, seconds)
+
+    def close(self) -> None:
+        """Close the counters, if they were opened."""
+        self._counters.close()
 
     def _asked(self, count: int, longest: float) -> Flow[Turn | None]:
         if self._clock() < self._silent_until:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,21 +98,30 @@ def opened(path: Path | None, url: SecretStr | None, *, in_production: bool | No
     return open_store(url.get_secret_value() if url is not None else "memory:", create=create)
 
 
-def counters_at(url: SecretStr) -> Callable[[], Counters]:
-    """What opens the counters of that store, once: at once, but for a rehearsal, which opens none.
+class CountersAt:
+    """The counters of the store at ``url``, opened once: at once, but for a rehearsal, which opens none.
 
     Raises ConfigurationError.
     """
-    in_production = environment.known_production()
 
-    @cache
-    def counters() -> Counters:
-        store = opened(None, url, in_production=in_production)
-        return part_of(store, "counters", store.counters())
+    def __init__(self, url: SecretStr) -> None:
+        self._url = url
+        self._in_production = environment.known_production()
+        self._opened: Counters | None = None
+        if newest() is None:
+            self()
 
-    if newest() is None:
-        counters()
-    return counters
+    def __call__(self) -> Counters:
+        """The counters."""
+        if self._opened is None:
+            store = opened(None, self._url, in_production=self._in_production)
+            self._opened = part_of(store, "counters", store.counters())
+        return self._opened
+
+    def close(self) -> None:
+        """Close the counters, if they were opened; a later question may follow."""
+        if self._opened is not None:
+            self._opened.close()
 
 
 def stand_in(path: Path | None, url: SecretStr | None, rehearsal: Rehearsal) -> MemoryStore:
