@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import multiprocessing
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,10 @@ class CounterTests(Kit):
     """What holds for all counters."""
 
     @pytest.fixture
-    def counters(self, store: Any) -> Any:
-        return store.counters()
+    def counters(self, store: Any) -> Iterator[Any]:
+        counters = store.counters()
+        yield counters
+        counters.close()
 
     # --- caps ---------------------------------------------------------------------------------------------------------
 
@@ -66,6 +69,7 @@ class CounterTests(Kit):
         ticket = take(counters, short)
         counters.give_back(ticket, sent=True)
         assert comes(lambda: take(counters, short) is not None)
+        counters.close()
 
     def test_all_places_are_taken_or_none(self, counters: Any) -> None:
         both = (cap(), cap("", most=1, kind="total"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -56,8 +57,10 @@ class EntryTests(Kit):
     """What holds for all entries."""
 
     @pytest.fixture
-    def entries(self, store: Any) -> Any:
-        return store.entries(keep=self.keep)
+    def entries(self, store: Any) -> Iterator[Any]:
+        entries = store.entries(keep=self.keep)
+        yield entries
+        entries.close()
 
     def test_a_reference_is_claimed_once(self, entries: Any) -> None:
         first = claim()
