@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from model import broken
 from model.history import History
+from model.stores import KINDS
 
 SHORT = 400
 ENOUGH = 3000
@@ -30,6 +31,18 @@ def live_until(last, **kinds):
 def test_random_histories_double_nothing_and_lose_nothing(part):
     for seed in range(part * SHORT, (part + 1) * SHORT):
         lives(seed)
+
+
+@pytest.mark.parametrize("store", KINDS)
+def test_nor_do_they_with_what_they_keep_in_a_store(store, tmp_path):
+    with contextlib.closing(KINDS[store](tmp_path)) as stored:
+        for seed in range(SHORT):
+            lives(seed, stored=stored)
+
+
+def test_a_ledger_that_is_wrong_on_purpose_is_caught_in_a_store_too(tmp_path):
+    with pytest.raises(AssertionError):
+        live_until(ENOUGH, ledger=broken.ForgetsWhatIsOpen, stored=KINDS["memory"](tmp_path))
 
 
 class Application(RuleBasedStateMachine):

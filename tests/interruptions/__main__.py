@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # for scripted.py
 
 from .run import Run
 from .strikes import KINDS, WAYS
-from .world import OUTCOMES, World
+from .world import OUTCOMES, STORES, World
 
 HANGS = 60
 """Seconds after which something hangs."""
@@ -33,10 +33,11 @@ def main():
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=["call", "signal"])
     parser.add_argument("--scenes", nargs="+", choices=World.SCENES, default=World.SCENES)
     parser.add_argument("--outcomes", nargs="+", choices=sorted(set(OUTCOMES)), default=sorted(set(OUTCOMES)))
+    parser.add_argument("--store", choices=STORES, help="keep caps and limits there; with memory, the ledger too")
     given = parser.parse_args()
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(Path(folder))
+        run = Run(Path(folder), given.store)
         for one in moments(run, given):
             faulthandler.dump_traceback_later(HANGS, exit=True)
             one()

@@ -22,7 +22,7 @@ class Tally:
 class Run:
     """Strikes in worlds under ``folder``; a world in which something did not hold is left for a new one.
 
-    Caps and limits are in a ``store``: ``memory``, ``sqlite``, or none.
+    Caps and limits are in a ``store``: ``memory``, where the ledger then is, too, ``sqlite``, or none.
     """
 
     def __init__(self, folder, store=None):

@@ -20,12 +20,15 @@ from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.provider import SmsProvider
 from smsbridge.stores import known
+from smsbridge.stores.blocking import at_once
 from smsbridge.stores.entries import State
+from smsbridge.stores.kept import MemoryEntries
 from smsbridge.stores.memory_counters import MemoryCounters
 from smsbridge.stores.sqlite import SqliteBook
 
 TO = "+919876543210"
 OUTCOMES = ("ok", "ok", "ok", "busy", "elsewhere", "bad number", "lost", "lost, taken")
+STORES = ("memory", "sqlite")
 LONGEST = 10.0
 """Seconds that a text may take after a strike."""
 
@@ -127,7 +130,7 @@ class World:
         self.failover = FailoverPolicy(accounts=tuple(accounts), faults=3, pause=0.001)
         inside = RetryPolicy(inner=self.failover, first_wait=0.0001, attempts=3)
         self.guard = GuardPolicy(inner=inside, total="100000000/1h", per_recipient="100000000/1h", store=url)
-        self.ledger = LedgerPolicy(inner=self.guard, path=self.path)
+        self.ledger = LedgerPolicy(inner=self.guard, **({"store": url} if store == "memory" else {"path": self.path}))
         self.plugins = Plugins(self.hooks)
         self.settings = Settings(concurrency=2)
         self.client = self.made(SmsClient, self.blocking_wire)
@@ -215,7 +218,10 @@ class World:
         self.taken += 1
 
     def entries(self, messages):
-        self.ledger._entries().close()
+        kept = self.ledger._entries()
+        kept.close()
+        if isinstance(kept, MemoryEntries):
+            return {one.reference: at_once(kept.find(one.reference)) for one in messages}
         store = SqliteBook(self.path, create=False)
         with store.together():
             found = {one.reference: store.find(one.reference) for one in messages}

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from functools import cache
 
 from smsbridge.errors import NoAnswer, RefusedError, SendError, UncertainError
+from smsbridge.guard.policy import GuardPolicy
 from smsbridge.hookspecs import hookimpl
 from smsbridge.http import Await, Call, HttpRequest, Wait
 from smsbridge.ledger.policy import LedgerPolicy
@@ -17,11 +18,14 @@ from smsbridge.plugins import Plugins
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.retry import RetryPolicy
+from smsbridge.policies.turns import StoredTurns
 from smsbridge.sending import deliver, deliver_batch
 from smsbridge.stores.gcra import Rate
 
 from .ledgers import Ledger, timed
 from .vendors import BAD, FAULTS, KINDS, OPTED_OUT, Vendor
+
+ENOUGH = Rate(1_000_000, 3600)
 
 
 class Cancelled(BaseException):
@@ -84,9 +88,12 @@ def relayed():
 
 
 class History:
-    """``retry``, ``failover`` and ``ledger`` are the classes of the policies; a ledger survives crashes, and is not always there."""
+    """``retry``, ``failover`` and ``ledger`` are the classes of the policies; a ledger survives crashes, and is not always there.
 
-    def __init__(self, random, *, retry=RetryPolicy, failover=FailoverPolicy, ledger=LedgerPolicy):
+    With ``stored``, one of :mod:`.stores`, the ledger and the limits are kept there, and those of a guard, too.
+    """
+
+    def __init__(self, random, *, retry=RetryPolicy, failover=FailoverPolicy, ledger=LedgerPolicy, stored=None):
         self.random = random
         self.retry, self.failover = retry, failover
         self.clock = Clock()
@@ -105,7 +112,10 @@ class History:
             "lookups": random.choice([0, 1, 3]),
         }
         self.patience = {"faults": random.choice([1, 2, 5]), "pause": random.choice([1, 10])}
-        self.ledger = Ledger(self, ledger) if random.random() < 0.6 else None
+        self.stored = stored
+        if stored is not None:
+            stored.begin(self.clock)
+        self.ledger = Ledger(self, ledger, stored) if random.random() < 0.6 else None
         self.messages = {}
         self.told = defaultdict(list)
         self.graves = []
@@ -129,6 +139,8 @@ class History:
             if len(inner) > 2:
                 inner = [self.failing_over(inner[:2], account="pair"), *inner[2:]]
             made = self.failing_over(inner)
+        if self.stored is not None:
+            made = self.guarded(made)
         self.provider = made if self.ledger is None else self.ledger.around(made)
 
     def leaf(self, number, vendor):
@@ -137,6 +149,18 @@ class History:
             rate = Rate(self.random.choice([1, 100]), 1.0)
             longest = self.random.choice([0, 3, 60])
             made = self.timed(LimitPolicy(inner=made, sends=rate, queries=Rate(10, 1.0), longest_wait=longest))
+            if self.stored is not None:
+                made._limiters = {
+                    kind: StoredTurns(self.stored.counters, f"{made.account} {kind}", rate, lambda: self.clock.now)
+                    for kind, rate in made._rates().items()
+                }
+        return made
+
+    def guarded(self, inner):
+        """``inner`` in a guard that counts and refuses nothing."""
+        made = GuardPolicy(inner=inner, total=ENOUGH, per_recipient=ENOUGH, store="memory:")
+        self.caps = made._rules.stored
+        self.caps._counters = self.stored.counters
         return made
 
     def retrying(self, inner):
@@ -198,6 +222,8 @@ class History:
             return
         except Cancelled:
             results = None
+        if self.stored is not None:
+            assert not self.caps._tickets, f"{len(self.caps._tickets)} texts that ended hold their places"
         for row, one in enumerate(messages):
             told = hooks.told[one.reference][before[one.reference][1] :]
             assert hooks.before[one.reference] - before[one.reference][0] == 1 == len(told), (

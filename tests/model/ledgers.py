@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from unittest import mock
 
@@ -18,6 +18,9 @@ class Kept:
 
     def __init__(self):
         self.rows = {}
+
+    def together(self):
+        return nullcontext()
 
     def identify(self, key):
         return key or b"model"
@@ -52,11 +55,13 @@ class Books:
         self.waiting = []
 
     def do(self, work):
-        self.store.record(self.waiting)
-        self.waiting.clear()
         future = Future()
         try:
-            future.set_result(work(self.store))
+            with self.store.together():
+                self.store.record(self.waiting)
+                answer = work(self.store)
+            self.waiting.clear()
+            future.set_result(answer)
         except Exception as error:  # noqa: BLE001  # it belongs to the flow
             future.set_exception(error)
         return future
@@ -66,15 +71,18 @@ class Books:
 
 
 class Ledger:
-    """The ledger of one history; ``around`` is called by each of its processes."""
+    """The ledger of one history, in a store of the model's own or in ``stored``; ``around`` is called by each of its
+    processes.
+    """
 
-    def __init__(self, history, policy=LedgerPolicy):
+    def __init__(self, history, policy=LedgerPolicy, stored=None):
         self.store = Kept()
         self.policy = policy
         self.history = history
+        self.stored = stored
 
     def around(self, provider):
-        books = WrittenEntries(Books(self.store))
+        books = WrittenEntries(Books(self.store)) if self.stored is None else self.stored.entries()
         made = self.policy(inner=provider, path="not-used")
         made._clock = lambda: self.history.clock.now
         made.__class__ = type("Timed", (self.policy,), {"_entries": lambda _: books, "__module__": __name__})
