@@ -512,7 +512,41 @@ def test_neither_are_those_of_policies(acme, monkeypatch):
         monkeypatch.setenv(name, "2")
     for name in ("SMSBRIDGE_LIMIT_SENDS", "SMSBRIDGE_TWINCLE_LIMIT_SENDS", "SMSBRIDGE_OTP_GUARD_TOTAL"):
         monkeypatch.setenv(name, "5/1m")
-    assert findings(run_json("doctor")[0]) == []
+    assert findings(run_json("doctor")[0]) == [
+        ("note", "the limits of acme hold for each process alone: two processes send twice as fast")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("use", "rate", "note"),
+    [
+        (
+            "LIMIT",
+            "SENDS",
+            {
+                "level": "note",
+                "message": "the limits of acme hold for each process alone: two processes send twice as fast",
+                "advice": "to share them, set SMSBRIDGE_LIMIT_STORE, such as sqlite:///sms.db",
+            },
+        ),
+        (
+            "GUARD",
+            "TOTAL",
+            {
+                "level": "note",
+                "message": "the caps of acme count for each process alone: two processes send twice as many texts",
+                "advice": "to count together, set SMSBRIDGE_STORE, such as sqlite:///sms.db",
+            },
+        ),
+    ],
+)
+def test_what_counts_for_each_process_alone_is_a_note_until_there_is_a_store(acme, monkeypatch, use, rate, note):
+    monkeypatch.setenv(f"SMSBRIDGE_{use}_{rate}", "5/1m")
+    assert run_json("doctor")[0]["findings"] == [note]
+    monkeypatch.setenv(f"SMSBRIDGE_{use}_STORE", "memory:")
+    assert run_json("doctor")[0]["findings"] == [note]
+    monkeypatch.setenv(f"SMSBRIDGE_{use}_STORE", "sqlite:///sms.db")
+    assert run_json("doctor")[0]["findings"] == []
 
 
 def test_a_limit_of_an_account_that_talks_to_no_vendor_is_read_by_nobody(acme, monkeypatch):

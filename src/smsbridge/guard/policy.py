@@ -25,7 +25,7 @@ from smsbridge.provider import SmsProvider
 from smsbridge.rehearsal import Rehearsal
 from smsbridge.stores.blocking import at_once
 from smsbridge.stores.caps import Caps, Full
-from smsbridge.stores.choice import SETTING, CountersAt, problem_of, store_of
+from smsbridge.stores.choice import SETTING, CountersAt, is_in_process, problem_of, store_of
 from smsbridge.stores.entries import Unwritable
 from smsbridge.stores.gcra import Rate
 
@@ -195,9 +195,10 @@ class GuardPolicy(Gate):
         """Whether the store can be used, and who counts together where there is none."""
         if not self._rates():
             return
-        if self.store is None:
-            words = f"the caps of {self.account} count in memory, for each process alone"
-            yield Finding("note", words, f"set {environment.variable(None, SETTING)} to count for all of a machine")
+        if is_in_process(self.store):
+            words = f"the caps of {self.account} count for each process alone: two processes send twice as many texts"
+            share = environment.variable(None, SETTING)
+            yield Finding("note", words, f"to count together, set {share}, such as sqlite:///sms.db")
             return
         problem = problem_of(None, self.store, "counters")
         if problem is not None:

@@ -32,7 +32,7 @@ from smsbridge.privacy import own
 from smsbridge.provider import SmsProvider
 from smsbridge.rehearsal import Rehearsal
 from smsbridge.stores.blocking import at_once
-from smsbridge.stores.choice import CountersAt, problem_of, store_of
+from smsbridge.stores.choice import SETTING, CountersAt, is_in_process, problem_of, store_of
 from smsbridge.stores.gcra import Gcra, Rate
 
 from .batch import Batch
@@ -100,8 +100,15 @@ class LimitPolicy(Policy):
         return {**store_of(accounts, given, common=False), **given}
 
     def findings(self) -> Iterable[Finding]:
-        """Whether the store can be used."""
-        problem = problem_of(None, self.store, "counters") if self.store is not None else None
+        """Whether the store can be used, and that each process has limits of its own where there is none."""
+        if not self._rates():
+            return
+        if is_in_process(self.store):
+            words = f"the limits of {self.account} hold for each process alone: two processes send twice as fast"
+            share = environment.variable(self.name, SETTING)
+            yield Finding("note", words, f"to share them, set {share}, such as sqlite:///sms.db")
+            return
+        problem = problem_of(None, self.store, "counters")
         if problem is not None:
             words = f"the limits of {self.account} cannot be shared: {problem}"
             yield Finding("warning", words, "as it is, requests leave without a limit: name another store")

@@ -137,6 +137,11 @@ def part_of(store: Store, part: Part, found: T | None) -> T:
     return found
 
 
+def is_in_process(url: SecretStr | None) -> bool:
+    """Whether what is kept there ends with this process, and other processes have their own."""
+    return url is None or url.get_secret_value().startswith("memory:")
+
+
 def problem_of(path: Path | None, url: SecretStr | None, part: Part) -> str | None:
     """What keeps a part of that store from being used, for ``smsbridge doctor``. Opens no file in a rehearsal."""
     try:
