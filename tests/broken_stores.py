@@ -198,7 +198,7 @@ class GivesWayToAnyText(MemoryBook):
 
 
 class ForgetsDoubts(MemoryBook):
-    def prune(self, before, limit, *, account=None):
+    def prune(self, older_than, limit, *, account=None):
         for reference in list(self._entries)[:limit]:
             del self._entries[reference]
         return limit

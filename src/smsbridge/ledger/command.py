@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -93,7 +92,7 @@ def list_(*, states: tuple[str, ...], since: str | None, account: str | None, pa
     out = Output(as_json=as_json)
     store = _store(account, path)
     count = 0
-    for entry in _all(store, states=[State(one) for one in states], since=_moment(since), account=account):
+    for entry in _all(store, states=[State(one) for one in states], within=_seconds(since), account=account):
         count += 1
         if as_json:
             out.json(document(entry), compact=True)
@@ -210,10 +209,10 @@ def prune(*, older_than: str, account: str | None, path: str | None, as_json: bo
     """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json)
     store = _store(account, path)
-    before = _moment(older_than)
+    seconds = _seconds(older_than)
     count = 0
-    while before is not None:
-        dropped = _asked(store.prune(before, _PAGE, account=account))
+    while seconds is not None:
+        dropped = _asked(store.prune(seconds, _PAGE, account=account))
         count += dropped
         if dropped < _PAGE:
             break
@@ -292,11 +291,10 @@ def _unknown(out: Output, reference: str) -> Exit:
     return Exit.NOT_FOUND
 
 
-def _moment(age: str | None) -> datetime | None:
+def _seconds(age: str | None) -> float | None:
     if age is None:
         return None
     found = duration(age)
-    if found is not None:
-        with suppress(OverflowError):  # so long ago that there is no such year
-            return datetime.now(UTC) - found
+    if found is not None and found <= _FOREVER:
+        return found.total_seconds()
     raise click.UsageError("write an age as 90d, 12h or 30m")

@@ -260,15 +260,21 @@ class Book(Protocol):
         account: str | None = None,
         reference: str | None = None,
         states: Collection[State] = (),
-        since: datetime | None = None,
+        within: float | None = None,
         after: int = 0,
         limit: int = 1000,
     ) -> list[tuple[int, Entry]]:
-        """Entries that match all that is given, each with its number, in the order in which they were first claimed."""
+        """Entries that match all that is given, each with its number, in the order in which they were first claimed.
+
+        ``within``: they were claimed no more than so many seconds ago, by the clock of the store.
+        """
         ...
 
-    def prune(self, before: datetime, limit: int, *, account: str | None = None) -> int:
-        """Drop settled entries (of ``account``) that were recorded before that, ``limit`` at most; returns how many."""
+    def prune(self, older_than: float, limit: int, *, account: str | None = None) -> int:
+        """Drop settled entries (of ``account``), ``limit`` at most; returns how many.
+
+        They were recorded more than ``older_than`` seconds ago, by the clock of the store.
+        """
         ...
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,18 +49,18 @@ class _Kept(ABC):
         account: str | None = None,
         reference: str | None = None,
         states: Collection[State] = (),
-        since: datetime | None = None,
+        within: float | None = None,
         after: int = 0,
         limit: int = 1000,
     ) -> Flow[list[tuple[int, Entry]]]:
         return self._ask(
             lambda book: book.entries(
-                account=account, reference=reference, states=states, since=since, after=after, limit=limit
+                account=account, reference=reference, states=states, within=within, after=after, limit=limit
             )
         )
 
-    def prune(self, before: datetime, limit: int, *, account: str | None = None) -> Flow[int]:
-        return self._ask(lambda book: book.prune(before, limit, account=account))
+    def prune(self, older_than: float, limit: int, *, account: str | None = None) -> Flow[int]:
+        return self._ask(lambda book: book.prune(older_than, limit, account=account))
 
 
 class MemoryEntries(_Kept):

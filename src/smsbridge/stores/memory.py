@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 
+from smsbridge.attempts import utc_now
 from smsbridge.errors import ConfigurationError
 
 from .entries import Claim, Entry, State
@@ -66,10 +66,11 @@ class MemoryBook:
         account: str | None = None,
         reference: str | None = None,
         states: Collection[State] = (),
-        since: datetime | None = None,
+        within: float | None = None,
         after: int = 0,
         limit: int = 1000,
     ) -> list[tuple[int, Entry]]:
+        now = utc_now()
         found = [
             (number, entry)
             for number, entry in enumerate(self._entries.values(), 1)
@@ -77,11 +78,11 @@ class MemoryBook:
             and account in (None, entry.claim.account)
             and reference in (None, entry.claim.reference)
             and (not states or entry.state in states)
-            and (since is None or entry.claim.at >= since)
+            and (within is None or (now - entry.claim.at).total_seconds() <= within)
         ]
         return found[:limit]
 
-    def prune(self, before: datetime, limit: int, *, account: str | None = None) -> int:
+    def prune(self, older_than: float, limit: int, *, account: str | None = None) -> int:
         return 0  # it ends before anything in it is old
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from smsbridge.attempts import utc_now
 from smsbridge.errors import ConfigurationError
 from smsbridge.messages import Money, Status
 from smsbridge.own_file import Kind as FileKind
@@ -153,7 +154,7 @@ class SqliteBook(SqliteFile):
         account: str | None = None,
         reference: str | None = None,
         states: Collection[State] = (),
-        since: datetime | None = None,
+        within: float | None = None,
         after: int = 0,
         limit: int = 1000,
     ) -> list[tuple[int, Entry]]:
@@ -164,14 +165,14 @@ class SqliteBook(SqliteFile):
             wanted["reference = ?"] = (reference,)
         if states:
             wanted[f"state IN ({', '.join('?' * len(states))})"] = [one.value for one in states]
-        if since is not None:
-            wanted["claimed_at >= ?"] = (since.timestamp(),)
+        if within is not None:
+            wanted["claimed_at >= ?"] = (utc_now().timestamp() - within,)
         values = [value for given in wanted.values() for value in given]
         query = f"SELECT {_COLUMNS} FROM smsbridge_ledger WHERE {' AND '.join(wanted)} ORDER BY number LIMIT ?"  # noqa: S608
         return [_entry(row) for row in self._db.execute(query, (*values, limit))]
 
-    def prune(self, before: datetime, limit: int, *, account: str | None = None) -> int:
-        return self._db.execute(_PRUNE, (before.timestamp(), account, limit)).rowcount
+    def prune(self, older_than: float, limit: int, *, account: str | None = None) -> int:
+        return self._db.execute(_PRUNE, (utc_now().timestamp() - older_than, account, limit)).rowcount
 
 
 def _proof(key: bytes) -> bytes:

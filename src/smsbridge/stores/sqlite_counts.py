@@ -151,7 +151,7 @@ class SqliteCounts(SqliteFile):
         """There is nothing to record: what is told here keeps its place among the questions."""
         return 0
 
-    def prune(self, before: object, limit: int) -> int:
+    def prune(self, older_than: float, limit: int) -> int:
         """Forget places that count no more, ``limit`` at most; returns how many."""
         return self._forget(self._now(), limit)
 

@@ -19,10 +19,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from smsbridge.attempts import utc_now
 from smsbridge.logs import logger
 from smsbridge.promise import Overdue, Promise
 
@@ -38,7 +37,7 @@ class Shelf(Protocol):
 
     def record(self, entries: Sequence[Entry]) -> int: ...
 
-    def prune(self, before: datetime, limit: int) -> int: ...
+    def prune(self, older_than: float, limit: int) -> int: ...
 
     def close(self) -> None: ...
 
@@ -254,8 +253,8 @@ class Writer(Generic[S]):
 
     def _prune(self) -> None:
         pruned: Promise[int] = Promise()
-        before = utc_now() - self._keep
-        self._do([], [_Job(lambda store: store.prune(before, _PRUNED_AT_ONCE), pruned)])
+        age = self._keep.total_seconds()
+        self._do([], [_Job(lambda store: store.prune(age, _PRUNED_AT_ONCE), pruned)])
         more = pruned.exception() is None and pruned.result() >= _PRUNED_AT_ONCE
         self._prune_at = self._clock() + (0.0 if more else _BETWEEN_PRUNINGS)
 
