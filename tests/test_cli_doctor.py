@@ -164,7 +164,7 @@ def test_a_ledger_is_looked_at_without_being_made(acme, monkeypatch, tmp_path):
     monkeypatch.setenv("SMSBRIDGE_LEDGER_STORE", "sqlite:///sms.db")
     assert run("doctor").exit_code == Exit.OK
     assert not Path("sms.db").exists()
-    assert "it is made when the first text is sent" in run("ledger", "list").stderr
+    assert "it is created with the first text" in run("ledger", "list").stderr
     assert run("send", "+919876543210", "hello").exit_code == Exit.OK
     assert run("doctor").exit_code == Exit.OK
 

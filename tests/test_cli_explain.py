@@ -134,7 +134,7 @@ def test_what_is_remembered_in_files_is_not_looked_into_and_that_is_said(monkeyp
     ledger, opt_outs = tmp_path / "sms.db", tmp_path / "optouts.db"
     monkeypatch.setenv("SMSBRIDGE_LEDGER_STORE", f"sqlite:///{ledger}")
     monkeypatch.setenv("SMSBRIDGE_OPTOUT_STORE", f"sqlite:///{opt_outs}")
-    words = "records it first; what it has already is not looked into here"
+    words = "records it first; its earlier entries are not looked into here"
     done = run(*args, NUMBER, TEXT, "--reference", "order-1")
     assert (done.exit_code, words in done.stdout) == (Exit.OK, True)
     assert not ledger.exists()

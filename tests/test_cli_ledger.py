@@ -87,7 +87,7 @@ def test_the_list_shows_what_is_asked_for():
     assert len(documents(run("ledger", "list", "--since", "1h", "--json"))) == 3
     assert len(documents(run("ledger", "list", "--account", "acme", "--json"))) == 4
     done = run("ledger", "list", "--account", "memory")
-    assert (done.exit_code, done.stdout) == (Exit.OK, "nothing of that kind is in the ledger\n")
+    assert (done.exit_code, done.stdout) == (Exit.OK, "the ledger has no such text\n")
 
 
 def test_as_json_each_text_has_a_line_of_its_own():
@@ -134,7 +134,7 @@ def test_the_ledger_may_be_that_of_one_account(monkeypatch):
     [
         ("taken", "a repeat is not sent: it is answered"),
         ("refused", "certainly not sent; a repeat is sent"),
-        ("lost", "it may have been sent"),
+        ("lost", "the text may have been sent"),
         ("killed", "its process is gone"),
     ],
 )
@@ -177,7 +177,7 @@ def test_a_text_that_is_not_found_stays_in_doubt():
     open_text("killed")
     done = run("ledger", "settle", "killed")
     assert (done.exit_code, states()) == (Exit.UNCERTAIN, {"killed": "open"})
-    assert "killed: the provider does not find it" in done.stderr
+    assert "killed: the provider does not find the text" in done.stderr
     assert "then smsbridge ledger settle killed --as accepted, or --as refused" in done.stderr
     assert run_json("ledger", "settle", "killed") == ({"settled": 0, "in_doubt": 1, "entries": []}, Exit.UNCERTAIN)
 
@@ -262,7 +262,7 @@ def test_what_is_settled_already_stays_as_it_is_and_who_wants_it_otherwise_is_to
     send("taken")
     done = run("ledger", "settle", "taken", "--as", "refused", "--yes")
     assert (done.exit_code, states()) == (Exit.USAGE, {"taken": "accepted"})
-    assert "it is settled already, and stays so: accepted (account acme)" in done.stderr
+    assert "the text is already settled, and stays so: accepted (account acme)" in done.stderr
     document, code = run_json("ledger", "settle", "taken", "--as", "refused", "--yes")
     assert (document["error"]["exit_code"], code) == (Exit.USAGE, Exit.USAGE)
 
@@ -271,7 +271,7 @@ def test_what_is_settled_already_stays_as_it_is_and_who_wants_it_otherwise_is_to
 def test_to_settle_what_is_settled_in_that_way_is_no_mistake(more):
     send("taken")
     done = run("ledger", "settle", "taken", *more)
-    assert (done.exit_code, done.stdout) == (Exit.OK, "it is settled already: accepted (account acme)\n")
+    assert (done.exit_code, done.stdout) == (Exit.OK, "the text is already settled: accepted (account acme)\n")
     document, code = run_json("ledger", "settle", "taken", *more)
     assert (document["settled"], document["in_doubt"], code) == (0, 0, Exit.OK)
     assert [one["state"] for one in document["entries"]] == ["accepted"]
@@ -295,7 +295,7 @@ def test_settle_takes_a_reference_or_all(args):
 
 def test_only_what_is_settled_and_old_is_forgotten():
     four()
-    assert run("ledger", "prune", "--older-than", "1d").stdout == "0 forgotten\n"
+    assert run("ledger", "prune", "--older-than", "1d").stdout == "0 deleted\n"
     change("recorded_at = recorded_at - 2 * 86400, claimed_at = claimed_at - 2 * 86400")
     assert run_json("ledger", "prune", "--older-than", "1d") == ({"pruned": 2}, Exit.OK)
     assert states() == {"lost": "uncertain", "killed": "open"}

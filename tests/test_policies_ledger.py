@@ -1145,7 +1145,9 @@ def test_what_is_foreseen_is_what_comes(path, key, before, one, verdict):
         assert (type(view.error), str(view.error)) == (
             (type(outcome), str(outcome)) if verdict == "would refuse" else (type(None), "None")
         )
-        words = {"would skip": "has it already", "would send": "records it first"}.get(verdict, str(outcome))
+        words = {"would skip": "has it recorded as accepted", "would send": "records it first"}.get(
+            verdict, str(outcome)
+        )
         assert words in view.words
     assert requests == (verdict == "would send")
 

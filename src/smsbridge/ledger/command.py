@@ -1,4 +1,4 @@
-"""``smsbridge ledger``: what was sent under which reference, and what is still in doubt."""
+"""``smsbridge ledger``: show what was sent under each reference, and settle what is in doubt."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ _only_account_option = click.option(
     "--account",
     metavar="NAME",
     callback=not_empty,
-    help="Only what was sent through this account; default: through any.",
+    help="Only texts sent through this account; default: through any.",
 )
 _path_option = click.option(
-    "--path", metavar="FILE", help="The SQLite file; default: what SMSBRIDGE_LEDGER_STORE says, or SMSBRIDGE_STORE."
+    "--path", metavar="FILE", help="The SQLite file; default: that of SMSBRIDGE_LEDGER_STORE, or of SMSBRIDGE_STORE."
 )
 
 
 @click.group()
 def ledger() -> None:
-    """Show and settle what the ledger has: each text that was to be sent, by its reference, and what became of it.
+    """Show and settle the entries of the ledger: each text by its reference, and its outcome.
 
-    The ledger holds no text and no full number. With --account, only what was sent through that account is looked at.
+    The ledger holds no message text and no full number. With --account, only entries of that account are used.
 
     \b
     Examples:
@@ -60,10 +60,9 @@ def ledger() -> None:
 @_path_option
 @json_option
 def init(*, account: str | None, path: str | None, as_json: bool) -> Exit:
-    """Make the ledger, if there is none yet; an empty file is made one.
+    """Create the ledger if it does not exist; an empty file becomes a ledger.
 
-    Where SMSBRIDGE_ENV is production, no ledger is made in another way: one that is not where it should be is an error
-    there.
+    Where SMSBRIDGE_ENV is production, only this command creates a ledger: a missing ledger is an error there.
 
     \b
     Examples:
@@ -75,9 +74,13 @@ def init(*, account: str | None, path: str | None, as_json: bool) -> Exit:
 
 @ledger.command("list")
 @click.option(
-    "--state", "states", multiple=True, type=click.Choice([one.value for one in State]), help="Only these; repeatable."
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([one.value for one in State]),
+    help="Only texts in this state; repeatable.",
 )
-@click.option("--since", metavar="AGE", help="Only those that were begun within this time, such as 2h or 7d.")
+@click.option("--since", metavar="AGE", help="Only texts first recorded within this time, such as 2h or 7d.")
 @_only_account_option
 @_path_option
 @json_option
@@ -99,7 +102,7 @@ def list_(*, states: tuple[str, ...], since: str | None, account: str | None, pa
         else:
             out.line(line(entry))
     if not count and not as_json:
-        out.line("nothing of that kind is in the ledger")
+        out.line("the ledger has no such text")
     return Exit.OK
 
 
@@ -109,7 +112,7 @@ def list_(*, states: tuple[str, ...], since: str | None, account: str | None, pa
 @_path_option
 @json_option
 def explain(*, reference: str, account: str | None, path: str | None, as_json: bool) -> Exit:
-    """Say what happened under REFERENCE, and what a repeat of it would do. Exit code 8: nothing is known of it.
+    """Show what happened under REFERENCE, and what a repeat would do. Exit code 8: the ledger does not know it.
 
     \b
     Examples:
@@ -123,15 +126,18 @@ def explain(*, reference: str, account: str | None, path: str | None, as_json: b
     for entry in found if not as_json else ():
         show(out, entry)
     if not found and not as_json:
-        out.line("the ledger does not know this reference: it was never about to be sent, or that was pruned")
+        out.line("the ledger does not know this reference: no text was recorded under it, or the entry was pruned")
     return Exit.OK if found else Exit.NOT_FOUND
 
 
 @ledger.command()
 @click.argument("reference", required=False)
-@click.option("--all", "every", is_flag=True, help="All that are open or uncertain.")
+@click.option("--all", "every", is_flag=True, help="Settle all texts that are open or uncertain.")
 @click.option(
-    "--as", "state", type=click.Choice(["accepted", "refused"]), help="What you know of it from elsewhere; asks nobody."
+    "--as",
+    "state",
+    type=click.Choice(["accepted", "refused"]),
+    help="The outcome, which you know from elsewhere; the provider is not asked.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @_only_account_option
@@ -149,8 +155,9 @@ def settle(
 ) -> Exit:
     """Settle a text that may have been sent: ask the provider for its reference, or say what you know.
 
-    A find settles it as accepted. No find proves nothing, and it stays as it is. What is settled as refused may be sent
-    again: say so only of what is certainly not on its way any more. What is settled already is never changed.
+    If the provider finds the text, it is settled as accepted. If not, that proves nothing, and the text stays in doubt.
+    A text settled as refused may be sent again: use --as refused only for a text that is certainly not on its way any
+    more. A settled text is never changed.
 
     \b
     Examples:
@@ -158,8 +165,8 @@ def settle(
       smsbridge ledger settle --all --account otp
       smsbridge ledger settle order-4711 --as refused --yes
 
-    Exit code: 0 all is settled, 2 it is settled already, and not --as you say, 5 something stays in doubt, 8 the ledger
-    does not know the reference.
+    Exit code: 0 all is settled, 2 the text is already settled with another outcome than --as, 5 a text stays in doubt,
+    8 the ledger does not know the reference.
     """  # noqa: D301  # click reads \b as "do not wrap"
     if (reference is None) is not every:
         raise click.UsageError("give REFERENCE, or --all")
@@ -172,7 +179,7 @@ def settle(
     if reference is not None and not there:
         return _unknown(out, reference)
     if not doubtful and any(state not in (None, one.state) for one in there):
-        raise click.UsageError(f"it is settled already, and stays so: {state_of(there[0])}")
+        raise click.UsageError(f"the text is already settled, and stays so: {state_of(there[0])}")
     settled = by_hand(out, doubtful, state, yes=yes) if state else by_lookup(out, doubtful)
     count, told = _record(out, store, settled)
     left = len(doubtful) - count
@@ -180,14 +187,12 @@ def settle(
         entries = told if doubtful else there
         out.json({"settled": count, "in_doubt": left, "entries": [document(entry) for entry in entries]})
     elif reference is not None and not doubtful:
-        out.line(f"it is settled already: {state_of(there[0])}")
+        out.line(f"the text is already settled: {state_of(there[0])}")
     else:
         out.line(f"{count} settled, {left} still in doubt", style="green" if not left else "yellow")
     if left:
         again = f"smsbridge ledger settle {shlex.quote(reference) if reference else 'REF'}"
-        out.aside(
-            f"next: look for it where the provider shows what it sent, then {again} --as accepted, or --as refused"
-        )
+        out.aside(f"next: look for the text in the provider's own list, then {again} --as accepted, or --as refused")
     return Exit.OK if not left else Exit.UNCERTAIN
 
 
@@ -197,10 +202,10 @@ def settle(
 @_path_option
 @json_option
 def prune(*, older_than: str, account: str | None, path: str | None, as_json: bool) -> Exit:
-    """Forget what was accepted or refused before that; what is in doubt stays.
+    """Delete entries that were accepted or refused longer ago than that; entries in doubt stay.
 
-    A repeat of what is forgotten is sent again. What is older than SMSBRIDGE_LEDGER_KEEP_DAYS (90) is forgotten by
-    itself.
+    A repeat of a deleted text is sent again. Entries older than SMSBRIDGE_LEDGER_KEEP_DAYS (90) are deleted
+    automatically.
 
     \b
     Examples:
@@ -216,11 +221,11 @@ def prune(*, older_than: str, account: str | None, path: str | None, as_json: bo
         count += dropped
         if dropped < _PAGE:
             break
-        out.progress(f"{count} forgotten")
+        out.progress(f"{count} deleted")
     if as_json:
         out.json({"pruned": count})
     else:
-        out.line(f"{count} forgotten", style="green")
+        out.line(f"{count} deleted", style="green")
     return Exit.OK
 
 
@@ -235,7 +240,7 @@ def _store(account: str | None, path: str | None) -> Entries:
     found.refuse_unusable("entries", "ledger")
     if found.is_absent:
         raise ConfigurationError(
-            f"there is no ledger at {found.name}: it is made when the first text is sent, or by smsbridge ledger init"
+            f"there is no ledger at {found.name}: it is created with the first text, or by smsbridge ledger init"
         )
     entries = part_of(found.store, "entries", found.store.entries(keep=_FOREVER))
     click.get_current_context().call_on_close(entries.close)
@@ -267,7 +272,7 @@ def _all(store: Entries, **wanted: Any) -> Iterator[Entry]:
 
 
 def _record(out: Output, store: Entries, settled: Iterator[Entry]) -> tuple[int, list[Entry]]:
-    """Write down each as it is settled, and say so. Returns how many were open until then, and all."""
+    """Record and print each entry as it is settled. Returns how many were in doubt until then, and all entries."""
     count, told = 0, []
     for entry in settled:
         count += _asked(store.settle([entry]))
@@ -283,7 +288,7 @@ def _unknown(out: Output, reference: str) -> Exit:
             "type": "NotFoundError",
             "message": "the ledger does not know this reference",
             "reference": reference,
-            "advice": "smsbridge ledger list shows those that it knows",
+            "advice": "smsbridge ledger list shows the references that it knows",
             "exit_code": Exit.NOT_FOUND,
         },
         word="not found",

@@ -1,4 +1,4 @@
-"""What the ledger has of a text, for a person and as JSON."""
+"""Show an entry of the ledger, to a person and as JSON."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from smsbridge.stores.entries import Entry, State
 
 DOUBTFUL = (State.OPEN, State.UNCERTAIN)
 _ADVICE = {
-    State.OPEN: "it is on its way, or its process is gone and it may have been sent; a repeat is not sent",
-    State.UNCERTAIN: "it may have been sent; a repeat is not sent",
+    State.OPEN: "the text is on its way, or its process is gone and it may have been sent; a repeat is not sent",
+    State.UNCERTAIN: "the text may have been sent; a repeat is not sent",
     State.ACCEPTED: "a repeat is not sent: it is answered with what is recorded here",
-    State.REFUSED: "it was certainly not sent; a repeat is sent",
+    State.REFUSED: "the text was certainly not sent; a repeat is sent",
 }
 
 
 def line(entry: Entry) -> str:
-    """A line of a list."""
+    """The entry as a line of a list."""
     claim = entry.claim
     return f"{entry.state.value:<9}  {_time(entry.since)}  {claim.to}  {claim.account:<8}  {claim.reference}"
 
 
 def state_of(entry: Entry) -> str:
-    """The state in words, and of which account."""
+    """The state in words, and the account."""
     return f"{entry.state.value} (account {entry.claim.account})"
 
 
 def show(out: Output, entry: Entry) -> None:
-    """Print all that is known of a text, and what to do next."""
+    """Print everything the entry holds, and what to do next."""
     rows = {**document(entry), "price": values.price_words(entry.outcome.price) if entry.outcome else None}
     out.line(f"{entry.claim.reference}: {entry.state.value}", style="bold")
     out.rows({name.replace("_", " "): value for name, value in rows.items() if name not in ("reference", "state")})
@@ -46,7 +46,7 @@ def _next(entry: Entry) -> str:
 
 
 def document(entry: Entry) -> dict[str, Any]:
-    """What ``--json`` prints of a text."""
+    """The entry as ``--json`` prints it."""
     one = entry.outcome
     return {
         "reference": entry.claim.reference,

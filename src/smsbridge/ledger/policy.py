@@ -1,4 +1,4 @@
-"""Ledger: each text is recorded before it leaves, so that none is sent twice, not even after a crash."""
+"""Ledger: records each text before it leaves, so that no text is sent twice, not even after a crash."""
 
 from __future__ import annotations
 
@@ -43,16 +43,17 @@ from smsbridge.stores.writer import log_lost
 
 
 class LedgerPolicy(Policy):
-    """Records each text in a store before it leaves, and what became of it afterwards.
+    """Records each text in a store before it leaves, and its outcome afterwards.
 
-    A reference that was accepted is not sent again, through whatever account: what was recorded is returned. One that
-    was refused may be sent again. One that may have been sent is not: it is looked up where the provider can do that,
-    and is an UncertainError with the reason ``in-ledger`` unless it is found. The same reference with other content is
-    a ContentError (``reference-reused``). A text that cannot be recorded is refused (``ledger``).
+    A text that was accepted is not sent again under its reference, through any account: the recorded answer is
+    returned. A text that was refused may be sent again. A text that may have been sent is not sent again: it is looked
+    up if the provider can look up references. If it is not found, this is an UncertainError with the reason
+    ``in-ledger``. The same reference with other content is a ContentError (``reference-reused``). A text that cannot be
+    recorded is refused (``ledger``).
 
-    Threads and tasks may share the store; processes too, unless it is memory. It holds no text and no full number: a
-    hash with ``key`` tells whether content is the same. Without ``key``, one is made and kept in the store; whoever has
-    that can then try out what a text may have been.
+    Threads and tasks may share the store; processes may share it unless it is in memory. It holds no message text and
+    no full number: a hash with ``key`` shows whether content is the same. Without ``key``, a key is made and kept in
+    the store; a reader of the store can then test guesses of what a text was.
     """
 
     name = "ledger"
@@ -77,7 +78,7 @@ class LedgerPolicy(Policy):
         default="normal", description="What a record survives: normal a crash of the process, full also a power cut."
     )
     keep_days: int = Field(
-        default=90, ge=1, le=36500, description="Days after which what is accepted or refused is forgotten."
+        default=90, ge=1, le=36500, description="Days after which accepted and refused texts are deleted."
     )
 
     _kept: Entries | None = PrivateAttr(default=None)
@@ -86,7 +87,7 @@ class LedgerPolicy(Policy):
 
     @cached_property
     def _clock(self) -> Callable[[], float]:
-        """No private attribute: a model takes microseconds to find one of those."""
+        """The clock. Not a private attribute, which takes pydantic microseconds to find."""
         return time.monotonic
 
     def model_post_init(self, context: Any, /) -> None:
@@ -113,11 +114,11 @@ class LedgerPolicy(Policy):
         return {**store_of(accounts, given), **given}
 
     def checked(self) -> Self:
-        """Return the same policy. Raises ConfigurationError if the ledger is there already and was made with another
-        key.
+        """Return the same policy, after a check of the ledger's file.
 
-        Or if its file is not, in production: elsewhere it is made when the first text is sent. A store without a file
-        is asked with the first text.
+        Raises ConfigurationError if the ledger exists and was made with another key, or if its file is missing in
+        production. Elsewhere the file is created with the first text. A store without a file is checked with the first
+        text.
         """
         if newest() is not None:
             return self
@@ -129,7 +130,8 @@ class LedgerPolicy(Policy):
                 self._hash_key = at_once(entries.identify(self._given_key()))
             except ConfigurationError as error:
                 raise ConfigurationError(f"{environment.variable('ledger', 'key')}: {error}") from None
-            except (Unwritable, Overdue):  # each text that is refused says so
+            # Each text that is refused says so.
+            except (Unwritable, Overdue):
                 pass
         elif entries.is_absent and environment.in_production():
             raise ConfigurationError(LEDGER.only_on_purpose(entries.path))
@@ -139,34 +141,35 @@ class LedgerPolicy(Policy):
         batch = Batch([message])
         try:
             there, claim = self._known(message)
-        except Exception as problem:  # noqa: BLE001  # its text may quote anything
+        except Exception as problem:  # noqa: BLE001  # the error's words may quote anything
             ours = isinstance(problem, Unwritable | ConfigurationError | Overdue)
             self._refuse(batch, [0], str(problem) if ours else type(problem).__name__)
         else:
             if there is None or there.gives_way_to(claim):
-                unseen = "; what it has already is not looked into here" if self._is_in_memory() else ""
+                unseen = "; its earlier entries are not looked into here" if self._is_in_memory() else ""
                 return self._would_pass(message, f"records it first{unseen}", now=now)
             self._answer(batch, 0, there, claim)
         error = batch.results[0].error
         if error is not None:
             return self._would_refuse(error, message)
-        words = "has it already, as accepted: that is the answer, and nothing is sent again"
+        words = "has it recorded as accepted: it answers from the record and sends nothing"
         return Foresight(account=self.account, provider=self.name, verdict="would skip", words=words)
 
     def findings(self) -> Iterable[Finding]:
-        """Whether the store can be used. Makes no file, and in a rehearsal opens none."""
+        """Report a store that cannot be used. Creates no file, and opens no file in a rehearsal."""
         problem = problem_of(self.path, self.store, "entries")
         if problem is not None:
             yield Finding(
                 "error",
                 f"the ledger cannot be used: {problem}",
-                "as it is, every text would be refused: name a ledger, or a file that can be made",
+                "every text would be refused: name a ledger, or a file that can be created",
             )
 
     def close(self) -> None:
         super().close()
         if self._kept is not None:
-            self._kept.close()  # not every process that ends runs what is registered for its exit
+            # Not every process runs its exit handlers when it ends.
+            self._kept.close()
 
     def forget(self, rehearsal: Rehearsal) -> None:
         self._kept, self._hash_key = stand_in(self.path, self.store, rehearsal).entries(keep=timedelta(0)), b""
@@ -175,7 +178,7 @@ class LedgerPolicy(Policy):
         return isinstance(self._kept, MemoryEntries)
 
     def _entries(self) -> Entries:
-        """Where the entries are kept, opened when they are asked for first."""
+        """The store's entries, opened at first use."""
         if self._kept is None:
             store = opened(self.path, self.store, in_production=self._in_production)
             self._kept = part_of(store, "entries", store.entries(keep=timedelta(days=self.keep_days), sync=self.sync))
@@ -190,19 +193,21 @@ class LedgerPolicy(Policy):
             for row in todo:
                 first.setdefault(batch.messages[row].reference, row)
             yield from self._send_rows(batch, list(first.values()))
-            todo = batch.open  # repeats in this batch: by now the ledger knows
+            # What is left repeats a reference of this batch, which the ledger knows by now.
+            todo = batch.open
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _send_rows(self, batch: Batch, rows: Sequence[int]) -> Flow[None]:
-        """Send those messages at ``rows`` whose references are new; afterwards, something is known of each."""
+        """Send the messages at ``rows`` whose references are new; afterwards each row has a result."""
         begun = self._clock()
         claims: dict[int, Claim] = {}
         there: dict[int, Entry] = {}
         inside = False
         try:
             there = yield from self._claim(batch, rows, claims)
-            for row, entry in there.items():  # before anything is awaited: to be interrupted must not hide a doubt
+            # Before anything is awaited: an interruption must not hide a doubt.
+            for row, entry in there.items():
                 self._answer(batch, row, entry, claims[row])
             mine = [row for row in claims if row not in there]
             inside = True
@@ -210,21 +215,24 @@ class LedgerPolicy(Policy):
             self._record_results(answers, [claims[row] for row in mine])
             batch.take(answers)
             batch.give_up(mine)
-        except (Unwritable, ConfigurationError) as problem:  # no claim was made
+        # No claim was made.
+        except (Unwritable, ConfigurationError) as problem:
             inside = True
             self._refuse(batch, rows, str(problem))
-        except Exception as problem:  # its text may quote anything
+        # The error's words may quote anything.
+        except Exception as problem:
             if inside:
                 raise
             self._refuse(batch, rows, str(problem) if isinstance(problem, Overdue) else type(problem).__name__)
         finally:
-            if not inside:  # the claims may have been made, or may still be
+            # The claims may have been made, or may still be made.
+            if not inside:
                 self._entries().release(list(claims.values()))
         if there and batch.stop is None:
             yield from self._answer_all(batch, there, claims, begun)
 
     def _claim(self, batch: Batch, rows: Sequence[int], claims: dict[int, Claim]) -> Flow[dict[int, Entry]]:
-        """Claim the messages at ``rows``, noting the ``claims``. Returns the entries in the way of some of them."""
+        """Claim the messages at ``rows`` and note the ``claims``. Returns the entries that block a claim, by row."""
         if not self._hash_key:
             self._hash_key = yield from self._entries().identify(self._given_key())
         key = self._hash_key
@@ -235,7 +243,7 @@ class LedgerPolicy(Policy):
         return {row: entry for row, entry in zip(rows, there, strict=True) if entry is not None}
 
     def _refuse(self, batch: Batch, rows: Iterable[int], detail: str) -> None:
-        """Refuse those messages at ``rows`` of which nothing is known, since there are no claims, or none any more."""
+        """Refuse the messages at ``rows`` that have no result yet: they have no claim, or no claim any more."""
         for row in (row for row in rows if row not in batch.results):
             words = "the text cannot be recorded in the ledger, so it is not sent"
             refused = RefusedError(words, reason="ledger", fault="local", detail=detail)
@@ -244,10 +252,11 @@ class LedgerPolicy(Policy):
     def _answer_all(
         self, batch: Batch, there: Mapping[int, Entry], claims: Mapping[int, Claim], begun: float
     ) -> Flow[None]:
-        """Answer from the ledger, and look up what is in doubt."""
+        """Answer from the ledger, and look up the texts in doubt."""
         doubtful = {row: entry for row, entry in there.items() if self._answer(batch, row, entry, claims[row])}
         texts = {row: entry for row, entry in doubtful.items() if entry.claim.kind is Kind.TEXT}
-        if texts and Capability.LOOKUP in self.inner.capabilities:  # no vendor finds a code by its reference
+        # No vendor finds a one-time code by its reference.
+        if texts and Capability.LOOKUP in self.inner.capabilities:
             yield from self._look_up(batch, texts)
         for row in there:
             decision = "not sent again: in doubt" if row in doubtful else "not sent again: in the ledger"
@@ -257,25 +266,26 @@ class LedgerPolicy(Policy):
             )
 
     def _answer(self, batch: Batch, row: int, entry: Entry, claim: Claim) -> bool:
-        """Answer from the ledger; whether that leaves a doubt."""
+        """Answer from the ledger. Returns whether the text stays in doubt."""
         message = batch.messages[row]
         error: SendError
         if entry.claim.content != claim.content:
-            error = ContentError("another message has had this reference", reason="reference-reused", fault="message")
+            words = "another message was sent under this reference"
+            error = ContentError(words, reason="reference-reused", fault="message")
         elif entry.state is State.ACCEPTED:
             is_text = entry.claim.kind is Kind.TEXT
             sent = entry.sent_message(message.to) if is_text else entry.verification(message.to)
             batch.accept(row, cast("SentMessage", sent))
             return False
         else:
-            words = "it may have been sent before under this reference, so it is not sent again"
+            words = "the text may have been sent before under this reference, so it is not sent again"
             since = f"{entry.state} since {entry.since:%Y-%m-%d %H:%M:%S} UTC"
             error = UncertainError(words, reason="in-ledger", fault="local", detail=since)
         batch.fail(row, own(error, self, message))
         return isinstance(error, UncertainError)
 
     def _look_up(self, batch: Batch, doubtful: Mapping[int, Entry]) -> Flow[None]:
-        """Settle what can be settled of the texts that may have been sent before."""
+        """Ask the provider for the texts in doubt, and settle those with a clear answer."""
         proof = self.inner.absence_proven_after
         for row, entry in doubtful.items():
             found, absent = yield from ask_for(self.inner, batch.messages[row])
@@ -288,10 +298,7 @@ class LedgerPolicy(Policy):
                 self._record([Entry(claim=entry.claim, outcome=Outcome.refused("absent"))])
 
     def _known(self, message: Message) -> tuple[Entry | None, Claim]:
-        """What is recorded under the reference of ``message``, and the claim that sending it would make.
-
-        Makes no file.
-        """
+        """The entry under the reference of ``message``, and the claim that sending would make. Creates no file."""
         entries = self._entries()
         there = entries.is_made if isinstance(entries, FileEntries) else True
         key = self._hash_key or (at_once(entries.identify(self._given_key())) if there else b"")
@@ -302,15 +309,16 @@ class LedgerPolicy(Policy):
         try:
             outcomes = map(Outcome.of, results)
             entries = [Entry(claim=claim, outcome=one) for claim, one in zip(claims, outcomes, strict=True)]
-        except Exception as error:  # noqa: BLE001  # values of a kind that nobody foresaw: they stay open
+        # Values of an unexpected kind: their entries stay open.
+        except Exception as error:  # noqa: BLE001
             log_lost(error, len(results))
         else:
             self._record(entries)
 
     def _record(self, entries: Sequence[Entry]) -> None:
-        """Not awaited.
+        """Tell the store the outcomes, without waiting: an interruption would put known outcomes in doubt.
 
-        To be interrupted here would cast a doubt on what is known. What is asked next comes after it.
+        The store handles later questions after this.
         """
         self._entries().record(entries)
 

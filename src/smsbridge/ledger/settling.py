@@ -1,4 +1,4 @@
-"""What became of texts that may have been sent: by asking the provider, or as a person says."""
+"""Settle texts that may have been sent: ask the provider, or take a person's word."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def by_hand(out: Output, doubtful: list[Entry], state: str, *, yes: bool) -> Iterator[Entry]:
-    """All of them as ``state``, which a person knows from elsewhere, and confirms for each unless ``yes``."""
+    """Settle all entries as ``state``, which a person knows from elsewhere and confirms for each unless ``yes``."""
     repeats = "a repeat of it is sent" if state == "refused" else "a repeat of it is not sent"
     for entry in doubtful:
         if not yes:
             if not standard_input().isatty():
-                raise click.UsageError("--as asks for confirmation; where nobody can be asked, give --yes")
+                raise click.UsageError("--as asks for confirmation, and the input is no terminal: give --yes")
             out.aside(line(entry))
             if not click.confirm(f"settle it as {state}, so that {repeats}?", err=True):
                 raise click.Abort
@@ -33,7 +33,7 @@ def by_hand(out: Output, doubtful: list[Entry], state: str, *, yes: bool) -> Ite
 
 
 def by_lookup(out: Output, doubtful: list[Entry]) -> Iterator[Entry]:
-    """Those of which the provider says what became of them, each asked through the account that it was sent through."""
+    """Ask the provider of each entry, through the entry's account. Yields the entries with a clear answer."""
     with ExitStack() as clients:
         by_account: dict[str, SmsClient] = {}
         for number, entry in enumerate(doubtful, 1):
@@ -64,10 +64,10 @@ def _look_up(out: Output, client: SmsClient, entry: Entry) -> Outcome | None:
     if found is not None:
         if was_accepted(found, reference, entry.claim.to):
             return Outcome.accepted(found, reason="lookup")
-        words = "the provider knows it, of an attempt that it rejected or of another number"
+        words = "the provider knows the reference, but for a rejected attempt or another number"
     elif entry.proven_absent(client.provider.absence_proven_after):
         return Outcome.refused("absent")
     else:
-        words = "the provider does not find it, which does not prove that it was not sent"
+        words = "the provider does not find the text, which does not prove that it was not sent"
     out.aside(f"{reference}: {words}", style="yellow")
     return None
