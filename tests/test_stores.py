@@ -94,11 +94,11 @@ def wrong(url):
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("sms.db", "it is no URL of a store: write it as in sqlite:///sms.db"),
-        ("", "it is no URL of a store: write it as in sqlite:///sms.db"),
-        ("sqlit:///sms.db", "there is no store 'sqlit'; have memory, sqlite; did you mean 'sqlite'?"),
-        ("postgres://u:p@h/d", "there is no store 'postgres'; have memory, sqlite"),
-        ("redis://h", "there is no store 'redis'; have memory, sqlite"),
+        ("sms.db", "this is no URL of a store: write it as in sqlite:///sms.db"),
+        ("", "this is no URL of a store: write it as in sqlite:///sms.db"),
+        ("sqlit:///sms.db", "there is no store 'sqlit'; known: memory, sqlite; did you mean 'sqlite'?"),
+        ("postgres://u:p@h/d", "there is no store 'postgres'; known: memory, sqlite"),
+        ("redis://h", "there is no store 'redis'; known: memory, sqlite"),
         ("memory:shared", "a store in memory has no name: write memory:"),
     ],
 )
@@ -169,10 +169,13 @@ def test_a_third_partys_store_is_opened_by_its_scheme(installed):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("quotes", "the store acme of test_stores:quotes cannot be opened: its words would show a part of the URL"),
+        (
+            "quotes",
+            "the store acme of test_stores:quotes cannot be opened: its error is hidden, since it shows a part of the URL",
+        ),
         ("explains", "cannot be opened: the tables are of another version: run acme migrate"),
         ("crashes", "cannot be opened: it failed with OSError"),
-        ("TO", "is nothing that opens a store"),
+        ("TO", "is no callable that opens a store"),
         ("missing", "cannot be imported: AttributeError"),
     ],
 )

@@ -133,9 +133,9 @@ def test_a_store_of_a_third_party_keeps_what_ours_keeps(with_night):
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("drawr:desk", "there is no store 'drawr'; have drawer, memory, sqlite; did you mean 'drawer'?"),
+        ("drawr:desk", "there is no store 'drawr'; known: drawer, memory, sqlite; did you mean 'drawer'?"),
         ("drawer:", "name the drawer, as in drawer:desk"),
-        ("desk", "it is no URL of a store"),
+        ("desk", "this is no URL of a store"),
     ],
 )
 def test_a_wrong_store_is_explained(with_night, url, words):

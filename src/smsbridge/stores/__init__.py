@@ -1,11 +1,11 @@
-"""Stores: the seam under everything that has to be remembered.
+"""Stores: the interface to everything smsbridge has to remember.
 
-A store is opened from a URL: ``memory:``, ``sqlite:///sms.db``, or what a distribution brings by an entry point in the
-group ``smsbridge.stores``, named after the scheme: something that is called with the URL and ``create=``, and returns a
-:class:`Store`. It has up to three parts: for ledgers, for limits and caps, and for opt-outs. The tests that each store
-must pass are ``smsbridge.testing.StoreContract``.
+A store is opened from a URL: ``memory:``, ``sqlite:///sms.db``, or a scheme that a distribution adds. For that, it has
+an entry point in the group ``smsbridge.stores``, named after the scheme: a callable that takes the URL and ``create=``,
+and returns a :class:`Store`. A store has up to three parts: for ledgers, for limits and caps, and for opt-outs. The
+tests that each store must pass are ``smsbridge.testing.StoreContract``.
 
-The names are loaded when they are used.
+The names are loaded at first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Questions to a store where no client drives them: commands, and what would become of a text."""
+"""Ask a store without a client: for commands, and to foresee the outcome of a text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def at_once(flow: Flow[T]) -> T:
-    """What ``flow`` returns or raises; this thread waits for it."""
+    """Run ``flow`` in this thread, which waits for it. Returns or raises what the flow does."""
     try:
         run = Driven(flow)
         while run.step is not None:
@@ -26,4 +26,4 @@ def _answer(step: Step[Any]) -> Any:
         return wait_for(step.future, step.seconds)
     if isinstance(step, Call):
         return step.function(*step.args)
-    raise TypeError(f"a store asks for Call and Await alone, not for {type(step).__name__}")
+    raise TypeError(f"a store may only ask for Call and Await, not for {type(step).__name__}")

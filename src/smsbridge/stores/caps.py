@@ -1,13 +1,12 @@
-"""Caps: at most so many texts in any window of time, by recipient, by range of numbers and in all. No I/O, no waiting.
+"""Caps: limits of texts in any window of time, by recipient, by range of numbers and in total. No I/O, no waiting.
 
-A text holds its place from the moment it is let in until the window's length after it ended, so no window, wherever it
-begins, sees more texts leave than the cap says. Counters that start anew with each hour would let twice as many through
-around the turn.
+A text holds its place from its admission until one window's length after its end. So no window, at any start, sees more
+texts leave than the cap allows. Counters that restart each hour would let twice as many through around the hour.
 
-Memory is bounded: each cap remembers a limited number of texts, and while it is full, refuses others. To forget some
-early would be the other choice, but then whoever sends enough could outrun the cap, and that is what toll fraud does.
-Of caps with many places, texts that end about the same time are remembered together, and their places come back up to a
-hundredth of the window late.
+Memory is bounded: each cap remembers a limited number of texts, and refuses others while its memory is full. If it
+forgot texts early instead, a sender with enough texts could outrun the cap, as toll fraud does. A cap with many places
+remembers texts that end at about the same time together, and their places come back up to a hundredth of the window
+late.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from smsbridge.forks import fresh_lock, renew_after_fork, under
 from .gcra import Rate
 
 _MANY = 100
-"""A cap with more places than this remembers texts in so many groups at most."""
+"""A cap with more places than this remembers texts in at most this many groups."""
 _SUBSCRIBER_DIGITS = 4
 _Ending = tuple[Hashable, float, bool]
 """The ticket of a text, when it ended, and whether it was sent."""
@@ -33,13 +32,13 @@ KEYS: Mapping[str, Callable[[str], str]] = {
     "prefix": lambda number: number[:-_SUBSCRIBER_DIGITS],
     "total": lambda _: "",
 }
-"""What each kind of cap counts by. Who earns by texts sent for nothing rents numbers in blocks, and walks through them;
-without its last four digits a number names its block of ten thousand."""
+"""The key of each kind of cap. Toll fraud rents numbers in blocks and walks through them; without its last four digits,
+a number names its block of ten thousand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """Which cap has no place, after how many seconds it will have one, if known, and whether it is out of memory."""
+    """The cap that has no place. ``wait``: seconds until it has a place, if known; ``crowded``: its memory is full."""
 
     kind: str
     rate: Rate
@@ -48,7 +47,7 @@ class Full:
 
 
 class _Few(list[float]):
-    """When the texts with one key ended, oldest first."""
+    """The end times of the texts with the same key, oldest first."""
 
     __slots__ = ("_newest",)
 
@@ -58,19 +57,20 @@ class _Few(list[float]):
 
     @property
     def places(self) -> int:
-        """How many places they hold."""
+        """The number of places that these texts hold."""
         return len(self)
 
     def add(self, at: float, _grain: float, ending: object) -> int:
-        """Remember a text, unless the newest is the one with this ``ending``; how much memory that takes."""
+        """Remember a text, unless the newest text has this ``ending``. Returns how much memory that takes."""
         if self._newest is ending:
             return 0
         size = len(self)
-        self[size:], self._newest = [at], ending  # in one statement, so that no exception comes between
+        # A single statement, so that no exception comes between the two.
+        self[size:], self._newest = [at], ending
         return 1
 
     def forget(self, until: float) -> int:
-        """Forget those that ended ``until`` then; how many were in memory."""
+        """Forget the texts that ended at ``until`` or earlier. Returns how much memory that frees."""
         gone = 0
         while self and self[0] <= until:
             del self[0]
@@ -78,14 +78,11 @@ class _Few(list[float]):
         return gone
 
     def recount(self) -> None:
-        """Count anew, after an interruption."""
+        """Count again after an interruption."""
 
 
 class _Many(list[float]):
-    """The same in groups.
-
-    All those that ended within a grain of time are as one that ended with the last moment of it.
-    """
+    """The same in groups: all texts that end within a grain of time count as ended at the last moment of it."""
 
     __slots__ = ("_newest", "_sizes", "places")
 
@@ -121,7 +118,7 @@ class _Many(list[float]):
 
 
 class Cap:
-    """At most ``rate`` for each key. The caller sees to the lock."""
+    """A cap of at most ``rate`` for each key. The caller holds the lock."""
 
     __slots__ = ("_ended", "_flying", "_grain", "_remembers", "kind", "rate", "texts")
 
@@ -129,14 +126,15 @@ class Cap:
         self.kind = kind
         self.rate = rate
         self.texts = 0
-        """How many are remembered, those on their way included."""
+        """The number of texts remembered, including those on their way."""
         self._remembers = remembers
         self._grain = rate.seconds / _MANY
         self._flying: dict[str, int] = {}
-        self._ended: OrderedDict[str, _Few | _Many] = OrderedDict()  # by their last text, oldest first
+        # Ordered by the last text, oldest first.
+        self._ended: OrderedDict[str, _Few | _Many] = OrderedDict()
 
     def full(self, key: str, now: float) -> Full | None:
-        """Why there is no place for ``key``, if there is none."""
+        """Return why there is no place for ``key``; None if there is a place."""
         forgotten = now - self.rate.seconds
         taken = self._flying.get(key, 0)
         ended = self._ended.get(key)
@@ -157,16 +155,15 @@ class Cap:
         return None
 
     def take(self, key: str, now: float) -> None:
-        """Take a place for ``key``; there has to be one."""
+        """Take a place for ``key``; :meth:`full` must have found a place."""
         self._forget(now - self.rate.seconds)
         self._flying[key] = self._flying.get(key, 0) + 1
         self.texts += 1
 
     def end(self, key: str, now: float, *, sent: bool, ending: object = None) -> None:
-        """The text that took a place for ``key`` has ended at ``now``: it was sent, or may have been, or gives its
-        place back.
+        """End a text that took a place for ``key``: it was ``sent``, or may have been, or gives its place back.
 
-        The same ``ending`` may be told again, if the first time was interrupted.
+        A call with the same ``ending`` may be repeated if the first was interrupted.
         """
         flying = self._flying.pop(key, 1) - 1
         if flying:
@@ -179,14 +176,16 @@ class Cap:
         if ended is None:
             ended = _Many() if self.rate.count > _MANY else _Few()
             self.texts += ended.add(now, self._grain, ending)
-            self._ended[key] = ended  # never an empty one
+            # Set only now, so that it is never empty.
+            self._ended[key] = ended
         else:
-            now = max(now, ended[-1])  # two threads may tell in another order than they looked at the clock
+            # Two threads may report in another order than they read the clock.
+            now = max(now, ended[-1])
             self.texts += ended.add(now, self._grain, ending)
             self._ended.move_to_end(key)
 
     def recount(self, flying: Iterable[str]) -> None:
-        """Count anew, after an interruption: ``flying`` are the keys of the texts on their way."""
+        """Count again after an interruption: ``flying`` are the keys of the texts on their way."""
         self._flying = dict(Counter(flying))
         for key, ended in list(self._ended.items()):
             ended.recount()
@@ -195,7 +194,7 @@ class Cap:
         self.texts = sum(map(len, self._ended.values())) + sum(self._flying.values())
 
     def _forget(self, until: float) -> None:
-        """Forget the keys whose last text is the longest ago, several at a time, so that what has piled up goes."""
+        """Forget the keys with the oldest last text, two per call, so that the backlog shrinks."""
         for _ in range(2):
             oldest = next(iter(self._ended), None)
             if oldest is None or self._ended[oldest][-1] > until:
@@ -204,13 +203,13 @@ class Cap:
 
 
 class Caps:
-    """Several caps, of whose places a text takes one each or none. Safe to share between threads and tasks.
+    """Several caps: a text takes a place at each of them or at none. Safe to share between threads and tasks.
 
-    ``keys`` say what each kind of cap counts by; what they are given is called a number here, whatever it is.
+    ``keys`` make the key of each kind of cap from their argument, which is called a number here.
 
-    An exception of a signal handler may come between any two steps: a text has its places from the moment it is in
-    ``_flying``, an ending stays in ``_endings`` until it is taken in, and what is counted besides is counted anew where
-    the last count was cut short.
+    An exception of a signal handler may come between any two steps. So a text has its places as soon as it is in
+    ``_flying``, an ending stays in ``_endings`` until it is counted, and all other counts are done again if the last
+    count was interrupted.
     """
 
     __slots__ = ("__weakref__", "_caps", "_ended", "_endings", "_flying", "_lock", "_orphans", "_torn")
@@ -221,7 +220,7 @@ class Caps:
         self._caps = [(keys[kind], Cap(kind, rates[kind], remembers)) for kind in keys if kind in rates]
         self._lock = fresh_lock()
         self._flying: dict[Hashable, tuple[Any, int]] = {}
-        """By ticket: the number, and how many texts have this ticket."""
+        """By ticket: the number, and the count of texts with this ticket."""
         self._endings: deque[_Ending] = deque()
         self._ended: _Ending | None = None
         self._orphans: list[tuple[Hashable, int]] = []
@@ -230,33 +229,33 @@ class Caps:
 
     @property
     def texts(self) -> int:
-        """How many texts are remembered, by all caps together."""
+        """The number of texts remembered by all caps together."""
         return under(self._lock, self._count)
 
     def full(self, number: Any, clock: Callable[[], float]) -> Full | None:
-        """The first cap that has no place for a text to ``number``, if one has none."""
+        """Return the first cap that has no place for a text to ``number``; None if each has a place."""
         return under(self._lock, self._full, number, clock)
 
     def take(self, number: Any, clock: Callable[[], float], ticket: Hashable = None) -> Full | None:
-        """The same; if there is a place at each cap, they are taken.
+        """Take a place at each cap and return None; if a cap is full, take no place and return that cap.
 
-        ``ticket`` is what the text is known by when it ends, also if this is interrupted: by default its number.
+        ``ticket`` identifies the text when it ends, also if this call is interrupted; default: its number.
         """
         if not self._caps:
             return None
         return under(self._lock, self._take, number, clock, number if ticket is None else ticket)
 
     def end(self, number: Any, clock: Callable[[], float], *, sent: bool, ticket: Hashable = None) -> None:
-        """The text to ``number`` that took places has ended: it was sent, or may have been, or else gives them back.
+        """End the text to ``number``: it was ``sent``, or may have been, or else gives its places back.
 
-        Nothing happens if it took none, or has ended before. Waits for nobody: a flow that is collected as garbage ends
-        in any thread at any moment, also in one that holds the lock.
+        Does nothing if the text took no places, or has already ended. Takes no lock: a flow that is collected as
+        garbage ends in any thread at any moment, also in a thread that holds the lock.
         """
         if self._caps:
             self._endings.append((number if ticket is None else ticket, clock(), sent))
 
     def begin_anew(self) -> None:
-        """In a forked process, texts on their way are the parent's: they count, as sent, until they are forgotten."""
+        """Count the parent's texts on their way as sent, in a forked process."""
         self._orphans = [(ticket, count) for ticket, (_, count) in self._flying.items()]
 
     # --- with the lock ------------------------------------------------------------------------------------------------
@@ -284,7 +283,7 @@ class Caps:
         return sum(cap.texts for _, cap in self._caps)
 
     def _settle(self, clock: Callable[[], float]) -> float:
-        """Take in what has ended until now; returns the time."""
+        """Count the texts that have ended until now. Returns the time."""
         if self._orphans:
             now = clock()
             self._endings.extend((ticket, now, True) for ticket, count in self._orphans for _ in range(count))

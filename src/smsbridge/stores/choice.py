@@ -1,4 +1,4 @@
-"""Where the environment wants something to be remembered: in the store of all uses, ``SMSBRIDGE_STORE``, or its own."""
+"""Find the store that the environment chooses for a use: ``SMSBRIDGE_STORE``, which is for all uses, or its own."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from .seam import Counters, Part, Store
 from .sqlite_store import SqliteStore
 
 SETTING = "store"
-"""The field of a policy, and the setting of the core."""
+"""The name of a policy's field, and of the core's setting."""
 T = TypeVar("T")
 PATH_IN_CODE: Mapping[str, tuple[str, str]] = {"path": (SETTING, "sqlite:///")}
-"""A ``path`` is short for a store in a SQLite file, in a program; the environment has the store alone."""
+"""In code, ``path`` is short for a store in a SQLite file; the environment has only the store."""
 _WORDS: Mapping[Part, str] = {"entries": "a ledger", "counters": "limits and caps", "opt_outs": "opt-outs"}
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """``url`` is None where nothing is to outlast the process; ``variable`` says so, if one does."""
+    """The chosen store. ``url`` is None where nothing outlasts the process; ``variable`` is the one that chose."""
 
     url: str | None = field(default=None, repr=False)
     variable: str | None = None
@@ -40,9 +40,10 @@ class Choice:
 
 
 def chosen(*accounts: str, common: bool = True) -> Choice:
-    """The store of a use whose settings are under ``accounts``, of which the first that names one counts.
+    """Return the store of a use: that of the first of ``accounts`` whose settings name a store.
 
-    ``off`` is none, ``on`` the store of all uses; with ``common``, that is also the default. Raises ConfigurationError.
+    ``off`` means no store, ``on`` the store of all uses. With ``common``, the latter is also the default. Raises
+    ConfigurationError.
     """
     for account in accounts:
         found = environment.read(account, [SETTING]).get(SETTING)
@@ -69,7 +70,7 @@ def _everywhere() -> Choice:
 
 
 def store_of(accounts: Sequence[str], given: Mapping[str, Any], *, common: bool = True) -> dict[str, SecretStr | None]:
-    """The field ``store`` of a policy that the environment sets up, unless one is ``given``."""
+    """Return the field ``store`` for a policy from the environment; nothing if a store is ``given``."""
     if given.get(SETTING) is not None or given.get("path") is not None:
         return {}
     choice = chosen(*accounts, common=common)
@@ -77,7 +78,8 @@ def store_of(accounts: Sequence[str], given: Mapping[str, Any], *, common: bool 
         return {SETTING: None}
     try:
         if newest() is None:
-            opened(None, SecretStr(choice.url))  # connects to nothing; here, as the variable can be named
+            # This connects to nothing. It is done here because the error can name the variable.
+            opened(None, SecretStr(choice.url))
         else:
             scheme_of(choice.url)
     except ConfigurationError as error:
@@ -88,9 +90,9 @@ def store_of(accounts: Sequence[str], given: Mapping[str, Any], *, common: bool 
 
 
 def opened(path: Path | None, url: SecretStr | None, *, in_production: bool | None = None) -> Store:
-    """The store at ``url``, or in the SQLite file ``path``, where others but it may not be made on the way.
+    """Return the store at ``url``, or in the SQLite file ``path``, where no part is added to other parts.
 
-    In production none is. Raises ConfigurationError.
+    In production no file is created on the way. Raises ConfigurationError.
     """
     create = not environment.in_production(known=in_production)
     if path is not None:
@@ -101,7 +103,7 @@ def opened(path: Path | None, url: SecretStr | None, *, in_production: bool | No
 class CountersAt:
     """The counters of the store at ``url``, opened once: at once, but for a rehearsal, which opens none.
 
-    Raises ConfigurationError.
+    They are opened immediately, except in a rehearsal, which opens none. Raises ConfigurationError.
     """
 
     def __init__(self, url: SecretStr) -> None:
@@ -125,13 +127,13 @@ class CountersAt:
 
 
 def stand_in(path: Path | None, url: SecretStr | None, rehearsal: Rehearsal) -> MemoryStore:
-    """What stands for the same store in a rehearsal."""
+    """Return the store in memory that replaces this store in a rehearsal."""
     which = path.absolute() if path is not None else url and url.get_secret_value()
     return rehearsal.shared(("store", which), MemoryStore)
 
 
 def part_of(store: Store, part: Part, found: T | None) -> T:
-    """That part of ``store``. Raises ConfigurationError where it has none."""
+    """Return ``found``, the named part of ``store``. Raises ConfigurationError if the store has no such part."""
     if found is None:
         raise ConfigurationError(f"{type(store).__name__} cannot keep {_WORDS[part]}: name another store for it")
     return found
@@ -143,7 +145,7 @@ def is_in_process(url: SecretStr | None) -> bool:
 
 
 def problem_of(path: Path | None, url: SecretStr | None, part: Part) -> str | None:
-    """What keeps a part of that store from being used, for ``smsbridge doctor``. Opens no file in a rehearsal."""
+    """Return why that part of the store cannot be used, for ``smsbridge doctor``. Opens no file in a rehearsal."""
     try:
         if newest() is not None and url is not None and scheme_of(url.get_secret_value()) not in BUILT_IN:
             return None

@@ -1,4 +1,4 @@
-"""What a ledger holds, as values, and what has to be done to store them. No I/O."""
+"""The values that a ledger holds, and the interface to keep them. No I/O."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _LONGEST_WORD = 64
 
 
 class State(StrEnum):
-    """What is known of a text.
+    """The state of a text.
 
-    ``OPEN``: claimed, and no outcome recorded. It is on its way, or whoever claimed it is gone and it may have been
+    ``OPEN``: claimed, and no outcome recorded. The text is on its way, or its process is gone and it may have been
     sent.
     """
 
@@ -39,24 +39,24 @@ class State(StrEnum):
 
     @property
     def settled(self) -> bool:
-        """Whether it is certain what became of the text."""
+        """Whether the outcome of the text is certain."""
         return self in (State.ACCEPTED, State.REFUSED)
 
 
 class Kind(StrEnum):
-    """What was asked for under a reference."""
+    """The kind of message under a reference: a text, or a one-time code."""
 
     TEXT = "text"
     CODE = "code"
 
 
 class Unwritable(Exception):
-    """The store cannot be read or written now; the words say why and hold nothing private."""
+    """The store cannot be read or written now; the message says why and holds nothing private."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A text that is about to be sent. ``to`` is masked, ``content`` a keyed hash; ``token`` is this claim's alone."""
+    """A text about to be sent. ``to`` is masked, ``content`` is a keyed hash, ``token`` is unique to this claim."""
 
     account: str
     reference: str
@@ -69,7 +69,7 @@ class Claim:
 
     @classmethod
     def of(cls, message: Message, *, account: str, kind: Kind, key: bytes) -> Claim:
-        """A claim of ``message`` by this process, now."""
+        """Return a claim of ``message`` by this process, made now."""
         return cls(
             account=account,
             reference=_unicode(message.reference or ""),
@@ -89,10 +89,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a text. ``taker`` is the account that took it; ``error`` is the name of a class, without any
-    words.
+    """The outcome of a text. ``taker`` is the account that took it; ``error`` is only the name of the error's class.
 
-    ``reason`` is that of the error, or who settled it afterwards: ``lookup`` or ``operator``.
+    ``reason`` is the reason of the error; if the text was settled afterwards, ``lookup`` or ``operator``.
     """
 
     state: State
@@ -111,7 +110,7 @@ class Outcome:
 
     @classmethod
     def of(cls, result: Result) -> Outcome:
-        """What the result of an attempt says."""
+        """Return the outcome of an attempt's result."""
         error = result.error
         if error is None:
             return cls.accepted(result.sent)
@@ -128,7 +127,7 @@ class Outcome:
 
     @classmethod
     def accepted(cls, sent: SentMessage | Verification | None, reason: str | None = None) -> Outcome:
-        """``sent`` was accepted; None if no more than that is known."""
+        """Return the outcome of the accepted ``sent``; None if its details are unknown."""
         if isinstance(sent, SentMessage):
             return cls(
                 state=State.ACCEPTED,
@@ -156,13 +155,13 @@ class Outcome:
 
     @classmethod
     def refused(cls, reason: str) -> Outcome:
-        """It was certainly not sent, for this ``reason``."""
+        """Return the outcome of a text that was certainly not sent, for this ``reason``."""
         return cls(state=State.REFUSED, at=utc_now(), error=RefusedError.__name__, reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A claim, and its outcome if one is recorded. ``claims`` counts this one and those that were refused before it."""
+    """A claim, and its outcome if recorded. ``claims`` counts this claim and the refused claims before it."""
 
     claim: Claim
     outcome: Outcome | None = None
@@ -174,22 +173,22 @@ class Entry:
 
     @property
     def since(self) -> datetime:
-        """Since when it has been in this state."""
+        """The time at which the entry came into its state."""
         return self.claim.at if self.outcome is None else self.outcome.at
 
     def gives_way_to(self, claim: Claim) -> bool:
-        """Whether ``claim`` may take its place: it was certainly not sent, and is the same text."""
+        """Return whether ``claim`` may replace this entry: the text was certainly not sent, and is the same text."""
         return self.state is State.REFUSED and self.claim.content == claim.content
 
     def proven_absent(self, proof: timedelta | None) -> bool:
-        """Whether *not found* means not sent, ``proof`` being the provider's ``absence_proven_after``.
+        """Return whether *not found* means not sent; ``proof`` is the provider's ``absence_proven_after``.
 
-        Never of what is open: nobody knows whether it is still to come.
+        It never does for an open entry: its text may still be on its way to the provider.
         """
         return proof is not None and self.state is State.UNCERTAIN and utc_now() - self.since >= proof
 
     def sent_message(self, to: str) -> SentMessage:
-        """The text that was accepted, to ``to``: here the number is masked."""
+        """Return the accepted text, with the full number ``to``: the entry holds it masked."""
         one = self.outcome or Outcome.accepted(None)
         return SentMessage(
             account=one.taker or self.claim.account,
@@ -205,7 +204,7 @@ class Entry:
         )
 
     def verification(self, to: str) -> Verification:
-        """The one-time code that was accepted, to ``to``."""
+        """Return the accepted one-time code, with the full number ``to``."""
         one = self.outcome or Outcome.accepted(None)
         return Verification(
             account=one.taker or self.claim.account,
@@ -219,24 +218,24 @@ class Entry:
 
 
 class Book(Protocol):
-    """Where entries are kept: one per reference, whatever the account. Used by one thread at a time; raises Unwritable.
+    """Keeps entries, one for each reference across all accounts. Used by one thread at a time; raises Unwritable.
 
-    Everything else is called within :meth:`together`.
+    All other methods are called within :meth:`together`.
     """
 
     def together(self) -> AbstractContextManager[None]:
-        """One transaction that excludes all other writers: kept for good at its end, undone if something is raised."""
+        """Open a transaction that excludes all other writers: committed at its end, undone if an error is raised."""
         ...
 
     def identify(self, key: bytes | None) -> bytes:
-        """The key of the hashes.
+        """Return the key of the hashes: ``key``, or the key kept in the store.
 
-        ``key``, or one that is kept in the store. ConfigurationError if they were made with another.
+        Raises ConfigurationError if the hashes were made with another key.
         """
         ...
 
     def claim(self, claims: Sequence[Claim]) -> list[Entry | None]:
-        """Claim each in turn: None if that was done, or the entry that is in its way.
+        """Make each claim in turn. Returns None for each claim that was made, or the entry that blocks it.
 
         An entry that :meth:`Entry.gives_way_to` a claim becomes that claim's.
         """
@@ -245,13 +244,13 @@ class Book(Protocol):
     def record(self, entries: Sequence[Entry]) -> int:
         """Keep the outcomes of claims; returns how many were kept.
 
-        Ignored is an outcome whose claim has given way to another, or is settled already; but *accepted* is always
-        kept.
+        An outcome is ignored if its claim has given way to another, or is already settled. *Accepted* is kept also for
+        a settled claim.
         """
         ...
 
     def find(self, reference: str) -> Entry | None:
-        """The entry of a reference."""
+        """Return the entry of a reference."""
         ...
 
     def entries(
@@ -278,19 +277,19 @@ class Book(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of files and connections; whatever is asked next takes hold of them again."""
+        """Close files and connections; the next question opens them again."""
         ...
 
 
 def digest(key: bytes, message: Message, kind: Kind) -> bytes:
-    """A keyed hash of what makes ``message`` this message and no other: all fields that distinguish, see
-    ``MessageField``.
+    """Return a keyed hash of all fields that distinguish ``message`` from others, see ``MessageField``.
 
-    With its reference: that two texts are equal is nobody's business. A field that is not in ``_LAID_OUT`` enters only
-    where it is set, so that a new field changes no digest that is kept.
+    The reference is a part of it, so that equal texts have different hashes. A field outside ``_LAID_OUT`` is included
+    only if it is set, so that a new field changes no stored digest.
     """
     dlt, send_at = message.dlt, message.send_at
-    content = ascii(  # no two tuples of these are written alike, and all Pythons write them so
+    # ascii() writes no two tuples of these values alike, and is the same in all versions of Python.
+    content = ascii(
         (
             kind.value,
             message.reference,
@@ -311,7 +310,7 @@ def digest(key: bytes, message: Message, kind: Kind) -> bytes:
 
 
 _LAID_OUT = frozenset({"reference", "sender", "purpose", "send_at", "dlt", "options"})
-"""The fields that have a place of their own in a digest, set or not: this layout is kept in stores, and stays."""
+"""The fields with a fixed place in a digest, set or not: stores hold digests of this layout, so it must not change."""
 _FURTHER = tuple(known for known in FIELDS if known.distinguishes and known.name not in _LAID_OUT)
 
 
@@ -321,13 +320,13 @@ def _further(message: Message) -> list[tuple[str, str]]:
 
 
 def _canonical(value: Any) -> Any:
-    """A value as a digest has it: a time is the same in each zone."""
+    """Return a value in the form of a digest: equal times are equal in each time zone."""
     return plain_value(value.astimezone(UTC) if isinstance(value, datetime) else value)
 
 
 @cache
 def _keyed(key: bytes) -> hmac.HMAC:
-    """What a hash with ``key`` begins with; to begin anew takes twice as long as all the rest."""
+    """Return the start of a hash with ``key``. Cached: this takes twice as long as the rest of the hash."""
     return hmac.new(key, digestmod=hashlib.sha256)
 
 
@@ -345,18 +344,22 @@ _process = (0, "")
 
 
 def new_ticket() -> str:
-    """What tells a claim, or a place, from all others of all processes: process, a random word of it, and a number."""
-    global _process  # noqa: PLW0603  # a forked child has its parent's
+    """Return an identifier unique across processes, for a claim or a place.
+
+    It is the process number, a random word for this process, and a counter.
+    """
+    # A forked child inherits the value of its parent.
+    global _process  # noqa: PLW0603
     if _process[0] != os.getpid():
         _process = (os.getpid(), secrets.token_hex(6))
     return f"{_process[0]}-{_process[1]}-{next(_turns)}"
 
 
 def _word(value: object) -> str | None:
-    """A code or a reason, which vendors may make up: short, without numbers."""
+    """Return a code or a reason shortened and without phone numbers, since vendors write them freely."""
     return None if value is None else mask_numbers(_unicode(str(value)))[:_LONGEST_WORD]
 
 
 def _unicode(value: str) -> str:
-    """``value`` without halves of characters, which JSON can bring and no store takes."""
+    """Return ``value`` without lone surrogates (halves of characters), which JSON can contain and no store takes."""
     return value.encode("utf-8", "backslashreplace").decode()

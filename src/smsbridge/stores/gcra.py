@@ -1,9 +1,9 @@
 """A limiter that reserves: it says how long to wait for the next place, and keeps that place. No I/O, no waiting.
 
-The generic cell rate algorithm with a burst of one: places are spread evenly, so that no window of the vendor's ever
-holds more than its limit; of places that are reserved several at once, at most one such lot less a place more. Limiters
-that refuse and let their callers poll were measured to waste up to 70 % of a limit, and those with a burst to let twice
-the limit through.
+This is the generic cell rate algorithm with a burst of 1: places are spread evenly, so that no window of the vendor
+ever holds more than its limit. If callers reserve n places together, a window may hold up to n - 1 more. In our
+measurements, limiters that refuse and let their callers poll waste up to 70 % of a limit, and limiters with a burst let
+twice the limit through.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _RATE = re.compile(r"(\d{1,9})\s*/(.*)", re.ASCII | re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many in so many seconds; written ``1000/1m``, ``10/s``."""
+    """A rate of ``count`` in ``seconds``; written ``1000/1m``, ``10/s``."""
 
     count: int
     seconds: float
 
     def __post_init__(self) -> None:
         if self.count < 1 or self.seconds <= 0:
-            raise ValueError("a rate needs at least one in a time that is longer than nothing")
+            raise ValueError("a rate needs a count of at least 1 and a time longer than 0 seconds")
 
     @classmethod
     def of(cls, text: str) -> Rate:
-        """``text`` as a Rate. Raises ValueError."""
+        """Parse ``text`` as a Rate. Raises ValueError."""
         match = _RATE.fullmatch(text.strip())
         time = duration(match[2], number="1") if match else None
         if match is None or time is None:
@@ -69,9 +69,9 @@ class Gcra:
         self._lock = fresh_lock()
 
     def reserve(self, count: int, now: float, longest: float) -> tuple[bool, float]:
-        """Whether ``count`` places are kept for the caller, and after how many seconds it may go.
+        """Return whether ``count`` places are kept for the caller, and after how many seconds it may go.
 
-        Nothing is kept if that would be more than ``longest``.
+        No place is kept if the wait is longer than ``longest`` seconds.
         """
         return under(self._lock, self._reserve, count, now, longest)
 
@@ -84,7 +84,7 @@ class Gcra:
         return True, wait
 
     def hold(self, until: float) -> None:
-        """Give no place before ``until``, as the vendor asked for a pause."""
+        """Give no place before ``until``, since the vendor asked for a pause."""
         under(self._lock, self._hold, until)
 
     def _hold(self, until: float) -> None:
@@ -92,9 +92,9 @@ class Gcra:
         self._next = max(self._next, until)
 
     def held(self, now: float) -> bool:
-        """Whether the vendor's pause lasts, so that places that were given before count no more."""
+        """Return whether the vendor's pause lasts; places given before it are then void."""
         return now < self._held
 
     def pause_left(self, now: float) -> float:
-        """Seconds for which the vendor's pause lasts."""
+        """Return the seconds left of the vendor's pause."""
         return max(0.0, self._held - now)

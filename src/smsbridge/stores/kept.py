@@ -1,4 +1,4 @@
-"""Entries and counters of a SQLite file, asked through the thread that owns it; and entries in memory."""
+"""Entries and counters of a SQLite file, reached through the thread that owns it; and entries in memory."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _log = logger("smsbridge.stores")
 
 
 class _Kept(ABC):
-    """What all entries have in common; each kind reaches its book in its own way."""
+    """The common part of all entries; each kind reaches its book in its own way."""
 
     @abstractmethod
     def _ask(self, work: Callable[[Book], T]) -> Flow[T]:
-        """What ``work`` returns, once it is done."""
+        """Do ``work`` with the book, and return its result."""
 
     def identify(self, key: bytes | None) -> Flow[bytes]:
         return self._ask(lambda book: book.identify(key))
@@ -64,7 +64,7 @@ class _Kept(ABC):
 
 
 class MemoryEntries(_Kept):
-    """Entries in a ``book`` in memory: no step is asked for."""
+    """Entries of a ``book`` in memory: flows without steps."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
@@ -81,11 +81,11 @@ class MemoryEntries(_Kept):
         self.record(_given_up(claims))
 
     def close(self) -> None:
-        """There is nothing to wait for."""
+        """Do nothing: there is nothing to wait for."""
 
 
 class WrittenEntries(_Kept):
-    """Entries of a ``writer``."""
+    """Entries of a store that a ``writer`` owns."""
 
     def __init__(self, writer: Writer[Any]) -> None:
         self.writer = writer
@@ -97,7 +97,7 @@ class WrittenEntries(_Kept):
         self.writer.record(entries)
 
     def release(self, claims: Sequence[Claim]) -> None:
-        """In its turn, because the claims may not have been made yet."""
+        """Give up claims, in turn with other work: the claims may not have been made yet."""
         entries = _given_up(claims)
         self.writer.do(lambda book: book.record(entries))
 
@@ -106,7 +106,7 @@ class WrittenEntries(_Kept):
 
 
 class FileEntries(WrittenEntries):
-    """The same of a file of ``kind`` at ``path``, which no look makes."""
+    """Entries of a file of ``kind`` at ``path``, which reading does not create."""
 
     def __init__(self, writer: Writer[Any], path: Path, kind: Kind) -> None:
         super().__init__(writer)
@@ -114,12 +114,13 @@ class FileEntries(WrittenEntries):
 
     @property
     def is_absent(self) -> bool:
-        """Whether nothing is at the path."""
-        return not os.path.exists(self.path)  # noqa: PTH110  # a Path raises where the name is too long
+        """Whether nothing exists at the path."""
+        # A Path raises if the name is too long.
+        return not os.path.exists(self.path)  # noqa: PTH110
 
     @property
     def is_made(self) -> bool:
-        """Whether there is something to ask: a file, or one that was there before."""
+        """Whether the file exists, or existed before."""
         return is_there(self.path, self._kind)
 
     def find(self, reference: str) -> Flow[Entry | None]:
@@ -127,7 +128,7 @@ class FileEntries(WrittenEntries):
 
 
 class WrittenCounters:
-    """Counters of the file at ``path``, asked through ``writer``."""
+    """Counters of the file at ``path``, reached through its ``writer``."""
 
     def __init__(self, writer: Writer[SqliteCounts], path: Path) -> None:
         self._writer = writer
@@ -156,13 +157,14 @@ class WrittenCounters:
         self._writer.close()
 
     def _tell(self, work: Callable[[SqliteCounts], None]) -> None:
-        """In its turn among the questions, whose answers it may follow."""
+        """Have ``work`` done in turn with the questions: it may depend on their answers."""
         self._writer.do(work).add_done_callback(_log_failure)
 
 
 def is_there(path: Path, kind: Kind) -> bool:
-    """Whether there is a file at ``path``, or was: then, to ask it says what is wrong."""
-    return os.path.exists(path) or is_known(kind, path)  # noqa: PTH110  # a Path raises where the name is too long
+    """Return whether the file at ``path`` exists, or existed before: then a question reports what is wrong."""
+    # A Path raises if the name is too long.
+    return os.path.exists(path) or is_known(kind, path)  # noqa: PTH110
 
 
 def _given_up(claims: Sequence[Claim]) -> list[Entry]:
@@ -173,4 +175,4 @@ def _log_failure(told: Promise[None]) -> None:
     error = told.exception()
     if error is not None:
         why = str(error) if isinstance(error, Unwritable) else type(error).__name__
-        _log.error("what was told to a store of counts is not kept, so it may count a text too long: %s", why)
+        _log.error("the store of counts could not keep a change, so it may count a text for too long: %s", why)

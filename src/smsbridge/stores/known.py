@@ -1,4 +1,4 @@
-"""Which stores there are, by the scheme of their URL: those of the core, and those that distributions bring.
+"""The known stores by the scheme of their URL: stores of the core, and stores of other distributions.
 
 A URL may hold a password, so no error shows more of it than its scheme.
 """
@@ -21,21 +21,22 @@ from smsbridge.forks import fresh_rlock
 from .seam import Store
 
 BUILT_IN = {"memory": "memory_store", "sqlite": "sqlite_store"}
-"""The module of each store of the core, by scheme; its function ``open_url`` opens one."""
+"""The module of each store of the core, by scheme; its function ``open_url`` opens the store."""
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,30}):", re.ASCII)
 _opened: dict[tuple[str, bool, str], Store] = {}
-"""By URL, whether it may be made, and the working directory, from which a URL may name a file."""
+"""By URL, whether it may be created, and the working directory, since a URL may name a file relative to it."""
 _lock = fresh_rlock()
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
-    """The store of ``url``, opened once in this process; where ``create`` is false it makes no file and no table.
+    """Return the store of ``url``, opened once in this process. Raises ConfigurationError.
 
-    Raises ConfigurationError.
+    If ``create`` is false, it creates no file and no table.
     """
     try:
         here = str(Path.cwd())
-    except OSError:  # the directory is gone
+    # The directory is gone.
+    except OSError:
         here = ""
     with _lock:
         store = _opened.get((url, create, here))
@@ -45,15 +46,15 @@ def open_store(url: str, *, create: bool = True) -> Store:
 
 
 def forget_all() -> None:
-    """Know no store any more, as in another process. For tests."""
+    """Forget all opened stores, as a new process would. For tests."""
     _opened.clear()
 
 
 def scheme_of(url: str) -> str:
-    """The scheme of ``url``. Raises ConfigurationError if it has none, or none that a store is named by."""
+    """Return the scheme of ``url``. Raises ConfigurationError if it has no scheme, or no store has this scheme."""
     found = _SCHEME.match(url)
     if found is None:
-        raise ConfigurationError("it is no URL of a store: write it as in sqlite:///sms.db")
+        raise ConfigurationError("this is no URL of a store: write it as in sqlite:///sms.db")
     scheme = found[1]
     if scheme not in BUILT_IN and not _points(scheme):
         raise ConfigurationError(_unknown(scheme))
@@ -68,14 +69,15 @@ def _open(url: str, *, create: bool) -> Store:
     except ConfigurationError as error:
         problem = str(error)
         ours = scheme in BUILT_IN
-    except Exception as error:  # noqa: BLE001  # whatever a store of a third party does
+    # A store of a third party may raise any error.
+    except Exception as error:  # noqa: BLE001
         problem, ours = f"it failed with {type(error).__name__}", False
-    words = problem if ours or not _quotes(problem, url) else "its words would show a part of the URL"
+    words = problem if ours or not _quotes(problem, url) else "its error is hidden, since it shows a part of the URL"
     raise ConfigurationError(words if ours else line(f"the store {scheme} of {origin} cannot be opened: {words}"))
 
 
 def _opener(scheme: str) -> tuple[Callable[..., Store], str]:
-    """What opens the stores of ``scheme``, and what brings it."""
+    """Return the function that opens the stores of ``scheme``, and the name of its distribution."""
     points = _points(scheme)
     origins = [*(["smsbridge itself"] if scheme in BUILT_IN else []), *map(groups.origin, points)]
     if len(origins) > 1:
@@ -86,12 +88,13 @@ def _opener(scheme: str) -> tuple[Callable[..., Store], str]:
         return opens, origins[0]
     try:
         found: Any = points[0].load()
-    except Exception as error:  # noqa: BLE001  # whatever its import does
+    # The import may raise any error.
+    except Exception as error:  # noqa: BLE001
         problem = line(f"store {scheme!r} of {origins[0]} {groups.failure(points[0], error)}")
     else:
         if callable(found):
             return cast("Callable[..., Store]", found), origins[0]
-        problem = f"store {scheme!r} of {origins[0]} is nothing that opens a store"
+        problem = f"store {scheme!r} of {origins[0]} is no callable that opens a store"
     raise ConfigurationError(problem)
 
 
@@ -100,13 +103,13 @@ def _points(scheme: str) -> list[EntryPoint]:
 
 
 def _unknown(scheme: str) -> str:
-    """What to say of a scheme that is not there."""
+    """Return the error message for an unknown scheme."""
     there = sorted({*BUILT_IN, *(point.name for point in entry_points(group=groups.STORES))})
-    return f"there is no store {scheme!r}; have {', '.join(there)}{groups.meant(scheme, there)}"
+    return f"there is no store {scheme!r}; known: {', '.join(there)}{groups.meant(scheme, there)}"
 
 
 def _quotes(words: str, url: str) -> bool:
-    """Whether ``words`` hold more of ``url`` than its scheme."""
+    """Return whether ``words`` show more of ``url`` than its scheme."""
     try:
         parts = urlsplit(url)
         behind = url.partition(":")[2].strip("/")

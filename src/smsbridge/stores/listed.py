@@ -1,4 +1,4 @@
-"""Opt-outs as flows, from a list whose methods have no steps."""
+"""Opt-outs as flows, from a list with ordinary methods."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class CalledOptOuts:
-    """``known`` may block: each question is a Call."""
+    """Opt-outs of a list that may block: each question is a Call."""
 
     def __init__(self, known: OptOuts) -> None:
         self.known = known
@@ -57,7 +57,7 @@ class CalledOptOuts:
 
 
 class MemoryListed(CalledOptOuts):
-    """``known`` is in memory: no step is asked for."""
+    """Opt-outs of a list in memory: flows without steps."""
 
     def _ask(self, work: Callable[[], T]) -> Flow[T]:
         yield from ()

@@ -1,4 +1,4 @@
-"""MemoryBook: a ledger in memory. Nothing here opens a file or starts a thread."""
+"""MemoryBook: a ledger in memory. It opens no file and starts no thread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .entries import Claim, Entry, State
 
 
 class MemoryBook:
-    """A Book whose entries end with it. What it is asked to do cannot fail half-way, so nothing has to be undone."""
+    """A Book in memory. Its work cannot fail half-way, so nothing has to be undone."""
 
     def __init__(self) -> None:
         self._key = b""

@@ -14,10 +14,10 @@ from .seam import Cap, Turn
 
 
 class MemoryCounters:
-    """Counters in memory: no step is asked for. ``clock`` counts seconds, and is never set.
+    """Counters in memory: flows without steps. ``clock`` counts seconds, and is never set.
 
-    No lease ends here: a process that dies takes its places along, and texts that were on their way in the parent of a
-    forked process count as sent.
+    Leases do not matter here: the places of a process end with it. In a forked process, texts on their way in the
+    parent count as sent.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -25,7 +25,7 @@ class MemoryCounters:
         self._turns: dict[str, Gcra] = {}
         self._caps: dict[tuple[tuple[str, str, Rate, int], ...], Caps] = {}
         self._taken: dict[str, tuple[Caps, tuple[str, ...]]] = {}
-        """By ticket: where its places are, and its keys."""
+        """By ticket: the caps where it has places, and its keys."""
 
     def reserve(self, key: str, interval: float, count: int, longest: float) -> Flow[Turn]:
         yield from ()
@@ -58,7 +58,7 @@ class MemoryCounters:
             counted.end(keys, self._clock, sent=sent, ticket=ticket)
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing: there is nothing to close."""
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -69,7 +69,7 @@ class MemoryCounters:
         return turns
 
     def _caps_of(self, caps: Sequence[Cap]) -> Caps:
-        """Those that count alike: the texts of one scope share what its caps remember."""
+        """Return the shared counters of equal caps: the texts of a scope share the memory of its caps."""
         which = tuple((cap.scope, cap.kind, cap.rate, cap.remembers) for cap in caps)
         found = self._caps.get(which)
         if found is None:

@@ -1,4 +1,4 @@
-"""MemoryStore: everything in memory, until the process ends. ``memory:`` is one for all that name it."""
+"""MemoryStore: all parts in memory, until the process ends. All uses of ``memory:`` share a store."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class MemoryStore:
         return False
 
 
-def open_url(url: str, *, create: bool = True) -> MemoryStore:  # noqa: ARG001  # as all that open a store
-    """The store of ``memory:``. Raises ConfigurationError for more than that."""
+def open_url(url: str, *, create: bool = True) -> MemoryStore:  # noqa: ARG001  # the signature of all openers
+    """Open the store of ``memory:``. Raises ConfigurationError for any other URL."""
     if url not in ("memory:", "memory://"):
         raise ConfigurationError("a store in memory has no name: write memory:")
     return MemoryStore()

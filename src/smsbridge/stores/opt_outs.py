@@ -1,13 +1,13 @@
-"""Who does not want to be texted: a list by recipient and sender, in memory or in a SQLite file.
+"""Lists of opt-outs by recipient and sender, in memory or in a SQLite file.
 
-The last word counts. An opt-out from one sender, and one from all (sender None), are taken back by a later word for the
-same sender, or for all. Webhooks come twice and out of order, so each word has the time when it was said, and an older
-one changes nothing; of two words of one moment, the opt-out counts. Not every vendor says when: a word without a time
-is later than all that are known, and the event that brought it is remembered, so that it is not later still when it
-comes again.
+The last word of a recipient counts: an opt-out, or an opt-in. An opt-out from a sender, or from all senders (None), is
+undone by a later opt-in to the same sender, or to all. Webhooks come twice and out of order, so each word has the time
+at which it was said, and an older word changes nothing; of two words with the same time, the opt-out counts. Some
+vendors give no time: a word without a time is later than all known words. The event that brought the word is
+remembered, so that a repeat of the event does not make it later still.
 
-Numbers are kept as they are, in a file that only its owner can read: the list has to be shown to people and handed to
-vendors, and a hash of a phone number is undone by trying all of them.
+Numbers are kept unhashed, in a file that only its owner can read: people have to see the list, vendors have to get it,
+and a hash of a phone number can be undone by trying all numbers.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ __all__ = [
 ]
 
 REPLY = "reply"
-"""The source of what a person said in a text of their own: only such an opt-out can be confirmed."""
+"""The source of an opt-out that the recipient texted: only such an opt-out can be confirmed."""
 
 _PATIENCE = 10.0
-"""Seconds that a list which another process is changing is waited for, if a call has so many left."""
+"""Seconds to wait for a list that another process is changing, if the call has that much time left."""
 
 MOST_EVENTS = 100
-"""Events that are remembered for each recipient."""
+"""The number of events remembered for each recipient."""
 
 LIST = Kind(
     what="list of opt-outs",
@@ -72,14 +72,14 @@ LIST = Kind(
             PRIMARY KEY (recipient, sender)
         )""",
     ),
-    made="nobody is on it",
+    made="it is empty",
     command="smsbridge optouts init",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class OptOut:
-    """Somebody who does not want texts from ``sender``, or (None) from anybody of ours. ``source`` says how we know."""
+    """A recipient who wants no texts from ``sender``, or (None) from any of our senders. ``source``: how we know."""
 
     recipient: str
     sender: str | None = None
@@ -95,39 +95,39 @@ class OptOut:
 class OptOuts(Protocol):
     """A list of opt-outs. ``recipient`` is E.164; ``sender`` is a number or a name, or None for all of our senders.
 
-    ``at`` is when it was said, by default now. ``event`` names what brought it, such as a webhook: the same one a
-    second time changes nothing. Safe to share between threads.
+    ``at`` is the time of the opt-out or opt-in, by default now. ``event`` names its origin, such as a webhook: the same
+    event changes nothing a second time. Safe to share between threads.
     """
 
     def add(
         self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "", event: str = ""
     ) -> None:
-        """``recipient`` has opted out."""
+        """Record that ``recipient`` has opted out."""
 
     def remove(
         self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "", event: str = ""
     ) -> None:
-        """``recipient`` has opted in again; with sender None to texts from all senders."""
+        """Record that ``recipient`` has opted in again; with sender None to texts from all senders."""
 
     def holds(self, senders: Iterable[str] | None, recipient: str) -> bool:
-        """Whether ``recipient`` has opted out from one of ``senders``; None asks for any sender."""
+        """Return whether ``recipient`` has opted out from at least one of ``senders``; None means any sender."""
         ...
 
     def confirm(self, senders: Iterable[str] | None, recipient: str, *, within: timedelta, take: bool = True) -> bool:
-        """Whether one text, which confirms the opt-out, may still go there. With ``take``, no other one may after it.
+        """Return whether a text that confirms the opt-out may be sent. With ``take``, this is its only such text.
 
-        It may if ``recipient`` opted out in a text (the source is REPLY) at most ``within`` ago.
+        It may be sent if ``recipient`` opted out in a text (the source is REPLY) at most ``within`` ago.
         """
         ...
 
     def __iter__(self) -> Iterator[OptOut]:
-        """All opt-outs that are in force, by recipient."""
+        """Iterate over all opt-outs in force, ordered by recipient."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """The last that somebody said about a sender. ``at`` is None only until the word is held against the others."""
+    """The last word of a recipient about a sender. ``at`` is None only until the word is compared with the others."""
 
     out: bool
     at: datetime | None
@@ -136,20 +136,20 @@ class _Word:
 
     @property
     def key(self) -> str | None:
-        """The sender as it is compared."""
+        """The sender in the form for comparison."""
         return _key(self.sender)
 
     @property
     def moment(self) -> datetime:
-        """When it was said."""
+        """The time at which the word was said."""
         return self.at or _EVER
 
     def outlasts(self, other: _Word | None) -> bool:
-        """Whether this one counts after ``other``."""
+        """Return whether this word is later than ``other``, and so replaces it."""
         return other is None or (self.moment, self.out) > (other.moment, other.out)
 
     def among(self, words: _Words) -> _Word:
-        """The word with its time: where it has none, now, and later than all that is known, whatever our clock says."""
+        """Return the word with a time: without its own, the time is now, but later than all known words."""
         if self.at is not None:
             return self
         known = [word.moment for key, word in words.items() if self.key is None or key in (None, self.key)]
@@ -163,7 +163,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class _List(ABC):
-    """What the lists have in common."""
+    """The common part of the lists."""
 
     def add(
         self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "", event: str = ""
@@ -176,12 +176,12 @@ class _List(ABC):
         self._put([(recipient, _Word(False, _in_utc(at), sender, source), event)])
 
     def add_all(self, rows: Iterable[tuple[str | None, str]], *, source: str = "") -> None:
-        """Several at once, each a sender and a recipient; all of them, or none if it fails."""
+        """Record several opt-outs together, each a sender and a recipient: all of them, or none if it fails."""
         self._put((recipient, _Word(True, None, sender, source), "") for sender, recipient in rows)
 
     @abstractmethod
     def _put(self, rows: Iterable[tuple[str, _Word, str]]) -> None:
-        """Keep what each recipient said, unless its event was here already."""
+        """Keep the word of each recipient, unless its event is already known."""
 
 
 class MemoryOptOuts(_List):
@@ -231,12 +231,11 @@ class MemoryOptOuts(_List):
 
 
 class SqliteOptOuts(_List):
-    """A list in the SQLite file ``path``, made with mode 0600 unless ``create`` is false.
+    """A list in the SQLite file ``path``, created with mode 0600 unless ``create`` is false.
 
-    With ``joins``, it comes into a file of ours that has something else.
-
-    Several processes may use it at once. Raises ConfigurationError if it cannot be one, and OSError where it cannot be
-    read or written later, or is another than before.
+    With ``joins``, the list is added to a file of ours that has other parts. Several processes may use it at the same
+    time. Raises ConfigurationError if the file cannot be such a list, and OSError if it later cannot be read or
+    written, or is no longer the same file.
     """
 
     def __init__(self, path: Path, *, create: bool = True, joins: bool = False) -> None:
@@ -290,26 +289,28 @@ class SqliteOptOuts(_List):
             return False
         last = "SELECT rowid FROM events WHERE recipient = ? ORDER BY rowid DESC LIMIT 1 OFFSET ?"
         database.execute(
-            f"DELETE FROM events WHERE recipient = ? AND rowid <= ({last})",  # noqa: S608  # of our own making
+            f"DELETE FROM events WHERE recipient = ? AND rowid <= ({last})",  # noqa: S608  # a query of ours
             [recipient, recipient, MOST_EVENTS],
         )
         return True
 
     @contextlib.contextmanager
     def _changed(self) -> Iterator[sqlite3.Connection]:
-        """A connection to read and change at once, before any other process does: all of it, or nothing if it fails."""
-        with self._opened() as database, database:  # the second one is the transaction
+        """Open a connection and a transaction that excludes other writers: all is kept, or nothing if it fails."""
+        # The second context is the transaction.
+        with self._opened() as database, database:
             database.execute("BEGIN IMMEDIATE")
             yield database
             self._file.change(database)
         self._file.kept()
 
     def _problem(self) -> str | None:
-        """What keeps the file from being a list."""
+        """Return why the file cannot be used as a list; None if it can."""
         try:
             with self._opened():
                 pass
-            if not os.access(self._path, os.R_OK | os.W_OK):  # SQLite would open it all the same, to read alone
+            # SQLite would open such a file read-only.
+            if not os.access(self._path, os.R_OK | os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except NotOurs as error:
             return str(error)
@@ -320,7 +321,7 @@ class SqliteOptOuts(_List):
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        """A connection for one use: no thread, no process and no replaced file shares it. Takes 0.4 ms."""
+        """Open a connection for a single use, so that no thread, process or replaced file shares it. Takes 0.4 ms."""
         try:
             patience = max(0.0, min(_PATIENCE, time_left()))
             with unforked(), contextlib.closing(self._file.connect(timeout=patience)) as database:
@@ -330,7 +331,7 @@ class SqliteOptOuts(_List):
 
 
 def same_sender(one: str, other: str) -> bool:
-    """Whether two ways of writing a sender mean the same one: letter case, and the plus of a number, say nothing."""
+    """Return whether two spellings mean the same sender: letter case and the plus of a number do not matter."""
     return _key(one) == _key(other)
 
 
@@ -339,14 +340,14 @@ def _key(sender: str | None) -> str | None:
 
 
 def _opt_outs(words: _Words, senders: Iterable[str] | None) -> list[_Word]:
-    """What stops texts from one of ``senders``, or (None) from any."""
+    """Return the opt-outs that stop texts from one of ``senders``, or (None) from any sender."""
     keys = words if senders is None else {_key(sender) for sender in senders}
     last = {word.key: word for word in (_last(words, key) for key in keys)}
     return [word for word in last.values() if word.out]
 
 
 def _to_confirm(words: _Words, senders: Iterable[str] | None, within: timedelta) -> list[_Word]:
-    """What stops texts from one of ``senders``, if the recipient has said all of that just now."""
+    """Return the opt-outs from ``senders`` if the recipient texted all of them within that time, else none."""
     found, since = _opt_outs(words, senders), datetime.now(UTC) - within
     return found if all(word.source == REPLY and word.moment > since for word in found) else []
 
@@ -355,7 +356,7 @@ _NOTHING = _Word(False, _EVER)
 
 
 def _last(words: _Words, key: str | None) -> _Word:
-    """What counts for a sender: what was last said about it, or about all."""
+    """Return the word that counts for a sender: the last word about it or about all senders."""
     last, of_all = words.get(key, _NOTHING), words.get(None, _NOTHING)
     return of_all if of_all.outlasts(last) else last
 

@@ -1,9 +1,9 @@
-"""The seam under everything that has to be remembered: what a store is asked, and what it is told.
+"""The interface of a store: the questions it answers, and the outcomes it is told. No I/O.
 
 Questions are flows: memory answers without a step, other stores ask for a Call or an Await, so that no event loop is
-ever blocked. What a store is *told* (``record``, ``release``, ``give_back``, ``pause``) takes no step, since it also
-follows an interruption, and must not raise; what is asked later sees it. The store owns the clock: only durations cross
-the seam. No I/O.
+ever blocked. What a store is *told* (``record``, ``release``, ``give_back``, ``pause``) takes no step and must not
+raise, since it also follows an interruption. Later questions see what was told. The store owns the clock: its callers
+pass only durations.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Part = Literal["entries", "counters", "opt_outs"]
 class Turn:
     """The answer to ``reserve``: whether places are kept, and after how many seconds the first of them may be used.
 
-    ``pause``: seconds that are left of a pause which the vendor asked for; until then, no place may be used.
+    ``pause``: seconds left of a pause that the vendor asked for; until then, no place may be used.
     """
 
     kept: bool
@@ -38,9 +38,9 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cap:
-    """At most ``rate`` texts under ``key``, in any window of its time. ``scope`` and ``kind`` name it.
+    """A cap of at most ``rate`` texts under ``key``, in any window of its time. ``scope`` and ``kind`` name the cap.
 
-    A store in memory remembers ``remembers`` texts for each scope and kind, and refuses others then.
+    A store in memory remembers ``remembers`` texts for each scope and kind, then refuses others.
     """
 
     scope: str
@@ -51,42 +51,43 @@ class Cap:
 
 
 class Entries(Protocol):
-    """What a ledger asks: one entry for each reference, whatever the account.
+    """The entries of a ledger: one for each reference, across all accounts.
 
-    A question raises Unwritable, or ConfigurationError for another key, where it cannot be answered.
+    A question raises Unwritable if the store cannot answer, and ConfigurationError for another key.
     """
 
     def identify(self, key: bytes | None) -> Flow[bytes]:
-        """The key of the hashes: ``key``, or one that is kept in the store.
+        """Return the key of the hashes: ``key``, or the key kept in the store.
 
-        Raises ConfigurationError if the hashes were made with another.
+        Raises ConfigurationError if the hashes were made with another key.
         """
         ...
 
     def claim(self, claims: Sequence[Claim]) -> Flow[list[Entry | None]]:
-        """Claim each in turn: None if that was done, or the entry in its way; all of them or none if it raises.
+        """Make each claim in turn. Returns None for each claim that was made, or the entry that blocks it.
 
-        An entry that :meth:`Entry.gives_way_to` a claim becomes that claim's.
+        An entry that :meth:`Entry.gives_way_to` a claim becomes that claim's. If this raises, no claim is made.
         """
         ...
 
     def record(self, entries: Sequence[Entry]) -> None:
-        """Keep the outcomes of claims. If that fails it is logged, and they stay open.
+        """Keep the outcomes of claims. A failure is logged, and the claims stay open.
 
-        Ignored is an outcome whose claim has given way to another, or is settled already; but *accepted* is kept.
+        An outcome is ignored if its claim has given way to another, or is already settled. *Accepted* is kept also for
+        a settled claim.
         """
         ...
 
     def release(self, claims: Sequence[Claim]) -> None:
-        """Give up claims whose texts never left: also those of a question that was interrupted, made or not."""
+        """Give up claims whose texts never left, also the claims of an interrupted question, made or not."""
         ...
 
     def settle(self, entries: Sequence[Entry]) -> Flow[int]:
-        """The same as :meth:`record`; returns how many were kept."""
+        """Do the same as :meth:`record`; returns how many were kept."""
         ...
 
     def find(self, reference: str) -> Flow[Entry | None]:
-        """The entry of a reference. Makes no file and no table."""
+        """Return the entry of a reference. Creates no file and no table."""
         ...
 
     def page(
@@ -113,108 +114,108 @@ class Entries(Protocol):
         ...
 
     def close(self) -> None:
-        """Wait for what was told, and let go of files and connections; a later question takes hold of them again."""
+        """Wait for what was told, and close files and connections; a later question opens them again."""
         ...
 
 
 class Counters(Protocol):
-    """What limits and caps ask."""
+    """The counters of limits and caps."""
 
     def reserve(self, key: str, interval: float, count: int, longest: float) -> Flow[Turn]:
         """Keep the next ``count`` places under ``key``, which are ``interval`` seconds apart.
 
-        None is kept if the first comes after more than ``longest`` seconds, and no ``count`` of 0 keeps any.
+        No place is kept if the first comes after more than ``longest`` seconds, or if ``count`` is 0.
         """
         ...
 
     def take(self, ticket: str, caps: Sequence[Cap], lease: float) -> Flow[Full | None]:
-        """Take a place at each of ``caps``, or none: then, which cap is full.
+        """Take a place at each of ``caps`` and return None; if a cap is full, take no place and return that cap.
 
-        A place is held until :meth:`give_back`. One that is not given back within ``lease`` seconds, as its process is
-        gone, counts as if its text had been sent then.
+        A place is held until :meth:`give_back`. If its process is gone and does not give it back within ``lease``
+        seconds, it counts as if its text had been sent then.
         """
         ...
 
     def peek(self, caps: Sequence[Cap]) -> Flow[Full | None]:
-        """What :meth:`take` would say, without taking a place."""
+        """Return the answer of :meth:`take` without taking a place."""
         ...
 
     def give_back(self, ticket: str, *, sent: bool) -> None:
-        """The text has ended. If it was ``sent``, or may have been, its places count until the window has passed.
+        """End a text. If it was ``sent``, or may have been, its places count until the window has passed.
 
-        Also told after an interrupted :meth:`take`, whether or not that was done. A second time, nothing happens.
+        This also follows an interrupted :meth:`take`, whether or not that took places. A second call does nothing.
         """
         ...
 
     def pause(self, key: str, seconds: float) -> None:
-        """Let no place under ``key`` be used for so long: the vendor asked for it."""
+        """Block all places under ``key`` for ``seconds``, since the vendor asked for a pause."""
         ...
 
     def close(self) -> None:
-        """As :meth:`Entries.close`."""
+        """Do the same as :meth:`Entries.close`."""
         ...
 
 
 class OptOuts(Protocol):
-    """Who opted out of texts, by the rules of :class:`smsbridge.optouts.OptOuts`, whose methods have no steps."""
+    """A list of opt-outs as flows, by the rules of :class:`smsbridge.optouts.OptOuts`, whose methods have no steps."""
 
     def holds(self, senders: Iterable[str] | None, recipient: str) -> Flow[bool]:
-        """Whether ``recipient`` has opted out from one of ``senders``; None asks for any sender."""
+        """Return whether ``recipient`` has opted out from at least one of ``senders``; None means any sender."""
         ...
 
     def confirm(
         self, senders: Iterable[str] | None, recipient: str, *, within: timedelta, take: bool = True
     ) -> Flow[bool]:
-        """Whether one text that confirms the opt-out may still go there. With ``take``, no other one may after it."""
+        """Return whether a text that confirms the opt-out may be sent. With ``take``, this is its only such text."""
         ...
 
     def add(
         self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "", event: str = ""
     ) -> Flow[None]:
-        """``recipient`` has opted out."""
+        """Record that ``recipient`` has opted out."""
         ...
 
     def remove(
         self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "", event: str = ""
     ) -> Flow[None]:
-        """``recipient`` has opted in again; with sender None to texts from all senders."""
+        """Record that ``recipient`` has opted in again; with sender None to texts from all senders."""
         ...
 
     def add_all(self, rows: Sequence[tuple[str | None, str]], *, source: str = "") -> Flow[None]:
-        """Several at once, each a sender and a recipient; all of them, or none if it fails."""
+        """Record several opt-outs together, each a sender and a recipient: all of them, or none if it fails."""
         ...
 
     def everyone(self) -> Flow[list[OptOut]]:
-        """All opt-outs that are in force, by recipient."""
+        """Return all opt-outs in force, ordered by recipient."""
         ...
 
 
 class Store(Protocol):
-    """Where things are remembered. Each part is None where the store cannot keep it.
+    """A store, which remembers things in up to three parts. Each part is None if the store cannot keep it.
 
-    It is opened once in a process for each URL, and safe to share between threads, tasks and clients. To open it
-    connects to nothing and makes nothing. A forked process has to find it usable.
+    A store is opened once in a process for each URL, and safe to share between threads, tasks and clients. Opening it
+    connects to nothing and creates nothing. It has to be usable in a forked process.
     """
 
     def entries(self, *, keep: timedelta, sync: Sync = "normal") -> Entries | None:
-        """Where a ledger is kept. Settled entries are dropped after ``keep``; ``sync`` is what a record survives.
+        """Return the part for ledgers. Settled entries are dropped after ``keep``.
 
-        ``normal`` is the death of every process, ``full`` also that of the machine.
+        ``sync`` is what a record survives: ``normal`` the death of every process, ``full`` also that of the machine.
         """
         ...
 
     def counters(self) -> Counters | None:
-        """Where limits and caps count."""
+        """Return the part for limits and caps."""
         ...
 
     def opt_outs(self) -> OptOuts | None:
-        """Where opt-outs are kept."""
+        """Return the part for opt-outs."""
         ...
 
     def problem(self, part: Part) -> str | None:
-        """What keeps that part from being used, without a secret; None if nothing is known. It makes nothing."""
+        """Return why that part cannot be used, without a secret; None if no problem is known. Creates nothing."""
         ...
 
     def init(self, part: Part) -> bool:
-        """Make that part, on purpose; false if it is there. Raises ConfigurationError."""
+        """Create that part on purpose; returns false if it exists. Raises ConfigurationError."""
         ...

@@ -1,4 +1,4 @@
-"""SqliteBook: a ledger's entries in one SQLite file, which threads, tasks and processes of one machine share."""
+"""SqliteBook: a ledger's entries in a SQLite file, which threads, tasks and processes of a machine share."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ _SCHEMA = (
     )""",
     """CREATE INDEX IF NOT EXISTS smsbridge_ledger_settled ON smsbridge_ledger (recorded_at)
         WHERE state IN ('accepted', 'refused')""",
-    f"INSERT OR IGNORE INTO smsbridge_ledger_about VALUES ('version', '{_VERSION}')",  # noqa: S608  # of our own making
+    f"INSERT OR IGNORE INTO smsbridge_ledger_about VALUES ('version', '{_VERSION}')",  # noqa: S608  # values of ours
 )
 LEDGER = FileKind(
     what="ledger",
@@ -80,7 +80,7 @@ LEDGER = FileKind(
 )
 _COLUMNS = ", ".join(("number", *_CLAIM, "claims", *_OUTCOME))
 _INSERT = f"""INSERT INTO smsbridge_ledger ({", ".join(_CLAIM)}) VALUES ({", ".join("?" * len(_CLAIM))})
-    ON CONFLICT (reference) DO NOTHING"""  # noqa: S608  # of our own names
+    ON CONFLICT (reference) DO NOTHING"""  # noqa: S608  # names of ours
 _FIND = f"SELECT {_COLUMNS} FROM smsbridge_ledger WHERE reference = ?"  # noqa: S608
 _CLAIM_ANEW = f"""UPDATE smsbridge_ledger SET claims = claims + 1, state = 'open',
     account = ?, recipient = ?, claim = ?, claimed_at = ?, {", ".join(f"{name} = NULL" for name in _OUTCOME if name != "state")} WHERE reference = ?"""  # noqa: S608
@@ -92,7 +92,7 @@ _PRUNE = """DELETE FROM smsbridge_ledger WHERE number IN (SELECT number FROM sms
 
 
 class SqliteBook(SqliteFile):
-    """Entries in the SQLite file at ``path``, made with mode 0600 unless ``create`` is false.
+    """Entries in the SQLite file at ``path``, created with mode 0600 unless ``create`` is false.
 
     For the other arguments see :class:`SqliteFile`.
     """
@@ -120,7 +120,7 @@ class SqliteBook(SqliteFile):
             return key if key is not None else kept["key"]
         found = key if key is not None else about.get("key")
         if found is None:
-            raise ConfigurationError("the ledger was made with a key, which is not set now")
+            raise ConfigurationError("the ledger was made with a key, but no key is set now: set that key")
         if not hmac.compare_digest(_proof(found), about["proof"]):
             raise ConfigurationError("the ledger was made with another key, so it cannot tell one text from another")
         return found
@@ -226,7 +226,7 @@ def _record_row(entry: Entry) -> tuple[Any, ...]:
 
 
 def _entry(row: Sequence[Any]) -> tuple[int, Entry]:
-    """The number and the entry of a row of ``_COLUMNS``."""
+    """Return the number and the entry of a row of ``_COLUMNS``."""
     number, account, reference, kind, content, to, purpose, token, claimed_at, claims, state, recorded_at, *more = row
     taker, provider, id_, status, segments, price, unit, accepted_at, expires_at, error, code, reason = more
     claim = Claim(

@@ -1,10 +1,9 @@
-"""SqliteCounts: the places of caps and the turns of limits, in a SQLite file that processes of one machine share.
+"""SqliteCounts: the places of caps and the turns of limits, in a SQLite file that processes of a machine share.
 
-The file has a time of its own, which never goes back, and no clock of the wall is asked. It runs with
-:func:`time.monotonic`, which is the same in all processes of a machine and cannot be set; by how much it is ahead of
-that is kept in the file, for each start of a machine. After a restart, or on another machine, it goes on from the
-latest moment that the file knows: what passed until then does not count. So a place stays taken for as much longer,
-once, and no cap ever lets more through.
+The file has its own time, which never goes back and does not use the wall clock. It follows :func:`time.monotonic`,
+which is the same in all processes of a machine and cannot be set. The file keeps how far its time is ahead of that, for
+each start of a machine. After a restart, or on another machine, its time continues from the latest moment in the file:
+the time in between does not count. So places stay taken for that much longer, once, and no cap ever lets more through.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ _SCHEMA = (
         next REAL NOT NULL,         -- when the next place may be used
         pause REAL NOT NULL         -- the end of a pause that the vendor asked for
     ) WITHOUT ROWID""",
-    f"INSERT OR IGNORE INTO smsbridge_counts_about VALUES ('version', '{_VERSION}')",  # noqa: S608  # of our own making
+    f"INSERT OR IGNORE INTO smsbridge_counts_about VALUES ('version', '{_VERSION}')",  # noqa: S608  # values of ours
     "INSERT OR IGNORE INTO smsbridge_counts_about VALUES ('now', 0.0)",
 )
 COUNTS = Kind(
@@ -67,10 +66,10 @@ COUNTS = Kind(
 
 
 class SqliteCounts(SqliteFile):
-    """Places and turns in the SQLite file at ``path``; everything is called within :meth:`together`.
+    """Places and turns in the SQLite file at ``path``; all methods are called within :meth:`together`.
 
-    ``clock`` is the same in all processes of the machine, in seconds, from its start on; ``machine`` tells that start
-    from all others, as far as is known.
+    ``clock`` gives seconds since the start of the machine, the same in all its processes. ``machine`` identifies that
+    start, as far as it is known.
     """
 
     about = "smsbridge_counts_about"
@@ -89,12 +88,12 @@ class SqliteCounts(SqliteFile):
         self._clock = clock
         self._machine = _machine() if machine is None else machine
         self._ahead: float | None = None
-        """Seconds by which the time of the file is ahead of the clock, once that is known."""
+        """Seconds by which the time of the file is ahead of the clock, once known."""
 
     # --- caps ---------------------------------------------------------------------------------------------------------
 
     def take(self, ticket: str, caps: Sequence[Cap], lease: float) -> Full | None:
-        """Take a place at each of ``caps``, or none: then, which cap is full."""
+        """Take a place at each of ``caps`` and return None; if a cap is full, take no place and return that cap."""
         now = self._now()
         full = self._full(caps, now)
         if full is not None:
@@ -107,13 +106,13 @@ class SqliteCounts(SqliteFile):
         return None
 
     def peek(self, caps: Sequence[Cap]) -> Full | None:
-        """Which cap is full, if one is."""
+        """Return the first full cap; None if no cap is full."""
         return self._full(caps, self._now())
 
     def give_back(self, ticket: str, *, sent: bool) -> None:
-        """The text has ended: its places count from now on, or are free again.
+        """End a text: its places count from now on, or are free again.
 
-        One whose lease is over has counted since then.
+        A place whose lease is over already counts from the end of its lease.
         """
         now = self._now()
         if sent:
@@ -138,7 +137,7 @@ class SqliteCounts(SqliteFile):
         return Turn(kept, start - now, pause)
 
     def pause(self, key: str, seconds: float) -> None:
-        """Let no place be used for so long."""
+        """Block all places under ``key`` for ``seconds``."""
         now = self._now()
         hashed = _hash(key)
         later, paused = self._turn(hashed)
@@ -148,7 +147,7 @@ class SqliteCounts(SqliteFile):
     # --- what a Writer asks of what it writes to ----------------------------------------------------------------------
 
     def record(self, entries: Iterable[object]) -> int:
-        """There is nothing to record: what is told here keeps its place among the questions."""
+        """Do nothing: counts have no outcomes to record."""
         return 0
 
     def prune(self, older_than: float, limit: int) -> int:
@@ -172,7 +171,7 @@ class SqliteCounts(SqliteFile):
         return latest - clock
 
     def _now(self) -> float:
-        """The time of the file, which never goes back."""
+        """Return the time of the file, which never goes back."""
         return max(_latest(self._db), self._clock() + (self._ahead or 0.0))
 
     def _keep(self, now: float) -> None:
@@ -192,7 +191,7 @@ class SqliteCounts(SqliteFile):
         return None
 
     def _forget(self, now: float, limit: int = _FORGOTTEN_AT_ONCE) -> int:
-        """Forget some of the places that count no more, more than a text takes, so that what has piled up goes."""
+        """Delete some places that no longer count, more than a text takes, so that the backlog shrinks."""
         return self._db.execute(
             "DELETE FROM smsbridge_places WHERE (key, at, ticket) IN"
             " (SELECT key, at, ticket FROM smsbridge_places WHERE gone <= ? LIMIT ?)",
@@ -213,7 +212,7 @@ def _latest(db: sqlite3.Connection) -> float:
 
 
 def _machine() -> str:
-    """What tells this start of the machine, and the clock of this container, from others; empty if it is not known."""
+    """Return an identifier of this start of the machine and this container's clock; empty if it is unknown."""
     with contextlib.suppress(OSError):
         clock = os.stat("/proc/self/ns/time").st_ino if os.path.exists("/proc/self/ns/time") else 0  # noqa: PTH110, PTH116
         return f"{Path('/proc/sys/kernel/random/boot_id').read_text('ascii').strip()} {clock}"
@@ -225,5 +224,5 @@ def _hashed(cap: Cap) -> bytes:
 
 
 def _hash(key: str) -> bytes:
-    """So that no number can be read in the file at a glance; all numbers can still be tried."""
+    """Hash a key, so that no number is readable in the file; a number can still be found by trying all numbers."""
     return hashlib.blake2b(key.encode(), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""SqliteFile: one connection to a SQLite file of ours, and its transactions. Used by one thread at a time."""
+"""SqliteFile: a connection to a SQLite file of ours, and its transactions. Used by one thread at a time."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from .entries import Unwritable
 Sync = Literal["normal", "full"]
 _AGAIN = 0.01
 _strays: list[sqlite3.Connection] = []
-"""Connections that came along into a forked process: to close them there would harm those of the parent."""
+"""Connections inherited by a forked process: closing them there would harm the parent's connections."""
 
 
 class SqliteFile:
-    """What is of ``kind`` in the SQLite file at ``path``, made with mode 0600 unless ``create`` is false.
+    """The tables of ``kind`` in the SQLite file at ``path``, created with mode 0600 unless ``create`` is false.
 
-    ``sync`` is what a commit survives: ``normal`` the death of every process, ``full`` also that of the machine, for
-    one fsync each. ``patience`` is how many seconds to wait for other processes. With ``joins``, it comes into a file
-    of ours that has other kinds.
+    ``sync`` is what a commit survives: ``normal`` the death of every process, ``full`` also that of the machine, at the
+    cost of an fsync each. ``patience`` is how many seconds to wait for other processes. With ``joins``, the tables are
+    added to a file of ours that has other kinds.
     """
 
     about: str
-    """The table that has its version, under that name."""
+    """The name of the table that holds the version, under the name ``version``."""
     version: str
 
     def __init__(
@@ -53,7 +53,7 @@ class SqliteFile:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """One transaction that excludes all other writers: kept for good at its end, undone if something is raised."""
+        """Open a transaction that excludes all other writers: committed at its end, undone if an error is raised."""
         done = False
         try:
             db = self._connection()
@@ -71,10 +71,11 @@ class SqliteFile:
             raise Unwritable(f"{words} ({self._path})") from None
         finally:
             if not done:
-                self._let_go()  # which undoes it; another try begins afresh
+                # This undoes the transaction; the next use opens a new connection.
+                self._let_go()
 
     def close(self) -> None:
-        """Counts what was changed, so that a copy of the file as it is now is known for an older one later."""
+        """Close the connection. Counts the changes first, so that a copy of the present file is known as old later."""
         if self._changed and self._open is not None and self._process == os.getpid():
             self._changed = not self._file.count(self._open)
         self._let_go()
@@ -117,11 +118,12 @@ class SqliteFile:
             try:
                 db.execute("PRAGMA journal_mode = WAL")
                 break
-            except sqlite3.OperationalError:  # of several that make the file at once; SQLite does not wait here
+            # Another process creates the file at the same time; SQLite does not wait for it here.
+            except sqlite3.OperationalError:
                 if time.monotonic() >= until:
                     raise
                 time.sleep(_AGAIN)
         db.execute(f"PRAGMA synchronous = {self._sync}")
-        asked = f"SELECT value FROM {self.about} WHERE name = 'version'"  # noqa: S608  # of our own making
+        asked = f"SELECT value FROM {self.about} WHERE name = 'version'"  # noqa: S608  # a name of ours
         if db.execute(asked).fetchone()[0] != self.version:
             raise sqlite3.DatabaseError("made by another version of smsbridge")

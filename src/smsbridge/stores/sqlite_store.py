@@ -1,7 +1,7 @@
-"""SqliteStore: everything in one SQLite file, for the threads, tasks and processes of one machine.
+"""SqliteStore: all parts in one SQLite file, for the threads, tasks and processes of one machine.
 
-Each part has tables of its own, made when it is first used; a ledger or a list of opt-outs of an earlier version is
-such a file, with one part.
+Each part has its own tables, created at first use. A ledger or a list of opt-outs of an earlier version is such a file
+with one part.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _BEGINS = "sqlite:///"
 
 
 class SqliteStore:
-    """The store in the file at ``path``, which is made with mode 0600 unless ``create`` is false.
+    """The store in the file at ``path``, which is created with mode 0600 unless ``create`` is false.
 
-    With ``joins``, a file of ours that has other parts gets the ones that are asked for.
+    With ``joins``, a missing part is added to a file of ours that has other parts.
     """
 
     def __init__(self, path: Path, *, create: bool = True, joins: bool = True) -> None:
@@ -90,13 +90,14 @@ class SqliteStore:
         raise ConfigurationError(f"the {kind.what} {self.given} cannot be made: {problem}")
 
     def _refuse_absent(self, kind: Kind) -> None:
-        """In production none is made on the way."""
-        if not self._create and not os.path.exists(self.path):  # noqa: PTH110  # a Path raises where the name is too long
+        """Raise ConfigurationError in production if the file is missing: there, only a command creates it."""
+        # A Path raises if the name is too long.
+        if not self._create and not os.path.exists(self.path):  # noqa: PTH110
             raise ConfigurationError(kind.only_on_purpose(self.path))
 
 
 def open_url(url: str, *, create: bool = True) -> SqliteStore:
-    """The store in the file of ``sqlite:///relative.db`` or ``sqlite:////absolute.db``. Raises ConfigurationError."""
+    """Open the store of ``sqlite:///relative.db`` or ``sqlite:////absolute.db``. Raises ConfigurationError."""
     path = url.removeprefix(_BEGINS)
     if path == url or not path or "\0" in path:
         raise ConfigurationError(

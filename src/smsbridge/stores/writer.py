@@ -1,9 +1,8 @@
-"""Writer: one thread that owns a ledger's store, and keeps together what threads and tasks hand in meanwhile.
+"""Writer: a thread that owns a ledger's store, and does the work of other threads and tasks in shared transactions.
 
-It starts when there is something to do and ends when there has been nothing for a while. It never waits for anything
-that a thread which hands something in may hold: an exception of a signal handler can end that thread's work at any
-moment. A process that forks lets go of the store before: SQLite must not be taken along into the child, which opens its
-own.
+The thread starts when there is work and ends after a time without work. It never waits for a lock that a calling thread
+may hold: an exception of a signal handler can interrupt that thread at any moment. A process closes the store before it
+forks: a child must not inherit SQLite connections, and opens its own.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ T = TypeVar("T")
 
 
 class Shelf(Protocol):
-    """What a writer writes to; see :class:`Book` and :class:`SqliteCounts`."""
+    """The target of a writer; see :class:`Book` and :class:`SqliteCounts`."""
 
     def together(self) -> AbstractContextManager[None]: ...
 
@@ -51,13 +50,13 @@ _PRUNED_AT_ONCE = 500
 _BETWEEN_PRUNINGS = 3600.0
 _LONGEST_CLOSE = 20.0
 _LONGEST_WORD = 1.0
-"""Seconds that a log record is waited for."""
+"""Seconds to wait for a log record."""
 
 _LONGEST_FORK = 10.0
-"""Seconds that a fork waits for the store, and that the store waits for a fork."""
+"""Seconds for which a fork waits for the store, and the store for a fork."""
 
 _AFTER_THE_WORK = -100
-"""Among the last of what multiprocessing does when a process ends, which begins with the highest number."""
+"""A low priority: at the end of a process, multiprocessing runs its finalizers from the highest number down."""
 _log = logger("smsbridge.ledger")
 
 
@@ -65,13 +64,13 @@ class _Job(NamedTuple):
     work: Callable[[Any], Any]
     promise: Promise[Any]
     closes: bool = False
-    """Whether the store is let go of, once all that was handed in before is done."""
+    """Whether the store is closed after all earlier work."""
 
 
 class Writer(Generic[S]):
-    """Works for any thread or task, each of whose orders returns at once. Settled entries are dropped after ``keep``.
+    """Does the work of any thread or task, whose calls return immediately. Drops settled entries after ``keep``.
 
-    Outcomes wait for whatever is to be done next, but for no longer than ``_PATIENCE``; they are never behind it.
+    Outcomes wait for the next work, for ``_PATIENCE`` seconds at most, and are written before it.
     """
 
     def __init__(self, store: S, *, keep: timedelta, clock: Callable[[], float] = time.monotonic) -> None:
@@ -85,16 +84,18 @@ class Writer(Generic[S]):
     def _reset(self) -> None:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._outcomes: deque[Entry] = deque()
-        self._running = threading.Lock()  # of the thread that works, for as long as it does
-        self._at_work = threading.Lock()  # of the thread that uses the store: that one, or one that forks
+        # Held by the working thread for as long as it works.
+        self._running = threading.Lock()
+        # Held by the thread that uses the store: the working thread, or a thread that forks.
+        self._at_work = threading.Lock()
         self._thread: threading.Thread | None = None
         self._asleep = False
 
     def do(self, work: Callable[[S], T]) -> Promise[T]:
-        """Have ``work`` done, within one transaction with whatever else is to do. The promise is kept once that is.
+        """Have ``work`` done, in one transaction with other pending work, and return a promise of its result.
 
-        It fails with Unwritable where the store cannot be written. Works are done in the order in which they were
-        handed in; one that is cancelled before is not done.
+        The promise fails with Unwritable if the store cannot be written. Work is done in the order of the calls; work
+        whose promise is cancelled before it starts is not done.
         """
         promise: Promise[T] = Promise()
         self._jobs.put(_Job(work, promise))
@@ -102,16 +103,17 @@ class Writer(Generic[S]):
         return promise
 
     def record(self, entries: Iterable[Entry]) -> None:
-        """Have outcomes recorded. If that fails it is logged, and they stay open."""
+        """Have outcomes recorded. A failure is logged, and the entries stay open."""
         self._outcomes.extend(list(entries))
         if self._asleep:
             self._jobs.put(None)
         self._see_to_it()
 
     def close(self) -> None:
-        """Wait for what was handed in, and let go of the store. The writer may be used again."""
+        """Wait for all pending work, and close the store. The writer may be used again."""
+        # Closing a store that is not in use must not open or create it.
         if not self._running.locked() and self._jobs.empty() and not self._outcomes:
-            return  # to close a store that is not in use must not open it, or even make it
+            return
         closed: Promise[None] = Promise()
         self._jobs.put(_Job(_nothing, closed, closes=True))
         self._see_to_it()
@@ -123,9 +125,9 @@ class Writer(Generic[S]):
     # --- the thread ---------------------------------------------------------------------------------------------------
 
     def _see_to_it(self) -> None:
-        """Make sure that a thread is at it.
+        """Make sure that a thread does the work.
 
-        One that is about to end looks again for work after it let go of ``_running``.
+        A thread that is about to end looks for work again after it releases ``_running``.
         """
         if _going:
             self._run(stays=False)
@@ -133,13 +135,14 @@ class Writer(Generic[S]):
             _flush_with_child()
             try:
                 _thread.start_new_thread(self._start, ())
-            except RuntimeError:  # the interpreter is going
+            # The interpreter is ending.
+            except RuntimeError:
                 self._run(stays=False)
 
     def _start(self) -> None:
-        """Start the thread, from one without a name.
+        """Start the named thread, from a helper thread.
 
-        To wait until a Thread has begun takes a lock, which could be left taken.
+        ``Thread.start`` takes a lock, which an interruption of the calling thread could leave taken.
         """
         try:
             threading.Thread(target=self._run, name="smsbridge-ledger", daemon=True).start()
@@ -147,7 +150,7 @@ class Writer(Generic[S]):
             self._run(stays=False)
 
     def _run(self, *, stays: bool = True) -> None:
-        """Work, unless another thread does; if it ``stays``, until there has been nothing to do for a while."""
+        """Work, unless another thread works; with ``stays``, until there is no work for a while."""
         while self._running.acquire(blocking=False):
             try:
                 self._thread = threading.current_thread()
@@ -170,10 +173,12 @@ class Writer(Generic[S]):
                     if self._asleep:
                         return
                     self._asleep = True
-                    if not self._outcomes:  # looked for again: who handed them in may not have seen it fall asleep
+                    # Checked again: the caller of record() may not have seen _asleep yet.
+                    if not self._outcomes:
                         continue
             else:
-                if first is None:  # woken for outcomes, which wait for what comes next
+                # Woken for outcomes, which wait for the next work.
+                if first is None:
                     self._asleep = False
                     continue
             self._asleep = False
@@ -181,10 +186,9 @@ class Writer(Generic[S]):
                 return
 
     def _work(self, first: _Job | None = None) -> bool:
-        """Do all that there is to do.
+        """Do all pending work. Returns whether the store was closed.
 
-        Whether that is all for now. Outcomes come first, but are looked for last: what is asked must not be ahead of
-        them.
+        Outcomes are written first, but collected last: no question may be ahead of an earlier outcome.
         """
         with self._store_in_use():
             jobs = [first] if first is not None else []
@@ -193,7 +197,7 @@ class Writer(Generic[S]):
                     if (job := self._jobs.get_nowait()) is not None:
                         jobs.append(job)
             outcomes = [self._outcomes.popleft() for _ in range(len(self._outcomes))]
-            # A claim that was given up before it was made is not made; from here on it can only be released.
+            # A claim that was cancelled before it was made is not made; from here on it can only be released.
             todo = [job for job in jobs if not job.promise.cancelled and not job.closes]
             if outcomes or todo:
                 self._do(outcomes, todo)
@@ -208,7 +212,7 @@ class Writer(Generic[S]):
 
     @contextlib.contextmanager
     def _store_in_use(self) -> Iterator[None]:
-        """Keeps forks away; and is kept by one, but not for ever, as its thread may have been interrupted."""
+        """Hold the store against forks. Waits for a fork, but not forever: its thread may have been interrupted."""
         lock = self._at_work
         if not lock.acquire(timeout=_LONGEST_FORK):
             self._at_work = lock = threading.Lock()
@@ -231,16 +235,19 @@ class Writer(Generic[S]):
             if outcomes:
                 log_lost(error, len(outcomes))
             for job in jobs:
-                job.promise.set_exception(Unwritable(str(error)))  # one each: whoever raises it adds to it
-        except Exception as error:  # noqa: BLE001  # it belongs to the one who handed it in
+                # An error for each job, since raising an error adds to it.
+                job.promise.set_exception(Unwritable(str(error)))
+        # The error belongs to the caller whose work raised it.
+        except Exception as error:  # noqa: BLE001
             self._blame(outcomes, jobs, error)
         finally:
-            for job in jobs:  # those that are left where the thread is interrupted
+            # Jobs without an answer are left only if the thread is interrupted.
+            for job in jobs:
                 if not job.promise.done():
                     job.promise.set_exception(Unwritable("interrupted"))
 
     def _blame(self, outcomes: Sequence[Entry], jobs: Sequence[_Job], error: Exception) -> None:
-        """``error`` is of one of these: if there are several, each is done by itself."""
+        """Find the job or outcome that raised ``error``: if there are several, do each of them alone."""
         if len(outcomes) + len(jobs) > 1:
             for outcome in outcomes:
                 self._do([outcome], [])
@@ -261,27 +268,27 @@ class Writer(Generic[S]):
     # --- around a fork ------------------------------------------------------------------------------------------------
 
     def pause(self) -> bool:
-        """Let go of the store, and keep the thread from it; false if it is busy with it for too long."""
+        """Close the store and keep the thread away from it. Returns false if the thread uses it for too long."""
         if not self._at_work.acquire(timeout=_LONGEST_FORK):
             return False
         self._store.close()
         return True
 
     def go_on(self) -> None:
-        """After :meth:`pause`."""
+        """Give the store back to the thread after :meth:`pause`."""
         self._at_work.release()
 
     def begin_anew(self) -> None:
-        """In a forked process: the thread, and what it was to do, are the parent's."""
+        """Start without thread and work in a forked process: those are the parent's."""
         self._reset()
 
 
 def _nothing(_: Any) -> None:
-    """The work of a job that only closes."""
+    """Do nothing: the work of a job that only closes the store."""
 
 
 def log_lost(error: BaseException, count: int = 1) -> None:
-    """Say that outcomes could not be recorded. Of an error other than ours, not its text: that may quote anything."""
+    """Log that outcomes could not be recorded. Other errors than ours are only named: their text may quote anything."""
     why = str(error) if isinstance(error, Unwritable) else type(error).__name__
     words = "the outcomes of %d texts could not be recorded, so they stay open in the ledger: %s"
     said: Promise[None] = Promise()
@@ -290,7 +297,8 @@ def log_lost(error: BaseException, count: int = 1) -> None:
         _log.error(words, count, why)
         said.set_result(None)
 
-    threading.Thread(target=say, name="smsbridge-ledger-log", daemon=True).start()  # a handler's lock may be left taken
+    # In a thread of its own: an interruption may have left the lock of a log handler taken.
+    threading.Thread(target=say, name="smsbridge-ledger-log", daemon=True).start()
     with contextlib.suppress(Overdue):
         said.result(_LONGEST_WORD)
 
@@ -298,22 +306,22 @@ def log_lost(error: BaseException, count: int = 1) -> None:
 # --- all writers of this process --------------------------------------------------------------------------------------
 
 _going = False
-"""Whether the interpreter is: then whoever hands something in does it himself, at once."""
+"""Whether the interpreter is ending: then the calling thread writes to the store itself, immediately."""
 
 _writers: list[Writer[Any]] = []
 _paused: list[Writer[Any]] = []
 _shared: dict[tuple[Any, ...], Writer[Any]] = {}
 _flushed: set[int] = set()
-"""Processes in which :func:`close_all` is registered with multiprocessing."""
+"""The numbers of processes in which :func:`close_all` is registered with multiprocessing."""
 
 
 def shared(which: tuple[Any, ...], make: Callable[[], Writer[S]]) -> Writer[S]:
-    """The one writer of this process for what ``which`` says, made if need be."""
+    """Return the writer of this process under the key ``which``; ``make`` creates it at first use."""
     return _shared.get(which) or _shared.setdefault(which, make())
 
 
 def close_all() -> None:
-    """Wait for all that was handed in to any writer."""
+    """Wait for the pending work of all writers, and close their stores."""
     for writer in _writers:
         writer.close()
 
@@ -321,7 +329,7 @@ def close_all() -> None:
 def _before_fork() -> None:
     for writer in _writers:
         if writer.pause():
-            _paused.append(writer)  # noqa: PERF401  # each at once, as the next may be interrupted
+            _paused.append(writer)  # noqa: PERF401  # added one by one, since the next pause may be interrupted
 
 
 def _after_fork_in_parent() -> None:
@@ -336,7 +344,7 @@ def _after_fork_in_child() -> None:
 
 
 def _flush_with_child() -> None:
-    """A child of multiprocessing ends without what is registered with atexit: flush before, as its own module does."""
+    """Close all writers when a child of multiprocessing ends: it does not run functions registered with atexit."""
     util = sys.modules.get("multiprocessing.util")
     if util is not None and os.getpid() not in _flushed:
         _flushed.add(os.getpid())
@@ -344,7 +352,7 @@ def _flush_with_child() -> None:
 
 
 def _at_exit() -> None:
-    global _going  # noqa: PLW0603  # it goes once
+    global _going  # noqa: PLW0603  # set once, at the end
     _going = True
     close_all()
 
