@@ -70,7 +70,7 @@ class Calm(Gate):
             yield Finding("note", f"{self.places} places in all")
 
 
-# --- what it says of itself -----------------------------------------------------------------------------------------------
+# --- what it says of itself -------------------------------------------------------------------------------------------
 
 
 class HasANameOfSeveralWords(Calm):
@@ -157,7 +157,7 @@ class FindsTwoLines(Calm):
         yield Finding("note", "all is well\nindeed")
 
 
-# --- what becomes of texts ------------------------------------------------------------------------------------------------
+# --- what becomes of texts --------------------------------------------------------------------------------------------
 
 
 class RefusesAll(Calm):
@@ -238,7 +238,7 @@ class SignsTextsThatAreAlone(Policy):
         batch.give_up(batch.open)
 
 
-# --- interruptions --------------------------------------------------------------------------------------------------------
+# --- interruptions ----------------------------------------------------------------------------------------------------
 
 
 class NeverGivesUp(Policy):
@@ -309,7 +309,7 @@ class GivesBackTwice(Calm):
         object.__setattr__(self, "places", self.places + 1)
 
 
-# --- foresight ------------------------------------------------------------------------------------------------------------
+# --- foresight --------------------------------------------------------------------------------------------------------
 
 
 class ForeseesNothing(Calm):
@@ -337,7 +337,7 @@ class TakesAPlaceForForesight(Calm):
         return seen
 
 
-# --- memory ---------------------------------------------------------------------------------------------------------------
+# --- memory -----------------------------------------------------------------------------------------------------------
 
 
 class Patient(Gate):
@@ -423,7 +423,7 @@ class TakesForForesight(Patient):
         self._taken[message.to] = id(message)
 
 
-# --- private things -------------------------------------------------------------------------------------------------------
+# --- private things ---------------------------------------------------------------------------------------------------
 
 
 class LogsTheText(Calm):
@@ -460,7 +460,7 @@ class LogsTheTextThatIsInterrupted(Calm):
         logging.getLogger("calm").warning("interrupted: %s", message.text)
 
 
-# --- rehearsals -----------------------------------------------------------------------------------------------------------
+# --- rehearsals -------------------------------------------------------------------------------------------------------
 
 
 class RemembersRehearsals(Calm):
@@ -487,7 +487,7 @@ class WritesAFileInRehearsals(Calm):
 CATCHES: dict[type[Policy], str] = {
     **dict.fromkeys(
         (HasANameOfSeveralWords, HasTheNameOfASetting, HasANameOfOurs),
-        "test_its_name_is_one_that_an_entry_point_can_have",
+        "test_its_name_can_be_the_name_of_an_entry_point",
     ),
     StandsAtANumber: "test_its_place_is_a_place_or_none",
     **dict.fromkeys(

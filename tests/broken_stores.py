@@ -47,7 +47,7 @@ def with_list(known):
     return Store
 
 
-# --- counters -------------------------------------------------------------------------------------------------------------
+# --- counters ---------------------------------------------------------------------------------------------------------
 
 
 class NeverGivesBack(MemoryCounters):
@@ -149,7 +149,7 @@ class NeverWaits(MemoryCounters):
         return Turn(True, 0.0)
 
 
-# --- entries --------------------------------------------------------------------------------------------------------------
+# --- entries ----------------------------------------------------------------------------------------------------------
 
 
 class ClaimsTwice(MemoryBook):
@@ -204,7 +204,7 @@ class ForgetsDoubts(MemoryBook):
         return limit
 
 
-# --- opt-outs -------------------------------------------------------------------------------------------------------------
+# --- opt-outs ---------------------------------------------------------------------------------------------------------
 
 
 class HearsEverythingTwice(MemoryOptOuts):
@@ -240,11 +240,11 @@ CATCHES = {
     with_counters(ForgetsWhatIsInterrupted): "test_an_interrupted_take_is_given_back_unseen[late]",
     with_counters(AllAtOnce): "test_places_are_spread_evenly",
     with_counters(KeepsInVain): "test_a_place_that_would_come_too_late_is_not_kept",
-    with_counters(KnowsNoPause): "test_a_shorter_pause_does_not_end_a_longer_one",
+    with_counters(KnowsNoPause): "test_a_shorter_pause_does_not_end_a_longer_pause",
     with_counters(LateWithPauses): "test_a_pause_holds_for_all_that_is_asked_after_it",
     with_counters(OneForAll): "test_a_cap_lets_as_many_through_as_it_says_and_each_key_has_its_own",
     with_counters(NeverFull): "test_threads_do_not_get_more_places_than_there_are",
-    with_counters(NeverWaits): "test_several_places_at_once_put_the_next_one_off",
+    with_counters(NeverWaits): "test_several_places_at_once_delay_the_next_place",
     with_book(ClaimsTwice): "test_a_reference_is_claimed_once",
     with_book(TakesAnyKey): "test_the_key_of_the_hashes_is_kept_and_another_is_refused",
     with_book(LosesOutcomes): "test_what_is_recorded_is_seen_by_the_next_question",

@@ -86,7 +86,7 @@ def test_what_does_not_apply_is_not_collected(run):
 
 def test_a_skipped_test_says_why(run):
     result = run("class TestTiny(Tiny): pass", "-rs")
-    result.stdout.fnmatch_lines(["SKIPPED*TinyProvider keeps the reference to itself"])
+    result.stdout.fnmatch_lines(["SKIPPED*TinyProvider does not send the reference"])
 
 
 # --- what is missing ------------------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ def test_a_standard_test_cannot_be_overridden():
     ("expected", "problem"),
     [
         ({"test_no_such": "because"}, "names no standard test: test_no_such"),
-        ({"test_a_report_belongs_to_its_text": " "}, "needs its reason"),
+        ({"test_a_report_belongs_to_its_text": " "}, "needs a reason"),
         ({"test_a_changed_body_is_refused": "because"}, "does not apply"),
     ],
 )
@@ -247,7 +247,7 @@ def test_a_class_can_collect_some_groups_beside_one_that_collects_all():
     [
         ({"collect": ("webhooks",)}, "leaves tests out: make it a subclass of a class that collects all of them"),
         ({"collect": ("webhook",)}, "collect names no group of tests: webhook"),
-        ({"proof_covers": "nothing"}, "proof_covers: there are body, parameters, secret"),
+        ({"proof_covers": "nothing"}, "proof_covers must be one of: body, parameters, secret"),
     ],
 )
 def test_what_is_said_of_a_vendor_cannot_be_anything(own, problem):

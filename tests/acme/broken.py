@@ -378,7 +378,7 @@ class ShortensTheIdThatIsTheReference(AcmeProvider):
         return replace(sent, id=sent.id[:16])
 
 
-# --- what a proof covers ----------------------------------------------------------------------------------------------------
+# --- what a proof covers ----------------------------------------------------------------------------------------------
 
 
 class SendsASharedSecret(AcmeProvider):
@@ -513,7 +513,7 @@ CATCHES: dict[type[AcmeProvider], list[str]] = {
     FailsTheWholeBatch: ["test_a_refused_row_fails_alone"],
     DeclaresAStatusThatIsNone: ["test_what_it_declares_it_does"],
     SendsWhenAsked: ["test_exactly_the_request_that_sends_says_so"],
-    GuessesStatuses: ["test_a_word_that_nobody_knows_is_unknown_and_not_final"],
+    GuessesStatuses: ["test_a_new_word_of_the_vendor_is_unknown_and_not_final"],
     LeaksItsToken: ["test_a_setting_that_holds_a_secret_is_a_secretstr", "test_the_provider_shows_no_secret"],
     PutsTheTokenIntoErrors: ["test_no_failure_shows_a_secret"],
     LogsTexts: ["test_nothing_shows_a_secret_when_all_goes_well"],
@@ -533,7 +533,7 @@ CATCHES: dict[type[AcmeProvider], list[str]] = {
     KnowsWhoDrivesIt: ["test_sync_equals_async"],
     TakesATimeOutForAYes: ["test_a_time_out_is_uncertain"],
     TakesATimeOutForANo: ["test_a_time_out_is_uncertain"],
-    BelievesAnyLookup: ["test_a_lookup_does_not_take_what_belongs_to_another_reference"],
+    BelievesAnyLookup: ["test_a_lookup_does_not_take_the_text_of_another_reference"],
     FindsANumberOfItsOwnKind: ["test_a_lookup_finds_what_was_accepted"],
     ApprovesByStatus: ["test_an_odd_answer_approves_nothing"],
     ReadsAnotherVariable: ["test_the_environment_makes_the_same_provider"],
@@ -541,9 +541,9 @@ CATCHES: dict[type[AcmeProvider], list[str]] = {
     TakesTheReferenceForTheId: ["test_an_accepted_text_keeps_id_recipient_and_reference"],
     ShortensTheIdThatIsTheReference: ["test_an_accepted_text_keeps_id_recipient_and_reference"],
     SendsASharedSecret: ["test_a_changed_body_is_refused"],
-    SaysThatNothingIsCovered: ["test_the_proof_is_a_shared_secret_so_whoever_has_seen_it_can_say_anything"],
+    SaysThatNothingIsCovered: ["test_the_proof_is_a_shared_secret_that_covers_no_content"],
     SaysThatBytesAreCovered: ["test_a_changed_body_is_refused"],
-    SaysThatNoParameterIsCovered: ["test_the_proof_is_a_shared_secret_so_whoever_has_seen_it_can_say_anything"],
+    SaysThatNoParameterIsCovered: ["test_the_proof_is_a_shared_secret_that_covers_no_content"],
     LeavesAParameterUncovered: ["test_a_changed_body_is_refused"],
     PassesOverWhatIsNested: ["test_nothing_is_smuggled_in_beside_what_the_proof_covers"],
     ChecksTheFirstAndReadsTheLast: ["test_nothing_is_smuggled_in_beside_what_the_proof_covers"],

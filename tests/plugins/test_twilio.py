@@ -123,7 +123,7 @@ def refusal_of(of, of_provider=None):
     return caught.value
 
 
-# --- settings -------------------------------------------------------------------------------------------------------------
+# --- settings ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_entry_point_gives_the_provider():
@@ -222,7 +222,7 @@ def test_the_readme_names_every_code():
     assert [code for code in vocabulary.CODES if code not in text] == []
 
 
-# --- what goes out --------------------------------------------------------------------------------------------------------
+# --- what goes out ----------------------------------------------------------------------------------------------------
 
 
 def basic(user, secret):
@@ -407,7 +407,7 @@ def test_the_environment_says_that_they_are_registered(monkeypatch, value):
     assert TwilioProvider.from_env().dlt_registered
 
 
-# --- what answers amount to -----------------------------------------------------------------------------------------------
+# --- what answers amount to -------------------------------------------------------------------------------------------
 
 
 def test_the_documented_answer_is_an_accepted_text():
@@ -552,7 +552,7 @@ def test_an_error_keeps_what_twilio_said_and_when_to_try_again():
     )
 
 
-# --- questions ------------------------------------------------------------------------------------------------------------
+# --- questions --------------------------------------------------------------------------------------------------------
 
 
 def ask(flow, response):
@@ -630,7 +630,7 @@ def test_a_balance_that_cannot_be_read_is_no_balance(odd):
         ask(provider().balance(), answer(odd))
 
 
-# --- one-time codes -------------------------------------------------------------------------------------------------------
+# --- one-time codes ---------------------------------------------------------------------------------------------------
 
 
 def code_message(**fields):
@@ -731,7 +731,7 @@ def test_a_code_is_cancelled_by_its_status():
         ask(provider().cancel_verification(STARTED), answer(verification_resource(status="approved")))
 
 
-# --- webhooks (their signatures: test_twilio_sdk.py) ----------------------------------------------------------------------
+# --- webhooks (their signatures: test_twilio_sdk.py) ------------------------------------------------------------------
 
 CALLBACK = "https://app.example/sms?reference=ref-1"
 
@@ -771,7 +771,7 @@ def test_a_report_and_a_pulled_status_say_the_same(word, status, final):
     assert report.key == ask(provider().status(sent_message()), answer(resource(status=word))).key
 
 
-def test_a_word_that_nobody_knows_is_unknown_and_not_final():
+def test_a_new_word_of_the_vendor_is_unknown_and_not_final():
     report = webhook_report(MessageStatus="brand-new")
     assert (report.status, report.final, report.raw["MessageStatus"]) == (Status.UNKNOWN, False, "brand-new")
 

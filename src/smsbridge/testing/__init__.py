@@ -1,13 +1,14 @@
-"""For tests: the contract kits for providers, policies and stores, and the outbox. Needs ``smsbridge[testing]``.
+"""Test tools: the contract kits for providers, policies and stores, and the outbox. Needs ``smsbridge[testing]``.
 
-- :class:`ProviderContract`: subclass it, supply samples, and pytest proves that a provider keeps the contract. What
-  to supply is in :class:`Samples`, made of :class:`Refusal`, :class:`Row`, :class:`Webhook` and :func:`dummy_secret`.
-- :class:`PolicyContract`: the same for a policy, made by one method.
-- :class:`StoreContract`: the same for a store, see ``smsbridge.stores``; supply what opens it.
+- :class:`ProviderContract`: subclass it and supply samples; pytest then tests that a provider keeps the contract.
+  :class:`Samples` lists the samples, made from :class:`Refusal`, :class:`Row`, :class:`Webhook` and
+  :func:`dummy_secret`.
+- :class:`PolicyContract`: the same for a policy; supply ``make``, which makes the policy.
+- :class:`StoreContract`: the same for a store (see ``smsbridge.stores``); supply ``open``, which opens the store.
 - :class:`FakeWire` and :func:`drive`: run a provider's flow, or a whole client, without a network.
-- :class:`Outbox`: what the fixture ``sms_outbox`` gives to an application's tests.
+- :class:`Outbox`: the value of the fixture ``sms_outbox`` in an application's tests.
 
-The names are loaded when they are used, so that the pytest plugin costs nothing where it is not.
+Each name is imported at its first use, so that the pytest plugin costs nothing in other test suites.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Where an outbox stands: between the providers and the wire. Everything above it is the application's own.
+"""The interception of an outbox, between the providers and the wire. Everything above it is the application's code.
 
-All sends go through ``attempts.attempt_each``, also those of providers that hold providers, so that is where the
-provider's own flow is stopped; what asks and sends nothing is answered at the client; and a request that still came as
-far as the wire finds no connection.
+All sends go through ``attempts.attempt_each``, also the sends of providers that hold providers; there the interception
+stops the provider's own flow. It answers queries at the client. A request that still reaches the wire finds no
+connection.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _QUESTIONS = {
     Question.CHECK_VERIFICATION: Capability.VERIFICATION,
     Question.CANCEL_VERIFICATION: Capability.CANCEL_VERIFICATION,
 }
-"""The methods of a client that make the flows of what asks, and what the provider needs for them."""
+"""The capability that a provider needs for each question of a client."""
 
 
 class Taker(Protocol):
-    """Who takes the texts, and answers the questions, in the place of the vendors."""
+    """Takes texts and answers questions in place of the vendors."""
 
     def take(
         self,
@@ -42,28 +42,29 @@ class Taker(Protocol):
         kind: type[Any],
         plugins: Plugins | None = None,
     ) -> list[Posted]:
-        """Take the messages as they would have left; ``kind`` is what the provider would have returned."""
+        """Take the messages in place of the wire; ``kind`` is the type of the provider's result."""
         ...
 
     def knows(self, id: str) -> bool:
-        """Whether ``id`` is one of the taker's own."""
+        """Whether the taker gave out ``id``."""
         ...
 
     def answer(self, question: Question, provider: SmsProvider, *about: Any) -> Any:
-        """The answer to a question ``about`` what ``provider`` has sent."""
+        """Answer a question ``about`` a text of ``provider``."""
         ...
 
 
 class _Post(Call[list[Posted]]):
-    """The step in the place of the one that sends. A client that does it adds its plugins."""
+    """The step in place of the step that sends. The client that performs it adds its plugins."""
 
     __slots__ = ()
 
 
 class Interception(Rehearsal):
-    """The rehearsal in which ``taker`` stands before the wire."""
+    """The rehearsal in which ``taker`` replaces the wire."""
 
-    refuses_strays = False  # a test of an application says nothing of where it will run
+    # An application's test says nothing about the place where the application will run.
+    refuses_strays = False
 
     def __init__(self, taker: Taker) -> None:
         super().__init__()
@@ -74,14 +75,15 @@ class Interception(Rehearsal):
     ) -> Callable[[], Flow[T]]:
         def rendered() -> Flow[T]:
             flow = start()
-            # What is no flow goes on as it is: the core says what is wrong with it.
+            # A value that is no flow passes unchanged: the core reports it.
             return _rendered(self._taker, provider, flow, messages, kind) if isinstance(flow, Generator) else flow
 
         return rendered
 
     def answer(self, question: Question, provider: SmsProvider, about: Sequence[Any]) -> Flow[Any] | None:
         if _QUESTIONS[question] not in provider.capabilities:
-            return None  # the provider says so
+            # The provider itself reports that it lacks the capability.
+            return None
 
         def answered() -> Flow[Any]:
             yield from ()
@@ -98,11 +100,12 @@ class Interception(Rehearsal):
 def _rendered(
     taker: Taker, provider: SmsProvider, flow: Flow[T], messages: Sequence[Message], kind: type[T]
 ) -> Flow[T]:
-    """The provider's flow, up to where it would go to the wire; there the messages are taken."""
+    """Run the provider's flow up to its first step to the wire; there ``taker`` takes the messages."""
     refused: Mapping[int, Result] = {}
     try:
         run = Driven(flow)
-        holds = False  # whether it holds a provider that has sent; then it goes on by itself
+        # True once a provider inside this provider has sent: then the flow goes on by itself.
+        holds = False
         while (step := run.step) is not None and (holds or isinstance(step, _Post) or not leaves(step)):
             holds = holds or isinstance(step, _Post)
             if isinstance(step, Wait):
@@ -115,7 +118,9 @@ def _rendered(
         if _is_taken(taker, run.value):
             return run.value
         if isinstance(run.value, list):
-            refused = {one.index: one for one in run.value if isinstance(one, Result) and one.error is not None}
+            refused = {
+                result.index: result for result in run.value if isinstance(result, Result) and result.error is not None
+            }
     request = step if isinstance(step, HttpRequest) and step.sends else None
     rest = [n for n in range(len(messages)) if n not in refused]
     posted = yield from _Post(taker.take, provider, [messages[n] for n in rest], request, kind, sends=True)
@@ -127,16 +132,16 @@ def _rendered(
 
 
 def _is_taken(taker: Taker, value: object) -> bool:
-    """Whether a flow that ended by itself had an attempt inside that was taken."""
+    """Whether ``taker`` took a text from a provider inside a flow that ended by itself."""
     if isinstance(value, list):
-        rows = [one.sent for one in value if isinstance(one, Result) and one.sent is not None]
+        rows = [result.sent for result in value if isinstance(result, Result) and result.sent is not None]
         return bool(value) and all(taker.knows(sent.id) for sent in rows)
     return isinstance(value, SentMessage | Verification) and taker.knows(value.id)
 
 
 def _results(messages: Sequence[Message], posted: Mapping[int, Posted], refused: Mapping[int, Result]) -> list[Result]:
     results = dict(refused)
-    for n, one in posted.items():
-        sent = one.sent if one.error is None else None
-        results[n] = Result(index=n, message=messages[n], sent=sent, error=one.error)
+    for n, text in posted.items():
+        sent = text.sent if text.error is None else None
+        results[n] = Result(index=n, message=messages[n], sent=sent, error=text.error)
     return [results[n] for n in sorted(results)]

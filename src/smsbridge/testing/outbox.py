@@ -1,10 +1,11 @@
-"""The outbox: an application's own pipeline runs, only the wire is replaced.
+"""The outbox: the application's code runs as in production, and only the wire is replaced.
 
-While an Outbox is active, every client (also one made before, and the one behind ``smsbridge.send``) normalises
-numbers, calls hooks, finds its account and provider, and lets the provider render the text, all as in production. Where
-the provider asks for its first request, or for anything else that sends, its flow is closed, and the outbox decides:
-accepted, unless a test has scripted another outcome for the number. Nothing leaves the process: a request that has to
-come first, such as one for a token, is where rendering ends; the text counts as sent, with ``request`` None.
+While an Outbox is active, every client (also a client made before, and the client behind ``smsbridge.send``) normalises
+numbers, calls hooks, finds its account and provider, and lets the provider render the text, all as in production. At
+the provider's first request, or at any other step that sends, the outbox closes the provider's flow and decides the
+outcome: accepted, unless the test scripted another outcome for the number. Nothing leaves the process. If the first
+request is a preliminary request, such as a request for a token, rendering ends there: the text counts as sent, and its
+``request`` is None.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ Outcome = SendError | type[SendError] | Status
 
 
 class Outbox(Sequence[Posted]):
-    """What was sent while it is active: a sequence of :class:`Posted`, oldest first.
+    """The texts sent while it is active: a sequence of :class:`Posted`, oldest first.
 
-    Accepted texts, and those whose scripted outcome is uncertain, are in it; ``refused`` holds those that were scripted
-    to be refused. Use the fixture ``sms_outbox``, or ``with Outbox() as outbox:`` where there is no pytest.
+    It contains accepted texts and texts whose scripted outcome is uncertain; ``refused`` contains texts whose scripted
+    outcome is a refusal. Use the fixture ``sms_outbox``, or ``with Outbox() as outbox:`` without pytest.
     """
 
     def __init__(self) -> None:
@@ -55,12 +56,12 @@ class Outbox(Sequence[Posted]):
         self._codes: dict[str, str] = {}
         self._count = 0
         self.refused: list[Posted] = []
-        """Texts that were refused because a test had scripted it."""
+        """Texts that were refused because the test scripted a refusal."""
         self.balances = [Balance(service="outbox", amount=Decimal(1000), unit="credits")]
-        """What ``balance()`` answers; set it to what your test needs."""
+        """The balances that ``balance()`` returns; change it as your test needs."""
         self._sent: list[Posted] = []
 
-    # --- what was sent ------------------------------------------------------------------------------------------------
+    # --- sent texts ---------------------------------------------------------------------------------------------------
 
     @property
     def messages(self) -> list[Posted]:
@@ -76,13 +77,13 @@ class Outbox(Sequence[Posted]):
         return messages[-1]
 
     def to(self, number: str) -> list[Posted]:
-        """The texts to ``number``, written with its country code in any way."""
+        """The texts to ``number``, a number with country code in any spelling."""
         e164 = to_e164(number)
-        return [one for one in self.messages if one.to == e164]
+        return [posted for posted in self.messages if posted.to == e164]
 
     def code(self, number: str) -> str:
-        """The newest one-time code to ``number``: what the person would read on the phone."""
-        codes = [one.code for one in self.to(number) if one.code]
+        """The newest one-time code to ``number``, as the person would read it. AssertionError if there is none."""
+        codes = [posted.code for posted in self.to(number) if posted.code]
         assert codes, f"no one-time code was sent to {number}\n{self}"
         return codes[-1]
 
@@ -100,17 +101,17 @@ class Outbox(Sequence[Posted]):
         return iter(self.messages)
 
     def __eq__(self, other: object) -> bool:
-        """Equal to a list of ``(number, text)`` pairs that says the same."""
+        """Whether the outbox equals a list of ``(number, text)`` pairs."""
         if isinstance(other, list | tuple):
-            return self.pairs == [tuple(one) if isinstance(one, list) else one for one in other]
+            return self.pairs == [tuple(pair) if isinstance(pair, list) else pair for pair in other]
         return self is other
 
     __hash__ = None  # type: ignore[assignment]  # it changes
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """What was sent as ``(number, text)``."""
-        return [(one.to, one.text) for one in self.messages]
+        """The sent texts as pairs of ``(number, text)``."""
+        return [(posted.to, posted.text) for posted in self.messages]
 
     def __str__(self) -> str:
         return table(self.messages, self.refused)
@@ -120,30 +121,32 @@ class Outbox(Sequence[Posted]):
     def clear(self) -> None:
         """Forget all texts, codes, reports and scripted outcomes."""
         with self._lock:
-            for one in (self._sent, self.refused, self._known, self._outcomes, self._reported, self._codes):
-                one.clear()
+            for memory in (self._sent, self.refused, self._known, self._outcomes, self._reported, self._codes):
+                memory.clear()
 
-    # --- what is to happen --------------------------------------------------------------------------------------------
+    # --- scripted outcomes --------------------------------------------------------------------------------------------
 
     def script(self, number: str, *outcomes: Outcome) -> None:
-        """Decide what becomes of texts to ``number``, one outcome after the other; the last one stays.
+        """Set the outcomes of the next texts to ``number``, in order; the last outcome holds for all later texts.
 
-        A RefusedError or UncertainError (or its class) is raised; after an uncertain one, the text is in the outbox and
-        ``lookup`` finds it. A Status means accepted, and is what ``status`` reports afterwards (otherwise: delivered).
+        A RefusedError or UncertainError (or its class) is raised; after an UncertainError, the text is in the outbox,
+        and ``lookup`` finds it. A Status means accepted, and ``status`` reports it afterwards (default: delivered).
         """
         if not outcomes:
             raise TypeError("script() needs at least one outcome")
         for outcome in outcomes:
             kind = outcome if isinstance(outcome, type) else type(outcome)
             if not issubclass(kind, SendError | Status):
-                raise TypeError(f"an outcome is a RefusedError, an UncertainError or a Status, not {kind.__name__}")
+                raise TypeError(
+                    f"an outcome must be a RefusedError, an UncertainError or a Status, not {kind.__name__}"
+                )
         with self._lock:
             self._outcomes[to_e164(number)] = list(outcomes)
 
     def deliver_report(self, sent: Posted | SentMessage, status: Status, **fields: Any) -> DeliveryReport:
-        """Let the vendor report ``status``: calls the ``smsbridge_event`` hooks of the client that sent the text.
+        """Report ``status`` as the vendor would: call the ``smsbridge_event`` hooks of the text's client.
 
-        ``fields`` are further fields of the report (``code``, ``reason``, ...). What a hook raises comes through.
+        ``fields`` are further fields of the report (``code``, ``reason``, ...). Errors of a hook are raised.
         """
         with self._lock:
             posted = self._known.get(sent.id)
@@ -154,7 +157,7 @@ class Outbox(Sequence[Posted]):
         (posted.plugins or default_plugins()).event(report.account, report.provider, report)
         return report
 
-    # --- what should have happened ------------------------------------------------------------------------------------
+    # --- assertions ---------------------------------------------------------------------------------------------------
 
     @overload
     def assert_sent(  # pyright: ignore[reportOverlappingOverload]  # a literal 0 is an int as well
@@ -185,7 +188,7 @@ class Outbox(Sequence[Posted]):
         count: int | None = None,
         **fields: Any,
     ) -> Posted | None:
-        """Assert that a text was sent (``count``: so many), and return the newest of them, None for ``count=0``.
+        """Assert that a matching text (or exactly ``count``) was sent; return the newest match, None for ``count=0``.
 
         ``to`` is a number with country code, ``text`` the whole text, ``contains`` a part of it; ``fields`` are other
         attributes of :class:`Posted` (``sender="ACME"``, ``account="otp"``, ...).
@@ -193,7 +196,7 @@ class Outbox(Sequence[Posted]):
         __tracebackhide__ = True
         wanted = {"to": None if to is None else to_e164(to), "text": text, "contains": contains}
         wanted = {name: value for name, value in wanted.items() if value is not None} | fields
-        found = [one for one in self.messages if _matches(one, wanted)]
+        found = [posted for posted in self.messages if _matches(posted, wanted)]
         ok = bool(found) if count is None else len(found) == count
         if not ok:
             expected = "a text" if count is None else f"{count} text{'' if count == 1 else 's'}"
@@ -202,12 +205,12 @@ class Outbox(Sequence[Posted]):
         return found[-1] if found else None
 
     def assert_nothing_sent(self) -> None:
-        """Assert that no text was sent, nor may have been."""
+        """Assert that no text was sent or may have been sent."""
         __tracebackhide__ = True
         if self.messages:
-            raise AssertionError(f"expected that nothing is sent:\n{self}")
+            raise AssertionError(f"expected no text:\n{self}")
 
-    # --- being active -------------------------------------------------------------------------------------------------
+    # --- activation ---------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
         self._interceptions.append(Interception(self).__enter__())
@@ -218,7 +221,7 @@ class Outbox(Sequence[Posted]):
     ) -> None:
         self._interceptions.pop().__exit__()
 
-    # --- what comes instead of the wire -------------------------------------------------------------------------------
+    # --- in place of the wire -----------------------------------------------------------------------------------------
 
     def take(
         self,
@@ -228,7 +231,7 @@ class Outbox(Sequence[Posted]):
         kind: type[Any],
         plugins: Plugins | None = None,
     ) -> list[Posted]:
-        """Take texts as they would have left. For the interception, not for tests."""
+        """Take texts in place of the wire. For the interception, not for tests."""
         code = kind is Verification
         with self._lock:
             return [self._take(provider, message, request, plugins, code=code) for message in messages]
@@ -238,7 +241,7 @@ class Outbox(Sequence[Posted]):
         return id in self._known
 
     def answer(self, question: Question, provider: SmsProvider, *about: Any) -> Any:
-        """Answer what a client asks. For the interception, not for tests."""
+        """Answer a client's query. For the interception, not for tests."""
         return getattr(self, f"_{question}")(provider, *about)
 
     def _take(
@@ -285,7 +288,7 @@ class Outbox(Sequence[Posted]):
         return _report(posted.sent, status)
 
     def _lookup(self, provider: SmsProvider, reference: str) -> SentMessage | None:
-        found = [one.sent for one in self.messages if one.reference == reference]
+        found = [posted.sent for posted in self.messages if posted.reference == reference]
         return found[-1] if found else None
 
     def _balance(self, provider: SmsProvider) -> list[Balance]:

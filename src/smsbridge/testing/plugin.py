@@ -1,6 +1,6 @@
-"""The pytest plugin of smsbridge: the fixture ``sms_outbox``, and no real text from a test without it.
+"""The pytest plugin of smsbridge: the fixture ``sms_outbox``, and a guard that stops real texts from tests.
 
-pytest loads it at every start wherever smsbridge is installed, so it imports nothing that pytest has not.
+pytest loads it at every start where smsbridge is installed, so it imports only what pytest imports already.
 """
 
 from __future__ import annotations
@@ -24,18 +24,21 @@ _CARRIERS = (
     ("httpcore", "ConnectionPool", "handle_request"),
     ("httpcore", "AsyncConnectionPool", "handle_async_request"),
 )
-"""What carries each request of ours; tools that answer in a vendor's place put a function of theirs there."""
+"""The methods that carry our requests; tools that answer in a vendor's place replace them with their own."""
 _TOOLS = ("pytest_httpx", "respx", "vcr")
 
 pytest.register_assert_rewrite("smsbridge.testing.contract", "smsbridge.testing.policy")
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    _begin(early_config)  # what a conftest.py imports runs before all is configured
+    # Modules that a conftest.py imports run before pytest_configure.
+    _begin(early_config)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", f"{_MARK}: this test may send real texts, through what the environment says.")
+    config.addinivalue_line(
+        "markers", f"{_MARK}: this test may send real texts, through the provider that the environment names."
+    )
     _begin(config)
 
 
@@ -49,9 +52,9 @@ def _begin(config: pytest.Config) -> None:
 
 
 class _Guard:
-    """Knows which tests run.
+    """The running tests, and whether all of them may send real texts.
 
-    Only a test that says so reaches a vendor: what runs between tests, such as an import, does not.
+    Only a test marked ``sms_real`` reaches a vendor; code between tests, such as an import, does not.
     """
 
     def __init__(self) -> None:
@@ -79,10 +82,9 @@ def _is_replaced(carrier: tuple[str, str, str]) -> bool:
 
 @pytest.fixture
 def sms_outbox() -> Iterator[Outbox]:
-    """The texts that your application sends in this test; none of them leaves.
+    """The texts that your application sends in this test; no text leaves the process.
 
-    Everything up to the wire is real: numbers, settings, accounts, hooks, the provider's own rendering and its
-    refusals. ::
+    Everything before the wire is real: numbers, settings, accounts, hooks, the provider's requests and refusals. ::
 
         def test_an_order_is_confirmed(sms_outbox):
             place_order(phone="+91 98765 43210")
@@ -102,7 +104,7 @@ def sms_outbox() -> Iterator[Outbox]:
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    """Why ``sms_outbox == [(number, text), ...]`` is false."""
+    """Explain why ``sms_outbox == [(number, text), ...]`` is false."""
     module = sys.modules.get("smsbridge.testing.outbox")
     outbox = left if module and isinstance(left, module.Outbox) else right
     if op != "==" or module is None or not isinstance(outbox, module.Outbox):

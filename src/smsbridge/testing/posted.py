@@ -1,4 +1,4 @@
-"""Posted: a text as it was when it came to the wire."""
+"""Posted: a text as it reached the wire."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from smsbridge.text import TextInfo, measure
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Posted:
-    """A text that came as far as the wire.
+    """A text that reached the wire.
 
-    ``request`` is the HTTP request that would have left, None for a provider without HTTP, or where another request
-    would have had to come first. ``error`` is the scripted outcome, if there was one; ``code`` the one-time code, if it
-    was one.
+    ``request`` is the HTTP request that would have left. It is None for a provider without HTTP, and where the provider
+    makes another request first. ``error`` is the scripted error, if any; ``code`` is the one-time code of a
+    verification.
     """
 
     message: Message
@@ -32,7 +32,8 @@ class Posted:
     code: str | None = None
     plugins: Plugins | None = field(default=None, repr=False)
 
-    if not TYPE_CHECKING:  # or a name with a letter wrong would pass the type checkers
+    # Hidden from type checkers: otherwise a misspelt name would pass them.
+    if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
             if name in KINDS:
@@ -57,7 +58,7 @@ class Posted:
 
     @property
     def segments(self) -> int:
-        """How many segments the text has, as we count them. What a vendor counted is in ``sent.segments``."""
+        """The number of segments by our count. The vendor's count is in ``sent.segments``."""
         return self.text_info.segments
 
     @property
@@ -90,7 +91,7 @@ class Posted:
 
     @property
     def template(self) -> str | None:
-        """The id of the DLT template that the text went under."""
+        """The id of the text's DLT template."""
         return self.message.dlt.template_id if self.message.dlt is not None else None
 
     @property
@@ -99,7 +100,7 @@ class Posted:
 
     @property
     def verification(self) -> Verification:
-        """The text as the verification that it started."""
+        """The verification that the text started."""
         return Verification(
             account=self.account,
             provider=self.provider,
@@ -110,13 +111,13 @@ class Posted:
         )
 
 
-# --- as a table, for people who read why a test failed; the texts are the test's own ----------------------------------
+# --- as a table, for messages of failed tests: the texts are the test's own, so it shows them -------------------------
 
 _WIDEST = 60
 
 
 def table(sent: Sequence[Posted], refused: Sequence[Posted]) -> str:
-    """The texts in ``sent`` and, if there are any, the ones that a script has refused."""
+    """The texts in ``sent`` and the texts that a script refused, if any."""
     parts = [f"{_number(len(sent))} sent:" if sent else "nothing was sent"]
     if sent:
         parts.append(_rows(sent))
@@ -131,7 +132,7 @@ def _number(count: int) -> str:
 
 def _rows(posted: Sequence[Posted]) -> str:
     heads = ("", "to", "account", "text", "")
-    rows = [heads, *((str(n), one.to, one.account, _text(one), _outcome(one)) for n, one in enumerate(posted))]
+    rows = [heads, *((str(n), text.to, text.account, _text(text), _outcome(text)) for n, text in enumerate(posted))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
     return "\n".join(
         "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows

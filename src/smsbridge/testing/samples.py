@@ -1,4 +1,4 @@
-"""The samples that a provider's author supplies: everything of ``ProviderContract`` that is there to be overridden."""
+"""The samples that a provider's author supplies: the attributes and methods of ``ProviderContract`` to override."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from smsbridge.provider import OPTIONAL_FIELDS, SmsProvider
 
 Covers = Literal["body", "parameters", "secret"]
 PROOFS: tuple[str, ...] = get_args(Covers)
-SECRET_MARK = "do-not-leak"  # noqa: S105  # what every dummy secret contains
+SECRET_MARK = "do-not-leak"  # noqa: S105  # every dummy secret contains it
 
 
 def dummy_secret(name: str) -> str:
-    """A secret that nobody mistakes for a real one; the kit greps for it in everything printed, logged or raised."""
+    """A secret that is clearly not real; the kit searches all output, logs and errors for it."""
     return f"dummy-{name}-{SECRET_MARK}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """The vendor says no: ``answer`` must end as exactly ``error``, with those of the other fields that are given."""
+    """A refusal of the vendor: ``answer`` must raise exactly ``error``, with the other fields where they are given."""
 
     answer: HttpResponse
     error: type[SendError] = RefusedError
@@ -48,10 +48,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A webhook as the vendor sends it, without its proof (``sign`` adds that), and the events it must bring.
+    """A webhook without its proof (``sign`` adds the proof), and the events that it must bring.
 
-    Of each event, the fields that are not at their defaults are compared. For a handshake, ``reply`` must be in the
-    body of what we answer.
+    The kit compares those fields of each event that differ from their defaults. For a handshake, ``reply`` must be in
+    the body of our answer.
     """
 
     request: HttpRequest
@@ -64,19 +64,19 @@ def _soon(hours: int) -> datetime:
 
 
 class TextSamples:
-    """The texts that a kit sends, for providers and policies alike."""
+    """The texts that a kit sends, for providers and policies."""
 
     expected_failures: ClassVar[Mapping[str, str]] = {}
-    """Standard tests that the vendor, or the policy, makes impossible, with the reason.
+    """Standard tests that the vendor or the policy makes impossible, each with its reason.
 
     ``{"test_...": "why", "test_...[case]": "why"}``.
-    They become strict xfails: one that passes after all fails, until it is taken out here.
+    They become strict xfails: if such a test passes, the run fails until you remove the test here.
     """
 
     sample: ClassVar[Message] = Message(
         to="+919876543210", text="private text 7c1f", reference="00c0ffee00c0ffee00c0ffee00c0ffee"
     )
-    """A text that can be sent. Override it if the vendor wants more (DLT ids, a certain sender, ...)."""
+    """A text that the provider can send. Override it if the vendor wants more (DLT ids, a certain sender, ...)."""
 
     numbers: ClassVar[Sequence[str]] = ("+919876543210", "+919123456780", "+918765432109")
     """Three recipients in E.164."""
@@ -84,7 +84,7 @@ class TextSamples:
     verification_sample: ClassVar[Message | None] = None
     """A message for ``start_verification``; default: ``sample`` without a text, for a one-time code."""
 
-    # --- made of the above --------------------------------------------------------------------------------------------
+    # --- made from the above ------------------------------------------------------------------------------------------
 
     def message(self, n: int = 0, **changes: Any) -> Message:
         """Sample ``n``: each has a number, a text and a reference of its own."""
@@ -101,26 +101,26 @@ class TextSamples:
         return replace(self.verification_sample or replace(self.sample, text="", purpose=Purpose.OTP), **changes)
 
     def missing(self, what: str, meaning: str) -> NoReturn:
-        """Fail the test for want of a sample."""
-        pytest.fail(f"{type(self).__name__} needs a sample that is not there: override `{what}`, {meaning}.")
+        """Fail the test because a sample is missing."""
+        pytest.fail(f"{type(self).__name__} needs a sample: override `{what}`, {meaning}.")
 
 
 class Samples(TextSamples):
-    """What to override. ``provider_class`` always; the rest as far as the provider can do it.
+    """The samples to override: ``provider_class`` always, the others where the provider has the capability.
 
-    An answer is the vendor's: a plain ``HttpResponse``, such as ``HttpResponse.of_json({...})``. Where a method has an
-    ``id``, put it where the vendor puts the id of the text: the kit checks that it comes back.
+    An answer of the vendor is a plain ``HttpResponse``, such as ``HttpResponse.of_json({...})``. Where a method has an
+    ``id``, put it where the vendor puts the id of the text: the kit checks that the provider returns it.
 
-    A provider that tells the vendor a *relative* time (``valid_until`` as seconds from now, ...) makes another request
-    each second, and the kit compares requests. Let it read the clock in one place, and stop that one in the class with
-    the samples; so too if ``sign`` dates a webhook::
+    The kit compares requests. A provider that sends a *relative* time (``valid_until`` as seconds from now, ...) makes
+    a different request each second. Let it read the clock in a single function, and replace that function in the class
+    with the samples. Do the same if ``sign`` puts a time into a webhook::
 
         @pytest.fixture(autouse=True)
         def _stopped_clock(self, monkeypatch):
             moment = datetime.now(UTC)
             monkeypatch.setattr(smsbridge_acme.provider, "now", lambda: moment)
 
-    It has to be about the present: the times in ``field_values`` are some hours from now.
+    Stop the clock near the present: the times in ``field_values`` are some hours from now.
     """
 
     # --- the provider -------------------------------------------------------------------------------------------------
@@ -129,51 +129,52 @@ class Samples(TextSamples):
     """The class under test."""
 
     settings: ClassVar[Mapping[str, Any]] = {}
-    """Its settings, with ``dummy_secret("token")`` for everything that is secret."""
+    """The settings of the provider, with ``dummy_secret("token")`` for each secret."""
 
     secrets: ClassVar[Sequence[str]] = ()
-    """Secrets among ``settings`` that have to be of another form than ``dummy_secret`` (a base64 key, ...)."""
+    """Secrets in ``settings`` that need another form than ``dummy_secret`` (a base64 key, ...)."""
 
     collect: ClassVar[Sequence[str]] = ()
-    """Groups of tests, for a class that proves one thing in a second way: ``("webhooks",)``. Empty: all that apply.
+    """Groups of tests for a second class about the same provider: ``("webhooks",)``. Empty: all tests that apply.
 
-    A group is a base of ``ProviderContract`` in lower case. Only a subclass of a class that collects everything for the
-    same provider may name some.
+    A group is a base of ``ProviderContract`` in lower case. Only a subclass of a class that collects all groups for the
+    same provider may name groups.
     """
 
     # --- a text -------------------------------------------------------------------------------------------------------
 
     id_is_reference: ClassVar[bool] = False
-    """Whether the vendor's id of a text *is* our reference, so that ``vendor_id`` need not be overridden."""
+    """Whether the vendor's id of a text *is* our reference; then do not override ``vendor_id``."""
 
     def vendor_id(self, n: int) -> str:
         """The vendor's id for text ``n``, in the vendor's form."""
         return self._reference(n) if self.id_is_reference else f"kit-id-{n}"
 
     def accepts(self, message: Message, id: str) -> HttpResponse:
-        """The answer that accepts ``message``. A provider without HTTP leaves this alone."""
+        """The answer that accepts ``message``. Do not override it for a provider without HTTP."""
         self.missing("accepts(message, id)", "the vendor's answer that accepts a text")
 
     refusals: ClassVar[Mapping[str, Refusal]] = {}
-    """Answers to a send that say no, by a name of yours; at least one of them with an HTTP status in the 200 range.
+    """Answers that refuse a text, by names that you choose; at least one with an HTTP status of 200 to 299.
 
-    If the vendor always says no by HTTP status, list ``test_a_refusal_inside_a_2xx_body_is_sampled`` as expected
-    failure.
+    If the vendor always refuses by HTTP status, list ``test_a_refusal_inside_a_2xx_body_is_sampled`` in
+    ``expected_failures``.
     """
 
     def preliminary(self, request: HttpRequest) -> HttpResponse | None:
-        """The answer to a request that has to come first, such as one for a token; None for all other requests."""
+        """The answer to a preliminary request, such as a request for a token; None for all other requests."""
         return None
 
     @property
     def field_values(self) -> Mapping[str, Sequence[Any]]:
-        """Different values for each field that ``supports`` may name; each must make another request.
+        """Different values for each field that ``supports`` may name; each value must change the request.
 
         See :class:`Samples` if a provider sends times as seconds from now.
         """
         by_type: dict[type, Sequence[Any]] = {
             str: ("KITONE", "KITTWO"),
-            datetime: (_soon(1), _soon(2)),  # some vendors keep a text for three hours at most
+            # Some vendors keep a text for three hours at most.
+            datetime: (_soon(1), _soon(2)),
             Dlt: (
                 Dlt(entity_id="1101000000000000001", template_id="1107000000000000001"),
                 Dlt(entity_id="1101000000000000002", template_id="1107000000000000001"),
@@ -192,10 +193,10 @@ class Samples(TextSamples):
         """The answer to one request with several messages, with one row for each of ``rows``, in that order."""
         self.missing("accepts_batch(rows)", "the vendor's answer to a batch")
 
-    # --- what became of it --------------------------------------------------------------------------------------------
+    # --- queries ------------------------------------------------------------------------------------------------------
 
     status_words: ClassVar[Mapping[str, Status | tuple[Status, bool]]] = {}
-    """The vendor's words and what they mean; as a pair where *final* differs from ``Status.final``."""
+    """The status of each word of the vendor; a pair ``(status, final)`` where it differs from ``Status.final``."""
 
     def reports(self, sent: SentMessage, word: str) -> HttpResponse:
         """The answer to ``status`` that says ``word`` of ``sent``."""
@@ -206,15 +207,15 @@ class Samples(TextSamples):
         self.missing("reports_unknown(sent)", "the vendor's answer to a status query for an unknown id")
 
     def finds(self, message: Message, id: str) -> HttpResponse:
-        """The answer to ``lookup`` that has found ``message``."""
+        """The answer to ``lookup`` that finds ``message``."""
         self.missing("finds(message, id)", "the vendor's answer to a lookup that finds the text")
 
     def finds_nothing(self, reference: str) -> HttpResponse:
-        """The answer to ``lookup`` that has found nothing."""
+        """The answer to ``lookup`` that finds nothing."""
         self.missing("finds_nothing(reference)", "the vendor's answer to a lookup that finds nothing")
 
     balances: ClassVar[Sequence[Balance]] = ()
-    """What ``balance`` must return for ``tells_balance`` (``raw`` is not compared)."""
+    """The balances that ``balance`` must return for ``tells_balance`` (``raw`` is not compared)."""
 
     def tells_balance(self) -> HttpResponse:
         """The answer to ``balance``."""
@@ -226,56 +227,57 @@ class Samples(TextSamples):
     """A value, other than the default, for each field of ``provider_class.verification_options``."""
 
     def starts_verification(self, message: Message, id: str) -> HttpResponse:
-        """The answer that says that a code is on its way."""
+        """The answer that starts a verification: the code is on its way."""
         self.missing("starts_verification(message, id)", "the vendor's answer that starts a verification")
 
     def approves(self, verification: Verification) -> HttpResponse:
-        """The answer that says that the code is right."""
+        """The answer that approves a code."""
         self.missing("approves(verification)", "the vendor's answer to a right code")
 
     disapprovals: ClassVar[Mapping[str, HttpResponse]] = {}
-    """Answers that say that the code is not right, by the ``reason`` that they must end as (``wrong-code``, ...)."""
+    """Answers that do not approve a code, by the ``reason`` that the check must have (``wrong-code``, ...)."""
 
     def cancels(self, verification: Verification) -> HttpResponse:
-        """The answer that says that the code is cancelled."""
+        """The answer that cancels a verification."""
         self.missing("cancels(verification)", "the vendor's answer that cancels a verification")
 
     # --- webhooks -----------------------------------------------------------------------------------------------------
 
     webhooks: ClassVar[Mapping[str, Webhook]] = {}
-    """Webhooks without their proof, by a name of yours."""
+    """Webhooks without their proof, by names that you choose."""
 
     handshakes: ClassVar[Mapping[str, Webhook]] = {}
-    """Webhooks that only want to know whether we are there, if the provider has ``handshake``."""
+    """Webhooks that only check our address, if the provider implements ``handshake``."""
 
     webhook_secret: ClassVar[str] = "webhook_secret"  # noqa: S105  # a name
-    """The setting that ``verify`` depends on."""
+    """The name of the setting that ``verify`` depends on."""
 
     proof_covers: ClassVar[Covers] = "body"
-    """What a proof covers: the ``body`` as it came, byte by byte (without one, the query); the ``parameters`` of body
-    or query, however they are written; or nothing, because it is itself the shared ``secret``. The kit proves that it
-    is so.
+    """The content that the proof covers; the kit tests the claim.
+
+    ``"body"``: each byte of the body, or the query if there is no body. ``"parameters"``: the parameters of body or
+    query, in any encoding. ``"secret"``: no content, because the proof is the shared secret itself.
     """
 
     def sign(self, webhook: HttpRequest, secret: str) -> HttpRequest:
-        """``webhook`` with the proof that whoever knows ``secret`` can add; see :func:`dataclasses.replace`.
+        """Return ``webhook`` with the proof made with ``secret``; see :func:`dataclasses.replace`.
 
-        The proof may be in headers, in the query, in a form or in a JSON object. Where it covers ``parameters``,
-        ValueError says that a body of this shape cannot carry it.
+        The proof may be in headers, in the query, in a form or in a JSON object. Where it covers ``parameters``, raise
+        ValueError for a body that cannot carry the proof.
         """
         self.missing("sign(webhook, secret)", "how the vendor proves that a webhook is its own")
 
-    # --- how the kit reads a request ----------------------------------------------------------------------------------
+    # --- reading a request --------------------------------------------------------------------------------------------
 
     def fingerprint(self, request: HttpRequest) -> Any:
-        """What tells two requests apart.
+        """The parts of a request that the kit compares.
 
-        Leave out what changes by itself (a nonce, a time stamp, a signature over it).
+        Leave out values that change by themselves (a nonce, a time stamp, a signature of them).
         """
         return request.method, request.url, sorted(request.headers.items()), request.body
 
     def texts_in(self, request: HttpRequest) -> Sequence[str]:
-        """All strings in ``request``, decoded. Override it if the vendor wants texts in hexadecimal or the like."""
+        """All strings in ``request``, decoded. Override it if the vendor wants another encoding (hexadecimal, ...)."""
         strings = [value for _, value in parse_qsl(urlsplit(request.url).query, keep_blank_values=True)]
         strings += [unquote(part) for part in urlsplit(request.url).path.split("/")]
         body = request.body.decode("utf-8", "replace")
@@ -288,7 +290,7 @@ class Samples(TextSamples):
         return [*strings, *_strings(data)]
 
     def output(self) -> Any:
-        """For a provider without HTTP: what it has put out since the last call, if a test can see it; None if not."""
+        """The output of a provider without HTTP since the last call; None if a test cannot see it."""
         return None
 
 

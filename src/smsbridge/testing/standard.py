@@ -1,4 +1,4 @@
-"""Standard tests, of providers and policies: none is overridden, and each expected failure has its reason."""
+"""Standard tests of providers and policies: they cannot be overridden, and each expected failure has a reason."""
 
 from __future__ import annotations
 
@@ -20,29 +20,30 @@ def tests_of(contract: type) -> Tests:
 
 
 def refuse_weaker(cls: Any, standard: Iterable[str], *, kit: type, who: str) -> None:
-    """Raise TypeError if ``cls`` overrides a test of ``standard``, or expects a failure of none or without a reason.
+    """Raise TypeError if ``cls`` overrides a standard test, expects a failure of an unknown test, or gives no reason.
 
-    The bases of ``cls`` that are part of ``kit`` may define such tests. ``who`` may make a test impossible.
+    The bases of ``cls`` that are part of ``kit`` may define standard tests. ``who`` ("vendor", "policy") is for the
+    error message.
     """
     names = set(standard)
     for base in cls.__mro__:
         for name in names & vars(base).keys():
             if base is cls or not issubclass(base, kit):
                 raise TypeError(
-                    f"{cls.__name__} overrides the standard test {name}. If the {who} makes it impossible, say why: "
-                    f'expected_failures = {{"{name}": "..."}}'
+                    f"{cls.__name__} overrides the standard test {name}. If the {who} makes the test impossible, "
+                    f'say why: expected_failures = {{"{name}": "..."}}'
                 )
     unknown = [name for name in cls.expected_failures if name.partition("[")[0] not in names]
     if unknown:
         raise TypeError(f"{cls.__name__}.expected_failures names no standard test: {', '.join(sorted(unknown))}")
     if not all(isinstance(reason, str) and reason.strip() for reason in cls.expected_failures.values()):
-        raise TypeError(f"{cls.__name__}.expected_failures: every expected failure needs its reason")
+        raise TypeError(f"{cls.__name__}.expected_failures: every expected failure needs a reason")
 
 
 def set_up(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, folder: Path, failures: Mapping[str, str]
 ) -> None:
-    """Make ``folder`` the working directory, leave no settings around, and mark the expected ``failures``."""
+    """Make ``folder`` the working directory, remove our settings from the environment, mark expected ``failures``."""
     monkeypatch.chdir(folder)
     for name in [name for name in os.environ if name.upper().startswith(snapshot.PREFIX)]:
         monkeypatch.delenv(name)

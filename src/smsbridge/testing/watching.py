@@ -1,4 +1,4 @@
-"""What an operation shows to logs, error trackers and terminals, collected to be searched for private things."""
+"""Collect what an operation shows to logs, error trackers and terminals, and search it for private data."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ _FRACTION = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])", re.ASCII)
 
 @dataclass(slots=True)
 class Seen:
-    """Everything that an operation showed, by where it was seen."""
+    """The output of an operation, each piece with its place."""
 
     places: list[tuple[str, str]] = field(default_factory=list)
     requests: list[HttpRequest] = field(default_factory=list)
     lines: list[tuple[str, str]] = field(default_factory=list)
-    """What has to be one line: each log record, and each error as text."""
+    """Output that must be a single line: each log record, and each error as text."""
 
     def add(self, place: str, text: object) -> None:
         self.places.append((place, str(text)))
 
     def add_value(self, value: Any, is_ours: Callable[[Path], bool]) -> None:
-        """``value`` as it shows itself, and what is in it; errors as :meth:`add_error` takes them."""
-        for one in _flat(value):
-            self.add(f"repr of {type(one).__name__}", repr(one))
-            self.add(f"str of {type(one).__name__}", str(one))
-            if isinstance(one, SmsBridgeError):
-                self.add_error(one, is_ours)
+        """Add repr and str of ``value`` and of the values in it; errors also through :meth:`add_error`."""
+        for item in _flat(value):
+            self.add(f"repr of {type(item).__name__}", repr(item))
+            self.add(f"str of {type(item).__name__}", str(item))
+            if isinstance(item, SmsBridgeError):
+                self.add_error(item, is_ours)
 
     def add_error(self, error: BaseException, is_ours: Callable[[Path], bool]) -> None:
-        """``error`` with its causes, and the variables of those frames whose file ``is_ours``."""
+        """Add ``error`` with its causes, and the local variables of frames whose file ``is_ours``."""
         name = type(error).__name__
         self.add(f"str of {name}", error)
         self.lines += [
             (f"str of {name}", str(error)),
-            *((f"a note of {name}", one) for one in getattr(error, "__notes__", ())),
+            *((f"a note of {name}", note) for note in getattr(error, "__notes__", ())),
         ]
         self.add(f"repr of {name}", repr(error))
         self.add(f"the attributes of {name}", vars(error))
@@ -58,13 +58,13 @@ class Seen:
         if isinstance(error, SmsBridgeError):
             bare = copy.copy(error).with_traceback(None)
             self.add(f"the pickle of {name}", pickle.dumps(bare))
-        for one in _chain(error):
-            if one is not error:
-                self.add(f"the cause of {name}", f"{one!r} {one}")
-            self._add_frames(name, one, is_ours)
+        for cause in _chain(error):
+            if cause is not error:
+                self.add(f"the cause of {name}", f"{cause!r} {cause}")
+            self._add_frames(name, cause, is_ours)
 
     def _add_frames(self, name: str, error: BaseException, is_ours: Callable[[Path], bool]) -> None:
-        """The local variables, as error trackers collect them."""
+        """Add the local variables, as error trackers collect them."""
         trace = traceback.TracebackException.from_exception(error, capture_locals=True, compact=False)
         for frame in trace.stack:
             if is_ours(Path(frame.filename)):
@@ -73,14 +73,14 @@ class Seen:
                     self.add(f"{place}, in the traceback of {name}", _without_times(value))
 
     def refuse(self, words: Mapping[str, str], advice: str) -> None:
-        """Fail if one of ``words`` was shown; each is given with what it is."""
+        """Fail if the output has a key of ``words``; the value names the key in the message."""
         for place, text in self.places:
             for word, what in words.items():
                 assert word not in text, f"{what} can be read in {place}. {advice} Seen: {text[:300]!r}"
 
 
 def owned_by(kind: type) -> Callable[[Path], bool]:
-    """Whether a file belongs to the core or to the package of the class ``kind``."""
+    """Return a function that says whether a file belongs to the core or to the package of the class ``kind``."""
     home = Path(inspect.getfile(kind))
     if home.name == "__init__.py":
         home = home.parent
@@ -94,7 +94,7 @@ def owned_by(kind: type) -> Callable[[Path], bool]:
 
 @contextmanager
 def watched() -> Iterator[Seen]:
-    """Collect what is logged, at DEBUG, and warned of meanwhile."""
+    """Collect log records, at DEBUG, and warnings inside the ``with`` block."""
     seen = Seen()
     handler = _Handler(seen)
     root = logging.getLogger()
@@ -126,12 +126,12 @@ class _Handler(logging.Handler):
 
 
 def _without_times(text: str) -> str:
-    """``text`` without fractions such as those of a clock, in whose digits a short code would be found by chance."""
+    """``text`` without decimal fractions, such as clock times: their digits may contain a short code by chance."""
     return _FRACTION.sub("", text)
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
-    """``error`` with all the causes and contexts that a traceback of it shows."""
+    """``error`` with the causes and contexts that its traceback shows."""
     found: list[BaseException] = []
     while error is not None and error not in found:
         found.append(error)
@@ -141,12 +141,12 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 def _flat(value: Any) -> Iterator[Any]:
     if isinstance(value, list | tuple):
-        for one in value:
-            yield from _flat(one)
+        for item in value:
+            yield from _flat(item)
         return
     yield value
     if isinstance(value, Result):
         yield value.error or value.sent
         yield value.message
     elif is_dataclass(value) and not isinstance(value, SendError):
-        yield from (inner for one in fields(value) if is_dataclass(inner := getattr(value, one.name)))
+        yield from (inner for field in fields(value) if is_dataclass(inner := getattr(value, field.name)))

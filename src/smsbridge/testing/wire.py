@@ -26,16 +26,16 @@ from smsbridge.settings import Settings
 
 T = TypeVar("T")
 Answer = HttpResponse | Exception
-"""What the wire does with a request: an answer, or NotConnected / NoAnswer (any exception) to be thrown."""
+"""The wire's reaction to a request: an answer, or an exception to raise (NotConnected, NoAnswer or any other)."""
 Reply = Answer | Callable[[HttpRequest], Answer]
 _MOST_REQUESTS = 100
 
 
 class FakeWire:
-    """A wire that answers from a script, and remembers what it was asked in ``requests``.
+    """A wire that answers from a script and keeps all requests in ``requests``.
 
-    Each argument answers one request; a function is asked for its answer. With ``always``, every request after those
-    gets that answer. A request for which there is no answer fails the test.
+    Each argument answers one request; a function gets the request and returns the answer. ``always`` answers every
+    later request. A request without an answer fails the test.
     """
 
     def __init__(self, *answers: Reply, always: Reply | None = None) -> None:
@@ -47,7 +47,7 @@ class FakeWire:
         """Record ``request`` and answer it, or raise the scripted exception."""
         self.requests.append(request)
         if len(self.requests) > _MOST_REQUESTS:
-            pytest.fail(f"the flow made {_MOST_REQUESTS} requests and still wants more: let it end")
+            pytest.fail(f"the flow made {_MOST_REQUESTS} requests and did not end: let it end")
         reply = self._answers.pop(0) if self._answers else self._always
         if reply is None:
             pytest.fail(f"request {len(self.requests)} has no answer in the script: {request!r}")
@@ -100,10 +100,10 @@ class _AsyncClient(AsyncSmsClient):
 
 
 def drive(flow: Flow[T], *answers: Reply | FakeWire) -> T:
-    """Run ``flow`` by hand and return its result, or raise what it raises.
+    """Run ``flow`` without a client and return its result, or raise its error.
 
-    Each request is answered by the next of ``answers`` (or all by one FakeWire); a ``Wait`` is over at once; a ``Call``
-    is made.
+    Each request gets the next of ``answers``; a single FakeWire answers all requests. A ``Wait`` does not wait; a
+    ``Call`` is called.
     """
     first = answers[0] if answers else None
     wire = first if isinstance(first, FakeWire) else FakeWire(*cast("tuple[Reply, ...]", answers))

@@ -15,18 +15,19 @@ A minimal plugin's test file, complete::
             "no credit": Refusal(answer=HttpResponse.of_json({"ok": False, "error": "no_credit"}), error=FundsError),
         }
 
-Everything else that can be supplied is in ``smsbridge.testing.samples.Samples``. A capability that the provider
-declares (because the method is implemented) and that has no sample fails; what does not apply is not collected.
+``smsbridge.testing.samples.Samples`` lists all other samples. A provider declares a capability by implementing its
+method; a declared capability without a sample fails. A test that does not apply to the provider is not collected.
 
-A standard test cannot be overridden. Where a vendor makes one impossible, say so, and it becomes a strict xfail::
+A standard test cannot be overridden. Where a vendor makes a test impossible, name it with the reason, and it becomes a
+strict xfail::
 
         expected_failures = {
             "test_a_refusal_inside_a_2xx_body_is_sampled": "Acme always says no by HTTP status",
         }
 
-What is common among vendors has a word of its own: ``proof_covers``, ``id_is_reference``, ``collect``.
+Common differences between vendors have their own attributes: ``proof_covers``, ``id_is_reference``, ``collect``.
 
-The tests need no network, no loop and no time. They may be spread over processes (pytest-xdist).
+The tests need no network and no event loop, and they do not sleep. They may be spread over processes (pytest-xdist).
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ from .webhooks import Webhooks
 class ProviderContract(
     Declarations, Sends, Refusals, Unreadable, Batches, Queries, Verifications, Webhooks, Secrecy, Parity
 ):
-    """Subclass it as ``TestYourProvider`` and supply samples; see the module, and ``samples.Samples``."""
+    """The tests of a provider: subclass it as ``TestYourProvider`` and supply samples (``samples.Samples``)."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuse to weaken the contract: TypeError for an overridden test or an unknown name in expected_failures."""
@@ -60,19 +61,18 @@ class ProviderContract(
         standard = tests_of(ProviderContract)
         refuse_weaker(cls, standard, kit=Kit, who="vendor")
         if cls.proof_covers not in PROOFS:
-            raise TypeError(f"{cls.__name__}.proof_covers: there are {', '.join(PROOFS)}")
+            raise TypeError(f"{cls.__name__}.proof_covers must be one of: {', '.join(PROOFS)}")
         if not hasattr(cls, "provider_class"):
             return  # a base of test classes
         wanted = _wanted(cls)
         for name, test in standard.items():
-            # What does not apply is not collected: pytest passes over a name that is None.
+            # pytest does not collect a name that is None.
             setattr(cls, name, test if name in wanted and applies(test, cls) else None)
         named = wanted & {name.partition("[")[0] for name in cls.expected_failures}
         stale = [name for name in named if getattr(cls, name) is None]
         if stale:
-            raise TypeError(
-                f"{cls.__name__}.expected_failures: {', '.join(sorted(stale))} does not apply to this provider"
-            )
+            names = ", ".join(sorted(stale))
+            raise TypeError(f"{cls.__name__}.expected_failures: {names} does not apply to this provider: remove it")
 
 
 GROUPS = {group.__name__.lower(): group for group in ProviderContract.__bases__}

@@ -1,4 +1,4 @@
-"""Many texts in one request: everybody gets their own result, and nobody somebody else's."""
+"""Many texts in one request: each message gets its own result and never the result of another message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLACES = (0, 1, 2)
 
 
 class Batches(Kit):
-    """``send_batch``, as far as the provider has it."""
+    """``send_batch``, where the provider implements it."""
 
     @needs(Capability.BATCH)
     def test_a_batch_gives_each_message_its_own_result(self) -> None:
@@ -39,19 +39,19 @@ class Batches(Kit):
 
     @needs(Capability.BATCH)
     def test_a_batch_returns_one_result_per_message_by_itself(self) -> None:
-        """Seen without the core, which would fill gaps with uncertain results."""
+        """Run the flow without the core, which would fill gaps with uncertain results."""
         messages = self.batch()
         flow = BATCH.raw(self, self.make())
         results = drive(flow, self.wire(self._good(BATCH)))
         assert sorted(result.index for result in results) == list(range(len(messages))), (
-            "send_batch must return one Result per message, with `index` its place in the batch"
+            "send_batch must return one Result per message; `index` is the message's place in the batch, from 0"
         )
 
     @needs(Capability.BATCH, "http")
     def test_a_batch_is_one_request(self) -> None:
         outcome = self.run(BATCH)
         assert len([request for request in outcome.requests if request.sends]) == 1, (
-            "a batch is for sending one request"
+            "a batch must be exactly one request with sends=True"
         )
         found = [text for request in outcome.requests for text in self.texts_in(request)]
         for message in self.batch():
@@ -76,10 +76,10 @@ class Batches(Kit):
         answer = self.accepts_batch([row for n, row in enumerate(rows) if n != place])
         results = self._results(self.batch(), answer)
         assert isinstance(results[place].error, UncertainError), (
-            f"the answer has no row for message {place}, so it is uncertain; got "
+            f"the answer has no row for message {place}, so the message is uncertain; got "
             f"{describe(results[place].error or results[place].sent)}"
         )
-        self._nobody_has_anothers(results)
+        self._all_own_or_uncertain(results)
 
     @needs(Capability.BATCH, "http")
     def test_rows_in_another_order_go_to_their_own_messages(self) -> None:
@@ -90,11 +90,11 @@ class Batches(Kit):
                 self._is_own(n, result)
 
     @needs(Capability.BATCH, "http")
-    def test_a_row_too_many_confuses_nobody(self) -> None:
+    def test_an_extra_row_changes_no_result(self) -> None:
         rows = self._rows()
         other = self.message(to="+919999999999", reference="f" * 32)
-        for extra in (rows[1], Row(other, "f" * 32 if self.id_is_reference else "of-somebody-else")):
-            self._nobody_has_anothers(self._results(self.batch(), self.accepts_batch([extra, *rows])))
+        for extra in (rows[1], Row(other, "f" * 32 if self.id_is_reference else "of-another-text")):
+            self._all_own_or_uncertain(self._results(self.batch(), self.accepts_batch([extra, *rows])))
 
     @needs(Capability.BATCH)
     def test_two_texts_to_one_number_are_kept_apart(self) -> None:
@@ -104,7 +104,7 @@ class Batches(Kit):
             answer = self.accepts_batch([Row(message, self.vendor_id(n)) for n, message in enumerate(messages)])
         results = self._results(messages, answer)
         assert len(results) == len(messages)
-        self._nobody_has_anothers(results)
+        self._all_own_or_uncertain(results)
 
     @needs(Capability.BATCH, "http")
     @pytest.mark.parametrize("field", OPTIONAL_FIELDS)
@@ -115,18 +115,18 @@ class Batches(Kit):
         provider = self.make()
         if field not in self._class().supports:
             outcome = self._outcome(given)
-            assert all(isinstance(one, UnsupportedError) for one in outcome.each()), (
-                f"{field} is not supported: refuse it"
+            assert all(isinstance(result, UnsupportedError) for result in outcome.each()), (
+                f"the provider does not support {field}: refuse a batch with it"
             )
             return
         plain = [self.message(n, **{field: self.field_values[field][1]}) for n in PLACES]
         prints = [self._asked(given), self._asked(plain)]
-        assert prints[0] != prints[1], f"a batch makes the same request whatever the {field}: it would be dropped"
+        assert prints[0] != prints[1], f"two batches that differ in {field} make the same request: send the field"
         mixed = [given[0], plain[1], plain[2]]
         if provider.batch_key(mixed[0]) == provider.batch_key(mixed[1]):
             assert self._asked(mixed) not in prints, (
-                f"messages with different values of {field} share a batch, but only one value is sent: tell them apart in "
-                "batch_key(message)"
+                f"messages with different values of {field} share a batch, but only one value is sent: make "
+                "batch_key(message) differ"
             )
 
     # --- inside -------------------------------------------------------------------------------------------------------
@@ -148,10 +148,12 @@ class Batches(Kit):
 
     def _is_own(self, n: int, result: Result) -> None:
         assert result.sent is not None, f"row {n} was accepted by the vendor, but ended as {describe(result.error)}"
-        assert result.sent.id == self.vendor_id(n), f"message {n} got the id {result.sent.id!r} of another one"
+        assert result.sent.id == self.vendor_id(n), f"message {n} got the id {result.sent.id!r} of another message"
 
-    def _nobody_has_anothers(self, results: Sequence[Result]) -> None:
-        """Uncertain is honest where the answer is; another's id never is."""
+    def _all_own_or_uncertain(self, results: Sequence[Result]) -> None:
+        """Require each accepted message to have its own id; where the answer is unclear, a result may be uncertain."""
         for n, result in enumerate(results):
             if result.sent is not None and self.uses_http():
-                assert result.sent.id == self.vendor_id(n), f"message {n} got the id {result.sent.id!r} of another one"
+                assert result.sent.id == self.vendor_id(n), (
+                    f"message {n} got the id {result.sent.id!r} of another message"
+                )

@@ -1,4 +1,4 @@
-"""What a provider says of itself must be true, and its settings must come from where they should."""
+"""A provider's declarations must be true, and its settings must come from arguments and environment alike."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from .kit import BY_NAME, CODE, Kit, describe, needs
 class Declarations(Kit):
     """Name, fields, capabilities and settings."""
 
-    def test_its_name_is_one_that_an_entry_point_can_have(self) -> None:
+    def test_its_name_can_be_the_name_of_an_entry_point(self) -> None:
         name = getattr(self._class(), "name", None)
         assert isinstance(name, str), "give the class a `name`"
-        assert re.fullmatch("[a-z0-9]+", name), f"the name {name!r} may have lower-case letters and digits only"
+        assert re.fullmatch("[a-z0-9]+", name), f"the name {name!r} must have lower-case letters and digits only"
 
     def test_it_supports_only_fields_that_exist(self) -> None:
         provider = self._class()
         for attribute in ("supports", "verification_supports"):
             unknown = set(getattr(provider, attribute)) - set(OPTIONAL_FIELDS)
-            assert not unknown, f"`{attribute}` names {sorted(unknown)}; there are only {', '.join(OPTIONAL_FIELDS)}"
+            assert not unknown, f"`{attribute}` names {sorted(unknown)}; the fields are {', '.join(OPTIONAL_FIELDS)}"
 
     def test_what_belongs_together_is_implemented_together(self) -> None:
         provider = self._class()
@@ -52,20 +52,22 @@ class Declarations(Kit):
         assert has["start_verification"] == has["check_verification"], (
             "implement start_verification and check_verification together: a code that cannot be checked is of no use"
         )
-        assert has["start_verification"] or not has["cancel_verification"], "cancel_verification has nothing to cancel"
+        assert has["start_verification"] or not has["cancel_verification"], (
+            "cancel_verification has nothing to cancel: implement start_verification and check_verification too"
+        )
         assert has["parse"] == has["verify"], (
             "implement parse and verify together: without verify, every webhook is refused; without parse, none is read"
         )
-        assert has["parse"] or not has["handshake"], "a handshake needs verify and parse beside it"
+        assert has["parse"] or not has["handshake"], "handshake needs verify and parse: implement all three"
         if self.can(Capability.BATCH):
             size = getattr(self.make(), "batch_size", None)
-            assert isinstance(size, int), "send_batch needs `batch_size`, the most messages per request"
-            assert size >= 2, "a batch of one is no batch: `batch_size` must be 2 or more"
+            assert isinstance(size, int), "send_batch needs `batch_size`, the maximum of messages per request"
+            assert size >= 2, "`batch_size` must be 2 or more"
         assert provider.absence_proven_after is None or self.can(Capability.LOOKUP), (
-            "`absence_proven_after` is about lookup, which is not implemented"
+            "`absence_proven_after` has no effect without lookup: implement lookup or remove it"
         )
 
-    def test_what_it_cannot_do_is_unsupported_and_asks_nobody(self) -> None:
+    def test_what_it_cannot_do_is_unsupported_and_makes_no_request(self) -> None:
         provider = self.make()
         sent = SentMessage(account=provider.account, provider=provider.name, id="1")
         verification = Verification(account=provider.account, provider=provider.name, id="1")
@@ -85,7 +87,7 @@ class Declarations(Kit):
                 _use(getattr(provider, name), given)
 
     def test_what_it_declares_it_does(self) -> None:
-        """A method that is there and only raises UnsupportedError declares a capability that does not exist."""
+        """An implemented method declares a capability, even if it only raises UnsupportedError."""
         liars = []
         for name, capability in (
             ("send_batch", Capability.BATCH),
@@ -108,8 +110,8 @@ class Declarations(Kit):
             if isinstance(value, SecretStr) and value.get_secret_value():
                 text = value.get_secret_value()
                 assert SECRET_MARK in text or text in self.secrets, (
-                    f'set settings["{name}"] = dummy_secret("{name}"), or name the value in `secrets` if the vendor needs '
-                    "another form: the kit greps for them"
+                    f'set settings["{name}"] = dummy_secret("{name}"); if the vendor needs another form, name the value in '
+                    "`secrets`: the kit searches all output for these values"
                 )
 
     def test_a_setting_that_holds_a_secret_is_a_secretstr(self) -> None:
@@ -124,7 +126,7 @@ class Declarations(Kit):
             if text is not None:
                 monkeypatch.setenv(environment.variable(provider.name, name), text)
         assert _settings(type(provider).from_env()) == _settings(provider), (
-            f"{type(provider).__name__}.from_env() differs from the provider made by hand from the same settings"
+            f"{type(provider).__name__}.from_env() differs from the provider made with the same settings as arguments"
         )
         for name, value in self._values().items():
             text = _as_variable(value)
@@ -135,18 +137,20 @@ class Declarations(Kit):
     @needs("required settings")
     def test_a_missing_setting_is_named_by_its_variable(self) -> None:
         provider = self._class()
-        required = [name for name, one in provider.model_fields.items() if one.is_required() and name != "account"]
+        required = [name for name, field in provider.model_fields.items() if field.is_required() and name != "account"]
         with pytest.raises(ConfigurationError) as raised:
             provider.from_env()
         for name in required:
-            assert environment.variable(provider.name, name) in str(raised.value), f"the error does not name {name}"
+            assert environment.variable(provider.name, name) in str(raised.value), (
+                f"the error does not name the variable of {name}"
+            )
 
     def test_the_account_is_kept(self) -> None:
         provider = self.make(account="second")
         outcome = self.run(BY_NAME["send"], provider=provider)
         assert outcome.error is None, f"the sample answer is not accepted: {describe(outcome.error)}"
         assert (outcome.value.account, outcome.value.provider) == ("second", provider.name), (
-            "a SentMessage names the account and the provider: make it with self.accepted(message, id=...)"
+            "a SentMessage must name the account and the provider: make it with self.accepted(message, id=...)"
         )
 
     def _values(self) -> dict[str, Any]:
@@ -163,7 +167,7 @@ def _use(method: Callable[..., Any], given: tuple[Any, ...]) -> None:
 
 
 def _is_unsupported(error: SmsBridgeError) -> bool:
-    """Whether ``error`` is what the application gets where a provider raised UnsupportedError."""
+    """Whether ``error`` is the core's form of a provider's UnsupportedError."""
     asked = isinstance(error, QueryError) and error.reason == "unsupported"
     return asked or isinstance(error, UnsupportedError)
 

@@ -1,7 +1,4 @@
-"""Forged webhooks, made of genuine ones.
-
-Something else is said, something smuggled in, or the proof is gone or garbled.
-"""
+"""Forged webhooks, made from genuine webhooks: changed content, added parameters, a missing or garbled proof."""
 
 from __future__ import annotations
 
@@ -20,13 +17,13 @@ _NOT_PROOF = frozenset({"content-type", "accept", "content-length", "host", "use
 _NO_STRINGS: tuple[Any, ...] = (None, 7, True, [], {})
 
 
-# --- something else is said -------------------------------------------------------------------------------------------
+# --- changed content --------------------------------------------------------------------------------------------------
 
 
 def changed(genuine: HttpRequest, *, parameters: bool) -> Iterator[tuple[str, HttpRequest]]:
-    """``genuine`` with something else in its body, or without one in its query, and how to call that.
+    """Yield descriptions and copies of ``genuine`` with changed bytes or parameters.
 
-    With ``parameters``, the same said in other bytes is no change.
+    With ``parameters``, different bytes that mean the same parameters are no change.
     """
     for how, forged in _changed_bytes(genuine):
         if not (parameters and _said(forged) == _said(genuine)):
@@ -41,13 +38,13 @@ def changed(genuine: HttpRequest, *, parameters: bool) -> Iterator[tuple[str, Ht
 
 
 def smuggled(genuine: HttpRequest) -> Iterator[tuple[str, HttpRequest]]:
-    """``genuine`` with a parameter twice, or of a shape that a signature over names and values may pass over."""
+    """Yield copies of ``genuine`` with a parameter twice, or of a type that a signature may skip."""
     place = _place(genuine)
     pairs = _pairs(genuine, place)
     for name, value in pairs:
         other = (name, _other(value))
-        yield f"{name!r} is there twice, the forged one first", _with(genuine, place, [other, *pairs])
-        yield f"{name!r} is there twice, the forged one last", _with(genuine, place, [*pairs, other])
+        yield f"{name!r} is there twice, the forged value first", _with(genuine, place, [other, *pairs])
+        yield f"{name!r} is there twice, the forged value last", _with(genuine, place, [*pairs, other])
     if place == "body" and _object(genuine.body) is not None:
         for odd in ({"x": "1"}, ["x"]):
             yield f"{odd!r} was added to the body", _with(genuine, place, [*pairs, ("added", odd)])
@@ -67,7 +64,7 @@ def another(genuine: HttpRequest) -> HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A header, or a parameter in query or body, that belongs to the proof."""
+    """A header or a parameter of query or body that is part of the proof."""
 
     place: Place
     name: str
@@ -77,7 +74,7 @@ class Proof:
 
 
 def proofs(plain: HttpRequest, genuine: HttpRequest) -> list[Proof]:
-    """What was added to ``plain``, or changed in it, to make it ``genuine``."""
+    """The headers and parameters that ``genuine`` adds to ``plain`` or changes in it."""
     places: tuple[Place, ...] = ("header", "query", "body")
     return [
         Proof(place, name)
@@ -100,28 +97,29 @@ def without(genuine: HttpRequest, proof: Proof) -> HttpRequest:
 
 
 def garbled(genuine: HttpRequest, proof: Proof) -> Iterator[HttpRequest]:
-    """``genuine`` with ``proof`` cut, lengthened, or something else altogether."""
+    """Yield copies of ``genuine`` with ``proof`` cut, lengthened or replaced."""
     pairs = _pairs(genuine, proof.place)
     right = dict(pairs)[proof.name]
     value = str(right)
     wrong: list[Any] = ["", " ", "x", value[:-1], f"{value}0", value[:4], "\xe9\xe8", "0" * 64, "a,b=c;d", _flip(value)]
     if proof.place == "body" and _object(genuine.body) is not None:
         wrong += [*_NO_STRINGS, [right], {"x": right}]
-    for one in wrong:
-        if one != right:
-            yield _with(genuine, proof.place, [(name, one if name == proof.name else other) for name, other in pairs])
+    for garbage in wrong:
+        if garbage != right:
+            changed_pairs = [(name, garbage if name == proof.name else other) for name, other in pairs]
+            yield _with(genuine, proof.place, changed_pairs)
 
 
 # --- reading and writing ----------------------------------------------------------------------------------------------
 
 
 def _place(webhook: HttpRequest) -> Place:
-    """Where a webhook says what it says."""
+    """The place of a webhook's parameters."""
     return "body" if webhook.body else "query"
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
-    """The JSON object that ``body`` is; None if it is something else."""
+    """Parse ``body`` as a JSON object; None if it is anything else."""
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
@@ -142,7 +140,7 @@ def _pairs(webhook: HttpRequest, place: Place) -> Pairs:
 
 
 def _with(webhook: HttpRequest, place: Place, pairs: Pairs) -> HttpRequest:
-    """``webhook`` with ``pairs`` for what was there; a name may be there twice."""
+    """``webhook`` with ``pairs`` in ``place``; a name may occur twice."""
     if place == "header":
         return replace(webhook, headers=Headers(pairs))
     if place == "query":
@@ -161,7 +159,7 @@ def _parsed(encoded: str) -> Pairs:
 
 
 def _said(webhook: HttpRequest) -> Any:
-    """What a body says, whatever the bytes: its JSON, with numbers as they are written, or the pairs of its form."""
+    """The content of a body apart from its bytes: its JSON with numbers as written, or the pairs of its form."""
     try:
         return json.loads(webhook.body, object_pairs_hook=tuple, parse_int=str, parse_float=str)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The mechanics of the contract kit: operations, outcomes, and which cases there are to collect."""
+"""The mechanics of the contract kit: operations, outcomes, and the cases to collect."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from smsbridge.testing.wire import Answer, FakeWire, Reply, drive
 
 T = TypeVar("T")
 CODE = "918273"
-"""The one-time code that the kit asks about; nobody may log it."""
+"""The one-time code of the kit's checks; it must not appear in any output."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of an operation: a value or an error, and what was asked on the way."""
+    """The result of an operation: a value or an error, and the requests that it made."""
 
     requests: list[HttpRequest] = field(default_factory=list)
     value: Any = None
     error: Exception | None = None
 
     def each(self) -> list[Any]:
-        """What became of each message: the error, or what was returned."""
+        """The result of each message: its error or its value."""
         if self.error is not None:
             return [self.error]
-        if isinstance(self.value, list) and self.value and all(isinstance(one, Result) for one in self.value):
-            return [one.error or one.sent for one in self.value]
+        if isinstance(self.value, list) and self.value and all(isinstance(result, Result) for result in self.value):
+            return [result.error or result.sent for result in self.value]
         return [self.value]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Something that a provider can do, in the three ways in which the kit does it, and a good answer to it."""
+    """An operation of a provider, the three ways in which the kit runs it, and a good answer."""
 
     name: str
     capability: Capability | None
@@ -54,9 +54,9 @@ class Operation:
     raw: Callable[[Any, SmsProvider], Flow[Any]]
     """The provider's own flow."""
     guarded: Callable[[Any, SmsProvider], Flow[Any]]
-    """Through smsbridge.attempts, which classifies."""
+    """The flow through ``smsbridge.attempts``, which classifies errors."""
     call: Callable[[Any, Any], Any]
-    """Through a client of either colour; what AsyncSmsClient returns has to be awaited."""
+    """The call through a client, sync or async; await the result of AsyncSmsClient."""
     answer: Callable[[Any], HttpResponse]
 
 
@@ -138,10 +138,10 @@ Test = TypeVar("Test", bound=Callable[..., None])
 _NEEDS: dict[str, Callable[[type[Kit]], bool]] = {
     "http": lambda kit: kit.uses_http(),
     "no http": lambda kit: not kit.uses_http(),
-    "queries": lambda kit: any(kit.can(one.capability) for one in OPERATIONS if not one.sends),
+    "queries": lambda kit: any(kit.can(operation.capability) for operation in OPERATIONS if not operation.sends),
     "options": lambda kit: bool(kit.provider_class.options.model_fields),
     "verification options": lambda kit: bool(kit.provider_class.verification_options.model_fields),
-    "required settings": lambda kit: any(one.is_required() for one in kit.provider_class.model_fields.values()),
+    "required settings": lambda kit: any(field.is_required() for field in kit.provider_class.model_fields.values()),
     "covering proof": lambda kit: kit.proof_covers != "secret",
     "shared secret": lambda kit: kit.proof_covers == "secret",
     "handshake": lambda kit: kit.provider_class.handshake is not SmsProvider.handshake,
@@ -159,16 +159,19 @@ def needs(*conditions: str | Capability) -> Callable[[Test], Test]:
 
 
 def applies(test: Callable[..., None], kit: type[Kit]) -> bool:
-    """Whether ``test`` says anything about the provider of ``kit``."""
-    return all(kit.can(one) if isinstance(one, Capability) else _NEEDS[one](kit) for one in getattr(test, "needs", ()))
+    """Whether ``test`` applies to the provider of ``kit``."""
+    return all(
+        kit.can(condition) if isinstance(condition, Capability) else _NEEDS[condition](kit)
+        for condition in getattr(test, "needs", ())
+    )
 
 
 class Kit(Samples):
-    """What the standard tests are made of. Nothing here is for overriding."""
+    """Helpers of the standard tests. Do not override them; override ``Samples``."""
 
     @pytest.fixture(autouse=True)
     def _contract_setup(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """An empty working directory, no settings around, and the expected failures marked."""
+        """Start in an empty directory without settings in the environment, and mark the expected failures."""
         set_up(request, monkeypatch, tmp_path, self.expected_failures)
 
     # --- providers and wires ------------------------------------------------------------------------------------------
@@ -178,7 +181,7 @@ class Kit(Samples):
         return self.provider_class(**{**self.settings, **changes})
 
     def skip_registered(self, field: str) -> None:
-        """Skip a test of ``field`` where it is DLT ids, and the settings say that these are registered with the account."""
+        """Skip a test of the field ``dlt`` if the settings say that DLT ids are registered with the account."""
         if field == "dlt" and getattr(self.make(), "dlt_registered", False):
             pytest.skip("DLT ids are registered with the account, so no request has them")
 
@@ -196,11 +199,14 @@ class Kit(Samples):
 
     @classmethod
     def uses_http(cls) -> bool:
-        """Whether there is a vendor to answer."""
+        """Whether the provider makes HTTP requests: the samples override ``accepts``."""
         return cls.accepts is not Samples.accepts
 
     def wire(self, reply: Reply | None = None, *, then: Reply | None = None) -> FakeWire:
-        """A wire on which ``reply`` (and ``then``, for later requests) answers all but preliminary requests."""
+        """A wire that answers the first request with ``reply`` and later requests with ``then`` (default: ``reply``).
+
+        ``preliminary`` answers preliminary requests.
+        """
         asked = 0
 
         def answer(request: HttpRequest) -> Answer:
@@ -227,9 +233,9 @@ class Kit(Samples):
         wire: FakeWire | None = None,
         about: Message | None = None,
     ) -> Outcome:
-        """Do ``operation`` through the core, with ``reply`` (default: a good answer), and tell what became of it.
+        """Run ``operation`` through the core, with ``reply`` (default: a good answer), and return its outcome.
 
-        ``about`` is the message of ``flow``, for the good answer, where it is not the sample.
+        ``about`` is the message of ``flow`` if it is not the sample; the good answer needs it.
         """
         if flow is None:
             flow = operation.guarded(self, provider or self.make())
@@ -237,7 +243,7 @@ class Kit(Samples):
         outcome = Outcome(wire.requests)
         try:
             outcome.value = drive(flow, wire)
-        except Exception as error:  # noqa: BLE001  # the tests look at it
+        except Exception as error:  # noqa: BLE001  # the tests check it
             outcome.error = error
         return outcome
 
@@ -276,31 +282,33 @@ class Kit(Samples):
         return self.run(operation, reply, flow=start(self.make(), message), about=message)
 
     def asked(self, operation: Operation, message: Message) -> list[Any]:
-        """The fingerprints of the requests that sending ``message`` makes; it has to be accepted."""
+        """The fingerprints of the requests of sending ``message``; the test fails unless it is accepted."""
         outcome = self.attempt(operation, message)
         if outcome.error is not None:
             pytest.fail(f"{operation.name} should have been accepted: {describe(outcome.error)}")
         return [self.fingerprint(request) for request in outcome.requests]
 
     def picked(self, samples: Mapping[str, T], name: str | None, attribute: str, capability: str) -> T:
-        """The sample of that name; without any, the test fails."""
+        """The sample called ``name``; without samples, the test fails."""
         if name is None:
-            pytest.fail(
-                f"{self._class().__name__} declares {capability} but there is no sample of it: fill `{attribute}`."
-            )
+            pytest.fail(f"{self._class().__name__} declares {capability} but has no sample: fill `{attribute}`.")
         return samples[name]
 
-    # --- what is collected --------------------------------------------------------------------------------------------
+    # --- collected cases ----------------------------------------------------------------------------------------------
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """One case per sample, and only for what the provider can do."""
+        """Make one case per sample, and only for capabilities of the provider."""
         for name in metafunc.fixturenames:
             cases = getattr(self, f"_cases_of_{name}", None)
             if cases is not None:
                 metafunc.parametrize(name, cases())
 
     def _operations(self, wanted: Callable[[Operation], bool]) -> Cases:
-        return [pytest.param(one, id=one.name) for one in OPERATIONS if wanted(one) and self.can(one.capability)]
+        return [
+            pytest.param(operation, id=operation.name)
+            for operation in OPERATIONS
+            if wanted(operation) and self.can(operation.capability)
+        ]
 
     def _cases_of_operation(self) -> Cases:
         return self._operations(lambda _: True)
@@ -308,10 +316,10 @@ class Kit(Samples):
     _cases_of_answered = _cases_of_operation
 
     def _cases_of_sending(self) -> Cases:
-        return self._operations(lambda one: one.sends)
+        return self._operations(lambda operation: operation.sends)
 
     def _cases_of_asking(self) -> Cases:
-        return self._operations(lambda one: not one.sends)
+        return self._operations(lambda operation: not operation.sends)
 
     def _cases_of_refusal(self) -> Cases:
         return _named(self.refusals)
@@ -336,24 +344,24 @@ class Kit(Samples):
 
 
 def _named(samples: Mapping[str, Any]) -> Cases:
-    """One case per sample; without any, one that fails."""
+    """One case per sample; without samples, one case that fails."""
     return [pytest.param(name, id=name) for name in samples] or [pytest.param(None, id="no sample")]
 
 
 @cache
 def plugins() -> Plugins:
-    """The plugins of the kit's clients: finding them again for each takes longer than most tests."""
+    """The plugins of the kit's clients, found once: finding them takes longer than most tests."""
     return Plugins()
 
 
-def describe(one: object) -> str:
-    """An error, or what came instead, for people; with the notes that say where a provider's own bug is."""
-    if not isinstance(one, BaseException):
-        return repr(one)
-    notes = "".join(f"\n    {note}" for note in getattr(one, "__notes__", ()))
-    return f"{type(one).__name__}: {one}{notes}"
+def describe(outcome: object) -> str:
+    """Describe an error, or the value in its place; an error's notes say where a provider's own bug is."""
+    if not isinstance(outcome, BaseException):
+        return repr(outcome)
+    notes = "".join(f"\n    {note}" for note in getattr(outcome, "__notes__", ()))
+    return f"{type(outcome).__name__}: {outcome}{notes}"
 
 
 def uncertain(outcome: Outcome) -> bool:
     """Whether every message of ``outcome`` is uncertain."""
-    return all(isinstance(one, UncertainError) for one in outcome.each())
+    return all(isinstance(result, UncertainError) for result in outcome.each())

@@ -1,4 +1,4 @@
-"""Odd answers: JSON of the wrong shape, made from a good sample or out of thin air."""
+"""Odd answers: JSON of the wrong shape, fixed or made from a good sample."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ODD_JSON: dict[str, bytes] = {
     "nested": b'{"data":{"data":[[{}]]},"messages":[{}],"message":{},"errors":[null],"error":{},"status":[]}',
     "not a number": b'{"status":NaN,"id":Infinity}',
 }
-"""JSON that is no answer to anything."""
+"""JSON that answers no request."""
 
 UNREADABLE: dict[str, bytes] = {
     "a well-formed page": b"<html><body><p>It works</p></body></html>",
@@ -31,14 +31,14 @@ UNREADABLE: dict[str, bytes] = {
     "bytes": b"\xff\xfe\x00\x80",
     "endless nesting": b"[" * 100_000,
 }
-"""What is no JSON at all."""
+"""Bodies that are not JSON."""
 
 _OTHERS: tuple[Any, ...] = (None, 7, True, "x", "", [], [None], {}, {"x": 1})
 Path = tuple[Any, ...]
 
 
 def mutants(data: Any) -> Iterator[tuple[str, Any]]:
-    """``data`` with each key, or item, taken out or replaced by something of another type, and how to call that."""
+    """Yield descriptions and copies of ``data`` with a key or an item taken out or replaced by another type."""
     for path in _paths(data):
         where = "".join(f"[{step!r}]" for step in path)
         yield f"without {where}", _without(data, path)
@@ -48,7 +48,7 @@ def mutants(data: Any) -> Iterator[tuple[str, Any]]:
 
 
 def every_string(data: Any, change: Callable[[str], str]) -> Any:
-    """``data`` with each string, but not the keys, replaced by ``change`` of it."""
+    """``data`` with ``change`` applied to each string except the keys."""
     if isinstance(data, str):
         return change(data)
     if isinstance(data, dict):

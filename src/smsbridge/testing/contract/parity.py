@@ -19,7 +19,7 @@ _CLOCKS = frozenset({"at", "expires_at"})
 
 
 class Parity(Kit):
-    """Nothing of a provider may depend on who drives it."""
+    """A provider behaves the same under both clients."""
 
     def test_sync_equals_async(self, operation: Operation) -> None:
         for what, reply in self._replies(operation):
@@ -67,14 +67,14 @@ class Parity(Kit):
 
 
 def _timeless(value: Any) -> Any:
-    """``value`` without the times that are read from the clock."""
+    """``value`` without the times read from the clock."""
     if isinstance(value, list):
-        return [_timeless(one) for one in value]
+        return [_timeless(item) for item in value]
     if not is_dataclass(value) or isinstance(value, type):
         return value
     changes = {
-        one.name: None if one.name in _CLOCKS else _timeless(getattr(value, one.name))
-        for one in fields(value)
-        if one.init
+        field.name: None if field.name in _CLOCKS else _timeless(getattr(value, field.name))
+        for field in fields(value)
+        if field.init
     }
     return replace(value, **changes)

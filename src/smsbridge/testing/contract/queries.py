@@ -1,4 +1,4 @@
-"""What became of a text, was it accepted, and what is left on the account."""
+"""Queries: the status of a text, the lookup of a reference, and the balance of the account."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATUS, LOOKUP, BALANCE = BY_NAME["status"], BY_NAME["lookup"], BY_NAME["balance
 
 
 class Queries(Kit):
-    """``status``, ``lookup`` and ``balance``, as far as the provider has them."""
+    """``status``, ``lookup`` and ``balance``, where the provider implements them."""
 
     @needs(Capability.STATUS, "http")
     def test_a_word_of_the_vendor_means_what_it_should(self, word: str | None) -> None:
@@ -30,11 +30,11 @@ class Queries(Kit):
         )
 
     @needs(Capability.STATUS, "http")
-    def test_a_word_that_nobody_knows_is_unknown_and_not_final(self) -> None:
+    def test_a_new_word_of_the_vendor_is_unknown_and_not_final(self) -> None:
         for word in ("BRAND-NEW-WORD", "", "🛸"):
             report = self._report(word)
             assert (report.status, report.final) == (Status.UNKNOWN, False), (
-                f"vendors invent words: {word!r} is Status.UNKNOWN and not final, never an error and never a guess"
+                f"vendors add words: {word!r} must be Status.UNKNOWN and not final, never an error and never a guess"
             )
 
     @needs(Capability.STATUS)
@@ -43,12 +43,12 @@ class Queries(Kit):
         sent = self.sent(provider)
         outcome = self.run(STATUS, provider=provider)
         report = outcome.value
-        assert isinstance(report, DeliveryReport), f"the sample answer is no report: {describe(outcome.error)}"
+        assert isinstance(report, DeliveryReport), f"the sample answer gave no report: {describe(outcome.error)}"
         found = (report.account, report.provider, report.id)
         assert found == (provider.account, provider.name, sent.id), (
-            "a report names the account, the provider and the id"
+            "a report must name the account, the provider and the id"
         )
-        assert report.to in {"", sent.to}, "a report that names a recipient names it in E.164"
+        assert report.to in {"", sent.to}, "a report's recipient must be in E.164"
         assert report.at is None or report.at.utcoffset() is not None, "DeliveryReport.at has no time zone"
 
     @needs(Capability.STATUS, "http")
@@ -59,7 +59,7 @@ class Queries(Kit):
             sent = provider.accepted(self.message(), id=self.vendor_id(number))
             outcome = self.run(STATUS, HttpResponse(status=404), flow=query(provider, partial(provider.status, sent)))
             asked.append([self.fingerprint(request) for request in outcome.requests])
-        assert asked[0] != asked[1], "status makes the same request whatever the id"
+        assert asked[0] != asked[1], "status makes the same request for two different ids: send the id"
 
     @needs(Capability.STATUS)
     def test_a_text_that_the_vendor_does_not_know_is_not_found(self) -> None:
@@ -67,8 +67,8 @@ class Queries(Kit):
         sent = provider.accepted(self.message(), id=self.vendor_id(9))
         answer = self.reports_unknown(sent) if self.uses_http() else None
         error = self.run(STATUS, answer, flow=query(provider, lambda: provider.status(sent))).error
-        assert isinstance(error, NotFoundError), f"an unknown id is NotFoundError; got {describe(error)}"
-        assert not error.retryable, "asking again for an unknown id helps nobody"
+        assert isinstance(error, NotFoundError), f"an unknown id must be NotFoundError; got {describe(error)}"
+        assert not error.retryable, "asking again for an unknown id cannot help: retryable must be false"
 
     # --- lookup -------------------------------------------------------------------------------------------------------
 
@@ -78,9 +78,9 @@ class Queries(Kit):
         outcome = self.run(LOOKUP)
         sent = outcome.value
         assert isinstance(sent, SentMessage), f"the sample answer should find the text; got {describe(outcome.error)}"
-        assert sent.reference == message.reference, "lookup must return the reference that was asked for"
+        assert sent.reference == message.reference, "lookup must return the reference of its argument"
         assert sent.to in ("", message.to), (
-            "lookup has to say whom it found in E.164: a text to another number is no find"
+            "lookup must return the recipient in E.164, and a text to another number is not a match"
         )
         if self.uses_http():
             assert sent.id == self.vendor_id(0), f"the vendor's id is {self.vendor_id(0)!r}, but sent.id is {sent.id!r}"
@@ -91,22 +91,24 @@ class Queries(Kit):
         answer = self.finds_nothing("e" * 32) if self.uses_http() else None
         outcome = self.run(LOOKUP, answer, flow=query(provider, lambda: provider.lookup("e" * 32)))
         assert outcome.error is None, f"finding nothing is an answer, not an error; got {describe(outcome.error)}"
-        assert outcome.value is None, "lookup found what is not there: a text would be taken for accepted"
+        assert outcome.value is None, "lookup found a text where there is none: the text would count as accepted"
 
     @needs(Capability.LOOKUP, "http")
-    def test_a_lookup_does_not_take_what_belongs_to_another_reference(self) -> None:
+    def test_a_lookup_does_not_take_the_text_of_another_reference(self) -> None:
         """Some vendors answer with the nearest match, or with the last text."""
         provider = self.make()
         other = self.message(1)
         flow = query(provider, lambda: provider.lookup(self.message().reference or ""))
         outcome = self.run(LOOKUP, self.finds(other, self.vendor_id(1)), flow=flow)
-        assert outcome.value is None, "the answer is about another reference: compare it before believing it"
+        assert outcome.value is None, (
+            "the answer is about another reference: compare the reference before returning the text"
+        )
 
     @needs(Capability.LOOKUP, "http")
     def test_what_can_be_looked_up_is_sent_with_its_reference(self) -> None:
         found = [text for request in self.run(BY_NAME["send"]).requests for text in self.texts_in(request)]
         assert self.message().reference in found, (
-            "send does not tell the vendor the reference, so lookup cannot find it"
+            "send does not tell the vendor the reference, so lookup cannot find it: send it"
         )
 
     # --- balance ------------------------------------------------------------------------------------------------------
@@ -114,15 +116,15 @@ class Queries(Kit):
     @needs(Capability.BALANCE)
     def test_the_balance_is_exact_and_has_a_unit(self) -> None:
         outcome = self.run(BALANCE)
-        assert isinstance(outcome.value, list), f"the sample answer is no balance: {describe(outcome.error)}"
-        for one in outcome.value:
-            assert isinstance(one, Balance)
-            assert isinstance(one.amount, Decimal), "an amount is a Decimal: Decimal(str(number))"
-            assert one.unit, "an amount needs a unit: a currency (ISO 4217) or credits"
+        assert isinstance(outcome.value, list), f"the sample answer gave no balance: {describe(outcome.error)}"
+        for balance in outcome.value:
+            assert isinstance(balance, Balance)
+            assert isinstance(balance.amount, Decimal), "an amount must be a Decimal: Decimal(str(number))"
+            assert balance.unit, "an amount needs a unit: a currency (ISO 4217) or credits"
         if self.uses_http():
-            assert self.balances, "the provider declares balance: fill `balances` with what tells_balance() amounts to"
-            found = [(one.service, one.amount, one.unit) for one in outcome.value]
-            assert found == [(one.service, one.amount, one.unit) for one in self.balances]
+            assert self.balances, "the provider declares balance: fill `balances` with what tells_balance() says"
+            found = [(balance.service, balance.amount, balance.unit) for balance in outcome.value]
+            assert found == [(balance.service, balance.amount, balance.unit) for balance in self.balances]
 
     # --- inside -------------------------------------------------------------------------------------------------------
 

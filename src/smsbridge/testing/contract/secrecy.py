@@ -1,4 +1,4 @@
-"""No secret, text, code or full number in anything that is logged, raised, warned of or shown."""
+"""No secret, text, code or full number appears in logs, errors, warnings or reprs."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from .refusals import BODIES, answer
 
 SHORTEST_SECRET = 4
 SHORTEST_QUOTED = 11
-"""A shorter word, in another form, may be a part of something else."""
+"""Shorter words are not searched for in encoded forms: there they match by chance."""
 LONGEST_LINE = 5000
 
 
 class Secrecy(Kit):
-    """Runs everything, the failures too, with logging at DEBUG, and greps what came out."""
+    """Run every operation, failures included, with logging at DEBUG, and search the output."""
 
     def test_the_provider_shows_no_secret(self) -> None:
         seen = Seen()
@@ -77,7 +77,7 @@ class Secrecy(Kit):
 
     @needs("http")
     def test_no_answer_forges_a_line_or_commands_a_terminal(self, answered: Operation) -> None:
-        """Codes and reasons of vendors end up in logs, which other programs and people's terminals read."""
+        """Codes and reasons of vendors end up in logs, which programs and terminals read."""
         good = answered.answer(self)
         replies = [good, *(sample.answer for sample in self.refusals.values() if answered.name == "send")]
         with watched() as seen:
@@ -86,16 +86,18 @@ class Secrecy(Kit):
                 self._do(answered, replace(_hostile(reply), status=400), seen)
         for place, text in seen.lines:
             shown = ascii(text[:200])
-            assert text.isprintable(), f"{place} has a line end or a control character of the vendor's in it: {shown}"
-            assert len(text) <= LONGEST_LINE, f"{place} has {len(text)} characters, most of them the vendor's: {shown}"
+            assert text.isprintable(), f"{place} has a line end or a control character of the vendor's answer: {shown}"
+            assert len(text) <= LONGEST_LINE, (
+                f"{place} has {len(text)} characters, most of them from the vendor's answer: {shown}"
+            )
 
     @needs("http")
     def test_a_refusal_reads_the_same_whatever_the_text(self, refusal: str | None) -> None:
-        """A vendor's words are for people, and only what they quote is taken out of them."""
+        """A vendor's words are for people; only quoted secrets, texts and numbers are taken out of them."""
         answer = self.picked(self.refusals, refusal, "refusals", "`accepts`, an answer that says yes,").answer
         send = BY_NAME["send"]
         words = {str(self.attempt(send, replace(self.message(), text=text), answer).error) for text in _ORDINARY_TEXTS}
-        assert len(words) == 1, f"the refusal {refusal!r} is told in different words: {words}"
+        assert len(words) == 1, f"the error of the refusal {refusal!r} depends on the text: {words}"
 
     @needs(Capability.WEBHOOKS)
     def test_a_refused_webhook_shows_no_secret(self, webhook: str | None) -> None:
@@ -130,7 +132,7 @@ class Secrecy(Kit):
         client.close()
 
     def _quoting(self, operation: Operation) -> Iterator[Reply]:
-        """Answers that quote what the very request that they answer has told the vendor."""
+        """Yield answers that quote their own request."""
         for status in (200, 202, 400, 401, 403, 404, 422, 429, 500, 503):
             for shape in _SHAPES:
                 yield partial(self._quote, status, shape)
@@ -157,7 +159,7 @@ class Secrecy(Kit):
         return [secret for secret in {*self.make().secrets(), *self.secrets} if len(secret) >= SHORTEST_SECRET]
 
     def _words(self, requests: Iterable[HttpRequest]) -> dict[str, str]:
-        """What must not be seen, and what it is."""
+        """The words that must not appear, each with its meaning."""
         words = dict.fromkeys(self._secrets(), "a secret of the settings")
         words["do-not-leak"] = "a secret of the settings"
         for message in [*self.batch(), self.verification_message()]:
@@ -172,7 +174,7 @@ class Secrecy(Kit):
         return words
 
     def _grep(self, seen: Seen, form: Callable[[str], str] = str) -> None:
-        """Look for all that is private, as it is and in this ``form``."""
+        """Search for all private words, as they are and in ``form``."""
         known = self._words(seen.requests)
         others = {
             form(word): f"{what}, in another form," for word, what in known.items() if len(word) > SHORTEST_QUOTED
@@ -198,7 +200,7 @@ _FORMS: tuple[Callable[[str], str], ...] = (
     " ".join,
     lambda quoted: f"{quoted[: len(quoted) * 3 // 4]}...",
     lambda quoted: json.dumps(quoted)[1:-1].replace("/", "\\/"),
-    lambda quoted: "".join(f"&#{ord(one)};" for one in quoted),
+    lambda quoted: "".join(f"&#{ord(character)};" for character in quoted),
     lambda quoted: base64.b64encode(quoted.encode()).decode(),
     lambda quoted: quoted.encode().hex(),
 )
@@ -217,7 +219,7 @@ _ORDINARY_TEXTS = (
 
 
 def _hostile(answer: HttpResponse) -> HttpResponse:
-    """``answer`` with commands for a terminal, line ends and no end in each of its texts."""
+    """``answer`` with line ends, commands for a terminal and 9,999 more characters in each of its strings."""
     try:
         data = json.loads(answer.body)
     except ValueError:
@@ -227,7 +229,7 @@ def _hostile(answer: HttpResponse) -> HttpResponse:
 
 
 def _longer(refusal: HttpResponse, quoted: str) -> HttpResponse:
-    """``refusal`` with what was quoted behind each of its texts for people."""
+    """``refusal`` with ``quoted`` after each of its strings of several words."""
     try:
         data = json.loads(refusal.body)
     except ValueError:

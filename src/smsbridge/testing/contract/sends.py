@@ -1,4 +1,4 @@
-"""Sending one text: what is asked of the vendor, and what an accepted text comes back as."""
+"""Sending one text: the request to the vendor, and the result of an accepted text."""
 
 from __future__ import annotations
 
@@ -41,21 +41,19 @@ class Sends(Kit):
         assert isinstance(outcome.value, SentMessage), f"the sample answer is not accepted: {describe(outcome.error)}"
         sent = outcome.value
         assert isinstance(sent.id, str), "SentMessage.id must be a string"
-        assert sent.id, "SentMessage.id is empty: without the vendor's id nobody can ask what became of the text"
+        assert sent.id, "SentMessage.id is empty: without the vendor's id, status and reports cannot find the text"
         if self.uses_http():
             assert sent.id == self.vendor_id(0), f"the vendor's id is {self.vendor_id(0)!r}, but sent.id is {sent.id!r}"
         assert sent.reference == message.reference, "the reference was lost: use self.accepted(message, id=...)"
         assert sent.to == message.to, "the recipient was changed: use self.accepted(message, id=...)"
-        assert isinstance(sent.status, Status), "SentMessage.status is a Status"
+        assert isinstance(sent.status, Status), "SentMessage.status must be a Status"
         assert sent.status is not Status.DELIVERED, "accepted is not delivered"
         assert sent.at is None or sent.at.utcoffset() is not None, "SentMessage.at has no time zone"
 
     def test_every_purpose_can_be_sent(self) -> None:
         for purpose in Purpose:
             outcome = self.attempt(SEND, self.message(purpose=purpose))
-            assert outcome.error is None, (
-                f"purpose {purpose} is advice, not a reason to refuse: {describe(outcome.error)}"
-            )
+            assert outcome.error is None, f"purpose {purpose} is advice, no reason to refuse: {describe(outcome.error)}"
 
     @needs("http")
     def test_exactly_the_request_that_sends_says_so(self, operation: Operation) -> None:
@@ -64,10 +62,10 @@ class Sends(Kit):
             assert not marked, f"{operation.name} sends no text: its requests must not have sends=True"
             return
         assert marked, (
-            f"no request of {operation.name} has sends=True: a time-out would be taken for *certainly not sent*, "
-            "and the text sent twice"
+            f"no request of {operation.name} has sends=True: a time-out would count as *certainly not sent*, "
+            "and the text would be sent twice"
         )
-        assert len(marked) == 1, f"{operation.name} asked {len(marked)} times for the text to be sent"
+        assert len(marked) == 1, f"{operation.name} makes {len(marked)} requests with sends=True; make one"
 
     def test_every_request_is_valid_http(self, operation: Operation) -> None:
         for request in self.run(operation).requests:
@@ -90,21 +88,22 @@ class Sends(Kit):
         message = self.message(options=options)
         before = copy.deepcopy(message)
         self.attempt(SEND, message)
-        assert message == before, "the provider changed the message (or its options): others still need it"
+        assert message == before, "the provider changed the message or its options: copy what you change"
 
-    # --- what the vendor is told --------------------------------------------------------------------------------------
+    # --- the request --------------------------------------------------------------------------------------------------
 
     @needs("http")
     @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
     def test_a_text_arrives_as_it_was_written(self, text: str) -> None:
         outcome = self.attempt(SEND, self.message(text=text))
         if isinstance(outcome.error, UnsupportedError | ContentError) and not outcome.requests:
-            return  # refused aloud, which is honest
+            # A provider may refuse a text that it cannot send as written.
+            return
         assert outcome.error is None, f"an ordinary text was not sent: {describe(outcome.error)}"
-        found = [one for request in outcome.requests if request.sends for one in self.texts_in(request)]
+        found = [sent for request in outcome.requests if request.sends for sent in self.texts_in(request)]
         assert text in found, (
-            f"the text {text!r} is not in the request, which has {found!r}. Send it as it is, encoded once; if the vendor "
-            "wants another encoding (hexadecimal, ...), override texts_in(request)"
+            f"the text {text!r} is not in the request, which has {found!r}. Send the text unchanged, encoded once; if the "
+            "vendor wants another encoding (hexadecimal, ...), override texts_in(request)"
         )
 
     def test_another_recipient_makes_another_request(self) -> None:
@@ -112,20 +111,21 @@ class Sends(Kit):
 
     @needs("http")
     def test_a_reference_is_kept_or_refused_but_never_shortened(self) -> None:
-        one, two = ("a" * 32, "b" * 32)
-        short = [self.asked(SEND, self.message(reference=reference)) for reference in (one, two)]
+        short = [self.asked(SEND, self.message(reference=letter * 32)) for letter in "ab"]
         if short[0] == short[1]:
-            pytest.skip(f"{self._class().__name__} keeps the reference to itself")
+            pytest.skip(f"{self._class().__name__} does not send the reference")
         outcomes = []
         for reference in ("r" * 300 + "1", "r" * 300 + "2"):
             outcome = self.attempt(SEND, self.message(reference=reference))
             if outcome.error is not None:
-                assert not outcome.requests, f"a reference too long: refuse it first: {describe(outcome.error)}"
+                assert not outcome.requests, (
+                    f"refuse a reference that is too long before any request: {describe(outcome.error)}"
+                )
             else:
                 assert outcome.value.reference == reference, "a long reference was shortened: refuse it instead"
                 outcomes.append([self.fingerprint(request) for request in outcome.requests])
         assert len(outcomes) < 2 or outcomes[0] != outcomes[1], (
-            "two long references make the same request: one that the vendor cannot take is refused, never shortened"
+            "two long references make the same request: refuse a reference that is too long; never shorten it"
         )
 
     @pytest.mark.parametrize("field", OPTIONAL_FIELDS)
@@ -151,19 +151,19 @@ class Sends(Kit):
             "verification_option_values",
         )
 
-    def test_an_unknown_option_is_refused_and_one_for_others_ignored(self) -> None:
+    def test_an_unknown_option_is_refused_and_another_providers_option_is_ignored(self) -> None:
         name = self._class().name
         outcome = self.attempt(SEND, self.message(options={name: {"no_such_option": 1}}))
         assert isinstance(outcome.error, UnsupportedError), "an unknown option must be refused: do not override check()"
         assert not outcome.requests, "an unknown option must be refused before anything is sent"
         outcome = self.attempt(SEND, self.message(options={f"not{name}": {"no_such_option": 1}}))
-        assert outcome.error is None, f"options of other providers are to be ignored: {describe(outcome.error)}"
+        assert outcome.error is None, f"ignore options of other providers: {describe(outcome.error)}"
 
-    # --- where it goes ------------------------------------------------------------------------------------------------
+    # --- the host -----------------------------------------------------------------------------------------------------
 
     @needs("http")
     def test_no_answer_can_lead_it_to_another_host(self, answered: Operation) -> None:
-        """A redirect, or a URL in an answer, must not carry the token and the text to somebody else."""
+        """A redirect, or a URL in an answer, must not carry the token and the text to another host."""
         good = self.run(answered)
         homes = {_origin(request) for request in good.requests}
         location = {"location": f"{ORIGIN_ELSEWHERE}/take?this=1"}
@@ -179,7 +179,7 @@ class Sends(Kit):
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _trace(self, operation: Operation, message: Message) -> Any:
-        """What sending ``message`` shows to the outside."""
+        """The visible effect of sending ``message``: requests or output."""
         if self.uses_http():
             return self.asked(operation, message)
         self.output()
@@ -195,13 +195,12 @@ class Sends(Kit):
         if self.uses_http():
             again = self._trace(operation, messages[0])
             assert again == traces[0], (
-                "two equal messages make different requests, so the kit cannot see what a field changes: stop the provider's "
-                "clock if it sends relative times (see Samples), and leave a nonce and the like out of fingerprint(request)"
+                "two equal messages make different requests, so the kit cannot see the effect of a field: stop the "
+                "provider's clock if it sends relative times (see Samples), and leave nonces out of fingerprint(request)"
             )
         for n, trace in enumerate(traces):
             assert trace not in traces[:n], (
-                f"{operation.name} makes the same request whatever the {what}: send it, or take it out of what the "
-                "provider declares"
+                f"{operation.name} makes the same request with another {what}: send the {what}, or do not declare it"
             )
 
     def _check_field(self, field: str, operation: Operation, message: Message) -> None:
@@ -212,9 +211,9 @@ class Sends(Kit):
         if field not in supported:
             outcome = self.attempt(operation, values[0])
             assert isinstance(outcome.error, UnsupportedError), (
-                f"{operation.name} does not support {field}, so a message with it must be refused, not sent without it"
+                f"{operation.name} does not support {field}: refuse a message with it; do not send it without the field"
             )
-            assert not outcome.requests, "refuse before anything is sent"
+            assert not outcome.requests, f"refuse {field} before any request"
             return
         if getattr(message, field) is None:
             values.insert(0, message)
@@ -222,9 +221,7 @@ class Sends(Kit):
 
     def _check_option(self, option: str, operation: Operation, values: Any, attribute: str) -> None:
         if option not in values:
-            pytest.fail(
-                f"the provider declares the option {option!r} but there is no sample of it: add it to `{attribute}`"
-            )
+            pytest.fail(f"the provider declares the option {option!r} but has no sample of it: add it to `{attribute}`")
         message = self.verification_message() if operation.name == "start_verification" else self.message()
         given = dict(message.options.get(self._class().name, {}))
         without = {name: value for name, value in given.items() if name != option}

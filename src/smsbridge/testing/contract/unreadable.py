@@ -1,4 +1,4 @@
-"""Answers that cannot be relied upon: cut, no JSON, or JSON of another shape than the vendor promised."""
+"""Unreliable answers: cut, not JSON, or JSON of another shape than the vendor documents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NO_ID = ("", "None", "True", "False", "null")
 
 
 class Unreadable(Kit):
-    """After a 2xx that cannot be read the text may have been sent: uncertain, never accepted, never refused."""
+    """After an unreadable 2xx the text may have been sent: it is uncertain, never accepted or refused."""
 
     @needs("http")
     @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
@@ -41,14 +41,14 @@ class Unreadable(Kit):
     def test_odd_json_is_never_accepted(self, sending: Operation, body: bytes) -> None:
         for status in (200, 201, 202):
             odd = HttpResponse(status=status, headers={"content-type": "application/json"}, body=body)
-            for one in self.run(sending, odd).each():
-                assert isinstance(one, RefusedError | UncertainError), (
-                    f"the answer {body.decode()} says nothing about a text; it must not end as {describe(one)}"
+            for result in self.run(sending, odd).each():
+                assert isinstance(result, RefusedError | UncertainError), (
+                    f"the answer {body.decode()} says nothing about a text; it must not end as {describe(result)}"
                 )
 
     @needs("http")
     def test_no_change_to_an_accepting_answer_surprises(self, sending: Operation) -> None:
-        """Each key taken out, or of another type: accepted with a real id, refused, or uncertain; nothing else."""
+        """With a key missing or of another type, the text is accepted with a real id, refused or uncertain."""
         good = sending.answer(self)
         data = _json_of(good)
         if data is None:
@@ -56,8 +56,8 @@ class Unreadable(Kit):
         problems = []
         for change, mutant in mutants(data):
             odd = HttpResponse(status=good.status, headers=good.headers, body=json.dumps(mutant).encode())
-            for one in self.run(sending, odd, then=HttpResponse(status=500)).each():
-                problem = _problem(one)
+            for result in self.run(sending, odd, then=HttpResponse(status=500)).each():
+                problem = _problem(result)
                 if problem:
                     problems.append(f"{change}: {problem}")
         assert not problems, "an answer with one thing changed ended wrongly:\n  " + "\n  ".join(problems[:20])
@@ -79,18 +79,19 @@ class Unreadable(Kit):
     def test_an_unreadable_answer_to_a_query_is_no_answer(self, asking: Operation) -> None:
         for name, body in UNREADABLE.items():
             if asking.name == "cancel_verification" and name in {"empty", "blank", "text"}:
-                continue  # some vendors say *cancelled* with an empty 2xx
+                # Some vendors say *cancelled* with an empty 2xx.
+                continue
             value = self.run(asking, HttpResponse(status=200, body=body)).value
             assert value is None, f"{asking.name} made {value!r} of an unreadable answer ({name})"
             if asking.name != "cancel_verification":
                 error = self.run(asking, HttpResponse(status=200, body=body)).error
-                assert error is not None, f"{asking.name} took an unreadable answer ({name}) for *nothing there*"
+                assert error is not None, f"{asking.name} returned None for an unreadable answer ({name}): raise"
 
     def _must_be_uncertain(self, sending: Operation, answer: HttpResponse) -> None:
-        for one in self.run(sending, answer).each():
-            assert isinstance(one, UncertainError), (
-                "the vendor may have sent the text although its answer cannot be read: use response.json_object(), which "
-                f"says so; got {describe(one)}"
+        for result in self.run(sending, answer).each():
+            assert isinstance(result, UncertainError), (
+                "the answer cannot be read, but the vendor may have sent the text: use response.json_object(), which "
+                f"raises UncertainError; got {describe(result)}"
             )
 
 
@@ -101,13 +102,13 @@ def _json_of(answer: HttpResponse) -> Any:
         return None
 
 
-def _problem(one: object) -> str:
-    if isinstance(one, RefusedError | UncertainError):
+def _problem(result: object) -> str:
+    if isinstance(result, RefusedError | UncertainError):
         return ""
-    if not isinstance(one, SentMessage | Verification):
-        return f"ended as {describe(one)}"
-    if not isinstance(one.id, str):
-        return f"accepted with the id {one.id!r}, which is no string"
-    if one.id.strip() in _NO_ID or one.id[:1] in "[{":
-        return f"accepted with the id {one.id!r}, which is no id"
+    if not isinstance(result, SentMessage | Verification):
+        return f"ended as {describe(result)}"
+    if not isinstance(result.id, str):
+        return f"accepted with the id {result.id!r}, which is no string"
+    if result.id.strip() in _NO_ID or result.id[:1] in "[{":
+        return f"accepted with the id {result.id!r}, which is no id"
     return ""

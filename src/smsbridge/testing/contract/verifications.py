@@ -1,4 +1,4 @@
-"""The vendor's own one-time codes."""
+"""Verifications: one-time codes that the vendor makes and checks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ START, CHECK, CANCEL = BY_NAME["start_verification"], BY_NAME["check_verificatio
 
 
 class Verifications(Kit):
-    """``start_verification``, ``check_verification`` and ``cancel_verification``, as far as the provider has them."""
+    """``start_verification``, ``check_verification`` and ``cancel_verification``, where the provider has them."""
 
     @needs(Capability.VERIFICATION)
     def test_a_started_verification_keeps_id_recipient_and_reference(self) -> None:
@@ -36,9 +36,9 @@ class Verifications(Kit):
     def test_a_right_code_is_approved(self) -> None:
         outcome = self.run(CHECK)
         assert isinstance(outcome.value, VerificationCheck), (
-            f"the sample answer is no answer: {describe(outcome.error)}"
+            f"the sample answer gave no check: {describe(outcome.error)}"
         )
-        assert outcome.value.approved is True, "the vendor approved the code"
+        assert outcome.value.approved is True, "the vendor approved the code: `approved` must be True"
         found = [text for request in outcome.requests for text in self.texts_in(request)]
         assert CODE in found, "the code is not in the request"
 
@@ -47,7 +47,7 @@ class Verifications(Kit):
         answer = self.picked(self.disapprovals, disapproval, "disapprovals", "verification")
         outcome = self.run(CHECK, answer)
         assert outcome.error is None, f"a wrong code is an answer, not an error; got {describe(outcome.error)}"
-        assert outcome.value.approved is False, "the vendor did not approve the code"
+        assert outcome.value.approved is False, "the vendor did not approve the code: `approved` must be False"
         assert outcome.value.reason == disapproval, (
             f"the reason should be {disapproval!r}, not {outcome.value.reason!r}"
         )
@@ -63,7 +63,7 @@ class Verifications(Kit):
 
     @needs(Capability.VERIFICATION, "http")
     def test_an_odd_answer_approves_nothing(self) -> None:
-        """A failed check must never let somebody in."""
+        """A failed check must never let a user in."""
         good = self.approves(self.verification(self.make()))
         answers = [
             HttpResponse(status=status, headers=good.headers, body=good.body) for status in (400, 401, 404, 429, 500)
@@ -73,7 +73,7 @@ class Verifications(Kit):
         for answer in answers:
             value = self.run(CHECK, answer).value
             assert not (isinstance(value, VerificationCheck) and value.approved), (
-                f"HTTP {answer.status} with {answer.body[:40]!r} approved a code that nobody checked"
+                f"HTTP {answer.status} with {answer.body[:40]!r} approved a code that the vendor did not check"
             )
 
     @needs(Capability.CANCEL_VERIFICATION)

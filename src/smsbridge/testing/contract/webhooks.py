@@ -1,4 +1,4 @@
-"""Webhooks: the genuine ones are read, and every forgery of every sample is refused."""
+"""Webhooks: genuine webhooks are read, and every forgery of every sample is refused."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from . import forgeries
 from .kit import Kit, describe, needs, plugins
 from .mutations import ODD_JSON, UNREADABLE, mutants
 
-OTHER_SECRET = dummy_secret("of-somebody-else")
+OTHER_SECRET = dummy_secret("of-another-account")
 
 
 class Webhooks(Kit):
-    """``verify``, ``handshake`` and ``parse``, as far as the provider has them."""
+    """``verify``, ``handshake`` and ``parse``, where the provider implements them."""
 
     @needs(Capability.WEBHOOKS)
     def test_a_genuine_webhook_brings_its_events(self, webhook: str | None) -> None:
         sample = self._sample(webhook)
         received = self._receive(self.make(), self._signed(sample.request))
         assert isinstance(received, Received), f"the genuine webhook was refused: {describe(received)}"
-        assert received.response.ok, "acknowledge() must answer what the vendor takes for *got it*"
+        assert received.response.ok, "acknowledge() must return an answer that the vendor takes as received"
         assert len(received.events) == len(sample.events), (
-            f"should bring {len(sample.events)} events: {received.events}"
+            f"the webhook should bring {len(sample.events)} events, but brings {received.events}"
         )
         for event, expected in zip(received.events, sample.events, strict=True):
-            assert type(event) is type(expected), f"should be a {type(expected).__name__}"
+            assert type(event) is type(expected), f"the event should be a {type(expected).__name__}"
             for name, value in _given(expected):
                 found = getattr(event, name)
                 assert found == value, f"{type(event).__name__}.{name} should be {value!r}, but is {found!r}"
@@ -55,7 +55,7 @@ class Webhooks(Kit):
                 assert isinstance(event.id, str), "an event's id is a string"
                 assert event.id, "an event needs the id of its text"
                 assert event.at is None or event.at.utcoffset() is not None, "an event's `at` has no time zone"
-                assert event.key, "give every event a `key`, so that a repeated webhook can be recognised"
+                assert event.key, "give every event a `key`, so that applications recognise a repeated webhook"
         keys = [[event.key for event in received.events] for received in twice if isinstance(received, Received)]
         assert keys[0] == keys[1], "the `key` of an event must be the same each time the webhook is delivered"
         assert len(set(keys[0])) == len(keys[0]), "different events have different keys"
@@ -66,13 +66,13 @@ class Webhooks(Kit):
     def test_a_changed_body_is_refused(self, webhook: str | None) -> None:
         genuine = self._signed(self._sample(webhook).request)
         parameters = self.proof_covers == "parameters"
-        what = "every parameter that is read" if parameters else "what the vendor sent, byte by byte"
+        what = "every parameter that parse() reads" if parameters else "every byte that the vendor sent"
         for how, forged in forgeries.changed(genuine, parameters=parameters):
             self._must_refuse(self.make(), forged, f"{how}: the proof must cover {what}")
 
     @needs(Capability.WEBHOOKS, "covering proof")
     def test_nothing_is_smuggled_in_beside_what_the_proof_covers(self, webhook: str | None) -> None:
-        """A parameter given twice, or of another shape: what checks one of them and reads the other can be fooled."""
+        """Where verify() and parse() read different copies of a parameter, a forger can pass both."""
         genuine = self._signed(self._sample(webhook).request)
         for how, forged in forgeries.smuggled(genuine):
             received = self._receive(self.make(), forged)
@@ -81,16 +81,16 @@ class Webhooks(Kit):
             )
 
     @needs(Capability.WEBHOOKS, "shared secret")
-    def test_the_proof_is_a_shared_secret_so_whoever_has_seen_it_can_say_anything(self, webhook: str | None) -> None:
-        """What ``proof_covers = "secret"`` admits.
+    def test_the_proof_is_a_shared_secret_that_covers_no_content(self, webhook: str | None) -> None:
+        """``proof_covers = "secret"`` says that verify() accepts any content with the secret.
 
-        If a changed webhook is refused after all, say what the proof covers.
+        If verify() refuses a changed webhook, the proof covers more: change ``proof_covers``.
         """
         genuine = self._signed(self._sample(webhook).request)
         try:
             self.make().verify(forgeries.another(genuine))
-        except Exception as error:  # noqa: BLE001  # whatever it is, it was not believed
-            pytest.fail(f"the proof covers more than `proof_covers` says, so say that it does: {describe(error)}")
+        except Exception as error:  # noqa: BLE001  # any error refuses the webhook
+            pytest.fail(f"the proof covers more than `proof_covers` says; change `proof_covers`: {describe(error)}")
 
     @needs(Capability.WEBHOOKS)
     def test_a_webhook_without_its_proof_is_refused(self, webhook: str | None) -> None:
@@ -103,7 +103,7 @@ class Webhooks(Kit):
 
     @needs(Capability.WEBHOOKS)
     def test_a_garbled_proof_is_refused(self, webhook: str | None) -> None:
-        """The comparison must survive anything, and not be content with a part of it."""
+        """The comparison must survive any value, and must not accept a part of the proof."""
         plain = self._sample(webhook).request
         genuine = self._signed(plain)
         for proof in forgeries.proofs(plain, genuine):
@@ -122,7 +122,7 @@ class Webhooks(Kit):
                 self._must_refuse(self.make(), forged, "it was signed with another secret")
 
     @needs(Capability.WEBHOOKS)
-    def test_the_secret_that_is_configured_is_the_one_that_counts(self, webhook: str | None) -> None:
+    def test_the_configured_secret_decides(self, webhook: str | None) -> None:
         sample = self._sample(webhook)
         other = self.make(**{self.webhook_secret: OTHER_SECRET})
         self._must_refuse(other, self._signed(sample.request), "it was signed with a secret that is not configured")
@@ -138,7 +138,7 @@ class Webhooks(Kit):
             for secret in (self._secret(), "", " ", "None"):
                 forged = self._try_to_sign(sample.request, secret)
                 if forged is not None:
-                    self._must_refuse(provider, forged, "no secret is configured, so anybody could have made it")
+                    self._must_refuse(provider, forged, "no secret is configured, so any sender could have made it")
             self._must_refuse(provider, sample.request, "no secret is configured, and it carries no proof")
 
     # --- handshakes ---------------------------------------------------------------------------------------------------
@@ -164,13 +164,15 @@ class Webhooks(Kit):
     @needs(Capability.WEBHOOKS)
     def test_an_ordinary_webhook_is_no_handshake(self, webhook: str | None) -> None:
         genuine = self._signed(self._sample(webhook).request)
-        assert self.make().handshake(genuine) is None, "handshake() took a report for a handshake, so it would be lost"
+        assert self.make().handshake(genuine) is None, (
+            "handshake() took a report for a handshake: the report would be lost"
+        )
 
     # --- odd shapes ---------------------------------------------------------------------------------------------------
 
     @needs(Capability.WEBHOOKS)
     def test_a_genuine_webhook_of_an_odd_shape_is_a_payload_error_or_read(self, webhook: str | None) -> None:
-        """Signed by the vendor, but not as promised: never another error, which would be answered with 500 for ever."""
+        """Any other error would be answered with HTTP 500 again and again, because the vendor repeats the webhook."""
         sample = self._sample(webhook)
         bodies: Iterable[bytes] = [*ODD_JSON.values(), *UNREADABLE.values()]
         data = _json_of(sample.request.body)
@@ -182,7 +184,7 @@ class Webhooks(Kit):
                 signed = self._signed(odd)
             except ValueError:
                 assert self.proof_covers == "parameters", "sign(webhook, secret) must sign any body"
-                self._must_refuse(self.make(), odd, "its body can carry no proof")
+                self._must_refuse(self.make(), odd, "its body cannot be signed")
                 continue
             received = self._receive(self.make(), signed)
             assert isinstance(received, Received | PayloadError), (
@@ -210,7 +212,7 @@ class Webhooks(Kit):
         if not isinstance(value, str) or not value:
             pytest.fail(
                 f'set settings["{self.webhook_secret}"] = dummy_secret("webhook"); or, if verify() depends on another '
-                "setting, name that one in `webhook_secret`"
+                "setting, name that setting in `webhook_secret`"
             )
         return value
 
@@ -220,20 +222,20 @@ class Webhooks(Kit):
     def _try_to_sign(self, webhook: HttpRequest, secret: str) -> HttpRequest | None:
         try:
             return self.sign(webhook, secret)
-        except Exception:  # noqa: BLE001  # with this secret nobody can sign, a forger neither
+        except Exception:  # noqa: BLE001  # a secret that cannot sign makes no forgery
             return None
 
     def _receive(self, provider: SmsProvider, webhook: HttpRequest) -> Received | Exception:
         try:
             return drive(receive(plugins(), provider, webhook))
-        except Exception as error:  # noqa: BLE001  # the tests look at it
+        except Exception as error:  # noqa: BLE001  # the tests check it
             return error
 
     def _must_refuse(self, provider: SmsProvider, forged: HttpRequest, why: str) -> None:
         try:
             provider.verify(forged)
             end: object = "no error"
-        except Exception as error:  # noqa: BLE001  # the core makes a refusal of a bug, but it stays one
+        except Exception as error:  # noqa: BLE001  # the core turns a bug into a refusal; here it counts as a bug
             end = error
         assert isinstance(end, SignatureError), (
             f"verify() must raise SignatureError, because {why}; got {describe(end)}"
@@ -244,22 +246,23 @@ class Webhooks(Kit):
         )
 
     def _without_secret(self) -> Iterator[SmsProvider]:
-        """The provider with its secret unset, empty or blank, as far as its settings allow that."""
+        """Yield the provider with its secret unset, empty or blank, where its settings allow that."""
         assert self.can(Capability.WEBHOOKS)
         unset = {name: value for name, value in self.settings.items() if name != self.webhook_secret}
         for settings in (unset, *({**unset, self.webhook_secret: value} for value in (None, "", " "))):
             try:
                 yield self.provider_class(**settings)
             except ConfigurationError:
-                continue  # refused even earlier
+                # The settings refuse this secret, which is safer still.
+                continue
 
 
 def _given(event: Event) -> Iterator[tuple[str, Any]]:
-    """The fields of ``event`` that somebody has set."""
-    for one in fields(event):
-        value = getattr(event, one.name)
-        if one.name != "raw" and value not in (None, "", one.default):
-            yield one.name, value
+    """Yield the fields of ``event`` with another value than the default."""
+    for field in fields(event):
+        value = getattr(event, field.name)
+        if field.name != "raw" and value not in (None, "", field.default):
+            yield field.name, value
 
 
 def _json_of(body: bytes) -> Any:

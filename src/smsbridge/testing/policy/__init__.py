@@ -11,12 +11,12 @@ A policy's test file, complete::
         def make(self, inner):
             return CalmPolicy(inner=inner)
 
-``make`` puts the policy around a vendor of the kit. What else can be supplied is in
-``smsbridge.testing.policy.kit.PolicySamples``: a text that the policy lets through (``sample``, or ``message(n)`` where
-each has to differ), and texts that it ``refuses``. Let ``make`` set scarce limits, such as one place for each text of a
-batch: then a place that is not given back shows.
+``make`` puts the policy around a vendor of the kit. ``smsbridge.testing.policy.kit.PolicySamples`` lists all other
+samples: a text that the policy lets through (``sample``, or ``message(n)`` if each text must differ), and texts that it
+``refuses``. Let ``make`` set scarce limits, such as a single place for each text of a batch: then the tests find a
+place that is not given back.
 
-A policy that remembers texts gives pairs, of which the second is refused because of the first::
+For a policy that remembers texts, supply pairs. The policy refuses the second text because of the first::
 
         refuses_after = {
             "too soon": (
@@ -25,18 +25,20 @@ A policy that remembers texts gives pairs, of which the second is refused becaus
             ),
         }
 
-The second has to be refused where the first was accepted or may have arrived, and to go through where it did not.
+The policy must refuse the second text if the first was accepted or may have arrived, and let it through otherwise.
 
-The kit interrupts a send at each of its steps, in both clients, alone and in a batch, and holds what was told against what
-the vendor took. It compares batches with single texts, foresight with sending, and rehearsals with a fresh start.
+The kit interrupts a send at each of its steps, in both clients, alone and in a batch, and compares the outcomes with
+the texts that the vendor took. It compares batches with single texts, foresight with sending, and rehearsals with a
+fresh start.
 
-A standard test cannot be overridden. Where a policy exists to do something else, say so, and it becomes a strict xfail::
+A standard test cannot be overridden. If the purpose of a policy contradicts a test, name the test with the reason, and
+it becomes a strict xfail::
 
         expected_failures = {
             "test_what_the_vendor_says_is_passed_on[unanswered-text]": "Calm looks the text up, and finds it",
         }
 
-The tests need no network and no time, and put files into a working directory of their own.
+The tests need no network and do not sleep. Each test has its own working directory for files.
 """
 
 from __future__ import annotations
@@ -57,14 +59,14 @@ from .secrecy import Secrecy
 
 
 class PolicyContract(Declarations, Outcomes, Memory, Interruptions, Foreseeing, Secrecy, Rehearsals):
-    """Subclass it as ``TestYourPolicy`` and override ``make``; see the module, and ``kit.PolicySamples``."""
+    """The tests of a policy: subclass it as ``TestYourPolicy`` and override ``make`` (see ``kit.PolicySamples``)."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuse to weaken the contract: TypeError for an overridden test or an unknown name in expected_failures."""
         super().__init_subclass__(**kwargs)
         standard = tests_of(PolicyContract)
         refuse_weaker(cls, standard, kit=Kit, who="policy")
-        # What does not apply is not collected: pytest passes over a name that is None.
+        # pytest does not collect a name that is None.
         applies = {"refused": cls.refuses, "after": cls.refuses_after}
         for name, test in standard.items():
             samples = [applies[case] for case in signature(test).parameters if case in applies]

@@ -1,4 +1,4 @@
-"""``foresee``: it says what sending then does, and changes nothing."""
+"""``foresee``: it predicts the outcome of sending, and changes nothing."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .world import verdict
 
 
 class Foreseeing(Kit):
-    """``smsbridge explain`` and dry runs go by it."""
+    """The foresight that ``smsbridge explain`` and dry runs use."""
 
     def test_what_is_foreseen_is_what_comes(self) -> None:
-        """Also once places are taken."""
+        """The second half of the texts comes when places are already taken."""
         world = self.world()
         for message in [*self._of_all_kinds("first"), *self._of_all_kinds("second")]:
             seen = foresee(world.provider, message, now=utc_now())
             expected = "accepted" if seen.error is None else verdict(seen.error)
             (came,) = world.send_each([message])
             assert came == expected, (
-                f"foresee() says {expected} of {message.reference} ({seen.verdict}: {seen.words}), and sending it ended as "
-                f"{came}: override foresee() where admit() is not all that decides"
+                f"foresee() predicts {expected} for {message.reference} ({seen.verdict}: {seen.words}), but sending it "
+                f"ended as {came}: override foresee() if more than admit() decides"
             )
         world.close()
 
@@ -35,14 +35,14 @@ class Foreseeing(Kit):
         assert not looked.wire.requests, "foresee() reached the vendor"
         ends = [looked.send_each(messages), untouched.send_each(messages)]
         assert ends[0] == ends[1], (
-            f"after foresee() the texts end as {', '.join(ends[0])}, without it as {', '.join(ends[1])}: it takes no place "
-            "and counts nothing"
+            f"after foresee() the texts end as {', '.join(ends[0])}, without it as {', '.join(ends[1])}: foresee() must "
+            "take no place and count nothing"
         )
         looked.close()
         untouched.close()
 
     def _of_all_kinds(self, what: str) -> list[Message]:
-        """What the policy lets through and refuses, and a text that nobody can send."""
+        """The texts that the policy lets through or refuses, and two texts that no provider can send."""
         expired = self.message(reference=f"{what}-expired", valid_until=utc_now() - timedelta(hours=1))
         unsupported = self.message(reference=f"{what}-unsupported", options={"vendor": {"unknown": True}})
         return [*self.all_texts(what), expired, unsupported]

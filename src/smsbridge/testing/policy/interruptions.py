@@ -1,4 +1,4 @@
-"""An interruption at each step: Ctrl-C, a cancellation, the end of the process, a flow that is given up."""
+"""An interruption at each step: Ctrl-C, a cancellation, the end of the process, a dropped flow."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .world import Shape
 
 
 class Interruptions(Kit):
-    """In both clients, before and after each step, of one text, a batch and a one-time code."""
+    """Interruptions in both clients, before and after each step, of a text, a batch and a one-time code."""
 
     def test_it_ends_when_it_is_interrupted(self, way: Way, shape: Shape) -> None:
-        """A policy that never looks at ``batch.stop`` gets the interruption again: it must not be caught for ever."""
+        """A policy that ignores ``batch.stop`` gets the interruption again and again; it must not catch it for ever."""
         assert self.trials(way, shape)
 
     def test_what_interrupts_it_comes_out(self, way: Way, shape: Shape) -> None:
@@ -21,30 +21,30 @@ class Interruptions(Kit):
             if trial.stop is not None:
                 came = type(trial.raised).__name__ if trial.raised is not None else "nothing"
                 assert type(trial.raised) is type(trial.stop), (
-                    f"{trial.what}: {came} came out. Catch no interruption: undo in `finally` what has to be undone"
+                    f"{trial.what}: {came} came out. Do not catch interruptions; undo changes in `finally`"
                 )
 
     def test_each_text_is_told_once_and_truly(self, way: Way, shape: Shape) -> None:
         for trial in self.trials(way, shape):
             ended = [reference for reference, _ in trial.ended]
             assert sorted(ended) == sorted(trial.begun), (
-                f"{trial.what}: begun were {sorted(trial.begun)}, and told the ends of {sorted(ended)}"
+                f"{trial.what}: the texts {sorted(trial.begun)} began, but hooks saw the ends of {sorted(ended)}"
             )
             for reference, end in trial.ended:
                 taken = trial.taken.get(reference, 0)
                 assert taken <= 1, f"{trial.what}: {reference} was sent {taken} times"
                 assert not (isinstance(end, RefusedError) and taken), (
-                    f"{trial.what}: {reference} is told as refused, and was sent. Settle texts by what `through` returned"
+                    f"{trial.what}: {reference} ended as refused, but was sent. Settle texts by the results of `through`"
                 )
                 assert taken or isinstance(end, RefusedError | UncertainError), (
-                    f"{trial.what}: {reference} is told as accepted, and was not sent"
+                    f"{trial.what}: {reference} ended as accepted, but was not sent"
                 )
 
     def test_what_it_took_for_a_text_that_did_not_leave_is_given_back(self, way: Way, shape: Shape) -> None:
-        """A text that was interrupted before it left is as if it had never been; one that may have left counts."""
+        """A text interrupted before it left must have no effect; a text that may have left counts."""
         for trial in self.trials(way, shape):
             assert trial.later in trial.fitting, (
-                f"{trial.what}: texts after it ended as {', '.join(trial.later)}. Without those that did not leave it would "
-                f"be {' or '.join(', '.join(one) for one in trial.fitting)}. Give back what was taken in `settle` and "
-                "`give_back` of a Gate, or in `finally`, once for each text"
+                f"{trial.what}: later texts ended as {', '.join(trial.later)}. Without the texts that did not leave they "
+                f"would end as {' or '.join(', '.join(ends) for ends in trial.fitting)}. Give back the places in `settle` "
+                "and `give_back` of a Gate, or in `finally`, once for each text"
             )

@@ -1,4 +1,4 @@
-"""The mechanics of the policy kit: what an author supplies, and what the standard tests are made of."""
+"""The mechanics of the policy kit: the samples of a policy's author, and the helpers of the standard tests."""
 
 from __future__ import annotations
 
@@ -22,43 +22,45 @@ from .world import SHAPES, Shape, World
 
 
 class PolicySamples(TextSamples):
-    """What to override: ``make`` always; ``refuses``; ``refuses_after`` where it remembers texts; ``sample`` or ``message``
-    where the policy refuses the kit's own; ``answers`` where it asks a service.
+    """The samples to override: ``make`` always, and ``refuses``.
+
+    Override ``refuses_after`` if the policy remembers texts, ``sample`` or ``message`` if it refuses the kit's texts,
+    and ``answers`` if it asks a service.
     """
 
     refuses: ClassVar[Mapping[str, Message]] = {}
-    """Texts that the policy refuses, by a name of yours."""
+    """Texts that the policy refuses, by names that you choose."""
 
     refuses_after: ClassVar[Mapping[str, tuple[Message, Message]]] = {}
-    """Two texts, by a name of yours: the second is refused because of the first, and goes through alone.
+    """Pairs of texts, by names that you choose: the policy refuses the second because of the first.
 
-    It is refused where the first was accepted or may have arrived, and goes through where the first certainly did not
-    leave or was refused by the vendor. Those without a reference get one of their own.
+    Alone, the second goes through. The policy must refuse it if the first was accepted or may have arrived, and let it
+    through if the first certainly did not leave or was refused by the vendor. Texts without a reference get a new one.
     """
 
     def make(self, inner: SmsProvider) -> Policy:
-        """The policy around ``inner``, with a memory of its own that is empty.
+        """Make a new policy around ``inner``, with its own empty memory.
 
-        Each call makes a new one; its files, if it has any, are in the working directory, under new names. Let limits be
-        scarce but suffice for one batch, so that a place that is not given back shows in the next text. One that goes
-        by the time of day needs a clock that stands still.
+        Put the files of the policy, if any, into the working directory, under new names at each call. Set limits that
+        suffice for a single batch only, so that the next text shows a place that was not given back. If the policy
+        depends on the time of day, stop its clock.
         """
         self.missing("make(inner)", "your policy around a provider")
 
     def answers(self, request: HttpRequest) -> HttpResponse:
-        """The answer to a request of the policy's own, for one that asks a service before it lets a text through."""
-        self.missing("answers(request)", "what the service says that your policy asks")
+        """The answer to the policy's own request, if it asks a service before it lets a text through."""
+        self.missing("answers(request)", "the answer of the service that your policy asks")
 
 
 class Kit(PolicySamples):
-    """What the standard tests are made of. Nothing here is for overriding."""
+    """Helpers of the standard tests. Do not override them; override ``PolicySamples``."""
 
     @pytest.fixture(autouse=True)
     def _contract_setup(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         set_up(request, monkeypatch, tmp_path, self.expected_failures)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """One case for each way of driving, each shape, each answer and each sample."""
+        """Make one case for each way of driving, each shape, each answer and each sample."""
         cases: Mapping[str, Iterable[Any]] = {
             "way": WAYS,
             "shape": SHAPES,
@@ -73,21 +75,21 @@ class Kit(PolicySamples):
     # --- texts --------------------------------------------------------------------------------------------------------
 
     def batch(self, what: str = "kit") -> list[Message]:
-        """As many samples as there are numbers, with references of their own that begin with ``what``."""
+        """One sample for each of ``numbers``; the references begin with ``what``."""
         return [self.message(n, reference=f"{what}-{n}") for n in range(len(self.numbers))]
 
     def messages(self, shape: Shape, what: str = "kit") -> list[Message]:
-        """What is sent in this ``shape``."""
+        """The messages to send in this ``shape``."""
         if shape == "code":
             return [self.verification_message(reference=f"{what}-code")]
         return self.batch(what)[: None if shape == "batch" else 1]
 
     def all_texts(self, what: str = "kit") -> list[Message]:
-        """The samples, between them what the policy refuses, and the pairs of ``refuses_after``."""
-        refused = [replace(one, reference=f"{what}-refused-{n}") for n, one in enumerate(self.refuses.values())]
+        """The samples, with the texts of ``refuses`` after the first, and the pairs of ``refuses_after`` at the end."""
+        refused = [replace(text, reference=f"{what}-refused-{n}") for n, text in enumerate(self.refuses.values())]
         first, *others = self.batch(what)
-        pairs = [one for pair in self.refuses_after.values() for one in pair]
-        later = [replace(one, reference=f"{what}-after-{n}") for n, one in enumerate(pairs)]
+        pairs = [text for pair in self.refuses_after.values() for text in pair]
+        later = [replace(text, reference=f"{what}-after-{n}") for n, text in enumerate(pairs)]
         return [first, *refused, *others, *later]
 
     # --- worlds -------------------------------------------------------------------------------------------------------
@@ -100,7 +102,7 @@ class Kit(PolicySamples):
         return made
 
     def findings_of(self, provider: SmsProvider) -> Iterable[Finding]:
-        """What ``smsbridge doctor`` says of a ``provider`` that ``make`` has made."""
+        """The findings of a ``provider`` that ``make`` returned, as ``smsbridge doctor`` asks for them."""
         return provider.findings() if isinstance(provider, Policy) else ()
 
     def world(self, kind: type[Blocking | Async] = Blocking, words: str = "ok") -> World:
@@ -108,11 +110,11 @@ class Kit(PolicySamples):
         return World(self.make, kind, words, self.answers)
 
     def trials(self, way: Way, shape: Shape) -> list[Trial]:
-        """A send in this ``shape`` that was interrupted at each of its steps."""
+        """The trials of a send in this ``shape``, interrupted at each of its steps."""
         if type(self) not in _TRIALS:
             _TRIALS[type(self)] = Trials(self.world, self.messages)
         return _TRIALS[type(self)].of(way, shape)
 
 
 _TRIALS: dict[type[Kit], Trials] = {}
-"""Each is made once, as several tests look at it."""
+"""The trials of each class, made once for several tests."""

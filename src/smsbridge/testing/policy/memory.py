@@ -1,4 +1,4 @@
-"""What a policy remembers: a text that is refused because of the one before it, as far as that one may have arrived."""
+"""A policy's memory: it refuses a text because of an earlier text, if the earlier text may have arrived."""
 
 from __future__ import annotations
 
@@ -17,33 +17,31 @@ from .vendor import STATUSES, Async, Blocking, Preparing, Strike
 from .world import Shape, World, is_refused, verdict
 
 _HOOKS = ("settle", "give_back", "forget")
-"""What a policy overrides that remembers something of texts."""
-_COUNTS = (
-    "Look at what `admit` compares, and at `settle`: it gives back where the ending is a RefusedError, and only there"
-)
+"""The methods that a policy with a memory of texts overrides."""
+_COUNTS = "Check the comparison in `admit`, and check `settle`: it must give back after a RefusedError, and only then"
 _MAY_HAVE_ARRIVED = (
-    "Look at `settle`: an UncertainError may have arrived, so give nothing back for it, but only for a RefusedError"
+    "Check `settle`: after an UncertainError the text may have arrived, so give back after a RefusedError only"
 )
-_NEVER_ARRIVED = "Look at `settle`: where the ending is a RefusedError, give back what `admit` took for the text"
+_NEVER_ARRIVED = "Check `settle`: after a RefusedError, give back what `admit` took for the text"
 _NEVER_LEFT = (
-    "Look at `settle`, which gets a RefusedError if the text was admitted by then, and at `give_back`, which is called if "
-    "it was not: both give back what `admit` took for the text"
+    "Check `settle`, which gets a RefusedError if the text was admitted already, and `give_back`, which is called if "
+    "it was not: both must give back what `admit` took for the text"
 )
 
 
 class Memory(Kit):
-    """The pairs of ``refuses_after``, in both clients, one by one and in a batch."""
+    """The pairs of ``refuses_after``, in both clients, one after the other and in a batch."""
 
     def test_what_it_remembers_is_reached_by_a_sample(self) -> None:
-        """Else the tests of places that are taken and given back, and of rehearsals, prove little."""
+        """Without such a sample, the tests of places and of rehearsals prove little."""
         kind = type(self.policy())
         own = [base for base in kind.__mro__ if base not in Gate.__mro__]
         found = [name for name in _HOOKS if any(name in vars(base) for base in own)]
         assert not found or self.refuses or self.refuses_after, (
-            f"{kind.__name__} remembers something of texts, as it has {', '.join(found)}, and no sample reaches that. "
-            "Give `refuses_after`, texts that are refused because of the one before: "
-            '{"too soon": (Message(to=..., text=...), Message(to=..., text=...))}, or `refuses`. If no text is ever refused '
-            "for what it remembers, say why in expected_failures"
+            f"{kind.__name__} remembers texts, because it overrides {', '.join(found)}, but no sample reaches its memory. "
+            "Fill `refuses_after` with pairs, of which the policy refuses the second because of the first: "
+            '{"too soon": (Message(to=..., text=...), Message(to=..., text=...))}; or fill `refuses`. If the memory never '
+            "leads to a refusal, say why in expected_failures"
         )
 
     def test_the_second_text_alone_goes_through(self, after: str) -> None:
@@ -53,15 +51,15 @@ class Memory(Kit):
             (end,) = world.send("text", [second])
             world.close()
             assert verdict(end) == "accepted", (
-                f"{after}: the second text ended as {describe(end)}, though no text came before it. Give a pair of which the "
-                "second is refused because of the first; what is always refused belongs in `refuses`"
+                f"{after}: the second text ended as {describe(end)}, though no text came before it. Supply a pair of which "
+                "the second is refused because of the first; a text that is always refused belongs in `refuses`"
             )
 
     def test_after_a_text_that_was_accepted_the_second_is_refused(self, after: str) -> None:
         self._refuses_after(after, ["ok"], "was accepted", _COUNTS)
 
     def test_after_a_text_that_may_have_arrived_the_second_is_refused(self, after: str) -> None:
-        self._refuses_after(after, ["lost", "unanswered"], "may have arrived, as nobody knows", _MAY_HAVE_ARRIVED)
+        self._refuses_after(after, ["lost", "unanswered"], "may have arrived", _MAY_HAVE_ARRIVED)
 
     def test_after_a_text_that_the_vendor_refused_the_second_goes_through(self, after: str) -> None:
         for kind in (Blocking, Async):
@@ -100,12 +98,12 @@ class Memory(Kit):
             world.close()
             expected = "accepted" if seen.error is None else verdict(seen.error)
             assert expected == verdict(end), (
-                f"{after}: after the first text (the vendor: {words!r}) foresee() says {expected} of the second "
-                f"({seen.verdict}: {seen.words}), and sending it ended as {verdict(end)}. Let foresee() look at what `admit` "
-                "remembers, and take nothing"
+                f"{after}: after the first text (the vendor: {words!r}) foresee() predicts {expected} for the second "
+                f"({seen.verdict}: {seen.words}), but sending it ended as {verdict(end)}. Let foresee() read what `admit` "
+                "remembers, without taking a place"
             )
 
-    # --- how ----------------------------------------------------------------------------------------------------------
+    # --- inside -------------------------------------------------------------------------------------------------------
 
     def _pair(self, world: World, after: str) -> tuple[Message, Message]:
         """The two texts, as a client prepares them."""
@@ -113,12 +111,12 @@ class Memory(Kit):
         return world.sms._prepare(first), world.sms._prepare(second)  # noqa: SLF001  # of either client
 
     def _counts(self, after: str) -> tuple[int, ...]:
-        """How many are sent at a time; those of one reference never in one batch, as their ends look the same there."""
+        """How many texts to send at a time; a batch cannot tell apart the outcomes of texts with the same reference."""
         first, second = self.refuses_after[after]
         return (1, 2) if first.reference is None or first.reference != second.reference else (1,)
 
     def _refuses_after(self, after: str, answers: Sequence[str], what: str, advice: str) -> None:
-        """The second text is refused where the vendor's answer to the first was one of ``answers``."""
+        """Require a refusal of the second text after each of the vendor's ``answers`` to the first."""
         for kind in (Blocking, Async):
             for words in answers:
                 for count in self._counts(after):
@@ -126,33 +124,33 @@ class Memory(Kit):
                     first, end, left = self._sent(world, *self._pair(world, after), count=count)
                     world.close()
                     assert not is_refused(first), (
-                        f"{after}: the first text ended as {describe(first)} (the vendor: {words!r}). Give a pair of which "
-                        "the first is let through"
+                        f"{after}: the first text ended as {describe(first)} (the vendor: {words!r}). Supply a pair of "
+                        "which the policy lets the first through"
                     )
                     where = f"{after}: the first text {what} ({words!r}, {_how(count)}, {kind.__name__})"
                     assert isinstance(end, RefusedError), (
-                        f"{where}, and the second, which has to be refused, ended as {verdict(end)}. {advice}"
+                        f"{where}, so the second must be refused, but it ended as {verdict(end)}. {advice}"
                     )
                     assert not isinstance(end, ProviderBugError), (
                         f"{where}, and then the policy failed: {describe(end)}"
                     )
-                    assert not left, f"{where}, and the second is told as refused, and was sent"
+                    assert not left, f"{where}, and the second ended as refused, but was sent"
 
     def _sent(self, world: World, first: Message, second: Message, *, count: int) -> tuple[Any, Any, bool]:
-        """How both ended, sent so many at a time, and whether the second left."""
+        """Send both texts, ``count`` at a time; return both outcomes and whether the second left."""
         if count == 2:
-            one, other = world.send("batch", [first, second])
-            return one, other, (second.reference or "") in world.wire.asked
-        (one,) = world.send("text", [first])
+            first_end, second_end = world.send("batch", [first, second])
+            return first_end, second_end, (second.reference or "") in world.wire.asked
+        (first_end,) = world.send("text", [first])
         world.wire.words = ["ok"]
         requests = world.wire.requests
-        (other,) = world.send("text", [second])
-        return one, other, world.wire.requests > requests
+        (second_end,) = world.send("text", [second])
+        return first_end, second_end, world.wire.requests > requests
 
     def _struck(
         self, kind: type[Blocking | Async], after: str, count: int, strike: Strike
     ) -> tuple[World, Message, Message]:
-        """A world in which ``strike`` hit the first text, or the batch of both, before or while it was sent."""
+        """A world in which ``strike`` hit the first text, or the batch of both, before or during sending."""
         world = World(lambda _inner: self.make(Preparing(account="kit")), kind, elsewhere=self.answers)
         first, second = self._pair(world, after)
         world.run(world.flow(_shape(count), [first, second][:count]), strike)
@@ -163,7 +161,7 @@ class Memory(Kit):
         (end,) = world.send("text", [second])
         world.close()
         assert verdict(end) == "accepted", (
-            f"{what}, the second ended as {describe(end)}; it has to go through, as none has arrived before it. {advice}"
+            f"{what}, the second ended as {describe(end)}; it must go through, because no text arrived before it. {advice}"
         )
 
 
@@ -172,4 +170,4 @@ def _shape(count: int) -> Shape:
 
 
 def _how(count: int) -> str:
-    return "one by one" if count == 1 else "both in one batch"
+    return "one after the other" if count == 1 else "both in a batch"

@@ -1,4 +1,4 @@
-"""What becomes of texts: those that the policy lets through, those that it refuses, and one of many."""
+"""The outcomes of texts that the policy lets through or refuses, alone and in a batch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Outcomes(Kit):
                 f"the sample ({shape}, {kind.__name__}) ended as {describe(first)}: override `sample` or "
                 "`message(n)` with texts that your policy lets through"
             )
-            assert world.wire.taken[messages[0].reference or ""] == 1, "it is told as accepted, and was not sent"
+            assert world.wire.taken[messages[0].reference or ""] == 1, "the text ended as accepted, but was not sent"
 
     def test_what_it_refuses_does_not_leave(self, refused: str) -> None:
         message = self.refuses[refused]
@@ -36,23 +36,23 @@ class Outcomes(Kit):
             world = self.world(kind)
             problem = world.run(world.sms._send(world.sms._prepare(message)))  # noqa: SLF001  # of either client
             world.close()
-            assert isinstance(problem, RefusedError), f"{refused}: it ended as {describe(problem)}, not refused"
+            assert isinstance(problem, RefusedError), f"{refused}: the text ended as {describe(problem)}, not refused"
             assert not isinstance(problem, ProviderBugError), f"{refused}: the policy failed: {describe(problem)}"
-            assert not world.wire.requests, f"{refused}: it is told as refused, and was sent"
+            assert not world.wire.requests, f"{refused}: the text ended as refused, but was sent"
 
     def test_what_the_vendor_says_is_passed_on(self, answer: str, shape: Shape) -> None:
-        """Whatever comes from inside: accepted, refused for whatever reason, or uncertain."""
+        """A policy passes on each outcome from inside: accepted, refused for any reason, or uncertain."""
         for kind in (Blocking, Async):
             world, bare = self.world(kind, answer), World(lambda inner: inner, kind, answer)
             messages = self.messages(shape)
             ends = zip(messages, world.send(shape, messages), bare.send(shape, messages), strict=True)
-            carried = [(end, plain) for one, end, plain in ends if one.reference in world.wire.asked]
+            carried = [(end, plain) for message, end, plain in ends if message.reference in world.wire.asked]
             assert carried, f"no text of the sample was sent ({shape}): override `sample` or `message(n)`"
             for end, plain in carried:
                 got, said = _gist(end), _gist(plain)
                 assert got == said, (
-                    f"{shape}, {answer!r}: the vendor's answer is {said}, and the policy makes it {got}. If that is what "
-                    "it is for, list this case in expected_failures"
+                    f"{shape}, {answer!r}: the vendor's answer is {said}, but the policy returns {got}. If this is the "
+                    "purpose of the policy, list this case in expected_failures"
                 )
             world.close()
 
@@ -63,16 +63,16 @@ class Outcomes(Kit):
             ends = [verdict(end) for end in together.send("batch", messages)]
             each = alone.send_each(messages)
             for n, (in_batch, by_itself) in enumerate(zip(ends, each, strict=True)):
-                assert in_batch == by_itself, f"text {n} of a batch is {in_batch}, and by itself {by_itself}"
-            for one in messages:
-                asked = [world.wire.asked.get(one.reference or "") for world in (together, alone)]
+                assert in_batch == by_itself, f"text {n} ends as {in_batch} in a batch, but alone as {by_itself}"
+            for message in messages:
+                asked = [world.wire.asked.get(message.reference or "") for world in (together, alone)]
                 assert asked[0] == asked[1], f"a text leaves in another form in a batch: {_difference(*asked)}"
             together.close()
             alone.close()
 
 
 def _gist(end: Any) -> tuple[Any, ...]:
-    """What has to be the same of an outcome."""
+    """The parts of an outcome that must be equal."""
     if isinstance(end, SendError):
         return type(end).__name__, end.reason, end.code, end.retry_after, end.account, end.provider
     if isinstance(end, SentMessage):
@@ -82,6 +82,7 @@ def _gist(end: Any) -> tuple[Any, ...]:
     return pytest.fail(f"{end!r} is no outcome")
 
 
-def _difference(one: Any, other: Any) -> str:
-    names = {name for name in {**(one or {}), **(other or {})} if (one or {}).get(name) != (other or {}).get(name)}
-    return ", ".join(sorted(names)) or "only one of them leaves"
+def _difference(together: Any, alone: Any) -> str:
+    first, second = together or {}, alone or {}
+    names = {name for name in {**first, **second} if first.get(name) != second.get(name)}
+    return ", ".join(sorted(names)) or "it leaves either alone or in a batch, not both"

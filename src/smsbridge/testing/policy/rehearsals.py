@@ -1,4 +1,4 @@
-"""Rehearsals, such as ``sms_outbox`` and dry runs: they begin with an empty memory, and leave the real one as it is."""
+"""Rehearsals, such as ``sms_outbox`` and dry runs: they begin with an empty memory and do not change the real memory."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .kit import Kit
 from .vendor import Wire
 from .world import Elsewhere
 
-_ADVICE = "a policy that remembers anything of texts needs forget(rehearsal): see smsbridge.rehearsal.Remembering"
+_ADVICE = "a policy with a memory of texts needs forget(rehearsal): see smsbridge.rehearsal.Remembering"
 
 
 class _Rehearsed(Rehearsal):
-    """A rehearsal in which a vendor answers that takes everything."""
+    """A rehearsal with a vendor that takes everything."""
 
     def __init__(self, elsewhere: Elsewhere) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class _Rehearsed(Rehearsal):
 
 
 class Rehearsals(Kit):
-    """``forget``, as far as there is anything to forget."""
+    """``forget``, where the policy has a memory."""
 
     def test_a_rehearsal_leaves_the_real_memory_alone(self) -> None:
         rehearsed, untouched = self.world(), self.world()
@@ -37,11 +37,11 @@ class Rehearsals(Kit):
             rehearsed.send_each(self.all_texts("rehearsed"))
         ends = [world.send_each([*self.all_texts("kit"), *self.all_texts("more")]) for world in (rehearsed, untouched)]
         assert ends[0] == ends[1], (
-            f"after a rehearsal real texts end as {', '.join(ends[0])}, without it as {', '.join(ends[1])}: {_ADVICE}"
+            f"after a rehearsal, real texts end as {', '.join(ends[0])}, without it as {', '.join(ends[1])}: {_ADVICE}"
         )
         for reference in rehearsed.wire.taken:
             assert rehearsed.wire.taken[reference] == untouched.wire.taken[reference], (
-                f"after a rehearsal {reference} is not sent, as if it had been: {_ADVICE}"
+                f"after a rehearsal, {reference} is sent another number of times than without it: {_ADVICE}"
             )
         rehearsed.close()
         untouched.close()
@@ -54,14 +54,14 @@ class Rehearsals(Kit):
             with _Rehearsed(self.answers):
                 ends.append(world.send_each(self.all_texts("rehearsed")))
         assert ends[0] == ends[1], (
-            f"in a rehearsal after real texts, texts end as {', '.join(ends[0])}; without those before, as "
+            f"in a rehearsal after real texts, texts end as {', '.join(ends[0])}; without real texts before, as "
             f"{', '.join(ends[1])}: {_ADVICE}"
         )
         used.close()
         fresh.close()
 
     def test_a_rehearsal_opens_no_file(self) -> None:
-        """In the working directory, which is the test's own: there ``make`` should put files."""
+        """The test looks at its own working directory, where ``make`` should put files."""
         world = self.world()
         before = _files()
         with _Rehearsed(self.answers):

@@ -1,4 +1,4 @@
-"""No text, full number or secret in what a policy raises, logs, warns of or shows."""
+"""No text, full number or secret appears in a policy's errors, logs, warnings and reprs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .trials import ANSWERS
 from .vendor import WORDS, Strike
 from .world import SHAPES, World
 
-_ADVICE = "Keep secrets in SecretStr, give settings with numbers `repr=False`, and quote nothing of a message."
+_ADVICE = "Keep secrets in SecretStr, give settings with phone numbers `repr=False`, and quote no part of a message."
 _SHORTEST = 4
-"""A shorter word may be a part of something else."""
+"""Shorter words are not searched for: they match by chance."""
 
 
 class Secrecy(Kit):
-    """Sends everything, with logging at DEBUG, and greps what came out."""
+    """Send all samples with logging at DEBUG, and search the output."""
 
     def test_nothing_private_is_shown(self) -> None:
         home = owned_by(type(self.policy()))
@@ -25,8 +25,8 @@ class Secrecy(Kit):
             for words in WORDS:
                 for shape in SHAPES:
                     world = self.world(words=words)
-                    for one in self.all_texts():
-                        seen.add_value(foresee(world.provider, one, now=utc_now()), home)
+                    for message in self.all_texts():
+                        seen.add_value(foresee(world.provider, message, now=utc_now()), home)
                     for end in world.send(shape, self.messages(shape) if shape == "code" else self.all_texts()):
                         seen.add_value(end, home)
                     seen.add("repr(policy)", repr(world.provider))
@@ -56,7 +56,7 @@ class Secrecy(Kit):
         return world
 
     def _private(self) -> dict[str, str]:
-        """What must not be seen, and what it is."""
+        """The words that must not appear, each with its meaning."""
         words = {word: "a secret of the settings" for word in self.policy().secrets() if len(word) >= _SHORTEST}
         words["do-not-leak"] = "a secret of the settings"
         for message in [*self.all_texts(), self.verification_message()]:

@@ -1,4 +1,4 @@
-"""Trials: a send is interrupted at each of its steps in turn, and what holds afterwards is written down."""
+"""Trials: interrupt a send at each of its steps in turn, and record what follows."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ from .world import EndlessError, Shape, World, is_refused, is_uncertain
 
 Way = Literal["blocking", "async", "dropped"]
 WAYS: tuple[Way, ...] = ("blocking", "async", "dropped")
-"""Interrupted in either client, or given up by who drives the flow."""
+"""The way of the interruption: in a sync or an async client, or by a driver that drops the flow."""
 ANSWERS = ("ok", "busy, ok", "lost")
-"""The vendor's words, while something is interrupted."""
+"""The vendor's words during an interrupted send."""
 STOPS: Mapping[Way, tuple[type[BaseException], ...]] = {
     "blocking": (KeyboardInterrupt, SystemExit, GeneratorExit),
     "async": (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit),
 }
-"""They take turns, and each comes at each step."""
+"""The interruptions of each way; each is tried at each step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One interruption, and what was seen of it."""
+    """One interruption and its consequences."""
 
     what: str
     stop: BaseException | None
-    """What interrupted it; None if it was given up."""
+    """The exception that interrupted the send; None if the flow was dropped or not interrupted."""
     raised: BaseException | None
     begun: Sequence[str]
     ended: Sequence[tuple[str, Any]]
-    """Each outcome that was told, in order, with the reference of its text."""
+    """Each outcome that the hooks saw, in order, with the reference of its text."""
     taken: Mapping[str, int]
     """How often the vendor took each text."""
     later: Sequence[str]
-    """What became of the texts that did not leave, when they were sent again, and of further texts."""
+    """The outcomes of further texts and of texts that did not leave, sent again."""
     fitting: Sequence[Sequence[str]]
-    """What may become of them: what does, where the policy never met the texts that did not leave."""
+    """The allowed values of ``later``: the outcomes under a policy that never saw the texts that did not leave."""
 
     def end_of(self, reference: str) -> Any:
-        """How a text ended; None if it was not begun."""
+        """The outcome of a text; None if it did not begin."""
         return dict(self.ended).get(reference)
 
 
 class Trials:
     """The trials of a policy, each in a new ``world``.
 
-    ``messages`` has what to send in a shape, under references that begin with a word.
+    ``messages(shape, word)`` returns the messages to send; their references begin with ``word``.
     """
 
     def __init__(self, world: Callable[..., World], messages: Callable[[Shape, str], Sequence[Message]]) -> None:
@@ -62,7 +62,7 @@ class Trials:
         self._fitting: dict[object, list[str]] = {}
 
     def of(self, way: Way, shape: Shape) -> list[Trial]:
-        """One trial for each step, for each of ``ANSWERS``; made once. Raises EndlessError, from the first on always."""
+        """One trial for each step and each of ``ANSWERS``, made once. After a first EndlessError, always raises it."""
         if self._endless is None and (way, shape) not in self._known:
             try:
                 self._known[way, shape] = [trial for words in ANSWERS for trial in self._made(way, shape, words)]
@@ -79,7 +79,7 @@ class Trials:
         for steps in itertools.count():
             world = self._world(Blocking, words)
             goes_on = world.drop(world.flow(shape, self._messages(shape, "kit")), steps)
-            yield self._seen(world, shape, f"{shape}, {words!r}, given up after {steps} steps")
+            yield self._seen(world, shape, f"{shape}, {words!r}, dropped after {steps} steps")
             if not goes_on:
                 return
 
@@ -109,9 +109,10 @@ class Trials:
         begun, ended = world.hooks.begun_and_ended()
         taken, told = dict(world.wire.taken), dict(ended)
         messages = self._messages(shape, "kit")
-        again = [one for one in messages if is_refused(told.get(one.reference or ""))]
-        held = [(one, is_uncertain(told[one.reference or ""])) for one in messages if one not in again]
-        if isinstance(stop, GeneratorExit):  # a closed flow cannot say what it knows: any part of them may have left
+        again = [message for message in messages if is_refused(told.get(message.reference or ""))]
+        held = [(message, is_uncertain(told[message.reference or ""])) for message in messages if message not in again]
+        # A closed flow cannot report outcomes: any number of its texts may have left.
+        if isinstance(stop, GeneratorExit):
             again, parts = [], [held[:count] for count in range(len(held) + 1)]
         else:
             parts = [held]
@@ -130,23 +131,27 @@ class Trials:
         )
 
     def _whole(self, shape: Shape, held: Sequence[tuple[Message, bool]], again: Sequence[Message]) -> list[str]:
-        """What becomes of ``again`` and of further texts where those that are ``held`` were sent, or lost, before."""
-        key = (shape, tuple((one.reference, lost) for one, lost in held), tuple(one.reference for one in again))
+        """The outcomes of ``again`` and of further texts after the texts in ``held`` were sent or lost."""
+        key = (
+            shape,
+            tuple((message.reference, lost) for message, lost in held),
+            tuple(message.reference for message in again),
+        )
         if key not in self._fitting:
             world = self._world()
-            for one, lost in held:
+            for message, lost in held:
                 world.wire.words = ["lost" if lost else "ok"]
-                world.send_each([one], _alone(shape))
+                world.send_each([message], _alone(shape))
             world.wire.words = ["ok"]
             self._fitting[key] = world.send_each([*again, *self._more(shape)], _alone(shape))
             world.close()
         return self._fitting[key]
 
     def _more(self, shape: Shape) -> list[Message]:
-        """Further texts, for the places that are left."""
+        """Further texts, for the remaining places."""
         return [message for what in ("more", "most") for message in self._messages(shape, what)[:2]]
 
 
 def _alone(shape: Shape) -> Shape:
-    """How one more of the same kind is sent."""
+    """The shape of a single further text of the same kind."""
     return "code" if shape == "code" else "text"

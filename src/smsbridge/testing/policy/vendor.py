@@ -1,4 +1,4 @@
-"""What stands inside the policy under test, and around it: a vendor, its wire, hooks that remember, and two clients."""
+"""The surroundings of a policy under test: a vendor inside it, the vendor's wire, recording hooks, and two clients."""
 
 from __future__ import annotations
 
@@ -20,13 +20,17 @@ from smsbridge.provider import SmsProvider
 
 URL = "https://vendor.example/"
 STATUSES = {"busy": 429, "denied": 401, "bad": 400}
-"""What the vendor's words of refusal are as HTTP."""
+"""The HTTP status of each of the vendor's refusals."""
 WORDS = ("ok", *STATUSES, "lost", "unanswered")
-"""What becomes of a request: accepted, refused, not taken and not answered, taken and not answered."""
+"""The vendor's reaction to a request.
+
+``ok``: accepted; a key of ``STATUSES``: refused; ``lost``: neither taken nor answered; ``unanswered``: taken, but not
+answered.
+"""
 
 
 class Vendor(SmsProvider):
-    """One request for each text, each batch, each code and each look-up."""
+    """A provider that makes one request for each text, each batch, each code and each look-up."""
 
     name = "vendor"
     batch_size = 9
@@ -34,7 +38,7 @@ class Vendor(SmsProvider):
     verification_supports = frozenset({"valid_until"})
 
     def _ask(self, path: str, *references: str | None, rows: Sequence[Message] = ()) -> Flow[list[str]]:
-        body = {"account": self.account, "path": path, "texts": references, "rows": [_row(one) for one in rows]}
+        body = {"account": self.account, "path": path, "texts": references, "rows": [_row(message) for message in rows]}
         response = yield from HttpRequest.post_json(f"{URL}{path}", body, sends=path != "lookup")
         if not response.ok:
             raise response.error()
@@ -46,8 +50,11 @@ class Vendor(SmsProvider):
         return self.accepted(message, id=found, segments=9)
 
     def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
-        ids = yield from self._ask("batch", *[one.reference for one in messages], rows=messages)
-        return [Result(index=n, message=one, sent=self.accepted(one, id=ids[n])) for n, one in enumerate(messages)]
+        ids = yield from self._ask("batch", *[message.reference for message in messages], rows=messages)
+        return [
+            Result(index=n, message=message, sent=self.accepted(message, id=ids[n]))
+            for n, message in enumerate(messages)
+        ]
 
     def lookup(self, reference: str) -> Flow[SentMessage | None]:
         (found,) = yield from self._ask("lookup", reference)
@@ -59,7 +66,7 @@ class Vendor(SmsProvider):
 
 
 class Preparing(Vendor):
-    """The same with a step before each request, such as for a token: what is interrupted there has not left."""
+    """A vendor with a step before each request, such as for a token; an interruption there sends nothing."""
 
     def _ask(self, path: str, *references: str | None, rows: Sequence[Message] = ()) -> Flow[list[str]]:
         yield from Call(str)
@@ -67,24 +74,24 @@ class Preparing(Vendor):
 
 
 def _row(message: Message) -> dict[str, Any]:
-    """What ``message`` asks for; of a time only whether there is one, as policies count it from now."""
+    """The fields of ``message`` that have a value; times are replaced, because policies count them from now."""
     values = {field.name: getattr(message, field.name) for field in fields(message)}
     return {name: "a time" if isinstance(value, datetime) else str(value) for name, value in values.items() if value}
 
 
 class Wire:
-    """The vendor's side: ``words`` say what becomes of one request after another; the last one holds for the rest.
+    """The vendor's side: ``words`` hold the reactions to requests, in order; the last holds for all later requests.
 
-    ``elsewhere`` answers requests that go to other hosts.
+    ``elsewhere`` answers requests to other hosts.
     """
 
     def __init__(self, words: str = "ok", elsewhere: Callable[[HttpRequest], HttpResponse] | None = None) -> None:
         self.words = words.split(", ")
         self._elsewhere = elsewhere
         self.taken: Counter[str] = Counter()
-        """How often each text was taken, by its reference."""
+        """How often the vendor took each text, by its reference."""
         self.asked: dict[str, Mapping[str, Any]] = {}
-        """What each text asked for when it was last sent, by its reference."""
+        """The fields of each text when it was last sent, by its reference."""
         self.requests = 0
 
     def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
@@ -93,7 +100,9 @@ class Wire:
         self.requests += 1
         body = json.loads(request.body)
         if body["path"] == "lookup":
-            return HttpResponse.of_json({"ids": [f"id-{one}" if self.taken[one] else None for one in body["texts"]]})
+            return HttpResponse.of_json(
+                {"ids": [f"id-{reference}" if self.taken[reference] else None for reference in body["texts"]]}
+            )
         self.asked.update(zip(body["texts"], body["rows"], strict=True))
         word = self.words.pop(0) if len(self.words) > 1 else self.words[0]
         if word in STATUSES:
@@ -102,14 +111,14 @@ class Wire:
             self.taken.update(body["texts"])
         if word in ("lost", "unanswered"):
             raise NoAnswer
-        return HttpResponse.of_json({"ids": [f"id-{one}" for one in body["texts"]]})
+        return HttpResponse.of_json({"ids": [f"id-{reference}" for reference in body["texts"]]})
 
     def close(self) -> None:
         """There is nothing to close."""
 
 
 class AsyncWire:
-    """The same for AsyncSmsClient: ``blocking`` knows what was taken."""
+    """The wire for AsyncSmsClient; ``blocking`` does the work."""
 
     def __init__(self, blocking: Wire) -> None:
         self.blocking = blocking
@@ -123,7 +132,7 @@ class AsyncWire:
 
 
 class Recorder:
-    """Hooks that write down what they are told."""
+    """Hooks that record their calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, Any, Any]] = []
@@ -149,24 +158,24 @@ class Recorder:
         return [name for name, _, _ in self.calls]
 
     def outcome(self, reference: str) -> Any:
-        """What the text ended with."""
-        (one,) = [what for name, ref, what in self.calls if ref == reference and name in ("after", "failed")]
-        return one
+        """The outcome of the text."""
+        (end,) = [what for name, ref, what in self.calls if ref == reference and name in ("after", "failed")]
+        return end
 
     def begun_and_ended(self) -> tuple[list[str], list[tuple[str, Any]]]:
-        """The references of the texts that began, and of those that ended with how they did."""
+        """The references of texts that began, and the pairs of reference and outcome of texts that ended."""
         begun = [reference for name, reference, _ in self.calls if name == "before"]
         return begun, [(reference, end) for name, reference, end in self.calls if name in ("after", "failed")]
 
 
 class Strike:
-    """Raises ``stop`` at a step, ``before`` it is performed or once that is done; without one, counts the steps."""
+    """Raise ``stop`` at step ``at``, before or after the step is performed; without ``stop``, only count the steps."""
 
     def __init__(self, stop: BaseException | None = None, at: int = 0, *, before: bool = True) -> None:
         self.stop, self.at, self.before, self.steps = stop, at, before, 0
 
     def hits(self, *, before: bool) -> None:
-        """Note a step, and raise if it is the one."""
+        """Count a step, and raise at step ``at``."""
         if before:
             self.steps += 1
         if self.stop is not None and self.steps == self.at and before == self.before:
@@ -174,7 +183,7 @@ class Strike:
 
 
 class Blocking(SmsClient):
-    """A client that does not sleep, and may be struck."""
+    """A client that does not sleep and that ``strike`` can interrupt."""
 
     strike = Strike()
 

@@ -1,4 +1,4 @@
-"""World: a client that sends through the policy under test, and what became of each text."""
+"""World: a client that sends through the policy under test, with the outcome of each text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Elsewhere = Callable[[HttpRequest], HttpResponse]
 Shape = Literal["text", "batch", "code"]
 SHAPES: tuple[Shape, ...] = ("text", "batch", "code")
 LONGEST = 10.0
-"""Seconds that a send may take, in which nothing is waited for."""
+"""Seconds that a send may take; it has nothing to wait for."""
 
 
 class EndlessError(AssertionError):
@@ -32,7 +32,7 @@ class EndlessError(AssertionError):
 
 
 def in_time(work: Callable[[], T]) -> T:
-    """What ``work`` returns or raises; an EndlessError if that takes too long. Its thread is left alone then."""
+    """Return or raise the result of ``work``; raise EndlessError, and leave its thread running, if it takes too long."""
     ends: list[tuple[Any, BaseException | None]] = []
 
     def begin() -> None:
@@ -53,15 +53,15 @@ def in_time(work: Callable[[], T]) -> T:
 
 
 class _Alone(Plugins):
-    """The plugins that it is given, and none that is installed: to look for those takes longer than a send."""
+    """The given plugins only; a search for installed plugins takes longer than a send."""
 
-    _installed = EntryPoints()  # pyright: ignore[reportAssignmentType]  # elsewhere they are looked for
+    _installed = EntryPoints()  # pyright: ignore[reportAssignmentType]  # the base class searches for them
 
 
 class World:
-    """A client, in ``kind`` Blocking or Async, of the provider that ``make`` makes around a vendor.
+    """A client of the class ``kind`` whose provider ``make`` makes around a vendor.
 
-    ``words`` and ``elsewhere`` are those of :class:`Wire`.
+    ``words`` and ``elsewhere`` are the arguments of :class:`Wire`.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class World:
             self.sms = kind(self.provider, settings=settings, plugins=plugins, transport=self.wire)
 
     def close(self) -> None:
-        """Close the client, and what the policy has open."""
+        """Close the client and the policy."""
         if isinstance(self.sms, AsyncSmsClient):
             asyncio.run(self.sms.aclose())
         else:
@@ -97,16 +97,16 @@ class World:
             return self.sms._start_verification(messages[0])  # noqa: SLF001  # as both clients begin it
         if shape == "text":
             return self.sms._send(messages[0])  # noqa: SLF001
-        return self.sms._job([Result(index=n, message=one) for n, one in enumerate(messages)], [])  # noqa: SLF001
+        return self.sms._job([Result(index=n, message=message) for n, message in enumerate(messages)], [])  # noqa: SLF001
 
     def run(self, flow: Flow[Any], strike: Strike | None = None) -> BaseException | None:
-        """What comes out of ``flow``, if anything is raised, where ``strike`` may hit. Raises EndlessError."""
+        """Run ``flow``, interrupted by ``strike``, and return its error, or None. Raises EndlessError."""
         self.sms.strike = strike or Strike()
         try:
             in_time(lambda: self._driven(flow))
         except EndlessError:
             raise
-        except BaseException as error:  # noqa: BLE001  # the tests look at it
+        except BaseException as error:  # noqa: BLE001  # the tests check it
             return error
         return None
 
@@ -120,7 +120,7 @@ class World:
         await sms._run(flow)  # noqa: SLF001
 
     def drop(self, flow: Flow[Any], steps: int) -> bool:
-        """Perform so many ``steps`` of a blocking client, then give ``flow`` up; false if it was over by then."""
+        """Perform ``steps`` steps in a blocking client, then drop ``flow``; false if the flow ended before."""
         return in_time(lambda: self._dropped(flow, steps))
 
     def _dropped(self, flow: Flow[Any], steps: int) -> bool:
@@ -136,31 +136,31 @@ class World:
         return True
 
     def send(self, shape: Shape, messages: Sequence[Message]) -> list[Any]:
-        """Send ``messages``, and return how each ended: with what was accepted, or an error."""
+        """Send ``messages``, and return the outcome of each: a result or an error."""
         known = len(self.hooks.calls)
         problem = self.run(self.flow(shape, messages))
         if problem is not None and not isinstance(problem, SendError):
             raise problem
         ends = {reference: end for name, reference, end in self.hooks.calls[known:] if name != "before"}
-        return [ends[one.reference] for one in messages[: None if shape == "batch" else 1]]
+        return [ends[message.reference] for message in messages[: None if shape == "batch" else 1]]
 
     def send_each(self, messages: Iterable[Message], shape: Shape = "text") -> list[str]:
         """Send ``messages`` one by one, and return a verdict on each."""
-        return [verdict(end) for one in messages for end in self.send(shape, [one])]
+        return [verdict(end) for message in messages for end in self.send(shape, [message])]
 
 
 def verdict(end: object) -> str:
-    """``accepted``, or the class and the reason of the error."""
+    """Return ``accepted``, or the class and the reason of the error."""
     if not isinstance(end, SendError):
         return "accepted"
     return f"{type(end).__name__} ({end.reason})" if end.reason else type(end).__name__
 
 
 def is_refused(end: object) -> bool:
-    """Whether a text certainly did not leave; also one that was not begun (None)."""
+    """Whether a text certainly did not leave; also true for a text that did not begin (None)."""
     return end is None or isinstance(end, RefusedError)
 
 
 def is_uncertain(end: object) -> bool:
-    """Whether nobody knows if a text left."""
+    """Whether a text may have left."""
     return isinstance(end, UncertainError)

@@ -1,4 +1,4 @@
-"""StoreContract: the tests that each store must pass, ours and yours.
+"""StoreContract: the tests that every store must pass, ours and yours.
 
 A store's test file, complete::
 
@@ -10,8 +10,8 @@ A store's test file, complete::
         def open(self, place):
             return AcmeStore(f"acme://localhost/{place.name}")
 
-``place`` is a folder of the test: what is opened twice with the same one is the same store, as two processes have it;
-each test has another. A part that the store lacks is named in ``lacks``, and its tests are not collected.
+``place`` is a folder of the test. Two calls with the same folder open the same store, as two processes would; each test
+has its own folder. Name the parts that the store does not have in ``lacks``; their tests are not collected.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _SHARED = {"entries": SharedEntryTests, "counters": SharedCounterTests, "opt_out
 class StoreContract(
     SharedEntryTests, SharedCounterTests, SharedOptOutTests, EntryTests, CounterTests, OptOutTests, Kit
 ):
-    """Subclass it as ``TestYourStore`` and override :meth:`open`; see the module."""
+    """The tests of a store: subclass it as ``TestYourStore`` and override :meth:`open`."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Leave out what does not apply: pytest passes over a name that is None."""
+        """Leave out tests that do not apply: pytest does not collect a name that is None."""
         super().__init_subclass__(**kwargs)
         for part, tests in _OF_PARTS.items():
             for kind in (tests, _SHARED[part]):

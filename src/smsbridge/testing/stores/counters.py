@@ -1,4 +1,4 @@
-"""The tests of a store's counters, which limits and caps ask."""
+"""The tests of a store's counters, which limits and caps use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .kit import MOMENTS, Kit, Moment, comes, interrupt
 
 _LEASE = 60.0
 _SHORT = 0.05
-"""Seconds of a window that has to pass in a test."""
+"""Seconds of a window that must pass during a test."""
 
 
 def cap(key: str = "+919876543210", most: int = 2, seconds: float = 60.0, kind: str = "recipient") -> Cap:
@@ -30,13 +30,13 @@ def cap(key: str = "+919876543210", most: int = 2, seconds: float = 60.0, kind: 
 
 
 def take(counters: Any, *caps: Cap, lease: float = _LEASE) -> str | None:
-    """The ticket of places that were taken, or None where a cap is full."""
+    """Take a place of each of ``caps`` and return the ticket; None if a cap is full."""
     ticket = new_ticket()
     return None if at_once(counters.take(ticket, caps, lease)) else ticket
 
 
 class CounterTests(Kit):
-    """What holds for all counters."""
+    """Tests of all counters."""
 
     @pytest.fixture
     def counters(self, store: Any) -> Iterator[Any]:
@@ -95,7 +95,7 @@ class CounterTests(Kit):
     def test_to_give_back_twice_or_what_was_not_taken_does_nothing(self, counters: Any) -> None:
         first, second = take(counters, cap()), take(counters, cap())
         assert second is not None
-        for ticket in (first, first, "nobody's"):
+        for ticket in (first, first, "never-taken"):
             counters.give_back(ticket, sent=False)
         assert [take(counters, cap()) is not None for _ in range(2)] == [True, False]
 
@@ -108,7 +108,7 @@ class CounterTests(Kit):
     def test_threads_do_not_get_more_places_than_there_are(self, counters: Any) -> None:
         with ThreadPoolExecutor(4) as pool:
             taken = list(pool.map(lambda _: take(counters, cap(most=25)), range(40)))
-        assert sum(one is not None for one in taken) == 25
+        assert sum(ticket is not None for ticket in taken) == 25
 
     # --- limits -------------------------------------------------------------------------------------------------------
 
@@ -117,7 +117,7 @@ class CounterTests(Kit):
         assert waits == pytest.approx([0, 10, 20, 30], abs=5)
         assert at_once(counters.reserve("another", 10.0, 1, 1000.0)).wait == 0
 
-    def test_several_places_at_once_put_the_next_one_off(self, counters: Any) -> None:
+    def test_several_places_at_once_delay_the_next_place(self, counters: Any) -> None:
         first = at_once(counters.reserve("limit", 10.0, 3, 1000.0))
         assert (first.kept, first.wait) == (True, 0)
         assert at_once(counters.reserve("limit", 10.0, 1, 1000.0)).wait == pytest.approx(30, abs=5)
@@ -141,7 +141,7 @@ class CounterTests(Kit):
         assert (turn.wait, turn.pause) == pytest.approx((50, 50), abs=5)
         assert at_once(counters.reserve("another", 0.001, 0, 0.0)).pause == 0
 
-    def test_a_shorter_pause_does_not_end_a_longer_one(self, counters: Any) -> None:
+    def test_a_shorter_pause_does_not_end_a_longer_pause(self, counters: Any) -> None:
         counters.pause("limit", 50.0)
         counters.pause("limit", 1.0)
         assert at_once(counters.reserve("limit", 1.0, 0, 0.0)).pause == pytest.approx(50, abs=5)
@@ -154,7 +154,7 @@ class CounterTests(Kit):
 
 
 class SharedCounterTests(Kit):
-    """What holds for counters that other processes see."""
+    """Tests of counters that several processes share."""
 
     def test_two_processes_count_together(self, tmp_path: Any) -> None:
         spawned = multiprocessing.get_context("spawn")
@@ -173,9 +173,9 @@ class SharedCounterTests(Kit):
 
 
 def _take_many(kind: tuple[str, str], place: Path) -> int:
-    """In another process: how many of 20 places it gets, of 25 that there are.
+    """Try to take 20 of 25 places in another process, and return how many it got.
 
-    ``kind`` is the class of the tests, by its file and its name: pytest imports files that no other process finds.
+    ``kind`` is the file and the name of the test class: another process cannot import modules as pytest does.
     """
     spec = importlib.util.spec_from_file_location("smsbridge_store_tests", kind[0])
     assert spec is not None

@@ -1,4 +1,4 @@
-"""The tests of a store's entries, which keep a ledger."""
+"""The tests of a store's entries, which a ledger uses."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ SENT = SentMessage(
 
 
 def claim(reference: str = "order-1", text: str = "Your order has shipped", account: str = "acme") -> Claim:
-    """A claim of a text by this process, now."""
+    """A new claim of a text."""
     message = Message(to="+919876543210", text=text, reference=reference)
     return Claim.of(message, account=account, kind=Kind.TEXT, key=KEY)
 
 
 def accepted(of: Claim) -> Entry:
-    """That the text of a claim was accepted."""
+    """The entry of an accepted text."""
     return Entry(claim=of, outcome=Outcome.accepted(SENT))
 
 
 def refused(of: Claim) -> Entry:
-    """That the text of a claim was refused."""
+    """The entry of a refused text."""
     return Entry(claim=of, outcome=Outcome.refused("rejected"))
 
 
 def uncertain(of: Claim) -> Entry:
-    """That the text of a claim may have been sent."""
+    """The entry of a text that may have been sent."""
     return Entry(claim=of, outcome=Outcome(state=State.UNCERTAIN, at=utc_now()))
 
 
 class EntryTests(Kit):
-    """What holds for all entries."""
+    """Tests of all entries."""
 
     @pytest.fixture
     def entries(self, store: Any) -> Iterator[Any]:
@@ -75,32 +75,32 @@ class EntryTests(Kit):
 
     def test_what_is_recorded_is_seen_by_the_next_question(self, entries: Any) -> None:
         for number in range(20):
-            one = claim(f"order-{number}")
-            at_once(entries.claim([one]))
-            entries.record([accepted(one)])
-            assert at_once(entries.find(one.reference)).state is State.ACCEPTED
+            text_claim = claim(f"order-{number}")
+            at_once(entries.claim([text_claim]))
+            entries.record([accepted(text_claim)])
+            assert at_once(entries.find(text_claim.reference)).state is State.ACCEPTED
 
     def test_an_entry_comes_back_as_it_was_told(self, entries: Any) -> None:
-        one = claim("Bestellung \u00e4\u20ac\U0001f642")
-        at_once(entries.claim([one]))
-        entries.record([accepted(one)])
-        there = at_once(entries.find(one.reference))
+        text_claim = claim("Bestellung \u00e4\u20ac\U0001f642")
+        at_once(entries.claim([text_claim]))
+        entries.record([accepted(text_claim)])
+        there = at_once(entries.find(text_claim.reference))
         at = timedelta(milliseconds=1)
-        assert abs(there.claim.at - one.at) < at
-        assert replace(there.claim, at=one.at) == one
-        assert there.claim.content == one.content
+        assert abs(there.claim.at - text_claim.at) < at
+        assert replace(there.claim, at=text_claim.at) == text_claim
+        assert there.claim.content == text_claim.content
         told = Outcome.accepted(SENT)
         assert abs(there.outcome.at - told.at) < timedelta(minutes=1)
         assert replace(there.outcome, at=told.at) == told
 
     def test_what_was_refused_gives_way_to_the_same_text_and_to_no_other(self, entries: Any) -> None:
-        one = claim()
-        at_once(entries.claim([one]))
-        entries.record([refused(one)])
+        text_claim = claim()
+        at_once(entries.claim([text_claim]))
+        entries.record([refused(text_claim)])
         assert at_once(entries.claim([claim(text="Another text")]))[0].state is State.REFUSED
         again = claim()
         assert at_once(entries.claim([again])) == [None]
-        there = at_once(entries.find(one.reference))
+        there = at_once(entries.find(text_claim.reference))
         assert (there.claim.token, there.claims, there.state) == (again.token, 2, State.OPEN)
 
     def test_an_outcome_whose_claim_has_given_way_is_ignored(self, entries: Any) -> None:
@@ -112,25 +112,25 @@ class EntryTests(Kit):
         assert at_once(entries.find("order-1")).state is State.OPEN
 
     def test_what_is_settled_stays_but_for_an_accepted_text(self, entries: Any) -> None:
-        one = claim()
-        at_once(entries.claim([one]))
-        assert at_once(entries.settle([uncertain(one)])) == 1
-        assert at_once(entries.settle([refused(one)])) == 1
-        assert at_once(entries.settle([uncertain(one)])) == 0
-        assert at_once(entries.settle([accepted(one)])) == 1
-        assert at_once(entries.settle([refused(one)])) == 0
+        text_claim = claim()
+        at_once(entries.claim([text_claim]))
+        assert at_once(entries.settle([uncertain(text_claim)])) == 1
+        assert at_once(entries.settle([refused(text_claim)])) == 1
+        assert at_once(entries.settle([uncertain(text_claim)])) == 0
+        assert at_once(entries.settle([accepted(text_claim)])) == 1
+        assert at_once(entries.settle([refused(text_claim)])) == 0
         assert at_once(entries.find("order-1")).state is State.ACCEPTED
 
     @pytest.mark.parametrize("moment", MOMENTS)
-    def test_an_interrupted_claim_that_is_released_is_in_nobodys_way(self, entries: Any, moment: Moment) -> None:
+    def test_an_interrupted_claim_that_is_released_blocks_no_other_claim(self, entries: Any, moment: Moment) -> None:
         at_once(entries.identify(KEY))
-        one = claim()
-        goes_on = interrupt(entries.claim([one]), moment)
-        entries.release([one])
+        text_claim = claim()
+        goes_on = interrupt(entries.claim([text_claim]), moment)
+        entries.release([text_claim])
         goes_on()
         assert at_once(entries.claim([claim()])) == [None]
 
-    def test_a_reference_that_nobody_claimed_is_not_found(self, entries: Any) -> None:
+    def test_a_reference_without_a_claim_is_not_found(self, entries: Any) -> None:
         assert at_once(entries.find("order-1")) is None
 
     def test_the_key_of_the_hashes_is_kept_and_another_is_refused(self, entries: Any) -> None:
@@ -149,7 +149,7 @@ class EntryTests(Kit):
         while page := at_once(entries.page(after=after, limit=3)):
             after = page[-1][0]
             pages += [[entry.claim.reference for _, entry in page]]
-        assert [reference for page in pages for reference in page] == [one.reference for one in claims]
+        assert [reference for page in pages for reference in page] == [claimed.reference for claimed in claims]
         assert max(map(len, pages)) == 3
         assert self._found(entries, account="other") == ["order-0", "order-2", "order-4", "order-6"]
         assert self._found(entries, states=[State.ACCEPTED, State.UNCERTAIN]) == ["order-1", "order-3"]
@@ -167,9 +167,9 @@ class EntryTests(Kit):
             assert self._found(entries) == ["order-2", "order-3"]
 
     def test_it_may_be_closed_and_used_again(self, entries: Any) -> None:
-        one = claim()
-        at_once(entries.claim([one]))
-        entries.record([accepted(one)])
+        text_claim = claim()
+        at_once(entries.claim([text_claim]))
+        entries.record([accepted(text_claim)])
         entries.close()
         assert at_once(entries.find("order-1")).state is State.ACCEPTED
         entries.close()
@@ -179,15 +179,15 @@ class EntryTests(Kit):
 
 
 class SharedEntryTests(Kit):
-    """What holds for entries that other processes see."""
+    """Tests of entries that several processes share."""
 
     def test_what_one_process_recorded_another_knows(self, tmp_path: Any) -> None:
         entries = self.open(tmp_path).entries(keep=self.keep)
         assert entries is not None
-        one = claim()
+        text_claim = claim()
         key = at_once(entries.identify(None))
-        at_once(entries.claim([one]))
-        entries.record([accepted(one)])
+        at_once(entries.claim([text_claim]))
+        entries.record([accepted(text_claim)])
         entries.close()
         others = self.open(tmp_path).entries(keep=self.keep)
         assert others is not None

@@ -1,4 +1,4 @@
-"""What the tests of stores have in common: how a store is opened, and how its questions are interrupted."""
+"""Helpers of the store tests: opening a store, and interrupting its questions."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from smsbridge.promise import wait_for
 from smsbridge.stores.seam import Part, Store
 
 Moment = Literal["asked", "answered", "late"]
-"""When a question is interrupted: before its first step is done; once that is done; or before, while a thread goes on
-with the step and does it afterwards."""
+"""The moment of an interruption: before the question's first step, after it, or before it while a thread performs the
+step later."""
 MOMENTS: tuple[Moment, ...] = ("asked", "answered", "late")
 _LONGEST = 10.0
-"""Seconds that something is waited for which has to come."""
+"""Seconds to wait for a condition that must become true."""
 
 
 class Kit:
-    """What is overridden for a store."""
+    """The samples of a store: override ``open``, and ``shared``, ``lacks`` and ``keep`` where they differ."""
 
     shared: ClassVar[bool] = False
-    """Whether all processes of a machine see the same."""
+    """Whether all processes of a machine share the store."""
     lacks: ClassVar[tuple[Part, ...]] = ()
     """The parts that the store does not have."""
     keep: ClassVar[timedelta] = timedelta(days=90)
 
     def open(self, place: Path) -> Store:
-        """The store of ``place``, a folder: new if nothing was opened there, else the same."""
-        raise NotImplementedError(f"{type(self).__name__} has to override open()")
+        """Open the store in the folder ``place``: a new store at the first call, then the same store."""
+        raise NotImplementedError(f"{type(self).__name__} must override open()")
 
 
 def interrupt(flow: Flow[Any], moment: Moment) -> Callable[[], None]:
-    """Interrupt ``flow`` at its first step, if it has one.
+    """Interrupt ``flow`` at its first step, if any.
 
-    Returns what a thread may still do with the step afterwards.
+    Returns a function for what a thread may still do with the step afterwards.
     """
     run = Driven(flow)
     step = run.step
@@ -55,7 +55,7 @@ def interrupt(flow: Flow[Any], moment: Moment) -> Callable[[], None]:
 
 
 def comes(true: Callable[[], bool]) -> bool:
-    """Whether ``true`` is, before long."""
+    """Wait until ``true()`` holds; false after ``_LONGEST`` seconds."""
     until = time.monotonic() + _LONGEST
     while not true():
         if time.monotonic() > until:

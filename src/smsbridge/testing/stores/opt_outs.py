@@ -18,13 +18,13 @@ _MINUTE = timedelta(minutes=1)
 
 
 class OptOutTests(Kit):
-    """What holds for all opt-outs."""
+    """Tests of all opt-outs."""
 
     @pytest.fixture
     def opt_outs(self, store: Any) -> Any:
         return store.opt_outs()
 
-    def test_nobody_has_opted_out_at_first(self, opt_outs: Any) -> None:
+    def test_a_new_store_has_no_opt_outs(self, opt_outs: Any) -> None:
         assert at_once(opt_outs.holds(None, _WHO)) is False
         assert at_once(opt_outs.everyone()) == []
 
@@ -76,7 +76,9 @@ class OptOutTests(Kit):
         at_once(opt_outs.add("Acme-IN", _OTHER, at=_NOON, source=REPLY))
         at_once(opt_outs.add(None, _WHO, at=_NOON, source="operator"))
         at_once(opt_outs.remove("gone", _WHO))
-        found = [(one.recipient, one.sender, one.at, one.source) for one in at_once(opt_outs.everyone())]
+        found = [
+            (opt_out.recipient, opt_out.sender, opt_out.at, opt_out.source) for opt_out in at_once(opt_outs.everyone())
+        ]
         assert found == [(_WHO, None, _NOON, "operator"), (_OTHER, "Acme-IN", _NOON, REPLY)]
 
     def test_several_are_added_at_once(self, opt_outs: Any) -> None:
@@ -86,7 +88,7 @@ class OptOutTests(Kit):
 
 
 class SharedOptOutTests(Kit):
-    """What holds for opt-outs that other processes see."""
+    """Tests of opt-outs that several processes share."""
 
     def test_what_one_process_was_told_another_knows(self, tmp_path: Any) -> None:
         opt_outs = self.open(tmp_path).opt_outs()
