@@ -144,9 +144,9 @@ _PATHS = ("--many", "--answer", "--registry", "--text-file", "--output", "-o")
 
 def _refuse_what_is_not_unicode(given: Sequence[str]) -> None:
     """Bytes that are not UTF-8 reach Python as halves of characters, which would be blamed on the text much later."""
-    for place, (before, one) in enumerate(pairwise(["", *given]), 1):
-        option, equals, _ = one.partition("=")
-        if not _HALVES.search(one) or before in _PATHS or (equals and option in _PATHS):
+    for place, (before, argument) in enumerate(pairwise(["", *given]), 1):
+        option, equals, _ = argument.partition("=")
+        if not _HALVES.search(argument) or before in _PATHS or (equals and option in _PATHS):
             continue  # a file may have any name
         if option.startswith("--") and equals and not _HALVES.search(option):
             which = f"the value of {option}"

@@ -27,10 +27,10 @@ def balance(*, account: str | None, as_json: bool) -> Exit:
         left = client.balance()
         provider = client.provider
     if out.as_json:
-        balances = [values.balance(one) for one in left]
+        balances = [values.balance(entry) for entry in left]
         out.json({"account": provider.account, "provider": vendor_of(provider), "balances": balances})
     elif left:
-        out.table(["service", "left", "unit"], [list(values.balance(one).values()) for one in left])
+        out.table(["service", "left", "unit"], [list(values.balance(entry).values()) for entry in left])
     else:
         out.line(f"{values.provider_words(provider.account, vendor_of(provider))} reports no balance")
     return Exit.OK

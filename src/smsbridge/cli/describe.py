@@ -104,16 +104,16 @@ def provider(plugins: Plugins, name: str) -> Provider:
             description=cleandoc(cls.__doc__ or ""),
             policy=True,
             stands=_COMPOSED if place is None else _WHERE[place],
-            settings=[one for one in settings(cls, name) if place is None or one.name not in HOLDERS],
+            settings=[setting for setting in settings(cls, name) if place is None or setting.name not in HOLDERS],
         )
     batch_size = getattr(cls, "batch_size", None)
     return Provider(
         name=name,
         origin=origin,
         description=cleandoc(cls.__doc__ or ""),
-        capabilities=[one.value for one in _in_order(cls)],
-        fields=[one for one in OPTIONAL_FIELDS if one in cls.supports],
-        verification_fields=[one for one in OPTIONAL_FIELDS if one in cls.verification_supports],
+        capabilities=[capability.value for capability in _in_order(cls)],
+        fields=[field_name for field_name in OPTIONAL_FIELDS if field_name in cls.supports],
+        verification_fields=[field_name for field_name in OPTIONAL_FIELDS if field_name in cls.verification_supports],
         batch_size=batch_size if isinstance(batch_size, int) else None,
         settings=settings(cls, name),
         options=settings(cls.options, None, variables=False),
@@ -124,7 +124,7 @@ def _in_order(cls: type[SmsProvider]) -> list[Any]:
     from ..provider import Capability, implemented
 
     declared = implemented(cls)
-    return [one for one in Capability if one in declared]
+    return [capability for capability in Capability if capability in declared]
 
 
 def settings(model: type[BaseModel], account: str | None, *, variables: bool = True) -> list[Setting]:
@@ -204,7 +204,7 @@ def type_name(annotation: Any) -> str:
     if origin is Annotated:
         return type_name(args[0])
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(type_name(one) for one in args if one is not type(None)))
+        return " or ".join(dict.fromkeys(type_name(argument) for argument in args if argument is not type(None)))
     if origin is Literal:
         return f"one of {', '.join(map(str, args))}"
     if origin in _COLLECTIONS and isinstance(args[0], type) and issubclass(args[0], SmsProvider | Enum):
@@ -218,5 +218,5 @@ def _class_name(kind: Any) -> str:
     if issubclass(kind, SmsProvider):
         return "account"
     if issubclass(kind, Enum):
-        return f"one of {', '.join(str(one.value) for one in kind)}"
+        return f"member of {', '.join(str(member.value) for member in kind)}"
     return next((words for bases, words in _WORDS if issubclass(kind, bases)), kind.__name__.lower())

@@ -73,11 +73,11 @@ class Diagnosis:
     @property
     def works(self) -> bool:
         """Whether sending could work."""
-        return not any(one.level == "error" for one in self.findings)
+        return not any(finding.level == "error" for finding in self.findings)
 
     def find(self, level: Literal["error", "warning", "note"], message: str, advice: str = "") -> None:
         """Note a finding, once."""
-        if message not in [one.message for one in self.findings]:
+        if message not in [finding.message for finding in self.findings]:
             self.findings.append(Finding(level, message, advice))
 
 
@@ -156,16 +156,16 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, kn
         found.find("error", problem)
     for ignored in stack.unheeded(provider, stack.variables_set(), known.policies):
         found.find("warning", ignored.words, ignored.instead)
-    for one in each(provider):
-        _ask(found, one)
-        if _is_around(found, one):
-            found.other_settings.append(_of_policy(found, one))
-        elif one.account != found.account:
-            values = _read(found, type(one), one.account)
-            shown = _values(found, type(one), values, account=one.account)
-            found.other_settings.append(Section(of=one.account, policy=bool(inside(one)), settings=shown))
-        for account, missing in (members.unable(one) if len(inside(one)) > 1 else {}).items():
-            found.find("note", f"account {account} cannot do what others of {one.account} can: {', '.join(missing)}")
+    for holder in each(provider):
+        _ask(found, holder)
+        if _is_around(found, holder):
+            found.other_settings.append(_of_policy(found, holder))
+        elif holder.account != found.account:
+            values = _read(found, type(holder), holder.account)
+            shown = _values(found, type(holder), values, account=holder.account)
+            found.other_settings.append(Section(of=holder.account, policy=bool(inside(holder)), settings=shown))
+        for account, missing in (members.unable(holder) if len(inside(holder)) > 1 else {}).items():
+            found.find("note", f"account {account} cannot do what others of {holder.account} can: {', '.join(missing)}")
 
 
 def _ask(found: Diagnosis, provider: SmsProvider) -> None:
@@ -174,18 +174,20 @@ def _ask(found: Diagnosis, provider: SmsProvider) -> None:
     if findings_of is None:
         return
     try:
-        findings = [one for one in findings_of() if isinstance(one, Finding)]
+        findings = [finding for finding in findings_of() if isinstance(finding, Finding)]
     except Exception as bug:  # noqa: BLE001  # of somebody's plugin; its words may quote a setting
         kind = "policy" if inside(provider) else "provider"
         words = f"{kind} {provider.name} cannot say what is wrong with it: {type(bug).__name__}"
         findings = [Finding("warning", words, "report this to its authors")]
-    for one in findings:
-        found.find(one.level if one.level in LEVELS else "warning", one.message, one.advice)
+    for finding in findings:
+        found.find(finding.level if finding.level in LEVELS else "warning", finding.message, finding.advice)
 
 
-def _is_around(found: Diagnosis, one: SmsProvider) -> bool:
+def _is_around(found: Diagnosis, provider: SmsProvider) -> bool:
     """Whether it is a policy that stack.py put there, and no account of its own."""
-    return isinstance(one, Policy) and one.inner.account == one.account and one.name != found.provider
+    return (
+        isinstance(provider, Policy) and provider.inner.account == provider.account and provider.name != found.provider
+    )
 
 
 def _of_policy(found: Diagnosis, policy: SmsProvider) -> Section:
@@ -200,7 +202,7 @@ def _of_what_is_set(found: Diagnosis, known: Plugins) -> Iterator[Section]:
     there = stack.variables_set()
     for name in known.policies.names():
         prefixes = tuple(environment.variable(home, "") for home in stack.homes(found.account, name))
-        if not any(one.startswith(prefixes) for one in there):
+        if not any(variable.startswith(prefixes) for variable in there):
             continue
         kind = _try(found, partial(known.policies.get, name))
         if kind is not None and kind.place is not None:
@@ -213,8 +215,8 @@ def _around(
     """The settings of a policy of the class ``kind`` around ``account``: its own, or else those for all."""
     own, shared = (
         {
-            one.variable.removeprefix(environment.variable(home, "")): one
-            for one in _values(found, kind, _read(found, kind, home), account=home)
+            value.variable.removeprefix(environment.variable(home, "")): value
+            for value in _values(found, kind, _read(found, kind, home), account=home)
         }
         for home in stack.homes(account, kind.name)
     )
@@ -247,13 +249,13 @@ def _values(
 ) -> list[Value]:
     result = []
     for setting in describe.settings(model, account):
-        one = values.get(setting.name)
-        if one is None:
+        read = values.get(setting.name)
+        if read is None:
             source = "missing" if setting.required else "default" if setting.default is not None else "not set"
             shown = setting.default
         else:
-            source = one.source
-            shown = describe.HIDDEN if setting.secret else _shown(setting, one.value)
+            source = read.source
+            shown = describe.HIDDEN if setting.secret else _shown(setting, read.value)
             if setting.deprecated:
                 found.find("warning", f"{setting.variable} is deprecated: {setting.deprecated}")
             path = hygiene.file_of(source, setting.variable)
@@ -280,10 +282,10 @@ def _with_file(values: list[Value], provider: SmsProvider, account: str) -> list
     """``values`` with what the provider found in a file that a setting of its own names."""
     filed = {environment.variable(account, name) for name in provider.model_fields_set}
     return [
-        replace(one, value="(set)", source=f"the file of {environment.variable(account, 'file')}")
-        if one.variable in filed and one.source in NOWHERE
-        else one
-        for one in values
+        replace(value, value="(set)", source=f"the file of {environment.variable(account, 'file')}")
+        if value.variable in filed and value.source in NOWHERE
+        else value
+        for value in values
     ]
 
 
@@ -296,10 +298,10 @@ def _look_for_strays(found: Diagnosis, known: Plugins | None) -> None:
     for words in (*known.policies.unusable(), *installed.unusable(COMMANDS)) if known is not None else ():
         found.find("warning", words, "uninstall it, or ask its authors for another name")
     strays = _try(found, lambda: unread.everywhere(known)) if known is not None else []
-    refused = [one.message for one in found.findings if one.level == "error"]
-    for one in strays or ():
-        if not any(f"nothing reads {one.variable}:" in message for message in refused):
-            found.find("warning", f"nothing reads {one.variable}", one.advice)
+    refused = [finding.message for finding in found.findings if finding.level == "error"]
+    for stray in strays or ():
+        if not any(f"nothing reads {stray.variable}:" in message for message in refused):
+            found.find("warning", f"nothing reads {stray.variable}", stray.advice)
 
 
 def _try(found: Diagnosis, call: Callable[[], T]) -> T | None:
@@ -328,4 +330,6 @@ def _versions() -> dict[str, str]:
 
 def _hook_plugins() -> list[str]:
     points = entry_points(group=groups.HOOKS)
-    return sorted(f"{one.name} ({one.dist.name} {one.dist.version})" if one.dist else one.name for one in points)
+    return sorted(
+        f"{value.name} ({value.dist.name} {value.dist.version})" if value.dist else value.name for value in points
+    )

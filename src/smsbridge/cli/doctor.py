@@ -114,10 +114,10 @@ def _ask(provider: SmsProvider) -> Live:
     """The same of each account at the end of ``provider``."""
     from ..composite import each, inside
 
-    members = tuple(_ask_one(one) for one in each(provider) if not inside(one))
+    members = tuple(_ask_one(account) for account in each(provider) if not inside(account))
     if len(members) == 1:
         return members[0]
-    answered = sum(one.ok for one in members)
+    answered = sum(member.ok for member in members)
     message = f"{answered} of {len(members)} accounts answered"
     return Live(account=provider.account, call=None, ok=answered == len(members), message=message, members=members)
 
@@ -185,14 +185,17 @@ def _harmless(provider: SmsProvider) -> str | None:
     return next((one.value for one in order if one in provider.capabilities), None)
 
 
-def _perform(client: SmsClient, call: str, nobodys: str) -> str:
+def _perform(client: SmsClient, call: str, unknown: str) -> str:
     if call == "balance":
         left = client.balance()
-        return ", ".join(f"{one.service}: {one.amount:f} {one.unit}" for one in left) or "it answered with no balance"
+        return (
+            ", ".join(f"{balance.service}: {balance.amount:f} {balance.unit}" for balance in left)
+            or "it answered with no balance"
+        )
     if call == "lookup":
-        client.lookup(nobodys)
+        client.lookup(unknown)
     else:
-        client.status(nobodys)
+        client.status(unknown)
     return "it answered"
 
 
@@ -225,10 +228,10 @@ def _show(out: Output, found: Diagnosis, answer: Live | None, *, live: bool) -> 
         _show_values(out, f"settings of {section.of}", section.settings)
     if found.findings:
         out.line()
-    for one in found.findings:
-        out.line(f"{one.level}: {one.message}", style=_STYLES[one.level])
-        if one.advice:
-            out.line(f"  next: {one.advice}")
+    for finding in found.findings:
+        out.line(f"{finding.level}: {finding.message}", style=_STYLES[finding.level])
+        if finding.advice:
+            out.line(f"  next: {finding.advice}")
     if live:
         out.line()
         _show_live(out, answer)
@@ -251,20 +254,22 @@ def _show_values(out: Output, title: str, values: Sequence[Value]) -> None:
         return
     out.line()
     out.line(title, style="bold")
-    width = max(len(one.variable) for one in values)
-    shown: list[tuple[str, Any]] = [(one.value if one.value is not None else "-", one) for one in values]
+    width = max(len(setting.variable) for setting in values)
+    shown: list[tuple[str, Any]] = [
+        (setting.value if setting.value is not None else "-", setting) for setting in values
+    ]
     value_width = min(40, max(len(value) for value, _ in shown))
-    for value, one in shown:
-        style = "red" if one.source == "missing" else None
-        out.line(f"  {one.variable:<{width}}  {value:<{value_width}}  {one.source}", style=style)
+    for value, setting in shown:
+        style = "red" if setting.source == "missing" else None
+        out.line(f"  {setting.variable:<{width}}  {value:<{value_width}}  {setting.source}", style=style)
 
 
 def _show_live(out: Output, answer: Live | None) -> None:
     if answer is None:
         out.line("live: not tried, as the configuration is not complete")
     elif answer.members:
-        for one in answer.members:
-            _show_one_live(out, one, f"{one.account}: ")
+        for member in answer.members:
+            _show_one_live(out, member, f"{member.account}: ")
         out.line(f"live: {answer.message}", style="green" if answer.ok else "red")
     else:
         _show_one_live(out, answer)
@@ -285,15 +290,15 @@ def _show_answer(out: Output, explained: Explained | None) -> None:
         out.line("the answer: not explained, as the configuration is not complete")
         return
     out.line("the answer", style="bold")
-    for one in explained.rules:
-        out.line(f"  {one.rule}: {'holds' if one.matched else f'does not hold, as {one.why}'}")
-        if one.found:
-            out.line(f"    {one.found}")
+    for look in explained.rules:
+        out.line(f"  {look.rule}: {'holds' if look.matched else f'does not hold, as {look.why}'}")
+        if look.found:
+            out.line(f"    {look.found}")
     out.line(f"  {explained.outcome}: {explained.message}", style="green" if explained.outcome == "accepted" else "red")
 
 
 def _conclude(out: Output, found: Diagnosis, answer: Live | None) -> None:
-    errors = sum(one.level == "error" for one in found.findings)
+    errors = sum(finding.level == "error" for finding in found.findings)
     if errors:
         out.line(f"sending cannot work: {errors} error{'s' if errors > 1 else ''} above", style="red")
     elif answer is not None and not answer.ok:

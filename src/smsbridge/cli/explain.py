@@ -74,7 +74,9 @@ def chosen(account: str | None) -> tuple[Diagnosis, SmsProvider]:
     with Rehearsal() as rehearsal:
         found, provider = diagnose(account)
         if provider is None or not found.works:
-            raise ConfigurationError("; ".join(one.message for one in found.findings if one.level == "error"))
+            raise ConfigurationError(
+                "; ".join(finding.message for finding in found.findings if finding.level == "error")
+            )
         return found, rehearsal.provider(provider)
 
 
@@ -119,7 +121,7 @@ def described(out: Output, found: Diagnosis, view: Foresight, message: Message) 
         "because": found.because,
         "to": out.number(message.to),
         "plan": _plan(view),
-        "settings": [asdict(one) for one in _decisive(found)],
+        "settings": [asdict(setting) for setting in _decisive(found)],
         "error": None if view.error is None else document(view.error),
     }
 
@@ -130,7 +132,7 @@ def _plan(view: Foresight) -> dict[str, Any]:
         "account": view.account,
         "verdict": view.verdict,
         "words": view.words,
-        "inside": [_plan(one) for one in view.inside],
+        "inside": [_plan(part) for part in view.inside],
     }
 
 
@@ -152,7 +154,7 @@ def show(out: Output, found: Diagnosis, view: Foresight, message: Message) -> No
     if decisive:
         out.line()
         out.line("by these settings", style="bold")
-        out.rows({one.variable: f"{one.value}  ({one.source})" for one in decisive})
+        out.rows({setting.variable: f"{setting.value}  ({setting.source})" for setting in decisive})
 
 
 def _decisive(found: Diagnosis) -> list[Value]:
@@ -162,4 +164,4 @@ def _decisive(found: Diagnosis) -> list[Value]:
     shown = [*found.provider_settings] if found.is_policy else []
     for section in found.other_settings:
         shown += section.settings if section.policy else []
-    return [one for one in shown if one.source not in NOWHERE]
+    return [setting for setting in shown if setting.source not in NOWHERE]

@@ -33,7 +33,7 @@ def unusable(taken: Collection[str]) -> list[str]:
     from difflib import get_close_matches
     from importlib.metadata import distributions
 
-    points = [point for one in distributions() for point in one.entry_points]
+    points = [point for distribution in distributions() for point in distribution.entry_points]
     found = [
         f"command {point.name!r} of {groups.origin(point)} cannot be reached: smsbridge has a command of that name"
         for point in points

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _READERS: Mapping[type, tuple[Callable[[Any], Any], str]] = {
     datetime: (datetime.fromisoformat, "a date and time such as 2030-01-31T09:30+05:30"),
     Dlt: (lambda value: Dlt(**value), "entity_id and template_id"),
-    Purpose: (Purpose, f"one of {', '.join(one.value for one in Purpose)}"),
+    Purpose: (Purpose, f"purpose of {', '.join(purpose.value for purpose in Purpose)}"),
 }
 """How values that JSON has not are read, and what they have to be."""
 _MOST_COMPLAINTS = 5

@@ -105,12 +105,14 @@ class _Tally:
         out.progress("")
         if self._at_hand is not None:
             _show_aside(out, self._at_hand)
-        for one in self._journal.close():
+        for started in self._journal.close():
             # The first look at an outcome is the last: it may still come, but then the text was uncertain when we left.
-            code = Exit.OK if one.sent else exit_code(one.error) if one.error else Exit.UNCERTAIN
+            code = Exit.OK if started.sent else exit_code(started.error) if started.error else Exit.UNCERTAIN
             self.counts[code] += 1
-            identity = f"id {one.sent.id}, reference" if one.sent else "reference"
-            out.aside(f"{_WORDS[code]:<11}  {out.number(one.message.to):<16}  {identity} {one.message.reference}")
+            identity = f"id {started.sent.id}, reference" if started.sent else "reference"
+            out.aside(
+                f"{_WORDS[code]:<11}  {out.number(started.message.to):<16}  {identity} {started.message.reference}"
+            )
         out.aside(self.words() + ("; interrupted: the rest was not sent" if self.interrupted else ""))
         if self._unprinted:
             out.aside(f"{self._unprinted} of the results are above, on standard error: {out.lost}")
@@ -147,8 +149,8 @@ def _show(out: Output, result: Result) -> None:
         words, style = _line(out, result)
         out.line(words, style=style)
     elif result.sent is not None:
-        one = {"index": result.index, "outcome": "accepted", **values.sent_message(result.sent, out)}
-        out.json(one, compact=True)
+        accepted = {"index": result.index, "outcome": "accepted", **values.sent_message(result.sent, out)}
+        out.json(accepted, compact=True)
     elif result.error is not None:
         error = {
             "to": out.number(result.message.to),

@@ -113,7 +113,7 @@ def new(*, name: str, policy: bool, directory: str | None, interactive: bool, as
     given["title"] = given["title"] or name.capitalize()
     given["base_url"] = given["base_url"] or f"https://api.{name}.example"
     if interactive:
-        given |= _ask(given, [one for one in _QUESTIONS if not policy or one not in _OF_PROVIDERS])
+        given |= _ask(given, [question for question in _QUESTIONS if not policy or question not in _OF_PROVIDERS])
     files = render(name, kind, **given)
     _write(target.resolve(), files)
     following = _next(target)
@@ -207,7 +207,7 @@ def _check_name(name: str, kind: str) -> None:
     if kind == "policy" and (name in COMMANDS or name in installed.names()):
         origin = installed.names().get(name, "smsbridge")
         raise click.BadParameter(f"there is a command {name!r} already, from {origin}", param_hint="NAME")
-    ours = [re.split(r"[^\w-]", one, maxsplit=1)[0] for one in metadata.requires("smsbridge") or []]
+    ours = [re.split(r"[^\w-]", requirement, maxsplit=1)[0] for requirement in metadata.requires("smsbridge") or []]
     if f"smsbridge-{name}" in ours:
         raise click.BadParameter(
             f'there is a plugin for {name!r} already: pip install "smsbridge[{name}]"', param_hint="NAME"
@@ -229,11 +229,11 @@ def _ask(given: Mapping[str, Any], options: Sequence[str]) -> dict[str, Any]:
     """What the user says to those of ``options`` that were not given; a mistake is asked about again."""
     ctx = click.get_current_context()
     answers = {}
-    for one in ctx.command.params:
-        name = one.name or ""
+    for option in ctx.command.params:
+        name = option.name or ""
         if name in options and ctx.get_parameter_source(name) is click.core.ParameterSource.DEFAULT:
             default = {True: "yes", False: "no"}.get(given[name], given[name])
-            answers[name] = click.prompt(_QUESTIONS[name], default=default, type=one.type, err=True)
+            answers[name] = click.prompt(_QUESTIONS[name], default=default, type=option.type, err=True)
     return answers
 
 

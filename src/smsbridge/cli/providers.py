@@ -55,16 +55,16 @@ def providers(*, names: tuple[str, ...], markdown: bool, as_json: bool) -> Exit:
     known = plugins.default_plugins()
     found = _describe(known, names)
     if as_json:
-        out.json({"providers": [asdict(one) for one in found]})
+        out.json({"providers": [asdict(provider) for provider in found]})
     elif markdown:
         for row in markdown_table(known, names).splitlines():
             out.line(row)
     elif names:
-        for one in found:
-            _show_one(out, one)
+        for provider in found:
+            _show_one(out, provider)
     else:
         _show_all(out, found, known.policies.names())
-    return Exit.CONFIGURATION if names and any(one.broken for one in found) else Exit.OK
+    return Exit.CONFIGURATION if names and any(provider.broken for provider in found) else Exit.OK
 
 
 def markdown_table(plugins: Plugins, names: Sequence[str] = ()) -> str:
@@ -73,9 +73,9 @@ def markdown_table(plugins: Plugins, names: Sequence[str] = ()) -> str:
 
     head = ["Provider", "Package", *_capabilities(), *(f"`{field}`" for field in _fields())]
     lines = [head, ["---", "---", *[":-:"] * (len(head) - 2)]]
-    for one in (provider(plugins, name) for name in names or plugins.names()):
-        package = one.origin.partition(" ")[0]
-        lines.append([f"`{one.name}`", f"`{package}`", *_cells(one, yes="yes", no="")])
+    for known in (provider(plugins, name) for name in names or plugins.names()):
+        package = known.origin.partition(" ")[0]
+        lines.append([f"`{known.name}`", f"`{package}`", *_cells(known, yes="yes", no="")])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -91,7 +91,7 @@ def _describe(plugins: Plugins, names: Sequence[str]) -> list[Provider]:
 def _capabilities() -> list[str]:
     from ..provider import Capability
 
-    return [one.value for one in Capability]
+    return [capability.value for capability in Capability]
 
 
 def _fields() -> tuple[str, ...]:
@@ -100,55 +100,58 @@ def _fields() -> tuple[str, ...]:
     return OPTIONAL_FIELDS
 
 
-def _cells(one: Provider, *, yes: str, no: str) -> list[str]:
-    if one.broken:
+def _cells(provider: Provider, *, yes: str, no: str) -> list[str]:
+    if provider.broken:
         return ["?" for _ in (*_capabilities(), *_fields())]
     return [
-        *(yes if capability in one.capabilities else no for capability in _capabilities()),
-        *(yes if field in one.fields else no for field in _fields()),
+        *(yes if capability in provider.capabilities else no for capability in _capabilities()),
+        *(yes if field in provider.fields else no for field in _fields()),
     ]
 
 
 def _show_all(out: Output, found: Sequence[Provider], policies: Sequence[str]) -> None:
     # Two tables, because one would be wider than a terminal of 80 columns.
     can = len(_capabilities())
-    cells = {one.name: _cells(one, yes="yes", no="-") for one in found}
-    heads = [_HEADS.get(one, one) for one in _capabilities()]
-    out.table(["provider", *heads], [[one.name, *cells[one.name][:can]] for one in found])
+    cells = {provider.name: _cells(provider, yes="yes", no="-") for provider in found}
+    heads = [_HEADS.get(capability, capability) for capability in _capabilities()]
+    out.table(["provider", *heads], [[provider.name, *cells[provider.name][:can]] for provider in found])
     out.line()
-    out.table(["provider", *_fields(), "from"], [[one.name, *cells[one.name][can:], one.origin] for one in found])
-    for one in found:
-        if one.broken:
+    out.table(
+        ["provider", *_fields(), "from"],
+        [[provider.name, *cells[provider.name][can:], provider.origin] for provider in found],
+    )
+    for provider in found:
+        if provider.broken:
             out.line()
-            out.line(f"{one.name} is broken: {one.broken}", style="red")
+            out.line(f"{provider.name} is broken: {provider.broken}", style="red")
     for row in textwrap.wrap(f"policies hold other accounts: {', '.join(policies)}", 80, subsequent_indent="  "):
         out.aside(row)
     out.aside("next: smsbridge providers NAME shows all about one, its settings included")
 
 
-def _show_one(out: Output, one: Provider) -> None:
-    out.line(f"{one.name}, from {one.origin}", style="bold")
-    if one.broken:
-        out.line(f"  broken: {one.broken}", style="red")
+def _show_one(out: Output, provider: Provider) -> None:
+    out.line(f"{provider.name}, from {provider.origin}", style="bold")
+    if provider.broken:
+        out.line(f"  broken: {provider.broken}", style="red")
         return
-    for line in one.description.replace("``", "").splitlines():
+    for line in provider.description.replace("``", "").splitlines():
         out.line(f"  {line}".rstrip())
     out.line()
-    if one.policy:
-        out.rows({"can": "what the accounts that it holds can", "stands": one.stands})
-        _show_settings(out, "settings", one.settings)
+    if provider.policy:
+        out.rows({"can": "what the accounts that it holds can", "stands": provider.stands})
+        _show_settings(out, "settings", provider.settings)
         out.line()
         return
     out.rows(
         {
-            "can": ", ".join(["send", *one.capabilities]),
-            "fields of a message": ", ".join(one.fields) or "to and text only",
-            "fields of a code": ", ".join(one.verification_fields),
-            "texts per batch": one.batch_size,
+            "can": ", ".join(["send", *provider.capabilities]),
+            "fields of a message": ", ".join(provider.fields) or "to and text only",
+            "fields of a code": ", ".join(provider.verification_fields),
+            "texts per batch": provider.batch_size,
         }
     )
-    _show_settings(out, "settings", one.settings)
-    _show_settings(out, "options of one message (--option)", one.options)
+    _show_settings(out, "settings", provider.settings)
+    _show_settings(out, "options of provider message (--option)", provider.options)
     out.line()
 
 
@@ -157,10 +160,16 @@ def _show_settings(out: Output, title: str, settings: Sequence[Setting]) -> None
         return
     out.line()
     out.line(f"  {title}", style="bold")
-    for one in settings:
-        need = "required" if one.required else f"default {one.default}" if one.default is not None else "optional"
-        out.line(f"    {one.variable or one.name}  ({one.type}, {need})")
-        if one.description:
-            out.line(f"        {one.description}")
-        if one.deprecated:
-            out.line(f"        deprecated: {one.deprecated}", style="yellow")
+    for setting in settings:
+        need = (
+            "required"
+            if setting.required
+            else f"default {setting.default}"
+            if setting.default is not None
+            else "optional"
+        )
+        out.line(f"    {setting.variable or setting.name}  ({setting.type}, {need})")
+        if setting.description:
+            out.line(f"        {setting.description}")
+        if setting.deprecated:
+            out.line(f"        deprecated: {setting.deprecated}", style="yellow")

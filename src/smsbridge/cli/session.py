@@ -145,13 +145,13 @@ class Journal:
 
     @hookimpl
     def smsbridge_after_send(self, message: Message, sent: SentMessage) -> None:
-        if one := self._started.get(id(message)):
-            one.sent = sent
+        if started := self._started.get(id(message)):
+            started.sent = sent
 
     @hookimpl
     def smsbridge_send_failed(self, message: Message, error: SendError) -> None:
-        if one := self._started.get(id(message)):
-            one.error = error
+        if started := self._started.get(id(message)):
+            started.error = error
 
     def forget(self, message: Message) -> None:
         """Call this once the text is shown."""
@@ -159,7 +159,7 @@ class Journal:
 
     def unsettled(self) -> int:
         """How many texts are on their way."""
-        return sum(one.sent is None and one.error is None for one in list(self._started.values()))
+        return sum(started.sent is None and started.error is None for started in list(self._started.values()))
 
     def close(self) -> list[Started]:
         """From now on no text is started. Returns those that were, and are not shown."""

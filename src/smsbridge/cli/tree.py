@@ -52,11 +52,11 @@ def draw(out: Output, branch: Branch) -> None:
 
 
 def _rows(branch: Branch, depth: int) -> Iterator[tuple[str, str]]:
-    below = [one.account for one in branch.inside]  # where the account is named, if it is the same
+    below = [held.account for held in branch.inside]  # where the account is named, if it is the same
     account = "" if branch.account == branch.name or below == [branch.account] else f" (account {branch.account})"
     yield f"{'  ' * depth}{branch.name}{account}", branch.about
-    for one in branch.inside:
-        yield from _rows(one, depth + 1)
+    for held in branch.inside:
+        yield from _rows(held, depth + 1)
 
 
 def _settings(provider: SmsProvider) -> str:

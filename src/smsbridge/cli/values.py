@@ -26,46 +26,46 @@ def sent_message(sent: SentMessage, out: Output) -> dict[str, Any]:
     }
 
 
-def report(one: DeliveryReport, out: Output) -> dict[str, Any]:
+def report(event: DeliveryReport, out: Output) -> dict[str, Any]:
     """What became of a text."""
     return {
-        "account": one.account,
-        "provider": one.provider,
-        "id": one.id,
-        "reference": one.reference,
-        "to": out.number(one.to),
-        "status": one.status.value,
-        "final": one.final,
-        "code": one.code,
-        "reason": one.reason,
-        "segments": one.segments,
-        "price": price(one.price),
-        "at": one.at,
+        "account": event.account,
+        "provider": event.provider,
+        "id": event.id,
+        "reference": event.reference,
+        "to": out.number(event.to),
+        "status": event.status.value,
+        "final": event.final,
+        "code": event.code,
+        "reason": event.reason,
+        "segments": event.segments,
+        "price": price(event.price),
+        "at": event.at,
     }
 
 
-def verification(one: Verification, out: Output) -> dict[str, Any]:
-    """A one-time code that is on its way."""
+def verification(started: Verification, out: Output) -> dict[str, Any]:
+    """A started-time code that is on its way."""
     return {
-        "account": one.account,
-        "provider": one.provider,
-        "id": one.id,
-        "reference": one.reference,
-        "to": out.number(one.to),
-        "expires_at": one.expires_at,
-        **_repeated(one),
+        "account": started.account,
+        "provider": started.provider,
+        "id": started.id,
+        "reference": started.reference,
+        "to": out.number(started.to),
+        "expires_at": started.expires_at,
+        **_repeated(started),
     }
 
 
-def _repeated(one: SentMessage | Verification) -> dict[str, Any]:
-    return {"repeated": True} if one.repeated else {}
+def _repeated(result: SentMessage | Verification) -> dict[str, Any]:
+    return {"repeated": True} if result.repeated else {}
 
 
-def accepted(one: SentMessage | Verification, now: str) -> str:
+def accepted(result: SentMessage | Verification, now: str) -> str:
     """That the provider accepted it, and what it does ``now``; unless a ledger answered, and nothing was sent."""
-    if one.repeated:
-        return f"accepted before: {one.provider} has it under this reference, so nothing was sent now"
-    return f"accepted: {one.provider} {now}"
+    if result.repeated:
+        return f"accepted before: {result.provider} has it under this reference, so nothing was sent now"
+    return f"accepted: {result.provider} {now}"
 
 
 def text_info(info: TextInfo) -> dict[str, Any]:
@@ -79,9 +79,9 @@ def text_info(info: TextInfo) -> dict[str, Any]:
     }
 
 
-def balance(one: Balance) -> dict[str, Any]:
-    """What is left for one service."""
-    return {"service": one.service, "amount": f"{one.amount:f}", "unit": one.unit}
+def balance(entry: Balance) -> dict[str, Any]:
+    """What is left for entry service."""
+    return {"service": entry.service, "amount": f"{entry.amount:f}", "unit": entry.unit}
 
 
 def price(money: Money | None) -> dict[str, str] | None:
