@@ -1,4 +1,4 @@
-"""Write what is generated in README.md and docs/: each table between ``made by docs/generate.py: NAME`` and ``end``.
+"""Write the generated tables of README.md and docs/, between ``made by docs/generate.py: NAME`` and ``end``.
 
     uv run python docs/generate.py            # write
     uv run python docs/generate.py --check    # exit code 1 if anything would change
@@ -37,9 +37,9 @@ SETTINGS_PAGES = {
     "store": "../going-live/stores.md",
     "public_url": "../guide/reports.md#behind-a-proxy",
 }
-"""The page that explains a setting of the core; all others are on the page of environments."""
+"""The page that explains a setting of the core. The page of environments explains all other settings."""
 POLICY_PAGES = {"dlt": "../india/dlt.md"}
-"""The page of a policy, where it is not the page of its name."""
+"""The page of a policy, if it is not named like the policy."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -98,12 +98,12 @@ def provider_settings() -> str:
 
 
 def providers() -> str:
-    """What each provider can do, and which fields of a message it honours."""
+    """What each provider can do, and which fields of a message it sends."""
     return markdown_table(Plugins(), [*STAND_INS[:2], "http", "infobip", "memory", *VENDORS[1:]])
 
 
 def exit_codes() -> str:
-    """What the command exits with."""
+    """The exit codes of the command."""
     return table(("Code", "Means"), [(str(code.value), _cell(words)) for code, words in exits.MEANING.items()])
 
 
@@ -112,7 +112,7 @@ def _command(command: click.Command, path: str, level: int) -> list[str]:
     usage = " ".join([path, *command.collect_usage_pieces(context)])
     summary = cleandoc(command.help or "").split("\n\n", 1)[0]
     parts = [f"{'#' * level} {path}", f"{_cell(summary)}", f"`{usage}`"]
-    options = [one.get_help_record(context) for one in command.params if isinstance(one, click.Option)]
+    options = [option.get_help_record(context) for option in command.params if isinstance(option, click.Option)]
     rows = [(f"`{_cell(record[0])}`", _sentence(record[1])) for record in options if record]
     if rows:
         parts.append(table(("Option", "Means"), rows))
@@ -148,8 +148,8 @@ def error_classes() -> str:
     rows = []
     for kind, depth in _tree(errors.SmsBridgeError):
         doc = cleandoc(kind.__doc__ or "").split("\n\n")[0]
-        code = next(advice.EXIT[one][0] for one in kind.__mro__ if one in advice.EXIT)
-        todo = next(advice.ADVICE[one] for one in kind.__mro__ if one in advice.ADVICE)
+        code = next(advice.EXIT[base][0] for base in kind.__mro__ if base in advice.EXIT)
+        todo = next(advice.ADVICE[base] for base in kind.__mro__ if base in advice.ADVICE)
         todo = todo.format(wait="", look="look it up by its reference")
         label = f"{'· ' * depth}`{kind.__name__}`"
         rows.append((label, _sentence(doc), _cell(todo), str(code.value)))
@@ -159,8 +159,8 @@ def error_classes() -> str:
 def operator_codes() -> str:
     """The codes of India's operators."""
     rows = [
-        (one.code, one.words, f"`{one.reason}`", _cell(one.advice or ""), _cell(one.contested or ""))
-        for one in OPERATORS.values()
+        (known.code, known.words, f"`{known.reason}`", _cell(known.advice or ""), _cell(known.contested or ""))
+        for known in OPERATORS.values()
     ]
     return table(("Code", "Name", "Our reason", "What to do", "What other lists say"), rows)
 
@@ -178,7 +178,7 @@ MADE: dict[str, Callable[[], str]] = {
 
 
 def made(page: str) -> str:
-    """``page`` with every generated block made anew."""
+    """Return ``page`` with every block generated again."""
     return BLOCK.sub(lambda found: f"{found[1]}\n{MADE[found[2]]()}\n\n{found[3]}", page)
 
 

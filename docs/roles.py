@@ -11,9 +11,9 @@ _ROLE = re.compile(r":\w+:`~?([^`]+)`")
 
 
 class Roles(Extension):
-    """Takes the roles out of each docstring."""
+    """Removes the roles from each docstring."""
 
     def on_instance(self, *, obj: Object, **_: Any) -> None:
-        """Change the docstring of ``obj``, whatever it is."""
+        """Change the docstring of ``obj``, an object of any kind."""
         if obj.docstring:
             obj.docstring.value = _ROLE.sub(r"``\1``", obj.docstring.value)
