@@ -48,7 +48,7 @@ def test_every_block_of_code_is_found_and_of_a_language_that_is_tested(page):
 @pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_a_page_shows_is_tested(page):
     untested = {block.title for block in blocks("python", page) if block.title} - WEBHOOKS
-    assert not untested or page in TESTED
+    assert not untested or page in TESTED or page == "docs/recipes/packages.md"  # tests/test_packages.py
 
 
 @pytest.mark.parametrize(
