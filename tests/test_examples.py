@@ -12,12 +12,16 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import fields
+from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 
 import click
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-from manual import PAGES, Block, blocks, files, run_pytest, text, whole
+from manual import PAGES, ROOT, Block, blocks, files, run_pytest, text, whole
 from pip_setup import groups_of, plugins_of, setup
 from smsbridge import (
     Balance,
@@ -96,6 +100,20 @@ def test_the_tables_of_values_are_complete():
     assert set(re.findall(r"`([A-Z]+)`", listed)) == set(Status.__members__)
 
 
+UV_OPTIONS = r"(?:--no-sync |--no-default-groups |--(?:extra|group) \w+ )*"
+STAND_IN_FOR_UV = """#!/bin/sh
+[ "$1" = run ] || exit 9
+shift
+while :; do
+    case "$1" in
+        --no-sync | --no-default-groups) shift ;;
+        --extra | --group) shift 2 ;;
+        *) exec "$@" ;;
+    esac
+done
+"""
+
+
 # --- commands -------------------------------------------------------------------------------------------------------------
 
 
@@ -106,7 +124,7 @@ def commands() -> list[tuple[str, str]]:
         for block in [*blocks("bash"), *blocks("sh")]
         for part in re.split(r"&&|\|\||[;|\n]", block.code.replace("\\\n", " "))
     ]
-    found = [(page, re.match(r"^\s*(?:uv run (?:--no-sync )?)?smsbridge (.*)", part)) for page, part in parts]
+    found = [(page, re.match(rf"^\s*(?:uv run {UV_OPTIONS})?smsbridge (.*)", part)) for page, part in parts]
     return [(page, match[1].split(" #")[0]) for page, match in found if match]
 
 
@@ -205,11 +223,11 @@ SAYS = {
 @pytest.mark.parametrize("page", TALES)
 def test_the_commands_of_a_page_work_word_for_word(page, tmp_path):
     """All in one shell. Only ``pip install uv`` and ``uv run`` are stood in for: the environment that they would make is
-    the one that runs this test. The sandbox gets a port that is free here, and pytest is asked for its version alone."""
+    part of the one that runs this test. The sandbox gets a port that is free here, and pytest is asked for its version alone."""
     stand_ins = tmp_path / "bin"
     stand_ins.mkdir()
     (stand_ins / "pip").write_text("#!/bin/sh\n[ \"$*\" = 'install uv' ]\n")
-    (stand_ins / "uv").write_text('#!/bin/sh\n[ "$1" = run ] || exit 9\nshift\nexec "$@"\n')
+    (stand_ins / "uv").write_text(STAND_IN_FOR_UV)
     for stand_in in stand_ins.iterdir():
         stand_in.chmod(0o755)
     commands = "\n".join(block.code for block in blocks("bash", page))
@@ -234,6 +252,45 @@ def test_the_commands_of_a_page_work_word_for_word(page, tmp_path):
         assert words in done.stdout
     shown = [line for line in (done.stdout + done.stderr).splitlines() if "sandbox-token" in line]
     assert all(line.startswith("READY ") for line in shown), "only the sandbox itself may print its token"
+
+
+FIRST = [block.code for page in SAYS for block in blocks("bash", page)[:1]]
+
+
+@pytest.mark.parametrize("command", FIRST, ids=list(SAYS))
+def test_the_first_command_installs_no_sdk_and_no_framework(command):
+    options = re.match(rf"pip install uv && uv run ({UV_OPTIONS})smsbridge send ", command)
+    assert options, "a first command of another form is not read by this test"
+    words = shlex.split(options[1])
+    assert words[0] == "--no-default-groups"
+    extras = [word for option, word in pairwise(words) if option == "--extra"]
+    installed = installed_by(f"smsbridge[{','.join(extras)}]", *sorted(groups_of(options[1])))
+    assert installed >= {"smsbridge", "click", "httpx", "pydantic"}, "what is asked for is followed"
+    not_needed = groups_of("--group dev --group plugins --group recipes --group docs --group lint") - {"smsbridge"}
+    assert not_needed > {"twilio", "plivo", "vonage", "infobip-api-python-client", "django", "flask", "fastapi"}
+    assert installed & (not_needed | {"starlette", "uvicorn", "werkzeug"}) == set()
+
+
+def test_ci_ends_with_the_command_for_all_tests():
+    _, command = (block.code for block in blocks("bash", "README.md")[:2])
+    assert command.endswith(" pytest\n")
+    assert (ROOT / ".ci/run").read_text("utf-8").endswith(f"\n{command}")
+
+
+def installed_by(*requirements: str) -> set[str]:
+    """The distributions that an installation of these brings, as those that are installed here say."""
+    found: set[tuple[str, str]] = set()
+    todo = [Requirement(requirement) for requirement in requirements]
+    while todo:
+        wanted = todo.pop()
+        name = canonicalize_name(wanted.name)
+        for extra in {"", *wanted.extras}:
+            if (name, extra) in found:
+                continue
+            found.add((name, extra))
+            needed = [Requirement(line) for line in metadata.requires(name) or ()]
+            todo += [one for one in needed if one.marker is None or one.marker.evaluate({"extra": extra})]
+    return {name for name, _ in found}
 
 
 def test_the_setup_with_pip_alone_looks_for_no_plugin_in_an_index():
