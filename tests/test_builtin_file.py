@@ -67,6 +67,7 @@ def test_each_text_is_one_line_of_json_with_everything_in_it(tmp_path):
         "valid_until": (AT + timedelta(hours=1)).isoformat(),
         "dlt": {"entity_id": "1", "template_id": "2"},
         "options": {"twincle": {"flash": True}},
+        "context": {},
     }
     assert path.read_text("utf-8").count("\n") == 2
 

@@ -46,6 +46,7 @@ FIXED: dict[str, tuple[dict[str, Any], str]] = {
         {"valid_until": datetime(2030, 1, 31, 9, 30, tzinfo=INDIA)},
         "7c1817492a608d00d91bf9b89f22e38c4eba316250ef73afd8b5113d5b89257c",
     ),
+    "a context": ({"context": {"customer": "41"}}, "7c1817492a608d00d91bf9b89f22e38c4eba316250ef73afd8b5113d5b89257c"),
     "both DLT ids": (
         {"dlt": Dlt(entity_id="1101000000000000001", template_id="1107000000000000001")},
         "c7beae60ac7f180934362f1d1a0328e5e534791a331f8f002152a1b2a0573c73",
@@ -110,7 +111,7 @@ FIXED: dict[str, tuple[dict[str, Any], str]] = {
     ),
 }
 EQUAL = [
-    {"a number and a text", "of no use later", "no DLT id"},
+    {"a number and a text", "of no use later", "a context", "no DLT id"},
     {"at a time of UTC", "at a time of India"},
     {"options", "options in another order"},
 ]

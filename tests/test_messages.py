@@ -332,3 +332,21 @@ def test_accepted_is_not_delivered():
 
 def test_a_timestamp_is_aware_and_in_utc():
     assert utc_from_timestamp(0) == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def test_a_context_is_strings_of_the_applications_own_and_is_not_shown():
+    one = Message(to=TO, text="Hello", context={"customer": "41"})
+    assert one.context == {"customer": "41"}
+    assert "41" not in repr(one)
+
+
+@pytest.mark.parametrize("context", [{"customer": 41}, {41: "customer"}, {"customer": None}, "customer=41", 41])
+def test_a_context_of_anything_but_strings_is_a_type_error_that_shows_no_value(context):
+    with pytest.raises(TypeError, match="mapping of strings") as error:
+        Message(to=TO, text="Hello", context=context)
+    assert "41" not in str(error.value)
+
+
+def test_a_context_is_small():
+    with pytest.raises(ValueError, match="more than 4000 characters"):
+        Message(to=TO, text="Hello", context={"customer": "x" * 4000})

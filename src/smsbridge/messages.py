@@ -52,7 +52,8 @@ class Message(Value):
     report; the client makes one where you give none. ``send_at`` schedules; after ``valid_until`` the text is of no
     use. ``options`` holds what only one provider knows, by provider: ``{"twincle": {"flash": True}}``; the options of
     other providers are ignored, so that switching stays possible. A field that the chosen provider cannot express is
-    refused (UnsupportedError), never dropped.
+    refused (UnsupportedError), never dropped. ``context`` holds strings of your own, such as the id of a customer: it is
+    never sent, and comes back in reports, hooks and the rows of the ledger.
 
     Lazy strings, and phone numbers of Django and phonenumbers, become plain strings. What is no text at all in ``to``
     or ``text`` (None or NaN out of a table) is kept: such a message is refused when it is to be sent, alone among many.
@@ -108,6 +109,16 @@ class Message(Value):
             "help": "An option of the chosen provider alone; may be repeated.",
         },
     )
+    context: Mapping[str, str] = field(
+        default_factory=dict,
+        repr=False,
+        metadata={
+            "declared": False,
+            "distinguishes": False,
+            "metavar": "KEY=VALUE",
+            "help": "A string of your own, kept beside the text and never sent; may be repeated.",
+        },
+    )
 
     def __post_init__(self) -> None:
         assign = object.__setattr__
@@ -148,6 +159,8 @@ Message.__init__ = _without_frames(Message.__init__)  # type: ignore[method-assi
 def _kind(hint: Any) -> type:
     """The type of a field's values that are not None."""
     kinds = [kind for kind in get_args(hint) if kind is not NoneType] if NoneType in get_args(hint) else [hint]
+    if get_args(kinds[0]) == (str, str):  # context: its values are strings, those of options are mappings
+        return dict
     kind: type = get_origin(kinds[0]) or kinds[0]
     return kind
 
@@ -173,6 +186,7 @@ class MessageFields(TypedDict, total=False):
     valid_until: datetime | None
     dlt: Dlt | None
     options: Mapping[str, Mapping[str, Any]]
+    context: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

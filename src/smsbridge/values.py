@@ -114,6 +114,22 @@ def _as_options(name: str, options: Any) -> dict[str, Any]:
     return {provider: value if type(value) is dict else dict(value) for provider, value in options.items()}
 
 
+MOST_CONTEXT = 4000
+"""Characters of a context, names and values together."""
+
+
+def _as_context(name: str, context: Any) -> dict[str, str]:
+    """``context`` with plain strings."""
+    if not isinstance(context, Mapping):
+        raise _wrong(name, "a mapping of strings to strings", context)
+    found = {plain.text(key): plain.text(value) for key, value in context.items()}
+    if not all(isinstance(part, str) for pair in found.items() for part in pair):
+        raise TypeError(f"{name} has to be a mapping of strings to strings: write numbers and the like as strings")
+    if sum(len(key) + len(value) for key, value in found.items()) > MOST_CONTEXT:
+        raise ValueError(f"{name} has more than {MOST_CONTEXT} characters: keep the id of a record of your own there")
+    return found
+
+
 def _as_moment(name: str, value: Any) -> datetime:
     if not isinstance(value, datetime):
         raise _wrong(name, "a datetime or None", value)
@@ -162,5 +178,6 @@ READERS: Mapping[type, tuple[Callable[[str, Any], Any], tuple[type, ...]]] = {
     Dlt: (_as_dlt, (Dlt,)),
     datetime: (_as_moment, ()),
     Mapping: (_as_options, ()),
+    dict: (_as_context, ()),
 }
 """How a value of each type is checked, and the types that need no look."""

@@ -47,6 +47,14 @@ def _pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
     return pairs
 
 
+def _strings(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """``KEY=VALUE`` each."""
+    pairs = [value.partition("=") for value in values]
+    if not all(key and equals for key, equals, _ in pairs):
+        raise click.BadParameter("write KEY=VALUE")
+    return {key: content for key, _, content in pairs}
+
+
 def _purpose(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Purpose | None:
     return None if value is None else Purpose(value)
 
@@ -55,6 +63,7 @@ _READERS: Mapping[type, Mapping[str, Any]] = {
     str: {"callback": not_empty},
     datetime: {"callback": aware},
     Mapping: {"callback": _pairs, "multiple": True},
+    dict: {"callback": _strings, "multiple": True},
     Purpose: {"type": click.Choice([purpose.value for purpose in Purpose]), "callback": _purpose},
 }
 """How click reads the value of a field of each type; one of another type is called."""
