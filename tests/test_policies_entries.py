@@ -252,7 +252,7 @@ def test_a_claim_is_told_from_all_others_by_its_process_a_word_of_it_and_a_numbe
 def test_a_process_with_the_number_of_an_earlier_one_has_another_word(monkeypatch):
     mine = claim().token
     for process in (os.getpid() + 1, os.getpid()):
-        monkeypatch.setattr(room.os, "getpid", lambda process=process: process)
+        monkeypatch.setattr(os, "getpid", lambda process=process: process)
         assert claim().token.split("-")[0] == str(process)
     assert claim().token.split("-")[1] != mine.split("-")[1]
 

@@ -51,7 +51,8 @@ from smsbridge.policies.limit import LimitPolicy
 from smsbridge.policies.retry import RetryPolicy
 from smsbridge.stores.entries import Claim, Entry, Kind, Outcome
 from smsbridge.stores.memory import MemoryBook
-from smsbridge.stores.sqlite import LEDGER, SqliteBook
+from smsbridge.stores.sqlite import SqliteBook
+from smsbridge.stores.sqlite_schema import LEDGER
 from smsbridge.testing import FakeWire, Outbox, drive
 
 NUMBER = "+919876543210"

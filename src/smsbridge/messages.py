@@ -52,8 +52,8 @@ class Message(Value):
     report; the client makes one where you give none. ``send_at`` schedules; after ``valid_until`` the text is of no
     use. ``options`` holds what only one provider knows, by provider: ``{"twincle": {"flash": True}}``; the options of
     other providers are ignored, so that switching stays possible. A field that the chosen provider cannot express is
-    refused (UnsupportedError), never dropped. ``context`` holds strings of your own, such as the id of a customer: it is
-    never sent, and comes back in reports, hooks and the rows of the ledger.
+    refused (UnsupportedError), never dropped. ``context`` holds strings of your own, such as the id of a customer: it
+    is never sent, and comes back in reports, hooks and the rows of the ledger.
 
     Lazy strings, and phone numbers of Django and phonenumbers, become plain strings. What is no text at all in ``to``
     or ``text`` (None or NaN out of a table) is kept: such a message is refused when it is to be sent, alone among many.
@@ -216,7 +216,9 @@ class DeliveryReport(Value):
     """What became of a text. ``final`` says that no more reports are to come, whatever ``status`` is.
 
     ``code`` and ``reason`` explain a failure: the vendor's code, and a short word of ours. ``key`` is the same each
-    time the same report comes, so that a repeated webhook can be recognised. ``at`` is in UTC.
+    time the same report comes, so that a repeated webhook can be recognised. ``at`` is in UTC. ``part`` says that the
+    report is of one part of a long text alone, whose id is ``id``. ``context`` is that of the message, where a ledger
+    kept it.
     """
 
     account: str
@@ -232,6 +234,8 @@ class DeliveryReport(Value):
     segments: int | None = None
     price: Money | None = None
     key: str = field(default="", repr=False)
+    part: bool = False
+    context: Mapping[str, str] = field(default_factory=dict, repr=False)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 

@@ -13,7 +13,7 @@ import re
 import secrets
 import sqlite3
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,8 @@ class Kind:
 
     ``schema`` makes what it holds, where that is not there; ``proof`` is a question that only such a file answers.
     ``made`` says what a new one knows nothing of, ``command`` makes one on purpose. One that ``comes_along`` may be
-    made in any file of ours that is there: what it does not know is of no use for long.
+    made in any file of ours that is there: what it does not know is of no use for long. ``upgrade`` makes tables of an
+    earlier version ready for ``schema``.
     """
 
     what: str
@@ -47,6 +48,7 @@ class Kind:
     made: str
     command: str
     comes_along: bool = False
+    upgrade: Callable[[sqlite3.Connection], None] | None = None
 
     def only_on_purpose(self, path: Path) -> str:
         """What is wrong where there is none at ``path``, and none is made on the way."""
@@ -245,6 +247,8 @@ class OwnFile:
     def _mark(self, database: sqlite3.Connection) -> None:
         with _transaction(database):
             database.execute(f"PRAGMA application_id = {_OURS}")
+            if self.kind.upgrade is not None:
+                self.kind.upgrade(database)
             for statement in (_TABLE, *self.kind.schema):
                 database.execute(statement)
             row = [self.kind.what, secrets.token_bytes(16)]

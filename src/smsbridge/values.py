@@ -48,6 +48,23 @@ class Status(StrEnum):
         return self not in _PENDING
 
 
+class State(StrEnum):
+    """What is known of a text that was to be sent.
+
+    ``OPEN``: claimed, and no outcome recorded. It is on its way, or its process is gone and it may have been sent.
+    """
+
+    OPEN = "open"
+    UNCERTAIN = "uncertain"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is certain what became of the text."""
+        return self in (State.ACCEPTED, State.REFUSED)
+
+
 _WORD = re.compile(r"[a-z]{1,20}", re.ASCII | re.IGNORECASE)
 _PURPOSES = {one.value: one for one in Purpose}
 _PENDING = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENT, Status.UNKNOWN})

@@ -37,8 +37,8 @@ from smsbridge.stores.choice import PATH_IN_CODE, SETTING, chosen, opened, part_
 from smsbridge.stores.entries import Claim, Entry, Kind, Outcome, State, Unwritable
 from smsbridge.stores.kept import FileEntries, MemoryEntries
 from smsbridge.stores.seam import Entries
-from smsbridge.stores.sqlite import LEDGER
 from smsbridge.stores.sqlite_file import Sync
+from smsbridge.stores.sqlite_schema import LEDGER
 from smsbridge.stores.writer import log_lost
 
 

@@ -2,61 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import itertools
-import json
-import os
-import secrets
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from functools import cache
-from typing import Any, Protocol
+from datetime import datetime, timedelta
 
 from smsbridge.attempts import utc_now
 from smsbridge.errors import RefusedError
-from smsbridge.message_fields import FIELDS, plain_value
-from smsbridge.messages import Message, Money, Result, SentMessage, Status, Verification
+from smsbridge.messages import Message, Money, Purpose, Result, SentMessage, Status, Verification
 from smsbridge.phone import mask, mask_numbers
+from smsbridge.values import State
 
+from .digests import Kind, digest, new_ticket, person_of
+from .standing import Standing
+
+__all__ = ["Change", "Claim", "Clash", "Entry", "Kind", "Outcome", "State", "Unwritable", "digest", "new_ticket"]
 _LONGEST_WORD = 64
-
-
-class State(StrEnum):
-    """The state of a text.
-
-    ``OPEN``: claimed, and no outcome recorded. The text is on its way, or its process is gone and it may have been
-    sent.
-    """
-
-    OPEN = "open"
-    UNCERTAIN = "uncertain"
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-
-    @property
-    def settled(self) -> bool:
-        """Whether the outcome of the text is certain."""
-        return self in (State.ACCEPTED, State.REFUSED)
-
-
-class Kind(StrEnum):
-    """The kind of message under a reference: a text, or a one-time code."""
-
-    TEXT = "text"
-    CODE = "code"
 
 
 class Unwritable(Exception):
     """The store cannot be read or written now; the message says why and holds nothing private."""
 
 
+class Clash(Unwritable):
+    """Another process was in the way: nothing was done, and the same may be tried again at once."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A text about to be sent. ``to`` is masked, ``content`` is a keyed hash, ``token`` is unique to this claim."""
+    """A text that is about to be sent. ``to`` is masked, ``content`` a keyed hash; ``token`` is this claim's alone.
+
+    ``person`` is a keyed hash of the number, to find it by. ``number`` and ``text`` are None unless a setting keeps
+    them.
+    """
 
     account: str
     reference: str
@@ -66,10 +43,24 @@ class Claim:
     purpose: str
     token: str
     at: datetime
+    person: bytes = field(default=b"", repr=False)
+    context: Mapping[str, str] = field(default_factory=dict, repr=False)
+    number: str | None = field(default=None, repr=False)
+    text: str | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, message: Message, *, account: str, kind: Kind, key: bytes) -> Claim:
-        """Return a claim of ``message`` by this process, made now."""
+    def of(
+        cls,
+        message: Message,
+        *,
+        account: str,
+        kind: Kind,
+        key: bytes,
+        keeps_number: bool = False,
+        keeps_text: bool = False,
+    ) -> Claim:
+        """A claim of ``message`` by this process, now. Of a one-time code neither number nor text is kept."""
+        is_code = kind is Kind.CODE or message.purpose is Purpose.OTP
         return cls(
             account=account,
             reference=_unicode(message.reference or ""),
@@ -79,6 +70,10 @@ class Claim:
             purpose=message.purpose.value,
             token=new_ticket(),
             at=utc_now(),
+            person=person_of(key, message.to),
+            context=message.context,
+            number=message.to if keeps_number and not is_code else None,
+            text=_unicode(message.text) if keeps_text and not is_code else None,
         )
 
     @property
@@ -161,11 +156,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A claim, and its outcome if recorded. ``claims`` counts this claim and the refused claims before it."""
+    """A claim, and its outcome if one is recorded. ``claims`` counts this one and those that were refused before it.
+
+    ``standing`` is how far an accepted text has come, by its answer and its reports.
+    """
 
     claim: Claim
     outcome: Outcome | None = None
     claims: int = 1
+    standing: Standing | None = None
 
     @property
     def state(self) -> State:
@@ -196,7 +195,7 @@ class Entry:
             id=one.id,
             to=to,
             reference=self.claim.reference,
-            status=one.status or Status.UNKNOWN,
+            status=self.standing.status if self.standing else one.status or Status.UNKNOWN,
             segments=one.segments,
             price=one.price,
             at=one.accepted_at,
@@ -217,142 +216,17 @@ class Entry:
         )
 
 
-class Book(Protocol):
-    """Keeps entries, one for each reference across all accounts. Used by one thread at a time; raises Unwritable.
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A text that came further: its entry now. ``number`` is that of its row."""
 
-    All other methods are called within :meth:`together`.
-    """
+    number: int
+    entry: Entry
 
-    def together(self) -> AbstractContextManager[None]:
-        """Open a transaction that excludes all other writers: committed at its end, undone if an error is raised."""
-        ...
-
-    def identify(self, key: bytes | None) -> bytes:
-        """Return the key of the hashes: ``key``, or the key kept in the store.
-
-        Raises ConfigurationError if the hashes were made with another key.
-        """
-        ...
-
-    def claim(self, claims: Sequence[Claim]) -> list[Entry | None]:
-        """Make each claim in turn. Returns None for each claim that was made, or the entry that blocks it.
-
-        An entry that :meth:`Entry.gives_way_to` a claim becomes that claim's.
-        """
-        ...
-
-    def record(self, entries: Sequence[Entry]) -> int:
-        """Keep the outcomes of claims; returns how many were kept.
-
-        An outcome is ignored if its claim has given way to another, or is already settled. *Accepted* is kept also for
-        a settled claim.
-        """
-        ...
-
-    def find(self, reference: str) -> Entry | None:
-        """Return the entry of a reference."""
-        ...
-
-    def entries(
-        self,
-        *,
-        account: str | None = None,
-        reference: str | None = None,
-        states: Collection[State] = (),
-        within: float | None = None,
-        after: int = 0,
-        limit: int = 1000,
-    ) -> list[tuple[int, Entry]]:
-        """Entries that match all that is given, each with its number, in the order in which they were first claimed.
-
-        ``within``: they were claimed no more than so many seconds ago, by the clock of the store.
-        """
-        ...
-
-    def prune(self, older_than: float, limit: int, *, account: str | None = None) -> int:
-        """Drop settled entries (of ``account``), ``limit`` at most; returns how many.
-
-        They were recorded more than ``older_than`` seconds ago, by the clock of the store.
-        """
-        ...
-
-    def close(self) -> None:
-        """Close files and connections; the next question opens them again."""
-        ...
-
-
-def digest(key: bytes, message: Message, kind: Kind) -> bytes:
-    """Return a keyed hash of all fields that distinguish ``message`` from others, see ``MessageField``.
-
-    The reference is a part of it, so that equal texts have different hashes. A field outside ``_LAID_OUT`` is included
-    only if it is set, so that a new field changes no stored digest.
-    """
-    dlt, send_at = message.dlt, message.send_at
-    # ascii() writes no two tuples of these values alike, and is the same in all versions of Python.
-    content = ascii(
-        (
-            kind.value,
-            message.reference,
-            message.to,
-            message.text,
-            message.sender,
-            message.purpose.value,
-            None if send_at is None else send_at.astimezone(UTC).isoformat(),
-            None if dlt is None else dlt.entity_id,
-            None if dlt is None else dlt.template_id,
-            _JSON.encode(message.options) if message.options else None,
-            *(_further(message) if _FURTHER else ()),
-        )
-    )
-    keyed = _keyed(key).copy()
-    keyed.update(content.encode())
-    return keyed.digest()
-
-
-_LAID_OUT = frozenset({"reference", "sender", "purpose", "send_at", "dlt", "options"})
-"""The fields with a fixed place in a digest, set or not: stores hold digests of this layout, so it must not change."""
-_FURTHER = tuple(known for known in FIELDS if known.distinguishes and known.name not in _LAID_OUT)
-
-
-def _further(message: Message) -> list[tuple[str, str]]:
-    values = ((further, getattr(message, further.name)) for further in _FURTHER)
-    return [(further.name, _JSON.encode(_canonical(value))) for further, value in values if value != further.default]
-
-
-def _canonical(value: Any) -> Any:
-    """Return a value in the form of a digest: equal times are equal in each time zone."""
-    return plain_value(value.astimezone(UTC) if isinstance(value, datetime) else value)
-
-
-@cache
-def _keyed(key: bytes) -> hmac.HMAC:
-    """Return the start of a hash with ``key``. Cached: this takes twice as long as the rest of the hash."""
-    return hmac.new(key, digestmod=hashlib.sha256)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, set | frozenset):
-        return sorted(value, key=str)
-    return str(value)
-
-
-_JSON = json.JSONEncoder(sort_keys=True, default=_plain)
-_turns = itertools.count()
-_process = (0, "")
-
-
-def new_ticket() -> str:
-    """Return an identifier unique across processes, for a claim or a place.
-
-    It is the process number, a random word for this process, and a counter.
-    """
-    # A forked child inherits the value of its parent.
-    global _process  # noqa: PLW0603
-    if _process[0] != os.getpid():
-        _process = (os.getpid(), secrets.token_hex(6))
-    return f"{_process[0]}-{_process[1]}-{next(_turns)}"
+    @property
+    def rank(self) -> int:
+        """How far it came."""
+        return self.entry.standing.rank if self.entry.standing else 0
 
 
 def _word(value: object) -> str | None:

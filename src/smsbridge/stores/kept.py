@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from smsbridge.flow import Await, Flow
 from smsbridge.forks import fresh_lock, under
 from smsbridge.logs import logger
+from smsbridge.messages import DeliveryReport, Status
 from smsbridge.own_file import Kind, is_known
 from smsbridge.promise import Promise
 
+from .book import Book
 from .caps import Full
-from .entries import Book, Claim, Entry, Outcome, State, Unwritable
+from .entries import Change, Claim, Entry, Outcome, State, Unwritable
 from .seam import Cap, Turn
 from .sqlite_counts import COUNTS, SqliteCounts
 from .writer import Writer
@@ -43,19 +46,48 @@ class _Kept(ABC):
     def find(self, reference: str) -> Flow[Entry | None]:
         return self._ask(lambda book: book.find(reference))
 
+    def note(self, reports: Sequence[DeliveryReport]) -> Flow[None]:
+        return self._ask(lambda book: book.note(reports))
+
+    def fold(
+        self,
+        references: Collection[str],
+        ids: Collection[tuple[str, str]] = (),
+        *,
+        ticket: str | None = None,
+        lease: float = 0.0,
+    ) -> Flow[list[Change]]:
+        return self._ask(lambda book: book.fold(references, ids, ticket=ticket, lease=lease))
+
+    def reports(self, reference: str) -> Flow[list[DeliveryReport]]:
+        return self._ask(lambda book: book.reports(reference))
+
     def page(
         self,
         *,
         account: str | None = None,
         reference: str | None = None,
         states: Collection[State] = (),
+        statuses: Collection[Status] = (),
+        final: bool | None = None,
+        person: bytes | None = None,
         within: float | None = None,
+        beyond: float | None = None,
         after: int = 0,
         limit: int = 1000,
     ) -> Flow[list[tuple[int, Entry]]]:
         return self._ask(
             lambda book: book.entries(
-                account=account, reference=reference, states=states, within=within, after=after, limit=limit
+                account=account,
+                reference=reference,
+                states=states,
+                statuses=statuses,
+                final=final,
+                person=person,
+                within=within,
+                beyond=beyond,
+                after=after,
+                limit=limit,
             )
         )
 
@@ -80,6 +112,9 @@ class MemoryEntries(_Kept):
     def release(self, claims: Sequence[Claim]) -> None:
         self.record(_given_up(claims))
 
+    def told(self, changes: Sequence[Change], ticket: str, *, done: bool) -> None:
+        under(self._lock, partial(self._book.told, changes, ticket, done=done))
+
     def close(self) -> None:
         """Do nothing: there is nothing to wait for."""
 
@@ -100,6 +135,14 @@ class WrittenEntries(_Kept):
         """Give up claims, in turn with other work: the claims may not have been made yet."""
         entries = _given_up(claims)
         self.writer.do(lambda book: book.record(entries))
+
+    def note(self, reports: Sequence[DeliveryReport]) -> Flow[None]:
+        """Apart from entries: in one transaction, two processes could wait for each other."""
+        yield from Await(self.writer.do(lambda book: book.note(reports), apart=True))
+
+    def told(self, changes: Sequence[Change], ticket: str, *, done: bool) -> None:
+        told: Promise[None] = self.writer.do(lambda book: book.told(changes, ticket, done=done))
+        told.add_done_callback(_log_untold)
 
     def close(self) -> None:
         self.writer.close()
@@ -169,6 +212,13 @@ def is_there(path: Path, kind: Kind) -> bool:
 
 def _given_up(claims: Sequence[Claim]) -> list[Entry]:
     return [Entry(claim=claim, outcome=Outcome.refused("cancelled")) for claim in claims]
+
+
+def _log_untold(told: Promise[None]) -> None:
+    error = told.exception()
+    if error is not None:
+        why = str(error) if isinstance(error, Unwritable) else type(error).__name__
+        _log.error("it is not kept that a change of status was told, so it may be told again: %s", why)
 
 
 def _log_failure(told: Promise[None]) -> None:

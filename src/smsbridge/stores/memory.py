@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from smsbridge.attempts import utc_now
 from smsbridge.errors import ConfigurationError
+from smsbridge.messages import DeliveryReport, Status
 
-from .entries import Claim, Entry, State
+from .entries import Change, Claim, Entry, Outcome, State
+from .folding import begun, folded, recorded, taker_of
+from .standing import Standing
+
+
+@dataclass(slots=True)
+class _Telling:
+    """How far a text was when that was told last, and who is about to tell more until when."""
+
+    rank: int = 0
+    ticket: str | None = None
+    until: float = 0.0
 
 
 class MemoryBook:
@@ -19,6 +33,15 @@ class MemoryBook:
     def __init__(self) -> None:
         self._key = b""
         self._entries: dict[str, Entry] = {}
+        self._numbers: dict[str, int] = {}
+        self._ids: dict[tuple[str, str], str] = {}
+        """The reference of a text, by the account that took it and its id there."""
+        self._tellings: dict[str, _Telling] = {}
+        self._reports: dict[tuple[str, str], DeliveryReport] = {}
+        """By account and key, in the order in which they came."""
+        self._by_reference: dict[str, list[tuple[int, DeliveryReport]]] = {}
+        self._by_id: dict[tuple[str, str], list[tuple[int, DeliveryReport]]] = {}
+        self._came = itertools.count()
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -37,11 +60,13 @@ class MemoryBook:
     def _claim(self, claim: Claim) -> Entry | None:
         there = self.find(claim.reference)
         if there is None:
+            self._numbers[claim.reference] = len(self._numbers) + 1
             self._entries[claim.reference] = Entry(claim=claim)
         elif there.claim.token == claim.token:
             return None
         elif there.gives_way_to(claim):
             self._entries[claim.reference] = Entry(claim=claim, claims=there.claims + 1)
+            self._tellings.pop(claim.reference, None)
         else:
             return there
         return None
@@ -50,12 +75,86 @@ class MemoryBook:
         kept = 0
         for entry in entries:
             there = self.find(entry.claim.reference)
-            if there is None or there.claim.token != entry.claim.token:
+            if there is None or there.claim.token != entry.claim.token or entry.outcome is None:
                 continue
             if not there.state.settled or entry.state is State.ACCEPTED:
-                self._entries[entry.claim.reference] = replace(there, outcome=entry.outcome)
+                self._put(recorded(there, entry.outcome))
+                self._answered(entry.claim.reference, entry.outcome)
                 kept += 1
         return kept
+
+    def _put(self, entry: Entry) -> None:
+        """Keep an entry that has an outcome."""
+        reference, outcome = entry.claim.reference, entry.outcome
+        self._entries[reference] = entry
+        if outcome is not None and outcome.id:
+            self._ids[taker_of(entry), outcome.id] = reference
+
+    def _answered(self, reference: str, outcome: Outcome) -> None:
+        """How far a text is by its answer needs no telling: the caller of ``send`` knows."""
+        telling = self._tellings.setdefault(reference, _Telling())
+        answer = begun(outcome)
+        telling.rank = max(telling.rank, answer.rank if answer is not None else 0)
+
+    # --- reports ------------------------------------------------------------------------------------------------------
+
+    def note(self, reports: Sequence[DeliveryReport]) -> None:
+        for report in reports:
+            if (report.account, report.key) in self._reports:
+                continue
+            kept = replace(report, at=report.at or utc_now(), to="", raw={}, context={})
+            self._reports[report.account, report.key] = kept
+            place = (next(self._came), kept)
+            if kept.reference:
+                self._by_reference.setdefault(kept.reference, []).append(place)
+            if kept.id:
+                self._by_id.setdefault((kept.account, kept.id), []).append(place)
+
+    def fold(
+        self,
+        references: Collection[str],
+        ids: Collection[tuple[str, str]],
+        *,
+        ticket: str | None = None,
+        lease: float = 0.0,
+    ) -> list[Change]:
+        found = dict.fromkeys(reference for reference in references if reference in self._entries)
+        found.update(dict.fromkeys(self._ids[each] for each in ids if each in self._ids))
+        changes = (self._folded(reference, ticket, lease) for reference in found)
+        return [change for change in changes if change is not None]
+
+    def _folded(self, reference: str, ticket: str | None, lease: float) -> Change | None:
+        before = self._entries[reference]
+        entry = folded(before, self.reports(reference))
+        if entry is not before:
+            self._put(entry)
+        change = Change(self._numbers[reference], entry)
+        telling = self._tellings.setdefault(reference, _Telling())
+        if ticket is None:
+            telling.rank = max(telling.rank, change.rank)
+        now = time.monotonic()
+        if change.rank <= telling.rank or (telling.ticket is not None and now < telling.until):
+            return None
+        telling.ticket, telling.until = ticket, now + lease
+        return change
+
+    def told(self, changes: Sequence[Change], ticket: str, *, done: bool) -> None:
+        for change in changes:
+            telling = self._tellings.get(change.entry.claim.reference)
+            if telling is None or telling.ticket != ticket:
+                continue
+            telling.ticket = None
+            if done:
+                telling.rank = max(telling.rank, change.rank)
+
+    def reports(self, reference: str) -> list[DeliveryReport]:
+        entry = self._entries.get(reference)
+        found = dict(self._by_reference.get(reference, ()))
+        if entry is not None and entry.outcome is not None and entry.outcome.id:
+            found.update(self._by_id.get((taker_of(entry), entry.outcome.id), ()))
+        return [found[place] for place in sorted(found)]
+
+    # --- looking ------------------------------------------------------------------------------------------------------
 
     def find(self, reference: str) -> Entry | None:
         return self._entries.get(reference)
@@ -66,7 +165,11 @@ class MemoryBook:
         account: str | None = None,
         reference: str | None = None,
         states: Collection[State] = (),
+        statuses: Collection[Status] = (),
+        final: bool | None = None,
+        person: bytes | None = None,
         within: float | None = None,
+        beyond: float | None = None,
         after: int = 0,
         limit: int = 1000,
     ) -> list[tuple[int, Entry]]:
@@ -78,7 +181,10 @@ class MemoryBook:
             and account in (None, entry.claim.account)
             and reference in (None, entry.claim.reference)
             and (not states or entry.state in states)
+            and person in (None, entry.claim.person)
             and (within is None or (now - entry.claim.at).total_seconds() <= within)
+            and (beyond is None or (now - entry.claim.at).total_seconds() > beyond)
+            and _stands(entry.standing, statuses, final=final)
         ]
         return found[:limit]
 
@@ -87,3 +193,9 @@ class MemoryBook:
 
     def close(self) -> None:
         pass
+
+
+def _stands(standing: Standing | None, statuses: Collection[Status], *, final: bool | None) -> bool:
+    if statuses and (standing is None or standing.status not in statuses):
+        return False
+    return final is None or (standing is not None and standing.final is final)

@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from smsbridge.flow import Flow
+from smsbridge.messages import DeliveryReport, Status
 
 from .caps import Full
-from .entries import Claim, Entry, State
+from .entries import Change, Claim, Entry, State
 from .gcra import Rate
 from .opt_outs import OptOut
 from .sqlite_file import Sync
@@ -90,26 +91,63 @@ class Entries(Protocol):
         """Return the entry of a reference. Creates no file and no table."""
         ...
 
+    def note(self, reports: Sequence[DeliveryReport]) -> Flow[None]:
+        """Keep delivery reports, each of which has a key, for good. One whose account and key are there is ignored.
+
+        One without a time gets that at which it came.
+        """
+        ...
+
+    def fold(
+        self,
+        references: Collection[str],
+        ids: Collection[tuple[str, str]] = (),
+        *,
+        ticket: str | None = None,
+        lease: float = 0.0,
+    ) -> Flow[list[Change]]:
+        """Move the entries of these references, or of these ids at the accounts that took them, as their reports say.
+
+        Every store follows :mod:`smsbridge.stores.folding`. An entry that is open stays, and its reports wait: ask
+        again once its outcome is recorded. With a ``ticket``, returns the entries that came further since that was last
+        :meth:`told`, each to one asker for ``lease`` seconds. Without one, nothing has to be told of them.
+        """
+        ...
+
+    def told(self, changes: Sequence[Change], ticket: str, *, done: bool) -> None:
+        """The changes that were returned under ``ticket`` were told, or are to be returned again."""
+        ...
+
+    def reports(self, reference: str) -> Flow[list[DeliveryReport]]:
+        """The reports of the text under a reference, the oldest first. Makes no file and no table."""
+        ...
+
     def page(
         self,
         *,
         account: str | None = None,
         reference: str | None = None,
         states: Collection[State] = (),
+        statuses: Collection[Status] = (),
+        final: bool | None = None,
+        person: bytes | None = None,
         within: float | None = None,
+        beyond: float | None = None,
         after: int = 0,
         limit: int = 1000,
     ) -> Flow[list[tuple[int, Entry]]]:
         """Entries that match all that is given, each with its number, in the order in which they were first claimed.
 
-        ``within``: they were claimed no more than so many seconds ago, by the clock of the store.
+        They were claimed ``within`` so many seconds, and ``beyond`` so many seconds ago, by the clock of the store.
+        ``person`` is the keyed hash of a number, as claims have it; ``statuses`` and ``final`` are of accepted texts.
         """
         ...
 
     def prune(self, older_than: float, limit: int, *, account: str | None = None) -> Flow[int]:
         """Drop settled entries (of ``account``), ``limit`` at most; returns how many.
 
-        They were recorded more than ``older_than`` seconds ago, by the clock of the store.
+        They were recorded more than ``older_than`` seconds ago, by the clock of the store. Their reports go with them,
+        and so do reports that came as long ago and wait for no entry that is there.
         """
         ...
 

@@ -5,90 +5,62 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import time
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from smsbridge.attempts import utc_now
 from smsbridge.errors import ConfigurationError
-from smsbridge.messages import Money, Status
-from smsbridge.own_file import Kind as FileKind
+from smsbridge.messages import DeliveryReport, Status
 
-from .entries import Claim, Entry, Kind, Outcome, State
+from . import rows
+from .entries import Change, Claim, Entry, Outcome, State
+from .folding import folded, recorded, taker_of
 from .sqlite_file import SqliteFile, Sync
+from .sqlite_schema import LEDGER, VERSION
 
-_VERSION = "2"
 _PROOF = b"smsbridge ledger"
 
-_CLAIM = ("account", "reference", "kind", "content", "recipient", "purpose", "claim", "claimed_at")
-_OUTCOME = (
-    "state",
-    "recorded_at",
-    "taker",
-    "provider",
-    "id",
-    "status",
-    "segments",
-    "price",
-    "unit",
-    "accepted_at",
-    "expires_at",
-    "error",
-    "code",
-    "reason",
-)
-_SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS smsbridge_ledger_about (name TEXT PRIMARY KEY, value) WITHOUT ROWID""",
-    """CREATE TABLE IF NOT EXISTS smsbridge_ledger (
-        number INTEGER PRIMARY KEY,
-        account TEXT NOT NULL,
-        reference TEXT NOT NULL UNIQUE,
-        kind TEXT NOT NULL,         -- text, code
-        content BLOB NOT NULL,      -- HMAC-SHA256 of what was to be sent
-        recipient TEXT NOT NULL,    -- masked
-        purpose TEXT NOT NULL,
-        claim TEXT NOT NULL,        -- begins with the number of the process
-        claimed_at REAL NOT NULL,   -- all times are in seconds since 1970, UTC
-        claims INTEGER NOT NULL DEFAULT 1,
-        state TEXT NOT NULL DEFAULT 'open',
-        recorded_at REAL,
-        taker TEXT,                 -- the account that took it
-        provider TEXT,
-        id TEXT,
-        status TEXT,
-        segments INTEGER,
-        price TEXT,
-        unit TEXT,
-        accepted_at REAL,
-        expires_at REAL,
-        error TEXT,
-        code TEXT,
-        reason TEXT
-    )""",
-    """CREATE INDEX IF NOT EXISTS smsbridge_ledger_settled ON smsbridge_ledger (recorded_at)
-        WHERE state IN ('accepted', 'refused')""",
-    f"INSERT OR IGNORE INTO smsbridge_ledger_about VALUES ('version', '{_VERSION}')",  # noqa: S608  # values of ours
-)
-LEDGER = FileKind(
-    what="ledger",
-    proof="SELECT value FROM smsbridge_ledger_about WHERE name = 'version'",
-    schema=_SCHEMA,
-    made="it knows of no text that was sent before",
-    command="smsbridge ledger init",
-)
-_COLUMNS = ", ".join(("number", *_CLAIM, "claims", *_OUTCOME))
-_INSERT = f"""INSERT INTO smsbridge_ledger ({", ".join(_CLAIM)}) VALUES ({", ".join("?" * len(_CLAIM))})
-    ON CONFLICT (reference) DO NOTHING"""  # noqa: S608  # names of ours
-_FIND = f"SELECT {_COLUMNS} FROM smsbridge_ledger WHERE reference = ?"  # noqa: S608
+
+def _list(names: Sequence[str], each: str = "{}") -> str:
+    return ", ".join(each.format(name) for name in names)
+
+
+_ENTRY = _list(rows.ENTRY)
+_INSERT = f"""INSERT INTO smsbridge_ledger ({_list(rows.CLAIM)}) VALUES ({_list(rows.CLAIM, "?")})
+    ON CONFLICT (reference) DO NOTHING"""
+_FIND = f"SELECT {_ENTRY} FROM smsbridge_ledger WHERE reference = ?"
+_FIND_BY_ID = f"SELECT {_ENTRY} FROM smsbridge_ledger WHERE id = ? AND taker = ?"
 _CLAIM_ANEW = f"""UPDATE smsbridge_ledger SET claims = claims + 1, state = 'open',
-    account = ?, recipient = ?, claim = ?, claimed_at = ?, {", ".join(f"{name} = NULL" for name in _OUTCOME if name != "state")} WHERE reference = ?"""  # noqa: S608
-_RECORD = f"""UPDATE smsbridge_ledger SET {", ".join(f"{name} = ?" for name in _OUTCOME)}
-    WHERE reference = ? AND claim = ? AND (state IN ('open', 'uncertain') OR ? = 'accepted')"""  # noqa: S608
+    {_list([name for name in rows.CLAIM if name != "reference"], "{0} = :{0}")},
+    {_list([name for name in rows.OUTCOME if name != "state"], "{} = NULL")},
+    {_list([name for name in rows.STANDING if name not in ("rank", "disputed")], "{} = NULL")},
+    rank = 0, disputed = 0, told = 0, telling = NULL WHERE reference = :reference"""
+_RECORD = f"""UPDATE smsbridge_ledger SET {_list((*rows.OUTCOME, *rows.STANDING), "{} = ?")}, told = MAX(told, ?)
+    WHERE reference = ? AND claim = ? AND (state IN ('open', 'uncertain') OR ? = 'accepted')"""
+_RECORD_FIRST = f"{_RECORD} AND state = 'open'"
+_PUT = f"UPDATE smsbridge_ledger SET {_list((*rows.OUTCOME, *rows.STANDING), '{} = ?')} WHERE number = ?"
+_NOTE = f"""INSERT INTO smsbridge_ledger_report ({_list(rows.REPORT)}, came_at)
+    VALUES ({_list(rows.REPORT, "?")}, ?) ON CONFLICT (account, key) DO NOTHING"""
+_WAITING = "SELECT 1 FROM smsbridge_ledger_report WHERE waiting = 1 LIMIT 1"
+_REPORTS = f"""SELECT number, {_list(rows.REPORT)} FROM smsbridge_ledger_report WHERE reference = ? AND reference != ''
+    UNION SELECT number, {_list(rows.REPORT)} FROM smsbridge_ledger_report WHERE id = ? AND account = ? AND id != ''
+    ORDER BY number"""
+_FOLDED = "UPDATE smsbridge_ledger_report SET waiting = 0 WHERE number = ?"
+_TELL = """UPDATE smsbridge_ledger SET telling = ?, telling_until = ?
+    WHERE number = ? AND told < ? AND (telling IS NULL OR telling_until < ?)"""
+_TOLD = "UPDATE smsbridge_ledger SET telling = NULL, told = MAX(told, ?) WHERE number = ? AND telling = ?"
+_NOT_TOLD = "UPDATE smsbridge_ledger SET told = MAX(told, ?) WHERE number = ?"
 _PRUNE = """DELETE FROM smsbridge_ledger WHERE number IN (SELECT number FROM smsbridge_ledger
     WHERE state IN ('accepted', 'refused') AND recorded_at < ? AND account = COALESCE(?, account)
-    ORDER BY recorded_at LIMIT ?)"""
+    ORDER BY recorded_at LIMIT ?) RETURNING reference, id, taker"""
+_PRUNE_REPORTS = """DELETE FROM smsbridge_ledger_report
+    WHERE reference = ? AND reference != '' OR id = ? AND account = ? AND id != ''"""
+_PRUNE_WAITING = """DELETE FROM smsbridge_ledger_report WHERE number IN (SELECT number FROM smsbridge_ledger_report
+    WHERE waiting = 1 AND came_at < ? AND NOT EXISTS (
+        SELECT 1 FROM smsbridge_ledger WHERE smsbridge_ledger.reference = smsbridge_ledger_report.reference)
+    LIMIT ?)"""
 
 
 class SqliteBook(SqliteFile):
@@ -98,7 +70,7 @@ class SqliteBook(SqliteFile):
     """
 
     about = "smsbridge_ledger_about"
-    version = _VERSION
+    version = VERSION
 
     def __init__(
         self,
@@ -126,10 +98,10 @@ class SqliteBook(SqliteFile):
         return found
 
     def claim(self, claims: Sequence[Claim]) -> list[Entry | None]:
-        rows = [_claim_row(one) for one in claims]
+        made = [rows.claim_row(claim) for claim in claims]
         self._changed = True
-        made = self._db.executemany(_INSERT, rows).rowcount
-        return [None] * len(rows) if made == len(rows) else [self._claim(one) for one in claims]
+        count = self._db.executemany(_INSERT, made).rowcount
+        return [None] * len(made) if count == len(made) else [self._claim(claim) for claim in claims]
 
     def _claim(self, claim: Claim) -> Entry | None:
         there = self.find(claim.reference)
@@ -137,16 +109,92 @@ class SqliteBook(SqliteFile):
             return None
         if not there.gives_way_to(claim):
             return there
-        values = (claim.account, claim.to, claim.token, claim.at.timestamp(), claim.reference)
-        self._db.execute(_CLAIM_ANEW, values)
+        row = dict(zip(rows.CLAIM, rows.claim_row(claim), strict=True))
+        self._db.execute(_CLAIM_ANEW, row)
         return None
 
     def record(self, entries: Sequence[Entry]) -> int:
-        return self._db.executemany(_RECORD, [_record_row(one) for one in entries]).rowcount
+        """In one statement for all: few are recorded a second time, and those are read before."""
+        outcomes = [(entry.claim, _outcome_of(entry)) for entry in entries]
+        count = self._db.executemany(_RECORD_FIRST, [_record_row(*each) for each in outcomes]).rowcount
+        if count == len(outcomes):
+            return count
+        return count + sum(self._record_again(claim, outcome) for claim, outcome in outcomes)
+
+    def _record_again(self, claim: Claim, outcome: Outcome) -> int:
+        """Keep an outcome of a text that has another; what its reports said stays."""
+        there = self.find(claim.reference)
+        if there is None or there.outcome is None or there.outcome == outcome:
+            return 0
+        entry = recorded(there, outcome)
+        return self._db.execute(_RECORD, _record_row(claim, outcome, rows.standing_row(entry.standing))).rowcount
+
+    # --- reports ------------------------------------------------------------------------------------------------------
+
+    def note(self, reports: Sequence[DeliveryReport]) -> None:
+        now = time.time()
+        self._changed = True
+        self._db.executemany(_NOTE, [(*rows.report_row(report, now=now), now) for report in reports])
+
+    def fold(
+        self,
+        references: Collection[str],
+        ids: Collection[tuple[str, str]],
+        *,
+        ticket: str | None = None,
+        lease: float = 0.0,
+    ) -> list[Change]:
+        if not ids and self._db.execute(_WAITING).fetchone() is None:
+            return []
+        found: dict[int, Entry] = {}
+        for reference in references:
+            found.update(map(rows.entry, self._db.execute(_FIND, (reference,))))
+        for account, id_ in ids:
+            found.update(map(rows.entry, self._db.execute(_FIND_BY_ID, (id_, account))))
+        changes = (self._folded(number, entry, ticket, lease) for number, entry in found.items())
+        return [change for change in changes if change is not None]
+
+    def _folded(self, number: int, before: Entry, ticket: str | None, lease: float) -> Change | None:
+        if before.outcome is None:
+            return None
+        there = self._reports_of(before)
+        entry = folded(before, [report for _, report in there])
+        if entry != before:
+            self._put(number, entry)
+        of_taker = [place for place, report in there if report.account == taker_of(entry)]
+        self._db.executemany(_FOLDED, [(place,) for place in of_taker])
+        change, now = Change(number, entry), time.time()
+        if ticket is None:
+            self._db.execute(_NOT_TOLD, (change.rank, number))
+            return None
+        taken = self._db.execute(_TELL, (ticket, now + lease, number, change.rank, now)).rowcount
+        return change if taken else None
+
+    def _put(self, number: int, entry: Entry) -> None:
+        values = (*rows.outcome_row(_outcome_of(entry)), *rows.standing_row(entry.standing), number)
+        self._db.execute(_PUT, values)
+
+    def told(self, changes: Sequence[Change], ticket: str, *, done: bool) -> None:
+        told = [(change.rank if done else 0, change.number, ticket) for change in changes]
+        self._db.executemany(_TOLD, told)
+
+    def reports(self, reference: str) -> list[DeliveryReport]:
+        entry = self.find(reference)
+        if entry is not None:
+            return [report for _, report in self._reports_of(entry)]
+        return [rows.report(row[1:]) for row in self._db.execute(_REPORTS, (reference, "", ""))]
+
+    def _reports_of(self, entry: Entry) -> list[tuple[int, DeliveryReport]]:
+        """The reports of a text, each with its number."""
+        id_ = entry.outcome.id if entry.outcome is not None else ""
+        found = self._db.execute(_REPORTS, (entry.claim.reference, id_, taker_of(entry)))
+        return [(row[0], rows.report(row[1:])) for row in found]
+
+    # --- looking ------------------------------------------------------------------------------------------------------
 
     def find(self, reference: str) -> Entry | None:
         row = self._db.execute(_FIND, (reference,)).fetchone()
-        return None if row is None else _entry(row)[1]
+        return None if row is None else rows.entry(row)[1]
 
     def entries(
         self,
@@ -154,106 +202,57 @@ class SqliteBook(SqliteFile):
         account: str | None = None,
         reference: str | None = None,
         states: Collection[State] = (),
+        statuses: Collection[Status] = (),
+        final: bool | None = None,
+        person: bytes | None = None,
         within: float | None = None,
+        beyond: float | None = None,
         after: int = 0,
         limit: int = 1000,
     ) -> list[tuple[int, Entry]]:
-        wanted: dict[str, Sequence[Any]] = {"number > ?": (after,)}
-        if account is not None:
-            wanted["account = ?"] = (account,)
-        if reference is not None:
-            wanted["reference = ?"] = (reference,)
-        if states:
-            wanted[f"state IN ({', '.join('?' * len(states))})"] = [one.value for one in states]
-        if within is not None:
-            wanted["claimed_at >= ?"] = (utc_now().timestamp() - within,)
-        values = [value for given in wanted.values() for value in given]
-        query = f"SELECT {_COLUMNS} FROM smsbridge_ledger WHERE {' AND '.join(wanted)} ORDER BY number LIMIT ?"  # noqa: S608
-        return [_entry(row) for row in self._db.execute(query, (*values, limit))]
+        now = utc_now().timestamp()
+        wanted: dict[str, Sequence[Any]] = {
+            "number > ?": (after,),
+            "account = ?": () if account is None else (account,),
+            "reference = ?": () if reference is None else (reference,),
+            f"state IN ({_list(list(states), '?')})": [state.value for state in states],
+            f"reported IN ({_list(list(statuses), '?')})": [status.value for status in statuses],
+            "state = 'accepted' AND final = ?": () if final is None else (int(final),),
+            "person = ?": () if person is None else (person,),
+            "claimed_at >= ?": () if within is None else (now - within,),
+            "claimed_at < ?": () if beyond is None else (now - beyond,),
+        }
+        given = {clause: values for clause, values in wanted.items() if values}
+        query = f"SELECT {_ENTRY} FROM smsbridge_ledger WHERE {' AND '.join(given)} ORDER BY number LIMIT ?"
+        values = [value for one in given.values() for value in one]
+        return [rows.entry(row) for row in self._db.execute(query, (*values, limit))]
 
     def prune(self, older_than: float, limit: int, *, account: str | None = None) -> int:
-        return self._db.execute(_PRUNE, (utc_now().timestamp() - older_than, account, limit)).rowcount
+        before = utc_now().timestamp() - older_than
+        gone = self._db.execute(_PRUNE, (before, account, limit)).fetchall()
+        self._db.executemany(_PRUNE_REPORTS, gone)
+        self._db.execute(_PRUNE_WAITING, (before, limit))
+        return len(gone)
 
 
 def _proof(key: bytes) -> bytes:
     return hmac.digest(key, _PROOF, hashlib.sha256)
 
 
-def _seconds(at: datetime | None) -> float | None:
-    return None if at is None else at.timestamp()
-
-
-def _moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-
-
-def _claim_row(one: Claim) -> tuple[Any, ...]:
-    return (
-        one.account,
-        one.reference,
-        one.kind.value,
-        one.content,
-        one.to,
-        one.purpose,
-        one.token,
-        one.at.timestamp(),
-    )
-
-
-def _record_row(entry: Entry) -> tuple[Any, ...]:
-    claim, one = entry.claim, entry.outcome
-    if one is None:
+def _outcome_of(entry: Entry) -> Outcome:
+    if entry.outcome is None:
         raise ValueError("there is no outcome to record")
+    return entry.outcome
+
+
+def _record_row(claim: Claim, outcome: Outcome, standing: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
+    answer = rows.answer_row(outcome)
+    told = answer[rows.STANDING.index("rank")]
     return (
-        one.state.value,
-        one.at.timestamp(),
-        one.taker,
-        one.provider,
-        one.id,
-        one.status and one.status.value,
-        one.segments,
-        one.price and str(one.price.amount),
-        one.price and one.price.unit,
-        _seconds(one.accepted_at),
-        _seconds(one.expires_at),
-        one.error,
-        one.code,
-        one.reason,
+        *rows.outcome_row(outcome),
+        *(answer if standing is None else standing),
+        told,
         claim.reference,
         claim.token,
-        one.state.value,
+        outcome.state.value,
     )
-
-
-def _entry(row: Sequence[Any]) -> tuple[int, Entry]:
-    """Return the number and the entry of a row of ``_COLUMNS``."""
-    number, account, reference, kind, content, to, purpose, token, claimed_at, claims, state, recorded_at, *more = row
-    taker, provider, id_, status, segments, price, unit, accepted_at, expires_at, error, code, reason = more
-    claim = Claim(
-        account=account,
-        reference=reference,
-        kind=Kind(kind),
-        content=content,
-        to=to,
-        purpose=purpose,
-        token=token,
-        at=datetime.fromtimestamp(claimed_at, UTC),
-    )
-    if state == State.OPEN:
-        return number, Entry(claim=claim, claims=claims)
-    outcome = Outcome(
-        state=State(state),
-        at=datetime.fromtimestamp(recorded_at, UTC),
-        taker=taker,
-        provider=provider,
-        id=id_,
-        status=Status(status) if status else None,
-        segments=segments,
-        price=Money(amount=Decimal(price), unit=unit) if price is not None else None,
-        accepted_at=_moment(accepted_at),
-        expires_at=_moment(expires_at),
-        error=error,
-        code=code,
-        reason=reason,
-    )
-    return number, Entry(claim=claim, outcome=outcome, claims=claims)

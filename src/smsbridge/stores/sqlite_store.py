@@ -20,8 +20,9 @@ from smsbridge.rehearsal import newest
 from .kept import FileEntries, WrittenCounters
 from .listed import CalledOptOuts
 from .opt_outs import LIST, SqliteOptOuts
-from .sqlite import LEDGER, SqliteBook
+from .sqlite import SqliteBook
 from .sqlite_counts import COUNTS, SqliteCounts
+from .sqlite_schema import LEDGER
 from .writer import Writer, shared
 
 if TYPE_CHECKING:

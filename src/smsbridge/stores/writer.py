@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import os
 import queue
+import random
 import sys
 import threading
 import time
@@ -24,7 +25,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from smsbridge.logs import logger
 from smsbridge.promise import Overdue, Promise
 
-from .entries import Entry, Unwritable
+from .entries import Clash, Entry, Unwritable
 
 T = TypeVar("T")
 
@@ -46,6 +47,9 @@ S = TypeVar("S", bound=Shelf)
 _PATIENCE = 0.01
 _IDLE = 2.0
 _MOST_TOGETHER = 1000
+_MOST_TRIES = 20
+_LONGEST_PAUSE = 0.02
+"""Seconds between two tries at most, each after another while, so that two processes do not clash again."""
 _PRUNED_AT_ONCE = 500
 _BETWEEN_PRUNINGS = 3600.0
 _LONGEST_CLOSE = 20.0
@@ -64,7 +68,9 @@ class _Job(NamedTuple):
     work: Callable[[Any], Any]
     promise: Promise[Any]
     closes: bool = False
-    """Whether the store is closed after all earlier work."""
+    """Whether the store is let go of, once all that was handed in before is done."""
+    apart: bool = False
+    """Whether it is done in a transaction that holds nothing but its like."""
 
 
 class Writer(Generic[S]):
@@ -91,14 +97,16 @@ class Writer(Generic[S]):
         self._thread: threading.Thread | None = None
         self._asleep = False
 
-    def do(self, work: Callable[[S], T]) -> Promise[T]:
-        """Have ``work`` done, in one transaction with other pending work, and return a promise of its result.
+    def do(self, work: Callable[[S], T], *, apart: bool = False) -> Promise[T]:
+        """Have ``work`` done, within one transaction with whatever else is to do. The promise is kept once that is.
 
-        The promise fails with Unwritable if the store cannot be written. Work is done in the order of the calls; work
-        whose promise is cancelled before it starts is not done.
+        What is to be done ``apart`` shares one with its like alone, which comes first.
+
+        It fails with Unwritable where the store cannot be written. Works are done in the order in which they were
+        handed in; one that is cancelled before is not done.
         """
         promise: Promise[T] = Promise()
-        self._jobs.put(_Job(work, promise))
+        self._jobs.put(_Job(work, promise, apart=apart))
         self._see_to_it()
         return promise
 
@@ -200,7 +208,7 @@ class Writer(Generic[S]):
             # A claim that was cancelled before it was made is not made; from here on it can only be released.
             todo = [job for job in jobs if not job.promise.cancelled and not job.closes]
             if outcomes or todo:
-                self._do(outcomes, todo)
+                self._do_all(outcomes, todo)
                 if self._clock() >= self._prune_at:
                     self._prune()
             closing = [job for job in jobs if job.closes]
@@ -222,13 +230,17 @@ class Writer(Generic[S]):
         finally:
             lock.release()
 
+    def _do_all(self, outcomes: Sequence[Entry], jobs: Sequence[_Job]) -> None:
+        apart = [job for job in jobs if job.apart]
+        if apart:
+            self._do([], apart)
+        if outcomes or len(apart) < len(jobs):
+            self._do(outcomes, [job for job in jobs if not job.apart])
+
     def _do(self, outcomes: Sequence[Entry], jobs: Sequence[_Job]) -> None:
         answers: list[Any] | None = None
         try:
-            with self._store.together():
-                if outcomes:
-                    self._store.record(outcomes)
-                answers = [job.work(self._store) for job in jobs]
+            answers = self._done(outcomes, jobs)
             for job, answer in zip(jobs, answers, strict=True):
                 job.promise.set_result(answer)
         except Unwritable as error:
@@ -245,6 +257,20 @@ class Writer(Generic[S]):
             for job in jobs:
                 if not job.promise.done():
                     job.promise.set_exception(Unwritable("interrupted"))
+
+    def _done(self, outcomes: Sequence[Entry], jobs: Sequence[_Job]) -> list[Any]:
+        """The answers to ``jobs``, done in one transaction: again, where another process was in the way."""
+        for left in range(_MOST_TRIES, 0, -1):
+            try:
+                with self._store.together():
+                    if outcomes:
+                        self._store.record(outcomes)
+                    return [job.work(self._store) for job in jobs]
+            except Clash:
+                if left == 1:
+                    raise
+                time.sleep(random.uniform(0, _LONGEST_PAUSE))  # noqa: S311  # no secret
+        raise AssertionError("it is done, or raises")
 
     def _blame(self, outcomes: Sequence[Entry], jobs: Sequence[_Job], error: Exception) -> None:
         """Find the job or outcome that raised ``error``: if there are several, do each of them alone."""

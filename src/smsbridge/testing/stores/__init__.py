@@ -24,13 +24,26 @@ from .counters import CounterTests, SharedCounterTests
 from .entries import EntryTests, SharedEntryTests
 from .kit import Kit
 from .opt_outs import OptOutTests, SharedOptOutTests
+from .reports import ReportTests, SharedReportTests
 
-_OF_PARTS = {"entries": EntryTests, "counters": CounterTests, "opt_outs": OptOutTests}
-_SHARED = {"entries": SharedEntryTests, "counters": SharedCounterTests, "opt_outs": SharedOptOutTests}
+_OF_PARTS = {"entries": (EntryTests, ReportTests), "counters": (CounterTests,), "opt_outs": (OptOutTests,)}
+_SHARED = {
+    "entries": (SharedEntryTests, SharedReportTests),
+    "counters": (SharedCounterTests,),
+    "opt_outs": (SharedOptOutTests,),
+}
 
 
 class StoreContract(
-    SharedEntryTests, SharedCounterTests, SharedOptOutTests, EntryTests, CounterTests, OptOutTests, Kit
+    SharedEntryTests,
+    SharedReportTests,
+    SharedCounterTests,
+    SharedOptOutTests,
+    EntryTests,
+    ReportTests,
+    CounterTests,
+    OptOutTests,
+    Kit,
 ):
     """The tests of a store: subclass it as ``TestYourStore`` and override :meth:`open`."""
 
@@ -38,8 +51,8 @@ class StoreContract(
         """Leave out tests that do not apply: pytest does not collect a name that is None."""
         super().__init_subclass__(**kwargs)
         for part, tests in _OF_PARTS.items():
-            for kind in (tests, _SHARED[part]):
-                if part in cls.lacks or (kind is _SHARED[part] and not cls.shared):
+            for kind in (*tests, *_SHARED[part]):
+                if part in cls.lacks or (kind in _SHARED[part] and not cls.shared):
                     for name in vars(kind):
                         if name.startswith("test_"):
                             setattr(cls, name, None)
