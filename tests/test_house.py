@@ -227,6 +227,7 @@ CHANGING = {
     "smsbridge.own_file.OwnFile",
     "smsbridge.own_file._Known",
     "smsbridge.unread._Survey",
+    "stores.memory._Telling",
 }
 """The dataclasses that are no values: they are filled, or count."""
 
