@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from . import under_test
 from .attempts import prepare, query
-from .composite import account_names, each, inside
+from .composite import Recording, account_names, each, inside, observe
 from .deadline import Stopped, end
+from .environment import variable
 from .errors import ConfigurationError, NotAllowed, NotConnected, QueryError, RefusedError, unsent
 from .flow import Flow, Step, Wait
 from .forks import fresh_lock
+from .history import History, TextRecord, Wanted
 from .http import HttpRequest
+from .logs import logger
 from .many import Job, Sender, not_prepared
 from .messages import (
     Balance,
@@ -23,9 +29,11 @@ from .messages import (
     Received,
     Result,
     SentMessage,
+    Status,
     Verification,
     VerificationCheck,
 )
+from .phone import to_e164
 from .plugins import Plugins, default_plugins
 from .privacy import own
 from .provider import SmsProvider, title_of, vendor_of
@@ -36,12 +44,17 @@ from .sending import deliver, deliver_rows, deliver_verification
 from .settings import Settings
 from .snapshot import Reading
 from .urls import is_loopback
+from .values import State
 
 T = TypeVar("T")
 W = TypeVar("W")
 """The kind of transport."""
 P = ParamSpec("P")
 S = TypeVar("S")
+E = TypeVar("E", bound=StrEnum)
+PAGE = 500
+"""Texts that are read at once."""
+_log = logger("smsbridge")
 AS_SET = -1.0
 """For the seconds of a call: what the settings say."""
 
@@ -127,7 +140,47 @@ class BaseClient(Generic[W]):
         if not isinstance(sent, SentMessage):
             raise TypeError("status() takes what send() returned, or its id")
         self._check_account(sent.account)
-        return self._ask(Question.STATUS, sent, hide=Private([], [sent.to]))
+        report: DeliveryReport = yield from self._ask(Question.STATUS, sent, hide=Private([], [sent.to]))
+        return (yield from self._noted(report, sent))
+
+    def _noted(self, report: DeliveryReport, sent: SentMessage) -> Flow[DeliveryReport]:
+        """Have the policies take note of an answer about a text, as of a report that the vendor sends by itself."""
+        known = report if report.reference else replace(report, reference=sent.reference)
+        try:
+            return cast("DeliveryReport", (yield from observe(self.provider, known)))
+        except Exception as problem:  # noqa: BLE001  # the answer is there: what cannot be kept comes again
+            _log.error("what became of a text is not kept: %s", type(problem).__name__)
+            return report
+
+    def _history(self, reference: str) -> Flow[History | None]:
+        return self._recording().history(reference)
+
+    def _texts(self, wanted: Wanted, after: int) -> Flow[list[tuple[int, TextRecord]]]:
+        return self._recording().page(wanted, after=after, limit=PAGE)
+
+    def _wanted(
+        self,
+        status: Status | Collection[Status] | None,
+        state: State | Collection[State] | None,
+        since: datetime | timedelta | None,
+        account: str | None,
+        to: str | None,
+    ) -> Wanted:
+        """Which texts are asked for. Raises RecipientError for a number that is none, ValueError for a wrong time."""
+        return Wanted(
+            statuses=() if status is None else _several(Status, status),
+            states=() if state is None else _several(State, state),
+            within=None if since is None else _seconds_since(since),
+            account=account,
+            to=None if to is None else to_e164(to, self.settings.default_region),
+        )
+
+    def _recording(self) -> Recording:
+        for policy in each(self.provider):
+            if isinstance(policy, Recording):
+                return policy
+        store = variable(None, "store")
+        raise ConfigurationError(f"nothing keeps what became of texts: set {store}, such as sqlite:///sms.db")
 
     def _lookup(self, reference: str) -> Flow[SentMessage | None]:
         return self._ask(Question.LOOKUP, reference)
@@ -236,6 +289,18 @@ class BaseClient(Generic[W]):
         """Before the first connection, as a client that was made under an outbox may outlive it."""
         for problem in self.settings.unfit(self._provider):
             raise NotConnected(problem)
+
+
+def _several(kind: type[E], given: E | Collection[E]) -> tuple[E, ...]:
+    return (kind(given),) if isinstance(given, str) else tuple(kind(each) for each in given)
+
+
+def _seconds_since(since: datetime | timedelta) -> float:
+    if isinstance(since, timedelta):
+        return since.total_seconds()
+    if since.utcoffset() is None:
+        raise ValueError("since has no time zone: give an aware datetime, such as datetime.now(UTC), or a timedelta")
+    return (datetime.now(UTC) - since).total_seconds()
 
 
 def opened(connect: Callable[[], T]) -> T:

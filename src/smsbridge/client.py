@@ -10,7 +10,8 @@ import atexit
 import math
 import sys
 import time
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator
+from datetime import datetime, timedelta
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
@@ -20,6 +21,7 @@ from .composite import close
 from .deadline import end
 from .errors import NotConnected
 from .flow import Await, Call, Driven, Flow, Step, Tell, Wait
+from .history import History, TextRecord
 from .http import HttpRequest
 from .many import AsyncSendMany, Job, SendMany
 from .messages import (
@@ -31,11 +33,13 @@ from .messages import (
     Received,
     Result,
     SentMessage,
+    Status,
     Verification,
     VerificationCheck,
 )
 from .privacy import bare
 from .rehearsal import newest, staged
+from .values import State
 from .waiting import await_for, bound, in_thread, tell_in_thread, wait_for
 
 if TYPE_CHECKING:
@@ -91,6 +95,33 @@ class SmsClient(BaseClient["Transport"]):
     def lookup(self, reference: str) -> SentMessage | None:
         """Ask whether a text with this reference was accepted; None proves nothing. Raises QueryError."""
         return self._run(self._lookup(reference))
+
+    def history(self, reference: str) -> History | None:
+        """Return what the ledger has of the text under ``reference``, and its reports; None if that is nothing.
+
+        The vendor is not asked. Raises ConfigurationError without a ledger, and if the ledger cannot be read.
+        """
+        return self._run(self._history(reference))
+
+    def texts(
+        self,
+        *,
+        status: Status | Collection[Status] | None = None,
+        state: State | Collection[State] | None = None,
+        since: datetime | timedelta | None = None,
+        account: str | None = None,
+        to: str | None = None,
+    ) -> Iterator[TextRecord]:
+        """Iterate over the texts in the ledger that match everything that is given, the oldest first.
+
+        ``since`` is a time, or how long ago; ``account`` the one that was asked; ``to`` a phone number. Memory stays
+        bounded. Raises what :meth:`history` raises, and RecipientError for a number that is none.
+        """
+        wanted, after = self._wanted(status, state, since, account, to), 0
+        while page := self._run(self._texts(wanted, after)):
+            for number, text in page:
+                after = number
+                yield text
 
     def balance(self) -> list[Balance]:
         """Ask what is left on the account, per service. Raises QueryError."""
@@ -224,6 +255,26 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
     async def lookup(self, reference: str) -> SentMessage | None:
         """See :meth:`SmsClient.lookup`."""
         return await self._run(self._lookup(reference))
+
+    async def history(self, reference: str) -> History | None:
+        """See :meth:`SmsClient.history`."""
+        return await self._run(self._history(reference))
+
+    async def texts(
+        self,
+        *,
+        status: Status | Collection[Status] | None = None,
+        state: State | Collection[State] | None = None,
+        since: datetime | timedelta | None = None,
+        account: str | None = None,
+        to: str | None = None,
+    ) -> AsyncIterator[TextRecord]:
+        """See :meth:`SmsClient.texts`; iterate with ``async for``."""
+        wanted, after = self._wanted(status, state, since, account, to), 0
+        while page := await self._run(self._texts(wanted, after)):
+            for number, text in page:
+                after = number
+                yield text
 
     async def balance(self) -> list[Balance]:
         """See :meth:`SmsClient.balance`."""

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, cast, final, runtime_checkable
 
 from .errors import RefusedError, SendError, UncertainError
 from .flow import Flow
+from .history import History, TextRecord, Wanted
 from .http import HttpRequest
 from .messages import Event, Foresight, Message, Result, SentMessage, Verification
 from .provider import Capability, SmsProvider, honours
@@ -23,6 +24,19 @@ Answers = tuple[list[Result], BaseException | None]
 """One Result for each message, in order, and what interrupted the sending, if anything did."""
 
 _FINAL = ("send", "send_batch", "start_verification")
+
+
+@runtime_checkable
+class Recording(Protocol):
+    """A policy that keeps what became of texts."""
+
+    def history(self, reference: str) -> Flow[History | None]:
+        """What is kept of the text under a reference; None if nothing is."""
+        ...
+
+    def page(self, wanted: Wanted, *, after: int = 0, limit: int = 500) -> Flow[list[tuple[int, TextRecord]]]:
+        """Texts that are ``wanted``, the oldest first, each with a number; ``after`` is that of the last one seen."""
+        ...
 
 
 @runtime_checkable
@@ -147,11 +161,12 @@ class Composite(SmsProvider):
         """The provider inside that takes ``webhook`` in: of several, the one that it is proven to be from."""
 
     @abstractmethod
-    def observe(self, event: Event) -> Flow[None]:
+    def observe(self, event: Event) -> Flow[Event | None]:
         """Take note of an event of a verified webhook, before the hooks do, and pass it on; for policies that learn
         from them.
 
-        What this raises goes where a hook's exception goes: the vendor gets a 500 and delivers again.
+        Returns the event with what is known of its text, or None to leave it as it is. What this raises goes where a
+        hook's exception goes: the vendor gets a 500 and delivers again.
         """
 
     def close(self) -> None:
@@ -197,10 +212,11 @@ def receiver_of(provider: SmsProvider, webhook: HttpRequest) -> SmsProvider:
     return provider.receiver(webhook) if isinstance(provider, Composite) else provider
 
 
-def observe(provider: SmsProvider, event: Event) -> Flow[None]:
-    """Have ``provider`` take note of an event, if it is one that learns from them."""
-    if isinstance(provider, Composite):
-        yield from provider.observe(event)
+def observe(provider: SmsProvider, event: Event) -> Flow[Event]:
+    """Have ``provider`` take note of an event, if it is one that learns from them. Returns what is known of it then."""
+    if not isinstance(provider, Composite):
+        return event
+    return (yield from provider.observe(event)) or event
 
 
 def close(provider: SmsProvider) -> None:

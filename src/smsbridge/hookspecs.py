@@ -13,6 +13,7 @@ from __future__ import annotations
 import pluggy
 
 from .errors import SendError
+from .history import TextRecord
 from .messages import Cost, Event, Message, SentMessage, Verification
 from .provider import SmsProvider
 
@@ -49,6 +50,15 @@ def smsbridge_cost_differs(account: str, provider: str, message: Message, sent: 
 
     Called once per accepted text, before ``smsbridge_after_send``, where ``SMSBRIDGE_COST_PRICES`` is set. ``account``
     is the one that took the text.
+    """
+
+
+@hookspec
+def smsbridge_status_changed(account: str, carried_by: str, provider: str, text: TextRecord) -> None:
+    """A report moved a text further: ``text`` is its row in the ledger now. Called once for each change, with a ledger.
+
+    What this raises reaches the caller of ``receive``, as for ``smsbridge_event``: when the report comes again, the
+    hook is called again. A change that is noticed while the text is sent is told then, and what this raises is logged.
     """
 
 

@@ -22,6 +22,7 @@ from . import environment, groups, hookspecs, unread
 from .display import line
 from .errors import ConfigurationError
 from .forks import cached_property, fresh_rlock
+from .history import TextRecord
 from .hook_calls import NO_CALLS, HookCall, HookCalls, logged
 from .messages import Cost, Event, Message, SentMessage
 from .policies import stack
@@ -276,6 +277,11 @@ class Plugins:
         self._tell(
             "smsbridge_cost_differs", account=account, provider=provider, message=message, sent=sent, expected=expected
         )
+
+    def status_changed(self, account: str, provider: str, text: TextRecord) -> None:
+        """Tell every plugin that a text came further. Raises what the first failing one raises, after all are told."""
+        about = {"account": account, "carried_by": text.carried_by, "provider": provider, "text": text}
+        self.calls("smsbridge_status_changed", **about).make(lambda _, error: error)
 
     def event(self, account: str, provider: str, event: Event) -> None:
         """Tell every plugin of an event; raises what the first one that fails raises, after telling all."""

@@ -10,7 +10,7 @@ from .composite import observe, receiver_of
 from .errors import PayloadError, SignatureError, UnsupportedError, WebhookError
 from .flow import Call, Flow
 from .http import HttpRequest
-from .messages import Received
+from .messages import Event, Received
 from .plugins import Plugins
 from .privacy import private_of, scrub
 from .provider import SmsProvider
@@ -32,10 +32,12 @@ def receive(plugins: Plugins, provider: SmsProvider, webhook: HttpRequest) -> Fl
     if response is not None:
         return Received(events=(), response=response)
     events = _ask(receiver, lambda: tuple(receiver.parse(webhook)), PayloadError)
+    told: list[Event] = []
     for event in events:
-        yield from observe(provider, event)
-        yield from Call(plugins.event, receiver.account, receiver.name, event)
-    return Received(events=events, response=receiver.acknowledge(events))
+        known = yield from observe(provider, event)
+        yield from Call(plugins.event, receiver.account, receiver.name, known)
+        told.append(known)
+    return Received(events=tuple(told), response=receiver.acknowledge(events))
 
 
 def _ask(provider: SmsProvider, work: Callable[[], T], kind: type[WebhookError]) -> T:

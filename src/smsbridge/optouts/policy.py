@@ -218,14 +218,15 @@ class OptoutPolicy(Gate):
             if isinstance(error, OptedOutError):
                 yield from self._learn(message, error, begun)
 
-    def observe(self, event: Event) -> Flow[None]:
-        yield from super().observe(event)
+    def observe(self, event: Event) -> Flow[Event | None]:
+        known = (yield from super().observe(event)) or event
         if isinstance(event, InboundMessage):
             opts_out = self._said(event)
             if opts_out is not None:
                 yield from self._keep(event, event.sender, self._texted(event.to), REPLY, opts_out=opts_out)
         elif isinstance(event, DeliveryReport) and event.reason is not None and event.reason in _SAID:
             yield from self._keep(event, event.to, self._one_sender(event.account), "report", opts_out=True)
+        return known
 
     def _said(self, event: InboundMessage) -> bool | None:
         if event.taken_as is not None:

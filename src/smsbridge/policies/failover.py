@@ -301,10 +301,11 @@ class FailoverPolicy(Carrier):
     def parse(self, webhook: HttpRequest) -> Any:
         return self.receiver(webhook).parse(webhook)
 
-    def observe(self, event: Event) -> Flow[None]:
+    def observe(self, event: Event) -> Flow[Event | None]:
         for one in self.accounts:
             if event.account in account_names(one):
-                yield from observe(one, event)
+                event = yield from observe(one, event)
+        return event
 
     def _holder(self, account: str) -> SmsProvider:
         for one in self.accounts:

@@ -16,6 +16,7 @@ from smsbridge.attempts import foresee, refusal
 from smsbridge.composite import Answers, Around, Composite, observe, receiver_of
 from smsbridge.errors import ConfigurationError, SendError
 from smsbridge.flow import Flow
+from smsbridge.history import TextRecord
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.messages import (
     Balance,
@@ -76,6 +77,10 @@ class Surroundings(Protocol):
 
     def cost_differs(self, account: str, provider: str, message: Message, sent: SentMessage, expected: Cost) -> None:
         """Tell every plugin that a text costs something else than expected."""
+        ...
+
+    def status_changed(self, account: str, provider: str, text: TextRecord) -> None:
+        """Tell every plugin that a text came further. Raises what the first failing one raises, after all are told."""
         ...
 
 
@@ -212,7 +217,7 @@ class Policy(Carrier):
     def parse(self, webhook: HttpRequest) -> list[Event]:
         return self.inner.parse(webhook)
 
-    def observe(self, event: Event) -> Flow[None]:
+    def observe(self, event: Event) -> Flow[Event | None]:
         return observe(self.inner, event)
 
     def acknowledge(self, events: Sequence[Event]) -> HttpResponse:

@@ -60,7 +60,9 @@ class Book(Protocol):
     ) -> list[Change]:
         """Move the entries of these references, or of these ids at the accounts that took them, as their reports say.
 
-        With a ``ticket``, returns those that came further since it was last :meth:`told`, each once in ``lease``
+        Every store follows :mod:`smsbridge.stores.folding`. An entry that is open stays, and its reports wait: ask
+        again once its outcome is recorded. Returns those entries; without ``ids``, only if reports wait at all. With a
+        ``ticket``, an entry that came further since that was last :meth:`told` is to be told by one asker for ``lease``
         seconds. Without one, nothing has to be told of them.
         """
         ...

@@ -15,7 +15,20 @@ from smsbridge.values import State
 from .digests import Kind, digest, new_ticket, person_of
 from .standing import Standing
 
-__all__ = ["Change", "Claim", "Clash", "Entry", "Kind", "Outcome", "State", "Unwritable", "digest", "new_ticket"]
+__all__ = [
+    "Change",
+    "Claim",
+    "Clash",
+    "Entry",
+    "Kind",
+    "Outcome",
+    "State",
+    "Unwritable",
+    "digest",
+    "new_ticket",
+    "person_of",
+    "unicode",
+]
 _LONGEST_WORD = 64
 
 
@@ -63,7 +76,7 @@ class Claim:
         is_code = kind is Kind.CODE or message.purpose is Purpose.OTP
         return cls(
             account=account,
-            reference=_unicode(message.reference or ""),
+            reference=unicode(message.reference or ""),
             kind=kind,
             content=digest(key, message, kind),
             to=mask(message.to),
@@ -73,7 +86,7 @@ class Claim:
             person=person_of(key, message.to),
             context=message.context,
             number=message.to if keeps_number and not is_code else None,
-            text=_unicode(message.text) if keeps_text and not is_code else None,
+            text=unicode(message.text) if keeps_text and not is_code else None,
         )
 
     @property
@@ -129,7 +142,7 @@ class Outcome:
                 at=utc_now(),
                 taker=sent.account,
                 provider=sent.provider,
-                id=_unicode(sent.id),
+                id=unicode(sent.id),
                 status=sent.status,
                 segments=sent.segments,
                 price=sent.price,
@@ -143,7 +156,7 @@ class Outcome:
             at=utc_now(),
             taker=sent.account,
             provider=sent.provider,
-            id=_unicode(sent.id),
+            id=unicode(sent.id),
             expires_at=sent.expires_at,
             reason=reason,
         )
@@ -218,10 +231,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A text that came further: its entry now. ``number`` is that of its row."""
+    """An entry after its reports were looked at; ``number`` is that of its row.
+
+    ``to_tell``: it came further since that was told last, and the asker is to tell it.
+    """
 
     number: int
     entry: Entry
+    to_tell: bool
 
     @property
     def rank(self) -> int:
@@ -231,9 +248,9 @@ class Change:
 
 def _word(value: object) -> str | None:
     """Return a code or a reason shortened and without phone numbers, since vendors write them freely."""
-    return None if value is None else mask_numbers(_unicode(str(value)))[:_LONGEST_WORD]
+    return None if value is None else mask_numbers(unicode(str(value)))[:_LONGEST_WORD]
 
 
-def _unicode(value: str) -> str:
+def unicode(value: str) -> str:
     """Return ``value`` without lone surrogates (halves of characters), which JSON can contain and no store takes."""
     return value.encode("utf-8", "backslashreplace").decode()

@@ -120,21 +120,20 @@ class MemoryBook:
     ) -> list[Change]:
         found = dict.fromkeys(reference for reference in references if reference in self._entries)
         found.update(dict.fromkeys(self._ids[each] for each in ids if each in self._ids))
-        changes = (self._folded(reference, ticket, lease) for reference in found)
-        return [change for change in changes if change is not None]
+        return [self._folded(reference, ticket, lease) for reference in found]
 
-    def _folded(self, reference: str, ticket: str | None, lease: float) -> Change | None:
+    def _folded(self, reference: str, ticket: str | None, lease: float) -> Change:
         before = self._entries[reference]
         entry = folded(before, self.reports(reference))
         if entry is not before:
             self._put(entry)
-        change = Change(self._numbers[reference], entry)
+        change = Change(self._numbers[reference], entry, to_tell=True)
         telling = self._tellings.setdefault(reference, _Telling())
         if ticket is None:
             telling.rank = max(telling.rank, change.rank)
         now = time.monotonic()
         if change.rank <= telling.rank or (telling.ticket is not None and now < telling.until):
-            return None
+            return replace(change, to_tell=False)
         telling.ticket, telling.until = ticket, now + lease
         return change
 

@@ -7,6 +7,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,24 +152,23 @@ class SqliteBook(SqliteFile):
             found.update(map(rows.entry, self._db.execute(_FIND, (reference,))))
         for account, id_ in ids:
             found.update(map(rows.entry, self._db.execute(_FIND_BY_ID, (id_, account))))
-        changes = (self._folded(number, entry, ticket, lease) for number, entry in found.items())
-        return [change for change in changes if change is not None]
+        return [self._folded(number, entry, ticket, lease) for number, entry in found.items()]
 
-    def _folded(self, number: int, before: Entry, ticket: str | None, lease: float) -> Change | None:
+    def _folded(self, number: int, before: Entry, ticket: str | None, lease: float) -> Change:
         if before.outcome is None:
-            return None
+            return Change(number, before, to_tell=False)
         there = self._reports_of(before)
         entry = folded(before, [report for _, report in there])
         if entry != before:
             self._put(number, entry)
         of_taker = [place for place, report in there if report.account == taker_of(entry)]
         self._db.executemany(_FOLDED, [(place,) for place in of_taker])
-        change, now = Change(number, entry), time.time()
+        change, now = Change(number, entry, to_tell=False), time.time()
         if ticket is None:
             self._db.execute(_NOT_TOLD, (change.rank, number))
-            return None
+            return change
         taken = self._db.execute(_TELL, (ticket, now + lease, number, change.rank, now)).rowcount
-        return change if taken else None
+        return replace(change, to_tell=taken > 0)
 
     def _put(self, number: int, entry: Entry) -> None:
         values = (*rows.outcome_row(_outcome_of(entry)), *rows.standing_row(entry.standing), number)

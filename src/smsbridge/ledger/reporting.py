@@ -1,0 +1,160 @@
+"""What a ledger does with delivery reports, and what it answers of the texts that it keeps."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Self, TypeVar
+
+from pydantic import PrivateAttr
+
+from smsbridge.errors import ConfigurationError
+from smsbridge.flow import Call, Flow
+from smsbridge.forks import cached_property
+from smsbridge.history import History, TextRecord, Wanted
+from smsbridge.logs import logger
+from smsbridge.messages import DeliveryReport, Event
+from smsbridge.policies.policy import Policy
+from smsbridge.promise import Overdue
+from smsbridge.provider import Capability
+from smsbridge.stores.entries import Entry, Unwritable, new_ticket, person_of, unicode
+from smsbridge.stores.folding import taker_of
+from smsbridge.stores.kept import FileEntries
+from smsbridge.stores.seam import Entries
+
+from .records import record_of
+
+T = TypeVar("T")
+_log = logger("smsbridge.ledger")
+_LEASE = 60.0
+"""Seconds in which a process tells of a change, before another one may."""
+
+
+class Reporting(Policy):
+    """The base of a ledger: keeps reports, tells of what they change, and is asked about texts."""
+
+    _tell: Callable[[str, str, TextRecord], None] | None = PrivateAttr(default=None)
+
+    def telling(self, tell: Callable[[str, str, TextRecord], None]) -> Self:
+        """Return the same policy, which tells ``tell`` of each text that a report moved further.
+
+        ``tell`` gets the account that was asked, the provider and the row. From the environment it is
+        ``Plugins.status_changed``.
+        """
+        self._tell = tell
+        return self
+
+    @abstractmethod
+    def _entries(self) -> Entries:
+        """Where the entries are kept."""
+
+    @abstractmethod
+    def _identified(self) -> Flow[bytes]:
+        """The key of the hashes."""
+
+    # --- reports ------------------------------------------------------------------------------------------------------
+
+    def observe(self, event: Event) -> Flow[Event | None]:
+        """Keep a report, then move its text, then tell of it: in this order, so that nothing told is forgotten."""
+        known = (yield from super().observe(event)) or event
+        if not isinstance(known, DeliveryReport):
+            return known
+        report = replace(known, key=known.key or _key(known), reference=unicode(known.reference), id=unicode(known.id))
+        yield from self._entries().note([report])
+        found = yield from self._fold([report.reference] if report.reference else [], [(report.account, report.id)])
+        about = [entry.claim for entry in found if taker_of(entry) == report.account]
+        if len(about) != 1:
+            return known
+        return replace(known, reference=about[0].reference, context=about[0].context)
+
+    def _fold(self, references: Sequence[str], ids: Sequence[tuple[str, str]]) -> Flow[list[Entry]]:
+        """Move these texts as their reports say, and tell of those that came further. Returns their entries."""
+        entries, ticket = self._entries(), None if self._tell is None else new_ticket()
+        changes = yield from entries.fold(references, ids, ticket=ticket, lease=_LEASE)
+        while ticket is not None and (untold := [change for change in changes if change.to_tell]):
+            done = False
+            try:
+                for change in untold:
+                    yield from Call(self._told, change.entry)
+                done = True
+            finally:
+                entries.told(untold, ticket, done=done)
+            # Meanwhile another process may have moved them, and left that to tell to this one.
+            changes = yield from entries.fold(references, ids, ticket=ticket, lease=_LEASE)
+        return [change.entry for change in changes]
+
+    def _told(self, entry: Entry) -> None:
+        if self._tell is not None:
+            record = record_of(entry)
+            self._tell(self.account, record.provider or self._vendor, record)
+
+    def _catch_up(self, references: Sequence[str]) -> Flow[None]:
+        """Look for reports that came before the answers to these texts. Their outcomes stay what they are."""
+        if not references or not self._may_report:
+            return
+        try:
+            yield from self._fold(references, [])
+        except Exception as problem:  # noqa: BLE001  # a store that cannot be asked now, or a hook: it comes again
+            _log.warning("reports that came early are not looked at yet: %s", type(problem).__name__)
+
+    @cached_property
+    def _may_report(self) -> bool:
+        """Whether a vendor inside sends reports."""
+        return Capability.WEBHOOKS in self.inner.capabilities
+
+    # --- looking ------------------------------------------------------------------------------------------------------
+
+    def history(self, reference: str) -> Flow[History | None]:
+        """What is kept of the text under ``reference``. Raises ConfigurationError if the store cannot be asked."""
+        if self._is_empty():
+            return None
+        reference = unicode(reference)
+        entry = yield from self._read(lambda: self._entries().find(reference))
+        if entry is None:
+            return None
+        reports = yield from self._read(lambda: self._entries().reports(reference))
+        return History(text=record_of(entry), reports=tuple(self._known_report(report, entry) for report in reports))
+
+    def page(self, wanted: Wanted, *, after: int = 0, limit: int = 500) -> Flow[list[tuple[int, TextRecord]]]:
+        """Texts that are ``wanted``. Raises ConfigurationError if the store cannot be asked."""
+        if self._is_empty():
+            return []
+        person = None
+        if wanted.to is not None:
+            person = person_of((yield from self._read(self._identified)), wanted.to)
+        found = yield from self._read(
+            lambda: self._entries().page(
+                account=wanted.account,
+                states=wanted.states,
+                statuses=wanted.statuses,
+                final=wanted.final,
+                person=person,
+                within=wanted.within,
+                beyond=wanted.beyond,
+                after=after,
+                limit=limit,
+            )
+        )
+        return [(number, record_of(entry)) for number, entry in found]
+
+    def _is_empty(self) -> bool:
+        """Whether no file was made yet, which no look makes."""
+        entries = self._entries()
+        return isinstance(entries, FileEntries) and not entries.is_made
+
+    def _read(self, ask: Callable[[], Flow[T]]) -> Flow[T]:
+        try:
+            return (yield from ask())
+        except (Unwritable, Overdue) as error:
+            problem = str(error)
+        raise ConfigurationError(f"the ledger cannot be read: {problem}")
+
+    def _known_report(self, report: DeliveryReport, entry: Entry) -> DeliveryReport:
+        claim = entry.claim
+        return replace(report, reference=claim.reference, to=claim.number or claim.to, context=claim.context)
+
+
+def _key(report: DeliveryReport) -> str:
+    """What a report without a key is known by when it comes again."""
+    return "/".join((report.id, report.status.value, str(report.final), report.code or ""))
