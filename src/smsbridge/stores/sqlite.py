@@ -115,20 +115,16 @@ class SqliteBook(SqliteFile):
         return None
 
     def record(self, entries: Sequence[Entry]) -> int:
-        """In one statement for all: few are recorded a second time, and those are read before."""
-        outcomes = [(entry.claim, _outcome_of(entry)) for entry in entries]
-        count = self._db.executemany(_RECORD_FIRST, [_record_row(*each) for each in outcomes]).rowcount
-        if count == len(outcomes):
-            return count
-        return count + sum(self._record_again(claim, outcome) for claim, outcome in outcomes)
+        return sum(self._record(entry.claim, _outcome_of(entry)) for entry in entries)
 
-    def _record_again(self, claim: Claim, outcome: Outcome) -> int:
-        """Keep an outcome of a text that has another; what its reports said stays."""
-        there = self.find(claim.reference)
-        if there is None or there.outcome is None or there.outcome == outcome:
-            return 0
-        entry = recorded(there, outcome)
-        return self._db.execute(_RECORD, _record_row(claim, outcome, rows.standing_row(entry.standing))).rowcount
+    def _record(self, claim: Claim, outcome: Outcome) -> int:
+        """Keep an outcome. A text that has another is read first: what its reports said stays."""
+        kept = self._db.execute(_RECORD_FIRST, _record_row(claim, outcome)).rowcount
+        there = None if kept else self.find(claim.reference)
+        if there is None or there.outcome is None:
+            return kept
+        standing = rows.standing_row(recorded(there, outcome).standing)
+        return self._db.execute(_RECORD, _record_row(claim, outcome, standing)).rowcount
 
     # --- reports ------------------------------------------------------------------------------------------------------
 
