@@ -26,7 +26,7 @@ from smsbridge.messages import Foresight, Message, Result, SentMessage
 from smsbridge.policies.asking import ask_for
 from smsbridge.policies.batch import Batch
 from smsbridge.policies.outcomes import not_sent
-from smsbridge.policies.policy import Finding, Place, Policy
+from smsbridge.policies.policy import Finding, Place, Surroundings
 from smsbridge.policies.records import record_always
 from smsbridge.privacy import own
 from smsbridge.promise import Overdue
@@ -41,8 +41,10 @@ from smsbridge.stores.sqlite_file import Sync
 from smsbridge.stores.sqlite_schema import LEDGER
 from smsbridge.stores.writer import log_lost
 
+from .reporting import Reporting
 
-class LedgerPolicy(Policy):
+
+class LedgerPolicy(Reporting):
     """Records each text in a store before it leaves, and its outcome afterwards.
 
     A text that was accepted is not sent again under its reference, through any account: the recorded answer is
@@ -81,6 +83,13 @@ class LedgerPolicy(Policy):
         default=90, ge=1, le=36500, description="Days after which accepted and refused texts are deleted."
     )
 
+    keep_numbers: bool = Field(
+        default=False, description="Keep phone numbers in full, except those of one-time codes; else masked."
+    )
+    keep_texts: bool = Field(
+        default=False, description="Keep texts, except one-time codes; else only a keyed hash of each."
+    )
+
     _kept: Entries | None = PrivateAttr(default=None)
     _hash_key: bytes = PrivateAttr(default=b"")
     _in_production: bool | None = PrivateAttr(default_factory=environment.known_production)
@@ -112,6 +121,11 @@ class LedgerPolicy(Policy):
     @classmethod
     def completed(cls, accounts: Sequence[str], given: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**store_of(accounts, given), **given}
+
+    @classmethod
+    def standing(cls, inner: SmsProvider, *accounts: str, around: Surroundings | None = None) -> Self:
+        made = cls.around(inner, *accounts)
+        return made if around is None else made.telling(around.status_changed)
 
     def checked(self) -> Self:
         """Return the same policy, after a check of the ledger's file.
@@ -228,19 +242,29 @@ class LedgerPolicy(Policy):
             # The claims may have been made, or may still be made.
             if not inside:
                 self._entries().release(list(claims.values()))
+        if batch.stop is None:
+            yield from self._catch_up([claims[row].reference for row in claims if row not in there])
         if there and batch.stop is None:
             yield from self._answer_all(batch, there, claims, begun)
 
     def _claim(self, batch: Batch, rows: Sequence[int], claims: dict[int, Claim]) -> Flow[dict[int, Entry]]:
         """Claim the messages at ``rows`` and note the ``claims``. Returns the entries that block a claim, by row."""
-        if not self._hash_key:
-            self._hash_key = yield from self._entries().identify(self._given_key())
-        key = self._hash_key
+        key = yield from self._identified()
         kind = Kind.CODE if batch.verification else Kind.TEXT
         for row in rows:
-            claims[row] = Claim.of(batch.messages[row], account=self.account, kind=kind, key=key)
+            claims[row] = self._claim_of(batch.messages[row], kind, key)
         there = yield from self._entries().claim(list(claims.values()))
         return {row: entry for row, entry in zip(rows, there, strict=True) if entry is not None}
+
+    def _claim_of(self, message: Message, kind: Kind, key: bytes) -> Claim:
+        return Claim.of(
+            message,
+            account=self.account,
+            kind=kind,
+            key=key,
+            keeps_number=self.keep_numbers,
+            keeps_text=self.keep_texts,
+        )
 
     def _refuse(self, batch: Batch, rows: Iterable[int], detail: str) -> None:
         """Refuse the messages at ``rows`` that have no result yet: they have no claim, or no claim any more."""
@@ -302,7 +326,7 @@ class LedgerPolicy(Policy):
         entries = self._entries()
         there = entries.is_made if isinstance(entries, FileEntries) else True
         key = self._hash_key or (at_once(entries.identify(self._given_key())) if there else b"")
-        claim = Claim.of(message, account=self.account, kind=Kind.TEXT, key=key)
+        claim = self._claim_of(message, Kind.TEXT, key)
         return (at_once(entries.find(claim.reference)) if there else None), claim
 
     def _record_results(self, results: Sequence[Result], claims: Iterable[Claim]) -> None:
@@ -321,6 +345,11 @@ class LedgerPolicy(Policy):
         The store handles later questions after this.
         """
         self._entries().record(entries)
+
+    def _identified(self) -> Flow[bytes]:
+        if not self._hash_key:
+            self._hash_key = yield from self._entries().identify(self._given_key())
+        return self._hash_key
 
     def _given_key(self) -> bytes | None:
         return self.key.get_secret_value().encode() if self.key is not None else None
