@@ -429,6 +429,7 @@ def test_a_delivery_receipt_is_read(form):
         at=datetime(2020, 1, 1, 12, tzinfo=UTC),
         price=Money(amount=Decimal("0.03330000"), unit="EUR"),
         key=f"{ID}/delivered/0/2001011400",
+        part=True,
         raw=signed(REPORT),
     )
 
@@ -777,3 +778,8 @@ def test_whatever_is_signed_is_read_or_a_payload_error(data, form):
 @given(st.binary(max_size=60), st.sampled_from([FORM, JSON, {}, {"content-type": "text/plain"}]))
 def test_whatever_is_not_signed_is_refused(body, headers):
     refused(HttpRequest(method="POST", url=URL, headers=headers, body=body))
+
+
+def test_a_receipt_is_of_one_part_of_a_text():
+    assert event(as_json(signed(REPORT))).part
+    assert not event(with_token(STATUS)).part

@@ -67,6 +67,7 @@ def _sms_report(item: Mapping[str, Any], account: str, provider: str) -> Deliver
         at=moment(item.get("message-timestamp"), UTC),
         price=money(item.get("price"), EUR),
         key="/".join((message_id, word, code, text(item.get("scts")))),
+        part=True,
         raw=item,
     )
 
