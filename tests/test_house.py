@@ -310,7 +310,7 @@ SETTINGS = {
     *("env", "env_allows", "unread_allows"),
 }
 ALL_COMMANDS = {
-    *("send", "status", "balance", "verify", "segments", "ledger", "hours", "optouts", "dlt"),
+    *("send", "status", "balance", "verify", "segments", "texts", "hours", "optouts", "dlt"),
     *("providers", "explain", "doctor", "new"),
 }
 ALL_POLICIES = {

@@ -56,7 +56,7 @@ class Ledger:
     """An application with a ledger at ``path``."""
 
     what = "ledger"
-    command = "smsbridge ledger init"
+    command = "smsbridge texts init"
 
     def __init__(self, path):
         self.path = path
@@ -478,7 +478,7 @@ def test_in_production_one_that_was_made_on_purpose_is_used(production):
 def test_in_production_one_that_was_deleted_before_the_first_text_is_not_made_again(tmp_path, monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_ENV", "production")
     used = Ledger(tmp_path / "ledger.db")
-    assert "it is not there; smsbridge ledger init makes one" in used.use()
+    assert "it is not there; smsbridge texts init makes one" in used.use()
     assert list(tmp_path.iterdir()) == []
 
 

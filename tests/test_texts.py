@@ -290,6 +290,7 @@ def test_texts_come_page_by_page(make, monkeypatch):
         ({"since": AT.replace(tzinfo=None)}, ValueError),
         ({"status": "arrived"}, ValueError),
         ({"state": "sent"}, ValueError),
+        ({"colour": "red"}, TypeError),
     ],
 )
 def test_what_cannot_be_asked_for_is_an_error(make, wanted, error):

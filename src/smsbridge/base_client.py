@@ -18,7 +18,7 @@ from .environment import variable
 from .errors import ConfigurationError, NotAllowed, NotConnected, QueryError, RefusedError, unsent
 from .flow import Flow, Step, Wait
 from .forks import fresh_lock
-from .history import History, TextRecord, Wanted
+from .history import History, TextFilters, TextRecord, Wanted
 from .http import HttpRequest
 from .logs import logger
 from .many import Job, Sender, not_prepared
@@ -158,20 +158,18 @@ class BaseClient(Generic[W]):
     def _texts(self, wanted: Wanted, after: int) -> Flow[list[tuple[int, TextRecord]]]:
         return self._recording().page(wanted, after=after, limit=PAGE)
 
-    def _wanted(
-        self,
-        status: Status | Collection[Status] | None,
-        state: State | Collection[State] | None,
-        since: datetime | timedelta | None,
-        account: str | None,
-        to: str | None,
-    ) -> Wanted:
-        """Which texts are asked for. Raises RecipientError for a number that is none, ValueError for a wrong time."""
+    def _wanted(self, given: TextFilters) -> Wanted:
+        """Which texts are asked for. Raises RecipientError, or TypeError and ValueError for what cannot be asked."""
+        if unknown := sorted(given.keys() - TextFilters.__annotations__.keys()):
+            raise TypeError(f"texts() has no filter {unknown[0]!r}; have {', '.join(TextFilters.__annotations__)}")
+        to = given.get("to")
         return Wanted(
-            statuses=() if status is None else _several(Status, status),
-            states=() if state is None else _several(State, state),
-            within=None if since is None else _seconds_since(since),
-            account=account,
+            statuses=_several(Status, given.get("status")),
+            states=_several(State, given.get("state")),
+            final=given.get("final"),
+            within=_seconds_ago("since", given.get("since")),
+            beyond=_seconds_ago("until", given.get("until")),
+            account=given.get("account"),
             to=None if to is None else to_e164(to, self.settings.default_region),
         )
 
@@ -291,16 +289,18 @@ class BaseClient(Generic[W]):
             raise NotConnected(problem)
 
 
-def _several(kind: type[E], given: E | Collection[E]) -> tuple[E, ...]:
+def _several(kind: type[E], given: E | Collection[E] | None) -> tuple[E, ...]:
+    if given is None:
+        return ()
     return (kind(given),) if isinstance(given, str) else tuple(kind(each) for each in given)
 
 
-def _seconds_since(since: datetime | timedelta) -> float:
-    if isinstance(since, timedelta):
-        return since.total_seconds()
-    if since.utcoffset() is None:
-        raise ValueError("since has no time zone: give an aware datetime, such as datetime.now(UTC), or a timedelta")
-    return (datetime.now(UTC) - since).total_seconds()
+def _seconds_ago(name: str, when: datetime | timedelta | None) -> float | None:
+    if when is None or isinstance(when, timedelta):
+        return None if when is None else when.total_seconds()
+    if when.utcoffset() is None:
+        raise ValueError(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC), or a timedelta")
+    return (datetime.now(UTC) - when).total_seconds()
 
 
 def opened(connect: Callable[[], T]) -> T:

@@ -10,8 +10,7 @@ import atexit
 import math
 import sys
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
@@ -21,7 +20,7 @@ from .composite import close
 from .deadline import end
 from .errors import NotConnected
 from .flow import Await, Call, Driven, Flow, Step, Tell, Wait
-from .history import History, TextRecord
+from .history import History, TextFilters, TextRecord
 from .http import HttpRequest
 from .many import AsyncSendMany, Job, SendMany
 from .messages import (
@@ -33,13 +32,11 @@ from .messages import (
     Received,
     Result,
     SentMessage,
-    Status,
     Verification,
     VerificationCheck,
 )
 from .privacy import bare
 from .rehearsal import newest, staged
-from .values import State
 from .waiting import await_for, bound, in_thread, tell_in_thread, wait_for
 
 if TYPE_CHECKING:
@@ -103,21 +100,12 @@ class SmsClient(BaseClient["Transport"]):
         """
         return self._run(self._history(reference))
 
-    def texts(
-        self,
-        *,
-        status: Status | Collection[Status] | None = None,
-        state: State | Collection[State] | None = None,
-        since: datetime | timedelta | None = None,
-        account: str | None = None,
-        to: str | None = None,
-    ) -> Iterator[TextRecord]:
-        """Iterate over the texts in the ledger that match everything that is given, the oldest first.
+    def texts(self, **filters: Unpack[TextFilters]) -> Iterator[TextRecord]:
+        """Iterate over the texts in the ledger that match all ``filters``, the oldest first: see TextFilters.
 
-        ``since`` is a time, or how long ago; ``account`` the one that was asked; ``to`` a phone number. Memory stays
-        bounded. Raises what :meth:`history` raises, and RecipientError for a number that is none.
+        Memory stays bounded. Raises what :meth:`history` raises, and RecipientError for a number that is none.
         """
-        wanted, after = self._wanted(status, state, since, account, to), 0
+        wanted, after = self._wanted(filters), 0
         while page := self._run(self._texts(wanted, after)):
             for number, text in page:
                 after = number
@@ -260,17 +248,9 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
         """See :meth:`SmsClient.history`."""
         return await self._run(self._history(reference))
 
-    async def texts(
-        self,
-        *,
-        status: Status | Collection[Status] | None = None,
-        state: State | Collection[State] | None = None,
-        since: datetime | timedelta | None = None,
-        account: str | None = None,
-        to: str | None = None,
-    ) -> AsyncIterator[TextRecord]:
+    async def texts(self, **filters: Unpack[TextFilters]) -> AsyncIterator[TextRecord]:
         """See :meth:`SmsClient.texts`; iterate with ``async for``."""
-        wanted, after = self._wanted(status, state, since, account, to), 0
+        wanted, after = self._wanted(filters), 0
         while page := await self._run(self._texts(wanted, after)):
             for number, text in page:
                 after = number

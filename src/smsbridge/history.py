@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TypedDict
 
 from .messages import DeliveryReport, Money
 from .values import Purpose, State, Status, Value, number
@@ -54,9 +55,25 @@ class History:
     reports: tuple[DeliveryReport, ...] = ()
 
 
+class TextFilters(TypedDict, total=False):
+    """What ``texts()`` takes; a text has to match everything that is given.
+
+    ``final``: whether no more reports of an accepted text are to come. ``since`` and ``until`` are times, or how long
+    ago. ``account`` is the one that was asked, ``to`` a phone number.
+    """
+
+    status: Status | Collection[Status]
+    state: State | Collection[State]
+    final: bool
+    since: datetime | timedelta
+    until: datetime | timedelta
+    account: str
+    to: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which texts are asked for: all that match everything that is given.
+    """The same as a ledger is asked: all texts that match everything that is given.
 
     ``to`` is a number in E.164. The texts were begun ``within`` so many seconds, and ``beyond`` so many seconds ago.
     """

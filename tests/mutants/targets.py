@@ -84,7 +84,7 @@ TARGETS = {
         "tests/test_digests.py",
         "tests/test_message_fields.py",
         *LEDGER,
-        "tests/test_cli_ledger.py",
+        "tests/test_cli_texts.py",
     ],
     "src/smsbridge/policies/failover.py": [
         "tests/test_policies_failover.py",
@@ -134,7 +134,7 @@ TARGETS = {
         "tests/test_foresight.py",
         *POLICY,
     ],
-    "src/smsbridge/stores/sqlite.py": [*LEDGER, "tests/test_cli_ledger.py"],
+    "src/smsbridge/stores/sqlite.py": [*LEDGER, "tests/test_cli_texts.py"],
     "src/smsbridge/stores/writer.py": [*LEDGER, "tests/test_closing.py"],
 }
 

@@ -31,7 +31,7 @@ COMMANDS = {
     "balance": "Ask what is left on the account.",
     "verify": "Have one-time codes sent, and check them.",
     "segments": "Show what a text costs: its encoding, its segments, and why.",
-    "ledger": "Show and settle what may have been sent.",
+    "texts": "Show what became of texts, ask about them and settle doubts.",
     "hours": "Say whether a text may reach somebody now.",
     "optouts": "Show and change the list of those who have opted out.",
     "dlt": "Check texts against India's DLT templates.",
@@ -44,7 +44,7 @@ COMMANDS = {
 
 OF_FEATURES = {
     "segments": "smsbridge.text.command",
-    "ledger": "smsbridge.ledger.command",
+    "texts": "smsbridge.ledger.command",
     "hours": "smsbridge.hours.command",
     "optouts": "smsbridge.optouts.command",
     "dlt": "smsbridge.dlt.command",

@@ -24,7 +24,7 @@ _HELP = """Say what would become of TEXT to the phone number TO, and send nothin
 
     From the outside in: what each policy would do, which account would take the text, and why. Without TEXT, some text
     is assumed. Nobody is asked, so what the vendor would say of the text is not known. A ledger and a list of opt-outs
-    are not looked into: whether the reference was used before, smsbridge ledger explain says, and who opted out,
+    are not looked into: whether the reference was used before, smsbridge texts show says, and who opted out,
     smsbridge optouts list. Limits, caps and circuit breakers are as in a process that has just started. Hooks are not
     called.
 

@@ -1,63 +1,54 @@
-"""``smsbridge ledger``: show what was sent under each reference, and settle what is in doubt."""
+"""``smsbridge texts``: what became of each text, by its reference."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from smsbridge.cli import stored
 from smsbridge.cli.exits import Exit
 from smsbridge.cli.output import Output
-from smsbridge.cli.session import account_option, json_option, not_empty
-from smsbridge.durations import duration
-from smsbridge.stores.entries import Entry, State
+from smsbridge.cli.session import account_option, json_option, not_empty, policy_setting, to_number
+from smsbridge.messages import Status
+from smsbridge.stores.entries import State
 
-from .entry_view import DOUBTFUL, document, line, show, state_of
-from .settling import by_hand, by_lookup
+from .asking import PAGE, all_of, asked, only_account_option, opened, path_option, seconds
+from .polling import poll
+from .settling import settle
+from .stats import stats
+from .view import COLUMNS, csv_line, csv_row, document, line, report_document
+from .view import show as show_all
 
 if TYPE_CHECKING:
-    from smsbridge.flow import Flow
     from smsbridge.stores.seam import Entries
-
-T = TypeVar("T")
-_PAGE = 1000
-_FOREVER = timedelta(days=36500)
-_only_account_option = click.option(
-    "--account",
-    metavar="NAME",
-    callback=not_empty,
-    help="Only texts sent through this account; default: through any.",
-)
-_path_option = click.option(
-    "--path", metavar="FILE", help="The SQLite file; default: that of SMSBRIDGE_LEDGER_STORE, or of SMSBRIDGE_STORE."
-)
 
 
 @click.group()
-def ledger() -> None:
-    """Show and settle the entries of the ledger: each text by its reference, and its outcome.
+def texts() -> None:
+    """Show what became of each text that the ledger has, ask vendors about it, and settle what is in doubt.
 
-    The ledger holds no message text and no full number. With --account, only entries of that account are used.
+    The ledger holds no message text and no full number, unless settings say so. With --account, only texts of that
+    account are used.
 
     \b
     Examples:
-      smsbridge ledger list --state uncertain --state open
-      smsbridge ledger explain order-4711
-      smsbridge ledger settle order-4711
-      smsbridge ledger settle order-4711 --as accepted
-      smsbridge ledger settle --all
-      smsbridge ledger prune --older-than 90d
-      smsbridge ledger init
+      smsbridge texts show order-4711
+      smsbridge texts list --status failed --status undelivered --since 1d
+      smsbridge texts list --state uncertain --state open
+      smsbridge texts stats --since 7d
+      smsbridge texts poll
+      smsbridge texts settle order-4711
+      smsbridge texts settle order-4711 --as accepted
+      smsbridge texts settle --all
+      smsbridge texts prune --older-than 90d
+      smsbridge texts init
     """  # noqa: D301  # click reads \b as "do not wrap"
 
 
-@ledger.command()
+@texts.command()
 @account_option
-@_path_option
+@path_option
 @json_option
 def init(*, account: str | None, path: str | None, as_json: bool) -> Exit:
     """Create the ledger if it does not exist; an empty file becomes a ledger.
@@ -66,140 +57,113 @@ def init(*, account: str | None, path: str | None, as_json: bool) -> Exit:
 
     \b
     Examples:
-      smsbridge ledger init
-      smsbridge ledger init --path /var/lib/app/sms.db
+      smsbridge texts init
+      smsbridge texts init --path /var/lib/app/sms.db
     """  # noqa: D301  # click reads \b as "do not wrap"
     return stored.init(Output(as_json=as_json), stored.chosen(account, "ledger", path=path, create=True), "entries")
 
 
-@ledger.command("list")
+@texts.command("list")
 @click.option(
     "--state",
     "states",
     multiple=True,
-    type=click.Choice([one.value for one in State]),
-    help="Only texts in this state; repeatable.",
+    type=click.Choice([state.value for state in State]),
+    help="Only texts whose sending ended so; repeatable.",
+)
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([status.value for status in Status]),
+    help="Only accepted texts that came so far; repeatable.",
 )
 @click.option("--since", metavar="AGE", help="Only texts first recorded within this time, such as 2h or 7d.")
-@_only_account_option
-@_path_option
+@click.option("--to", metavar="NUMBER", callback=not_empty, help="Only texts to this phone number.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values, with a header.")
+@only_account_option
+@path_option
 @json_option
-def list_(*, states: tuple[str, ...], since: str | None, account: str | None, path: str | None, as_json: bool) -> Exit:
+def list_(
+    *,
+    states: tuple[str, ...],
+    statuses: tuple[str, ...],
+    since: str | None,
+    to: str | None,
+    as_csv: bool,
+    account: str | None,
+    path: str | None,
+    as_json: bool,
+) -> Exit:
     """List texts, the oldest first; with --json, one document per line.
 
     \b
     Examples:
-      smsbridge ledger list
-      smsbridge ledger list --state uncertain --since 1d --json
+      smsbridge texts list
+      smsbridge texts list --state uncertain --since 1d --json
+      smsbridge texts list --to +919876543210
+      smsbridge texts list --since 7d --csv > texts.csv
     """  # noqa: D301  # click reads \b as "do not wrap"
+    if as_csv and as_json:
+        raise click.UsageError("give --csv or --json, not both")
     out = Output(as_json=as_json)
-    store = _store(account, path)
+    entries = opened(account, path)
+    wanted = {
+        "states": [State(state) for state in states],
+        "statuses": [Status(status) for status in statuses],
+        "within": seconds(since),
+        "account": account,
+        "person": None if to is None else _person(entries, to, account),
+    }
+    if as_csv:
+        out.verbatim(csv_line(COLUMNS))
     count = 0
-    for entry in _all(store, states=[State(one) for one in states], within=_seconds(since), account=account):
+    for entry in all_of(entries, **wanted):
         count += 1
-        if as_json:
+        if as_csv:
+            out.verbatim(csv_line(csv_row(entry)))
+        elif as_json:
             out.json(document(entry), compact=True)
         else:
             out.line(line(entry))
-    if not count and not as_json:
+    if not count and not as_json and not as_csv:
         out.line("the ledger has no such text")
     return Exit.OK
 
 
-@ledger.command()
+@texts.command()
 @click.argument("reference")
-@_only_account_option
-@_path_option
+@only_account_option
+@path_option
 @json_option
-def explain(*, reference: str, account: str | None, path: str | None, as_json: bool) -> Exit:
-    """Show what happened under REFERENCE, and what a repeat would do. Exit code 8: the ledger does not know it.
+def show(*, reference: str, account: str | None, path: str | None, as_json: bool) -> Exit:
+    """Show what became of the text under REFERENCE, its delivery reports, and what a repeat would do.
 
     \b
     Examples:
-      smsbridge ledger explain order-4711
-      smsbridge ledger explain order-4711 --account otp --json
+      smsbridge texts show order-4711
+      smsbridge texts show order-4711 --account otp --json
+
+    Exit code: 8 the ledger does not know the reference.
     """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json)
-    found = list(_all(_store(account, path), reference=reference, account=account))
+    entries = opened(account, path)
+    found = list(all_of(entries, reference=reference, account=account))
+    reports = asked(entries.reports(reference)) if found else []
     if as_json:
-        out.json({"reference": reference, "entries": [document(one) for one in found]})
+        shown = [{**document(entry), "reports": [report_document(report) for report in reports]} for entry in found]
+        out.json({"reference": reference, "entries": shown})
     for entry in found if not as_json else ():
-        show(out, entry)
+        show_all(out, entry, reports)
     if not found and not as_json:
         out.line("the ledger does not know this reference: no text was recorded under it, or the entry was pruned")
     return Exit.OK if found else Exit.NOT_FOUND
 
 
-@ledger.command()
-@click.argument("reference", required=False)
-@click.option("--all", "every", is_flag=True, help="Settle all texts that are open or uncertain.")
-@click.option(
-    "--as",
-    "state",
-    type=click.Choice(["accepted", "refused"]),
-    help="The outcome, which you know from elsewhere; the provider is not asked.",
-)
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@_only_account_option
-@_path_option
-@json_option
-def settle(
-    *,
-    reference: str | None,
-    every: bool,
-    state: str | None,
-    yes: bool,
-    account: str | None,
-    path: str | None,
-    as_json: bool,
-) -> Exit:
-    """Settle a text that may have been sent: ask the provider for its reference, or say what you know.
-
-    If the provider finds the text, it is settled as accepted. If not, that proves nothing, and the text stays in doubt.
-    A text settled as refused may be sent again: use --as refused only for a text that is certainly not on its way any
-    more. A settled text is never changed.
-
-    \b
-    Examples:
-      smsbridge ledger settle order-4711
-      smsbridge ledger settle --all --account otp
-      smsbridge ledger settle order-4711 --as refused --yes
-
-    Exit code: 0 all is settled, 2 the text is already settled with another outcome than --as, 5 a text stays in doubt,
-    8 the ledger does not know the reference.
-    """  # noqa: D301  # click reads \b as "do not wrap"
-    if (reference is None) is not every:
-        raise click.UsageError("give REFERENCE, or --all")
-    if state is not None and reference is None:
-        raise click.UsageError("--as is for one text: give its REFERENCE")
-    out = Output(as_json=as_json)
-    store = _store(account, path)
-    there = list(_all(store, reference=reference, account=account, states=DOUBTFUL if reference is None else ()))
-    doubtful = [one for one in there if one.state in DOUBTFUL]
-    if reference is not None and not there:
-        return _unknown(out, reference)
-    if not doubtful and any(state not in (None, one.state) for one in there):
-        raise click.UsageError(f"the text is already settled, and stays so: {state_of(there[0])}")
-    settled = by_hand(out, doubtful, state, yes=yes) if state else by_lookup(out, doubtful)
-    count, told = _record(out, store, settled)
-    left = len(doubtful) - count
-    if as_json:
-        entries = told if doubtful else there
-        out.json({"settled": count, "in_doubt": left, "entries": [document(entry) for entry in entries]})
-    elif reference is not None and not doubtful:
-        out.line(f"the text is already settled: {state_of(there[0])}")
-    else:
-        out.line(f"{count} settled, {left} still in doubt", style="green" if not left else "yellow")
-    if left:
-        again = f"smsbridge ledger settle {shlex.quote(reference) if reference else 'REF'}"
-        out.aside(f"next: look for the text in the provider's own list, then {again} --as accepted, or --as refused")
-    return Exit.OK if not left else Exit.UNCERTAIN
-
-
-@ledger.command()
+@texts.command()
 @click.option("--older-than", metavar="AGE", required=True, help="Such as 90d.")
-@_only_account_option
-@_path_option
+@only_account_option
+@path_option
 @json_option
 def prune(*, older_than: str, account: str | None, path: str | None, as_json: bool) -> Exit:
     """Delete entries that were accepted or refused longer ago than that; entries in doubt stay.
@@ -209,17 +173,17 @@ def prune(*, older_than: str, account: str | None, path: str | None, as_json: bo
 
     \b
     Examples:
-      smsbridge ledger prune --older-than 90d
-      smsbridge ledger prune --older-than 12h --path sms.db
+      smsbridge texts prune --older-than 90d
+      smsbridge texts prune --older-than 12h --path sms.db
     """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json)
-    store = _store(account, path)
-    seconds = _seconds(older_than)
+    entries = opened(account, path)
+    age = seconds(older_than)
     count = 0
-    while seconds is not None:
-        dropped = _asked(store.prune(seconds, _PAGE, account=account))
+    while age is not None:
+        dropped = asked(entries.prune(age, PAGE, account=account))
         count += dropped
-        if dropped < _PAGE:
+        if dropped < PAGE:
             break
         out.progress(f"{count} deleted")
     if as_json:
@@ -229,77 +193,14 @@ def prune(*, older_than: str, account: str | None, path: str | None, as_json: bo
     return Exit.OK
 
 
-# --- inside -----------------------------------------------------------------------------------------------------------
+def _person(entries: Entries, to: str, account: str | None) -> bytes:
+    """The hash by which the texts to a number are found."""
+    from smsbridge.stores.entries import person_of
+
+    given = policy_setting(account, "ledger", "key")
+    key = asked(entries.identify(given.encode() if given is not None else None))
+    return person_of(key, to_number(to))
 
 
-def _store(account: str | None, path: str | None) -> Entries:
-    from smsbridge.errors import ConfigurationError
-    from smsbridge.stores.choice import part_of
-
-    found = stored.chosen(account, "ledger", path=path)
-    found.refuse_unusable("entries", "ledger")
-    if found.is_absent:
-        raise ConfigurationError(
-            f"there is no ledger at {found.name}: it is created with the first text, or by smsbridge ledger init"
-        )
-    entries = part_of(found.store, "entries", found.store.entries(keep=_FOREVER))
-    click.get_current_context().call_on_close(entries.close)
-    return entries
-
-
-def _asked(flow: Flow[T]) -> T:
-    from smsbridge.errors import ConfigurationError
-    from smsbridge.promise import Overdue
-    from smsbridge.stores.blocking import at_once
-    from smsbridge.stores.entries import Unwritable
-
-    try:
-        return at_once(flow)
-    except (Unwritable, Overdue) as error:
-        problem = str(error)
-    raise ConfigurationError(f"the ledger cannot be used: {problem}")
-
-
-def _all(store: Entries, **wanted: Any) -> Iterator[Entry]:
-    after = 0
-    while True:
-        page = _asked(store.page(after=after, limit=_PAGE, **wanted))
-        for _, entry in page:
-            yield entry
-        if len(page) < _PAGE:
-            return
-        after = page[-1][0]
-
-
-def _record(out: Output, store: Entries, settled: Iterator[Entry]) -> tuple[int, list[Entry]]:
-    """Record and print each entry as it is settled. Returns how many were in doubt until then, and all entries."""
-    count, told = 0, []
-    for entry in settled:
-        count += _asked(store.settle([entry]))
-        told.append(entry)
-        if not out.as_json:
-            out.line(line(entry), style="green")
-    return count, told
-
-
-def _unknown(out: Output, reference: str) -> Exit:
-    out.failure(
-        {
-            "type": "NotFoundError",
-            "message": "the ledger does not know this reference",
-            "reference": reference,
-            "advice": "smsbridge ledger list shows the references that it knows",
-            "exit_code": Exit.NOT_FOUND,
-        },
-        word="not found",
-    )
-    return Exit.NOT_FOUND
-
-
-def _seconds(age: str | None) -> float | None:
-    if age is None:
-        return None
-    found = duration(age)
-    if found is not None and found <= _FOREVER:
-        return found.total_seconds()
-    raise click.UsageError("write an age as 90d, 12h or 30m")
+for command in (settle, stats, poll):
+    texts.add_command(command)

@@ -61,7 +61,7 @@ class LedgerPolicy(Reporting):
     name = "ledger"
     place = Place.RECORD
     advice: ClassVar[Mapping[str, str]] = {
-        "reference-reused": "use another reference; smsbridge ledger explain says what was sent under this one",
+        "reference-reused": "use another reference; smsbridge texts show says what was sent under this one",
         "ledger": "the provider was not asked; smsbridge doctor says what is wrong with the ledger",
     }
 

@@ -67,6 +67,13 @@ def folded(entry: Entry, reports: Sequence[DeliveryReport]) -> Entry:
     return replace(entry, outcome=outcome, standing=standing)
 
 
+def proven(entry: Entry, reports: Sequence[DeliveryReport]) -> Outcome | None:
+    """The outcome that ``reports`` prove of a text in doubt, whose process may be gone: None if they prove nothing."""
+    if entry.state.settled or not reports:
+        return None
+    return _accepted_by(reports[0], entry.outcome or Outcome(state=State.UNCERTAIN, at=entry.claim.at))
+
+
 def taker_of(entry: Entry) -> str:
     """The account that took a text, or may have taken it."""
     return (entry.outcome.taker if entry.outcome else "") or entry.claim.account

@@ -21,7 +21,7 @@ from .folding import folded, recorded, taker_of
 from .sqlite_file import SqliteFile, Sync
 from .sqlite_schema import LEDGER, VERSION
 
-_PROOF = b"smsbridge ledger"
+_PROOF = b"smsbridge texts"
 
 
 def _list(names: Sequence[str], each: str = "{}") -> str:

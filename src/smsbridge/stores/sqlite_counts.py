@@ -60,7 +60,7 @@ COUNTS = Kind(
     proof="SELECT value FROM smsbridge_counts_about WHERE name = 'version'",
     schema=_SCHEMA,
     made="nothing is counted in it yet",
-    command="smsbridge ledger init",
+    command="smsbridge texts init",
     comes_along=True,
 )
 

@@ -113,6 +113,6 @@ LEDGER = Kind(
     proof="SELECT value FROM smsbridge_ledger_about WHERE name = 'version'",
     schema=_SCHEMA,
     made="it knows of no text that was sent before",
-    command="smsbridge ledger init",
+    command="smsbridge texts init",
     upgrade=_upgrade,
 )

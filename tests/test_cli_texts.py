@@ -1,11 +1,14 @@
-"""smsbridge ledger: list, explain, settle and prune what was recorded before it was sent."""
+"""smsbridge texts: list, show, settle and prune what was recorded before it was sent."""
 
 from __future__ import annotations
 
+import csv
 import json
+import os
 import re
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 
 import click.testing
 import pytest
@@ -15,7 +18,7 @@ from smsbridge.cli import main
 from smsbridge.cli.app import smsbridge as command
 from smsbridge.cli.exits import Exit
 from smsbridge.errors import FundsError, QueryError, UncertainError
-from smsbridge.messages import Message
+from smsbridge.messages import Message, Status
 from smsbridge.stores import writer
 
 TEXT = "SECRET-TEXT-7719"
@@ -70,7 +73,7 @@ def documents(done):
 
 def test_the_list_has_every_text_and_nothing_private():
     four()
-    done = run("ledger", "list")
+    done = run("texts", "list")
     assert done.exit_code == Exit.OK
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["accepted", "refused", "uncertain", "open"]
     assert [line.split()[-1] for line in done.stdout.splitlines()] == ["taken", "refused", "lost", "killed"]
@@ -83,16 +86,16 @@ def test_the_list_has_every_text_and_nothing_private():
 def test_the_list_shows_what_is_asked_for():
     four()
     change("claimed_at = claimed_at - 7200 WHERE reference = 'taken'")
-    assert len(documents(run("ledger", "list", "--state", "open", "--state", "uncertain", "--json"))) == 2
-    assert len(documents(run("ledger", "list", "--since", "1h", "--json"))) == 3
-    assert len(documents(run("ledger", "list", "--account", "acme", "--json"))) == 4
-    done = run("ledger", "list", "--account", "memory")
+    assert len(documents(run("texts", "list", "--state", "open", "--state", "uncertain", "--json"))) == 2
+    assert len(documents(run("texts", "list", "--since", "1h", "--json"))) == 3
+    assert len(documents(run("texts", "list", "--account", "acme", "--json"))) == 4
+    done = run("texts", "list", "--account", "memory")
     assert (done.exit_code, done.stdout) == (Exit.OK, "the ledger has no such text\n")
 
 
 def test_as_json_each_text_has_a_line_of_its_own():
     send("taken")
-    (one,) = documents(run("ledger", "list", "--json"))
+    (one,) = documents(run("texts", "list", "--json"))
     assert (one["reference"], one["state"], one["account"], one["to"]) == ("taken", "accepted", "acme", MASKED)
     assert (one["id"], one["segments"], one["price"]) == ("a-1", 1, {"amount": "0.25", "unit": "INR"})
 
@@ -100,21 +103,21 @@ def test_as_json_each_text_has_a_line_of_its_own():
 @pytest.mark.parametrize("age", ["soon", "-1d", "1y", "", "90", "999999d"])
 def test_a_wrong_age_is_a_usage_error(age):
     send("taken")
-    assert run("ledger", "list", "--since", age).exit_code == Exit.USAGE
+    assert run("texts", "list", "--since", age).exit_code == Exit.USAGE
 
 
-@pytest.mark.parametrize("args", [["list"], ["explain", "x"], ["settle", "x"], ["prune", "--older-than", "1d"]])
+@pytest.mark.parametrize("args", [["list"], ["show", "x"], ["settle", "x"], ["prune", "--older-than", "1d"]])
 def test_without_a_ledger_the_command_says_how_to_get_one(args, monkeypatch, tmp_path):
-    assert "there is no ledger at" in run("ledger", *args).stderr
+    assert "there is no ledger at" in run("texts", *args).stderr
     monkeypatch.delenv("SMSBRIDGE_LEDGER_STORE")
-    done = run("ledger", *args)
+    done = run("texts", *args)
     assert (done.exit_code, "SMSBRIDGE_LEDGER_STORE" in done.stderr) == (Exit.CONFIGURATION, True)
     assert list(tmp_path.glob("*.db*")) == []
 
 
 def test_what_is_no_ledger_is_said_to_be_none(tmp_path):
     (tmp_path / "notes.db").write_text("my notes, " * 500)
-    done = run("ledger", "list", "--path", "notes.db")
+    done = run("texts", "list", "--path", "notes.db")
     assert done.exit_code == Exit.CONFIGURATION
     assert "cannot be used" in done.stderr
 
@@ -123,7 +126,7 @@ def test_the_ledger_may_be_that_of_one_account(monkeypatch):
     send("taken")
     monkeypatch.delenv("SMSBRIDGE_LEDGER_STORE")
     monkeypatch.setenv("SMSBRIDGE_ACME_LEDGER_STORE", "sqlite:///sms.db")
-    assert len(documents(run("ledger", "list", "--json"))) == 1
+    assert len(documents(run("texts", "list", "--json"))) == 1
 
 
 # --- explain
@@ -140,23 +143,23 @@ def test_the_ledger_may_be_that_of_one_account(monkeypatch):
 )
 def test_what_happened_and_what_a_repeat_would_do_is_explained(reference, words):
     four()
-    done = run("ledger", "explain", reference)
+    done = run("texts", "show", reference)
     assert done.exit_code == Exit.OK
     assert words in done.stderr
-    assert ("smsbridge ledger settle" in done.stderr) is (reference in ("lost", "killed"))
-    (one,) = run_json("ledger", "explain", reference)[0]["entries"]
+    assert ("smsbridge texts settle" in done.stderr) is (reference in ("lost", "killed"))
+    (one,) = run_json("texts", "show", reference)[0]["entries"]
     assert words in one["repeat"]
 
 
 def test_a_price_is_shown_in_words():
     send("taken")
-    assert re.search("price +0.25 INR\n", run("ledger", "explain", "taken").stdout)
+    assert re.search("price +0.25 INR\n", run("texts", "show", "taken").stdout)
 
 
 def test_an_unknown_reference_is_not_found():
     send("taken")
-    assert run("ledger", "explain", "other").exit_code == Exit.NOT_FOUND
-    assert run_json("ledger", "explain", "other") == ({"reference": "other", "entries": []}, Exit.NOT_FOUND)
+    assert run("texts", "show", "other").exit_code == Exit.NOT_FOUND
+    assert run_json("texts", "show", "other") == ({"reference": "other", "entries": []}, Exit.NOT_FOUND)
 
 
 # --- settle
@@ -165,7 +168,7 @@ def test_an_unknown_reference_is_not_found():
 def test_a_text_that_the_provider_finds_is_settled_as_accepted():
     open_text("killed")
     ANSWERS["lookup"] = Message(to=NUMBER, text="", reference="killed")
-    done = run("ledger", "settle", "killed")
+    done = run("texts", "settle", "killed")
     assert (done.exit_code, states()) == (Exit.OK, {"killed": "accepted"})
     assert "1 settled, 0 still in doubt" in done.stdout
     sent = len(SENT)
@@ -175,17 +178,17 @@ def test_a_text_that_the_provider_finds_is_settled_as_accepted():
 
 def test_a_text_that_is_not_found_stays_in_doubt():
     open_text("killed")
-    done = run("ledger", "settle", "killed")
+    done = run("texts", "settle", "killed")
     assert (done.exit_code, states()) == (Exit.UNCERTAIN, {"killed": "open"})
     assert "killed: the provider does not find the text" in done.stderr
-    assert "then smsbridge ledger settle killed --as accepted, or --as refused" in done.stderr
-    assert run_json("ledger", "settle", "killed") == ({"settled": 0, "in_doubt": 1, "entries": []}, Exit.UNCERTAIN)
+    assert "then smsbridge texts settle killed --as accepted, or --as refused" in done.stderr
+    assert run_json("texts", "settle", "killed") == ({"settled": 0, "in_doubt": 1, "entries": []}, Exit.UNCERTAIN)
 
 
 def test_all_that_is_in_doubt_can_be_asked_for_at_once():
     four()
     ANSWERS["lookup"] = Message(to=NUMBER, text="", reference="")
-    done = run("ledger", "settle", "--all", "--json")
+    done = run("texts", "settle", "--all", "--json")
     assert done.exit_code == Exit.OK
     document = json.loads(done.stdout)
     assert (document["settled"], document["in_doubt"]) == (2, 0)
@@ -198,7 +201,7 @@ def test_a_question_that_fails_settles_nothing_and_the_next_is_asked_all_the_sam
     open_text("second")
     answers = iter([QueryError("down"), Message(to=NUMBER, text="", reference="")])
     ANSWERS["lookup"] = lambda: next(answers)
-    done = run("ledger", "settle", "--all")
+    done = run("texts", "settle", "--all")
     assert (done.exit_code, states()) == (Exit.UNCERTAIN, {"first": "open", "second": "accepted"})
     assert "down" in done.stderr
 
@@ -209,10 +212,10 @@ def test_each_text_is_looked_up_through_the_account_that_it_was_sent_through(mon
     send("there", None, "--account", "otp")
     change("state = 'open', recorded_at = NULL WHERE reference = 'there'")
     ANSWERS["lookup"] = Message(to=NUMBER, text="", reference="")
-    done = run("ledger", "settle", "--all")
+    done = run("texts", "settle", "--all")
     assert states() == {"here": "accepted", "there": "open"}  # that process's memory has gone with it
     assert done.exit_code == Exit.UNCERTAIN
-    done = run("ledger", "settle", "--all", "--account", "acme")
+    done = run("texts", "settle", "--all", "--account", "acme")
     assert done.exit_code == Exit.OK
 
 
@@ -221,7 +224,7 @@ def test_a_code_is_not_looked_up_since_no_provider_finds_it():
     run("verify", "start", NUMBER, "--reference", "code-1")
     writer.close_all()
     ANSWERS["lookup"] = AssertionError("nobody was to be asked")
-    done = run("ledger", "settle", "--all")
+    done = run("texts", "settle", "--all")
     assert (done.exit_code, states()) == (Exit.UNCERTAIN, {"code-1": "uncertain"})
     assert "--as" in done.stderr
 
@@ -230,7 +233,7 @@ def test_a_code_is_not_looked_up_since_no_provider_finds_it():
 def test_who_knows_what_became_of_a_text_can_say_so(state):
     open_text("killed")
     sent = len(SENT)
-    assert run("ledger", "settle", "killed", "--as", state, "--yes").exit_code == Exit.OK
+    assert run("texts", "settle", "killed", "--as", state, "--yes").exit_code == Exit.OK
     assert states() == {"killed": state}
     send("killed")
     assert len(SENT) - sent == (state == "refused")
@@ -238,7 +241,7 @@ def test_who_knows_what_became_of_a_text_can_say_so(state):
 
 def test_where_nobody_can_be_asked_a_confirmation_has_to_be_given():
     open_text("killed")
-    done = run("ledger", "settle", "killed", "--as", "refused")
+    done = run("texts", "settle", "killed", "--as", "refused")
     assert (done.exit_code, states()) == (Exit.USAGE, {"killed": "open"})
     assert "--yes" in done.stderr
 
@@ -247,7 +250,7 @@ def test_where_nobody_can_be_asked_a_confirmation_has_to_be_given():
 def test_a_person_is_asked_first(monkeypatch, said, code):
     open_text("killed")
     monkeypatch.setattr("smsbridge.ledger.settling.standard_input", Terminal)
-    done = click.testing.CliRunner().invoke(command, ["ledger", "settle", "killed", "--as", "refused"], input=said)
+    done = click.testing.CliRunner().invoke(command, ["texts", "settle", "killed", "--as", "refused"], input=said)
     assert done.exit_code == code
     assert "so that a repeat of it is sent?" in done.stderr
     assert states()["killed"] == ("refused" if code is Exit.OK else "open")
@@ -260,34 +263,34 @@ class Terminal:
 
 def test_what_is_settled_already_stays_as_it_is_and_who_wants_it_otherwise_is_told_so():
     send("taken")
-    done = run("ledger", "settle", "taken", "--as", "refused", "--yes")
+    done = run("texts", "settle", "taken", "--as", "refused", "--yes")
     assert (done.exit_code, states()) == (Exit.USAGE, {"taken": "accepted"})
     assert "the text is already settled, and stays so: accepted (account acme)" in done.stderr
-    document, code = run_json("ledger", "settle", "taken", "--as", "refused", "--yes")
+    document, code = run_json("texts", "settle", "taken", "--as", "refused", "--yes")
     assert (document["error"]["exit_code"], code) == (Exit.USAGE, Exit.USAGE)
 
 
 @pytest.mark.parametrize("more", [[], ["--as", "accepted", "--yes"]])
 def test_to_settle_what_is_settled_in_that_way_is_no_mistake(more):
     send("taken")
-    done = run("ledger", "settle", "taken", *more)
+    done = run("texts", "settle", "taken", *more)
     assert (done.exit_code, done.stdout) == (Exit.OK, "the text is already settled: accepted (account acme)\n")
-    document, code = run_json("ledger", "settle", "taken", *more)
+    document, code = run_json("texts", "settle", "taken", *more)
     assert (document["settled"], document["in_doubt"], code) == (0, 0, Exit.OK)
     assert [one["state"] for one in document["entries"]] == ["accepted"]
 
 
 def test_an_unknown_reference_cannot_be_settled():
     send("taken")
-    done = run("ledger", "settle", "other")
-    assert (done.exit_code, "smsbridge ledger list" in done.stderr) == (Exit.NOT_FOUND, True)
-    document, code = run_json("ledger", "settle", "other")
+    done = run("texts", "settle", "other")
+    assert (done.exit_code, "smsbridge texts list" in done.stderr) == (Exit.NOT_FOUND, True)
+    document, code = run_json("texts", "settle", "other")
     assert (document["error"]["type"], code) == ("NotFoundError", Exit.NOT_FOUND)
 
 
 @pytest.mark.parametrize("args", [[], ["killed", "--all"], ["--all", "--as", "refused", "--yes"]])
 def test_settle_takes_a_reference_or_all(args):
-    assert run("ledger", "settle", *args).exit_code == Exit.USAGE
+    assert run("texts", "settle", *args).exit_code == Exit.USAGE
 
 
 # --- prune
@@ -295,9 +298,9 @@ def test_settle_takes_a_reference_or_all(args):
 
 def test_only_what_is_settled_and_old_is_forgotten():
     four()
-    assert run("ledger", "prune", "--older-than", "1d").stdout == "0 deleted\n"
+    assert run("texts", "prune", "--older-than", "1d").stdout == "0 deleted\n"
     change("recorded_at = recorded_at - 2 * 86400, claimed_at = claimed_at - 2 * 86400")
-    assert run_json("ledger", "prune", "--older-than", "1d") == ({"pruned": 2}, Exit.OK)
+    assert run_json("texts", "prune", "--older-than", "1d") == ({"pruned": 2}, Exit.OK)
     assert states() == {"lost": "uncertain", "killed": "open"}
 
 
@@ -317,13 +320,13 @@ def test_an_interrupted_command_records_what_it_knows(monkeypatch):
 
 
 def test_each_part_of_the_command_has_help_with_examples():
-    for name in ("list", "explain", "settle", "prune"):
-        assert f"smsbridge ledger {name} " in run("ledger", name, "--help").stdout
+    for name in ("list", "show", "settle", "prune", "stats", "poll"):
+        assert f"smsbridge texts {name} " in run("texts", name, "--help").stdout
 
 
-@pytest.mark.parametrize("name", ["list", "explain", "settle"])
+@pytest.mark.parametrize("name", ["list", "show", "settle"])
 def test_without_an_account_those_of_all_are_looked_at_and_the_help_says_so(name):
-    assert "default: through any" in " ".join(run("ledger", name, "--help").stdout.split())
+    assert "default: through any" in " ".join(run("texts", name, "--help").stdout.split())
 
 
 # --- a repeated reference ---------------------------------------------------------------------------------------------------
@@ -367,3 +370,114 @@ def test_nor_of_a_code(kept, monkeypatch):
     assert first.stdout.startswith("accepted: memory is sending a code\n")
     assert again.stdout.startswith("accepted before: memory has it under this reference, so nothing was sent now\n")
     assert run_json(*start)[0]["repeated"] is True
+
+
+# --- what became of accepted texts ------------------------------------------------------------------------------------------
+
+
+def report(reference, status, **fields):
+    """A report that a webhook brought."""
+    from datetime import UTC, datetime
+
+    from smsbridge.messages import DeliveryReport
+    from smsbridge.stores.blocking import at_once
+    from smsbridge.stores.known import open_store
+
+    about = {
+        "account": "acme",
+        "provider": "acme",
+        "id": f"{reference}-id",
+        "at": datetime(2030, 1, 31, 12, tzinfo=UTC),
+        **fields,
+    }
+    came = DeliveryReport(reference=reference, status=status, final=status.final, key=f"{reference}/{status}", **about)
+    entries = open_store(os.environ["SMSBRIDGE_LEDGER_STORE"]).entries(keep=timedelta(days=90))
+    at_once(entries.note([came]))
+    at_once(entries.fold([reference], [(came.account, came.id)]))
+    entries.close()
+
+
+def test_show_has_the_reports_and_how_far_the_text_came():
+    send("taken", None, "--context", "customer=41")
+    report("taken", Status.UNDELIVERED, code="27", reason="absent")
+    done = run("texts", "show", "taken")
+    assert done.stdout.splitlines()[0] == "taken: undelivered"
+    assert "report      2030-01-31 12:00:00+00:00  undelivered (code 27, absent)" in done.stdout
+    (one,) = run_json("texts", "show", "taken")[0]["entries"]
+    assert (one["status"], one["final"], one["code"], one["context"]) == ("undelivered", True, "27", {"customer": "41"})
+    assert [came["status"] for came in one["reports"]] == ["undelivered"]
+
+
+def test_the_list_finds_texts_by_status_and_number():
+    four()
+    report("taken", Status.DELIVERED)
+    assert [one["reference"] for one in documents(run("texts", "list", "--status", "delivered", "--json"))] == ["taken"]
+    assert documents(run("texts", "list", "--status", "failed", "--json")) == []
+    assert len(documents(run("texts", "list", "--to", NUMBER, "--json"))) == 4
+    assert documents(run("texts", "list", "--to", "+14155550123", "--json")) == []
+    assert run("texts", "list", "--to", "41").exit_code == Exit.USAGE
+
+
+def test_the_list_as_csv_opens_in_a_spreadsheet_and_runs_no_formula():
+    send("taken")
+    send("=HYPERLINK(1)")
+    rows = list(csv.DictReader(run("texts", "list", "--csv").stdout.splitlines()))
+    assert [row["reference"] for row in rows] == ["taken", "'=HYPERLINK(1)"]
+    assert (rows[0]["state"], rows[0]["price"], rows[0]["unit"], rows[0]["to"]) == (
+        "accepted",
+        "0.25",
+        "INR",
+        f"'{MASKED}",
+    )
+    assert run("texts", "list", "--csv", "--json").exit_code == Exit.USAGE
+
+
+def test_stats_count_what_became_of_texts():
+    four()
+    report("taken", Status.DELIVERED)
+    document, code = run_json("texts", "stats")
+    assert code == Exit.OK
+    found = document["accounts"]["acme"]
+    assert (found["texts"], found["states"]) == (4, {"accepted": 1, "open": 1, "refused": 1, "uncertain": 1})
+    assert (found["statuses"], found["delivered_share"]) == ({"delivered": 1}, 1.0)
+    assert found["prices"] == {"INR": "0.25"}
+    assert "4 texts" in run("texts", "stats").stdout
+    assert run("texts", "stats", "--since", "1h", "--account", "other").stdout == "the ledger has no such text\n"
+
+
+def test_poll_asks_about_what_is_not_final_and_keeps_the_answer():
+    send("taken")
+    send("done")
+    report("done", Status.DELIVERED, id="a-2")
+    change("claimed_at = claimed_at - 7200")
+    ANSWERS["status"] = Status.DELIVERED
+    document, code = run_json("texts", "poll", "--rate", "1000")
+    assert (document["asked"], document["changed"], code) == (1, 1, Exit.OK)
+    writer.close_all()
+    (one,) = run_json("texts", "show", "taken")[0]["entries"]
+    assert (one["status"], one["final"], len(one["reports"])) == ("delivered", True, 1)
+    assert "no text is waiting" in run("texts", "poll").stdout
+
+
+def test_poll_leaves_texts_alone_that_were_sent_just_now():
+    send("taken")
+    assert "no text is waiting" in run("texts", "poll").stdout
+    assert run("texts", "poll", "--after", "soon").exit_code == Exit.USAGE
+
+
+def test_poll_says_what_could_not_be_asked():
+    send("taken")
+    change("claimed_at = claimed_at - 7200")
+    ANSWERS["status"] = QueryError("down")
+    done = run("texts", "poll", "--rate", "1000")
+    assert (done.exit_code, "1 could not be asked about" in done.stdout) == (Exit.QUERY_FAILED, True)
+
+
+def test_a_report_settles_a_text_in_doubt_without_asking_the_vendor():
+    open_text("killed")
+    report("killed", Status.DELIVERED)
+    ANSWERS["lookup"] = QueryError("nobody should ask")
+    document, code = run_json("texts", "settle", "killed")
+    assert (document["settled"], document["in_doubt"], code) == (1, 0, Exit.OK)
+    (one,) = run_json("texts", "show", "killed")[0]["entries"]
+    assert (one["state"], one["status"], one["reason"]) == ("accepted", "delivered", "report")

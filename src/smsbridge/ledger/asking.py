@@ -1,0 +1,83 @@
+"""What the parts of ``smsbridge texts`` share: their options, and the entries of the ledger that is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from smsbridge.cli import stored
+from smsbridge.cli.session import not_empty
+from smsbridge.durations import duration
+
+if TYPE_CHECKING:
+    from smsbridge.flow import Flow
+    from smsbridge.stores.entries import Entry
+    from smsbridge.stores.seam import Entries
+
+T = TypeVar("T")
+PAGE = 1000
+_FOREVER = timedelta(days=36500)
+only_account_option = click.option(
+    "--account",
+    metavar="NAME",
+    callback=not_empty,
+    help="Only texts sent through this account; default: through any.",
+)
+path_option = click.option(
+    "--path", metavar="FILE", help="The SQLite file; default: that of SMSBRIDGE_LEDGER_STORE, or of SMSBRIDGE_STORE."
+)
+
+
+def opened(account: str | None, path: str | None) -> Entries:
+    """The entries of the ledger, closed when the command ends. Raises ConfigurationError."""
+    from smsbridge.errors import ConfigurationError
+    from smsbridge.stores.choice import part_of
+
+    found = stored.chosen(account, "ledger", path=path)
+    found.refuse_unusable("entries", "ledger")
+    if found.is_absent:
+        raise ConfigurationError(
+            f"there is no ledger at {found.name}: it is created with the first text, or by smsbridge texts init"
+        )
+    entries = part_of(found.store, "entries", found.store.entries(keep=_FOREVER))
+    click.get_current_context().call_on_close(entries.close)
+    return entries
+
+
+def asked(flow: Flow[T]) -> T:
+    """The answer to a question. Raises ConfigurationError."""
+    from smsbridge.errors import ConfigurationError
+    from smsbridge.promise import Overdue
+    from smsbridge.stores.blocking import at_once
+    from smsbridge.stores.entries import Unwritable
+
+    try:
+        return at_once(flow)
+    except (Unwritable, Overdue) as error:
+        problem = str(error)
+    raise ConfigurationError(f"the ledger cannot be used: {problem}")
+
+
+def all_of(entries: Entries, **wanted: Any) -> Iterator[Entry]:
+    """All entries that are ``wanted``, read page by page."""
+    after = 0
+    while True:
+        page = asked(entries.page(after=after, limit=PAGE, **wanted))
+        for _, entry in page:
+            yield entry
+        if len(page) < PAGE:
+            return
+        after = page[-1][0]
+
+
+def seconds(age: str | None) -> float | None:
+    """An age such as ``90d`` in seconds. Raises click.UsageError."""
+    if age is None:
+        return None
+    found = duration(age)
+    if found is not None and found <= _FOREVER:
+        return found.total_seconds()
+    raise click.UsageError("write an age as 90d, 12h or 30m")
