@@ -239,6 +239,12 @@ def test_every_block_of_code_is_drawn_as_code(site):
         assert "```" not in re.sub(r"<code>.*?</code>", "", page.read_text("utf-8"), flags=re.DOTALL), page
 
 
+def test_the_api_reference_shows_nothing_of_pydantic_and_dataclasses(site):
+    page = (site / "reference/api.html").read_text("utf-8")
+    assert "valid_until" in page
+    assert re.findall(r"\bmodel_\w+|__(?:pydantic|dataclass|match_args|replace|init|eq|repr|hash)\w*__", page) == []
+
+
 def test_no_page_of_the_site_loads_anything_from_another_host(site):
     pages = list(site.rglob("*.html"))
     assert len(pages) >= len(PAGES) - 1

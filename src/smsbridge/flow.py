@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from .shown import Shown
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -22,7 +24,7 @@ _MOST_STEPS = 100
 """After an interruption: a flow may tidy up, each step of which meets the interruption again, but not for ever."""
 
 
-class Step(Generic[T]):
+class Step(Generic[T], metaclass=Shown):
     """Something a flow asks for. ``yield from`` it to get the answer, a ``T``."""
 
     __slots__ = ()

@@ -25,6 +25,7 @@ from .flow import Step as Step  # noqa: PLC0414
 from .flow import Wait as Wait  # noqa: PLC0414
 from .http_status import Meaning, meaning_of, phrase
 from .http_status import can_refuse as can_refuse  # noqa: PLC0414
+from .shown import Shown
 from .webhook_body import Asgi, check_head, loads, pairs, read_asgi, read_wsgi, text_pairs, within_bounds
 
 Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
@@ -235,7 +236,7 @@ class HttpRequest(Step["HttpResponse"]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class HttpResponse:
+class HttpResponse(metaclass=Shown):
     """The answer to a request, or what to answer to a webhook. ``complete`` is false where the body was cut or too
     large; such a body is never read as JSON.
     """

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypedDict, get_args, get_origin, get_type_hints
 from . import plain
 from .errors import RefusedError, SendError
 from .http import HttpResponse
+from .shown import Shown
 from .values import READERS, Cost, Dlt, Money, Purpose, Status, Value, number
 
 __all__ = [
@@ -291,7 +292,7 @@ class Verification(Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerificationCheck:
+class VerificationCheck(metaclass=Shown):
     """Whether a code was right.
 
     If not, ``reason`` is ``wrong-code``, ``expired``, ``unknown``, ``used`` or the vendor's word.
@@ -302,7 +303,7 @@ class VerificationCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(metaclass=Shown):
     """What became of one message of many: either ``sent`` or ``error`` is set. ``index`` is its place in the input."""
 
     index: int
@@ -317,7 +318,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Foresight:
+class Foresight(metaclass=Shown):
     """What a provider would do with a message, as far as can be known without asking the vendor.
 
     ``error`` is what it would be refused with; ``words`` say why, or how it would go on, and hold no text and no full
@@ -343,7 +344,7 @@ class Foresight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class Received(metaclass=Shown):
     """What a webhook brought, and what to answer it with."""
 
     events: tuple[Event, ...]

@@ -54,6 +54,7 @@ from .messages import (
     Verification,
     VerificationCheck,
 )
+from .shown_model import ShownModel
 from .urls import insecure_urls
 
 Resolve = Callable[[str], "SmsProvider"]
@@ -90,7 +91,7 @@ _METHODS = {
 }
 
 
-class Options(BaseModel):
+class Options(BaseModel, metaclass=ShownModel):
     """What one message may ask of one provider alone, as ``Message.options[provider]``. Subclass it and add fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -100,7 +101,7 @@ class InsecureUrlWarning(UserWarning):
     """A provider is reached over plain http: its credentials and the texts can be read on the way."""
 
 
-class SmsProvider(BaseModel, ABC):
+class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
     """Base of every provider: a frozen model of its own settings, and methods that are flows (see ``http.Flow``).
 
     The constructor reads nothing from outside; :meth:`from_env` reads ``SMSBRIDGE_<NAME>_*``. Only :meth:`send` has to

@@ -22,6 +22,7 @@ from .composite import each, inside
 from .errors import ConfigurationError
 from .provider import SmsProvider
 from .rehearsal import newest
+from .shown_model import ShownModel
 from .snapshot import Reading
 from .urls import is_sandboxed
 
@@ -29,7 +30,7 @@ LONGEST = 86_400.0
 """Seconds that a client may be told to wait for anything: a day."""
 
 
-class Settings(BaseModel):
+class Settings(BaseModel, metaclass=ShownModel):
     """What a client needs to know besides its provider. :meth:`from_env` reads ``SMSBRIDGE_*``.
 
     Raises ConfigurationError that names what is wrong.

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import plain
 from .phone import mask
+from .shown import Shown
 
 
 class Purpose(StrEnum):
@@ -70,7 +71,7 @@ _PURPOSES = {one.value: one for one in Purpose}
 _PENDING = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENT, Status.UNKNOWN})
 
 
-class Value:
+class Value(metaclass=Shown):
     """A ``repr`` that masks numbers and leaves out what may be secret or private."""
 
     __slots__ = ()
@@ -156,7 +157,7 @@ def _as_moment(name: str, value: Any) -> datetime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dlt:
+class Dlt(metaclass=Shown):
     """The ids under which an Indian text is registered on a DLT platform: principal entity and content template.
 
     Either may be None: the provider's settings can hold a default. Source: TRAI's TCCCPR rules, see the providers'
@@ -174,7 +175,7 @@ class Dlt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
+class Money(metaclass=Shown):
     """An amount and its unit: a currency (``INR``, ISO 4217) or ``credits``."""
 
     amount: Decimal
@@ -182,7 +183,7 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class Cost(metaclass=Shown):
     """What a text should cost by our own count and rates. ``price`` is None where no rate fits."""
 
     segments: int
