@@ -146,7 +146,7 @@ def test_a_ledger_that_would_make_every_send_fail_is_an_error(acme, monkeypatch,
     assert level == "error"
     assert words.startswith("the ledger cannot be used: ")
     assert f"({path})" in words
-    done = run("ledger", "list")
+    done = run("texts", "list")
     assert (done.exit_code, words in done.stderr) == (Exit.CONFIGURATION, True)
 
 
@@ -164,7 +164,7 @@ def test_a_ledger_is_looked_at_without_being_made(acme, monkeypatch, tmp_path):
     monkeypatch.setenv("SMSBRIDGE_LEDGER_STORE", "sqlite:///sms.db")
     assert run("doctor").exit_code == Exit.OK
     assert not Path("sms.db").exists()
-    assert "it is created with the first text" in run("ledger", "list").stderr
+    assert "it is created with the first text" in run("texts", "list").stderr
     assert run("send", "+919876543210", "hello").exit_code == Exit.OK
     assert run("doctor").exit_code == Exit.OK
 

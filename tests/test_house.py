@@ -228,6 +228,7 @@ CHANGING = {
     "smsbridge.own_file._Known",
     "smsbridge.unread._Survey",
     "stores.memory._Telling",
+    "ledger.stats._Sums",
 }
 """The dataclasses that are no values: they are filled, or count."""
 

@@ -424,7 +424,7 @@ def command(*words):
 
 
 SETTINGS = {
-    Ledger: ("SMSBRIDGE_LEDGER_STORE", "ledger"),
+    Ledger: ("SMSBRIDGE_LEDGER_STORE", "texts"),
     OptOuts: ("SMSBRIDGE_OPTOUT_STORE", "optouts"),
 }
 

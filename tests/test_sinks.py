@@ -390,7 +390,7 @@ def test_neither_does_the_ledger(monkeypatch):
         run("send", NUMBER, text, "--reference", reference)
     writer.close_all()
     for args in (["list"], ["list", "--json"], *(["explain", one] for one in references.values()), ["settle", "--all"]):
-        done = run("ledger", *args)
+        done = run("texts", *args)
         assert_fit(done.output)
         assert done.output
 

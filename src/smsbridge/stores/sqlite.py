@@ -110,7 +110,7 @@ class SqliteBook(SqliteFile):
             return None
         if not there.gives_way_to(claim):
             return there
-        row = dict(zip(rows.CLAIM, rows.claim_row(claim), strict=True))
+        row: dict[str, Any] = dict(zip(rows.CLAIM, rows.claim_row(claim), strict=True))
         self._db.execute(_CLAIM_ANEW, row)
         return None
 
