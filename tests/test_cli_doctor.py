@@ -481,11 +481,11 @@ def test_a_policy_of_one_of_several_accounts_is_a_warning_where_it_stands_around
     assert code == Exit.OK
     assert [(one["message"], one["advice"]) for one in document["findings"] if one["level"] == "warning"] == [
         (
-            "SMSBRIDGE_ACME_GUARD_TOTAL has no effect, as guard is put around failover, and not around account acme inside it",
+            "SMSBRIDGE_ACME_GUARD_TOTAL has no effect, since guard stands around failover, and not around account acme inside it",
             "set SMSBRIDGE_FAILOVER_GUARD_TOTAL, or SMSBRIDGE_GUARD_TOTAL for all accounts",
         ),
         (
-            "SMSBRIDGE_MEMORY_RETRY_ATTEMPTS has no effect, as retry is put around failover, and not around account memory inside it",
+            "SMSBRIDGE_MEMORY_RETRY_ATTEMPTS has no effect, since retry stands around failover, and not around account memory inside it",
             "set SMSBRIDGE_FAILOVER_RETRY_ATTEMPTS, or SMSBRIDGE_RETRY_ATTEMPTS for all accounts",
         ),
     ]

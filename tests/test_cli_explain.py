@@ -73,7 +73,7 @@ def test_the_number_may_be_shown():
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
-        ([AMERICAN], Exit.REFUSED, "would not be sent: acme: the guard lets no texts to the country"),
+        ([AMERICAN], Exit.REFUSED, "would not be sent: acme: the guard allows no texts to the country"),
         (["98765"], Exit.REFUSED, "would not be sent: acme: the recipient has no country code"),
         ([NUMBER, ""], Exit.REFUSED, "would not be sent: acme: the text is empty"),
         ([NUMBER, "--valid-until", "2030-01-01T00:00Z"], Exit.UNSUPPORTED, "valid_until"),
@@ -111,7 +111,7 @@ def test_of_several_accounts_the_first_that_can_is_named(monkeypatch):
     several(monkeypatch, "acme", "spare")
     done = run("explain", NUMBER)
     assert done.stdout.startswith("would be sent through acme\n")
-    assert "tried only where acme refuses for a fault of its own" in done.stdout
+    assert "tried only if acme refuses for its own fault" in done.stdout
     done = run("explain", NUMBER, "--valid-until", "2030-01-31T09:30Z")
     assert done.stdout.startswith("would be sent through memory (account spare)\n")
     assert "would refuse: provider acme does not support these fields of a message: valid_until" in done.stdout

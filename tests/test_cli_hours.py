@@ -48,7 +48,7 @@ def test_outside_of_them_it_is_no_and_says_when():
 def test_where_no_rule_is_about_it_the_answer_says_so():
     done = run("hours", NUMBER, "--purpose", "otp")
     assert done.exit_code == Exit.OK
-    assert done.stdout == f"yes: otp texts to {MASKED} may arrive: no rule is about them\n"
+    assert done.stdout == f"yes: otp texts to {MASKED} may arrive: no rule is for them\n"
 
 
 def test_the_answer_as_json():
@@ -143,7 +143,7 @@ def test_what_cannot_be_meant_is_a_mistake_and_no_refusal(path, args):
 
 
 def test_the_list_is_empty_at_first_and_its_file_for_its_owner(path):
-    assert run("optouts", "list").stdout == "nobody has opted out\n"
+    assert run("optouts", "list").stdout == "the list has no opt-outs\n"
     assert run_json("optouts", "list") == ({"optouts": []}, Exit.OK)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -158,7 +158,7 @@ def test_a_number_is_added_listed_and_removed(path):
     assert NUMBER not in shown
     assert run_json("optouts", "list", "--show-number")[0]["optouts"][0]["recipient"] == NUMBER
     done = run("optouts", "remove", NUMBER)
-    assert done.stdout == f"done: {MASKED} may be texted again from any sender\n"
+    assert done.stdout == f"done: {MASKED} may get texts again from any sender\n"
     assert known(path) == []
 
 
@@ -189,7 +189,7 @@ def test_a_line_that_names_the_columns_is_left_out(path, head):
     ("rows", "words"),
     [
         (f"{NUMBER}\nnumber,sender\n", "line 2: the recipient is not one phone number"),
-        (f"{NUMBER},ACMEIN,2030-01-31\n", "line 1: it has more than number and sender"),
+        (f"{NUMBER},ACMEIN,2030-01-31\n", "line 1: it has more columns than number and sender"),
     ],
 )
 def test_a_line_that_is_not_understood_is_not_passed_over(path, rows, words):
@@ -277,7 +277,7 @@ def test_to_remove_who_was_never_on_the_list_says_so(path):
     done = run("optouts", "remove", OTHER)
     assert (done.exit_code, done.stdout) == (
         Exit.OK,
-        "+91******3211 was not on the list for any sender, and may be texted\n",
+        "+91******3211 was not on the list for any sender, and may get texts\n",
     )
     assert "was not on the list for B" in run("optouts", "remove", NUMBER, "--from", "B").stdout
     assert run_json("optouts", "remove", NUMBER, "--from", "ACMEIN")[0]["was_opted_out"] is True

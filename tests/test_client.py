@@ -426,7 +426,7 @@ def test_what_another_account_sent_is_not_asked_here():
         lambda: one.check_verification(started, "1"),
         lambda: one.cancel_verification(started),
     ):
-        with pytest.raises(ConfigurationError, match="account 'other' is not one of this client's, which has scripted"):
+        with pytest.raises(ConfigurationError, match="this client has no account 'other'; its accounts are: scripted"):
             call()
     assert wire.requests == []
 

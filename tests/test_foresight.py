@@ -157,7 +157,7 @@ def test_a_limit_says_how_long_the_wait_would_be_and_takes_no_turn():
 def test_failover_says_who_would_be_tried_first():
     seen = view(failover("a", "b", "c"))
     assert (seen.verdict, seen.words, verdicts(seen)) == ("would send", "tries a first", ["send", "skip", "skip"])
-    assert seen.inside[1].words == "tried only where a refuses for a fault of its own"
+    assert seen.inside[1].words == "tried only if a refuses for its own fault"
 
 
 def test_failover_skips_an_account_that_is_left_alone_and_lets_no_probe_through():
@@ -166,7 +166,7 @@ def test_failover_skips_an_account_that_is_left_alone_and_lets_no_probe_through(
     for _ in range(3):
         seen = view(policy)
         assert (seen.words, verdicts(seen)) == ("tries b first", ["skip", "send"])
-        assert "left alone" in seen.inside[0].words
+        assert "is paused" in seen.inside[0].words
     policy._clock = lambda: 131.0
     for _ in range(3):
         assert view(policy).words == "tries a first"

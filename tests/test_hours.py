@@ -298,7 +298,7 @@ def test_where_the_day_begins_at_different_times_no_moment_is_without_a_rule(tmp
     ("text", "words"),
     [
         (f"{RULE}\n[[rule]]\ncountry = 'IN'\n", "line 8: purposes is missing; zones is missing; hours is missing"),
-        (f"{RULE}since = 2027-01-02\nuntil = 2027-01-01\n", "line 2: until is wrong: it is before since"),
+        (f"{RULE}since = 2027-01-02\nuntil = 2027-01-01\n", "line 2: until is wrong: this is before since"),
         (RULE.replace("09:00", "9am"), "line 2: hours.0 is wrong: write hours as 10:00-21:00"),
         (RULE.replace('"IN"', '"India"'), "line 2: country is wrong"),
         (RULE.replace("promotional", "fun"), "line 2: purposes.0 is wrong"),

@@ -743,7 +743,7 @@ def test_hooks_are_told_of_one_text_with_the_account_that_took_it():
 
 @pytest.mark.parametrize("accounts", [(), (HttpProvider(), HttpProvider())])
 def test_accounts_are_needed_each_under_a_name_of_its_own(accounts):
-    with pytest.raises(ConfigurationError, match="each under a name of its own"):
+    with pytest.raises(ConfigurationError, match="each with a different name"):
         FailoverPolicy(accounts=accounts)
 
 

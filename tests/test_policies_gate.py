@@ -320,7 +320,7 @@ def test_what_would_have_to_be_asked_for_is_not_and_that_is_said(step):
 
     gate = Asks(inner=HttpProvider(account="otp"))
     view = foresee(gate, message(), now=NOW)
-    assert (view.verdict, view.words, view.account) == ("would send", "has to ask somebody", "otp")
+    assert (view.verdict, view.words, view.account) == ("would send", "has to ask a service first", "otp")
     assert [inside.account for inside in view.inside] == ["otp"]
     assert [flow.gi_frame for flow in flows] == [None]
     assert foresee(Asks(inner=HttpProvider()), message(send_at=NOW), now=NOW).verdict == "would refuse"

@@ -811,9 +811,9 @@ def test_a_place_that_was_taken_for_a_text_that_went_nowhere_is_given_back():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"per_recipient": "1/1h"}, "the guard lets 1 texts in 1h through to"),
-        ({"per_prefix": "1/90s"}, "the guard lets 1 texts in 90s through to"),
-        ({"total": "1/7d"}, "the guard lets 1 texts in 7d through"),
+        ({"per_recipient": "1/1h"}, "the guard allows 1 texts in 1h to"),
+        ({"per_prefix": "1/90s"}, "the guard allows 1 texts in 90s to"),
+        ({"total": "1/7d"}, "the guard allows 1 texts in 7d"),
     ],
 )
 def test_a_refusal_names_the_cap_and_its_time(settings, words):

@@ -297,7 +297,7 @@ def test_an_expiry_is_written_as_people_write_times(written, seconds):
 @pytest.mark.parametrize("written", ["0s", "-5m", "soon", "10 parsecs", "", "999999d", "600", "00:10:00"])
 def test_an_expiry_that_means_nothing_is_refused(written):
     with pytest.raises(
-        ConfigurationError, match=r"OTP_EXPIRY is wrong: (write a time with its unit|it has to be longer)"
+        ConfigurationError, match=r"OTP_EXPIRY is wrong: (write a time with its unit|the time must be longer)"
     ):
         expiring(otp_expiry=written)
 

@@ -588,7 +588,7 @@ def test_to_look_ahead_takes_no_confirmation():
     assert foresee(policy, message(), now=NOON).verdict == "would refuse"
     for _ in "12":
         view = foresee(policy, confirmation(), now=NOON)
-        assert (view.verdict, view.words) == ("would send", "lets it through, as it confirms an opt-out")
+        assert (view.verdict, view.words) == ("would send", "lets it through, since it confirms an opt-out")
     assert outcome(policy, confirmation()).id
     assert foresee(policy, confirmation(), now=NOON).verdict == "would refuse"
     assert foresee(optout().using(Broken()), confirmation(), now=NOON).error.reason == "opt-outs-unreadable"
@@ -753,7 +753,7 @@ def test_a_list_that_cannot_be_written_does_not_hide_what_the_vendor_said(caplog
     vendor.script(TO, OptedOutError(reason="opted-out"))
     error = outcome(optout(vendor).using(Full()), message(reference=reference))
     assert error.reason == "opted-out"
-    assert f"the opt-out that text {named} met is not kept: OSError" in caplog.text
+    assert f"the opt-out that stopped text {named} is not recorded: OSError" in caplog.text
     assert TO not in caplog.text
 
 

@@ -28,7 +28,7 @@ from smsbridge.provider import SmsProvider
 from smsbridge.settings import Settings
 from smsbridge.told import Told
 
-CLOSED = "this client is closed, so the messages were not read to their end"
+CLOSED = "this client is closed, so not all messages were read"
 
 
 class Hooks:

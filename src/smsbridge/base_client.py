@@ -1,4 +1,4 @@
-"""BaseClient: what both clients share, everything but the wire. No I/O of its own."""
+"""BaseClient: the common part of both clients, all except the wire. No I/O of its own."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ PAGE = 500
 """Texts that are read at once."""
 _log = logger("smsbridge")
 AS_SET = -1.0
-"""For the seconds of a call: what the settings say."""
+"""As the seconds of a call: use the settings."""
 
 
 class BaseClient(Generic[W]):
-    """What both clients share."""
+    """The common part of both clients."""
 
     _connected: W | None = None
-    """The transport that it has made itself."""
+    """The transport that the client itself made."""
 
     def __init__(
         self,
@@ -76,7 +76,8 @@ class BaseClient(Generic[W]):
     ) -> None:
         self._transport = transport
         reading = Reading(environ)
-        del environ  # the frame of a traceback should hold no token
+        # The frames of a traceback should hold no token.
+        del environ
         reading.run(lambda: self._make(provider, settings, plugins))
 
     def _make(self, provider: SmsProvider | str | None, settings: Settings | None, plugins: Plugins | None) -> None:
@@ -95,15 +96,16 @@ class BaseClient(Generic[W]):
 
     @property
     def provider(self) -> SmsProvider:
-        """What it sends through.
+        """The provider that this client sends through.
 
-        In a rehearsal, such as ``sms_outbox``, what stands for that, with a memory of its own.
+        In a rehearsal, such as ``sms_outbox``, this is a stand-in with its own memory.
         """
         rehearsal = newest()
         return self._provider if rehearsal is None else rehearsal.provider(self._provider)
 
     def __repr__(self) -> str:
-        if "_provider" not in vars(self):  # its making failed, and a traceback may show it
+        # The constructor failed, and a traceback may show this.
+        if "_provider" not in vars(self):
             return f"<{type(self).__name__} without a provider>"
         kind, _, name = title_of(self.provider).partition(" ")
         vendors = [f"{one.account} ({one.name})" for one in each(self.provider) if not inside(one)]
@@ -138,7 +140,7 @@ class BaseClient(Generic[W]):
         if isinstance(sent, str):
             sent = SentMessage(account=account or self.provider.account, provider=vendor_of(self.provider), id=sent)
         if not isinstance(sent, SentMessage):
-            raise TypeError("status() takes what send() returned, or its id")
+            raise TypeError("status() takes the result of send(), or its id")
         self._check_account(sent.account)
         report: DeliveryReport = yield from self._ask(Question.STATUS, sent, hide=Private([], [sent.to]))
         return (yield from self._noted(report, sent))
@@ -201,23 +203,23 @@ class BaseClient(Generic[W]):
             account = account or self.provider.account
             verification = Verification(account=account, provider=vendor_of(self.provider), id=verification)
         if not isinstance(verification, Verification):
-            raise TypeError("give what start_verification() returned, or its id")
+            raise TypeError("give the result of start_verification(), or its id")
         self._check_account(verification.account)
         return verification
 
     def _check_account(self, account: str) -> None:
         if account not in account_names(self.provider):
             have = ", ".join(sorted(account_names(self.provider)))
-            raise ConfigurationError(f"account {account!r} is not one of this client's, which has {have}")
+            raise ConfigurationError(f"this client has no account {account!r}; its accounts are: {have}")
 
     def _ask(self, question: Question, *about: Any, hide: Private | None = None) -> Flow[Any]:
-        """Ask the provider, unless a rehearsal answers in its place."""
+        """Ask the provider, unless a rehearsal answers instead."""
         provider, rehearsal = self.provider, newest()
         answer = rehearsal.answer(question, provider, about) if rehearsal is not None else None
         return self._query(lambda: getattr(provider, question)(*about), hide) if answer is None else answer
 
     def _query(self, start: Callable[[], Flow[T]], hide: Private | None) -> Flow[T]:
-        """Where the client stops a question, it is one that failed."""
+        """Ask the provider. A question that the client stops fails with a QueryError."""
         try:
             return (yield from query(self.provider, start, hide=hide))
         except Stopped as stop:
@@ -227,7 +229,7 @@ class BaseClient(Generic[W]):
         raise own(error, self.provider, None)
 
     def _left(self, step: Step[Any], until: float | None) -> float:
-        """The seconds that are left for ``step``, if a call that ends at ``until`` may begin it. Raises Stopped."""
+        """Return the seconds left for ``step`` in a call that ends at ``until``. Raises Stopped if it may not begin."""
         if until is None:
             return math.inf
         if self._closed:
@@ -243,11 +245,11 @@ class BaseClient(Generic[W]):
         return receive(self.plugins, self.provider, webhook.seen_at(public_url) if public_url else webhook)
 
     def _job(self, job: Job, landed: list[Result]) -> Flow[None]:
-        """Send the messages of ``job``, which have an index and no outcome yet; ``landed`` gets one Result for each."""
+        """Send the messages of ``job``, which have an index and no outcome yet; ``landed`` gets a Result for each."""
         return deliver_rows(self.plugins, self.provider, job, landed)
 
     def _sender(self, send: S) -> Sender[S]:
-        """What sending many asks of this client, which does ``send`` with each job."""
+        """Return the parts of this client for sending many, with ``send`` for each job."""
         self._check_open()
         return Sender(
             provider=self.provider,
@@ -258,10 +260,9 @@ class BaseClient(Generic[W]):
         )
 
     def _begin(self, seconds: float | None) -> tuple[float, float | None]:
-        """Begin a call that may take so many ``seconds``; None: it is not bounded, and goes on when the client is
-        closed.
+        """Begin a call that may take ``seconds``. None: it has no limit, and goes on when the client is closed.
 
-        Returns when the call around it has to be over, and when this one.
+        Returns the end times of the call around it and of this call.
         """
         seconds = self.settings.deadline if seconds == AS_SET else seconds
         until = math.inf if seconds is None else time.monotonic() + seconds
@@ -274,17 +275,18 @@ class BaseClient(Generic[W]):
             raise RuntimeError("this client is closed")
 
     def _let_out(self, step: Step[Any]) -> None:
-        """Raise NotAllowed if ``step`` would reach a vendor from a test without an outbox, which does not allow it."""
+        """Raise NotAllowed if ``step`` would reach a vendor from a test that has no outbox and does not allow it."""
         if not under_test.unguarded() or not leaves(step) or self._closed:
             return
+        # Another transport than ours, such as a FakeWire, reaches no vendor.
         if self._transport is not self._connected:
-            return  # another transport than ours, such as a FakeWire, reaches nothing real
+            return
         if not (isinstance(step, HttpRequest) and is_loopback(step.url)):
             for problem in self.settings.exposed(self._provider):
                 raise NotAllowed(problem)
 
     def _check_fit(self) -> None:
-        """Before the first connection, as a client that was made under an outbox may outlive it."""
+        """Check the environment before the first connection: a client made under an outbox may outlive it."""
         for problem in self.settings.unfit(self._provider):
             raise NotConnected(problem)
 
@@ -304,7 +306,7 @@ def _seconds_ago(name: str, when: datetime | timedelta | None) -> float | None:
 
 
 def opened(connect: Callable[[], T]) -> T:
-    """A transport. Whatever goes wrong here, such as httpx that cannot be imported, nothing was sent yet."""
+    """Return a transport from ``connect``. An error here, such as a failed import of httpx, means nothing was sent."""
     try:
         return connect()
     except BaseException as error:  # noqa: BLE001  # also an interruption

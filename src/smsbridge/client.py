@@ -1,4 +1,4 @@
-"""SmsClient and AsyncSmsClient: the two that drive flows. They differ in how a step is performed and in nothing else.
+"""SmsClient and AsyncSmsClient, which drive flows. They differ only in how they perform a step.
 
 Neither opens a connection, or imports httpx, before a flow asks for a request.
 """
@@ -49,12 +49,13 @@ T = TypeVar("T")
 class SmsClient(BaseClient["Transport"]):
     """Sends text messages through one account, blocking. Safe to share between threads.
 
-    ``provider`` is the name of a provider or an account, or a provider made by hand; by default ``SMSBRIDGE_PROVIDER``
-    says which, and ``console`` if nothing does. ``transport`` carries the requests, in the place of our own over httpx;
-    the client closes it. Raises ConfigurationError for settings that are missing or wrong.
+    ``provider`` is the name of a provider or an account, or a provider object; default: ``SMSBRIDGE_PROVIDER``, or
+    ``console`` if that is not set. ``transport`` carries the requests instead of our own transport over httpx; the
+    client closes it. Raises ConfigurationError for settings that are missing or wrong.
 
-    The environment is read once, while the client is made. ``environ`` is a mapping in its place, such as a tenant's
-    row: the process's variables and ``.env`` are not read then, and a secrets directory only if ``environ`` names one.
+    The environment is read once, while the client is made. ``environ`` is a mapping that replaces it, such as a
+    tenant's row: then the process's variables and ``.env`` are not read, and a secrets directory only if ``environ``
+    names it.
     """
 
     def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
@@ -64,29 +65,30 @@ class SmsClient(BaseClient["Transport"]):
         up by its reference before sending it again).
         """
         message = _message(to, text, fields)
-        del to, text, fields  # the frames of a traceback should hold no text
+        # The frames of a traceback should hold no text.
+        del to, text, fields
         return self._run(self._send(message))
 
     def try_send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> Result:
-        """Send like :meth:`send`, and return what became of the text, whatever it is, instead of raising an error.
+        """Send like :meth:`send`, and return a Result with the outcome instead of raising a SendError.
 
-        ``result.sent`` or ``result.error`` is set; ``result.may_have_arrived`` says whether the text must not simply be
-        sent again. What is a mistake in the program, such as a closed client or a time without a zone, is still raised.
+        ``result.sent`` or ``result.error`` is set; if ``result.may_have_arrived``, do not simply send the text again.
+        Mistakes in the program, such as a closed client or a time without a zone, still raise an error.
         """
         message = _message(to, text, fields)
         del to, text, fields
         return self._run(self._try_send(message))
 
     def send_many(self, messages: Iterable[Message]) -> SendMany:
-        """Send many messages: iterate over what this returns for one Result each, as they complete.
+        """Send many messages. Iterate over the returned SendMany for a Result per message, as they complete.
 
-        Messages are read as they are needed, in the thread that iterates, and sent in batches where the provider can,
-        by ``settings.concurrency`` threads. Memory stays bounded. What ``messages`` raises comes after the last result.
+        Messages are read as they are needed, in the iterating thread, and sent by ``settings.concurrency`` threads, in
+        batches if the provider can. Memory stays bounded. An error of ``messages`` is raised after the last result.
         """
         return SendMany(self._sender(self._send_rows), messages)
 
     def status(self, sent: SentMessage | str, *, account: str | None = None) -> DeliveryReport:
-        """Ask what became of a text: what ``send`` returned, or its id. Raises NotFoundError, QueryError."""
+        """Ask for the status of a text: give the result of ``send``, or its id. Raises NotFoundError, QueryError."""
         return self._run(self._status(sent, account))
 
     def lookup(self, reference: str) -> SentMessage | None:
@@ -112,7 +114,7 @@ class SmsClient(BaseClient["Transport"]):
                 yield text
 
     def balance(self) -> list[Balance]:
-        """Ask what is left on the account, per service. Raises QueryError."""
+        """Ask for the balance of the account, per service. Raises QueryError."""
         return self._run(self._balance())
 
     def start_verification(
@@ -120,7 +122,7 @@ class SmsClient(BaseClient["Transport"]):
     ) -> Verification:
         """Have the vendor send a one-time code to ``to``.
 
-        ``text`` may be a template with ``{code}``. Raises as ``send``.
+        ``text`` may be a template with ``{code}``. Raises the same errors as ``send``.
         """
         message = _verification_message(to, text, fields)
         del to, text, fields
@@ -129,9 +131,10 @@ class SmsClient(BaseClient["Transport"]):
     def check_verification(
         self, verification: Verification | str, code: str, *, account: str | None = None
     ) -> VerificationCheck:
-        """Ask the vendor whether ``code`` is right; a wrong one is an answer, not an error. Raises QueryError."""
+        """Ask the vendor whether ``code`` is right; a wrong code is an answer, not an error. Raises QueryError."""
         flow = self._check_verification(verification, code, account)
-        del code  # the frames of a traceback should hold no code
+        # The frames of a traceback should hold no code.
+        del code
         return self._run(flow)
 
     def cancel_verification(self, verification: Verification | str, *, account: str | None = None) -> None:
@@ -139,10 +142,10 @@ class SmsClient(BaseClient["Transport"]):
         self._run(self._cancel_verification(verification, account))
 
     def receive(self, webhook: HttpRequest) -> Received:
-        """Take in a webhook as it came: answer the vendor with ``.response``.
+        """Process an unchanged webhook: answer the vendor with ``.response`` of the result.
 
-        Raises SignatureError or PayloadError (answer with ``error.status``); what a ``smsbridge_event`` hook raises
-        comes through, so that the vendor gets a 500 and delivers again.
+        Raises SignatureError or PayloadError (answer with ``error.status``). Errors of a ``smsbridge_event`` hook are
+        raised too, so that the vendor gets a 500 and delivers again.
         """
         return self._run(self._receive(webhook), None)
 
@@ -188,7 +191,8 @@ class SmsClient(BaseClient["Transport"]):
             transport = self._transport
             if transport is None:
                 transport = opened(self._connect)
-                left = self._left(step, until)  # again, as the first time much is imported
+                # Again, since the first connection imports much.
+                left = self._left(step, until)
             return transport.send(step, within=bound(left))
         if isinstance(step, Call):
             return step.function(*step.args)
@@ -213,8 +217,8 @@ class SmsClient(BaseClient["Transport"]):
 class AsyncSmsClient(BaseClient["AsyncTransport"]):
     """Sends text messages through one account from asyncio; the same names as SmsClient, awaited.
 
-    Several event loops may use one client, one after another or in threads at the same time: each has connections of
-    its own, which end with it.
+    Several event loops may use the same client, in turn or in threads at the same time: each loop has its own
+    connections, which end with it.
     """
 
     async def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
@@ -232,7 +236,7 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
     def send_many(self, messages: Iterable[Message] | AsyncIterable[Message]) -> AsyncSendMany:
         """See :meth:`SmsClient.send_many`.
 
-        With ``settings.concurrency`` requests in flight, read in the iterating task.
+        It has ``settings.concurrency`` requests in flight, and reads messages in the iterating task.
         """
         return AsyncSendMany(self._sender(self._send_rows), messages)
 
@@ -338,7 +342,8 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
     def _connect(self) -> AsyncTransport:
         from .wire.over_httpx import AsyncTransport  # here, because it imports httpx
 
-        with self._lock:  # of event loops in several threads
+        # Event loops may run in several threads.
+        with self._lock:
             if self._closed:
                 raise NotConnected("the client was closed")
             if self._transport is None:
@@ -351,7 +356,7 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
 
 
 def _message(to: str | Message | Exception, text: str | None, fields: MessageFields) -> Message | Exception:
-    """The message, or what is wrong with it, to be raised where no frame of ours holds the number and the text."""
+    """Return the message, or an error to raise later, where no frame of ours holds the number and the text."""
     if isinstance(to, Message | Exception):
         if text is None and not fields:
             return to
@@ -369,7 +374,7 @@ def _verification_message(to: str | Message, text: str | None, fields: MessageFi
     return _message(to, "" if text is None else text, fields)
 
 
-# --- the client that a process shares ---------------------------------------------------------------------------------
+# --- the shared client of the process ---------------------------------------------------------------------------------
 
 
 @cache
@@ -380,7 +385,7 @@ def _shared_client() -> SmsClient:
 
 
 def client() -> SmsClient:
-    """The client behind :func:`send`, shared in this process: of the provider that the environment names.
+    """Return the client of :func:`send`, shared in this process, for the provider that the environment names.
 
     The environment is read once, at the first call. Raises ConfigurationError for settings that are missing or wrong.
     """
@@ -391,21 +396,21 @@ def client() -> SmsClient:
 
 
 def _ending_with(rehearsal: Rehearsal) -> SmsClient:
-    """A shared client for a rehearsal, which reads the environment anew."""
+    """Make the shared client of a rehearsal, which reads the environment again."""
     shared = SmsClient()
     rehearsal.at_end.callback(shared.close)
     return shared
 
 
 def send(to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
-    """Send one text by the shared :func:`client`. See :meth:`SmsClient.send` for what it raises."""
+    """Send a text by the shared :func:`client`. See :meth:`SmsClient.send` for the errors that it raises."""
     message = cast("Message", _message(to, text, fields))
     del to, text, fields
     return client().send(message)
 
 
 def try_send(to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> Result:
-    """Send one text by the shared :func:`client`, and say what became of it. See :meth:`SmsClient.try_send`."""
+    """Send a text by the shared :func:`client`, and return its outcome. See :meth:`SmsClient.try_send`."""
     message = cast("Message", _message(to, text, fields))
     del to, text, fields
     return client().try_send(message)
@@ -422,7 +427,7 @@ def lookup(reference: str) -> SentMessage | None:
 
 
 class _CallableModule(ModuleType):
-    """A module that can be called: ``smsbridge.client`` is this one, as a package has its modules for attributes."""
+    """A module that can be called: a package has its modules as attributes, so ``smsbridge.client`` is this module."""
 
     def __call__(self) -> SmsClient:
         return client()

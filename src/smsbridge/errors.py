@@ -15,7 +15,7 @@
     │   │   ├── RateLimitedError     too many requests; see retry_after
     │   │   ├── UnavailableError     could not connect
     │   │   ├── UnsupportedError     this provider cannot express what was asked
-    │   │   ├── VetoedError          one of your own hooks or guards stopped it
+    │   │   ├── VetoedError          your own hook or guard stopped it
     │   │   └── ProviderBugError     our provider failed before anything was sent
     │   └── UncertainError           may have been sent: do not repeat it blindly
     ├── QueryError                   an operation that sends nothing failed
@@ -23,12 +23,12 @@
     └── WebhookError
         ├── SignatureError           not proven to come from the provider
         └── PayloadError             cannot be read
-            └── TooLargeError        larger than any that is read
+            └── TooLargeError        too large to be read
 
     TransportError                   thrown into a flow by the client, never out of it
     ├── NotConnected                 the request certainly did not leave
-    │   └── NotAllowed               nor may any other
-    └── NoAnswer                     the request left, or may have; no answer can be relied upon
+    │   └── NotAllowed               no request may leave
+    └── NoAnswer                     the request left, or may have left; there is no reliable answer
 
 No message, attribute or ``repr`` of these holds a token, a text or a full phone number.
 """
@@ -41,31 +41,31 @@ from .display import line, without_long_words
 from .durations import in_words, waiting
 
 _LONGEST = 4000
-"""Characters of an error; of a code or a reason, see :data:`_LONGEST_WORD`."""
+"""The most characters of an error; for a code or a reason see :data:`_LONGEST_WORD`."""
 _LONGEST_WORD = 100
 
 Fault = Literal["message", "account", "provider", "local"]
-"""Whose fault a failure is: it tells whether another account or provider would do better."""
+"""The cause of a failure, which shows whether another account or provider may succeed."""
 
 OURS = frozenset({"circuit-open", "retry-after", "limit"})
-"""The reasons of refusals by policies of ours: no vendor was asked."""
+"""The reasons of refusals by our own policies: no vendor was asked."""
 
 
 _UNSUPPORTED = "unsupported"
-"""The reason of a question that a provider cannot be asked."""
+"""The reason of an error about a question that the provider does not support."""
 
 
 class SmsBridgeError(Exception):
-    """Base of everything that smsbridge raises on purpose.
+    """Base of all errors that smsbridge raises on purpose.
 
-    Errors of one type with equal public fields are equal, and all of them can be pickled.
+    Errors of the same type with equal public fields are equal, and all of them can be pickled.
     """
 
     _settled = False
     """See :func:`is_settled`."""
 
     def __str__(self) -> str:
-        """One line, whatever the words of others in it hold."""
+        """Return the error as a single line, also if a vendor's words in it have several."""
         return line(super().__str__(), _LONGEST)
 
     def __eq__(self, other: object) -> bool:
@@ -81,7 +81,7 @@ class SmsBridgeError(Exception):
 
 
 def _rebuild(kind: type[SmsBridgeError], args: tuple[Any, ...], state: dict[str, Any]) -> SmsBridgeError:
-    """A copy of an error, whatever arguments its class asks for."""
+    """Return a copy of an error without a call of its constructor, whose arguments differ by class."""
     error = kind.__new__(kind)
     error.args = args
     vars(error).update(state)
@@ -95,15 +95,15 @@ def _public(error: SmsBridgeError) -> dict[str, Any]:
 
 
 class ConfigurationError(SmsBridgeError):
-    """The settings or a plugin are wrong. Names settings, never shows their values."""
+    """The settings or a plugin are wrong. The message names settings, and never shows their values."""
 
     def __str__(self) -> str:
-        """The same; what was given as a name, a path or the like is cut where none is as long."""
+        """Return the error as a single line; a word that is too long for a name or a path is cut."""
         return without_long_words(super().__str__())
 
 
 class _VendorError(SmsBridgeError):
-    """What a failed send and a failed query have in common."""
+    """The common part of a failed send and a failed query."""
 
     summary: ClassVar[str] = "the operation failed"
 
@@ -134,7 +134,8 @@ class _VendorError(SmsBridgeError):
         text = f"{line(self.account, _LONGEST_WORD)}: {words}" if self.account and not says_who else words
         if self.detail:
             text += f": {line(self.detail)}"
-        said = [mark for mark in (self.code, self.reason) if mark and mark != _UNSUPPORTED]  # which the words say
+        # The message itself says that a question is unsupported.
+        said = [mark for mark in (self.code, self.reason) if mark and mark != _UNSUPPORTED]
         marks = [line(mark, _LONGEST_WORD) for mark in said]
         if self.retry_after is not None:
             marks.append(f"retry after {in_words(self.retry_after)}")
@@ -142,12 +143,12 @@ class _VendorError(SmsBridgeError):
 
 
 class SendError(_VendorError):
-    """A text, or a one-time code, was not accepted: see the two subclasses for what is certain.
+    """A text, or a one-time code, was not accepted: the two subclasses say what is certain.
 
-    ``code`` and ``detail`` are the vendor's own code and words (numbers masked), ``reason`` a short word of ours
-    where the class is too coarse (``dlt-template``, ``dnd``, ...), ``retry_after`` seconds, and ``fault`` says
-    whose fault it is: ``message``, ``account``, ``provider`` or ``local``. ``attempts`` are the errors of all attempts,
-    in their order, where a policy made several or had several accounts to choose from.
+    ``code`` and ``detail`` are the vendor's own code and words (numbers masked). ``reason`` is a short word of ours if
+    the class is not exact enough (``dlt-template``, ``dnd``, ...). ``retry_after`` is in seconds. ``fault`` is the
+    cause: ``message``, ``account``, ``provider`` or ``local``. ``attempts`` are the errors of all attempts in order, if
+    a policy made several attempts or had several accounts to choose from.
     """
 
     summary = "the message was not accepted"
@@ -173,7 +174,7 @@ class RefusedError(SendError):
 
 
 class RecipientError(RefusedError):
-    """The number is not one that can be texted."""
+    """The number cannot receive texts."""
 
     summary = "the recipient's number was refused"
 
@@ -185,7 +186,7 @@ class ContentError(RefusedError):
 
 
 class OptedOutError(RefusedError):
-    """The recipient does not want to be texted (do-not-disturb register, opt-out, blocked)."""
+    """The recipient does not want texts (do-not-disturb register, opt-out, blocked)."""
 
     summary = "the recipient has opted out"
 
@@ -198,7 +199,7 @@ class SenderError(RefusedError):
 
 
 class AuthenticationError(RefusedError):
-    """Credentials, permissions or the vendor's IP allow list."""
+    """The vendor refused the credentials, the permissions or the IP address."""
 
     summary = "the provider did not accept our credentials"
     default_fault = "account"
@@ -212,7 +213,7 @@ class FundsError(RefusedError):
 
 
 class RateLimitedError(RefusedError):
-    """Too many requests. ``retry_after`` is in seconds, None where the vendor did not say."""
+    """There were too many requests. ``retry_after`` is in seconds, None if the vendor did not say."""
 
     summary = "the provider wants fewer requests"
     default_fault = "account"
@@ -226,10 +227,10 @@ class UnavailableError(RefusedError):
 
 
 class UnsupportedError(RefusedError):
-    """The provider cannot express what was asked of it, so it was not asked. Another one may be able to.
+    """The provider cannot express the request, so it was not asked. Another provider may be able to.
 
-    What a provider raises where it cannot do something else than sending reaches the application as a QueryError with
-    the reason ``unsupported``, or as a WebhookError.
+    If a provider raises this for an operation that sends nothing, the application gets a QueryError with the reason
+    ``unsupported``, or a WebhookError.
     """
 
     summary = "the provider cannot express what was asked"
@@ -260,8 +261,8 @@ class UncertainError(SendError):
 class QueryError(_VendorError):
     """An operation that sends nothing failed.
 
-    ``retryable`` says that asking again may help; ``authentication`` that credentials were refused;
-    ``rate_limited`` that too much was asked (``retry_after`` is in seconds).
+    ``retryable`` means that asking again may help; ``authentication`` that the credentials were refused;
+    ``rate_limited`` that there were too many requests (``retry_after`` is in seconds).
     """
 
     summary = "the query failed"
@@ -282,13 +283,13 @@ class QueryError(_VendorError):
 
 
 class NotFoundError(QueryError):
-    """The vendor does not know this id or reference, which says neither *sent* nor *unsent*."""
+    """The vendor does not know this id or reference; this proves neither *sent* nor *unsent*."""
 
     summary = "the provider does not know this id"
 
 
 class WebhookError(SmsBridgeError):
-    """An incoming webhook is not to be believed. ``status`` is the HTTP status to answer with."""
+    """An incoming webhook cannot be trusted or read. ``status`` is the HTTP status to answer with."""
 
     status: ClassVar[int] = 400
 
@@ -304,13 +305,13 @@ class PayloadError(WebhookError):
 
 
 class TooLargeError(PayloadError):
-    """The webhook is larger than any that is read."""
+    """The webhook is too large to be read."""
 
     status = 413
 
 
 class TransportError(Exception):
-    """What a client throws into a flow. Its text says what happened on the wire, without any URL."""
+    """An error that a client throws into a flow. Its text says what happened on the wire, without a URL."""
 
 
 class NotConnected(TransportError):
@@ -318,41 +319,42 @@ class NotConnected(TransportError):
 
 
 class NotAllowed(NotConnected):
-    """The request certainly did not leave, because it may not; nor may another that is made in its place."""
+    """The request certainly did not leave, because it is not allowed; no other request in its place is either."""
 
 
 class NoAnswer(TransportError):
-    """The request left, or may have, and no answer came that could be relied upon."""
+    """The request left, or may have left, and no reliable answer came."""
 
 
 E_ = TypeVar("E_", bound=BaseException)
 
 
 def with_left(error: E_, *, left: bool) -> E_:
-    """``error``, such as a cancellation, with a note whether a byte of its request may have left."""
+    """Mark ``error``, such as a cancellation: ``left`` says whether a byte of its request may have left."""
     error.__dict__["_smsbridge_left"] = left
     return error
 
 
 def unsent(error: BaseException, words: str) -> BaseException:
-    """What to raise for ``error``, which came before its request was begun; ``words`` say what cannot be done."""
+    """Return the error to raise for ``error``, which came before its request began; ``words`` say what failed."""
+    # A new error, without the frames of the old error, which hold the request.
     if isinstance(error, NotConnected):
-        return type(error)(str(error))  # without the frames of the other, which hold the request
+        return type(error)(str(error))
     if isinstance(error, Exception):
         return NotConnected(f"{words} ({type(error).__name__})")
     return with_left(error.with_traceback(None), left=False)
 
 
 def nothing_left(error: BaseException) -> bool:
-    """Whether the request that ended with ``error`` certainly did not leave."""
+    """Return whether the request that ended with ``error`` certainly did not leave."""
     return isinstance(error, NotConnected) or error.__dict__.get("_smsbridge_left") is False
 
 
 def is_settled(error: SmsBridgeError) -> bool:
-    """Whether an attempt has classified ``error``, so that an attempt around that one leaves it as it is."""
+    """Return whether an attempt has classified ``error``: then an outer attempt leaves the error unchanged."""
     return error._settled  # noqa: SLF001
 
 
 def settle(error: SmsBridgeError) -> None:
-    """Say that an attempt has classified ``error``."""
+    """Mark ``error`` as classified by an attempt."""
     error._settled = True  # noqa: SLF001

@@ -1,11 +1,11 @@
 """The hooks of smsbridge. Mark an implementation with ``hookimpl``; ask only for the arguments that you need.
 
-Observe with hooks; to change behaviour, wrap a provider. Hooks are plain functions (never ``async def``). They run in
-the thread that sends with ``SmsClient``, and in a thread of their own with ``AsyncSmsClient``, where the event loop
+Observe with hooks; to change behaviour, wrap a provider. Hooks are plain functions (never ``async def``). With
+``SmsClient`` they run in the sending thread. With ``AsyncSmsClient`` they run in a separate thread, and the event loop
 goes on meanwhile.
 
-``account`` is the account that was asked to send, ``carried_by`` the one that took the text, or refused it: with a
-failover these are two.
+``account`` is the account that was asked to send, ``carried_by`` the account that took or refused the text: with a
+failover they may differ.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def smsbridge_providers() -> list[type[SmsProvider]]:  # type: ignore[empty-body]  # a specification has no body
-    """The provider classes of this plugin. Called once, when it is loaded."""
+    """Return the provider classes of this plugin. Called once, when the plugin is loaded."""
 
 
 @hookspec
 def smsbridge_before_send(account: str, provider: str, message: Message) -> None:
-    """A message (or a one-time code) is about to be sent. Raise to stop this message alone (VetoedError)."""
+    """A message (or a one-time code) is about to be sent. Raise an error to stop only this message (VetoedError)."""
 
 
 @hookspec
 def smsbridge_after_send(
     account: str, carried_by: str, provider: str, message: Message, sent: SentMessage | Verification
 ) -> None:
-    """The provider accepted the message. What this raises is logged and goes no further."""
+    """The provider accepted the message. Errors of this hook are only logged."""
 
 
 @hookspec
 def smsbridge_send_failed(account: str, carried_by: str, provider: str, message: Message, error: SendError) -> None:
-    """The message was refused, stopped or cancelled, or its fate is uncertain. What this raises is logged."""
+    """The message was refused, stopped or cancelled, or may have been sent. Errors of this hook are only logged."""
 
 
 @hookspec
 def smsbridge_cost_differs(account: str, provider: str, message: Message, sent: SentMessage, expected: Cost) -> None:
-    """A vendor counted other segments than we do, or asks another price than our rates. What this raises is logged.
+    """The vendor's segments or price differ from ours. Errors of this hook are only logged.
 
-    Called once per accepted text, before ``smsbridge_after_send``, where ``SMSBRIDGE_COST_PRICES`` is set. ``account``
-    is the one that took the text.
+    Called once per accepted text, before ``smsbridge_after_send``, if ``SMSBRIDGE_COST_PRICES`` is set. ``account`` is
+    the account that took the text.
     """
 
 
@@ -66,5 +66,5 @@ def smsbridge_status_changed(account: str, carried_by: str, provider: str, text:
 def smsbridge_event(account: str, provider: str, event: Event) -> None:
     """A verified webhook brought a delivery report or a text, at least once each; ``event.key`` stays the same.
 
-    What this raises reaches whoever called ``receive``: answer 500 and the provider will deliver again.
+    Errors of this hook reach the caller of ``receive``: answer 500, and the provider will deliver again.
     """

@@ -24,7 +24,7 @@ from .workers import Workers
 _MOST_OPEN_BATCHES = 16
 
 Job = list[Result]
-"""Messages to be sent together: Results with an index and a message, but no outcome yet."""
+"""Messages to send together: Results with an index and a message, but no outcome yet."""
 
 S = TypeVar("S")
 Blocking = Callable[[Job, list[Result]], None]
@@ -33,7 +33,7 @@ Awaited = Callable[[Job, list[Result]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Sender(Generic[S]):
-    """What sending many asks of a client: ``send`` puts a Result for each message of a job into the given list."""
+    """The parts of a client for sending many: ``send`` puts a Result for each message of a job into the given list."""
 
     provider: SmsProvider
     concurrency: int
@@ -43,26 +43,25 @@ class Sender(Generic[S]):
 
 
 def not_prepared(index: int, message: Message, error: RefusedError) -> Result:
-    """The Result of a message that was refused before it could be handed to a provider."""
+    """Return the Result of a message that was refused before it reached a provider."""
     return Result(index=index, message=replace(message, reference=error.reference), error=error)
 
 
 class ClosedMeanwhile(RuntimeError):
-    """The client was closed before the end of the input was seen."""
+    """The client was closed before all messages were read."""
 
     def __init__(self) -> None:
         words = (
-            "this client is closed, so the messages were not read to their end; .unsent has those that were not sent"
+            "this client is closed, so not all messages were read; .unsent has the messages that were read but not sent"
         )
         super().__init__(words)
 
 
 class _Many(Generic[S]):
-    """What both ways of sending many share: reading, batching and counting.
+    """The common part of both ways of sending many: reading, batching and counting.
 
-    A message is in ``_read`` from the moment it is read until its result is handed out, whatever happens in between.
-    What is changed here is changed in single steps, since a signal may interrupt the thread that iterates after any
-    call.
+    A message stays in ``_read`` from the moment it is read until its result is handed out, also after interruptions.
+    All state changes in single steps, since a signal may interrupt the iterating thread after any call.
     """
 
     def __init__(self, sender: Sender[S]) -> None:
@@ -74,8 +73,10 @@ class _Many(Generic[S]):
             raise ConfigurationError(f"{title_of(provider)}: batch_size has to be at least 1")
         self._read: dict[int, Message] = {}
         self._open: dict[Hashable, Job] = {}
-        self._jobs: dict[int, Job] = {}  # complete, by number: about to be sent, or on their way
-        self._waiting: dict[int, Job] = {}  # those of them that nothing has begun; to take one out is to begin it
+        # Complete jobs by number: about to be sent, or on their way.
+        self._jobs: dict[int, Job] = {}
+        # The jobs among them that have not begun; a job begins when it is taken out.
+        self._waiting: dict[int, Job] = {}
         self._ready: deque[Result] = deque()
         self._problems: deque[BaseException] = deque()
         self._count = 0
@@ -85,7 +86,7 @@ class _Many(Generic[S]):
 
     @property
     def unsent(self) -> list[Message]:
-        """After the end, an early one above all: messages that were read but not sent, and have no result."""
+        """After the end, mostly an early end: messages that were read but not sent, and have no result."""
         if not self._closed:
             return []
         elsewhere = {row.index for job in list(self._jobs.values()) for row in job}
@@ -93,7 +94,7 @@ class _Many(Generic[S]):
         return [message for index, message in self._read.items() if index not in elsewhere]
 
     def _hungry(self) -> bool:
-        """Whether to read on: requests to spare, and results not piling up before somebody who is slow to take them."""
+        """Return whether to read more: if a request is free, and results do not pile up before a slow consumer."""
         if self._sender.is_closed() and not self._exhausted:
             self._complain(ClosedMeanwhile())
         return (
@@ -103,11 +104,12 @@ class _Many(Generic[S]):
         )
 
     def _take(self, index: int) -> Job | None:
-        """Take the message in that was read at ``index``; returns a job if one is now complete."""
+        """Put the message read at ``index`` into a job. Returns the job that is now complete, if any."""
         message = self._read[index]
         if not isinstance(message, Message):
             kind = kind_of(message)
-            del message, self._read[index]  # it may hold a number and a text, as this frame would
+            # It may hold a number and a text, and so would this frame in a traceback.
+            del message, self._read[index]
             raise TypeError(f"send_many takes Messages, not {kind}")
         try:
             row = Result(index=index, message=self._sender.prepare(message))
@@ -119,7 +121,8 @@ class _Many(Generic[S]):
             return [row]
         try:
             key = self._sender.provider.batch_key(row.message)
-        except Exception:  # noqa: BLE001  # sent alone, the same fault gets its own, classified error
+        # Sent alone, the message gets a classified error for the same fault.
+        except Exception:  # noqa: BLE001
             return [row]
         job = self._open.setdefault(key, [])
         job.append(row)
@@ -130,19 +133,20 @@ class _Many(Generic[S]):
         return None
 
     def _number(self, job: Job) -> int:
-        """Count ``job`` among those that are about to be sent."""
-        number = job[0].index  # which no other job has
+        """Register ``job`` as about to be sent. Returns its number."""
+        # The index is unique to this job.
+        number = job[0].index
         self._jobs[number] = self._waiting[number] = job
         return number
 
     def _complain(self, error: BaseException) -> None:
-        """Have ``error`` raised after the last result, and take no more input."""
+        """Raise ``error`` after the last result, and read no more messages."""
         self._exhausted = True
         if not any(type(error) is type(known) for known in self._problems):
             self._problems.append(error)
 
     def _left_over(self) -> Job | None:
-        """At the end of the input, the batches that never became full."""
+        """Return a batch that never became full, at the end of the input; None if there is none to send now."""
         busy = len(self._jobs) >= self._concurrency
         return self._open.pop(next(iter(self._open))) if self._exhausted and self._open and not busy else None
 
@@ -165,15 +169,18 @@ class _Many(Generic[S]):
 
 
 class SendMany(_Many[Blocking]):
-    """What ``SmsClient.send_many`` returns: a context manager, and an iterator over one Result per message."""
+    """The result of ``SmsClient.send_many``: a context manager, and an iterator over one Result per message."""
 
     def __init__(self, sender: Sender[Blocking], messages: Iterable[Message]) -> None:
-        self._input = islice(messages, None)  # which has __iter__ too, whatever it is given
+        # An islice has __next__ and __iter__ for every kind of iterable.
+        self._input = islice(messages, None)
         super().__init__(sender)
         self._workers = Workers(self._concurrency)
         self._reader: int | None = None
-        self._unsure = False  # whether an interrupt may have kept a job from its thread
-        self._wake = threading.Lock()  # free when something has landed; an Event's own lock would outlive an interrupt
+        # Whether an interrupt may have kept a job from its thread.
+        self._unsure = False
+        # Free when a result has arrived. The lock inside an Event could stay taken after an interrupt.
+        self._wake = threading.Lock()
         self._wake.acquire()
 
     def __iter__(self) -> Iterator[Result]:
@@ -186,13 +193,15 @@ class SendMany(_Many[Blocking]):
             self._hand_over()
         while True:
             self._fill()
-            idle = not self._jobs  # asked first: a flight is over only after its results are here
+            # Checked before the results: a job ends only after its results have arrived.
+            idle = not self._jobs
             if self._ready:
                 self._read.pop(self._ready[0].index, None)
                 try:
                     return self._ready[0]
                 finally:
-                    del self._ready[0]  # not popleft(): an interrupt comes after a call, and would lose the result
+                    # Not popleft(): an interrupt comes after a call, and would lose the result.
+                    del self._ready[0]
             if idle:
                 self.close()
                 if self._problems:
@@ -201,9 +210,9 @@ class SendMany(_Many[Blocking]):
             self._wake.acquire()
 
     def close(self) -> None:
-        """Take no more input, and wait for what is in flight.
+        """Read no more messages, and wait for texts in flight. The hooks are told of them too.
 
-        Iterate on for what became of it. The hooks are told too.
+        Iterate further for their results.
         """
         self._stop()
         if self._unsure:
@@ -218,8 +227,9 @@ class SendMany(_Many[Blocking]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # After an exception, no warning is needed that nothing was sent.
         if error is not None:
-            self._started = True  # whoever left by an exception need not be told that nothing was sent
+            self._started = True
         self.close()
 
     def __del__(self) -> None:
@@ -231,14 +241,16 @@ class SendMany(_Many[Blocking]):
         messages, read = self._input, self._read
         while self._hungry():
             try:
-                for read[self._count] in messages:  # into its place at once: an interrupt finds it there
+                # Read into its place immediately, where it is found after an interrupt.
+                for read[self._count] in messages:
                     self._count += 1
                     break
                 else:
                     self._exhausted = True
                     break
                 job = self._take(self._count - 1)
-            except Exception as error:  # noqa: BLE001  # raised once all that was taken has its result
+            # Raised once all messages read have their results.
+            except Exception as error:  # noqa: BLE001
                 self._complain(error)
             else:
                 if job is not None:
@@ -252,9 +264,9 @@ class SendMany(_Many[Blocking]):
         self._unsure = False
 
     def _hand_over(self) -> None:
-        """After an interrupt.
+        """Give all waiting jobs to threads after an interrupt, which may have kept jobs from their threads.
 
-        Jobs may still be without a thread. To give them to two does no harm, the second finds nothing.
+        A job that is given to two threads does no harm: the second thread finds nothing.
         """
         for number in list(self._waiting):
             self._put(number)
@@ -267,7 +279,8 @@ class SendMany(_Many[Blocking]):
     def _work(self, number: int) -> None:
         job = self._waiting.get(number)
         try:
-            del self._waiting[number]  # which can be done once
+            # Only the first thread can do this.
+            del self._waiting[number]
         except KeyError:
             return
         landed: list[Result] = []
@@ -278,14 +291,16 @@ class SendMany(_Many[Blocking]):
                 raise
             self._complain(ClosedMeanwhile() if self._sender.is_closed() else error)
         finally:
-            self._ready += landed  # by operators, after which no interrupt comes
+            # Operators, after which no interrupt comes, unlike after calls.
+            self._ready += landed
             del self._jobs[number]
-            with contextlib.suppress(RuntimeError):  # it is free already
+            # It is already free.
+            with contextlib.suppress(RuntimeError):
                 self._wake.release()
 
 
 class AsyncSendMany(_Many[Awaited]):
-    """What ``AsyncSmsClient.send_many`` returns: an async context manager and iterator over one Result per message."""
+    """The result of ``AsyncSmsClient.send_many``: an async context manager and iterator over one Result per message."""
 
     def __init__(
         self,
@@ -317,9 +332,9 @@ class AsyncSendMany(_Many[Awaited]):
             await self._wake.wait()
 
     async def aclose(self) -> None:
-        """Take no more input, and wait for what is in flight: iterate on for what became of it. The hooks are told too.
+        """Read no more messages, and wait for texts in flight. The hooks are told of them too.
 
-        If cancelled, cancel what is in flight.
+        Iterate further for their results. If cancelled, this cancels the texts in flight.
         """
         self._stop()
         try:
@@ -348,10 +363,12 @@ class AsyncSendMany(_Many[Awaited]):
                     self._exhausted = True
                     break
                 job = self._take(self._count - 1)
-            except asyncio.CancelledError:  # which has ended an async generator: it cannot be asked again
+            # The cancellation has ended an async generator, which cannot be read any more.
+            except asyncio.CancelledError:
                 self._complain(RuntimeError("cancelled while reading the messages: the rest was not sent"))
                 raise
-            except Exception as error:  # noqa: BLE001  # raised once all that was taken has its result
+            # Raised once all messages read have their results.
+            except Exception as error:  # noqa: BLE001
                 self._complain(error)
             else:
                 if job is not None:
@@ -360,7 +377,7 @@ class AsyncSendMany(_Many[Awaited]):
             self._start(job)
 
     async def _read_one(self) -> bool:
-        """Read one message into its place; false at the end of the input."""
+        """Read a message into its place. Returns false at the end of the input."""
         if self._messages is not None:
             try:
                 self._read[self._count] = await anext(self._messages)
@@ -385,14 +402,16 @@ class AsyncSendMany(_Many[Awaited]):
         landed: list[Result] = []
         try:
             await self._sender.send(job, landed)
-        except Exception as error:  # noqa: BLE001  # it belongs to the task that iterates
+        # The error belongs to the iterating task.
+        except Exception as error:  # noqa: BLE001
             self._complain(ClosedMeanwhile() if self._sender.is_closed() else error)
         finally:
             self._ready += landed
             del self._jobs[number]
 
     def _land(self, number: int, flight: asyncio.Task[None]) -> None:
-        if self._waiting.pop(number, None) is not None:  # cancelled before it began
+        # The task was cancelled before it began.
+        if self._waiting.pop(number, None) is not None:
             del self._jobs[number]
         self._flights.discard(flight)
         self._wake.set()

@@ -1,7 +1,4 @@
-"""The optional fields of a message, for everything that passes messages on.
-
-What a field needs is said in ``Message`` alone.
-"""
+"""The optional fields of a message, for all code that passes messages on. ``Message`` itself declares them."""
 
 from __future__ import annotations
 
@@ -15,11 +12,11 @@ from .messages import KINDS, Message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageField:
-    """An optional field of a Message, as the class declares it; all but name, type and default is its metadata.
+    """An optional field of a Message, as the class declares it: name, type, default and metadata.
 
-    ``declared``: a provider honours it only if its ``supports`` names it. ``distinguishes``: a ledger tells two texts
-    apart by it. ``private``: it is not shown. ``ability``: what a provider that honours it can do. ``option``,
-    ``metavar`` and ``help`` are for the command line.
+    ``declared``: a provider honours it only if its ``supports`` names it. ``distinguishes``: texts with different
+    values are different texts to a ledger. ``private``: it is not shown. ``ability``: the ability of a provider that
+    honours it. ``option``, ``metavar`` and ``help`` are for the command line.
     """
 
     name: str
@@ -35,7 +32,7 @@ class MessageField:
 
     @property
     def parts(self) -> Mapping[str, Mapping[str, Any]]:
-        """The metadata of the fields of its value, by their names, where the value has some (``dlt``)."""
+        """The metadata of the value's own fields by name, for a value that has fields (``dlt``)."""
         return {one.name: one.metadata for one in fields(self.kind)} if is_dataclass(self.kind) else {}
 
 
@@ -52,11 +49,11 @@ def _read() -> tuple[MessageField, ...]:
 
 
 FIELDS = _read()
-"""In the order of the class; ``to`` and ``text`` are no optional fields."""
+"""The optional fields in the order of the class, so without ``to`` and ``text``."""
 
 
 def plain_value(value: Any) -> Any:
-    """The value of a field as JSON has it: times in ISO 8601, values with fields as objects."""
+    """Return the value of a field for JSON: times in ISO 8601, values with fields as objects."""
     if isinstance(value, datetime):
         return value.isoformat()
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

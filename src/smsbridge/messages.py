@@ -1,7 +1,7 @@
 """The values that applications, providers and hooks exchange.
 
-All are frozen and keyword-only. They hold usable numbers and texts; their ``repr`` shows neither. Datetimes are aware;
-what providers report is in UTC.
+All are frozen and keyword-only. They hold usable numbers and texts; their ``repr`` shows neither. Datetimes are aware,
+and in UTC where a provider reports them.
 """
 
 from __future__ import annotations
@@ -46,23 +46,23 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Message(Value):
-    """One text to one person.
+    """A text to a single recipient.
 
     ``to`` is a phone number; the client turns it into E.164. ``sender`` is the sender id shown on the phone (default:
     the provider's setting). ``reference`` is your own id for the message: unique, kept by every result, error and
-    report; the client makes one where you give none. ``send_at`` schedules; after ``valid_until`` the text is of no
-    use. ``options`` holds what only one provider knows, by provider: ``{"twincle": {"flash": True}}``; the options of
-    other providers are ignored, so that switching stays possible. A field that the chosen provider cannot express is
-    refused (UnsupportedError), never dropped. ``context`` holds strings of your own, such as the id of a customer: it
-    is never sent, and comes back in reports, hooks and the rows of the ledger.
+    report; the client makes a reference if you give none. ``send_at`` schedules the text; after ``valid_until`` it is
+    useless. ``options`` holds options of a single provider, by the provider's name: ``{"twincle": {"flash": True}}``;
+    options of other providers are ignored, so that you can switch providers. A field that the chosen provider cannot
+    express is refused (UnsupportedError), never dropped. ``context`` holds your own strings, such as the id of a
+    customer: it is never sent, and comes back in reports, hooks and the rows of the ledger.
 
-    Lazy strings, and phone numbers of Django and phonenumbers, become plain strings. What is no text at all in ``to``
-    or ``text`` (None or NaN out of a table) is kept: such a message is refused when it is to be sent, alone among many.
+    Lazy strings, and phone numbers of Django and phonenumbers, become plain strings. Other values in ``to`` or ``text``
+    (None or NaN from a table) are kept: when such a message is sent, it alone is refused, also among many.
     """
 
-    # The metadata of an optional field is what smsbridge.message_fields.MessageField says of it. A field without any is
-    # honoured by the providers whose ``supports`` names it, is an option of the command, and enters the ledger's digest
-    # where it is set.
+    # The metadata of an optional field is described by smsbridge.message_fields.MessageField. A field without metadata
+    # is honoured by the providers whose ``supports`` names it, is an option of the command, and enters the ledger's
+    # digest where it is set.
     to: str = number()
     text: str = field(repr=False)
     sender: str | None = field(
@@ -94,7 +94,7 @@ class Message(Value):
         default=None,
         metadata={
             "metavar": "WHEN",
-            "help": "The text is of no use after this.",
+            "help": "The text is useless after this.",
             "ability": "validity",
             "distinguishes": False,
         },
@@ -107,7 +107,7 @@ class Message(Value):
             "declared": False,
             "option": "--option",
             "metavar": "KEY=VALUE",
-            "help": "An option of the chosen provider alone; may be repeated.",
+            "help": "An option of the chosen provider; may be repeated.",
         },
     )
     context: Mapping[str, str] = field(
@@ -134,21 +134,21 @@ class Message(Value):
 
 
 def _without_frames(init: Callable[..., None]) -> Callable[..., None]:
-    """``init`` of a Message, whose errors come without its own frames: those hold the number and the text."""
+    """Wrap ``init`` of a Message, so that its errors come without its frames, which hold the number and the text."""
 
     @wraps(init)
     def checked(self: Message, **given: Any) -> None:
         try:
             return init(self, **given)
         except Exception as error:  # noqa: BLE001  # raised below
-            if not isinstance(
-                error, TypeError | ValueError
-            ):  # of a lazy text: lines of code show where, without values
+            # An error of a lazy text: a note with lines of code shows where it happened, without values.
+            if not isinstance(error, TypeError | ValueError):
                 error.add_note("".join(traceback.format_tb(error.__traceback__)).rstrip())
             problem = error.with_traceback(None)
             problem.__cause__ = problem.__context__ = None
         given.clear()
-        del self  # half made, it has no repr
+        # It is incomplete, and has no repr.
+        del self
         raise problem
 
     return checked
@@ -158,7 +158,7 @@ Message.__init__ = _without_frames(Message.__init__)  # type: ignore[method-assi
 
 
 def _kind(hint: Any) -> type:
-    """The type of a field's values that are not None."""
+    """Return the type of a field's values, apart from None."""
     kinds = [kind for kind in get_args(hint) if kind is not NoneType] if NoneType in get_args(hint) else [hint]
     if get_args(kinds[0]) == (str, str):  # context: its values are strings, those of options are mappings
         return dict
@@ -192,11 +192,12 @@ class MessageFields(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SentMessage(Value):
-    """A text that a provider accepted, which is not yet one that was delivered.
+    """A text that a provider accepted; it may not be delivered yet.
 
-    ``id`` is the vendor's; ``account`` and ``provider`` say who took it. ``segments`` and ``price`` are the vendor's
-    own figures, None where it gives none. ``at`` is when it was accepted, in UTC. ``raw`` is the vendor's answer.
-    ``repeated`` says that a ledger answers: it was accepted before under this reference, and nothing was sent now.
+    ``id`` is the vendor's; ``account`` and ``provider`` took the text. ``segments`` and ``price`` are the vendor's own
+    figures, None if it gives none. ``at`` is the time of acceptance, in UTC. ``raw`` is the vendor's answer.
+    ``repeated`` means that a ledger answers: the text was accepted before under this reference, and nothing was sent
+    now.
     """
 
     account: str
@@ -214,7 +215,7 @@ class SentMessage(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DeliveryReport(Value):
-    """What became of a text. ``final`` says that no more reports are to come, whatever ``status`` is.
+    """A delivery report of a text. ``final`` means that no more reports will come, whatever ``status`` is.
 
     ``code`` and ``reason`` explain a failure: the vendor's code, and a short word of ours. ``key`` is the same each
     time the same report comes, so that a repeated webhook can be recognised. ``at`` is in UTC. ``part`` says that the
@@ -242,11 +243,10 @@ class DeliveryReport(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class InboundMessage(Value):
-    """A text that came in from a phone. ``key`` is stable over repeated webhooks; ``at`` is in UTC.
+    """A text that came in from a phone. ``key`` is the same in repeated webhooks; ``at`` is in UTC.
 
-    ``taken_as`` is set where the vendor itself says that it took the text for an opt-out or opt-in, or for a call for
-    help, in whatever language. A person who told the vendor in another way, such as by a link, has sent no text: it is
-    empty then.
+    ``taken_as`` is set if the vendor says that it took the text for an opt-out, an opt-in or a call for help, in any
+    language. A person may tell the vendor in another way, such as by a link; then ``text`` is empty.
     """
 
     account: str
@@ -262,12 +262,12 @@ class InboundMessage(Value):
 
 
 Event = DeliveryReport | InboundMessage
-"""What a webhook can bring."""
+"""An event that a webhook can bring."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Balance(Value):
-    """What is left on an account, for one of its services."""
+    """The balance left on an account, for a service of the vendor."""
 
     service: str
     amount: Decimal
@@ -277,9 +277,9 @@ class Balance(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Verification(Value):
-    """A one-time code that a provider took on to send. ``expires_at`` is in UTC, None where the vendor does not say.
+    """A one-time code that a provider accepted to send. ``expires_at`` is in UTC, None if the vendor does not say.
 
-    ``repeated`` is as of a SentMessage.
+    ``repeated`` means the same as for a SentMessage.
     """
 
     account: str
@@ -293,7 +293,7 @@ class Verification(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationCheck(metaclass=Shown):
-    """Whether a code was right.
+    """The answer whether a one-time code is right.
 
     If not, ``reason`` is ``wrong-code``, ``expired``, ``unknown``, ``used`` or the vendor's word.
     """
@@ -304,7 +304,7 @@ class VerificationCheck(metaclass=Shown):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result(metaclass=Shown):
-    """What became of one message of many: either ``sent`` or ``error`` is set. ``index`` is its place in the input."""
+    """The result of a message among many: either ``sent`` or ``error`` is set. ``index`` is its place in the input."""
 
     index: int
     message: Message
@@ -313,17 +313,17 @@ class Result(metaclass=Shown):
 
     @property
     def may_have_arrived(self) -> bool:
-        """Whether the text was accepted, or may have been: then it must not be sent again without looking it up."""
+        """Whether the text was accepted, or may have been: then look it up before you send it again."""
         return self.sent is not None or (self.error is not None and not isinstance(self.error, RefusedError))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foresight(metaclass=Shown):
-    """What a provider would do with a message, as far as can be known without asking the vendor.
+    """The expected action of a provider on a message, as far as it is known without asking the vendor.
 
-    ``error`` is what it would be refused with; ``words`` say why, or how it would go on, and hold no text and no full
-    number. ``inside`` are those of the providers that it holds, in the order in which they would be tried. ``would
-    skip`` is said of those that would not be reached. ``cost`` is what it would cost, where a policy knows that.
+    ``error`` is the expected refusal; ``words`` explain it or the next step, and hold no message text and no full
+    number. ``inside`` are the expected actions of the providers inside, in the order of their attempts. ``would skip``
+    means that the provider would not be reached. ``cost`` is the expected cost, if a policy knows it.
     """
 
     account: str
@@ -336,7 +336,7 @@ class Foresight(metaclass=Shown):
 
     @property
     def taker(self) -> Foresight | None:
-        """What is foreseen of the provider that would take the text at the end; None if none would."""
+        """The Foresight of the provider that would take the text in the end; None if no provider would."""
         view = self
         while view.verdict == "would send" and view.inside:
             view = next(one for one in view.inside if one.verdict == "would send")
@@ -345,12 +345,12 @@ class Foresight(metaclass=Shown):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received(metaclass=Shown):
-    """What a webhook brought, and what to answer it with."""
+    """The events of a webhook, and the response to send back."""
 
     events: tuple[Event, ...]
     response: HttpResponse
 
 
 def utc_from_timestamp(seconds: float) -> datetime:
-    """A vendor's Unix timestamp as an aware datetime in UTC."""
+    """Return a vendor's Unix timestamp as an aware datetime in UTC."""
     return datetime.fromtimestamp(seconds, UTC)

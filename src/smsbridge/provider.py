@@ -1,4 +1,4 @@
-"""SmsProvider, the one interface that a plugin implements.
+"""SmsProvider, the interface that a plugin implements.
 
 A complete provider::
 
@@ -58,18 +58,18 @@ from .shown_model import ShownModel
 from .urls import insecure_urls
 
 Resolve = Callable[[str], "SmsProvider"]
-"""Turns an account name into its provider."""
+"""A function from an account name to its provider."""
 
 OPTIONAL_FIELDS = tuple(field.name for field in FIELDS if field.declared)
 """The fields of a Message that a provider honours only if its ``supports`` names them.
 
-The others are for every provider: ``reference`` is kept or refused, and ``purpose`` is advice, turned into the vendor's
-own route or category where it has one.
+The others concern every provider: ``reference`` is kept or refused, and ``purpose`` is advice, which becomes the
+vendor's own route or category if the vendor has such.
 """
 
 
 class Capability(StrEnum):
-    """What a provider can do besides sending one text, derived from the methods that it implements."""
+    """An ability of a provider besides sending a single text, derived from the methods that it implements."""
 
     BATCH = "batch"
     STATUS = "status"
@@ -92,24 +92,25 @@ _METHODS = {
 
 
 class Options(BaseModel, metaclass=ShownModel):
-    """What one message may ask of one provider alone, as ``Message.options[provider]``. Subclass it and add fields."""
+    """The options of a message for a single provider, ``Message.options[provider]``. Subclass it and add fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class InsecureUrlWarning(UserWarning):
-    """A provider is reached over plain http: its credentials and the texts can be read on the way."""
+    """A provider's URL is plain http: others can read its credentials and the texts on the way."""
 
 
 class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
     """Base of every provider: a frozen model of its own settings, and methods that are flows (see ``http.Flow``).
 
-    The constructor reads nothing from outside; :meth:`from_env` reads ``SMSBRIDGE_<NAME>_*``. Only :meth:`send` has to
-    be implemented. The rest defaults to UnsupportedError, and ``capabilities`` follows from what is implemented.
+    The constructor reads no environment; :meth:`from_env` reads ``SMSBRIDGE_<NAME>_*``. Only :meth:`send` has to be
+    implemented. The other operations default to UnsupportedError, and ``capabilities`` follows from the implemented
+    methods.
 
-    In a flow, raise ``response.error(...)`` or a class of ``smsbridge.errors`` for what the vendor refused. Leave all
-    other trouble (no connection, no answer, an answer that cannot be read) to the caller, which knows whether it is
-    certain.
+    In a flow, raise ``response.error(...)`` or a class of ``smsbridge.errors`` for a refusal by the vendor. Leave all
+    other failures (no connection, no answer, an answer that cannot be read) to the caller, which knows whether the
+    outcome is certain.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -117,40 +118,35 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
     _kind: ClassVar[str] = "provider"
 
     name: ClassVar[str]
-    """The provider's name, which is also that of its entry point: lower-case letters and digits."""
+    """The name of the provider and of its entry point: lower-case letters and digits."""
 
     supports: ClassVar[frozenset[str]] = frozenset()
-    """Which of OPTIONAL_FIELDS :meth:`send` honours; a message that sets another is refused."""
+    """The OPTIONAL_FIELDS that :meth:`send` honours; a message that sets another of them is refused."""
 
     options: ClassVar[type[Options]] = Options
     """The model of ``Message.options[name]`` for :meth:`send`."""
 
     verification_supports: ClassVar[frozenset[str]] = frozenset()
-    """Which of OPTIONAL_FIELDS :meth:`start_verification` honours."""
+    """The OPTIONAL_FIELDS that :meth:`start_verification` honours."""
 
     verification_options: ClassVar[type[Options]] = Options
     """The model of ``Message.options[name]`` for :meth:`start_verification`."""
 
     batch_size: ClassVar[int]
-    """The most messages that :meth:`send_batch` takes at once; needed where it is implemented."""
+    """The most messages that :meth:`send_batch` takes in a call; needed if it is implemented."""
 
     reasons: ClassVar[Mapping[str, str]] = {}
-    """What the vendor's codes mean, as the reasons of errors and reports, for people who ask.
-
-    ``smsbridge dlt explain``.
-    """
+    """The vendor's codes with the reasons that errors and reports have for them, for ``smsbridge dlt explain``."""
 
     absence_proven_after: ClassVar[timedelta | None] = None
-    """When *not found* by :meth:`lookup` proves that nothing was sent. Only with the vendor's word for it."""
+    """The time after which *not found* by :meth:`lookup` proves that nothing was sent. Set it only if the vendor
+    guarantees this."""
 
     stub: ClassVar[bool] = False
-    """Whether texts end here, in this process or in a file, and on no phone."""
+    """Whether texts reach no phone, but end in this process or in a file."""
 
     rates: ClassVar[Mapping[str, str]] = {}
-    """The vendor's own limits, where it documents them.
-
-    ``sends`` (texts) and ``queries`` (other requests), such as ``1000/1m``.
-    """
+    """The vendor's documented limits of ``sends`` (texts) and ``queries`` (other requests), such as ``1000/1m``."""
 
     account: str = Field(default="", description="Name of the account, in results and errors; not read from outside.")
 
@@ -163,8 +159,10 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
             problem = environment.explain(
                 error, account if account and isinstance(account, str) else type(self).name, type(self)
             )
-        settings.clear()  # the frame of a traceback should hold no token
-        if problem is not None:  # raised here, so that the cause, which holds the values, is not kept
+        # The frames of a traceback should hold no token.
+        settings.clear()
+        # Raised here, so that the error does not keep its cause, which holds the values.
+        if problem is not None:
             raise ConfigurationError(f"{title_of(type(self))}: {problem}")
 
     @model_validator(mode="before")
@@ -177,64 +175,65 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         for setting, url in insecure_urls(self).items():
             warnings.warn(
                 f"{environment.variable(home, setting)}: {line(urlsplit(url).hostname)} is reached over plain "
-                "http; credentials and texts can be read on the way. Use https if the provider offers it.",
+                "http; others can read credentials and texts on the way. Use https if the provider offers it.",
                 InsecureUrlWarning,
                 stacklevel=4,
             )
 
     @classmethod
     def from_env(cls, account: str | None = None, resolve: Resolve | None = None) -> Self:
-        """The provider as the environment describes it.
+        """Return the provider that the environment describes.
 
         Reads ``SMSBRIDGE_<ACCOUNT>_*`` (default: the provider's own name) from the environment, ``.env`` and the
         secrets directory. ``resolve`` turns account names into providers, for providers that hold providers. Raises
-        ConfigurationError that names what is missing or wrong.
+        ConfigurationError, which names the missing or wrong settings.
         """
         return environment.load(
             cls, account or cls.name, exclude=["account"], **({"account": account} if account else {})
         )
 
-    # --- what a provider can do ---------------------------------------------------------------------------------------
+    # --- operations ---------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def send(self, message: Message) -> Flow[SentMessage]:
-        """Send one text. ``message.to`` is E.164 and ``message.reference`` is set."""
+        """Send a text. ``message.to`` is E.164 and ``message.reference`` is set."""
 
     def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
-        """Send several texts, to several recipients, in one request.
+        """Send several texts, to several recipients, in a single request.
 
-        Returns one Result per message, ``index`` being its place in ``messages``; the caller takes a missing or doubled
-        row as uncertain. Raise only if the whole batch failed.
+        Returns a Result per message, whose ``index`` is the message's place in ``messages``; the caller treats a
+        missing or doubled Result as uncertain. Raise only if the whole batch failed.
         """
         raise self.unsupported("many texts in one request")
 
     def batch_key(self, message: Message) -> Hashable:
-        """Only messages with equal keys share a batch.
+        """Return the key of a message's batch: only messages with equal keys share a batch.
 
-        Must not raise: it is asked before :meth:`check`, so also for a message that will be refused.
+        Must not raise: it is called before :meth:`check`, so also for messages that will be refused.
         """
         return None
 
     def status(self, sent: SentMessage) -> Flow[DeliveryReport]:
-        """Ask what became of a text. NotFoundError if the vendor does not know it."""
+        """Ask for the status of a text. Raises NotFoundError if the vendor does not know it."""
         raise self.unsupported("asking for the status of a text")
 
     def lookup(self, reference: str) -> Flow[SentMessage | None]:
         """Ask whether a text with our ``reference`` was accepted. None proves nothing, see ``absence_proven_after``.
 
-        A text that got an id and was refused afterwards is a SentMessage with that status, such as ``REJECTED``.
+        For a text that got an id and was refused afterwards, return a SentMessage with that status, such as
+        ``REJECTED``.
         """
         raise self.unsupported("looking a text up by its reference")
 
     def balance(self) -> Flow[list[Balance]]:
-        """Ask what is left on the account."""
+        """Ask for the balance of the account."""
         raise self.unsupported("asking for the balance")
 
     def start_verification(self, message: Message) -> Flow[Verification]:
-        """Have the vendor send a one-time code of its own to ``message.to``.
+        """Have the vendor make a one-time code and send it to ``message.to``.
 
-        ``message.text`` is empty or a template with ``{code}``; ``message.valid_until``, where supported, is when the
-        code expires. A template that the vendor cannot take is refused.
+        ``message.text`` is empty or a template with ``{code}``; ``message.valid_until``, where supported, is the expiry
+        of the code. A template that the vendor cannot use is refused.
         """
         raise self.unsupported("one-time codes")
 
@@ -247,26 +246,25 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         raise self.unsupported("cancelling one-time codes")
 
     def verify(self, webhook: HttpRequest) -> None:
-        """Raise SignatureError unless the webhook is proven to come from the vendor. No configured secret: raise too.
+        """Raise SignatureError unless the webhook is proven to come from the vendor, also if no secret is configured.
 
-        Whatever is wrong with a webhook, such as a header that cannot be read, is a SignatureError here, no other
-        error.
+        Every fault of a webhook, such as a header that cannot be read, is a SignatureError here, and no other error.
         """
         raise SignatureError(f"{title_of(self)} cannot tell whether a webhook is genuine")
 
     def handshake(self, webhook: HttpRequest) -> HttpResponse | None:
-        """The answer to a vendor that only wants to know whether we are there; None for an ordinary webhook."""
+        """Return the answer to a vendor that only checks the URL of the webhook; None for an ordinary webhook."""
         return None
 
     def parse(self, webhook: HttpRequest) -> list[Event]:
-        """The events that a verified webhook brings. Raises PayloadError if it cannot be read."""
+        """Return the events of a verified webhook. Raises PayloadError if it cannot be read."""
         raise self.unsupported("webhooks")
 
     def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
-        """What to answer to a webhook whose events were taken: called once every hook has succeeded, else never."""
+        """Return the response to a webhook. Called only after all hooks have taken its events without an error."""
         return HttpResponse(status=200)
 
-    # --- help for those who write one ---------------------------------------------------------------------------------
+    # --- help for implementations -------------------------------------------------------------------------------------
 
     @property
     def _vendor(self) -> str:
@@ -274,7 +272,7 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What is implemented besides :meth:`send`."""
+        """The implemented operations besides :meth:`send`."""
         return implemented(type(self))
 
     def accepted(
@@ -288,7 +286,7 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         at: datetime | None = None,
         raw: Mapping[str, Any] | None = None,
     ) -> SentMessage:
-        """The SentMessage of ``message``, which the vendor accepted under ``id``. ``at`` defaults to now."""
+        """Return the SentMessage of ``message``, which the vendor accepted under ``id``. ``at`` defaults to now."""
         return SentMessage(
             account=self.account,
             provider=self.name,
@@ -303,7 +301,7 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         )
 
     def check(self, message: Message, *, verification: bool = False) -> None:
-        """Raise UnsupportedError if ``message`` asks for what :meth:`send` (or a verification) cannot express.
+        """Raise UnsupportedError if :meth:`send` (or a verification) cannot express ``message``.
 
         The client calls it before every attempt.
         """
@@ -315,16 +313,16 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         self.options_of(message, verification=verification)
 
     def _dlt_advice(self) -> str:
-        """Behind a refusal of DLT ids: the setting that says that they are registered, if this provider has it."""
+        """Return the advice after a refusal of DLT ids: the setting that says they are registered, if there is one."""
         if "dlt_registered" not in type(self).model_fields:
             return ""
         setting = environment.variable(self.account, "dlt_registered")
-        return f" (where the DLT ids are registered with the account at its vendor, set {setting}=true)"
+        return f" (if the DLT ids are registered with the account at its vendor, set {setting}=true)"
 
     def options_of(self, message: Message, *, verification: bool = False) -> Any:
-        """``message.options[name]`` as an instance of ``options`` (or of ``verification_options``).
+        """Return ``message.options[name]`` as an instance of ``options`` (or of ``verification_options``).
 
-        UnsupportedError names an option that is unknown or wrong.
+        Raises UnsupportedError, which names an unknown or wrong option.
         """
         model = self.verification_options if verification else self.options
         given = message.options.get(self.name, {})
@@ -335,24 +333,27 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         raise self.unsupported(f"these options, or their values: {names}")
 
     def unsupported(self, what: str) -> UnsupportedError:
-        """The error that says that this provider cannot express ``what``; raise it."""
+        """Return the error to raise if this provider cannot express ``what``."""
         return UnsupportedError(
             f"{title_of(self)} does not support {what}", account=self.account, provider=vendor_of(self)
         )
 
     def secrets(self) -> list[str]:
-        """Every secret among the settings, for those who must keep them out of texts."""
+        """Return every secret among the settings, for code that keeps secrets out of messages."""
         return list(environment.strings(self, secret_only=True))
 
 
 @cache
 def _no_options(model: type[Options]) -> Options:
-    """Made once, as most texts have none. Raises pydantic's ValidationError."""
+    """Return the options of a text without any, cached since most texts have none.
+
+    Raises pydantic's ValidationError.
+    """
     return model.model_validate({})
 
 
 def implemented(kind: type[SmsProvider]) -> frozenset[Capability]:
-    """What the class ``kind`` implements besides ``send``."""
+    """Return the operations that the class ``kind`` implements besides ``send``."""
     return frozenset(
         capability
         for capability, method in _METHODS.items()
@@ -361,12 +362,12 @@ def implemented(kind: type[SmsProvider]) -> frozenset[Capability]:
 
 
 def vendor_of(provider: SmsProvider) -> str:
-    """The name that results and errors give ``provider``: a policy goes by that of the vendor inside."""
+    """Return the name of ``provider`` in results and errors: for a policy, the name of the vendor inside."""
     return provider._vendor  # noqa: SLF001
 
 
 def title_of(one: SmsProvider | type[SmsProvider]) -> str:
-    """What errors call a provider, ``provider twincle``, or a policy, ``policy failover``."""
+    """Return the title of a provider in errors, ``provider twincle``, or of a policy, ``policy failover``."""
     if isinstance(one, type):
         return f"{one._kind} {one.name}"  # noqa: SLF001
     vendor = vendor_of(one)
@@ -374,10 +375,10 @@ def title_of(one: SmsProvider | type[SmsProvider]) -> str:
 
 
 def honours(provider: SmsProvider, field: str, *, verification: bool = False) -> bool:
-    """Whether ``provider`` itself honours this one of OPTIONAL_FIELDS.
+    """Return whether ``provider`` itself honours ``field``, a name of OPTIONAL_FIELDS.
 
-    DLT ids are honoured without being sent where they are registered with the account at its vendor: a provider for
-    such a vendor has the setting ``dlt_registered: bool = False``, by which an account says so.
+    DLT ids need not be sent if they are registered with the account at its vendor. A provider for such a vendor has the
+    setting ``dlt_registered: bool = False``; an account sets it if its ids are registered.
     """
     supported = provider.verification_supports if verification else provider.supports
     return field in supported or (field == "dlt" and getattr(provider, "dlt_registered", False))

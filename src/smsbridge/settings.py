@@ -27,13 +27,13 @@ from .snapshot import Reading
 from .urls import is_sandboxed
 
 LONGEST = 86_400.0
-"""Seconds that a client may be told to wait for anything: a day."""
+"""The longest wait that a client may be set to, in seconds: a day."""
 
 
 class Settings(BaseModel, metaclass=ShownModel):
-    """What a client needs to know besides its provider. :meth:`from_env` reads ``SMSBRIDGE_*``.
+    """The settings of a client besides its provider. :meth:`from_env` reads ``SMSBRIDGE_*``.
 
-    Raises ConfigurationError that names what is wrong.
+    Raises ConfigurationError, which names the wrong settings.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -54,15 +54,15 @@ class Settings(BaseModel, metaclass=ShownModel):
         le=LONGEST,
         allow_inf_nan=False,
         description=(
-            "Seconds that one send may take, with all its attempts, waits and look-ups; not those of send_many."
+            "Seconds that a send may take, with all its attempts, waits and look-ups; does not apply to send_many."
         ),
     )
     default_region: Annotated[str, matching(r"[A-Z]{2}", "write two letters, such as IN (ISO 3166)")] | None = Field(
         default=None,
         description="Country of numbers without a country code, such as IN (ISO 3166).",
     )
-    secrets_dir: str | None = Field(default=None, description="Directory with one file per setting, named like it.")
-    concurrency: int = Field(default=10, ge=1, le=1000, description="Requests that send_many has in flight at most.")
+    secrets_dir: str | None = Field(default=None, description="Directory with a file per setting, with its name.")
+    concurrency: int = Field(default=10, ge=1, le=1000, description="The most requests that send_many has in flight.")
     public_url: (
         Annotated[
             str, matching(r"(?i:https?)://[^/?#\s]+[^?#\s]*", "write http:// or https:// and a host, without a query")
@@ -70,24 +70,24 @@ class Settings(BaseModel, metaclass=ShownModel):
         | None
     ) = Field(
         default=None,
-        description="Where vendors reach our webhooks, such as https://app.example, if a proxy hides it from us.",
+        description="URL where vendors reach our webhooks, such as https://app.example, if a proxy hides it from us.",
     )
 
     env: Literal["production", "staging", "test", "development"] | None = Field(
         default=None, description="In production no stub may stand for a provider, in test no vendor may be reached."
     )
     env_allows: tuple[str, ...] = Field(
-        default=(), description="Accounts that may run in this environment all the same."
+        default=(), description="Accounts that may run in this environment nevertheless."
     )
 
     store: SecretStr | None = Field(
         default=None,
-        description="URL of the store of what has to outlive a process, such as sqlite:///sms.db; it puts a ledger on.",
+        description="URL of the store for data that outlives a process, such as sqlite:///sms.db; adds a ledger.",
     )
 
     unread_allows: tuple[str, ...] = Field(
         default=(),
-        description="Variables, or their first words, that something else than smsbridge reads, such as IMAGE_TAG.",
+        description="Variables, or their first words, that other programs than smsbridge read, such as IMAGE_TAG.",
     )
 
     @model_validator(mode="wrap")
@@ -97,7 +97,8 @@ class Settings(BaseModel, metaclass=ShownModel):
             return handler(data)
         except ValidationError as error:
             problem = environment.explain(error, None, cls)
-        raise ConfigurationError(problem)  # here, so that the cause, which holds the values, is not kept
+        # Raised here, so that the error does not keep its cause, which holds the values.
+        raise ConfigurationError(problem)
 
     @field_validator("default_region", mode="before")
     @classmethod
@@ -115,9 +116,9 @@ class Settings(BaseModel, metaclass=ShownModel):
         return value
 
     def refuse_unfit(self, provider: SmsProvider) -> None:
-        """Raise ConfigurationError if ``provider``, or one that it holds, is not for this environment.
+        """Raise ConfigurationError if ``provider``, or a provider inside it, may not run in this environment.
 
-        In a rehearsal all are.
+        In a rehearsal all may run.
         """
         if newest() is not None:
             return
@@ -125,7 +126,7 @@ class Settings(BaseModel, metaclass=ShownModel):
             raise ConfigurationError(problem)
 
     def unfit(self, provider: SmsProvider) -> Iterator[str]:
-        """Why ``provider``, or one inside, is not for this environment: one complaint for each account at the end."""
+        """Yield a complaint for each account of ``provider`` that may not run in this environment."""
         if self.env not in ("production", "test"):
             return
         for one in each(provider):
@@ -138,12 +139,13 @@ class Settings(BaseModel, metaclass=ShownModel):
                 )
 
     def exposed(self, provider: SmsProvider) -> Iterator[str]:
-        """Why no test may reach another machine through ``provider`` by accident: one complaint for each account."""
+        """Yield a complaint for each account of ``provider`` that would reach another machine from a test."""
         real = [one for one in each(provider) if not inside(one) and not one.stub]
         strangers = [one for one in real if one.account not in self.env_allows]
         some_may = len(strangers) < len(real)
         for one in strangers:
-            if some_may and is_sandboxed(one):  # which of them makes the request is not known
+            # It is not known which of the accounts makes the request.
+            if some_may and is_sandboxed(one):
                 continue
             yield (
                 f"account {one.account!r} would reach its vendor from a test, so nothing left: use the fixture "
@@ -153,10 +155,11 @@ class Settings(BaseModel, metaclass=ShownModel):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str | None] | None = None) -> Self:
-        """The settings from the environment, ``.env`` and the secrets directory; or from ``environ`` alone.
+        """Return the settings from the environment, ``.env`` and the secrets directory; or only from ``environ``.
 
         Raises ConfigurationError.
         """
         reading = Reading(environ)
-        del environ  # the frame of a traceback should hold no token
+        # The frames of a traceback should hold no token.
+        del environ
         return reading.run(lambda: environment.load(cls, None))

@@ -1,6 +1,6 @@
-"""What a text costs by our own rates: estimated before it is sent, and compared with what the vendor says after.
+"""The cost of a text by our own rates: an estimate before it is sent, and a comparison with the vendor's figures after.
 
-No I/O but reading rates.
+Reading the rates is the only I/O.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from smsbridge.phone import regions
 
 
 class Rate(BaseModel):
-    """What a segment costs, for texts that fit all that is set here, from the day ``since`` to ``until`` (UTC).
+    """The price of a segment, for texts that match all fields that are set, from the day ``since`` to ``until`` (UTC).
 
-    ``account`` is the name of an account, or of a provider for all of its accounts; ``prefix`` is how the number
-    begins.
+    ``account`` is the name of an account, or of a provider for all of its accounts; ``prefix`` is the beginning of the
+    number.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -33,7 +33,7 @@ class Rate(BaseModel):
     currency: Annotated[str, matching(r"[A-Z]{3}|credits", "write three letters, such as INR (ISO 4217), or credits")]
     account: str | None = Field(default=None, min_length=1)
     country: Annotated[str, matching(r"[A-Z]{2}", "write two letters, such as IN (ISO 3166)")] | None = None
-    prefix: Annotated[str, matching(r"\+[1-9][0-9]{0,14}", "write how a number begins, such as +9198")] | None = None
+    prefix: Annotated[str, matching(r"\+[1-9][0-9]{0,14}", "write a number's beginning, such as +9198")] | None = None
     purpose: Purpose | None = None
     since: date | None = None
     until: date | None = None
@@ -42,17 +42,17 @@ class Rate(BaseModel):
     @classmethod
     def _no_yes_or_no(cls, value: object) -> object:
         if isinstance(value, bool):
-            raise ValueError("write a number")  # noqa: TRY004  # pydantic wants it so
+            raise ValueError("write a number")  # noqa: TRY004  # pydantic needs a ValueError
         return value
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Two rates with one key could never be told apart."""
+        """The key of the rate: two rates with equal keys cannot be told apart."""
         return self.account, self.country, self.prefix, self.purpose, self.since
 
     @property
     def weight(self) -> tuple[object, ...]:
-        """How closely it describes its texts: of all rates that fit a text, the heaviest counts."""
+        """How exactly the rate describes its texts: of all rates that fit a text, the heaviest counts."""
         return (
             self.account is not None,
             len(self.prefix or ""),
@@ -62,7 +62,7 @@ class Rate(BaseModel):
         )
 
     def fits(self, message: Message, names: Iterable[str], countries: Iterable[str], day: date) -> bool:
-        """Whether it is for ``message``, through one of ``names`` to one of ``countries``."""
+        """Return whether the rate is for ``message`` through one of ``names`` to one of ``countries``."""
         return (
             (self.account is None or self.account in names)
             and (self.prefix is None or message.to.startswith(self.prefix))
@@ -74,7 +74,7 @@ class Rate(BaseModel):
 
 
 class Rates:
-    """Rates, of which the closest counts: of the account, longest prefix, country, purpose, latest."""
+    """Rates. The most exact rate counts: by account, longest prefix, country, purpose, and latest start."""
 
     def __init__(self, rates: Iterable[Rate]) -> None:
         self._rates = sorted(rates, key=lambda one: one.weight, reverse=True)
@@ -82,7 +82,7 @@ class Rates:
 
     @classmethod
     def load(cls, path: Path) -> Rates:
-        """The ``[[rate]]`` tables of a TOML file.
+        """Read the ``[[rate]]`` tables of a TOML file.
 
         Raises ConfigurationError, also for two rates that cannot be told apart.
         """
@@ -96,12 +96,15 @@ class Rates:
         return cls(rates)
 
     def rate(self, message: Message, account: str, provider: str = "", *, at: datetime | None = None) -> Rate | None:
-        """The rate of ``message``, which is prepared, through ``account``, at the time ``at`` (default: now)."""
+        """Return the rate of the prepared ``message`` through ``account`` at the time ``at``.
+
+        ``at`` defaults to ``send_at`` of the message, or now.
+        """
         day = (at or message.send_at or datetime.now(UTC)).astimezone(UTC).date()
-        # Of a number that may be in several countries, only rates without a country are known.
+        # A number that may be in several countries has only rates without a country.
         found = regions(message.to) if self._by_country else ()
         countries = found if len(found) == 1 else ()
-        # An account's own rate is closer than that of its provider.
+        # An account's own rate is more exact than that of its provider.
         for names in ([account], [provider]) if provider != account else ([account],):
             for one in self._rates:
                 if one.account is not None and one.fits(message, names, countries, day):
@@ -111,19 +114,19 @@ class Rates:
     def estimate(
         self, message: Message, account: str, provider: str = "", *, segments: int, at: datetime | None = None
     ) -> Money | None:
-        """What ``segments`` of ``message`` cost; None where no rate fits."""
+        """Return the cost of ``segments`` segments of ``message``; None if no rate fits."""
         rate = self.rate(message, account, provider, at=at)
         return None if rate is None else Money(amount=rate.price * segments, unit=rate.currency)
 
     def expect(self, message: Message, account: str, provider: str = "", *, segments: int) -> Cost:
-        """The same with the segments, as it will be compared with what the vendor says."""
+        """Return the expected segments and price, for the comparison with the vendor's figures."""
         return Cost(segments=segments, price=self.estimate(message, account, provider, segments=segments))
 
 
 def differs(sent: SentMessage, expected: Cost) -> bool:
-    """Whether the vendor counted other segments, or asks another price in the same unit.
+    """Return whether the vendor counted other segments, or asks another price in the same unit.
 
-    What it does not say differs from nothing.
+    A figure that the vendor does not give never differs.
     """
     if sent.segments is not None and sent.segments != expected.segments:
         return True
@@ -134,7 +137,7 @@ def differs(sent: SentMessage, expected: Cost) -> bool:
 
 
 def _as_fine_as(said: Decimal, ours: Decimal) -> Decimal:
-    """``ours`` rounded like ``said``, if that has cents at least: vendors round."""
+    """Return ``ours`` rounded like ``said``, if that has at least two decimals: vendors round."""
     exponent = said.as_tuple().exponent
     if isinstance(exponent, int) and exponent <= -2:
         return ours.quantize(Decimal((0, (1,), exponent)), ROUND_HALF_UP)

@@ -1,4 +1,4 @@
-"""Cost: what vendors say that a text cost, held against our own rates."""
+"""Cost: compares the vendor's cost of a text with our own rates."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from smsbridge.text import measure
 from . import Rates, differs
 
 log = logger("smsbridge.cost")
-"""WARNING for each text that costs something else than expected. The figures are in ``record.cost``, a dict."""
+"""WARNING for each text whose cost differs from the expected cost. The figures are in ``record.cost``, a dict."""
 
 _Difference = tuple[str, str, Message, SentMessage, Cost]
-"""Account, provider, message, what the vendor said and what was expected."""
+"""Account, provider, message, the vendor's answer and the expected cost."""
 
 
 class CostPolicy(Policy):
     """Compares the segments and the price of each accepted text with our own count and ``prices``; changes nothing.
 
-    Where the vendor says something else, the hook ``smsbridge_cost_differs`` is called, a warning is logged, and
-    ``differences`` counts it. What the vendor does not say, or says in another unit, differs from nothing.
+    If the vendor's figures differ, the hook ``smsbridge_cost_differs`` is called, a warning is logged, and
+    ``differences`` counts the text. A figure that the vendor does not give, or gives in another unit, never differs.
     """
 
     name = "cost"
     place = Place.ONCE
 
-    prices: Path = Field(description="TOML file with what a segment costs, by account, country, prefix and purpose.")
+    prices: Path = Field(description="TOML file with prices of a segment, by account, country, prefix and purpose.")
 
     _rates: Rates = PrivateAttr()
     _tell: Callable[[str, str, Message, SentMessage, Cost], None] | None = PrivateAttr(default=None)
@@ -60,9 +60,9 @@ class CostPolicy(Policy):
         return made if around is None else made.telling(around.cost_differs)
 
     def telling(self, tell: Callable[[str, str, Message, SentMessage, Cost], None]) -> Self:
-        """Return the same policy, which tells ``tell`` of each difference.
+        """Return the same policy, which now calls ``tell`` for each difference.
 
-        ``Plugins.cost_differs``, from the environment.
+        In a client from the environment, that is ``Plugins.cost_differs``.
         """
         self._tell = tell
         return self
@@ -72,7 +72,7 @@ class CostPolicy(Policy):
 
     @property
     def differences(self) -> Mapping[str, int]:
-        """How many texts cost something else than expected, by the account that took them."""
+        """The number of texts whose cost differs from the expected cost, by the account that took them."""
         with self._lock:
             return dict(self._counts)
 
@@ -81,7 +81,8 @@ class CostPolicy(Policy):
         taker = view.taker
         if taker is None:
             return view
-        with suppress(ContentError):  # a text that cannot be counted is refused further in
+        # A text that cannot be counted is refused further inside.
+        with suppress(ContentError):
             segments = measure(message.text).segments
             cost = self._rates.estimate(message, taker.account, taker.provider, segments=segments)
             return replace(view, cost=cost)
@@ -97,7 +98,7 @@ class CostPolicy(Policy):
             raise interruption
 
     def _difference(self, message: Message, sent: SentMessage) -> _Difference | None:
-        """What is to be told of a text that costs something else than expected."""
+        """Record a text whose cost differs. Returns the arguments for the hook; None if it does not differ."""
         if sent.segments is None and sent.price is None:
             return None
         try:
@@ -108,7 +109,8 @@ class CostPolicy(Policy):
             with self._lock:
                 self._counts[sent.account] += 1
             _record(sent, expected)
-        except Exception as error:  # noqa: BLE001  # the text is accepted, whatever it costs
+        # The text is accepted, so no error about its cost may reach the caller.
+        except Exception as error:  # noqa: BLE001
             _log_failure(error)
             return None
         return sent.account, sent.provider, message, sent, expected
@@ -122,7 +124,8 @@ class CostPolicy(Policy):
 
 
 def _log_failure(error: Exception) -> None:
-    log.error("a text's cost cannot be told: %s", type(error).__name__)  # a trace may quote it
+    # Without a trace, which may quote the text.
+    log.error("the cost of a text cannot be reported: %s", type(error).__name__)
 
 
 def _record(sent: SentMessage, expected: Cost) -> None:

@@ -1,1 +1,1 @@
-"""Guard: who may be texted, and how often."""
+"""Guard: limits who gets texts, and how often."""

@@ -1,4 +1,4 @@
-"""Guard: who may be texted, and how often."""
+"""Guard: limits who gets texts, and how often."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from smsbridge.stores.gcra import Rate
 from .stored import StoredCaps
 
 _PREFIX = re.compile(r"\+[1-9]\d{0,13}\*", re.ASCII)
-_ALLOWED = "write numbers with their country code, and a beginning with a star after it, as in +9198*"
+_ALLOWED = "write numbers with their country code; end a beginning of numbers with a star, as in +9198*"
 _WORDS = {
     "recipient": "to this number",
-    "prefix": "to numbers that differ in their last four digits alone",
-    "total": "in all",
+    "prefix": "to numbers that differ only in their last four digits",
+    "total": "in total",
 }
 _RULES = ("allow", "redirect", "countries", "per_recipient", "per_prefix", "total")
 _shared: dict[tuple[Any, ...], Caps] = {}
@@ -44,7 +44,7 @@ _lock = fresh_lock()
 
 
 class _Rules:
-    """What a guard goes by, and how it is told."""
+    """The rules of a guard, and the caps that count for it."""
 
     __slots__ = ("_beginnings", "_countries", "_numbers", "caps", "clock", "stored")
 
@@ -60,11 +60,11 @@ class _Rules:
         self._countries = Countries(countries) if countries else None
         self.caps = caps
         self.stored = stored
-        """The caps that count, where they are in a store."""
+        """The caps that count, if they are in a store."""
         self.clock: Callable[[], float] = time.monotonic
 
     def judge(self, number: str) -> VetoedError | None:
-        """Why a text to ``number`` is refused, if it is."""
+        """Return why a text to ``number`` is refused; None if it is not."""
         refusal = self._elsewhere(number)
         if refusal is None:
             full = self.caps.full(number, self.clock) if self.stored is None else at_once(self.stored.peek(number))
@@ -72,7 +72,7 @@ class _Rules:
         return refusal
 
     def take(self, message: Message) -> Flow[VetoedError | None]:
-        """The same of ``message``; if it is not refused, it takes its places."""
+        """Return why ``message`` is refused; if it is not, take its places and return None."""
         refusal = self._elsewhere(message.to)
         if refusal is not None:
             return refusal
@@ -81,7 +81,7 @@ class _Rules:
         return _over((yield from self.stored.take(message)))
 
     def end(self, message: Message, *, sent: bool) -> None:
-        """``message`` has ended: the places that it took, if any, stay taken for their time or are given back."""
+        """End ``message``: its places, if any, stay taken for their time if it was ``sent``, else are given back."""
         if self.stored is not None:
             self.stored.end(message, sent=sent)
             return
@@ -89,30 +89,30 @@ class _Rules:
 
     def _elsewhere(self, number: str) -> VetoedError | None:
         if self._numbers is not None and not (number in self._numbers or number.startswith(self._beginnings)):
-            return VetoedError("the guard's list of allowed numbers does not have this one", reason="allow-list")
+            return VetoedError("the guard's list of allowed numbers does not have this number", reason="allow-list")
         if self._countries is not None and number not in self._countries:
-            return VetoedError("the guard lets no texts to the country of this number through", reason="country")
+            return VetoedError("the guard allows no texts to the country of this number", reason="country")
         return None
 
 
 def _over(full: Full | None) -> VetoedError | None:
     if full is None:
         return None
-    words = f"the guard lets {full.rate.count} texts in {_time(full.rate)} through {_WORDS[full.kind]}"
+    words = f"the guard allows {full.rate.count} texts in {_time(full.rate)} {_WORDS[full.kind]}"
     if full.crowded:
-        words = "the guard cannot remember more texts, and lets none through that it could not count"
+        words = "the guard cannot remember more texts, and allows no text that it cannot count"
     return VetoedError(words, reason=f"cap-{full.kind}", retry_after=full.wait)
 
 
 class GuardPolicy(Gate):
-    """Keeps texts from people who should get none, and from being abused: what it refuses is a VetoedError with a
+    """Keeps texts from people who should get none, and prevents abuse. A refused text is a VetoedError with a
     ``reason``.
 
-    ``allow`` and ``redirect`` are for staging: texts reach only those who are listed, or all of them reach one phone,
+    ``allow`` and ``redirect`` are for staging: texts reach only the listed numbers, or all texts reach one phone,
     unchanged. ``countries`` and the caps are for production, against toll fraud. A cap holds in any window of its time,
-    wherever that begins; a text that was certainly not sent gives its place back. All of them judge the number that the
-    application asked for. Caps are shared by all that have the same store and account: without a store, by all clients
-    of the process that are made from the environment. Where the store cannot be asked, no text is let through.
+    at any start; a text that was certainly not sent gives its place back. All rules judge the number that the
+    application gave. Caps are shared by all guards with the same store and account: without a store, by all clients of
+    the process that are made from the environment. If the store cannot be asked, all texts are refused.
     """
 
     name = "guard"
@@ -122,7 +122,7 @@ class GuardPolicy(Gate):
         default=None,
         min_length=1,
         repr=False,
-        description="Who may be texted, and nobody else: numbers in E.164, or their beginnings, such as +9198*.",
+        description="The only recipients who may get texts: numbers in E.164, or their beginnings, such as +9198*.",
     )
     redirect: str | None = Field(
         default=None, repr=False, description="Number in E.164 that gets every text instead of its recipient."
@@ -130,21 +130,21 @@ class GuardPolicy(Gate):
     countries: tuple[str, ...] | None = Field(
         default=None,
         min_length=1,
-        description="Where texts may go: regions such as IN (ISO 3166), or calling codes such as +91.",
+        description="The countries that may get texts: regions such as IN (ISO 3166), or calling codes such as +91.",
     )
-    per_recipient: Rate | None = Field(default=None, description="Texts to one number at most, such as 5/1h.")
+    per_recipient: Rate | None = Field(default=None, description="The most texts to a number, such as 5/1h.")
     per_prefix: Rate | None = Field(
         default=None,
-        description="Texts at most to all numbers that differ in their last four digits alone, such as 20/1h.",
+        description="The most texts to all numbers that differ only in their last four digits, such as 20/1h.",
     )
-    total: Rate | None = Field(default=None, description="Texts of the account at most, such as 1000/1h.")
+    total: Rate | None = Field(default=None, description="The most texts of the account, such as 1000/1h.")
     store: SecretStr | None = Field(
-        default=None, description="URL of the store that counts for the caps; default: SMSBRIDGE_STORE; or off."
+        default=None, description="URL of the store that counts for the caps, or off; default: SMSBRIDGE_STORE."
     )
     remembers: int = Field(
         default=100_000,
         ge=1000,
-        description="Texts that each cap keeps in memory at most; while so many were sent within its time, "
+        description="The most texts that each cap keeps in memory; once so many were sent within its time, "
         "others are refused.",
     )
 
@@ -165,11 +165,12 @@ class GuardPolicy(Gate):
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
-        _ = self._rules  # made now, as two threads that come first would make two
+        # Made now, since two threads at first use would make two.
+        _ = self._rules
 
     @cached_property
     def _rules(self) -> _Rules:
-        """No private attribute: a model takes microseconds to find one of those."""
+        """The rules. Not a private attribute, which takes pydantic microseconds to find."""
         return _Rules(self.allow, self.countries, Caps(self._rates(), self.remembers), self._stored())
 
     @classmethod
@@ -181,7 +182,7 @@ class GuardPolicy(Gate):
         return guard.shared()
 
     def shared(self) -> GuardPolicy:
-        """Return the same guard, counting together with all others of the same account and caps in this process."""
+        """Return the same guard, whose caps all guards of the same account and caps in this process now share."""
         rules = self._rules
         with _lock:
             rules.caps = _shared.setdefault((self.account, *self._rates().items(), self.remembers), rules.caps)
@@ -192,7 +193,7 @@ class GuardPolicy(Gate):
         return {**store_of(accounts, given), **given}
 
     def findings(self) -> Iterable[Finding]:
-        """Whether the store can be used, and who counts together where there is none."""
+        """Report a store that cannot be used, and caps that have no store."""
         if not self._rates():
             return
         if is_in_process(self.store):
@@ -203,7 +204,7 @@ class GuardPolicy(Gate):
         problem = problem_of(None, self.store, "counters")
         if problem is not None:
             words = f"the caps cannot be counted: {problem}"
-            yield Finding("error", words, "as it is, every text would be refused: name another store")
+            yield Finding("error", words, "every text would be refused: name another store")
 
     def _stored(self) -> StoredCaps | None:
         if self.store is None or not self._rates():
@@ -216,7 +217,8 @@ class GuardPolicy(Gate):
             self._rules.stored.close()
 
     def forget(self, rehearsal: Rehearsal) -> None:
-        real = self._rules  # a copy has the property's value too
+        # The copy has the property's value too.
+        real = self._rules
         caps = rehearsal.instead_of(real.caps, lambda: Caps(self._rates(), self.remembers))
         rules = _Rules(self.allow, self.countries, caps)
         rules.clock = real.clock
@@ -230,12 +232,14 @@ class GuardPolicy(Gate):
         why: str | None = None
         try:
             refusal = yield from self._rules.take(message)
-        except Exception as problem:  # noqa: BLE001  # whatever store it is; its text may quote anything
+        # Any store may fail here. The error's words may quote anything.
+        except Exception as problem:  # noqa: BLE001
             ours = isinstance(problem, Unwritable | ConfigurationError | Overdue)
             why, refusal = (str(problem) if ours else type(problem).__name__), None
-        if why is not None:  # out here, so that the cause is not kept
+        # Raised outside of except, so that the error does not keep its cause.
+        if why is not None:
             self._rules.end(message, sent=False)
-            raise VetoedError("the guard cannot ask how many texts were sent", reason="caps-unreadable", detail=why)
+            raise VetoedError("the guard cannot read how many texts were sent", reason="caps-unreadable", detail=why)
         if refusal is not None:
             raise refusal
         return replace(message, to=self.redirect) if self.redirect else message

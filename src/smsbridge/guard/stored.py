@@ -13,7 +13,7 @@ from smsbridge.stores.gcra import Rate
 from smsbridge.stores.seam import Cap
 
 _LEASE = 900.0
-"""Seconds after which a text on its way counts as sent: its process may be gone."""
+"""Seconds after which a text on its way counts as sent, since its process may be gone."""
 
 
 class StoredCaps:
@@ -25,14 +25,14 @@ class StoredCaps:
         self._rates = rates
         self._remembers = remembers
         self._tickets: dict[int, list[str]] = {}
-        """By the identity of a message: the same one may be on its way twice."""
+        """By the id of a message object: the same message may be on its way twice."""
 
     def peek(self, number: str) -> Flow[Full | None]:
-        """The first cap that has no place for a text to ``number``, if one has none."""
+        """Return the first cap that has no place for a text to ``number``; None if each has a place."""
         return self._counters().peek(self._caps(number))
 
     def take(self, message: Message) -> Flow[Full | None]:
-        """The same; if there is a place at each cap, they are taken."""
+        """Take a place at each cap and return None; if a cap is full, take no place and return that cap."""
         ticket = new_ticket()
         self._tickets.setdefault(id(message), []).append(ticket)
         full = yield from self._counters().take(ticket, self._caps(message.to), _LEASE)
@@ -41,7 +41,7 @@ class StoredCaps:
         return full
 
     def end(self, message: Message, *, sent: bool) -> None:
-        """``message`` has ended, or was interrupted on its way in."""
+        """End ``message``, also if it was interrupted before it was sent."""
         tickets = self._tickets.get(id(message))
         if tickets:
             ticket = tickets[-1]

@@ -1,6 +1,6 @@
-"""When a text of which purpose may arrive in which country. The rules are data, see ``hours.toml``.
+"""The hours in which texts of each purpose may arrive in each country. The rules are data, see ``hours.toml``.
 
-No I/O but reading them.
+Reading the rules is the only I/O.
 """
 
 from __future__ import annotations
@@ -23,18 +23,20 @@ from smsbridge.messages import Purpose
 from smsbridge.phone import regions
 
 BUILTIN = Path(__file__).with_name("hours.toml")
-"""The rules that are there without any file of the user's."""
+"""The built-in rules, which need no file of the user."""
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"(?:([a-z]{3})(?:-([a-z]{3}))? )?(\d\d):(\d\d)-(\d\d):(\d\d)", re.ASCII)
 _DAY = timedelta(days=1)
-_STRIDE = 8  # days that are searched at once for the next permitted moment
-_HORIZON = 400  # days after which there is taken to be none
+_STRIDE = 8
+"""Days that are searched in a step for the next permitted moment."""
+_HORIZON = 400
+"""Days after which the search for a permitted moment ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Some hours of some days, in minutes of the day: from ``start`` to before ``end``, perhaps of the next day."""
+    """Hours of some weekdays, in minutes of the day: from ``start`` to before ``end``, which may be the next day."""
 
     days: frozenset[int]
     start: int
@@ -43,7 +45,7 @@ class Span:
 
     @classmethod
     def of(cls, written: str) -> Span:
-        """``10:00-21:00``, ``mon-sat 08:00-22:00``, ``fri 22:00-02:00``. Raises ValueError."""
+        """Parse ``10:00-21:00``, ``mon-sat 08:00-22:00`` or ``fri 22:00-02:00``. Raises ValueError."""
         words = " ".join(written.lower().split())
         match = _SPAN.fullmatch(words)
         days = cls._days(match[1], match[2]) if match else None
@@ -52,7 +54,7 @@ class Span:
         hour, minute, end_hour, end_minute = map(int, match.groups()[2:])
         start, end = 60 * hour + minute, 60 * end_hour + end_minute
         if minute > 59 or end_minute > 59 or start >= 1440 or end > 1440 or start == end:
-            raise ValueError("hours go from 00:00 to 24:00 and end when they do not begin")
+            raise ValueError("write hours from 00:00 to 24:00, whose end is not their start")
         return cls(days, start, end, words)
 
     @staticmethod
@@ -65,7 +67,7 @@ class Span:
         return frozenset((start + step) % 7 for step in range((end - start) % 7 + 1))
 
     def holds(self, local: datetime) -> bool:
-        """Whether a clock on the wall that shows ``local`` is in these hours."""
+        """Return whether the local time ``local`` is in these hours."""
         minute, day = 60 * local.hour + local.minute, local.weekday()
         if self.start < self.end:
             return day in self.days and self.start <= minute < self.end
@@ -79,8 +81,8 @@ class Span:
 class HoursRule(BaseModel):
     """The hours in which texts of some purposes may arrive in a country, from the day ``since`` to the day ``until``.
 
-    In a country of several ``zones`` the hours have to hold in all of them. Several rules for one country and purpose
-    all have to.
+    In a country with several time ``zones``, the time must be in these hours in all of them. If a country and purpose
+    have several rules, all of them must permit the time.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -98,26 +100,26 @@ class HoursRule(BaseModel):
     def _not_before_since(cls, until: date | None, info: ValidationInfo) -> date | None:
         since = info.data.get("since")
         if since is not None and until is not None and until < since:
-            raise ValueError("it is before since, so the rule would never be in force")
+            raise ValueError("this is before since, so the rule would never be in force")
         return until
 
     @property
     def words(self) -> str:
-        """The hours, for people."""
+        """The hours in words, for people."""
         return " and ".join(one.words for one in self.hours) or "never"
 
     def permits(self, local: datetime) -> bool:
-        """Whether it has nothing against a text where a clock on the wall shows ``local``."""
+        """Return whether the rule permits a text at the local time ``local``."""
         return not self.in_force(local.date()) or any(one.holds(local) for one in self.hours)
 
     def in_force(self, day: date) -> bool:
-        """Whether it has a say on ``day``."""
+        """Return whether the rule is in force on ``day``."""
         return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
 
 
 @dataclass(frozen=True, slots=True)
 class _Zoned:
-    """A rule and its zones, and the rules that take its place while they are in force."""
+    """A rule and its time zones, and the rules that replace it while they are in force."""
 
     rule: HoursRule
     zones: tuple[tzinfo, ...]
@@ -129,19 +131,20 @@ class _Zoned:
     def has_a_say(self, at: datetime) -> bool:
         try:
             return any(self.in_force(at)) and not self._is_replaced(at)
-        except OverflowError:  # the last day of the calendar, in a zone where it is the day after
+        # The last day of the calendar, in a zone where it is the next day.
+        except OverflowError:
             return True
 
     def _is_replaced(self, at: datetime) -> bool:
-        """Only by a rule that is in force in all its zones, so that there is no moment without any."""
+        """Return whether a rule that is in force in all its zones replaces this rule: no moment is without a rule."""
         return any(all(one.in_force(at)) for one in self.instead)
 
     def in_force(self, at: datetime) -> Iterator[bool]:
-        """Whether it is, for each of its zones."""
+        """Yield for each zone whether the rule is in force there."""
         return (self.rule.in_force(at.astimezone(zone).date()) for zone in self.zones)
 
     def changes(self, day: date) -> Iterator[datetime]:
-        """Every moment of the local ``day`` at which the rule may begin to permit, and some at which it does not."""
+        """Yield every moment of the local ``day`` at which the rule may begin to permit, and some other moments."""
         for zone in self.zones:
             for minute in {0, *(one.start for one in self.rule.hours)}:
                 yield from _moments(day, minute, zone)
@@ -149,16 +152,17 @@ class _Zoned:
 
 
 class Hours:
-    """When texts may arrive; the others hold while none of ``rules`` for their country and purpose is in force.
+    """The hours in which texts may arrive, by rules.
 
-    Raises ConfigurationError where a rule's zone is not known on this machine.
+    A rule of ``otherwise`` holds while no rule of ``rules`` for its country and purpose is in force. Raises
+    ConfigurationError if a rule's time zone is not known on this machine.
     """
 
     def __init__(self, rules: Iterable[HoursRule], otherwise: Iterable[HoursRule] = ()) -> None:
         self.rules, self.otherwise = tuple(rules), tuple(otherwise)
         self._known: dict[tuple[str, Purpose], list[_Zoned]] = {}
         self._shut: dict[tuple[int, ...], tuple[datetime, datetime | None]] = {}
-        """By their rules, a time in which nothing is permitted: all who ask at night get one answer, found once."""
+        """By their rules, a time in which no text is permitted, so that the search is made once for a night."""
         for rule in self.rules:
             self._know(rule, {})
         instead = {which: tuple(known) for which, known in self._known.items()}
@@ -174,22 +178,22 @@ class Hours:
 
     @classmethod
     def load(cls, path: Path | None = None) -> Hours:
-        """The rules of the file ``path``; the built-in ones hold where none of those does for a country and purpose.
+        """Read the rules of the file ``path``. Raises ConfigurationError.
 
-        Raises ConfigurationError.
+        The built-in rules hold for each country and purpose for which no rule of the file is in force.
         """
         own = tables.read(path, "rule", HoursRule) if path is not None else []
         return cls(own, tables.read(BUILTIN, "rule", HoursRule))
 
     def of(self, number: str, purpose: Purpose, at: datetime) -> list[HoursRule]:
-        """The rules that have a say on texts of ``purpose`` to ``number`` (E.164) at the time ``at``."""
+        """Return the rules in force for texts of ``purpose`` to ``number`` (E.164) at the time ``at``."""
         return [one.rule for one in self._of(number, purpose) if one.has_a_say(at)]
 
     def next(self, number: str, purpose: Purpose, at: datetime, last: datetime | None = None) -> datetime | None:
-        """The first moment from ``at`` on when a text of ``purpose`` may reach ``number``.
+        """Return the first moment from ``at`` on when a text of ``purpose`` may reach ``number``.
 
-        With ``last``, until when it may be on its way, it has to be able to arrive then too. None if there is none
-        within a year.
+        ``last`` is the latest time of arrival of a text sent at ``at``: that must be permitted too. None if there is no
+        such moment within a year.
         """
         rules = self._of(number, purpose)
         if _all_permit(rules, at):
@@ -202,7 +206,8 @@ class Hours:
             return end
         try:
             found = self._search(rules, at)
-        except OverflowError:  # the end of the calendar
+        # The end of the calendar.
+        except OverflowError:
             found = None
         self._shut[key] = (at, found)
         return found
@@ -210,7 +215,8 @@ class Hours:
     def _search(self, rules: Sequence[_Zoned], at: datetime) -> datetime | None:
         for passed in range(0, _HORIZON, _STRIDE):
             begin, end = at + passed * _DAY, at + (passed + _STRIDE) * _DAY
-            days = [begin.date() + step * _DAY for step in range(-2, _STRIDE + 3)]  # in whatever zone
+            # Two more days at each end cover all time zones.
+            days = [begin.date() + step * _DAY for step in range(-2, _STRIDE + 3)]
             moments = {moment for one in rules for day in days for moment in one.changes(day) if begin < moment <= end}
             for moment in sorted(moments):
                 if _all_permit(rules, moment):
@@ -226,19 +232,20 @@ class Hours:
 def _all_permit(rules: Sequence[_Zoned], at: datetime) -> bool:
     try:
         return all(one.permits(at) for one in rules)
-    except OverflowError:  # the last day of the calendar, in a zone where it is the day after
+    # The last day of the calendar, in a zone where it is the next day.
+    except OverflowError:
         return False
 
 
 def _moments(day: date, minute: int, zone: tzinfo) -> Iterator[datetime]:
-    """When clocks in ``zone`` show this minute of ``day``: twice, where they were set back in between."""
+    """Yield when clocks in ``zone`` show this minute of ``day``: two different times if they are set back then."""
     local = datetime.combine(day, time(minute // 60, minute % 60), zone)
     yield local.astimezone(UTC)
     yield local.replace(fold=1).astimezone(UTC)
 
 
 def _jump(day: date, zone: tzinfo) -> Iterator[datetime]:
-    """The moment of ``day`` at which clocks in ``zone`` are set forward or back, if there is one."""
+    """Yield the moment of ``day`` at which clocks in ``zone`` are set forward or back, if there is such a moment."""
     early, late = min(_moments(day, 0, zone)), max(_moments(day + _DAY, 0, zone))
     before = early.astimezone(zone).utcoffset()
     if before == late.astimezone(zone).utcoffset():
@@ -260,7 +267,5 @@ def _zone(name: str) -> tzinfo:
             continue
         if wanted == name:
             return found
-        raise ConfigurationError(f"there is no time zone {name!r}; write one such as Asia/Kolkata")
-    raise ConfigurationError(
-        "this machine has no time zone data, by which permitted hours are known: pip install tzdata"
-    )
+        raise ConfigurationError(f"there is no time zone {name!r}; write a name such as Asia/Kolkata")
+    raise ConfigurationError("this machine has no time zone data, which permitted hours need: pip install tzdata")

@@ -1,4 +1,4 @@
-"""``smsbridge hours``: whether a text may reach somebody now, and if not, when."""
+"""``smsbridge hours``: whether a text may reach a number now, and if not, when."""
 
 from __future__ import annotations
 
@@ -34,12 +34,11 @@ if TYPE_CHECKING:
 def hours(
     *, number: str | None, purpose: str, at: datetime | None, account: str | None, show_numbers: bool, as_json: bool
 ) -> Exit:
-    """Say whether a text that is sent now may reach NUMBER, by the clock there, and if not, when one may.
+    """Show whether a text sent now may reach NUMBER, by the local time there, and if not, when a text may.
 
-    Sends nothing. As when sending, no text sets out in the last SMSBRIDGE_HOURS_MARGIN (60) seconds before the hours
-    end.
+    Sends nothing. As in sending, no text leaves in the last SMSBRIDGE_HOURS_MARGIN (60) seconds before the hours end.
 
-    Without NUMBER: all rules, built-in ones and those of SMSBRIDGE_HOURS_RULES.
+    Without NUMBER, show all rules: the built-in rules and those of SMSBRIDGE_HOURS_RULES.
 
     \b
     Examples:
@@ -47,12 +46,12 @@ def hours(
       smsbridge hours +919876543210
       smsbridge hours +919876543210 --purpose promotional --at 2030-01-31T09:30+05:30
 
-    Exit code: 0 it may, 4 it may not.
+    Exit code: 0 the text may, 4 it may not.
     """  # noqa: D301  # click reads \b as "do not wrap"
     from . import Hours
 
     if at is not None and not MINYEAR < at.year < MAXYEAR:
-        raise click.UsageError("--at: so near to the ends of the calendar nobody can tell")
+        raise click.UsageError("--at: the time is too near to the end of the calendar: give another time")
     out = Output(as_json=as_json, show_numbers=show_numbers)
     policy = _policy(account)
     known = Hours.load(policy.rules)
@@ -72,7 +71,7 @@ def hours(
 
 
 def _policy(account: str | None) -> HoursPolicy:
-    """The policy with the settings that ``account`` has; nothing is sent through what it is around."""
+    """Return the policy with the settings of ``account``. It stands around a stub, through which nothing is sent."""
     from smsbridge.builtin.memory import MemoryProvider
     from smsbridge.policies import stack
     from smsbridge.settings import Settings
@@ -84,7 +83,7 @@ def _policy(account: str | None) -> HoursPolicy:
 
 def _show_answer(out: Output, what: str, at: datetime, then: datetime | None, rules: list[HoursRule]) -> None:
     if then == at:
-        why = "" if rules else ": no rule is about them"
+        why = "" if rules else ": no rule is for them"
         out.line(f"yes: {what} may arrive{why}", style="green")
     elif then is None:
         out.line(f"no: {what} may not arrive within a year", style="red")
@@ -98,7 +97,7 @@ def _show_answer(out: Output, what: str, at: datetime, then: datetime | None, ru
 
 
 def _show_all(out: Output, known: Hours) -> None:
-    """Every rule; of those that are there otherwise, also whether others may take their place."""
+    """Print every rule, and for the built-in rules whether other rules may replace them."""
     if out.as_json:
         own = [{**_rule(one), "otherwise": False} for one in known.rules]
         out.json({"rules": [*own, *({**_rule(one), "otherwise": True} for one in known.otherwise)]})

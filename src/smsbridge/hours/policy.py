@@ -1,4 +1,4 @@
-"""Hours: texts reach people when they may, by the clock on the recipient's wall."""
+"""Hours: texts reach people only in permitted hours, by the recipient's local time."""
 
 from __future__ import annotations
 
@@ -25,13 +25,12 @@ log = logger("smsbridge.hours")
 
 
 class HoursPolicy(Gate):
-    """Keeps texts within the hours in which their purpose may reach the recipient's country, by default promotional
-    ones in India.
+    """Keeps texts within the permitted hours of their purpose in the recipient's country.
 
-    Outside of them a text is refused (VetoedError, ``quiet-hours``, with the seconds until they begin), or, with
-    ``outside`` ``schedule``, handed to the vendor with ``send_at`` as the next permitted moment; one that cannot be
-    scheduled, or would be of no use by then, is refused. A text with ``send_at`` is judged by that time. Retries ask
-    again before each attempt.
+    By default this applies to promotional texts in India. Outside of the hours a text is refused (VetoedError,
+    ``quiet-hours``, with the seconds until they begin). With ``outside`` ``schedule``, the text goes to the vendor with
+    ``send_at`` at the next permitted moment; a text that cannot be scheduled, or expires before, is refused. A text
+    with ``send_at`` is judged by that time. The hours are checked before each attempt of a retry.
     """
 
     name = "hours"
@@ -41,13 +40,13 @@ class HoursPolicy(Gate):
     }
 
     outside: Literal["refuse", "schedule"] = Field(
-        default="refuse", description="What becomes of texts outside the permitted hours."
+        default="refuse", description="What to do with texts outside the permitted hours."
     )
     rules: Path | None = Field(
-        default=None, description="TOML file with hours that, while in force, take the place of the built-in ones."
+        default=None, description="TOML file with rules that replace the built-in rules while they are in force."
     )
     margin: float = Field(
-        default=60, ge=0, le=3600, description="Seconds before the end of the hours from which no text is let through."
+        default=60, ge=0, le=3600, description="Seconds before the end of the hours in which all texts are refused."
     )
 
     _hours: Hours = PrivateAttr()
@@ -62,18 +61,18 @@ class HoursPolicy(Gate):
         return self.judge(message, self._clock(), verification=verification)
 
     def judge(self, message: Message, now: datetime, *, verification: bool = False) -> Message:
-        """``message`` as it may go on at the time ``now``. Raises VetoedError."""
+        """Return ``message`` as it may go on at the time ``now``, perhaps scheduled. Raises VetoedError."""
         planned = max(message.send_at or now, now)
-        # What is sent now may have to wait for its place in the vendor's limit, and travels for a while.
+        # A text sent now may have to wait for the vendor's limit, and takes a while to arrive.
         last = now + timedelta(seconds=self.margin) if planned == now else None
         moment = self._hours.next(message.to, message.purpose, planned, last)
         if moment == planned:
             return message
         words = self._words(message, planned, last or planned)
         if moment is None:
-            raise VetoedError(words, reason="quiet-hours", detail="there are no hours in which they may")
+            raise VetoedError(words, reason="quiet-hours", detail="there are no permitted hours")
         if message.valid_until is not None and message.valid_until <= moment:
-            raise VetoedError(words, reason="quiet-hours", detail="it is of no use when they begin")
+            raise VetoedError(words, reason="quiet-hours", detail="the text expires before the hours begin")
         if self.outside == "schedule" and not verification:
             scheduled = replace(message, send_at=moment)
             if self._can_schedule(scheduled):

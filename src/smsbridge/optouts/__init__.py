@@ -1,4 +1,4 @@
-"""Who does not want to be texted: a list by recipient and sender, in memory or in a SQLite file."""
+"""Lists of opt-outs by recipient and sender, in memory or in a SQLite file."""
 
 from __future__ import annotations
 

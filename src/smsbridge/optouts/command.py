@@ -1,4 +1,4 @@
-"""``smsbridge optouts``: the list of those who do not want to be texted."""
+"""``smsbridge optouts``: the list of recipients who want no texts."""
 
 from __future__ import annotations
 
@@ -26,13 +26,12 @@ _SENDER_ID = re.compile(r"\+?[0-9]{3,15}|(?=.*[^\W\d_]).+")
 _LONGEST_SENDER = 40
 _PHONE = re.compile(r"\+?[0-9]{7,}")
 _DATE = re.compile(r"[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}.*")
-_SENDER = click.option("--from", "sender", metavar="SENDER", help="For this sender alone; default: for all.")
+_SENDER = click.option("--from", "sender", metavar="SENDER", help="Only for this sender; default: for all senders.")
 
 
 @click.group()
 def optouts() -> None:
-    """Show and change the list of those who have opted out: in the store that SMSBRIDGE_OPTOUT_STORE
-    names, or SMSBRIDGE_STORE.
+    """Show and change the list of opt-outs, in the store of SMSBRIDGE_OPTOUT_STORE or SMSBRIDGE_STORE.
 
     \b
     Examples:
@@ -48,10 +47,9 @@ def optouts() -> None:
 @account_option
 @json_option
 def init(*, account: str | None, as_json: bool) -> Exit:
-    """Make the list, if there is none yet; an empty file is made one.
+    """Create the list if it does not exist; an empty file becomes a list.
 
-    Where SMSBRIDGE_ENV is production, no list is made in another way: one that is not where it should be is an error
-    there.
+    Where SMSBRIDGE_ENV is production, only this command creates a list: a missing list is an error there.
 
     \b
     Examples:
@@ -66,7 +64,7 @@ def init(*, account: str | None, as_json: bool) -> Exit:
 @number_option
 @json_option
 def list_(*, account: str | None, show_numbers: bool, as_json: bool) -> Exit:
-    """List all that have opted out. Numbers are masked unless asked for.
+    """List all opt-outs. Numbers are masked without --show-number.
 
     \b
     Examples:
@@ -91,7 +89,7 @@ def list_(*, account: str | None, show_numbers: bool, as_json: bool) -> Exit:
         ]
         out.table(["recipient", "sender", "since", "source"], rows)
     else:
-        out.line("nobody has opted out")
+        out.line("the list has no opt-outs")
     return Exit.OK
 
 
@@ -102,7 +100,7 @@ def list_(*, account: str | None, show_numbers: bool, as_json: bool) -> Exit:
 @number_option
 @json_option
 def add(*, number: str, sender: str | None, account: str | None, show_numbers: bool, as_json: bool) -> Exit:
-    """Send no more texts to NUMBER.
+    """Record that NUMBER has opted out, so that it gets no more texts.
 
     \b
     Examples:
@@ -120,7 +118,7 @@ def add(*, number: str, sender: str | None, account: str | None, show_numbers: b
 @number_option
 @json_option
 def remove(*, number: str, sender: str | None, account: str | None, show_numbers: bool, as_json: bool) -> Exit:
-    """Allow texts to NUMBER again; without --from, of all senders. Do this only if the person has asked for it.
+    """Allow texts to NUMBER again; without --from, from all senders. Do this only if the person has asked for it.
 
     \b
     Examples:
@@ -139,9 +137,9 @@ def remove(*, number: str, sender: str | None, account: str | None, show_numbers
 def import_(*, file: BinaryIO, sender: str | None, account: str | None, as_json: bool) -> Exit:
     """Add the numbers of FILE (- is standard input): one per line, or CSV of number and sender.
 
-    Empty lines and those that begin with # are left out, and a first line without any digit, which names the columns
-    (the second is "sender"; needed where senders are phone numbers). Nothing is added if a line is odd: a wrong number,
-    no sender but a date, a quote that does not fit, more columns, another encoding than UTF-8.
+    Empty lines and lines that begin with # are skipped. So is a first line without digits, which names the columns (the
+    second is "sender"); it is needed if senders are phone numbers. Nothing is added if any line is wrong: a wrong
+    number, a date instead of a sender, an unmatched quote, more columns, another encoding than UTF-8.
 
     \b
     Examples:
@@ -160,9 +158,9 @@ def import_(*, file: BinaryIO, sender: str | None, account: str | None, as_json:
 
 
 def _rows(content: bytes, sender: str | None) -> Iterator[tuple[str | None, str]]:
-    """The sender and the number of each row.
+    """Yield the sender and the number of each row. Raises a usage error for any wrong row.
 
-    Any odd one refuses the file: what is guessed wrong is texted, or never again.
+    A wrong guess would text a person who opted out, or never text another person again.
     """
     named = headed = False
     for line_number, line in enumerate(_LINE_END.split(_text(content)), start=1):
@@ -172,7 +170,7 @@ def _rows(content: bytes, sender: str | None) -> Iterator[tuple[str | None, str]
         is_head = not named and not any(map(str.isdigit, line))
         named = True
         if any(more[1:]):
-            raise _wrong(line_number, "it has more than number and sender")
+            raise _wrong(line_number, "it has more columns than number and sender")
         own = more[0] if more else ""
         if is_head and any(map(str.isalpha, first)):
             _check_head(line_number, first, own)
@@ -187,19 +185,19 @@ def _rows(content: bytes, sender: str | None) -> Iterator[tuple[str | None, str]
 
 
 def _check_head(line_number: int, first: str, second: str) -> None:
-    """Refuse columns in another order or of another kind: a time as the sender would be an opt-out from nothing."""
+    """Refuse columns in another order or of another kind: a time as the sender would be an opt-out without effect."""
     if _NAMES_SENDERS.search(first) or (second and not _NAMES_SENDERS.search(second)):
         raise _wrong(line_number, "its columns are not number and sender")
 
 
 def _check_sender(line_number: int, sender: str, *, headed: bool) -> None:
-    """Refuse what is no sender; and a number as one, unless a first line says so: it may be another person's."""
+    """Refuse an invalid sender, and a phone number unless a first line names the column: it may be a recipient's."""
     if not sender:
         return
     bare = re.sub(r"[ ().-]", "", sender)
     is_one = len(sender) <= _LONGEST_SENDER and sender.isprintable() and _SENDER_ID.fullmatch(bare)
     if not is_one or _DATE.fullmatch(sender):
-        raise _wrong(line_number, "what stands where the sender would is none")
+        raise _wrong(line_number, "its second column is no sender")
     if not headed and _PHONE.fullmatch(bare):
         raise _wrong(
             line_number, "it has two numbers; if the second is a sender, begin the file with the line number,sender"
@@ -215,11 +213,11 @@ def _text(content: bytes) -> str:
 
 
 def _cells(line_number: int, line: str) -> list[str]:
-    """The cells of one line: a quote that is left open ends with it, and takes no other line along."""
+    """Return the cells of a line. An unclosed quote is an error of this line, and does not include the next."""
     try:
         (cells,) = csv.reader([line], strict=True)
     except csv.Error:
-        raise _wrong(line_number, "its quotes do not fit") from None
+        raise _wrong(line_number, "its quotes do not match") from None
     if any('"' in cell for cell in cells):
         raise _wrong(line_number, "it has a quote inside a cell")
     if _CONTROL.search(line):
@@ -253,8 +251,8 @@ def _change(out: Output, account: str | None, given: str, sender: str | None, *,
     if out.as_json:
         out.json({"recipient": out.number(number), "sender": sender, "opted_out": opted_out, "was_opted_out": listed})
     elif not opted_out and not listed:
-        out.line(f"{out.number(number)} was not on the list for {sender or 'any sender'}, and may be texted")
+        out.line(f"{out.number(number)} was not on the list for {sender or 'any sender'}, and may get texts")
     else:
-        words = "gets no more texts" if opted_out else "may be texted again"
+        words = "gets no more texts" if opted_out else "may get texts again"
         out.line(f"done: {out.number(number)} {words} from {sender or 'any sender'}", style="green")
     return Exit.OK

@@ -1,4 +1,4 @@
-"""Optout: nobody is texted who said STOP."""
+"""Optout: sends no texts to recipients who said STOP."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ log = logger("smsbridge.optout")
 
 OURS = "opt-out"
 _SAID = frozenset({None, "opted-out", OURS})
-"""Reasons of vendors that mean that the person said so. Not a do-not-disturb register (``dnd``), which is the vendor's
-to ask each time and says nothing of us, nor a block of the vendor's own: nobody would tell us when they end."""
+"""Vendors' reasons that mean that the person opted out. They do not include a do-not-disturb register (``dnd``), which
+the vendor checks each time and which is not about us, nor a vendor's own block: we would not learn when they end."""
 
 
 class OptoutOptions(Options):
@@ -58,16 +58,16 @@ class OptoutOptions(Options):
 
 
 class OptoutPolicy(Gate):
-    """Refuses texts to those who opted out of them (OptedOutError, ``opt-out``), and learns who does.
+    """Refuses texts to recipients who opted out (OptedOutError, ``opt-out``), and learns of new opt-outs.
 
-    It learns from inbound texts that are one of ``stop_words`` or ``start_words`` and nothing else, unless their vendor
-    says for what it took them; from vendors that refuse a text because its recipient has opted out; and from delivery
-    reports that say so. The same event a second time changes nothing. An opt-out is from one sender, if the text came
-    to a number among ``senders`` or to the account's own ``sender``, else from all. A list that cannot be read lets
-    nothing through.
+    It learns from inbound texts that consist only of one of ``stop_words`` or ``start_words``, unless the vendor itself
+    says how it took them; from vendors that refuse a text because its recipient has opted out; and from delivery
+    reports that say so. The same event changes nothing a second time. An opt-out is from one sender, if the text came
+    to a number among ``senders`` or to the account's own ``sender``, else from all senders. If the list cannot be read,
+    all texts are refused.
 
-    One-time codes are not among ``purposes`` by default: somebody is waiting for one, having asked for it just now. One
-    text per STOP, with the option ``{"optout": {"confirmation": True}}``, may tell the person that it worked.
+    One-time codes are not among ``purposes`` by default: the recipient has just asked for the code and waits for it.
+    One text per STOP, with the option ``{"optout": {"confirmation": True}}``, may confirm the opt-out to the person.
     """
 
     name = "optout"
@@ -77,25 +77,25 @@ class OptoutPolicy(Gate):
 
     store: SecretStr | None = Field(
         default=None,
-        description="URL of the store of opt-outs, such as sqlite:///optouts.db; default: SMSBRIDGE_STORE; on; or off.",
+        description="URL of the store of opt-outs, such as sqlite:///optouts.db, on or off; default: SMSBRIDGE_STORE.",
     )
     path: Path | None = Field(default=None, description="Short for the store in this SQLite file.")
     purposes: frozenset[Purpose] = Field(
         default=frozenset(Purpose) - {Purpose.OTP}, description="Purposes of texts that an opt-out stops."
     )
     senders: tuple[str, ...] = Field(
-        default=(), description="Our own numbers and names that texts may name, each with opt-outs of its own."
+        default=(), description="Our own numbers and names that texts may come from, each with separate opt-outs."
     )
     stop_words: tuple[str, ...] = Field(default=STOP_WORDS, description="Inbound texts that opt out.")
     start_words: tuple[str, ...] = Field(default=START_WORDS, description="Inbound texts that opt in again.")
     confirmation: Expiry = Field(
         default=timedelta(minutes=5),
-        description="How long after a STOP the one text that confirms it may leave, such as 5m.",
+        description="How long after a STOP a single text that confirms it may leave, such as 5m.",
     )
 
     _kept: stores.OptOuts = PrivateAttr()
     _unread: bool = PrivateAttr(default=False)
-    """Whether it stands for one in a rehearsal, and the real list is not looked into."""
+    """Whether this is a stand-in in a rehearsal, which does not read the real list."""
     _is_stored: bool = PrivateAttr(default=True)
     _in_production: bool | None = PrivateAttr(default_factory=environment.known_production)
 
@@ -128,15 +128,15 @@ class OptoutPolicy(Gate):
             self._kept = MemoryListed(rehearsal.instead_of(known, MemoryOptOuts))
 
     def findings(self) -> Iterable[Finding]:
-        """Whether the store can be used, and that a list in memory ends with the process."""
+        """Report a store that cannot be used, and a list in memory, which ends with the process."""
         if not self._is_stored:
-            words = f"the opt-outs of {self.account} are kept in memory, and forgotten when the process ends"
+            words = f"the opt-outs of {self.account} are kept in memory, and lost when the process ends"
             yield Finding("warning", words, f"set {environment.variable(None, SETTING)}, such as sqlite:///sms.db")
             return
         problem = problem_of(self.path, self.store, "opt_outs")
         if problem is not None:
             words = f"the list of opt-outs cannot be used: {problem}"
-            yield Finding("error", words, "as it is, every text would be refused: name another store")
+            yield Finding("error", words, "every text would be refused: name another store")
 
     def _opened(self) -> stores.OptOuts:
         store = opened(self.path, self.store, in_production=self._in_production)
@@ -158,30 +158,33 @@ class OptoutPolicy(Gate):
             opted_out, why = None, f"{error.problem} ({error.path})"
         except Unwritable as error:
             opted_out, why = None, str(error)
-        except Exception:  # noqa: BLE001  # whatever kind of list it is
+        # Any list may fail here.
+        except Exception:  # noqa: BLE001
             opted_out = None
-        if opted_out is None:  # out here, so that the cause, which may quote the number, is not kept
+        # Raised outside of except, so that the error does not keep its cause, which may quote the number.
+        if opted_out is None:
             raise VetoedError("the list of opt-outs cannot be read", reason="opt-outs-unreadable", detail=why)
         if opted_out:
             raise OptedOutError(reason=OURS)
         return message
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
-        """Ask the list as for a text that leaves, but leave the place of a confirmation free."""
+        """Ask the list like :meth:`admit`, but without using up a confirmation."""
         if self._unread and message.purpose in self.purposes:
             words = "lets it through, unless the recipient has opted out: the list is not looked into here"
             return self._would_pass(message, words, now=now)
-        with suppress(Exception):  # a wrong option or a broken list: the text is refused for it below
+        # After a wrong option or an error of the list, the text is refused below.
+        with suppress(Exception):
             if message.purpose in self.purposes and self._confirms(message):
                 if at_once(self._confirm(message, take=False)):
-                    return self._would_pass(message, "lets it through, as it confirms an opt-out", now=now)
+                    return self._would_pass(message, "lets it through, since it confirms an opt-out", now=now)
                 message = replace(message, options={**message.options, "optout": {}})
         return super().foresee(message, now=now)
 
     def _confirms(self, message: Message) -> bool:
-        """Whether the text says that it confirms an opt-out.
+        """Return whether the text's options say that it confirms an opt-out.
 
-        UnsupportedError names an option that is unknown or wrong.
+        Raises UnsupportedError, which names an unknown or wrong option.
         """
         given = message.options.get("optout")
         if not given:
@@ -196,11 +199,11 @@ class OptoutPolicy(Gate):
         return self._kept.confirm(self._shown(message), message.to, within=self.confirmation, take=take)
 
     def _shown(self, message: Message) -> list[str] | None:
-        """The senders of which the text may show one; None if they are not known."""
+        """Return the senders that the text may show; None if they are not known."""
         return [message.sender] if message.sender else self._senders()
 
     def _senders(self, account: str | None = None) -> list[str] | None:
-        """The senders of texts that name none, of one account or of all that are inside; None if they are not known."""
+        """Return the default senders of ``account``, or of all accounts inside; None if they are not all known."""
         ends = [one for one in each(self.inner) if not inside(one) and account in (None, one.account)]
         senders = [getattr(one, "sender", None) for one in ends]
         known = [one for one in senders if isinstance(one, str) and one]
@@ -242,21 +245,23 @@ class OptoutPolicy(Gate):
         yield from change(sender, number, at=event.at, source=source, event=named)
 
     def _learn(self, message: Message, error: OptedOutError, begun: datetime) -> Flow[None]:
-        """Keep what a vendor said; if that fails, the vendor will say so again.
+        """Record the opt-out in a vendor's error; if that fails, the vendor will repeat it.
 
-        An answer is as old as its question: who opted in while the text was under way stays in.
+        The opt-out is as old as the start of the attempt: an opt-in while the text was on its way stays in force.
         """
         if error.reason not in _SAID or error.reason == OURS:
             return
         sender = message.sender or self._one_sender(error.account)
         try:
             yield from self._kept.add(sender, message.to, at=begun, source="vendor")
-        except Exception as problem:  # noqa: BLE001  # the text's own error says more
+        # The text's own error says more.
+        except Exception as problem:  # noqa: BLE001
             reference = mask_numbers(message.reference or "")
-            log.error("the opt-out that text %s met is not kept: %s", reference, type(problem).__name__)  # noqa: TRY400  # a trace may quote the number
+            # Without a trace, which may quote the number.
+            log.error("the opt-out that stopped text %s is not recorded: %s", reference, type(problem).__name__)  # noqa: TRY400
 
     def _texted(self, number: str) -> str | None:
-        """The one of our senders that was texted; None, for all, if it is none that texts are known to come from."""
+        """Return which of our senders got the text; None, which means all senders, if the number is not a known one."""
         ours = [*self.senders, *(self._senders() or ())]
         return next((one for one in ours if same_sender(one, number)), None)
 
@@ -266,23 +271,23 @@ class OptoutPolicy(Gate):
 
 
 class _OpenedLater:
-    """The opt-outs of a policy that was made in a rehearsal, opened when they are asked for outside of it."""
+    """The opt-outs of a policy made in a rehearsal, opened at first use outside of it."""
 
     def __init__(self, policy: OptoutPolicy) -> None:
         self._policy = policy
 
     @cached_property
     def _opened(self) -> stores.OptOuts:
-        return self._policy._opened()  # noqa: SLF001  # they are one thing
+        return self._policy._opened()  # noqa: SLF001  # a part of the policy
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._opened, name)
 
 
 def _name(event: Event, source: str, *, opts_out: bool) -> str:
-    """What an event is known by when it comes again, maybe to another account of the provider.
+    """Return a name by which an event is recognised when it comes again, also to another account of the provider.
 
-    Empty if it has no name.
+    Empty if the event has no key and no id.
     """
     key = event.key or event.id
     parts = (event.provider, source, str(opts_out), event.to, key)

@@ -1,8 +1,7 @@
-"""What a text says of further texts: *stop*, *start again*, or neither.
+"""Recognise inbound texts that opt out, opt in again, or do neither.
 
-A text says so as a whole: *Where does the bus stop?* does not. What stands round the word, or cannot be seen, says
-nothing: punctuation and brackets of any script, emoji, invisible characters, line ends; nor does a typeface, such as
-full-width letters.
+The whole text must be a stop word: *Where does the bus stop?* is not. Punctuation and brackets of any script, emoji,
+invisible characters and line ends around the word do not matter; nor does a typeface, such as full-width letters.
 """
 
 from __future__ import annotations
@@ -25,41 +24,43 @@ STOP_WORDS = (
     "OPT OUT",
     "OPTOUT",
 )
-"""What an inbound text has to be, as a whole, to opt out.
+"""Inbound texts that opt out, each as the whole text.
 
-The usual six of vendors (https://www.braze.com/docs/user_guide/message_building_by_channel/sms/keywords/optin_optout),
-those that 47 CFR 64.1200(a)(10) names (https://www.govinfo.gov/content/pkg/FR-2024-03-05/html/2024-04587.htm),
-``OPTOUT`` (https://docs.aws.amazon.com/sms-voice/latest/userguide/keywords-required.html), and ``STOP ALL`` and
-``UNSUB`` (https://support.plivo.com/hc/en-us/sections/32240327630873-DND).
+These are the usual six words of vendors
+(https://www.braze.com/docs/user_guide/message_building_by_channel/sms/keywords/optin_optout), the words in 47 CFR
+64.1200(a)(10) (https://www.govinfo.gov/content/pkg/FR-2024-03-05/html/2024-04587.htm), ``OPTOUT``
+(https://docs.aws.amazon.com/sms-voice/latest/userguide/keywords-required.html), and ``STOP ALL`` and ``UNSUB``
+(https://support.plivo.com/hc/en-us/sections/32240327630873-DND).
 """
 
 START_WORDS = ("START", "UNSTOP")
-"""What opts in again.
+"""Inbound texts that opt in again.
 
-Not ``YES``, which Twilio and Braze have: people also answer *Shall we come on Monday?* with it.
+They do not include ``YES``, which Twilio and Braze have: people also answer *Shall we come on Monday?* with it.
 """
 
 _LONGEST = 1000
-"""Characters of a text that is looked at: Unicode's normal forms take minutes for a text made to be slow."""
+"""The most characters of a text that is checked: Unicode normalisation takes minutes for a text made to be slow."""
 
 _KEYCAP = re.compile("[0-9#*]\ufe0f?\u20e3")
-_LETTER_EMOJI = "\u2139"  # an emoji that Unicode calls a letter: information source
+_LETTER_EMOJI = "\u2139"
+"""An emoji that Unicode calls a letter: information source."""
 _ENCLOSED = {start + n: chr(ord("a") + n) for start in (0x1F150, 0x1F170, 0x1F1E6) for n in range(26)}
-"""Letters in dark circles and squares, and those of flags: Unicode has no compatibility form for them."""
+"""Letters in dark circles and squares, and letters of flags: Unicode has no compatibility form for them."""
 
 _ACCENTS = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 """Marks on letters of any script, such as accents, strokes and circles; not the vowel signs of Indic scripts."""
 _UNSEEN = re.compile("[\u115f\u1160\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
-"""Fillers and variation selectors: what cannot be seen without being called a format character."""
+"""Fillers and variation selectors: invisible characters that Unicode does not call format characters."""
 
 Phrase = tuple[str, ...]
-"""The words of which a stop word is made, or a text."""
+"""The words of a stop word, or of a text."""
 
 
 def said(text: str, stop_words: Iterable[str] = STOP_WORDS, start_words: Iterable[str] = START_WORDS) -> bool | None:
-    """Whether a text, as a whole, opts out (True) or in again (False); None if it does neither.
+    """Return whether the whole text opts out (True) or in again (False); None if it does neither.
 
-    The word may be repeated. Accents count only in a word that is given with them, hyphens never.
+    The word may be repeated. Accents matter only in words that are given with accents; hyphens never matter.
     """
     text = text.strip()
     if len(text) > _LONGEST:
@@ -70,7 +71,8 @@ def said(text: str, stop_words: Iterable[str] = STOP_WORDS, start_words: Iterabl
 
 
 def _says(text: str, words: tuple[str, ...]) -> bool:
-    if _plain(text) in map(_plain, words):  # also a word without any letter, such as an emoji
+    # This also finds a word without letters, such as an emoji.
+    if _plain(text) in map(_plain, words):
         return True
     exact, bare = _phrases(words)
     return any(
@@ -80,13 +82,13 @@ def _says(text: str, words: tuple[str, ...]) -> bool:
 
 @lru_cache(maxsize=64)
 def _phrases(words: tuple[str, ...]) -> tuple[frozenset[Phrase], frozenset[Phrase]]:
-    """The phrases of ``words``, and those among them that are compared without accents."""
+    """Return the phrases of ``words``, and those among them that are compared without accents."""
     phrases = frozenset(reading for word in words for reading in _split(word))
     return phrases, frozenset(phrase for phrase in phrases if all(map(str.isascii, phrase)))
 
 
 def _made_of(text: Phrase, phrases: frozenset[Phrase]) -> bool:
-    """Whether ``text`` is one or more of ``phrases``, one behind the other."""
+    """Return whether ``text`` is a sequence of ``phrases``."""
     ends = {0}
     for place in range(len(text)):
         if place in ends:
@@ -95,14 +97,14 @@ def _made_of(text: Phrase, phrases: frozenset[Phrase]) -> bool:
 
 
 def _readings(text: str) -> Iterator[Phrase]:
-    """The words of a text, with and without its emoji and signs, some of which are letters in another form."""
+    """Yield the words of a text, without its emoji and signs, and with those that are letters in another form."""
     pictured = _KEYCAP.sub(" ", text)
     yield from _split("".join(" " if _is_sign(character) else character for character in pictured))
     yield from _split(text.translate(_ENCLOSED))
 
 
 def _split(text: str) -> Iterator[Phrase]:
-    """The words of a text: what a hyphen joins is two words or one, and letters that stand alone may be one."""
+    """Yield the words of a text: a hyphen splits or joins words, and single letters may form a word."""
     bare = _folded(text)
     for joint in (" ", ""):
         words = tuple(bare.replace("-", joint).split())
@@ -112,9 +114,11 @@ def _split(text: str) -> Iterator[Phrase]:
 
 
 def _folded(text: str) -> str:
-    """Letters, digits and the marks that belong to them, in one typeface and case; hyphens; and spaces for all else."""
-    text = _plain(text).replace("\u0131", "i")  # a Turkish phone writes QUIT as quıt
-    text = _UNSEEN.sub("", _ACCENTS.sub("", text))  # composed accents are letters by now
+    """Return letters, digits and their marks in the same typeface and case, hyphens, and spaces for all else."""
+    # A Turkish phone writes QUIT as quıt.
+    text = _plain(text).replace("\u0131", "i")
+    # Composed accents are letters by now.
+    text = _UNSEEN.sub("", _ACCENTS.sub("", text))
     return "".join(map(_kind, text))
 
 

@@ -1,5 +1,5 @@
 """Policies: providers that hold providers, and change how texts are sent through them.
 
-Each is configured like any provider, works in both clients, and sends through ``attempts``, which alone says what
-became of a text.
+Each is configured like any provider, works in both clients, and sends through ``attempts``, which alone determines the
+outcome of a text.
 """

@@ -1,4 +1,4 @@
-"""What policies ask of the providers that they hold: whether a text was accepted."""
+"""Ask a provider inside a policy whether a text was accepted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from smsbridge.provider import SmsProvider
 
 
 def ask_for(provider: SmsProvider, message: Message) -> Flow[tuple[SentMessage | None, bool]]:
-    """The text that was accepted under the message's reference, or whether the vendor says that there is none."""
+    """Look up the message's reference. Returns the accepted text, if any, and whether the vendor knows of none."""
     reference = message.reference or ""
     try:
         found = yield from query(provider, lambda: provider.lookup(reference))
@@ -23,10 +23,10 @@ def ask_for(provider: SmsProvider, message: Message) -> Flow[tuple[SentMessage |
 
 
 def was_accepted(found: SentMessage, reference: str, to: str) -> bool:
-    """Whether what a look-up found is the text to ``to``, which may be masked, and was accepted.
+    """Return whether a look-up found the text to ``to``, which may be masked, and the text was accepted.
 
-    Another recipient's is another text, and what the vendor rejected may be an earlier attempt: neither says anything
-    of ours.
+    A text to another recipient is another text, and a rejected text may be an earlier attempt: neither says anything
+    about ours.
     """
     return (
         isinstance(found, SentMessage)

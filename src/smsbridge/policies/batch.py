@@ -1,7 +1,7 @@
-"""Batch: texts on their way through a policy, and what is known of each. No I/O.
+"""Batch: texts on their way through a policy, and the outcome of each. No I/O.
 
-A policy sends by :meth:`Batch.through`, which always returns: what was accepted, an error and an interruption are all
-results. So a policy does its bookkeeping once.
+A policy sends by :meth:`Batch.through`, which always returns: an accepted text, an error and an interruption are all
+results. So a policy needs its bookkeeping only once.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from .outcomes import History, conclude
 
 _log = logger("smsbridge")
 _INTERRUPTED = frozenset({"cancelled", "deadline", "closed"})
-"""The reasons of errors that say that a text was interrupted."""
+"""The reasons of errors of interrupted texts."""
 
 
 class Batch:
-    """Some texts, or one; with ``verification``, one-time codes of the vendor's.
+    """One or more texts; with ``verification``, one-time codes that the vendor makes.
 
-    ``stop`` is the interruption, once there is one: a cancellation, Ctrl-C, the end of the process. Nothing is sent
-    after it. ``results`` holds what is settled, by the place of the text in ``messages``; ``histories`` the errors of
-    attempts that were taken before.
+    ``stop`` is the interruption, if any: a cancellation, Ctrl-C, the end of the process. Nothing is sent after it.
+    ``results`` holds the settled outcomes by the text's place in ``messages``; ``histories`` the errors of earlier
+    attempts.
     """
 
     __slots__ = ("_answers", "_flying", "around", "histories", "messages", "results", "stop", "verification")
@@ -44,12 +44,14 @@ class Batch:
         self.results: dict[int, Result] = {}
         self.histories: list[History] = [[] for _ in messages]
         self.stop: BaseException | None = None
-        self._answers: dict[int, Result] = {}  # of the last attempt at each text, until they are taken
-        self._flying: set[int] = set()  # the texts that an attempt has begun with, and not ended
+        # The result of the last attempt for each text, until it is taken.
+        self._answers: dict[int, Result] = {}
+        # The texts with an attempt that has begun and not ended.
+        self._flying: set[int] = set()
 
     @property
     def open(self) -> list[int]:
-        """The places of the texts of which nothing is settled."""
+        """The places of the texts that are not settled."""
         return [row for row in range(len(self.messages)) if row not in self.results]
 
     def through(
@@ -59,10 +61,10 @@ class Batch:
         instead: Mapping[int, Message] | None = None,
         around: Around | None = None,
     ) -> Flow[list[Result]]:
-        """Send the texts at ``rows`` through ``provider``, once. Returns one Result each, with its place as ``index``.
+        """Send the texts at ``rows`` through ``provider``, once. Returns a Result each, with its place as ``index``.
 
-        ``instead`` has texts to send in the place of some. ``around`` wraps each flow of a provider that carries texts.
-        After an interruption, which is in ``stop`` and in the results, asking again raises it.
+        ``instead`` has texts to send instead of some of them. ``around`` wraps each flow of a provider that carries
+        texts. An interruption is in ``stop`` and in the results; a further call raises it.
         """
         if self.stop is not None:
             raise self.stop
@@ -89,13 +91,13 @@ class Batch:
         return answers
 
     def known(self, row: int) -> Result | None:
-        """What is known of the text at ``row``: how it was settled, or what came of the last attempt at it."""
+        """Return the result of the text at ``row``: the settled result, or that of the last attempt."""
         return self.results.get(row) or self._answers.get(row)
 
     def _send_apart(
         self, provider: SmsProvider, messages: Sequence[Message], around: Around | None
     ) -> Flow[list[Result]]:
-        """Send ``messages`` in such batches as ``provider`` takes, which may be others than it was for this one."""
+        """Send ``messages`` in the batches of ``provider``, which may differ from those of this policy."""
         found: dict[int, Result] = {}
         for rows in batches(provider, messages, range(len(messages))):
             if self.stop is None:
@@ -111,7 +113,7 @@ class Batch:
         return [found[row] for row in range(len(messages))]
 
     def take(self, answers: Iterable[Result]) -> bool:
-        """Settle what was accepted, and note the errors of the others; whether there are such."""
+        """Settle the accepted texts, and note the errors of the others. Returns whether there are errors."""
         failed = False
         for answer in answers:
             row = answer.index
@@ -124,36 +126,35 @@ class Batch:
         return failed
 
     def accept(self, row: int, sent: SentMessage | None) -> None:
-        """The text at ``row`` is accepted."""
+        """Settle the text at ``row`` as accepted."""
         self.results[row] = Result(index=row, message=self.messages[row], sent=sent)
 
     def fail(self, row: int, error: SendError) -> None:
-        """No more is tried for the text at ``row``, which ended with ``error``."""
+        """Settle the text at ``row`` with ``error``, without further attempts."""
         self.results[row] = Result(index=row, message=self.messages[row], error=error)
 
     def give_up(self, rows: Iterable[int]) -> None:
-        """No more is tried for those of ``rows`` that are not settled.
-
-        Their attempts so far say what became of them.
-        """
+        """Settle the open texts at ``rows`` with the outcome of their attempts so far."""
         for row in rows:
             if row not in self.results:
                 self.fail(row, self._concluded(row))
 
     def _concluded(self, row: int) -> SendError:
-        """What the attempts at the text at ``row`` amount to.
+        """Return the error that sums up the attempts for the text at ``row``.
 
-        A refusal says more than that there was no time for another attempt.
+        A refusal of an earlier attempt says more than that there was no time for another attempt.
         """
         history = self.histories[row]
         in_vain = len(history) > 1 and isinstance(history[-1], RefusedError) and history[-1].reason == "deadline"
         return conclude(history[:-1] if in_vain else history)
 
     def carried_by(self, provider: SmsProvider, carrying: Flow[None]) -> Flow[Answers]:
-        """Drive ``carrying``, in which ``provider`` sends these texts. Returns a Result for each, whatever it does."""
+        """Drive ``carrying``, in which ``provider`` sends these texts. Always returns a Result for each text."""
         _, ended = yield from ending(carrying)
-        problem = ended if isinstance(ended, Exception) else None  # a fault of the policy
-        if ended is not None and problem is None:  # interrupted while the policy itself was at work
+        # An Exception here is a fault of the policy.
+        problem = ended if isinstance(ended, Exception) else None
+        # Otherwise the policy itself was interrupted at work.
+        if ended is not None and problem is None:
             self.stop = bare(ended)
         self._end(provider, problem)
         if problem is not None:
@@ -161,7 +162,7 @@ class Batch:
         return [_checked(provider, self.results[row]) for row in range(len(self.messages))], self.stop
 
     def _end(self, provider: SmsProvider, problem: Exception | None) -> None:
-        """Settle what the policy has left open; a text that may have been sent stays one."""
+        """Settle the texts that the policy left open; a text that may have been sent stays uncertain."""
         for row in self.open:
             if (answer := self._answers.get(row)) is not None:
                 self.take([answer])
@@ -174,7 +175,7 @@ class Batch:
             self.fail(row, self._concluded(row))
 
     def _why_open(self, row: int, problem: Exception | None, policy: str) -> SendError | None:
-        """What is to be said of the text at ``row`` besides what its attempts said, if anything is."""
+        """Return the error to add to those of the attempts for the text at ``row``, if any."""
         history, flying = self.histories[row], row in self._flying
         if self.stop is not None:
             told = bool(history) and history[-1].reason in _INTERRUPTED
@@ -187,14 +188,14 @@ class Batch:
 
 
 def _within(outer: Around | None, inner: Around | None) -> Around | None:
-    """What wraps a flow in ``inner``, and that in ``outer``: of two limits each holds."""
+    """Return a function that wraps a flow in ``inner``, and then in ``outer``: of two limits, both hold."""
     if outer is None or inner is None:
         return inner or outer
     return lambda flow, messages: outer(inner(flow, messages), messages)
 
 
 def _checked(provider: SmsProvider, result: Result) -> Result:
-    """``result``, which a policy may have made: its own error is scrubbed, and what is no outcome is uncertain."""
+    """Return a safe ``result``: a policy's own error is scrubbed, and an invalid outcome becomes uncertain."""
     error: SendError
     if result.error is None and isinstance(result.sent, SentMessage | Verification):
         return result

@@ -1,20 +1,17 @@
-"""A circuit breaker.
-
-Leaves an account alone for a while after several faults of its provider in a row, or if asked to. No I/O.
-"""
+"""A circuit breaker: pauses an account after several faults of its provider in a row, or on request. No I/O."""
 
 from __future__ import annotations
 
 from smsbridge.forks import fresh_lock, renew_after_fork, under
 
 _LONGEST_PROBE = 300.0
-"""Seconds after which a probe of which nothing was told is given up: its thread was interrupted at the wrong moment."""
+"""Seconds after which a probe without an outcome is given up: its thread was interrupted at the wrong moment."""
 
 
 class Breaker:
     """Counts faults; after ``faults`` in a row it is open for ``pause`` seconds, then lets one probe through at a time.
 
-    Safe to share between threads. Whoever was admitted has to say how it went: ``worked``, ``failed`` or ``dropped``.
+    Safe to share between threads. After each admitted attempt, call ``worked``, ``failed`` or ``dropped``.
     """
 
     __slots__ = ("__weakref__", "_count", "_faults", "_held", "_lock", "_pause", "_probed", "_until")
@@ -26,48 +23,48 @@ class Breaker:
         self._until: float | None = None
         self._held: float | None = None
         self._probed: float | None = None
-        """Since when a probe is on its way."""
+        """The time at which the probe on its way began."""
         self._lock = fresh_lock()
         renew_after_fork(self)
 
     def admit(self, now: float) -> float | None:
-        """None if an attempt may be made; otherwise how many seconds the account is still to be left alone."""
+        """Admit an attempt and return None, or return the seconds for which the account is still paused."""
         return None if self.closed else under(self._lock, self._admit, now)
 
     @property
     def closed(self) -> bool:
-        """Whether it lets everything through."""
+        """Whether it admits all attempts."""
         return self._until is None and self._held is None
 
     @property
     def held(self) -> bool:
-        """Whether it is the vendor who asked for a pause."""
+        """Whether the vendor asked for the pause."""
         return self._held is not None
 
     def peek(self, now: float) -> float | None:
-        """What :meth:`admit` would say, without taking the place of the probe."""
+        """Return the answer of :meth:`admit` without taking the place of the probe."""
         return under(self._lock, self._wait, now)
 
     def worked(self) -> None:
-        """The provider did its part, whatever it said of the text."""
+        """Record that the provider worked, also if it refused the text."""
         if self._count or self._until is not None:
             under(self._lock, self._close)
 
     def failed(self, now: float) -> None:
-        """The provider was at fault."""
+        """Record a fault of the provider."""
         under(self._lock, self._count_fault, now)
 
     def hold(self, until: float) -> None:
-        """The vendor wants no requests before ``until``; that is no fault of its own."""
+        """Pause until ``until``, since the vendor asked for it; this counts as no fault."""
         under(self._lock, self._hold, until)
 
     def dropped(self, begun: float) -> None:
-        """Nothing was learnt from the attempt begun at that time: it was cancelled, or stopped on our side."""
+        """Record that the attempt begun at ``begun`` shows nothing: it was cancelled, or stopped on our side."""
         if self._probed is not None:
             under(self._lock, self._drop, begun)
 
     def begin_anew(self) -> None:
-        """In a forked process: the probe is the parent's."""
+        """Forget the probe in a forked process: it is the parent's."""
         self._probed = None
 
     # --- with the lock ------------------------------------------------------------------------------------------------
@@ -90,7 +87,8 @@ class Breaker:
         self._held = max(until, self._held or until)
 
     def _drop(self, begun: float) -> None:
-        if self._until is not None and begun >= self._until:  # it was the probe, not one from before
+        # It was the probe, not an attempt from before.
+        if self._until is not None and begun >= self._until:
             self._probed = None
 
     def _wait(self, now: float) -> float | None:

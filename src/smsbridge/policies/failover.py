@@ -1,4 +1,4 @@
-"""Failover: the first account that can, of several."""
+"""Failover: sends through the first of several accounts that takes the text."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ T = TypeVar("T")
 class FailoverPolicy(Carrier):
     """Sends through the first of ``accounts`` that takes the text.
 
-    The next one is tried only after a refusal for a fault of the account or its provider, or where the account cannot
-    express what is asked: never after a fault of the message or an opt-out, and never after an attempt that may have
-    been sent, unless the text's purpose is among ``duplicates``. An account whose provider is at fault ``faults`` times
-    in a row is left alone for ``pause`` seconds, then probed by one text; one that answered with ``Retry-After``, until
-    then. What is asked about a text later goes to the account that took it.
+    The next account is tried only after a refusal for a fault of the account or its provider, or if the account cannot
+    express the message. It is never tried after a fault of the message or an opt-out; after a text that may have been
+    sent, only if the text's purpose is among ``duplicates``. An account whose provider is at fault ``faults`` times in
+    a row is paused for ``pause`` seconds, then probed by one text. An account that answered with ``Retry-After`` is
+    paused until then. Later questions about a text go to the account that took it.
     """
 
     name = "failover"
@@ -68,12 +68,12 @@ class FailoverPolicy(Carrier):
     duplicates: frozenset[Purpose] = Field(
         default=frozenset(), description="Purposes of which a text is better sent twice than never, such as otp."
     )
-    faults: int = Field(default=5, ge=1, description="Faults of a provider in a row until its account is left alone.")
-    pause: float = Field(default=30, gt=0, description="For how many seconds it is left alone.")
+    faults: int = Field(default=5, ge=1, description="Faults of a provider in a row after which its account is paused.")
+    pause: float = Field(default=30, gt=0, description="Seconds for which it is paused.")
 
     @cached_property
     def _clock(self) -> Callable[[], float]:
-        """No private attribute: a model takes microseconds to find one of those."""
+        """The clock. Not a private attribute, which takes pydantic microseconds to find."""
         return time.monotonic
 
     @field_validator("accounts")
@@ -81,14 +81,15 @@ class FailoverPolicy(Carrier):
     def _distinct(cls, accounts: tuple[SmsProvider, ...]) -> tuple[SmsProvider, ...]:
         names = [one.account for one in accounts]
         if not names or len(set(names)) < len(names):
-            raise ValueError("give one account at least, and each under a name of its own")
+            raise ValueError("give at least one account, each with a different name")
         return accounts
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
         if len(self.accounts) > 1:
             self._refuse_records()
-        _ = self._breakers  # made now, as two threads that come first would make two
+        # Made now, since two threads at first use would make two.
+        _ = self._breakers
 
     @cached_property
     def _breakers(self) -> dict[str, Breaker]:
@@ -101,7 +102,7 @@ class FailoverPolicy(Carrier):
         }
 
     def _refuse_records(self) -> None:
-        """A record sees only what its own account took, and would let a text be sent again that another one took."""
+        """Raise ConfigurationError for a ledger inside: it does not know the texts that other accounts took."""
         for one in self.accounts:
             for keeper in each(one):
                 if isinstance(keeper, Carrier) and keeper.place is Place.RECORD:
@@ -127,7 +128,8 @@ class FailoverPolicy(Carrier):
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         inside: list[Foresight] = []
         history: list[SendError] = []
-        over: str | None = None  # why no further account would be tried
+        # Why no further account would be tried.
+        over: str | None = None
         taker: Foresight | None = None
         for one in self.accounts:
             view = foresee(one, message, now=now)
@@ -138,11 +140,11 @@ class FailoverPolicy(Carrier):
                 history.append(_left_alone(one, self._breakers[one.account], message, wait))
                 view = replace(view, verdict="would skip", words=str(history[-1]))
             elif view.error is None:
-                taker, over = view, f"tried only where {one.account} refuses for a fault of its own"
+                taker, over = view, f"tried only if {one.account} refuses for its own fault"
             else:
                 history.append(view.error)
                 if not self._goes_on(view.error, message):
-                    over = f"not tried, as what {one.account} refuses is no fault of its own"
+                    over = f"not tried, since {one.account} refuses for a fault that is not its own"
             inside.append(view)
         if taker is None:
             return refusal(self, conclude_all(history, self, message), *inside)
@@ -179,7 +181,7 @@ class FailoverPolicy(Carrier):
         following: SmsProvider | None,
         accounts: Sequence[SmsProvider],
     ) -> Flow[Sequence[int]]:
-        """Send the texts at ``todo`` through ``account``; returns those that go on to the ``following`` one."""
+        """Send the texts at ``todo`` through ``account``. Returns those that go on to the account ``following``."""
         breaker = self._breakers[account.account]
         begun = self._clock()
         judged = False
@@ -196,7 +198,8 @@ class FailoverPolicy(Carrier):
                 self._judge(breaker, account.account, answers, begun, now)
                 judged = True
         finally:
-            if not judged:  # at whatever moment it was: a probe of which nothing is told keeps others out
+            # After an interruption at any moment: a probe without an outcome would keep other attempts out.
+            if not judged:
                 breaker.dropped(begun)
         going_on = [
             answer.index
@@ -214,16 +217,15 @@ class FailoverPolicy(Carrier):
         return going_on
 
     def _goes_on(self, error: SendError, message: Message) -> bool:
-        """Whether the next account is tried after ``error``."""
+        """Return whether the next account is tried after ``error``."""
         if isinstance(error, UncertainError):
             return message.purpose in self.duplicates and error.reason != "cancelled" and not final(error)
         return elsewhere(error)
 
     def _judge(self, breaker: Breaker, account: str, answers: Sequence[Result], begun: float, now: float) -> None:
-        """Only the provider's own faults count, one request counts once, and what never reached the provider not at
-        all.
+        """Record the answers of a request in ``breaker``: only the provider's own faults count, once per request.
 
-        A pause that the vendor asks for is kept, within bounds.
+        Errors that never reached the provider do not count. A pause that the vendor asks for is kept, within limits.
         """
         errors = [one.error for one in answers]
         if not any(errors):
@@ -246,7 +248,7 @@ class FailoverPolicy(Carrier):
         return self._holder(sent.account).status(sent)
 
     def lookup(self, reference: str) -> Flow[SentMessage | None]:
-        """The first find; a question that failed counts only where nothing is found."""
+        """Return the first text found. Errors of accounts are raised only if no account finds the text."""
         able = [one for one in self.accounts if Capability.LOOKUP in one.capabilities]
         if not able:
             raise self.unsupported("looking a text up by its reference")
@@ -264,7 +266,7 @@ class FailoverPolicy(Carrier):
         return None
 
     def balance(self) -> Flow[list[Balance]]:
-        """What is left on each account that says; the service is named after its account."""
+        """Return the balance of each account that can tell it; the service's name begins with the account's."""
         able = [one for one in self.accounts if Capability.BALANCE in one.capabilities]
         if not able:
             raise self.unsupported("asking for the balance")
@@ -290,7 +292,8 @@ class FailoverPolicy(Carrier):
             try:
                 receiver = receiver_of(one, webhook)
                 receiver.verify(webhook)
-            except Exception:  # noqa: BLE001, S112  # whatever is wrong with it, it is not proven to be from this one
+            # After any error, the webhook is not proven to come from this account.
+            except Exception:  # noqa: BLE001, S112
                 continue
             return receiver
         raise SignatureError("the webhook is not proven to come from any of the accounts")
@@ -332,6 +335,6 @@ def _left_alone(one: SmsProvider, breaker: Breaker, message: Message, wait: floa
     if breaker.held:
         error = RateLimitedError("the provider asked for a pause", reason="retry-after", retry_after=wait)
     else:
-        words = "the account is left alone after several faults of its provider"
+        words = "the account is paused after several faults of its provider"
         error = UnavailableError(words, reason="circuit-open", retry_after=wait)
     return own(error, one, message)

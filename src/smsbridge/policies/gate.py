@@ -1,4 +1,4 @@
-"""Gate, the base of the policies that look at each text before it goes on."""
+"""Gate, the base of the policies that check each text before it goes on."""
 
 from __future__ import annotations
 
@@ -18,55 +18,55 @@ from .batch import Batch
 from .policy import Policy
 
 Ending = SentMessage | Verification | SendError
-"""How a text that was admitted has ended: accepted, a code that was started, refused (RefusedError) or uncertain."""
+"""The end of an admitted text: accepted, a started verification, refused (RefusedError) or uncertain."""
 
 
 class Gate(Policy):
     """Lets a text through, perhaps changed, or refuses it.
 
-    :meth:`admit` says which. In a batch each text is judged alone, and all of them before the first is sent.
+    :meth:`admit` decides. In a batch each text is judged alone, and all of them before the first is sent.
 
-    A gate that remembers or counts texts takes in :meth:`admit`, gives back in :meth:`settle` and :meth:`give_back`,
-    only looks in :meth:`foresee`, and has a method ``forget``. That is called on the copy that a rehearsal
-    (``sms_outbox``, a dry run) makes: it gets a new memory in the place of the one that it shares, and opens no file::
+    A gate that remembers or counts texts takes a place in :meth:`admit`, gives it back in :meth:`settle` and
+    :meth:`give_back`, only reads in :meth:`foresee`, and has a method ``forget``. A rehearsal (``sms_outbox``, a dry
+    run) calls that on its copy of the gate: it replaces the shared memory by a new one, and opens no file::
 
         def forget(self, rehearsal):
             self._taken = {}
     """
 
     def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
-        """The text that goes on in the place of ``message``; raise a RefusedError to refuse it.
+        """Return the text that goes on instead of ``message``; raise a RefusedError to refuse it.
 
-        After a SendError raised here neither :meth:`settle` nor :meth:`give_back` is called: raise before anything is
-        taken. ``verification``: a one-time code of the vendor's.
+        After a SendError raised here neither :meth:`settle` nor :meth:`give_back` is called: raise before you take a
+        place. ``verification``: the message is a one-time code that the vendor makes.
         """
         yield from ()
         return message
 
     def settle(self, message: Message, ending: Ending) -> None:
-        """``message``, which was admitted, has ended: ``ending`` is what was accepted, or why it was not.
+        """Record the end of ``message``, which was admitted.
 
-        ``ending`` is a SentMessage, the Verification of a code, or a SendError. Give back on a RefusedError only: a
-        text that ended with an UncertainError may have arrived.
+        ``ending`` is a SentMessage, the Verification of a code, or a SendError. Give a place back only on a
+        RefusedError: a text that ended with an UncertainError may have arrived.
 
-        ``message`` is the very object that :meth:`admit` was given, so ``id(message)`` is a key of it until it has
-        ended (later another may have the same). Called once for each admitted text, whatever happens; a second time
-        only if an exception of a signal handler comes in between. Must not raise.
+        ``message`` is the same object that :meth:`admit` got, so ``id(message)`` identifies it until it has ended
+        (later another message may have the same id). Always called once for each admitted text; a second time only if
+        an exception of a signal handler comes in between. Must not raise.
         """
 
     def give_back(self, message: Message) -> None:
-        """What :meth:`admit` may have taken for ``message`` is to be given back, as it was interrupted or failed.
+        """Give back the place that :meth:`admit` may have taken for ``message``, since it was interrupted or failed.
 
-        Perhaps it had taken nothing yet. ``message`` is the very object that :meth:`admit` was given. Called instead of
-        :meth:`settle`, and not where :meth:`admit` raised a SendError. Must not raise.
+        It may not have taken a place yet. ``message`` is the same object that :meth:`admit` got. Called instead of
+        :meth:`settle`, and not if :meth:`admit` raised a SendError. Must not raise.
         """
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
-        """What :meth:`admit` says.
+        """Return what :meth:`admit` would do.
 
-        A gate whose :meth:`admit` takes something overrides this, and only looks::
+        A gate whose :meth:`admit` takes a place overrides this, and only reads::
 
-            problem = self._problem(message)  # admit() asks it too, and raises it or takes a place
+            problem = self._problem(message)  # admit() calls this too, and raises the problem or takes a place
             if problem is not None:
                 return self._would_refuse(problem, message)
             return self._would_pass(message, "has a place", now=now)
@@ -79,7 +79,7 @@ class Gate(Policy):
         finally:
             flow.close()
         if run.step is not None:
-            return self._would_pass(message, "has to ask somebody", now=now)
+            return self._would_pass(message, "has to ask a service first", now=now)
         verdict = run.value
         if not isinstance(verdict, Message):
             return refusal(self, verdict)
@@ -112,7 +112,7 @@ class Gate(Policy):
         batch.give_up(admitted)
 
     def _leave(self, batch: Batch, places: Sequence[_Place]) -> None:
-        """Settle what is not settled yet. Asked for twice, as the first time may be interrupted at whatever moment."""
+        """Settle the open texts. Called twice, since the first call may be interrupted at any moment."""
         for row, place in enumerate(places):
             if place.open:
                 if place.admitted:
@@ -123,14 +123,15 @@ class Gate(Policy):
                 place.open = False
 
     def _judge(self, message: Message, *, verification: bool = False) -> Flow[Message | SendError]:
-        """The text that goes on, or why it does not; where :meth:`admit` itself fails, it does not."""
+        """Return the text that goes on, or the error that stops it; a failure of :meth:`admit` stops it too."""
         error: SendError
         try:
             asking = self.admit(message, verification=verification)
             admitted = (yield from asking) if isinstance(asking, Generator) else None
         except SendError as refusal:
             error = refusal
-        except Exception as bug:  # noqa: BLE001  # nothing was sent yet; its text may quote anything
+        # Nothing was sent yet. The error's words may quote anything.
+        except Exception as bug:  # noqa: BLE001
             self.give_back(message)
             error = bug_of(bug, self.name)
         else:

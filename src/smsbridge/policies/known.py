@@ -1,7 +1,6 @@
-"""Which policies there are: our own, and those that distributions bring under the group
-``smsbridge.policies``.
+"""The known policies: our own, and those of other distributions in the group ``smsbridge.policies``.
 
-A policy is imported only where one of its settings is set, so that a broken neighbour harms nobody.
+A policy is imported only if at least one of its settings is set, so that a broken plugin harms no other account.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from smsbridge.errors import ConfigurationError
 from .policy import Carrier, Place
 
 MAY_STAND_UNSET = frozenset({"limit", "retry"})
-"""Those that are asked whether they apply even where none of their settings is set; to ask all would import all."""
+"""Policies that may apply without any of their settings; asking all policies would import all of them."""
 WHERE_STORED = frozenset({"ledger"})
 """The same, where ``SMSBRIDGE_STORE`` is set."""
 BUILT_IN = {
@@ -35,14 +34,14 @@ BUILT_IN = {
     "retry": "smsbridge.policies.retry",
     "text": "smsbridge.text.policy",
 }
-"""Those of smsbridge itself, each with its module; a class there has the policy's name and ``Policy`` behind it."""
+"""The policies of smsbridge itself, each with its module; the class there is named after it, as in RetryPolicy."""
 _NAME = re.compile(r"[a-z0-9]{1,100}", re.ASCII)
 
 
 class Policies:
     """The policies of a process, by name.
 
-    ``points`` are the entry points of the group, ``reserved`` says which names a policy cannot have, and why.
+    ``points`` are the entry points of the group; ``reserved`` returns why a policy cannot have a name.
     """
 
     def __init__(self, points: Iterable[EntryPoint], reserved: Callable[[str], str | None]) -> None:
@@ -51,11 +50,11 @@ class Policies:
         self._classes: dict[str, type[Carrier]] = {}
 
     def names(self) -> list[str]:
-        """All of them, sorted; none is imported for it."""
+        """Return all names, sorted, without importing a policy."""
         return sorted({*BUILT_IN, *(point.name for point in self._points if _NAME.fullmatch(point.name))})
 
     def unusable(self) -> list[str]:
-        """Of each that cannot be used for its name: which it is, what brings it, and why."""
+        """Return a complaint for each policy that cannot be used because of its name."""
         return [
             f"policy {point.name!r} of {groups.origin(point)} cannot be used: {why}"
             for point in self._points
@@ -63,38 +62,39 @@ class Policies:
         ]
 
     def _why_not(self, name: str) -> str | None:
-        """Why no distribution can bring a policy called ``name``."""
+        """Return why no distribution can provide a policy called ``name``; None if it can."""
         if not _NAME.fullmatch(name):
-            return "a name has lower-case letters and digits only"
+            return "a name may have only lower-case letters and digits"
         return "smsbridge has a policy of that name" if name in BUILT_IN else self._reserved(name)
 
     def __contains__(self, name: object) -> bool:
         return name in BUILT_IN or any(point.name == name and _NAME.fullmatch(point.name) for point in self._points)
 
     def origin(self, name: str) -> str:
-        """``smsbridge``, or the distributions that bring it with their versions."""
+        """Return ``smsbridge``, or the distributions that provide the policy, with their versions."""
         if name in BUILT_IN:
             return "smsbridge"
         return ", ".join(sorted(groups.origin(point) for point in self._points if point.name == name))
 
     def get(self, name: str) -> type[Carrier]:
-        """The class of policy ``name``, imported if need be.
+        """Return the class of policy ``name``, imported at first use.
 
-        Raises ConfigurationError if there is none, if it cannot be imported or is none, or if its name is taken.
+        Raises ConfigurationError if it does not exist, cannot be imported or is no policy, or if its name is taken.
         """
         if name not in self._classes:
             self._classes[name] = self._found(name)
         return self._classes[name]
 
     def advice(self, reason: str, there: Iterable[str]) -> str | None:
-        """What to do next about an error with ``reason``, as a policy says; None if none knows that reason.
+        """Return a policy's advice for an error with ``reason``; None if no policy knows that reason.
 
-        Of other packages those are asked for which one of the variables ``there`` is.
+        Policies of other packages are asked only if a variable in ``there`` belongs to them.
         """
         words = {word.lower() for name in there for word in name.split("_")}
         for name in self.names():
             if name in BUILT_IN or name in words:
-                with suppress(ConfigurationError, ImportError):  # one that cannot be imported gave no error its reason
+                # A policy that cannot be imported has given no error its reason.
+                with suppress(ConfigurationError, ImportError):
                     if reason in (known := self.get(name).advice):
                         return known[reason]
         return None
@@ -103,7 +103,7 @@ class Policies:
         points = [point for point in self._points if point.name == name]
         origins = [*(["smsbridge itself"] if name in BUILT_IN else []), *map(groups.origin, points)]
         if not origins:
-            raise ConfigurationError(f"there is no policy {name!r}; have {', '.join(self.names())}")
+            raise ConfigurationError(f"there is no policy {name!r}; known: {', '.join(self.names())}")
         if len(origins) > 1:
             raise ConfigurationError(f"two policies are named {name!r}: in {' and in '.join(origins)}; uninstall one")
         if name in BUILT_IN:
@@ -112,14 +112,15 @@ class Policies:
             return found
         taken = self._reserved(name)
         if taken is not None:
-            raise ConfigurationError(f"policy {name!r} of {origins[0]} cannot be called so: {taken}")
+            raise ConfigurationError(f"policy {name!r} of {origins[0]} cannot have this name: {taken}")
         return _loaded(points[0], name, origins[0])
 
 
 def _loaded(point: EntryPoint, name: str, origin: str) -> type[Carrier]:
     try:
         found = point.load()
-    except Exception as error:  # noqa: BLE001  # whatever its import does
+    # The import may raise any error.
+    except Exception as error:  # noqa: BLE001
         problem = line(f"policy {name!r} of {origin} {groups.failure(point, error)}")
     else:
         if isinstance(found, type) and issubclass(found, Carrier) and getattr(found, "name", None) == name:

@@ -1,4 +1,4 @@
-"""Limit: no faster than the vendor allows, evenly."""
+"""Limit: sends evenly, and no faster than the vendor allows."""
 
 from __future__ import annotations
 
@@ -47,45 +47,45 @@ _lock = fresh_lock()
 
 
 class LimitPolicy(Policy):
-    """Keeps the account's requests below its vendor's limits, evenly spread: each waits for its place, in any thread or
-    task.
+    """Keeps an account's requests below its vendor's limits, evenly spread: each request waits for its place.
 
-    ``sends`` bounds texts, ``queries`` all requests that send nothing. A request that would have to wait for more than
-    ``longest_wait`` seconds, or past the text's ``valid_until``, is refused with RateLimitedError. Where the vendor
-    answers 429 with a time to wait, nothing of that kind leaves before. Limits of accounts from the environment are
-    shared by all clients of the process, or by all processes with the same ``store``. While that cannot be asked,
+    ``sends`` limits texts, ``queries`` all requests that send nothing. A request that would have to wait for more than
+    ``longest_wait`` seconds, or past the text's ``valid_until``, is refused with RateLimitedError. If the vendor
+    answers 429 with a time to wait, no request of that kind leaves before. Limits of accounts from the environment are
+    shared by all clients of the process, or by all processes with the same ``store``. While the store does not answer,
     requests leave without a limit, which is logged.
 
-    With ``local_validity``, a text with ``valid_until`` is also sent where the provider has no such field: without it,
-    and only as long as it is of use, which is looked at before each attempt and each request. Late on its way it may
-    still arrive late.
+    With ``local_validity``, a text with ``valid_until`` is also sent if the provider has no such field: without the
+    field, and only before that time, which is checked before each attempt and each request. A text that is delayed
+    after that may still arrive late.
     """
 
     name = "limit"
     place = Place.LEAVING
 
-    sends: Rate | None = Field(default=None, description="Texts, such as 10/s or 1000/1m.")
-    queries: Rate | None = Field(default=None, description="Requests that send nothing, such as 1000/1m.")
+    sends: Rate | None = Field(default=None, description="Limit of texts, such as 10/s or 1000/1m.")
+    queries: Rate | None = Field(default=None, description="Limit of requests that send nothing, such as 1000/1m.")
     longest_wait: float = Field(
-        default=60, ge=0, description="Seconds that a request waits for its turn at most; 0: never."
+        default=60, ge=0, description="The most seconds that a request waits for its turn; 0: it never waits."
     )
 
     store: SecretStr | None = Field(
         default=None,
-        description="URL of the store by which processes share the limits; on is SMSBRIDGE_STORE. Default: none.",
+        description="URL of the store by which processes share the limits; on: SMSBRIDGE_STORE. Default: no store.",
     )
     local_validity: bool = Field(
-        default=False, description="Keep to valid_until ourselves, up to the request, where the provider cannot."
+        default=False, description="Check valid_until here, up to the request, if the provider cannot."
     )
 
     @cached_property
     def _clock(self) -> Callable[[], float]:
-        """No private attribute: a model takes microseconds to find one of those."""
+        """The clock. Not a private attribute, which takes pydantic microseconds to find."""
         return time.monotonic
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
-        _ = self._limiters  # made now, as two threads that come first would make two
+        # Made now, since two threads at first use would make two.
+        _ = self._limiters
 
     @cached_property
     def _limiters(self) -> dict[bool, Gcra | StoredTurns]:
@@ -100,7 +100,7 @@ class LimitPolicy(Policy):
         return {**store_of(accounts, given, common=False), **given}
 
     def findings(self) -> Iterable[Finding]:
-        """Whether the store can be used, and that each process has limits of its own where there is none."""
+        """Report a store that cannot be used, and limits that each process has for itself."""
         if not self._rates():
             return
         if is_in_process(self.store):
@@ -111,10 +111,10 @@ class LimitPolicy(Policy):
         problem = problem_of(None, self.store, "counters")
         if problem is not None:
             words = f"the limits of {self.account} cannot be shared: {problem}"
-            yield Finding("warning", words, "as it is, requests leave without a limit: name another store")
+            yield Finding("warning", words, "requests would leave without a limit: name another store")
 
     def _rates(self) -> dict[bool, Rate]:
-        """The limits that are set, by whether they are of what sends."""
+        """Return the limits that are set: under True the limit of texts, under False that of queries."""
         rates = {True: self.sends, False: self.queries}
         return {kind: rate for kind, rate in rates.items() if rate is not None}
 
@@ -128,16 +128,16 @@ class LimitPolicy(Policy):
 
     @classmethod
     def standing(cls, inner: SmsProvider, *accounts: str, around: Surroundings | None = None) -> LimitPolicy:
-        """With the vendor's own limits, where nothing else is set."""
+        """Make the policy with the vendor's own limits, except those that are set."""
         set_here = {name for account in accounts for name in environment.read(account, cls.model_fields)}
         return cls.around(
             inner, *accounts, **{name: rate for name, rate in inner.rates.items() if name not in set_here}
         )
 
     def shared(self) -> LimitPolicy:
-        """Return the same limit, counted together with all others of the same account and rate in this process.
+        """Return the same limit, now shared by all limits of the same account and rate in this process.
 
-        Or in its store, if it has one.
+        With a store, all limits in the store are shared already.
         """
         with _lock:
             for kind, rate in self._rates().items():
@@ -167,7 +167,8 @@ class LimitPolicy(Policy):
             batch.give_up(rows)
             return
         now = utc_now()
-        given: dict[int, Message] = {}  # as the text was, by what is sent in its place
+        # The original text, by the id of the text that is sent instead.
+        given: dict[int, Message] = {}
         instead: dict[int, Message] = {}
         for row, message in enumerate(batch.messages):
             try:
@@ -205,7 +206,8 @@ class LimitPolicy(Policy):
     def check(self, message: Message, *, verification: bool = False) -> None:
         if not verification:
             message = self._as_sent(message)
-        self.inner.check(message, verification=verification)  # there is no attempt inside that would
+        # No attempt inside would check it.
+        self.inner.check(message, verification=verification)
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         try:
@@ -221,16 +223,16 @@ class LimitPolicy(Policy):
             words = "limits no texts"
         sent = self._as_sent(message)
         if sent is not message:
-            words += "; looks after valid_until itself, which the provider cannot"
+            words += "; checks valid_until itself, since the provider cannot"
         return self._would_pass(sent, words, now=now)
 
     def _as_sent(self, message: Message) -> Message:
-        """``message`` as the provider inside gets it: a validity that we look after ourselves it need not know."""
+        """Return ``message`` for the provider inside: without a ``valid_until`` that this policy checks itself."""
         ours = self.local_validity and message.valid_until is not None and "valid_until" not in self.inner.supports
         return replace(message, valid_until=None) if ours else message
 
     def _paced(self, flow: Flow[T], messages: Sequence[Message] = ()) -> Flow[T]:
-        """``flow`` with a wait before each request that has to."""
+        """Return ``flow`` with a wait before each request that is too early."""
         left = False
 
         def paced(step: Step[Any]) -> Flow[Any]:
@@ -267,7 +269,7 @@ class LimitPolicy(Policy):
     ) -> Flow[None]:
         """Wait for ``count`` places, for a request on behalf of ``messages``. Raises RateLimitedError.
 
-        Once a part of what is sent has ``left``, it waits as long as it takes: a refusal would be taken for one of all.
+        Once a part of a send has ``left``, the rest waits without limit: a refusal would count for the whole send.
         """
         begun = self._clock()
         while True:
@@ -279,13 +281,14 @@ class LimitPolicy(Policy):
             if wait <= 0:
                 return
             yield Wait(wait)
+            # If the vendor asked for a pause meanwhile, all waiting requests queue again.
             if not (yield from is_paused(limiter, self._clock())):
-                return  # else the vendor asked for a pause meanwhile, and all who waited line up again
+                return
 
     def _longest(self, messages: Sequence[Message], waited: float = 0.0) -> float:
-        """How many more seconds a request with ``messages`` may wait: to wait in vain would take a place from others.
+        """Return the seconds that a request with ``messages`` may still wait: a useless wait would waste a place.
 
-        A place that is free at once is no wait, however long it ``waited``.
+        A place that is free immediately needs no wait, however long the request has ``waited``.
         """
         longest = min(max(0.0, self.longest_wait - waited), time_left())
         for message in messages:

@@ -1,4 +1,4 @@
-"""What some of the accounts of one failover can do and others cannot: where a text goes on may depend on it."""
+"""Compare the abilities of a failover's accounts: where a text goes on may depend on them."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ ABILITIES: Mapping[str, _Test] = {
     "one-time codes": _any_of(Capability.VERIFICATION),
     "batches": _any_of(Capability.BATCH),
 }
-"""What may be asked of an account, and whether it can do it."""
+"""The abilities of an account, each with its test."""
 _NO_MATTER = frozenset({"batches"})
-"""Without which a text goes all the same, and is known about as well."""
+"""Abilities that change neither the sending of a text nor what is known about it."""
 
 _said: set[tuple[str, ...]] = set()
 
 
 def unable(provider: SmsProvider) -> dict[str, list[str]]:
-    """Of the accounts that ``provider`` holds, those that cannot do what another one can, and what that is."""
+    """Return the accounts inside ``provider`` that lack abilities of other accounts there, with these abilities."""
     able = {name: [test(one) for one in inside(provider)] for name, test in ABILITIES.items()}
     return {
         one.account: missing
@@ -46,7 +46,7 @@ def unable(provider: SmsProvider) -> dict[str, list[str]]:
 
 
 def say_what_differs(provider: SmsProvider) -> None:
-    """Warn in the log, once in this process, where accounts that stand in for each other differ in ways that matter."""
+    """Log a warning, once in this process, if accounts of the same failover differ in abilities that matter."""
     for holder in each(provider):
         if len(inside(holder)) < 2:
             continue

@@ -1,4 +1,4 @@
-"""What several attempts at one text amount to, and the pauses that vendors ask for in their answers. No I/O."""
+"""The outcome of several attempts for a text, and the pauses that vendors ask for in their answers. No I/O."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from smsbridge.provider import SmsProvider
 _log = logger("smsbridge")
 
 History = list[SendError]
-"""The errors of the attempts at one text so far, without those uncertain ones that were proven to be refused."""
+"""The errors of a text's attempts so far. Uncertain errors that were proven to be refusals are replaced."""
 
 
 def elsewhere(error: SendError) -> bool:
-    """Whether another account may do better, and nothing was sent.
+    """Return whether nothing was sent and another account may succeed.
 
-    Faults of the account or the provider, bugs included.
+    This is so for faults of the account or the provider, bugs included.
     """
     if isinstance(error, UnsupportedError | ProviderBugError):
         return True
@@ -42,14 +42,14 @@ def elsewhere(error: SendError) -> bool:
 
 
 def final(error: SendError) -> bool:
-    """Whether an attempt has refused the text for its own fault, so that nobody should be asked about it again."""
+    """Return whether an attempt was refused for the text's own fault, so that it should not be tried again."""
     return any(isinstance(one, RefusedError) and not elsewhere(one) for one in (error, *error.attempts))
 
 
 def fault_of(error: SendError | None) -> Fault | None:
-    """Whose fault the last attempt was that may have reached a provider.
+    """Return the fault of the last attempt that may have reached a provider.
 
-    None if it went well, ``local`` if none did.
+    None if it succeeded, ``local`` if no attempt reached a provider.
     """
     if error is None:
         return None
@@ -60,14 +60,17 @@ def fault_of(error: SendError | None) -> Fault | None:
 
 
 def asked_pause(error: SendError | None) -> float:
-    """The seconds for which the vendor wants no requests; 0 where no vendor said so."""
+    """Return the seconds for which the vendor wants no requests; 0 if no vendor asked for a pause."""
     if not isinstance(error, RateLimitedError) or all(one.reason in OURS for one in error.attempts or (error,)):
         return 0.0
     return error.retry_after or 0.0
 
 
 def conclude(history: Sequence[SendError]) -> SendError:
-    """The error of a text after several attempts: the last one, or one that may have been sent; it carries them all."""
+    """Return the error of a text after several attempts: the last uncertain error, or the last error.
+
+    Its ``attempts`` are the errors of all attempts.
+    """
     uncertain = [one for one in history if isinstance(one, UncertainError)]
     error = copy.copy((uncertain or history)[-1])
     if len(history) > 1:
@@ -76,10 +79,10 @@ def conclude(history: Sequence[SendError]) -> SendError:
 
 
 def conclude_all(history: Sequence[SendError], provider: SmsProvider, message: Message) -> SendError:
-    """The same after several accounts of ``provider``: the first one's error where all are of its kind, else one that
-    names all.
+    """Return the error of a text after attempts through several accounts of ``provider``.
 
-    Its ``reason`` is the first one's, which is that of all where they agree.
+    If all errors are of the same class, this is the first error; else an error that names all of them, with the reason
+    of the first.
     """
     if len(history) == 1 or not all(map(elsewhere, history)):
         return conclude(history)
@@ -95,9 +98,9 @@ def conclude_all(history: Sequence[SendError], provider: SmsProvider, message: M
 
 
 def _fault_of_all(history: Sequence[SendError]) -> Fault:
-    """The provider's where one of the failures may pass by itself.
+    """Return ``provider`` if a failure may pass without action, so that another attempt is worthwhile.
 
-    That one is worth another attempt. Credit does not come back.
+    A lack of credit, for example, does not pass.
     """
     faults = {one.fault for one in history}
     if len(faults) == 1 and len({type(one) for one in history}) == 1:
@@ -107,9 +110,9 @@ def _fault_of_all(history: Sequence[SendError]) -> Fault:
 
 
 def not_sent(error: SendError) -> SendError:
-    """What is left of ``error`` once it is proven that nothing was sent.
+    """Return the error that replaces ``error`` once it is proven that nothing was sent.
 
-    What another account said of the message stays.
+    A refusal of the message by another account stays.
     """
     attempts = tuple(not_sent(one) for one in error.attempts)
     refused = next((copy.copy(one) for one in attempts if not elsewhere(one)), None)
@@ -125,14 +128,14 @@ def not_sent(error: SendError) -> SendError:
 
 
 def _flat(history: Sequence[SendError]) -> tuple[SendError, ...]:
-    """Each attempt, also those that an error inside was made of."""
+    """Return the errors of all attempts, with those inside combined errors."""
     return tuple(one for error in history for one in (error.attempts or (error,)))
 
 
 def kept(asked: float | None, account: str) -> float:
-    """For how many seconds to leave ``account`` alone, whose vendor asks for so many.
+    """Return the seconds to pause ``account``, whose vendor asks for ``asked`` seconds.
 
-    A warning says where that is less.
+    A warning is logged if the pause is shorter.
     """
     seconds = pause(asked)
     if asked is not None and asked > seconds > 0:

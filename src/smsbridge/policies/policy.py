@@ -1,4 +1,4 @@
-"""Policy, the base of the policies that hold one provider."""
+"""Policy, the base of the policies that hold a single provider."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ from .batch import Batch
 
 
 class Place(IntEnum):
-    """Where a policy stands, from the outside in. Within a place policies stand by name.
+    """The place of a policy, from the outside in. Within a place policies are ordered by name.
 
-    What stands at ``ACCOUNT`` or inside it stands around each account that talks to a vendor, the rest once, around
-    all.
+    A policy at ``ACCOUNT`` or inside it stands around each account that talks to a vendor; the others stand once,
+    around all accounts.
     """
 
     BEFORE = 0
-    """Before anything else, such as texts that are too long."""
+    """Before everything else, such as the check for texts that are too long."""
     RECORD = 1
     """The ledger."""
     ONCE = 2
-    """Once for each text, whatever is tried for it: guard, cost, opt-outs, purpose."""
+    """Once for each text, however many attempts follow: guard, cost, opt-outs, purpose."""
     REPEAT = 3
-    """What tries again."""
+    """Around all attempts: retry."""
     ATTEMPT = 4
     """Before each attempt, such as hours."""
     ACCOUNT = 5
     """At each account, such as DLT templates."""
     LEAVING = 6
-    """Innermost: as a text leaves, such as limits."""
+    """Innermost, when a text leaves, such as limits."""
 
 
 Level = Literal["error", "warning", "note"]
@@ -65,7 +65,7 @@ LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What ``smsbridge doctor`` says: ``level`` is ``error``, ``warning`` or ``note``."""
+    """A finding of ``smsbridge doctor``: ``level`` is ``error``, ``warning`` or ``note``."""
 
     level: Level
     message: str
@@ -73,10 +73,10 @@ class Finding:
 
 
 class Surroundings(Protocol):
-    """What a policy may use of the plugins of its client."""
+    """The part of a client's plugins that a policy may use."""
 
     def cost_differs(self, account: str, provider: str, message: Message, sent: SentMessage, expected: Cost) -> None:
-        """Tell every plugin that a text costs something else than expected."""
+        """Tell every plugin that the cost of a text differs from the expected cost."""
         ...
 
     def status_changed(self, account: str, provider: str, text: TextRecord) -> None:
@@ -85,24 +85,24 @@ class Surroundings(Protocol):
 
 
 class Carrier(Composite):
-    """What sends through the providers that it holds, written once for one text and many: :meth:`carry`."""
+    """A provider that sends through the providers it holds; :meth:`carry` serves both one text and many."""
 
     place: ClassVar[Place | None] = None
-    """Where it stands if one of its settings is set; None: only where the environment or a program composes it."""
+    """Its place if at least one of its settings is set; None: it stands only where the environment or code puts it."""
 
     advice: ClassVar[Mapping[str, str]] = {}
-    """What to do next about an error, by its ``reason``; the command says so behind the error."""
+    """The next step after an error, by its ``reason``; the command prints it after the error."""
 
     def findings(self) -> Iterable[Finding]:
-        """What is wrong with it or worth knowing, for ``smsbridge doctor``; reading a file of its own is the most."""
+        """Return problems and notes for ``smsbridge doctor``. It may read its own files, and do nothing more."""
         return ()
 
     @abstractmethod
     def carry(self, batch: Batch) -> Flow[None]:
-        """Send the texts of ``batch`` through what is inside, and settle each: see :class:`Batch`.
+        """Send the texts of ``batch`` through the providers inside, and settle each: see :class:`Batch`.
 
-        What has to be undone, such as a place that was taken, is undone in ``finally``. A text that is left open gets
-        the outcome of its attempts so far; where there was none, it is refused as a fault of the policy.
+        Undo temporary work, such as a place that was taken, in ``finally``. A text that is left open gets the outcome
+        of its attempts so far; without an attempt, it is refused as a fault of the policy.
         """
 
     @final
@@ -114,20 +114,20 @@ class Carrier(Composite):
 
 
 class Policy(Carrier):
-    """A policy around one provider, to which it passes everything on; override what should be different.
+    """A policy around a single provider. It passes all calls on to it; override what should be different.
 
-    It has the account of that provider, unless it is an account of its own, where ``SMSBRIDGE_<ACCOUNT>_INNER`` names
-    the account inside. Results and errors name the vendor inside, not the policies on the way there.
+    It has the account of that provider, unless it is an account itself: then ``SMSBRIDGE_<ACCOUNT>_INNER`` names the
+    account inside. Results and errors name the vendor inside, not the policies around it.
     """
 
     in_code: ClassVar[Mapping[str, tuple[str, str]]] = {}
-    """Fields that no variable sets, each with the one that is set instead and the beginning of its value."""
+    """Fields that no variable sets. Each has the field that is set instead, and the start of that field's value."""
 
     inner: SmsProvider
 
     @classmethod
     def applies(cls, inner: SmsProvider, *, is_set: bool) -> bool:
-        """Whether it stands around ``inner``; ``is_set``: whether one of its settings is."""
+        """Return whether the policy stands around ``inner``. ``is_set``: at least one of its settings is set."""
         return is_set
 
     @property
@@ -169,12 +169,12 @@ class Policy(Carrier):
 
     @classmethod
     def completed(cls, accounts: Sequence[str], given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """``given`` fields, and those that are not simply read under one of ``accounts``."""
+        """Return the ``given`` fields, and fields that need more than a look-up under ``accounts``."""
         return given
 
     @classmethod
     def standing(cls, inner: SmsProvider, *accounts: str, around: Surroundings | None = None) -> Self:
-        """The same, for a policy that stands in its place; ``around`` are the plugins of its client."""
+        """Make the policy like :meth:`around`, for its usual place; ``around`` are the plugins of its client."""
         return cls.around(inner, *accounts)
 
     # --- passed on ----------------------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ class Policy(Carrier):
         return self._would_pass(message, "passes it on", now=now)
 
     def _would_pass(self, message: Message, words: str, *, now: datetime) -> Foresight:
-        """The Foresight of a policy that would pass ``message`` on to the provider inside."""
+        """Return the Foresight of a policy that would pass ``message`` on to the provider inside."""
         inside = foresee(self.inner, message, now=now)
         return Foresight(
             account=self.account,
@@ -241,12 +241,12 @@ class Policy(Carrier):
         )
 
     def _would_refuse(self, error: SendError, message: Message) -> Foresight:
-        """The Foresight of a policy that would not."""
+        """Return the Foresight of a policy that would refuse ``message`` with ``error``."""
         return refusal(self, own(error, self, message))
 
 
 def inner_of(account: str, setting: str, resolve: Resolve | None) -> list[SmsProvider]:
-    """The providers of the accounts that a setting of ``account`` names, separated by commas."""
+    """Return the providers of the accounts that a setting of ``account`` names, separated by commas."""
     variable = environment.variable(account, setting)
     found = environment.named(account, setting)
     names = [name.strip() for name in found.value.split(",") if name.strip()] if found else []
@@ -268,6 +268,7 @@ def _resolved(variable: str, names: Sequence[str], resolve: Resolve) -> list[Sms
         try:
             providers.append(resolve(name))
         except ConfigurationError as error:
-            named = f" names {name}" if name.isalnum() and name.isascii() else ""  # else it is anything, a secret even
+            # Another value may be anything, even a secret.
+            named = f" names {name}" if name.isalnum() and name.isascii() else ""
             raise ConfigurationError(f"{variable}{named}: {error}") from None
     return providers

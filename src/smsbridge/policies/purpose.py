@@ -1,7 +1,7 @@
-"""Purpose: how long a text of each purpose is of use, where the text itself does not say.
+"""Purpose: sets how long a text of each purpose is valid, if the text itself does not say.
 
-What else follows from a purpose is settled where it belongs: the vendor's route or category by its plugin, duplicates
-by ``retry`` and ``failover``, permitted hours by ``hours``, opt-outs by ``optout``.
+Other effects of a purpose are elsewhere: the vendor's route or category in its plugin, duplicates in ``retry`` and
+``failover``, permitted hours in ``hours``, opt-outs in ``optout``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LONGEST = timedelta(days=3650)
 
 
 def _duration(value: object) -> object:
-    """``10m`` as a timedelta; pydantic reads ISO 8601. A bare number would be a guess."""
+    """Parse a time such as ``10m``; pydantic parses ISO 8601. A number without a unit is refused as ambiguous."""
     if not isinstance(value, str) or value.strip().upper().startswith("P"):
         return value
     found = duration(value)
@@ -36,29 +36,29 @@ def _duration(value: object) -> object:
 
 def _useful(value: timedelta) -> timedelta:
     if not timedelta(0) < value <= _LONGEST:
-        raise ValueError("it has to be longer than no time, and ten years at most")
+        raise ValueError("the time must be longer than 0 and at most ten years")
     return value
 
 
 Expiry = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_useful)]
-"""How long a text is of use: ``90s``, ``10m``, ``2h``, ``1d``; ten years at most."""
+"""How long a text is valid: ``90s``, ``10m``, ``2h``, ``1d``; ten years at most."""
 
 
 class PurposePolicy(Gate):
-    """Gives a text without ``valid_until`` the expiry of its purpose, counted from when it was handed over.
+    """Gives a text without ``valid_until`` the expiry of its purpose, counted from the call to send.
 
-    No purpose has one by default: a code lives as long as the application says, and a text that is dropped is worse
-    than one that is late. Left alone are texts with ``send_at``, and those of accounts that cannot tell their vendor
+    No purpose has an expiry by default: the application decides how long a code is valid, and a dropped text is worse
+    than a late text. Texts with ``send_at`` are unchanged, and so are texts of accounts that cannot tell their vendor
     when a text expires.
     """
 
     name = "purpose"
     place = Place.ONCE
 
-    otp_expiry: Expiry | None = Field(default=None, description="How long a one-time code is of use, such as 10m.")
-    transactional_expiry: Expiry | None = Field(default=None, description="The same of a transactional text.")
-    service_expiry: Expiry | None = Field(default=None, description="The same of a service text.")
-    promotional_expiry: Expiry | None = Field(default=None, description="The same of a promotional text.")
+    otp_expiry: Expiry | None = Field(default=None, description="How long a one-time code is valid, such as 10m.")
+    transactional_expiry: Expiry | None = Field(default=None, description="The same for a transactional text.")
+    service_expiry: Expiry | None = Field(default=None, description="The same for a service text.")
+    promotional_expiry: Expiry | None = Field(default=None, description="The same for a promotional text.")
 
     _clock: Callable[[], datetime] = PrivateAttr(default_factory=lambda: utc_now)
 

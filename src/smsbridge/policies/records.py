@@ -1,4 +1,4 @@
-"""One structured log record per attempt, without text, token or full number."""
+"""Log a structured record per attempt, without text, token or full number."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from smsbridge.phone import mask_numbers
 from smsbridge.provider import SmsProvider
 
 log = logger("smsbridge.attempts")
-log.addHandler(logging.NullHandler())  # where nobody configured logging, Python would print the warnings
+# Without this, Python would print the warnings if logging is not configured.
+log.addHandler(logging.NullHandler())
 """INFO for each attempt, WARNING where a text may have been sent. The fields are in ``record.attempt``, a dict."""
 
 
 def wanted(answers: Sequence[Result]) -> bool:
-    """Whether a log takes records of ``answers``; those of attempts that went well it may not."""
+    """Return whether the log takes records of ``answers``; it may skip those of successful attempts."""
     return any(answer.error for answer in answers) or log.isEnabledFor(logging.INFO)
 
 
 def record(
     result: Result, *, account: SmsProvider, candidates: Sequence[SmsProvider], decision: str, seconds: float
 ) -> None:
-    """Log what became of one attempt, unless the account does so by itself.
+    """Log the outcome of an attempt, unless the account itself does.
 
-    ``candidates`` are the accounts that the policy had to choose from, ``decision`` what it does next, and ``seconds``
-    how long the attempt took.
+    ``candidates`` are the accounts that the policy could choose from, ``decision`` its next step, and ``seconds`` the
+    duration of the attempt.
     """
     if not any(isinstance(one, Composite) and one.records_attempts for one in each(account)):
         record_always(result, account=account, candidates=candidates, decision=decision, seconds=seconds)
@@ -37,7 +38,7 @@ def record(
 def record_always(
     result: Result, *, account: SmsProvider, candidates: Sequence[SmsProvider], decision: str, seconds: float
 ) -> None:
-    """Log a decision that nobody inside ``account`` knows of."""
+    """Log a decision that no policy inside ``account`` knows of."""
     error = result.error
     level = logging.WARNING if isinstance(error, UncertainError) else logging.INFO
     if not log.isEnabledFor(level):

@@ -1,4 +1,4 @@
-"""Retry: again what is certainly not sent, and look up what may have been."""
+"""Retry: tries again texts that were certainly not sent, and looks up texts that may have been sent."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from .records import record, wanted
 
 
 class RetryPolicy(Policy):
-    """Tries again what is certainly not sent, for a reason that may pass: no connection, too many requests, the
+    """Tries a text again that was certainly not sent, for a passing reason: no connection, too many requests, the
     vendor's own fault.
 
-    The waits double from ``first_wait`` to ``longest_wait`` seconds, with full jitter, and are no shorter than the
-    vendor asks for; ``attempts`` and ``seconds`` bound them. A text that may have been sent is looked up by its
-    reference where the provider can do that, ``lookups`` times. A find settles it as accepted. No find proves nothing,
-    unless the provider declares ``absence_proven_after``. It is sent again only if its purpose is among ``duplicates``:
-    where twice is better than never.
+    The waits double from ``first_wait`` to ``longest_wait`` seconds, with full jitter, and are at least as long as the
+    vendor asks; ``attempts`` and ``seconds`` limit them. A text that may have been sent is looked up by its reference
+    ``lookups`` times, if the provider can do that. If it is found, it is settled as accepted. If not, that proves
+    nothing, unless the provider declares ``absence_proven_after``. Such a text is sent again only if its purpose is
+    among ``duplicates``: purposes for which twice is better than never.
     """
 
     name = "retry"
@@ -48,27 +48,28 @@ class RetryPolicy(Policy):
 
     @classmethod
     def applies(cls, inner: SmsProvider, *, is_set: bool) -> bool:
-        """Texts that end in this process need no second attempt."""
+        """Return whether retry stands around ``inner``: a stub needs no second attempt unless retry is set."""
         return is_set or not inner.stub
 
-    attempts: int = Field(default=3, ge=1, le=100, description="Attempts at one text at most.")
-    seconds: float = Field(default=15, ge=0, description="No new attempt later than this after the first one began.")
-    first_wait: float = Field(
-        default=0.5, ge=0, description="Seconds before the second attempt; then twice as long each."
+    attempts: int = Field(default=3, ge=1, le=100, description="The most attempts for a text.")
+    seconds: float = Field(
+        default=15, ge=0, description="No attempt begins later than this many seconds after the first."
     )
-    longest_wait: float = Field(default=8, ge=0, description="Seconds between two attempts at most.")
+    first_wait: float = Field(
+        default=0.5, ge=0, description="Seconds before the second attempt; each later wait is twice as long."
+    )
+    longest_wait: float = Field(default=8, ge=0, description="The most seconds between two attempts.")
     lookups: int = Field(default=2, ge=0, le=20, description="How often a text that may have been sent is looked up.")
     duplicates: frozenset[Purpose] = Field(
         default=frozenset(), description="Purposes of which a text is better sent twice than never, such as otp."
     )
 
-    _jitter: Callable[[float], float] = PrivateAttr(
-        default_factory=lambda: full_jitter
-    )  # a plain default would be bound
+    # A factory, since a function as default would become a bound method.
+    _jitter: Callable[[float], float] = PrivateAttr(default_factory=lambda: full_jitter)
 
     @cached_property
     def _clock(self) -> Callable[[], float]:
-        """No private attribute: a model takes microseconds to find one of those."""
+        """The clock. Not a private attribute, which takes pydantic microseconds to find."""
         return time.monotonic
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
@@ -88,7 +89,8 @@ class RetryPolicy(Policy):
                 self._record(answers, ["done" if answer.error is None else "cancelled" for answer in answers], seconds)
                 batch.give_up(todo)
                 return
-            if not batch.verification:  # no vendor finds a code by reference
+            # No vendor finds a one-time code by its reference.
+            if not batch.verification:
                 yield from self._look_up(batch, todo)
             waits = self._waits(batch, todo, attempts, begun)
             longest = max(waits.values(), default=0.0)
@@ -96,7 +98,8 @@ class RetryPolicy(Policy):
                 _decision(answer, answer.index in batch.results, answer.index in waits, longest) for answer in answers
             ]
             self._record(answers, decisions, seconds)
-            batch.give_up(row for row in todo if row not in waits)  # before the wait, which may be interrupted
+            # Before the wait, which may be interrupted.
+            batch.give_up(row for row in todo if row not in waits)
             if not waits:
                 return
             todo = list(waits)
@@ -109,7 +112,7 @@ class RetryPolicy(Policy):
                 record(answer, account=self.inner, candidates=[self.inner], decision=decision, seconds=seconds)
 
     def _waits(self, batch: Batch, todo: Sequence[int], attempts: int, begun: float) -> dict[int, float]:
-        """Which of ``todo`` to try again after so many attempts, and how many seconds each wants to wait."""
+        """Return the texts of ``todo`` to try again after ``attempts`` attempts, each with its seconds to wait."""
         if attempts >= self.attempts:
             return {}
         jitter = self._jitter(min(self.longest_wait, self.first_wait * 2.0 ** (attempts - 1)))
@@ -134,7 +137,7 @@ class RetryPolicy(Policy):
         )
 
     def _look_up(self, batch: Batch, todo: Sequence[int]) -> Flow[None]:
-        """Settle what can be settled of the texts that may have been sent."""
+        """Look up the texts that may have been sent, and settle those with a clear answer."""
         lost = [
             row for row in todo if row not in batch.results and isinstance(batch.histories[row][-1], UncertainError)
         ]
@@ -157,7 +160,7 @@ class RetryPolicy(Policy):
                 return
 
     def _pauses(self, proof: timedelta | None) -> list[float]:
-        """The seconds before each look-up; the last one comes when no find would be proof, if that is soon enough."""
+        """Return the seconds before each look-up; the last comes when *not found* is proof, if that is soon enough."""
         pauses = [min(self.longest_wait, 2.0**n) for n in range(self.lookups)]
         if proof is not None and pauses and proof.total_seconds() <= self.seconds:
             pauses.append(max(0.0, proof.total_seconds() - sum(pauses)))
@@ -165,7 +168,7 @@ class RetryPolicy(Policy):
 
 
 def full_jitter(longest: float) -> float:
-    """Full jitter: clients that failed together do not come back together."""
+    """Return a random wait up to ``longest`` seconds, so that clients that fail together do not retry together."""
     return random.uniform(0, longest)  # noqa: S311  # no secret
 
 

@@ -1,10 +1,9 @@
-"""The policies that every account has, unless the environment says otherwise: which ones, in what order, with what
-settings.
+"""The stack of policies around each account: which policies, in what order, with which settings.
 
-Each policy says where it stands (:class:`Place`), from the outside in; within a place they stand by name. Those outside
-of ``ACCOUNT`` stand once, around the account that was asked for, which may be a failover over others; the others stand
-around each account that talks to a vendor. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts,
-``SMSBRIDGE_OTP_RETRY_ATTEMPTS`` for the account ``otp`` alone, as long as it stands inside no other. A policy that the
+Each policy has a place (:class:`Place`), from the outside in; within a place they are ordered by name. Policies outside
+of ``ACCOUNT`` stand once, around the chosen account, which may be a failover over others. The other policies stand
+around each account that talks to a vendor. ``SMSBRIDGE_RETRY_ATTEMPTS`` is for all accounts;
+``SMSBRIDGE_OTP_RETRY_ATTEMPTS`` is only for the account ``otp``, if it is not inside another account. A policy that the
 environment composes itself (``SMSBRIDGE_SLOW_PROVIDER=retry``) is not added again.
 """
 
@@ -22,18 +21,18 @@ from .known import BUILT_IN, MAY_STAND_UNSET, WHERE_STORED, Policies
 from .policy import Carrier, Place, Policy, Surroundings
 
 HOLDERS = ("inner", "accounts")
-"""Settings that name the accounts which a policy holds, where the environment composes it."""
+"""Settings that name the accounts inside a policy that the environment composes."""
 
 
 def variables_set() -> list[str]:
-    """The names of all variables that have a value: what :func:`within` and :func:`leaf` go by."""
+    """Return the names of all variables that have a value, for :func:`within` and :func:`leaf`."""
     return [name for name, has_value in environment.variables().items() if has_value]
 
 
 def within(
     provider: SmsProvider, there: Sequence[str], policies: Policies, around: Surroundings | None = None
 ) -> SmsProvider:
-    """``provider`` within the policies that stand once, where the variables ``there`` are set."""
+    """Return ``provider`` inside the policies that stand once, for the set variables ``there``."""
     for kind, is_set in _standing(provider, there, policies, lambda place: place < Place.ACCOUNT):
         if not _holds(provider, kind):
             provider = _put(kind, provider, around, is_set=is_set)
@@ -46,7 +45,7 @@ def within(
 def leaf(
     provider: SmsProvider, there: Sequence[str], policies: Policies, around: Surroundings | None = None
 ) -> SmsProvider:
-    """``provider`` within the policies that stand around each account, if it is one that talks to a vendor."""
+    """Return ``provider`` inside the policies that stand around each account, if it talks to a vendor itself."""
     if inside(provider):
         return provider
     for kind, is_set in _standing(provider, there, policies, lambda place: place >= Place.ACCOUNT):
@@ -55,14 +54,15 @@ def leaf(
 
 
 def _put(kind: type[Policy], provider: SmsProvider, around: Surroundings | None, *, is_set: bool) -> SmsProvider:
-    """``provider`` within a policy of the class ``kind``, if that applies."""
+    """Return ``provider`` inside a policy of the class ``kind``, if that applies."""
     try:
         if not kind.applies(provider, is_set=is_set):
             return provider
         return kind.standing(provider, *homes(provider.account, kind.name), around=around)
     except ConfigurationError:
         raise
-    except Exception as bug:  # noqa: BLE001  # of somebody's policy; its words may quote a setting
+    # Any policy may fail here. The error's words may quote a setting.
+    except Exception as bug:  # noqa: BLE001
         problem = f"policy {kind.name} failed with {type(bug).__name__}: report this to its authors"
     raise ConfigurationError(problem)
 
@@ -70,9 +70,10 @@ def _put(kind: type[Policy], provider: SmsProvider, around: Surroundings | None,
 def _standing(
     provider: SmsProvider, there: Sequence[str], policies: Policies, here: Callable[[Place], bool]
 ) -> list[tuple[type[Policy], bool]]:
-    """The policies that may stand ``here`` around ``provider``, from the inside out, and whether each has a setting."""
+    """Return the policies that may stand ``here`` around ``provider``, from the inside out; whether each is set."""
     found: list[tuple[Place, str, type[Policy], bool]] = []
-    unset = frozenset[str]() if provider.stub and not provider.rates else MAY_STAND_UNSET  # so a first text is fast
+    # A stub without rates needs none of these, so the first text is faster.
+    unset = frozenset[str]() if provider.stub and not provider.rates else MAY_STAND_UNSET
     if environment.variable(None, "store") in there:
         unset |= WHERE_STORED
     for name in policies.names():
@@ -90,21 +91,21 @@ def _standing(
 
 
 def _refuse_without_a_place(name: str, provider: SmsProvider, there: Sequence[str]) -> None:
-    """A policy that is set and stands nowhere would be missing in silence.
+    """Raise ConfigurationError for a policy that is set but has no place: it would be missing silently.
 
-    One that the environment composes is an account.
+    A policy that the environment composes is an account, and allowed.
     """
     composed = [environment.variable(name, holder) for holder in HOLDERS]
     if name not in BUILT_IN and not set(composed) & set(there) and not any(one.name == name for one in each(provider)):
         raise ConfigurationError(
-            f"policy {name} has no place of its own, so its settings have no effect: compose it by {composed[0]}, "
+            f"policy {name} has no place, so its settings have no effect: compose it by {composed[0]}, "
             f"which names the account inside"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Unheeded:
-    """A variable of an account that stands inside another, where the policy that it is for does not."""
+    """A variable without effect: it sets a policy of an inner account that stands only around the outer account."""
 
     variable: str
     policy: str
@@ -113,7 +114,7 @@ class Unheeded:
 
 
 def unheeded(provider: SmsProvider, there: Iterable[str], policies: Policies) -> Iterator[Unheeded]:
-    """Those of ``there`` that set policies around accounts inside ``provider``, where these stand around it alone."""
+    """Yield the variables ``there`` for accounts inside ``provider`` whose policies stand only around it."""
     outer, there = provider.account, list(there)
     for account in sorted(account_names(provider) - {outer}):
         for name in policies.names():
@@ -126,18 +127,17 @@ def unheeded(provider: SmsProvider, there: Iterable[str], policies: Policies) ->
                 yield Unheeded(
                     variable=variable,
                     policy=name,
-                    words=f"{variable} has no effect, as {name} is put around {outer}, and not around account "
+                    words=f"{variable} has no effect, since {name} stands around {outer}, and not around account "
                     f"{account} inside it",
                     instead=f"set {ours}, or {environment.variable(everywhere, field)} for all accounts",
                 )
 
 
 def _of(home: str, provider: SmsProvider, there: Iterable[str]) -> Iterator[str]:
-    """Those of the variables ``there`` that are for the policy whose settings are at ``home``, and no account's own."""
+    """Yield the variables ``there`` for the policy with settings at ``home``, without an account's own variables."""
     prefix = environment.variable(home, "")
-    named_alike = {
-        f"{prefix}{one.upper()}" for one in (*HOLDERS, "provider")
-    }  # of an account that is named after the policy
+    # Variables of an account that has the policy's name.
+    named_alike = {f"{prefix}{one.upper()}" for one in (*HOLDERS, "provider")}
     for variable in there:
         if variable.startswith(prefix) and variable not in named_alike and variable not in _own(provider):
             yield variable
@@ -148,7 +148,7 @@ def _own(provider: SmsProvider) -> set[str]:
 
 
 def setting(account: str, name: str, setting: str) -> str | None:
-    """What the environment says of the policy ``name`` around ``account``, or around all. Raises ConfigurationError."""
+    """Return a setting of the policy ``name`` for ``account`` or for all accounts. Raises ConfigurationError."""
     for one in homes(account, name):
         found = environment.read(one, [setting]).get(setting)
         if found is not None:
@@ -157,16 +157,17 @@ def setting(account: str, name: str, setting: str) -> str | None:
 
 
 def homes(account: str, name: str) -> tuple[str, str]:
-    """The accounts under which policy ``name`` around ``account`` looks for each setting, in their order."""
+    """Return the accounts under which policy ``name`` around ``account`` looks for each setting, in order."""
     return f"{account}_{name}", name
 
 
 def _holds(provider: SmsProvider, kind: type[Carrier]) -> bool:
-    """Whether the environment has composed the policy itself.
+    """Return whether the environment has composed the policy ``kind`` inside ``provider``.
 
-    One of several accounts that has it spares the others no guard.
+    Of several accounts inside, each must have the policy: otherwise some accounts would be unguarded.
     """
-    if kind.place is Place.REPEAT:  # two around each other would multiply their attempts
+    # Two retries around each other would multiply their attempts.
+    if kind.place is Place.REPEAT:
         return any(one.name == kind.name for one in each(provider))
     held = inside(provider)
     return provider.name == kind.name or (bool(held) and all(_holds(one, kind) for one in held))

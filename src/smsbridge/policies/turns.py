@@ -1,4 +1,4 @@
-"""Turns: what a limit asks for places, be it in memory or in a store that several processes share."""
+"""Turns: the places of a limit, in memory or in a store that several processes share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from smsbridge.stores.gcra import Gcra, Rate
 from smsbridge.stores.seam import Turn
 
 _SILENCE = 5.0
-"""Seconds for which a store is left alone that could not be asked."""
+"""Seconds for which a store that did not answer is not asked again."""
 _log = logger("smsbridge.limit")
 _FREE = (True, 0.0)
 
@@ -22,8 +22,8 @@ _FREE = (True, 0.0)
 class StoredTurns:
     """Places at ``rate`` under ``key``, which ``counters`` keep.
 
-    Where these cannot be asked, requests leave as if there were no limit, which is logged: a store that is down must
-    not stop texts. For a while it is not asked again then.
+    If the store does not answer, requests leave without a limit, which is logged: a store that is down must not stop
+    texts. It is then not asked again for some seconds.
     """
 
     def __init__(self, counters: CountersAt, key: str, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
@@ -39,12 +39,12 @@ class StoredTurns:
         return _FREE if turn is None else (turn.kept, turn.wait)
 
     def is_paused(self) -> Flow[bool]:
-        """Whether a pause of the vendor's lasts."""
+        """Return whether a pause that the vendor asked for lasts."""
         turn = yield from self._asked(0, 0.0)
         return turn is not None and turn.pause > 0
 
     def pause(self, seconds: float) -> None:
-        """Let no place be used for so long."""
+        """Block all places for ``seconds``."""
         self._counters().pause(self._key, seconds)
 
     def close(self) -> None:
@@ -56,10 +56,11 @@ class StoredTurns:
             return None
         try:
             return (yield from self._counters().reserve(self._key, self._interval, count, longest))
-        except Exception as error:  # noqa: BLE001  # whatever store it is; its text may quote anything
+        # Any store may fail here. The error's words may quote anything.
+        except Exception as error:  # noqa: BLE001
             self._silent_until = self._clock() + _SILENCE
             why = str(error) if isinstance(error, Unwritable) else type(error).__name__
-            _log.warning("a limit cannot be asked for, so requests leave without it: %s", why)
+            _log.warning("the store of a limit does not answer, so requests leave without the limit: %s", why)
             return None
 
 
@@ -71,12 +72,12 @@ def reserve(turns: Gcra | StoredTurns, count: int, now: float, longest: float) -
 
 
 def is_paused(turns: Gcra | StoredTurns, now: float) -> Flow[bool]:
-    """Whether the vendor's pause lasts, so that places that were given before count no more."""
+    """Return whether the vendor's pause lasts; places given before it are then void."""
     return turns.held(now) if isinstance(turns, Gcra) else (yield from turns.is_paused())
 
 
 def pause(turns: Gcra | StoredTurns, now: float, seconds: float) -> None:
-    """Let no place be used for so long, as the vendor asks."""
+    """Block all places for ``seconds``, since the vendor asked for a pause."""
     if isinstance(turns, Gcra):
         turns.hold(now + seconds)
     else:
