@@ -199,11 +199,11 @@ def test_a_line_that_is_not_understood_is_not_passed_over(path, rows, words):
 
 
 ODD = {
-    "open quote": (b'%s,"ACME\n%s\n%s\n', 1, "quotes do not fit"),
-    "open quote in a number": (b'%s\n"%s\n%s\n', 2, "quotes do not fit"),
-    "quotes that fit over lines": (b'%s,"ACME\n%s,"\n%s\n', 1, "quotes do not fit"),
-    "open quote in the last line": (b'%s\n%s\n%s,"', 3, "quotes do not fit"),
-    "text behind a quote": (b'%s\n%s,"AC"ME\n%s\n', 2, "quotes do not fit"),
+    "open quote": (b'%s,"ACME\n%s\n%s\n', 1, "quotes do not match"),
+    "open quote in a number": (b'%s\n"%s\n%s\n', 2, "quotes do not match"),
+    "quotes that fit over lines": (b'%s,"ACME\n%s,"\n%s\n', 1, "quotes do not match"),
+    "open quote in the last line": (b'%s\n%s\n%s,"', 3, "quotes do not match"),
+    "text behind a quote": (b'%s\n%s,"AC"ME\n%s\n', 2, "quotes do not match"),
     "quote inside": (b'%s\n%s,AC"ME\n%s\n', 2, "quote inside"),
     "quote inside a number": (b'%s\n+91"987\n%s%s', 2, "quote inside"),
     "doubled quotes": (b'%s\n%s,"AC""ME"\n%s\n', 2, "quote inside"),
@@ -212,8 +212,8 @@ ODD = {
     "NUL in a number": (b"%s\n%s\x00\n%s\n", 2, "control character"),
     "vertical tab": (b"%s\n%s,A\x0bB\n%s\n", 2, "control character"),
     "line separator": ("%s\n%s,A\u2028B\n%s\n".encode(), 2, "control character"),
-    "three columns": (b"%s\n%s,A,B\n%s\n", 2, "more than number and sender"),
-    "three columns in the head": (b"name,number,sender\n%s\n%s\n%s\n", 1, "more than number and sender"),
+    "three columns": (b"%s\n%s,A,B\n%s\n", 2, "more columns than number and sender"),
+    "three columns in the head": (b"name,number,sender\n%s\n%s\n%s\n", 1, "more columns than number and sender"),
     "no number": (b"%s\n,ACME\n%s%s\n", 2, "the recipient"),
     "no number but columns": (b"%s\n,\n%s%s\n", 2, "the recipient"),
     "columns of another kind": (b"%s;ACME\n%s;ACME\n%s\n", 1, "the recipient"),
@@ -233,7 +233,7 @@ ODD = {
     "Latin-1": (b"%s\r\n%s\r%s,caf\xe9\n", 3, "not UTF-8"),
     "UTF-16": ("\ufeff+919876543210\n".encode("utf-16-le"), 1, "not UTF-8"),
     "half a character": (b"%s\n%s\n%s,\xe2\x82", 3, "not UTF-8"),
-    "a very long cell": (b"%s\n%s\n%s," + b"A" * 200_000, 3, "quotes do not fit"),
+    "a very long cell": (b"%s\n%s\n%s," + b"A" * 200_000, 3, "quotes do not match"),
 }
 
 

@@ -168,7 +168,7 @@ def test_doctor_says_which_parts_of_a_distribution_cannot_be_used(tmp_path):
         "nothing reads 'night' of night 1.0 in the group smsbridge.policy; did you mean smsbridge.policies?",
         "policy 'guard' of night 1.0 cannot be used: smsbridge has a policy of that name",
         "policy 'console' of night 1.0 cannot be used: a provider has that name",
-        "policy 'timeout' of night 1.0 cannot be used: settings of smsbridge begin with it",
+        "policy 'timeout' of night 1.0 cannot be used: settings of smsbridge begin with this word",
         "policy 'Night' of night 1.0 cannot be used: a name may have only lower-case letters and digits",
     ):
         assert words in said

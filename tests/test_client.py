@@ -897,7 +897,7 @@ def test_nor_is_one_that_is_given_by_hand():
             r"no provider 'retri'; have console, .*; did you mean the policy 'retry'\?; for an account",
         ),
         ({"PROVIDER": "consol"}, r"no provider 'consol'; have console, .*; did you mean 'console'\?; for an account"),
-        ({"PROVIDER": "env"}, r"^'env' cannot be the name of an account: settings of smsbridge begin with it$"),
+        ({"PROVIDER": "env"}, r"^'env' cannot be the name of an account: settings of smsbridge begin with this word$"),
         ({"PROVIDER": "env", "ENV_PROVIDER": "console"}, r"'env' cannot be the name of an account"),
         (
             {"PROVIDER": "otp", "OTP_PROVIDER": "consol"},

@@ -459,7 +459,7 @@ def test_a_pause_that_no_vendor_can_mean_is_not_kept(said, caplog):
     assert drive(attempt(policy, message()), OK).account == "a"
     error, _ = play(attempt(HttpProvider(account="a"), message()), answer)
     assert not error.retry_after
-    doubted = "which is not believed"
+    doubted = "which is ignored"
     assert (doubted in str(error)) == (doubted in caplog.text) == (said in ABSURD[:2] or "9999 23" in said)
 
 

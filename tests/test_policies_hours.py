@@ -153,7 +153,7 @@ def test_a_code_of_the_vendors_is_never_scheduled(tmp_path):
 def test_what_is_of_no_use_by_then_is_refused_for_good(outside):
     error = refusal(hours(Plans(), NIGHT, outside=outside), promo(valid_until=MORNING))
     assert (error.reason, error.retry_after) == ("quiet-hours", None)
-    assert "of no use when they begin" in str(error)
+    assert "the text expires before the hours begin" in str(error)
 
 
 def test_hours_that_never_come_are_no_time_to_wait_for(tmp_path):

@@ -71,9 +71,9 @@ def test_a_file_that_is_open_to_all_and_not_ours_is_not_used(monkeypatch, tmp_pa
     path.chmod(0o666)
     owner = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
-    with pytest.raises(OSError, match="not ours to close"):
+    with pytest.raises(OSError, match="we may not change its rights"):
         make_private(path)
-    with pytest.raises(RefusedError, match="not ours to close"):
+    with pytest.raises(RefusedError, match="we may not change its rights"):
         use_ledger(path)
 
 

@@ -270,7 +270,7 @@ def test_the_values_of_json_are_counted_before_they_are_read(mark):
         return loads(f'["{mark * (number - 1)}"]'.replace("[", "[", 1).encode())
 
     assert read(MOST_MARKS) == [mark * (MOST_MARKS - 1)]
-    with pytest.raises(PayloadError, match="more values"):
+    with pytest.raises(PayloadError, match="too many values"):
         read(MOST_MARKS + 1)
 
 

@@ -11,9 +11,9 @@
 The public names::
 
     send  try_send  send_many  lookup      send through the client that the environment describes
-    SmsClient  AsyncSmsClient  client      clients of your own; the one behind send
-    Message  MessageFields  Purpose  Dlt   what is sent
-    SentMessage  Result  Status  Money     what became of it
+    SmsClient  AsyncSmsClient  client      your own clients; the shared client of send
+    Message  MessageFields  Purpose  Dlt   a text to send
+    SentMessage  Result  Status  Money     its outcome
     DeliveryReport  InboundMessage  Event  Received  Balance  Foresight
     Verification  VerificationCheck        one-time codes
     normalize                              a number in E.164
@@ -25,7 +25,7 @@ The public names::
           RecipientError  ContentError  OptedOutError  SenderError  AuthenticationError  FundsError
           RateLimitedError  UnavailableError  UnsupportedError  VetoedError  ProviderBugError
         UncertainError                     may have been sent
-      QueryError  NotFoundError            a question that sends nothing failed
+      QueryError  NotFoundError            an operation that sends nothing failed
       WebhookError  SignatureError  PayloadError
     TransportError  NotConnected  NoAnswer inside a provider; InsecureUrlWarning
 
@@ -34,8 +34,8 @@ The public names::
     HttpRequest  HttpResponse  Flow  Wait  Call
     Policy  Gate  Batch
 
-``smsbridge.testing`` has ``Outbox`` and the contract kit, ``smsbridge.text`` counts segments, ``smsbridge.dlt`` holds
-texts to templates. ``smsbridge.__version__`` is the version that is installed.
+``smsbridge.testing`` has ``Outbox`` and the contract kit, ``smsbridge.text`` counts segments, ``smsbridge.dlt`` matches
+texts with templates. ``smsbridge.__version__`` is the installed version.
 """
 
 from __future__ import annotations

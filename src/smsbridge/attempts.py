@@ -1,7 +1,7 @@
-"""One attempt, classified. No I/O.
+"""Make an attempt and classify its outcome. No I/O.
 
-``attempt`` is the only way to a provider's methods that send; see ``verdicts`` for how it tells *accepted*, *refused*
-and *uncertain* apart.
+``attempt`` is the only way to a provider's methods that send; see ``verdicts`` for how it distinguishes *accepted*,
+*refused* and *uncertain*.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from .verdicts import Sending, bug_of, drive
 
 T = TypeVar("T")
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
-"""For references without digits, which logs would take for a phone number, and mask."""
+"""For references without digits: logs would take digits for a phone number, and mask them."""
 _texts = attrgetter("text", *(field.name for field in FIELDS if field.kind is str))
 _PARTS = [(field.name, tuple(field.parts)) for field in FIELDS if field.parts]
 
@@ -51,7 +51,7 @@ _PARTS = [(field.name, tuple(field.parts)) for field in FIELDS if field.parts]
 class _RecipientTypeError(RecipientError, TypeError):
     """The recipient is no string.
 
-    A RecipientError to those who handle outcomes, a TypeError to those who look for mistakes.
+    It is a RecipientError for code that handles outcomes, and a TypeError for code that looks for mistakes.
     """
 
 
@@ -60,14 +60,14 @@ class _TextTypeError(ContentError, TypeError):
 
 
 def utc_now() -> datetime:
-    """The time, by which texts expire."""
+    """Return the present time, which decides whether a text has expired."""
     return datetime.now(UTC)
 
 
 def prepare(message: Message, region: str | None) -> Message:
-    """``message`` with its number in E.164 and a reference.
+    """Return ``message`` with its number in E.164 and a reference.
 
-    Raises RecipientError, or ContentError for a text that is none.
+    Raises RecipientError, or ContentError for a text that is no string.
     """
     reference = message.reference or secrets.token_hex(16).translate(_LETTERS)
     problem: RefusedError
@@ -78,11 +78,12 @@ def prepare(message: Message, region: str | None) -> Message:
     except (RecipientError, ContentError) as error:
         problem = copy.copy(error)
     problem.reference = reference
-    raise problem  # here, because the frames below hold the number
+    # Raised here, because the frames below hold the number.
+    raise problem
 
 
 def _named(message: Message, number: str, reference: str) -> Message:
-    """``message`` with these two in it; its other fields are not read again, as ``dataclasses.replace`` would."""
+    """Return ``message`` with this number and reference, without checking all fields as ``replace`` would."""
     named = object.__new__(type(message))
     for one in fields(message):
         object.__setattr__(named, one.name, getattr(message, one.name))
@@ -92,7 +93,7 @@ def _named(message: Message, number: str, reference: str) -> Message:
 
 
 def _refuse_no_text(message: Message) -> None:
-    """Raise RecipientError or ContentError, each a TypeError as well, if the number or the text is no string."""
+    """Raise RecipientError or ContentError, which are also TypeErrors, if the number or the text is no string."""
     if not isinstance(message.to, str):
         words = f"to has to be a string with a phone number, not {kind_of(message.to)}"
         raise _RecipientTypeError(words, reason="not-a-number")
@@ -103,15 +104,14 @@ def _refuse_no_text(message: Message) -> None:
 def attempt(provider: SmsProvider, message: Message) -> Flow[SentMessage]:
     """Send ``message`` once.
 
-    Returns the SentMessage, or raises RefusedError (certainly not sent), UncertainError, or what interrupted it,
-    unchanged.
+    Returns the SentMessage, or raises RefusedError (certainly not sent), UncertainError, or the unchanged interruption.
     """
     (result,), stop = yield from attempt_each(provider, [message])
     return sent_of(result, stop)
 
 
 def attempt_verification(provider: SmsProvider, message: Message) -> Flow[Verification]:
-    """Have a one-time code sent once; raises what :func:`attempt` raises."""
+    """Have a one-time code sent once. Raises the same errors as :func:`attempt`."""
     (result,), stop = yield from attempt_each(provider, [message], verification=True)
     return cast("Verification", sent_of(result, stop))
 
@@ -119,7 +119,7 @@ def attempt_verification(provider: SmsProvider, message: Message) -> Flow[Verifi
 def attempt_batch(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
     """Send ``messages`` in as few requests as the provider allows.
 
-    One Result each, in order. Raises interruptions alone.
+    Returns a Result each, in order. Raises only interruptions.
     """
     results, stop = yield from attempt_each(provider, messages)
     if stop is not None:
@@ -130,13 +130,12 @@ def attempt_batch(provider: SmsProvider, messages: Sequence[Message]) -> Flow[li
 def attempt_each(
     provider: SmsProvider, messages: Sequence[Message], *, verification: bool = False, around: Around | None = None
 ) -> Flow[Answers]:
-    """Send each of ``messages`` once. Returns one Result each, in order, and what interrupted the sending, if anything
-    did.
+    """Send each of ``messages`` once. Returns a Result each, in order, and the interruption, if any.
 
-    One message is a call of ``send``, several are as few calls of ``send_batch`` as the provider allows. A batch that
-    was refused for the fault of a message certainly went nowhere, so it is halved until the guilty message stands
-    alone: one bad number must not fail the others. A refusal that follows an answer to another part of the batch leaves
-    all of it uncertain. ``around`` wraps each flow of the provider.
+    A single message is a call of ``send``; several are as few calls of ``send_batch`` as the provider allows. A batch
+    that was refused for a message's fault was certainly not sent, so it is halved until the faulty message is alone: a
+    bad number must not fail the other messages. A refusal after an answer to another part of the batch leaves the whole
+    batch uncertain. ``around`` wraps each flow of the provider.
     """
     provider = standing_in(provider)
     if isinstance(provider, Composite):
@@ -153,7 +152,8 @@ def _attempt_one(
     if problem is not None:
         return [Result(index=0, message=message, error=problem)], None
     call = Sending(provider, (message,), verification=verification, around=around)
-    ((sent, error),) = (yield from call.made()) or call.cancelled(None)  # one message is never halved
+    # A single message is never halved.
+    ((sent, error),) = (yield from call.made()) or call.cancelled(None)
     return [Result(index=0, message=message, sent=sent, error=error)], call.stop
 
 
@@ -183,7 +183,7 @@ def _attempt_several(
 
 
 def foresee(provider: SmsProvider, message: Message, *, now: datetime) -> Foresight:
-    """What :func:`attempt` would do with ``message`` at the time ``now``, as far as anybody can know here.
+    """Return what :func:`attempt` would do with ``message`` at the time ``now``, as far as it is known here.
 
     Sends nothing.
     """
@@ -191,7 +191,8 @@ def foresee(provider: SmsProvider, message: Message, *, now: datetime) -> Foresi
     if problem is None:
         try:
             return _foreseen(provider, message, now)
-        except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
+        # A bug of the provider, whose words may quote anything.
+        except Exception as bug:  # noqa: BLE001
             policy = provider.name if isinstance(provider, Composite) else None
             problem = own(bug_of(bug, policy), provider, message)
     return refusal(provider, problem)
@@ -205,7 +206,7 @@ def _foreseen(provider: SmsProvider, message: Message, now: datetime) -> Foresig
 
 
 def refusal(provider: SmsProvider, error: SendError, *inside: Foresight) -> Foresight:
-    """The Foresight of a ``provider`` that would raise ``error``, which is its own copy (see :func:`own`)."""
+    """Return the Foresight of a ``provider`` that would raise ``error``, a safe copy made by :func:`own`."""
     name, words = provider.name, str(error)
     return Foresight(
         account=provider.account, provider=name, verdict="would refuse", words=words, error=error, inside=inside
@@ -213,13 +214,14 @@ def refusal(provider: SmsProvider, error: SendError, *inside: Foresight) -> Fore
 
 
 def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Private | None = None) -> Flow[T]:
-    """An operation that sends nothing. Raises QueryError or ConfigurationError; ``hide`` is kept out of their texts."""
+    """Run an operation that sends nothing. Raises QueryError or ConfigurationError, whose words never show ``hide``."""
     failure: QueryError | ConfigurationError
     try:
         return (yield from drive(start))
     except QueryError as error:
         failure = error
-    except ConfigurationError as error:  # such as which one of several accounts is meant
+    # For example, several accounts match.
+    except ConfigurationError as error:
         failure = ConfigurationError(str(error))
     except UnsupportedError as error:
         failure = QueryError(str(error.args[0]), reason="unsupported", detail=error.detail)
@@ -235,7 +237,8 @@ def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Private 
         )
     except TransportError as error:
         failure = QueryError(detail=str(error), retryable=not isinstance(error, NotAllowed))
-    except Exception as error:  # noqa: BLE001  # a provider's bug; its text may quote anything
+    # A bug of the provider, whose words may quote anything.
+    except Exception as error:  # noqa: BLE001
         failure = with_trace(QueryError("the provider plugin failed"), error)
     private = (hide or Private([])).beside(provider.secrets())
     if isinstance(failure, ConfigurationError):
@@ -251,7 +254,7 @@ def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Private 
 def _halves(
     provider: SmsProvider, messages: Sequence[Message], rows: Sequence[int], results: list[Result | None]
 ) -> list[list[int]]:
-    """``rows`` in two parts, the first one last, without those of which something is wrong by now, such as the time."""
+    """Return ``rows`` in two parts, the second part first, without messages that are refused now, as expired."""
     for row in rows:
         if (problem := _problem(provider, messages[row])) is not None:
             results[row] = Result(index=row, message=messages[row], error=problem)
@@ -261,14 +264,15 @@ def _halves(
 
 
 def batches(provider: SmsProvider, messages: Sequence[Message], pending: Iterable[int]) -> list[list[int]]:
-    """The places of ``messages`` that are ``pending``, as they may share a batch."""
+    """Return the ``pending`` places of ``messages``, grouped into batches."""
     if Capability.BATCH not in provider.capabilities:
         return [[row] for row in pending]
     groups: dict[Hashable, list[int]] = {}
     for row in pending:
         try:
             key = provider.batch_key(messages[row])
-        except Exception:  # noqa: BLE001  # sent alone, the same fault gets its own, classified error
+        # Sent alone, the message gets a classified error for the same fault.
+        except Exception:  # noqa: BLE001
             key = object()
         groups.setdefault(key, []).append(row)
     size = provider.batch_size
@@ -278,7 +282,7 @@ def batches(provider: SmsProvider, messages: Sequence[Message], pending: Iterabl
 def _problem(
     provider: SmsProvider, message: Message, *, verification: bool = False, now: datetime | None = None
 ) -> SendError | None:
-    """What is wrong with ``message`` before anybody is asked."""
+    """Return what is wrong with ``message`` before the vendor is asked; None if it may be sent."""
     error: SendError
     if not message.text and not verification:
         return own(ContentError("the text is empty", reason="empty"), provider, message)
@@ -291,7 +295,8 @@ def _problem(
         error = ContentError("the text has half a character (a lone surrogate) in it", reason="not-unicode")
     except RefusedError as refusal:
         error = refusal
-    except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
+    # A bug of the provider, whose words may quote anything.
+    except Exception as bug:  # noqa: BLE001
         error = bug_of(bug)
     else:
         return None
@@ -299,7 +304,7 @@ def _problem(
 
 
 def _refuse_half_characters(message: Message) -> None:
-    """Raise UnicodeEncodeError if a text of ``message`` that a vendor would get is no Unicode."""
+    """Raise UnicodeEncodeError if a field of ``message`` that a vendor would get is not valid Unicode."""
     texts = [*_texts(message)]
     for name, parts in _PARTS:
         if (value := getattr(message, name)) is not None:
@@ -308,10 +313,10 @@ def _refuse_half_characters(message: Message) -> None:
 
 
 def refuse_expired(message: Message, now: datetime) -> None:
-    """Raise RefusedError if ``message`` is of no use at the time ``now``, or will be when it is to be sent."""
+    """Raise RefusedError if ``message`` has expired at the time ``now``, or will have when it is to be sent."""
     if message.valid_until is None:
         return
     if message.valid_until <= now:
-        raise RefusedError("the text is of no use any more", reason="expired")
+        raise RefusedError("the text expired: valid_until is in the past", reason="expired")
     if message.send_at is not None and message.valid_until <= message.send_at:
-        raise RefusedError("the text would be of no use when it is to be sent", reason="expired")
+        raise RefusedError("the text would expire before it is sent: send_at is after valid_until", reason="expired")

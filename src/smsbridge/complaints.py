@@ -1,4 +1,4 @@
-"""What is wrong with a setting, in plain words: what may be written, never a pattern, and never what was written."""
+"""Explain wrong settings in plain words: what to write, without patterns, and without the wrong value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 
 class Complaint(ValueError):
-    """What a validator of ours says, in words that hold nothing of the value."""
+    """An error of our own validators, whose words show nothing of the value."""
 
 
 _NUMBER = "write a number"
@@ -49,20 +49,20 @@ _BY_KIND: Mapping[str, str] = {
     "path_type": "write the path of a file",
     "set_type": _LIST,
     "string_pattern_mismatch": "it is not written as it has to be",
-    "string_too_long": "it has to have {max_length} characters at most",
+    "string_too_long": "it may have at most {max_length} characters",
     "string_type": "write a text",
     "time_delta_parsing": _TIME,
     "time_delta_type": _TIME,
-    "too_long": "{max_length} at most are possible",
+    "too_long": "at most {max_length} are possible",
     "tuple_type": _LIST,
 }
-"""By pydantic's own kinds of errors; what they say is for programmers, and shows patterns."""
+"""Our words for pydantic's types of errors, whose own words are for programmers and show patterns."""
 
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
 def plain(kind: str, words: str, context: Mapping[str, Any]) -> str:
-    """What to say of an error of pydantic's, which is of this ``kind`` and has these ``words``."""
+    """Return plain words for a pydantic error of the type ``kind`` with the message ``words``."""
     if kind in ("too_short", "string_too_short"):
         least = context["min_length"]
         return "it is empty" if least == 1 else f"{least} or more are needed"
@@ -79,7 +79,7 @@ def _shown(name: str, value: Any) -> str:
 
 
 def is_ours(kind: str, error: object) -> bool:
-    """Whether :func:`plain` says no value of such an error: words of ours, or a text that stands in a validator."""
+    """Return whether the words of :func:`plain` show no value: they are ours, or a constant of a validator."""
     if kind in _BY_KIND or isinstance(error, Complaint):
         return True
     trace = error.__traceback__ if isinstance(error, Exception) and len(error.args) == 1 else None
@@ -89,7 +89,7 @@ def is_ours(kind: str, error: object) -> bool:
 
 
 def matching(pattern: str, words: str) -> AfterValidator:
-    """For a field of text: refuse what does not match ``pattern`` as a whole, and say ``words``."""
+    """Return a validator for text that refuses values which do not fully match ``pattern``, with ``words``."""
     compiled = re.compile(pattern, re.ASCII)
 
     def check(value: str) -> str:

@@ -1,4 +1,4 @@
-"""When a call of a client has to be over, for its driver and for the policies that would make a text wait."""
+"""The end of a client's call in time, for its driver and for policies that make a text wait."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from contextvars import ContextVar
 from typing import Literal
 
 end: ContextVar[float] = ContextVar("smsbridge_end", default=math.inf)
-"""When the call that is being driven has to be over, on the clock of ``time.monotonic``. Set by its client."""
+"""The time at which the present call has to end, on the clock of ``time.monotonic``. Set by its client."""
 
 
 def time_left() -> float:
-    """The seconds that are left for the call that is being driven; infinite where nothing bounds it."""
+    """Return the seconds left for the present call; infinite if it has no limit."""
     return end.get() - time.monotonic()
 
 
 class Stopped(BaseException):
-    """Thrown into a flow by its client in the place of an answer: nothing more is begun.
+    """Thrown into a flow by its client instead of an answer: the client begins no further step.
 
-    Like a cancellation, but the call ends with what is known of the text, which is a SendError. ``begun`` says whether
-    the step was begun, ``wait`` for how many seconds it would have waited.
+    It is like a cancellation, but the call ends with the text's outcome, a SendError. ``begun`` says whether the step
+    began, ``wait`` how many seconds it would have waited.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Stopped(BaseException):
 
     @property
     def words(self) -> str:
-        """Why nothing more is begun."""
+        """The reason in words."""
         if self.reason == "closed":
             return "the client was closed"
         return f"the time of SMSBRIDGE_DEADLINE {'ended' if self.wait is None else 'would end'}"

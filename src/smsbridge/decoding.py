@@ -1,6 +1,7 @@
-"""What words hold once they are decoded, in one form or in one inside another.
+"""Decode words in all common forms, also forms inside other forms, to find what they hide.
 
-Entities, escapes, base64 and its kin, hex, codes of characters, bytes that were read wrongly, and what was packed.
+The forms are entities, escapes, base64 and similar codes, hex, character codes, wrongly decoded bytes, and compressed
+data.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 _DEPTH = 3
 _LONGEST = 4000
-"""Characters of one way to read the words."""
+"""The most characters of a single decoded form."""
 _MOST = 25_000
-"""Characters of all ways together."""
+"""The most characters of all decoded forms together."""
 
 _LONG = 16
-"""Characters without a space that are hardly a word."""
+"""The length of text without a space that is unlikely to be a word."""
 _SHORTEST = 4
 
 _TAG = re.compile(r"<[^<>]*>")
@@ -47,7 +48,7 @@ _BASE32 = [
     for alphabet in (_RFC_4648, string.digits + string.ascii_uppercase[:22])
 ]
 _NO_END = (1, 3, 6)
-"""Characters of base32 that are more than so many bytes have."""
+"""Lengths of a last base32 group that cannot occur."""
 _COUNTED = "".join(map(chr, range(85)))
 _BASE85 = [
     (re.compile(rf"[{re.escape(alphabet)}]{{5,}}"), str.maketrans(alphabet, _COUNTED))
@@ -63,12 +64,12 @@ _CODES = [
 ]
 _DIGITS = re.compile(r"\d{8,}")
 _CODE = re.compile(r"0?[3-9]\d|[12]\d\d")
-"""A code of a character that can be seen: how many digits it has shows in the first."""
+"""The code of a visible character, whose first digit shows the number of digits."""
 _BITS = re.compile(r"[01]{32,}")
 _PACKED = re.compile(rb"\x1f\x8b\x08|x[\x01\x5e\x9c\xda]")
-"""How what gzip or zlib has packed begins."""
+"""The beginning of data packed by gzip or zlib."""
 _GZIP_TOO = 47
-"""What zlib is told where it may be either."""
+"""The window size that makes zlib accept both formats."""
 _URL_SAFE = str.maketrans("-_", "+/")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _READABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ufffd]{4,}")
@@ -78,7 +79,7 @@ _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
 
 def views(words: str) -> list[str] | None:
-    """Every other way to read ``words``, many of them senseless; None if there is more than can be looked at."""
+    """Return every decoded form of ``words``, many of them meaningless; None if there are too many to check."""
     layer = [words]
     found = {words: None}
     characters = 0
@@ -99,7 +100,7 @@ def views(words: str) -> list[str] | None:
 
 
 def mirrored(words: str) -> tuple[str, ...]:
-    """``words`` letter by letter in other ways: backwards, and in rot13."""
+    """Return ``words`` backwards, and in rot13."""
     return words[::-1], codecs.encode(words, "rot13")
 
 
@@ -109,7 +110,7 @@ def _entities(text: str) -> Iterator[str]:
 
 
 def _escapes(text: str) -> Iterator[str]:
-    r"""``\u0041``, ``%u0041``, ``\/`` and the like, with as many backslashes as there are."""
+    r"""Decode ``\u0041``, ``%u0041``, ``\/`` and similar escapes, with any number of backslashes."""
     if "\\" in text or "%" in text or "U+" in text:
         text = _SIGN.sub(lambda found: _CONTROLS.get(found[1], found[1]), _NUMBERED.sub(_character, text))
         yield text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -122,7 +123,7 @@ def _character(found: re.Match[str]) -> str:
 
 
 def _percent(text: str) -> Iterator[str]:
-    r"""``%41``, ``=41`` and ``\x41``: bytes, of UTF-8 or, where they are none, of Latin-1."""
+    r"""Decode ``%41``, ``=41`` and ``\x41``: bytes of UTF-8, or else of Latin-1."""
     if "%" in text or "=" in text or "x" in text:
         yield _BYTES.sub(_of_bytes, _SOFT_BREAK.sub("", text))
 
@@ -165,7 +166,8 @@ def _base85(text: str) -> Iterator[str]:
 
 
 def _from_base85(runs: list[bytes]) -> Iterator[bytes]:
-    padded = b"".join(run + b"\x54" * (-len(run) % 5) for run in runs)  # all at once, as there may be many
+    # All runs together, since there may be many.
+    padded = b"".join(run + b"\x54" * (-len(run) % 5) for run in runs)
     values = zip(*(padded[place::5] for place in range(5)), strict=True)
     numbers = [52_200_625 * a + 614_125 * b + 7225 * c + 85 * d + e for a, b, c, d, e in values]
     data = struct.pack(f">{len(numbers)}I", *(number & 0xFFFFFFFF for number in numbers))
@@ -175,7 +177,7 @@ def _from_base85(runs: list[bytes]) -> Iterator[bytes]:
 
 
 def _codes(text: str) -> Iterator[str]:
-    """``57 56 55``, ``[57, 56]``, ``071 070``, ``00111001 00111000``, ``575655``: numbers of characters or bytes."""
+    """Decode ``57 56 55``, ``[57, 56]``, ``071 070``, ``00111001 00111000``, ``575655``: codes of letters or bytes."""
     for list_of, code, base in _CODES:
         for found in list_of.finditer(text):
             numbers = [int(number, base) for number in code.findall(found.group())]
@@ -199,7 +201,7 @@ def _hex(text: str) -> Iterator[str]:
 
 
 def _misread(text: str) -> Iterator[str]:
-    """UTF-8 that was read as Latin-1 or Windows-1252."""
+    """Decode UTF-8 that was read as Latin-1 or Windows-1252."""
     if not text.isascii():
         yield _NOT_ASCII.sub(lambda found: b"".join(map(_byte, found.group())).decode("utf-8", "replace"), text)
 
@@ -209,13 +211,13 @@ def _byte(character: str) -> bytes:
 
 
 def _wide(text: str) -> Iterator[str]:
-    """Full width, bold and the like, as what it stands for."""
+    """Decode full-width, bold and similar characters to ordinary characters."""
     if not text.isascii():
         yield unicodedata.normalize("NFKC", text)
 
 
 def _texts(parts: list[bytes]) -> Iterator[str]:
-    """What can be read in ``parts``, most of which may be anything: as UTF-8 (also ASCII in UTF-16) and as UTF-16."""
+    """Yield the readable text in ``parts``, which may be any bytes: as UTF-8 (also ASCII in UTF-16) and as UTF-16."""
     for part in parts:
         yield from _unpacked(part)
     yield from _readable(b"\n".join(parts).replace(b"\0", b"").decode("utf-8", "replace"))
@@ -230,7 +232,7 @@ def _texts(parts: list[bytes]) -> Iterator[str]:
 
 
 def _sensible(parts: Iterable[bytes]) -> list[bytes]:
-    """Those of ``parts`` that are mostly text, or may be: letters of words taken for a code are not."""
+    """Return the ``parts`` that are, or may be, mostly text: ordinary words taken for a code do not decode to text."""
     return [
         part
         for part in parts
@@ -244,7 +246,7 @@ def _is_text(part: bytes) -> bool:
 
 
 def _unpacked(part: bytes) -> Iterator[str]:
-    """What gzip and the like have packed, as far as it is there."""
+    """Yield the text that gzip or zlib has packed, as far as it is complete."""
     for found in _PACKED.finditer(part):
         with contextlib.suppress(zlib.error):
             data = zlib.decompressobj(_GZIP_TOO).decompress(part[found.start() :], _LONGEST)
@@ -252,7 +254,7 @@ def _unpacked(part: bytes) -> Iterator[str]:
 
 
 def _is_script(high: bytes) -> bool:
-    """Whether these are the higher bytes of UTF-16: most scripts stay on a page or two, and Han and Hangul are wide."""
+    """Return whether these are the higher bytes of UTF-16: most scripts use a page or two, Han and Hangul many."""
     if len(high) < _SHORTEST:
         return False
     return len({*high}) <= max(2, len(high) // 6) or any(

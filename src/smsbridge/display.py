@@ -1,8 +1,8 @@
-"""Words from outside, made fit to be shown: they command no terminal, forge no line, and hide nothing.
+"""Make words from outside safe to show: they control no terminal, forge no line, and hide nothing.
 
-Vendors, applications and files bring words that end up in logs, errors, tables and on terminals. This is the one place
-that decides what those may hold: no control characters, no line ends but our own, nothing that turns the direction of
-writing, no halves of characters, and no more than a bounded length.
+Words of vendors, applications and files come into logs, errors, tables and terminals. Only this module decides what
+they may contain: no control characters, no line ends but our own, no characters that change the direction of writing,
+no halves of characters, and a limited length.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import re
 import unicodedata
 
 LONGEST = 500
-"""Characters that are shown of what somebody else wrote, where no other bound is given."""
+"""The default number of characters that are shown of words from outside."""
 
 LONGEST_ON_SCREEN = 4000
-"""The same of a line of ours, which may hold a text."""
+"""The same for our own line that may hold a text."""
 
 _SPACES = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u2028\u2029")
 _JOINERS = frozenset("\u200c\u200d")
-"""Without them Indian letters, and families of emoji, take other forms: they are kept where a text itself is shown."""
+"""Joiners. Indian letters and emoji sequences need them, so they are kept where a text itself is shown."""
 
 _HYPHEN = "\u00ad"
 _UNKNOWN = 0xFFFD
@@ -27,7 +27,7 @@ _NOT_ASCII = re.compile("[^\x00-\x7e]")
 
 
 class _Shown(dict[int, int | str | None]):
-    """For ``str.translate``: a stand-in for each character that cannot be seen, apart from those in ``kept``."""
+    """A table for ``str.translate``: replaces each invisible character, except those in ``kept``."""
 
     def __init__(self, kept: frozenset[str], spaces: frozenset[str] = frozenset()) -> None:
         self._kept = kept
@@ -41,7 +41,8 @@ class _Shown(dict[int, int | str | None]):
             return " "
         group = unicodedata.category(character)
         if group == "Cc":
-            return 0x2400 + code if code < 0x20 else 0x2421 if code == 0x7F else _UNKNOWN  # C1 has no pictures
+            # C1 controls have no pictures.
+            return 0x2400 + code if code < 0x20 else 0x2421 if code == 0x7F else _UNKNOWN
         if group == "Cf":
             drawn_over = character in _JOINERS or character == _HYPHEN or "\U000e0000" <= character <= "\U000e007f"
             return None if drawn_over else _UNKNOWN
@@ -55,7 +56,7 @@ _PICTURES = {**{code: 0x2400 + code for code in range(0x20)}, 0x7F: 0x2421} | di
 
 
 def line(words: object, longest: int = LONGEST) -> str:
-    """``words`` for one line of a log, an error or a table: nothing in it ends the line or commands the terminal."""
+    """Return ``words`` safe for a line of a log, an error or a table: they end no line and control no terminal."""
     text = str(words)
     if len(text) > longest:
         text = f"{text[:longest]}…"
@@ -63,24 +64,24 @@ def line(words: object, longest: int = LONGEST) -> str:
 
 
 def without_long_words(text: str) -> str:
-    """``text`` with each word cut that is longer than names and paths are: what is given as one may be anything."""
+    """Return ``text`` with words cut that are too long for names and paths: such a word may be a secret or a text."""
     return _LONG_WORD.sub(r"\1…", text)
 
 
 def screen_line(text: str) -> str:
-    """The same for a line of ours that may hold a text: Indian letters keep their forms."""
+    """Do the same as :func:`line` for our own line that may hold a text: Indian letters keep their forms."""
     if len(text) > LONGEST_ON_SCREEN:
         text = f"{text[:LONGEST_ON_SCREEN]}…"
     return text if text.isprintable() else text.translate(_SCREEN_LINE)
 
 
 def screen(text: str) -> str:
-    """``text``, which may have several lines, as a terminal can bear it."""
+    """Return ``text``, which may have several lines, safe for a terminal."""
     return text if text.isprintable() else text.translate(_SCREEN)
 
 
 def json_text(document: str) -> str:
-    """``document``, which is JSON, of the same meaning: what cannot be seen is written as an escape."""
+    """Return the JSON ``document`` with the same meaning, and invisible characters as escapes."""
     return _NOT_ASCII.sub(_escaped, document.replace("\x7f", "\\u007f"))
 
 
@@ -96,5 +97,5 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def pictures(text: str) -> str:
-    """``text`` with a picture for each control character, tabs and line ends included."""
+    """Return ``text`` with a picture for each control character, including tabs and line ends."""
     return text.translate(_PICTURES)

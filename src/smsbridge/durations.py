@@ -1,4 +1,4 @@
-"""Durations as people write them, ``90s``, ``10m``, ``2h``, ``1d``, and as they read them."""
+"""Parse durations such as ``90s``, ``10m``, ``2h``, ``1d``, and write them for people."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from math import ceil, isfinite
 from typing import Any
 
 SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-"""How long each unit is; the longest comes first."""
+"""The seconds of each unit, the longest unit first."""
 
 LONGEST_PAUSE = 900.0
-"""Seconds for which an account is left alone at most because its vendor asks for it: then one request asks again."""
+"""The most seconds for which an account is paused because its vendor asks for it: then a request tries again."""
 
 LONGEST_BELIEVED = 86400.0
-"""Seconds up to which a vendor is believed: a ``Retry-After`` of more than a day is a mistake of it or of a proxy."""
+"""The longest pause that is believed, in seconds: a ``Retry-After`` of over a day is a mistake of a vendor or proxy."""
 
 _TWO_MINUTES = 120
 _WRITTEN = re.compile(r"(\d{0,6})\s*([smhd]?)", re.ASCII)
 
 
 def duration(text: str, *, number: str = "", unit: str = "") -> timedelta | None:
-    """``text`` as a duration; None if it is none.
+    """Parse ``text`` as a duration; None if it is no duration.
 
-    ``number`` and ``unit`` stand for what ``text`` leaves out; without them it has to say both.
+    ``number`` and ``unit`` are defaults for a part that ``text`` leaves out; without them it must have both.
     """
     match = _WRITTEN.fullmatch(text.strip().lower())
     many, of = (match[1] or number, match[2] or unit) if match else ("", "")
@@ -31,23 +31,24 @@ def duration(text: str, *, number: str = "", unit: str = "") -> timedelta | None
 
 
 def waiting(seconds: Any) -> float | None:
-    """A time to wait, as far as it is one: None for what is no number or not finite, and nothing below zero."""
+    """Return a valid time to wait: None if ``seconds`` is no number or not finite, and at least 0."""
     if not isinstance(seconds, int | float):
         return None
     try:
         return max(0, seconds) if isfinite(seconds) else None
-    except OverflowError:  # a whole number beyond all floats
+    # A whole number beyond all floats.
+    except OverflowError:
         return None
 
 
 def pause(asked: float | None) -> float:
-    """For how many seconds to leave an account alone whose vendor asked for so many."""
+    """Return the seconds to pause an account whose vendor asked for ``asked`` seconds."""
     seconds = waiting(asked) or 0.0
     return min(seconds, LONGEST_PAUSE) if seconds <= LONGEST_BELIEVED else 0.0
 
 
 def in_words(seconds: float) -> str:
-    """``7 s``, ``12 min``, ``5 h 48 min``: from two minutes on, rounded up to minutes."""
+    """Return ``7 s``, ``12 min`` or ``5 h 48 min``: from two minutes on, rounded up to minutes."""
     if seconds < _TWO_MINUTES:
         return f"{seconds:g} s"
     hours, minutes = divmod(ceil(seconds / 60), 60)

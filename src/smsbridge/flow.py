@@ -1,7 +1,7 @@
-"""Flows: generators that ask for steps and are sent their answers.
+"""Flows: generators that ask for steps and are sent their answers. No I/O.
 
-What the steps are, and the one loop that drives a flow. No I/O. A *flow* is a generator that yields steps and is sent
-their answers. Iterating over a step yields it to whoever drives the flow and returns the answer, so
+This module has the steps, and the only loop that drives a flow. A *flow* is a generator that yields steps and is sent
+their answers. Iterating over a step yields it to the driver of the flow and returns the answer, so
 ``response = yield from HttpRequest.get(url)`` reads, and type-checks, like a call.
 """
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MOST_STEPS = 100
-"""After an interruption: a flow may tidy up, each step of which meets the interruption again, but not for ever."""
+"""The most steps after an interruption: a flow may clean up, and each step is interrupted again, but not forever."""
 
 
 class Step(Generic[T], metaclass=Shown):
-    """Something a flow asks for. ``yield from`` it to get the answer, a ``T``."""
+    """A request of a flow to its driver. ``yield from`` it to get the answer, a ``T``."""
 
     __slots__ = ()
 
@@ -47,9 +47,9 @@ class Wait(Step[None]):
 
 @dataclass(frozen=True, slots=True)
 class Call(Step[T]):
-    """Other work that may block, such as writing to a file: ``yield from Call(work, arg)`` returns its result.
+    """A call that may block, such as writing to a file: ``yield from Call(work, arg)`` returns its result.
 
-    The async client runs it in a thread. ``sends`` means the same as for a request: doing this may send a text.
+    The async client runs it in a thread. ``sends`` means the same as for a request: the call may send a text.
     """
 
     function: Callable[..., T]
@@ -66,10 +66,9 @@ class Call(Step[T]):
 
 
 class Tell(Call[None]):
-    """Tell the hooks, or whatever else has to know, what is known: also after an interruption, and never half.
+    """A call that reports outcomes, for example to the hooks: also after an interruption, and always completely.
 
-    The async client runs it in a thread as well, and waits until it is over. What it does has to stand being done
-    twice.
+    The async client also runs it in a thread, and waits until it ends. A second call must do no harm.
     """
 
     __slots__ = ()
@@ -77,9 +76,9 @@ class Tell(Call[None]):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Await(Step[T]):
-    """Wait for the result of work that another thread of ours has begun: cheaper than a :class:`Call` that waits.
+    """Wait for the result of work that another thread of ours does: cheaper than a :class:`Call` that waits.
 
-    After ``seconds``, or when what waits is interrupted, it is cancelled, and a TimeoutError is raised.
+    After ``seconds``, or if the wait is interrupted, the work is cancelled, and a TimeoutError is raised.
     """
 
     future: Promise[T] | Future[T]
@@ -87,18 +86,18 @@ class Await(Step[T]):
 
 
 class Dropped(BaseException):
-    """Thrown into a flow that is given up, so that it can still tell of its texts: a closed generator could not."""
+    """Thrown into a dropped flow, so that it can still report its texts: a closed generator could not."""
 
 
 class Driven(Generic[T]):
-    """A flow, and where it stands: at ``step``, which is to be answered, or at its end, with ``value``. To drive one::
+    """A flow and its state: at ``step``, which needs an answer, or at its end, with ``value``. To drive a flow::
 
         run = Driven(flow)
         while run.step is not None:
             run.perform(work, run.step)
 
-    What the flow raises comes out of any of these methods. An interruption, such as a cancellation, is thrown in again
-    at whatever the flow asks for after it, but for a :class:`Tell`.
+    All these methods raise the errors of the flow. An interruption, such as a cancellation, is thrown in again at each
+    later step except a :class:`Tell`.
     """
 
     __slots__ = ("_flow", "_steps", "_stop", "step", "value")
@@ -112,21 +111,22 @@ class Driven(Generic[T]):
         self.answer(None)
 
     def perform(self, work: Callable[..., Any], *args: Any) -> None:
-        """Go on, with what ``work`` returns or raises."""
+        """Go on with the result or the error of ``work``."""
         errors: list[BaseException] = []
         answer: Any = None
         try:
             answer = work(*args)
-        except BaseException as error:  # noqa: BLE001  # it belongs to the flow
+        # The error belongs to the flow.
+        except BaseException as error:  # noqa: BLE001
             errors.append(error)
-        # Out here, or the error would become the context of what the flow raises; both hold private things.
+        # Outside of except: otherwise the error would become the context of the flow's errors; both hold private data.
         if errors:
             self.fail(errors)
         else:
             self.answer(answer)
 
     async def perform_async(self, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
-        """Go on, with what awaiting ``work`` returns or raises."""
+        """Go on with the result or the error of the awaited ``work``."""
         errors: list[BaseException] = []
         answer: Any = None
         try:
@@ -139,9 +139,9 @@ class Driven(Generic[T]):
             self.answer(answer)
 
     def pass_on(self, asking: Step[Any] | Flow[Any]) -> Flow[None]:
-        """Go on, with what ``asking`` returns or raises: the step itself, or a flow that asks for it.
+        """Go on with the result or the error of ``asking``: the step itself, or a flow that asks for it.
 
-        For a flow around this one.
+        This is for a flow around this flow.
         """
         errors: list[BaseException] = []
         answer: Any = None
@@ -157,7 +157,7 @@ class Driven(Generic[T]):
             self.answer(answer)
 
     def answer(self, answer: Any) -> None:
-        """Go on, with ``answer`` to the step."""
+        """Go on with ``answer`` to the step."""
         try:
             self.step = self._flow.send(answer)
             if self._stop is not None:
@@ -166,9 +166,9 @@ class Driven(Generic[T]):
             self.step, self.value = None, end.value
 
     def fail(self, errors: list[BaseException]) -> None:
-        """Go on, with the last of ``errors`` in the place of an answer.
+        """Go on with the last of ``errors`` instead of an answer.
 
-        It is taken out: this frame of a traceback should not show it.
+        The error is removed from the list: this frame of a traceback should not show it.
         """
         if not isinstance(errors[-1], Exception):
             self._stop = errors[-1]
@@ -180,7 +180,7 @@ class Driven(Generic[T]):
             self.step, self.value = None, end.value
 
     def _insist(self, stop: BaseException) -> None:
-        """After ``stop`` the flow may tell what is known, and begins nothing else."""
+        """Throw ``stop`` in again until the flow ends or asks for a :class:`Tell`: no other step begins after it."""
         while not isinstance(self.step, Tell):
             self._steps += 1
             if self._steps > _MOST_STEPS:
@@ -189,24 +189,26 @@ class Driven(Generic[T]):
             self.step = self._flow.throw(stop)
 
     def drop(self) -> None:
-        """Give the flow up. It tells what is known; what it raises is not wanted any more."""
+        """Drop the flow. It still reports its outcomes; its errors are ignored."""
         if self.step is None:
             return
         try:
             self.fail([Dropped()])
             while isinstance(self.step, Tell):
                 self.perform(self.step.function, *self.step.args)
-        except BaseException:  # noqa: BLE001, S110  # the flow was given up, and its caller with it
+        # The flow was dropped, so no caller wants its errors.
+        except BaseException:  # noqa: BLE001, S110
             pass
         finally:
             self._flow.close()
 
 
 def ending(flow: Step[T] | Flow[T]) -> Flow[tuple[T | None, BaseException | None]]:
-    """``flow`` (or a step), and how it ends: with what it returns, or what it raises, be it an interruption."""
+    """Run ``flow`` (or a step). Returns its result and None, or None and its error, also an interruption."""
     try:
         return (yield from flow), None
     except GeneratorExit:
         raise
-    except BaseException as error:  # noqa: BLE001  # returned, so that the caller decides
+    # Returned, so that the caller decides.
+    except BaseException as error:  # noqa: BLE001
         return None, error

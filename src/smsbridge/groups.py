@@ -1,4 +1,4 @@
-"""The groups of entry points under which distributions bring their parts, and how an entry point is named in errors."""
+"""The groups of entry points for plugins of distributions, and the names of entry points in errors."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ POLICIES = "smsbridge.policies"
 COMMANDS = "smsbridge.commands"
 STORES = "smsbridge.stores"
 ALL = (PROVIDERS, HOOKS, POLICIES, COMMANDS, STORES)
-"""By the scheme of their URLs."""
+"""Stores have entry points named after the scheme of their URLs."""
 
 _OF_OURS = re.compile(r"smsbridge(?:\[[^]]*\])?\s*([^\w\s;\[-][^;]*)", re.ASCII)
-"""A requirement of smsbridge itself that names versions."""
+"""A requirement for certain versions of smsbridge."""
 _PACKAGE = re.compile(r"smsbridge-([a-z0-9]+)\b", re.ASCII)
 
 
 def origin(point: EntryPoint) -> str:
-    """The distribution that brings ``point``, with its version; without one, what the point names."""
+    """Return the distribution of ``point`` with its version; without a distribution, the value of the point."""
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
 def failure(point: EntryPoint, error: Exception) -> str:
-    """Why the import of ``point`` failed, and for which smsbridge its distribution was made, if it says so."""
+    """Return why the import of ``point`` failed, and which smsbridge its distribution requires, if it says so."""
     from importlib.metadata import version
 
     asked = [found[1].strip() for one in (point.dist and point.dist.requires) or () if (found := _OF_OURS.match(one))]
@@ -37,20 +37,21 @@ def failure(point: EntryPoint, error: Exception) -> str:
 
 
 def packaged() -> list[str]:
-    """The plugins that smsbridge has a package for, whether or not they are installed: each is an extra."""
+    """Return the plugins that smsbridge has a package for, installed or not: each is an extra."""
     from importlib.metadata import PackageNotFoundError, requires
 
     try:
         needed = requires("smsbridge") or []
-    except PackageNotFoundError:  # run from a copy of its source
+    # It runs from a copy of the source.
+    except PackageNotFoundError:
         return []
     return sorted({found[1] for one in needed if (found := _PACKAGE.match(one))})
 
 
 def meant(name: str, there: Collection[str], policies: Collection[str] = ()) -> str:
-    """Words behind the list of what is ``there``, for a ``name`` that is not: what was meant, or what to install.
+    """Return words for an unknown ``name``, after the list of the names ``there``: the near name, or what to install.
 
-    No package but ours is named: anybody can take a name for theirs.
+    Only our own packages are named, since any other person can register another package's name.
     """
     from difflib import get_close_matches
 

@@ -1,4 +1,4 @@
-"""Calls of hooks in all plugins: each made once, whatever one of them raises, and whatever comes in between."""
+"""Calls of hooks in all plugins: each is made once, despite errors of other hooks and interruptions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _log = logger("smsbridge")
 
 
 class HookCall:
-    """A plugin's implementation of a hook by itself: in one pluggy call, an exception would stop the rest."""
+    """A plugin's implementation of a hook, called separately: in a joint pluggy call, an error would stop the rest."""
 
     __slots__ = ("_hook", "call", "name")
 
@@ -31,12 +31,12 @@ class HookCall:
 
     @property
     def plugin(self) -> str:
-        """What the plugin is called."""
+        """The name of the plugin."""
         return str(getattr(self._hook.plugin, "__name__", type(self._hook.plugin).__name__))
 
 
 class HookCalls:
-    """Calls of hooks, each made once: made again, they go on where an exception of a signal handler came in."""
+    """Calls of hooks, each made once: a second :meth:`make` goes on where a signal handler's exception stopped it."""
 
     __slots__ = ("_calls", "_made", "_stop")
 
@@ -47,17 +47,18 @@ class HookCalls:
 
     @property
     def begun(self) -> bool:
-        """Whether the first was made, if there is one."""
+        """Whether the first call was made, or there are no calls."""
         return bool(self._made) or not self._calls
 
     def make(self, failed: Callable[[HookCall, BaseException], BaseException | None]) -> None:
-        """Make those that are left; ``failed`` says what to raise, in the end, for what one raises."""
+        """Make the calls that are left. ``failed`` returns the error to raise at the end for a hook's error, if any."""
         if not self._calls:
             return
         while (place := len(self._made)) < len(self._calls):
             hook = self._calls[place]
             try:
-                self._made.extend(map(call, (hook.call,)))  # made, and known to be, in one step
+                # A single step makes the call and records it.
+                self._made.extend(map(call, (hook.call,)))
             except BaseException as error:  # noqa: BLE001
                 if len(self._made) > place or _knows_nothing(hook, error):
                     self._stop = self._stop or error
@@ -70,27 +71,32 @@ class HookCalls:
 
 
 NO_CALLS = HookCalls(())
-"""Those of a hook that no plugin has."""
+"""The calls of a hook that no plugin implements."""
 
 
 def _knows_nothing(hook: HookCall, error: BaseException) -> bool:
-    """Whether ``error`` came before the hook's first step, from a signal handler: it is still to be called."""
+    """Return whether ``error`` came from a signal handler before the hook's first step: the hook has not run yet."""
     function = hook.function.__func__ if isinstance(hook.function, MethodType) else hook.function
     code, trace = getattr(function, "__code__", None), error.__traceback__
-    while trace is not None and trace.tb_frame.f_code is not code:  # below it are others that it called
+    # Frames below the hook's are of functions that it called.
+    while trace is not None and trace.tb_frame.f_code is not code:
         trace = trace.tb_next
     return code is not None and (trace is None or trace.tb_lasti <= _first_step(code))
 
 
 def _first_step(code: CodeType) -> int:
-    """Where Pythons look for signals when a function begins."""
-    import opcode  # here, as this hardly ever happens
+    """Return the offset in the bytecode where Python checks for signals when a function begins."""
+    # Imported here, since this is rarely needed.
+    import opcode
 
     return code.co_code[::2].index(opcode.opmap["RESUME"]) * 2
 
 
 def logged(hook: HookCall, error: BaseException) -> BaseException | None:
-    """Log what a hook raised, not its words, which may quote the message: a broken metric must cause no second text."""
+    """Log a hook's error without its words, which may quote the message.
+
+    The error goes no further, except Ctrl-C: a broken metric must cause no second text.
+    """
     if isinstance(error, KeyboardInterrupt):
         return error
     _log.error("%s failed in plugin %s: %s", hook.name, hook.plugin, type(error).__name__)

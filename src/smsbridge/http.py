@@ -1,8 +1,8 @@
-"""HTTP values: what a flow asks for most. No I/O.
+"""HTTP values: the steps that flows ask for most. No I/O.
 
-``HttpRequest`` and ``HttpResponse`` serve both directions: what a provider sends, and what a webhook brings. URL and
-body are exactly what is on the wire, because signatures cover bytes. Their ``repr`` shows no path, header or body: any
-of these can hold a token, a number or a code.
+``HttpRequest`` and ``HttpResponse`` serve both directions: requests of a provider, and webhooks. URL and body are
+exactly as on the wire, because signatures cover bytes. Their ``repr`` shows no path, header or body: any of these can
+hold a token, a number or a code.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*")
 _PADDING = "\0\t\n\x0b\x0c\r\x1a \xa0\ufeff"
 _IN_PATHS = "/:@!$&'()*+,;="
-"""What a path may hold as it is, besides letters, digits and ``-._~`` (RFC 3986): it comes to us unescaped."""
+"""The characters that a path may hold unescaped, besides letters, digits and ``-._~`` (RFC 3986)."""
 
 
 class Headers(Mapping[str, str]):
@@ -66,10 +66,10 @@ class Headers(Mapping[str, str]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class HttpRequest(Step["HttpResponse"]):
-    """One HTTP request, made by a provider or brought by a webhook.
+    """An HTTP request, made by a provider or brought by a webhook.
 
-    ``sends`` says that this request may cause a text to be sent. From the moment such a request leaves, a failure
-    that the provider does not explain is *uncertain* rather than *refused*.
+    ``sends`` means that this request may cause a text to be sent. After such a request leaves, a failure that the
+    provider does not explain is *uncertain* rather than *refused*.
     """
 
     method: str
@@ -80,7 +80,8 @@ class HttpRequest(Step["HttpResponse"]):
     _form: tuple[tuple[bytes, bytes], ...] | None = field(default=None, init=False, compare=False)
 
     def __post_init__(self) -> None:
-        if type(self.headers) is not Headers:  # isinstance takes ten times as long, as Headers is an abstract class's
+        # isinstance takes ten times as long, since Headers has an abstract base class.
+        if type(self.headers) is not Headers:
             object.__setattr__(self, "headers", Headers(self.headers))
 
     def __repr__(self) -> str:
@@ -90,14 +91,14 @@ class HttpRequest(Step["HttpResponse"]):
     def get(
         cls, url: str, params: Params = (), *, headers: Mapping[str, str] | None = None, sends: bool = False
     ) -> HttpRequest:
-        """A GET; ``params`` are percent-encoded and added to the query of ``url``."""
+        """Make a GET; ``params`` are percent-encoded and added to the query of ``url``."""
         return cls(method="GET", url=with_query(url, params), headers=Headers(headers or {}), sends=sends)
 
     @classmethod
     def post_json(
         cls, url: str, data: Any, *, headers: Mapping[str, str] | None = None, sends: bool = False
     ) -> HttpRequest:
-        """A POST of ``data`` as JSON in UTF-8."""
+        """Make a POST of ``data`` as JSON in UTF-8."""
         body = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
         return cls._post(url, "application/json", body, headers, sends)
 
@@ -105,7 +106,7 @@ class HttpRequest(Step["HttpResponse"]):
     def post_form(
         cls, url: str, fields: Params, *, headers: Mapping[str, str] | None = None, sends: bool = False
     ) -> HttpRequest:
-        """A POST of ``fields`` as ``application/x-www-form-urlencoded`` in UTF-8."""
+        """Make a POST of ``fields`` as ``application/x-www-form-urlencoded`` in UTF-8."""
         body = urlencode(_pairs(fields), encoding="utf-8").encode()
         return cls._post(url, "application/x-www-form-urlencoded", body, headers, sends)
 
@@ -128,9 +129,9 @@ class HttpRequest(Step["HttpResponse"]):
 
     @classmethod
     async def read_asgi(cls, scope: Mapping[str, Any], receive: Asgi) -> HttpRequest:
-        """A webhook as an ASGI application gets it (Starlette, FastAPI, ...), its body read from ``receive``.
+        """Read a webhook in an ASGI application (Starlette, FastAPI, ...), with its body from ``receive``.
 
-        Raises TooLargeError (answer with its ``status``, which is 413) as soon as more has come than a webhook may
+        Raises TooLargeError (answer with its ``status``, which is 413) as soon as more data has come than a webhook may
         have.
         """
         request = cls.from_asgi(scope, b"")
@@ -138,7 +139,7 @@ class HttpRequest(Step["HttpResponse"]):
 
     @classmethod
     def from_asgi(cls, scope: Mapping[str, Any], body: bytes) -> HttpRequest:
-        """A webhook as an ASGI application gets it, whose body was read already.
+        """Make a webhook from an ASGI scope and its ``body``, which was already read.
 
         Raises TooLargeError, see :meth:`read_asgi`.
         """
@@ -156,18 +157,20 @@ class HttpRequest(Step["HttpResponse"]):
 
     @classmethod
     def from_wsgi(cls, environ: Mapping[str, Any], body: bytes | None = None) -> HttpRequest:
-        """A webhook as a WSGI application gets it (Flask, Django): ``environ``, and the body if it was read already.
+        """Read a webhook in a WSGI application (Flask, Django): ``environ``, and the body if it was already read.
 
-        Raises TooLargeError (answer with its ``status``, which is 413) before more is read than a webhook may have.
+        Raises TooLargeError (answer with its ``status``, which is 413) before it reads more than a webhook may have.
         """
         headers = {
             name.removeprefix("HTTP_").replace("_", "-"): value
             for name, value in environ.items()
             if name.startswith("HTTP_") or (name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
         }
-        target = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""  # as it was sent, where the server keeps it
+        # Some servers keep the URL exactly as it was sent.
+        target = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
         if not target.startswith("/"):
-            path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"  # decoded as Latin-1, see PEP 3333
+            # Decoded as Latin-1, see PEP 3333.
+            path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
             query = environ.get("QUERY_STRING", "")
             target = f"{quote(path.encode('latin-1'), safe=_IN_PATHS)}{'?' if query else ''}{query}"
         host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
@@ -176,10 +179,10 @@ class HttpRequest(Step["HttpResponse"]):
         return cls(method=environ["REQUEST_METHOD"], url=url, headers=headers, body=whole)
 
     def seen_at(self, public_url: str) -> HttpRequest:
-        """The webhook with its URL as in front of a proxy: ``public_url``, then path and query as they are.
+        """Return the webhook with the URL that the vendor called: ``public_url``, then path and query unchanged.
 
-        Signatures cover the URL as it was called, and a proxy may have changed scheme and host, or cut off the
-        beginning of the path, which then belongs into ``public_url``.
+        Signatures cover the called URL. A proxy may have changed scheme and host, or cut off the beginning of the path;
+        then ``public_url`` must contain that beginning.
         """
         target = _ORIGIN.sub("", self.url, count=1)
         return replace(self, url=f"{public_url.rstrip('/')}{'' if target.startswith('/') else '/'}{target}")
@@ -191,14 +194,14 @@ class HttpRequest(Step["HttpResponse"]):
 
     @property
     def query(self) -> list[tuple[str, str]]:
-        """The parameters of the URL, decoded, in their order. Raises PayloadError if they cannot be read."""
+        """The decoded parameters of the URL in order. Raises PayloadError if they cannot be read."""
         return text_pairs(pairs(self._query))
 
     @property
     def query_bytes(self) -> list[tuple[bytes, bytes]]:
-        """The parameters of the URL in their order, percent-decoded and no further: signatures cover bytes.
+        """The parameters of the URL in order, only percent-decoded: signatures cover bytes.
 
-        Raises PayloadError if they are too many.
+        Raises PayloadError if there are too many.
         """
         return list(pairs(self._query))
 
@@ -207,38 +210,39 @@ class HttpRequest(Step["HttpResponse"]):
         return urlsplit(self.url).query.encode("utf-8", "surrogatepass")
 
     def form(self) -> list[tuple[str, str]]:
-        """The fields of a form body, decoded, in their order. Raises PayloadError if they cannot be read."""
+        """Return the decoded fields of a form body in order. Raises PayloadError if they cannot be read."""
         if not self.body.isascii():
             raise PayloadError("the webhook's form is not percent-encoded")
         return text_pairs(self._fields())
 
     def form_bytes(self) -> list[tuple[bytes, bytes]]:
-        """The fields of a form body in their order, percent-decoded and no further, for ``verify``.
+        """Return the fields of a form body in order, only percent-decoded, for ``verify``.
 
-        Signatures cover bytes, and what they cover need not be UTF-8. Raises PayloadError if they are too many.
+        Signatures cover bytes, which need not be UTF-8. Raises PayloadError if there are too many fields.
         """
         return list(self._fields())
 
     def _fields(self) -> tuple[tuple[bytes, bytes], ...]:
-        """Decoded once, however many accounts are asked whether the webhook is theirs."""
+        """Return the decoded fields, cached: several accounts may check the same webhook."""
         if self._form is None:
             object.__setattr__(self, "_form", pairs(self.body))
         return self._form or ()
 
     def json(self) -> Any:
-        """The body read as JSON. Raises PayloadError if it is not JSON in UTF-8, with or without a byte order mark."""
+        """Parse the body as JSON. Raises PayloadError if it is not JSON in UTF-8, with or without a byte order mark."""
         return loads(self.body)
 
     def check_size(self) -> None:
-        """Raise TooLargeError if this is larger than a webhook may be."""
+        """Raise TooLargeError if the request is larger than a webhook may be."""
         check_head(self.url, self.headers)
         within_bounds(self.body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class HttpResponse(metaclass=Shown):
-    """The answer to a request, or what to answer to a webhook. ``complete`` is false where the body was cut or too
-    large; such a body is never read as JSON.
+    """The answer to a request or to a webhook. ``complete`` is false if the body was cut or too large.
+
+    An incomplete body is never read as JSON.
     """
 
     status: int
@@ -255,7 +259,7 @@ class HttpResponse(metaclass=Shown):
 
     @classmethod
     def of_json(cls, data: Any, *, status: int = 200) -> HttpResponse:
-        """An answer whose body is ``data`` as JSON in UTF-8."""
+        """Make an answer whose body is ``data`` as JSON in UTF-8."""
         body = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
         return cls(status=status, headers={"content-type": "application/json"}, body=body)
 
@@ -271,7 +275,7 @@ class HttpResponse(metaclass=Shown):
 
     @property
     def retry_after(self) -> float | None:
-        """The ``Retry-After`` header in seconds from now, given as a number or as a date; None if absent or odd."""
+        """The ``Retry-After`` header, a number or a date, in seconds from now; None if absent or invalid."""
         value = self.headers.get("retry-after", "").strip()
         if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value):
             return float(value)
@@ -283,7 +287,7 @@ class HttpResponse(metaclass=Shown):
         return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
     def json(self) -> Any:
-        """The body read as JSON in UTF-8, see :func:`read_json`.
+        """Parse the body as JSON, see :func:`read_json`.
 
         Raises the error of an unreadable answer, see :meth:`error`.
         """
@@ -295,7 +299,7 @@ class HttpResponse(metaclass=Shown):
             raise self.error(detail="the answer is not JSON") from None
 
     def json_object(self) -> dict[str, Any]:
-        """The body read as a JSON object. Raises the error of an unreadable answer, see :meth:`error`."""
+        """Parse the body as a JSON object. Raises the error of an unreadable answer, see :meth:`error`."""
         data = self.json()
         if not isinstance(data, dict):
             raise self.error(detail="the answer is JSON but not an object")
@@ -312,17 +316,17 @@ class HttpResponse(metaclass=Shown):
         retry_after: float | None = None,
         documented: bool = False,
     ) -> SendError:
-        """The error that this answer amounts to; ``raise`` it.
+        """Return the error to ``raise`` for this answer.
 
-        ``retry_after`` is how long such a refusal lasts, in seconds, where the vendor documents that; a ``Retry-After``
-        header of the answer itself counts more.
+        ``retry_after`` is the duration of such a refusal in seconds, if the vendor documents it; a ``Retry-After``
+        header of the answer replaces it.
 
         Without ``kind`` the HTTP status decides: 401 and 403 are AuthenticationError, 402 FundsError, 413 and 414
-        ContentError, 429 RateLimitedError, permanent redirects and all other 4xx but 408 and 499 RefusedError;
-        everything else, 5xx and an unreadable 2xx included, is UncertainError. A ``kind`` that is a refusal is
-        UncertainError too where the status leaves it open, see :func:`can_refuse`; ``documented`` says that the vendor
-        documents this status as a refusal. For an operation that sends nothing, the client turns any of these into a
-        QueryError.
+        ContentError, 429 RateLimitedError, permanent redirects and all other 4xx but 408 and 499 RefusedError; all
+        other answers, 5xx and an unreadable 2xx included, are UncertainError. A ``kind`` that is a refusal becomes
+        UncertainError too if the status does not prove a refusal, see :func:`can_refuse`; ``documented`` means that the
+        vendor documents this status as a refusal. For an operation that sends nothing, the client turns any of these
+        errors into a QueryError.
         """
         meaning = meaning_of(self.status)
         words = f"HTTP {phrase(self.status)}" if detail is None else detail
@@ -341,12 +345,12 @@ class HttpResponse(metaclass=Shown):
         )
 
     def _hint(self, meaning: Meaning) -> str:
-        """What to check. A 404 with JSON comes from the API itself, which was reached."""
+        """Return a hint what to check. It is empty for a 404 with JSON, which comes from the vendor's API itself."""
         return "" if self.status == HTTPStatus.NOT_FOUND and _is_json(self.body) else meaning.hint
 
 
 def with_query(url: str, params: Params) -> str:
-    """``url`` with ``params`` percent-encoded (UTF-8) and added to its query, which comes before a ``#fragment``."""
+    """Return ``url`` with ``params`` percent-encoded (UTF-8) and added to its query, before a ``#fragment``."""
     query = urlencode(_pairs(params), encoding="utf-8")
     if not query:
         return url
@@ -360,10 +364,10 @@ def _pairs(params: Params) -> list[tuple[str, Any]]:
 
 
 def read_json(body: bytes) -> Any:
-    """``body`` of an answer read as JSON; ValueError if it is none.
+    """Parse the ``body`` of an answer as JSON. Raises ValueError if it is not JSON.
 
-    What changes no meaning is passed over: padding around it, line ends within its texts, and bytes that are not
-    Unicode, which stand for the letters that they are in ISO 8859-1.
+    Harmless faults are accepted: padding around it, line ends within its texts, and a body that is not Unicode, which
+    is read as ISO 8859-1.
     """
     try:
         text = body.decode(json.detect_encoding(body))

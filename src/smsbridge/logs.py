@@ -1,4 +1,4 @@
-"""The loggers of smsbridge: whatever is logged, a record is one line, bounded, and commands no terminal."""
+"""The loggers of smsbridge: each record is a single line of limited length, and controls no terminal."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from .display import line
 
 
 def logger(name: str) -> logging.Logger:
-    """The logger ``name``.
-
-    What its records are given, codes and references of others above all, is made fit for a line.
-    """
+    """Return the logger ``name``, which makes the arguments of its records safe for a line, such as vendors' codes."""
     found = logging.getLogger(name)
-    found.addFilter(_fit)  # once, however often
+    # A repeated call adds it only once.
+    found.addFilter(_fit)
     return found
 
 

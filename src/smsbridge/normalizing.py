@@ -1,4 +1,4 @@
-"""A phone number as this project's clients would send to it."""
+"""Normalise a phone number in the same way as the clients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .settings import Settings
 
 
 def normalize(number: str, region: str | None = None) -> str:
-    """``number`` in E.164 (``+919876543210``), by the rule that holds for the recipient of a text: the form to store.
+    """Return ``number`` in E.164 (``+919876543210``), as the clients do for a recipient. Store numbers in this form.
 
     ``region`` is the country of a number without ``+`` (``IN``, ISO 3166); default: ``SMSBRIDGE_DEFAULT_REGION``, which
     is read at each call that needs it. Raises RecipientError, as sending would.
@@ -22,7 +22,8 @@ def normalize(number: str, region: str | None = None) -> str:
         return to_e164(number, region.strip().upper() if region else None)
     except (RecipientError, ConfigurationError) as error:
         problem = copy.copy(error)
-    del number  # the frame of a traceback should hold none
+    # The frames of a traceback should hold no number.
+    del number
     raise problem
 
 

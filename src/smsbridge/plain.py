@@ -1,4 +1,4 @@
-"""What frameworks hand out instead of a string, as a plain string: lazy translations, phone numbers, subclasses."""
+"""Turn string-like values of frameworks into plain strings: lazy translations, phone numbers, subclasses."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ _LAZY = re.compile(r".*lazy(?!object).*|__proxy__", re.IGNORECASE)
 
 
 def text(value: Any) -> Any:
-    """A string, a subclass of one, or a lazy one, as a plain string; anything else as it is. Renders once."""
+    """Return a string, a subclass of str or a lazy string as a plain string, and other values unchanged.
+
+    A lazy string is rendered once.
+    """
     kind = type(value)
     if kind is str:
         return value
     if issubclass(kind, str):
-        return str.__str__(value)  # what it holds: the __str__ of an Enum may be its name
+        # Its content: the __str__ of an Enum may be its name.
+        return str.__str__(value)
     return text(str(value)) if _is_lazy(kind) or isinstance(value, str) else value
 
 
 def number(value: Any) -> Any:
-    """The same for a recipient, where it may also be a phone number of Django or of the package phonenumbers."""
+    """Do the same for a recipient, which may also be a phone number of Django or of the package phonenumbers."""
     written = text(value)
     if isinstance(written, str):
         return written
@@ -28,14 +32,15 @@ def number(value: Any) -> Any:
     if type(country) is int and type(national) is int:
         zeros = (getattr(value, "number_of_leading_zeros", None) or 1) * bool(getattr(value, "italian_leading_zero", 0))
         extension = getattr(value, "extension", None)
-        return f"+{country}{'0' * zeros}{national}" + (f" ext. {extension}" if extension else "")  # which is refused
+        # A number with an extension is refused later.
+        return f"+{country}{'0' * zeros}{national}" + (f" ext. {extension}" if extension else "")
     if any(base.__name__ == "PhoneNumber" for base in type(value).__mro__):
         return text(getattr(value, "raw_input", None) or str(value))
     return value
 
 
 def _is_lazy(kind: type) -> bool:
-    """Whether ``kind`` is a class of lazy strings."""
+    """Return whether ``kind`` is a class of lazy strings."""
     named = any(_LAZY.fullmatch(base.__name__) for base in kind.__mro__)
     return hasattr(kind, "casefold") or (
         named and "__str__" in {name for base in kind.__mro__[:-1] for name in vars(base)}
@@ -43,5 +48,5 @@ def _is_lazy(kind: type) -> bool:
 
 
 def kind_of(value: object) -> str:
-    """The type of a value, for an error that must not show the value itself."""
+    """Return the type of a value, for an error that must not show the value itself."""
     return "None" if value is None else type(value).__name__

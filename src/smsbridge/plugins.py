@@ -1,9 +1,9 @@
-"""Plugins: find them, look providers and accounts up, call the hooks.
+"""Plugins: find plugins, look up providers and accounts, call the hooks.
 
 A provider plugin is an entry point in the group ``smsbridge`` whose name is the provider's name; it is imported only
-when that provider is asked for, so a broken neighbour harms nobody. Plugins that only observe use the group
-``smsbridge.hooks`` and are loaded at start. What pluggy would let pass in silence is refused: ``async def`` hooks,
-misspelt or unmarked ones, wrappers, and two providers with one name.
+when that provider is used, so a broken plugin harms no other provider. Plugins that only observe use the group
+``smsbridge.hooks`` and are loaded at start. Mistakes that pluggy ignores are refused: ``async def`` hooks, misspelt or
+unmarked hooks, wrappers, and two providers with the same name.
 """
 
 from __future__ import annotations
@@ -41,22 +41,23 @@ _AROUND_A_SEND = ("smsbridge_before_send", "smsbridge_after_send", "smsbridge_se
 
 
 class Plugins:
-    """The plugins of a process, or of a test: built-in ones, installed ones and those that were registered by hand."""
+    """The plugins of a process, or of a test: built-in, installed, and registered in code."""
 
     def __init__(self, *hooks: object) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._classes: dict[str, type[SmsProvider]] = {}
         self._lock = fresh_rlock()
-        self._known: dict[str, type[SmsProvider]] = {}  # asked for, and claimed by one plugin alone
+        # Classes that were looked up, and that a single plugin claims.
+        self._known: dict[str, type[SmsProvider]] = {}
         self._origins: dict[str, str] = {}
         self._forget_hooks()
         self.policies = Policies(self._installed.select(group=groups.POLICIES), self._taken_from_policies)
-        """The policies of smsbridge and of what is installed."""
+        """The policies of smsbridge and of installed distributions."""
         self.observers = [point.name for point in self._installed.select(group=groups.STORES)]
-        """The names of installed plugins that have hooks or stores: what they read, they alone know.
+        """The names of installed plugins with hooks or stores: only they know which variables they read.
 
-        A command owns no variable, or a guard that its package failed to bring would go missing in silence.
+        A command owns no variables: otherwise a guard that its package failed to provide would be missing silently.
         """
         for entry_point in self._installed.select(group=groups.HOOKS):
             self.observers.append(entry_point.name)
@@ -65,14 +66,14 @@ class Plugins:
             self.register(plugin)
 
     def register(self, plugin: object, origin: str | None = None) -> list[type[SmsProvider]]:
-        """Take a plugin in: a module or an object with hooks. Returns the providers that it brought.
+        """Register a plugin: a module or an object with hooks. Returns its providers.
 
         ``origin`` names it in errors. Raises ConfigurationError for hooks that would not work and for names already
         taken.
         """
         origin = origin or _name(plugin)
         if self._manager.is_registered(plugin):
-            raise ConfigurationError(f"plugin {origin} is registered already")
+            raise ConfigurationError(f"plugin {origin} is already registered")
         _refuse_dead_hooks(plugin, origin)
         try:
             self._manager.register(plugin)
@@ -126,31 +127,31 @@ class Plugins:
 
     @cached_property
     def _installed(self) -> EntryPoints:
-        """Looked for once, which takes milliseconds: what is installed later is seen by a new process."""
+        """The installed entry points, read once, since that takes milliseconds: a new process sees later plugins."""
         found = entry_points()
         return EntryPoints(point for group in groups.ALL for point in found.select(group=group))
 
     def _taken_from_policies(self, name: str) -> str | None:
-        """Why no policy can have ``name``."""
+        """Return why no policy can have ``name``; None if it can."""
         if name in unread.WORDS:
-            return "settings of smsbridge begin with it"
+            return "settings of smsbridge begin with this word"
         return "a provider has that name" if name in self._providers() else None
 
     # --- providers and accounts ---------------------------------------------------------------------------------------
 
     def names(self) -> list[str]:
-        """The names of all providers that are there, sorted, without policies; none is imported for it."""
+        """Return the names of all known providers, sorted, without policies. Imports no plugin."""
         return sorted(self._providers())
 
     def _providers(self) -> set[str]:
         return {*BUILTIN, *self._classes, *(point.name for point in self._installed.select(group=groups.PROVIDERS))}
 
     def vendors_of_ours(self) -> list[str]:
-        """The providers that smsbridge has a package for, installed or not."""
+        """Return the providers that smsbridge has a package for, installed or not."""
         return groups.packaged()
 
     def origin(self, name: str) -> str:
-        """Where provider ``name`` comes from: ``smsbridge`` or a distribution with its version."""
+        """Return the origin of provider ``name``: ``smsbridge`` or a distribution with its version."""
         if name in BUILTIN:
             return "smsbridge"
         if name in self.policies:
@@ -159,13 +160,14 @@ class Plugins:
         return ", ".join(sorted(map(groups.origin, points))) or self._origins.get(name, "unknown")
 
     def provider_class(self, name: str) -> type[SmsProvider]:
-        """The class of provider ``name``, imported if need be.
+        """Return the class of provider ``name``, imported at first use.
 
-        Raises ConfigurationError if there is none, if it cannot be imported, or if two plugins claim the name.
+        Raises ConfigurationError if it does not exist, cannot be imported, or if two plugins claim the name.
         """
         kind = self._known.get(name)
         if kind is None:
-            with self._lock:  # of clients that are made in several threads
+            # Clients may be made in several threads.
+            with self._lock:
                 kind = self._known[name] = self._found(name)
         return kind
 
@@ -175,7 +177,8 @@ class Plugins:
             return self.policies.get(name)
         origins = [*(["smsbridge itself"] if self._is_ours(name) else []), *map(groups.origin, points)]
         if name not in BUILTIN and self._origins.get(name, "") not in {"", *origins}:
-            origins.append(self._origins[name])  # a plugin of another name, or one registered by hand, brought it too
+            # A plugin with another name, or one registered in code, has this provider too.
+            origins.append(self._origins[name])
         if len(origins) > 1:
             raise ConfigurationError(f"two providers are named {name!r}: in {' and in '.join(origins)}; uninstall one")
         if name not in self._classes:
@@ -190,17 +193,18 @@ class Plugins:
         return self._classes[name]
 
     def _unknown(self, name: str) -> str:
-        """What to say of provider ``name``, which is not there."""
+        """Return the error message for the unknown provider ``name``."""
         there, policies = self.names(), self.policies.names()
         return f"no provider {name!r}; have {', '.join(there)}{groups.meant(name, [*there, *policies], policies)}"
 
     def stack(self, name: str, environ: Mapping[str, str | None] | None = None) -> SmsProvider:
-        """The provider of account ``name`` within the policies that every account has: what clients send through.
+        """Return the provider of account ``name`` inside its policies, for clients to send through.
 
-        ``environ`` stands for the environment, see :class:`SmsClient`. Raises ConfigurationError.
+        ``environ`` replaces the environment, see :class:`SmsClient`. Raises ConfigurationError.
         """
         reading = Reading(environ)
-        del environ  # the frame of a traceback should hold no token
+        # The frames of a traceback should hold no token.
+        del environ
         return reading.run(lambda: self._stack(name))
 
     def _stack(self, name: str) -> SmsProvider:
@@ -221,7 +225,7 @@ class Plugins:
         raise problem
 
     def account(self, name: str) -> SmsProvider:
-        """The provider of account ``name`` as the environment describes it, by itself.
+        """Return the provider of account ``name`` from the environment, without its policies.
 
         ``name`` is a provider's name, or an account's: ``otp`` needs ``SMSBRIDGE_OTP_PROVIDER`` and reads
         ``SMSBRIDGE_OTP_*``. Raises ConfigurationError.
@@ -240,12 +244,14 @@ class Plugins:
         return around(provider) if around is not None else provider
 
     def account_provider(self, name: str) -> str:
-        """The name of the provider of account ``name``. Raises ConfigurationError."""
+        """Return the name of the provider of account ``name``. Raises ConfigurationError."""
         if not isinstance(name, str):
-            raise ConfigurationError(f"give a provider, or the name of one or of an account, not {type(name).__name__}")
+            raise ConfigurationError(
+                f"give a provider, or the name of a provider or account, not {type(name).__name__}"
+            )
         if not _NAME.fullmatch(name):
             raise ConfigurationError(
-                "the name of a provider or an account has lower-case letters and digits only, 100 at most"
+                "the name of a provider or an account may have only lower-case letters and digits, at most 100"
             )
         chosen = environment.named(name, "provider")
         variable = environment.variable(name, "provider")
@@ -255,12 +261,13 @@ class Plugins:
                 raise ConfigurationError(f"{variable} is set, but {name!r} is a {kind}: give the account another name")
             return name
         if name in unread.WORDS:
-            raise ConfigurationError(f"{name!r} cannot be the name of an account: settings of smsbridge begin with it")
+            words = f"{name!r} cannot be the name of an account: settings of smsbridge begin with this word"
+            raise ConfigurationError(words)
         if chosen is None:
             raise ConfigurationError(f"{self._unknown(name)}; for an account of that name, set {variable}")
         if not _NAME.fullmatch(chosen.value):
             raise ConfigurationError(
-                f"{variable} is not the name of a provider (lower-case letters and digits only, 100 at most)"
+                f"{variable} is not the name of a provider (only lower-case letters and digits, at most 100)"
             )
         if chosen.value not in (*self.policies.names(), *self.names()):
             of_an_account = environment.named(chosen.value, "provider") is not None
@@ -273,7 +280,7 @@ class Plugins:
     # --- hooks --------------------------------------------------------------------------------------------------------
 
     def cost_differs(self, account: str, provider: str, message: Message, sent: SentMessage, expected: Cost) -> None:
-        """Tell every plugin that a text costs something else than expected."""
+        """Tell every plugin that the cost of a text differs from the expected cost."""
         self._tell(
             "smsbridge_cost_differs", account=account, provider=provider, message=message, sent=sent, expected=expected
         )
@@ -284,11 +291,11 @@ class Plugins:
         self.calls("smsbridge_status_changed", **about).make(lambda _, error: error)
 
     def event(self, account: str, provider: str, event: Event) -> None:
-        """Tell every plugin of an event; raises what the first one that fails raises, after telling all."""
+        """Tell every plugin of an event. Raises the first error of a plugin after it has told all."""
         self.calls("smsbridge_event", account=account, provider=provider, event=event).make(lambda _, error: error)
 
     def calls(self, name: str, **arguments: Any) -> HookCalls:
-        """The calls of hook ``name`` in all plugins that have it."""
+        """Return the calls of hook ``name`` in all plugins that have it."""
         hooks = self._hooks(name)
         return HookCalls([HookCall(name, hook, arguments) for hook in hooks]) if hooks else NO_CALLS
 
@@ -298,7 +305,8 @@ class Plugins:
         return any(map(self._hooks, _AROUND_A_SEND))
 
     def _hooks(self, name: str) -> list[pluggy.HookImpl]:
-        known = self._implementations  # which a plugin that is registered meanwhile replaces
+        # A plugin that is registered meanwhile replaces this dict.
+        known = self._implementations
         if name not in known:
             known[name] = getattr(self._manager.hook, name).get_hookimpls()[::-1]
         return known[name]
@@ -313,7 +321,7 @@ def _name(plugin: object) -> str:
 
 @cache
 def default_plugins() -> Plugins:
-    """The plugins that clients share unless they are given others."""
+    """Return the plugins that clients share unless they get other plugins."""
     return Plugins()
 
 
@@ -330,7 +338,7 @@ def _describe(error: Exception) -> str:
 
 
 def _refuse_dead_hooks(plugin: object, origin: str) -> None:
-    """Refuse what pluggy would ignore: hooks that would never run, or never do their work."""
+    """Raise ConfigurationError for hooks that would never run, or never do their work: pluggy ignores them."""
     for name in dir(plugin):
         function = getattr(plugin, name, None)
         marks = getattr(function, f"{hookspecs.PROJECT}_impl", None)

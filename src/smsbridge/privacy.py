@@ -1,4 +1,4 @@
-"""What may be said in an error: copies for one message alone, without text, number, secret and frames."""
+"""Make errors safe to show: copies for a single message, without text, number, secret and frames."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from .provider import SmsProvider, vendor_of
 from .quoting import HIDDEN, Private, without, without_whole
 
 _log = logger("smsbridge")
-LEFT_OUT = "its words are left out, as they quote what was sent"
+LEFT_OUT = "its words are left out, since they quote what was sent"
 _LONGEST_CODE = 100
 _CODE = re.compile(r"\d{1,5}", re.ASCII)
-"""A code that is shown whatever digits the text has."""
+"""A code that is always shown, also if the text has the same digits."""
 _REASON = re.compile(r"[a-z][a-z-]{0,39}", re.ASCII)
-"""A reason as we word it."""
+"""A reason in our own form."""
 _GROUPED = re.compile(
     r"\+\d(?:[ ().\-/\xa0]{0,2}\d){7,14}(?!\d)|(?<!\d)(?:\d{5}[ -]\d{5}|\(?\d{3}\)?[ -]{1,2}\d{3}[ -]\d{4})(?!\d)",
     re.ASCII,
 )
-"""Numbers that people group, which the message does not know: another recipient's, say."""
+"""Grouped phone numbers that are not of the message, such as another recipient's."""
 
 E_ = TypeVar("E_", bound=BaseException)
 
 
 class _Note(str):
-    """A note of ours. Others, added by a plugin or a library, may hold anything."""
+    """A note of ours. Notes added by a plugin or a library may hold anything."""
 
     __slots__ = ()
 
 
 def with_trace(error: E_, cause: Exception) -> E_:
-    """Keep where ``cause`` came from, as lines of code without values; its text and its frames may hold secrets."""
+    """Add the trace of ``cause`` as lines of code without values; its text and its frames may hold secrets."""
     rows = "".join(traceback.format_tb(cause.__traceback__)).splitlines()
     for row in [*rows, type(cause).__name__]:
         error.add_note(_Note(line(row)))
@@ -51,10 +51,10 @@ F_ = TypeVar("F_", SendError, QueryError)
 
 
 def own(error: F_, provider: SmsProvider, message: Message | None, *, vendors: Private | None = None) -> F_:
-    """A copy of ``error`` for ``message`` alone, with nothing private in it.
+    """Return a copy of ``error`` for ``message``, without private data.
 
-    Being a copy it has no frames and no causes: those hold the request with its token and text. Give ``vendors``, what
-    was sent, where the words may be those of a vendor that was asked.
+    A copy has no frames and no causes, which hold the request with its token and text. Give the private data as
+    ``vendors`` if the words may come from a vendor that was asked.
     """
     copied = copy.copy(error)
     copied.account = error.account or provider.account
@@ -74,8 +74,9 @@ def own(error: F_, provider: SmsProvider, message: Message | None, *, vendors: P
 
 
 def _tell_the_end(error: SendError | QueryError, text: str) -> None:
-    """Say of a text that fits no template that it ends in a line break or the like, which is easily overlooked."""
-    from .text.naming import ending  # here, because only a few texts need it
+    """Add to the error of a text without a template how the text ends, since a line break is easily overlooked."""
+    # Imported here, because only a few texts need it.
+    from .text.naming import ending
 
     words = ending(text)
     if words and words not in (error.detail or ""):
@@ -83,29 +84,29 @@ def _tell_the_end(error: SendError | QueryError, text: str) -> None:
 
 
 def _doubt_a_long_pause(error: SendError | QueryError) -> None:
-    """Leave out a time to wait that no vendor can mean, and say so."""
+    """Remove a pause that is too long to be meant, and say so."""
     asked = error.retry_after or 0.0
     if asked <= LONGEST_BELIEVED or error.reason in OURS or getattr(error, "fault", None) == "local":
         return
-    words = f"it asks for a pause of {asked / SECONDS['d']:,.0f} days, which is not believed"
+    words = f"it asks for a pause of {asked / SECONDS['d']:,.0f} days, which is ignored"
     _log.warning("account %s: %s", error.account, words)
     error.detail = f"{error.detail}; {words}" if error.detail else words
     error.retry_after = None
 
 
 def bare(error: E_) -> E_:
-    """``error`` without the frames and causes below: they hold the request with its token and text."""
+    """Return ``error`` without its frames and causes, which hold the request with its token and text."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
 
 def private_of(provider: SmsProvider, *messages: Message) -> Private:
-    """What errors about ``messages`` may not show."""
+    """Return the data that errors about ``messages`` may not show."""
     return Private([*provider.secrets(), *(message.text for message in messages)], [message.to for message in messages])
 
 
 def scrub(error: SmsBridgeError, private: Private) -> None:
-    """Keep what vendors quote, in forms of their own, out of the error's words, each of which is one line."""
+    """Remove private data that vendors quote, in any form, from the error's words, and make each a single line."""
     _scrub(error, private, without)
 
 
@@ -123,12 +124,12 @@ def _scrub(error: SmsBridgeError, private: Private, clean: Callable[[str, Privat
 
 
 def _words(known: str | None, otherwise: str) -> str:
-    """Words for an error, or what to say where they quoted something that could not be taken out of them."""
+    """Return safe words for an error, or ``otherwise`` if the private data could not be removed from them."""
     if known is None:
         return otherwise
     return line(_GROUPED.sub(HIDDEN, mask_numbers(" ".join(known.split()))))
 
 
 def safe_name(cause: Exception) -> str:
-    """Our own errors are safe to quote; others may hold what they choked on."""
+    """Return the words of our own error, and only the class of another error, whose words may hold private data."""
     return str(cause) if isinstance(cause, SmsBridgeError) else type(cause).__name__

@@ -1,4 +1,4 @@
-"""Files with texts and numbers in them, which only their owner can read."""
+"""Files that hold texts and numbers, and that only their owner can read."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .forks import fresh_lock
 _making = fresh_lock()
 _ODD = "it is no ordinary file"
 _LINK = "it is a link, which may lead anywhere: name the file itself"
-_LINKED = "it has a second name (a hard link), by which it may be a file of something else: name another file"
+_LINKED = "it has a second name (a hard link), so it may belong to another program: name another file"
 _NOT_OURS = "it belongs to another user, who could read what is written"
 _OPEN_TO_ALL = (
-    "every user can read or change it, and it is not ours to close: take the rights of others away (chmod o=)"
+    "every user can read or change it, and we may not change its rights: remove the rights of others (chmod o=)"
 )
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
 _AT_ONCE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -27,10 +27,10 @@ _AT_ONCE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr
 
 
 def open_private(path: Path) -> int:
-    """A descriptor that reads, and appends to, the file at ``path``, made if need be, and of mode 0600 from now on.
+    """Open the file at ``path`` to read and append, with mode 0600 from now on. Creates it if it is missing.
 
-    Raises OSError, at once, for what is no file of ours: a link of either kind, a pipe, a device, a folder, a file of
-    another user.
+    Returns a descriptor. Raises OSError immediately if this is no file of ours: a link of either kind, a pipe, a
+    device, a folder, a file of another user.
     """
     problem = _not_to_open(path)
     if problem is not None:
@@ -45,22 +45,24 @@ def open_private(path: Path) -> int:
 
 
 def _not_to_open(path: Path) -> str | None:
-    """What is wrong with what is at ``path`` now: to open some devices is to use them."""
+    """Return why ``path`` may not be opened, without opening it: opening some devices has effects."""
     try:
         mode = os.lstat(path).st_mode
-    except OSError:  # opening it says why
+    # Opening it reports the error.
+    except OSError:
         return None
     return _LINK if stat.S_ISLNK(mode) else None if stat.S_ISREG(mode) else _ODD
 
 
 def _keep_to_ourselves(descriptor: int) -> None:
-    """Take the rights of others away. What is at the path may have become something else since it was looked at."""
+    """Remove the rights of others. Checks the open file, since the path may have changed after the first check."""
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, _ODD)
     if found.st_nlink > 1:
         raise OSError(errno.EMLINK, _LINKED)
-    if os.name == "nt":  # which has neither owners nor rights of this kind
+    # Windows has neither owners nor rights of this kind.
+    if os.name == "nt":
         return
     if found.st_uid != os.geteuid():
         raise OSError(errno.EPERM, _NOT_OURS)
@@ -72,10 +74,10 @@ def _keep_to_ourselves(descriptor: int) -> None:
 
 
 def make_private(path: Path) -> None:
-    """Make the file at ``path``, or where a link there leads, with mode 0600. Raises OSError.
+    """Create the file at ``path``, or at the target of a link there, with mode 0600. Raises OSError.
 
-    SQLite gives the files beside it the same mode. Closing a file drops this process's locks on it, those of SQLite
-    included: so never one that may be in use already.
+    SQLite gives the files beside it the same mode. Closing a file drops all locks of this process on it, also those of
+    SQLite. So this never opens a file that may be in use.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
     with _making, contextlib.suppress(FileExistsError):
@@ -84,7 +86,7 @@ def make_private(path: Path) -> None:
 
 
 def close_to_others(path: Path) -> None:
-    """Let the file at ``path``, and those beside it, keep the rights of their group, and lose those of all others."""
+    """Remove the rights of all others from the file at ``path`` and the files beside it; the group keeps its rights."""
     real = os.path.realpath(path)
     for name in (real, f"{real}-wal", f"{real}-shm"):
         with contextlib.suppress(FileNotFoundError):
@@ -92,7 +94,8 @@ def close_to_others(path: Path) -> None:
 
 
 def _close_to_others(name: str) -> None:
-    found = os.stat(name)  # noqa: PTH116  # a Path would be made of it
+    # Without making a Path of it.
+    found = os.stat(name)  # noqa: PTH116
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, _ODD)
     if os.name == "nt" or not stat.S_IMODE(found.st_mode) & stat.S_IRWXO:
@@ -103,9 +106,10 @@ def _close_to_others(name: str) -> None:
 
 
 def obstacle(path: Path) -> str | None:
-    """What would keep a file from being made or used at ``path``, without making it; None if nothing is known."""
+    """Return why a file cannot be created or used at ``path``, without creating it; None if no obstacle is known."""
     real = os.path.realpath(path)
-    folder = os.path.dirname(real)  # noqa: PTH120  # a Path raises where it may not look
+    # A Path raises if it may not read a folder.
+    folder = os.path.dirname(real)  # noqa: PTH120
     if os.path.isdir(real):  # noqa: PTH112
         code = errno.EISDIR
     elif os.path.isfile(real):  # noqa: PTH113

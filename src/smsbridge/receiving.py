@@ -1,4 +1,4 @@
-"""Webhooks: verify, then shake hands or parse, then tell the policies and the hooks. No I/O of its own."""
+"""Process a webhook: verify it, answer a handshake or parse it, then tell policies and hooks. No I/O of its own."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ T = TypeVar("T")
 
 
 def receive(plugins: Plugins, provider: SmsProvider, webhook: HttpRequest) -> Flow[Received]:
-    """Take one webhook in.
+    """Process a webhook.
 
-    Raises SignatureError if it is not proven to come from the provider, handshakes included, PayloadError if it cannot
-    be read or is too large, and whatever a ``smsbridge_event`` hook raises: answer 500 then, and the provider will
-    deliver again.
+    Raises SignatureError if it is not proven to come from the provider, handshakes included, and PayloadError if it
+    cannot be read or is too large. Errors of a ``smsbridge_event`` hook are raised too: answer 500 then, and the
+    provider will deliver again.
     """
     webhook.check_size()
     receiver = _ask(provider, lambda: receiver_of(provider, webhook), SignatureError)
@@ -41,15 +41,16 @@ def receive(plugins: Plugins, provider: SmsProvider, webhook: HttpRequest) -> Fl
 
 
 def _ask(provider: SmsProvider, work: Callable[[], T], kind: type[WebhookError]) -> T:
-    """Do ``work`` of ``provider``.
+    """Do ``work`` of ``provider``. Other errors than ours become ``kind``.
 
-    Odd shapes end as KeyError and the like, quoting what they choked on: that is ``kind``.
+    A webhook with an unexpected shape causes a KeyError or similar, whose words may quote it.
     """
     error: WebhookError
     try:
         return work()
     except WebhookError as refusal:
-        error = copy.copy(refusal)  # without frames and causes, which hold the secret and the text
+        # A copy has no frames and causes, which hold the secret and the text.
+        error = copy.copy(refusal)
     except UnsupportedError as refusal:
         error = WebhookError(str(refusal.args[0]))
     except Exception as bug:  # noqa: BLE001

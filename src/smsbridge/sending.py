@@ -1,7 +1,7 @@
-"""The hooks around one send: exactly one of *after* and *failed* follows each *before*. No I/O.
+"""The hooks around a send: exactly one of *after* and *failed* follows each *before*. No I/O.
 
-What is known of a text is written down before the hooks are told of it, and comes out also where the send is
-interrupted, dropped, or broken by a fault of a hook or of our own.
+The outcome of a text is recorded before the hooks are told of it. It comes out even if the send is interrupted,
+dropped, or broken by a fault of a hook or of our own.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from .verdicts import cancelled, unexplained
 
 
 def deliver(plugins: Plugins, provider: SmsProvider, message: Message) -> Flow[SentMessage]:
-    """One attempt with the hooks around it. ``message`` is prepared."""
+    """Make an attempt with the hooks around it. ``message`` is prepared."""
     results: dict[int, Result] = {}
     yield from _deliver(plugins, provider, [message], results)
     return sent_of(results[0])
 
 
 def deliver_verification(plugins: Plugins, provider: SmsProvider, message: Message) -> Flow[Verification]:
-    """One attempt to have a code sent, with the hooks around it. ``message`` is prepared."""
+    """Make an attempt to have a code sent, with the hooks around it. ``message`` is prepared."""
     results: dict[int, Result] = {}
     yield from _deliver(plugins, provider, [message], results, verification=True)
     return cast("Verification", sent_of(results[0]))
 
 
 def deliver_batch(plugins: Plugins, provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
-    """One batch with the hooks around each message; one Result each, in order."""
+    """Send a batch with the hooks around each message. Returns a Result each, in order."""
     results: dict[int, Result] = {}
     yield from _deliver(plugins, provider, messages, results)
     return [results[row] for row in range(len(messages))]
@@ -47,7 +47,7 @@ def deliver_batch(plugins: Plugins, provider: SmsProvider, messages: Sequence[Me
 def deliver_rows(plugins: Plugins, provider: SmsProvider, rows: Sequence[Result], landed: list[Result]) -> Flow[None]:
     """Send the messages of ``rows``, which have no outcome yet.
 
-    ``landed`` gets one Result for each, also where this raises: an interruption, never a SendError.
+    ``landed`` gets a Result for each, also if this raises. It raises interruptions, and never a SendError.
     """
     results: dict[int, Result] = {}
     try:
@@ -71,9 +71,9 @@ def _deliver(
     *,
     verification: bool = False,
 ) -> Flow[None]:
-    """Send ``messages``; ``results`` gets what becomes of each.
+    """Send ``messages``; ``results`` gets the outcome of each.
 
-    Raises what interrupts it, once the hooks were told of all.
+    Raises an interruption after the hooks were told of all messages.
     """
     rows = [Told(plugins, provider, message) for message in messages] if plugins.are_told_of_sends else []
     stop: BaseException | None = None
@@ -86,7 +86,8 @@ def _deliver(
             for told in rows:
                 told.left = True
             stop = yield from _attempt(provider, messages, results, verification=verification)
-        except BaseException as broken:  # noqa: BLE001  # dropped, or a fault of a hook or of ours
+        # The flow was dropped, or this is a fault of a hook or of ours.
+        except BaseException as broken:  # noqa: BLE001
             stop = broken
             for index, message in enumerate(messages):
                 if index not in results:
@@ -97,17 +98,19 @@ def _deliver(
             stop = stop if interruption is None else interruption
     finally:
         try:
-            _finish(rows, results)  # what is left of it, if that was cut short
+            # The rest, if the first call was interrupted.
+            _finish(rows, results)
         finally:
             _finish(rows, results)
-    if stop is not None and not isinstance(stop, Exception | Stopped):  # those are errors of the text
+    # An Exception or Stopped is already an error of the text.
+    if stop is not None and not isinstance(stop, Exception | Stopped):
         raise bare(stop)
 
 
 def _attempt(
     provider: SmsProvider, messages: Sequence[Message], results: dict[int, Result], *, verification: bool
 ) -> Flow[BaseException | None]:
-    """Send those of ``messages`` that have no result yet; returns what interrupted it."""
+    """Send the ``messages`` that have no result yet. Returns the interruption, if any."""
     rows = [row for row in range(len(messages)) if row not in results]
     if not rows:
         return None
@@ -119,7 +122,7 @@ def _attempt(
 
 
 def _begin(rows: Sequence[Told], results: dict[int, Result]) -> None:
-    """Tell the hooks of all; what one of them stops has its result."""
+    """Tell the hooks of all messages. A message that a hook stops gets its result."""
     for index, told in enumerate(rows):
         veto = told.begin()
         if veto is not None:
@@ -127,7 +130,7 @@ def _begin(rows: Sequence[Told], results: dict[int, Result]) -> None:
 
 
 def _finish(rows: Sequence[Told], results: dict[int, Result]) -> None:
-    """Tell the hooks of all, also if they raise what ends a program, which is raised in the end."""
+    """Tell the hooks of all messages. If a hook raises an error that ends a program, that is raised at the end."""
     stop: BaseException | None = None
     for index, told in enumerate(rows):
         if index in results:
@@ -147,7 +150,7 @@ def _unknown(provider: SmsProvider, row: Result) -> Result:
 
 
 def _known_of(provider: SmsProvider, message: Message, broken: BaseException, *, left: bool) -> SendError:
-    """What is known of a text whose sending ended with ``broken``, no error of ours; ``left``: it was begun."""
+    """Return the error of a text whose sending ended with ``broken``, no error of ours; ``left``: it had begun."""
     if isinstance(broken, Exception):
         return own(unexplained(broken, left=left), provider, message)
     return own(cancelled(left=left, stop=broken), provider, message)

@@ -1,4 +1,4 @@
-"""Tables that people write as TOML: hours, rates. A mistake is named with its file and line, without its value."""
+"""Read tables from TOML files of users: hours, rates. Errors name the file and line, and show no value."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ R = TypeVar("R", bound=BaseModel)
 
 
 def read(path: Path, name: str, model: type[R]) -> list[R]:
-    """The rows of ``path``, each a ``[[name]]`` of fields of ``model``, in their order; numbers keep their digits.
+    """Return the rows of ``path``, each a ``[[name]]`` of fields of ``model``, in order; numbers keep their digits.
 
     Raises ConfigurationError.
     """
@@ -35,7 +35,7 @@ def read(path: Path, name: str, model: type[R]) -> list[R]:
 
 
 def place_of(path: Path, name: str, place: int) -> str:
-    """Where row ``place`` (from 0) of ``path`` begins, for people."""
+    """Return the position of row ``place`` (from 0) of ``path`` in words, for people."""
     return _where(path, _text(path), name, place)
 
 
@@ -56,9 +56,8 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         problem = _words(error)
     except RecursionError:
         problem = "it is nested too deeply"
-    raise ConfigurationError(
-        f"{path} is not TOML: {problem}"
-    )  # here, so that the cause, which holds the file, is not kept
+    # Raised here, so that the error does not keep its cause, which holds the file.
+    raise ConfigurationError(f"{path} is not TOML: {problem}")
 
 
 def _row(row: object, model: type[R], where: Callable[[], str]) -> R:
@@ -91,6 +90,6 @@ def _line_of_key(text: str, key: str) -> str:
 
 
 def _words(error: Exception) -> str:
-    """What the reader of TOML says, from its small letter on: ``invalid value (at line 3, column 5)``."""
+    """Return the TOML parser's message with a small first letter: ``invalid value (at line 3, column 5)``."""
     words = str(error)
     return words[:1].lower() + words[1:]

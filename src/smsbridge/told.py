@@ -1,7 +1,4 @@
-"""What the hooks are told of one text: that it begins, and exactly once how it ended, whatever comes in between.
-
-No I/O.
-"""
+"""Tell the hooks that a text begins, and exactly once how it ended, also after interruptions. No I/O."""
 
 from __future__ import annotations
 
@@ -17,10 +14,10 @@ End = SentMessage | Verification | SendError
 
 
 class Told:
-    """The hooks of ``message``: :meth:`begin` tells them of it, and :meth:`finish` those that were told how it ended.
+    """The hooks of ``message``: :meth:`begin` tells them that it begins, :meth:`finish` tells them how it ended.
 
-    An exception of a signal handler may come between any two steps. So :meth:`finish` is asked for twice, in two
-    ``finally``: the second time it goes on where the first was cut short.
+    An exception of a signal handler may come between any two steps. So :meth:`finish` is called twice, in two
+    ``finally``: the second call goes on where the first was interrupted.
     """
 
     __slots__ = ("_after", "_before", "_plugins", "_provider", "_veto", "end", "left", "message")
@@ -35,24 +32,26 @@ class Told:
         self.left = False
         """Whether the message may be on its way."""
         self.end: End | None = None
-        """How it ended, once that is known."""
+        """The end of the message, once known."""
 
     def begin(self) -> SendError | None:
-        """Tell of the message before it is sent; the veto of a hook, if there is one."""
+        """Tell the hooks of the message before it is sent. Returns the veto of a hook, if any."""
         self._before = self._calls("smsbridge_before_send")
         self._before.make(self._vetoed)
         if self._veto is None or isinstance(self._veto, RefusedError):
             return self._veto and own(self._veto, self._provider, self.message)
-        error = VetoedError(detail=_words(self._veto))  # in words of anybody, like a vendor's
+        # The words may quote anything, like a vendor's.
+        error = VetoedError(detail=_words(self._veto))
         return own(error, self._provider, self.message, vendors=private_of(self._provider, self.message))
 
     def finish(self) -> None:
-        """Tell how it ended: that it was cancelled, if nothing is known."""
+        """Tell the hooks how the message ended: without a known end, that it was cancelled."""
         if self.end is None:
             self.end = own(cancelled(left=self.left), self._provider, self.message)
         if self._before is None or not self._before.begun:
             return
-        self._before.make(self._vetoed)  # those that it was to be told first
+        # First the hooks that were not yet told of the beginning.
+        self._before.make(self._vetoed)
         if self._after is None:
             if isinstance(self.end, SendError):
                 self._after = self._calls("smsbridge_send_failed", error=self.end, carried_by=self.end.account)
@@ -65,7 +64,7 @@ class Told:
         return self._plugins.calls(name, account=one.account, provider=vendor_of(one), message=self.message, **more)
 
     def _vetoed(self, _: HookCall, error: BaseException) -> BaseException | None:
-        """Whatever a hook raises is a veto, but for what ends a program."""
+        """Keep the error of a hook as its veto; an error that ends a program is returned, to be raised."""
         if not isinstance(error, Exception):
             return error
         self._veto = self._veto or error
@@ -75,5 +74,6 @@ class Told:
 def _words(veto: Exception) -> str:
     try:
         return f"{type(veto).__name__}: {veto}"
-    except Exception:  # noqa: BLE001  # it cannot say what it is
+    # The error has no usable words.
+    except Exception:  # noqa: BLE001
         return type(veto).__name__

@@ -1,7 +1,7 @@
-"""Where tables and keys begin in a TOML file, so that a mistake can be named with its line.
+"""Find the lines of tables and keys in a TOML file, so that errors can name the line.
 
-``tomllib`` tells no lines but that of a syntax error. So the source of a file that is known to be TOML is looked
-through once more for what begins tables and keys, outside of strings, comments and the brackets of values.
+``tomllib`` gives only the line of a syntax error. So the source of a valid TOML file is searched again for the
+beginnings of tables and keys, outside of strings, comments and the brackets of values.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PARTS = re.compile(_PART, re.ASCII)
 
 
 class Lines:
-    """The lines on which tables and their keys begin: ``("templates", 3, "id")``."""
+    """The lines on which tables and their keys begin, under keys such as ``("templates", 3, "id")``."""
 
     def __init__(self, source: str) -> None:
         self._found: dict[tuple[str, int, str | None], int] = {}
@@ -53,21 +53,22 @@ class Lines:
                 self._found.setdefault((table, number, parts[0]), line)
 
     def entry(self, table: str, number: int) -> int | None:
-        """The line of the table of that name and number, counted from 0; None if it is written in another way."""
+        """Return the line of the table with that name and number, from 0; None if it is written in another way."""
         return self._found.get((table, number, None))
 
     def of(self, table: str, number: int) -> Callable[[str | None], int | None]:
-        """The lines of one entry: of a key, or (None) of itself."""
+        """Return a function from a key of the entry, or None for the entry itself, to its line."""
         entry = self.entry(table, number) or self.at_top(table)
         return lambda key: self._found.get((table, number, key), entry)
 
     def at_top(self, key: str) -> int | None:
-        """The line of a key before the first table, or of the first table of that name."""
+        """Return the line of a key before the first table, or of the first table of that name."""
         return self._found.get(("", 0, key))
 
 
 def _parts(name: str) -> list[str]:
-    """What stands between the dots, without quotes."""
-    if name.isidentifier():  # most are
+    """Return the parts between the dots, without quotes."""
+    # Most names are.
+    if name.isidentifier():
         return [name]
     return [part[1:-1] if part[0] in "\"'" else part for part in _PARTS.findall(name)]

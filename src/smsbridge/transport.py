@@ -1,4 +1,4 @@
-"""The old name of ``smsbridge.wire.over_httpx``: the same module, so that patching one patches the other."""
+"""The old name of ``smsbridge.wire.over_httpx``: the same module, so that a patch of either affects both."""
 
 import sys
 

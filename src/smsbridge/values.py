@@ -1,4 +1,4 @@
-"""The small values that messages and results are made of, and how those that people give are read."""
+"""The small values in messages and results, and the checks of values from callers."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Purpose(StrEnum):
 
 
 class Status(StrEnum):
-    """How far a text has come. *Accepted* is not *delivered*: only ``DELIVERED`` is.
+    """The status of a text. *Accepted* is not *delivered*: only ``DELIVERED`` is.
 
-    ``REJECTED``: refused before a network saw it (policy, DLT, sender, credit). ``UNDELIVERED``: the network said no.
-    ``FAILED``: broke inside the provider. ``EXPIRED``: validity ran out. ``UNKNOWN``: the vendor does not know, or used
-    a word that we do not.
+    ``REJECTED``: refused before it reached a network (policy, DLT, sender, credit). ``UNDELIVERED``: refused by the
+    network. ``FAILED``: failed inside the provider. ``EXPIRED``: the validity ended. ``UNKNOWN``: the vendor does not
+    know, or its word is unknown to us.
     """
 
     SCHEDULED = "scheduled"
@@ -45,7 +45,7 @@ class Status(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing more is to come. A report may know better, see ``DeliveryReport.final``."""
+        """Whether the status is the last. A report may say otherwise, see ``DeliveryReport.final``."""
         return self not in _PENDING
 
 
@@ -72,7 +72,7 @@ _PENDING = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENT, Status.UNKNO
 
 
 class Value(metaclass=Shown):
-    """A ``repr`` that masks numbers and leaves out what may be secret or private."""
+    """A base class whose ``repr`` masks numbers and leaves out secret and private data."""
 
     __slots__ = ()
 
@@ -89,12 +89,12 @@ class Value(metaclass=Shown):
 
 
 def number(**options: Any) -> Any:
-    """A field that holds a phone number, which ``repr`` masks."""
+    """Make a field for a phone number, which ``repr`` masks."""
     return field(metadata={"number": True}, **options)
 
 
 def _wrong(name: str, wanted: str, value: object) -> TypeError:
-    """The error of a field of another type. It shows no value, as that may be a number or a text in the wrong place."""
+    """Return the error for a field of a wrong type. It shows no value, which may be a misplaced number or text."""
     return TypeError(f"{name} has to be {wanted}, not {plain.kind_of(value)}")
 
 
@@ -111,7 +111,7 @@ def _as_dlt(name: str, value: Any) -> Dlt:
     if not isinstance(value, Mapping):
         raise _wrong(name, "a Dlt, or a mapping with entity_id and template_id", value)
     if not set(value) <= {"entity_id", "template_id"}:
-        raise ValueError(f"{name} has entity_id and template_id, and nothing else")
+        raise ValueError(f"{name} may have only entity_id and template_id")
     return Dlt(**value)
 
 
@@ -124,7 +124,7 @@ def _as_purpose(name: str, value: Any) -> Purpose:
 
 
 def _as_options(name: str, options: Any) -> dict[str, Any]:
-    """``options`` with plain dicts, which can be copied and pickled."""
+    """Return ``options`` with plain dicts, which can be copied and pickled."""
     if type(options) is dict and not options:
         return options
     if not isinstance(options, Mapping) or not all(isinstance(value, Mapping) for value in options.values()):
@@ -158,10 +158,10 @@ def _as_moment(name: str, value: Any) -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dlt(metaclass=Shown):
-    """The ids under which an Indian text is registered on a DLT platform: principal entity and content template.
+    """The ids of an Indian text's registration on a DLT platform: principal entity and content template.
 
     Either may be None: the provider's settings can hold a default. Source: TRAI's TCCCPR rules, see the providers'
-    pages. A Message also takes the mapping that ``dataclasses.asdict`` makes of it, which can go through JSON.
+    pages. A Message also accepts the mapping that ``dataclasses.asdict`` makes of this, which can go through JSON.
     """
 
     entity_id: str | None = field(default=None, metadata={"help": "DLT principal entity id (India)."})
@@ -184,7 +184,7 @@ class Money(metaclass=Shown):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost(metaclass=Shown):
-    """What a text should cost by our own count and rates. ``price`` is None where no rate fits."""
+    """The expected cost of a text by our own count and rates. ``price`` is None if no rate fits."""
 
     segments: int
     price: Money | None = None
@@ -198,4 +198,4 @@ READERS: Mapping[type, tuple[Callable[[str, Any], Any], tuple[type, ...]]] = {
     Mapping: (_as_options, ()),
     dict: (_as_context, ()),
 }
-"""How a value of each type is checked, and the types that need no look."""
+"""The check for values of each type, and the types that need no check."""

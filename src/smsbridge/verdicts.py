@@ -1,6 +1,7 @@
-"""One call of a provider that sends, and what became of each of its texts: accepted, refused or uncertain. No I/O.
+"""A sending call of a provider, and the outcome of each text: accepted, refused or uncertain. No I/O.
 
-Once a step that ``sends`` has gone out, whatever the vendor does not explain is uncertain. Before that it is certain.
+After a step that ``sends`` has left, a failure that the vendor does not explain is uncertain. Before that it is
+certain.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from .rehearsal import rendered
 
 T = TypeVar("T")
 Answer = tuple[Any, SendError | None]
-"""What became of one message: what was accepted, or why it was not."""
+"""The answer to a message: the accepted text or verification, or the error."""
 
 
 class Trail:
-    """What has left so far: whether anything was asked, how much of what sends was answered, and whether all was."""
+    """The requests so far: whether any was made, how many sending requests were answered, and whether any was not."""
 
     __slots__ = ("answered", "asked", "unanswered")
 
@@ -49,8 +50,9 @@ class Trail:
         return self.unanswered or self.answered > 0
 
     def of(self, step: Step[Any]) -> Flow[Any]:
-        """``step``, which sends, with what is to be noted of it."""
-        self.asked = self.unanswered = True  # until more is known, whatever comes between
+        """Pass on the sending ``step``, and note whether it was answered."""
+        # Unanswered until the answer is here, also after an interruption.
+        self.asked = self.unanswered = True
         try:
             answer = yield step
         except BaseException as error:
@@ -62,7 +64,7 @@ class Trail:
 
 
 def drive(start: Callable[[], Flow[T]], trail: Trail | None = None) -> Flow[T]:
-    """Drive a provider's flow, pass its steps on, and keep track of those that send."""
+    """Drive a provider's flow, pass its steps on, and keep track of the sending steps."""
     trail = trail or Trail()
     flow = start()
     if not isinstance(flow, Generator):
@@ -85,10 +87,7 @@ def drive(start: Callable[[], Flow[T]], trail: Trail | None = None) -> Flow[T]:
 
 
 class Sending:
-    """One call of a provider's method that sends, for one message or a batch.
-
-    ``stop`` is what interrupted it, if anything did.
-    """
+    """A call of a provider's sending method, for one message or a batch. ``stop`` is the interruption, if any."""
 
     __slots__ = ("around", "messages", "provider", "stop", "verification")
 
@@ -102,7 +101,7 @@ class Sending:
         self.stop: BaseException | None = None
 
     def made(self) -> Flow[list[Answer] | None]:
-        """The answer to each message, or None if all were refused for the fault of one among them."""
+        """Make the call. Returns the answer to each message, or None if all were refused for the fault of a message."""
         provider, messages = self.provider, self.messages
         trail = Trail()
         error: SendError
@@ -113,7 +112,8 @@ class Sending:
                     return _one_each(provider, messages, value)
                 if _is_of(value, messages[0]):
                     return [(value, None)]
-            del value  # it may be anything, and this frame will be part of a traceback
+            # It may hold anything, and this frame will be part of a traceback.
+            del value
             error = unexplained(TypeError(), left=trail.left)
         except GeneratorExit:
             raise
@@ -125,14 +125,16 @@ class Sending:
                 return None
         except TransportError as transport:
             error = UncertainError(detail=str(transport)) if trail.left else _not_sent(transport)
-        except Exception as bug:  # noqa: BLE001  # a provider's bug; its text may quote anything
+        # A bug of the provider, whose words may quote anything.
+        except Exception as bug:  # noqa: BLE001
             error = unexplained(bug, left=trail.left)
-        except BaseException as stop:  # noqa: BLE001  # cancelled, interrupted from the keyboard, shutting down
+        # A cancellation, Ctrl-C, or the end of the process.
+        except BaseException as stop:  # noqa: BLE001
             self.stop, error = bare(stop), cancelled(left=trail.left, stop=stop)
         return self._all(error, quoted=trail.asked)
 
     def cancelled(self, stop: BaseException | None) -> list[Answer]:
-        """The answer to each message where the call is not even begun."""
+        """Return the answer to each message if the call never begins."""
         return self._all(cancelled(left=False, stop=stop), quoted=False)
 
     @property
@@ -150,7 +152,7 @@ class Sending:
         return flow if self.around is None else self.around(flow, messages)
 
     def _all(self, error: SendError, *, quoted: bool) -> list[Answer]:
-        """``error`` for each message, without what is private to any; ``quoted``: its words may be a vendor's."""
+        """Return ``error`` for each message, without private data of any; ``quoted``: its words may be a vendor's."""
         private = private_of(self.provider, *self.messages) if quoted else None
         return [(None, own(error, self.provider, message, vendors=private)) for message in self.messages]
 
@@ -161,12 +163,12 @@ def _not_sent(transport: TransportError) -> RefusedError:
 
 
 def _unbegun(error: BaseException) -> bool:
-    """Whether a step that ended with ``error`` was certainly not begun."""
+    """Return whether a step that ended with ``error`` certainly never began."""
     return nothing_left(error) or (isinstance(error, Stopped) and not error.begun)
 
 
 def cancelled(*, left: bool, stop: BaseException | None = None) -> SendError:
-    """What is known of a text whose sending was interrupted by ``stop``: uncertain once something may have ``left``."""
+    """Return the error of a text whose sending ``stop`` interrupted: uncertain if a request may have ``left``."""
     if not isinstance(stop, Stopped):
         words, reason, wait = "cancelled", "cancelled", None
     else:
@@ -178,11 +180,13 @@ def cancelled(*, left: bool, stop: BaseException | None = None) -> SendError:
 
 
 def _settle(trail: Trail, error: SendError, *, batch: bool) -> SendError:
-    """The vendor explained, or the provider did; only what left decides whether that can be certain."""
+    """Return the explained ``error``, made uncertain or certain by the requests that left."""
+    # A refusal of a part of a batch says nothing about earlier parts.
     if batch and trail.answered > 1:
-        return _as(UncertainError, error)  # what refused one part of a batch says nothing of the parts before
+        return _as(UncertainError, error)
+    # This was the answer to a request before the sending request.
     if isinstance(error, UncertainError) and trail.asked and not trail.left:
-        return _as(UnavailableError, error)  # the answer to a request before the one that sends
+        return _as(UnavailableError, error)
     if isinstance(error, RefusedError | UncertainError):
         return error
     return _as(UncertainError if trail.left else RefusedError, error)
@@ -199,7 +203,7 @@ def _as(kind: type[SendError], error: SendError) -> SendError:
 
 
 def unexplained(cause: Exception, *, left: bool, policy: str | None = None) -> SendError:
-    """The error of a text that failed for a fault of ours: uncertain once something may have ``left``."""
+    """Return the error of a text that failed for a fault of ours: uncertain if a request may have ``left``."""
     if not left:
         return bug_of(cause, policy)
     whose = f"policy {policy} failed" if policy else "the provider plugin could not read the answer"
@@ -207,24 +211,25 @@ def unexplained(cause: Exception, *, left: bool, policy: str | None = None) -> S
 
 
 def bug_of(cause: Exception, policy: str | None = None) -> ProviderBugError:
-    """The error of a provider's code, or of that of ``policy``, which failed before anything was sent."""
+    """Return the error of a provider or a ``policy`` whose code failed before anything was sent."""
     words = f"policy {policy} failed before anything was sent" if policy else ""
     return with_trace(ProviderBugError(words, detail=safe_name(cause)), cause)
 
 
 def _is_of(sent: Any, message: Message) -> bool:
-    """Whether ``sent`` has an id and does not say that it is of another message."""
+    """Return whether ``sent`` has an id, and the reference of ``message`` or none."""
     return isinstance(sent.id, str) and sent.id != "" and sent.reference in ("", message.reference)
 
 
 def _one_each(provider: SmsProvider, batch: Sequence[Message], answers: Sequence[Any]) -> list[Answer]:
-    """The answer of each message; a missing, doubled or senseless one is uncertain."""
+    """Return the answer to each message; a missing, doubled or invalid answer is uncertain."""
     given: dict[int, list[Result]] = {}
     for answer in answers:
         if isinstance(answer, Result) and isinstance(answer.index, int):
             given.setdefault(answer.index, []).append(answer)
     found: list[Answer] = []
-    sent_all = private_of(provider, *batch)  # a row may quote its neighbours
+    # A row may quote other messages.
+    sent_all = private_of(provider, *batch)
     for place, message in enumerate(batch):
         error: SendError
         match given.get(place):

@@ -1,6 +1,6 @@
-"""What a webhook holds, read within bounds: anybody can send one, and fields are read before their signature is.
+"""Read the content of webhooks within limits: anyone can send a webhook, and fields are read before the signature.
 
-Nothing here holds more than a few times what came.
+No function here needs more memory than a few times the size of the webhook.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any, Protocol
 from .errors import PayloadError, TooLargeError
 
 LONGEST_BODY = 1 << 20
-"""Bytes of a webhook's body: far more than any vendor sends, some of which send many reports at once."""
+"""The most bytes of a webhook's body: far more than any vendor sends, also with many reports together."""
 
 LONGEST_HEAD = 1 << 16
-"""Characters of a webhook's URL and headers together; most servers take less."""
+"""The most characters of a webhook's URL and headers together; most servers accept less."""
 
 MOST_FIELDS = 1000
-"""Fields of a form or a query."""
+"""The most fields of a form or a query."""
 
 MOST_MARKS = 100_000
-"""Commas, colons and opening brackets of a body that is read as JSON, each perhaps a value of many bytes."""
+"""The most commas, colons and opening brackets of a JSON body: each may cause a value of many bytes in memory."""
 
 _CHUNK = 1 << 16
 _ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2}){1,256}")
@@ -35,7 +35,7 @@ class Readable(Protocol):
     """A stream of bytes, such as ``wsgi.input``."""
 
     def read(self, size: int, /) -> bytes:
-        """Up to ``size`` bytes; none at the end."""
+        """Return up to ``size`` bytes; no bytes at the end."""
         ...
 
 
@@ -43,20 +43,20 @@ class Readable(Protocol):
 
 
 def within_bounds(body: bytes) -> bytes:
-    """``body``. Raises TooLargeError if it is larger than a webhook's may be."""
+    """Return ``body``. Raises TooLargeError if it is larger than a webhook's body may be."""
     if len(body) > LONGEST_BODY:
         raise TooLargeError(f"the webhook's body is larger than {LONGEST_BODY} bytes")
     return body
 
 
 def check_head(url: str, headers: Mapping[str, str]) -> None:
-    """Raise TooLargeError if URL and headers are larger than a webhook's may be."""
+    """Raise TooLargeError if URL and headers are larger than those of a webhook may be."""
     if len(url) + sum(len(name) + len(value) for name, value in headers.items()) > LONGEST_HEAD:
         raise TooLargeError(f"the webhook's URL and headers are larger than {LONGEST_HEAD} characters")
 
 
 def announced(length: str) -> int:
-    """The number in a ``Content-Length``. Raises TooLargeError before anything of such a body is read."""
+    """Return the number in a ``Content-Length``. Raises TooLargeError before any of the body is read."""
     if not (length.isascii() and length.isdigit()):
         raise PayloadError("the webhook does not say how long its body is")
     if len(length.lstrip("0")) > len(str(LONGEST_BODY)) or int(length) > LONGEST_BODY:
@@ -65,7 +65,7 @@ def announced(length: str) -> int:
 
 
 def read_wsgi(environ: Mapping[str, Any]) -> bytes:
-    """The body in ``wsgi.input``: as much as was announced, or all where the server ends the stream (chunked)."""
+    """Read the body in ``wsgi.input``: the announced length, or all if the server ends the stream (chunked)."""
     stream: Readable = environ["wsgi.input"]
     if environ.get("CONTENT_LENGTH"):
         left = announced(environ["CONTENT_LENGTH"])
@@ -81,14 +81,14 @@ def read_wsgi(environ: Mapping[str, Any]) -> bytes:
 
 
 async def read_asgi(length: str, receive: Asgi) -> bytes:
-    """The body that ``receive`` brings, given up as soon as it is too large; ``length`` is what was announced."""
+    """Read the body from ``receive``, until it is too large; ``length`` is the announced length."""
     if length:
         announced(length)
     body, more = bytearray(), True
     while more:
         message = await receive()
         if message["type"] != "http.request":
-            raise PayloadError("the webhook was broken off")
+            raise PayloadError("the webhook was interrupted before its end")
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > LONGEST_BODY:
@@ -100,7 +100,7 @@ async def read_asgi(length: str, receive: Asgi) -> bytes:
 
 
 def pairs(encoded: bytes) -> tuple[tuple[bytes, bytes], ...]:
-    """The fields of a form or a query in their order, percent-decoded. Raises PayloadError if they are too many."""
+    """Return the fields of a form or a query in order, percent-decoded. Raises PayloadError if there are too many."""
     if encoded.count(b"&") >= MOST_FIELDS:
         raise PayloadError(f"the webhook has more than {MOST_FIELDS} parameters")
     parts = (part.partition(b"=") for part in encoded.split(b"&") if part)
@@ -108,7 +108,7 @@ def pairs(encoded: bytes) -> tuple[tuple[bytes, bytes], ...]:
 
 
 def text_pairs(fields: tuple[tuple[bytes, bytes], ...]) -> list[tuple[str, str]]:
-    """``fields`` as text. Raises PayloadError if they are not UTF-8."""
+    """Return ``fields`` as text. Raises PayloadError if they are not UTF-8."""
     try:
         return [(name.decode(), value.decode()) for name, value in fields]
     except UnicodeDecodeError:
@@ -116,7 +116,7 @@ def text_pairs(fields: tuple[tuple[bytes, bytes], ...]) -> list[tuple[str, str]]
 
 
 def _decoded(encoded: bytes) -> bytes:
-    """``encoded`` without its escapes, a run of them at a time: split at each, it takes two hundred times its size."""
+    """Decode the escapes of ``encoded``, a run at a time: splitting at each escape takes two hundred times its size."""
     spaced = encoded.replace(b"+", b" ")
     if b"%" not in spaced:
         return spaced
@@ -132,12 +132,12 @@ def _decoded(encoded: bytes) -> bytes:
 
 
 def loads(body: bytes, *, most_marks: int = MOST_MARKS, **options: Any) -> Any:
-    """``body`` read as JSON in UTF-8, with or without a byte order mark.
+    """Parse ``body`` as JSON in UTF-8, with or without a byte order mark.
 
-    Raises PayloadError if it is none, or too rich.
+    Raises PayloadError if it is not JSON, or has too many values.
     """
     if sum(body.count(mark) for mark in (b",", b":", b"[", b"{")) > most_marks:
-        raise PayloadError("the webhook's JSON holds more values than are read")
+        raise PayloadError("the webhook's JSON has too many values")
     try:
         return json.loads(body.decode("utf-8-sig"), **options)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""Threads for the blocking ``send_many``, made as they are needed. No I/O.
+"""Threads for the blocking ``send_many``, started as they are needed. No I/O.
 
-The thread that hands work over may be interrupted at any point by a signal (Ctrl-C, a time limit of a task queue), so
-it takes no lock that Python code holds: a ``ThreadPoolExecutor`` and ``Thread.start`` do, and then hang for ever.
+A signal (Ctrl-C, a time limit of a task queue) may interrupt the calling thread at any point. So it takes no lock that
+Python code holds: a ``ThreadPoolExecutor`` and ``Thread.start`` take such locks, and then hang forever.
 """
 
 from __future__ import annotations
@@ -15,34 +15,36 @@ from collections.abc import Callable
 Work = Callable[[], None]
 
 _IDLE = 1.0
-"""Seconds without work after which a thread ends, so that a program can end that forgot to close."""
+"""Seconds without work after which a thread ends, so that a program that never calls close() can end."""
 
 
 class Workers:
-    """Does what is put, in up to ``most`` threads of its own, or at once where no thread can be started."""
+    """Does work in up to ``most`` threads, or in the calling thread if no thread can be started."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._works: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
-        self._places: deque[None] = deque([None] * most)  # those that are free: a thread takes one, without a lock
+        # The free places: each thread takes a place, without a lock.
+        self._places: deque[None] = deque([None] * most)
         self._threads: list[threading.Thread] = []
 
     def put(self, work: Work, in_flight: int) -> None:
-        """Have ``work`` done, which raises nothing in a thread of ours.
+        """Have ``work`` done, which raises no error in our threads.
 
-        ``in_flight`` counts what is still to do, with this.
+        ``in_flight`` counts all work that is not done yet, with this work.
         """
         self._works.put(work)
         if self._most - len(self._places) >= min(self._most, in_flight):
             return
         try:
             _thread.start_new_thread(self._recruit, ())
-        except RuntimeError:  # the machine has no more threads, or the interpreter is going
+        # The machine has no more threads, or the interpreter is ending.
+        except RuntimeError:
             if len(self._places) == self._most:
                 self._work_off()
 
     def dismiss(self) -> None:
-        """Have the threads end once all is done; without waiting for them."""
+        """Have the threads end after all work is done, without waiting for them."""
         for _ in range(self._most - len(self._places)):
             self._works.put(None)
 
@@ -54,7 +56,7 @@ class Workers:
             self._threads.pop()
 
     def _recruit(self) -> None:
-        """Start a worker, here because no signal interrupts this thread."""
+        """Start a worker from this helper thread, which no signal interrupts."""
         if not _took(self._places):
             return
         thread = threading.Thread(target=_serve, args=(self._works, self._places), name="smsbridge-send-many")
@@ -73,7 +75,7 @@ class Workers:
 
 
 def _serve(works: queue.SimpleQueue[Work | None], places: deque[None]) -> None:
-    """Work until told to end, or idle. Knows nothing of the Workers, which may be dropped meanwhile."""
+    """Work until told to end, or idle. Has no reference to the Workers, which may be dropped meanwhile."""
     while True:
         try:
             work = works.get(timeout=_IDLE)
@@ -81,16 +83,18 @@ def _serve(works: queue.SimpleQueue[Work | None], places: deque[None]) -> None:
             places.append(None)
             if works.empty() or not _took(places):
                 return
-            continue  # something was put just now, by a thread that counted on this one
+            # Another thread has just added work, and relies on this thread.
+            continue
         if work is None:
             places.append(None)
             return
         work()
-        del work  # it holds messages
+        # It holds messages.
+        del work
 
 
 def _took(places: deque[None]) -> bool:
-    """Whether there was a free place, which is taken now."""
+    """Take a free place. Returns whether there was one."""
     try:
         places.pop()
     except IndexError:
