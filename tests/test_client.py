@@ -103,7 +103,7 @@ def test_an_unknown_provider_says_what_is_there_and_what_is_near():
 
 @pytest.mark.parametrize("given", [5, HttpProvider])
 def test_what_is_neither_a_name_nor_a_provider_is_refused_in_words(given):
-    with pytest.raises(ConfigurationError, match=f"or of an account, not {type(given).__name__}"):
+    with pytest.raises(ConfigurationError, match=f"or account, not {type(given).__name__}"):
         SmsClient(given)
 
 

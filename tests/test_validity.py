@@ -239,6 +239,6 @@ def test_it_is_a_setting_of_every_account_or_of_one(monkeypatch):
 def test_it_is_foreseen(time):
     limit = LimitPolicy(inner=HttpProvider(), local_validity=True)
     view = foresee(limit, until(10), now=NOW)
-    assert (view.verdict, "looks after valid_until itself" in view.words) == ("would send", True)
+    assert (view.verdict, "checks valid_until itself" in view.words) == ("would send", True)
     assert foresee(limit, until(0), now=NOW).error.reason == "expired"
     assert isinstance(foresee(HttpProvider(), until(10), now=NOW).error, UnsupportedError)

@@ -1,6 +1,6 @@
-"""Composite, the base of providers that send through providers which they hold.
+"""Composite, the base of providers that send through providers inside them.
 
-And what is asked of any provider, whether it holds some or not.
+This module also has functions for any provider, with or without providers inside.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from .messages import Event, Foresight, Message, Result, SentMessage, Verificati
 from .provider import Capability, SmsProvider, honours
 
 Around = Callable[[Flow[Any], Sequence[Message]], Flow[Any]]
-"""Wraps the flow of a provider that sends these messages; its steps and its value are the flow's."""
+"""A function that wraps a provider's flow that sends these messages; steps and value are those of the flow."""
 
 Answers = tuple[list[Result], BaseException | None]
-"""One Result for each message, in order, and what interrupted the sending, if anything did."""
+"""A Result for each message, in order, and the interruption, if any."""
 
 _FINAL = ("send", "send_batch", "start_verification")
 
@@ -41,23 +41,23 @@ class Recording(Protocol):
 
 @runtime_checkable
 class Closing(Protocol):
-    """What is told that its client is closed. It may be used again."""
+    """An object that is told when its client is closed. It may be used again."""
 
     def close(self) -> None:
-        """Finish what is still to be done on the side, such as records."""
+        """Finish pending work, such as records."""
         ...
 
 
 class Composite(SmsProvider):
-    """A provider that sends by attempts at providers which it holds: it never raises an outcome, it returns it.
+    """A provider that sends by attempts through the providers inside: it never raises an outcome, but returns it.
 
-    What it can do is what those can do.
+    Its capabilities are those of the providers inside.
     """
 
     _kind = "policy"
 
     records_attempts: ClassVar[bool] = False
-    """Whether it logs each attempt by itself; policies around it then need not."""
+    """Whether it logs each attempt itself, so that policies around it need not."""
 
     def __init_subclass__(cls, **settings: Any) -> None:
         super().__init_subclass__(**settings)
@@ -73,11 +73,11 @@ class Composite(SmsProvider):
     @property
     @abstractmethod
     def inside(self) -> tuple[SmsProvider, ...]:
-        """The providers that it holds, in their order of preference."""
+        """The providers inside, in order of preference."""
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What one of those inside can do; batches are made as the first one takes them."""
+        """The capabilities of all providers inside; batches are made for the first provider."""
         found = frozenset[Capability]().union(*(one.capabilities for one in self.inside))
         return found if Capability.BATCH in self.inside[0].capabilities else found - {Capability.BATCH}
 
@@ -95,7 +95,7 @@ class Composite(SmsProvider):
 
     @property
     def absence_proven_after(self) -> timedelta | None:  # type: ignore[override]
-        """Only if every account that may have been tried proves it, which takes that it can be asked."""
+        """The longest time of the providers inside; None unless all of them can look up texts and prove absence."""
         proofs = [one.absence_proven_after if Capability.LOOKUP in one.capabilities else None for one in self.inside]
         known = [proof for proof in proofs if proof is not None]
         return max(known) if len(known) == len(proofs) else None
@@ -104,7 +104,7 @@ class Composite(SmsProvider):
         return self.inside[0].batch_key(message)
 
     def check(self, message: Message, *, verification: bool = False) -> None:
-        """Raise what the first one raises, if none of those inside can express ``message``."""
+        """Raise the error of the first provider inside if no provider inside can express ``message``."""
         problem: Exception | None = None
         for one in self.inside:
             try:
@@ -145,20 +145,19 @@ class Composite(SmsProvider):
 
     @abstractmethod
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
-        """What sending would do with ``message``, as far as can be known here; ``now`` is the time by which texts
-        expire.
+        """Return what sending would do with ``message``, as far as it is known here; ``now`` decides about expiry.
 
-        Say what you would decide yourself, and ask those inside through ``attempts.foresee``, as you send through
-        ``attempts.attempt``. Change nothing (take no place, count nothing, let no probe through) and reach nobody:
-        reading a file of one's own is the most. What :meth:`check` refuses, and what is wrong with the message itself,
-        was looked at before.
+        Give your own decision, and ask the providers inside through ``attempts.foresee``, as you send through
+        ``attempts.attempt``. Change nothing (take no place, count nothing, let no probe through) and contact no other
+        system: reading your own file is allowed. Refusals by :meth:`check`, and faults of the message itself, were
+        checked before.
         """
 
     # --- webhooks and the end -----------------------------------------------------------------------------------------
 
     @abstractmethod
     def receiver(self, webhook: HttpRequest) -> SmsProvider:
-        """The provider inside that takes ``webhook`` in: of several, the one that it is proven to be from."""
+        """Return the provider inside that receives ``webhook``: of several, the one that it provably comes from."""
 
     @abstractmethod
     def observe(self, event: Event) -> Flow[Event | None]:
@@ -176,7 +175,7 @@ class Composite(SmsProvider):
 
 
 def sent_of(result: Result, stop: BaseException | None = None) -> SentMessage:
-    """What was sent; raises ``stop``, or else the error, if nothing was."""
+    """Return the sent text of ``result``; raises ``stop``, or else the error."""
     if stop is not None:
         raise stop
     if result.sent is None:
@@ -186,29 +185,29 @@ def sent_of(result: Result, stop: BaseException | None = None) -> SentMessage:
 
 
 def inside(provider: SmsProvider) -> tuple[SmsProvider, ...]:
-    """The providers that ``provider`` holds, in their order of preference; most hold none."""
+    """Return the providers inside ``provider``, in order of preference; most have none."""
     return provider.inside if isinstance(provider, Composite) else ()
 
 
 def each(provider: SmsProvider) -> Iterator[SmsProvider]:
-    """``provider`` and every one that it holds, however deep, from the outside in."""
+    """Yield ``provider`` and all providers inside it, at any depth, from the outside in."""
     yield provider
     for one in inside(provider):
         yield from each(one)
 
 
 def account_names(provider: SmsProvider) -> frozenset[str]:
-    """The names of the accounts that ``provider`` sends through: its own, and of those that it holds."""
+    """Return the names of the accounts that ``provider`` sends through: its own, and those inside."""
     return frozenset(one.account for one in each(provider))
 
 
 def expresses(provider: SmsProvider, field: str, *, verification: bool = False) -> bool:
-    """Whether ``provider``, or one that it holds, honours this one of OPTIONAL_FIELDS."""
+    """Return whether ``provider``, or a provider inside, honours ``field``, a name of OPTIONAL_FIELDS."""
     return any(honours(one, field, verification=verification) for one in each(provider))
 
 
 def receiver_of(provider: SmsProvider, webhook: HttpRequest) -> SmsProvider:
-    """The provider that takes ``webhook`` in: ``provider``, or one that it holds."""
+    """Return the provider that receives ``webhook``: ``provider``, or a provider inside."""
     return provider.receiver(webhook) if isinstance(provider, Composite) else provider
 
 
@@ -220,9 +219,6 @@ def observe(provider: SmsProvider, event: Event) -> Flow[Event]:
 
 
 def close(provider: SmsProvider) -> None:
-    """Have ``provider`` finish what is still to be done on the side, if it has anything there.
-
-    A provider may have a ``close``.
-    """
+    """Have ``provider`` finish pending work, if it has a method ``close``."""
     if isinstance(provider, Closing):
         provider.close()

@@ -1,8 +1,8 @@
-"""Settings from the environment: which variables there are, where each value came from, and a model made of them.
+"""Settings from the environment: the variables, the source of each value, and the models made of them.
 
-They are read as a whole, see ``snapshot.py``; here each value keeps its source, and variables are named but never
-values when something is wrong. Priority: process environment, then ``.env`` in the working directory, then the files of
-the secrets directory.
+All variables are read together, see ``snapshot.py``. Here each value keeps its source, and errors name variables but
+never show values. Priority: process environment, then ``.env`` in the working directory, then the files of the secrets
+directory.
 """
 
 from __future__ import annotations
@@ -25,51 +25,51 @@ from .errors import ConfigurationError
 from .snapshot import ENV_FILE, PREFIX, SECRETS, SECRETS_DIR, Reading, Snapshot
 
 SHORTEST_SECRET = 4
-"""Shorter values are not looked for in texts: they would be found everywhere."""
+"""Shorter values are not searched for in texts: they would be found everywhere."""
 _NO_WORD = 8
-"""Letters that are rather something to hide than a word of ours."""
+"""The number of letters from which a word is more likely a value to hide than a word of ours."""
 _LEADS = re.compile(r"(^|_)(url|uri|host|hostname|endpoint|domain|proxy|server|region|edge)$")
-"""How the names of settings end that say where requests go, or where answers come from."""
+"""The ends of the names of settings that decide where requests go, or where answers come from."""
 _STRAIGHT = "\"'"
 _OTHER_QUOTES = "`\u00b4\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb\u2039\u203a\uff02\uff07"
-"""Backticks, and those of word processors, which no shell and no file takes off."""
+"""Backticks and quotes of word processors, which no shell and no file format removes."""
 _APOSTROPHES = "'\u2019"
-"""Those that may end a word by themselves."""
+"""Quotes that may end a word as apostrophes."""
 M = TypeVar("M", bound=BaseModel)
 _homes: ContextVar[Mapping[str, str | None]] = ContextVar("homes", default=types.MappingProxyType({}))
-"""Whose settings are just made into a model: a provider explains what is wrong by itself, and cannot know."""
+"""The account of each setting while a model is made: a provider explains errors itself, and cannot know it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A value and where it was found: ``environment``, ``.env`` or ``secrets directory``."""
+    """A value and its source: ``environment``, ``.env`` or ``secrets directory``."""
 
     value: str = field(repr=False)
     source: str
 
 
 def variable(account: str | None, name: str) -> str:
-    """The environment variable of setting ``name``, of an account or (None) of smsbridge itself."""
+    """Return the environment variable of setting ``name``, of an account or (None) of smsbridge itself."""
     return f"{PREFIX}{account.upper()}_{name.upper()}" if account else f"{PREFIX}{name.upper()}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The one of the variables ``known`` that was probably meant by ``name``."""
+    """Return the variable of ``known`` that ``name`` probably means, if any."""
     stems = {one.removeprefix(PREFIX): one for one in known}
     close = get_close_matches(name.removeprefix(PREFIX), stems, 1)
     return stems[close[0]] if close else None
 
 
 def variables() -> dict[str, bool]:
-    """Every ``SMSBRIDGE_*`` variable that is there, in upper case, and whether it has a value.
+    """Return every existing ``SMSBRIDGE_*`` variable, in upper case, and whether it has a value.
 
-    What cannot be read is left out; :func:`read` says so.
+    Sources that cannot be read are left out; :func:`read` reports them.
     """
     return snapshot.current().variables()
 
 
 def in_production(*, known: bool | None = None) -> bool:
-    """Whether ``SMSBRIDGE_ENV`` says so, unless it is ``known``. Raises what :func:`read` does."""
+    """Return whether ``SMSBRIDGE_ENV`` is production, unless ``known``. Raises the same errors as :func:`read`."""
     if known is not None:
         return known
     found = read(None, ["env"]).get("env")
@@ -77,17 +77,17 @@ def in_production(*, known: bool | None = None) -> bool:
 
 
 def known_production() -> bool | None:
-    """For what will ask again after its client is made: what its client's environment says.
+    """Return whether the environment of the client that is being made is production; None without such a client.
 
-    None where there is no such client.
+    This is for code that needs the answer after its client is made.
     """
     return in_production() if snapshot.is_shared() else None
 
 
 def named(account: str | None, name: str) -> Found | None:
-    """The setting ``name`` where it names accounts, or a provider, and so has no quotes anywhere.
+    """Return the setting ``name`` that names accounts or a provider, so that quotes in it are an error.
 
-    Raises what :func:`read` does.
+    Raises the same errors as :func:`read`.
     """
     found = read(account, [name]).get(name)
     if found is not None and not set(_STRAIGHT + _OTHER_QUOTES).isdisjoint(found.value):
@@ -100,7 +100,7 @@ def _secrets_dir(taken: Snapshot) -> Found | None:
 
 
 def read(account: str | None, names: Iterable[str]) -> dict[str, Found]:
-    """The settings among ``names`` that are set; empty values count as unset.
+    """Return the settings among ``names`` that are set; empty values count as unset.
 
     Raises ConfigurationError if ``.env``, the secrets directory or one of the files there cannot be read.
     """
@@ -130,7 +130,7 @@ def _found(account: str | None, names: Iterable[str], taken: Snapshot) -> dict[s
 
 
 def _quoted(value: str, source: str) -> bool:
-    """Whether a value still has the quotes that were to be taken off, as a whole. ``.env`` has lost its own."""
+    """Return whether a value is still in quotes that should have been removed. Values of ``.env`` lose their own."""
     text = value.strip()
     if len(text) < 2 or not (text[0] == text[-1] if text[0] in _STRAIGHT else text[-1] in _OTHER_QUOTES):
         return False
@@ -139,7 +139,7 @@ def _quoted(value: str, source: str) -> bool:
 
 
 def _half_quoted(value: str, source: str) -> bool:
-    """Whether a value has a quote at one end, and no other of the kind."""
+    """Return whether a value has a quote at one end, and no other of that kind."""
     text = value.strip()
     ends = (text[:1], text[-1:] if text[-1:] not in _APOSTROPHES else "")
     return any(end and end in _signs(source) and text.count(end) == 1 for end in ends)
@@ -151,16 +151,16 @@ def _signs(source: str) -> str:
 
 def _without_quotes(label: str) -> str:
     return (
-        f"{label} still has quotes around its value, which docker --env-file and the like do not take off: "
-        "write it without"
+        f"{label} still has quotes around its value, which docker --env-file and others do not remove: "
+        "write it without quotes"
     )
 
 
 def load(model: type[M], *accounts: str | None, exclude: Iterable[str] = (), **given: Any) -> M:
-    """``model`` made of the environment's settings; ``given`` fields come from the caller, ``exclude`` are not read.
+    """Make ``model`` of the environment's settings; ``given`` fields come from the caller, ``exclude`` are not read.
 
-    Of several ``accounts``, the first that has a setting counts. Raises ConfigurationError that names every variable
-    which is missing or wrong.
+    Of several ``accounts``, the first that has a setting counts. Raises ConfigurationError, which names every missing
+    or wrong variable.
     """
     return Reading().run(lambda: _loaded(model, accounts, exclude, given))
 
@@ -190,9 +190,9 @@ def _loaded(model: type[M], accounts: Sequence[str | None], exclude: Iterable[st
 
 
 def _still_quoted(model: type[BaseModel], found: Mapping[str, Found], homes: Mapping[str, str | None]) -> str | None:
-    """What is wrong with lists whose words are in quotes, and with half a pair; for the rest see :func:`_quoted`.
+    """Return the error for lists of quoted words, and for a single quote; for other quotes see :func:`_quoted`.
 
-    A secret may be anything, and so begin with a quote.
+    A secret may be any text, so it may begin with a quote.
     """
     for name, one in found.items():
         parts = _parse(model, name, one.value)
@@ -206,7 +206,10 @@ def _still_quoted(model: type[BaseModel], found: Mapping[str, Found], homes: Map
 
 
 def _led_astray(model: type[BaseModel], found: Mapping[str, Found], homes: Mapping[str, str | None]) -> str | None:
-    """A URL of the working directory, where a secret is of elsewhere, is wrong: another folder would get the secret."""
+    """Return the error for a URL from the working directory with a secret from elsewhere, if there is such a pair.
+
+    Otherwise the files of a folder could have the secret sent to another URL.
+    """
     home = _secrets_dir(snapshot.current())
     is_here = home is not None and (home.source == ENV_FILE or not Path(home.value).is_absolute())
     low = {ENV_FILE, *((SECRETS,) if is_here else ())}
@@ -226,33 +229,33 @@ def _led_astray(model: type[BaseModel], found: Mapping[str, Found], homes: Mappi
 
 
 def _is_here(name: str, found: Found) -> bool:
-    """Whether a setting names a file of settings by a path that begins in the working directory."""
+    """Return whether a setting names a file of settings by a path relative to the working directory."""
     return name == "file" and not Path(found.value).is_absolute()
 
 
 def _leads(name: str, found: Mapping[str, Found]) -> bool:
-    """Whether a setting says where requests go; that of a file may, unless the URL stands elsewhere."""
+    """Return whether a setting decides where requests go; a file of settings may, unless the URL is set elsewhere."""
     return _LEADS.search(name) is not None or (name == "file" and "url" not in found)
 
 
 def _is_sent(name: str, model: type[BaseModel]) -> bool:
-    """Whether a setting is a secret that a vendor is sent."""
+    """Return whether a setting is a secret that is sent to a vendor."""
     info = model.model_fields[name]
     hidden = is_secret(info.annotation) or not info.repr
     return hidden and "webhook" not in name and _LEADS.search(name) is None
 
 
 def is_secret(annotation: Any) -> bool:
-    """Whether a setting of this type is a secret, or holds one."""
+    """Return whether a setting of this type is a secret, or holds a secret."""
     if isinstance(annotation, type) and issubclass(annotation, SecretStr | SecretBytes):
         return True
     return "Secret" in getattr(get_origin(annotation), "__name__", "") or any(map(is_secret, get_args(annotation)))
 
 
 def explain(error: ValidationError, account: str | None, model: type[BaseModel]) -> str:
-    """What is wrong with the settings of ``model``, by variable and without values, which pydantic's own text quotes.
+    """Return the errors in the settings of ``model``, by variable and without values, which pydantic's text quotes.
 
-    While a model is loaded, each setting is named after the account that had it, all others after ``account``.
+    While a model is loaded, each setting is named after the account that has it, all others after ``account``.
     """
     homes = _homes.get()
     missing: list[str] = []
@@ -275,7 +278,7 @@ def explain(error: ValidationError, account: str | None, model: type[BaseModel])
 
 
 def _without(words: str, values: Iterable[str], *, secret: bool) -> str:
-    """``words`` without a value that the validator may have quoted; a short word may be one of ours."""
+    """Return ``words`` without values that the validator may have quoted; a short word may be a word of ours."""
     for value in values:
         for form in {value, repr(value)[1:-1]}:
             if len(form) >= SHORTEST_SECRET and (secret or len(form) >= _NO_WORD or not form.isalpha()):
@@ -284,7 +287,7 @@ def _without(words: str, values: Iterable[str], *, secret: bool) -> str:
 
 
 def strings(value: Any, *, secret_only: bool = False) -> Iterator[str]:
-    """Every string, or only every SecretStr, in ``value``, however deep."""
+    """Yield every string, or only every SecretStr, in ``value`` at any depth."""
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
     elif isinstance(value, str):
@@ -297,14 +300,15 @@ def strings(value: Any, *, secret_only: bool = False) -> Iterator[str]:
 
 
 def _parse(model: type[BaseModel], name: str, value: str) -> Any:
-    """``value`` as pydantic wants it: a list may be separated by commas, an object is JSON, all else is a string."""
+    """Return ``value`` for pydantic: a list may be separated by commas, an object is JSON, all else is a string."""
     kind = _container(model.model_fields[name].annotation)
     if kind is None or (kind is not dict and not value.lstrip().startswith("[")):
         return [part.strip() for part in value.split(",") if part.strip()] if kind else value
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
-        return value  # pydantic says what it should have been
+        # Pydantic reports the expected type.
+        return value
 
 
 def _container(annotation: Any) -> type | None:

@@ -1,8 +1,7 @@
-"""Locks that a forked process finds free, and what else has to begin anew there.
+"""Locks that are free in a forked process, and other state that must be renewed there.
 
-``fork`` copies memory, but of all threads only the one that forks: a lock that another thread holds at that moment
-stays taken in the child for ever. So every lock of ours comes from here. Those of imports are waited for: half a module
-is of no use to a child.
+``fork`` copies memory, but only the forking thread: a lock that another thread holds at that moment stays taken in the
+child forever. So all our locks come from here. A fork waits for imports: a half-imported module is useless to a child.
 """
 
 from __future__ import annotations
@@ -22,20 +21,20 @@ T = TypeVar("T")
 
 
 class Renewed(Protocol):
-    """An object with something to forget in a forked process, such as what threads of its parent are doing."""
+    """An object with state to forget in a forked process, such as the work of the parent's threads."""
 
     def begin_anew(self) -> None:
-        """Called in the forked process, before anything else there. Must not raise."""
+        """Renew the object. Called first in the forked process. Must not raise."""
 
 
 _LATE = ("smsbridge", "phonenumbers", "pydantic_settings", "dotenv", "httpx", "wcwidth", "zoneinfo")
-"""How the names of modules begin that functions of ours import, so that any thread may be at it."""
+"""The beginnings of the names of modules that our functions import, in any thread."""
 
 _LONGEST_IMPORT = 5.0
-"""Seconds."""
+"""Seconds for which a fork waits for imports."""
 
 _LONGEST_USE = 10.0
-"""Seconds that a fork waits for what :func:`unforked` keeps together, and that such work waits for a fork."""
+"""Seconds for which a fork waits for work inside :func:`unforked`, and such work for a fork."""
 
 _AGAIN = 0.001
 
@@ -43,25 +42,25 @@ _locks: weakref.WeakSet[Any] = weakref.WeakSet()
 _renewed: weakref.WeakSet[Renewed] = weakref.WeakSet()
 _unforked: set[tuple[int, object]] = set()
 _forking_until = 0.0
-"""Not a lock: an exception in the thread that forks must not shut all others out for good."""
+"""Not a lock: an exception in the forking thread must not shut out all other threads forever."""
 
 
 def fresh_lock() -> threading.Lock:
-    """A lock that nobody holds in a forked process."""
+    """Return a lock that is free in a forked process."""
     lock = threading.Lock()
     _locks.add(lock)
     return lock
 
 
 def fresh_rlock() -> threading.RLock:
-    """The same, for threads that take it more than once."""
+    """Return such a lock that a thread may take more than once."""
     lock = threading.RLock()
     _locks.add(lock)
     return lock
 
 
 def cached_property(function: Callable[[Any], T]) -> functools.cached_property[T]:
-    """That of functools, which in Python 3.11 has a lock, shared by all objects of its class."""
+    """Make a cached property like that of functools, whose lock in Python 3.11 all objects of its class share."""
     made = functools.cached_property(function)
     lock = getattr(made, "lock", None)
     if lock is not None:
@@ -70,34 +69,35 @@ def cached_property(function: Callable[[Any], T]) -> functools.cached_property[T
 
 
 def renew_after_fork(owner: Renewed) -> None:
-    """Have ``owner`` begin anew in each forked process. It is not kept alive for this."""
+    """Have ``owner.begin_anew()`` called in each forked process. This does not keep ``owner`` alive."""
     _renewed.add(owner)
 
 
 def under(lock: threading.Lock, work: Callable[..., T], *args: Any) -> T:
-    """Do ``work`` while ``lock`` is held."""
+    """Do ``work`` while this thread holds ``lock``."""
     # On one line: no exception of a signal handler or a debugger comes between the ends of the work and of the lock.
     with lock: return work(*args)  # fmt: skip  # noqa: E701
 
 
 @contextlib.contextmanager
 def unforked() -> Iterator[None]:
-    """Within, no other thread forks: for work of a library that has locks of its own, such as SQLite."""
+    """Keep other threads from forking: for work of a library with its own locks, such as SQLite."""
     me = (threading.get_ident(), object())
     _unforked.add(me)
     try:
         while time.monotonic() < _forking_until:
             _unforked.discard(me)
             time.sleep(_AGAIN)
-            _unforked.add(me)  # before the next look, as a fork says that it begins before it looks here
+            # Before the next check: a fork announces itself before it checks this set.
+            _unforked.add(me)
         yield
     finally:
         _unforked.discard(me)
 
 
 def _before_fork() -> None:
-    """Wait until no other thread is at an import of ours, or at work that no fork may interrupt."""
-    global _forking_until  # noqa: PLW0603  # of the whole process
+    """Wait until no other thread does an import of ours, or work that no fork may interrupt."""
+    global _forking_until  # noqa: PLW0603  # for the whole process
     _wait_for_imports()
     until = _forking_until = time.monotonic() + _LONGEST_USE
     me = threading.get_ident()
@@ -115,11 +115,13 @@ def _wait_for_imports() -> None:
     while (names := _imports_of_others()) and time.monotonic() < until:
         for name in names:
             with contextlib.suppress(Exception):
-                importlib.import_module(name)  # which waits for the thread that is at it
+                # This waits for the importing thread.
+                importlib.import_module(name)
 
 
 def _imports_of_others() -> list[str]:
-    locks = getattr(sys.modules["importlib._bootstrap"], "_module_locks", {})  # of those that go on
+    # The locks of the present imports.
+    locks = getattr(sys.modules["importlib._bootstrap"], "_module_locks", {})
     found = {name: known() for name, known in list(locks.items()) if name.startswith(_LATE)}
     ours = (None, threading.get_ident())
     return [name for name, lock in found.items() if getattr(lock, "owner", None) not in ours]
@@ -129,10 +131,11 @@ def _after_fork_in_child() -> None:
     global _forking_until  # noqa: PLW0603
     _forking_until = 0.0
     _unforked.clear()
-    numbers = sys.modules.get("phonenumbers.phonemetadata")  # it has a lock as well
+    # This module has a lock too.
+    numbers = sys.modules.get("phonenumbers.phonemetadata")
     theirs = [] if numbers is None else [numbers.PhoneMetadata._metadata_lock]  # noqa: SLF001
     for lock in [*_locks, *theirs]:
-        lock._at_fork_reinit()  # noqa: SLF001  # as the standard library does with its own
+        lock._at_fork_reinit()  # noqa: SLF001  # the standard library does the same with its locks
     for owner in list(_renewed):
         owner.begin_anew()
 

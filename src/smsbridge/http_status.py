@@ -1,7 +1,4 @@
-"""What the HTTP status of an answer means: refused, or uncertain, and whose fault it is.
-
-Decided here for all providers.
-"""
+"""The meaning of an answer's HTTP status for all providers: refused or uncertain, and whose fault."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ from .errors import (
 
 
 class Meaning(NamedTuple):
-    """The error that a status amounts to, and what to check."""
+    """The error for a status, and a hint what to check."""
 
     kind: type[SendError]
     fault: Fault | None = None
@@ -31,9 +28,9 @@ class Meaning(NamedTuple):
 
 _BASE_URL_HINT = "(check the base URL)"
 _TIMED_OUT = frozenset({408, 460, 499, 504, 524, 598, 599})
-"""A server, or a proxy before it, that ran out of patience or saw us go does not say how far the request came."""
+"""Time-outs of a server or of a proxy, or a closed connection: they do not say how far the request came."""
 _REDIRECTS_BEFORE_THE_DEED = frozenset({301, 307, 308})
-"""A permanent or method-keeping redirect means that nothing was done yet."""
+"""A permanent redirect, or one that keeps the method, means that the request was not processed."""
 _BY_STATUS = {
     **dict.fromkeys(_REDIRECTS_BEFORE_THE_DEED, Meaning(RefusedError, "account", "redirect", _BASE_URL_HINT)),
     400: Meaning(RefusedError, "message"),
@@ -50,15 +47,15 @@ _BY_STATUS = {
 
 
 def meaning_of(status: int) -> Meaning:
-    """What an answer with this HTTP status means, as long as nothing else is known of it."""
+    """Return the meaning of an answer with this HTTP status, if nothing else is known about it."""
     return _BY_STATUS.get(status) or _by_range(status)
 
 
 def can_refuse(status: int, *, documented: bool = False) -> bool:
-    """Whether an answer with this HTTP status can mean *certainly not sent*, whatever stands in it.
+    """Return whether an answer with this HTTP status can mean *certainly not sent*, with any body.
 
-    A time-out never can. What else is no 2xx, no 4xx and no redirect before the deed only can if the vendor documents
-    it so (``documented``): a 5xx may come after the deed, and so may 302 and 303.
+    A time-out never can. Another status that is no 2xx, no 4xx and no redirect before processing can only if the vendor
+    documents this (``documented``): a 5xx may come after processing, and so may 302 and 303.
     """
     if status in _TIMED_OUT:
         return False
@@ -66,7 +63,7 @@ def can_refuse(status: int, *, documented: bool = False) -> bool:
 
 
 def phrase(status: int) -> str:
-    """``404 Not Found``; of an unknown status the number alone."""
+    """Return ``404 Not Found``; for an unknown status only the number."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:

@@ -1,8 +1,8 @@
-"""Which number the digits of a person's writing are: the rules of countries, from the tables of ``phonenumbers``.
+"""Find the number that written digits mean: the rules of countries, from the tables of ``phonenumbers``.
 
-What a country code is added to has to be a mobile number of that country. What was written with one only has to be as
-long as numbers there are, because tables age: new series, landlines and toll-free numbers that can be texted are the
-vendor's to judge.
+Digits without a country code must be a mobile number of the country. A number written with a country code only needs a
+length that numbers there have, because tables age: the vendor judges new series, and landlines and toll-free numbers
+that can receive texts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WITH_PLUS = "write a number of another country with + and its country code"
 
 
 def international(written: Written) -> str:
-    """What was written with ``+``: its digits as they are, if mobile or fixed-line numbers there are as long."""
+    """Return a number written with ``+`` unchanged, if mobile or fixed-line numbers of its country have its length."""
     import phonenumbers
 
     try:
@@ -43,7 +43,7 @@ def international(written: Written) -> str:
 
 
 def _shared_tables(parsed: Any) -> Any:
-    """The tables for a country code; where regions share it, those of the largest."""
+    """Return the tables for a country code; if regions share it, those of the largest region."""
     import phonenumbers
 
     region = phonenumbers.region_code_for_country_code(parsed.country_code)
@@ -57,12 +57,13 @@ def _tables(region: str) -> Any:
 
 
 def _refuse_length(length: int, metadata: Any) -> None:
-    """Raise RecipientError unless mobile or fixed-line numbers have ``length`` digits behind the country code."""
+    """Raise RecipientError unless mobile or fixed-line numbers have ``length`` digits after the country code."""
     kinds = [kind for kind in (metadata.mobile, metadata.fixed_line) if kind is not None]
     lengths = {possible for kind in kinds for possible in kind.possible_length}
     if problem := _length_problem(length, lengths or metadata.general_desc.possible_length):
         raise _of_another_length(problem)
-    if not lengths:  # a code of services, such as +800
+    # A code of services, such as +800.
+    if not lengths:
         raise RecipientError("the recipient's number is none that its country code has", reason="not-mobile")
 
 
@@ -74,7 +75,7 @@ def _length_problem(length: int, lengths: Iterable[int]) -> str | None:
 
 
 def national(written: Written, region: str | None) -> str:
-    """What was written without ``+``: a mobile number of ``region``, with or without trunk prefix or country code."""
+    """Return a mobile number of ``region`` written without ``+``, with or without trunk prefix or country code."""
     if region is None:
         raise RecipientError(
             "the recipient has no country code (write +91..., or set SMSBRIDGE_DEFAULT_REGION)",
@@ -94,7 +95,7 @@ def national(written: Written, region: str | None) -> str:
 
 
 def wrong_region(region: str) -> str | None:
-    """What is wrong with the name of a region, if anything."""
+    """Return what is wrong with the name of a region; None if it is correct."""
     import phonenumbers
 
     if region in phonenumbers.SUPPORTED_REGIONS:
@@ -105,7 +106,7 @@ def wrong_region(region: str) -> str | None:
 
 
 def _readings(written: Written, region: str) -> Iterator[str]:
-    """Each mobile number of ``region`` that the digits are, as dialled there, and with the country code first."""
+    """Yield each mobile number of ``region`` that the digits may mean: as dialled there, and with the country code."""
     import phonenumbers
 
     code = str(phonenumbers.country_code_for_region(region))
@@ -121,9 +122,9 @@ def _readings(written: Written, region: str) -> Iterator[str]:
 
 
 def _mobile_of(text: str, region: str) -> Any:
-    """``text`` parsed, if it is a mobile number under the country code of ``region``; else None.
+    """Parse ``text`` if it is a mobile number under the country code of ``region``; else return None.
 
-    Where regions share a code, as in North America, they are dialled alike, so a number may be one of another of them.
+    Regions that share a code, as in North America, are dialled alike, so the number may be of another such region.
     """
     import phonenumbers
 
@@ -133,14 +134,14 @@ def _mobile_of(text: str, region: str) -> Any:
     except phonenumbers.NumberParseException:
         return None
     same_code = parsed.country_code == phonenumbers.country_code_for_region(region)
-    return parsed if same_code and phonenumbers.number_type(parsed) in kinds else None  # which only valid numbers have
+    # Only valid numbers have these types.
+    return parsed if same_code and phonenumbers.number_type(parsed) in kinds else None
 
 
 def _is_dialled(digits: str, parsed: Any, region: str) -> bool:
-    """Whether ``digits`` are the number, behind a trunk prefix or not, or as its country writes it.
+    """Return whether ``digits`` are the number, with or without a trunk prefix, or as its country writes it.
 
-    Digits that choose a carrier are none of these, and what Argentina puts into a number is part of how it is written
-    there.
+    Digits that choose a carrier do not count; the digits that Argentina inserts into a number do.
     """
     import phonenumbers
 
@@ -151,12 +152,13 @@ def _is_dialled(digits: str, parsed: Any, region: str) -> bool:
     dialled = _NOT_DIGITS.sub("", written)
     if digits in (national, trunk + national, dialled, dialled.removeprefix(trunk)):
         return True
-    prefix = digits.removesuffix(national)  # one digit may be an older trunk prefix, as 8 in Lithuania
+    # A single digit may be an older trunk prefix, such as 8 in Lithuania.
+    prefix = digits.removesuffix(national)
     return len(prefix) == 1 and re.fullmatch(parsing, prefix) is not None
 
 
 def is_valid(text: str, region: str | None) -> bool:
-    """Whether ``text`` is a number of any kind."""
+    """Return whether ``text`` is a valid number of any type."""
     import phonenumbers
 
     try:
@@ -165,7 +167,7 @@ def is_valid(text: str, region: str | None) -> bool:
         return False
 
 
-# --- what is wrong with it --------------------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
 def not_a_number(words: str) -> RecipientError:
@@ -187,7 +189,7 @@ def _unreadable(error: Any) -> RecipientError:
 
 
 def _not_completed(written: Written, region: str) -> RecipientError:
-    """Why no mobile number of ``region`` is written so."""
+    """Return the error for digits that are no mobile number of ``region``."""
     import phonenumbers
 
     abroad = _tables(region).international_prefix or "(?!)"
@@ -195,10 +197,12 @@ def _not_completed(written: Written, region: str) -> RecipientError:
         words = "the recipient begins with a prefix for calls abroad: write + and the country code instead"
         return RecipientError(words, reason="no-country-code")
     try:
-        parsed = phonenumbers.parse(written.digits, region, keep_raw_input=True)  # which also keeps a carrier's code
+        # keep_raw_input also keeps a carrier's code.
+        parsed = phonenumbers.parse(written.digits, region, keep_raw_input=True)
     except phonenumbers.NumberParseException as error:
         return _unreadable(error)
-    if len(phonenumbers.national_significant_number(parsed)) > len(written.digits):  # the tables add the one area code
+    # The tables add the area code if a country has only one.
+    if len(phonenumbers.national_significant_number(parsed)) > len(written.digits):
         return _of_another_length("too-short", f"a number of {region} with its area code")
     unused = written.before_zero or parsed.preferred_domestic_carrier_code
     if unused or _mobile_of(written.digits, region) is not None:
@@ -207,7 +211,7 @@ def _not_completed(written: Written, region: str) -> RecipientError:
 
 
 def _no_mobile(parsed: Any, region: str) -> RecipientError:
-    """Why a number that is written as one of ``region`` is no mobile one."""
+    """Return the error for a number of ``region`` that is no mobile number."""
     import phonenumbers
 
     length, mobile = len(phonenumbers.national_significant_number(parsed)), _tables(region).mobile

@@ -1,8 +1,8 @@
-"""SQLite files of ours: made whole, marked, and known again, so that no new one takes the place of another in silence.
+"""Our SQLite files: created complete, marked, and recognised, so that no new file replaces another silently.
 
-What such a file says keeps texts from being sent twice, or to people who said stop. So one that was emptied, deleted or
-replaced while this process uses it is an error, as is a file that is not ours; only where none was there at first is
-one made, with a notice.
+These files keep texts from being sent twice, or to people who said stop. So a file that is emptied, deleted or replaced
+while this process uses it is an error, and so is a file that is not ours. A file is created, with a notice, only if
+there was none at first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .private_file import close_to_others, make_private
 
 _log = logger("smsbridge.files")
 _OURS = 0x736D7362
-"""What SQLite calls an application_id: "smsb"."""
+"""Our application_id in SQLite: "smsb"."""
 
 _TABLE = """CREATE TABLE IF NOT EXISTS smsbridge_file (
     what TEXT PRIMARY KEY, identity BLOB NOT NULL, changes INTEGER NOT NULL) WITHOUT ROWID"""
@@ -36,10 +36,10 @@ _BESIDE = ("-wal", "-shm")
 class Kind:
     """A kind of file.
 
-    ``schema`` makes what it holds, where that is not there; ``proof`` is a question that only such a file answers.
-    ``made`` says what a new one knows nothing of, ``command`` makes one on purpose. One that ``comes_along`` may be
-    made in any file of ours that is there: what it does not know is of no use for long. ``upgrade`` makes tables of an
-    earlier version ready for ``schema``.
+    ``schema`` creates its missing tables; ``proof`` is a query that only such a file answers. ``made`` says what a new
+    file does not know; ``command`` creates a file on purpose. A kind that ``comes_along`` may be created in any
+    existing file of ours: what it does not know is soon irrelevant. ``upgrade`` prepares tables of an earlier version
+    for ``schema``.
     """
 
     what: str
@@ -51,13 +51,13 @@ class Kind:
     upgrade: Callable[[sqlite3.Connection], None] | None = None
 
     def only_on_purpose(self, path: Path) -> str:
-        """What is wrong where there is none at ``path``, and none is made on the way."""
+        """Return the error for a missing file at ``path`` that is not created on the way."""
         words = "and none is made on the way where SMSBRIDGE_ENV is production"
         return f"there is no {self.what} at {path}, {words}: {self.command} makes one"
 
 
 class NotOurs(OSError):
-    """The file is not the one that it has to be. ``problem`` says what it is, and what to do."""
+    """The file is not the expected file. ``problem`` says what is wrong, and what to do."""
 
     def __init__(self, what: str, path: Path, problem: str) -> None:
         super().__init__(f"the {what} {path} cannot be used: {problem}")
@@ -67,10 +67,9 @@ class NotOurs(OSError):
 
 @dataclass(slots=True)
 class _Known:
-    """What this process knows of a file: whose it is, and how much had been changed in it at least.
+    """The data that this process has on a file: its identity, and the least count of its changes.
 
-    ``place`` is where it was on the disk, if once something else was found there: what is to be used again has to be
-    the very same.
+    ``place`` is its place on the disk, if another file was once found there: only the very same file may be used again.
     """
 
     identity: bytes
@@ -82,20 +81,21 @@ _known: dict[tuple[str, str], _Known] = {}
 
 
 def forget_all() -> None:
-    """Know no file any more, as in another process. For tests."""
+    """Forget all known files, as a new process would. For tests."""
     _known.clear()
 
 
 def is_known(kind: Kind, path: Path) -> bool:
-    """Whether this process has used the file at ``path``."""
-    return (kind.what, os.path.abspath(path)) in _known  # noqa: PTH100  # a link stays the link
+    """Return whether this process has used the file at ``path``."""
+    # A link is not followed.
+    return (kind.what, os.path.abspath(path)) in _known  # noqa: PTH100
 
 
 @dataclass(slots=True)
 class OwnFile:
-    """The file of ``kind`` at ``path``, or where a link there leads; made if absent, unless ``create`` is false.
+    """The file of ``kind`` at ``path`` or at the target of a link; created if absent, unless ``create`` is false.
 
-    With ``joins``, a file of ours that has other kinds may get this one as well.
+    With ``joins``, this kind may be added to a file of ours that has other kinds.
     """
 
     path: Path
@@ -109,11 +109,12 @@ class OwnFile:
     _whole: bool = False
 
     def connect(self, **options: Any) -> sqlite3.Connection:
-        """A connection to it. Raises NotOurs, other kinds of OSError, and sqlite3.Error."""
+        """Open a connection to the file. Raises NotOurs, other OSErrors, and sqlite3.Error."""
         close_to_others(self.path)
         real = os.path.realpath(self.path)
         self._make_if_absent(real)
-        address = f"{Path(real).as_uri()}?mode=rw"  # which never makes one
+        # This mode never creates a file.
+        address = f"{Path(real).as_uri()}?mode=rw"
         database: sqlite3.Connection = sqlite3.connect(address, uri=True, isolation_level=None, **options)
         try:
             self._recognise(database)
@@ -125,7 +126,7 @@ class OwnFile:
         return database
 
     def check(self) -> None:
-        """Raise NotOurs if the file that was connected to is not at its place any more."""
+        """Raise NotOurs if the connected file is no longer at its place."""
         try:
             self._check()
         except NotOurs:
@@ -136,7 +137,8 @@ class OwnFile:
 
     def _check(self) -> None:
         try:
-            found = os.stat(self.path)  # noqa: PTH116  # asked for each text, and a Path takes longer
+            # Called for each text, and a Path takes longer.
+            found = os.stat(self.path)  # noqa: PTH116
         except OSError:
             raise self._wrong("was deleted while in use") from None
         if found.st_size == 0:
@@ -145,31 +147,33 @@ class OwnFile:
             raise self._wrong(_REPLACED)
         if self._beside:
             name, inode = self._beside[0]
-            self._beside.rotate()  # one in turn: they are lost together, and to look costs as much as all the rest
+            # One file in turn: they are lost together, and a check takes as long as all the rest.
+            self._beside.rotate()
             if _inode(name) != inode:
                 raise self._wrong(f"lost {os.path.basename(name)}, a part of it, while in use")  # noqa: PTH119
 
     def note_beside(self) -> None:
-        """Remember the files beside it, in a first transaction: with others there, what is in these is not seen."""
+        """Remember the files beside it, in a first transaction: if others replace them, their content is lost."""
         if not self._beside:
             names = [f"{self._real}{ending}" for ending in _BESIDE]
             self._beside.extend((name, inode) for name in names if (inode := _inode(name)) is not None)
 
     def change(self, database: sqlite3.Connection) -> None:
-        """Count a change, within its transaction: a file with fewer than this process knows of is an older copy."""
+        """Count a change, within its transaction: a file with fewer changes than known here is an older copy."""
         database.execute("UPDATE smsbridge_file SET changes = changes + 1 WHERE what = ?", [self.kind.what])
         self._changes = self._row(database)[1]
 
     def kept(self) -> None:
-        """The transaction was kept, and what it changed."""
+        """Record that the transaction with the counted change was committed."""
         known = _known.get(self._key)
         if known is not None:
             known.changes = max(known.changes, self._changes)
 
     def count(self, database: sqlite3.Connection) -> bool:
-        """Count one change by itself, at once or not at all; whether that was done."""
+        """Count a change in a separate transaction, without waiting. Returns whether that succeeded."""
         known = _known.get(self._key)
-        if _size(self._real) == 0 and known is not None:  # nothing is written into what was emptied
+        # Nothing is written into an emptied file.
+        if _size(self._real) == 0 and known is not None:
             known.changes += 1
             return True
         try:
@@ -206,7 +210,10 @@ class OwnFile:
             raise self._wrong(_REPLACED)
 
     def init(self) -> bool:
-        """Make it on purpose, also of an empty file; false if it is there. Raises what :meth:`connect` does."""
+        """Create the file on purpose, also from an empty file. Returns false if it exists.
+
+        Raises the same errors as :meth:`connect`.
+        """
         real = os.path.realpath(self.path)
         close_to_others(self.path)
         size = _size(real)
@@ -225,13 +232,14 @@ class OwnFile:
         ) as db:
             try:
                 joins = self.joins and not self._is_in(db)
-            except sqlite3.DatabaseError:  # it is none of ours, or of a time before there were marks
+            # It is not ours, or older than the marks.
+            except sqlite3.DatabaseError:
                 joins = False
         self.connect().close()
         return joins
 
     def _make(self) -> bool:
-        """Make it, whole or not at all; false if another process was faster."""
+        """Create the file completely or not at all. Returns false if another process was faster."""
         real = os.path.realpath(self.path)
         draft = f"{real}.{secrets.token_hex(6)}.new"
         make_private(Path(draft))
@@ -255,7 +263,7 @@ class OwnFile:
             database.execute("INSERT OR IGNORE INTO smsbridge_file VALUES (?, ?, 0)", row)
 
     def _recognise(self, database: sqlite3.Connection) -> None:
-        """Raise NotOurs unless it is of this kind, and the same as before."""
+        """Raise NotOurs unless the file is of this kind, and the same as before."""
         try:
             (mark,) = database.execute("PRAGMA application_id").fetchone()
             if mark != _OURS:
@@ -264,10 +272,12 @@ class OwnFile:
                 self._join(database)
             identity, changes = self._row(database)
             known = _known.get(self._key)
-            if not self._whole and not self._is_whole(database):  # it is of an earlier version
+            # It is of an earlier version.
+            if not self._whole and not self._is_whole(database):
                 self._mark(database)
             self._whole = True
-        except sqlite3.OperationalError:  # it is locked, say
+        # For example, it is locked.
+        except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError as error:
             raise self._foreign(str(error)) from None
@@ -302,7 +312,7 @@ class OwnFile:
         return found
 
     def _take_for_ours(self, database: sqlite3.Connection) -> None:
-        """Mark one that was made before there were marks. Raises NotOurs if it is none."""
+        """Mark a file that is older than the marks. Raises NotOurs if it is not of this kind."""
         try:
             database.execute(self.kind.proof).fetchone()
         except sqlite3.OperationalError as error:
@@ -337,16 +347,18 @@ def _transaction(database: sqlite3.Connection) -> Iterator[None]:
 
 
 def _move(draft: str, real: str) -> bool:
-    """Let ``draft`` be ``real``, unless that is there; whether it is now."""
+    """Rename ``draft`` to ``real``, unless that exists. Returns whether it was renamed."""
     try:
         os.link(draft, real)
     except FileExistsError:
         return False
-    except OSError:  # a file system without links
+    # A file system without links.
+    except OSError:
         if os.path.exists(real):  # noqa: PTH110
             return False
         os.rename(draft, real)  # noqa: PTH104
-    with contextlib.suppress(OSError):  # not everywhere can a folder be opened
+    # Some systems cannot open a folder.
+    with contextlib.suppress(OSError):
         folder = os.open(os.path.dirname(real), os.O_RDONLY)  # noqa: PTH120
         try:
             os.fsync(folder)

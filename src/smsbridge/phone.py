@@ -1,9 +1,9 @@
-"""Phone numbers: to E.164, and masked for people to read.
+"""Phone numbers: convert to E.164, and mask for people to read.
 
-Strict on purpose: ``phonenumbers`` alone reads ``+919876543210abc`` as another subscriber's number, and drops an
-extension without a word. Here every digit that goes in comes out, or the number is refused. Nothing is guessed: what a
-country code is added to has to be a mobile number of that country, and what is written with one only has to have the
-length of a number, because tables of numbers age and the vendor knows better which can be texted.
+This is strict on purpose: ``phonenumbers`` alone reads ``+919876543210abc`` as another subscriber's number, and drops
+an extension silently. Here every digit of the input is in the output, or the number is refused. Nothing is guessed:
+digits without a country code must be a mobile number of the country, and a number with a country code only needs a
+valid length, because tables of numbers age and the vendor knows better which numbers can receive texts.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _NATIONAL = re.compile(r"[1-9]\d{3,13}", re.ASCII)
 
 
 def to_e164(number: str, region: str | None = None) -> str:
-    """``number`` as E.164 (``+919876543210``).
+    """Convert ``number`` to E.164 (``+919876543210``).
 
-    Digits, ``+ - . ( )`` and spaces are allowed, and what :mod:`smsbridge.written` calls harmless: no letters, no
-    extension, no list. A number without ``+`` is one of ``region``, two letters of ISO 3166 (``IN``), and has to be a
-    mobile number there. One with ``+`` has to have a length that mobile or fixed-line numbers of its country have.
+    Digits, ``+ - . ( )`` and spaces are allowed, and characters that :mod:`smsbridge.written` calls harmless: no
+    letters, no extension, no list. A number without ``+`` must be a mobile number of ``region``, two letters of ISO
+    3166 (``IN``). A number with ``+`` must have a length that mobile or fixed-line numbers of its country have.
     Raises RecipientError with the reason ``empty``, ``not-a-number``, ``no-country-code``, ``too-short``, ``too-long``
     or ``not-mobile``.
     """
@@ -38,7 +38,8 @@ def to_e164(number: str, region: str | None = None) -> str:
         return text
     if region is not None and _NATIONAL.fullmatch(text) and (e164 := _mobile_of(text, region)):
         return e164
-    from .numbering import international, is_valid, national, not_a_number  # few numbers need more than the short way
+    # Imported here, because few numbers need more than the short way.
+    from .numbering import international, is_valid, national, not_a_number
     from .written import read
 
     written = read(text)
@@ -52,8 +53,9 @@ def to_e164(number: str, region: str | None = None) -> str:
 
 
 def _is_mobile(e164: str) -> bool:
-    """Whether the number is certainly a mobile one; False leaves it to :func:`numbering.international`."""
-    for length in (1, 2, 3):  # of a country code; none is the beginning of another
+    """Return whether the number is certainly a mobile number; False leaves it to :func:`numbering.international`."""
+    # The lengths of country codes; no code is the beginning of another.
+    for length in (1, 2, 3):
         pattern = _mobile_pattern(e164[1 : 1 + length])
         if pattern is not None:
             return pattern.fullmatch(e164, 1 + length) is not None
@@ -119,8 +121,8 @@ def regions(e164: str) -> tuple[str, ...]:
 class Countries:
     """Countries, by region (``IN``, ISO 3166) or calling code (``+91``): ``number in countries``, numbers in E.164.
 
-    Where regions share a calling code, as the United States and the Caribbean do, the number itself tells which one it
-    is of; one that belongs to none of them is in no region. Raises ValueError.
+    If regions share a calling code, as the United States and the Caribbean do, the number itself shows its region; a
+    number that belongs to none of them is in no region. Raises ValueError.
     """
 
     __slots__ = ("_codes", "_regions", "_shared")
@@ -139,12 +141,13 @@ class Countries:
             alone = len(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]) == 1
             (codes if alone else shared).append(f"+{code}")
             self._regions.add(one)
-        self._codes = tuple(codes)  # no calling code is the beginning of another
+        # No calling code is the beginning of another.
+        self._codes = tuple(codes)
         self._shared = tuple(shared)
 
     @staticmethod
     def normalised(countries: Iterable[str]) -> tuple[str, ...]:
-        """``countries`` as they are written: regions in capitals, calling codes with a plus."""
+        """Return ``countries`` in their usual form: regions in capitals, calling codes with a plus."""
         import phonenumbers
 
         return tuple(_country(one, phonenumbers) for one in countries)
@@ -176,7 +179,7 @@ def _region(number: str) -> str | None:
 
 
 def mask(number: str) -> str:
-    """``number`` for people and logs: ``+919876543210`` becomes ``+91******3210``."""
+    """Return ``number`` for people and logs: ``+919876543210`` becomes ``+91******3210``."""
     shown = 7 if number.startswith("+") else 6
     if len(number) <= shown + 2:
         return "*" * len(number)
@@ -184,7 +187,7 @@ def mask(number: str) -> str:
 
 
 def mask_numbers(text: str) -> str:
-    """``text`` with what looks like a phone number masked: 8 to 15 digits, or 5 and more beside a vendor's own mask."""
+    """Return ``text`` with masked phone numbers: 8 to 15 digits, or 5 and more next to a vendor's own mask."""
     text = _DIGIT_RUN.sub(lambda match: mask(match.group()), text)
     return _HALF_MASKED.sub(_mask_the_rest, text)
 

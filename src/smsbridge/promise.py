@@ -1,4 +1,4 @@
-"""Promise: what another thread is to find out, without a lock that a thread which waits for it could leave taken."""
+"""Promise: a result from another thread, without a lock that an interrupted waiting thread could leave taken."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _GLANCE = 1.0
-"""A thread that waits looks for itself after so many seconds, in case that it was not woken."""
+"""Seconds after which a waiting thread checks the result itself, in case it was not woken."""
 
 
 class Overdue(TimeoutError):
-    """What was promised did not come in time."""
+    """The promised result did not come in time."""
 
 
 class Promise(Generic[T]):
-    """A result that one thread sets once, and that threads and tasks wait for; like a Future of ``concurrent.futures``.
+    """A result that a thread sets once, and that threads and tasks wait for; like a Future of ``concurrent.futures``.
 
-    The difference: an exception that a signal handler raises in a thread that waits, at whatever moment, cannot hold up
-    the thread that sets the result. Each thread that waits has a lock of its own, and to set the result takes none.
+    The difference: an exception of a signal handler in a waiting thread, at any moment, cannot block the thread that
+    sets the result. Each waiting thread has its own lock, and setting the result takes no lock.
     """
 
     __slots__ = ("_callbacks", "_outcome", "cancelled")
@@ -34,7 +34,7 @@ class Promise(Generic[T]):
         self._outcome: tuple[Any, BaseException | None] | None = None
         self._callbacks: list[Callable[[Any], object]] = []
         self.cancelled = False
-        """Whether the result is of no use any more."""
+        """Whether the result is no longer needed."""
 
     def set_result(self, value: T) -> None:
         self._settle((value, None))
@@ -46,23 +46,23 @@ class Promise(Generic[T]):
         return self._outcome is not None
 
     def cancel(self) -> bool:
-        """Say that the result is of no use any more; false if it is there already."""
+        """Mark the result as no longer needed. Returns false if the result is already set."""
         self.cancelled = True
         return not self.done()
 
     def result(self, timeout: float | None = None) -> T:
-        """The result, waited for; raises what was set instead of one, or Overdue after ``timeout`` seconds."""
+        """Wait for the result. Raises the error that was set instead, or Overdue after ``timeout`` seconds."""
         value, error = self._wait(timeout)
         if error is not None:
             raise error
         return cast("T", value)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """What was set instead of a result, waited for."""
+        """Wait, and return the error that was set instead of a result; None for a result."""
         return self._wait(timeout)[1]
 
     def add_done_callback(self, callback: Callable[[Any], object]) -> None:
-        """Have ``callback`` called once, in whichever thread sets the result; or now, if it is there."""
+        """Have ``callback`` called once, in the thread that sets the result; or now, if the result is set."""
         self._callbacks.append(callback)
         if self._outcome is not None:
             self._call_back()
@@ -75,9 +75,8 @@ class Promise(Generic[T]):
 
     def _call_back(self) -> None:
         while self._callbacks:
-            with contextlib.suppress(
-                Exception
-            ):  # another thread took the last one; or it is a matter of the callback's owner
+            # Another thread took the last callback, or the callback failed, which is its owner's concern.
+            with contextlib.suppress(Exception):
                 self._callbacks.pop()(self)
 
     def _wait(self, timeout: float | None) -> tuple[Any, BaseException | None]:
@@ -95,7 +94,7 @@ class Promise(Generic[T]):
 
 
 def wait_for(future: Promise[T] | Future[T], seconds: float) -> T:
-    """The result of ``future``; cancels it if it does not come in time, or if this is interrupted."""
+    """Return the result of ``future``. Cancels it if the result does not come in time, or if this is interrupted."""
     try:
         return future.result(seconds)
     except BaseException:
@@ -104,8 +103,9 @@ def wait_for(future: Promise[T] | Future[T], seconds: float) -> T:
 
 
 async def wait_for_async(future: Promise[T] | Future[T], seconds: float) -> T:
-    """The same, without blocking the event loop."""
-    from asyncio import get_running_loop  # here, because blocking clients need none
+    """Do the same without blocking the event loop."""
+    # Imported here, because blocking clients do not need it.
+    from asyncio import get_running_loop
 
     loop = get_running_loop()
     waiter = loop.create_future()
@@ -115,7 +115,8 @@ async def wait_for_async(future: Promise[T] | Future[T], seconds: float) -> T:
             waiter.set_result(None)
 
     def told(_: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+        # The loop was closed meanwhile.
+        with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(wake)
 
     timer = loop.call_later(seconds, wake)

@@ -1,11 +1,10 @@
-"""Whether words of others quote a text, a number or a secret, in whatever form: spaced, cut, escaped or encoded.
+"""Find quotations of a text, a number or a secret in words from outside, in any form: spaced, cut, escaped or encoded.
 
-Two comparisons, both in a *normal form* of letters and digits alone, without case, accents, signs and spaces. What the
-words quote as they stand is replaced in its place. What they quote only once they are decoded (HTML, JSON, URLs,
-base64, hex and the like, also one inside another) has no place that could be told from its neighbours: then nothing of
-them is to be shown.
+There are two comparisons, both in a *normal form*: only letters and digits, without case, accents, signs and spaces.
+Quotations in the words themselves are replaced in their place. Quotations that appear only after decoding (HTML, JSON,
+URLs, base64, hex and similar forms, also nested) have no exact place in the words: then none of the words may be shown.
 
-A word such as *sender* or *number* is in many texts and in every vendor's errors, and stays.
+A word such as *sender* or *number* is in many texts and in every vendor's errors, and is not replaced.
 """
 
 from __future__ import annotations
@@ -20,25 +19,25 @@ from functools import lru_cache
 from .forks import cached_property
 
 LONGEST = 2000
-"""Characters of the words that are looked at; there are never more in what is kept of them."""
+"""The most characters of the words that are checked; no more are ever kept."""
 
 HIDDEN = "***"
 
 _RUN = 5
-"""Letters and digits in a row that are a quotation."""
+"""The number of letters and digits in a row that is a quotation."""
 _SHORT_RUN = 4
-"""The same of digits alone, which may be a code, and of scripts whose letters say more."""
+"""The same for only digits, which may be a code, and for scripts whose letters mean more."""
 
 _MOST_RUNS = 20_000
-"""More runs than this, once decoded, are too many to be looked through: then the words are in doubt."""
+"""The most decoded runs that are checked: with more, the words are not shown."""
 _NATIONAL = 8
-"""The last digits of a number, which vendors quote without its country too."""
+"""The number of last digits of a phone number, which vendors also quote without its country."""
 _FEW = 4
-"""Fewer letters than these, beside ordinary words, say nothing."""
+"""Fewer letters than this, next to ordinary words, are no quotation."""
 _PART = 8
-"""Fewer letters than these say nothing either where they are a part of a longer word."""
+"""Fewer letters than this are no quotation either if they are a part of a longer word."""
 _FEW_WORDS = 2
-"""More ordinary words than these, in the order of the text, are a quotation too."""
+"""More ordinary words than this, in the order of the text, are a quotation too."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 _ORDINARY = """
@@ -87,18 +86,18 @@ _SMALL = """
     the to too try uri url was we you
 """
 _SMALL_WORDS = frozenset(_SMALL.split())
-"""Ordinary words that add nothing to others."""
+"""Ordinary words that do not count among the ordinary words."""
 
 
 class Private:
-    """What is not to be shown: texts, tokens and codes as ``words``, and phone numbers."""
+    """Private data that may not be shown: texts, tokens and codes as ``words``, and phone numbers."""
 
     def __init__(self, words: Iterable[str], numbers: Iterable[str] = ()) -> None:
         self._words = [*words]
         self._numbers = [*numbers]
 
     def beside(self, words: Iterable[str]) -> Private:
-        """The same, and these words."""
+        """Return the same data together with these words."""
         return Private([*self._words, *words], self._numbers)
 
     @cached_property
@@ -108,14 +107,15 @@ class Private:
 
     @cached_property
     def numbers(self) -> list[str]:
-        """The numbers as they are written: with country and plus, without plus, and in the country."""
+        """The numbers as they are written: with country and plus, without plus, and without country."""
         forms = [form for number in self._numbers for form in (number, number[1:], number[-_NATIONAL:])]
         return [form for form in forms if len(form) >= _SHORT_RUN]
 
     @cached_property
     def runs(self) -> frozenset[str]:
-        """What a quotation of it has in its normal form. Of a number, the last four digits are shown on purpose."""
-        from .decoding import mirrored  # only where somebody's words are to be shown
+        """The runs of the data in normal form, to find quotations. Of a number, the last four digits may be shown."""
+        # Imported here, since it is needed only for words from outside.
+        from .decoding import mirrored
 
         words = [form for word in self._words for form in (word, *mirrored(word))]
         numbers = [form for number in self._numbers for form in (number, *mirrored(number))]
@@ -124,14 +124,14 @@ class Private:
 
 
 def without_whole(words: str, private: Private) -> str:
-    """``words`` without what is private, where that stands in them as it is written."""
+    """Return ``words`` without private data that is in them exactly as written."""
     return _without(words[:LONGEST], [*private.words, *private.numbers])
 
 
 def without(words: str, private: Private) -> str | None:
-    """``words`` without what they quote; None where they quote it in a form that has no place.
+    """Return ``words`` without quotations; None if they quote private data in a decoded form without an exact place.
 
-    No more than the first LONGEST characters, however many there are.
+    Only the first LONGEST characters are checked and returned.
     """
     words = _without(words[:LONGEST], private.words[: bisect_right(private.words, len(words), key=len)])
     said = _said(words)
@@ -149,20 +149,20 @@ def _without(words: str, written: list[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """Words of others: their normal form, where each letter of it stands in them, and what they hold when decoded."""
+    """Words from outside: their normal form, the place of each of its letters in the words, and the decoded forms."""
 
     words: str
     normal: str
     places: list[int]
     ordinary: list[int]
-    """For each letter of the normal form the number of its ordinary word; 0 for a small one, -1 for none."""
+    """For each letter of the normal form the number of its ordinary word; 0 for a small word, -1 for other words."""
     plain: frozenset[str]
     """Runs of the normal form."""
     decoded: frozenset[str] | None
-    """Other runs, which only decoding shows; None if there are too many to look at."""
+    """Other runs, which only decoding shows; None if there are too many to check."""
 
     def places_of(self, quoted: Collection[str]) -> Iterator[tuple[int, int]]:
-        """Where these runs stand in the words, from the first letter to behind the last, unless they are ordinary."""
+        """Yield the places of these runs in the words, from the first letter to after the last, unless ordinary."""
         start = end = 0
         for at, run in _runs(self.normal):
             if run not in quoted:
@@ -180,7 +180,7 @@ class _Said:
             yield self.places[start], self.places[end - 1] + 1
 
     def _is_part_of_a_word(self, start: int, end: int) -> bool:
-        """Whether it is but what a longer word begins or ends with, as *violation* does like *verification*."""
+        """Return whether this is only the start or end of a longer word, as *violation* ends like *verification*."""
         first, behind = self.places[start], self.places[end - 1] + 1
         beside = self.words[max(first - 1, 0) : first] + self.words[behind : behind + 1]
         return end - start < _PART and self.words[first:behind].isalpha() and any(map(str.isalpha, beside))
@@ -188,7 +188,7 @@ class _Said:
 
 @lru_cache(maxsize=8)
 def _said(words: str) -> _Said:
-    """Kept for a moment, because all texts of a batch are refused in the same words."""
+    """Analyse words. Cached, because all texts of a batch are refused with the same words."""
     from .decoding import views
 
     belongs = [-1] * len(words)
@@ -212,7 +212,7 @@ def _said(words: str) -> _Said:
 
 
 def _runs(normal: str, digits: int = _SHORT_RUN) -> Iterator[tuple[int, str]]:
-    """Everything in ``normal`` that is long enough to be a quotation, and where; so many ``digits`` are."""
+    """Yield the place and text of every run in ``normal`` that may be a quotation; ``digits``: the length for digits."""
     for at in range(len(normal) - _SHORT_RUN + 1):
         short = normal[at : at + _SHORT_RUN]
         if (short.isdigit() and digits <= _SHORT_RUN) or not any(map(str.isascii, short)):
@@ -227,13 +227,13 @@ def _normal(words: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _letters(character: str) -> str:
-    """A character in normal form: a letter or two, a digit, or nothing."""
+    """Return a character in normal form: one or two letters, a digit, or nothing."""
     plain = unicodedata.normalize("NFKD", character).casefold()
     return "".join(str(unicodedata.digit(one, one)) for one in plain if one.isalnum())
 
 
 def _cover(words: str, places: Iterable[tuple[int, int]]) -> str:
-    """``words`` with a sign for what stands at ``places``."""
+    """Return ``words`` with the sign ``HIDDEN`` at ``places``."""
     shown, end = "", 0
     for start, stop in sorted(places):
         if stop > end:

@@ -1,7 +1,7 @@
-"""Values as vendors write them; settings and checks that most providers share.
+"""Read values as vendors write them; settings and checks that most providers share.
 
-For authors of providers. A function that reads a value never raises: what cannot be read is None, or empty, and the
-provider decides what that means. What only one vendor does (its own dates, its own ids) stays with its provider.
+This is for authors of providers. A function that reads a value never raises: an unreadable value is None, or empty, and
+the provider decides what that means. Formats of a single vendor (its own dates, its own ids) belong to its provider.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def _is_web_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
         has_host = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bracket that does not close, or a port that is no number
+    # A bracket that does not close, or a port that is no number.
+    except ValueError:
         return False
     return has_host and "@" not in parts.netloc and "\\" not in url and _PRINTABLE.fullmatch(url) is not None
 
@@ -66,21 +67,22 @@ Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 """The type of a setting that holds a token, key or password: printable ASCII without spaces, not empty, and never
 shown.
 
-Any other value is a ConfigurationError that names the setting: as part of a header it could end it, or be cut.
+Any other value is a ConfigurationError that names the setting: in a header, such a value could end the header, or be
+cut.
 """
 
 BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
-"""The type of a setting that says where an API is; it loses the slashes at its end: ``f"{self.base_url}/messages"``.
+"""The type of a setting for the URL of an API, without slashes at its end: ``f"{self.base_url}/messages"``.
 
-An http:// or https:// URL in printable ASCII with a host, without credentials, backslash, query or fragment; anything
-else is a ConfigurationError that names the setting and not its value. A default is taken as it is: write it without a
-slash at its end.
+It is an http:// or https:// URL in printable ASCII with a host, without credentials, backslash, query or fragment; any
+other value is a ConfigurationError that names the setting and not its value. A default is used unchanged: write it
+without a slash at its end.
 """
 
 CallbackUrl = Annotated[str, AfterValidator(_check_callback_url)]
-"""The type of a setting that says where a vendor sends webhooks; it stays as it is, with its query and fragment.
+"""The type of a setting for the URL of a vendor's webhooks; it is unchanged, with its query and fragment.
 
-An http:// or https:// URL in printable ASCII with a host, without credentials and backslash; anything else is a
+It is an http:// or https:// URL in printable ASCII with a host, without credentials and backslash; any other value is a
 ConfigurationError that names the setting and not its value.
 """
 
@@ -89,40 +91,40 @@ ConfigurationError that names the setting and not its value.
 
 
 def given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The ``fields`` of a request without None and without empty texts, lists and mappings. 0 and False stay."""
+    """Return the ``fields`` of a request without None and without empty texts, lists and mappings. 0 and False stay."""
     return {name: value for name, value in fields.items() if value or value not in (None, "", [], (), {})}
 
 
 def basic(username: str, password: SecretStr) -> str:
-    """The header ``Authorization`` of HTTP Basic authentication, in UTF-8 (RFC 7617).
+    """Return the header ``Authorization`` of HTTP Basic authentication, in UTF-8 (RFC 7617).
 
-    ``username`` may hold no colon.
+    ``username`` may contain no colon.
     """
     return f"Basic {b64encode(f'{username}:{password.get_secret_value()}'.encode()).decode()}"
 
 
 def segment(id: str) -> str:
-    """``id`` percent-encoded, as one segment of a path.
+    """Return ``id`` percent-encoded, as a segment of a path.
 
-    Empty where none can be made of it: ``..`` leads to another path.
+    Empty if it cannot be a segment: ``..`` leads to another path.
     """
     return quote(id, safe="", errors="surrogatepass") if id.strip(".") else ""
 
 
 def dlt_ids(message: Message, entity_id: str | None, template_id: str | None) -> Dlt:
-    """The DLT ids of ``message``; the ids given here, which are those of the settings, where it has none of its own."""
+    """Return the DLT ids of ``message``; for an id that it does not have, the id given here, from the settings."""
     own = message.dlt or _NO_IDS
     if own is _NO_IDS and entity_id is None and template_id is None:
-        return _NO_IDS  # as most texts have none, and a Dlt takes microseconds to make
+        # Most texts have none, and making a Dlt takes microseconds.
+        return _NO_IDS
     return Dlt(entity_id=own.entity_id or entity_id, template_id=own.template_id or template_id)
 
 
 def seconds_left(message: Message, since: datetime | None = None) -> float | None:
-    """For how many seconds from now ``message`` is of use, or from ``since`` if that is later. None where nothing
-    limits it.
+    """Return the seconds for which ``message`` is valid, from now or a later ``since``; None if there is no limit.
 
-    Raises RefusedError (``expired``) for less than a second. Cut a fraction off where the vendor takes none: rounded
-    up, a text could arrive too late.
+    Raises RefusedError (``expired``) for less than a second. If the vendor accepts no fraction, cut it off: rounded up,
+    a text could arrive too late.
     """
     if message.valid_until is None:
         return None
@@ -136,28 +138,29 @@ def seconds_left(message: Message, since: datetime | None = None) -> float | Non
 
 
 def now() -> datetime:
-    """The time, in UTC. Not a vendor's, but compared with theirs; in one place, so that a test can stop the clock."""
+    """Return the present time in UTC, to compare with vendors' times. Only here, so that a test can stop the clock."""
     return datetime.now(UTC)
 
 
 def text(value: Any) -> str:
-    """A string or whole number as a trimmed string; anything else is empty."""
+    """Return a string or whole number as a trimmed string; for any other value an empty string."""
     if isinstance(value, str):
         return value.strip()
     try:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
-    except ValueError:  # Python does not write out a number of more than 4,300 digits
+    # Python does not write out a number of more than 4,300 digits.
+    except ValueError:
         return ""
 
 
 def decimal(value: Any) -> Decimal | None:
-    """A number, given as such or as a string; None for what is none, or has more than 15 digits before its point."""
+    """Return a number, given as a number or a string; None if it is no number, or over 15 digits before its point."""
     written = _figures(value)
     return Decimal(written) if _DECIMAL.fullmatch(written) else None
 
 
 def whole(value: Any) -> int | None:
-    """A whole number that is not negative, written as a number or as a string."""
+    """Return a non-negative whole number, given as a number or a string; None for any other value."""
     written = _WHOLE.fullmatch(_figures(value))
     return int(written[1]) if written else None
 
@@ -167,25 +170,25 @@ def _figures(value: Any) -> str:
 
 
 def digits(value: Any) -> str:
-    """The digits of a phone number, and nothing else of it."""
+    """Return only the digits of a phone number."""
     return _NOT_DIGITS.sub("", text(value))
 
 
 def phone(value: Any) -> str:
-    """A number of 8 to 15 digits as E.164, with or without a plus; a short code or a name as it is."""
+    """Return a number of 8 to 15 digits, with or without a plus, as E.164; a short code or a name unchanged."""
     written = text(value)
     number = _PHONE.fullmatch(written)
     return f"+{number[1]}" if number else written
 
 
 def money(amount: Any, unit: str) -> Money | None:
-    """A price in ``unit``. None where ``amount`` is no number, or ``unit`` is empty."""
+    """Return a price in ``unit``; None if ``amount`` is no number, or ``unit`` is empty."""
     number = decimal(amount)
     return None if number is None or not unit else Money(amount=number, unit=unit)
 
 
 def moment(value: Any, zone: tzinfo | None = None) -> datetime | None:
-    """A time of ISO 8601, in UTC. One that names no zone is in ``zone``; None if that is not known either."""
+    """Return a time of ISO 8601 in UTC. A time without a zone is in ``zone``; None if that is not given either."""
     try:
         when = datetime.fromisoformat(text(value))
         when = when if when.tzinfo else when.replace(tzinfo=zone)
@@ -195,19 +198,19 @@ def moment(value: Any, zone: tzinfo | None = None) -> datetime | None:
 
 
 def part(value: Any) -> dict[str, Any]:
-    """A JSON object that stands inside another one; empty where it is none."""
+    """Return a JSON object inside another; an empty object if ``value`` is no object."""
     return value if isinstance(value, dict) else {}
 
 
 def parts(value: Any) -> list[dict[str, Any]] | None:
-    """The objects of a JSON list, without all else that is in it. None where ``value`` is no list."""
+    """Return the objects in a JSON list, without its other values; None if ``value`` is no list."""
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else None
 
 
 def digest(item: Mapping[str, Any]) -> str:
-    """An id for what comes without one.
+    """Return an id for an item without an id: the same for equal items, in any order of their fields.
 
-    The same for equal items, in whatever order their fields stand. ``item`` is JSON.
+    ``item`` is JSON.
     """
     return hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()
 
@@ -216,7 +219,7 @@ def digest(item: Mapping[str, Any]) -> str:
 
 
 def credentials(webhook: HttpRequest, scheme: str) -> str | None:
-    """What the header ``Authorization`` of a webhook says behind ``scheme``, such as ``bearer``.
+    """Return the credentials after ``scheme``, such as ``bearer``, in a webhook's header ``Authorization``.
 
     None for another scheme.
     """
@@ -228,7 +231,7 @@ def credentials(webhook: HttpRequest, scheme: str) -> str | None:
 
 
 def object_or_empty(response: HttpResponse) -> dict[str, Any]:
-    """The JSON object of an answer, empty where there is none: for a failure, whose HTTP status says enough."""
+    """Return the JSON object of an answer, or an empty object: for a failure, whose HTTP status says enough."""
     try:
         return response.json_object()
     except SendError:
@@ -236,11 +239,11 @@ def object_or_empty(response: HttpResponse) -> dict[str, Any]:
 
 
 class Meaning(NamedTuple):
-    """What a vendor's error code or error text means, for a table of them.
+    """The meaning of a vendor's error code or error text, for a table.
 
-    ``error`` is that of a send, ``reason`` a short word for people and programs, ``fault`` whose fault it is if not
-    that of the class, ``status`` what it makes of a text whose report carries it, ``retry_after`` how many seconds it
-    lasts.
+    ``error`` is the error of a send, ``reason`` a short word for people and programs, ``fault`` the fault if it is not
+    the default of the class, ``status`` the status of a text whose report has this code, ``retry_after`` how many
+    seconds it lasts.
     """
 
     error: type[SendError]
@@ -251,11 +254,11 @@ class Meaning(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a vendor's word for the status of a text means, for a table of them.
+    """The meaning of a vendor's word for the status of a text, for a table.
 
     ``status`` and ``reason`` are those of a report. ``error`` and ``fault`` are those of a send whose answer already
-    has this word; None for one that is accepted. ``closed`` says that no more reports come although the status is not a
-    last one.
+    has this word; None for an accepted text. ``closed`` means that no more reports come although the status is not a
+    last status.
     """
 
     status: Status
@@ -266,17 +269,17 @@ class Outcome(NamedTuple):
 
     @property
     def final(self) -> bool:
-        """Whether no more reports are to come."""
+        """Whether no more reports will come."""
         return self.closed or self.status.final
 
 
 def error_of(
     response: HttpResponse, meaning: Meaning | Outcome | None, *, code: str | None = None, detail: str | None = None
 ) -> SendError:
-    """The error that an answer amounts to, by what its code means; ``code`` and ``detail`` are the vendor's own.
+    """Return the error for an answer, by the meaning of its code; ``code`` and ``detail`` are the vendor's own.
 
-    UncertainError for a ``meaning`` that is not known; by the HTTP status for an Outcome without an error. A status
-    that leaves open what happened makes any refusal uncertain, see :meth:`HttpResponse.error`.
+    This is UncertainError for an unknown ``meaning``; for an Outcome without an error, the HTTP status decides. A
+    status that does not prove a refusal makes any refusal uncertain, see :meth:`HttpResponse.error`.
     """
     if meaning is None:
         return response.error(UncertainError, code=code, detail=detail)
@@ -296,11 +299,11 @@ def error_of(
 def correlate(
     messages: Sequence[Message], rows: Iterable[_Row], named: Callable[[_Row], tuple[str, str]]
 ) -> dict[int, _Row]:
-    """The row of each message, by the message's index.
+    """Return the row of each message, by the message's index.
 
-    ``named`` tells the reference and the number (its digits) that a row names, each empty where it names none. A row
-    belongs to the one message that has what it names, wherever it stands. Rows that fit no message or several are left
-    out, and so are messages with no row or with several: what became of them is uncertain.
+    ``named`` returns the reference and the number (its digits) in a row, each empty if the row has none. A row belongs
+    to the only message with that reference and number, in any order of the rows. Rows that fit no message or several
+    messages are left out, and so are messages with no row or several rows: their outcome is uncertain.
     """
     found = [(row, named(row)) for row in rows]
     shapes = {(bool(reference), bool(number)) for _, (reference, number) in found}
@@ -319,7 +322,7 @@ def correlate(
 
 
 def result(index: int, message: Message, sent: Callable[[], SentMessage]) -> Result:
-    """The Result of one message of a batch: what ``sent`` returns, or the SendError that it raises."""
+    """Return the Result of a message in a batch: the value that ``sent`` returns, or the SendError that it raises."""
     try:
         return Result(index=index, message=message, sent=sent())
     except SendError as error:

@@ -1,9 +1,8 @@
-"""Rehearsals: while one goes on, nothing leaves this process, and what is remembered of texts is remembered for it
-alone.
+"""Rehearsals: during a rehearsal nothing leaves this process, and memories of texts are separate.
 
-An outbox is one, a dry run another. Clients send through *stand-ins* of their providers then: the same settings, with a
-memory of their own that ends with the rehearsal. No ledger, no list of opt-outs and no other file of theirs is opened,
-and afterwards all that was remembered before is as it was.
+An outbox is a rehearsal, and so is a dry run. Clients then send through *stand-ins* of their providers: the same
+settings, with separate memories that end with the rehearsal. No ledger, no list of opt-outs and no other file is
+opened, and afterwards all earlier memories are unchanged.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from .provider import SmsProvider
 
 T = TypeVar("T")
 NOT_HERE: Any = object()
-"""What :meth:`Rehearsal.perform` returns for a step that is the client's to perform."""
+"""The value that :meth:`Rehearsal.perform` returns for a step that the client performs."""
 
 
 class Question(StrEnum):
-    """What a client asks its provider: the name of the method."""
+    """A question of a client to its provider: the name of the method."""
 
     STATUS = "status"
     LOOKUP = "lookup"
@@ -38,17 +37,18 @@ class Question(StrEnum):
 
 
 class Rehearsal:
-    """One rehearsal, for all threads and tasks of this process, while it is entered. Of several, the newest counts."""
+    """A rehearsal, for all threads and tasks of this process, while it is entered. Of several, the newest counts."""
 
     refuses_strays = True
-    """Whether a client that is made in it is refused for variables that nothing reads, as a real one is."""
+    """Whether a client made in it is refused for variables that nothing reads, like a real client."""
 
     def __init__(self) -> None:
         expect()
         self.at_end = ExitStack()
-        """What is to be called when it ends."""
+        """The functions to call when it ends."""
         self._stand_ins: dict[Hashable, Any] = {}
-        self._lock = fresh_rlock()  # what makes a stand-in may ask for another
+        # Making a stand-in may need another stand-in.
+        self._lock = fresh_rlock()
 
     def __enter__(self) -> Self:
         _going_on.append(self)
@@ -61,16 +61,16 @@ class Rehearsal:
     # --- memory -------------------------------------------------------------------------------------------------------
 
     def provider(self, real: SmsProvider) -> SmsProvider:
-        """The stand-in of ``real``; one that is a stand-in here already stands for itself."""
+        """Return the stand-in of ``real``; a stand-in of this rehearsal is its own stand-in."""
         made = self.instead_of(real, lambda: _stand_in(real, self))
         return self.instead_of(made, lambda: made)
 
     def instead_of(self, real: object, make: Callable[[], T]) -> T:
-        """What stands for ``real``, made when it is first asked for: those that share ``real`` share its stand-in."""
+        """Return the stand-in of ``real``, made at first use: objects that share ``real`` share its stand-in."""
         return self.shared(_Same(real), make)
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What this rehearsal has under ``key``, made when it is first asked for."""
+        """Return the object of this rehearsal under ``key``, made at first use."""
         with self._lock:
             if key not in self._stand_ins:
                 self._stand_ins[key] = make()
@@ -82,35 +82,34 @@ class Rehearsal:
     def render(
         self, provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]
     ) -> Callable[[], Flow[T]]:
-        """``start``, or what begins another flow in its place, for a ``provider`` that is about to send."""
+        """Return ``start``, or a function that starts another flow instead, for a ``provider`` about to send."""
         return start
 
     def answer(self, question: Question, provider: SmsProvider, about: Sequence[Any]) -> Flow[Any] | None:
-        """The flow that answers a ``question`` about what ``provider`` has sent, or None: it is asked itself."""
+        """Return the flow that answers a ``question`` about texts of ``provider``; None to ask the provider itself."""
         return None
 
     def perform(self, step: Step[Any], plugins: Any) -> Any:
-        """The answer to ``step``, or ``NOT_HERE``; ``plugins`` are those of the client."""
+        """Return the answer to ``step``, or ``NOT_HERE``; ``plugins`` are those of the client."""
         refuse_to_leave(step)
         return NOT_HERE
 
 
 @runtime_checkable
 class Remembering(Protocol):
-    """A provider or a policy that remembers anything of texts."""
+    """A provider or a policy that remembers data of texts."""
 
     def forget(self, rehearsal: Rehearsal) -> None:
-        """Let go of all that is remembered: this is a copy that a rehearsal has made, and still shares what is in its
-        private attributes.
+        """Replace all memories: this is a copy that a rehearsal has made, and its private attributes are still shared.
 
-        Nothing that it remembers from now on may outlast ``rehearsal``, and no file may be opened for it;
-        :meth:`Rehearsal.instead_of` and :meth:`Rehearsal.shared` keep what several share.
+        No new memory may outlast ``rehearsal``, and no file may be opened for it. :meth:`Rehearsal.instead_of` and
+        :meth:`Rehearsal.shared` keep memories that several objects share.
         """
         ...
 
 
 class _Same:
-    """A key that is equal where it is the same object, which it keeps."""
+    """A key that compares by the identity of its object, and keeps the object alive."""
 
     __slots__ = ("_it",)
 
@@ -125,9 +124,9 @@ class _Same:
 
 
 def _stand_in(real: SmsProvider, rehearsal: Rehearsal) -> SmsProvider:
-    """A copy of ``real`` that remembers nothing, and holds the stand-ins of what ``real`` holds.
+    """Return a copy of ``real`` without memories, which holds the stand-ins of the providers inside.
 
-    Or ``real``, if that is all the same.
+    Return ``real`` itself if the copy would be the same.
     """
     fields = {name: value for name, value in vars(real).items() if name in type(real).model_fields}
     changed = {name: new for name, old in fields.items() if (new := _with_stand_ins(old, rehearsal)) is not old}
@@ -140,7 +139,7 @@ def _stand_in(real: SmsProvider, rehearsal: Rehearsal) -> SmsProvider:
 
 
 def _with_stand_ins(value: Any, rehearsal: Rehearsal) -> Any:
-    """``value``, with the stand-ins of all providers in it."""
+    """Return ``value`` with the stand-ins of all providers in it."""
     if isinstance(value, SmsProvider):
         return rehearsal.provider(value)
     if isinstance(value, list | tuple) and any(isinstance(item, SmsProvider) for item in value):
@@ -150,22 +149,22 @@ def _with_stand_ins(value: Any, rehearsal: Rehearsal) -> Any:
     return value
 
 
-# --- what goes on now -------------------------------------------------------------------------------------------------
+# --- the present rehearsal --------------------------------------------------------------------------------------------
 
 _going_on: list[Rehearsal] = []
 _UNDRIVEN: Any = object()
 _expected = False
-"""Whether there may be a rehearsal in this process; where there is none, nothing of this is done for a text."""
+"""Whether there may be a rehearsal in this process; otherwise a text needs none of the work here."""
 
 
 def expect() -> None:
-    """Rehearsals may come from now on: what begins before one has to be told from what belongs to it."""
-    global _expected  # noqa: PLW0603  # once
+    """Expect rehearsals from now on: flows that begin before a rehearsal must be distinguished from its own flows."""
+    global _expected  # noqa: PLW0603  # set once
     _expected = True
 
 
 class _Driven(threading.local):
-    """The rehearsal of the flow that this thread drives at this moment; None for a flow that is real."""
+    """The rehearsal of the flow that this thread drives at this moment; None for a real flow."""
 
     rehearsal: Rehearsal | None = _UNDRIVEN
 
@@ -174,21 +173,18 @@ _driven = _Driven()
 
 
 def newest() -> Rehearsal | None:
-    """The rehearsal that goes on now, if one does: what begins now is part of it."""
+    """Return the present rehearsal, if any: flows that begin now are part of it."""
     return _going_on[-1] if _going_on else None
 
 
 def _here() -> Rehearsal | None:
-    """The rehearsal of the flow that is driven here; without a client, the newest."""
+    """Return the rehearsal of the flow that is driven here; without a client, the newest."""
     rehearsal = _driven.rehearsal
     return newest() if rehearsal is _UNDRIVEN else rehearsal
 
 
 def standing_in(provider: SmsProvider) -> SmsProvider:
-    """What stands for ``provider`` here.
-
-    Also for one that was made on the way, or of which a rehearsal could not know.
-    """
+    """Return the stand-in of ``provider`` here, also if the provider was made on the way, unknown to the rehearsal."""
     rehearsal = _here() if _expected else None
     return provider if rehearsal is None else rehearsal.provider(provider)
 
@@ -196,16 +192,15 @@ def standing_in(provider: SmsProvider) -> SmsProvider:
 def rendered(
     provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]
 ) -> Callable[[], Flow[T]]:
-    """``start``, or what a rehearsal has in its place."""
+    """Return ``start``, or the function that a rehearsal uses instead."""
     rehearsal = _here() if _expected else None
     return start if rehearsal is None else rehearsal.render(provider, start, messages, kind)
 
 
 def staged(flow: Flow[T], plugins: Any, let_out: Callable[[Step[Any]], None]) -> Flow[T]:
-    """``flow`` as a client drives it: what begins in a rehearsal is part of it to its end, and what began before is
-    not.
+    """Return ``flow`` for a client to drive: only a flow that begins in a rehearsal is part of it, until its end.
 
-    While a rehearsal goes on, nothing leaves either way; else ``let_out`` may raise for a step that should not leave.
+    During a rehearsal, nothing leaves from either; otherwise ``let_out`` may raise for a step that should not leave.
     """
     return _staged(flow, plugins, let_out) if _expected or under_test.is_going_on() else flow
 
@@ -234,7 +229,7 @@ def _staged(flow: Flow[T], plugins: Any, let_out: Callable[[Step[Any]], None]) -
 
 
 class _Part(Generator[Step[Any], Any, T]):
-    """``flow``, which is part of ``rehearsal`` whenever it is driven; or of none."""
+    """A wrapper of ``flow`` that makes it a part of ``rehearsal``, or of no rehearsal, whenever it is driven."""
 
     def __init__(self, flow: Flow[T], rehearsal: Rehearsal | None) -> None:
         self._flow = flow
@@ -249,7 +244,8 @@ class _Part(Generator[Step[Any], Any, T]):
 
     def throw(self, error: Any, *_: Any) -> Step[Any]:
         errors = [error]
-        del error  # this frame of a traceback should not show it
+        # This frame of a traceback should not show it.
+        del error
         around, _driven.rehearsal = _driven.rehearsal, self._rehearsal
         try:
             return self._flow.throw(errors.pop())
@@ -258,7 +254,7 @@ class _Part(Generator[Step[Any], Any, T]):
 
 
 def leaves(step: Step[Any]) -> bool:
-    """Whether ``step`` leaves this process, or sends a text in another way."""
+    """Return whether ``step`` leaves this process, or sends a text in another way."""
     return isinstance(step, HttpRequest) or bool(getattr(step, "sends", False))
 
 

@@ -1,6 +1,6 @@
-"""What the environment says at one moment: variables, ``.env`` of the working directory, the secrets directory.
+"""A snapshot of the environment: variables, ``.env`` of the working directory, the secrets directory.
 
-Each is read once for a client: whatever is made for it reads one snapshot, see :class:`Reading`.
+Each is read once for a client: all its parts are made from the same snapshot, see :class:`Reading`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OF_A_SERVICE = re.compile(
     r"_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?", re.ASCII
 )
 _ADDRESS = re.compile(r"(tcp|udp|sctp)://")
-"""How an orchestrator writes where a service is, in ``<SERVICE>_PORT``."""
+"""The beginning of a service's address that an orchestrator writes into ``<SERVICE>_PORT``."""
 T = TypeVar("T")
 Values = Mapping[str, str | None]
 """By variable, in upper case; None for a variable without a value."""
@@ -30,7 +30,7 @@ Values = Mapping[str, str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The variables of smsbridge, by where they were found. Shows none of its values."""
+    """The variables of smsbridge, by source. The ``repr`` shows no value."""
 
     process: Values = field(repr=False)
     dotenv: Values | None = field(default_factory=dict, repr=False)
@@ -38,12 +38,12 @@ class Snapshot:
     files: Mapping[str, Path] | None = field(default_factory=dict, repr=False)
     """The files of the secrets directory, by variable; None if the directory cannot be read."""
     secrets: Values = field(default_factory=dict, repr=False)
-    """What is in these files; None where a file cannot be read. One that leads out of its directory is not here."""
+    """The content of these files; None if a file cannot be read. A link out of the directory is left out."""
     problem: str | None = None
-    """What is wrong with the mapping that stands for the environment."""
+    """What is wrong with the mapping that replaces the environment."""
 
     def places(self) -> dict[str, dict[str, str]]:
-        """What is set, by source; those that count most at the end."""
+        """Return the variables with a value by source; the last source has the highest priority."""
         places = {SECRETS: self.secrets, ENV_FILE: self.dotenv or {}, PROCESS: self.process}
         return {
             source: {name: value for name, value in values.items() if value and value.strip()}
@@ -51,9 +51,9 @@ class Snapshot:
         }
 
     def variables(self) -> dict[str, bool]:
-        """Every variable that is there, and whether it has a value.
+        """Return every existing variable, and whether it has a value.
 
-        What cannot be read is left out, but for a secret, which counts.
+        Sources that cannot be read are left out, except a secret, which counts as set.
         """
         found = {name: self.secrets.get(name) is None or _says(self.secrets[name]) for name in self.files or ()}
         for values in (self.dotenv or {}, self.process):
@@ -63,12 +63,11 @@ class Snapshot:
 
 
 class Reading:
-    """One reading of the environment, for all that this thread or task, and no other, makes within :meth:`run`.
+    """A reading of the environment, for all objects that this thread or task makes within :meth:`run`.
 
-    ``environ`` stands for the process's variables. It is the whole truth: an application that gives it has decided
-    where its settings come from, and a ``.env`` that happens to lie in the working directory, or a variable of the
-    process, must not mix with the settings of a tenant or a test. So ``.env`` is not read, and a secrets directory only
-    if ``environ`` names one.
+    ``environ`` replaces the process's variables completely: an application that gives it has decided where its settings
+    come from, and a ``.env`` in the working directory, or a variable of the process, must not mix with the settings of
+    a tenant or a test. So ``.env`` is not read, and a secrets directory only if ``environ`` names it.
     """
 
     def __init__(self, environ: Mapping[str, str | None] | None = None) -> None:
@@ -76,18 +75,20 @@ class Reading:
         self.over = False
 
     def run(self, make: Callable[[], T]) -> T:
-        """What ``make`` returns. Without ``environ``, and within another reading, it is a part of that."""
+        """Call ``make`` and return its result. Without ``environ``, inside another reading, it is a part of that."""
         if self._snapshot is None and _going_on() is not None:
             return make()
-        context = copy_context()  # a variable that is set in a copy needs no reset, whatever interrupts this
+        # A variable set in a copy needs no reset after an interruption.
+        context = copy_context()
         context.run(_readings.set, self)
         try:
             return context.run(make)
         finally:
-            self.over = True  # for threads and tasks that were begun within
+            # For threads and tasks that began inside.
+            self.over = True
 
     def snapshot(self) -> Snapshot:
-        """What is read, at the first question."""
+        """Return the snapshot, taken at first use."""
         if self._snapshot is None:
             self._snapshot = _taken()
         return self._snapshot
@@ -97,13 +98,13 @@ _readings: ContextVar[Reading | None] = ContextVar("readings", default=None)
 
 
 def current() -> Snapshot:
-    """The snapshot of the reading that goes on, or one of this moment."""
+    """Return the snapshot of the present reading, or a snapshot of this moment."""
     reading = _going_on()
     return _taken() if reading is None else reading.snapshot()
 
 
 def is_shared() -> bool:
-    """Whether a reading goes on, which will be over later."""
+    """Return whether there is a present reading, which will end."""
     return _going_on() is not None
 
 
@@ -119,9 +120,9 @@ def _taken() -> Snapshot:
 
 
 def _of(environ: Mapping[str, str | None]) -> Snapshot:
-    """What a mapping says.
+    """Take a snapshot of a mapping.
 
-    What is wrong with it is said when it is asked, as its values should be in no frame of a traceback then.
+    Errors in it are raised later, when it is read: then no frame of the traceback holds its values.
     """
     if not isinstance(environ, Mapping):
         return Snapshot(process={}, problem=f"environ is a mapping of variables, not {type(environ).__name__}")
@@ -135,13 +136,13 @@ def _of(environ: Mapping[str, str | None]) -> Snapshot:
 
 
 def _ours(values: Values) -> Values:
-    """The variables of smsbridge among ``values``, in upper case."""
+    """Return the variables of smsbridge among ``values``, in upper case."""
     named = ((name.upper(), value) for name, value in values.items() if isinstance(name, str))
     return {name: value for name, value in named if name.startswith(PREFIX)}
 
 
 def _without_services(values: Values) -> Values:
-    """``values`` without what Kubernetes makes for a service called ``smsbridge`` or ``smsbridge-...``."""
+    """Return ``values`` without the variables of Kubernetes for a service called ``smsbridge`` or ``smsbridge-...``."""
     return {name: value for name, value in values.items() if not _is_of_a_service(name, value)}
 
 
@@ -159,7 +160,7 @@ def _says(value: str | None) -> bool:
 def _dotenv() -> Values | None:
     if not Path(ENV_FILE).is_file():
         return {}
-    # Here, because it takes some 200 ms to import, which a process without files of settings need not spend.
+    # Imported here, because it takes some 200 ms, which a process without files of settings need not spend.
     from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
     try:
@@ -169,7 +170,7 @@ def _dotenv() -> Values | None:
 
 
 def _files(*places: Values) -> dict[str, Path] | None:
-    """The files of the directory that the first of ``places`` names which names one; None if it cannot be read."""
+    """Return the files of the first directory that ``places`` name; None if it cannot be read."""
     directory = next((value for values in places if (value := values.get(SECRETS_DIR)) and value.strip()), None)
     if directory is None:
         return {}
@@ -181,7 +182,7 @@ def _files(*places: Values) -> dict[str, Path] | None:
 
 
 def _secrets(files: Mapping[str, Path]) -> dict[str, str | None]:
-    """What is in ``files``, all of one directory."""
+    """Return the content of ``files``, which are all in the same directory."""
     if not files:
         return {}
     try:

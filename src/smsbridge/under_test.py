@@ -1,4 +1,4 @@
-"""Whether this process runs tests, and whether the one that runs may reach vendors. The pytest plugin says so.
+"""Whether this process runs tests, and whether the present test may reach vendors. The pytest plugin sets this.
 
 Imports nothing: pytest loads it at every start.
 """
@@ -11,20 +11,20 @@ _allowed: list[Callable[[], bool]] = []
 
 
 def begin(allowed: Callable[[], bool]) -> None:
-    """From now on this process runs tests; ``allowed`` says whether what runs at the moment may reach vendors."""
+    """Record that this process runs tests; ``allowed`` returns whether the present test may reach vendors."""
     _allowed.append(allowed)
 
 
 def end(allowed: Callable[[], bool]) -> None:
-    """What began with ``allowed`` is over."""
+    """Record that the tests that began with ``allowed`` are over."""
     _allowed.remove(allowed)
 
 
 def is_going_on() -> bool:
-    """Whether this process runs tests."""
+    """Return whether this process runs tests."""
     return bool(_allowed)
 
 
 def unguarded() -> bool:
-    """Whether this is a test that may not reach vendors."""
+    """Return whether this is a test that may not reach vendors."""
     return bool(_allowed) and not _allowed[-1]()

@@ -1,9 +1,8 @@
-"""Nothing that is set goes unread: a misspelt or orphaned variable is refused where a client is made from the
-environment.
+"""Refuse variables that nothing reads, such as misspelt names, when a client is made from the environment.
 
-A guard must not vanish with a wrong letter, and a text must not be printed to the console because ``PROVIDER`` was
-misspelt. The first word of a variable owns it, as no name has an underscore: the account, provider or policy that it is
-for, or the setting of smsbridge itself.
+A guard must not disappear because of a wrong letter, and a text must not be printed to the console because ``PROVIDER``
+was misspelt. The first word of a variable is its owner, since no name has an underscore: an account, a provider, a
+policy, or smsbridge itself.
 """
 
 from __future__ import annotations
@@ -27,55 +26,52 @@ from .settings import Settings
 from .snapshot import PREFIX
 
 _OURS = frozenset({environment.variable(None, name) for name in (*Settings.model_fields, "record_to")})
-"""The variables of smsbridge itself; the last one is for tests of providers that record a vendor's answers."""
+"""The variables of smsbridge itself; ``record_to`` is for tests of providers that record a vendor's answers."""
 WORDS = frozenset(name.removeprefix(PREFIX).lower().partition("_")[0] for name in _OURS)
-"""Their first words: no account can be called like that, as it would read them as its own."""
+"""Their first words: no account can have such a name, since it would read them as its own."""
 
 _ACCOUNT = re.compile(r"[a-z0-9]{1,100}", re.ASCII)
 _LONGEST = 200
-"""Characters of a variable's name that are shown."""
+"""The most characters of a variable's name that are shown."""
 
 
 class UnreadWarning(UserWarning):
-    """A variable is for a vendor of ours whose package is not installed here."""
+    """A variable belongs to one of our providers whose package is not installed here."""
 
 
 class Catalogue(Protocol):
-    """What is asked of the plugins of a process."""
+    """The part of a process's plugins that this module needs."""
 
     @property
     def policies(self) -> Policies:
-        """The policies that there are."""
+        """The known policies."""
         ...
 
     def names(self) -> list[str]:
-        """The names of all providers."""
+        """Return the names of all providers."""
         ...
 
     @property
     def observers(self) -> list[str]:
-        """The names of plugins that only have hooks: what they read, they alone know."""
+        """The names of plugins with hooks or stores: only they know which variables they read."""
         ...
 
     def vendors_of_ours(self) -> list[str]:
-        """The providers that we have a package for, installed or not."""
+        """Return the providers that we have a package for, installed or not."""
         ...
 
     def account_provider(self, name: str) -> str:
-        """The provider of an account. Raises ConfigurationError."""
+        """Return the name of an account's provider. Raises ConfigurationError."""
         ...
 
     def provider_class(self, name: str) -> type[SmsProvider]:
-        """Raises ConfigurationError."""
+        """Return the class of a provider. Raises ConfigurationError."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A variable that nothing reads, and what to do about it.
-
-    ``is_refused``: not so where another machine may read it.
-    """
+    """A variable that nothing reads, and advice. ``is_refused`` is false if another machine may read it."""
 
     variable: str
     advice: str
@@ -86,11 +82,10 @@ class Stray:
 
 
 def refuse(catalogue: Catalogue, account: str, error: ConfigurationError | None = None) -> None:
-    """Raise ConfigurationError if a variable is for nothing, seen from a client of ``account`` that was made or ended
-    with ``error``.
+    """Raise ConfigurationError for variables that a client of ``account`` should read and does not.
 
-    What is for accounts that this client does not send through is not its matter, see :func:`everywhere`. Warns of what
-    another machine may read.
+    ``error`` is the error with which making the client failed, if any. Variables of accounts that this client does not
+    send through are not checked, see :func:`everywhere`. Warns of variables that another machine may read.
     """
     found = list(_strays(catalogue, [account], _there()))
     strays = [str(one) for one in found if one.is_refused]
@@ -102,7 +97,7 @@ def refuse(catalogue: Catalogue, account: str, error: ConfigurationError | None 
 
 
 def everywhere(catalogue: Catalogue) -> list[Stray]:
-    """The variables that nothing reads, whatever account a client may be of."""
+    """Return the variables that nothing reads, for clients of all accounts."""
     there = _there()
     words = {name.removeprefix(PREFIX).lower().partition("_")[0] for name in there}
     accounts = (_declared(there) | {*catalogue.names()}) & words
@@ -118,7 +113,7 @@ def _there() -> list[str]:
 
 
 def _declared(there: Iterable[str]) -> set[str]:
-    """The accounts that a variable gives a provider."""
+    """Return the accounts for which a variable names a provider."""
     named = (
         name.removeprefix(PREFIX).removesuffix("_PROVIDER").lower() for name in there if name.endswith("_PROVIDER")
     )
@@ -126,7 +121,7 @@ def _declared(there: Iterable[str]) -> set[str]:
 
 
 def _is_composed(policy: str, kind: type[SmsProvider], there: Iterable[str]) -> bool:
-    """Whether the environment names what a policy is to hold, which makes it an account."""
+    """Return whether the environment names the accounts inside a policy, which makes the policy an account."""
     holders = {environment.variable(policy, holder) for holder in stack.HOLDERS if holder in kind.model_fields}
     return bool(holders & {*there})
 
@@ -140,7 +135,7 @@ def _class(policies: Policies, name: str) -> type[Carrier] | None:
 
 
 def _strays(catalogue: Catalogue, accounts: Iterable[str], there: Sequence[str]) -> Iterator[Stray]:
-    """The variables ``there`` that clients of ``accounts`` should have read, and did not."""
+    """Yield the variables ``there`` that clients of ``accounts`` should have read, and did not."""
     if not there:
         return
     policies, survey, allowed = catalogue.policies, _Survey(catalogue), _allowed()
@@ -160,7 +155,8 @@ def _strays(catalogue: Catalogue, accounts: Iterable[str], there: Sequence[str])
         elif word in policies:
             kind = _class(policies, word)
             if kind is not None and kind.place is not None and _is_composed(word, kind, there):
-                advice = _of_member(policies, word, kind, rest)  # another client's, or of the policy around this one
+                # Of another client, or of the policy around this account.
+                advice = _of_member(policies, word, kind, rest)
             else:
                 advice = _of_policy(policies, name, word, rest)
         elif word not in others:
@@ -175,13 +171,13 @@ def _strays(catalogue: Catalogue, accounts: Iterable[str], there: Sequence[str])
 
 @dataclass(slots=True)
 class _Survey:
-    """The accounts that some clients send through, and their classes; None where a class cannot be found."""
+    """The accounts that clients send through, and their classes; None if a class cannot be found."""
 
     catalogue: Catalogue
     members: dict[str, type[SmsProvider] | None] = field(default_factory=dict)
 
     def add(self, account: str) -> None:
-        """``account``, and those that it holds."""
+        """Add ``account`` and the accounts inside it."""
         if account in self.members:
             return
         self.members[account] = None
@@ -194,7 +190,8 @@ class _Survey:
                 for held in found.value.split(",") if found else ():
                     self.add(held.strip())
         except ConfigurationError:
-            return  # which the making of the client says
+            # Making the client reports this error.
+            return
 
 
 def _allowed() -> set[str]:
@@ -203,7 +200,7 @@ def _allowed() -> set[str]:
 
 
 def _of_member(policies: Policies, account: str, kind: type[SmsProvider], rest: str) -> str | None:
-    """What is wrong with the setting ``rest`` of an account that a client sends through; None if it is read."""
+    """Return what is wrong with the setting ``rest`` of an account that a client sends through; None if it is read."""
     fields = [*_fields(kind), "provider"]
     if rest in fields:
         return None
@@ -218,7 +215,8 @@ def _of_member(policies: Policies, account: str, kind: type[SmsProvider], rest: 
             everywhere = environment.variable(word, last)
             return f"{word} stands around each account that talks to a vendor: set {everywhere}, or that of one account"
     known = [environment.variable(account, name) for name in fields]
-    near = get_close_matches(word, policies.names(), 1)  # the name of the policy may be misspelt
+    # The name of the policy may be misspelt.
+    near = get_close_matches(word, policies.names(), 1)
     also = [
         environment.variable(f"{account}_{name}", one)
         for name in near
@@ -230,9 +228,9 @@ def _of_member(policies: Policies, account: str, kind: type[SmsProvider], rest: 
 
 
 def _stands_around(policies: Policies, name: str, kind: type[SmsProvider]) -> bool:
-    """Whether policy ``name`` can stand around an account of the class ``kind``.
+    """Return whether policy ``name`` can stand around an account of the class ``kind``.
 
-    Those of vendors stand around no policy.
+    Policies that stand around each vendor's account stand around no policy.
     """
     found = _class(policies, name)
     place = found.place if found is not None else None
@@ -240,7 +238,7 @@ def _stands_around(policies: Policies, name: str, kind: type[SmsProvider]) -> bo
 
 
 def _of_policy(policies: Policies, name: str, policy: str, rest: str, account: str | None = None) -> str | None:
-    """What is wrong with the setting ``rest`` of a policy; None if it is read, or if the policy stands in no place."""
+    """Return what is wrong with the setting ``rest`` of a policy; None if it is read, or if the policy has no place."""
     fields, kind = _policy_fields(policies, policy), _class(policies, policy)
     if kind is None or kind.place is None or rest in fields:
         return None
@@ -260,7 +258,7 @@ def _policy_fields(policies: Policies, policy: str) -> list[str]:
 
 
 def _is_itself(policy: str) -> bool:
-    """Whether ``SMSBRIDGE_<POLICY>_PROVIDER`` names the policy itself, the only value that it can have."""
+    """Return whether ``SMSBRIDGE_<POLICY>_PROVIDER`` names the policy itself, its only valid value."""
     found = environment.read(policy, ["provider"]).get("provider")
     return found is not None and found.value == policy
 
@@ -274,7 +272,7 @@ def _in_code(kind: type[SmsProvider]) -> Mapping[str, tuple[str, str]]:
 
 
 def _successor(kind: type[SmsProvider], home: str, rest: str) -> str | None:
-    """What is set instead of a field that only a program sets, if ``rest`` is one."""
+    """Return the variable to set instead, if ``rest`` is a field that only code sets."""
     if rest not in _in_code(kind):
         return None
     name, begins = _in_code(kind)[rest]
@@ -283,10 +281,7 @@ def _successor(kind: type[SmsProvider], home: str, rest: str) -> str | None:
 
 
 def _meant(policies: Policies, name: str, word: str, rest: str, owners: Mapping[str, type[SmsProvider] | None]) -> str:
-    """What to do about a variable that nothing owns.
-
-    The nearest that there is, by its owner first and then by its field.
-    """
+    """Return advice for a variable without an owner: the nearest known variable, first by owner and then by field."""
     near = get_close_matches(word, [*owners, *policies.names(), *WORDS], 1)
     meant = _of_owner(policies, near[0], rest, owners) if near else environment.nearest(name, _OURS)
     if meant is not None:
@@ -299,9 +294,9 @@ def _meant(policies: Policies, name: str, word: str, rest: str, owners: Mapping[
 
 
 def _of_owner(policies: Policies, owner: str, rest: str, owners: Mapping[str, type[SmsProvider] | None]) -> str | None:
-    """The variable of ``owner`` that was probably meant by its setting ``rest``.
+    """Return the variable of ``owner`` that the setting ``rest`` probably means.
 
-    One whose class is not known may have any.
+    An owner whose class is unknown may have any setting.
     """
     wanted = environment.variable(owner, rest) if rest else environment.variable(None, owner)
     if owner in WORDS:

@@ -1,4 +1,4 @@
-"""URLs in settings: which of them are on this machine, and which can be read on the way."""
+"""URLs in settings: find URLs on this machine, and URLs whose traffic others can read."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from pydantic import BaseModel
 
 
 def insecure_urls(settings: BaseModel) -> dict[str, str]:
-    """Those of ``settings`` that name a plain-http URL of another machine."""
+    """Return the ``settings`` with a plain-http URL of another machine."""
     return {name: url for name, url in _urls(settings).items() if _is_insecure(url)}
 
 
 def is_sandboxed(settings: BaseModel) -> bool:
-    """Whether all URLs in ``settings`` are on this machine, and there is one.
-
-    Where a vendor calls us is not asked.
-    """
+    """Return whether ``settings`` have URLs, and all are on this machine. URLs that a vendor calls do not count."""
     urls = [url for name, url in _urls(settings).items() if not name.endswith("callback_url")]
     return bool(urls) and all(map(is_loopback, urls))
 
@@ -33,7 +30,7 @@ def _is_insecure(url: str) -> bool:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether ``url`` is on this machine: at ``localhost``, or an address of its loopback interface."""
+    """Return whether ``url`` is on this machine: at ``localhost``, or an address of its loopback interface."""
     try:
         host = urlsplit(url).hostname or ""
         return host.removesuffix(".") == "localhost" or ipaddress.ip_address(host).is_loopback

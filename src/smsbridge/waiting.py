@@ -1,4 +1,4 @@
-"""How both clients wait for the work of threads, and for no longer than a call may take."""
+"""Wait for the work of threads in both clients, for no longer than a call may take."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ from .flow import Await, Call, Tell
 
 T = TypeVar("T")
 _NOTHING = 0.001
-"""Seconds by which a wait may end too soon."""
+"""Seconds by which a wait may end too early."""
 
 
 def bound(left: float) -> float | None:
-    """``left`` seconds for a function that takes None for *without bound*."""
+    """Return ``left`` seconds for a function that takes None for *no limit*."""
     return None if left == math.inf else left
 
 
 def wait_for(step: Await[T], left: float) -> T:
-    """The result of ``step``, for the blocking client. Raises Stopped when no time is ``left``."""
+    """Return the result of ``step``, for the blocking client. Raises Stopped when no time is ``left``."""
     until = monotonic() + left
     try:
         return promise.wait_for(step.future, min(left, step.seconds))
     except TimeoutError:
         if until - monotonic() > _NOTHING:
-            raise  # its own
+            # The time-out of the step itself.
+            raise
     raise Stopped("deadline")
 
 
 async def await_for(step: Await[T], left: float) -> T:
-    """The same for the async client."""
+    """Do the same for the async client."""
     until = monotonic() + left
     try:
         return await promise.wait_for_async(step.future, min(left, step.seconds))
@@ -47,8 +48,9 @@ async def await_for(step: Await[T], left: float) -> T:
 
 
 async def in_thread(step: Call[T], left: float) -> T:
-    """Do the work of ``step`` in a thread, which goes on when no time is ``left``: this raises Stopped then."""
-    turn = [step]  # who takes it out, here or there, decides whether the work is begun
+    """Do the work of ``step`` in a thread. When no time is ``left``, this raises Stopped, and the thread goes on."""
+    # The first side to take it out, here or in the thread, decides whether the work begins.
+    turn = [step]
 
     def work() -> T:
         mine = turn.pop()
@@ -66,11 +68,12 @@ async def in_thread(step: Call[T], left: float) -> T:
 
 
 async def tell_in_thread(step: Tell) -> None:
-    """Do the work of ``step`` in a thread. It is over when this ends, also where it is cancelled meanwhile."""
+    """Do the work of ``step`` in a thread, and wait until it ends, also after a cancellation."""
     context = contextvars.copy_context()
     try:
         work = asyncio.get_running_loop().run_in_executor(None, partial(context.run, step.function, *step.args))
-    except RuntimeError:  # there is no loop, or one that is ending
+    # There is no event loop, or the loop is ending.
+    except RuntimeError:
         step.function(*step.args)
         return
     stop: asyncio.CancelledError | None = None
@@ -87,7 +90,7 @@ async def tell_in_thread(step: Tell) -> None:
 async def _within(left: float, work: asyncio.Future[T], begun: Callable[[], bool]) -> T:
     if left == math.inf:
         return await work
-    # In half the time of asyncio.timeout, which would cancel the task.
+    # This takes half the time of asyncio.timeout, which would also cancel the task.
     late: list[bool] = []
     task = asyncio.current_task()
     cancelled = task.cancelling() if task is not None else 0
@@ -96,7 +99,8 @@ async def _within(left: float, work: asyncio.Future[T], begun: Callable[[], bool
         return await work
     except asyncio.CancelledError:
         if not any(late) or (task is not None and task.cancelling() > cancelled):
-            raise  # from outside
+            # A cancellation from outside.
+            raise
     finally:
         timer.cancel()
     raise Stopped("deadline", begun=begun())

@@ -1,7 +1,7 @@
-"""A phone number as people write it: its digits, without what cannot be seen and without what separates them.
+"""Read a phone number as people write it: its digits, without invisible characters and separators.
 
-Only characters are judged here; what the digits mean is for :mod:`smsbridge.phone`. Nothing is left out in silence: a
-character is harmless, or the number is refused, and one that cannot be seen is named by its code point.
+This module only judges characters; :mod:`smsbridge.phone` judges the meaning of the digits. No character is dropped
+silently: it is harmless, or the number is refused, and an invisible character is named by its code point.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _UNSEEN = (
     "\N{WORD JOINER}\u2061\u2062\u2063\u2064\N{LEFT-TO-RIGHT ISOLATE}\N{RIGHT-TO-LEFT ISOLATE}\N{FIRST STRONG ISOLATE}"
     "\N{POP DIRECTIONAL ISOLATE}\N{ZERO WIDTH NO-BREAK SPACE}" + "".join(map(chr, range(0xFE00, 0xFE10)))
 )
-"""What comes along when a number is copied from a page, a chat or a list of contacts.
+"""Invisible characters that are copied with a number from a page, a chat or a list of contacts.
 
-RIGHT-TO-LEFT OVERRIDE is not among them: it shows digits in another order.
+They do not include RIGHT-TO-LEFT OVERRIDE, which shows digits in another order.
 """
 _SPACES = "\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
@@ -32,7 +32,7 @@ _HARMLESS = {
     **dict.fromkeys(map(ord, _DASHES), "-"),
     **str.maketrans("\ufe62\uff0b\uff08\uff09\uff0e", "++()."),
 }
-"""What each character of other kinds is read as; nothing, if it cannot be seen."""
+"""The replacement of each harmless character; an invisible character is removed."""
 
 _ALLOWED = re.compile(r"[0-9+\-.() ]*", re.ASCII)
 _MARKS_BETWEEN_DIGITS = re.compile(r"\+?[0-9]+(?:[.-][0-9]+)*", re.ASCII)
@@ -44,15 +44,15 @@ _OF_A_SPREADSHEET = re.compile(r"\+?[0-9]{7,}\.0+", re.ASCII)
 _ROUNDED = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+", re.ASCII)
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.*", re.ASCII | re.DOTALL)
 _SHORTEST_WHOLE = 7
-"""Digits in one piece from which they may be a whole number: no format of a country has longer groups than six."""
+"""The number of digits in a group that may be a whole number: no country's format has groups of more than six."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Written:
-    """``digits`` are all that were written, but for a trunk zero in brackets behind the digits ``before_zero``.
+    """A written number. ``digits`` are its digits, except a trunk zero in brackets after the digits ``before_zero``.
 
-    ``whole`` are the digits before the last group, if they were written in one piece long enough for a number: whether
-    the last group belongs to that number is then the question.
+    ``whole`` are the digits before the last group, if the group before it is long enough to be a whole number: then it
+    is unclear whether the last group belongs to that number.
     """
 
     plus: bool
@@ -62,7 +62,7 @@ class Written:
 
 
 def read(text: str) -> Written:
-    """``text`` read. Raises RecipientError with the reason ``empty`` or ``not-a-number``."""
+    """Read the number in ``text``. Raises RecipientError with the reason ``empty`` or ``not-a-number``."""
     plain = _plain(text).strip(" ")
     if not plain:
         raise RecipientError("the recipient is empty", reason="empty")
@@ -82,7 +82,7 @@ def _not_a_number(words: str) -> RecipientError:
 
 
 def _plain(text: str) -> str:
-    """``text`` in ASCII. Raises RecipientError that names a character which is not harmless by its code point."""
+    """Return ``text`` in ASCII. Raises RecipientError, which names a harmful character by its code point."""
     text = text.translate(_HARMLESS)
     if not text.isascii():
         text = _digits_of_one_script(text)
@@ -95,7 +95,7 @@ def _plain(text: str) -> str:
 
 
 def _digits_of_one_script(text: str) -> str:
-    """``text`` with the digits 0 to 9, if all of its digits are of one other script: mixed ones may mislead."""
+    """Return ``text`` with the digits 0 to 9 if all its digits are of the same script: mixed scripts may mislead."""
     zeros = {ord(char) - unicodedata.decimal(char) for char in text if char.isdecimal()}
     if len(zeros) != 1:
         return text
