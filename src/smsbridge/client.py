@@ -178,7 +178,8 @@ class SmsClient(BaseClient["Transport"]):
             if run is not None:
                 run.drop()
             flow.close()
-            end.set(before)  # not reset(): a coroutine that is dropped ends in another context
+            # Not reset(): a dropped coroutine ends in another context.
+            end.set(before)
 
     def _send_rows(self, job: Job, landed: list[Result]) -> None:
         self._run(self._job(job, landed), math.inf)
@@ -203,7 +204,7 @@ class SmsClient(BaseClient["Transport"]):
         raise TypeError(f"{type(step).__name__} is not a step")
 
     def _connect(self) -> Transport:
-        from .wire.over_httpx import Transport  # here, because it imports httpx
+        from .wire.over_httpx import Transport  # imported here, because it imports httpx
 
         with self._lock:
             if self._closed:
@@ -316,7 +317,8 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
             if run is not None:
                 run.drop()
             flow.close()
-            end.set(before)  # not reset(): a coroutine that is dropped ends in another context
+            # Not reset(): a dropped coroutine ends in another context.
+            end.set(before)
 
     async def _send_rows(self, job: Job, landed: list[Result]) -> None:
         await self._run(self._job(job, landed), math.inf)
@@ -340,7 +342,7 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
         raise TypeError(f"{type(step).__name__} is not a step")
 
     def _connect(self) -> AsyncTransport:
-        from .wire.over_httpx import AsyncTransport  # here, because it imports httpx
+        from .wire.over_httpx import AsyncTransport  # imported here, because it imports httpx
 
         # Event loops may run in several threads.
         with self._lock:

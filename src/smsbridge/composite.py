@@ -157,7 +157,7 @@ class Composite(SmsProvider):
 
     @abstractmethod
     def receiver(self, webhook: HttpRequest) -> SmsProvider:
-        """Return the provider inside that receives ``webhook``: of several, the one that it provably comes from."""
+        """Return the provider inside that receives ``webhook``: of several, the provider that provably sent it."""
 
     @abstractmethod
     def observe(self, event: Event) -> Flow[Event | None]:

@@ -212,7 +212,7 @@ def _said(words: str) -> _Said:
 
 
 def _runs(normal: str, digits: int = _SHORT_RUN) -> Iterator[tuple[int, str]]:
-    """Yield the place and text of every run in ``normal`` that may be a quotation; ``digits``: the length for digits."""
+    """Yield the place and text of every run in ``normal`` that may be a quotation; ``digits``: length for digits."""
     for at in range(len(normal) - _SHORT_RUN + 1):
         short = normal[at : at + _SHORT_RUN]
         if (short.isdigit() and digits <= _SHORT_RUN) or not any(map(str.isascii, short)):

@@ -127,7 +127,7 @@ def _is_composed(policy: str, kind: type[SmsProvider], there: Iterable[str]) -> 
 
 
 def _class(policies: Policies, name: str) -> type[Carrier] | None:
-    """The class of a policy; None if it cannot be had, which is said where somebody wants it."""
+    """Return the class of a policy; None if it cannot be loaded, which is reported where the policy is used."""
     try:
         return policies.get(name)
     except ConfigurationError:

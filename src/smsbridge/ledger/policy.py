@@ -74,7 +74,7 @@ class LedgerPolicy(Reporting):
     key: SecretStr | None = Field(
         default=None,
         min_length=16,
-        description="Key of the hashes, 16 characters or more; default: one kept in the store.",
+        description="Key of the hashes, 16 characters or more; default: a key kept in the store.",
     )
     sync: Sync = Field(
         default="normal", description="What a record survives: normal a crash of the process, full also a power cut."

@@ -101,7 +101,7 @@ class SqliteFile:
             self._let_go()
             self._process = os.getpid()
         if self._open is None:
-            # Any thread may close it, and one at a time uses it.
+            # Any thread may close it, and only one thread at a time uses it.
             db = self._file.connect(timeout=self._patience, check_same_thread=False)
             try:
                 self._set_up(db)

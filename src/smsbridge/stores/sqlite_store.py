@@ -1,4 +1,4 @@
-"""SqliteStore: all parts in one SQLite file, for the threads, tasks and processes of one machine.
+"""SqliteStore: all parts in a SQLite file, for the threads, tasks and processes of a machine.
 
 Each part has its own tables, created at first use. A ledger or a list of opt-outs of an earlier version is such a file
 with one part.

@@ -1,6 +1,6 @@
-"""The wire: what carries the requests of clients.
+"""The wire: transports that carry the requests of clients.
 
-Ours goes over httpx; another one is handed to a client as ``transport``.
+Our own transport uses httpx; pass another as ``transport`` to a client.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ class Transport(Protocol):
     """Carries the requests of a ``SmsClient``, from any thread."""
 
     def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
-        """The answer to ``request``, whatever its status, ``within`` so many seconds.
+        """Return the answer to ``request``, with any status, ``within`` that many seconds.
 
-        Raises NotConnected where certainly not a byte of it left, and NoAnswer for all else that goes wrong. It is sent
-        once, as it is: URL and body are the bytes on the wire. No redirect is followed, and nothing is kept of one
-        request for another.
+        Raises NotConnected if certainly no byte of it left, and NoAnswer for all other failures. The request is sent
+        once and unchanged: URL and body are the bytes on the wire. No redirect is followed, and requests share no data.
         """
         ...
 
@@ -31,7 +30,7 @@ class AsyncTransport(Protocol):
     """The same for an ``AsyncSmsClient``, from any event loop."""
 
     async def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
-        """See :meth:`Transport.send`. Where it is cancelled, that counts as *may have been sent*."""
+        """See :meth:`Transport.send`. A cancellation counts as *may have been sent*."""
         ...
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""The body of an answer as it comes in: inflated, and bounded while inflating. No I/O."""
+"""The body of an answer as it arrives: decompressed, with a limit during decompression. No I/O."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from collections.abc import Iterable
 from ..http import Headers, HttpResponse
 
 MAX_BODY = 4 * 1024 * 1024
-"""The most that is kept of an answer, in bytes after decoding (and read of it, before)."""
+"""The most bytes of an answer that are kept, after decoding (and the most that are read, before)."""
 
 ACCEPTED = "gzip, deflate"
-_GZIP, _ZLIB, _BARE = 31, 15, -15  # zlib's window bits
+_GZIP, _ZLIB, _BARE = 31, 15, -15
+"""The window bits of zlib."""
 _BITS = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _ZLIB}
-_MAGIC = b"\x1f\x8b"  # with which each member of a gzip file begins
+_MAGIC = b"\x1f\x8b"
+"""The beginning of each member of a gzip file."""
 _UNREADABLE = re.compile(
     r"(x-)?(aes128gcm|br|brotli|bzip2?|compress|dcb|dcz|exi|lz4|lzma|pack200-gzip|peerdist|sdch|snappy|xpress|xz|zstd)"
 )
-"""Codings that compress, registered with IANA or in use, which are not decoded here."""
+"""Compressing codings, registered with IANA or in use, that are not decoded here."""
 _ODD = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f]")
 
 
 class Body:
-    """Feed it what arrives, then ask for the answer. Set ``complete`` to false where the body was cut."""
+    """Feed it the data that arrives, then ask for the answer. Set ``complete`` to false if the body was cut."""
 
     __slots__ = (
         "_coding",
@@ -48,13 +50,14 @@ class Body:
         self._status = status
         self._coding, self._unknown = _coding(self._headers.get("content-encoding", ""))
         self._inflater: zlib._Decompress | None = None
-        self._over = b""  # what came behind a whole member of gzip, and is too short to tell whether another one begins
+        # The data after a complete gzip member, if it is too short to tell whether another member begins.
+        self._over = b""
         self._parts: list[bytes] = []
         self._room = self._wire = MAX_BODY
         self.complete = self._coding == "" or self._coding in _BITS
 
     def feed(self, chunk: bytes) -> bool:
-        """Take ``chunk``. False if no more is wanted: the body is too large or cannot be decoded."""
+        """Take ``chunk``. Returns false if the body is too large or cannot be decoded, so that no more is needed."""
         self._wire -= len(chunk)
         if self._coding in _BITS:
             try:
@@ -88,11 +91,12 @@ class Body:
         return inflated
 
     def _bits(self, chunk: bytes) -> int:
-        bare = self._coding == "deflate" and chunk[0] & 0x0F != zlib.DEFLATED  # some leave out its header
+        # Some servers leave out the header of deflate.
+        bare = self._coding == "deflate" and chunk[0] & 0x0F != zlib.DEFLATED
         return _BARE if bare else _BITS[self._coding]
 
     def answer(self) -> HttpResponse:
-        """The answer, once no more of its body comes."""
+        """Return the answer, after the end of its body."""
         body = b"".join(self._parts)
         if (self._inflater is not None and not self._inflater.eof) or (self._unknown and _BINARY.search(body)):
             self.complete = False
@@ -100,9 +104,9 @@ class Body:
 
 
 def _coding(header: str) -> tuple[str, bool]:
-    """The coding that ``header`` (Content-Encoding) means, empty if none, and whether it names anything unknown.
+    """Return the coding in ``header`` (Content-Encoding), empty if none, and whether it names an unknown coding.
 
-    Some servers name a charset there (``UTF-8``), or ``none`` or ``binary``: what compresses nothing is no coding.
+    Some servers name a charset there (``UTF-8``), or ``none`` or ``binary``: a word without compression is no coding.
     """
     words = [word.partition(";")[0].strip(" \t'\"").lower() for word in header.split(",")]
     codings = [word for word in words if word in _BITS or _UNREADABLE.fullmatch(word)]

@@ -1,11 +1,11 @@
-"""A connection: what is written, read and waited for, decided once for both clients.
+"""A connection: its writes, reads and waits, decided once for both clients.
 
-A ``Channel`` does what there is to do on a socket that does not block, and says what to wait for. These things hold
-directly and through proxies, with TLS and without:
+A ``Channel`` does the work on a non-blocking socket, and yields what to wait for. These rules hold directly and through
+proxies, with TLS and without:
 
-- a request leaves at one go, and only where nothing came before it: what is there already is no answer to it;
-- an answer that begins before its request is written whole ends the writing, also behind others that only inform (1xx);
-- each wait ends at the deadline of the exchange: a time-out for each read alone would let a server drip for ever.
+- a request leaves as a whole, and only if no data came before it, since such data is no answer to it;
+- an answer that begins before its request is completely written ends the writing, also after 1xx answers;
+- each wait ends at the deadline of the exchange: with a time-out only for each read, a server could drip forever.
 """
 
 from __future__ import annotations
@@ -26,19 +26,20 @@ from .heads import Head
 
 T = TypeVar("T")
 Waits = Generator[int, None, T]
-"""Yields what to wait for, READ or WRITE or both, and returns a ``T``."""
+"""A generator that yields what to wait for, READ or WRITE or both, and returns a ``T``."""
 
 _CHUNK = 64 * 1024
 _TOO_EARLY = "the server spoke before it was asked"
-_PRELIMINARY = re.compile(rb"CONNECT |[\x01\x05]")  # what asks a proxy for a tunnel, with HTTP or SOCKS
+_PRELIMINARY = re.compile(rb"CONNECT |[\x01\x05]")
+"""The beginning of a request to a proxy for a tunnel, with HTTP or SOCKS."""
 
 
 class OutOfTurnError(httpcore.ConnectError):
-    """Something came before the request was sent, so that it was not."""
+    """Data came before the request, so that it was not sent."""
 
 
 class Exchange:
-    """The request that a connection carries now: how much time there is, and how far it came."""
+    """The present request of a connection: its time limits, and its progress."""
 
     __slots__ = ("_at", "_end", "begun", "early", "left", "tunnelled")
 
@@ -46,23 +47,23 @@ class Exchange:
         self.begin(math.inf)
 
     def begin(self, end: float) -> None:
-        """The next request, which has to be over at ``end``, on the clock of ``time.monotonic``."""
+        """Begin the next request, which has to end at ``end``, on the clock of ``time.monotonic``."""
         self._at = self._end = end
         self.begun = False
-        """Whether a socket was asked for anything; not so where a test's tool answers."""
+        """Whether a socket was used; it is not if a tool of tests answers."""
         self.left = False
         """Whether a byte of the request may have left."""
         self.early = False
-        """Whether the request is not written whole, so that an answer which begins is early."""
+        """Whether the request is not completely written, so that an answer would be early."""
         self.tunnelled = False
-        """Whether a proxy opened the way, so that what follows is between the server and us."""
+        """Whether a proxy opened the tunnel, so that later data is between the server and us."""
 
     def allow(self, seconds: float) -> None:
-        """The next part of the exchange may take ``seconds``."""
+        """Allow ``seconds`` for the next part of the exchange."""
         self._at = min(monotonic() + seconds, self._end)
 
     def until(self, timeout: float | None) -> Callable[[], float]:
-        """How long each wait may take of what is to be over in ``timeout``; raises TimeoutError if there is no time."""
+        """Return a function for the seconds left until ``timeout``, which raises TimeoutError if no time is left."""
         end = self._at if timeout is None else min(self._at, monotonic() + timeout)
 
         def left() -> float:
@@ -82,7 +83,7 @@ class _Tls:
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
 
     def shake(self) -> bool:
-        """Go on with the handshake; false if the other side has to say something first."""
+        """Go on with the handshake. Returns false if data of the other side is needed first."""
         try:
             self._ssl.do_handshake()
         except ssl.SSLWantReadError:
@@ -90,21 +91,21 @@ class _Tls:
         return True
 
     def seal(self, data: bytes) -> bytes:
-        """``data`` as it goes over the wire, after what is to be said of TLS itself."""
+        """Encrypt ``data`` for the wire, after pending data of TLS itself."""
         rest = memoryview(data)
         while rest:
             rest = rest[self._ssl.write(rest) :]
         return self._outgoing.read()
 
     def hear(self, data: bytes, *, ended: bool) -> None:
-        """Take ``data`` of the other side, and that it is its last."""
+        """Take ``data`` of the other side; ``ended``: it is the last."""
         if data:
             self._incoming.write(data)
         if ended:
             self._incoming.write_eof()
 
     def unseal(self, data: bytes, *, ended: bool) -> tuple[bytes, bool]:
-        """What the other side says with ``data``, and whether it has ended, with a farewell or without."""
+        """Decrypt ``data`` of the other side. Returns the text, and whether it has ended, in any way."""
         self.hear(data, ended=ended)
         said = b""
         while True:
@@ -120,25 +121,27 @@ class _Tls:
 
 
 class Channel:
-    """A connected socket with what is on top of it: TLS, once or twice, and the order in which things may come."""
+    """A connected socket with its layers: TLS, once or twice, and the rules for the order of data."""
 
     def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
         self.socket = sock
         self.exchange = exchange
         self._layers: list[_Tls] = []
-        self._held = b""  # of a request, until it is whole: httpcore writes its head and its body one after the other
-        self._said = b""  # by the server, and not read yet
+        # Data of a request until it is complete: httpcore writes its head and its body separately.
+        self._held = b""
+        # Data of the server that is not read yet.
+        self._said = b""
         self._ended = False
         self._head = Head()
 
     def hold(self, data: bytes) -> bool:
-        """Hold ``data`` of a request until it is whole; true where it is: httpcore writes nothing at its end."""
+        """Hold ``data`` of a request. Returns whether the request is complete: httpcore writes b"" at its end."""
         self.exchange.begun = True
         self._held += data
         return not data
 
     def flush(self) -> Waits[None]:
-        """Send what is held."""
+        """Send the held data."""
         held, self._held = self._held, b""
         if held:
             self._refuse_what_is_said()
@@ -149,7 +152,7 @@ class Channel:
             self.exchange.early = not (yield from self._push(self._sealed(held), READ | WRITE))
 
     def read(self) -> Waits[bytes]:
-        """What the server says next; empty at the end."""
+        """Return the next data of the server; empty at the end."""
         yield from self.flush()
         while True:
             self._hear()
@@ -162,7 +165,7 @@ class Channel:
             self._take()
 
     def start_tls(self, context: ssl.SSLContext, host: str | None) -> Waits[None]:
-        """Shake hands, also inside the TLS that there is."""
+        """Do a TLS handshake, also inside an existing TLS layer."""
         if self._head.surplus:
             raise OutOfTurnError(_TOO_EARLY)
         self.exchange.tunnelled = self._head.passed
@@ -176,7 +179,8 @@ class Channel:
                 said, self._said = self._said, b""
                 tls.hear(said, ended=self._ended)
         except ssl.SSLError:
-            with contextlib.suppress(OSError):  # tell the other side why
+            # Tell the other side why.
+            with contextlib.suppress(OSError):
                 self.socket.send(self._sealed(tls.seal(b"")))
             raise
         yield from self._push(self._sealed(tls.seal(b"")), WRITE)
@@ -184,7 +188,7 @@ class Channel:
         self._said, self._ended = tls.unseal(b"", ended=False)
 
     def speaks(self) -> bool:
-        """Whether the server said something that was not read yet, or hung up."""
+        """Return whether there is unread data of the server, or it hung up."""
         while not self._said and not self._ended and self._take():
             pass
         return bool(self._said) or self._ended
@@ -193,7 +197,7 @@ class Channel:
         self.socket.close()
 
     def _refuse_what_is_said(self) -> None:
-        """What came before the request is no answer to it."""
+        """Raise OutOfTurnError if data came before the request, since it is no answer to it."""
         if self.speaks():
             raise OutOfTurnError(_TOO_EARLY if self._said else "the server hung up")
 
@@ -203,9 +207,9 @@ class Channel:
         return data
 
     def _push(self, data: bytes, events: int) -> Waits[bool]:
-        """Write ``data``, and with READ listen in between: a server may refuse a request that it has not got whole.
+        """Write ``data``, and with READ also read in between: a server may refuse an incomplete request.
 
-        False if an answer began, or the end came, before the last byte.
+        Returns false if an answer began, or the connection ended, before the last byte.
         """
         rest = memoryview(data)
         while rest:
@@ -220,11 +224,11 @@ class Channel:
         return True
 
     def _hear(self) -> None:
-        """Hold back what was said until it is the head of an answer."""
+        """Hold back the server's data until the head of an answer is complete."""
         self._said = self._head.feed(self._said)
 
     def _take(self) -> bool:
-        """Take in what is there, without waiting; false if nothing is."""
+        """Read the available data without waiting. Returns false if there is none."""
         try:
             data = self.socket.recv(_CHUNK)
         except (BlockingIOError, InterruptedError):

@@ -1,7 +1,6 @@
-"""Connecting a socket: the addresses of a host in turns, each with a head start, and the first that answers wins.
+"""Connect a socket: try the addresses of a host in turn, each with a head start; the first that answers wins.
 
-An address that leads nowhere, such as that of an IPv6 network without a way out, must not use up the time of the
-others.
+An unreachable address, such as one of an IPv6 network without a route, must not use up the time of the others.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ from time import monotonic
 from typing import Any
 
 HEAD_START = 0.25
-"""Seconds that an address has before the next is tried as well (RFC 8305)."""
-_LONGEST = 3600.0  # that one wait takes; the system's own limit is in milliseconds
+"""Seconds after which the next address is tried as well (RFC 8305)."""
+_LONGEST = 3600.0
+"""The most seconds of a single wait: the system's own limit is in milliseconds."""
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 _Address = tuple[int, int, int, str, Any]
@@ -28,9 +28,9 @@ _Found = _Addresses | BaseException
 
 
 def dial(host: str, port: int, left: Callable[[], float]) -> socket.socket:
-    """A connected socket that does not block. ``left`` says how many seconds there are, or raises TimeoutError.
+    """Return a connected, non-blocking socket. ``left`` returns the seconds left, or raises TimeoutError.
 
-    Raises the error of the address that was tried last, if none answers.
+    Raises the error of the last address if none answers.
     """
     race = _race(_literal(host, port) or _resolve(host, port, left))
     try:
@@ -45,7 +45,7 @@ def dial(host: str, port: int, left: Callable[[], float]) -> socket.socket:
 
 
 async def dial_async(host: str, port: int) -> socket.socket:
-    """As :func:`dial`, in the running event loop, without a limit of its own."""
+    """Do the same as :func:`dial` in the running event loop, without its own time limit."""
     race = _race(_literal(host, port) or await _resolve_async(host, port))
     try:
         while True:
@@ -61,7 +61,7 @@ async def dial_async(host: str, port: int) -> socket.socket:
 
 
 def wait(sockets: Sequence[socket.socket], events: int, seconds: float) -> bool:
-    """Whether one of ``sockets`` got ready for one of ``events`` within ``seconds``; false may also come early."""
+    """Return whether one of ``sockets`` got ready for one of ``events`` within ``seconds``; false may come earlier."""
     if not hasattr(select, "poll"):
         read, write = sockets if events & READ else (), sockets if events & WRITE else ()
         return any(select.select(read, write, sockets, seconds))
@@ -72,10 +72,11 @@ def wait(sockets: Sequence[socket.socket], events: int, seconds: float) -> bool:
 
 
 async def wait_async(sockets: Sequence[socket.socket], events: int) -> None:
-    """Let the event loop go on until one of ``sockets`` is ready for one of ``events``."""
+    """Wait in the event loop until one of ``sockets`` is ready for one of ``events``."""
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
-    watched = [sock.fileno() for sock in sockets]  # asyncio spells out a socket that it does not know yet, at a cost
+    # By number, since asyncio writes out the repr of an unknown socket, which takes time.
+    watched = [sock.fileno() for sock in sockets]
     try:
         for one in watched:
             if events & READ:
@@ -83,7 +84,8 @@ async def wait_async(sockets: Sequence[socket.socket], events: int) -> None:
             if events & WRITE:
                 loop.add_writer(one, ready.set)
         await ready.wait()
-    except NotImplementedError:  # asyncio's usual loop on Windows watches no sockets of ours
+    # The default event loop of asyncio on Windows cannot watch sockets.
+    except NotImplementedError:
         while not wait(sockets, events, 0):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     finally:
@@ -99,7 +101,7 @@ async def wait_async(sockets: Sequence[socket.socket], events: int) -> None:
 
 
 def _literal(host: str, port: int) -> _Addresses:
-    """The address of a ``host`` that is one, so that there is nothing to look up; else none."""
+    """Return the address of a ``host`` that is an IP address, without a look-up; empty for a name."""
     for family in (socket.AF_INET, socket.AF_INET6):
         with contextlib.suppress(OSError, ValueError):
             socket.inet_pton(family, host)
@@ -108,7 +110,7 @@ def _literal(host: str, port: int) -> _Addresses:
 
 
 def _resolve(host: str, port: int, left: Callable[[], float]) -> _Addresses:
-    """The addresses of ``host``."""
+    """Return the addresses of ``host``."""
     found: list[_Found] = []
     done = _thread.allocate_lock()
     done.acquire()
@@ -124,7 +126,7 @@ def _resolve(host: str, port: int, left: Callable[[], float]) -> _Addresses:
 
 
 async def _resolve_async(host: str, port: int) -> _Addresses:
-    """As :func:`_resolve`. Not by the loop, whose threads are few, and which waits for them when it is closed."""
+    """Do the same as :func:`_resolve`, without the few threads of the loop, which it waits for at its end."""
     loop = asyncio.get_running_loop()
     found: asyncio.Future[_Found] = loop.create_future()
 
@@ -133,7 +135,8 @@ async def _resolve_async(host: str, port: int) -> _Addresses:
             found.set_result(addresses)
 
     def tell(addresses: _Found) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is over
+        # The loop has ended.
+        with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(settle, addresses)
 
     _look_up(host, port, tell)
@@ -141,19 +144,22 @@ async def _resolve_async(host: str, port: int) -> _Addresses:
 
 
 def _look_up(host: str, port: int, tell: Callable[[_Found], None]) -> None:
-    """``tell`` the addresses of ``host``, in a thread: a name server that is silent knows no time-out of ours."""
+    """``tell`` the addresses of ``host`` from a thread, since a look-up at a silent name server has no time-out."""
 
     def look_up() -> None:
         addresses: _Found
         try:
             addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except BaseException as error:  # noqa: BLE001  # it belongs to the caller
+        # The error belongs to the caller.
+        except BaseException as error:  # noqa: BLE001
             addresses = error
         tell(addresses)
 
     try:
-        _thread.start_new_thread(look_up, ())  # not Thread.start, which a signal may leave hanging
-    except RuntimeError:  # no threads any more: the interpreter is ending
+        # Not Thread.start, which may hang after a signal.
+        _thread.start_new_thread(look_up, ())
+    # There are no more threads, since the interpreter is ending.
+    except RuntimeError:
         look_up()
 
 
@@ -164,7 +170,7 @@ def _addresses(found: _Found) -> _Addresses:
 
 
 def _race(addresses: _Addresses) -> Generator[tuple[list[socket.socket], float | None], None, socket.socket]:
-    """Connect to ``addresses``; yields the sockets to wait for, and for how many seconds at most."""
+    """Connect to ``addresses``. Yields the sockets to wait for, and the most seconds to wait."""
     waiting = _in_turns(addresses)
     pending: list[socket.socket] = []
     failure: Exception = OSError("the host has no address")
@@ -175,7 +181,8 @@ def _race(addresses: _Addresses) -> Generator[tuple[list[socket.socket], float |
                 due = monotonic() + HEAD_START
                 try:
                     pending.append(_begin(waiting.pop(0)))
-                except Exception as error:  # noqa: BLE001  # also what guards of tests raise
+                # This includes errors of guards in tests.
+                except Exception as error:  # noqa: BLE001
                     failure = error
             for sock in [sock for sock in pending if wait([sock], WRITE, 0)]:
                 pending.remove(sock)
@@ -207,7 +214,7 @@ def _begin(address: _Address) -> socket.socket:
 
 
 def _in_turns(addresses: _Addresses) -> list[_Address]:
-    """``addresses`` with their families in turns, in the order of preference otherwise."""
+    """Return ``addresses`` with alternating families, otherwise in order of preference."""
     first = [address for address in addresses if address[0] == addresses[0][0]]
     others = [address for address in addresses if address[0] != addresses[0][0]]
     return [address for pair in zip_longest(first, others) for address in pair if address is not None]

@@ -1,16 +1,16 @@
-"""The head of an answer, tidied before it is parsed. No I/O.
+"""Clean the head of an answer before it is parsed. No I/O.
 
-httpcore's parser gives up an answer for one odd byte in a header that nothing needs, and with it an acceptance that was
-read whole. So a head is brought into the form that the parser wants: what frames the body stays as it came, odd bytes
-in other headers become question marks, and lines that are no headers go. So do heads that only inform (1xx): the parser
-skips them.
+httpcore's parser refuses an answer for an invalid byte in an unimportant header, and so loses a complete acceptance. So
+a head is brought into the form that the parser needs: headers that frame the body are unchanged, invalid bytes in other
+headers become question marks, and lines that are no headers are removed. So are 1xx heads, which the parser skips.
 """
 
 from __future__ import annotations
 
 import re
 
-_LONGEST = 100 * 1024  # as h11; a head that is longer goes on as it is, and is refused there
+_LONGEST = 100 * 1024
+"""The limit of h11: a longer head passes unchanged, and is refused there."""
 _BLANK = re.compile(rb"\n\r?\n")
 _STATUS = re.compile(rb"HTTP/(\d)(?:\.(\d))?[ \t]+(\d{3})(?:[ \t]+(.*))?", re.IGNORECASE | re.DOTALL)
 _NAME = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
@@ -22,27 +22,27 @@ _TIDY = re.compile(
 
 
 class Head:
-    """Feed it what arrives: the head of the answer is held back until it is whole; all behind it passes as it is."""
+    """Feed it the data that arrives: it holds back the head until it is complete; later data passes unchanged."""
 
     __slots__ = ("_held", "passed", "surplus")
 
     def __init__(self) -> None:
         self._held = bytearray()
         self.passed = False
-        """Whether the head was whole and has gone on."""
+        """Whether the head was complete and has passed."""
         self.surplus = False
-        """Whether anything came right behind it."""
+        """Whether data came directly after the head."""
 
     @property
     def begun(self) -> bool:
-        """Whether the answer has begun, or anything else that is not informational (1xx)."""
+        """Whether the answer has begun, or other data that is not informational (1xx)."""
         if self.passed:
             return True
         status = _status(self._held)
         return b"\n" in self._held if status is None else not _is_informational(status)
 
     def feed(self, data: bytes) -> bytes:
-        """What may go on of ``data`` and of what was held back."""
+        """Return the part of ``data`` and of the held data that may pass."""
         if self.passed:
             return data
         new = len(self._held)
@@ -56,14 +56,15 @@ class Head:
         return head + rest
 
     def rest(self) -> bytes:
-        """What is held back still, once no more comes."""
+        """Return the data that is still held, after the end."""
         held, self._held = bytes(self._held), bytearray()
         return held
 
     def _whole(self, new: int) -> bytes | None:
-        """The head, once it is whole with what is ``new``; empty where none comes."""
+        """Return the head if it is complete with the ``new`` data, else None; empty if this is no head."""
         while True:
-            if self._held.startswith((b"\r", b"\n")):  # padding of the answer before this one, or of a sloppy script
+            # Padding of the last answer, or of a careless script.
+            if self._held.startswith((b"\r", b"\n")):
                 self._held = self._held.lstrip(b"\r\n")
             if not b"HTTP/".startswith(self._held[:5].upper()) or len(self._held) > _LONGEST:
                 return b""
@@ -79,7 +80,7 @@ class Head:
 
 
 def tidy(head: bytes) -> bytes:
-    """``head``, which ends with an empty line, in the form that h11 reads."""
+    """Return ``head``, which ends with an empty line, in the form that h11 reads."""
     if _TIDY.fullmatch(head):
         return head
     status = _status(head)
@@ -101,14 +102,15 @@ def _status(head: bytes | bytearray) -> re.Match[bytes] | None:
 
 
 def _is_informational(status: re.Match[bytes]) -> bool:
-    """Whether this is a 1xx that another head follows; 101 would change the protocol."""
+    """Return whether this is a 1xx status, which another head follows; 101 would change the protocol."""
     return status[3].startswith(b"1") and status[3] != b"101"
 
 
 def _headers(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
     headers: list[tuple[bytes, bytes]] = []
     for line in lines:
-        if line[:1] in (b" ", b"\t"):  # a value that goes on (obs-fold)
+        # The value of the last header continues (obs-fold).
+        if line[:1] in (b" ", b"\t"):
             if headers and line.strip():
                 name, value = headers[-1]
                 headers[-1] = name, b"%b %b" % (value, _ODD.sub(b"?", line.strip()))
@@ -121,7 +123,7 @@ def _headers(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
 
 
 def _transfer_coding(values: list[bytes]) -> bytes:
-    """What the Transfer-Encoding headers come to: ``identity`` is none, and ``chunked`` said twice is chunked."""
+    """Combine the Transfer-Encoding headers: ``identity`` is no coding, and a repeated ``chunked`` is ``chunked``."""
     codings = [coding.strip() for value in values for coding in value.lower().split(b",")]
     codings = [coding for coding in codings if coding not in (b"", b"identity")]
     return b"chunked" if set(codings) == {b"chunked"} else b", ".join(codings)

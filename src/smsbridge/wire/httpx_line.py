@@ -1,15 +1,15 @@
-"""httpx and httpcore, as far as they are used here: the only file that imports httpx, or reaches into either.
+"""The use of httpx and httpcore: the only file that imports httpx, or uses private parts of either.
 
-A *line* is a transport of httpx for one request at a time. What httpx has no parameter for, and what httpcore does not
-tell, is taken from their private parts, here and nowhere else:
+A *line* is a transport of httpx for one request at a time. Only this file uses their private parts, where httpx has no
+parameter and httpcore gives no answer:
 
-- ``httpx._main`` is kept from being imported: it is a command line, which doubles the time of an import;
+- ``httpx._main`` is not imported: it is a command line, which doubles the time of an import;
 - ``_pool`` of a transport gets our sockets (``_network_backend``): httpx has no parameter for them;
-- ``_h11_state`` of a connection, which is h11's parser, tells what came behind an answer: it would be taken for the
-  next one;
-- ``_reader._reading_trailer`` of that parser tells that a body is whole, although what follows it is broken.
+- ``_h11_state`` of a connection, which is h11's parser, shows the data after an answer, which would be taken for the
+  next answer;
+- ``_reader._reading_trailer`` of that parser shows that a body is complete, although the data after it is broken.
 
-So ``pyproject.toml`` bounds the versions of both and of h11, and the tests of this file notice a change.
+So ``pyproject.toml`` limits the versions of both and of h11, and the tests of this file detect a change.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .outgoing import Wire
 
 @contextlib.contextmanager
 def _without_command_line() -> Iterator[None]:
-    """The package imports its command line, and with it click and rich, but does without where that fails."""
+    """Keep httpx from importing its command line, with click and rich: it works without, if that import fails."""
     absent = "httpx" not in sys.modules
     if absent:
         sys.modules["httpx._main"] = None  # type: ignore[assignment]  # as if click were missing
@@ -47,12 +47,13 @@ def _without_command_line() -> Iterator[None]:
 with _without_command_line():
     import httpx
 
-_KEEP = 4.0  # seconds; common servers hang up after 5, and a request sent into that moment is uncertain
+_KEEP = 4.0
+"""Seconds to keep an idle connection: common servers close after 5, and a request sent at that moment is uncertain."""
 
 
 @functools.cache
 def tls() -> ssl.SSLContext:
-    """The one TLS context of this process: it takes long to make."""
+    """Return the TLS context of this process, made once, since that takes long."""
     return httpx.create_ssl_context()
 
 
@@ -66,7 +67,7 @@ class Line(httpx.HTTPTransport):
 
 
 class AsyncLine(httpx.AsyncHTTPTransport):
-    """As ``Line``."""
+    """httpx's async transport over our own sockets."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -78,8 +79,8 @@ L = TypeVar("L", Line, AsyncLine)
 
 
 def _parser(line: Line | AsyncLine) -> Any:
-    """What reads the answers of ``line``, under the one or more connections that httpcore puts around each other."""
-    for connection in line._pool.connections:  # noqa: SLF001  # of either kind of pool
+    """Return the parser of the answers of ``line``, inside the nested connections of httpcore."""
+    for connection in line._pool.connections:  # noqa: SLF001  # the same for both kinds of pool
         inner: Any = connection
         while inner is not None:
             if (state := getattr(inner, "_h11_state", None)) is not None:
@@ -89,9 +90,9 @@ def _parser(line: Line | AsyncLine) -> Any:
 
 
 def is_spent(line: Line | AsyncLine) -> bool:
-    """Whether ``line`` is of no more use.
+    """Return whether ``line`` cannot be used again.
 
-    Something came besides the answer, which httpcore would take for the answer to the next request; or its connection
+    Either data came besides the answer, which httpcore would take for the answer to the next request. Or its connection
     is not idle, such as a tunnel in which no handshake succeeded: the next request would wait for it.
     """
     parser = _parser(line)
@@ -100,11 +101,12 @@ def is_spent(line: Line | AsyncLine) -> bool:
 
 
 def open_line(kind: type[L], proxy: str | None) -> L:
-    """A line to ``proxy``, or to wherever a request goes. Raises NotConnected."""
+    """Open a line to ``proxy``, or to the host of each request. Raises NotConnected."""
     problem = "the certificates of TLS cannot be loaded"
     with contextlib.suppress(Exception):
         certificates = tls()
-        problem = "the proxy of the environment cannot be used"  # it is none, or SOCKS without its package
+        # It is no proxy URL, or SOCKS without its package.
+        problem = "the proxy of the environment cannot be used"
         secure = proxy is not None and proxy.lower().startswith("https:")
         through = proxy and httpx.Proxy(proxy, ssl_context=certificates if secure else None)
         limits = httpx.Limits(max_connections=1, keepalive_expiry=_KEEP)
@@ -113,22 +115,23 @@ def open_line(kind: type[L], proxy: str | None) -> L:
 
 
 def request_of(wire: Wire, timeout: float) -> httpx.Request:
-    """``wire`` for httpx; ``target`` keeps it from tidying the URL, because signatures cover bytes."""
+    """Return ``wire`` as a request of httpx; ``target`` keeps httpx from changing the URL: signatures cover bytes."""
     times = dict.fromkeys(("connect", "read", "write", "pool"), timeout)
     headers, body = httpx.Headers(wire.headers, "latin-1"), httpx.ByteStream(wire.body)
     extensions = {"timeout": times, "target": wire.target}
-    url = httpx.URL(wire.url) if "?" in wire.url else _url(wire.url)  # a query may hold a number and a text
+    # A query may hold a number and a text, so it is not cached.
+    url = httpx.URL(wire.url) if "?" in wire.url else _url(wire.url)
     return httpx.Request(wire.method, url, headers=headers, stream=body, extensions=extensions)
 
 
 @functools.lru_cache(64)
 def _url(url: str) -> httpx.URL:
-    """To take a URL apart takes as long as a tenth of a send, and most texts go to the same one."""
+    """Parse a URL. Cached: parsing takes a tenth of a send, and most texts go to the same URL."""
     return httpx.URL(url)
 
 
 class Reading:
-    """An answer whose head is there, while its body comes in."""
+    """An answer whose head has arrived, while its body arrives."""
 
     def __init__(self, line: Line | AsyncLine, response: httpx.Response) -> None:
         self._body = Body(response.status_code, response.headers.raw)
@@ -137,7 +140,7 @@ class Reading:
         self.feed = self._body.feed
 
     def broken(self) -> None:
-        """No more can be read. Behind the last chunk comes nothing that belongs to the body."""
+        """Mark the body as cut, unless its last chunk has arrived: no data after that belongs to the body."""
         if not getattr(self._chunks, "_reading_trailer", False):
             self._body.complete = False
 
@@ -159,8 +162,8 @@ _CERTAIN = (
 
 
 def failure(error: Exception, wire: Wire, exchange: Exchange, timeout: float) -> TransportError:
-    """What ``error`` means. What counts is what left, whatever went wrong."""
-    # Where no socket was asked for anything, it went wrong before, or a tool of tests stands in for the network.
+    """Return the TransportError for ``error``, by whether any byte left, with any cause."""
+    # If no socket was used, the failure came before, or a tool of tests replaces the network.
     certain = not exchange.left if exchange.begun else not _acts_a_failure(error)
     if certain and wire.proxy is not None and not exchange.tunnelled:
         where = wire.proxy_place
@@ -171,14 +174,15 @@ def failure(error: Exception, wire: Wire, exchange: Exchange, timeout: float) ->
 
 
 def _acts_a_failure(error: Exception) -> bool:
-    """Whether a tool of tests plays a failure after the request left; a guard without an answer raises others."""
+    """Return whether a tool of tests simulates a failure after the request left; a guard raises other errors."""
+    # An error of pytest-httpx.
     if str(error).startswith("No response can be found for"):
-        return False  # pytest-httpx
+        return False
     return isinstance(error, httpx.HTTPError | ConnectionError | TimeoutError) and not isinstance(error, _CERTAIN)
 
 
 def _words(error: Exception, *, certain: bool, timeout: float) -> str:
-    """``error`` in words without any address: the deepest cause says it best."""
+    """Return ``error`` in words without an address: the deepest cause is the clearest."""
     if isinstance(error, httpx.TimeoutException):
         return f"no {'connection' if certain else 'answer'} within {timeout:.3g} s"
     if isinstance(error, httpx.ProxyError):

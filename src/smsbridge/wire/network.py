@@ -1,7 +1,7 @@
-"""The sockets under httpcore, for both clients: they differ in how they wait.
+"""The sockets under httpcore, for both clients, which differ in how they wait.
 
-httpcore's own would not do: its time-outs are for each read alone, it gives up time to addresses that lead nowhere, and
-for asyncio it goes through anyio.
+httpcore's own sockets are not sufficient: their time-outs are only for each read, they lose time on unreachable
+addresses, and for asyncio they use anyio.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class BlockingBackend(httpcore.NetworkBackend):
-    """Connects one connection at a time, for the ``exchange`` that is going on."""
+    """Makes one connection at a time, for the present ``exchange``."""
 
     def __init__(self) -> None:
         self.exchange = Exchange()
@@ -42,7 +42,7 @@ class BlockingBackend(httpcore.NetworkBackend):
         return _BlockingStream(self._channel)
 
     def hang_up(self) -> None:
-        """Close the connection, without a farewell."""
+        """Close the connection without a TLS close_notify."""
         if self._channel is not None:
             self._channel.close()
 
@@ -52,7 +52,8 @@ class _BlockingStream(httpcore.NetworkStream):
         self._channel = channel
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        try:  # written out, as a context manager takes as long as the rest of it
+        # Written out, since a context manager takes as long as the rest.
+        try:
             return self._wait(self._channel.read(), timeout)
         except TimeoutError as error:
             raise httpcore.ReadTimeout from error
@@ -92,7 +93,7 @@ class _BlockingStream(httpcore.NetworkStream):
 
 
 class AsyncioBackend(httpcore.AsyncNetworkBackend):
-    """As ``BlockingBackend``, in asyncio; httpcore goes there through anyio, which costs more."""
+    """Like ``BlockingBackend``, for asyncio; httpcore's own uses anyio, which takes longer."""
 
     def __init__(self) -> None:
         self.exchange = Exchange()
@@ -154,7 +155,8 @@ class _AsyncioStream(httpcore.AsyncNetworkStream):
     async def _wait(self, waits: Waits[T], timeout: float | None) -> T:  # noqa: ASYNC109
         left = self._channel.exchange.until(timeout)
         try:
-            events = next(waits)  # what can be done at once needs no timer
+            # Work that needs no wait needs no timer.
+            events = next(waits)
             async with asyncio.timeout(left()):
                 while True:
                     await wait_async([self._channel.socket], events)
@@ -173,9 +175,9 @@ def _channel(sock: socket.socket, exchange: Exchange) -> Channel:
 
 
 def _info(channel: Channel, info: str) -> Any:
-    """Of an idle connection whether the server hung up, or talks out of turn.
+    """Return whether the server of an idle connection hung up, or sent data out of turn.
 
-    Of all else httpcore needs to know nothing.
+    httpcore needs no other information.
     """
     if info != "is_readable":
         return None

@@ -1,6 +1,6 @@
-"""A request, ready to go: where to, through which proxy, and what of it is on the wire. No I/O.
+"""A request ready to send: its destination, its proxy, and its bytes on the wire. No I/O.
 
-What is on loopback stays on this machine: no proxy gets it, whatever the environment says.
+Requests to loopback stay on this machine: no proxy gets them, with any settings of the environment.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from ..urls import is_loopback
 from .body import ACCEPTED
 
 _AGENT = f"smsbridge/{version('smsbridge')}"
-_FRAMING = ("content-length", "transfer-encoding")  # where a request ends is not for a provider to say
+_FRAMING = ("content-length", "transfer-encoding")
+"""Headers that a provider may not set, since they decide where a request ends."""
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
@@ -25,15 +26,15 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Wire:
-    """``request`` as it goes out.
+    """The form in which ``request`` is sent.
 
-    Raises NotConnected if it cannot, or what comes of a request that is made of odd things.
+    Raises NotConnected if it cannot be sent, or another error for a request with values of wrong types.
     """
 
     __slots__ = ("body", "headers", "method", "place", "proxy", "secure", "target", "url")
 
     def __init__(self, request: HttpRequest, proxies: dict[str, str | None]) -> None:
-        """``proxies`` remembers, by origin, what the environment says; to ask it takes longer than all the rest."""
+        """``proxies`` caches the environment's proxy by origin, since a look-up takes longer than all the rest."""
         try:
             parts = urlsplit(request.url)
             host = (parts.hostname or "").encode("idna").decode()
@@ -61,7 +62,8 @@ class Wire:
             proxies[origin] = None if is_loopback(request.url) else _proxy(parts.scheme, parts.netloc)
         self.proxy = proxies[origin]
         self.secure = parts.scheme == "https"
-        whole = self.proxy is not None and not self.secure  # a proxy that passes requests on is told the whole URL
+        # A forwarding proxy needs the whole URL.
+        whole = self.proxy is not None and not self.secure
         self.target = (self.url if whole else target).encode("ascii")
 
     @property
@@ -80,7 +82,8 @@ def _proxy(scheme: str, netloc: str) -> str | None:
         proxy = (proxies.get(scheme) or proxies.get("all") or "").strip()
         if not proxy or proxy_bypass(netloc):
             return None
-    except Exception:  # noqa: BLE001  # of settings that make no sense
+    # Invalid settings may raise any error.
+    except Exception:  # noqa: BLE001
         raise NotConnected("the proxy of the environment cannot be used") from None
     return proxy if "://" in proxy else f"http://{proxy}"
 

@@ -1,10 +1,10 @@
 """HTTP for the clients, imported with the first request.
 
-Requests go to httpx's transports directly, below ``httpx.Client``: no redirects, no cookies, no logged URLs. They are
-spread over as many of them as are in flight, one connection each, because httpcore's pool looks at all its connections
-for every request, which makes a large pool collapse.
+Requests go to httpx's transports directly, below ``httpx.Client``: no redirects, no cookies, no logged URLs. Each
+request in flight has its own transport with a single connection, because httpcore's pool checks all its connections for
+every request, which makes a large pool collapse.
 
-The one promise that matters: ``NotConnected`` is raised only where the request certainly did not leave.
+The most important promise: ``NotConnected`` is raised only if the request certainly did not leave.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ for _name in (
 
 
 class _Lines(Generic[L]):
-    """httpx transports for one request at a time each; a request takes one that is idle, or a new one.
+    """httpx transports, each for one request at a time; a request takes an idle transport, or a new one.
 
-    No lock is held, which a fork or an exception out of a signal handler could leave locked: taking from a list and
-    adding to it are atomic.
+    There is no lock, which a fork or an exception of a signal handler could leave locked: taking from a list and adding
+    to it are atomic.
     """
 
     def __init__(self, kind: type[L]) -> None:
@@ -57,14 +57,14 @@ class _Lines(Generic[L]):
         self.end: AsyncGenerator[None] | None = None
 
     def anew(self) -> _Lines[L]:
-        """For another process: none of these connections, which are closed here."""
+        """Close these connections, and return new lines for another process."""
         lines = _Lines(self._kind)
         lines._closed = self._closed
         self.close()
         return lines
 
     def take(self, proxy: str | None) -> L:
-        """One for this request; :meth:`give_back` it."""
+        """Return a line for a request; :meth:`give_back` it."""
         if self._closed:
             raise NotConnected("the client is closed")
         with contextlib.suppress(IndexError):
@@ -72,7 +72,7 @@ class _Lines(Generic[L]):
         return open_line(self._kind, proxy)
 
     def give_back(self, proxy: str | None, line: L) -> None:
-        """The request is over."""
+        """Take back the line of a request that is over."""
         if is_spent(line):
             line.network.hang_up()
             return
@@ -81,7 +81,7 @@ class _Lines(Generic[L]):
             self.close()
 
     def close(self) -> None:
-        """Close what is idle now, and what is in flight once it is given back."""
+        """Close idle lines now, and lines in flight when they are given back."""
         self._closed = True
         for idle in list(self._idle.values()):
             with contextlib.suppress(IndexError):
@@ -100,9 +100,9 @@ class Transport:
         self._process = os.getpid()
 
     def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
-        """The answer to ``request``; raises NotConnected or NoAnswer.
+        """Return the answer to ``request``; raises NotConnected or NoAnswer.
 
-        All of it ends ``within`` so many seconds, or as the time-outs of this transport say, if that is sooner.
+        This ends ``within`` that many seconds, or earlier by the time-outs of this transport.
         """
         times, wire, lines, line = self._begin(request, within)
         token = _ours.set(True)
@@ -122,10 +122,11 @@ class Transport:
         self._lines.close()
 
     def _begin(self, request: HttpRequest, within: float | None) -> tuple[_Times, Wire, _Lines[Line], Line]:
-        """What an exchange needs. Whatever goes wrong here, nothing was sent."""
+        """Return the parts of an exchange. After any error here, nothing was sent."""
         try:
             times, wire = _Times.of(self._timeout, within), Wire(request, self._proxies)
-            if self._process != os.getpid():  # a fork: these connections are our parent's
+            # After a fork, these connections are the parent's.
+            if self._process != os.getpid():
                 self._process, self._lines = os.getpid(), self._lines.anew()
             return times, wire, self._lines, self._lines.take(wire.proxy)
         except BaseException as error:  # noqa: BLE001  # also an interruption
@@ -138,7 +139,7 @@ class Transport:
         exchange.allow(2 * times.each)
         try:
             response = line.handle_request(request_of(wire, times.each))
-        except Exception as error:  # noqa: BLE001  # whatever it is, it may quote the request
+        except Exception as error:  # noqa: BLE001  # any error may quote the request
             return failure(error, wire, exchange, times.each)
         exchange.allow(times.each)
         body = Reading(line, response)
@@ -147,7 +148,7 @@ class Transport:
                 for chunk in stream:  # type: ignore[union-attr]
                     if not body.feed(chunk):
                         break
-        except Exception:  # noqa: BLE001  # the status was received, which may be all that the provider needs
+        except Exception:  # noqa: BLE001  # the status was received, which may be enough for the provider
             body.broken()
         return body.answer(wire)
 
@@ -156,7 +157,7 @@ class AsyncTransport:
     """Sends requests from event loops, each with its own connections, which are closed when the loop ends."""
 
     def __init__(self, *, timeout: float) -> None:
-        """As for ``Transport``."""
+        """See ``Transport``."""
         self._timeout = timeout
         self._proxies: dict[str, str | None] = {}
         self._loops: dict[asyncio.AbstractEventLoop, _Lines[AsyncLine]] = {}
@@ -164,7 +165,7 @@ class AsyncTransport:
         self._process = os.getpid()
 
     async def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
-        """The answer to ``request``; raises NotConnected or NoAnswer. ``within``: see ``Transport``."""
+        """Return the answer to ``request``; raises NotConnected or NoAnswer. ``within``: see ``Transport``."""
         times, wire, lines, line = await self._begin(request, within)
         token = _ours.set(True)
         try:
@@ -190,7 +191,7 @@ class AsyncTransport:
     async def _begin(
         self, request: HttpRequest, within: float | None
     ) -> tuple[_Times, Wire, _Lines[AsyncLine], AsyncLine]:
-        """As that of ``Transport``."""
+        """See ``Transport``."""
         try:
             times, wire, loop = (
                 _Times.of(self._timeout, within),
@@ -206,7 +207,7 @@ class AsyncTransport:
         raise problem
 
     async def _start(self, loop: asyncio.AbstractEventLoop) -> _Lines[AsyncLine]:
-        """Connections for ``loop``. What loops left behind that are over is closed."""
+        """Return connections for ``loop``. Closes the connections of ended loops."""
         forked = self._process != os.getpid()
         self._process = os.getpid()
         for other in [other for other in list(self._loops) if forked or other.is_closed()]:
@@ -220,10 +221,7 @@ class AsyncTransport:
         return lines
 
     async def _ends_with(self, loop: asyncio.AbstractEventLoop, lines: _Lines[AsyncLine]) -> AsyncGenerator[None]:
-        """A generator that closes ``lines`` at its end.
-
-        A loop ends those that were begun in it: ``asyncio.run`` sees to that.
-        """
+        """Close ``lines`` at the end of this generator: ``asyncio.run`` ends all generators that began in its loop."""
         try:
             yield
         finally:
@@ -237,7 +235,7 @@ class AsyncTransport:
         exchange.allow(2 * times.each)
         try:
             response = await line.handle_async_request(request_of(wire, times.each))
-        except Exception as error:  # noqa: BLE001  # whatever it is, it may quote the request
+        except Exception as error:  # noqa: BLE001  # any error may quote the request
             return failure(error, wire, exchange, times.each)
         exchange.allow(times.each)
         body = Reading(line, response)
@@ -246,7 +244,7 @@ class AsyncTransport:
                 async for chunk in stream:  # type: ignore[union-attr]
                     if not body.feed(chunk):
                         break
-        except Exception:  # noqa: BLE001  # the status was received, which may be all that the provider needs
+        except Exception:  # noqa: BLE001  # the status was received, which may be enough for the provider
             body.broken()
         return body.answer(wire)
 
@@ -255,14 +253,14 @@ class AsyncTransport:
 
 
 def _interrupted(error: BaseException, line: Line | AsyncLine) -> BaseException:
-    """``error``, such as a cancellation, without the frames below, which hold the token and the text."""
+    """Return ``error``, such as a cancellation, without the frames below, which hold the token and the text."""
     exchange = line.network.exchange
     error = error.with_traceback(None)
     return with_left(error, left=exchange.left or not exchange.begun)
 
 
 class _Times(NamedTuple):
-    """How long an exchange may take: ``each`` of its parts, in seconds, and to its ``end`` on the monotonic clock."""
+    """The time limits of an exchange: ``each`` part in seconds, and its ``end`` on the monotonic clock."""
 
     each: float
     end: float
