@@ -85,8 +85,8 @@ def prepare(message: Message, region: str | None) -> Message:
 def _named(message: Message, number: str, reference: str) -> Message:
     """Return ``message`` with this number and reference, without checking all fields as ``replace`` would."""
     named = object.__new__(type(message))
-    for one in fields(message):
-        object.__setattr__(named, one.name, getattr(message, one.name))
+    for attribute in fields(message):
+        object.__setattr__(named, attribute.name, getattr(message, attribute.name))
     object.__setattr__(named, "to", number)
     object.__setattr__(named, "reference", reference)
     return named

@@ -86,7 +86,7 @@ class BaseClient(Generic[W]):
         if not isinstance(provider, SmsProvider):
             provider = self.plugins.stack(provider or self.settings.provider)
         self.settings.refuse_unfit(provider)
-        if any(len(inside(one)) > 1 for one in each(provider)):
+        if any(len(inside(held)) > 1 for held in each(provider)):
             from .policies.members import say_what_differs
 
             say_what_differs(provider)
@@ -108,7 +108,7 @@ class BaseClient(Generic[W]):
         if "_provider" not in vars(self):
             return f"<{type(self).__name__} without a provider>"
         kind, _, name = title_of(self.provider).partition(" ")
-        vendors = [f"{one.account} ({one.name})" for one in each(self.provider) if not inside(one)]
+        vendors = [f"{provider.account} ({provider.name})" for provider in each(self.provider) if not inside(provider)]
         through = f" over {', '.join(vendors)}" if kind == "policy" else ""
         return f"<{type(self).__name__} of account {self.provider.account!r}, {kind} {name!r}{through}>"
 
@@ -191,12 +191,12 @@ class BaseClient(Generic[W]):
     def _check_verification(
         self, verification: Verification | str, code: str, account: str | None
     ) -> Flow[VerificationCheck]:
-        one = self._verification(verification, account)
-        return self._ask(Question.CHECK_VERIFICATION, one, code, hide=Private([code], [one.to]))
+        started = self._verification(verification, account)
+        return self._ask(Question.CHECK_VERIFICATION, started, code, hide=Private([code], [started.to]))
 
     def _cancel_verification(self, verification: Verification | str, account: str | None) -> Flow[None]:
-        one = self._verification(verification, account)
-        return self._ask(Question.CANCEL_VERIFICATION, one, hide=Private([], [one.to]))
+        started = self._verification(verification, account)
+        return self._ask(Question.CANCEL_VERIFICATION, started, hide=Private([], [started.to]))
 
     def _verification(self, verification: Verification | str, account: str | None) -> Verification:
         if isinstance(verification, str):

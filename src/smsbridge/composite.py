@@ -78,16 +78,16 @@ class Composite(SmsProvider):
     @property
     def capabilities(self) -> frozenset[Capability]:
         """The capabilities of all providers inside; batches are made for the first provider."""
-        found = frozenset[Capability]().union(*(one.capabilities for one in self.inside))
+        found = frozenset[Capability]().union(*(provider.capabilities for provider in self.inside))
         return found if Capability.BATCH in self.inside[0].capabilities else found - {Capability.BATCH}
 
     @property
     def supports(self) -> frozenset[str]:  # type: ignore[override]  # a constant of other providers
-        return frozenset[str]().union(*(one.supports for one in self.inside))
+        return frozenset[str]().union(*(provider.supports for provider in self.inside))
 
     @property
     def verification_supports(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset[str]().union(*(one.verification_supports for one in self.inside))
+        return frozenset[str]().union(*(provider.verification_supports for provider in self.inside))
 
     @property
     def batch_size(self) -> int:  # type: ignore[override]
@@ -96,7 +96,10 @@ class Composite(SmsProvider):
     @property
     def absence_proven_after(self) -> timedelta | None:  # type: ignore[override]
         """The longest time of the providers inside; None unless all of them can look up texts and prove absence."""
-        proofs = [one.absence_proven_after if Capability.LOOKUP in one.capabilities else None for one in self.inside]
+        proofs = [
+            provider.absence_proven_after if Capability.LOOKUP in provider.capabilities else None
+            for provider in self.inside
+        ]
         known = [proof for proof in proofs if proof is not None]
         return max(known) if len(known) == len(proofs) else None
 
@@ -106,9 +109,9 @@ class Composite(SmsProvider):
     def check(self, message: Message, *, verification: bool = False) -> None:
         """Raise the error of the first provider inside if no provider inside can express ``message``."""
         problem: Exception | None = None
-        for one in self.inside:
+        for provider in self.inside:
             try:
-                return one.check(message, verification=verification)
+                return provider.check(message, verification=verification)
             except RefusedError as error:
                 problem = problem or error
         if problem is not None:
@@ -170,8 +173,8 @@ class Composite(SmsProvider):
 
     def close(self) -> None:
         """See :class:`Closing`."""
-        for one in self.inside:
-            close(one)
+        for provider in self.inside:
+            close(provider)
 
 
 def sent_of(result: Result, stop: BaseException | None = None) -> SentMessage:
@@ -192,18 +195,18 @@ def inside(provider: SmsProvider) -> tuple[SmsProvider, ...]:
 def each(provider: SmsProvider) -> Iterator[SmsProvider]:
     """Yield ``provider`` and all providers inside it, at any depth, from the outside in."""
     yield provider
-    for one in inside(provider):
-        yield from each(one)
+    for held in inside(provider):
+        yield from each(held)
 
 
 def account_names(provider: SmsProvider) -> frozenset[str]:
     """Return the names of the accounts that ``provider`` sends through: its own, and those inside."""
-    return frozenset(one.account for one in each(provider))
+    return frozenset(held.account for held in each(provider))
 
 
 def expresses(provider: SmsProvider, field: str, *, verification: bool = False) -> bool:
     """Return whether ``provider``, or a provider inside, honours ``field``, a name of OPTIONAL_FIELDS."""
-    return any(honours(one, field, verification=verification) for one in each(provider))
+    return any(honours(held, field, verification=verification) for held in each(provider))
 
 
 def receiver_of(provider: SmsProvider, webhook: HttpRequest) -> SmsProvider:

@@ -191,7 +191,7 @@ def _codes(text: str) -> Iterator[str]:
         for width in (7, 8):
             for offset in range(width):
                 bits = [run[at : at + width] for at in range(offset, len(run), width)]
-                yield from _texts([bytes(int(one, 2) for one in bits)])
+                yield from _texts([bytes(int(group, 2) for group in bits)])
 
 
 def _hex(text: str) -> Iterator[str]:

@@ -55,7 +55,7 @@ def variable(account: str | None, name: str) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the variable of ``known`` that ``name`` probably means, if any."""
-    stems = {one.removeprefix(PREFIX): one for one in known}
+    stems = {label.removeprefix(PREFIX): label for label in known}
     close = get_close_matches(name.removeprefix(PREFIX), stems, 1)
     return stems[close[0]] if close else None
 
@@ -123,7 +123,7 @@ def _found(account: str | None, names: Iterable[str], taken: Snapshot) -> dict[s
         for name, label in labels.items()
         if label in values
     }
-    quoted = [labels[name] for name, one in found.items() if _quoted(one.value, one.source)]
+    quoted = [labels[name] for name, setting in found.items() if _quoted(setting.value, setting.source)]
     if quoted:
         raise ConfigurationError("; ".join(map(_without_quotes, quoted)))
     return found
@@ -179,7 +179,7 @@ def _loaded(model: type[M], accounts: Sequence[str | None], exclude: Iterable[st
         raise ConfigurationError(problem)
     token = _homes.set(homes)
     try:
-        return model(**{name: _parse(model, name, one.value) for name, one in found.items()}, **given)
+        return model(**{name: _parse(model, name, setting.value) for name, setting in found.items()}, **given)
     except ConfigurationError as error:
         problem = str(error)
     except ValidationError as error:
@@ -194,12 +194,12 @@ def _still_quoted(model: type[BaseModel], found: Mapping[str, Found], homes: Map
 
     A secret may be any text, so it may begin with a quote.
     """
-    for name, one in found.items():
-        parts = _parse(model, name, one.value)
+    for name, setting in found.items():
+        parts = _parse(model, name, setting.value)
         words = [part for part in parts if isinstance(part, str)] if isinstance(parts, list) else []
         hidden = is_secret(model.model_fields[name].annotation)
-        if any(_quoted(word, one.source) for word in words) or (
-            not hidden and any(_half_quoted(word, one.source) for word in (one.value, *words))
+        if any(_quoted(word, setting.source) for word in words) or (
+            not hidden and any(_half_quoted(word, setting.source) for word in (setting.value, *words))
         ):
             return _without_quotes(variable(homes[name], name))
     return None
@@ -213,7 +213,11 @@ def _led_astray(model: type[BaseModel], found: Mapping[str, Found], homes: Mappi
     home = _secrets_dir(snapshot.current())
     is_here = home is not None and (home.source == ENV_FILE or not Path(home.value).is_absolute())
     low = {ENV_FILE, *((SECRETS,) if is_here else ())}
-    leads = [name for name, one in found.items() if _leads(name, found) and (one.source in low or _is_here(name, one))]
+    leads = [
+        name
+        for name, setting in found.items()
+        if _leads(name, found) and (setting.source in low or _is_here(name, setting))
+    ]
     secret = [name for name in found if found[name].source not in low and _is_sent(name, model)]
     if not leads or not secret:
         return None
@@ -260,18 +264,20 @@ def explain(error: ValidationError, account: str | None, model: type[BaseModel])
     homes = _homes.get()
     missing: list[str] = []
     wrong: dict[str, list[str]] = {}
-    for one in error.errors(include_url=False):
-        field = str(one["loc"][0]) if one["loc"] else "*"
+    for problem in error.errors(include_url=False):
+        field = str(problem["loc"][0]) if problem["loc"] else "*"
         label = variable(homes.get(field, account), field)
-        if one["type"] == "missing":
+        if problem["type"] == "missing":
             missing.append(f"{label} is missing")
-        elif one["type"] == "extra_forbidden":
-            missing.append(f"there is no setting {'.'.join(map(str, one['loc']))}")
+        elif problem["type"] == "extra_forbidden":
+            missing.append(f"there is no setting {'.'.join(map(str, problem['loc']))}")
         else:
-            words = plain(one["type"], one["msg"], one.get("ctx", {}))
-            if not is_ours(one["type"], one.get("ctx", {}).get("error")):
+            words = plain(problem["type"], problem["msg"], problem.get("ctx", {}))
+            if not is_ours(problem["type"], problem.get("ctx", {}).get("error")):
                 info = model.model_fields.get(field)
-                words = _without(words, strings(one["input"]), secret=info is not None and is_secret(info.annotation))
+                words = _without(
+                    words, strings(problem["input"]), secret=info is not None and is_secret(info.annotation)
+                )
             wrong.setdefault(label, []).append(words)
     said = [f"{label} is wrong: {', or '.join(dict.fromkeys(words))}" for label, words in wrong.items()]
     return "; ".join([*missing, *said])
@@ -295,8 +301,8 @@ def strings(value: Any, *, secret_only: bool = False) -> Iterator[str]:
             yield value
     elif isinstance(value, BaseModel | Mapping | list | tuple | set | frozenset):
         inner = vars(value) if isinstance(value, BaseModel) else value
-        for one in inner.values() if isinstance(inner, Mapping) else inner:
-            yield from strings(one, secret_only=secret_only)
+        for part in inner.values() if isinstance(inner, Mapping) else inner:
+            yield from strings(part, secret_only=secret_only)
 
 
 def _parse(model: type[BaseModel], name: str, value: str) -> Any:

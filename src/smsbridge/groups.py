@@ -31,7 +31,11 @@ def failure(point: EntryPoint, error: Exception) -> str:
     """Return why the import of ``point`` failed, and which smsbridge its distribution requires, if it says so."""
     from importlib.metadata import version
 
-    asked = [found[1].strip() for one in (point.dist and point.dist.requires) or () if (found := _OF_OURS.match(one))]
+    asked = [
+        found[1].strip()
+        for requirement in (point.dist and point.dist.requires) or ()
+        if (found := _OF_OURS.match(requirement))
+    ]
     words = f"cannot be imported: {type(error).__name__}: {error}"
     return f"{words}; it asks for smsbridge {asked[0]}, and this is {version('smsbridge')}" if asked else words
 
@@ -45,7 +49,7 @@ def packaged() -> list[str]:
     # It runs from a copy of the source.
     except PackageNotFoundError:
         return []
-    return sorted({found[1] for one in needed if (found := _PACKAGE.match(one))})
+    return sorted({found[1] for requirement in needed if (found := _PACKAGE.match(requirement))})
 
 
 def meant(name: str, there: Collection[str], policies: Collection[str] = ()) -> str:

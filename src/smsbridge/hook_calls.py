@@ -23,7 +23,7 @@ class HookCall:
     def __init__(self, name: str, hook: pluggy.HookImpl, arguments: dict[str, Any]) -> None:
         self._hook = hook
         self.name = name
-        self.call: Callable[[], object] = partial(hook.function, *[arguments[one] for one in hook.argnames])
+        self.call: Callable[[], object] = partial(hook.function, *[arguments[argument] for argument in hook.argnames])
 
     @property
     def function(self) -> Callable[..., object]:

@@ -20,11 +20,11 @@ def _fit(record: logging.LogRecord) -> bool:
         record.args = tuple(map(_shown, record.args))
     for name, value in vars(record).items():
         if isinstance(value, dict):  # the fields of ``extra``
-            setattr(record, name, {key: _shown(one) for key, one in value.items()})
+            setattr(record, name, {key: _shown(part) for key, part in value.items()})
     return True
 
 
 def _shown(value: object) -> object:
     if isinstance(value, list | tuple):
-        return [_shown(one) for one in value]
+        return [_shown(part) for part in value]
     return value if value is None or isinstance(value, int | float) else line(value)

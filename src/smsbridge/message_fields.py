@@ -33,18 +33,22 @@ class MessageField:
     @property
     def parts(self) -> Mapping[str, Mapping[str, Any]]:
         """The metadata of the value's own fields by name, for a value that has fields (``dlt``)."""
-        return {one.name: one.metadata for one in fields(self.kind)} if is_dataclass(self.kind) else {}
+        return {part.name: part.metadata for part in fields(self.kind)} if is_dataclass(self.kind) else {}
 
 
 def _read() -> tuple[MessageField, ...]:
     found = []
-    for one in fields(Message):
-        default = one.default if one.default_factory is MISSING else one.default_factory()
-        if default is MISSING or "number" in one.metadata:
+    for attribute in fields(Message):
+        default = attribute.default if attribute.default_factory is MISSING else attribute.default_factory()
+        if default is MISSING or "number" in attribute.metadata:
             continue
-        words = one.name.replace("_", " ")
-        about = {"ability": words, "option": f"--{words.replace(' ', '-')}", **one.metadata}
-        found.append(MessageField(name=one.name, kind=KINDS[one.name], default=default, private=not one.repr, **about))
+        words = attribute.name.replace("_", " ")
+        about = {"ability": words, "option": f"--{words.replace(' ', '-')}", **attribute.metadata}
+        found.append(
+            MessageField(
+                name=attribute.name, kind=KINDS[attribute.name], default=default, private=not attribute.repr, **about
+            )
+        )
     return tuple(found)
 
 

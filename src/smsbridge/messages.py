@@ -170,10 +170,10 @@ KINDS: Mapping[str, type] = {name: _kind(hint) for name, hint in get_type_hints(
 """The type of each field of a Message, apart from None."""
 
 _CHECKS = tuple(
-    (one.name, (*fine, NoneType) if one.default is None else fine, read)
+    (attribute.name, (*fine, NoneType) if attribute.default is None else fine, read)
     for kind, (read, fine) in READERS.items()
-    for one in fields(Message)
-    if KINDS[one.name] is kind and one.name not in ("to", "text")
+    for attribute in fields(Message)
+    if KINDS[attribute.name] is kind and attribute.name not in ("to", "text")
 )
 
 
@@ -339,7 +339,7 @@ class Foresight(metaclass=Shown):
         """The Foresight of the provider that would take the text in the end; None if no provider would."""
         view = self
         while view.verdict == "would send" and view.inside:
-            view = next(one for one in view.inside if one.verdict == "would send")
+            view = next(foresight for foresight in view.inside if foresight.verdict == "would send")
         return view if view.verdict == "would send" else None
 
 

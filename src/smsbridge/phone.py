@@ -133,14 +133,14 @@ class Countries:
         codes: list[str] = []
         shared: list[str] = []
         self._regions = set()
-        for one in self.normalised(countries):
-            if one.startswith("+"):
-                codes.append(one)
+        for country in self.normalised(countries):
+            if country.startswith("+"):
+                codes.append(country)
                 continue
-            code = phonenumbers.country_code_for_region(one)
+            code = phonenumbers.country_code_for_region(country)
             alone = len(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]) == 1
             (codes if alone else shared).append(f"+{code}")
-            self._regions.add(one)
+            self._regions.add(country)
         # No calling code is the beginning of another.
         self._codes = tuple(codes)
         self._shared = tuple(shared)
@@ -150,7 +150,7 @@ class Countries:
         """Return ``countries`` in their usual form: regions in capitals, calling codes with a plus."""
         import phonenumbers
 
-        return tuple(_country(one, phonenumbers) for one in countries)
+        return tuple(_country(country, phonenumbers) for country in countries)
 
     def __contains__(self, number: str) -> bool:
         if number.startswith(self._codes):

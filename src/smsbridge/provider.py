@@ -329,7 +329,7 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         try:
             return model.model_validate(given) if given else _no_options(model)
         except ValidationError as error:
-            names = ", ".join(sorted({str(one["loc"][0]) if one["loc"] else "?" for one in error.errors()}))
+            names = ", ".join(sorted({str(problem["loc"][0]) if problem["loc"] else "?" for problem in error.errors()}))
         raise self.unsupported(f"these options, or their values: {names}")
 
     def unsupported(self, what: str) -> UnsupportedError:
@@ -366,12 +366,12 @@ def vendor_of(provider: SmsProvider) -> str:
     return provider._vendor  # noqa: SLF001
 
 
-def title_of(one: SmsProvider | type[SmsProvider]) -> str:
+def title_of(provider: SmsProvider | type[SmsProvider]) -> str:
     """Return the title of a provider in errors, ``provider twincle``, or of a policy, ``policy failover``."""
-    if isinstance(one, type):
-        return f"{one._kind} {one.name}"  # noqa: SLF001
-    vendor = vendor_of(one)
-    return f"{one._kind if vendor == one.name else 'provider'} {vendor}"  # noqa: SLF001
+    if isinstance(provider, type):
+        return f"{provider._kind} {provider.name}"  # noqa: SLF001
+    vendor = vendor_of(provider)
+    return f"{provider._kind if vendor == provider.name else 'provider'} {vendor}"  # noqa: SLF001
 
 
 def honours(provider: SmsProvider, field: str, *, verification: bool = False) -> bool:

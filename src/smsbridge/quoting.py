@@ -229,7 +229,7 @@ def _normal(words: str) -> str:
 def _letters(character: str) -> str:
     """Return a character in normal form: one or two letters, a digit, or nothing."""
     plain = unicodedata.normalize("NFKD", character).casefold()
-    return "".join(str(unicodedata.digit(one, one)) for one in plain if one.isalnum())
+    return "".join(str(unicodedata.digit(letter, letter)) for letter in plain if letter.isalnum())
 
 
 def _cover(words: str, places: Iterable[tuple[int, int]]) -> str:

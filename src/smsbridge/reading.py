@@ -204,7 +204,7 @@ def part(value: Any) -> dict[str, Any]:
 
 def parts(value: Any) -> list[dict[str, Any]] | None:
     """Return the objects in a JSON list, without its other values; None if ``value`` is no list."""
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else None
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else None
 
 
 def digest(item: Mapping[str, Any]) -> str:

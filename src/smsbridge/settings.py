@@ -129,26 +129,26 @@ class Settings(BaseModel, metaclass=ShownModel):
         """Yield a complaint for each account of ``provider`` that may not run in this environment."""
         if self.env not in ("production", "test"):
             return
-        for one in each(provider):
-            wrong = one.stub is (self.env == "production")
-            if not inside(one) and wrong and one.account not in self.env_allows:
-                what = "ends texts here and sends nothing" if one.stub else "would send real texts"
+        for account in each(provider):
+            wrong = account.stub is (self.env == "production")
+            if not inside(account) and wrong and account.account not in self.env_allows:
+                what = "ends texts here and sends nothing" if account.stub else "would send real texts"
                 yield (
-                    f"{environment.variable(None, 'env')} is {self.env}, but account {one.account!r} {what}; "
+                    f"{environment.variable(None, 'env')} is {self.env}, but account {account.account!r} {what}; "
                     f"if that is meant, name it in {environment.variable(None, 'env_allows')}"
                 )
 
     def exposed(self, provider: SmsProvider) -> Iterator[str]:
         """Yield a complaint for each account of ``provider`` that would reach another machine from a test."""
-        real = [one for one in each(provider) if not inside(one) and not one.stub]
-        strangers = [one for one in real if one.account not in self.env_allows]
+        real = [account for account in each(provider) if not inside(account) and not account.stub]
+        strangers = [account for account in real if account.account not in self.env_allows]
         some_may = len(strangers) < len(real)
-        for one in strangers:
+        for account in strangers:
             # It is not known which of the accounts makes the request.
-            if some_may and is_sandboxed(one):
+            if some_may and is_sandboxed(account):
                 continue
             yield (
-                f"account {one.account!r} would reach its vendor from a test, so nothing left: use the fixture "
+                f"account {account.account!r} would reach its vendor from a test, so nothing left: use the fixture "
                 f"sms_outbox; or, if it is meant, give the account a URL on loopback (a sandbox), name it in "
                 f"{environment.variable(None, 'env_allows')}, or mark the test with @pytest.mark.sms_real"
             )

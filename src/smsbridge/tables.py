@@ -65,8 +65,8 @@ def _row(row: object, model: type[R], where: Callable[[], str]) -> R:
         return model.model_validate(row)
     except ValidationError as error:
         problems = [
-            f"{'.'.join(map(str, one['loc'])) or 'it'} {_what(one['type'], one['msg'], one.get('ctx', {}))}"
-            for one in error.errors(include_url=False, include_input=False)
+            f"{'.'.join(map(str, fault['loc'])) or 'it'} {_what(fault['type'], fault['msg'], fault.get('ctx', {}))}"
+            for fault in error.errors(include_url=False, include_input=False)
         ]
     raise ConfigurationError(f"{where()}: {'; '.join(problems)}")
 

@@ -60,8 +60,10 @@ class Told:
         self._after.make(logged)
 
     def _calls(self, name: str, **more: object) -> HookCalls:
-        one = self._provider
-        return self._plugins.calls(name, account=one.account, provider=vendor_of(one), message=self.message, **more)
+        provider = self._provider
+        return self._plugins.calls(
+            name, account=provider.account, provider=vendor_of(provider), message=self.message, **more
+        )
 
     def _vetoed(self, _: HookCall, error: BaseException) -> BaseException | None:
         """Keep the error of a hook as its veto; an error that ends a program is returned, to be raised."""

@@ -88,10 +88,10 @@ def refuse(catalogue: Catalogue, account: str, error: ConfigurationError | None 
     send through are not checked, see :func:`everywhere`. Warns of variables that another machine may read.
     """
     found = list(_strays(catalogue, [account], _there()))
-    strays = [str(one) for one in found if one.is_refused]
-    for one in found:
-        if not one.is_refused:
-            warnings.warn(str(one), UnreadWarning, stacklevel=2)
+    strays = [str(stray) for stray in found if stray.is_refused]
+    for stray in found:
+        if not stray.is_refused:
+            warnings.warn(str(stray), UnreadWarning, stacklevel=2)
     if error is not None or strays:
         raise ConfigurationError("; ".join([*strays, *([str(error)] if error is not None else [])]))
 
@@ -196,7 +196,7 @@ class _Survey:
 
 def _allowed() -> set[str]:
     found = environment.read(None, ["unread_allows"]).get("unread_allows")
-    return {one.strip().lower() for one in found.value.split(",")} if found else set()
+    return {word.strip().lower() for word in found.value.split(",")} if found else set()
 
 
 def _of_member(policies: Policies, account: str, kind: type[SmsProvider], rest: str) -> str | None:
@@ -218,10 +218,10 @@ def _of_member(policies: Policies, account: str, kind: type[SmsProvider], rest: 
     # The name of the policy may be misspelt.
     near = get_close_matches(word, policies.names(), 1)
     also = [
-        environment.variable(f"{account}_{name}", one)
+        environment.variable(f"{account}_{name}", field)
         for name in near
         if _stands_around(policies, name, kind)
-        for one in _policy_fields(policies, name)
+        for field in _policy_fields(policies, name)
     ]
     meant = environment.nearest(environment.variable(account, rest), [*known, *also])
     return f"did you mean {meant}?" if meant else f"there are {', '.join(known)}"
@@ -247,7 +247,7 @@ def _of_policy(policies: Policies, name: str, policy: str, rest: str, account: s
     home = f"{account}_{policy}" if account else policy
     if (successor := _successor(kind, home, rest)) is not None:
         return successor
-    known = [environment.variable(home, one) for one in fields]
+    known = [environment.variable(home, field) for field in fields]
     meant = environment.nearest(name, known) if rest else None
     return f"did you mean {meant}?" if meant else f"there are {', '.join(known)}"
 
@@ -304,4 +304,4 @@ def _of_owner(policies: Policies, owner: str, rest: str, owners: Mapping[str, ty
     kind = owners.get(owner) or (_class(policies, owner) if owner in policies else None)
     if kind is None:
         return wanted if rest else None
-    return environment.nearest(wanted, [environment.variable(owner, one) for one in (*_fields(kind), "provider")])
+    return environment.nearest(wanted, [environment.variable(owner, field) for field in (*_fields(kind), "provider")])

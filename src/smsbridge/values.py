@@ -67,7 +67,7 @@ class State(StrEnum):
 
 
 _WORD = re.compile(r"[a-z]{1,20}", re.ASCII | re.IGNORECASE)
-_PURPOSES = {one.value: one for one in Purpose}
+_PURPOSES = {purpose.value: purpose for purpose in Purpose}
 _PENDING = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENT, Status.UNKNOWN})
 
 
@@ -78,13 +78,13 @@ class Value(metaclass=Shown):
 
     def __repr__(self) -> str:
         shown = []
-        for one in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
-            value = getattr(self, one.name)
-            number = one.metadata.get("number")
+        for attribute in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
+            value = getattr(self, attribute.name)
+            number = attribute.metadata.get("number")
             if number and not isinstance(value, str):
-                shown.append(f"{one.name}=<{plain.kind_of(value)}>")
-            elif one.repr and value is not None and value is not False and value not in ("", {}):
-                shown.append(f"{one.name}={mask(value) if number else repr(value)}")
+                shown.append(f"{attribute.name}=<{plain.kind_of(value)}>")
+            elif attribute.repr and value is not None and value is not False and value not in ("", {}):
+                shown.append(f"{attribute.name}={mask(value) if number else repr(value)}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
 

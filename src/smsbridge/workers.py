@@ -94,7 +94,7 @@ def _serve(works: queue.SimpleQueue[Work | None], places: deque[None]) -> None:
 
 
 def _took(places: deque[None]) -> bool:
-    """Take a free place. Returns whether there was one."""
+    """Take a free place. Returns whether there was a free place."""
     try:
         places.pop()
     except IndexError:

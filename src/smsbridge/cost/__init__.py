@@ -77,8 +77,8 @@ class Rates:
     """Rates. The most exact rate counts: by account, longest prefix, country, purpose, and latest start."""
 
     def __init__(self, rates: Iterable[Rate]) -> None:
-        self._rates = sorted(rates, key=lambda one: one.weight, reverse=True)
-        self._by_country = any(one.country for one in self._rates)
+        self._rates = sorted(rates, key=lambda rate: rate.weight, reverse=True)
+        self._by_country = any(rate.country for rate in self._rates)
 
     @classmethod
     def load(cls, path: Path) -> Rates:
@@ -106,10 +106,17 @@ class Rates:
         countries = found if len(found) == 1 else ()
         # An account's own rate is more exact than that of its provider.
         for names in ([account], [provider]) if provider != account else ([account],):
-            for one in self._rates:
-                if one.account is not None and one.fits(message, names, countries, day):
-                    return one
-        return next((one for one in self._rates if one.account is None and one.fits(message, (), countries, day)), None)
+            for candidate in self._rates:
+                if candidate.account is not None and candidate.fits(message, names, countries, day):
+                    return candidate
+        return next(
+            (
+                candidate
+                for candidate in self._rates
+                if candidate.account is None and candidate.fits(message, (), countries, day)
+            ),
+            None,
+        )
 
     def estimate(
         self, message: Message, account: str, provider: str = "", *, segments: int, at: datetime | None = None

@@ -90,8 +90,10 @@ class CostPolicy(Policy):
 
     def carry(self, batch: Batch) -> Flow[None]:
         _, interruption = yield from ending(super().carry(batch))
-        sent = [(one.message, one.sent) for one in batch.results.values() if isinstance(one.sent, SentMessage)]
-        differing = deque(filter(None, (self._difference(*one) for one in sent)))
+        sent = [
+            (result.message, result.sent) for result in batch.results.values() if isinstance(result.sent, SentMessage)
+        ]
+        differing = deque(filter(None, (self._difference(*accepted) for accepted in sent)))
         if differing:
             yield from Tell(self._tell_of, differing)
         if interruption is not None:

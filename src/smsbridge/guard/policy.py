@@ -55,8 +55,8 @@ class _Rules:
         caps: Caps,
         stored: StoredCaps | None = None,
     ) -> None:
-        self._numbers = frozenset(one for one in allow if not one.endswith("*")) if allow else None
-        self._beginnings = tuple(one[:-1] for one in allow or () if one.endswith("*"))
+        self._numbers = frozenset(number for number in allow if not number.endswith("*")) if allow else None
+        self._beginnings = tuple(number[:-1] for number in allow or () if number.endswith("*"))
         self._countries = Countries(countries) if countries else None
         self.caps = caps
         self.stored = stored
@@ -151,7 +151,7 @@ class GuardPolicy(Gate):
     @field_validator("allow")
     @classmethod
     def _as_numbers(cls, allow: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return allow and tuple(one if _PREFIX.fullmatch(one) else _number(one, _ALLOWED) for one in allow)
+        return allow and tuple(number if _PREFIX.fullmatch(number) else _number(number, _ALLOWED) for number in allow)
 
     @field_validator("redirect")
     @classmethod

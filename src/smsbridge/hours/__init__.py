@@ -106,11 +106,11 @@ class HoursRule(BaseModel):
     @property
     def words(self) -> str:
         """The hours in words, for people."""
-        return " and ".join(one.words for one in self.hours) or "never"
+        return " and ".join(span.words for span in self.hours) or "never"
 
     def permits(self, local: datetime) -> bool:
         """Return whether the rule permits a text at the local time ``local``."""
-        return not self.in_force(local.date()) or any(one.holds(local) for one in self.hours)
+        return not self.in_force(local.date()) or any(span.holds(local) for span in self.hours)
 
     def in_force(self, day: date) -> bool:
         """Return whether the rule is in force on ``day``."""
@@ -137,7 +137,7 @@ class _Zoned:
 
     def _is_replaced(self, at: datetime) -> bool:
         """Return whether a rule that is in force in all its zones replaces this rule: no moment is without a rule."""
-        return any(all(one.in_force(at)) for one in self.instead)
+        return any(all(rule.in_force(at)) for rule in self.instead)
 
     def in_force(self, at: datetime) -> Iterator[bool]:
         """Yield for each zone whether the rule is in force there."""
@@ -146,7 +146,7 @@ class _Zoned:
     def changes(self, day: date) -> Iterator[datetime]:
         """Yield every moment of the local ``day`` at which the rule may begin to permit, and some other moments."""
         for zone in self.zones:
-            for minute in {0, *(one.start for one in self.rule.hours)}:
+            for minute in {0, *(span.start for span in self.rule.hours)}:
                 yield from _moments(day, minute, zone)
             yield from _jump(day, zone)
 
@@ -187,7 +187,7 @@ class Hours:
 
     def of(self, number: str, purpose: Purpose, at: datetime) -> list[HoursRule]:
         """Return the rules in force for texts of ``purpose`` to ``number`` (E.164) at the time ``at``."""
-        return [one.rule for one in self._of(number, purpose) if one.has_a_say(at)]
+        return [zoned.rule for zoned in self._of(number, purpose) if zoned.has_a_say(at)]
 
     def next(self, number: str, purpose: Purpose, at: datetime, last: datetime | None = None) -> datetime | None:
         """Return the first moment from ``at`` on when a text of ``purpose`` may reach ``number``.
@@ -217,7 +217,9 @@ class Hours:
             begin, end = at + passed * _DAY, at + (passed + _STRIDE) * _DAY
             # Two more days at each end cover all time zones.
             days = [begin.date() + step * _DAY for step in range(-2, _STRIDE + 3)]
-            moments = {moment for one in rules for day in days for moment in one.changes(day) if begin < moment <= end}
+            moments = {
+                moment for rule in rules for day in days for moment in rule.changes(day) if begin < moment <= end
+            }
             for moment in sorted(moments):
                 if _all_permit(rules, moment):
                     return moment
@@ -226,12 +228,12 @@ class Hours:
     def _of(self, number: str, purpose: Purpose) -> list[_Zoned]:
         if purpose not in self._purposes:
             return []
-        return [one for region in regions(number) for one in self._known.get((region, purpose), ())]
+        return [rule for region in regions(number) for rule in self._known.get((region, purpose), ())]
 
 
 def _all_permit(rules: Sequence[_Zoned], at: datetime) -> bool:
     try:
-        return all(one.permits(at) for one in rules)
+        return all(rule.permits(at) for rule in rules)
     # The last day of the calendar, in a zone where it is the next day.
     except OverflowError:
         return False

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.argument("number", required=False)
 @click.option(
     "--purpose",
-    type=click.Choice([one.value for one in Purpose]),
+    type=click.Choice([purpose.value for purpose in Purpose]),
     default=Purpose.PROMOTIONAL.value,
     help="Why the text is sent; default: promotional.",
 )
@@ -64,7 +64,7 @@ def hours(
     rules = known.of(number, Purpose(purpose), moment)
     if as_json:
         shown = {"to": out.number(number), "purpose": purpose, "at": moment, "permitted": then == moment, "next": then}
-        out.json({**shown, "rules": [_rule(one) for one in rules]})
+        out.json({**shown, "rules": [_rule(rule) for rule in rules]})
     else:
         _show_answer(out, f"{purpose} texts to {out.number(number)}", moment, then, rules)
     return Exit.OK if then == moment else Exit.REFUSED
@@ -99,12 +99,12 @@ def _show_answer(out: Output, what: str, at: datetime, then: datetime | None, ru
 def _show_all(out: Output, known: Hours) -> None:
     """Print every rule, and for the built-in rules whether other rules may replace them."""
     if out.as_json:
-        own = [{**_rule(one), "otherwise": False} for one in known.rules]
-        out.json({"rules": [*own, *({**_rule(one), "otherwise": True} for one in known.otherwise)]})
+        own = [{**_rule(rule), "otherwise": False} for rule in known.rules]
+        out.json({"rules": [*own, *({**_rule(rule), "otherwise": True} for rule in known.otherwise)]})
         return
-    own_for = {(one.country, purpose) for one in known.rules for purpose in one.purposes}
+    own_for = {(rule.country, purpose) for rule in known.rules for purpose in rule.purposes}
     replaceable = [
-        one for one in known.otherwise if not own_for.isdisjoint((one.country, purpose) for purpose in one.purposes)
+        rule for rule in known.otherwise if not own_for.isdisjoint((rule.country, purpose) for purpose in rule.purposes)
     ]
     _show_rules(out, [*known.rules, *known.otherwise], replaceable=replaceable)
 
@@ -114,28 +114,28 @@ def _show_rules(
 ) -> None:
     rows = [
         [
-            one.country,
-            ", ".join(sorted(one.purposes)),
-            one.words,
-            "otherwise" if one in replaceable else _in_force(one),
-            one.zones[0] if len(one.zones) == 1 else f"{one.zones[0]} and {len(one.zones) - 1} more",
+            rule.country,
+            ", ".join(sorted(rule.purposes)),
+            rule.words,
+            "otherwise" if rule in replaceable else _in_force(rule),
+            rule.zones[0] if len(rule.zones) == 1 else f"{rule.zones[0]} and {len(rule.zones) - 1} more",
         ]
-        for one in rules
+        for rule in rules
     ]
     out.table(["country", "purpose", "hours", "in force", "zones"], rows, indent=indent)
 
 
-def _in_force(one: HoursRule) -> str:
-    return f"{one.since or ''} to {one.until or ''}".strip() if one.since or one.until else "always"
+def _in_force(rule: HoursRule) -> str:
+    return f"{rule.since or ''} to {rule.until or ''}".strip() if rule.since or rule.until else "always"
 
 
-def _rule(one: HoursRule) -> dict[str, Any]:
+def _rule(rule: HoursRule) -> dict[str, Any]:
     return {
-        "country": one.country,
-        "purposes": sorted(one.purposes),
-        "hours": [span.words for span in one.hours],
-        "zones": one.zones,
-        "since": one.since,
-        "until": one.until,
-        "source": one.source,
+        "country": rule.country,
+        "purposes": sorted(rule.purposes),
+        "hours": [span.words for span in rule.hours],
+        "zones": rule.zones,
+        "since": rule.since,
+        "until": rule.until,
+        "source": rule.source,
     }

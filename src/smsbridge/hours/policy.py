@@ -92,6 +92,6 @@ class HoursPolicy(Gate):
         return True
 
     def _words(self, message: Message, *times: datetime) -> str:
-        rules = [one for at in times for one in self._hours.of(message.to, message.purpose, at)]
-        hours = "; ".join(dict.fromkeys(f"{one.country} {one.words}" for one in rules))
+        rules = [rule for at in times for rule in self._hours.of(message.to, message.purpose, at)]
+        hours = "; ".join(dict.fromkeys(f"{rule.country} {rule.words}" for rule in rules))
         return f"{message.purpose.value} texts may not arrive now ({hours}, local time)"

@@ -101,7 +101,7 @@ class LedgerPolicy(Reporting):
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
-        if any(isinstance(one, LedgerPolicy) for one in each(self.inner)):
+        if any(isinstance(provider, LedgerPolicy) for provider in each(self.inner)):
             raise ConfigurationError(f"account {self.account} is a ledger around another ledger: leave one of them out")
         if self.path is None and self.store is None:
             raise ConfigurationError(
@@ -332,7 +332,7 @@ class LedgerPolicy(Reporting):
     def _record_results(self, results: Sequence[Result], claims: Iterable[Claim]) -> None:
         try:
             outcomes = map(Outcome.of, results)
-            entries = [Entry(claim=claim, outcome=one) for claim, one in zip(claims, outcomes, strict=True)]
+            entries = [Entry(claim=claim, outcome=outcome) for claim, outcome in zip(claims, outcomes, strict=True)]
         # Values of an unexpected kind: their entries stay open.
         except Exception as error:  # noqa: BLE001
             log_lost(error, len(results))

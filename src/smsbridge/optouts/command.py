@@ -74,18 +74,18 @@ def list_(*, account: str | None, show_numbers: bool, as_json: bool) -> Exit:
     out = Output(as_json=as_json, show_numbers=show_numbers)
     found = [
         {
-            "recipient": out.number(one.recipient),
-            "sender": one.sender,
-            "at": one.at.isoformat(timespec="seconds"),
-            "source": one.source,
+            "recipient": out.number(opt_out.recipient),
+            "sender": opt_out.sender,
+            "at": opt_out.at.isoformat(timespec="seconds"),
+            "source": opt_out.source,
         }
-        for one in _asked(_open(account).everyone())
+        for opt_out in _asked(_open(account).everyone())
     ]
     if as_json:
         out.json({"optouts": found})
     elif found:
         rows = [
-            [one["recipient"] or "", one["sender"] or "(all)", one["at"] or "", one["source"] or ""] for one in found
+            [row["recipient"] or "", row["sender"] or "(all)", row["at"] or "", row["source"] or ""] for row in found
         ]
         out.table(["recipient", "sender", "since", "source"], rows)
     else:

@@ -204,9 +204,11 @@ class OptoutPolicy(Gate):
 
     def _senders(self, account: str | None = None) -> list[str] | None:
         """Return the default senders of ``account``, or of all accounts inside; None if they are not all known."""
-        ends = [one for one in each(self.inner) if not inside(one) and account in (None, one.account)]
-        senders = [getattr(one, "sender", None) for one in ends]
-        known = [one for one in senders if isinstance(one, str) and one]
+        ends = [
+            provider for provider in each(self.inner) if not inside(provider) and account in (None, provider.account)
+        ]
+        senders = [getattr(end, "sender", None) for end in ends]
+        known = [sender for sender in senders if isinstance(sender, str) and sender]
         return known if len(known) == len(senders) else None
 
     # --- learning -----------------------------------------------------------------------------------------------------
@@ -261,9 +263,9 @@ class OptoutPolicy(Gate):
             log.error("the opt-out that stopped text %s is not recorded: %s", reference, type(problem).__name__)  # noqa: TRY400
 
     def _texted(self, number: str) -> str | None:
-        """Return which of our senders got the text; None, which means all senders, if the number is not a known one."""
+        """Return which of our senders got the text; None (all senders) if the number is not a known sender."""
         ours = [*self.senders, *(self._senders() or ())]
-        return next((one for one in ours if same_sender(one, number)), None)
+        return next((sender for sender in ours if same_sender(sender, number)), None)
 
     def _one_sender(self, account: str | None) -> str | None:
         senders = self._senders(account)

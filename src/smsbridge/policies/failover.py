@@ -79,7 +79,7 @@ class FailoverPolicy(Carrier):
     @field_validator("accounts")
     @classmethod
     def _distinct(cls, accounts: tuple[SmsProvider, ...]) -> tuple[SmsProvider, ...]:
-        names = [one.account for one in accounts]
+        names = [account.account for account in accounts]
         if not names or len(set(names)) < len(names):
             raise ValueError("give at least one account, each with a different name")
         return accounts
@@ -93,7 +93,7 @@ class FailoverPolicy(Carrier):
 
     @cached_property
     def _breakers(self) -> dict[str, Breaker]:
-        return {one.account: Breaker(self.faults, self.pause) for one in self.accounts}
+        return {account.account: Breaker(self.faults, self.pause) for account in self.accounts}
 
     def forget(self, rehearsal: Rehearsal) -> None:
         self._breakers = {
@@ -103,11 +103,11 @@ class FailoverPolicy(Carrier):
 
     def _refuse_records(self) -> None:
         """Raise ConfigurationError for a ledger inside: it does not know the texts that other accounts took."""
-        for one in self.accounts:
-            for keeper in each(one):
+        for account in self.accounts:
+            for keeper in each(account):
                 if isinstance(keeper, Carrier) and keeper.place is Place.RECORD:
                     raise ConfigurationError(
-                        f"account {one.account} of {self.account} has a {keeper.name}, which does not see what the "
+                        f"account {account.account} of {self.account} has a {keeper.name}, which does not see what the "
                         f"other accounts take, so that a text could be sent twice: put it around {self.account} "
                         f"({environment.variable(f'{self.account}_{keeper.name}', '')}*)"
                     )
@@ -131,20 +131,20 @@ class FailoverPolicy(Carrier):
         # Why no further account would be tried.
         over: str | None = None
         taker: Foresight | None = None
-        for one in self.accounts:
-            view = foresee(one, message, now=now)
-            wait = self._breakers[one.account].peek(self._clock())
+        for account in self.accounts:
+            view = foresee(account, message, now=now)
+            wait = self._breakers[account.account].peek(self._clock())
             if over is not None:
                 view = replace(view, verdict="would skip", words=over)
             elif wait is not None:
-                history.append(_left_alone(one, self._breakers[one.account], message, wait))
+                history.append(_left_alone(account, self._breakers[account.account], message, wait))
                 view = replace(view, verdict="would skip", words=str(history[-1]))
             elif view.error is None:
-                taker, over = view, f"tried only if {one.account} refuses for its own fault"
+                taker, over = view, f"tried only if {account.account} refuses for its own fault"
             else:
                 history.append(view.error)
                 if not self._goes_on(view.error, message):
-                    over = f"not tried, since {one.account} refuses for a fault that is not its own"
+                    over = f"not tried, since {account.account} refuses for a fault that is not its own"
             inside.append(view)
         if taker is None:
             return refusal(self, conclude_all(history, self, message), *inside)
@@ -161,7 +161,7 @@ class FailoverPolicy(Carrier):
     def carry(self, batch: Batch) -> Flow[None]:
         accounts: Sequence[SmsProvider] = self.accounts
         if batch.verification:
-            accounts = [one for one in accounts if Capability.VERIFICATION in one.capabilities]
+            accounts = [account for account in accounts if Capability.VERIFICATION in account.capabilities]
             if not accounts:
                 raise self.unsupported("one-time codes")
         todo: Sequence[int] = range(len(batch.messages))
@@ -227,7 +227,7 @@ class FailoverPolicy(Carrier):
 
         Errors that never reached the provider do not count. A pause that the vendor asks for is kept, within limits.
         """
-        errors = [one.error for one in answers]
+        errors = [answer.error for answer in answers]
         if not any(errors):
             breaker.worked()
             return
@@ -249,13 +249,13 @@ class FailoverPolicy(Carrier):
 
     def lookup(self, reference: str) -> Flow[SentMessage | None]:
         """Return the first text found. Errors of accounts are raised only if no account finds the text."""
-        able = [one for one in self.accounts if Capability.LOOKUP in one.capabilities]
+        able = [account for account in self.accounts if Capability.LOOKUP in account.capabilities]
         if not able:
             raise self.unsupported("looking a text up by its reference")
         problem: QueryError | ConfigurationError | None = None
-        for one in able:
+        for account in able:
             try:
-                found = yield from query(one, _lookup(one, reference))
+                found = yield from query(account, _lookup(account, reference))
             except (QueryError, ConfigurationError) as error:
                 problem = problem or error
                 continue
@@ -267,14 +267,14 @@ class FailoverPolicy(Carrier):
 
     def balance(self) -> Flow[list[Balance]]:
         """Return the balance of each account that can tell it; the service's name begins with the account's."""
-        able = [one for one in self.accounts if Capability.BALANCE in one.capabilities]
+        able = [account for account in self.accounts if Capability.BALANCE in account.capabilities]
         if not able:
             raise self.unsupported("asking for the balance")
         found = []
-        for one in able:
-            balances = yield from query(one, one.balance)
+        for account in able:
+            balances = yield from query(account, account.balance)
             found += [
-                Balance(service=f"{one.account}: {left.service}", amount=left.amount, unit=left.unit, raw=left.raw)
+                Balance(service=f"{account.account}: {left.service}", amount=left.amount, unit=left.unit, raw=left.raw)
                 for left in balances
             ]
         return found
@@ -286,11 +286,11 @@ class FailoverPolicy(Carrier):
         return self._holder(verification.account).cancel_verification(verification)
 
     def receiver(self, webhook: HttpRequest) -> SmsProvider:
-        for one in self.accounts:
-            if Capability.WEBHOOKS not in one.capabilities:
+        for account in self.accounts:
+            if Capability.WEBHOOKS not in account.capabilities:
                 continue
             try:
-                receiver = receiver_of(one, webhook)
+                receiver = receiver_of(account, webhook)
                 receiver.verify(webhook)
             # After any error, the webhook is not proven to come from this account.
             except Exception:  # noqa: BLE001, S112
@@ -311,15 +311,15 @@ class FailoverPolicy(Carrier):
         return event
 
     def _holder(self, account: str) -> SmsProvider:
-        for one in self.accounts:
-            if account in account_names(one):
-                return one
-        names = ", ".join(one.account for one in self.accounts)
+        for provider in self.accounts:
+            if account in account_names(provider):
+                return provider
+        names = ", ".join(provider.account for provider in self.accounts)
         raise ConfigurationError(f"account {self.account!r} holds several: say which one took the text ({names})")
 
 
-def _lookup(one: SmsProvider, reference: str) -> Callable[[], Flow[SentMessage | None]]:
-    return lambda: one.lookup(reference)
+def _lookup(provider: SmsProvider, reference: str) -> Callable[[], Flow[SentMessage | None]]:
+    return lambda: provider.lookup(reference)
 
 
 def _decision(answer: Result, following: SmsProvider | None, stop: BaseException | None) -> str:
@@ -330,11 +330,11 @@ def _decision(answer: Result, following: SmsProvider | None, stop: BaseException
     return f"next: {following.account}" if following else "given up"
 
 
-def _left_alone(one: SmsProvider, breaker: Breaker, message: Message, wait: float) -> SendError:
+def _left_alone(account: SmsProvider, breaker: Breaker, message: Message, wait: float) -> SendError:
     error: SendError
     if breaker.held:
         error = RateLimitedError("the provider asked for a pause", reason="retry-after", retry_after=wait)
     else:
         words = "the account is paused after several faults of its provider"
         error = UnavailableError(words, reason="circuit-open", retry_after=wait)
-    return own(error, one, message)
+    return own(error, account, message)

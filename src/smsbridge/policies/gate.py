@@ -83,7 +83,11 @@ class Gate(Policy):
         verdict = run.value
         if not isinstance(verdict, Message):
             return refusal(self, verdict)
-        changed = [one.name for one in fields(message) if getattr(message, one.name) != getattr(verdict, one.name)]
+        changed = [
+            attribute.name
+            for attribute in fields(message)
+            if getattr(message, attribute.name) != getattr(verdict, attribute.name)
+        ]
         return self._would_pass(verdict, f"sets {', '.join(changed)}" if changed else "lets it through", now=now)
 
     def carry(self, batch: Batch) -> Flow[None]:

@@ -37,10 +37,10 @@ _said: set[tuple[str, ...]] = set()
 
 def unable(provider: SmsProvider) -> dict[str, list[str]]:
     """Return the accounts inside ``provider`` that lack abilities of other accounts there, with these abilities."""
-    able = {name: [test(one) for one in inside(provider)] for name, test in ABILITIES.items()}
+    able = {name: [test(account) for account in inside(provider)] for name, test in ABILITIES.items()}
     return {
-        one.account: missing
-        for place, one in enumerate(inside(provider))
+        account.account: missing
+        for place, account in enumerate(inside(provider))
         if (missing := [name for name, those in able.items() if any(those) and not those[place]])
     }
 

@@ -43,7 +43,7 @@ def elsewhere(error: SendError) -> bool:
 
 def final(error: SendError) -> bool:
     """Return whether an attempt was refused for the text's own fault, so that it should not be tried again."""
-    return any(isinstance(one, RefusedError) and not elsewhere(one) for one in (error, *error.attempts))
+    return any(isinstance(attempt, RefusedError) and not elsewhere(attempt) for attempt in (error, *error.attempts))
 
 
 def fault_of(error: SendError | None) -> Fault | None:
@@ -54,14 +54,16 @@ def fault_of(error: SendError | None) -> Fault | None:
     if error is None:
         return None
     asked = [
-        one for one in error.attempts or (error,) if one.reason not in OURS and not isinstance(one, UnsupportedError)
+        attempt
+        for attempt in error.attempts or (error,)
+        if attempt.reason not in OURS and not isinstance(attempt, UnsupportedError)
     ]
     return asked[-1].fault if asked else "local"
 
 
 def asked_pause(error: SendError | None) -> float:
     """Return the seconds for which the vendor wants no requests; 0 if no vendor asked for a pause."""
-    if not isinstance(error, RateLimitedError) or all(one.reason in OURS for one in error.attempts or (error,)):
+    if not isinstance(error, RateLimitedError) or all(attempt.reason in OURS for attempt in error.attempts or (error,)):
         return 0.0
     return error.retry_after or 0.0
 
@@ -71,7 +73,7 @@ def conclude(history: Sequence[SendError]) -> SendError:
 
     Its ``attempts`` are the errors of all attempts.
     """
-    uncertain = [one for one in history if isinstance(one, UncertainError)]
+    uncertain = [failure for failure in history if isinstance(failure, UncertainError)]
     error = copy.copy((uncertain or history)[-1])
     if len(history) > 1:
         error.attempts = _flat(history)
@@ -87,13 +89,15 @@ def conclude_all(history: Sequence[SendError], provider: SmsProvider, message: M
     if len(history) == 1 or not all(map(elsewhere, history)):
         return conclude(history)
     error = copy.copy(history[0])
-    if any(type(one) is not type(error) for one in history):
-        words = "; ".join(str(one) for one in history)
+    if any(type(failure) is not type(error) for failure in history):
+        words = "; ".join(str(failure) for failure in history)
         error = RefusedError("no account could send the message", reason=error.reason, detail=words)
         error = own(error, provider, message)
     error.fault = _fault_of_all(history)
     error.attempts = _flat(history)
-    error.retry_after = min((one.retry_after for one in history if one.retry_after is not None), default=None)
+    error.retry_after = min(
+        (failure.retry_after for failure in history if failure.retry_after is not None), default=None
+    )
     return error
 
 
@@ -102,10 +106,10 @@ def _fault_of_all(history: Sequence[SendError]) -> Fault:
 
     A lack of credit, for example, does not pass.
     """
-    faults = {one.fault for one in history}
-    if len(faults) == 1 and len({type(one) for one in history}) == 1:
+    faults = {failure.fault for failure in history}
+    if len(faults) == 1 and len({type(failure) for failure in history}) == 1:
         return history[0].fault
-    passing = any(isinstance(one, RateLimitedError) or one.fault == "provider" for one in history)
+    passing = any(isinstance(failure, RateLimitedError) or failure.fault == "provider" for failure in history)
     return "provider" if passing else "account"
 
 
@@ -114,8 +118,8 @@ def not_sent(error: SendError) -> SendError:
 
     A refusal of the message by another account stays.
     """
-    attempts = tuple(not_sent(one) for one in error.attempts)
-    refused = next((copy.copy(one) for one in attempts if not elsewhere(one)), None)
+    attempts = tuple(not_sent(attempt) for attempt in error.attempts)
+    refused = next((copy.copy(attempt) for attempt in attempts if not elsewhere(attempt)), None)
     if refused is None and not isinstance(error, UncertainError):
         refused = copy.copy(error)
     if refused is None:
@@ -129,7 +133,7 @@ def not_sent(error: SendError) -> SendError:
 
 def _flat(history: Sequence[SendError]) -> tuple[SendError, ...]:
     """Return the errors of all attempts, with those inside combined errors."""
-    return tuple(one for error in history for one in (error.attempts or (error,)))
+    return tuple(attempt for error in history for attempt in (error.attempts or (error,)))
 
 
 def kept(asked: float | None, account: str) -> float:

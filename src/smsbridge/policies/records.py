@@ -31,7 +31,7 @@ def record(
     ``candidates`` are the accounts that the policy could choose from, ``decision`` its next step, and ``seconds`` the
     duration of the attempt.
     """
-    if not any(isinstance(one, Composite) and one.records_attempts for one in each(account)):
+    if not any(isinstance(provider, Composite) and provider.records_attempts for provider in each(account)):
         record_always(result, account=account, candidates=candidates, decision=decision, seconds=seconds)
 
 
@@ -47,7 +47,7 @@ def record_always(
     outcome = next((word for kind, word in words if isinstance(error, kind)), "accepted")
     fields = {
         "account": account.account,
-        "candidates": [one.account for one in candidates],
+        "candidates": [candidate.account for candidate in candidates],
         "reference": mask_numbers(result.message.reference or ""),
         "purpose": result.message.purpose.value,
         "outcome": outcome,

@@ -36,9 +36,9 @@ def within(
     for kind, is_set in _standing(provider, there, policies, lambda place: place < Place.ACCOUNT):
         if not _holds(provider, kind):
             provider = _put(kind, provider, around, is_set=is_set)
-    for one in unheeded(provider, there, policies):
-        if not _holds(provider, policies.get(one.policy)):
-            raise ConfigurationError(f"{one.words}: {one.instead}")
+    for stray in unheeded(provider, there, policies):
+        if not _holds(provider, policies.get(stray.policy)):
+            raise ConfigurationError(f"{stray.words}: {stray.instead}")
     return provider
 
 
@@ -87,7 +87,7 @@ def _standing(
             raise ConfigurationError(f"policy {name} has a place, but holds several accounts: it can only be composed")
         elif here(kind.place):
             found.append((kind.place, name, kind, is_set))
-    return [(kind, is_set) for _, _, kind, is_set in sorted(found, key=lambda one: one[:2], reverse=True)]
+    return [(kind, is_set) for _, _, kind, is_set in sorted(found, key=lambda entry: entry[:2], reverse=True)]
 
 
 def _refuse_without_a_place(name: str, provider: SmsProvider, there: Sequence[str]) -> None:
@@ -96,7 +96,11 @@ def _refuse_without_a_place(name: str, provider: SmsProvider, there: Sequence[st
     A policy that the environment composes is an account, and allowed.
     """
     composed = [environment.variable(name, holder) for holder in HOLDERS]
-    if name not in BUILT_IN and not set(composed) & set(there) and not any(one.name == name for one in each(provider)):
+    if (
+        name not in BUILT_IN
+        and not set(composed) & set(there)
+        and not any(held.name == name for held in each(provider))
+    ):
         raise ConfigurationError(
             f"policy {name} has no place, so its settings have no effect: compose it by {composed[0]}, "
             f"which names the account inside"
@@ -137,20 +141,20 @@ def _of(home: str, provider: SmsProvider, there: Iterable[str]) -> Iterator[str]
     """Yield the variables ``there`` for the policy with settings at ``home``, without an account's own variables."""
     prefix = environment.variable(home, "")
     # Variables of an account that has the policy's name.
-    named_alike = {f"{prefix}{one.upper()}" for one in (*HOLDERS, "provider")}
+    named_alike = {f"{prefix}{setting.upper()}" for setting in (*HOLDERS, "provider")}
     for variable in there:
         if variable.startswith(prefix) and variable not in named_alike and variable not in _own(provider):
             yield variable
 
 
 def _own(provider: SmsProvider) -> set[str]:
-    return {environment.variable(one.account, field) for one in each(provider) for field in type(one).model_fields}
+    return {environment.variable(held.account, field) for held in each(provider) for field in type(held).model_fields}
 
 
 def setting(account: str, name: str, setting: str) -> str | None:
     """Return a setting of the policy ``name`` for ``account`` or for all accounts. Raises ConfigurationError."""
-    for one in homes(account, name):
-        found = environment.read(one, [setting]).get(setting)
+    for home in homes(account, name):
+        found = environment.read(home, [setting]).get(setting)
         if found is not None:
             return found.value
     return None
@@ -168,9 +172,9 @@ def _holds(provider: SmsProvider, kind: type[Carrier]) -> bool:
     """
     # Two retries around each other would multiply their attempts.
     if kind.place is Place.REPEAT:
-        return any(one.name == kind.name for one in each(provider))
+        return any(part.name == kind.name for part in each(provider))
     held = inside(provider)
-    return provider.name == kind.name or (bool(held) and all(_holds(one, kind) for one in held))
+    return provider.name == kind.name or (bool(held) and all(_holds(part, kind) for part in held))
 
 
 def _is_set(there: Sequence[str], provider: SmsProvider, name: str) -> bool:

@@ -28,7 +28,7 @@ _WORDS: Mapping[Part, str] = {"entries": "a ledger", "counters": "limits and cap
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The chosen store. ``url`` is None where nothing outlasts the process; ``variable`` is the variable that chose it."""
+    """The chosen store. ``url`` is None where nothing outlasts the process; ``variable`` chose it."""
 
     url: str | None = field(default=None, repr=False)
     variable: str | None = None

@@ -42,7 +42,7 @@ class Rate:
         return cls(int(match[1]), time.total_seconds())
 
     def __str__(self) -> str:
-        unit = next(one for one, length in SECONDS.items() if self.seconds % length == 0 or one == "s")
+        unit = next(unit for unit, length in SECONDS.items() if self.seconds % length == 0 or unit == "s")
         return f"{self.count}/{self.seconds / SECONDS[unit]:g}{unit}"
 
     @classmethod

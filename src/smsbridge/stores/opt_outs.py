@@ -330,9 +330,9 @@ class SqliteOptOuts(_List):
             raise OSError(f"the list of opt-outs {self._path} cannot be used ({type(error).__name__})") from error
 
 
-def same_sender(one: str, other: str) -> bool:
+def same_sender(first: str, second: str) -> bool:
     """Return whether two spellings mean the same sender: letter case and the plus of a number do not matter."""
-    return _key(one) == _key(other)
+    return _key(first) == _key(second)
 
 
 def _key(sender: str | None) -> str | None:

@@ -78,11 +78,11 @@ async def wait_async(sockets: Sequence[socket.socket], events: int) -> None:
     # By number, since asyncio writes out the repr of an unknown socket, which takes time.
     watched = [sock.fileno() for sock in sockets]
     try:
-        for one in watched:
+        for number in watched:
             if events & READ:
-                loop.add_reader(one, ready.set)
+                loop.add_reader(number, ready.set)
             if events & WRITE:
-                loop.add_writer(one, ready.set)
+                loop.add_writer(number, ready.set)
         await ready.wait()
     # The default event loop of asyncio on Windows cannot watch sockets.
     except NotImplementedError:
@@ -90,11 +90,11 @@ async def wait_async(sockets: Sequence[socket.socket], events: int) -> None:
             await asyncio.sleep(0.005)
     finally:
         with contextlib.suppress(NotImplementedError):
-            for one in watched:
+            for number in watched:
                 if events & READ:
-                    loop.remove_reader(one)
+                    loop.remove_reader(number)
                 if events & WRITE:
-                    loop.remove_writer(one)
+                    loop.remove_writer(number)
 
 
 # --- inside -----------------------------------------------------------------------------------------------------------
