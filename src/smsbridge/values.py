@@ -16,7 +16,7 @@ from .shown import Shown
 
 
 class Purpose(StrEnum):
-    """Why a text is sent. Providers turn it into their own route, category or priority."""
+    """The purpose of a text. Providers turn it into their own route, category or priority."""
 
     OTP = "otp"
     TRANSACTIONAL = "transactional"

@@ -20,7 +20,7 @@ from .policy import Carrier, Place
 MAY_STAND_UNSET = frozenset({"limit", "retry"})
 """Policies that may apply without any of their settings; asking all policies would import all of them."""
 WHERE_STORED = frozenset({"ledger"})
-"""The same, where ``SMSBRIDGE_STORE`` is set."""
+"""Policies that may apply without their settings if ``SMSBRIDGE_STORE`` is set."""
 BUILT_IN = {
     "cost": "smsbridge.cost.policy",
     "dlt": "smsbridge.dlt.policy",

@@ -34,7 +34,7 @@ class StoredTurns:
         self._silent_until = -math.inf
 
     def reserve(self, count: int, longest: float) -> Flow[tuple[bool, float]]:
-        """Whether ``count`` places are kept, and after how many seconds the first may be used."""
+        """Return whether ``count`` places are kept, and after how many seconds the first may be used."""
         turn = yield from self._asked(count, longest)
         return _FREE if turn is None else (turn.kept, turn.wait)
 
@@ -65,7 +65,7 @@ class StoredTurns:
 
 
 def reserve(turns: Gcra | StoredTurns, count: int, now: float, longest: float) -> Flow[tuple[bool, float]]:
-    """Whether ``count`` places are kept, and after how many seconds the first may be used."""
+    """Return whether ``count`` places are kept, and after how many seconds the first may be used."""
     if isinstance(turns, Gcra):
         return turns.reserve(count, now, longest)
     return (yield from turns.reserve(count, longest))
