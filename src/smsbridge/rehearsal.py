@@ -77,7 +77,7 @@ class Rehearsal:
             value: T = self._stand_ins[key]
             return value
 
-    # --- instead of the wire: an outbox overrides these ----------------------------------------------------------------
+    # --- instead of the wire: an outbox overrides these ---------------------------------------------------------------
 
     def render(
         self, provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]
