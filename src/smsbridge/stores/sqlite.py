@@ -220,7 +220,7 @@ class SqliteBook(SqliteFile):
         }
         given = {clause: values for clause, values in wanted.items() if values}
         query = f"SELECT {_ENTRY} FROM smsbridge_ledger WHERE {' AND '.join(given)} ORDER BY number LIMIT ?"
-        values = [value for one in given.values() for value in one]
+        values = [value for clause_values in given.values() for value in clause_values]
         return [rows.entry(row) for row in self._db.execute(query, (*values, limit))]
 
     def prune(self, older_than: float, limit: int, *, account: str | None = None) -> int:
