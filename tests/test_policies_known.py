@@ -235,6 +235,18 @@ def test_findings_that_are_none_harm_nobody(install, monkeypatch, said):
     assert "its words" not in done.output
 
 
+def test_a_variable_without_the_underscore_behind_a_third_partys_policy_is_told_apart(install, monkeypatch):
+    class LullPolicy(NightPolicy):
+        name = "lull"
+        pause: float = 1.0
+        path: str = ""
+
+    install(lull=LullPolicy)
+    monkeypatch.setenv("SMSBRIDGE_LULLPAUSE", "5")
+    with pytest.raises(ConfigurationError, match=r"SMSBRIDGE_LULLPAUSE: did you mean SMSBRIDGE_LULL_PAUSE\?"):
+        SmsClient()
+
+
 def test_clients_that_are_made_in_many_threads_at_once_are_all_made():
     for _ in range(20):
         with ThreadPoolExecutor(8) as pool:
@@ -248,6 +260,9 @@ def test_clients_that_are_made_in_many_threads_at_once_are_all_made():
         ("smsbridge>=0.9,<0.10", "it asks for smsbridge >=0.9,<0.10, and this is "),
         ("smsbridge (>=0.9)", "it asks for smsbridge (>=0.9), and this is "),
         ("smsbridge[cli]>=0.9", "it asks for smsbridge >=0.9, and this is "),
+        ("smsbridge>=0.1", None),
+        ("smsbridge (>=0.1,<99)", None),
+        ("smsbridge>=what", "it asks for smsbridge >=what, and this is "),
         ("smsbridge-twincle>=0.9", None),
         ("smsbridge", None),
     ],

@@ -59,6 +59,11 @@ def said(plugins=None, **variables):
         (BOTH, "OTP_CAPCITY", "OTP_CAPACITY"),
         (BOTH, "MEMORY_CAPCITY", "MEMORY_CAPACITY"),
         (BOTH, "FAILOVER_FAULT", "FAILOVER_FAULTS"),
+        ({}, "GUARDTOTAL", "GUARD_TOTAL"),
+        ({}, "GUARDPER_RECIPIENT", "GUARD_PER_RECIPIENT"),
+        ({}, "LEDGERSTORE", "LEDGER_STORE"),
+        (TWINCLE, "TWINCLESENDER", "TWINCLE_SENDER"),
+        (OTP, "OTPCAPACTY", "OTP_CAPACITY"),
     ],
 )
 def test_what_nothing_reads_is_refused_and_says_what_was_meant(others, stray, meant):
@@ -74,6 +79,11 @@ def test_it_is_named_beside_what_is_missing():
 def test_all_are_named_at_once():
     words = said(PROVDER="VALUE", LEGDER_PATH="VALUE", QQQQ="VALUE")
     assert [words.count(f"nothing reads SMSBRIDGE_{name}:") for name in ("PROVDER", "LEGDER_PATH", "QQQQ")] == [1, 1, 1]
+
+
+def test_a_question_mark_ends_what_was_meant_and_no_semicolon_follows_it():
+    words = said(PROVDER="VALUE", LEGDER_PATH="VALUE")
+    assert "did you mean SMSBRIDGE_LEDGER_STORE? nothing reads SMSBRIDGE_PROVDER:" in words
 
 
 @pytest.mark.parametrize("stray", ["NIGHT_QUIET", "IMAGE_TAG", "QQQQ", "X", "_", "__", "A__B"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 LONGEST = 500
 """The default number of characters that are shown of words from outside."""
@@ -53,6 +54,11 @@ _LINE = _Shown(frozenset(), _SPACES)
 _SCREEN = _Shown(_JOINERS | frozenset("\t\n"))
 _SCREEN_LINE = _Shown(_JOINERS, _SPACES)
 _PICTURES = {**{code: 0x2400 + code for code in range(0x20)}, 0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), _UNKNOWN)
+
+
+def joined(parts: Iterable[str]) -> str:
+    """``parts`` behind one another, with a semicolon between them where none ends with a question mark."""
+    return "; ".join(parts).replace("?; ", "? ")
 
 
 def line(words: object, longest: int = LONGEST) -> str:

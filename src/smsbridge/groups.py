@@ -28,7 +28,7 @@ def origin(point: EntryPoint) -> str:
 
 
 def failure(point: EntryPoint, error: Exception) -> str:
-    """Return why the import of ``point`` failed, and which smsbridge its distribution requires, if it says so."""
+    """Why the import of ``point`` failed, and for which smsbridge its distribution was made, if it is for another."""
     from importlib.metadata import version
 
     asked = [
@@ -37,7 +37,21 @@ def failure(point: EntryPoint, error: Exception) -> str:
         if (found := _OF_OURS.match(requirement))
     ]
     words = f"cannot be imported: {type(error).__name__}: {error}"
-    return f"{words}; it asks for smsbridge {asked[0]}, and this is {version('smsbridge')}" if asked else words
+    if not asked or _fits(asked[0], version("smsbridge")):
+        return words
+    return f"{words}; it asks for smsbridge {asked[0]}, and this is {version('smsbridge')}"
+
+
+def _fits(asked: str, there: str) -> bool:
+    """Whether the version ``there`` is among those ``asked`` for, as far as that can be told here."""
+    try:
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    except ImportError:  # it comes with most tools, and nothing else here needs it
+        return False
+    try:
+        return SpecifierSet(asked.strip("()")).contains(there, prereleases=True)
+    except InvalidSpecifier:
+        return False
 
 
 def packaged() -> list[str]:

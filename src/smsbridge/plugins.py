@@ -19,7 +19,7 @@ from typing import Any
 import pluggy
 
 from . import environment, groups, hookspecs, unread
-from .display import line
+from .display import joined, line
 from .errors import ConfigurationError
 from .forks import cached_property, fresh_rlock
 from .history import TextRecord
@@ -264,7 +264,7 @@ class Plugins:
             words = f"{name!r} cannot be the name of an account: settings of smsbridge begin with this word"
             raise ConfigurationError(words)
         if chosen is None:
-            raise ConfigurationError(f"{self._unknown(name)}; for an account of that name, set {variable}")
+            raise ConfigurationError(joined([self._unknown(name), f"for an account of that name, set {variable}"]))
         if not _NAME.fullmatch(chosen.value):
             raise ConfigurationError(
                 f"{variable} is not the name of a provider (only lower-case letters and digits, at most 100)"

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from . import environment
 from .composite import Composite
-from .display import line
+from .display import joined, line
 from .errors import ConfigurationError
 from .policies import stack
 from .policies.known import Policies
@@ -31,6 +31,9 @@ WORDS = frozenset(name.removeprefix(PREFIX).lower().partition("_")[0] for name i
 """Their first words: no account can have such a name, since it would read them as its own."""
 
 _ACCOUNT = re.compile(r"[a-z0-9]{1,100}", re.ASCII)
+_ALMOST = 0.9
+"""How alike two names are whose letters are the same but for one or two."""
+
 _LONGEST = 200
 """The most characters of a variable's name that are shown."""
 
@@ -93,7 +96,7 @@ def refuse(catalogue: Catalogue, account: str, error: ConfigurationError | None 
         if not stray.is_refused:
             warnings.warn(str(stray), UnreadWarning, stacklevel=2)
     if error is not None or strays:
-        raise ConfigurationError("; ".join([*strays, *([str(error)] if error is not None else [])]))
+        raise ConfigurationError(joined([*strays, *([str(error)] if error is not None else [])]))
 
 
 def everywhere(catalogue: Catalogue) -> list[Stray]:
@@ -291,6 +294,17 @@ def _meant(policies: Policies, name: str, word: str, rest: str, owners: Mapping[
         f"there is no account, provider or policy {word!r} here; install what reads it, or, if something else does, "
         f"name it in {allows}"
     )
+
+
+def _parted(policies: Policies, written: str, owners: Mapping[str, type[SmsProvider] | None]) -> str | None:
+    """The variable that is meant by a name without the underscore behind its owner, such as GUARDTOTAL."""
+    known: dict[str, str] = {}
+    for owner in {*owners, *policies.names()}:
+        kind = (owners.get(owner) or _class(policies, owner)) if written.startswith(owner) else None
+        for name in [*_fields(kind), "provider"] if kind is not None else ():
+            known[f"{owner}{name}".replace("_", "")] = environment.variable(owner, name)
+    near = get_close_matches(written.replace("_", ""), known, 1, _ALMOST)
+    return known[near[0]] if near else None
 
 
 def _of_owner(policies: Policies, owner: str, rest: str, owners: Mapping[str, type[SmsProvider] | None]) -> str | None:

@@ -67,6 +67,7 @@ def chosen(account: str | None) -> tuple[Diagnosis, SmsProvider]:
 
     Raises ConfigurationError if nothing can be sent.
     """
+    from ..display import joined
     from ..errors import ConfigurationError
     from ..rehearsal import Rehearsal
     from .diagnosis import diagnose
@@ -75,7 +76,7 @@ def chosen(account: str | None) -> tuple[Diagnosis, SmsProvider]:
         found, provider = diagnose(account)
         if provider is None or not found.works:
             raise ConfigurationError(
-                "; ".join(finding.message for finding in found.findings if finding.level == "error")
+                joined(finding.message for finding in found.findings if finding.level == "error")
             )
         return found, rehearsal.provider(provider)
 

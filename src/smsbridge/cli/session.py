@@ -29,7 +29,7 @@ def json_option(command: F) -> F:
 
 
 def number_option(command: F) -> F:
-    """Add ``--show-number``."""
+    """Add ``--show-number``, which the command takes as ``show_numbers``."""
     return click.option(
         "--show-number", "show_numbers", is_flag=True, help="Print phone numbers in full instead of masked."
     )(command)
