@@ -45,6 +45,7 @@ class Vendor(SmsProvider):
     second_token: reading.Secret | None = None
     base_url: reading.BaseUrl = "https://api.vendor.example"
     callback_url: reading.CallbackUrl | None = None
+    pause: reading.Duration = timedelta(seconds=5)
 
     def send(self, message: Message) -> Flow[SentMessage]:
         yield from ()
@@ -59,6 +60,22 @@ HOSTS = st.from_regex(r"\A[a-z0-9]{1,8}(\.[a-z0-9-]{1,8}){0,2}\Z") | st.ip_addre
 )
 PATHS = st.text(PRINTABLE.filter(lambda character: character not in "\\?#"), max_size=8).map("/{}".format) | st.just("")
 ORIGINS = st.builds("{}://{}{}".format, st.sampled_from(["http", "https", "HTTPS"]), HOSTS, PORTS)
+
+
+@pytest.mark.parametrize(
+    ("written", "pause"),
+    [("90s", timedelta(seconds=90)), ("10m", timedelta(minutes=10)), ("2h", timedelta(hours=2)), ("1d", timedelta(1))],
+)
+def test_a_setting_that_is_a_time_is_written_with_its_unit(written, pause):
+    assert Vendor(pause=written).pause == Vendor(pause=pause).pause == pause
+
+
+@pytest.mark.parametrize("wrong", ["600", "soon", "0s", "-1s", "999999d"])
+def test_and_any_other_time_is_refused(wrong):
+    with pytest.raises(
+        ConfigurationError, match=r"SMSBRIDGE_VENDOR_PAUSE is wrong: (write a time with|it has to be longer)"
+    ):
+        Vendor(pause=wrong)
 
 
 REFUSALS = {
@@ -99,6 +116,7 @@ def test_people_are_told_that_a_secret_is_one():
         "second_token": ("secret", True),
         "base_url": ("text", False),
         "callback_url": ("text", False),
+        "pause": ("time such as 10m", False),
     }
 
 

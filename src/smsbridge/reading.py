@@ -12,19 +12,21 @@ import re
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Annotated, Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from .durations import duration
 from .errors import Fault, RefusedError, SendError, UncertainError
 from .http import HttpRequest, HttpResponse
 from .messages import Dlt, Message, Money, Result, SentMessage, Status
 
 _Row = TypeVar("_Row")
 _NO_IDS = Dlt()
+_LONGEST = timedelta(days=3650)
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _DECIMAL = re.compile(r"[+-]?\d{1,15}(\.\d{1,20})?", re.ASCII)
 _WHOLE = re.compile(r"\+?(\d{1,15})(?:\.0{1,20})?", re.ASCII)
@@ -63,6 +65,22 @@ def _is_web_address(url: str) -> bool:
     return has_host and "@" not in parts.netloc and "\\" not in url and _PRINTABLE.fullmatch(url) is not None
 
 
+def _as_duration(value: object) -> object:
+    """``10m`` as a timedelta; pydantic reads ISO 8601. A bare number would be a guess."""
+    if not isinstance(value, str) or value.strip().upper().startswith("P"):
+        return value
+    found = duration(value)
+    if found is None:
+        raise ValueError("write a time with its unit, such as 90s, 10m, 2h or 1d")
+    return found
+
+
+def _check_duration(value: timedelta) -> timedelta:
+    if not timedelta(0) < value <= _LONGEST:
+        raise ValueError("it has to be longer than no time, and ten years at most")
+    return value
+
+
 Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 """The type of a setting that holds a token, key or password: printable ASCII without spaces, not empty, and never
 shown.
@@ -84,6 +102,13 @@ CallbackUrl = Annotated[str, AfterValidator(_check_callback_url)]
 
 It is an http:// or https:// URL in printable ASCII with a host, without credentials and backslash; any other value is a
 ConfigurationError that names the setting and not its value.
+"""
+
+Duration = Annotated[timedelta, BeforeValidator(_as_duration), AfterValidator(_check_duration)]
+"""The type of a setting that is a time, of a provider or a policy: a timedelta, which is written with its unit as
+``90s``, ``10m``, ``2h`` or ``1d``.
+
+It is longer than nothing, and ten years at most; anything else is a ConfigurationError that names the setting.
 """
 
 

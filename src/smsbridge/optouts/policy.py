@@ -31,9 +31,8 @@ from smsbridge.phone import mask_numbers
 from smsbridge.policies.batch import Batch
 from smsbridge.policies.gate import Gate
 from smsbridge.policies.policy import Finding, Place
-from smsbridge.policies.purpose import Expiry
 from smsbridge.provider import Options
-from smsbridge.reading import now, phone
+from smsbridge.reading import Duration, now, phone
 from smsbridge.rehearsal import Rehearsal, newest
 from smsbridge.stores.blocking import at_once
 from smsbridge.stores.choice import PATH_IN_CODE, SETTING, opened, part_of, problem_of, stand_in, store_of
@@ -88,7 +87,7 @@ class OptoutPolicy(Gate):
     )
     stop_words: tuple[str, ...] = Field(default=STOP_WORDS, description="Inbound texts that opt out.")
     start_words: tuple[str, ...] = Field(default=START_WORDS, description="Inbound texts that opt in again.")
-    confirmation: Expiry = Field(
+    confirmation: Duration = Field(
         default=timedelta(minutes=5),
         description="How long after a STOP a single text that confirms it may leave, such as 5m.",
     )

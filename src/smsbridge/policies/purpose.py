@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from smsbridge.attempts import utc_now
-from smsbridge.durations import duration
 from smsbridge.flow import Flow
 from smsbridge.messages import Message, Purpose
+from smsbridge.reading import Duration
 
 from .gate import Gate
 from .policy import Place
