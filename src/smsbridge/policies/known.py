@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import EntryPoint
 
 from smsbridge import groups
 from smsbridge.display import line
 from smsbridge.errors import ConfigurationError
+from smsbridge.provider import SmsProvider
 
 from .policy import Carrier, Place
 

@@ -36,6 +36,7 @@ from smsbridge.stores.choice import SETTING, CountersAt, is_in_process, problem_
 from smsbridge.stores.gcra import Gcra, Rate
 
 from .batch import Batch
+from .known import STANDS_UNSET
 from .outcomes import kept
 from .policy import Finding, Place, Policy, Surroundings
 from .turns import StoredTurns, is_paused, pause, reserve
@@ -124,7 +125,7 @@ class LimitPolicy(Policy):
 
     @classmethod
     def applies(cls, inner: SmsProvider, *, is_set: bool) -> bool:
-        return is_set or bool(inner.rates)
+        return is_set or STANDS_UNSET["limit"](inner)
 
     @classmethod
     def standing(cls, inner: SmsProvider, *accounts: str, around: Surroundings | None = None) -> LimitPolicy:

@@ -26,6 +26,7 @@ from smsbridge.provider import Capability, SmsProvider
 
 from .asking import ask_for
 from .batch import Batch
+from .known import STANDS_UNSET
 from .outcomes import elsewhere, final, not_sent
 from .policy import Place, Policy
 from .records import record, wanted

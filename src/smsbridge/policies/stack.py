@@ -17,7 +17,7 @@ from smsbridge.composite import account_names, each, inside
 from smsbridge.errors import ConfigurationError
 from smsbridge.provider import SmsProvider
 
-from .known import BUILT_IN, MAY_STAND_UNSET, WHERE_STORED, Policies
+from .known import BUILT_IN, STANDS_UNSET, WHERE_STORED, Policies
 from .policy import Carrier, Place, Policy, Surroundings
 
 HOLDERS = ("inner", "accounts")
