@@ -85,7 +85,8 @@ def unknown(name):
     with pytest.raises(ConfigurationError) as again:
         Plugins().account(name)
     words = str(caught.value)
-    assert str(again.value) == f"{words}; for an account of that name, set SMSBRIDGE_{name.upper()}_PROVIDER"
+    then = "" if words.endswith("?") else ";"
+    assert str(again.value) == f"{words}{then} for an account of that name, set SMSBRIDGE_{name.upper()}_PROVIDER"
     return words
 
 

@@ -205,6 +205,19 @@ def test_nor_that_of_a_provider_or_of_a_setting(install, monkeypatch, name):
     assert names(plugins) == ["memory"]
 
 
+def test_one_with_the_name_of_a_provider_is_in_the_way_only_of_variables_that_could_be_its_own(install, monkeypatch):
+    """To pass over these would be to let a policy vanish that somebody has set up."""
+    plugins = install(console=placed(Place.ONCE, "console"))
+    monkeypatch.setenv("SMSBRIDGE_CONSOLE_SHOW_NUMBERS", "1")
+    assert names(plugins, "console") == ["console"]
+    monkeypatch.setenv("SMSBRIDGE_CONSOLE_QUIET", "no")
+    words = "policy 'console' of smsbridge_console_policy:kind cannot be called so: a provider has that name; uninstall smsbridge_console_policy:kind"
+    for account in ("console", "memory"):
+        with pytest.raises(ConfigurationError) as caught:
+            plugins.stack(account)
+        assert words in str(caught.value)
+
+
 def test_a_provider_of_the_name_of_a_policy_is_refused(install):
     plugins = install(night=NightPolicy)
     other = type("Other", (HttpProvider,), {"name": "guard", "__module__": __name__})

@@ -75,9 +75,7 @@ def chosen(account: str | None) -> tuple[Diagnosis, SmsProvider]:
     with Rehearsal() as rehearsal:
         found, provider = diagnose(account)
         if provider is None or not found.works:
-            raise ConfigurationError(
-                joined(finding.message for finding in found.findings if finding.level == "error")
-            )
+            raise ConfigurationError(joined(finding.message for finding in found.findings if finding.level == "error"))
         return found, rehearsal.provider(provider)
 
 
