@@ -28,8 +28,10 @@ from smsbridge.policies.limit import LimitPolicy
 from smsbridge.promise import wait_for
 from smsbridge.stores import known, writer
 from smsbridge.stores.blocking import at_once
+from smsbridge.stores.caps import Caps
 from smsbridge.stores.entries import Unwritable
 from smsbridge.stores.gcra import Rate
+from smsbridge.stores.memory_counters import MemoryCounters
 from smsbridge.stores.memory_store import MemoryStore
 from smsbridge.stores.seam import Cap
 from smsbridge.stores.sqlite import SqliteBook
@@ -396,6 +398,29 @@ def test_a_text_that_is_interrupted_while_the_store_is_asked_takes_no_place(url)
         with pytest.raises(KeyboardInterrupt):
             interrupted(run)
     assert send(policy)[1] == 1
+
+
+def test_a_place_in_memory_is_free_if_its_return_was_interrupted_and_is_told_again(monkeypatch):
+    def struck(*_, **__):
+        raise KeyboardInterrupt
+
+    counters, one = MemoryCounters(), Cap(scope="guard acme", kind="total", key="", rate=Rate(1, 60))
+    assert at_once(counters.take("a", [one], 900.0)) is None
+    with monkeypatch.context() as interruption:
+        interruption.setattr(Caps, "end", struck)
+        with pytest.raises(KeyboardInterrupt):
+            counters.give_back("a", sent=False)
+    for _ in range(2):
+        counters.give_back("a", sent=False)
+    assert at_once(counters.take("b", [one], 900.0)) is None
+    assert at_once(counters.take("c", [one], 900.0)) is not None
+
+
+def test_nothing_is_kept_of_a_text_that_is_interrupted_before_it_has_a_ticket(url):
+    stored, text = GuardPolicy(inner=HttpProvider(), total="1/1h", store=url)._rules.stored, message()
+    stored._tickets[id(text)] = []
+    stored.end(text, sent=False)
+    assert not stored._tickets
 
 
 def test_to_look_ahead_makes_no_file(url, tmp_path):

@@ -43,16 +43,16 @@ class StoredCaps:
     def end(self, message: Message, *, sent: bool) -> None:
         """End ``message``, also if it was interrupted before it was sent."""
         tickets = self._tickets.get(id(message))
-        if tickets:
-            ticket = tickets[-1]
+        ticket = tickets[-1] if tickets else None  # an interruption may come before its first ticket is noted
+        if ticket is not None:
             self._counters().give_back(ticket, sent=sent)
-            self._pop(message, ticket)
+        self._pop(message, ticket)
 
     def close(self) -> None:
         """Close the counters, if they were opened."""
         self._counters.close()
 
-    def _pop(self, message: Message, ticket: str) -> None:
+    def _pop(self, message: Message, ticket: str | None) -> None:
         tickets = self._tickets.get(id(message), [])
         if ticket in tickets:
             tickets.remove(ticket)

@@ -52,10 +52,11 @@ class MemoryCounters:
         return self._caps_of(caps).full(tuple(cap.key for cap in caps), self._clock) if caps else None
 
     def give_back(self, ticket: str, *, sent: bool) -> None:
-        taken = self._taken.pop(ticket, None)
+        taken = self._taken.get(ticket)
         if taken is not None:
             counted, keys = taken
-            counted.end(keys, self._clock, sent=sent, ticket=ticket)
+            counted.end(keys, self._clock, sent=sent, ticket=ticket)  # told again, if it is interrupted
+            self._taken.pop(ticket, None)
 
     def close(self) -> None:
         """Do nothing: there is nothing to close."""
