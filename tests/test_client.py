@@ -896,7 +896,7 @@ def test_nor_is_one_that_is_given_by_hand():
             {"PROVIDER": "retri"},
             r"no provider 'retri'; have console, .*; did you mean the policy 'retry'\? for an account",
         ),
-        ({"PROVIDER": "consol"}, r"no provider 'consol'; have console, .*; did you mean 'console'\?; for an account"),
+        ({"PROVIDER": "consol"}, r"no provider 'consol'; have console, .*; did you mean 'console'\? for an account"),
         ({"PROVIDER": "env"}, r"^'env' cannot be the name of an account: settings of smsbridge begin with this word$"),
         ({"PROVIDER": "env", "ENV_PROVIDER": "console"}, r"'env' cannot be the name of an account"),
         (

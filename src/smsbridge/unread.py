@@ -285,8 +285,10 @@ def _successor(kind: type[SmsProvider], home: str, rest: str) -> str | None:
 
 def _meant(policies: Policies, name: str, word: str, rest: str, owners: Mapping[str, type[SmsProvider] | None]) -> str:
     """Return advice for a variable without an owner: the nearest known variable, first by owner and then by field."""
-    near = get_close_matches(word, [*owners, *policies.names(), *WORDS], 1)
-    meant = _of_owner(policies, near[0], rest, owners) if near else environment.nearest(name, _OURS)
+    meant = _parted(policies, f"{word}{rest}", owners)
+    if meant is None:
+        near = get_close_matches(word, [*owners, *policies.names(), *WORDS], 1)
+        meant = _of_owner(policies, near[0], rest, owners) if near else environment.nearest(name, _OURS)
     if meant is not None:
         return f"did you mean {meant}?"
     allows = environment.variable(None, "unread_allows")

@@ -96,7 +96,7 @@ class Reporting(Policy):
         try:
             yield from self._fold(references, [])
         except Exception as problem:  # noqa: BLE001  # a store that cannot be asked now, or a hook: it comes again
-            _log.warning("reports that came early are not looked at yet: %s", type(problem).__name__)
+            _log.info("reports that came early are not looked at yet: %s", type(problem).__name__)
 
     @cached_property
     def _may_report(self) -> bool:

@@ -18,8 +18,14 @@ from smsbridge.provider import SmsProvider
 
 from .policy import Carrier, Place
 
-MAY_STAND_UNSET = frozenset({"limit", "retry"})
-"""Policies that may apply without any of their settings; asking all policies would import all of them."""
+STANDS_UNSET: Mapping[str, Callable[[SmsProvider], bool]] = {
+    "limit": lambda inner: bool(inner.rates),
+    "retry": lambda inner: not inner.stub,
+}
+"""Policies that may stand around a provider without any of their settings, and the rule of each.
+
+The rules are here, so that a first text imports neither policy. A stub needs no second attempt.
+"""
 WHERE_STORED = frozenset({"ledger"})
 """Policies that may apply without their settings if ``SMSBRIDGE_STORE`` is set."""
 BUILT_IN = {
@@ -113,7 +119,9 @@ class Policies:
             return found
         taken = self._reserved(name)
         if taken is not None:
-            raise ConfigurationError(f"policy {name!r} of {origins[0]} cannot have this name: {taken}")
+            raise ConfigurationError(
+                f"policy {name!r} of {origins[0]} cannot have this name: {taken}; uninstall {origins[0]}"
+            )
         return _loaded(points[0], name, origins[0])
 
 

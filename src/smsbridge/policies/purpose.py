@@ -20,28 +20,6 @@ from smsbridge.reading import Duration
 from .gate import Gate
 from .policy import Place
 
-_LONGEST = timedelta(days=3650)
-
-
-def _duration(value: object) -> object:
-    """Parse a time such as ``10m``; pydantic parses ISO 8601. A number without a unit is refused as ambiguous."""
-    if not isinstance(value, str) or value.strip().upper().startswith("P"):
-        return value
-    found = duration(value)
-    if found is None:
-        raise ValueError("write a time with its unit, such as 90s, 10m, 2h or 1d")
-    return found
-
-
-def _useful(value: timedelta) -> timedelta:
-    if not timedelta(0) < value <= _LONGEST:
-        raise ValueError("the time must be longer than 0 and at most ten years")
-    return value
-
-
-Expiry = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_useful)]
-"""How long a text is valid: ``90s``, ``10m``, ``2h``, ``1d``; ten years at most."""
-
 
 class PurposePolicy(Gate):
     """Gives a text without ``valid_until`` the expiry of its purpose, counted from the call to send.
@@ -54,10 +32,10 @@ class PurposePolicy(Gate):
     name = "purpose"
     place = Place.ONCE
 
-    otp_expiry: Expiry | None = Field(default=None, description="How long a one-time code is valid, such as 10m.")
-    transactional_expiry: Expiry | None = Field(default=None, description="The same for a transactional text.")
-    service_expiry: Expiry | None = Field(default=None, description="The same for a service text.")
-    promotional_expiry: Expiry | None = Field(default=None, description="The same for a promotional text.")
+    otp_expiry: Duration | None = Field(default=None, description="How long a one-time code is valid, such as 10m.")
+    transactional_expiry: Duration | None = Field(default=None, description="The same for a transactional text.")
+    service_expiry: Duration | None = Field(default=None, description="The same for a service text.")
+    promotional_expiry: Duration | None = Field(default=None, description="The same for a promotional text.")
 
     _clock: Callable[[], datetime] = PrivateAttr(default_factory=lambda: utc_now)
 

@@ -50,7 +50,7 @@ class RetryPolicy(Policy):
     @classmethod
     def applies(cls, inner: SmsProvider, *, is_set: bool) -> bool:
         """Return whether retry stands around ``inner``: a stub needs no second attempt unless retry is set."""
-        return is_set or not inner.stub
+        return is_set or STANDS_UNSET["retry"](inner)
 
     attempts: int = Field(default=3, ge=1, le=100, description="The most attempts for a text.")
     seconds: float = Field(

@@ -72,8 +72,7 @@ def _standing(
 ) -> list[tuple[type[Policy], bool]]:
     """Return the policies that may stand ``here`` around ``provider``, from the inside out; whether each is set."""
     found: list[tuple[Place, str, type[Policy], bool]] = []
-    # A stub without rates needs none of these, so the first text is faster.
-    unset = frozenset[str]() if provider.stub and not provider.rates else MAY_STAND_UNSET
+    unset = {name for name, stands in STANDS_UNSET.items() if stands(provider)}
     if environment.variable(None, "store") in there:
         unset |= WHERE_STORED
     for name in policies.names():
