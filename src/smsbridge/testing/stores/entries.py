@@ -155,14 +155,15 @@ class EntryTests(Kit):
         assert self._found(entries, states=[State.ACCEPTED, State.UNCERTAIN]) == ["order-1", "order-3"]
         assert self._found(entries, reference="order-5") == ["order-5"]
         assert self._found(entries, within=-3600.0) == []
-        assert self._found(entries, within=3600.0) == [one.reference for one in claims]
+        assert self._found(entries, within=3600.0) == [claimed.reference for claimed in claims]
 
     def test_what_is_settled_is_pruned_and_nothing_else(self, entries: Any) -> None:
         claims = [claim(f"order-{number}") for number in range(4)]
         at_once(entries.claim(claims))
         entries.record([accepted(claims[0]), refused(claims[1]), uncertain(claims[2])])
         assert at_once(entries.prune(3600.0, 10)) == 0
-        if at_once(entries.prune(-3600.0, 1)):  # what ends with its process may keep all
+        # A store that ends with its process may keep all entries.
+        if at_once(entries.prune(-3600.0, 1)):
             assert at_once(entries.prune(-3600.0, 10)) == 1
             assert self._found(entries) == ["order-2", "order-3"]
 
