@@ -214,14 +214,14 @@ class Recordings:
         return str(self.cassettes)
 
     def pytest_generate_tests(self, metafunc):
-        """One client records, so that nothing is sent twice; both replay."""
+        """A single client records, so that no text is sent twice; both clients replay."""
         if "call" in metafunc.fixturenames:
             clients = ["blocking"] if recording(metafunc.config) else ["blocking", "async"]
             metafunc.parametrize("call", clients, indirect=True)
 
     @pytest.fixture
     def call(self, request, account):
-        """Calls a method of either client: ``call("send", ...)``; ``changes`` are other settings of the provider."""
+        """A function that calls a method of either client: ``call("send", ...)``; ``changes`` are other settings of the provider."""
         settings = Settings(concurrency=1)
 
         def blocking(method, *args, changes=None, **fields):
@@ -248,7 +248,7 @@ class Recordings:
 
     def test_a_request_that_differs_from_the_recording_does_not_replay(self, request, vcr_config):
         if recording(request.config):
-            pytest.skip("a proof of the matching, not of the wire")
+            pytest.skip("this test is about replay, not about recording")
         recorded = vcr.VCR(**vcr_config, record_mode="none").use_cassette(str(self.cassettes / "send.yaml"))
         with recorded, SmsClient(self.provider(self.public)) as sms:
             with pytest.raises(SendError):

@@ -40,8 +40,8 @@ def test_with_nothing_configured_it_is_console():
     done = run("doctor")
     assert done.exit_code == Exit.OK
     assert "provider    console\n" in done.stdout
-    assert "the default, as SMSBRIDGE_PROVIDER is not set" in done.stdout
-    assert "note: texts are printed and sent to nobody" in done.stdout
+    assert "the default, because SMSBRIDGE_PROVIDER is not set" in done.stdout
+    assert "note: texts are printed and not sent" in done.stdout
     assert "sending can work" in done.stdout
     assert "python 3." in done.stdout
     assert "hooks       none" in done.stdout
@@ -268,8 +268,8 @@ def test_what_one_account_cannot_do_that_another_can_is_a_note(acme, monkeypatch
     monkeypatch.setenv("SMSBRIDGE_SPARE_PROVIDER", "memory")
     several(monkeypatch, "acme", "spare", "console")
     notes = [message for level, message in findings(run_json("doctor")[0]) if level == "note"]
-    assert "account acme cannot do what others of failover can: validity, batches" in notes
-    assert any(one.startswith("account console cannot do what others of failover can: ") for one in notes)
+    assert "account acme lacks what other accounts of failover can do: validity, batches" in notes
+    assert any(one.startswith("account console lacks what other accounts of failover can do: ") for one in notes)
     assert not any(one.startswith("account spare") for one in notes)
 
 
@@ -343,7 +343,7 @@ def test_a_missing_setting_is_an_error(acme, monkeypatch):
 def test_an_empty_setting_counts_as_missing(acme, monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_ACME_TOKEN", "")
     document, _ = run_json("doctor")
-    assert ("warning", "SMSBRIDGE_ACME_TOKEN is empty, which counts as not set") in findings(document)
+    assert ("warning", "SMSBRIDGE_ACME_TOKEN is empty and counts as not set") in findings(document)
 
 
 @pytest.mark.parametrize(
@@ -694,7 +694,7 @@ def test_a_provider_that_has_findings_is_asked_too(monkeypatch, breaks):
     install(monkeypatch)
     said = run("doctor").stdout
     if breaks:
-        assert "provider acme cannot say what is wrong with it: LookupError" in said
+        assert "the method findings of provider acme failed with LookupError" in said
         assert "QUOTED" not in said
     else:
         assert "the token of acme ends tomorrow" in said

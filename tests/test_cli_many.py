@@ -130,7 +130,7 @@ def test_a_wrong_line_of_standard_input_says_what_was_sent_and_where_to_resume(a
     done = run("send", "--many", "-", stdin=f"{rows}x\n{lines({})}")
     assert done.exit_code == Exit.USAGE
     assert "line 6 is not JSON in UTF-8" in done.stderr
-    assert "of the lines before it: 5 messages: 4 accepted, 1 refused; mend it and resume at line 6" in done.stderr
+    assert "of the lines before it: 5 messages: 4 accepted, 1 refused; correct it, resume at line 6" in done.stderr
     assert len(SENT) == 4
     assert "resume at line 1" in run("send", "--many", "-", stdin="x\n").stderr
 
@@ -147,7 +147,7 @@ def test_a_line_without_end_is_not_read_to_its_end(acme, tmp_path, monkeypatch):
     done = run("send", "--many", "-", stdin=long)
     assert done.exit_code == Exit.USAGE
     assert "line 2 is longer than 200 bytes" in done.stderr
-    assert "1 accepted; mend it and resume at line 2" in done.stderr
+    assert "1 accepted; correct it, resume at line 2" in done.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
@@ -282,7 +282,7 @@ def test_a_second_interrupt_lists_what_is_on_its_way_as_uncertain(acme, monkeypa
         stack.callback(leave.set)
         done = run("send", "--many", "-", "--json")
     assert (done.exit_code, done.stdout) == (Exit.INTERRUPTED, "")
-    assert "waiting for 2 on their way" in done.stderr
+    assert "waiting for 2 texts" in done.stderr
     assert f"uncertain    {MASKED:<16}  reference r-1\n" in done.stderr
     assert f"uncertain    {MASKED:<16}  reference r-2\n" in done.stderr
     assert "2 messages: 2 uncertain; interrupted" in done.stderr
@@ -356,4 +356,4 @@ def test_results_that_cannot_be_printed_are_counted_and_told_on_standard_error(a
     assert len(SENT) == 5
     assert "5 messages: 5 accepted" in done.stderr
     assert all(f"(reference r-{number})" in done.stderr for number in range(5))
-    assert "5 of the results are above, on standard error: standard output cannot be written: No space" in done.stderr
+    assert "5 results printed above, on standard error: standard output cannot be written: No space" in done.stderr

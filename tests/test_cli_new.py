@@ -262,7 +262,7 @@ def test_an_empty_directory_will_do(tmp_path):
         ("full/file", "not an empty directory"),
         ("full/file/below", "cannot be made"),
         ("no/where", "cannot be made: No such file or directory"),
-        (".", "where you are"),
+        (".", "the current directory"),
     ],
 )
 def test_a_place_that_will_not_do_is_left_as_it_was(tmp_path, directory, words):
@@ -365,7 +365,7 @@ def test_what_it_makes_passes_the_contract_and_its_recordings_replay(projects, v
     code, shown = run_tests(projects, *PROJECTS)
     assert code == pytest.ExitCode.OK, shown
     reasons = re.findall(r"^SKIPPED \[(\d+)\] (\S+?):\d+: (.*)", shown, re.MULTILINE)
-    waiting = {where.split("/")[0] for _, where, why in reasons if "nothing was recorded yet" in why}
+    waiting = {where.split("/")[0] for _, where, why in reasons if "no recording yet" in why}
     assert waiting == PROJECTS.keys() - {*RECORDED}
     assert all("test_cassettes" in where or "no request before" in why for _, where, why in reasons)
     assert vendor.asked == []
@@ -544,6 +544,6 @@ def test_from_the_wheel_to_a_refusal(tmp_path):
     strict = {"SMSBRIDGE_CALM_CAPITALS": "2"}
     refused = environment.command("send", NUMBER, "BUY NOW", "--json", fails=True, **strict)
     assert json.loads(refused)["error"]["reason"] == "capitals"
-    assert "most abbreviations are refused" in environment.command("doctor", **strict)
+    assert "most abbreviations, such as INR, are refused" in environment.command("doctor", **strict)
     assert environment.command("calm", **strict) == "a text may have 2 capital letters in a row"
     assert "SMSBRIDGE_CALM_CAPITALS" in environment.command("providers", "calm")

@@ -85,7 +85,7 @@ def test_a_bug_of_it_is_no_traceback(install):
 
 @pytest.mark.parametrize(
     ("what", "words"),
-    [("no_such_module:command", "cannot be imported: ModuleNotFoundError"), (print, "is no click.Command")],
+    [("no_such_module:command", "cannot be imported: ModuleNotFoundError"), (print, "is not a click.Command")],
 )
 def test_one_that_cannot_be_used_says_so_when_it_is_called_and_disturbs_no_other(install, what, words):
     install("night", what)

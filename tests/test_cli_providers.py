@@ -239,7 +239,7 @@ def test_defaults_are_shown_where_they_say_something():
     [
         ("guard", "once, around all accounts", False),
         ("limit", "around each account", False),
-        ("failover", "only where it is composed", True),
+        ("failover", "only where settings compose it", True),
     ],
 )
 def test_a_policy_says_where_it_stands_and_names_accounts_only_where_they_are_read(policy, stands, holder):

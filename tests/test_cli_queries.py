@@ -22,7 +22,7 @@ def acme(monkeypatch):
 def test_status_shows_the_report():
     done = run("status", "a-1")
     assert done.exit_code == Exit.OK
-    assert done.stdout.startswith("delivered (no more is to come)\n")
+    assert done.stdout.startswith("delivered (final)\n")
     for words in (MASKED, "acme", "a-1", "2030-01-31 09:30:00+00:00"):
         assert words in done.stdout
     assert NUMBER not in done.output
@@ -63,7 +63,7 @@ def test_an_id_that_the_provider_does_not_know():
     document, code = run_json("status", "a-9")
     assert code == Exit.NOT_FOUND
     assert document["error"].items() >= {"type": "NotFoundError", "outcome": "not found"}.items()
-    assert "neither sent nor unsent" in run("status", "a-9").stderr
+    assert "proves neither that the text was sent" in run("status", "a-9").stderr
 
 
 def test_a_reference_that_was_accepted():
@@ -79,7 +79,7 @@ def test_a_reference_that_was_accepted():
 def test_a_reference_that_is_not_known_proves_nothing(monkeypatch):
     done = run("status", "--reference", "order-17")
     assert done.exit_code == Exit.NOT_FOUND
-    assert "neither sent nor unsent" in done.stderr
+    assert "proves neither that the text was sent" in done.stderr
     assert run_json("status", "--reference", "order-17")[0]["error"]["reference"] == "order-17"
 
 
@@ -87,7 +87,7 @@ def test_unless_the_provider_promises_that_it_does(monkeypatch):
     from datetime import timedelta
 
     monkeypatch.setattr(AcmeProvider, "absence_proven_after", timedelta(minutes=5))
-    assert "0:05:00 after sending, this proves that it was not sent" in run("status", "--reference", "r").stderr
+    assert "0:05:00 after sending, this proves that the text was not sent" in run("status", "--reference", "r").stderr
 
 
 @pytest.mark.parametrize("args", [[], ["a-1", "--reference", "r"]])

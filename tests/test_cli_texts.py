@@ -345,9 +345,7 @@ def test_of_a_repeated_reference_nothing_is_said_to_be_printed_or_written_when_n
     first, again = run(*send), run(*send)
     assert ("printed above" in first.stdout) == (provider == "console")
     assert again.exit_code == 0
-    assert again.stdout.startswith(
-        f"accepted before: {provider} has it under this reference, so nothing was sent now\n"
-    )
+    assert again.stdout.startswith(f"accepted before: {provider} has this reference already, so nothing was sent now\n")
     for words in ("printed", "took the text", "┌─ SMS"):
         assert words not in again.stdout
     assert (run_json(*send)[0]["repeated"], run_json(*send, "--account", provider)[0]["outcome"]) == (True, "accepted")
@@ -368,7 +366,7 @@ def test_nor_of_a_code(kept, monkeypatch):
     start = ("verify", "start", "+919876543210", "--reference", "login-17")
     first, again = run(*start), run(*start)
     assert first.stdout.startswith("accepted: memory is sending a code\n")
-    assert again.stdout.startswith("accepted before: memory has it under this reference, so nothing was sent now\n")
+    assert again.stdout.startswith("accepted before: memory has this reference already, so nothing was sent now\n")
     assert run_json(*start)[0]["repeated"] is True
 
 

@@ -502,7 +502,7 @@ def test_making_one_on_purpose_leaves_what_is_there_and_makes_one_of_an_empty_fi
     assert used.use() is None
     restart()
     before = path.read_bytes()
-    assert command(group, "init").stdout == f"there is one already: {path}\n"
+    assert command(group, "init").stdout == f"exists already: {path}\n"
     assert json.loads(command(group, "init", "--json").stdout) == {"path": str(path), "made": False}
     assert path.read_bytes() == before
     assert os.name == "nt" or stat.S_IMODE(path.stat().st_mode) & 0o007 == 0

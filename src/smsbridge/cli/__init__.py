@@ -1,4 +1,4 @@
-"""The ``smsbridge`` command: a thin shell over the client. It needs the extra ``cli``, which brings click."""
+"""The ``smsbridge`` command: a thin shell around the client. It needs the extra ``cli``, which installs click."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from .exits import Exit
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
-    """Run the command with ``args`` (default: those of the process), and exit with a code of :class:`exits.Exit`."""
+    """Run the command with ``args`` (default: the arguments of the process), and exit with a :class:`exits.Exit`."""
     try:
         code = _run(args)
-    except KeyboardInterrupt:  # while modules were still being imported
+    # An interrupt during the imports.
+    except KeyboardInterrupt:
         given = sys.argv[1:] if args is None else args
         _write_interrupted(as_json="--json" in given)
         code = Exit.INTERRUPTED
     if code in (Exit.INTERRUPTED, Exit.TERMINATED, Exit.HUNG_UP) and threading.active_count() > 1:
         if (writer := sys.modules.get("smsbridge.stores.writer")) is not None:
-            writer.close_all()  # what a ledger has still to record
-        os._exit(code)  # requests that nobody waits for any more: what they may have sent has been listed
+            # A ledger may still have outcomes to record.
+            writer.close_all()
+        # Leave running requests behind: the output lists the texts that they may have sent.
+        os._exit(code)
     sys.exit(code)
 
 

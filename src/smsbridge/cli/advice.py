@@ -1,4 +1,4 @@
-"""What each error means to the user: a word, an exit code, and what to do next."""
+"""The word, the exit code and the advice for each error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 EXIT: dict[type[SmsBridgeError], tuple[Exit, str]] = {
     SmsBridgeError: (Exit.INTERNAL, "error"),
     errors.ConfigurationError: (Exit.CONFIGURATION, "error"),
-    # A SendError that says nothing more has to be taken for the worse.
+    # A plain SendError says nothing about the text, so treat it as the worse case.
     errors.SendError: (Exit.UNCERTAIN, "uncertain"),
     errors.RefusedError: (Exit.REFUSED, "refused"),
     errors.UnsupportedError: (Exit.UNSUPPORTED, "unsupported"),
@@ -25,7 +25,7 @@ EXIT: dict[type[SmsBridgeError], tuple[Exit, str]] = {
     errors.NotFoundError: (Exit.NOT_FOUND, "not found"),
     errors.WebhookError: (Exit.QUERY_FAILED, "failed"),
 }
-"""Exit code and word, by class; subclasses have those of their base unless they are named."""
+"""Exit code and word, by class; a class that is not listed has those of its base."""
 
 _DOCTOR = "smsbridge doctor"
 _CREDENTIALS = "check the credentials, their permissions and the provider's IP allow list"
@@ -37,8 +37,8 @@ ADVICE: dict[type[SmsBridgeError], str] = {
     errors.UnsupportedError: "leave it out, or choose a provider that can: smsbridge providers",
     errors.SendError: "find out whether the text was sent before sending it again",
     errors.RefusedError: "nothing was sent; correct what the provider names, then send again",
-    errors.RecipientError: "check the number: it is written with its country code, as in +919876543210",
-    errors.ContentError: "change the text; where templates are registered, it has to match one to the letter",
+    errors.RecipientError: "check the number; write it with its country code, as in +919876543210",
+    errors.ContentError: "change the text; if templates are registered, it must match a template exactly",
     errors.OptedOutError: "do not try again: this person does not want to be texted",
     errors.SenderError: "use a sender id that is registered with the provider (--from, or the provider's setting)",
     errors.AuthenticationError: _CREDENTIALS + _TRY_THEM,
@@ -46,18 +46,18 @@ ADVICE: dict[type[SmsBridgeError], str] = {
     errors.RateLimitedError: "nothing was sent; wait{wait}, then send again",
     errors.UnavailableError: "nothing was sent; check the network and the provider's base URL, then send again",
     errors.VetoedError: (
-        "one of your own rules stopped the text: smsbridge explain says what a guard would do, "
-        "smsbridge doctor which plugins have hooks"
+        "one of your own rules stopped the text: smsbridge explain shows what a guard would do, "
+        "smsbridge doctor shows which plugins have hooks"
     ),
     errors.ProviderBugError: (
-        "nothing was sent; report this to the authors of the plugin (smsbridge providers shows whose it is)"
+        "nothing was sent; report this to the authors of the plugin (smsbridge providers names its package)"
     ),
     errors.UncertainError: "it may have been sent: {look} before sending again",
     errors.QueryError: "ask again{wait}; if that does not help, smsbridge doctor --live",
-    errors.NotFoundError: "check the id and the account; not found says neither sent nor unsent",
+    errors.NotFoundError: "check the id and account; this proves neither that the text was sent nor that it was not",
     errors.WebhookError: "do not believe this webhook",
     errors.SignatureError: "check the webhook secret on both sides; do not believe this webhook",
-    errors.TooLargeError: "do not believe this webhook: no vendor's is as large",
+    errors.TooLargeError: "do not believe this webhook: no vendor sends so large a webhook",
     errors.PayloadError: "report this to the authors of the provider plugin (smsbridge providers)",
 }
 """What to do next, by class."""
@@ -69,7 +69,7 @@ def exit_code(error: SmsBridgeError) -> Exit:
 
 
 def advise(error: SmsBridgeError) -> str:
-    """What to do next about ``error``."""
+    """The advice on ``error``."""
     if isinstance(error, errors.QueryError) and error.authentication:
         return _CREDENTIALS + _TRY_THEM
     known = _of_policies(getattr(error, "reason", None))
@@ -77,7 +77,7 @@ def advise(error: SmsBridgeError) -> str:
 
 
 def advise_doctor(error: SmsBridgeError, base_url: str | None) -> str:
-    """The same where ``smsbridge doctor --live`` met ``error``; ``base_url`` is the variable of the provider's URL."""
+    """The advice on ``error`` in ``smsbridge doctor --live``; ``base_url`` is the variable of the provider's URL."""
     if isinstance(error, errors.QueryError) and error.authentication:
         return _CREDENTIALS
     if isinstance(error, errors.QueryError) and not isinstance(error, errors.NotFoundError):
@@ -88,7 +88,7 @@ def advise_doctor(error: SmsBridgeError, base_url: str | None) -> str:
 
 
 def document(error: SmsBridgeError) -> dict[str, Any]:
-    """``error`` as it appears in JSON: its public fields, in words that hold no number, text or token."""
+    """``error`` as JSON: its public fields, without any number, text or token."""
     code, word = _nearest(EXIT, error)
     fields = {name: value for name, value in vars(error).items() if not name.startswith("_") and value is not None}
     return {
@@ -102,7 +102,7 @@ def document(error: SmsBridgeError) -> dict[str, Any]:
 
 
 def explain(out: Output, error: SmsBridgeError, *, code: Exit | None = None) -> None:
-    """Write ``error`` and what to do next; ``code`` is the exit code where it is not that of the error."""
+    """Write ``error`` and the advice on it; ``code`` replaces the exit code of the error."""
     known = document(error)
     out.failure(known if code is None else {**known, "exit_code": code}, word=known["outcome"])
 
@@ -110,7 +110,8 @@ def explain(out: Output, error: SmsBridgeError, *, code: Exit | None = None) -> 
 def _nearest(table: dict[type[SmsBridgeError], T], error: SmsBridgeError) -> T:
     kind = type(error)
     if isinstance(error, errors.QueryError) and error.reason == "unsupported":
-        kind = errors.UnsupportedError  # the same to the user, whether a text or a question cannot be expressed
+        # Users need no difference between an unsupported text and an unsupported query.
+        kind = errors.UnsupportedError
     return next(table[cls] for cls in kind.__mro__ if issubclass(cls, SmsBridgeError) and cls in table)
 
 
@@ -130,10 +131,10 @@ def _of_policies(reason: str | None) -> str | None:
 
 
 def _how_to_look(error: SmsBridgeError) -> str:
-    """The command that looks an uncertain text up, where its provider can do that."""
+    """The command that looks up an uncertain text, if its provider can do that."""
     reference, account, provider = (getattr(error, name, None) for name in ("reference", "account", "provider"))
     if not reference or not provider or not _can_look_up(provider):
-        return f"look for the text where {provider or 'the provider'} shows what it sent"
+        return f"look for the text in the records of {provider or 'the provider'}"
     return f"look it up with smsbridge status --reference {shlex.quote(reference)} --account {account or provider}"
 
 

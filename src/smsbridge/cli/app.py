@@ -1,6 +1,6 @@
-"""The ``smsbridge`` group: which commands there are, and what happens to everything that they raise.
+"""The ``smsbridge`` group: the list of commands, and the handling of their errors.
 
-A command's module is imported when the command is invoked, not before: ``smsbridge --help`` has to feel instant.
+A command's module is imported when the command is invoked, not before: ``smsbridge --help`` must be fast.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from .signals import as_interrupts, code_of
 
 COMMANDS = {
     "send": "Send a text, or many.",
-    "status": "Ask what became of a text.",
-    "balance": "Ask what is left on the account.",
-    "verify": "Have one-time codes sent, and check them.",
+    "status": "Ask for the status of a text.",
+    "balance": "Ask for the balance of the account.",
+    "verify": "Send one-time codes, and check them.",
     "segments": "Show what a text costs: its encoding, its segments, and why.",
     "texts": "Show what became of texts, ask about them and settle doubts.",
     "hours": "Say whether a text may reach somebody now.",
     "optouts": "Show and change the list of those who have opted out.",
     "dlt": "Check texts against India's DLT templates.",
     "providers": "List the installed providers and what they can do.",
-    "explain": "Say what would become of a text, and send nothing.",
-    "doctor": "Explain the configuration, and what is wrong with it.",
+    "explain": "Show what would happen to a text, and send nothing.",
+    "doctor": "Explain the configuration and its problems.",
     "new": "Make a plugin for another provider, or a policy.",
 }
 """Each command with its short help."""
@@ -49,20 +49,20 @@ OF_FEATURES = {
     "optouts": "smsbridge.optouts.command",
     "dlt": "smsbridge.dlt.command",
 }
-"""Where commands are that live with their feature; each other is in the module of its name, here."""
+"""The modules of commands that live with their feature; every other command has a module here."""
 
 
 _HALVES = re.compile("[\ud800-\udfff]")
 
 
 class _Commands(click.Group):
-    """Commands that are imported when needed, and one place where every error ends."""
+    """The commands, imported when needed, and the single handler of their errors."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS, *self._others()]
 
     def _others(self) -> dict[str, str]:
-        """The commands of plugins, each with where it is from. One of a name of ours cannot be reached."""
+        """The commands of plugins, each with its origin. A command with one of our names cannot be reached."""
         from . import installed
 
         return {name: origin for name, origin in installed.names().items() if name not in COMMANDS}
@@ -98,7 +98,7 @@ class _Commands(click.Group):
                 formatter.write_dl([(screen_line(name), screen_line(f"from {of}")) for name, of in others.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that is asked for; it reads the environment once."""
+        """Run the command; it reads the environment once."""
         from ..snapshot import Reading
 
         return Reading().run(partial(super().invoke, ctx))
@@ -109,10 +109,10 @@ class _Commands(click.Group):
         prog_name: str | None = None,
         complete_var: str | None = None,
         standalone_mode: bool = True,  # noqa: FBT001, FBT002  # click's own signature
-        windows_expand_args: bool = False,  # noqa: FBT001, FBT002  # a text may hold * and ?
+        windows_expand_args: bool = False,  # noqa: FBT001, FBT002  # a text may contain * and ?
         **extra: Any,
     ) -> Any:
-        """Run a command and exit with its code; whatever it raises is explained, never shown as a traceback."""
+        """Run a command and exit with its code. Explain each error; show no traceback."""
         given = list(sys.argv[1:] if args is None else args)
         options = given[: given.index("--")] if "--" in given else given
         out = Output(as_json="--json" in options)
@@ -127,7 +127,7 @@ class _Commands(click.Group):
                     windows_expand_args=windows_expand_args,
                     **extra,
                 )
-            except Exception as error:  # noqa: BLE001  # the last place that can explain it
+            except Exception as error:  # noqa: BLE001  # no other code can explain it
                 code = _explain(out, error, debug="--debug" in options)
             except KeyboardInterrupt as interrupt:
                 code = _interrupted(out, interrupt)
@@ -143,11 +143,12 @@ _PATHS = ("--many", "--answer", "--registry", "--text-file", "--output", "-o")
 
 
 def _refuse_what_is_not_unicode(given: Sequence[str]) -> None:
-    """Bytes that are not UTF-8 reach Python as halves of characters, which would be blamed on the text much later."""
+    """Refuse bytes that are not UTF-8: Python makes surrogates of them, which would later look like a wrong text."""
     for place, (before, argument) in enumerate(pairwise(["", *given]), 1):
         option, equals, _ = argument.partition("=")
         if not _HALVES.search(argument) or before in _PATHS or (equals and option in _PATHS):
-            continue  # a file may have any name
+            # A file may have any name.
+            continue
         if option.startswith("--") and equals and not _HALVES.search(option):
             which = f"the value of {option}"
         else:
@@ -162,7 +163,8 @@ def _interrupted(out: Output, interrupt: BaseException | None) -> Exit:
 
 
 def _explain(out: Output, error: Exception, *, debug: bool) -> Exit:
-    if isinstance(error, click.Abort):  # which click makes of an interrupt
+    # click turns an interrupt into Abort.
+    if isinstance(error, click.Abort):
         return _interrupted(out, error.__cause__)
     if isinstance(error, click.ClickException):
         if out.as_json:
@@ -174,17 +176,19 @@ def _explain(out: Output, error: Exception, *, debug: bool) -> Exit:
     if isinstance(error, CannotPrint):
         out.aside(f"error: {error}", style="red")
         return Exit.INTERNAL
-    from ..errors import SmsBridgeError  # only where something failed
+    # Imported only after a failure.
+    from ..errors import SmsBridgeError
     from .advice import exit_code, explain
 
     if isinstance(error, SmsBridgeError):
         explain(out, error)
-        for row in getattr(error, "__notes__", ()) if debug else ():  # lines of code without values
+        # The notes are lines of code without values.
+        for row in getattr(error, "__notes__", ()) if debug else ():
             out.aside(row)
         return exit_code(error)
     frames = list(traceback.walk_tb(error.__traceback__))
     where = f"{frames[-1][0].f_globals.get('__name__')}:{frames[-1][1]}" if frames else "an unknown place"
-    # Neither the exception's text nor local variables: both may hold a token, a text or a number.
+    # Show neither the exception's text nor local variables: both may hold a token, a text or a number.
     if debug:
         for row in "".join(traceback.format_tb(error.__traceback__)).splitlines():
             out.aside(row)
@@ -200,7 +204,7 @@ def _explain(out: Output, error: Exception, *, debug: bool) -> Exit:
 
 
 def _usage(error: click.ClickException) -> list[str]:
-    """The lines of click's own words: the usage, and what is wrong, which may quote the name of a file."""
+    """The lines of click's own message: the usage and the problem, which may quote the name of a file."""
     words = io.StringIO()
     click.UsageError(screen_line(error.format_message()), getattr(error, "ctx", None)).show(words)
     return words.getvalue().rstrip("\n").split("\n")
@@ -208,7 +212,7 @@ def _usage(error: click.ClickException) -> list[str]:
 
 @contextmanager
 def _warnings_as_lines(out: Output) -> Iterator[None]:
-    """Show each warning for the user once, as one line."""
+    """Show each warning for the user once, as a single line."""
     seen: set[str] = set()
 
     def show(message: Warning | str, *_where: object, **_more: object) -> None:
@@ -248,10 +252,10 @@ Exit codes:
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
 )
-@click.option("--debug", is_flag=True, expose_value=False, help="On an internal error, show where it happened.")
+@click.option("--debug", is_flag=True, expose_value=False, help="On an internal error, show its traceback.")
 def smsbridge() -> None:
     """Send text messages through any provider.
 
     SMSBRIDGE_PROVIDER chooses the provider, in the environment or in .env; the default, console, prints texts and sends
-    nothing. Each command takes --json and then prints one JSON document.
+    nothing. With --json, each command prints one JSON document.
     """

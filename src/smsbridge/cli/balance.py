@@ -1,4 +1,4 @@
-"""``smsbridge balance``: what is left on an account."""
+"""``smsbridge balance``: the balance of an account."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .session import account_option, json_option, open_client
 @account_option
 @json_option
 def balance(*, account: str | None, as_json: bool) -> Exit:
-    """Ask what is left on the account, per service. Sends nothing.
+    """Ask for the balance of the account, per service. Sends nothing.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""What a provider can do and which settings it has, derived from its class: nothing here is written by hand."""
+"""Capabilities and settings of a provider, derived from its class."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _WORDS: tuple[tuple[tuple[type, ...], str], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One setting: of smsbridge, of a provider, or (``variable`` empty) an option of one message."""
+    """A setting of smsbridge or of a provider, or, with an empty ``variable``, an option of a message."""
 
     name: str
     variable: str
@@ -63,12 +63,12 @@ _WHERE = {
     place: "around each account that talks to a vendor" if place >= Place.ACCOUNT else "once, around all accounts"
     for place in Place
 }
-_COMPOSED = "only where it is composed: its settings name the accounts inside"
+_COMPOSED = "only where settings compose it: its settings name the accounts inside"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """One installed provider. ``broken`` says why it cannot be used; then nothing else is known but its origin."""
+    """An installed provider. ``broken`` says why it cannot be used; then only its name and origin are known."""
 
     name: str
     origin: str
@@ -80,13 +80,13 @@ class Provider:
     batch_size: int | None = None
     policy: bool = False
     stands: str | None = None
-    """Where, if it is a policy."""
+    """The place of a policy, in words."""
     settings: list[Setting] = field(default_factory=list)
     options: list[Setting] = field(default_factory=list)
 
 
 def provider(plugins: Plugins, name: str) -> Provider:
-    """Provider ``name``, which is imported for it."""
+    """Import provider ``name`` and describe it."""
     origin = plugins.origin(name)
     if origin == "smsbridge":
         from importlib.metadata import version
@@ -146,14 +146,14 @@ def settings(model: type[BaseModel], account: str | None, *, variables: bool = T
 
 
 def is_secret(name: str, info: FieldInfo) -> bool:
-    """Whether the value must not be shown: by its type, or by its name where an author forgot the type."""
+    """Whether the value must not be shown: by its type, or by its name if its author forgot the type."""
     return environment.is_secret(info.annotation) or (
         _SECRET_NAME.search(name) is not None and type_name(info.annotation) == "text" and not name.endswith("url")
     )
 
 
 def show(value: Any) -> str:
-    """The value of an ordinary setting, for people: numbers masked, and no credentials inside a URL."""
+    """The value of an ordinary setting, for people: numbers are masked, and credentials in URLs are hidden."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, SecretStr | SecretBytes):
@@ -197,7 +197,7 @@ def _deprecated(info: FieldInfo) -> str | None:
 
 
 def type_name(annotation: Any) -> str:
-    """A type for people: what to write into the environment variable."""
+    """A type for people: the form of the environment variable's value."""
     if environment.is_secret(annotation):
         return "secret"
     origin, args = get_origin(annotation), get_args(annotation)
@@ -218,5 +218,5 @@ def _class_name(kind: Any) -> str:
     if issubclass(kind, SmsProvider):
         return "account"
     if issubclass(kind, Enum):
-        return f"member of {', '.join(str(member.value) for member in kind)}"
+        return f"one of {', '.join(str(member.value) for member in kind)}"
     return next((words for bases, words in _WORDS if issubclass(kind, bases)), kind.__name__.lower())

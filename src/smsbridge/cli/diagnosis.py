@@ -1,4 +1,4 @@
-"""What ``smsbridge doctor`` finds out. Nothing here raises: a broken configuration is what it is for."""
+"""The diagnosis of ``smsbridge doctor``. Nothing here raises, because doctor explains broken configurations."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PACKAGES = ("smsbridge", "httpx", "pydantic", "pydantic-settings", "pluggy", "p
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """A setting as it stands: where its value is from (``default`` and ``not set`` are nowhere), and what to show."""
+    """The value of a setting, as text to show, and its source (a member of ``NOWHERE`` if the user set no value)."""
 
     variable: str
     value: str | None
@@ -46,7 +46,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """The settings of something else than the chosen account: of a policy around it, or of an account inside it."""
+    """The settings of a policy around the chosen account, or of an account inside it."""
 
     of: str
     policy: bool
@@ -55,7 +55,7 @@ class Section:
 
 @dataclass(slots=True, kw_only=True)
 class Diagnosis:
-    """All that was found out."""
+    """The result of a diagnosis."""
 
     account: str = ""
     provider: str | None = None
@@ -76,13 +76,13 @@ class Diagnosis:
         return not any(finding.level == "error" for finding in self.findings)
 
     def find(self, level: Literal["error", "warning", "note"], message: str, advice: str = "") -> None:
-        """Note a finding, once."""
+        """Add a finding, unless its message is known already."""
         if message not in [finding.message for finding in self.findings]:
             self.findings.append(Finding(level, message, advice))
 
 
 def diagnose(account: str | None) -> tuple[Diagnosis, SmsProvider | None]:
-    """Look at all that sending through ``account`` needs; returns its provider too, if that can be made."""
+    """Check everything that sending through ``account`` needs; return the findings and the provider, if any."""
     found = Diagnosis(versions=_versions(), hooks=_hook_plugins())
     known = _try(found, plugins.default_plugins)
     own = _read(found, Settings, None)
@@ -105,7 +105,7 @@ def _note_a_long_timeout(found: Diagnosis, settings: Settings) -> None:
     found.find(
         "warning",
         f"{timeout} ({settings.timeout:g}) is longer than {deadline} ({settings.deadline:g}): "
-        f"one slow answer uses up the whole call, and its text is uncertain",
+        f"a single slow answer uses up the whole call, and its text is uncertain",
         f"set {timeout} below {deadline}",
     )
 
@@ -117,8 +117,8 @@ def _choose(found: Diagnosis, account: str | None, setting: Found | None) -> Non
     elif setting is not None:
         found.account, found.because = setting.value, f"{variable}, from {setting.source}"
     else:
-        found.account, found.because = Settings().provider, f"the default, as {variable} is not set"
-        found.find("note", "texts are printed and sent to nobody", f"to send for real, set {variable}")
+        found.account, found.because = Settings().provider, f"the default, because {variable} is not set"
+        found.find("note", "texts are printed and not sent", f"to send texts, set {variable}")
 
 
 def _look_at_provider(found: Diagnosis, known: Plugins) -> SmsProvider | None:
@@ -143,14 +143,14 @@ def _look_at_provider(found: Diagnosis, known: Plugins) -> SmsProvider | None:
 
 
 def innermost(provider: SmsProvider) -> SmsProvider:
-    """What ``provider`` holds at the end, or the one that holds several."""
+    """The provider at the end of ``provider``, or the first inside it that holds several."""
     while len(held := inside(provider)) == 1:
         (provider,) = held
     return provider
 
 
 def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, known: Plugins) -> None:
-    """The policies and the other accounts that ``provider`` is made of, and whether they fit together."""
+    """Check the policies and the other accounts inside ``provider``, and whether they fit together."""
     found.tree = tree.of_provider(provider)
     for problem in settings.unfit(provider):
         found.find("error", problem)
@@ -165,26 +165,28 @@ def _look_inside(found: Diagnosis, provider: SmsProvider, settings: Settings, kn
             shown = _values(found, type(holder), values, account=holder.account)
             found.other_settings.append(Section(of=holder.account, policy=bool(inside(holder)), settings=shown))
         for account, missing in (members.unable(holder) if len(inside(holder)) > 1 else {}).items():
-            found.find("note", f"account {account} cannot do what others of {holder.account} can: {', '.join(missing)}")
+            found.find(
+                "note", f"account {account} lacks what other accounts of {holder.account} can do: {', '.join(missing)}"
+            )
 
 
 def _ask(found: Diagnosis, provider: SmsProvider) -> None:
-    """What a policy, or a provider that has such a method, finds wrong with itself."""
+    """Ask a policy, or a provider with a method ``findings``, for problems."""
     findings_of = getattr(provider, "findings", None)
     if findings_of is None:
         return
     try:
         findings = [finding for finding in findings_of() if isinstance(finding, Finding)]
-    except Exception as bug:  # noqa: BLE001  # of somebody's plugin; its words may quote a setting
+    except Exception as bug:  # noqa: BLE001  # a plugin's bug; its text may quote a setting
         kind = "policy" if inside(provider) else "provider"
-        words = f"{kind} {provider.name} cannot say what is wrong with it: {type(bug).__name__}"
+        words = f"the method findings of {kind} {provider.name} failed with {type(bug).__name__}"
         findings = [Finding("warning", words, "report this to its authors")]
     for finding in findings:
         found.find(finding.level if finding.level in LEVELS else "warning", finding.message, finding.advice)
 
 
 def _is_around(found: Diagnosis, provider: SmsProvider) -> bool:
-    """Whether it is a policy that stack.py put there, and no account of its own."""
+    """Whether ``provider`` is a policy that stack.py put around an account."""
     return (
         isinstance(provider, Policy) and provider.inner.account == provider.account and provider.name != found.provider
     )
@@ -198,7 +200,7 @@ def _of_policy(found: Diagnosis, policy: SmsProvider) -> Section:
 
 
 def _of_what_is_set(found: Diagnosis, known: Plugins) -> Iterator[Section]:
-    """The policies that a setting asks for, where something keeps them from being made."""
+    """The settings of policies that variables ask for, where no provider could be made."""
     there = stack.variables_set()
     for name in known.policies.names():
         prefixes = tuple(environment.variable(home, "") for home in stack.homes(found.account, name))
@@ -212,7 +214,7 @@ def _of_what_is_set(found: Diagnosis, known: Plugins) -> Iterator[Section]:
 def _around(
     found: Diagnosis, kind: type[SmsProvider], account: str, rates: Mapping[str, Any] = MappingProxyType({})
 ) -> list[Value]:
-    """The settings of a policy of the class ``kind`` around ``account``: its own, or else those for all."""
+    """The settings of a policy of class ``kind`` around ``account``: those for the account, or else those for all."""
     own, shared = (
         {
             value.variable.removeprefix(environment.variable(home, "")): value
@@ -274,12 +276,12 @@ def _values(
 
 
 def _shown(setting: describe.Setting, value: str) -> str:
-    # What is written as JSON may hold credentials deep inside.
+    # JSON may hold credentials deep inside.
     return describe.show({} if setting.type == "JSON object" else value)
 
 
 def _with_file(values: list[Value], provider: SmsProvider, account: str) -> list[Value]:
-    """``values`` with what the provider found in a file that a setting of its own names."""
+    """``values`` with the settings that the provider read from its file."""
     filed = {environment.variable(account, name) for name in provider.model_fields_set}
     return [
         replace(value, value="(set)", source=f"the file of {environment.variable(account, 'file')}")
@@ -294,7 +296,7 @@ def _look_for_strays(found: Diagnosis, known: Plugins | None) -> None:
     others = [value for section in found.other_settings for value in section.settings]
     for value in (*found.settings, *found.provider_settings, *others):
         if there.get(value.variable) is False:
-            found.find("warning" if value.required else "note", f"{value.variable} is empty, which counts as not set")
+            found.find("warning" if value.required else "note", f"{value.variable} is empty and counts as not set")
     for words in (*known.policies.unusable(), *installed.unusable(COMMANDS)) if known is not None else ():
         found.find("warning", words, "uninstall it, or ask its authors for another name")
     strays = _try(found, lambda: unread.everywhere(known)) if known is not None else []
@@ -305,7 +307,7 @@ def _look_for_strays(found: Diagnosis, known: Plugins | None) -> None:
 
 
 def _try(found: Diagnosis, call: Callable[[], T]) -> T | None:
-    """What ``call`` returns; its exception becomes a finding."""
+    """Return the result of ``call``; its exception becomes a finding."""
     try:
         return call()
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""``smsbridge doctor``: what is configured, why, and what is wrong with it."""
+"""``smsbridge doctor``: the configuration, its sources and its problems."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STYLES = {"error": "red", "warning": "yellow", "note": None}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """What became of the harmless call; ``call`` is None where there is none, or where ``members`` were asked."""
+    """The result of a harmless call; ``call`` is None if there is no such call, or if ``members`` were called."""
 
     account: str
     call: str | None
@@ -38,7 +38,7 @@ class Live:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """What the rules of the provider ``http`` make of an answer. ``outcome`` is accepted, refused or uncertain."""
+    """How the rules of the provider ``http`` read an answer. ``outcome`` is accepted, refused or uncertain."""
 
     outcome: str
     message: str
@@ -47,13 +47,13 @@ class Explained:
 
 @click.command()
 @account_option
-@click.option("--live", is_flag=True, help="Also ask the provider something harmless; nothing is sent.")
+@click.option("--live", is_flag=True, help="Also make a harmless call to the provider; nothing is sent.")
 @click.option(
     "--answer",
     "body",
     type=click.File("rb"),
     metavar="FILE",
-    help="For the provider http: explain what its rules make of an answer whose body is in FILE (- is standard input).",
+    help="For the provider http: explain how its rules read an answer whose body is in FILE (- is standard input).",
 )
 @click.option(
     "--answer-status",
@@ -61,21 +61,20 @@ class Explained:
     type=click.IntRange(100, 599),
     default=200,
     metavar="CODE",
-    help="Its HTTP status: 200.",
+    help="HTTP status of that answer; default: 200.",
 )
 @json_option
 def doctor(*, account: str | None, live: bool, body: BinaryIO | None, status: int, as_json: bool) -> Exit:
-    """Explain the configuration: which provider is chosen and why, each setting with its source, and what is wrong.
+    """Explain the configuration: the chosen provider and why, each setting with its source, and all problems.
 
-    A text may go through policies, and through one of several accounts: they are drawn from the outside in, with the
-    settings of each, and what one account cannot do that another can.
+    A text may go through policies and accounts. They are drawn from the outside in, with the settings of each, and with
+    what an account cannot do that another can.
 
-    Secrets are never shown. With --live, each account is asked for the balance, or for something else that sends
+    Secrets are never shown. With --live, each account is asked for its balance, or gets another call that sends
     nothing.
 
-    With --answer, the rules of a vendor that is described by settings (provider http) are held against an answer, one
-    by one: what each looked at, what it found there, and how the text would end. Parts of the answer are shown as they
-    are.
+    With --answer, the rules of a vendor that settings describe (provider http) are applied to an answer: for each rule,
+    what it looked at and what it found there; then the outcome of the text. Parts of the answer are shown unchanged.
 
     \b
     Examples:
@@ -84,7 +83,7 @@ def doctor(*, account: str | None, live: bool, body: BinaryIO | None, status: in
       smsbridge doctor --live --json
       smsbridge doctor --account mygw --answer answer.json --answer-status 202
 
-    Exit code: 0 sending could work, 3 something is missing or wrong, 7 the live call failed.
+    Exit code: 0 sending can work, 3 a setting or a plugin is missing or wrong, 7 the live call failed.
     """  # noqa: D301  # click reads \b as "do not wrap"
     from .diagnosis import diagnose
 
@@ -111,7 +110,7 @@ def doctor(*, account: str | None, live: bool, body: BinaryIO | None, status: in
 
 
 def _ask(provider: SmsProvider) -> Live:
-    """The same of each account at the end of ``provider``."""
+    """Make a harmless call to each account at the end of ``provider``."""
     from ..composite import each, inside
 
     members = tuple(_ask_one(account) for account in each(provider) if not inside(account))
@@ -123,7 +122,7 @@ def _ask(provider: SmsProvider) -> Live:
 
 
 def _ask_one(provider: SmsProvider) -> Live:
-    """One call that sends nothing: the balance, a reference that nobody used, or an id that nobody knows."""
+    """Make a call that sends nothing: the balance, the lookup of an unused reference, or the status of an unused id."""
     import uuid
 
     from ..client import SmsClient
@@ -143,14 +142,14 @@ def _ask_one(provider: SmsProvider) -> Live:
         with SmsClient(provider) as client:
             message = _perform(client, call, f"smsbridge-doctor-{uuid.uuid4().hex[:8]}")
     except NotFoundError:
-        message = "it answered, and does not know an id that nobody used"
+        message = "it answered that it does not know an id that was never used"
     except SmsBridgeError as error:
         ok, message, advice = False, str(error), advise_doctor(error, _base_url(provider))
     return Live(account=provider.account, call=call, ok=ok, message=message, advice=advice)
 
 
 def _base_url(provider: SmsProvider) -> str | None:
-    """The environment variable of the URL that ``provider`` talks to."""
+    """The environment variable of the provider's URL."""
     from .. import environment
 
     fields = [name for name in ("base_url", "url") if name in type(provider).model_fields]
@@ -182,7 +181,7 @@ def _harmless(provider: SmsProvider) -> str | None:
     from ..provider import Capability
 
     order = (Capability.BALANCE, Capability.LOOKUP, Capability.STATUS)
-    return next((one.value for one in order if one in provider.capabilities), None)
+    return next((capability.value for capability in order if capability in provider.capabilities), None)
 
 
 def _perform(client: SmsClient, call: str, unknown: str) -> str:
@@ -190,7 +189,7 @@ def _perform(client: SmsClient, call: str, unknown: str) -> str:
         left = client.balance()
         return (
             ", ".join(f"{balance.service}: {balance.amount:f} {balance.unit}" for balance in left)
-            or "it answered with no balance"
+            or "it answered without a balance"
         )
     if call == "lookup":
         client.lookup(unknown)
@@ -200,7 +199,7 @@ def _perform(client: SmsClient, call: str, unknown: str) -> str:
 
 
 def _kind(found: Diagnosis) -> str:
-    """What the account is of: a provider, or a policy that holds other accounts."""
+    """The kind of the account: a provider, or a policy that holds other accounts."""
     from ..plugins import default_plugins
     from ..provider import title_of
 
@@ -215,7 +214,7 @@ def _show(out: Output, found: Diagnosis, answer: Live | None, *, live: bool) -> 
         {
             _kind(found): chosen if found.provider else f"{found.account!r}: {chosen}",
             "because of": found.because,
-            "it is from": found.origin,
+            "package": found.origin,
             "versions": textwrap.wrap(", ".join(f"{name} {version}" for name, version in found.versions.items()), 80),
             "hooks": ", ".join(found.hooks) or "none",
         },
@@ -240,7 +239,7 @@ def _show(out: Output, found: Diagnosis, answer: Live | None, *, live: bool) -> 
 
 
 def _show_tree(out: Output, found: Diagnosis) -> None:
-    """What a text goes through, where that is more than one provider."""
+    """Show the way of a text, if it goes through more than one provider."""
     from .tree import draw
 
     if found.tree is not None and found.tree.inside:
@@ -266,7 +265,7 @@ def _show_values(out: Output, title: str, values: Sequence[Value]) -> None:
 
 def _show_live(out: Output, answer: Live | None) -> None:
     if answer is None:
-        out.line("live: not tried, as the configuration is not complete")
+        out.line("live: not tried, because the configuration is not complete")
     elif answer.members:
         for member in answer.members:
             _show_one_live(out, member, f"{member.account}: ")
@@ -287,7 +286,7 @@ def _show_one_live(out: Output, answer: Live, who: str = "") -> None:
 def _show_answer(out: Output, explained: Explained | None) -> None:
     out.line()
     if explained is None:
-        out.line("the answer: not explained, as the configuration is not complete")
+        out.line("the answer: not explained, because the configuration is not complete")
         return
     out.line("the answer", style="bold")
     for look in explained.rules:

@@ -1,4 +1,4 @@
-"""``smsbridge send --dry-run``: everything that would happen to a text, or to many, and nothing sent."""
+"""``smsbridge send --dry-run``: show what would happen to a text or to many, and send nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..messages import Foresight, Money
     from .output import Output
 
-_NOT_DONE = "nothing was sent, nobody was asked, and nothing that policies remember was looked into"
+_NOT_DONE = "nothing was sent, no provider was asked, and no memory of policies was read"
 _WORDS = {
     Exit.REFUSED: "would be refused",
     Exit.UNCERTAIN: "may have been sent before",
@@ -28,7 +28,7 @@ _WORDS = {
 
 
 def dry_run(out: Output, account: str | None, to: str, text: str, given: dict[str, Any]) -> Exit:
-    """Show what would become of one text."""
+    """Show what would happen to a text."""
     found, provider = explain.chosen(account)
     view, message = explain.foretell(provider, Message(to=to, text=text, **given_fields(vendor_of(provider), given)))
     info = _measured(text)
@@ -49,7 +49,7 @@ def dry_run(out: Output, account: str | None, to: str, text: str, given: dict[st
 
 
 def dry_run_many(out: Output, account: str | None, path: str, given: dict[str, Any]) -> Exit:
-    """Show what would become of each message of the file at ``path``, a line each, and what they come to."""
+    """Show what would happen to each message of the file at ``path``, a line each, and the totals."""
     _, provider = explain.chosen(account)
     defaults = given_fields(vendor_of(provider), given)
     tally: Counter[Exit] = Counter()
@@ -68,12 +68,12 @@ def dry_run_many(out: Output, account: str | None, path: str, given: dict[str, A
         out.json({"dry_run": True, **total}, compact=True)
     else:
         out.line(f"{total['would_send']} would be sent, {total['would_not']} would not; {count(segments, 'segment')}")
-        out.aside(f"dry run: {_NOT_DONE}; limits and caps count only what is sent")
+        out.aside(f"dry run: {_NOT_DONE}; limits and caps count only texts that are sent")
     return next((code for code in (Exit.UNCERTAIN, Exit.REFUSED, Exit.UNSUPPORTED) if tally[code]), Exit.OK)
 
 
 def _cost(view: Foresight) -> Money | None:
-    """What a policy says that it would cost, the outermost that says something; None if no provider would take it."""
+    """The cost from the outermost policy that knows it; None if no provider would take the text."""
     if view.taker is None:
         return None
     return view.cost or next(filter(None, map(_cost, view.inside)), None)
@@ -105,7 +105,7 @@ def _show_one(out: Output, index: int, view: Foresight, message: Message, segmen
 
 
 def _measured(text: str) -> Any:
-    """The text's figures; None where it is no text, which the verdict says already."""
+    """The text's figures; None if it cannot be a text, which the verdict reports already."""
     from ..errors import ContentError
 
     try:

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What the command exits with."""
+    """The exit code of a command."""
 
     OK = 0
     INTERNAL = 1
@@ -26,17 +26,17 @@ class Exit(IntEnum):
 MEANING = {
     Exit.OK: "done: accepted, found, approved, or ready to send",
     Exit.INTERNAL: "an error in smsbridge itself: please report it; or standard output cannot be written",
-    Exit.USAGE: "the command was not given as it should be",
+    Exit.USAGE: "wrong arguments or options",
     Exit.CONFIGURATION: "a setting or a plugin is missing or wrong",
     Exit.REFUSED: "the text was certainly not sent",
     Exit.UNCERTAIN: "the text may have been sent: look it up before sending it again",
     Exit.UNSUPPORTED: "the provider cannot do this; nothing was sent",
-    Exit.QUERY_FAILED: "a question that sends nothing failed",
+    Exit.QUERY_FAILED: "a query, which sends nothing, failed",
     Exit.NOT_FOUND: "the provider does not know this id or reference",
     Exit.WRONG_CODE: "verify check: the code is not approved",
-    Exit.HUNG_UP: "the terminal was closed (SIGHUP); what was in flight is told",
-    Exit.INTERRUPTED: "interrupted from the keyboard; what was in flight is told",
-    Exit.TERMINATED: "ended by SIGTERM; what was in flight is told",
+    Exit.HUNG_UP: "the terminal was closed (SIGHUP); texts on their way are listed",
+    Exit.INTERRUPTED: "interrupted from the keyboard; texts on their way are listed",
+    Exit.TERMINATED: "ended by SIGTERM; texts on their way are listed",
 }
 
 

@@ -1,4 +1,4 @@
-"""``smsbridge explain``: what would become of a text. Sends nothing."""
+"""``smsbridge explain``: what would happen to a text. Sends nothing."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ..provider import SmsProvider
     from .diagnosis import Diagnosis, Value
 
-_SOME_TEXT = "A text, as none was given."
-_HELP = """Say what would become of TEXT to the phone number TO, and send nothing.
+_SOME_TEXT = "A text, because none was given."
+_HELP = """Show what would happen to TEXT to the phone number TO, and send nothing.
 
     From the outside in: what each policy would do, which account would take the text, and why. Without TEXT, some text
     is assumed. Nobody is asked, so what the vendor would say of the text is not known. A ledger and a list of opt-outs
@@ -50,7 +50,7 @@ def explain(*, to: str, text: str | None, account: str | None, show_numbers: boo
     from ..messages import Message
 
     if text is None and given["reference"] is not None:
-        raise click.UsageError("--reference needs TEXT: it is the reference of one text")
+        raise click.UsageError("--reference needs TEXT: a reference belongs to a text")
     out = Output(as_json=as_json, show_numbers=show_numbers)
     found, provider = chosen(account)
     message = Message(to=to, text=_SOME_TEXT if text is None else text, **given_fields(vendor_of(provider), given))
@@ -63,7 +63,7 @@ def explain(*, to: str, text: str | None, account: str | None, show_numbers: boo
 
 
 def chosen(account: str | None) -> tuple[Diagnosis, SmsProvider]:
-    """What was found out about ``account``, and its provider as in a rehearsal, which opens no file of ours.
+    """The diagnosis of ``account``, and its provider as in a rehearsal, which opens no file of ours.
 
     Raises ConfigurationError if nothing can be sent.
     """
@@ -80,7 +80,7 @@ def chosen(account: str | None) -> tuple[Diagnosis, SmsProvider]:
 
 
 def foretell(provider: SmsProvider, message: Message) -> tuple[Foresight, Message]:
-    """What would become of ``message``, and the message as a client would prepare it."""
+    """The foresight for ``message``, and the message as a client would prepare it."""
     from datetime import UTC, datetime
 
     from ..attempts import foresee, prepare, refusal
@@ -91,13 +91,14 @@ def foretell(provider: SmsProvider, message: Message) -> tuple[Foresight, Messag
 
     try:
         message = prepare(message, Settings.from_env().default_region)
-    except RecipientError as error:  # before any provider is asked
+    # This error comes before any provider sees the message.
+    except RecipientError as error:
         return refusal(innermost(provider), own(error, provider, message)), message
     return foresee(provider, message, now=datetime.now(UTC)), message
 
 
 def verdict(out: Output, view: Foresight) -> Exit:
-    """The exit code, after a word of what to do next."""
+    """Write the advice on an error, and return the exit code."""
     from .advice import document, exit_code
 
     if view.error is None:
@@ -108,7 +109,7 @@ def verdict(out: Output, view: Foresight) -> Exit:
 
 
 def described(out: Output, found: Diagnosis, view: Foresight, message: Message) -> dict[str, Any]:
-    """What would become of ``message``, as JSON."""
+    """The foresight for ``message``, as JSON."""
     from .advice import document
 
     taker = view.taker
@@ -136,7 +137,7 @@ def _plan(view: Foresight) -> dict[str, Any]:
 
 
 def show(out: Output, found: Diagnosis, view: Foresight, message: Message) -> None:
-    """The same for people."""
+    """Print the foresight for ``message``, for people."""
     from . import tree
 
     taker = view.taker
@@ -157,7 +158,7 @@ def show(out: Output, found: Diagnosis, view: Foresight, message: Message) -> No
 
 
 def _decisive(found: Diagnosis) -> list[Value]:
-    """The settings of policies that somebody has set."""
+    """The settings of policies that have a value from the user."""
     from .diagnosis import NOWHERE
 
     shown = [*found.provider_settings] if found.is_policy else []

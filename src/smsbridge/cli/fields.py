@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def aware(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
-    """A date and time in ISO 8601 with its zone; without one nobody could tell when it is."""
+    """Read a date and time in ISO 8601 with a time zone; without a zone the moment is unknown."""
     if value is None:
         return None
     try:
@@ -34,7 +34,7 @@ def aware(_ctx: click.Context, _param: click.Parameter, value: str | None) -> da
 
 
 def _pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
-    """``KEY=VALUE`` each; a value that begins with ``[`` or ``{`` is JSON."""
+    """Read values of the form ``KEY=VALUE``; a value that begins with ``[`` or ``{`` is JSON."""
     pairs: dict[str, Any] = {}
     for value in values:
         key, equals, content = value.partition("=")
@@ -43,7 +43,7 @@ def _pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
         try:
             pairs[key] = json.loads(content) if content.startswith(("[", "{")) else content
         except (ValueError, RecursionError):
-            raise click.BadParameter(f"the value of {key} begins like JSON but is none") from None
+            raise click.BadParameter(f"the value of {key} begins like JSON but is not JSON") from None
     return pairs
 
 
@@ -66,12 +66,12 @@ _READERS: Mapping[type, Mapping[str, Any]] = {
     dict: {"callback": _strings, "multiple": True},
     Purpose: {"type": click.Choice([purpose.value for purpose in Purpose]), "callback": _purpose},
 }
-"""How click reads the value of a field of each type; one of another type is called."""
+"""How click reads the value of a field of each type; click calls any other type."""
 _EMPTY_IS_UNSET = frozenset({"sender"})
 
 
 def _options(field: MessageField) -> Iterator[Callable[[F], F]]:
-    """The options that give ``field``: one, or one for each part of its value."""
+    """The option that sets ``field``, or an option for each part of its value."""
     if field.parts:
         for part, about in field.parts.items():
             option = f"{field.option}-{part.removesuffix('_id')}"
@@ -93,7 +93,7 @@ def message_options(command: F) -> F:
 
 
 def given_fields(provider: str, given: Mapping[str, Any]) -> MessageFields:
-    """The fields of a message that were given as options; ``--option`` is for ``provider``."""
+    """The fields of a message from the options of a command; ``--option`` is for ``provider``."""
     fields: dict[str, Any] = {}
     for field in FIELDS:
         if field.parts:

@@ -1,4 +1,4 @@
-"""What lies about in the environment: files with settings that others can read."""
+"""Checks of files with settings that other users can read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ALIKE = 0.85
 
 
 def readable_by_others(path: Path) -> bool:
-    """Whether any user of this machine can read the file (never so on Windows, which has no such bits)."""
+    """Whether any user of this machine can read the file (always false on Windows, which has no such bits)."""
     try:
         return os.name != "nt" and bool(path.stat().st_mode & stat.S_IROTH)
     except OSError:
@@ -24,7 +24,7 @@ def readable_by_others(path: Path) -> bool:
 
 
 def file_of(source: str, variable: str) -> Path | None:
-    """The file that a value came from."""
+    """The file of a value; None if its source is not a file."""
     if source == snapshot.ENV_FILE:
         return Path(snapshot.ENV_FILE)
     return (snapshot.current().files or {}).get(variable) if source == snapshot.SECRETS else None

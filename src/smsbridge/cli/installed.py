@@ -1,4 +1,4 @@
-"""Commands that distributions bring by entry points of the group ``smsbridge.commands``."""
+"""Commands of installed distributions, from entry points of the group ``smsbridge.commands``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def names() -> dict[str, str]:
-    """The names of all of them, each with what brings it; none is imported for it."""
+    """The names of these commands, each with its distribution; no command is imported."""
     found: dict[str, list[str]] = {}
     for point in _points():
         found.setdefault(point.name, []).append(groups.origin(point))
@@ -26,9 +26,9 @@ def names() -> dict[str, str]:
 
 
 def unusable(taken: Collection[str]) -> list[str]:
-    """Of each that cannot be reached: which it is, what brings it, and why; also parts in groups that nothing reads.
+    """A message about each command that cannot be reached, and about each entry point of an unknown group.
 
-    The names ``taken`` are those of our own commands.
+    ``taken`` are the names of our own commands.
     """
     from difflib import get_close_matches
     from importlib.metadata import distributions
@@ -52,32 +52,34 @@ def command(name: str) -> click.Command | None:
     points = [point for point in _points() if point.name == name]
     if not points:
         return None
-    from ..errors import ConfigurationError  # not for --help
+    # Not imported for --help.
+    from ..errors import ConfigurationError
 
     if len(points) > 1:
         origins = " and in ".join(sorted(map(groups.origin, points)))
-        raise ConfigurationError(f"two commands are named {name!r}: in {origins}; uninstall one")
+        raise ConfigurationError(f"two commands are named {name!r}: in {origins}; uninstall one of the packages")
     try:
         found = points[0].load()
-    except Exception as error:  # noqa: BLE001  # whatever its import does
+    except Exception as error:  # noqa: BLE001  # an import may raise anything
         problem = groups.failure(points[0], error)
     else:
         if isinstance(found, click.Command):
             return found
-        problem = "is no click.Command"
+        problem = "is not a click.Command"
     raise ConfigurationError(line(f"command {name!r} of {groups.origin(points[0])} {problem}"))
 
 
 def _points() -> tuple[EntryPoint, ...]:
     if not _may_be_some():
         return ()
-    from importlib.metadata import entry_points  # takes a third of the time of --help
+    # This import takes a third of the time of --help.
+    from importlib.metadata import entry_points
 
     return tuple(entry_points(group=groups.COMMANDS))
 
 
 def _may_be_some() -> bool:
-    """False if no distribution names the group. Only plain folders are looked into; anything else may hold some."""
+    """False if no distribution names the group. Only plain folders are searched; any other place may have commands."""
     for finder in sys.meta_path:
         if finder is not PathFinder and hasattr(finder, "find_distributions"):
             return True
@@ -85,7 +87,8 @@ def _may_be_some() -> bool:
 
 
 def _may_hold_some(place: str) -> bool:
-    if os.path.isfile(place):  # a zip file; pathlib takes its time to import
+    # A zip file. pathlib is slow to import.
+    if os.path.isfile(place):
         return True
     try:
         names = os.listdir(place or os.curdir)

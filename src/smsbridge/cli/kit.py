@@ -1,9 +1,9 @@
-"""What a command of a plugin is made of: the output, the exit codes, the options and the client of our own commands.
+"""The parts of a plugin's command: the output, the exit codes, the options and the client of our own commands.
 
-A distribution brings a command by an entry point of the group ``smsbridge.commands``, whose name is the command's; it
-names a ``click.Command``. Return an :class:`Exit`, print through :class:`Output`, and let errors of smsbridge come
-through: they are explained in one place, in words or, with ``--json``, as a document. ``smsbridge --help`` imports no
-command.
+A distribution adds a command with an entry point of the group ``smsbridge.commands``. Its name is the name of the
+command, and its object is a ``click.Command``. Return an :class:`Exit`, print through :class:`Output`, and do not catch
+errors of smsbridge: the group ``smsbridge`` explains them, in words or, with ``--json``, as a document.
+``smsbridge --help`` imports no command.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""JSON lines as messages, for whatever takes ``--many``. Complaints name the line and quote nothing of it."""
+"""Messages from JSON lines, for commands with ``--many``. Errors name the line and never quote it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 _READERS: Mapping[type, tuple[Callable[[Any], Any], str]] = {
     datetime: (datetime.fromisoformat, "a date and time such as 2030-01-31T09:30+05:30"),
     Dlt: (lambda value: Dlt(**value), "entity_id and template_id"),
-    Purpose: (Purpose, f"purpose of {', '.join(purpose.value for purpose in Purpose)}"),
+    Purpose: (Purpose, f"one of {', '.join(purpose.value for purpose in Purpose)}"),
 }
-"""How values that JSON has not are read, and what they have to be."""
+"""The reader, and the form in words, for types that JSON does not have."""
 _MOST_COMPLAINTS = 5
 LONGEST_LINE = 1 << 20
-"""In bytes: far more than any message has, far less than what is no text at all."""
+"""In bytes; far more than any message needs."""
 
 
 class WrongLine(click.UsageError):
-    """A line that is no message; ``number`` counts from 1."""
+    """A line that is not a message; ``number`` counts from 1."""
 
     def __init__(self, number: int, complaint: str) -> None:
         super().__init__(f"line {number}{complaint}")
@@ -38,7 +38,7 @@ class WrongLine(click.UsageError):
 
 
 class EndlessLine(WrongLine):
-    """A line so long that what follows it cannot be told from its rest."""
+    """A line that is too long or cannot be read; no line after it can be read either."""
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def messages(stream: IO[bytes], defaults: MessageFields) -> Iterator[Message]:
 
 
 def check(stream: IO[bytes], defaults: MessageFields) -> None:
-    """Raise click.UsageError if a line is wrong, naming the first few that are."""
+    """Raise click.UsageError if lines are wrong; the message names the first few."""
     complaints: list[str] = []
     try:
         for number, line in _numbered(stream):
@@ -81,7 +81,7 @@ def check(stream: IO[bytes], defaults: MessageFields) -> None:
 
 
 def _numbered(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The lines with their numbers, never more than one bounded line at a time."""
+    """Yield numbers and lines, with a single bounded line in memory."""
     for number in count(1):
         try:
             line = stream.readline(LONGEST_LINE + 1)
@@ -116,7 +116,8 @@ def _parse(number: int, line: bytes, defaults: MessageFields) -> Message:
     try:
         return Message(**fields)
     except (TypeError, ValueError) as error:
-        raise WrongLine(number, f": {error}") from None  # it names the field and quotes nothing
+        # The error names the field and quotes no value.
+        raise WrongLine(number, f": {error}") from None
 
 
 def _typed(number: int, key: str, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""``smsbridge send --many``: a file of JSON lines, one result per message as they complete."""
+"""``smsbridge send --many``: send a file of JSON lines, and print a result per message when it is complete."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _PRECEDENCE = (Exit.UNCERTAIN, Exit.REFUSED, Exit.UNSUPPORTED)
 
 
 def send_many(out: Output, client: SmsClient, path: str, defaults: MessageFields, journal: Journal) -> Exit:
-    """Send the messages of the file at ``path`` (``-``: standard input) and print one result each.
+    """Send the messages of the file at ``path`` (``-``: standard input), and print a result for each.
 
-    ``journal`` is told by the client's hooks. The first Ctrl-C, SIGTERM or SIGHUP waits for what is on its way, the
-    second leaves it.
+    ``journal`` is a hook of the client. After the first Ctrl-C, SIGTERM or SIGHUP, the function waits for texts on
+    their way; after the second, it leaves them.
     """
     with lines.opened(path) as stream:
         if path != "-":
@@ -56,23 +56,26 @@ def send_many(out: Output, client: SmsClient, path: str, defaults: MessageFields
                 for result in results:
                     with signals.held():
                         tally.take(result)
-        except lines.WrongLine as wrong:  # raised once all that came before has its result
+        # Raised after all earlier messages have their results.
+        except lines.WrongLine as wrong:
+            # A file was checked before, so it has changed.
             if path != "-":
-                raise  # it was right a moment ago
+                raise
             raise click.UsageError(
-                f"{wrong.message}; of the lines before it: {tally.words()}; mend it and resume at line {wrong.number}"
+                f"{wrong.message}; of the lines before it: {tally.words()}; correct it, resume at line {wrong.number}"
             ) from None
         except BaseException:
             results.close()
             raise
         finally:
-            with signals.ignored():  # however often Ctrl-C is pressed, all are told what was sent
+            # Another Ctrl-C must not stop the summary of sent texts.
+            with signals.ignored():
                 tally.sum_up()
     return tally.exit_code()
 
 
 class _Tally:
-    """Counts the results and prints them: an outcome counts before it is printed, and whether or not it can be."""
+    """Counts and prints results: an outcome counts before it is printed, even if printing fails."""
 
     def __init__(self, out: Output, journal: Journal) -> None:
         self.counts: Counter[Exit] = Counter()
@@ -91,10 +94,10 @@ class _Tally:
         self._out.progress(self.words())
 
     def resume(self) -> None:
-        """After an interrupt: the result at hand is better shown twice than never."""
+        """Continue after an interrupt; rather print the current result twice than never."""
         if on_their_way := self._journal.unsettled():
             self._out.aside(
-                f"interrupted: waiting for {on_their_way} on their way; interrupt again to leave them uncertain"
+                f"interrupted: waiting for {count(on_their_way, 'text')}; interrupt again to leave them uncertain"
             )
         if self._at_hand is not None:
             self._print(self._at_hand)
@@ -106,7 +109,7 @@ class _Tally:
         if self._at_hand is not None:
             _show_aside(out, self._at_hand)
         for started in self._journal.close():
-            # The first look at an outcome is the last: it may still come, but then the text was uncertain when we left.
+            # Read each outcome once: if it changes later, the text was uncertain at this moment.
             code = Exit.OK if started.sent else exit_code(started.error) if started.error else Exit.UNCERTAIN
             self.counts[code] += 1
             identity = f"id {started.sent.id}, reference" if started.sent else "reference"
@@ -115,9 +118,9 @@ class _Tally:
             )
         out.aside(self.words() + ("; interrupted: the rest was not sent" if self.interrupted else ""))
         if self._unprinted:
-            out.aside(f"{self._unprinted} of the results are above, on standard error: {out.lost}")
+            out.aside(f"{count(self._unprinted, 'result')} printed above, on standard error: {out.lost}")
         if self.counts[Exit.UNCERTAIN]:
-            out.aside("next: look the uncertain ones up (smsbridge status --reference REF) before sending them again")
+            out.aside("next: look up the uncertain texts (smsbridge status --reference REF) before sending them again")
 
     def exit_code(self) -> Exit:
         return self.interrupted or next((code for code in _PRECEDENCE if self.counts[code]), Exit.OK)
@@ -161,7 +164,7 @@ def _show(out: Output, result: Result) -> None:
 
 
 def _show_aside(out: Output, result: Result) -> None:
-    """Where standard output takes no more: the reference too, which is what settles a doubt."""
+    """Print a result on standard error, with the reference, which a later lookup needs."""
     words, style = _line(out, result)
     out.aside(words if result.error else f"{words} (reference {result.message.reference})", style=style)
 

@@ -1,4 +1,4 @@
-"""``smsbridge new``: the beginning of a plugin, for a provider or a policy, complete and passing its contract kit."""
+"""``smsbridge new``: make a plugin for a provider or a policy that passes its contract kit."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from .output import Output
 from .session import json_option
 
 TEMPLATE = Path(__file__).with_name("template")
-"""The projects: what both kinds have in common, and a folder for each kind, with one file ``path.tmpl`` for each of its
-files. In a path, ``NAME`` is the name of the provider or the policy.
+"""The templates: a folder ``common``, and a folder for each kind of plugin. Each file ``path.tmpl`` makes the file
+``path``; ``NAME`` in a path is the name of the provider or the policy.
 """
 
 _NAME = re.compile(r"[a-z0-9]{1,30}", re.ASCII)
 _QUESTIONS = {
-    "title": "What people call it",
-    "base_url": "Where its API begins",
+    "title": "Its name for people",
+    "base_url": "The base URL of its API",
     "auth": "Its credentials",
-    "body": "How it wants a request",
-    "batch": "Can one request hold many texts",
+    "body": "The format of its requests",
+    "batch": "Can a request hold many texts",
     "webhooks": "Does it report by webhooks",
 }
 _OF_PROVIDERS = ("base_url", "auth", "body", "batch", "webhooks")
-"""What only a provider can be given."""
+"""The options that only a provider has."""
 
 
 def _matching(pattern: str, rule: str) -> Callable[[str], str]:
-    """The type of an option whose text goes into the project's files as it is: it may hold no quote and no line end."""
+    """The type of an option whose text goes unchanged into the project's files, so quotes and line ends are refused."""
 
     def convert(value: str) -> str:
         if not re.fullmatch(pattern, value):
@@ -49,23 +49,23 @@ def _matching(pattern: str, rule: str) -> Callable[[str], str]:
 
 
 _title = _matching(r"[^\W_]([\w .,&+'()/-]{0,58}[\w.)+])?", "letters, digits, spaces and . , & + ' ( ) / -, at most 60")
-_url = _matching(
-    r"(?i:https://[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._~/-]*)?)", "has to be https://host/path, without ? and #"
-)
+_url = _matching(r"(?i:https://[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._~/-]*)?)", "must be https://host/path, without ? and #")
 
 
 @click.command()
 @click.argument("name")
 @click.option("--policy", is_flag=True, help="Make a policy instead, which stands between applications and providers.")
-@click.option("--directory", metavar="DIR", help="Where to make it: new, or empty. Default: smsbridge-NAME.")
+@click.option(
+    "--directory", metavar="DIR", help="The directory to make; it must be new or empty. Default: smsbridge-NAME."
+)
 @click.option(
     "--title",
     metavar="TEXT",
     type=_title,
-    help='What people call it, such as "Acme SMS". Default: NAME.',
+    help='Its name for people, such as "Acme SMS". Default: NAME.',
 )
 @click.option(
-    "--base-url", metavar="URL", type=_url, help="Where the vendor's API begins. Default: https://api.NAME.example."
+    "--base-url", metavar="URL", type=_url, help="The base URL of the vendor's API. Default: https://api.NAME.example."
 )
 @click.option(
     "--auth",
@@ -80,20 +80,20 @@ _url = _matching(
     type=click.Choice(["json", "form"]),
     default="json",
     show_default=True,
-    help="How the vendor wants a request.",
+    help="The format of the vendor's requests.",
 )
-@click.option("--batch/--no-batch", help="Whether one request can hold many texts.")
+@click.option("--batch/--no-batch", help="Whether a request can hold many texts.")
 @click.option("--webhooks/--no-webhooks", help="Whether the vendor reports by webhooks.")
-@click.option("--interactive", is_flag=True, help="Ask for what was not given.")
+@click.option("--interactive", is_flag=True, help="Ask for each option that is not given.")
 @json_option
 def new(*, name: str, policy: bool, directory: str | None, interactive: bool, as_json: bool, **given: Any) -> Exit:
     """Make a plugin for the provider NAME, or for the policy NAME: pyproject, code, tests, README and CI.
 
-    It keeps the contract from the start. A provider comes with an API and sample answers that are invented; every place
-    that needs a fact about the vendor is marked and says where to look it up.
+    The plugin passes the contract tests from the start. A provider has an invented API and invented sample answers; a
+    comment marks every place that needs a fact about the vendor, and says where to find it.
 
-    With --policy, it looks at each text before that goes on to any provider, by a rule that is invented, and has a
-    command and what doctor says of it. Every place that needs a decision is marked.
+    With --policy, the plugin checks each text before it reaches a provider, by an invented rule, and has a command and
+    findings for smsbridge doctor. A comment marks every place that needs a decision.
 
     \b
     Examples:
@@ -126,12 +126,12 @@ def new(*, name: str, policy: bool, directory: str | None, interactive: bool, as
     for command in following:
         out.aside(f"next: {command}")
     what = "your own rule: README.md, Making it yours" if policy else "the vendor's facts: README.md, Making it true"
-    out.aside(f"then put in {what}")
+    out.aside(f"then fill in {what}")
     return Exit.OK
 
 
 def _refuse_options_of_providers() -> None:
-    """A policy has no vendor."""
+    """Refuse options about a vendor, because a policy has no vendor."""
     ctx = click.get_current_context()
     for option in ctx.command.params:
         if (
@@ -167,7 +167,7 @@ def render(
 
 
 def _needs(version: str) -> str:
-    """The smsbridge that a plugin made with ``version`` needs: from its minor version on, and none of the next."""
+    """The requirement of a plugin made with ``version``: this minor version of smsbridge or a later patch of it."""
     major, minor = version.split(".")[:2]
     return f"smsbridge>={major}.{minor},<{major}.{int(minor) + 1}"
 
@@ -190,16 +190,18 @@ def _fill(text: str, values: Mapping[str, str], chosen: set[str]) -> str:
 
 
 def _check_name(name: str, kind: str) -> None:
-    """Refuse what cannot be the name of a new provider or policy, by its ``kind``."""
+    """Refuse a ``name`` that cannot be the name of a new provider or policy (``kind``)."""
     from ..plugins import default_plugins
     from ..unread import WORDS
     from . import installed
     from .app import COMMANDS
 
     if not _NAME.fullmatch(name):
-        raise click.BadParameter("has lower-case letters and digits only, at most 30", param_hint="NAME")
+        raise click.BadParameter("must have lower-case letters and digits only, at most 30", param_hint="NAME")
     if name in WORDS:
-        raise click.BadParameter(f"{name!r} is taken: settings of smsbridge begin with it", param_hint="NAME")
+        raise click.BadParameter(
+            f"{name!r} is taken: settings of smsbridge begin with it; choose another name", param_hint="NAME"
+        )
     plugins = default_plugins()
     if name in (*plugins.names(), *plugins.policies.names()):
         there = "policy" if name in plugins.policies else "provider"
@@ -215,18 +217,20 @@ def _check_name(name: str, kind: str) -> None:
 
 
 def _check_target(target: Path) -> None:
-    """Refuse a place where something is already."""
+    """Refuse a directory that is not empty."""
     try:
         if target.resolve() == Path.cwd():
-            raise click.UsageError("--directory is where you are: name one that is new, or leave it out")
+            raise click.UsageError(
+                "--directory is the current directory: name a new directory, or leave the option out"
+            )
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise click.UsageError(f"{target} is there already, and not an empty directory")
+            raise click.UsageError(f"{target} exists already and is not an empty directory")
     except OSError as error:
         raise _cannot_make(target, error) from None
 
 
 def _ask(given: Mapping[str, Any], options: Sequence[str]) -> dict[str, Any]:
-    """What the user says to those of ``options`` that were not given; a mistake is asked about again."""
+    """Ask for each of ``options`` that was not given, again after a wrong answer; return the answers."""
     ctx = click.get_current_context()
     answers = {}
     for option in ctx.command.params:
@@ -238,7 +242,7 @@ def _ask(given: Mapping[str, Any], options: Sequence[str]) -> dict[str, Any]:
 
 
 def _write(target: Path, files: Mapping[str, str]) -> None:
-    """Write all of ``files`` into ``target``, or nothing: beside it first, and moved when complete."""
+    """Write all of ``files`` into ``target``, or nothing: write beside it first, and move when complete."""
     half = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
     try:
         half.mkdir()
@@ -246,7 +250,8 @@ def _write(target: Path, files: Mapping[str, str]) -> None:
             (half / path).parent.mkdir(parents=True, exist_ok=True)
             (half / path).write_text(text, "utf-8", newline="\n")
         if target.is_dir():
-            target.rmdir()  # it is empty, or this fails; Windows moves nothing onto it
+            # Fails unless the directory is empty. Windows cannot move a directory onto another.
+            target.rmdir()
         half.rename(target)
     except OSError as error:
         raise _cannot_make(target, error) from None
@@ -259,7 +264,7 @@ def _cannot_make(target: Path, error: OSError) -> click.UsageError:
 
 
 def _next(target: Path) -> list[str]:
-    """Three commands that work as they are, with the Python that runs this."""
+    """Three commands to run next, with the Python that runs this process."""
     found = shutil.which("python")
     here = found is not None and Path(found).parent == Path(sys.executable).parent
     python = "python" if here else shlex.quote(sys.executable)

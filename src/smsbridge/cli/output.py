@@ -1,9 +1,9 @@
-"""Where commands write: results to standard output, as text or as one JSON document; the rest to standard error.
+"""The output of commands: results to standard output, as text or as a JSON document; all else to standard error.
 
-Safe on any terminal: what its encoding lacks becomes ``?``, control characters cannot reach it, no word from outside
-begins a line of its own, colours are for terminals only (and not where ``NO_COLOR`` is set), and a reader that went
-away is no error. Standard output that is full or closed is CannotPrint, so that a command can say elsewhere what would
-be lost; standard error may fail in silence.
+Output is safe on any terminal. Characters that its encoding lacks become ``?``, control characters do not reach it, and
+text from outside cannot begin a line. Colours are for terminals only (and not if ``NO_COLOR`` is set). A reader that
+has gone away is no error. If standard output is full or closed, CannotPrint is raised, so that a command can write lost
+results elsewhere; failures of standard error are ignored.
 """
 
 from __future__ import annotations
@@ -22,28 +22,29 @@ from ..display import LONGEST_ON_SCREEN, json_text, line, screen, screen_line
 
 
 class CannotPrint(Exception):
-    """Standard output takes no more; the words say why."""
+    """Standard output cannot be written; the message says why."""
 
 
 class Output:
-    """Standard output and standard error of one command. Keeps the streams as they were when it was made."""
+    """Standard output and standard error of a command, as they were when this object was made."""
 
     def __init__(self, *, as_json: bool = False, show_numbers: bool = False) -> None:
         self.as_json = as_json
         self.show_numbers = show_numbers
         self.lost: str | None = None
-        """Why something that was printed did not get out."""
-        self._out: TextIO | None = sys.stdout  # None where the process was started with it closed
+        """Why output was lost; None if none was."""
+        # None if the process was started with the stream closed.
+        self._out: TextIO | None = sys.stdout
         self._err: TextIO | None = sys.stderr
 
     def number(self, number: str) -> str:
-        """A phone number for people to read: masked unless asked otherwise."""
+        """A phone number for people: masked, unless ``show_numbers`` is set."""
         from ..phone import mask
 
         return number if self.show_numbers else mask(number)
 
     def json(self, document: Any, *, compact: bool = False) -> None:
-        """One JSON document; ``compact`` keeps it on one line. For a terminal, endless strings in it are cut."""
+        """Print a JSON document; with ``compact``, on a single line. On a terminal, very long strings are cut."""
         import json
 
         unicode = _encoding(self._out).lower().replace("-", "").startswith("utf")
@@ -52,23 +53,23 @@ class Output:
         self._print((json_text(text), None))
 
     def line(self, text: str = "", *, style: str | None = None) -> None:
-        """A line of the result: one, whatever ``text`` holds."""
+        """Print a line of the result; it stays a single line whatever ``text`` holds."""
         self._print((screen_line(text), style))
 
     def spans(self, spans: Sequence[tuple[str, str | None]]) -> None:
-        """A line of the result whose parts have their own styles."""
+        """Print a line of the result whose parts have their own styles."""
         self._print(*[(screen_line(text), style) for text, style in spans])
 
     def verbatim(self, text: str) -> None:
-        """A text and a line end: as it is for a program that reads it, and fit for a terminal where a person does."""
+        """Print a text and a line end: unchanged for programs, and made safe for a terminal."""
         self._print((screen(text) if _is_terminal(self._out) else text, None), verbatim=True)
 
     def aside(self, text: str, *, style: str | None = None) -> None:
-        """A line that is not part of the result: progress, a warning, advice."""
+        """Write a line to standard error: progress, a warning, advice."""
         _write(self._err, (screen_line(text), style))
 
     def rows(self, rows: Mapping[str, Any], *, indent: int = 2) -> None:
-        """Labels and values, aligned; those without a value are left out, and only a list takes several lines."""
+        """Print labels and values, aligned; empty values are left out, and only a list takes several lines."""
         shown = {label: _lines(value) for label, value in rows.items() if value not in (None, "", [], {})}
         width = max(map(len, shown), default=0)
         for label, lines in shown.items():
@@ -76,7 +77,7 @@ class Output:
                 self._print((" " * indent + f"{'' if number else label:<{width}}  " + text, None))
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str]], *, indent: int = 0) -> None:
-        """A table with aligned columns."""
+        """Print a table with aligned columns."""
         lines = [list(head), *(list(map(line, row)) for row in rows)]
         widths = [max(len(cells[column]) for cells in lines) for column in range(len(head))]
         for cells in lines:
@@ -85,13 +86,13 @@ class Output:
             self._print((text, "bold" if cells is lines[0] else None))
 
     def progress(self, text: str) -> None:
-        """A line that takes the place of the last one, for a terminal that does not show the results themselves."""
+        """Replace the progress line, on a terminal that does not show the results themselves."""
         if _is_terminal(self._err) and not _is_terminal(self._out):
             with contextlib.suppress(OSError, ValueError):
                 click.echo(f"\r\033[K{screen_line(text)}", file=self._err, nl=False)
 
     def failure(self, error: Mapping[str, Any], *, word: str = "error") -> None:
-        """What went wrong: to standard error, or, as JSON, the one document on standard output if it can be written."""
+        """Write an error to standard error, or, with JSON, as the document on standard output if it can be written."""
         if self.as_json:
             with contextlib.suppress(CannotPrint):
                 self.json({"error": error}, compact=True)
@@ -104,7 +105,7 @@ class Output:
             self.aside(f"next: {error['advice']}")
 
     def aside_stream(self) -> TextIO:
-        """Standard error for what others print: what it cannot take is dropped, and fails nobody."""
+        """Standard error as a stream for other code; what cannot be written is dropped without an error."""
         return cast("TextIO", _Aside(self._err))
 
     def _print(self, *spans: tuple[str, str | None], verbatim: bool = False) -> None:
@@ -145,9 +146,10 @@ class _Aside(io.TextIOBase):
 
 
 def finish() -> None:
-    """At the end of a command: what a stream could not take must not fail the interpreter's own flush."""
+    """Flush the streams at the end of a command, so that the interpreter's own flush cannot fail."""
     for stream in (sys.stdout, sys.stderr):
-        if stream is None:  # closed by whoever started us
+        # The process was started with the stream closed.
+        if stream is None:
             continue
         try:
             stream.flush()
@@ -156,12 +158,12 @@ def finish() -> None:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON has no type for, as a string: decimals keep their digits, datetimes are ISO 8601."""
+    """A value that JSON has no type for, as a string: decimals keep their digits, datetimes are ISO 8601."""
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def _bounded(value: Any) -> Any:
-    """``value`` with no string in it that would fill a terminal."""
+    """``value`` with long strings cut for a terminal."""
     if isinstance(value, str):
         return value if len(value) <= LONGEST_ON_SCREEN else f"{value[:LONGEST_ON_SCREEN]}…"
     if isinstance(value, Mapping):
@@ -170,7 +172,7 @@ def _bounded(value: Any) -> Any:
 
 
 def _lines(value: Any) -> list[str]:
-    """The lines of a value in a row: those of a list are ours, or of a text that is shown; all else is one."""
+    """The lines of a value in a row: a list has a line for each item; any other value is a single line."""
     return [screen(text) for text in value] if isinstance(value, list) else [line(_words(value))]
 
 
@@ -189,7 +191,7 @@ def _encoding(stream: TextIO | None) -> str:
 def _write(
     stream: TextIO | None, *spans: tuple[str, str | None], verbatim: bool = False
 ) -> OSError | ValueError | None:
-    """Write a line, which is fit to be shown; returns what kept it from being written."""
+    """Write a line that is safe to show; return the error if it cannot be written."""
     if stream is None:
         return OSError(errno.EBADF, "it is closed")
     encoding = _encoding(stream)
@@ -199,7 +201,8 @@ def _write(
         for text, style in spans:
             shown = text.encode(encoding, "replace").decode(encoding)
             line += _styled(shown, style) if coloured and style else shown
-        click.echo(line, file=stream, color=coloured or verbatim)  # without colour, click takes out what looks like it
+        # Without color=True, click removes everything that looks like a colour code.
+        click.echo(line, file=stream, color=coloured or verbatim)
     except (OSError, ValueError) as problem:
         return problem
     return None
@@ -212,7 +215,8 @@ def _styled(text: str, style: str) -> str:
 def _is_terminal(stream: TextIO | None) -> bool:
     try:
         return stream is not None and stream.isatty()
-    except ValueError:  # closed
+    # The stream is closed.
+    except ValueError:
         return False
 
 
@@ -221,8 +225,9 @@ def _takes_colour(stream: TextIO) -> bool:
 
 
 def _silence(stream: TextIO) -> None:
-    """Let what is left in the buffer of this stream go nowhere."""
-    with contextlib.suppress(OSError, ValueError):  # it has no file behind it
+    """Send the rest of the stream's buffer to nowhere."""
+    # A stream without a file raises here.
+    with contextlib.suppress(OSError, ValueError):
         file = stream.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, file)

@@ -1,4 +1,4 @@
-"""``smsbridge providers``: what is installed, and what it can do."""
+"""``smsbridge providers``: the installed providers and their capabilities."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HEADS = {
     "cancel verification": "cancel",
     "webhooks": "webhooks",
 }
-"""Short column heads by capability; a capability that is not here has its own name as head."""
+"""Short column heads by capability; the default head is the name of the capability."""
 
 
 @click.command()
@@ -36,9 +36,9 @@ _HEADS = {
 def providers(*, names: tuple[str, ...], markdown: bool, as_json: bool) -> Exit:
     """List the installed providers, built-in ones included, and what they can do.
 
-    With NAME: all about it, every setting with its environment variable included. The first table is what a provider
-    can do besides sending ("codes": verify start and check, "cancel": verify cancel), the second the optional fields of
-    a message that it can express.
+    With NAME: all details of that provider, with the environment variable of every setting. The first table shows what
+    a provider can do besides sending ("codes": verify start and check, "cancel": verify cancel). The second table shows
+    the optional fields of a message that it can express.
 
     \b
     Examples:
@@ -48,7 +48,7 @@ def providers(*, names: tuple[str, ...], markdown: bool, as_json: bool) -> Exit:
       smsbridge providers --markdown
     """  # noqa: D301  # click reads \b as "do not wrap"
     if markdown and as_json:
-        raise click.UsageError("--markdown goes without --json")
+        raise click.UsageError("give either --markdown or --json, not both")
     from .. import plugins
 
     out = Output(as_json=as_json)
@@ -84,7 +84,8 @@ def _describe(plugins: Plugins, names: Sequence[str]) -> list[Provider]:
 
     for name in names:
         if name not in (*plugins.names(), *plugins.policies.names()):
-            plugins.provider_class(name)  # it says what is there, and what to install
+            # Raises an error that names the installed providers and what to install.
+            plugins.provider_class(name)
     return [provider(plugins, name) for name in names or plugins.names()]
 
 
@@ -110,7 +111,7 @@ def _cells(provider: Provider, *, yes: str, no: str) -> list[str]:
 
 
 def _show_all(out: Output, found: Sequence[Provider], policies: Sequence[str]) -> None:
-    # Two tables, because one would be wider than a terminal of 80 columns.
+    # Two tables, because a single table is wider than a terminal of 80 columns.
     can = len(_capabilities())
     cells = {provider.name: _cells(provider, yes="yes", no="-") for provider in found}
     heads = [_HEADS.get(capability, capability) for capability in _capabilities()]
@@ -126,7 +127,7 @@ def _show_all(out: Output, found: Sequence[Provider], policies: Sequence[str]) -
             out.line(f"{provider.name} is broken: {provider.broken}", style="red")
     for row in textwrap.wrap(f"policies hold other accounts: {', '.join(policies)}", 80, subsequent_indent="  "):
         out.aside(row)
-    out.aside("next: smsbridge providers NAME shows all about one, its settings included")
+    out.aside("next: smsbridge providers NAME shows the details and settings of a provider")
 
 
 def _show_one(out: Output, provider: Provider) -> None:
@@ -138,7 +139,7 @@ def _show_one(out: Output, provider: Provider) -> None:
         out.line(f"  {line}".rstrip())
     out.line()
     if provider.policy:
-        out.rows({"can": "what the accounts that it holds can", "stands": provider.stands})
+        out.rows({"can": "what its accounts can do", "stands": provider.stands})
         _show_settings(out, "settings", provider.settings)
         out.line()
         return
@@ -151,7 +152,7 @@ def _show_one(out: Output, provider: Provider) -> None:
         }
     )
     _show_settings(out, "settings", provider.settings)
-    _show_settings(out, "options of provider message (--option)", provider.options)
+    _show_settings(out, "options of a message (--option)", provider.options)
     out.line()
 
 

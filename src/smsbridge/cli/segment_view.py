@@ -1,4 +1,4 @@
-"""What a text comes to, and the text segment by segment, for a person at a terminal."""
+"""The figures of a text, and the text segment by segment, for a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STYLES = {"head": "bold", "marks": _GUILTY}
 
 
 def show_segments(out: Output, info: TextInfo) -> None:
-    """Print each segment of a text under a line that says how full it is."""
+    """Print each segment of a text, each under a line with its size."""
     from ..text.view import view_segments
 
     for line in view_segments(info, shutil.get_terminal_size().columns):
@@ -26,7 +26,7 @@ def show_segments(out: Output, info: TextInfo) -> None:
 
 
 def figures(info: TextInfo) -> dict[str, Any]:
-    """What a text comes to, a row each."""
+    """The figures of a text, by label."""
     from ..text import simplify
     from ..text.counting import PART, SINGLE
     from ..text.wording import NAMES
@@ -42,7 +42,7 @@ def figures(info: TextInfo) -> dict[str, Any]:
 
 
 def _gain(info: TextInfo, simple: Simplified) -> str | None:
-    """What simplifying would save."""
+    """The gain of simplifying the text, in words; None if it is GSM-7 already."""
     from ..text import Encoding, measure, simplify
     from ..text.wording import NAMES, count
 

@@ -1,4 +1,4 @@
-"""``smsbridge send``: one text, or many."""
+"""``smsbridge send``: send a text, or many."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _other_keys() -> str:
-    """The keys of a line that are not in the example, in words."""
+    """The keys of a line that the example does not show, in words."""
     words = [
         f"{field.name} (by provider)"
         if field.kind is Mapping
@@ -55,12 +55,12 @@ _HELP = f"""Send TEXT to the phone number TO (with its country code), or the tex
       {{"to": "+919876543210", "text": "Hello", "reference": "order-17"}}
 
     It may also have {_other_keys()}; the
-    command's own options serve as defaults. A file is checked as a whole before anything is sent; standard input is
-    sent as it comes, up to the first wrong line. One line is printed per message as they complete; with --json, one
-    JSON document per line.
+    options of the command are the defaults. A file is checked completely before anything is sent; standard input is
+    sent line by line, up to the first wrong line. A line is printed for each message when it is complete; with --json,
+    a JSON document per line.
 
-    Exit code: 0 accepted, 4 certainly not sent, 5 may have been sent, 6 the provider cannot do this; of many, the first
-    of 5, 4, 6 that happened. 2 a line is wrong: the message says what was sent before it, and where to resume.
+    Exit code: 0 accepted, 4 certainly not sent, 5 may have been sent, 6 the provider cannot do this; with --many, the
+    first of 5, 4, 6 that happened. 2 a line is wrong: the message says what was sent before it, and where to resume.
     """
 
 
@@ -87,7 +87,7 @@ def send(
     out = Output(as_json=as_json, show_numbers=show_numbers)
     if many is not None:
         if to is not None or given["reference"] is not None:
-            raise click.UsageError("--many goes without TO, TEXT and --reference")
+            raise click.UsageError("--many reads TO, TEXT and the reference from the file: leave them out")
         return _send_many(out, account, many, given, dry=dry)
     if to is None or text is None:
         raise click.UsageError("give TO and TEXT, or --many FILE")
@@ -125,7 +125,7 @@ def _send_many(out: Output, account: str | None, path: str, given: dict[str, Any
 
 
 def _printing_aside(out: Output) -> contextlib.AbstractContextManager[Any]:
-    """With ``--json`` standard output is ours alone: a provider that prints has to do it elsewhere."""
+    """With ``--json``, send the prints of a provider to standard error: standard output is for the document."""
     return contextlib.redirect_stdout(out.aside_stream()) if out.as_json else contextlib.nullcontext()
 
 
@@ -133,10 +133,11 @@ def _show(out: Output, client: SmsClient, sent: SentMessage, text: str, sender: 
     if out.as_json:
         out.json({"outcome": "accepted", **values.sent_message(sent, out)})
         return
-    if sent.provider == "console" and not sent.repeated:  # it has printed all there is to see
-        out.line("accepted: printed above, and sent to nobody", style="green")
+    # The provider console has printed the text already.
+    if sent.provider == "console" and not sent.repeated:
+        out.line("accepted: printed above, and not sent", style="green")
         out.aside(f"reference: {sent.reference}")
-        out.aside("next: to send for real, set SMSBRIDGE_PROVIDER; smsbridge providers lists what is installed")
+        out.aside("next: to send texts, set SMSBRIDGE_PROVIDER; smsbridge providers lists the installed providers")
         return
     out.line(values.accepted(sent, "took the text, which is not yet delivered"), style="green")
     out.rows(

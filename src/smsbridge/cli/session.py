@@ -1,4 +1,4 @@
-"""What the commands share: their common options, the client, and what is known after an interrupt."""
+"""Shared parts of commands: common options, the client, and the state of texts after an interrupt."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ def number_option(command: F) -> F:
 
 
 def not_empty(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    """Refuse an empty value: a shell variable that is not set must not quietly mean the default."""
+    """Refuse an empty value: an unset shell variable must not silently mean the default."""
     if value is not None and not value.strip():
-        raise click.BadParameter("it is empty; leave the option out for the default")
+        raise click.BadParameter("the value is empty; for the default, leave the option out")
     return value
 
 
 def standard_input() -> IO[bytes]:
     """Standard input, as bytes. Raises click.UsageError if it is closed."""
     if sys.stdin is None or sys.stdin.closed:
-        raise click.UsageError("standard input is closed; - reads from it")
+        raise click.UsageError("standard input is closed, but - reads from it")
     return sys.stdin.buffer
 
 
 def text_from_stdin() -> str:
-    """The text that ``-`` stands for: standard input without its last line end."""
+    """The text of standard input, without its last line end."""
     try:
         return standard_input().read().decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
@@ -65,12 +65,12 @@ def account_option(command: F) -> F:
         "--account",
         metavar="NAME",
         callback=not_empty,
-        help="Provider or account to use; default: what SMSBRIDGE_PROVIDER says.",
+        help="Provider or account to use; default: the value of SMSBRIDGE_PROVIDER.",
     )(command)
 
 
 def policy_setting(account: str | None, policy: str, setting: str) -> str | None:
-    """What the environment says of a policy around ``account``, or around all. Raises ConfigurationError."""
+    """The setting of a policy for ``account`` or for all accounts, from the environment. Raises ConfigurationError."""
     from ..policies import stack
     from ..settings import Settings
 
@@ -78,9 +78,9 @@ def policy_setting(account: str | None, policy: str, setting: str) -> str | None
 
 
 def to_number(given: str) -> str:
-    """A phone number as E.164; national ones with SMSBRIDGE_DEFAULT_REGION.
+    """A phone number in E.164; a national number needs SMSBRIDGE_DEFAULT_REGION.
 
-    Raises click.UsageError: no text is refused here.
+    Raises click.UsageError, not RecipientError: there is no text to refuse.
     """
     from ..errors import RecipientError
     from ..phone import to_e164
@@ -93,7 +93,7 @@ def to_number(given: str) -> str:
 
 
 class Watcher:
-    """Remembers what the hooks were told last: after Ctrl-C, what is known of the text."""
+    """Remembers the last outcome from the hooks, for a report after Ctrl-C."""
 
     def __init__(self) -> None:
         self.sent: SentMessage | Verification | None = None
@@ -108,9 +108,11 @@ class Watcher:
         self.error = error
 
     def conclude(self, out: Output, interrupt: KeyboardInterrupt) -> Exit:
-        """Say what is known of the text, and how to exit; raises ``interrupt`` on where nothing is known."""
+        """Print what is known about the text and return the exit code; raise ``interrupt`` if nothing is known."""
         if self.sent is not None:
-            out.aside(f"interrupted: {self.sent.provider} took it, id {self.sent.id}, reference {self.sent.reference}")
+            out.aside(
+                f"interrupted: {self.sent.provider} took the text, id {self.sent.id}, reference {self.sent.reference}"
+            )
             out.aside("next: do not send it again")
         elif self.error is not None:
             from .advice import explain
@@ -123,7 +125,7 @@ class Watcher:
 
 @dataclass(slots=True)
 class Started:
-    """A text that is on its way, and how that ended, as far as the hooks were told."""
+    """A text on its way, with its outcome once the hooks know it."""
 
     message: Message
     sent: SentMessage | None = None
@@ -131,10 +133,11 @@ class Started:
 
 
 class Journal:
-    """Every text that was started and is not shown yet: after Ctrl-C, what has to be said about it."""
+    """The texts that were started and are not printed yet, for a report after Ctrl-C."""
 
     def __init__(self) -> None:
-        self._started: dict[int, Started] = {}  # by the message's identity, as references may be given twice
+        # By the message's identity, because two messages may have the same reference.
+        self._started: dict[int, Started] = {}
         self._closed = False
 
     @hookimpl
@@ -154,21 +157,21 @@ class Journal:
             started.error = error
 
     def forget(self, message: Message) -> None:
-        """Call this once the text is shown."""
+        """Forget a text that is printed."""
         self._started.pop(id(message), None)
 
     def unsettled(self) -> int:
-        """How many texts are on their way."""
+        """The number of texts on their way."""
         return sum(started.sent is None and started.error is None for started in list(self._started.values()))
 
     def close(self) -> list[Started]:
-        """From now on no text is started. Returns those that were, and are not shown."""
+        """Let no more texts start. Return the texts that were started and are not printed."""
         self._closed = True
         return list(self._started.values())
 
 
 def open_client(account: str | None, out: Output, *, watcher: Watcher | Journal | None = None) -> SmsClient:
-    """A client for ``account``, or for the one that the environment names. Raises ConfigurationError."""
+    """A client for ``account`` (default: the account that the environment names). Raises ConfigurationError."""
     from .. import plugins
     from ..client import SmsClient
     from ..settings import Settings
@@ -184,7 +187,7 @@ def open_client(account: str | None, out: Output, *, watcher: Watcher | Journal 
 
 
 def _with_numbers(provider: SmsProvider) -> SmsProvider:
-    """``provider``, printing numbers in full if it is one that prints."""
+    """``provider``; if it prints numbers, it prints them in full."""
     from ..policies.policy import Policy
 
     if isinstance(provider, Policy):

@@ -1,4 +1,4 @@
-"""Signals that ask a command to end: each is an exception, as Ctrl-C is, so that what was begun can be finished."""
+"""Signals that ask a command to end: each raises an exception, as Ctrl-C does, so that the command can finish."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Ended(KeyboardInterrupt):
 
 
 def code_of(interrupt: BaseException | None) -> Exit:
-    """What a command exits with after ``interrupt``."""
+    """The exit code of a command after ``interrupt``."""
     return interrupt.code if isinstance(interrupt, Ended) else Exit.INTERRUPTED
 
 
 class _Held:
-    """What came while signals were held, if they are."""
+    """The signals that came while they were held; None while they are not held."""
 
     def __init__(self) -> None:
         self.pending: list[Exit] | None = None
@@ -38,7 +38,7 @@ _held = _Held()
 
 @contextmanager
 def as_interrupts() -> Iterator[None]:
-    """Within, each of these signals raises Ended in the main thread, unless others ignore or handle it already."""
+    """Let each of these signals raise Ended in the main thread, unless other code ignores or handles it already."""
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in _numbers():
@@ -53,7 +53,7 @@ def as_interrupts() -> Iterator[None]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Within, the first signal waits until the end of the block, so that what belongs together is done together."""
+    """Delay the first signal until the end of the block, so that the block is not interrupted halfway."""
     pending: list[Exit] = []
     _held.pending = pending
     try:
@@ -66,7 +66,7 @@ def held() -> Iterator[None]:
 
 @contextmanager
 def ignored() -> Iterator[None]:
-    """Within, none of them does anything, however often it comes."""
+    """Ignore these signals inside the block."""
     before = {}
     if threading.current_thread() is threading.main_thread():
         before = {number: signal.signal(number, signal.SIG_IGN) for number in _numbers()}

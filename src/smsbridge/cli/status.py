@@ -1,4 +1,4 @@
-"""``smsbridge status``: what became of a text."""
+"""``smsbridge status``: the status of a text."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def status(
     show_numbers: bool,
     as_json: bool,
 ) -> Exit:
-    """Ask what became of the text with the provider's ID.
+    """Ask for the status of the text with the provider's ID.
 
-    With --reference: was a text with this reference accepted? That settles an uncertain send if it is found. Not found
-    proves nothing, unless the provider promises otherwise.
+    With --reference: ask whether a text with this reference was accepted. If it is found, an uncertain send is settled.
+    If it is not found, nothing is proven, unless the provider promises otherwise.
 
     \b
     Examples:
@@ -43,7 +43,7 @@ def status(
       smsbridge status 8a7f3c --account otp --json
       smsbridge status --reference order-17
 
-    Exit code: 0 the provider knows it, 7 the question failed, 8 it does not know it.
+    Exit code: 0 the provider knows the text, 7 the query failed, 8 the provider does not know the text.
     """  # noqa: D301  # click reads \b as "do not wrap"
     if (id is None) == (reference is None):
         raise click.UsageError("give either ID or --reference REF")
@@ -61,7 +61,7 @@ def _show_report(out: Output, client: SmsClient, id: str) -> None:
     if out.as_json:
         out.json(values.report(report, out))
         return
-    more = "no more is to come" if report.final else "more may come"
+    more = "final" if report.final else "more may come"
     out.line(f"{report.status.value} ({more})", style="green" if report.status == "delivered" else "bold")
     out.rows(
         {
@@ -84,7 +84,7 @@ def _show_found(out: Output, client: SmsClient, reference: str) -> None:
         from ..errors import NotFoundError
 
         after = client.provider.absence_proven_after
-        proof = f"; {after} after sending, this proves that it was not sent" if after is not None else ""
+        proof = f"; {after} after sending, this proves that the text was not sent" if after is not None else ""
         raise NotFoundError(
             f"no text with this reference is known{proof}",
             account=client.provider.account,

@@ -1,4 +1,4 @@
-"""The store that a command looks into: a file that is named, or what the environment chooses for a policy."""
+"""The store that a command reads: a named file, or the store that the environment sets for a policy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A store, and what to call it: the path of its file, or the scheme of its URL."""
+    """A store, and its name: the path of its file, or the scheme of its URL."""
 
     store: Store
     name: str
@@ -24,11 +24,11 @@ class Chosen:
 
     @property
     def is_absent(self) -> bool:
-        """Whether its file is not there yet."""
+        """Whether its file does not exist yet."""
         return self.path is not None and not self.path.is_file()
 
     def refuse_unusable(self, part: Part, what: str) -> None:
-        """Raise ConfigurationError if that part cannot be used."""
+        """Raise ConfigurationError if ``part`` cannot be used; ``what`` names it in the message."""
         from ..errors import ConfigurationError
 
         problem = self.store.problem(part)
@@ -37,9 +37,9 @@ class Chosen:
 
 
 def chosen(account: str | None, policy: str, *, path: str | None = None, create: bool = False) -> Chosen:
-    """The store in the file ``path``, or that of ``policy`` around ``account``, or around all accounts.
+    """The store in the file ``path``, or the store of ``policy`` for ``account`` or for all accounts.
 
-    Where ``create`` is false, nothing is made in it. Raises ConfigurationError.
+    If ``create`` is false, nothing is made in it. Raises ConfigurationError.
     """
     from ..errors import ConfigurationError
     from ..stores.known import open_store, scheme_of
@@ -54,7 +54,7 @@ def chosen(account: str | None, policy: str, *, path: str | None = None, create:
     try:
         scheme = scheme_of(choice.url)
         if scheme == "memory":
-            raise ConfigurationError("what is in memory, only the process that sends can see")
+            raise ConfigurationError("only the process that sends can read its memory; name a file or a database")
         store = open_store(choice.url, create=create)
     except ConfigurationError as error:
         problem = f"{choice.variable}: {error}"
@@ -65,12 +65,12 @@ def chosen(account: str | None, policy: str, *, path: str | None = None, create:
 
 
 def init(out: Output, found: Chosen, part: Part) -> Exit:
-    """Make that part of the store, unless it is there. Raises ConfigurationError if it cannot be made."""
+    """Make ``part`` of the store, unless it exists. Raises ConfigurationError if it cannot be made."""
     made = found.store.init(part)
     if out.as_json:
         out.json({"path": found.name, "made": made})
     else:
-        out.line(f"made: {found.name}" if made else f"there is one already: {found.name}", style="green")
+        out.line(f"made: {found.name}" if made else f"exists already: {found.name}", style="green")
     return Exit.OK
 
 

@@ -1,4 +1,4 @@
-"""What holds what, as lines of text: the providers of an account, or what each of them would do."""
+"""Trees as lines of text: the providers inside an account, or what each of them would do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HOLDING = ("account", "accounts", "inner")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
-    """A provider, or a policy, with what is to be said about it, and what it holds."""
+    """A provider or a policy, with a remark about it, and the branches inside it."""
 
     name: str
     account: str
@@ -28,7 +28,7 @@ class Branch:
 
 
 def of_provider(provider: SmsProvider) -> Branch:
-    """What ``provider`` is made of, each policy with those of its settings that are not the default."""
+    """The tree of ``provider``: each policy with the settings that differ from the default."""
     from ..composite import inside
 
     held = tuple(map(of_provider, inside(provider)))
@@ -37,14 +37,14 @@ def of_provider(provider: SmsProvider) -> Branch:
 
 
 def of_foresight(view: Foresight) -> Branch:
-    """What each provider would do."""
+    """The tree of what each provider would do."""
     passes = view.verdict == "would send" or (view.inside and view.error == view.inside[-1].error)
     about = view.words if passes else f"{view.verdict}: {view.words}"
     return Branch(name=view.provider, account=view.account, about=about, inside=tuple(map(of_foresight, view.inside)))
 
 
 def draw(out: Output, branch: Branch) -> None:
-    """Print ``branch`` and what it holds, each inside the one above it."""
+    """Print ``branch`` and its branches, each indented below its parent."""
     rows = list(_rows(branch, 1))
     width = max(len(label) for label, _ in rows)
     for label, about in rows:
@@ -52,7 +52,8 @@ def draw(out: Output, branch: Branch) -> None:
 
 
 def _rows(branch: Branch, depth: int) -> Iterator[tuple[str, str]]:
-    below = [held.account for held in branch.inside]  # where the account is named, if it is the same
+    # If the branch below has the same account, only that branch names it.
+    below = [held.account for held in branch.inside]
     account = "" if branch.account == branch.name or below == [branch.account] else f" (account {branch.account})"
     yield f"{'  ' * depth}{branch.name}{account}", branch.about
     for held in branch.inside:

@@ -1,4 +1,4 @@
-"""The values of smsbridge as JSON, numbers masked unless asked otherwise. The vendor's raw answer is left out."""
+"""Values of smsbridge as JSON. ``out`` decides whether numbers are masked; the vendor's raw answer is left out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def sent_message(sent: SentMessage, out: Output) -> dict[str, Any]:
-    """A text that was accepted."""
+    """An accepted text."""
     return {
         "account": sent.account,
         "provider": sent.provider,
@@ -27,7 +27,7 @@ def sent_message(sent: SentMessage, out: Output) -> dict[str, Any]:
 
 
 def report(event: DeliveryReport, out: Output) -> dict[str, Any]:
-    """What became of a text."""
+    """A delivery report."""
     return {
         "account": event.account,
         "provider": event.provider,
@@ -45,7 +45,7 @@ def report(event: DeliveryReport, out: Output) -> dict[str, Any]:
 
 
 def verification(started: Verification, out: Output) -> dict[str, Any]:
-    """A started-time code that is on its way."""
+    """A started verification."""
     return {
         "account": started.account,
         "provider": started.provider,
@@ -62,14 +62,14 @@ def _repeated(result: SentMessage | Verification) -> dict[str, Any]:
 
 
 def accepted(result: SentMessage | Verification, now: str) -> str:
-    """That the provider accepted it, and what it does ``now``; unless a ledger answered, and nothing was sent."""
+    """A sentence about an accepted text: what the provider does ``now``, or that a ledger knew the text already."""
     if result.repeated:
-        return f"accepted before: {result.provider} has it under this reference, so nothing was sent now"
+        return f"accepted before: {result.provider} has this reference already, so nothing was sent now"
     return f"accepted: {result.provider} {now}"
 
 
 def text_info(info: TextInfo) -> dict[str, Any]:
-    """What a text becomes on the wire."""
+    """Encoding and size of a text."""
     return {
         "encoding": info.encoding.value,
         "units": info.units,
@@ -80,20 +80,20 @@ def text_info(info: TextInfo) -> dict[str, Any]:
 
 
 def balance(entry: Balance) -> dict[str, Any]:
-    """What is left for entry service."""
+    """The balance of a service."""
     return {"service": entry.service, "amount": f"{entry.amount:f}", "unit": entry.unit}
 
 
 def price(money: Money | None) -> dict[str, str] | None:
-    """What a text cost."""
+    """The price of a text."""
     return None if money is None else {"amount": f"{money.amount:f}", "unit": money.unit}
 
 
 def price_words(money: Money | None) -> str | None:
-    """What a text cost, for people."""
+    """The price of a text, for people."""
     return None if money is None else f"{money.amount:f} {money.unit}"
 
 
 def provider_words(account: str, provider: str) -> str:
-    """A provider and, where it has another name, its account."""
+    """A provider and, if its name differs, the account."""
     return provider if account == provider else f"{provider} (account {account})"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def verify() -> None:
-    """Have one-time codes sent, and check them. The provider makes, sends and remembers the code.
+    """Send one-time codes, and check them. The provider makes, sends and remembers the code.
 
     \b
     Examples:
@@ -47,14 +47,14 @@ def start(
     as_json: bool,
     **given: Any,
 ) -> Exit:
-    """Have a code sent to the phone number TO. TEXT may be a template with {code}.
+    """Send a one-time code to the phone number TO. TEXT may be a template with {code}.
 
     \b
     Examples:
       smsbridge verify start +919876543210
       smsbridge verify start +919876543210 "{code} is your Acme code" --from ACMEIN
 
-    Exit code: as of smsbridge send.
+    Exit codes are those of smsbridge send.
     """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json, show_numbers=show_numbers)
     watcher = Watcher()
