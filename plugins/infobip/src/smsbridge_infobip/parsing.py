@@ -78,8 +78,8 @@ def _said(response: HttpResponse) -> tuple[str, str]:
     older = part(part(data.get("requestError")).get("serviceException"))
     words = [text(data.get("description")) or text(older.get("text"))]
     violations = data.get("violations")
-    for one in map(part, violations if isinstance(violations, list) else []):
-        words += [": ".join(filter(None, (text(one.get("property")), text(one.get("violation")))))]
+    for violation in map(part, violations if isinstance(violations, list) else []):
+        words += [": ".join(filter(None, (text(violation.get("property")), text(violation.get("violation")))))]
     for name, problems in part(older.get("validationErrors")).items():
         words += [f"{name}: {text(problem)}" for problem in (problems if isinstance(problems, list) else [])]
     return text(data.get("errorCode")) or text(older.get("messageId")), "; ".join(filter(None, words))

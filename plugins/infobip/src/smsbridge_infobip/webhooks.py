@@ -116,5 +116,5 @@ def _words(item: Mapping[str, Any]) -> str | None:
     content = item.get("content")
     if item.get("event") != "MO" or not isinstance(content, list):
         return None
-    parts = [one["text"] for one in content if isinstance(one, dict) and isinstance(one.get("text"), str)]
+    parts = [block["text"] for block in content if isinstance(block, dict) and isinstance(block.get("text"), str)]
     return "\n".join(parts) if parts else None

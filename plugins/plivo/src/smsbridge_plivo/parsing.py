@@ -27,10 +27,10 @@ def message_uuid(response: HttpResponse, to: str) -> tuple[str, dict[str, Any]]:
     """
     data = answer(response, to)
     ids, invalid, said = _list(data.get("message_uuid")), _list(data.get("invalid_number")), _said(data)
-    refused = digits(to) in [digits(one) for one in invalid]
+    refused = digits(to) in [digits(number) for number in invalid]
     match ids:
-        case [str(one)] if one.strip() and not refused and not said:
-            return one.strip(), data
+        case [str(uuid)] if uuid.strip() and not refused and not said:
+            return uuid.strip(), data
         case [] if refused:
             raise response.error(RecipientError, reason="invalid-number", detail="the number is among invalid_number")
         case []:

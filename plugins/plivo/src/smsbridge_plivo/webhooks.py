@@ -47,15 +47,15 @@ def check_signature(webhook: HttpRequest, token: str, *, accept_v2: bool) -> Non
 
 
 def _given(webhook: HttpRequest, names: Iterable[str]) -> list[str]:
-    listed = [one.strip() for name in names for one in webhook.headers.get(name, "").split(",")]
-    return [one for one in listed if one]
+    listed = [value.strip() for name in names for value in webhook.headers.get(name, "").split(",")]
+    return [value for value in listed if value]
 
 
 def _matches(
     webhook: HttpRequest, names: Iterable[str], nonce_name: str, token: str, sign: Callable[[HttpRequest], bytes]
 ) -> bool:
     nonce = webhook.headers.get(nonce_name, "")
-    given = [one.encode() for one in _given(webhook, names) if len(one) == _LENGTH]
+    given = [signature.encode() for signature in _given(webhook, names) if len(signature) == _LENGTH]
     if not nonce or not given:  # before anything is read that anybody may have sent
         return False
     try:
@@ -64,7 +64,7 @@ def _matches(
         return False
     digest = hmac.digest(token.encode(), signed + nonce.encode(), "sha256")
     expected = base64.b64encode(digest)
-    return any(hmac.compare_digest(expected, one) for one in given)
+    return any(hmac.compare_digest(expected, signature) for signature in given)
 
 
 def _signed_v2(webhook: HttpRequest) -> bytes:

@@ -106,7 +106,7 @@ def _unescaped(escapes: re.Match[str]) -> str:
         characters = unquote_to_bytes(escapes[0]).decode()
     except UnicodeDecodeError:
         return escapes[0]
-    return "".join(quote(one, safe="") if one in _MEANINGFUL else one for one in characters)
+    return "".join(quote(character, safe="") if character in _MEANINGFUL else character for character in characters)
 
 
 def _name(part: str) -> str:

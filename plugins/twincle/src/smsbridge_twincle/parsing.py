@@ -130,7 +130,7 @@ def _failure(response: HttpResponse, data: Mapping[str, Any]) -> SendError:
         return response.error(UncertainError, detail="the answer's HTTP status says failure and its body success")
     codes = [_code(data), response.status, whole(data.get("status"))]
     failing = [replace(response, status=code) for code in codes if code is not None and code >= _FIRST_FAILING_CODE]
-    by_code = [one.error(detail=said or None) for one in failing]
+    by_code = [failed.error(detail=said or None) for failed in failing]
     meaning = vocabulary.refusal(said)
     # Credentials, credit or rate, where a code names them, say more than a text that amounts to "bad request".
     vague = meaning is None or meaning.error is RefusedError
@@ -155,9 +155,9 @@ def _said(data: Mapping[str, Any]) -> str:
     for part in (data.get("message"), data.get("error"), data.get("errors")):
         values = part.values() if isinstance(part, dict) else [part]
         for value in values:
-            for one in value if isinstance(value, list) else [value]:
-                if isinstance(one, str) and one.strip() and one.strip() not in said:
-                    said.append(one.strip())
+            for words in value if isinstance(value, list) else [value]:
+                if isinstance(words, str) and words.strip() and words.strip() not in said:
+                    said.append(words.strip())
     return "; ".join(said)
 
 

@@ -72,12 +72,12 @@ class TwincleProvider(TwincleSettings):
         if not messages:
             return []
         options: list[TwincleOptions] = [self.options_of(message) for message in messages]
-        root, *others = [self._root(*one) for one in zip(messages, options, strict=True)]
+        root, *others = [self._root(*pair) for pair in zip(messages, options, strict=True)]
         if any(other != root for other in others):
             raise self.unsupported("texts of several products, webhooks or times in one request")
-        if any(one.tags for one in options):
+        if any(option.tags for option in options):
             raise self.unsupported("opt-out tags in a request for several texts")
-        nodes = [self._node(*one) for one in zip(messages, options, strict=True)]
+        nodes = [self._node(*pair) for pair in zip(messages, options, strict=True)]
         response = yield from self._post("sms/send/json", {"root": root, "nodes": nodes}, sends=True)
         return [
             reading.result(index, messages[index], partial(self._accepted, messages[index], row, response))

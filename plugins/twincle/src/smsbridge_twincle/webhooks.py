@@ -51,7 +51,7 @@ def items(webhook: HttpRequest) -> list[dict[str, Any]]:
     """The objects that a webhook brings, in its body or else in its query. Raises PayloadError if there are none."""
     given = _body(webhook) or dict(webhook.query)
     found = given if isinstance(given, list) else [given]
-    if not found or not all(isinstance(one, dict) and one for one in found):
+    if not found or not all(isinstance(entry, dict) and entry for entry in found):
         raise PayloadError("the webhook brings nothing that can be read")
     return found
 

@@ -95,7 +95,7 @@ class Parts:
     def overdue(self) -> list[Text]:
         """Texts that have waited long enough. They are given again until :meth:`forget` is told of them."""
         with self._lock:
-            old = [one.series for one in self._texts.values() if reading.now().timestamp() - one.since > AGE]
+            old = [text.series for text in self._texts.values() if reading.now().timestamp() - text.since > AGE]
             old += list(self._texts)[: max(0, len(self._texts) - MOST_TEXTS)]
             for series in dict.fromkeys(old):
                 self._drop(series)

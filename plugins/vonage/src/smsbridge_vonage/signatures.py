@@ -97,7 +97,7 @@ def _verify_parameters(content: Content, secret: str, method: str, age: int) -> 
     everything = list(content.parameters.items())
     filled = [(name, value) for name, value in everything if value.strip()]
     expected = [signature(parameters, secret, method).encode() for parameters in (everything, filled)]
-    if True not in [hmac.compare_digest(given, one) for one in expected]:
+    if True not in [hmac.compare_digest(given, candidate) for candidate in expected]:
         raise SignatureError("the webhook's sig is not that of its parameters")
     timestamp = content.parameters.get("timestamp", "")
     if not (timestamp.isascii() and timestamp.isdigit()):

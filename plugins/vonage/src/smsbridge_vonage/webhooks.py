@@ -29,7 +29,7 @@ def events(item: Mapping[str, Any] | None, parts: Parts, *, account: str, provid
         found = _of_sms(filled, parts, account, provider)
     else:
         raise PayloadError("the webhook is neither a delivery report nor a text")
-    return [*found, *(_long(one, account, provider) for one in parts.overdue())]
+    return [*found, *(_long(whole_text, account, provider) for whole_text in parts.overdue())]
 
 
 # --- the SMS API ------------------------------------------------------------------------------------------------------

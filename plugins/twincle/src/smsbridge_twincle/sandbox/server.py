@@ -194,21 +194,21 @@ class Server(uvicorn.Server):
     """uvicorn that says when it listens, can cut connections, and waits for no answer that is late on purpose."""
 
     def __init__(self, app: SandboxApp, ready: Callable[[], None]) -> None:
-        open_ones: dict[tuple[Peer, Peer], asyncio.Transport] = {}
+        connections: dict[tuple[Peer, Peer], asyncio.Transport] = {}
 
         class Cuttable(H11Protocol):
             """Knows its transport by the two addresses that an ASGI scope names."""
 
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
                 super().connection_made(transport)
-                open_ones[self.client, self.server] = transport
+                connections[self.client, self.server] = transport
 
             def connection_lost(self, exc: Exception | None) -> None:
-                open_ones.pop((self.client, self.server), None)
+                connections.pop((self.client, self.server), None)
                 super().connection_lost(exc)
 
         def hang_up(scope: Scope, at_once: bool) -> None:  # noqa: FBT001
-            transport = open_ones.get((scope["client"], scope["server"]))
+            transport = connections.get((scope["client"], scope["server"]))
             if transport:
                 (transport.abort if at_once else transport.close)()
 
