@@ -153,9 +153,9 @@ class XmlBody:
         except (ET.ParseError, LookupError, ValueError):
             raise ValueError("not XML in UTF-8, or a placeholder stands in no text and no attribute") from None
         strings = "".join(
-            f"{one.text or ''}{one.tail or ''}{''.join(one.attrib.values())}"
-            for one in root.iter()
-            if isinstance(one.tag, str)
+            f"{element.text or ''}{element.tail or ''}{''.join(element.attrib.values())}"
+            for element in root.iter()
+            if isinstance(element.tag, str)
         )
         for _, name in self._template.parts:
             if name is not None and probes[name] not in strings:

@@ -162,7 +162,7 @@ class Rule(BaseModel):
 
     def _compare(self, value: Any, what: str) -> tuple[str, dict[str, str], bool]:
         """Why ``value`` does not hold, if so; the groups that it has; and whether it was too long to tell."""
-        if self.equals and not any(_same(value, one) for one in self.equals):
+        if self.equals and not any(_same(value, wanted) for wanted in self.equals):
             return f"{what} is none of the values in 'equals'", {}, False
         if self.matches is not None:
             text = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
@@ -251,7 +251,7 @@ class Rules:
                 return Verdict(looks=tuple(looks), error=refusal.to_error(look, answer, response))
         look = self.accept.look("accept_if", answer)
         looks.append(look)
-        unseen = next((one for one in looks if one.unseen), None)
+        unseen = next((seen for seen in looks if seen.unseen), None)
         if unseen is not None and response.ok:
             error = response.error(detail=f"{unseen.rule} cannot tell: {unseen.why}, and it looks no further ({_HINT})")
         elif look.matched:

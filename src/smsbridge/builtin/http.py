@@ -294,7 +294,7 @@ def _understand(provider: HttpProvider) -> _Description:
         if not problems:
             return described
     words = "; ".join(
-        f"{variable(provider.account, name)} {rest}" for name, rest in (one.split(" ", 1) for one in problems)
+        f"{variable(provider.account, name)} {rest}" for name, rest in (problem.split(" ", 1) for problem in problems)
     )
     raise ConfigurationError(f"provider {provider.name}: {words}")
 
@@ -317,7 +317,7 @@ def _mismatches(provider: HttpProvider, described: _Description) -> Iterator[str
         yield "body is wrong: a GET has none; put the placeholders into the URL"
     for needed in (("text",), NUMBERS):
         if places.isdisjoint(needed):
-            words = " or ".join(f"{{{one}}}" for one in needed)
+            words = " or ".join(f"{{{name}}}" for name in needed)
             yield f"url is wrong: {words} stands neither in it nor in headers or body"
     if provider.purposes and ("purpose" not in places or len(provider.purposes) < len(Purpose)):
         yield f"purposes is wrong: it has to name {', '.join(Purpose)}, and {{purpose}} has to be used"

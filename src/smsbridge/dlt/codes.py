@@ -59,8 +59,8 @@ OPERATORS: dict[str, Meaning] = {
     # The 600 range, as smart5solutions.com, yourbulksms.com, smsgatewayhub.com, authkey.io, gulfnados.com and the
     # client of an operator's API print it (read in November 2026). Numbers are left out that only one list has, or
     # that all call reserved.
-    one.code: one
-    for one in (
+    meaning.code: meaning
+    for meaning in (
         _operator(600, "ENTITY_NOT_FOUND", "dlt-entity"),
         _operator(601, "ENTITY_NOT_REGISTERED", "dlt-entity"),
         _operator(602, "ENTITY_INACTIVE", "dlt-entity"),
@@ -95,7 +95,7 @@ OPERATORS: dict[str, Meaning] = {
 }
 """By code. The words are the operators' names of them."""
 
-_BY_NAME = {one.words: one for one in OPERATORS.values()}
+_BY_NAME = {meaning.words: meaning for meaning in OPERATORS.values()}
 
 
 def decode(code: str, reasons: Mapping[str, str] | None = None) -> Meaning | None:

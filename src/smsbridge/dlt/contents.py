@@ -96,7 +96,7 @@ class Collector:
     def rules(self, data: Any, line_of: LineOf) -> None:
         """One set of rules."""
         if self._is_table("rules", data, line_of) and (rules := self._made(lambda: Rules(**data), line_of)):
-            if any(one.since == rules.since for one in self._rules):
+            if any(known.since == rules.since for known in self._rules):
                 self.mistake(line_of("since"), "since has to differ from one set of rules to the next")
             else:
                 self._rules.append(rules)
@@ -136,7 +136,7 @@ class Collector:
             templates=tuple(template for template, _ in self._templates),
             rules=tuple(self._rules),
             lines={template.id: line_of(None) for template, line_of in self._templates},
-            mistakes=tuple(sorted(self.mistakes, key=lambda one: one.line or 0)),
+            mistakes=tuple(sorted(self.mistakes, key=lambda mistake: mistake.line or 0)),
         )
 
     def _implied(self) -> dict[str, Header]:

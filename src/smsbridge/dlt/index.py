@@ -41,32 +41,32 @@ class Index:
             _Entry(shape, units(shape.prefix), units(shape.suffix), shape.least(rules), shape.most(rules))
             for shape in dict.fromkeys(shapes)
         ]
-        self.most = max((one.most for one in entries), default=0)
+        self.most = max((entry.most for entry in entries), default=0)
         """The length of the longest text that fits anything."""
-        fragments = [self._fragments(one.shape) for one in entries]
-        shared = Counter(one for some in fragments for one in some)
+        fragments = [self._fragments(entry.shape) for entry in entries]
+        shared = Counter(fragment for some in fragments for fragment in some)
         self._waiting: defaultdict[str, list[_Entry]] = defaultdict(list)
         self._formless: list[_Entry] = []  # variables and nothing else
         for entry, some in zip(entries, fragments, strict=True):
             if some:
-                self._waiting[min(some, key=lambda one: (shared[one], one))].append(entry)
+                self._waiting[min(some, key=lambda fragment: (shared[fragment], fragment))].append(entry)
             else:
                 self._formless.append(entry)
-        self._sizes = sorted({len(one) for one in self._waiting})
+        self._sizes = sorted({len(fragment) for fragment in self._waiting})
         self._words: dict[str, list[Shape]] | None = None
-        self._shapes = [one.shape for one in entries]
+        self._shapes = [entry.shape for entry in entries]
 
     def fitting(self, text: Text) -> list[tuple[Shape, Cut]]:
         """The shapes that ``text`` fits, and how."""
         if not text.whole or (self.rules.punctuation_counts and text.size > self.most):
             return []
-        return [(one.shape, found) for one in self._likely(text) if (found := cut(one.shape, text))]
+        return [(entry.shape, found) for entry in self._likely(text) if (found := cut(entry.shape, text))]
 
     def _likely(self, text: Text) -> Iterator[_Entry]:
         exact = self.rules.punctuation_counts
         looked_at = text.units if exact else units(letters(text.units))
         found = {looked_at[place : place + size] for size in self._sizes for place in range(len(looked_at) - size + 1)}
-        entries = [entry for one in found & self._waiting.keys() for entry in self._waiting[one]]
+        entries = [entry for fragment in found & self._waiting.keys() for entry in self._waiting[fragment]]
         for entry in (*entries, *self._formless):
             _, prefix, suffix, least, most = entry
             if not exact or (
@@ -78,7 +78,7 @@ class Index:
         exact = self.rules.punctuation_counts
         fixed = [units(part if exact else letters(part)) for part in shape.fixed]
         longest = max(map(len, fixed), default=0)
-        size = next((one for one in _SIZES if one <= longest), 0)
+        size = next((size for size in _SIZES if size <= longest), 0)
         return {
             part[place : place + size] for part in fixed if size for place in _places(part, size, all_of_them=not exact)
         }
@@ -97,7 +97,7 @@ class Index:
             for shape in shapes:
                 shared[id(shape)] += 1 / len(shapes)
         by_id = {id(shape): shape for shapes in there for shape in shapes}
-        return [by_id[one] for one in sorted(shared, key=shared.__getitem__, reverse=True)[:limit]]
+        return [by_id[key] for key in sorted(shared, key=shared.__getitem__, reverse=True)[:limit]]
 
     def _by_word(self) -> dict[str, list[Shape]]:
         words: defaultdict[str, list[Shape]] = defaultdict(list)

@@ -197,6 +197,6 @@ def _misfit(slot: Slot, value: Text) -> str:
     kind = value.kind(slot.tag)
     classes = {name for _, name, _ in kind.arcs}
     for place in range(value.size):  # a value is short
-        if not any(value.masks[one] >> place & 1 for one in classes):
+        if not any(value.masks[kind_of_character] >> place & 1 for kind_of_character in classes):
             return f"has {name(plain(value.units)[value.char(place)])}; {{#{slot.tag}#}} is {kind.words}"
     return f"is not {kind.words}, as {{#{slot.tag}#}} wants"

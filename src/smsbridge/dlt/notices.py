@@ -22,12 +22,12 @@ def notices(contents: Contents, registry: Registry, day: date) -> list[Mistake]:
         alike[template.shape].append(template)
     found = [] if contents.templates else [Mistake(None, NO_TEMPLATES)]
     for template in contents.templates:
-        same = [one.label for one in alike[template.shape] if one is not template]
+        same = [other.label for other in alike[template.shape] if other is not template]
         words = [*_of_template(template, registry, day)]
         if same:
             words.append(f"has the same text as {', '.join(same)}: only a sender id or a template id tells them apart")
         line = contents.lines.get(template.id)
-        found += [Mistake(line, f"template {template.label} {one}") for one in words]
+        found += [Mistake(line, f"template {template.label} {remark}") for remark in words]
     return found
 
 

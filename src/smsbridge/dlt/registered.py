@@ -56,30 +56,30 @@ class Checked:
         """3 before 4: what was checked against a registry with mistakes says little."""
         if self.contents.mistakes or (self.strict and self._notices):
             return Exit.CONFIGURATION
-        return Exit.REFUSED if any(one["outcome"] == "refused" for one in self._texts) else Exit.OK
+        return Exit.REFUSED if any(text["outcome"] == "refused" for text in self._texts) else Exit.OK
 
     def show(self, out: Output) -> None:
         """All of it."""
         contents = self.contents
-        untyped = sum(not one.typed for one in contents.templates)
+        untyped = sum(not template.typed for template in contents.templates)
         if out.as_json:
             out.json(
                 {
                     "file": contents.file,
                     "templates": len(contents.templates),
-                    "headers": [one.name for one in contents.headers],
-                    "mistakes": [{"line": one.line, "message": one.words} for one in contents.mistakes],
-                    "notices": [{"line": one.line, "message": one.words} for one in self._notices],
+                    "headers": [header.name for header in contents.headers],
+                    "mistakes": [{"line": mistake.line, "message": mistake.words} for mistake in contents.mistakes],
+                    "notices": [{"line": notice.line, "message": notice.words} for notice in self._notices],
                     "untyped": untyped,
                     "texts": self._texts,
                     "exit_code": self.exit_code(),
                 }
             )
             return
-        for one in contents.mistakes:
-            out.line(f"mistake: {contents.file}: {one}", style="red")
-        for one in self._notices:
-            out.line(f"notice: {contents.file}: {one}", style="yellow")
+        for mistake in contents.mistakes:
+            out.line(f"mistake: {contents.file}: {mistake}", style="red")
+        for notice in self._notices:
+            out.line(f"notice: {contents.file}: {notice}", style="yellow")
         for text in self._texts:
             _show_text(out, text)
         if contents.mistakes:
@@ -152,8 +152,8 @@ def show_match(
     """Which template ``text`` fits, or why none."""
     only = registry.template(which) if which is not None else None
     found = registry.find(text, sender=sender, purpose=purpose)
-    matches = [one for one in found.matches if only in (None, one.template)]
-    barred = [one for one in found.barred if only in (None, one.match.template)]
+    matches = [match for match in found.matches if only in (None, match.template)]
+    barred = [unusable for unusable in found.barred if only in (None, unusable.match.template)]
     near: list[Near] = []
     if not matches and not barred:
         if only is None:
@@ -165,8 +165,8 @@ def show_match(
     elif matches:
         _show_matches(out, registry, matches)
     elif barred:
-        for one in barred:
-            out.line(f"fits {one.match.template.label}, which {one.words}", style="red")
+        for unusable in barred:
+            out.line(f"fits {unusable.match.template.label}, which {unusable.words}", style="red")
     else:
         _show_near(out, text, near, only.label if only else None)
     if len(matches) == 1:
@@ -180,20 +180,23 @@ def show_match(
 def _document(registry: Registry, matches: list[Match], barred: list[Barred], near: list[Near]) -> dict[str, Any]:
     return {
         "outcome": "fits" if len(matches) == 1 else "ambiguous" if matches else "barred" if barred else "fits none",
-        "matches": [_match(registry, one) for one in matches],
-        "barred": [{**_match(registry, one.match), "reason": one.reason, "why": one.words} for one in barred],
+        "matches": [_match(registry, match) for match in matches],
+        "barred": [
+            {**_match(registry, unusable.match), "reason": unusable.reason, "why": unusable.words}
+            for unusable in barred
+        ],
         "nearest": [
             {
-                "template_id": one.template.id,
-                "name": one.template.name,
-                "changes": one.changes,
-                "position": one.difference.position,
-                "change": one.difference.change,
-                "expected": one.difference.expected,
-                "found": one.difference.found,
-                "difference": one.difference.words(private=False),
+                "template_id": candidate.template.id,
+                "name": candidate.template.name,
+                "changes": candidate.changes,
+                "position": candidate.difference.position,
+                "change": candidate.difference.change,
+                "expected": candidate.difference.expected,
+                "found": candidate.difference.found,
+                "difference": candidate.difference.words(private=False),
             }
-            for one in near
+            for candidate in near
         ],
     }
 
@@ -215,8 +218,8 @@ def _match(registry: Registry, match: Match) -> dict[str, Any]:
 def _show_matches(out: Output, registry: Registry, matches: list[Match]) -> None:
     if len(matches) > 1:
         out.line(f"ambiguous: it fits {len(matches)} templates", style="red")
-    for one in matches:
-        template = one.template
+    for match in matches:
+        template = match.template
         out.line(f"fits {template.label}", style="green" if len(matches) == 1 else None)
         out.rows(
             {
@@ -224,10 +227,10 @@ def _show_matches(out: Output, registry: Registry, matches: list[Match]) -> None
                 "entity": registry.entity_of(template),
                 "category": template.category,
                 "valid until": template.valid_until and template.valid_until.isoformat(),
-                **{f"value {number}": value for number, value in enumerate(one.values, 1)},
+                **{f"value {number}": value for number, value in enumerate(match.values, 1)},
             }
         )
-        if not one.unique:
+        if not match.unique:
             out.aside("the text can be cut into values in other ways too; these are the shortest, from the left")
 
 
@@ -238,11 +241,13 @@ def _show_near(out: Output, text: str, near: list[Near], only: str | None) -> No
     out.line(
         f"does not fit {only}" if only else "fits no template" + ("" if near else ", and none is like it"), style="red"
     )
-    for one in near:
-        out.line(f"{one.template.label}: {one.difference.words(private=False)}")
-        for line in excerpt(text, one.difference.position):
+    for candidate in near:
+        out.line(f"{candidate.template.label}: {candidate.difference.words(private=False)}")
+        for line in excerpt(text, candidate.difference.position):
             out.line(f"  {line}")
-        for line in excerpt(one.template.text, _counterpart(one.template.text, text, one.difference))[:1]:
+        for line in excerpt(candidate.template.text, _counterpart(candidate.template.text, text, candidate.difference))[
+            :1
+        ]:
             out.line(f"  {line}  (as registered)")
 
 

@@ -64,14 +64,16 @@ class Registry:
         """The principal entity of whatever names none."""
         self.rules = in_turn(rules)
         """By the day from which they hold."""
-        self.headers: Mapping[str, Header] = {one.name: one for one in headers}
+        self.headers: Mapping[str, Header] = {header.name: header for header in headers}
         """The declared sender ids, by name."""
-        self.templates: Mapping[str, Template] = {one.id: one for one in templates}
+        self.templates: Mapping[str, Template] = {template.id: template for template in templates}
         """By id."""
-        self._by_name: dict[str, Template] = {one.name: one for one in self.templates.values() if one.name}
+        self._by_name: dict[str, Template] = {
+            template.name: template for template in self.templates.values() if template.name
+        }
         self._by_shape: defaultdict[Shape, list[Template]] = defaultdict(list)
-        for one in self.templates.values():
-            self._by_shape[one.shape].append(one)
+        for template in self.templates.values():
+            self._by_shape[template.shape].append(template)
         self._indexes: dict[int, Index] = {}  # by the place of their rules
         self._index(self.rules_on(india_day()))
 
@@ -87,14 +89,14 @@ class Registry:
 
         Raises ConfigurationError if two templates have one id or name.
         """
-        declared = {one.name: one for one in headers}
+        declared = {header.name: header for header in headers}
         for template in templates:
             for header in template.headers:
                 declared.setdefault(header, Header(name=header, entity_id=template.entity_id))
         for label in ("id", "name"):
             seen: set[str] = set()
-            for one in templates:
-                value = getattr(one, label)
+            for template in templates:
+                value = getattr(template, label)
                 if value and value in seen:
                     raise ConfigurationError(f"two templates have the {label} {value!r}")
                 seen.add(value)
@@ -112,7 +114,7 @@ class Registry:
     def holding(cls, contents: Contents) -> Registry:
         """The registry of a file that was read. Raises ConfigurationError with every mistake in it."""
         if contents.mistakes:
-            raise ConfigurationError("; ".join(f"{contents.file}: {one}" for one in contents.mistakes))
+            raise ConfigurationError("; ".join(f"{contents.file}: {mistake}" for mistake in contents.mistakes))
         return cls(contents.templates, contents.headers, contents.rules, contents.entity_id)
 
     # --- looking things up ----------------------------------------------------------------------------------------
@@ -130,14 +132,14 @@ class Registry:
         """The principal entity id of a template: its own, that of its headers, or that of the registry."""
         if template.entity_id:
             return template.entity_id
-        for one in template.headers:
-            if (header := self.headers.get(one)) and header.entity_id:
+        for header_name in template.headers:
+            if (header := self.headers.get(header_name)) and header.entity_id:
                 return header.entity_id
         return self.entity_id
 
     def rules_on(self, day: date) -> Rules:
         """The rules that hold on ``day``."""
-        return [one for one in self.rules if one.since is None or one.since <= day][-1]
+        return [rules for rules in self.rules if rules.since is None or rules.since <= day][-1]
 
     def find(
         self, text: str, *, sender: str | None = None, purpose: Purpose | None = None, on: date | None = None
@@ -156,8 +158,8 @@ class Registry:
                     matches.append(match)
                 else:
                     barred.append(Barred(match=match, reason=why[0], words=why[1]))
-        matches.sort(key=lambda one: one.template.id)
-        barred.sort(key=lambda one: one.match.template.id)
+        matches.sort(key=lambda match: match.template.id)
+        barred.sort(key=lambda unusable: unusable.match.template.id)
         return Finding(matches=tuple(matches), barred=tuple(barred))
 
     def nearest(self, text: str, *, on: date | None = None, limit: int = _SHOWN) -> tuple[Near, ...]:
@@ -168,15 +170,17 @@ class Registry:
         prepared = Text(shortened, rules)
         near: list[Near] = []
         for shape in index.alike(shortened, max(_ALIKE, limit)):
-            counted = sorted(one.changes for one in near if one.changes is not None)
+            counted = sorted(candidate.changes for candidate in near if candidate.changes is not None)
             most = min(most_changes(shape), *counted[limit - 1 : limit], _MANY)
             found = distance(shape, prepared, most)
             if found is not None and found.changes != 0:
                 near += [
-                    Near(template=one, changes=found.changes, difference=found.difference)
-                    for one in self._by_shape[shape]
+                    Near(template=template, changes=found.changes, difference=found.difference)
+                    for template in self._by_shape[shape]
                 ]
-        near.sort(key=lambda one: (one.changes or _MANY, -one.difference.position, one.template.id))
+        near.sort(
+            key=lambda candidate: (candidate.changes or _MANY, -candidate.difference.position, candidate.template.id)
+        )
         return tuple(near[:limit])
 
     def difference(self, template: Template, text: str, *, on: date | None = None) -> Difference | None:
@@ -203,11 +207,13 @@ class Registry:
         if len(found.matches) == 1:
             return found.matches[0]
         if found.matches:
-            which = ", ".join(one.template.label for one in found.matches)
+            which = ", ".join(match.template.label for match in found.matches)
             raise content_error("dlt-ambiguous", f"the text fits {len(found.matches)} templates: {which}")
         if found.barred:
-            one = min(found.barred, key=lambda one: BARRED.index(one.reason))
-            raise refusal(one.reason, f"the text fits template {one.match.template.label}, which {one.words}")
+            unusable = min(found.barred, key=lambda unusable: BARRED.index(unusable.reason))
+            raise refusal(
+                unusable.reason, f"the text fits template {unusable.match.template.label}, which {unusable.words}"
+            )
         if not text:
             raise content_error("dlt-template", "the text is empty")
         if half := _HALF.search(text):
@@ -243,7 +249,7 @@ class Registry:
             purpose=template.for_purpose,
             dlt=Dlt(entity_id=self.entity_of(template), template_id=template.id),
             unique=how.unique,
-            also_fits=tuple(one.template.id for one in others if one.template is not template),
+            also_fits=tuple(other.template.id for other in others if other.template is not template),
         )
 
     def resolve(self, message: Message) -> Message:

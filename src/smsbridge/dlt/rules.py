@@ -73,8 +73,8 @@ class Rules:
     untyped_until: date | None = None
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            _check_type(one.name, getattr(self, one.name))
+        for setting in fields(self):
+            _check_type(setting.name, getattr(self, setting.name))
         for name, length in {"longest": self.longest, **self.longest_by_tag}.items():
             where = name if name == "longest" else f"longest_by_tag: {name}"
             if name not in ("longest", *TAGS):
@@ -89,7 +89,7 @@ class Rules:
     @classmethod
     def names(cls) -> tuple[str, ...]:
         """The settings, as they are called in a file."""
-        return tuple(one.name for one in fields(cls))
+        return tuple(field.name for field in fields(cls))
 
 
 _KINDS: dict[str, tuple[type, str]] = {
@@ -116,8 +116,8 @@ def in_turn(rules: Iterable[Rules]) -> tuple[Rules, ...]:
 
     Raises ValueError if two hold from the same day.
     """
-    ordered = sorted(rules, key=lambda one: one.since or date.min)
-    days = [one.since for one in ordered]
+    ordered = sorted(rules, key=lambda entry: entry.since or date.min)
+    days = [entry.since for entry in ordered]
     if len(set(days)) < len(days):
         raise ValueError("since has to differ from one set of rules to the next")
     return tuple(ordered) if ordered and ordered[0].since is None else (Rules(), *ordered)

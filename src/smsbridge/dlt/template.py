@@ -197,8 +197,8 @@ class Template:
 
     def __post_init__(self) -> None:
         check_id("id", self.id)
-        for one in self.headers:
-            check_header("headers", one)
+        for header in self.headers:
+            check_header("headers", header)
         if self.entity_id is not None:
             check_id("entity_id", self.entity_id)
         for name, kind in (("category", Category), ("purpose", Purpose), ("status", State)):

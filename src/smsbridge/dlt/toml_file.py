@@ -49,8 +49,8 @@ def _entries(key: str, value: Any) -> list[Any]:
 def write(contents: Contents) -> str:
     """The TOML of headers and templates."""
     blocks = [f"entity_id = {_string(contents.entity_id)}"] if contents.entity_id else []
-    blocks += [_block("headers", _header(one)) for one in contents.headers]
-    blocks += [_block("templates", _template(one)) for one in contents.templates]
+    blocks += [_block("headers", _header(header)) for header in contents.headers]
+    blocks += [_block("templates", _template(template)) for template in contents.templates]
     return "\n\n".join(blocks) + "\n"
 
 

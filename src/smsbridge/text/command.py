@@ -93,12 +93,12 @@ def _document(info: TextInfo, simple: Simplified) -> dict[str, Any]:
         "parts": split(info.text),
         "guilty": [
             {
-                "index": one.index,
-                "characters": one.characters,
-                "name": one.name,
-                "suggestion": one.suggestion,
+                "index": character.index,
+                "characters": character.characters,
+                "name": character.name,
+                "suggestion": character.suggestion,
             }
-            for one in info.guilty
+            for character in info.guilty
         ],
         "simplified": {"text": simple.text, **text_info(measure(simple.text))} if simple.changes else None,
     }
@@ -128,8 +128,8 @@ def _show(out: Output, info: TextInfo, simple: Simplified, cost: Money | None) -
 def _table(guilty: tuple[Guilty, ...]) -> Iterator[tuple[str, str, str]]:
     """What, where and what instead: a row for each kind of character, or each script."""
     kinds: dict[tuple[str, str | None], list[int]] = {}
-    for one in guilty:
-        kinds.setdefault((one.script or one.label, one.suggestion), []).append(one.index)
+    for character in guilty:
+        kinds.setdefault((character.script or character.label, character.suggestion), []).append(character.index)
     for (label, suggestion), indexes in kinds.items():
         yield label, _where(indexes), _instead(suggestion)
 

@@ -49,5 +49,5 @@ class TextPolicy(Gate):
         return message
 
     def _limits(self) -> dict[str, int]:
-        limits = {one: getattr(self, f"{one.value}_segments") or self.max_segments for one in Purpose}
+        limits = {purpose: getattr(self, f"{purpose.value}_segments") or self.max_segments for purpose in Purpose}
         return {purpose.value: limit for purpose, limit in limits.items() if limit is not None}

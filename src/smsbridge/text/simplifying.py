@@ -27,7 +27,7 @@ def simplify(text: str, *, always: bool = False) -> Simplified:
     Raises ContentError as :func:`~smsbridge.text.measure` does.
     """
     before = measure(text)
-    changes = tuple(one for one in before.guilty if one.suggestion is not None)
+    changes = tuple(character for character in before.guilty if character.suggestion is not None)
     simple = _apply(text, changes)
     if not always:
         after = measure(simple)
@@ -39,7 +39,7 @@ def simplify(text: str, *, always: bool = False) -> Simplified:
 def _apply(text: str, changes: tuple[Guilty, ...]) -> str:
     parts: list[str] = []
     end = 0
-    for one in changes:
-        parts += (text[end : one.index], one.suggestion or "")
-        end = one.index + len(one.characters)
+    for change in changes:
+        parts += (text[end : change.index], change.suggestion or "")
+        end = change.index + len(change.characters)
     return "".join([*parts, text[end:]])

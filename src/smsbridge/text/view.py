@@ -73,8 +73,12 @@ class _View:
     def __init__(self, info: TextInfo, columns: int) -> None:
         guilty = info.guilty
         self._text = info.text
-        self._spare = {one.index for one in guilty if one.suggestion == ""}
-        places = {place for one in guilty for place in range(one.index, one.index + len(one.characters))}
+        self._spare = {character.index for character in guilty if character.suggestion == ""}
+        places = {
+            place
+            for character in guilty
+            for place in range(character.index, character.index + len(character.characters))
+        }
         self._marked = places if 2 * len(places) <= len(info.text) else frozenset[int]()  # not a whole text in Hindi
         self._width = max(columns, _NARROWEST) - 2 * len(_INDENT)
         self._borders: set[int] | None = None
@@ -101,23 +105,23 @@ class _View:
         """Whether what a person takes for one character goes on at ``index``, such as a family of emoji."""
         if self._borders is None:
             self._borders, end = set(), 0
-            for one in graphemes(self._text):
-                end += len(one)
+            for cluster in graphemes(self._text):
+                end += len(cluster)
                 self._borders.add(end)
         return index not in self._borders
 
     def _pieces(self, part: str, index: int) -> Iterator[tuple[str, bool, bool]]:
         """Each visible character: how it is shown, whether it is marked, and whether the line ends with it."""
-        for one in graphemes(part):
-            places = range(index, index + len(one))
-            shown = [self._shown(character, place) for character, place in zip(one, places, strict=True)]
-            if "".join(shown) == one and width(one) <= _WIDEST:
-                alone = "\N{DOTTED CIRCLE}" if unicodedata.category(one[0]).startswith("M") else ""
-                yield alone + one, not self._marked.isdisjoint(places), False
+        for cluster in graphemes(part):
+            places = range(index, index + len(cluster))
+            shown = [self._shown(character, place) for character, place in zip(cluster, places, strict=True)]
+            if "".join(shown) == cluster and width(cluster) <= _WIDEST:
+                alone = "\N{DOTTED CIRCLE}" if unicodedata.category(cluster[0]).startswith("M") else ""
+                yield alone + cluster, not self._marked.isdisjoint(places), False
             else:  # it holds what cannot be seen, or is no character that anybody has seen
                 for instead, place in zip(shown, places, strict=True):
                     yield instead, place in self._marked, self._text[place] == "\n"
-            index += len(one)
+            index += len(cluster)
 
     def _shown(self, character: str, place: int) -> str:
         picture = pictures(character)

@@ -17,7 +17,7 @@ def describe(info: TextInfo) -> str:
     guilty = info.guilty
     if not guilty:
         return f"{info.segments} ({figures})"
-    labels = list(dict.fromkeys(one.script or one.label for one in guilty))
+    labels = list(dict.fromkeys(character.script or character.label for character in guilty))
     more = [f"and {len(labels) - _LABELS} more"] if len(labels) > _LABELS else []
     who = f"{count(len(guilty), 'character')} force{'s' if len(guilty) == 1 else ''} UCS-2"
     return f"{info.segments} ({figures}; {who}: {', '.join([*labels[:_LABELS], *more])})"
