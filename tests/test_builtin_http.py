@@ -251,7 +251,7 @@ def test_it_works_on_a_real_wire():
     ids=["sender", "entity", "template"],
 )
 def test_a_field_without_a_place_is_refused(fields):
-    with pytest.raises(UnsupportedError, match="no setting has a place for"):
+    with pytest.raises(UnsupportedError, match="no setting has the placeholder"):
         request(provider(), **fields)
 
 
@@ -276,7 +276,7 @@ def test_an_entity_alone_has_its_place_without_one_for_the_template():
 
 def test_a_place_without_a_value_is_refused_unless_the_settings_leave_it_empty_on_purpose():
     body = {**BODY, "from": "{sender}"}
-    with pytest.raises(UnsupportedError, match="without a sender, as SMSBRIDGE_HTTP_SENDER is not set"):
+    with pytest.raises(UnsupportedError, match="without a sender, because SMSBRIDGE_HTTP_SENDER is not set"):
         request(provider(body=body))
     assert request(provider(body=body, sender="")).json()["from"] == ""
     assert request(provider(body=body, sender="SHOP")).json()["from"] == "SHOP"
@@ -312,7 +312,7 @@ def test_without_an_id_nothing_is_accepted(id):
         (b"SECRET-WORD", "the answer is not JSON"),
         (b"[" * 100_000, "the answer is not JSON"),
         (b'{"SECRET-WORD":1}', "the answer has no 'status'"),
-        (b'{"status":"SECRET-WORD"}', "'status' is none of the values in 'equals'"),
+        (b'{"status":"SECRET-WORD"}', "'status' is not in 'equals'"),
         (b'["SECRET-WORD"]', "the answer has no 'status'"),
     ],
 )
@@ -655,7 +655,7 @@ def test_values_in_json_are_bounded_each_by_itself():
     with pytest.raises(FundsError):
         answered(one, HttpResponse.of_json({"padding": TAIL * 9, "error": "no credit"}))
     assert answered(one, HttpResponse.of_json({"padding": TAIL * 9, "status": "ok", "id": "7"})).id == "7"
-    with pytest.raises(UncertainError, match="refuse_if 1 cannot tell: the first 2000 characters"):
+    with pytest.raises(UncertainError, match="refuse_if 1 cannot decide: the first 2000 characters"):
         answered(one, HttpResponse.of_json({"error": TAIL * 9, "status": "ok", "id": "7"}))
 
 
@@ -691,82 +691,82 @@ def test_url_and_accept_if_have_to_be_there():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"body": {"t": "{text}"}}, "{to} or {digits} or {national} stands neither"),
-        ({"body": {"t": "{to}"}}, "{text} stands neither"),
+        ({"body": {"t": "{text}"}}, "{to} or {digits} or {national} must be in url, headers or body"),
+        ({"body": {"t": "{to}"}}, "{text} must be in url, headers or body"),
         ({"body": {**BODY, "x": "{txet}"}}, "BODY is wrong: there is no placeholder {txet}; did you mean 'text'?"),
         ({"body": {**BODY, "x": "{text.__class__}"}}, "a brace begins no placeholder"),
         ({"body": {**BODY, "x": "{text[0]}"}}, "a brace begins no placeholder"),
         ({"body": {**BODY, "x": "{}"}}, "a brace begins no placeholder"),
-        ({"body": {**BODY, "x": "{text!r}"}}, "a placeholder is a name alone"),
-        ({"body": {**BODY, "x": "{text:>10}"}}, "a placeholder is a name alone"),
+        ({"body": {**BODY, "x": "{text!r}"}}, "write only the name"),
+        ({"body": {**BODY, "x": "{text:>10}"}}, "write only the name"),
         ({"body": {**BODY, "x": "{text"}}, "BODY is wrong: expected '}'"),
         ({"body": {**BODY, "x": "}"}}, "BODY is wrong: Single '}'"),
         ({"body": {**BODY, "{to}": "x"}}, "not in the name of a field"),
         ({"body": {**BODY, "x": float("inf")}}, "JSON does not have"),
-        ({"body": '{"to":{to},"text":"{text}"}'}, "placeholders stand inside quotes"),
+        ({"body": '{"to":{to},"text":"{text}"}'}, "write placeholders inside quotes"),
         ({"body": "to={to}&text={text}"}, "not JSON"),
         ({"body": "to", "content_type": FORM}, "not a form"),
-        ({"body": {"to": ["{to}"]}, "content_type": FORM}, "a form is a table"),
-        ({"body": "{to} {text}", "content_type": "text/plain"}, "{text} and nothing else"),
-        ({"content_type": "multipart/form-data"}, "CONTENT_TYPE is wrong: no type whose values can be encoded"),
+        ({"body": {"to": ["{to}"]}, "content_type": FORM}, "a form must be a table"),
+        ({"body": "{to} {text}", "content_type": "text/plain"}, "must be exactly {text}"),
+        ({"content_type": "multipart/form-data"}, "CONTENT_TYPE is wrong: must be application"),
         ({"content_type": "application/json; charset=latin-1"}, "charset=utf-8"),
         ({"content_type": "application/json\r\nx: y"}, "CONTENT_TYPE is wrong"),
         ({"content_type": "application/json; charset=utf-8\n"}, "CONTENT_TYPE is wrong"),
         ({"content_type": "text/plain\n", "body": "{text}"}, "CONTENT_TYPE is wrong"),
-        ({"method": "GET"}, "BODY is wrong: a GET has none"),
+        ({"method": "GET"}, "BODY is wrong: a GET has no body"),
         ({"method": "DELETE"}, "METHOD is wrong"),
         ({"url": "api.gateway.example"}, "not an http or https URL"),
-        ({"url": "https://{sender}.example/"}, "only behind the host"),
+        ({"url": "https://{sender}.example/"}, "only after the host"),
         ({"url": "https://user:FAKE@gateway.example/"}, "without spaces, credentials"),
         ({"url": f"{URL}?a=b c"}, "without spaces"),
         ({"url": f"{URL}#{{text}}"}, "fragment"),
-        ({"url": f"{URL}?a=%{{text}}"}, "written %25"),
-        ({"url": f"{URL}?a=%4{{text}}"}, "written %25"),
+        ({"url": f"{URL}?a=%{{text}}"}, "as %25"),
+        ({"url": f"{URL}?a=%4{{text}}"}, "as %25"),
         ({"url": f"{URL}/../x"}, "* is wrong: no request can have a value that is '.' or '..'"),
-        ({"headers": {"Content-Type": "x"}}, "content_type is a setting of its own"),
+        ({"headers": {"Content-Type": "x"}}, "for the content type, set content_type"),
         ({"headers": {"a b": "x"}}, "a name that HTTP does not allow"),
         ({"headers": {"a": "x\r\ny"}}, "not printable ASCII"),
-        ({"headers": {"a": "{token}"}}, "TOKEN is missing, and {token} is used"),
-        ({"headers": {"a": "{basic}"}, "username": "u"}, "{basic} needs it and the password"),
+        ({"headers": {"a": "{token}"}}, "TOKEN is missing, but {token} is used"),
+        ({"headers": {"a": "{basic}"}, "username": "u"}, "{basic} needs username and password"),
         ({"headers": {"a": "{basic}"}, "username": "u:v", "password": "p"}, "colon"),
-        ({"headers": {"a": "{token}"}, "token": "t\u00f6ken"}, "a token with other than printable ASCII in a header"),
+        ({"headers": {"a": "{token}"}, "token": "t\u00f6ken"}, "a token that is not printable ASCII in a header"),
         ({"token": TOKEN}, "TOKEN is wrong: it is set, but {token} is not used"),
         ({"sender": "ACME"}, "SENDER is wrong: it is set, but {sender} is not used"),
-        ({"purposes": {"otp": "1"}}, "PURPOSES is wrong: it has to name otp, transactional, service, promotional"),
+        ({"purposes": {"otp": "1"}}, "PURPOSES is wrong: it must name otp, transactional, service, promotional"),
         ({"accept_if": {"equals": "ok"}}, "ACCEPT_IF is wrong: a rule needs"),
         ({"accept_if": {"status": 200, "equals": "ok"}}, "equals needs a path"),
         ({"accept_if": {"status": [200, 500]}}, "only 200 to 299"),
         ({"accept_if": {"status": "200"}}, "ACCEPT_IF is wrong: status.0: "),
-        ({"accept_if": {"path": "a..b"}}, "path: a path has steps"),
+        ({"accept_if": {"path": "a..b"}}, "path: a path must be steps"),
         ({"accept_if": {"pth": "a"}}, "there is no key 'pth' in a rule; did you mean 'path'?"),
         ({"accept_if": {"matches": "("}}, "matches: not a regular expression: missing ), unterminated subpattern"),
-        ({"accept_if": {"matches": "(?P<ident>.)"}}, "there is no use for the group 'ident'; have id"),
-        ({"accept_if": {"path": "a", "equals": [{}]}}, "equals: should be texts, numbers, true or false"),
+        ({"accept_if": {"matches": "(?P<ident>.)"}}, "the group 'ident' has no use; have id"),
+        ({"accept_if": {"path": "a", "equals": [{}]}}, "equals: must be texts, numbers, true or false"),
         ({"accept_if": {"path": "a", "error": "funds"}}, "there is no key 'error'"),
         (
             {"refuse_if": [{"path": "a"}, {"path": "b", "error": "money"}]},
-            "REFUSE_IF is wrong: rule 2: error: should be",
+            "REFUSE_IF is wrong: rule 2: error: must be",
         ),
         ({"refuse_if": {"path": "a"}}, "REFUSE_IF is wrong"),
-        ({"id": ""}, "ID is wrong: it is empty; leave it out where the vendor names none"),
+        ({"id": ""}, "ID is wrong: it is empty; leave it out if the vendor gives no id"),
         ({"id": " "}, "ID is wrong: it is empty"),
-        ({"id": "{reference}"}, "ID is wrong: {reference} is not used in the request"),
-        ({"id": "{digits}"}, "ID is wrong: it is a path, or {reference}"),
+        ({"id": "{reference}"}, "ID is wrong: the request does not use {reference}"),
+        ({"id": "{digits}"}, "ID is wrong: it must be a path, or {reference}"),
         (
             {"encodings": {"gsm7": "0", "ucs2": "1"}},
-            "ENCODINGS is wrong: it has to name gsm7 and ucs2, and {encoding} has",
+            "ENCODINGS is wrong: it must name gsm7 and ucs2, and {encoding} must",
         ),
         (
             {"encodings": {"ucs2": "1"}, "body": {**BODY, "u": "{encoding}"}},
-            "ENCODINGS is wrong: it has to name gsm7 and",
+            "ENCODINGS is wrong: it must name gsm7 and",
         ),
         (
             {"encodings": {"gsm7": 0, "ucs2": 1, "utf8": 2}, "body": {**BODY, "u": "{encoding}"}},
-            "ENCODINGS is wrong: it has",
+            "ENCODINGS is wrong: it must",
         ),
         ({"encodings": {"gsm7": 1.5, "ucs2": None}, "body": {**BODY, "u": "{encoding}"}}, "ENCODINGS"),
         ({"id": "id", "accept_if": {"matches": "(?P<id>.)"}}, "ID is wrong: give either"),
-        ({"id": "a."}, "ID is wrong: a path has steps"),
+        ({"id": "a."}, "ID is wrong: a path must be steps"),
         ({"nosuch": "1"}, "there is no setting nosuch"),
     ],
 )
@@ -940,7 +940,7 @@ def test_doctor_explains_a_rule_that_did_not_match(account):
     done = run("doctor", "--account", "mygw", "--answer", "-", stdin=WAITING)
     assert done.exit_code == Exit.OK
     assert "refuse_if 1: does not hold, as the answer has no 'error.code'\n    'error' is null" in done.stdout
-    assert "accept_if: does not hold, as 'data.0.state' is none of the values in 'equals'" in done.stdout
+    assert "accept_if: does not hold, as 'data.0.state' is not in 'equals'" in done.stdout
     assert """'data.0.state' is "waiting", wanted: "queued" or "sent\"""" in done.stdout
     assert "uncertain: UncertainError" in done.stdout
 

@@ -77,7 +77,7 @@ def test_mistakes_are_shown_with_their_lines(registry):
     done = run("dlt", "check")
     assert done.exit_code == Exit.CONFIGURATION
     assert "dlt.toml: line 21: there is no key 'txet'; did you mean 'text'?" in done.stdout
-    assert "dlt.toml: line 23: id has to be digits only" in done.stdout
+    assert "dlt.toml: line 23: id must be digits only" in done.stdout
     document, code = run_json("dlt", "check", str(registry))
     assert code == document["exit_code"] == Exit.CONFIGURATION
     assert [one["line"] for one in document["mistakes"]] == [21, 23]
@@ -92,7 +92,7 @@ def test_one_of_a_kind_is_counted_as_one(registry):
 
 def test_a_registry_without_templates_is_not_passed_over_in_silence(registry):
     registry.write_text("", "utf-8")
-    assert "there are no templates, so that every text to India is refused" in run("dlt", "check").stdout
+    assert "there are no templates, so every text to India is refused" in run("dlt", "check").stdout
     assert run("dlt", "check", "--strict").exit_code == Exit.CONFIGURATION
     (warning,) = [one for one in run_json("doctor")[0]["findings"] if "templates" in one["message"]]
     assert (warning["level"], warning["message"].endswith("every text to India is refused")) == ("warning", True)
@@ -113,7 +113,7 @@ def test_notices_fail_a_strict_check_only(registry):
     [
         ('text = "Sale"\nvalid_until = 2026-12-01', "expires on 2026-12-01"),
         ('text = "Sale"\nstatus = "blocked"', "is blocked"),
-        ('text = "Sale"', "names no header, so no sender id is checked for it"),
+        ('text = "Sale"', "names no header, so its sender id is not checked"),
         ('text = "{#numeric#}"', "has no fixed text"),
         ('text = "Card XXXX1234"', "has XXXX as fixed text"),
         ('text = "आपका कोड {#numeric#} है।"', "has the same text as 1107000000000000002 (code)"),
@@ -393,7 +393,7 @@ def test_a_providers_code_is_in_its_own_table(monkeypatch):
 def test_a_code_that_nobody_knows():
     done = run("dlt", "explain", "999")
     assert (done.exit_code, done.stdout) == (Exit.NOT_FOUND, "")
-    assert "'999' is not among operators' codes" in done.stderr
+    assert "'999' is not among the known operators' codes" in done.stderr
     assert run_json("dlt", "explain", "999")[1] == Exit.NOT_FOUND
 
 

@@ -54,7 +54,7 @@ def test_a_plain_text_is_one_segment_and_nothing_is_wrong_with_it():
 def test_segments_are_shown_as_they_are_cut():
     lines = view("a" * 152 + "€" + "b" * 10)
     assert lines == [
-        "segment 1 of 2: 152 of 153 units, since the next character takes two",
+        "segment 1 of 2: 152 of 153 units, because the next character takes two",
         "  " + "a" * 76,
         "  " + "a" * 76,
         "segment 2 of 2: 12 of 153 units",
@@ -303,7 +303,7 @@ def test_a_pipe_gets_line_ends_as_they_are_and_a_terminal_gets_pictures(monkeypa
 def test_simplified_json_is_asked_for_with_json_alone():
     done = run("segments", "x", "--simplify", "--json")
     assert done.exit_code == Exit.USAGE
-    assert "--simplify goes without --json" in done.output
+    assert "--json includes the simplified text" in done.output
 
 
 # --- where the text comes from

@@ -31,7 +31,7 @@ def difference(text, template=TEXT, **rules):
         (RIGHT.replace(" your", "\nyour"), "at character 11, there is a line break, where the template has a space"),
         (RIGHT.replace(" your", "\u00a0your"), "at character 11, there is a no-break space (U+00A0), where the template has a space"),
         (RIGHT.replace("shipped.", "shipped"), "at character 39, a full stop is missing"),
-        (RIGHT[:-1], "at character 56, the text ends, where the template goes on with a full stop"),
+        (RIGHT[:-1], "at character 56, the text ends, but the template goes on with a full stop"),
         (RIGHT + ".", "at character 57, the text goes on after the end of the template, with a full stop"),
         (RIGHT + "\n", "at character 57, the text goes on after the end of the template, with a line break"),
         (RIGHT + " -Acme", "at character 57, the text goes on after the end of the template, with a space"),
@@ -39,10 +39,10 @@ def difference(text, template=TEXT, **rules):
         (RIGHT.replace("your", "yo\u200bur"), "at character 14, there is a zero width space (U+200B) too much"),
         (RIGHT.replace("your", "yo\0ur"), "at character 14, there is a null character too much"),
         (RIGHT.replace("Visit", "visit"), "at character 41, there is a letter, which the template has in the other case"),
-        (RIGHT.replace("store", "st\u043ere"), "at character 53, there is a letter of another script, where the template has another one"),
+        (RIGHT.replace("store", "st\u043ere"), "at character 53, there is a letter of another script, where the template has another character"),
         (RIGHT.replace("17", "1A7"), "value 2, at character 23, has a letter; {#numeric#} is digits"),
-        (RIGHT.replace("Asha", "A" * 31), "value 1, at character 6, has 31 characters, 30 are the most"),
-        (RIGHT.replace("17", "1" * 300), "value 2, at character 23, has 300 characters, 30 are the most"),
+        (RIGHT.replace("Asha", "A" * 31), "value 1, at character 6, has 31 characters; the maximum is 30"),
+        (RIGHT.replace("17", "1" * 300), "value 2, at character 23, has 300 characters; the maximum is 30"),
         (RIGHT.replace("Asha", ""), "value 1, at character 6, is empty"),
         (RIGHT.replace("Asha", "A\nB"), "value 1, at character 6, has a line break; {#var#} is text"),
     ],
@@ -63,13 +63,13 @@ def test_a_row_of_variables_needs_a_character_for_each():
 
 def test_a_value_of_no_type_is_named_by_what_its_tag_wants():
     assert (
-        "is not an email address, as {#email#} wants" in difference("mail to a@b now", "mail to {#email#} now").words()
+        "is not an email address, as {#email#} needs" in difference("mail to a@b now", "mail to {#email#} now").words()
     )
 
 
 def test_letters_digits_and_symbols_are_named_for_whoever_has_the_text_alone():
     found = difference(RIGHT.replace("Visit", "Pisit"))
-    assert found.words() == "at character 41, there is a letter, where the template has another one"
+    assert found.words() == "at character 41, there is a letter, where the template has another character"
     assert "latin capital letter p (U+0050)" in found.words(private=False)
     assert (found.found, found.expected, found.change) == ("P", "V", Change.CHANGED)
     assert "'P'" not in repr(found)

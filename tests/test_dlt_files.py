@@ -96,7 +96,7 @@ def test_rules_that_take_turns():
     registry = Registry.holding(contents)
     assert registry.rules_on(date(2026, 12, 31)).untyped_until == date(2026, 12, 31)
     assert registry.rules_on(date(2027, 1, 1)) == Rules(since=date(2027, 1, 1), longest=40)
-    assert mistakes("[[rules]]\n[[rules]]") == ["line 2: since has to differ from one set of rules to the next"]
+    assert mistakes("[[rules]]\n[[rules]]") == ["line 2: since must differ in each set of rules"]
 
 
 @pytest.mark.parametrize(
@@ -106,27 +106,27 @@ def test_rules_that_take_turns():
         ("a = 1\nb = ", ["line 2: this is not TOML: Invalid value"]),
         ("foo = 1", ["line 1: there is no key 'foo'; have entity_id, headers, templates, rules"]),
         ("\n[[template]]\nid = '1'", ["line 2: there is no key 'template'; did you mean 'templates'?"]),
-        ("entity_id = 1101", ["line 1: entity_id has to be a string of digits: put it in quotes"]),
-        ("entity_id = '11a'", ["line 1: entity_id has to be digits only, in quotes"]),
-        ("[[headers]]\nname = 'A-B'", ["line 2: name has to be 3 to 11 letters and digits, as in ACMEIN"]),
+        ("entity_id = 1101", ["line 1: entity_id must be a string of digits: put it in quotes"]),
+        ("entity_id = '11a'", ["line 1: entity_id must be digits only, in quotes"]),
+        ("[[headers]]\nname = 'A-B'", ["line 2: name must be 3 to 11 letters and digits, as in ACMEIN"]),
         ("[[headers]]\nname = 'ACMEIN'\n[[headers]]\nname = 'ACMEIN'", ["line 4: the header ACMEIN is declared twice"]),
         ("headers = ['ACMEIN']", ["line 1: expected a table, as in [[headers]]"]),
         ("[templates]\nid = '1'", ["line 1: expected a table, as in [[templates]]"]),
         ("[[templates]]\nid = '1'", ["line 1: text is missing"]),
         ("[[templates]]\ntext = 'x'", ["line 1: id is missing"]),
-        ("[[templates]]\nid = 11\ntext = 'x'", ["line 2: id has to be a string of digits: put it in quotes"]),
-        ("[[templates]]\nid = '१२'\ntext = 'x'", ["line 2: id has to be digits only, in quotes"]),
+        ("[[templates]]\nid = 11\ntext = 'x'", ["line 2: id must be a string of digits: put it in quotes"]),
+        ("[[templates]]\nid = '१२'\ntext = 'x'", ["line 2: id must be digits only, in quotes"]),
         ("[[templates]]\nid = '1'\ntext = 'x'\ntxet = 'y'", ["line 4: there is no key 'txet'; did you mean 'text'?"]),
-        ("[[templates]]\nid = '1'\ntext = 5", ["line 3: text has to be a string"]),
+        ("[[templates]]\nid = '1'\ntext = 5", ["line 3: text must be a string"]),
         ("[[templates]]\nid = '1'\ntext = ''", ["line 3: text is empty"]),
-        ("[[templates]]\nid = '1'\ntext = 'x'\nheaders = 'ACMEIN'", ['line 4: headers has to be a list, as in ["ACMEIN"]']),
+        ("[[templates]]\nid = '1'\ntext = 'x'\nheaders = 'ACMEIN'", ['line 4: headers must be a list, as in ["ACMEIN"]']),
         (
             "[[templates]]\nid = '1'\ntext = 'x'\ncategory = 'otp'",
-            ["line 4: category has to be one of transactional, service-implicit, service-explicit, promotional"],
+            ["line 4: category must be one of transactional, service-implicit, service-explicit, promotional"],
         ),
         (
             "[[templates]]\nid = '1'\ntext = 'x'\nvalid_until = '2026-01-01'",
-            ["line 4: valid_until has to be a date without quotes, as in 2026-01-31"],
+            ["line 4: valid_until must be a date without quotes, as in 2026-01-31"],
         ),
         (
             "[[templates]]\nid = '1'\ntext = 'x'\nvalid_from = 2026-01-02\nvalid_until = 2026-01-01",
@@ -149,7 +149,7 @@ def test_rules_that_take_turns():
             ["line 10: headers: they belong to several entities, or not to the template's"],
         ),
         ("[rules]\nlongset = 30", ["line 2: there is no key 'longset'; did you mean 'longest'?"]),
-        ("[rules]\nlongest = '30'", ["line 2: longest has to be a whole number"]),
+        ("[rules]\nlongest = '30'", ["line 2: longest must be a whole number"]),
         ("[rules.longest_by_tag]\notp = 3", ["line 1: longest_by_tag: there is no tag 'otp'"]),
     ],
 )  # fmt: skip
@@ -178,7 +178,7 @@ text = \'\'\'
 [[templates]]'\'\'\'
 id = "x"
 '''
-    assert mistakes(source) == ["line 10: id has to be digits only, in quotes"]
+    assert mistakes(source) == ["line 10: id must be digits only, in quotes"]
 
 
 @pytest.mark.parametrize("data", [None, b"\xff\xfe\x00", b"a = '\xe9'\n"])
@@ -280,13 +280,13 @@ def test_ids_as_spreadsheets_keep_them(tmp_path, cell):
         ("\nTemplate Id,b\n1,2\n", "line 2: no column for text among: Template Id, b"),
         ("Template Id,Content\n1.10716E+18,x\n", "line 2: id was rounded by a spreadsheet"),
         ("Template Id,Content\n1,x\n1,y\n", "line 3: two templates have the id '1'; the other is on line 2"),
-        ('Template Id,Content\n1,"x\ny"\nz,y\n', "line 4: id has to be digits only"),
+        ('Template Id,Content\n1,"x\ny"\nz,y\n', "line 4: id must be digits only"),
         ("Template Id,Content\n1\n", "line 2: text is missing"),
         ("Template Id,Content,Status\n1,x,purple\n", "line 2: status is not known; known are active"),
-        ("Template Id,Content,Category\n1,x,purple\n", "line 2: category has to be one of transactional"),
-        ("Template Id,Content,Valid Till\n1,x,soon\n", "line 2: valid_until has to be a date such as"),
-        ("Template Id,Content,Header\n1,x,A!\n", "line 2: headers has to be 3 to 11 letters"),
-        ("Template Id,Content\n1,Hi %s\n", "line 2: text has %s, which is no placeholder"),
+        ("Template Id,Content,Category\n1,x,purple\n", "line 2: category must be one of transactional"),
+        ("Template Id,Content,Valid Till\n1,x,soon\n", "line 2: valid_until must be a date such as"),
+        ("Template Id,Content,Header\n1,x,A!\n", "line 2: headers must be 3 to 11 letters"),
+        ("Template Id,Content\n1,Hi %s\n", "line 2: text has %s, which is not a placeholder"),
         ('Template Id,Content\n1,"x', "line 2: this is not CSV"),
         ('Template Id,Content\n1,"x"y\n', "line 2: this is not CSV"),
     ],

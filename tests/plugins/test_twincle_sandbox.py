@@ -1239,7 +1239,7 @@ def test_the_quiet_command_pushes_reports_and_prints_one_line(receiver):
         (("--port", "70000"), 2, "0 to 65535"),
         (("--webhook", "http://example.com/"), 1, "loopback only"),
         (("--epoch", "E9"), 2, "invalid choice"),
-        (("--token", ""), 1, "may not be empty"),
+        (("--token", ""), 1, "must not be empty"),
         (("--balance", "-1"), 2, "whole number"),
         (("--report-delay", "soon"), 2, "number of seconds"),
     ],
@@ -1402,7 +1402,7 @@ def test_the_command_says_where_the_inbox_is():
     assert process.stdout is not None
     assert DISCLAIMER in process.stdout.readline()
     assert re.fullmatch(
-        r"what a phone got, as JSON: http://127\.0\.0\.1:\d+/inbox\?to=\d+\n", process.stdout.readline()
+        r"the texts that a phone got, as JSON: http://127\.0\.0\.1:\d+/inbox\?to=\d+\n", process.stdout.readline()
     )
     process.communicate(timeout=10)
 

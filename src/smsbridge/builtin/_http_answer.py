@@ -1,4 +1,4 @@
-"""An answer as the rules of the ``http`` provider see it: a status, a text, and perhaps JSON with places in it."""
+"""An answer for the rules of the ``http`` provider: a status, a text, and perhaps JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST = 120
 
 
 class Answer:
-    """An answer as rules see it."""
+    """An answer, as rules read it."""
 
     def __init__(self, response: HttpResponse) -> None:
         self.status = response.status
@@ -21,7 +21,7 @@ class Answer:
 
     @cached_property
     def text(self) -> str:
-        """The body as text, without spaces and line ends around it; what is not UTF-8 in it is replaced."""
+        """The body as text, without spaces and line ends around it; bytes that are not UTF-8 are replaced."""
         return self._body.decode("utf-8-sig", "replace").strip()
 
     @cached_property
@@ -34,11 +34,11 @@ class Answer:
 
     @property
     def raw(self) -> dict[str, Any]:
-        """The JSON object; or the text, as its ``body``."""
+        """The JSON object, or an object whose ``body`` is the text."""
         return self.data if isinstance(self.data, dict) else {"body": self.text}
 
     def at(self, path: str) -> tuple[Any, str]:
-        """What is at ``path``, and nothing; or _NOTHING and why there is nothing."""
+        """The value at ``path`` and an empty string, or _NOTHING and the reason."""
         if self.data is _NOTHING:
             return _NOTHING, "the answer is not JSON"
         value = self.data
@@ -52,7 +52,7 @@ class Answer:
         return value, ""
 
     def beside(self, path: str) -> str:
-        """What is there instead of ``path``, for people."""
+        """A description of the answer near a missing ``path``, for people."""
         if self.data is _NOTHING:
             return f"the text is {shown(self.text)}"
         steps = path.split(".")
@@ -71,13 +71,13 @@ class Answer:
 
 
 def check_path(path: str) -> str:
-    """``path`` if it can be one. Raises ValueError."""
+    """Return ``path``. Raises ValueError if it is not a path."""
     if not all(path.split(".")):
-        raise ValueError("a path has steps with dots between them, such as data.0.id")
+        raise ValueError("a path must be steps with dots between them, such as data.0.id")
     return path
 
 
 def shown(value: Any) -> str:
-    """``value`` for people, as JSON and not too long."""
+    """``value`` for people, as JSON, cut if it is long."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -1,8 +1,7 @@
-"""Where a placeholder of the ``http`` provider can stand, and how its value is written there.
+"""The places of placeholders of the ``http`` provider, and the encoding of values in each place.
 
-Every place encodes for itself, so that whoever decodes the request gets exactly the value back and nothing else has
-changed: the URL and headers as text, JSON and forms as the structures that they are, XML by escaping. No complaint here
-quotes a value.
+Each place has its own encoding, so that the receiver decodes exactly the value, and nothing else changes: URL and
+headers as text, JSON and forms as structures, XML by escaping. No error message here quotes a value.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OWN_HEADERS = frozenset({"content-type", "content-length", "transfer-encoding", "connection", "host"})
 _CHARSET = re.compile(r'\s*charset\s*=\s*"?utf-8"?\s*', re.IGNORECASE)
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# Parsers turn line ends and tabs into others, unless they are written like this.
+# XML parsers change line ends and tabs, unless they are written like this.
 _IN_XML = {'"': "&quot;", "'": "&apos;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
 
 
@@ -37,7 +36,7 @@ class Place(Protocol):
 
     @property
     def names(self) -> frozenset[str]:
-        """The placeholders in it."""
+        """The placeholders in this part."""
         ...
 
 
@@ -48,11 +47,11 @@ class Url:
         if not _URL.fullmatch(text) or "#" in text:
             raise ValueError(
                 "not an http or https URL in ASCII, without spaces, credentials and fragment, "
-                "and with placeholders only behind the host"
+                "and with placeholders only after the host"
             )
         self._template = Template.parse(text)
         if any(_HALF_AN_ESCAPE.search(literal) for literal, _ in self._template.parts):
-            raise ValueError("a % of the text itself is written %25")
+            raise ValueError("write a % of the URL itself as %25")
         self.names = self._template.names
 
     def render(self, values: Values) -> str:
@@ -65,14 +64,14 @@ class Url:
 
 
 class HeaderLines:
-    """Headers: printable ASCII, and no spaces at the ends, because HTTP carries nothing else unchanged."""
+    """Headers: printable ASCII without spaces at the ends, because HTTP may change anything else."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         for name in headers:
             if not _HEADER_NAME.fullmatch(name):
                 raise ValueError("a header has a name that HTTP does not allow")
             if name.lower() in _OWN_HEADERS:
-                raise ValueError(f"the header {name} is not for you to set (content_type is a setting of its own)")
+                raise ValueError(f"the header {name} cannot be set (for the content type, set content_type)")
         self._templates = {name: Template.parse(value) for name, value in headers.items()}
         self.names = _all(self._templates.values())
 
@@ -81,18 +80,18 @@ class HeaderLines:
         lines = {name: template.render(values, _in_header) for name, template in self._templates.items()}
         for name, line in lines.items():
             if line != line.strip() or not _PRINTABLE.fullmatch(line):
-                raise Misfit(f"what is not printable ASCII, or has spaces at an end, in the header {name}")
+                raise Misfit(f"a value that is not printable ASCII, or has spaces at an end, in the header {name}")
         return Headers(lines)
 
 
 def _in_header(name: str, value: str) -> str:
     if not _PRINTABLE.fullmatch(value):
-        raise Misfit(f"a {name} with other than printable ASCII in a header")
+        raise Misfit(f"a {name} that is not printable ASCII in a header")
     return value
 
 
 class Body(Place, Protocol):
-    """What is posted."""
+    """The body of the request."""
 
     def render(self, values: Values) -> bytes:
         """The body for these values."""
@@ -100,14 +99,14 @@ class Body(Place, Protocol):
 
 
 class JsonBody:
-    """JSON: each string in it is a template. Texts cannot leave their string, because the whole is written as JSON."""
+    """JSON: each string is a template. A value cannot leave its string, because the JSON is written after rendering."""
 
     def __init__(self, given: Any) -> None:
         if isinstance(given, str):
             try:
                 given = json.loads(given)
             except (ValueError, RecursionError):
-                raise ValueError("not JSON; placeholders stand inside quotes (content_type says what it is)") from None
+                raise ValueError("not JSON, as content_type says; write placeholders inside quotes") from None
         self._data = _compiled(given)
         self.names = _all(_templates(self._data))
 
@@ -117,7 +116,7 @@ class JsonBody:
 
 
 class FormBody:
-    """A form, given as a table or as a query string: each value in it is a template."""
+    """A form, given as a table or as a query string: each value is a template."""
 
     def __init__(self, given: Any) -> None:
         if isinstance(given, str):
@@ -128,7 +127,7 @@ class FormBody:
         elif isinstance(given, dict) and all(type(value) in (str, int) for value in given.values()):
             fields = [(key, str(value)) for key, value in given.items()]
         else:
-            raise ValueError("a form is a table of texts and whole numbers")
+            raise ValueError("a form must be a table of texts and whole numbers")
         self._fields = [(_key(key), Template.parse(value)) for key, value in fields]
         self.names = _all(template for _, template in self._fields)
 
@@ -138,20 +137,20 @@ class FormBody:
 
 
 class XmlBody:
-    """XML: placeholders stand in texts and attributes."""
+    """XML, with placeholders in texts and attributes."""
 
     def __init__(self, given: Any) -> None:
         if not isinstance(given, str):
-            raise ValueError("XML is given as text")  # noqa: TRY004  # callers expect one kind of complaint
+            raise ValueError("XML must be given as text")  # noqa: TRY004  # callers expect ValueError
         if "<!" in given:
-            raise ValueError("XML without comments, CDATA and DOCTYPE only: nothing can be escaped in them")
+            raise ValueError("XML must have no comments, CDATA or DOCTYPE: values cannot be escaped in them")
         self._template = Template.parse(given)
         self.names = self._template.names
         probes = {name: f" <{name}>&\"'\r\n\té " for name in self.names}
         try:
             root = ET.fromstring(self.render(probes))  # noqa: S314  # the user's own template
         except (ET.ParseError, LookupError, ValueError):
-            raise ValueError("not XML in UTF-8, or a placeholder stands in no text and no attribute") from None
+            raise ValueError("not XML in UTF-8, or a placeholder is outside of texts and attributes") from None
         strings = "".join(
             f"{element.text or ''}{element.tail or ''}{''.join(element.attrib.values())}"
             for element in root.iter()
@@ -159,7 +158,7 @@ class XmlBody:
         )
         for _, name in self._template.parts:
             if name is not None and probes[name] not in strings:
-                raise ValueError(f"{{{name}}} stands neither in a text nor in an attribute")
+                raise ValueError(f"{{{name}}} must be in a text or in an attribute")
             strings = strings.replace(probes[name], "", 1) if name else strings
 
     def render(self, values: Values) -> bytes:
@@ -174,11 +173,11 @@ def _in_xml(name: str, value: str) -> str:
 
 
 class TextBody:
-    """Plain text: the text of the message and nothing else, because nothing separates fields reliably."""
+    """Plain text: only the text of the message, because plain text cannot separate fields reliably."""
 
     def __init__(self, given: Any) -> None:
         if given != "{text}":
-            raise ValueError("a body of type text/plain is {text} and nothing else")
+            raise ValueError("a body of type text/plain must be exactly {text}")
         self.names = frozenset({"text"})
 
     def render(self, values: Values) -> bytes:
@@ -197,12 +196,12 @@ _ENDINGS: dict[str, Callable[[Any], Body]] = {"json": JsonBody, "xml": XmlBody}
 
 
 def body_kind(content_type: str) -> Callable[[Any], Body]:
-    """The kind of body that ``content_type`` names. Raises ValueError for one whose rules nobody here knows."""
+    """The class of body for ``content_type``. Raises ValueError for an unknown content type."""
     name, semicolon, parameters = content_type.partition(";")
     name = name.strip().lower()
     kind = _EXACT.get(name) or _ENDINGS.get(name.rpartition("+")[2] if "+" in name else "")
     if kind is None or not re.fullmatch(r"[\w.+-]+/[\w.+-]+", name, re.ASCII):
-        raise ValueError(f"no type whose values can be encoded: {', '.join(_EXACT)}, or one in +json or +xml")
+        raise ValueError(f"must be {', '.join(_EXACT)}, or a type that ends in +json or +xml")
     if not _PRINTABLE.fullmatch(content_type) or (semicolon and not _CHARSET.fullmatch(parameters)):
         raise ValueError("the only parameter that a type can have is charset=utf-8")
     return kind
@@ -218,7 +217,7 @@ def _all(templates: Any) -> frozenset[str]:
 def _key(text: str) -> str:
     template = Template.parse(text)
     if template.names:
-        raise ValueError("a placeholder stands in a value, not in the name of a field")
+        raise ValueError("a placeholder must be in a value, not in the name of a field")
     return template.render({})
 
 

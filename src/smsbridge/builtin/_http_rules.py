@@ -1,8 +1,8 @@
-"""What an answer means to the ``http`` provider: rules, held against it one after the other.
+"""The rules of the ``http`` provider, which decide what an answer means.
 
-A rule looks at the HTTP status, at a place in the JSON, at the text, or at several of these. Refusals come first, in
-their order; then the answer is accepted or, where nothing matches, what its HTTP status says. Why a rule did not match
-is told twice: in ``why`` without a word of the answer, for errors, and in ``found`` with it, for ``smsbridge doctor``.
+A rule looks at the HTTP status, at a value in the JSON, at the text, or at several of these. Refusals come first, in
+order, then the rule that accepts; if no rule matches, the HTTP status decides. The reason why a rule did not match has
+two forms: ``why`` quotes nothing of the answer, for errors; ``found`` quotes it, for ``smsbridge doctor``.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _KINDS: dict[str, type[SendError]] = {
 }
 _HINT = "smsbridge doctor --answer explains it"
 LONGEST = 2_000
-r"""Characters in which ``matches`` looks: harmless ones such as ``\s*OK`` take time with the square of their number."""
+r"""The number of characters that ``matches`` searches: even expressions such as ``\s*OK`` take quadratic time."""
 _LOOKS_AHEAD = re.compile(r"\(\?[=!]")
 REFERENCE = "{reference}"
-"""What ``id`` is where the gateway knows the text by our reference."""
+"""The value of ``id`` if the gateway knows the text by our reference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One rule held against an answer. ``why`` quotes nothing of the answer; ``found`` does, and what was wanted."""
+    """The result of a rule. ``why`` quotes nothing of the answer; ``found`` quotes it and the expected value."""
 
     rule: str
     matched: bool
@@ -49,12 +49,12 @@ class Look:
     found: str
     groups: Mapping[str, str] = field(default_factory=dict, repr=False)
     unseen: bool = False
-    """Whether it might hold if it looked further than it does."""
+    """Whether the rule might match beyond the characters that it searches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What an answer means: accepted, with its id if the answer names one, or the error; and how that came about."""
+    """The meaning of an answer: accepted, with its id if there is one, or the error; and the result of each rule."""
 
     looks: tuple[Look, ...] = ()
     id: str | None = None
@@ -63,7 +63,7 @@ class Verdict:
 
 
 class Rule(BaseModel):
-    """When an answer is accepted. All that is given has to hold; see the manual for what each key means."""
+    """The condition of an accepting answer. All given keys must hold; the manual explains each key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
     group_names: ClassVar[tuple[str, ...]] = ("id",)
@@ -75,7 +75,7 @@ class Rule(BaseModel):
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:
-        """A rule of this class. Raises ValueError that says what is wrong, and quotes no value."""
+        """Read a rule of this class. Raises ValueError, whose message quotes no value."""
         for key in data:
             if key not in cls.model_fields:
                 raise ValueError(f"there is no key {key!r} in a rule; {meant(key, tuple(cls.model_fields))}")
@@ -103,7 +103,7 @@ class Rule(BaseModel):
     @classmethod
     def _plain(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         if not all(value is None or isinstance(value, str | bool | int | float) for value in values):
-            raise ValueError("should be texts, numbers, true or false")
+            raise ValueError("must be texts, numbers, true or false")
         return values
 
     @field_validator("matches", mode="before")
@@ -120,26 +120,26 @@ class Rule(BaseModel):
         return value if value is None else check_path(value)
 
     def check(self) -> None:
-        """Raise ValueError if the parts do not go together."""
+        """Raise ValueError if the keys do not fit together."""
         if not (self.status or self.path or self.matches):
-            raise ValueError("a rule needs a status, a path or matches: without any it would always hold")
+            raise ValueError("a rule needs status, path or matches: without them it would always hold")
         if self.equals and self.path is None:
             raise ValueError("equals needs a path")
         for name in self.groups:
             if name not in self.group_names:
-                raise ValueError(f"matches: there is no use for the group {name!r}; {meant(name, self.group_names)}")
+                raise ValueError(f"matches: the group {name!r} has no use; {meant(name, self.group_names)}")
         if not all(map(self.allows, self.status)):
             raise ValueError(f"status: {self._never}")
 
     def allows(self, status: int) -> bool:
-        """Whether the rule can hold for that HTTP status, unless it says otherwise."""
+        """Whether the rule can hold for this HTTP status."""
         return 200 <= status <= 299
 
     _usual: ClassVar[str] = "200 to 299"
     _never: ClassVar[str] = "only 200 to 299 can mean that a text was accepted"
 
     def look(self, name: str, answer: Answer) -> Look:
-        """Hold the rule against ``answer``."""
+        """Apply the rule to ``answer``."""
         if not (answer.status in self.status if self.status else self.allows(answer.status)):
             wanted = " or ".join(map(str, self.status)) or self._usual
             return Look(rule=name, matched=False, why=f"HTTP {answer.status} is not {wanted}", found="")
@@ -161,9 +161,9 @@ class Rule(BaseModel):
         return f", wanted: {' and '.join(words)}" if words else ""
 
     def _compare(self, value: Any, what: str) -> tuple[str, dict[str, str], bool]:
-        """Why ``value`` does not hold, if so; the groups that it has; and whether it was too long to tell."""
+        """The reason why ``value`` does not match, or ""; the groups; and whether it was too long to decide."""
         if self.equals and not any(_same(value, wanted) for wanted in self.equals):
-            return f"{what} is none of the values in 'equals'", {}, False
+            return f"{what} is not in 'equals'", {}, False
         if self.matches is not None:
             text = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
             match = None if text is None else _search(self.matches, text)
@@ -178,11 +178,11 @@ class Rule(BaseModel):
 
 
 class Refusal(Rule):
-    """When an answer refuses the text, and as which error."""
+    """The condition of a refusing answer, and its error."""
 
     group_names: ClassVar[tuple[str, ...]] = ("code", "detail")
     _usual: ClassVar[str] = "200 to 299, or 400 to 499 without time-outs"
-    _never: ClassVar[str] = "after a time-out, such as 408 and 504, nothing is certain, so no rule can refuse by it"
+    _never: ClassVar[str] = "after a time-out, such as 408 and 504, the text is uncertain, so no rule can refuse by it"
 
     error: StrictStr | None = None
     reason: StrictStr | None = None
@@ -193,12 +193,12 @@ class Refusal(Rule):
     @classmethod
     def _kind(cls, value: str | None) -> str | None:
         if value is not None and value not in _KINDS:
-            raise ValueError(f"should be one of {', '.join(_KINDS)}")
+            raise ValueError(f"must be one of {', '.join(_KINDS)}")
         return value
 
     @classmethod
     def read_all(cls, tables: Sequence[Mapping[str, Any]]) -> Iterator[Refusal]:
-        """One refusal of each table. Raises ValueError that counts them from 1."""
+        """Yield a refusal for each table. Raises ValueError, whose message counts rules from 1."""
         for number, table in enumerate(tables, 1):
             try:
                 yield cls.read(table)
@@ -207,11 +207,11 @@ class Refusal(Rule):
                 raise ValueError(problem) from None
 
     def allows(self, status: int) -> bool:
-        # A status that a rule names is one that the user knows of that vendor.
+        # A status in a rule is documented by the vendor.
         return can_refuse(status, documented=bool(self.status)) and (bool(self.status) or status // 100 in (2, 4))
 
     def to_error(self, look: Look, answer: Answer, response: HttpResponse) -> SendError:
-        """The error that the refusal is."""
+        """The error of the refusal."""
         found = {
             name: look.groups.get(name) or (answer.word(path) if path else None)
             for name, path in (("code", self.code), ("detail", self.detail))
@@ -229,9 +229,9 @@ class Refusal(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """All rules for one vendor.
+    """All rules for a vendor.
 
-    ``id`` is a path, or REFERENCE; without one, the group ``id`` of what ``accept`` matches, if any.
+    ``id`` is a path or REFERENCE; None means the group ``id`` of ``accept.matches``, if any.
     """
 
     accept: Rule
@@ -239,7 +239,7 @@ class Rules:
     refuse: tuple[Refusal, ...] = ()
 
     def judge(self, response: HttpResponse) -> Verdict:
-        """What ``response`` means."""
+        """The verdict on ``response``."""
         if not response.complete:
             return Verdict(error=response.error(detail="the answer was cut off or too large"))
         answer = Answer(response)
@@ -253,7 +253,9 @@ class Rules:
         looks.append(look)
         unseen = next((seen for seen in looks if seen.unseen), None)
         if unseen is not None and response.ok:
-            error = response.error(detail=f"{unseen.rule} cannot tell: {unseen.why}, and it looks no further ({_HINT})")
+            error = response.error(
+                detail=f"{unseen.rule} cannot decide: {unseen.why}, and it searches no further ({_HINT})"
+            )
         elif look.matched:
             found, of_id = self._id(look, answer)
             looks.append(of_id)
@@ -285,16 +287,16 @@ class Rules:
 
 
 def _search(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    """The match of ``pattern`` in the first characters of ``text``, if what comes behind them cannot make it none."""
+    """The match of ``pattern`` in the first characters of ``text``, if the rest of the text cannot change it."""
     match = pattern.search(text[:LONGEST])
     if match is None or len(text) <= LONGEST:
         return match
-    # An end of the text, ``$`` above all, is there too before a last line break.
+    # The end of the text, above all ``$``, also matches before a last line break.
     return None if match.end() >= LONGEST - 1 or _LOOKS_AHEAD.search(pattern.pattern) else match
 
 
 def _same(value: Any, wanted: Any) -> bool:
-    """JSON's idea of equal: the text 1 is not the number 1, and true is neither."""
+    """Whether two values are equal in JSON: the text 1, the number 1 and true are all different."""
     if isinstance(value, bool) or isinstance(wanted, bool):
         return value is wanted
     return type(value) in (int, float, str, type(None)) and bool(value == wanted)

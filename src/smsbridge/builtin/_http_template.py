@@ -1,4 +1,4 @@
-"""Texts with placeholders, for the ``http`` provider: as for ``str.format``, but with known names and no formats."""
+"""Texts with placeholders, for the ``http`` provider: as in ``str.format``, but with fixed names and no formats."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ PLACEHOLDERS = (
     "basic",
 )
 NUMBERS = ("to", "digits", "national")
-"""Those that are the number of the recipient."""
+"""The placeholders for the recipient's number."""
 
 Values = Mapping[str, str]
 Encode = Callable[[str, str], str]
-"""Turns a placeholder's name and value into what is written; raises Misfit."""
+"""Encodes the value of a placeholder, given its name and value; raises Misfit."""
 
 _WORD = re.compile(r"[A-Za-z_]{1,20}")
 
 
 class Bare(str):
-    """A value that JSON has without quotes: a whole number, ``true`` or ``false``."""
+    """A value that JSON writes without quotes: a whole number, ``true`` or ``false``."""
 
     __slots__ = ()
 
     @classmethod
-    def of(cls, word: str | int) -> str:  # which a bool is too
-        """``word`` as a value."""
+    def of(cls, word: str | int) -> str:
+        """``word`` as a value; a bool is an int too."""
         return word if isinstance(word, str) else cls(json.dumps(word))
 
 
 class Misfit(ValueError):
-    """A value that cannot be written where its placeholder stands."""
+    """A value that cannot be written in the place of its placeholder."""
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """``did you mean ...?``, or what there is."""
+    """``did you mean ...?``, or the known names."""
     there = list(known)
     close = get_close_matches(name, there, 1)
     return f"did you mean {close[0]!r}?" if close else f"have {', '.join(there)}"
@@ -66,26 +66,26 @@ class Template:
 
     @classmethod
     def parse(cls, text: str) -> Template:
-        """Raises ValueError for unknown placeholders and for braces that are none."""
+        """Parse ``text``. Raises ValueError for unknown placeholders and for other braces."""
         parts = []
         for literal, name, form, conversion in string.Formatter().parse(text):
             if name is not None and name not in PLACEHOLDERS:
                 if not _WORD.fullmatch(name):
-                    raise ValueError("a brace begins no placeholder; write a brace of the text itself as {{ or }}")
+                    raise ValueError("a brace begins no placeholder; write a literal brace as {{ or }}")
                 raise ValueError(f"there is no placeholder {{{name}}}; {meant(name, PLACEHOLDERS)}")
             if form or conversion:
-                raise ValueError(f"{{{name}}} has a format; a placeholder is a name alone")
+                raise ValueError(f"{{{name}}} has a format; write only the name")
             parts.append((literal, name))
         return cls(tuple(parts))
 
     @property
     def names(self) -> frozenset[str]:
-        """The placeholders in it."""
+        """The placeholders in the text."""
         return frozenset(name for _, name in self.parts if name is not None)
 
     @property
     def only(self) -> str | None:
-        """The placeholder, if there is nothing else."""
+        """The placeholder, if the text is nothing else; otherwise None."""
         return self.parts[0][1] if len(self.parts) == 1 and not self.parts[0][0] else None
 
     def render(self, values: Values, encode: Encode = lambda _name, value: value) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ConsoleProvider(SmsProvider):
-    """Prints each text to standard output. Nothing is sent and nothing costs anything.
+    """Prints each text to standard output. It sends nothing and costs nothing.
 
     Settings: ``show_numbers`` prints recipients in full.
     """
@@ -55,7 +55,7 @@ class ConsoleProvider(SmsProvider):
 
 
 def _carried(message: Message) -> Iterator[tuple[str, Any]]:
-    """The fields of ``message`` that may be seen, in words; the id holds the reference."""
+    """The fields of ``message`` to show, in words; the id shows the reference."""
     for field in FIELDS:
         value = plain_value(getattr(message, field.name))
         if field.private or field.name in ("sender", "reference"):
@@ -73,7 +73,7 @@ def _segments(info: TextInfo) -> Iterator[str]:
 
 
 def _write(text: str) -> None:
-    """Print ``text``, whatever the terminal's encoding, and without letting it send the terminal commands."""
+    """Print ``text`` in any encoding of the terminal, without control characters."""
     stream = sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
     stream.write(screen(text).encode(encoding, "replace").decode(encoding))

@@ -20,16 +20,16 @@ from smsbridge.private_file import open_private
 from smsbridge.provider import OPTIONAL_FIELDS, SmsProvider
 
 _PATIENCE = 10.0
-"""Seconds for which other processes may write; a line takes them far less than one."""
+"""Seconds to wait for other processes; a line takes them far less than a second."""
 _AGAIN = 0.002
 
 
 class FileProvider(SmsProvider):
-    """Appends each text to ``path`` as one JSON object per line, numbers and texts in full, mode 0600.
+    """Appends each text to ``path`` as a JSON object per line, with numbers and texts in full, mode 0600.
 
-    Several processes may append to one file. A line is complete or not there at all: what a full disk cut short is
-    taken back, and the message is refused. So it is where the path names no file of ours: a link, a pipe, a device, a
-    file of another user. A last line that somebody left open is ended first.
+    Several processes may append to the same file. A line is complete or absent: if the disk is full, the partial line
+    is removed, and the message is refused. The message is also refused if the path is not a file of this user: a link,
+    a pipe, a device, a file of another user. If the last line has no line end, it gets one first.
     """
 
     name = "file"
@@ -62,7 +62,7 @@ def _line(message: Message, sent: SentMessage) -> bytes:
 
 
 def _append(path: Path, line: bytes) -> str | None:
-    """Append ``line`` as a whole; returns what went wrong, in which case nothing of it is left."""
+    """Append ``line`` completely; return the problem, if any, after removing all of it."""
     try:
         descriptor = open_private(path)
         try:
@@ -71,7 +71,8 @@ def _append(path: Path, line: bytes) -> str | None:
                 try:
                     _write_all(descriptor, line if _ends_a_line(descriptor, start) else b"\n" + line)
                 except OSError:
-                    with contextlib.suppress(OSError):  # the first error says more
+                    # The first error says more.
+                    with contextlib.suppress(OSError):
                         os.ftruncate(descriptor, start)
                     raise
         finally:
@@ -82,7 +83,7 @@ def _append(path: Path, line: bytes) -> str | None:
 
 
 def _ends_a_line(descriptor: int, size: int) -> bool:
-    """Whether a new line may begin behind these ``size`` bytes."""
+    """Whether a new line may begin after these ``size`` bytes."""
     os.lseek(descriptor, max(size - 1, 0), os.SEEK_SET)
     return os.read(descriptor, 1) in (b"", b"\n")
 
@@ -95,7 +96,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 @contextlib.contextmanager
 def _locked(descriptor: int) -> Iterator[None]:
-    """Holds the file for this process alone, where the system can. Raises OSError if another holds it for too long."""
+    """Lock the file for this process, if the system can. Raises OSError if another process holds it for too long."""
     until = time.monotonic() + _PATIENCE
     while not _lock(descriptor):
         if time.monotonic() >= until:

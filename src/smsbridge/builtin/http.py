@@ -27,7 +27,7 @@ from ._http_rules import LONGEST, REFERENCE, Refusal, Rule, Rules, Verdict
 from ._http_template import NUMBERS, PLACEHOLDERS, Bare, Misfit, meant
 
 NO_ID = "no-id:"
-"""What the id of a text begins with, before our reference, where the vendor names none."""
+"""The beginning of a text's id, before our reference, if the vendor gives no id."""
 _ENCODINGS = ("gsm7", "ucs2")
 _SECRETS = ("token", "username", "password")
 _OF_MESSAGE = {"sender": "a sender", "entity_id": "a DLT entity id", "template_id": "a DLT template id"}
@@ -35,7 +35,7 @@ _OF_MESSAGE = {"sender": "a sender", "entity_id": "a DLT entity id", "template_i
 
 @dataclass(frozen=True, slots=True)
 class _Description:
-    """The settings, understood."""
+    """The parsed settings."""
 
     method: str
     url: Url
@@ -46,7 +46,7 @@ class _Description:
 
     @property
     def names(self) -> frozenset[str]:
-        """Every placeholder that is used."""
+        """Every used placeholder."""
         return self.url.names | self.headers.names | (self.body.names if self.body else frozenset())
 
     def request(self, values: Mapping[str, str]) -> HttpRequest:
@@ -72,42 +72,46 @@ class _Description:
 
 
 class HttpProvider(SmsProvider):
-    """Sends through any vendor with an HTTP API: the settings say what to ask, and how to understand the answer.
+    """Sends through any vendor with an HTTP API: the settings describe the request and the meaning of the answer.
 
-    All of them can stand in one TOML file, named by ``file``; environment variables win over it. URL, headers and body
-    may hold placeholders: {to} (E.164), {digits} (without the +), {national} (without the country code),
-    {country_code}, {text}, {encoding} (gsm7 or ucs2), {sender}, {reference}, {purpose}, {entity_id}, {template_id},
-    {token}, {username}, {password}, and {basic} for the header Authorization. Each value is encoded for the
-    place where it stands. ``smsbridge doctor --answer`` explains what the rules make of an answer.
+    All settings can be in a TOML file, named by ``file``; environment variables win over it. URL, headers and body may
+    hold placeholders: {to} (E.164), {digits} (without the +), {national} (without the country code), {country_code},
+    {text}, {encoding} (gsm7 or ucs2), {sender}, {reference}, {purpose}, {entity_id}, {template_id}, {token},
+    {username}, {password}, and {basic} for the header Authorization. Each value is encoded for its place.
+    ``smsbridge doctor --answer`` explains how the rules read an answer.
     """
 
     name = "http"
     supports = frozenset({"sender", "dlt"})
-    """The most that there can be: a message is refused if a field of it has no placeholder."""
+    """The fields that can be supported; a message is refused if one of its fields has no placeholder."""
 
     file: Path | None = Field(
         default=None, description="TOML file with the other settings, in lower case. Variables win over it."
     )
     method: Literal["POST", "GET", "PUT", "PATCH"] = "POST"
-    url: str = Field(default="", repr=False, description="With placeholders in its path or query, if need be.")
-    headers: dict[str, str] = Field(default={}, repr=False, description="Placeholders can stand in the values.")
+    url: str = Field(
+        default="", repr=False, description="URL of the request; may have placeholders in its path and query."
+    )
+    headers: dict[str, str] = Field(
+        default={}, repr=False, description="Headers of the request; values may have placeholders."
+    )
     content_type: str = Field(
         default="application/json",
-        description="Of the body: JSON, form, XML or text/plain; says how values are encoded.",
+        description="Content type of the body: JSON, form, XML or text/plain; it decides the encoding of values.",
     )
-    # Hidden like a secret, because credentials may be written into it by hand.
+    # Hidden like a secret, because it may contain credentials.
     body: SecretStr | dict[str, Any] | list[Any] | None = Field(
-        default=None, repr=False, description="A template: a text, or a table for JSON and forms."
+        default=None, repr=False, description="Template of the body: a text, or a table for JSON and forms."
     )
     token: SecretStr | None = None
     username: SecretStr | None = None
     password: SecretStr | None = None
-    sender: str | None = Field(default=None, description="For messages without a sender of their own.")
+    sender: str | None = Field(default=None, description="Sender id, for messages without one.")
     entity_id: str | None = Field(default=None, description="DLT entity id, for messages without one.")
     template_id: str | None = Field(default=None, description="DLT template id, for messages without one.")
     dlt_registered: bool = Field(
         default=False,
-        description="DLT ids without a placeholder are registered with the account: texts go without them.",
+        description="DLT ids without a placeholder are registered with the account, so texts are sent without them.",
     )
     purposes: dict[Purpose, str] = Field(
         default={}, description="The vendor's word for each purpose: otp, transactional, service, promotional."
@@ -117,16 +121,16 @@ class HttpProvider(SmsProvider):
     )
     accept_if: dict[str, Any] = Field(
         default={},
-        description=f"Rule for an answer that accepts. Required. matches looks at {LONGEST} characters at most.",
+        description=f"Rule for an answer that accepts. Required. matches searches at most {LONGEST} characters.",
     )
     refuse_if: list[dict[str, Any]] = Field(
         default=[],
-        description=f"Rules for answers that refuse, as JSON. matches looks at {LONGEST} characters at most.",
+        description=f"Rules for answers that refuse, as JSON. matches searches at most {LONGEST} characters.",
     )
     id: str | None = Field(
         default=None,
-        description="Path of the id in the answer, or {reference} where ours is the id; unset: accept_if matches it as "
-        "(?P<id>...), or the vendor names none.",
+        description="Path of the id in the answer, or {reference} if our reference is the id; unset: accept_if matches "
+        "it as (?P<id>...), or the vendor gives no id.",
     )
 
     def __init__(self, **settings: Any) -> None:
@@ -136,12 +140,14 @@ class HttpProvider(SmsProvider):
         try:
             filed = _read_file(settings.get("file"), variable(account, "file"))
             super().__init__(**{**filed, **settings})
-            _ = self._described  # understands the settings, or says what is wrong with them
+            # Parses the settings, and raises an error that names wrong settings.
+            _ = self._described
         except ConfigurationError as error:
             problem = str(error)
             for name in filed.keys() - settings.keys():
                 problem = problem.replace(f"{variable(account, name)} ", f"{name} in {settings['file']} ")
-        filed.clear()  # the frame of a traceback should hold no token
+        # The frame of a traceback must hold no token.
+        filed.clear()
         settings.clear()
         if problem is not None:
             raise ConfigurationError(problem)
@@ -154,9 +160,11 @@ class HttpProvider(SmsProvider):
             registered = name != "sender" and self.dlt_registered
             if asked is not None and name not in places and not registered:
                 advice = "" if name == "sender" else self._dlt_advice()
-                raise self.unsupported(f"{what}, as no setting has a place for {{{name}}}{advice}")
+                raise self.unsupported(f"{what}, because no setting has the placeholder {{{name}}}{advice}")
             if name in places and name not in values:
-                raise self.unsupported(f"a message without {what}, as {variable(self.account, name)} is not set either")
+                raise self.unsupported(
+                    f"a message without {what}, because {variable(self.account, name)} is not set either"
+                )
 
     def send(self, message: Message) -> Flow[SentMessage]:
         response = yield from self._request(message)
@@ -168,7 +176,7 @@ class HttpProvider(SmsProvider):
         return self.accepted(message, id=verdict.id or own, status=Status.QUEUED, raw=verdict.raw)
 
     def explain(self, response: HttpResponse) -> Verdict:
-        """What the rules make of an answer, one by one."""
+        """The verdict on an answer, with the result of each rule."""
         return self._described.rules.judge(response)
 
     def secrets(self) -> list[str]:
@@ -196,12 +204,12 @@ class HttpProvider(SmsProvider):
         return found
 
     def _defaults(self) -> dict[str, str]:
-        """The values that come from the settings."""
+        """The values from the settings."""
         found = {name: value for name in _OF_MESSAGE if (value := getattr(self, name)) is not None}
         return {**found, **self._credentials()}
 
     def _values(self, message: Message) -> dict[str, str]:
-        """The value of each placeholder; those without one are not there."""
+        """The value of each placeholder that has a value."""
         dlt = message.dlt or Dlt()
         own = {
             "to": message.to,
@@ -217,7 +225,7 @@ class HttpProvider(SmsProvider):
         return {**self._defaults(), **{name: value for name, value in own.items() if value is not None}}
 
     def _derived(self, message: Message) -> dict[str, str]:
-        """The values that have to be found out, as far as they are used."""
+        """The computed values, where placeholders need them."""
         places, found = self._described.names, {}
         if not places.isdisjoint(("national", "country_code")):
             code = country_code(message.to)
@@ -232,9 +240,9 @@ class HttpProvider(SmsProvider):
 
 
 def _read_file(path: Any, label: str) -> dict[str, Any]:
-    """The settings in the TOML file at ``path``, if there is one.
+    """The settings in the TOML file at ``path``; empty without a path.
 
-    Raises ConfigurationError that quotes nothing of it.
+    Raises ConfigurationError, whose message quotes no value.
     """
     if not path:
         return {}
@@ -257,11 +265,11 @@ def _read_file(path: Any, label: str) -> dict[str, Any]:
     raise ConfigurationError(f"provider {HttpProvider.name}: {problem}")
 
 
-# --- the settings, understood -----------------------------------------------------------------------------------------
+# --- the parsed settings ----------------------------------------------------------------------------------------------
 
 
 def _understand(provider: HttpProvider) -> _Description:
-    """Raises ConfigurationError that names every setting which is missing or wrong."""
+    """Parse the settings. Raises ConfigurationError that names every missing or wrong setting."""
     body = provider.body.get_secret_value() if isinstance(provider.body, SecretStr) else provider.body
     found: dict[str, Any] = {}
     readers: dict[str, Callable[[], Any]] = {
@@ -303,30 +311,30 @@ def _check_id(given: str | None) -> str | None:
     if given in (None, REFERENCE):
         return given
     if not given.strip():
-        raise ValueError("it is empty; leave it out where the vendor names none")
+        raise ValueError("it is empty; leave it out if the vendor gives no id")
     if "{" in given:
-        raise ValueError("it is a path, or {reference}")
+        raise ValueError("it must be a path, or {reference}")
     return check_path(given)
 
 
 def _mismatches(provider: HttpProvider, described: _Description) -> Iterator[str]:
-    """What is right by itself, but not together."""
+    """Problems of settings that do not fit together."""
     places, rules = described.names, described.rules
     known = provider._defaults()  # noqa: SLF001  # of this module
     if provider.method == "GET" and described.body is not None:
-        yield "body is wrong: a GET has none; put the placeholders into the URL"
+        yield "body is wrong: a GET has no body; put the placeholders into the URL"
     for needed in (("text",), NUMBERS):
         if places.isdisjoint(needed):
             words = " or ".join(f"{{{name}}}" for name in needed)
-            yield f"url is wrong: {words} stands neither in it nor in headers or body"
+            yield f"url is wrong: {words} must be in url, headers or body"
     if provider.purposes and ("purpose" not in places or len(provider.purposes) < len(Purpose)):
-        yield f"purposes is wrong: it has to name {', '.join(Purpose)}, and {{purpose}} has to be used"
+        yield f"purposes is wrong: it must name {', '.join(Purpose)}, and {{purpose}} must be used"
     if provider.encodings and ("encoding" not in places or provider.encodings.keys() != {*_ENCODINGS}):
-        yield f"encodings is wrong: it has to name {' and '.join(_ENCODINGS)}, and {{encoding}} has to be used"
+        yield f"encodings is wrong: it must name {' and '.join(_ENCODINGS)}, and {{encoding}} must be used"
     if rules.id is not None and "id" in rules.accept.groups:
-        yield "id is wrong: give either this, or a group (?P<id>...) in what accept_if matches"
+        yield "id is wrong: give either id, or a group (?P<id>...) in accept_if"
     if rules.id == REFERENCE and "reference" not in places:
-        yield "id is wrong: {reference} is not used in the request, so the vendor does not know the text by it"
+        yield "id is wrong: the request does not use {reference}, so the vendor does not know our reference"
     yield from _unplaced(places, known)
     for word in {*provider.purposes.values(), "purpose"}:
         try:
@@ -340,14 +348,14 @@ def _unplaced(places: frozenset[str], known: Mapping[str, str]) -> Iterator[str]
     """Placeholders without their setting, and settings without their placeholder."""
     for name in (*_SECRETS, *_OF_MESSAGE):
         if name in _SECRETS and name in places and name not in known:
-            yield f"{name} is missing, and {{{name}}} is used"
+            yield f"{name} is missing, but {{{name}}} is used"
         in_basic = name in ("username", "password") and "basic" in places
         if name in known and name not in places and not in_basic:
             yield f"{name} is wrong: it is set, but {{{name}}} is not used"
     if "basic" in places and "basic" not in known:
-        yield "username is wrong: {basic} needs it and the password"
+        yield "username is wrong: {basic} needs username and password"
     if "basic" in places and ":" in known.get("username", ""):
-        yield "username is wrong: with a colon in it, {basic} would be another name and password"
+        yield "username is wrong: {basic} cannot have a colon in the user name"
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""A provider that keeps texts in memory, for tests: it can do everything, and its outcomes can be scripted."""
+"""A provider that keeps texts in memory, for tests: it has all capabilities, and tests can script outcomes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from smsbridge.provider import OPTIONAL_FIELDS, SmsProvider
 
 @dataclass(slots=True)
 class _Shelf:
-    """What a provider remembers; one lock for all of it."""
+    """The memory of a provider, with a single lock."""
 
     lock: Lock = field(default_factory=fresh_lock)
     sent: list[tuple[Message, SentMessage]] = field(default_factory=list)
@@ -41,10 +41,10 @@ class _Shelf:
 
 
 class MemoryProvider(SmsProvider):
-    """Keeps each text in memory, and each code, up to ``capacity`` of them (the oldest go first).
+    """Keeps texts and codes in memory, up to ``capacity`` of each; the oldest are dropped first.
 
-    ``script(number, outcome)`` decides what becomes of texts to a number: a SendError is raised, a Status is what a
-    later ``status`` reports (default: delivered). An UncertainError leaves the text kept, as a lost answer would.
+    ``script(number, outcome)`` sets the outcome of texts to a number: a SendError is raised; a Status is reported by a
+    later ``status`` (default: delivered). After an UncertainError the text is kept, as after a lost answer.
     """
 
     name = "memory"
@@ -139,12 +139,12 @@ class MemoryProvider(SmsProvider):
 
     @property
     def sent(self) -> list[Message]:
-        """The texts that were accepted, and those whose scripted outcome is uncertain, oldest first."""
+        """The accepted texts, and texts whose scripted outcome is uncertain, oldest first."""
         with self._shelf.lock:
             return [message for message, _ in self._shelf.sent]
 
     def script(self, number: str, outcome: SendError | Status) -> None:
-        """Decide what becomes of texts to ``number`` (E.164)."""
+        """Set the outcome of texts to ``number`` (E.164)."""
         with self._shelf.lock:
             self._shelf.outcomes[number] = outcome
 
@@ -169,7 +169,7 @@ class MemoryProvider(SmsProvider):
 
 
 def _fresh(error: SendError) -> SendError:
-    """A copy of its own for each message: errors carry the message's reference."""
+    """A copy of ``error`` for a message: errors carry the message's reference."""
     return copy.copy(error)
 
 

@@ -1,4 +1,4 @@
-"""Templates of India's DLT platforms: which one a text fits, what keeps it from fitting, and the ids that go with it.
+"""Templates of India's DLT platforms: the template that a text fits, or the first difference, and the ids to send.
 
 ::
 
@@ -6,7 +6,8 @@
     filled = registry.fill("order-shipped", ["17", "Asha"])
     sms.send(Message(to="+919876543210", **filled.fields))
 
-An operator drops a text that differs from its registered template by one character; here that is told before sending.
+An operator drops a text that differs from its registered template by a single character; smsbridge finds that before
+sending.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What DLT codes mean: from operators' and vendors' codes to a reason, and from a reason to what to do.
+"""The meaning of DLT codes: from operators' and vendors' codes to a reason, and from a reason to advice.
 
-The reasons are those that errors and reports carry. What a vendor's own codes mean is in the table of its provider
-(``SmsProvider.reasons``), because published lists disagree; here is only what operators answer with.
+Errors and reports carry these reasons. The meaning of a vendor's own codes is in the table of its provider
+(``SmsProvider.reasons``), because published lists disagree; this module has only the operators' codes.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ ADVICE: dict[str, str] = {
     ),
     "dlt-header": "check on the DLT portal that the sender id is active, of this entity and linked to the template",
     "dlt-template": "compare the text with the registered template: smsbridge dlt match shows the first difference",
-    "dlt-variable": "shorten or change the value that is named; a value may have 30 characters, and its tag says which",
+    "dlt-variable": "shorten or change the named value; it may have 30 characters, and its tag says which characters",
     "dlt-expired": "renew the template on the DLT portal, then put its new dates into the registry's file",
     "dlt-ambiguous": "give the template's id with the text (--dlt-template, or Message.dlt), or its sender id",
-    "dlt-consent": "register the recipient's consent on the DLT portal, or send a template that needs none",
+    "dlt-consent": "register the recipient's consent on the DLT portal, or send a template that needs no consent",
     "dlt-telemarketer": "have the chain from your entity to the provider (PE-TM binding) completed on the DLT portal",
     "dlt-link": "have the link or call-back number whitelisted on the DLT portal",
     "dlt-timeout": "the platform did not answer in time: send the text again later",
     "quiet-hours": "send promotional texts within the permitted hours, from 10:00 to 21:00 in India",
     "dnd": "do not send promotion to this number: it is on the do-not-disturb register",
 }
-"""What to do next, by reason."""
+"""The advice for each reason."""
 
 
 def advice(reason: str | None) -> str | None:
-    """What to do about ``reason``; None for a reason that is not about DLT."""
+    """The advice for ``reason``; None for a reason that is not about DLT."""
     return ADVICE.get(reason or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
-    """What a code means. ``contested``: what other published lists say of it, None where all agree."""
+    """The meaning of a code. ``contested``: the meaning in other published lists, None if all agree."""
 
     code: str
     reason: str
@@ -45,7 +45,7 @@ class Meaning:
 
     @property
     def advice(self) -> str | None:
-        """What to do next."""
+        """The advice for the reason."""
         return advice(self.reason)
 
 
@@ -53,12 +53,12 @@ def _operator(code: int, name: str, reason: str, contested: str | None = None) -
     return Meaning(code=str(code), reason=reason, words=name, contested=contested)
 
 
-_CHAIN = "some lists have an older meaning for it: "
+_CHAIN = "some lists have an older meaning: "
 
 OPERATORS: dict[str, Meaning] = {
     # The 600 range, as smart5solutions.com, yourbulksms.com, smsgatewayhub.com, authkey.io, gulfnados.com and the
-    # client of an operator's API print it (read in November 2026). Numbers are left out that only one list has, or
-    # that all call reserved.
+    # client of an operator's API print it (read in November 2026). Numbers that only one list has, or that all lists
+    # call reserved, are left out.
     meaning.code: meaning
     for meaning in (
         _operator(600, "ENTITY_NOT_FOUND", "dlt-entity"),
@@ -93,15 +93,15 @@ OPERATORS: dict[str, Meaning] = {
         _operator(670, "SCRUBBING_FAILED", "dlt"),
     )
 }
-"""By code. The words are the operators' names of them."""
+"""Operators' codes. The words are the operators' names."""
 
 _BY_NAME = {meaning.words: meaning for meaning in OPERATORS.values()}
 
 
 def decode(code: str, reasons: Mapping[str, str] | None = None) -> Meaning | None:
-    """What ``code`` means: in the table of a provider (``reasons``), or else among the operators' codes and names.
+    """The meaning of ``code`` in a provider's table (``reasons``), or else among the operators' codes and names.
 
-    None if neither knows it. Nothing is guessed from the range of a number.
+    None if neither has it. The range of a number is no basis for a guess.
     """
     word = code.strip().upper()
     if reasons is not None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _VARIABLE = "SMSBRIDGE_DLT_REGISTRY"
 
 _registry_option = click.option(
-    "--registry", metavar="FILE", callback=not_empty, help=f"File of templates; default: what {_VARIABLE} says."
+    "--registry", metavar="FILE", callback=not_empty, help=f"File of templates; default: the value of {_VARIABLE}."
 )
 
 
@@ -27,8 +27,8 @@ _registry_option = click.option(
 def dlt() -> None:
     """Check texts against India's DLT templates, before an operator drops them.
 
-    A registry is a TOML file with the entity id, headers (sender ids) and templates as they are registered, or a DLT
-    portal's CSV export. It is found by --registry, or SMSBRIDGE_DLT_REGISTRY.
+    A registry is a TOML file with the registered entity id, headers (sender ids) and templates, or a DLT portal's CSV
+    export. Name it with --registry or SMSBRIDGE_DLT_REGISTRY.
 
     \b
     Examples:
@@ -42,21 +42,17 @@ def dlt() -> None:
 @dlt.command()
 @click.argument("file", required=False)
 @_registry_option
-@click.option(
-    "--text-file", metavar="FILE", help="Also check the one text that this file holds (- for standard input)."
-)
-@click.option(
-    "--many", metavar="FILE", help="Also check the messages of a file of JSON lines, as smsbridge send has it."
-)
+@click.option("--text-file", metavar="FILE", help="Also check the text in this file (- for standard input).")
+@click.option("--many", metavar="FILE", help="Also check the messages of a file of JSON lines, as for smsbridge send.")
 @click.option("--strict", is_flag=True, help="Fail for notices too.")
 @json_option
 def check(
     *, file: str | None, registry: str | None, text_file: str | None, many: str | None, strict: bool, as_json: bool
 ) -> Exit:
-    """Check the registry in FILE, and texts against it. Made for continuous integration.
+    """Check the registry in FILE, and texts against it. Useful in continuous integration.
 
-    Mistakes are named with their lines; notices (a template that has expired or soon will, two that nobody can tell
-    apart, ...) fail the check with --strict only.
+    Mistakes are listed with their lines. Notices (a template that has expired or expires soon, two templates with the
+    same text, ...) fail the check only with --strict.
 
     \b
     Examples:
@@ -64,7 +60,7 @@ def check(
       smsbridge dlt check dlt.toml --many messages.jsonl --strict
       smsbridge dlt check --text-file welcome.txt --json
 
-    Exit code: 0 all is well, 3 the registry has mistakes (or notices, with --strict), 4 a text would be refused.
+    Exit code: 0 no mistakes, 3 the registry has mistakes (or notices, with --strict), 4 a text would be refused.
     """  # noqa: D301  # click reads \b as "do not wrap"
     if file is not None and registry is not None:
         raise click.UsageError("give FILE or --registry FILE, not both")
@@ -87,21 +83,19 @@ def check(
 @click.argument("text")
 @_registry_option
 @click.option(
-    "--from", "sender", metavar="SENDER", callback=not_empty, help="Sender id: only templates registered for it."
+    "--from", "sender", metavar="SENDER", callback=not_empty, help="Sender id; only its registered templates are tried."
 )
 @click.option(
-    "--purpose", type=click.Choice(["otp", "transactional", "service", "promotional"]), help="Why the text is sent."
+    "--purpose", type=click.Choice(["otp", "transactional", "service", "promotional"]), help="Purpose of the text."
 )
-@click.option(
-    "--template", metavar="ID", callback=not_empty, help="Id or name: hold the text against this template only."
-)
+@click.option("--template", metavar="ID", callback=not_empty, help="Id or name of the only template to try.")
 @json_option
 def match(
     *, text: str, registry: str | None, sender: str | None, purpose: str | None, template: str | None, as_json: bool
 ) -> Exit:
     """Find the template that TEXT fits (- reads standard input), with the values of its variables.
 
-    If none does, the nearest ones are shown, with the first difference.
+    If TEXT fits no template, the nearest templates are shown, with the first difference.
 
     \b
     Examples:
@@ -109,7 +103,7 @@ def match(
       smsbridge dlt match "Your order 17 has shipped" --template order-shipped
       smsbridge dlt match - --from ACMEIN --json < text.txt
 
-    Exit code: 0 it fits one template, 4 it fits none that can be used, or several.
+    Exit code: 0 TEXT fits one template, 4 it fits no usable template, or several.
     """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json)
     known = _registry(registry)
@@ -124,25 +118,25 @@ def match(
 
 @dlt.command("import")
 @click.argument("portal")
-@click.option("--output", "-o", metavar="FILE", help="Where to write the registry; default: standard output.")
-@click.option("--entity", metavar="ID", callback=not_empty, help="Principal entity id, where the export has none.")
+@click.option("--output", "-o", metavar="FILE", help="File to write; default: standard output.")
+@click.option("--entity", metavar="ID", callback=not_empty, help="Principal entity id, if the export has none.")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 @json_option
 def import_(*, portal: str, output: str | None, entity: str | None, force: bool, as_json: bool) -> Exit:
-    """Make a registry of PORTAL, the CSV file that a DLT portal exported.
+    """Make a registry from PORTAL, the CSV export of a DLT portal.
 
-    It takes the columns that it knows, whatever their order, case, separator and encoding.
+    It reads the known columns, in any order, case and encoding, and with any usual separator.
 
     \b
     Examples:
       smsbridge dlt import portal.csv -o dlt.toml
       smsbridge dlt import portal.csv --entity 1101456780000012345 > dlt.toml
 
-    Exit code: 0 it is written as a whole, 2 FILE is there already, 3 the export has mistakes; nothing is written.
+    Exit code: 0 the registry is written, 2 FILE exists already, 3 the export has mistakes and nothing is written.
     """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json)
     if as_json and output is None:
-        raise click.UsageError("--json goes with --output")
+        raise click.UsageError("--json needs --output")
     from dataclasses import replace
 
     from . import files, toml_file
@@ -175,12 +169,12 @@ def import_(*, portal: str, output: str | None, entity: str | None, force: bool,
 
 @dlt.command()
 @click.argument("code")
-@click.option("--provider", metavar="NAME", callback=not_empty, help="Whose code it is; default: an operator's.")
+@click.option("--provider", metavar="NAME", callback=not_empty, help="Provider with this code; default: the operators.")
 @json_option
 def explain(*, code: str, provider: str | None, as_json: bool) -> Exit:
-    """Say what CODE, of an operator or a provider, means, and what to do. It may also be a reason of ours.
+    """Explain CODE of an operator or a provider, with advice. CODE may also be a reason of smsbridge.
 
-    The published lists disagree: without --provider, CODE is one that operators answer with (the 600 range).
+    Published lists disagree: without --provider, CODE is an operator's code (the 600 range).
 
     \b
     Examples:
@@ -189,7 +183,7 @@ def explain(*, code: str, provider: str | None, as_json: bool) -> Exit:
       smsbridge dlt explain DLT-TM-VAR-EXECEED --provider twincle --json
       smsbridge dlt explain dlt-header
 
-    Exit code: 0 it is known, 8 it is not.
+    Exit code: 0 CODE is known, 8 it is not.
     """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json)
     reasons = None
@@ -226,7 +220,7 @@ def _registry(given: str | None) -> Registry:
 
 
 def _text_of(path: str) -> str:
-    """The one text of a file; the line break at its end is the file's."""
+    """The text of a file, without the line break at its end."""
     try:
         data: Any = standard_input().read() if path == "-" else Path(path).read_bytes()
         text: str = data.decode("utf-8-sig")
@@ -239,9 +233,9 @@ def _text_of(path: str) -> str:
 
 
 def _write(target: Path, text: str, *, force: bool) -> None:
-    """Write all of ``text``, or nothing: beside ``target`` first, and moved when complete."""
+    """Write all of ``text``, or nothing: write beside ``target`` first, and move when complete."""
     if target.exists() and not force:
-        raise click.UsageError(f"{target} is there already; --force overwrites it")
+        raise click.UsageError(f"{target} exists already; --force overwrites it")
     half = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
     try:
         half.write_text(text, "utf-8", newline="\n")

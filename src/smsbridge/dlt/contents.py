@@ -1,7 +1,7 @@
-"""What a file of templates holds, and every mistake in it, with its line.
+"""The contents of a file of templates, and every mistake in it, with its line.
 
-The two formats, TOML and CSV, hand over plain values; here they become templates, or mistakes that say what was
-expected and quote no text.
+The readers of TOML and CSV pass plain values; this module makes templates of them, or mistakes that name the expected
+value and quote no text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .rules import Rules
 from .template import Header, Template, check_id
 
 LineOf = Callable[[str | None], int | None]
-"""The line of a key of an entry, or (None) of the entry itself; None where it cannot be told."""
+"""The line of a key of an entry, or (for None) of the entry itself; None if it is not known."""
 
 _DATES = ("valid_from", "valid_until")
 _KEYS = {
@@ -29,7 +29,7 @@ _REQUIRED = {"template": ("id", "text"), "header": ("name",), "rules": ()}
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What is wrong in a file, and on which line, as far as that can be told."""
+    """A mistake in a file, and its line, if known."""
 
     line: int | None
     words: str
@@ -40,7 +40,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What a file holds; ``lines`` are those of the templates, by id."""
+    """The contents of a file; ``lines`` are the lines of the templates, by id."""
 
     file: str
     entity_id: str | None = None
@@ -52,14 +52,14 @@ class Contents:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """``did you mean ...?``, or what there is."""
+    """``did you mean ...?``, or the known words."""
     there = list(known)
     close = get_close_matches(word, there, 1)
     return f"did you mean {close[0]!r}?" if close else f"have {', '.join(there)}"
 
 
 class Collector:
-    """Takes the entries of a file, one after the other."""
+    """Collects the entries of a file."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -72,11 +72,11 @@ class Collector:
         self._names: dict[str, int | None] = {}
 
     def mistake(self, line: int | None, words: str) -> None:
-        """Something is wrong."""
+        """Add a mistake."""
         self.mistakes.append(Mistake(line, words))
 
     def entity(self, value: Any, line: int | None) -> None:
-        """The entity id of whatever names none."""
+        """Set the entity id of headers and templates without their own."""
         try:
             check_id("entity_id", value)
         except ValueError as error:
@@ -85,7 +85,7 @@ class Collector:
             self.entity_id = value
 
     def header(self, data: Any, line_of: LineOf) -> None:
-        """One header."""
+        """Add a header."""
         if self._is_table("header", data, line_of):
             header = self._made(lambda: Header(**data), line_of)
             if header and header.name in self._headers:
@@ -94,15 +94,15 @@ class Collector:
                 self._headers[header.name] = header
 
     def rules(self, data: Any, line_of: LineOf) -> None:
-        """One set of rules."""
+        """Add a set of rules."""
         if self._is_table("rules", data, line_of) and (rules := self._made(lambda: Rules(**data), line_of)):
             if any(known.since == rules.since for known in self._rules):
-                self.mistake(line_of("since"), "since has to differ from one set of rules to the next")
+                self.mistake(line_of("since"), "since must differ in each set of rules")
             else:
                 self._rules.append(rules)
 
     def template(self, data: Any, line_of: LineOf) -> None:
-        """One template."""
+        """Add a template."""
         if not self._is_table("template", data, line_of):
             return
         template = self._made(lambda: Template(**_typed(data)), line_of)
@@ -117,7 +117,7 @@ class Collector:
         self._templates.append((template, line_of))
 
     def contents(self) -> Contents:
-        """All of it, once every entry was taken."""
+        """The contents, after all entries."""
         declared = bool(self._headers)
         for template, line_of in self._templates:
             for name in template.headers:
@@ -140,7 +140,7 @@ class Collector:
         )
 
     def _implied(self) -> dict[str, Header]:
-        """The headers of a file that declares none: those that its templates name."""
+        """The headers that templates name, for a file that declares no headers."""
         found: dict[str, Header] = {}
         for template, _ in self._templates:
             for name in template.headers:
@@ -165,26 +165,28 @@ class Collector:
     def _made(self, make: Callable[[], Any], line_of: LineOf) -> Any:
         try:
             return make()
-        except ValueError as error:  # it begins with the key
+        # The message begins with the key.
+        except ValueError as error:
             words = str(error)
             self.mistake(line_of(words.partition(" ")[0].rstrip(":")), words)
             return None
 
 
 def _typed(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a Template. Raises ValueError that begins with the key that is wrong."""
+    """The fields of a Template. Raises ValueError that begins with the wrong key."""
     fields = dict(data)
     for key in ("name", "text"):
         if key in fields and not isinstance(fields[key], str):
-            raise ValueError(f"{key} has to be a string")
+            raise ValueError(f"{key} must be a string")
     if "text" in fields:
-        fields["text"] = fields["text"].replace("\r\n", "\n")  # how a file ends its lines is not part of a text
+        # The line ends of a file are not part of a text.
+        fields["text"] = fields["text"].replace("\r\n", "\n")
     if "headers" in fields:
         headers = fields["headers"]
         if isinstance(headers, str) or not isinstance(headers, list | tuple):
-            raise ValueError('headers has to be a list, as in ["ACMEIN"]')
+            raise ValueError('headers must be a list, as in ["ACMEIN"]')
         fields["headers"] = tuple(headers)
     for key in _DATES:
         if key in fields and (not isinstance(fields[key], date) or isinstance(fields[key], datetime)):
-            raise ValueError(f"{key} has to be a date without quotes, as in 2026-01-31")
+            raise ValueError(f"{key} must be a date without quotes, as in 2026-01-31")
     return fields

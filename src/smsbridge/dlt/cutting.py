@@ -1,7 +1,7 @@
-"""Whether a text fits a shape, and how it is cut into values: linear in the text, with no way tried twice.
+"""Whether a text fits a shape, and its cut into values, in time linear in the text.
 
-What is reachable after each part is a set of places (see ``tags.py``), so a part costs a bounded number of shifts,
-however many cuts there are. Places count UTF-16 units, as the longest values do (see ``Rules.longest``).
+The reachable places after each part are a set (see ``tags.py``), so a part costs a bounded number of shifts for any
+number of cuts. Places count UTF-16 units, as ``Rules.longest`` does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .tags import TAGS, Belongs, Kind, belongs, is_word
 from .template import Shape, Slot
 
 _FILLER = "\udc00"
-"""Stands behind a character of two units, which takes two places. No text has one of its own: see :class:`Text`."""
+"""The filler after a character of two units, which takes two places. No text contains it: see :class:`Text`."""
 
 _TWO_UNITS = re.compile("([\U00010000-\U0010ffff])")
 _HALF = re.compile("[\ud800-\udfff]")
@@ -38,14 +38,14 @@ def lowest(places: int) -> int:
 
 
 def each(places: int) -> Iterator[int]:
-    """Some places, in their order."""
+    """Yield places in order."""
     while places:
         yield lowest(places)
         places &= places - 1
 
 
 class Masks(dict[str, int]):
-    """The places before a character of a class, by the name of the class; made when they are asked for."""
+    """The places before a character of a class, by the name of the class, made on demand."""
 
     def __init__(self, text: Text) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Masks(dict[str, int]):
 
 
 class Text:
-    """A text to be held against shapes, under some rules. ``whole`` is False if it holds half of a character."""
+    """A text to compare with shapes, under some rules. ``whole`` is False if it holds half a character."""
 
     def __init__(self, text: str, rules: Rules) -> None:
         self.rules = rules
@@ -71,7 +71,8 @@ class Text:
         self.size = len(self.units)
         self.masks = Masks(self)
         self._kinds: dict[str, Kind] = {}
-        self.borders = -1  # every place, but for those inside a character
+        # All places except those inside a character.
+        self.borders = -1
         if self.size != len(text):
             self.borders = ~self._bits(self.units, _FILLER.__eq__)
 
@@ -88,15 +89,15 @@ class Text:
         return int("".join(["1" if wanted(char) else "0" for char in reversed(text)]) or "0", 2)
 
     def kind(self, tag: str) -> Kind:
-        """What a value of ``tag`` may be."""
+        """The kind of values of ``tag``."""
         if tag not in self._kinds:
             self._kinds[tag] = TAGS[tag](self.rules)
         return self._kinds[tag]
 
     def after_slot(self, slot: Slot, places: int) -> int:
-        """Where a value of ``slot`` can end that begins at one of ``places``.
+        """The places where a value of ``slot`` can end if it begins at one of ``places``.
 
-        Side by side, variables of one class of characters carry one value; of the others, each has its own.
+        Variables of the same class of characters side by side have a common value; others have their own values.
         """
         kind, (rows, least, most) = self.kind(slot.tag), self._row(slot)
         for _ in range(rows):
@@ -104,7 +105,7 @@ class Text:
         return places
 
     def before_slot(self, slot: Slot, places: int) -> int:
-        """Where a value of ``slot`` can begin that ends at one of ``places``."""
+        """The places where a value of ``slot`` can begin if it ends at one of ``places``."""
         kind, (rows, least, most) = self.kind(slot.tag), self._row(slot)
         for _ in range(rows):
             places = kind.before(places, self.masks, least, most) & self.borders
@@ -120,10 +121,10 @@ class Text:
         """The number of the character at a place, from 0."""
         return len(plain(self.units[:place]))
 
-    # --- fixed text -----------------------------------------------------------------------------------------------
+    # --- fixed text ---------------------------------------------------------------------------------------------------
 
     def occurrences(self, fixed: str, places: int) -> int:
-        """Those of ``places`` at which ``fixed`` stands."""
+        """The members of ``places`` at which ``fixed`` begins."""
         first, end = lowest(places), places.bit_length() - 1 + len(fixed)
         found, place = 0, self.units.find(fixed, first, end)
         while place >= 0:
@@ -132,7 +133,7 @@ class Text:
         return found & places
 
     def after_letters(self, fixed: str, places: int) -> int:
-        """Where ``fixed`` ends that begins at one of ``places``, whatever punctuation either has."""
+        """The places where ``fixed`` ends if it begins at one of ``places``, without regard to punctuation."""
         marks = self.masks["mark"]
         places = flood(places, marks) & self.borders
         for char in letters(fixed):
@@ -142,7 +143,7 @@ class Text:
         return places
 
     def before_letters(self, fixed: str, places: int) -> int:
-        """Where ``fixed`` begins that ends at one of ``places``, whatever punctuation either has."""
+        """The places where ``fixed`` begins if it ends at one of ``places``, without regard to punctuation."""
         marks = self.masks["mark"]
         places = ebb(places, marks) & self.borders
         for char in reversed(letters(fixed)):
@@ -153,12 +154,12 @@ class Text:
 
 
 def letters(text: str) -> str:
-    """``text`` without white space and punctuation: what counts where ``Rules.punctuation_counts`` is false."""
+    """``text`` without white space and punctuation, for rules whose ``punctuation_counts`` is false."""
     return "".join([char for char in text if is_word(char)])
 
 
 def flood(places: int, through: int) -> int:
-    """``places``, and all that can be reached from them through characters of a class."""
+    """``places``, and all places that are reachable from them through characters of a class."""
     jump = 1
     while through:
         places |= (places & through) << jump
@@ -168,7 +169,7 @@ def flood(places: int, through: int) -> int:
 
 
 def ebb(places: int, through: int) -> int:
-    """``places``, and all from which they can be reached through characters of a class."""
+    """``places``, and all places from which they are reachable through characters of a class."""
     jump = 1
     while through:
         places |= (places >> jump) & through
@@ -179,14 +180,14 @@ def ebb(places: int, through: int) -> int:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Cut:
-    """A text as a shape cuts it: the place of each value. ``unique`` if no other cut is possible."""
+    """The cut of a text by a shape: the place of each value. ``unique``: no other cut is possible."""
 
     values: tuple[tuple[int, int], ...]
     unique: bool
 
 
 def cut(shape: Shape, text: Text) -> Cut | None:
-    """How ``text`` fits ``shape``, every value as short as it can be, from the left; None if it does not."""
+    """Cut ``text`` by ``shape``, each value as short as possible, from the left; None if the text does not fit."""
     if not text.whole:
         return None
     reached = _forward(shape, text)
@@ -237,7 +238,7 @@ def _forward(shape: Shape, text: Text) -> list[int] | None:
 
 
 def _backward(shape: Shape, text: Text, reached: list[int]) -> list[int]:
-    """Those of the places from which the end can be reached."""
+    """The reached places from which the end is reachable."""
     usable = [reached[-1]]
     for part, places in zip(reversed(shape.parts), reversed(reached[:-1]), strict=True):
         usable.append(_before(part, text, usable[-1]) & places)

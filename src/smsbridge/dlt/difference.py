@@ -1,4 +1,4 @@
-"""Where a text and a template first differ, in words that a person sees the difference by."""
+"""The first difference between a text and a template, in words that make it visible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _script(char: str) -> str:
 
 
 class Change(StrEnum):
-    """What is different."""
+    """The kind of a difference."""
 
     MISSING = "missing"
     EXTRA = "extra"
@@ -29,9 +29,9 @@ class Change(StrEnum):
 class Difference:
     """The first difference. ``position`` is a character of the text, counted from 0.
 
-    ``expected`` and ``found`` are the characters, empty at the end of the template or of the text. Where a value is
-    wrong (``Change.VALUE``), ``slot`` counts it from 1 and ``problem`` says why, holding nothing of it; ``length`` is
-    that of the value.
+    ``expected`` and ``found`` are the characters, empty at the end of the template or of the text. For a wrong value
+    (``Change.VALUE``), ``slot`` counts values from 1, ``problem`` says why without quoting the value, and ``length`` is
+    the length of the value.
     """
 
     change: Change
@@ -44,7 +44,7 @@ class Difference:
     length: int = 1
 
     def words(self, *, private: bool = True) -> str:
-        """The difference in words; ``private``: none that would tell what the text says."""
+        """The difference in words; with ``private``, they reveal nothing of the text."""
         where = f"at character {self.position + 1}"
         if self.change is Change.VALUE:
             return f"value {self.slot}, {where}, {self.problem}"
@@ -53,7 +53,7 @@ class Difference:
         if not expected:
             return f"{where}, the text goes on after the end of the template, with {found}"
         if not found:
-            return f"{where}, the text ends, where the template goes on with {expected}"
+            return f"{where}, the text ends, but the template goes on with {expected}"
         if self.change is Change.CHANGED:
             return f"{where}, there is {self._compared(found, expected)}"
         if self.change is Change.MISSING:
@@ -66,5 +66,5 @@ class Difference:
             return f"{found}, which the template has in the other case"
         if found == expected:
             other = " of another script" if _script(self.found) != _script(self.expected) else ""
-            return f"{found}{other}, where the template has another one"
+            return f"{found}{other}, where the template has another character"
         return f"{found}, where the template has {expected}"

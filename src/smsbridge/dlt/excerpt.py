@@ -1,4 +1,4 @@
-"""One place of a text, shown on a line of a terminal with a caret under it, in any script."""
+"""A place of a text, shown on a line of a terminal with a caret under it, in any script."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from smsbridge.text.columns import columns
 _STAND_INS = {"\n": "\u23ce", "\r": "\u240d", "\t": "\u21e5", "\x7f": "\u2421"}
 _STAND_INS |= {chr(code): chr(0x2400 + code) for code in range(0x20) if chr(code) not in _STAND_INS}
 _JOINERS = "\u200c\u200d"
-"""Without them Indian letters would take other forms."""
+"""Joiners; without them Indian letters would have other forms."""
 
 _INVISIBLE = "\u00b7"
 _BEFORE, _WIDTH = 40, 74
 
 
 def excerpt(text: str, position: int) -> tuple[str, str]:
-    """What stands around the character at ``position`` (or at the end), and a line with a caret under it."""
+    """The text around the character at ``position`` (or at the end), and a line with a caret under it."""
     shown = [_visible(char, pointed_at=place == position) for place, char in enumerate(text)]
     begin, room = position, _BEFORE
     while begin > 0 and (room := room - columns(shown[begin - 1])) >= 0:
@@ -29,7 +29,8 @@ def excerpt(text: str, position: int) -> tuple[str, str]:
     left = "\u2026" if begin else ""
     under = columns(left + "".join(shown[begin:position]))
     if position < len(text) and columns(shown[position]) == 0 and under:
-        under -= 1  # under the letter that has the mark
+        # The caret goes under the letter of the mark.
+        under -= 1
     return f"{left}{''.join(shown[begin:end])}{'…' if end < len(shown) else ''}", f"{' ' * under}^"
 
 

@@ -1,4 +1,4 @@
-"""Reads a file of templates, TOML or CSV, whatever Windows or a spreadsheet made of its encoding."""
+"""Reads a file of templates, TOML or CSV, in the encodings that Windows and spreadsheets write."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _MARKS = {
 
 
 def read(path: str | PathLike[str]) -> Contents:
-    """What is in the file, mistakes included: a file that cannot be read is one."""
+    """The contents of the file, with mistakes; an unreadable file is a mistake too."""
     file = fspath(path)
     is_csv = Path(file).suffix.lower() in _CSV
     try:
         data = Path(file).read_bytes()
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "no file has such a name"
+        why = getattr(error, "strerror", None) or "no file can have such a name"
         return Contents(file=file, mistakes=(Mistake(None, f"cannot be read: {why}"),))
     encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
     try:

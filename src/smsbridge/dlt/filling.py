@@ -1,4 +1,4 @@
-"""The text of a template with the values of its variables."""
+"""Filling a template with the values of its variables."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .template import Template
 
 
 def filled(template: Template, values: Sequence[str], rules: Rules) -> str:
-    """The text of ``template`` with ``values``. Raises ContentError that counts values from 1 and shows none."""
+    """The text of ``template`` with ``values``. Raises ContentError, which counts values from 1 and quotes none."""
     slots = template.shape.slots
     variables = sum(slot.count for slot in slots)
     if isinstance(values, str) or not all(isinstance(value, str) for value in values):
-        raise TypeError("values has to be a sequence of strings")
+        raise TypeError("values must be a sequence of strings")
     if len(values) not in (variables, len(slots)):
-        raise content_error("dlt-variable", f"template {template.label} wants {variables} values, not {len(values)}")
+        raise content_error("dlt-variable", f"template {template.label} needs {variables} values, not {len(values)}")
     apart = len(values) == variables
     singles = [replace(slot, count=1) for slot in slots for _ in range(slot.count)] if apart else list(slots)
     for number, (slot, value) in enumerate(zip(singles, values, strict=True), 1):

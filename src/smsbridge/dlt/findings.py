@@ -1,4 +1,4 @@
-"""What a registry answers: the templates that a text fits or nearly fits, and a template that is filled in."""
+"""The answers of a registry: the templates that a text fits or nearly fits, and a filled template."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .template import Template
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A template that a text fits, and the values, one for each variable or row of variables side by side.
+    """A template that a text fits, with a value for each variable or row of variables side by side.
 
-    ``unique`` if the text can be cut in no other way; if it can, ``values`` are the shortest, from the left.
+    ``unique``: the text can be cut in no other way; otherwise ``values`` are the shortest, from the left.
     """
 
     template: Template
@@ -24,7 +24,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Barred:
-    """A template that a text fits, but which cannot be used for it: a reason as in errors, and words."""
+    """A template that a text fits, but that is not usable for it: a reason as in errors, and words."""
 
     match: Match
     reason: str
@@ -33,7 +33,7 @@ class Barred:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Every template that a text fits: those that can be used, and those that cannot."""
+    """All templates that a text fits: usable templates (``matches``) and others (``barred``)."""
 
     matches: tuple[Match, ...] = ()
     barred: tuple[Barred, ...] = ()
@@ -41,7 +41,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Near:
-    """A template that a text nearly fits. ``changes`` is None if there are more than were counted."""
+    """A template that a text nearly fits. ``changes`` is None if there are too many to count."""
 
     template: Template
     changes: int | None
@@ -52,8 +52,8 @@ class Near:
 class Filled:
     """A template with its values. ``Message(to=..., **filled.fields)`` is the message.
 
-    ``unique`` if the text reads back as these values only, ``also_fits`` are other templates that it fits as well:
-    neither keeps it from being delivered, since the template's id goes with it.
+    ``unique``: the text can be read only as these values. ``also_fits`` are ids of other templates that it fits. The
+    text is delivered in any case, because it carries the template's id.
     """
 
     template: Template = field(repr=False)
@@ -66,6 +66,6 @@ class Filled:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The fields of a Message, all but its recipient."""
+        """The fields of a Message, except its recipient."""
         fields = {"text": self.text, "purpose": self.purpose, "dlt": self.dlt}
         return fields if self.sender is None else {**fields, "sender": self.sender}

@@ -1,7 +1,7 @@
-"""Which of many shapes a text may fit, without holding it against each: by the rarest fragment of their fixed parts.
+"""An index that finds shapes for a text, without a comparison with each, by the rarest fragment of their fixed parts.
 
-Every shape waits under one fragment of its fixed text, the one that the fewest share; a text that fits it has that
-fragment somewhere. So a text is asked for its own fragments, each once.
+Every shape is stored under the fragment of its fixed text that the fewest shapes share; a text that fits it contains
+that fragment. So the index looks up each fragment of a text once.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from .rules import Rules
 from .template import Shape
 
 _SIZES = (6, 3, 1)
-"""Of fragments; a shape has one of the first size that any of its fixed parts reaches."""
+"""Sizes of fragments; a shape has the first size that any of its fixed parts reaches."""
 
 _WORD = re.compile(r"[^\s!-/:-@\[-`{-~\u2000-\u206f।]+")
-"""What stands between white space and punctuation, curly or not, in any script."""
+"""A run of characters between white space and punctuation, in any script."""
 
 
 class _Entry(NamedTuple):
-    """A shape, and what is quick to tell of it."""
+    """A shape, with values for quick checks."""
 
     shape: Shape
     prefix: str
@@ -46,7 +46,8 @@ class Index:
         fragments = [self._fragments(entry.shape) for entry in entries]
         shared = Counter(fragment for some in fragments for fragment in some)
         self._waiting: defaultdict[str, list[_Entry]] = defaultdict(list)
-        self._formless: list[_Entry] = []  # variables and nothing else
+        # Shapes of variables only.
+        self._formless: list[_Entry] = []
         for entry, some in zip(entries, fragments, strict=True):
             if some:
                 self._waiting[min(some, key=lambda fragment: (shared[fragment], fragment))].append(entry)
@@ -57,7 +58,7 @@ class Index:
         self._shapes = [entry.shape for entry in entries]
 
     def fitting(self, text: Text) -> list[tuple[Shape, Cut]]:
-        """The shapes that ``text`` fits, and how."""
+        """The shapes that ``text`` fits, each with its cut."""
         if not text.whole or (self.rules.punctuation_counts and text.size > self.most):
             return []
         return [(entry.shape, found) for entry in self._likely(text) if (found := cut(entry.shape, text))]
@@ -83,10 +84,10 @@ class Index:
             part[place : place + size] for part in fixed if size for place in _places(part, size, all_of_them=not exact)
         }
 
-    # --- the nearest, where none fits -----------------------------------------------------------------------------
+    # --- the nearest, where none fits ---------------------------------------------------------------------------------
 
     def alike(self, text: str, limit: int) -> list[Shape]:
-        """The shapes that share the most words with ``text``, a rare word counting more; at most ``limit``."""
+        """The shapes that share the most words with ``text``; rare words count more. At most ``limit`` shapes."""
         if self._words is None:
             self._words = self._by_word()
         shared: defaultdict[int, float] = defaultdict(float)
@@ -111,7 +112,7 @@ _ENOUGH, _COMMON = 4, 50
 
 
 def _places(part: str, size: int, *, all_of_them: bool) -> Iterable[int]:
-    """Where to take fragments: at the beginnings and ends of words, where texts differ, or everywhere."""
+    """The places of fragments: the beginnings and ends of words, where texts differ, or all places."""
     last = len(part) - size
     if last < 0:
         return ()

@@ -1,8 +1,8 @@
-"""How far a text is from a shape, and where they first differ: the fewest changes that make them fit.
+"""The distance of a text from a shape, and their first difference: the fewest changes that make them fit.
 
-A change is one character of fixed text too much, too few or another, or one value that breaks its rules. For each
-number of changes there is a set of places from which the rest of the shape fits (see ``tags.py``), so the time does not
-depend on how many ways there are.
+A change is an extra, missing or changed character of fixed text, or a value that breaks its rules. For each number of
+changes there is a set of places from which the rest of the shape fits (see ``tags.py``), so the time does not depend on
+the number of ways.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .difference import Change, Difference
 from .template import Shape, Slot
 
 _FEWEST, _MOST = 4, 24
-"""Changes that are looked for: a third of the fixed text, but within these."""
+"""The bounds of the number of changes to look for: a third of the fixed text, within these bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +30,19 @@ class Distance:
 
 
 def most_changes(shape: Shape) -> int:
-    """More changes than these, and the shape is no longer the same text."""
+    """The maximum of changes; beyond it, the shape counts as another text."""
     return max(_FEWEST, min(_MOST, sum(map(len, shape.fixed)) // 3))
 
 
 def distance(shape: Shape, text: Text, limit: int) -> Distance | None:
-    """From ``text`` to ``shape``, up to ``limit`` changes; None if there are more, and the beginning differs too."""
+    """The distance of ``text`` from ``shape``, up to ``limit`` changes; None if they have too little in common."""
     exact = text.rules.punctuation_counts
     steps: list[str | Slot] = []
     for part in shape.parts:
         steps += [part] if isinstance(part, Slot) else [*(part if exact else letters(part))]
     search = _Search(steps, text)
     missing = shape.least(text.rules) - text.size
-    extra = 0 if shape.slots else text.size - shape.most(text.rules)  # a value of any length is one change
+    extra = 0 if shape.slots else text.size - shape.most(text.rules)  # a value of any length is a single change
     if not exact or max(missing, extra) <= limit:
         for changes in range(limit + 1):
             if search.level() & 1:
@@ -64,7 +64,7 @@ class _Search:
             self.equal[char] |= 1 << place
 
     def level(self) -> int:
-        """With one change more than before: the places from which the whole shape fits."""
+        """The places from which the whole shape fits, with one more change than before."""
         last = self.levels[-1] if self.levels else None
         rest = ebb(self.end, self.marks) if last is None else last[-1] | self._back(last[-1])
         level = [rest]
@@ -85,7 +85,7 @@ class _Search:
         return level[0]
 
     def _back(self, places: int) -> int:
-        """One character before each of ``places``."""
+        """The places one character before each of ``places``."""
         borders = self.text.borders
         back = places >> 1
         return back if borders == -1 else (back & borders) | ((back & ~borders) >> 1)
@@ -99,7 +99,7 @@ class _Search:
         return flood((places & self.equal[step]) << len(units(step)), self.marks)
 
     def first(self, changes: int) -> Difference:
-        """The first of so many changes: a value that breaks its rules, or else as late in the text as it can be."""
+        """The first of ``changes`` changes: a value that breaks its rules, or else as late in the text as possible."""
         here, left = self.levels[changes], self.levels[changes - 1]
         number, places = 0, flood(1, self.marks)
         for number, step in enumerate(self.steps):
@@ -140,7 +140,7 @@ class _Search:
         return Distance(None, self._difference(Change.CHANGED, number, places))
 
     def _next_fixed(self, number: int, place: int) -> int:
-        """Where behind ``place`` the fixed text after a slot stands, if anywhere."""
+        """The place after ``place`` where the fixed text after a slot begins, if any."""
         fixed = []
         for step in self.steps[number + 1 :]:
             if isinstance(step, Slot):
@@ -150,7 +150,7 @@ class _Search:
         return 1 << found if found >= 0 else 0
 
     def _difference(self, change: Change, number: int, places: int) -> Difference:
-        """At the first of ``places``, and of those the first before a letter where punctuation does not count."""
+        """A difference at the first of ``places``; if punctuation does not count, at the first before a letter."""
         step = self.steps[number] if number < len(self.steps) else ""
         position = self.text.char(lowest(places & ~self.marks or places))
         text = plain(self.text.units)
@@ -180,12 +180,12 @@ class _Search:
 
 
 def problem(slot: Slot, value: Text) -> str | None:
-    """What is wrong with a value of ``slot``, holding nothing of it; None if it is right."""
+    """The problem of a value of ``slot``, without quoting it; None if it is right."""
     if not value.whole:
         return "has half of a character (a lone surrogate)"
     least, most = slot.least(value.rules), slot.most(value.rules)
     if value.size > most:
-        return f"has {value.size} characters, {most} are the most"
+        return f"has {value.size} characters; the maximum is {most}"
     if value.size < least:
         few = f"has {value.size} characters, fewer than the {slot.count} variables side by side that carry it"
         return few if value.size else "is empty"
@@ -193,10 +193,11 @@ def problem(slot: Slot, value: Text) -> str | None:
 
 
 def _misfit(slot: Slot, value: Text) -> str:
-    """Which character, if it is a single one, keeps a value of the right length from being one of ``slot``."""
+    """The problem of a value of the right length: the wrong character, if there is one, or its form."""
     kind = value.kind(slot.tag)
     classes = {name for _, name, _ in kind.arcs}
-    for place in range(value.size):  # a value is short
+    # A value is short.
+    for place in range(value.size):
         if not any(value.masks[kind_of_character] >> place & 1 for kind_of_character in classes):
             return f"has {name(plain(value.units)[value.char(place)])}; {{#{slot.tag}#}} is {kind.words}"
-    return f"is not {kind.words}, as {{#{slot.tag}#}} wants"
+    return f"is not {kind.words}, as {{#{slot.tag}#}} needs"

@@ -1,4 +1,4 @@
-"""What is no mistake in a registry, but worth knowing before a text is refused for it."""
+"""Notices about a registry: no mistakes, but possible reasons of later refusals."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .contents import Contents, Mistake
 from .registry import Registry
 from .template import Shape, Template
 
-NO_TEMPLATES = "there are no templates, so that every text to India is refused"
+NO_TEMPLATES = "there are no templates, so every text to India is refused"
 _SOON = timedelta(days=30)
 _MASK = re.compile(r"X{4,}")
 
 
 def notices(contents: Contents, registry: Registry, day: date) -> list[Mistake]:
-    """By line: templates that cannot be used on ``day`` or soon, that nobody can tell apart, or that look mistaken."""
+    """Notices with lines: templates that are not usable on ``day`` or soon, that have equal texts, or look wrong."""
     alike: defaultdict[Shape, list[Template]] = defaultdict(list)
     for template in contents.templates:
         alike[template.shape].append(template)
@@ -40,9 +40,9 @@ def _of_template(template: Template, registry: Registry, day: date) -> list[str]
     if not registry.entity_of(template):
         words.append("has no entity id, and neither has the file")
     if not template.headers:
-        words.append("names no header, so no sender id is checked for it")
+        words.append("names no header, so its sender id is not checked")
     if not template.shape.fixed:
-        words.append("has no fixed text, so that every short text fits it")
+        words.append("has no fixed text, so every short text fits it")
     if any(_MASK.search(part) for part in template.shape.fixed):
-        words.append("has XXXX as fixed text; if something else is to stand there, it has to be a variable")
+        words.append("has XXXX as fixed text; if the text varies there, use a variable")
     return words

@@ -1,4 +1,4 @@
-"""DLT: only texts that India's operators will deliver, with the ids of their template."""
+"""The DLT policy: lets only texts through that India's operators deliver, with the ids of their template."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from . import Registry, files, notices
 from .codes import ADVICE
 
 _CODE = "123456"
-"""Stands for the code that a vendor makes, where its text is held against the templates."""
+"""A sample of a vendor's code, to compare its text with the templates."""
 
 
 class DltPolicy(Gate):
-    """Holds each text to India (+91) against the templates in ``registry``, before it leaves.
+    """Compares each text to India (+91) with the templates in ``registry``, before it leaves.
 
-    A text that fits one gets its template's id, the entity's, and the sender id if there is only one; any other is
-    refused, and the refusal says where the first difference is. ``headers`` and ``templates`` are those that are
-    declared with this account's vendor; a text that needs another is one that this account cannot express, so that a
-    failover goes on to the next. Texts to other countries pass as they are.
+    A text that fits a template gets the ids of template and entity, and the sender id if there is only one; any other
+    text is refused, and the refusal names the first difference. ``headers`` and ``templates`` are declared with this
+    account's vendor; a text that needs others is unsupported by this account, so a failover tries the next account.
+    Texts to other countries pass unchanged.
     """
 
     name = "dlt"
@@ -60,11 +60,13 @@ class DltPolicy(Gate):
 
     def _resolved(self, message: Message, *, verification: bool = False) -> Message:
         if verification and not message.text:
-            return message  # the vendor's own words, under its own template
+            # The vendor's own words have the vendor's own template.
+            return message
         text = message.text.replace("{code}", _CODE) if verification else message.text
         found = self._registry.resolve(replace(message, text=text))
         if found.dlt is None or found.dlt.template_id is None:
-            return message  # to another country
+            # A text to another country.
+            return message
         self._refuse_undeclared(found.sender, found.dlt)
         supports = self.inner.verification_supports if verification else self.inner.supports
         return replace(
@@ -85,7 +87,8 @@ def _loaded(path: Path) -> Registry:
     try:
         changed = path.stat().st_mtime_ns
     except OSError:
-        changed = 0  # loading it says what is wrong
+        # Loading it raises the error.
+        changed = 0
     return _load(path.absolute(), changed)
 
 

@@ -1,8 +1,8 @@
-"""Exports of DLT portals as CSV: whatever they call their columns, and however they separate them.
+"""Exports of DLT portals as CSV, with many names of columns and several separators.
 
 No portal documents its export. The names are those seen in public code and help pages that read or show such files
 (Airtel's list with ``Communication Type`` and ``Content``, Fast2SMS's with ``TEMPLATE_ID`` and ``TEMPLATE_CONTENT``,
-and what the operators' forms and message providers call the fields); another name is one more word in a table here.
+and names of fields in operators' forms and of message providers); for another name, add a word to a table here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .contents import Collector, Contents, LineOf
 from .template import Category, State
 
 _COLUMNS: dict[str, str] = {
-    # By their letters and digits, in lower case.
+    # Keys have only letters and digits, in lower case.
     name: column
     for column, names in {
         "id": (
@@ -123,7 +123,7 @@ def _separator(source: str) -> str:
 
 
 def _columns(row: list[str]) -> dict[int, str]:
-    """Which column is what; of two with one meaning, the first."""
+    """The meaning of each column; of two columns with the same meaning, only the first counts."""
     found: dict[int, str] = {}
     for place, cell in enumerate(row):
         name = _COLUMNS.get(_key(cell))
@@ -168,7 +168,7 @@ def _category(cell: str) -> Category | None:
     if not cell:
         return None
     if _key(cell) not in _CATEGORIES:
-        raise ValueError(f"has to be one of {', '.join(Category)}, or T, SI, SE, P")
+        raise ValueError(f"must be one of {', '.join(Category)}, or T, SI, SE, P")
     return _CATEGORIES[_key(cell)]
 
 
@@ -188,7 +188,7 @@ def _date(cell: str) -> date | None:
             except ValueError:
                 continue
     if cell and cell.lower() not in ("-", "na", "n/a", "null", "none"):
-        raise ValueError("has to be a date such as 2026-01-31 or 31-01-2026")
+        raise ValueError("must be a date such as 2026-01-31 or 31-01-2026")
     return None
 
 

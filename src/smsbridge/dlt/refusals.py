@@ -1,4 +1,4 @@
-"""Why a text is refused by a registry. Errors name templates, positions and kinds of characters, never the text."""
+"""The refusals of a registry. Errors name templates, positions and kinds of characters, never the text."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from .difference import Difference
 from .template import Template
 
 BARRED = ("dlt-header", "dlt-expired", "dlt-template")
-"""Which of several reasons to give: the one that is the easiest to put right."""
+"""The order of reasons: of several, the first is reported, because it is the easiest to correct."""
 
 
 def content_error(reason: str, detail: str) -> ContentError:
-    """An error whose fault is not the recipient's or the vendor's, but what the account has registered."""
+    """An error whose fault is the registration of the account, not the recipient or the vendor."""
     return ContentError(reason=reason, detail=detail, fault="account")
 
 
 def refusal(reason: str, detail: str) -> RefusedError:
-    """The error of a reason as in :meth:`Template.barred`."""
+    """The error for a reason of :meth:`Template.barred`."""
     if reason == "dlt-header":
         return SenderError(reason=reason, detail=detail)
     return content_error(reason, detail)
 
 
 def differs(template: Template, difference: Difference | None, text: str) -> ContentError:
-    """The error of a text that is not that of ``template``."""
+    """The error for a text that differs from ``template``."""
     end = f"; {words}" if (words := ending(text)) else ""
     if difference is None:
         return content_error("dlt-template", f"the text is not that of template {template.label}{end}")

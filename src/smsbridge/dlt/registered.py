@@ -1,4 +1,4 @@
-"""What ``smsbridge dlt`` shows. Texts are shown here: that is what was asked for."""
+"""The output of ``smsbridge dlt``. It shows texts, because the user asks for them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .registry import Registry, india_day
 
 
 class Checked:
-    """What a check found: mistakes or notices of the file, and what became of each text."""
+    """The result of a check: mistakes or notices of the file, and the outcome of each text."""
 
     def __init__(self, contents: Contents, *, strict: bool) -> None:
         self.contents = contents
@@ -35,12 +35,12 @@ class Checked:
         self._texts: list[dict[str, Any]] = []
 
     def hold(self, registry: Registry) -> None:
-        """The registry of the file, which has no mistakes."""
+        """Set the registry of the file, which has no mistakes."""
         self.registry = registry
         self._notices = notices(self.contents, registry, india_day())
 
     def text(self, label: str, match: Match | None, error: RefusedError | None) -> None:
-        """What became of one text; ``match`` is None too where no template is needed."""
+        """Add the outcome of a text; ``match`` is also None if the text needs no template."""
         self._texts.append(
             {
                 "text": label,
@@ -53,13 +53,13 @@ class Checked:
         )
 
     def exit_code(self) -> Exit:
-        """3 before 4: what was checked against a registry with mistakes says little."""
+        """The exit code; 3 wins over 4, because a check against a registry with mistakes says little."""
         if self.contents.mistakes or (self.strict and self._notices):
             return Exit.CONFIGURATION
         return Exit.REFUSED if any(text["outcome"] == "refused" for text in self._texts) else Exit.OK
 
     def show(self, out: Output) -> None:
-        """All of it."""
+        """Print the result."""
         contents = self.contents
         untyped = sum(not template.typed for template in contents.templates)
         if out.as_json:
@@ -95,7 +95,7 @@ class Checked:
 
 
 def held(contents: Contents) -> str:
-    """How much there is."""
+    """The number of templates and headers, in words."""
     return f"{count(len(contents.templates), 'template')}, {count(len(contents.headers), 'header')}"
 
 
@@ -108,7 +108,7 @@ def _show_text(out: Output, text: Mapping[str, Any]) -> None:
 
 
 def check_texts(checked: Checked, text: str | None, many: str | None) -> None:
-    """Hold one text and the messages of a file against the registry of ``checked``."""
+    """Check a text and the messages of a file against the registry of ``checked``."""
     registry = checked.registry
     if registry is None:
         raise AssertionError("a check of texts has a registry")
@@ -136,7 +136,7 @@ def _check_message(checked: Checked, registry: Registry, label: str, message: Me
 
 
 def _normalised(message: Message) -> Message:
-    """``message`` as the client would hand it on."""
+    """``message`` as the client would pass it on."""
     from smsbridge.phone import to_e164
     from smsbridge.settings import Settings
 
@@ -149,7 +149,7 @@ def _normalised(message: Message) -> Message:
 def show_match(
     out: Output, registry: Registry, text: str, *, sender: str | None, purpose: Purpose | None, which: str | None
 ) -> Exit:
-    """Which template ``text`` fits, or why none."""
+    """Show the template that ``text`` fits, or why it fits none."""
     only = registry.template(which) if which is not None else None
     found = registry.find(text, sender=sender, purpose=purpose)
     matches = [match for match in found.matches if only in (None, match.template)]
@@ -252,7 +252,7 @@ def _show_near(out: Output, text: str, near: list[Near], only: str | None) -> No
 
 
 def _counterpart(registered: str, text: str, difference: Difference) -> int:
-    """About where in the registered text the difference is: as far from its end or its beginning as in the text."""
+    """The approximate place of the difference in the registered text, by its distance from beginning or end."""
     if difference.position <= len(registered):
         return difference.position
     return max(len(registered) - (len(text) - difference.position), 0)
@@ -262,15 +262,15 @@ def _counterpart(registered: str, text: str, difference: Difference) -> int:
 
 
 def show_meaning(out: Output, code: str, provider: str | None, reasons: Mapping[str, str] | None) -> Exit:
-    """What ``code`` means."""
+    """Show the meaning of ``code``."""
     meaning = Meaning(code=code, reason=code) if code in ADVICE else decode(code, reasons)
     if meaning is None:
         whose = f"{provider}'s codes" if provider else "operators' codes"
         out.failure(
             {
                 "type": "NotFoundError",
-                "message": f"{code!r} is not among {whose} that are known",
-                "advice": "smsbridge dlt explain CODE --provider NAME looks among those of a provider",
+                "message": f"{code!r} is not among the known {whose}",
+                "advice": "smsbridge dlt explain CODE --provider NAME searches the codes of a provider",
                 "exit_code": Exit.NOT_FOUND,
             },
             word="not found",

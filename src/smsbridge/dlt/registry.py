@@ -1,6 +1,6 @@
-"""The registry of DLT templates: finds the template of a text, fills one in, and gives a message its ids.
+"""The registry of DLT templates: finds the template of a text, fills a template, and adds the ids to a message.
 
-No I/O but for :meth:`Registry.load`.
+Only :meth:`Registry.load` does I/O.
 """
 
 from __future__ import annotations
@@ -30,28 +30,29 @@ from .rules import Rules, in_turn
 from .template import Header, Shape, Template
 
 INDIA = "+91"
-"""Numbers that begin with it are what DLT is about."""
+"""The beginning of the numbers that DLT is about."""
 
 _OFFSET = timedelta(hours=5, minutes=30)
 _ALIKE = 8
-"""Templates to which the distance is measured, to tell which is the nearest."""
+"""The number of templates whose distance is measured, to find the nearest."""
 
 _SHOWN, _MANY = 3, 1000
 _LONGEST_EXCESS = 2000
-"""Characters beyond the longest text that fits; what comes after them tells nothing more."""
+"""Characters to compare beyond the longest text that fits; later characters change nothing."""
 
 
 def india_day(moment: datetime | None = None) -> date:
     """The day in India, at ``moment`` or now."""
     if moment is None:
-        from .. import reading  # here, as it loads pydantic, which a registry does without
+        # Imported here because it loads pydantic, which a registry does not need.
+        from .. import reading
 
         moment = reading.now()
     return (moment.astimezone(UTC) + _OFFSET).date()
 
 
 class Registry:
-    """Headers and templates as they are registered. Make one with :meth:`load` or :meth:`of`; it never changes."""
+    """Registered headers and templates. Make a registry with :meth:`load` or :meth:`of`; it never changes."""
 
     def __init__(
         self,
@@ -61,20 +62,21 @@ class Registry:
         entity_id: str | None = None,
     ) -> None:
         self.entity_id = entity_id
-        """The principal entity of whatever names none."""
+        """The principal entity of headers and templates without their own."""
         self.rules = in_turn(rules)
-        """By the day from which they hold."""
+        """The rules, by their first day."""
         self.headers: Mapping[str, Header] = {header.name: header for header in headers}
         """The declared sender ids, by name."""
         self.templates: Mapping[str, Template] = {template.id: template for template in templates}
-        """By id."""
+        """The templates, by id."""
         self._by_name: dict[str, Template] = {
             template.name: template for template in self.templates.values() if template.name
         }
         self._by_shape: defaultdict[Shape, list[Template]] = defaultdict(list)
         for template in self.templates.values():
             self._by_shape[template.shape].append(template)
-        self._indexes: dict[int, Index] = {}  # by the place of their rules
+        # By the place of their rules in self.rules.
+        self._indexes: dict[int, Index] = {}
         self._index(self.rules_on(india_day()))
 
     @classmethod
@@ -85,9 +87,9 @@ class Registry:
         rules: Rules | Iterable[Rules] = (),
         entity_id: str | None = None,
     ) -> Registry:
-        """A registry of these values. Headers that only templates name are declared by that.
+        """A registry of these values. Headers that only templates name count as declared.
 
-        Raises ConfigurationError if two templates have one id or name.
+        Raises ConfigurationError if two templates have the same id or name.
         """
         declared = {header.name: header for header in headers}
         for template in templates:
@@ -104,7 +106,7 @@ class Registry:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Registry:
-        """The registry in a TOML file, or in a CSV file that a DLT portal exported (by its name, ``.csv`` or ``.tsv``).
+        """The registry in a TOML file, or in a CSV export of a DLT portal (named ``.csv``, ``.tsv`` or ``.txt``).
 
         Raises ConfigurationError that names the file and, for each mistake, its line and what was expected.
         """
@@ -112,12 +114,12 @@ class Registry:
 
     @classmethod
     def holding(cls, contents: Contents) -> Registry:
-        """The registry of a file that was read. Raises ConfigurationError with every mistake in it."""
+        """The registry of a file's contents. Raises ConfigurationError with every mistake in it."""
         if contents.mistakes:
             raise ConfigurationError("; ".join(f"{contents.file}: {mistake}" for mistake in contents.mistakes))
         return cls(contents.templates, contents.headers, contents.rules, contents.entity_id)
 
-    # --- looking things up ----------------------------------------------------------------------------------------
+    # --- looking things up --------------------------------------------------------------------------------------------
 
     def template(self, which: str) -> Template:
         """The template with this id or name. Raises ContentError if there is none."""
@@ -129,7 +131,7 @@ class Registry:
         return found
 
     def entity_of(self, template: Template) -> str | None:
-        """The principal entity id of a template: its own, that of its headers, or that of the registry."""
+        """The principal entity id of a template: its own, its headers', or the registry's."""
         if template.entity_id:
             return template.entity_id
         for header_name in template.headers:
@@ -163,7 +165,7 @@ class Registry:
         return Finding(matches=tuple(matches), barred=tuple(barred))
 
     def nearest(self, text: str, *, on: date | None = None, limit: int = _SHOWN) -> tuple[Near, ...]:
-        """The templates that ``text`` nearly fits, the nearest first; none if nothing is like it."""
+        """The templates that ``text`` nearly fits, nearest first; empty if no template is similar."""
         rules = self.rules_on(on or india_day())
         index = self._index(rules)
         shortened = text[: index.most + _LONGEST_EXCESS]
@@ -184,7 +186,7 @@ class Registry:
         return tuple(near[:limit])
 
     def difference(self, template: Template, text: str, *, on: date | None = None) -> Difference | None:
-        """Where ``text`` first differs from ``template``; None if it fits, or is nothing like it."""
+        """The first difference between ``text`` and ``template``; None if it fits, or is not similar at all."""
         prepared = Text(text, self.rules_on(on or india_day()))
         if cut(template.shape, prepared):
             return None
@@ -192,15 +194,15 @@ class Registry:
         found = distance(template.shape, Text(shortened, prepared.rules), most_changes(template.shape))
         return found.difference if found else None
 
-    # --- one answer, or an error ----------------------------------------------------------------------------------
+    # --- one answer, or an error --------------------------------------------------------------------------------------
 
     def match(
         self, text: str, *, sender: str | None = None, purpose: Purpose | None = None, on: date | None = None
     ) -> Match:
-        """The one template that ``text`` fits and ``sender`` may use for ``purpose``.
+        """The single template that ``text`` fits and ``sender`` may use for ``purpose``.
 
         Raises ContentError (``dlt-template``, ``dlt-variable``, ``dlt-expired``, ``dlt-ambiguous``) or SenderError
-        (``dlt-header``), which say what is different and nothing of the text.
+        (``dlt-header``), which name the difference and quote no text.
         """
         self._check_sender(sender)
         found = self.find(text, sender=sender, purpose=purpose, on=on)
@@ -220,16 +222,16 @@ class Registry:
             raise content_error("dlt-template", f"at character {half.start() + 1}, there is {name(half[0])}")
         near = self.nearest(text, on=on, limit=1)
         if not near:
-            raise content_error("dlt-template", "the text is like no template of the registry")
+            raise content_error("dlt-template", "the text is not similar to any template of the registry")
         raise differs(near[0].template, near[0].difference, text)
 
     def fill(
         self, which: str, values: Sequence[str] = (), *, sender: str | None = None, on: date | None = None
     ) -> Filled:
-        """The template ``which`` (its id or name) with ``values``, in their order.
+        """Fill the template ``which`` (an id or a name) with ``values``, in order.
 
-        One value for each variable; variables of one tag side by side may also be given one value together. Raises
-        ContentError (``dlt-variable``) if a value is wrong, and the errors of :meth:`match`.
+        Give a value for each variable; variables of the same tag side by side may share a value. Raises ContentError
+        (``dlt-variable``) if a value is wrong, and the errors of :meth:`match`.
         """
         template = self.template(which)
         day = on or india_day()
@@ -253,11 +255,11 @@ class Registry:
         )
 
     def resolve(self, message: Message) -> Message:
-        """``message`` with the ids of the template that its text fits, and with its sender if there is only one.
+        """``message`` with the ids of the template that its text fits, and with the template's only sender, if any.
 
-        Pure. ``message.to`` is E.164, as the client makes it; other countries than India pass untouched. A message that
-        names a template is checked against that one alone. The day is that of ``send_at``, or today. Raises
-        ContentError, SenderError or RefusedError with a reason that begins with ``dlt-``.
+        Does no I/O. ``message.to`` is E.164, as the client makes it; messages to other countries than India pass
+        unchanged. A message that names a template is checked only against that template. The day is that of
+        ``send_at``, or today. Raises ContentError, SenderError or RefusedError with a reason that begins with ``dlt-``.
         """
         if not message.to.startswith(INDIA):
             return message
@@ -281,7 +283,7 @@ class Registry:
             raise RefusedError(
                 reason="dlt-entity",
                 fault="account",
-                detail=f"template {template.label} is of entity {entity_id}, the message names {given.entity_id}",
+                detail=f"template {template.label} is of entity {entity_id}, but the message names {given.entity_id}",
             )
         return template if entity_id or not given.entity_id else replace(template, entity_id=given.entity_id)
 
@@ -314,7 +316,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 def _unsuited(template: Template, sender: str | None, purpose: Purpose | None) -> tuple[str, str] | None:
-    """Why ``sender`` cannot use ``template`` for ``purpose``, as in :meth:`Template.barred`."""
+    """The reason why ``sender`` cannot use ``template`` for ``purpose``, as in :meth:`Template.barred`."""
     if sender is not None and template.headers and sender not in template.headers:
         return "dlt-header", f"is registered for {', '.join(template.headers)}, not for {sender}"
     if not template.suits(purpose):

@@ -1,8 +1,8 @@
-"""What a DLT platform accepts, where public sources contradict each other: settings, each with the cautious default.
+"""The rules of a DLT platform on points where public sources disagree: settings, each with a cautious default.
 
-A default is cautious if a text that keeps to it is accepted whoever of the sources is right. No operator publishes how
-it scrubs; almost all of this is what message providers tell their customers, read in November 2026. Settle a point with
-your operator, then set it in ``[rules]`` of the registry's file; several ``[[rules]]`` with ``since`` take turns.
+A default is cautious: a text that follows it is accepted under every source. No operator publishes its checks; almost
+all of these rules come from message providers' pages for customers, read in November 2026. Ask your operator about a
+point, then set it in ``[rules]`` of the registry's file; several ``[[rules]]`` with ``since`` follow each other.
 """
 
 from __future__ import annotations
@@ -13,41 +13,42 @@ from datetime import date
 from typing import Any
 
 TAGS = ("var", "numeric", "number", "alphanumeric", "url", "urlott", "cbn", "email")
-"""The names of the tags that a variable may have; ``tags`` says what their values may be."""
+"""The names of the tags of variables; ``tags.py`` defines their values."""
 _SHORTEST_CAPACITY, _LONGEST_CAPACITY = 1, 1000
 _LONGEST_BY_FORM = {"url": 255, "urlott": 255, "email": 255}
-"""Of what is judged by its form and not by its length, see ``longest_by_tag``."""
+"""The maximum length of values that are judged by their form; see ``longest_by_tag``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How values and fixed text are judged. Raises ValueError that begins with the name of the setting that is wrong.
+    """The rules for values and fixed text. Raises ValueError that begins with the name of the wrong setting.
 
-    ``since``: the first day on which these rules hold; None for always.
+    ``since``: the first day of these rules; None for always.
 
-    ``longest``: characters in one value. 30: AWS, Kaleyra, MSG91's FAQ, and the 30 that most cite. Exotel wants *under*
-    30, MSG91's page on mismatches allows 40, an older page (2021) 20. Counted in UTF-16 units, the larger of the
-    readings, since no source says whether a character is one of those, a code point or a cluster; they differ for emoji
-    only. Spaces and punctuation count (AWS; Kaleyra says that they do not).
+    ``longest``: the maximum of characters in a value. 30: AWS, Kaleyra, MSG91's FAQ, and the 30 that most cite. Exotel
+    requires *under* 30, MSG91's page on mismatches allows 40, an older page (2021) 20. Counted in UTF-16 units, which
+    give the highest count, because no source says whether a character is such a unit, a code point or a cluster; they
+    differ for emoji only. Spaces and punctuation count (AWS; Kaleyra says that they do not).
 
     ``longest_by_tag``: other lengths for single tags. alphanumeric has 40 at MSG91 and FoneArena (2025), 30 at
     startmessaging (2026), which also gives numeric 15; notes on Jio give number 30, and 40. ``url``, ``urlott`` and
-    ``email`` have 255 where this says nothing: MSG91 judges them by their form and by what is registered, and limits
-    alphanumeric alone; its sample of a registered link has 129 characters, Fyno's for urlott is a link to the Play
-    Store of 55, and a dynamic link goes on behind its ``?``. startmessaging gives links 50, which fits neither.
+    ``email`` have 255 by default: MSG91 judges them by their form and by the registration, and limits alphanumeric
+    only; its sample of a registered link has 129 characters, Fyno's for urlott is a link to the Play Store of 55, and a
+    dynamic link continues after its ``?``. startmessaging gives links 50, which fits neither.
 
     ``empty_values``: whether a value may be empty. Kaleyra: 0 to 30 characters; notes on Jio (2026): at least 1.
 
-    ``line_breaks``: whether a value may hold line breaks. No source limits what ``{#var#}`` holds, and none shows one.
+    ``line_breaks``: whether a value may hold line breaks. No source restricts ``{#var#}``, and none
+    shows a line break.
 
-    ``punctuation_counts``: whether spaces, line breaks and punctuation of the fixed text have to be the same. Everybody
-    says yes, but for MSG91's page on mismatches, which says that they may be added or left out.
+    ``punctuation_counts``: whether spaces, line breaks and punctuation of the fixed text must be the same. All sources
+    say yes, except MSG91's page on mismatches, which says that they may be added or left out.
 
     ``alphanumeric_also``: characters that ``{#alphanumeric#}`` may hold besides letters and digits. MSG91: none. A note
     on Vi (April 2026): space ``_ / .``; notes on Jio: spaces, and for or against hyphen and underscore.
 
-    ``decimal_point``: whether ``{#numeric#}`` and ``{#number#}`` may have one. MSG91, Textguru: digits only; a note on
-    Jio (2026) allows it.
+    ``decimal_point``: whether ``{#numeric#}`` and ``{#number#}`` may have a decimal point. MSG91, Textguru: digits
+    only; a note on Jio (2026) allows it.
 
     ``callback_hyphens``: whether ``{#cbn#}`` may have hyphens. MSG91: digits; Fyno's sample is 1800-123-4567.
 
@@ -55,9 +56,9 @@ class Rules:
     MSG91: a link begins with http, https or www.
 
     ``untyped_until``: the last day on which texts of templates with plain ``{#var#}`` are accepted; None for no such
-    day. TRAI's direction of 18 November 2025 wants typed tags (new templates from 14 or 15 January 2026, existing ones
-    within 60 days); at SmartPing and Tata the text keeps ``{#var#}`` for good, and whether old texts are still accepted
-    in November 2026 was not found. Refusing all of them by default would refuse what is known to be right there.
+    day. TRAI's direction of 18 November 2025 requires typed tags (new templates from 14 or 15 January 2026, existing
+    templates within 60 days); at SmartPing and Tata the text keeps ``{#var#}`` for good, and no source says whether old
+    texts are still accepted in November 2026. Refusing all of them by default would refuse texts that are right there.
     """
 
     since: date | None = None
@@ -80,15 +81,15 @@ class Rules:
             if name not in ("longest", *TAGS):
                 raise ValueError(f"longest_by_tag: there is no tag {name!r}; have {', '.join(TAGS)}")
             if type(length) is not int or not _SHORTEST_CAPACITY <= length <= _LONGEST_CAPACITY:
-                raise ValueError(f"{where} has to be a whole number from {_SHORTEST_CAPACITY} to {_LONGEST_CAPACITY}")
+                raise ValueError(f"{where} must be a whole number from {_SHORTEST_CAPACITY} to {_LONGEST_CAPACITY}")
 
     def longest_of(self, tag: str) -> int:
-        """The most characters in a value of ``tag``."""
+        """The maximum of characters in a value of ``tag``."""
         return self.longest_by_tag.get(tag, _LONGEST_BY_FORM.get(tag, self.longest))
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """The settings, as they are called in a file."""
+        """The names of the settings in a file."""
         return tuple(field.name for field in fields(cls))
 
 
@@ -108,16 +109,16 @@ def _check_type(name: str, value: Any) -> None:
     if not (right and isinstance(value, kind) and (kind is bool or not isinstance(value, bool))) and not (
         value is None and name in _OPTIONAL
     ):
-        raise ValueError(f"{name} has to be {words}")
+        raise ValueError(f"{name} must be {words}")
 
 
 def in_turn(rules: Iterable[Rules]) -> tuple[Rules, ...]:
-    """``rules`` by the day from which they hold, preceded by the defaults where the first has one.
+    """``rules`` by their first day, after the default rules if the first of them has a ``since``.
 
-    Raises ValueError if two hold from the same day.
+    Raises ValueError if two have the same first day.
     """
     ordered = sorted(rules, key=lambda entry: entry.since or date.min)
     days = [entry.since for entry in ordered]
     if len(set(days)) < len(days):
-        raise ValueError("since has to differ from one set of rules to the next")
+        raise ValueError("since must differ in each set of rules")
     return tuple(ordered) if ordered and ordered[0].since is None else (Rules(), *ordered)

@@ -1,7 +1,7 @@
-"""The tags of variables, and what a value of each may be: small automata, run over all beginnings at once.
+"""The tags of variables and their values: small automata that run from all beginnings at once.
 
-A set of places in a text is an integer, bit ``n`` for the place before character ``n``: a step of the automaton from
-every place is then one shift, and no way to cut a text has to be tried twice.
+A set of places in a text is an integer; bit ``n`` is the place before character ``n``. A step of the automaton from all
+places is a single shift, and no way to cut a text is tried twice.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from .rules import Rules
 
 Belongs = Callable[[str], bool]
-"""Whether a character is of a class."""
+"""Says whether a character belongs to a class."""
 
 Arc = tuple[int, str, int]
-"""From a state, by a character of this class, to a state."""
+"""A transition: from a state, by a character of this class, to a state."""
 
 _LINE_BREAKS = "\n\r"
 
@@ -26,7 +26,7 @@ def _is_control(char: str) -> bool:
 
 
 def is_word(char: str) -> bool:
-    """Letters and digits of any script, with the marks that Indian letters are written with."""
+    """Whether ``char`` is a letter or a digit of any script, or a mark, as in Indian scripts."""
     return char.isalnum() or unicodedata.category(char)[0] == "M"
 
 
@@ -43,7 +43,7 @@ def _is_visible(char: str) -> bool:
 
 
 CLASSES: dict[str, Callable[[Rules], Belongs]] = {
-    # A class has a name, or is a single character. No source tells what a platform makes of control characters.
+    # A class has a name, or is a single character. No source says how a platform treats control characters.
     "any": lambda rules: lambda char: not _is_control(char) or (rules.line_breaks and char in _LINE_BREAKS),
     "mark": lambda _: lambda char: not is_word(char),
     "word": lambda rules: lambda char: is_word(char) or char in rules.alphanumeric_also,
@@ -56,22 +56,22 @@ CLASSES: dict[str, Callable[[Rules], Belongs]] = {
 
 
 def belongs(name: str, rules: Rules) -> Belongs:
-    """Whether a character is of the class ``name``."""
+    """The function that says whether a character belongs to the class ``name``."""
     return CLASSES[name](rules) if name in CLASSES else name.__eq__
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a value may be: an automaton from state 0 to one of ``ends``, and ``words`` for people."""
+    """A kind of values: an automaton from state 0 to one of ``ends``, and ``words`` for people."""
 
     words: str
     arcs: tuple[Arc, ...]
     ends: frozenset[int]
     run: str | None = None
-    """The class, if all characters are of one: then values side by side are a value too."""
+    """The class of all characters, if there is only one; then values side by side form a value too."""
 
     def after(self, places: int, masks: Mapping[str, int], least: int, most: int) -> int:
-        """The places where a value of ``least`` to ``most`` characters can end that begins at one of ``places``."""
+        """The places where a value of ``least`` to ``most`` characters can end if it begins at one of ``places``."""
         if self.run is not None:
             return _spread(places, masks[self.run], least, most)
         found = 0 if least else places
@@ -90,7 +90,7 @@ class Kind:
         return found
 
     def before(self, places: int, masks: Mapping[str, int], least: int, most: int) -> int:
-        """The places where a value can begin that ends at one of ``places``."""
+        """The places where a value can begin if it ends at one of ``places``."""
         if self.run is not None:
             return _gather(places, masks[self.run], least, most)
         found = 0 if least else places
@@ -109,12 +109,12 @@ class Kind:
 
 
 def _run(words: str, name: str) -> Kind:
-    """One or more characters of a class."""
+    """A kind of one or more characters of a class."""
     return Kind(words, ((0, name, 1), (1, name, 1)), frozenset({1}), run=name)
 
 
 def _spread(places: int, through: int, least: int, most: int) -> int:
-    """What is ``least`` to ``most`` characters of a class behind ``places``."""
+    """The places ``least`` to ``most`` characters of a class after ``places``."""
     for _ in range(least):
         places = (places & through) << 1
     for jump, possible in _jumps(through, most - least):
@@ -123,7 +123,7 @@ def _spread(places: int, through: int, least: int, most: int) -> int:
 
 
 def _gather(places: int, through: int, least: int, most: int) -> int:
-    """What is ``least`` to ``most`` characters of a class before ``places``."""
+    """The places ``least`` to ``most`` characters of a class before ``places``."""
     for _ in range(least):
         places = (places >> 1) & through
     for jump, possible in _jumps(through, most - least):
@@ -163,12 +163,12 @@ def _callback(rules: Rules) -> Kind:
 
 
 def _chain(word: str, states: Sequence[int]) -> tuple[Arc, ...]:
-    """``word``, in small letters or capitals."""
+    """The transitions of ``word``, in small letters or capitals."""
     return tuple(arc for letters in (word, word.upper()) for arc in zip(states[:-1], letters, states[1:], strict=True))
 
 
 def _link(rules: Rules) -> Kind:
-    """``http``, ``https`` or ``www``, then anything that is no space; or any scheme."""
+    """A link: ``http``, ``https`` or ``www``, then visible ASCII characters; or any scheme with ``app_links``."""
     rest = 20
     arcs: tuple[Arc, ...] = (
         *_chain("http", range(5)),
@@ -195,7 +195,7 @@ _ADDRESS = Kind(
         (0, "local", 1),
         (1, "local", 1),
         (1, "@", 2),
-        # The first name of the domain, then one or more behind full stops; hyphens inside only.
+        # The first name of the domain, then one or more names after full stops; hyphens only inside a name.
         (2, "plain", 3),
         (3, "plain", 3),
         (3, "-", 4),
@@ -222,4 +222,4 @@ TAGS: dict[str, Callable[[Rules], Kind]] = {
     "cbn": _callback,
     "email": lambda _: _ADDRESS,
 }
-"""What a value of each tag may be. Whether a link or a call-back number is whitelisted, only the operator knows."""
+"""The kind of values of each tag. Only the operator knows whether a link or a call-back number is whitelisted."""

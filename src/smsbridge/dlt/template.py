@@ -1,4 +1,4 @@
-"""A registered text: its fixed parts and its variables, who may send it, and when it is valid."""
+"""A registered text: its fixed parts, variables, sender ids and days of validity."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .tags import TAGS
 
 _PLACEHOLDER = re.compile(r"\{#([A-Za-z0-9_]{1,30})#\}")
 _NO_PLACEHOLDER = re.compile(
-    # What people write instead of {#var#}; all but the last are named as invalid by the providers' help pages.
+    # Wrong forms of {#var#}; the providers' help pages name all but the last as invalid.
     r"\{\#[^{}\n]{0,30}\#?\}?"  # {#var1#}, {#Var#}, {#var}
     r"|\#\#\w{1,30}\#\#"  # ##var##
     r"|\#(?i:var)\d{0,3}\#"  # #VAR#, #VAR1#
@@ -29,7 +29,7 @@ _SUGGESTED = "; a variable is {#var#}, or one of " + ", ".join(f"{{#{tag}#}}" fo
 
 
 class Category(StrEnum):
-    """What a template is registered as. *Transactional* is for banks' one-time codes; *explicit* needs consent."""
+    """The registered category of a template. *Transactional* is for banks' one-time codes; *explicit* needs consent."""
 
     TRANSACTIONAL = "transactional"
     SERVICE_IMPLICIT = "service-implicit"
@@ -38,7 +38,7 @@ class Category(StrEnum):
 
     @property
     def purpose(self) -> Purpose:
-        """The purpose of its texts, where the template names none."""
+        """The purpose of its texts, if the template names none."""
         return _PURPOSES[self]
 
 
@@ -51,7 +51,7 @@ _PURPOSES = {
 
 
 class State(StrEnum):
-    """How a template stands on the platform; only an active one can be used."""
+    """The state of a template on the platform; only an active template is usable."""
 
     ACTIVE = "active"
     PENDING = "pending"
@@ -62,29 +62,29 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One variable, or a row of them: several of one tag side by side."""
+    """A variable, or a row of variables with the same tag side by side."""
 
     tag: str
     count: int = 1
 
     def least(self, rules: Rules) -> int:
-        """The fewest characters."""
+        """The minimum of characters."""
         return 0 if rules.empty_values else self.count
 
     def most(self, rules: Rules) -> int:
-        """The most characters."""
+        """The maximum of characters."""
         return self.count * rules.longest_of(self.tag)
 
 
 @dataclass(frozen=True, repr=False)
 class Shape:
-    """A text as its fixed parts and slots, in their order; templates with equal shapes accept the same texts."""
+    """The fixed parts and slots of a text, in order; templates with equal shapes accept the same texts."""
 
     parts: tuple[str | Slot, ...]
 
     @classmethod
     def parse(cls, text: str) -> Shape:
-        """Raises ValueError for an empty text, and for what looks like a placeholder and is none."""
+        """Parse ``text``. Raises ValueError for an empty text, and for wrong forms of placeholders."""
         if not text:
             raise ValueError("text is empty")
         if _HALF.search(text):
@@ -95,7 +95,7 @@ class Shape:
                 _check_fixed(piece)
                 parts += [piece] if piece else []
             elif piece not in TAGS:
-                raise ValueError(f"text has {{#{piece}#}}, which is no placeholder{_SUGGESTED}")
+                raise ValueError(f"text has {{#{piece}#}}, which is not a placeholder{_SUGGESTED}")
             elif parts and isinstance(before := parts[-1], Slot) and before.tag == piece:
                 parts[-1] = Slot(piece, before.count + 1)
             else:
@@ -104,20 +104,20 @@ class Shape:
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:
-        """Its slots, in their order."""
+        """The slots, in order."""
         return tuple(part for part in self.parts if isinstance(part, Slot))
 
     @cached_property
     def fixed(self) -> tuple[str, ...]:
-        """Its fixed parts, in their order."""
+        """The fixed parts, in order."""
         return tuple(part for part in self.parts if isinstance(part, str))
 
     def least(self, rules: Rules) -> int:
-        """The fewest UTF-16 units of a text that fits."""
+        """The minimum of UTF-16 units in a text that fits."""
         return self._fixed_units + sum(slot.least(rules) for slot in self.slots)
 
     def most(self, rules: Rules) -> int:
-        """The most UTF-16 units of a text that fits."""
+        """The maximum of UTF-16 units in a text that fits."""
         return self._fixed_units + sum(slot.most(rules) for slot in self.slots)
 
     @cached_property
@@ -126,39 +126,39 @@ class Shape:
 
     @property
     def prefix(self) -> str:
-        """The fixed part with which it begins, if any."""
+        """The fixed part at the beginning, if any."""
         return first if isinstance(first := self.parts[0], str) else ""
 
     @property
     def suffix(self) -> str:
-        """The fixed part with which it ends, if any."""
+        """The fixed part at the end, if any."""
         return last if isinstance(last := self.parts[-1], str) else ""
 
 
 def _check_fixed(piece: str) -> None:
     if wrong := _NO_PLACEHOLDER.search(piece):
-        raise ValueError(f"text has {wrong[0]}, which is no placeholder{_SUGGESTED}")
+        raise ValueError(f"text has {wrong[0]}, which is not a placeholder{_SUGGESTED}")
 
 
 def check_id(name: str, value: object) -> None:
-    """Raise ValueError that begins with ``name`` if ``value`` is no id of a DLT platform: digits, in a string."""
+    """Raise ValueError that begins with ``name`` unless ``value`` is an id of a DLT platform: a string of digits."""
     if isinstance(value, int) and not isinstance(value, bool):
-        raise ValueError(f"{name} has to be a string of digits: put it in quotes")  # noqa: TRY004  # of a file, not of Python
+        raise ValueError(f"{name} must be a string of digits: put it in quotes")  # noqa: TRY004  # a value in a file
     if not (isinstance(value, str) and _DIGITS.fullmatch(value)):
-        raise ValueError(f"{name} has to be digits only, in quotes")
+        raise ValueError(f"{name} must be digits only, in quotes")
 
 
 def check_header(name: str, value: object) -> None:
-    """Raise ValueError that begins with ``name`` if ``value`` is no header (sender id)."""
+    """Raise ValueError that begins with ``name`` unless ``value`` is a header (sender id)."""
     if not (isinstance(value, str) and _HEADER.fullmatch(value)):
-        raise ValueError(f"{name} has to be 3 to 11 letters and digits, as in ACMEIN")
+        raise ValueError(f"{name} must be 3 to 11 letters and digits, as in ACMEIN")
 
 
 def _word(name: str, value: Any, kind: type[StrEnum]) -> StrEnum | None:
     try:
         return None if value is None and name != "status" else kind(value)
     except ValueError:
-        raise ValueError(f"{name} has to be one of {', '.join(kind)}") from None
+        raise ValueError(f"{name} must be one of {', '.join(kind)}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,11 +176,11 @@ class Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A text as it is registered. Raises ValueError that begins with the field that is wrong.
+    """A registered text. Raises ValueError that begins with the wrong field.
 
-    ``name`` is your own. ``headers`` are the sender ids that it is registered for; none: the file does not say.
-    ``purpose`` is that of its texts, where the category does not say enough (a one-time code of anybody but a bank is
-    *service-implicit*). ``valid_from`` and ``valid_until`` are days in India, the last one included.
+    You choose ``name``. ``headers`` are its registered sender ids; empty: the file does not say. ``purpose`` is the
+    purpose of its texts, if the category does not say enough (a one-time code from a sender other than a bank is
+    *service-implicit*). ``valid_from`` and ``valid_until`` are days in India, both included.
     """
 
     id: str
@@ -209,7 +209,7 @@ class Template:
 
     @property
     def label(self) -> str:
-        """The id, with the name if there is one: for people."""
+        """The id, with the name if there is one, for people."""
         return f"{self.id} ({self.name})" if self.name else self.id
 
     @property
@@ -223,7 +223,7 @@ class Template:
         return self.purpose or (self.category.purpose if self.category else Purpose.TRANSACTIONAL)
 
     def barred(self, day: date, rules: Rules) -> tuple[str, str] | None:
-        """Why it cannot be used on ``day``: a reason (``dlt-expired``, ``dlt-template``) and words; None if it can."""
+        """Why it is not usable on ``day``: a reason (``dlt-expired``, ``dlt-template``) and words; None if it is."""
         if self.status is not State.ACTIVE:
             return "dlt-template", f"is {self.status}"
         if self.valid_until and day > self.valid_until:
@@ -235,7 +235,7 @@ class Template:
         return None
 
     def suits(self, purpose: Purpose | None) -> bool:
-        """Whether it may carry a text of ``purpose``: promotion and all else are kept apart."""
+        """Whether it may carry a text of ``purpose``: promotion needs promotional templates, all else needs others."""
         if purpose is None or self.category is None:
             return True
         return (purpose is Purpose.PROMOTIONAL) == (self.category is Category.PROMOTIONAL)

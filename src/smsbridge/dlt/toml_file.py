@@ -1,4 +1,4 @@
-"""The registry as TOML: read with the line of every entry, and written."""
+"""The registry as TOML: reading, with the line of every entry, and writing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _AT = re.compile(r"\(at line (\d+), column \d+\)")
 
 
 def read(file: str, source: str) -> Contents:
-    """What is in ``source``, which is named ``file`` in mistakes."""
+    """The contents of ``source``; mistakes name it ``file``."""
     collector = Collector(file)
     try:
         data = tomllib.loads(source)
@@ -40,14 +40,14 @@ def read(file: str, source: str) -> Contents:
 
 
 def _entries(key: str, value: Any) -> list[Any]:
-    """A list of tables; of rules, a single table will do. Anything else is one entry, and not a table."""
+    """A list of tables; rules may be a single table. Any other value becomes an entry that is not a table."""
     if isinstance(value, list):
         return value
     return [value] if key == "rules" or not isinstance(value, Mapping) else [None]
 
 
 def write(contents: Contents) -> str:
-    """The TOML of headers and templates."""
+    """Write headers and templates as TOML."""
     blocks = [f"entity_id = {_string(contents.entity_id)}"] if contents.entity_id else []
     blocks += [_block("headers", _header(header)) for header in contents.headers]
     blocks += [_block("templates", _template(template)) for template in contents.templates]
@@ -88,7 +88,7 @@ def _written(value: Any) -> str:
 
 _ESCAPES = {ord('"'): '\\"', ord("\\"): "\\\\", ord("\n"): "\\n", ord("\t"): "\\t"}
 _ESCAPES |= {code: f"\\u{code:04x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in _ESCAPES}
-# What cannot be seen is better seen in a file that people compare with a portal.
+# People compare the file with a portal, so it shows invisible characters.
 _ESCAPES |= {code: f"\\u{code:04x}" for code in (0xA0, 0xAD, *range(0x200B, 0x2010), *range(0x2028, 0x2030), 0xFEFF)}
 
 

@@ -1,13 +1,13 @@
-"""What a text becomes on the wire: its encoding, its segments, and what makes it dear. Known before anything is sent.
+"""Encoding, segments and cost of a text, known before it is sent.
 
 - :func:`measure`: encoding, units and segments, and each character that forces UCS-2; :func:`split` cuts a text as its
   segments do.
-- :func:`simplify`: the same text in the characters of GSM-7, with a report. Nothing calls it unless you do.
+- :func:`simplify`: the same text in characters of GSM-7, with a report. smsbridge never calls it by itself.
 - :func:`check_segments`: refuse a text that is too long for its purpose.
 - :func:`describe`: the figures for people.
 
 The rules are those of 3GPP TS 23.038 and 23.040: the default alphabet and its extension table. National language shift
-tables are left out: no vendor here offers them, and a text that needs one is counted as the UCS-2 that it then becomes.
+tables are left out: no vendor here offers them, and a text that needs them is sent and counted as UCS-2.
 """
 
 from __future__ import annotations

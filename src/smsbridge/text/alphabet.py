@@ -1,6 +1,6 @@
 """The GSM 7-bit default alphabet and its extension table: 3GPP TS 23.038, sections 6.2.1 and 6.2.1.1.
 
-ESC is in the standard's table, as the way into the extension table. It is not a character that a text can hold.
+ESC is in the standard's table as the prefix of extension characters. A text cannot contain it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ BASIC = (
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 EXTENSION = "\f^{}\\[~]|€"
-"""Two units each: ESC, and a basic character in another role."""
+"""Characters of two units: ESC, and a basic character."""
 
 ESC = "\x1b"
 

@@ -1,4 +1,4 @@
-"""What a person takes for one character, and how many columns it takes: by wcwidth, or nearly so without it."""
+"""Visible characters and their width in columns, by wcwidth, or approximately without it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 
 
 def columns(text: str) -> int:
-    """How many columns ``text`` takes, by Unicode's tables: none for marks on letters, two for wide characters."""
+    """The width of ``text`` in columns, by Unicode's tables: 0 for marks on letters, 2 for wide characters."""
     return sum(map(_columns, text))
 
 
 def with_marks(text: str) -> Iterator[str]:
-    """Each character with the marks on it."""
+    """Yield each character together with its marks."""
     cluster = ""
     for char in text:
         if cluster and (unicodedata.category(char)[0] != "M" or cluster == "\n"):
@@ -33,7 +33,8 @@ graphemes: Callable[[str], Iterator[str]] = with_marks
 width: Callable[[str], int] = columns
 try:
     import wcwidth
-except ImportError:  # it comes with the command
+# The extra cli installs it.
+except ImportError:
     pass
 else:
     graphemes, width = wcwidth.iter_graphemes, wcwidth.width

@@ -1,4 +1,4 @@
-"""``smsbridge segments``: what a text costs, and why."""
+"""``smsbridge segments``: the cost of a text, and the reason."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from . import Guilty, Simplified, TextInfo
 
-_HELP = """Show what TEXT costs before it is sent: its encoding, its segments, and the characters that make it dear.
+_HELP = """Show what TEXT costs before it is sent: encoding, segments, and the characters that make it expensive.
 
-    One character that GSM-7 lacks makes all of a text UCS-2, of which a segment holds 70 units instead of 160. Such
-    characters are marked and named, with what could be written instead. TEXT - reads standard input. Nothing is sent.
+    A single character that GSM-7 lacks makes the whole text UCS-2, with 70 units per segment instead of 160. Such
+    characters are marked and named, with a replacement. TEXT - reads standard input. Nothing is sent.
 
-    --simplify prints the simplified text and nothing else to standard output, so that it can be piped; what was changed
-    goes to standard error. A text that would gain nothing is printed as it is. Mind that a text which has to match a
-    registered template (DLT in India) must not be changed.
+    --simplify prints only the simplified text to standard output, so that you can pipe it; the changes go to standard
+    error. A text that would gain nothing is printed unchanged. Do not change a text that must match a registered
+    template (DLT in India).
 
     \b
     Examples:
@@ -38,20 +38,22 @@ _HELP = """Show what TEXT costs before it is sent: its encoding, its segments, a
     """
 
 _PLACES = 5
-"""Of a character that comes more often, the table says how often instead of where."""
+"""For a character that occurs more often, the table shows the count instead of the places."""
 
 
 @click.command(help=_HELP)
 @click.argument("text")
 @click.option(
-    "--to", metavar="NUMBER", help="Also what it costs to this number, by the rates in SMSBRIDGE_COST_PRICES."
+    "--to", metavar="NUMBER", help="Also show the cost to this number, by the rates in SMSBRIDGE_COST_PRICES."
 )
 @account_option
-@click.option("--simplify", "simplified", is_flag=True, help="Print the text with GSM-7 characters where that helps.")
+@click.option(
+    "--simplify", "simplified", is_flag=True, help="Print the text with GSM-7 characters if that saves segments."
+)
 @json_option
 def segments(*, text: str, to: str | None, account: str | None, simplified: bool, as_json: bool) -> Exit:
     if simplified and as_json:
-        raise click.UsageError("--simplify goes without --json, which has the simplified text anyway")
+        raise click.UsageError("--json includes the simplified text: leave out --simplify")
     from . import measure, simplify
 
     out = Output(as_json=as_json)
@@ -126,7 +128,7 @@ def _show(out: Output, info: TextInfo, simple: Simplified, cost: Money | None) -
 
 
 def _table(guilty: tuple[Guilty, ...]) -> Iterator[tuple[str, str, str]]:
-    """What, where and what instead: a row for each kind of character, or each script."""
+    """Rows of character, places and replacement, for each kind of character or each script."""
     kinds: dict[tuple[str, str | None], list[int]] = {}
     for character in guilty:
         kinds.setdefault((character.script or character.label, character.suggestion), []).append(character.index)
@@ -135,7 +137,7 @@ def _table(guilty: tuple[Guilty, ...]) -> Iterator[tuple[str, str, str]]:
 
 
 def _where(indexes: list[int]) -> str:
-    """Places as people count them, from 1."""
+    """Places in words, counted from 1."""
     if len(indexes) > _PLACES:
         return f"{len(indexes)} times, from character {indexes[0] + 1}"
     return f"character{'s' if len(indexes) > 1 else ''} {', '.join(str(index + 1) for index in indexes)}"

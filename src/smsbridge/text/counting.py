@@ -1,8 +1,8 @@
-"""How many segments a text has, and where they are cut.
+"""The number of segments of a text, and their borders.
 
-A text of one segment holds 160 units of GSM-7 or 70 of UCS-2. Longer ones are cut into segments of 153 or 67, because
-each then begins with a header that tells the phone how to put them together. A character that takes two units is never
-cut: the segment ends one unit early instead, and that unit is lost. Source: 3GPP TS 23.038 and TS 23.040, section
+A text of one segment holds 160 units of GSM-7 or 70 of UCS-2. A longer text is cut into segments of 153 or 67 units,
+because each begins with a header that tells the phone how to join them. A character of two units is never cut: the
+segment ends a unit early instead, and that unit is lost. Source: 3GPP TS 23.038 and TS 23.040, section
 9.2.3.24.
 """
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 
 class Encoding(StrEnum):
-    """How a text travels. One character that GSM-7 lacks makes all of it UCS-2."""
+    """The encoding of a text. A single character that GSM-7 lacks makes the whole text UCS-2."""
 
     GSM7 = "gsm7"
     UCS2 = "ucs2"
 
 
-_GSM7, _UCS2 = Encoding.GSM7, Encoding.UCS2  # a look-up in the class costs as much as a tenth of the count
+_GSM7, _UCS2 = Encoding.GSM7, Encoding.UCS2  # looking them up in the class takes a tenth of the time of counting
 
 
 SINGLE = {Encoding.GSM7: 160, Encoding.UCS2: 70}
-"""Units of a text that is one segment."""
+"""Units of a text in a single segment."""
 
 PART = {Encoding.GSM7: 153, Encoding.UCS2: 67}
 """Units of each segment of a longer text."""
@@ -41,7 +41,7 @@ PART = {Encoding.GSM7: 153, Encoding.UCS2: 67}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextInfo:
-    """What a text becomes.
+    """Encoding and size of a text.
 
     ``units`` are septets in GSM-7 and UTF-16 units in UCS-2; ``units_left`` fit into the last segment.
     """
@@ -54,14 +54,14 @@ class TextInfo:
 
     @property
     def padding(self) -> int:
-        """Units lost where a segment ends early, so as not to cut a character."""
+        """Units lost because segments end early, so that no character is cut."""
         return 0 if self.segments == 1 else self.segments * PART[self.encoding] - self.units - self.units_left
 
     @property
     def guilty(self) -> tuple[Guilty, ...]:
         """Each character that forces UCS-2, in the text's order.
 
-        Worked out when asked for, since counting does not need it.
+        Computed on demand, because counting does not need it.
         """
         from .guilt import find_guilty
 
@@ -69,9 +69,9 @@ class TextInfo:
 
 
 def measure(text: str) -> TextInfo:
-    """Encoding, units and segments of ``text``; an empty one is one segment.
+    """Encoding, units and segments of ``text``; an empty text has one segment.
 
-    Raises ContentError with the reason ``not-unicode`` where the text holds half a character (a lone surrogate).
+    Raises ContentError with the reason ``not-unicode`` if the text holds half a character (a lone surrogate).
     """
     encoding, _, units, borders = _lay_out(text)
     left = PART[encoding] - units + borders[-1] if borders else SINGLE[encoding] - units
@@ -79,7 +79,7 @@ def measure(text: str) -> TextInfo:
 
 
 def split(text: str) -> list[str]:
-    """``text`` as its segments cut it: joined, they are the text again. Raises ContentError as :func:`measure` does."""
+    """Cut ``text`` into its segments; joined, they are the text. Raises ContentError as :func:`measure` does."""
     _, wire, units, borders = _lay_out(text)
     edges = pairwise([0, *borders, units])
     if isinstance(wire, str):
@@ -88,7 +88,7 @@ def split(text: str) -> list[str]:
 
 
 def _lay_out(text: str) -> tuple[Encoding, str | bytes, int, Sequence[int]]:
-    """The encoding; the text by units (a character, or two bytes); their number; where each further segment begins."""
+    """The encoding; the text by units (a character, or two bytes); their number; the start of each further segment."""
     units = len(text)
     if ALL_BASIC.fullmatch(text) is not None:
         return _GSM7, text, units, range(153, units, 153) if units > 160 else ()
@@ -103,7 +103,7 @@ def _lay_out(text: str) -> tuple[Encoding, str | bytes, int, Sequence[int]]:
 
 
 def _borders(encoding: Encoding, units: int, opens_pair: Callable[[int], bool]) -> Sequence[int]:
-    """Where each segment but the first begins, if the unit that ``opens_pair`` is never the last of one."""
+    """The start of each segment but the first; no segment ends with a unit that ``opens_pair``."""
     borders: list[int] = []
     if units <= SINGLE[encoding]:
         return borders
@@ -127,7 +127,7 @@ def _utf16(text: str) -> bytes:
         return text.encode("utf-16-le")
     except UnicodeEncodeError as error:
         where = error.start
-    # Not within the handler: the error would keep that one, and the text that it holds, as its context.
+    # Outside the handler: otherwise the error would keep the UnicodeEncodeError, and the text in it, as its context.
     raise ContentError(
         "the text has half a character (a lone surrogate) in it", reason="not-unicode", detail=f"at index {where}"
     )

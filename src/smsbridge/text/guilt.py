@@ -1,4 +1,4 @@
-"""Which characters force UCS-2, what they are called, and what could be written instead."""
+"""Characters that force UCS-2, with their names and replacements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .alphabet import FOREIGN, is_gsm
 from .replacements import MARKS, SHAPING, replacement
 
 _PIECE = re.compile(f".[{MARKS}]+|{FOREIGN.pattern}", re.DOTALL)
-"""An accent that is a character of its own belongs to the letter before it: both are replaced, or neither."""
+"""A combining accent belongs to the letter before it: both are replaced, or neither."""
 
 _C0 = (
     "NULL,START OF HEADING,START OF TEXT,END OF TEXT,END OF TRANSMISSION,ENQUIRY,ACKNOWLEDGE,BELL,BACKSPACE,TABULATION,"
@@ -20,7 +20,7 @@ _C0 = (
     "UNIT SEPARATOR"
 )
 _NAMELESS = dict(enumerate(_C0.split(","))) | {0x7F: "DELETE", 0x85: "NEXT LINE"}
-"""Control characters have no names in Unicode, only aliases, which Python reads but does not tell."""
+"""Names of control characters: Unicode has only aliases for them, which Python does not return."""
 
 _KINDS = {"Cc": "CONTROL CHARACTER", "Co": "PRIVATE USE CHARACTER", "Cs": "SURROGATE", "Cn": "UNASSIGNED CHARACTER"}
 _NO_SCRIPT = frozenset({"COMBINING", "LATIN", "MODIFIER", "SUPERSCRIPT", "SUBSCRIPT", "VARIATION"})
@@ -29,10 +29,10 @@ _SCRIPT = re.compile(r"(.+?) (?:LETTER|VOWEL|SIGN|DIGIT|SYLLABLE|CAPITAL|SMALL|U
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guilty:
-    """A character that forces UCS-2, with the accents that follow it. ``repr`` shows where it is, and not what it is.
+    """A character that forces UCS-2, with its accents. ``repr`` shows its place, but not the character.
 
     ``index`` counts code points from 0: ``text[index:index + len(characters)] == characters``. ``name`` is Unicode's.
-    ``suggestion`` is what GSM-7 could have in its place: empty where it can be left out, None where nothing will do.
+    ``suggestion`` is a replacement in GSM-7: empty if the character can be left out, None if there is no replacement.
     """
 
     index: int
@@ -58,9 +58,9 @@ class Guilty:
 
 
 def find_guilty(text: str) -> tuple[Guilty, ...]:
-    """The characters of ``text`` that force UCS-2, in its order.
+    """The characters of ``text`` that force UCS-2, in order.
 
-    What only shapes other characters (a joiner, a mark of direction) is kept where one stays that may need it.
+    Characters that only shape others (joiners, marks of direction) are kept if a character stays that may need them.
     """
     if is_gsm(text):
         return ()
@@ -78,7 +78,7 @@ def find_guilty(text: str) -> tuple[Guilty, ...]:
 
 
 def name_of(character: str) -> str:
-    """Unicode's name of a character, or what it is if it has none."""
+    """Unicode's name of a character, or its kind if it has no name."""
     return (
         unicodedata.name(character, "")
         or _NAMELESS.get(ord(character))

@@ -11,10 +11,10 @@ from .wording import NAMES
 
 
 def check_segments(text: str, limits: Mapping[str, int], purpose: str) -> TextInfo:
-    """Measure ``text``, and refuse it if it has more segments than ``limits`` allows its ``purpose``.
+    """Measure ``text``, and refuse it if it has more segments than ``limits`` allows for ``purpose``.
 
     A purpose that is not in ``limits`` has no limit. Raises ContentError with the reason ``too-long``; its detail has
-    counts and nothing of the text.
+    counts and no part of the text.
     """
     info = measure(text)
     limit = limits.get(purpose)

@@ -1,7 +1,4 @@
-"""Text.
-
-No more segments than the purpose allows, and, where asked for, no character that makes a text dear for nothing.
-"""
+"""The text policy: limits the segments of a text, and simplifies texts if it is set to."""
 
 from __future__ import annotations
 
@@ -18,26 +15,27 @@ from . import check_segments, simplify
 
 
 class TextPolicy(Gate):
-    """Refuses a text that has more segments than its purpose may have (ContentError, ``too-long``), before it costs
-    anything.
+    """Refuses a text with more segments than its purpose allows (ContentError, ``too-long``), before it costs anything.
 
-    ``simplify`` writes characters such as curly quotes in GSM-7 first, where that saves something; it never touches a
-    text in another script. Off by default, because a text may have to be its registered template to the letter.
+    ``simplify`` first writes characters such as curly quotes in GSM-7, if that saves segments; it never changes a text
+    in another script. It is off by default, because a text may have to match its registered template exactly.
     """
 
     name = "text"
     place = Place.BEFORE
 
     max_segments: int | None = Field(
-        default=None, ge=1, description="Segments at most, for purposes without their own."
+        default=None, ge=1, description="Maximum of segments, for purposes without their own limit."
     )
-    otp_segments: int | None = Field(default=None, ge=1, description="Segments of a one-time code at most.")
+    otp_segments: int | None = Field(default=None, ge=1, description="Maximum of segments of a one-time code.")
     transactional_segments: int | None = Field(
-        default=None, ge=1, description="Segments of a transactional text at most."
+        default=None, ge=1, description="Maximum of segments of a transactional text."
     )
-    service_segments: int | None = Field(default=None, ge=1, description="Segments of a service text at most.")
-    promotional_segments: int | None = Field(default=None, ge=1, description="Segments of a promotional text at most.")
-    simplify: bool = Field(default=False, description="Write curly quotes, odd spaces and the like in GSM-7.")
+    service_segments: int | None = Field(default=None, ge=1, description="Maximum of segments of a service text.")
+    promotional_segments: int | None = Field(
+        default=None, ge=1, description="Maximum of segments of a promotional text."
+    )
+    simplify: bool = Field(default=False, description="Write curly quotes, special spaces and the like in GSM-7.")
 
     def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
         yield from ()

@@ -1,7 +1,7 @@
-"""What GSM-7 can have in the place of a character that it lacks, so that a person reads the same.
+"""Replacements in GSM-7 for characters that it lacks, with the same meaning for a reader.
 
-Never a guess at a word: no script is romanised, no emoji named. A superscript or a fraction is left alone, since
-``10²`` is not ``102``.
+They never guess: no script is romanised, no emoji is named. Superscripts and fractions stay, because ``10²`` is not
+``102``.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import unicodedata
 from .alphabet import is_gsm
 
 MARKS = "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f"
-"""Accents and other marks on the character before, as ranges; not the vowel signs of a script, which are letters."""
+"""Accents and other marks on the character before, as ranges, without vowel signs, which are letters."""
 
 SHAPING = frozenset("\u061c\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Invisible, but they decide how characters around them look: joiners, and marks of direction."""
+"""Invisible characters that change the look of others: joiners and marks of direction."""
 
 _INVISIBLE = (
     "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060\u2061\u2062\u2063\u2064"
@@ -65,16 +65,16 @@ _INSTEAD = {
     "'n": "ŉ",
 }
 TABLE = {character: instead for instead, characters in _INSTEAD.items() for character in characters}
-"""Where Unicode's decompositions have no answer, or one that reads differently."""
+"""Replacements for characters whose Unicode decomposition is missing or reads differently."""
 
 _PLAIN = ("<compat>", "<font>", "<narrow>", "<noBreak>", "<square>", "<wide>")
-"""Kinds of decompositions that keep the meaning; of the others, ``10²`` would become ``102``, ``1½`` eleven halves."""
+"""Kinds of decompositions that keep the meaning; other kinds would turn ``10²`` into ``102``."""
 
 _ALL_MARKS = re.compile(f"[{MARKS}]+")
 
 
 def replacement(piece: str) -> str | None:
-    """What to write instead of ``piece``, a character and the marks on it; None if GSM-7 has nothing."""
+    """The replacement of ``piece``, a character with its marks; None if GSM-7 has no replacement."""
     if piece in TABLE:
         return TABLE[piece]
     composed = unicodedata.normalize("NFC", piece)
@@ -86,7 +86,7 @@ def replacement(piece: str) -> str | None:
 
 
 def _with_fewer_marks(letters: str) -> str | None:
-    """A letter with as many of its marks as GSM-7 has: the last go first."""
+    """A letter with as many of its marks as GSM-7 has; the last marks are dropped first."""
     base = letters[0]
     for end in range(len(letters), 0, -1):
         candidate = unicodedata.normalize("NFC", letters[:end])
@@ -98,10 +98,10 @@ def _with_fewer_marks(letters: str) -> str | None:
 
 
 def _plain(character: str) -> str | None:
-    """The same in plain letters, where a character is only another form of these: a ligature, a fullwidth letter."""
+    """The plain letters of a character that is only another form of them: a ligature, a fullwidth letter."""
     if not unicodedata.decomposition(character).startswith(_PLAIN):
         return None
     letters = _ALL_MARKS.sub("", unicodedata.normalize("NFKD", character))
     plain = "".join(TABLE.get(letter, letter) for letter in letters)
-    # A mark that stands alone decomposes to a space and that mark, and would vanish.
+    # A spacing mark decomposes to a space and the mark, and would vanish.
     return plain if plain.strip() and is_gsm(plain) else None

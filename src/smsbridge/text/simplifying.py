@@ -1,4 +1,4 @@
-"""The same text in the characters of GSM-7, where that is worth it. Never done unless asked for."""
+"""Simplifying: the same text in characters of GSM-7, if that saves segments. smsbridge does it only on request."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from .guilt import Guilty
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simplified:
-    """A simplified text, and what was changed: each ``suggestion`` stands where the original has ``characters``."""
+    """A simplified text and its changes: each ``suggestion`` replaces the ``characters`` of the original."""
 
     text: str = field(repr=False)
     changes: tuple[Guilty, ...]
 
 
 def simplify(text: str, *, always: bool = False) -> Simplified:
-    """``text`` with what GSM-7 lacks replaced: curly quotes, dashes, odd spaces, invisible characters, accents.
+    """Replace characters that GSM-7 lacks: curly quotes, dashes, special spaces, invisible characters, accents.
 
-    All or nothing: a text that would remain UCS-2, because of its script or an emoji, comes back as it is, and so does
-    one that would need more segments; ``always`` replaces what can be replaced even so. What GSM-7 has (``é``, ``ñ``,
-    ``€``) is never touched. Mind that a text which has to match a registered template no longer does once it is
-    changed.
+    All or nothing: a text that would remain UCS-2, because of its script or an emoji, or that would need more segments,
+    is returned unchanged; with ``always``, all possible replacements are made even then. Characters of GSM-7 (``é``,
+    ``ñ``, ``€``) stay. A changed text no longer matches its registered template.
 
     Raises ContentError as :func:`~smsbridge.text.measure` does.
     """

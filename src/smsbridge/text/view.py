@@ -1,8 +1,7 @@
-"""A text segment by segment, as the wire cuts it, with the characters marked that force UCS-2.
+"""A text segment by segment, with marks under the characters that force UCS-2.
 
-Columns are what a terminal makes of them: wide for ideographs and emoji, none for accents. Whatever cannot be seen is
-shown as its code point, and control characters as pictures, so that a text can neither hide anything nor command the
-terminal.
+Columns are those of a terminal: two for ideographs and emoji, none for accents. Invisible characters are shown as code
+points, and control characters as pictures, so that a text can neither hide anything nor command the terminal.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from .counting import PART, SINGLE, Encoding, TextInfo, measure, split
 _INDENT = "  "
 _NARROWEST = 20
 _WIDEST = 8
-"""Columns of a visible character; a run of Hangul's parts is one by the rules, and has no end."""
+"""The maximum width of a visible character; by the rules, a run of Hangul parts is a single character of any length."""
 
 _JOINERS = "\u200c\u200d"
 _INVISIBLE = {"Cf", "Zl", "Zp"}
@@ -30,9 +29,9 @@ Kind = Literal["head", "row", "marks", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line for a terminal: how full a segment is, a row of its text, what marks the row above, or a note.
+    """A line for a terminal: the size of a segment, a row of its text, marks under that row, or a note.
 
-    ``spans`` are its parts, each with whether it forces UCS-2.
+    ``spans`` are its parts, each with a flag: whether it forces UCS-2.
     """
 
     kind: Kind
@@ -43,7 +42,7 @@ class Line:
 
 
 def view_segments(info: TextInfo, columns: int) -> Iterator[Line]:
-    """Each segment of a text under a line that says how full it is, for a terminal of so many ``columns``."""
+    """Yield each segment of a text, each under a line with its size, for a terminal with ``columns`` columns."""
     parts = split(info.text)
     size = SINGLE[info.encoding] if info.segments == 1 else PART[info.encoding]
     view = _View(info, columns)
@@ -51,7 +50,7 @@ def view_segments(info: TextInfo, columns: int) -> Iterator[Line]:
     for number, part in enumerate(parts, 1):
         last = number == len(parts)
         units = size - info.units_left if last else _units(info, part)
-        lost = "" if last or units == size else ", since the next character takes two"
+        lost = "" if last or units == size else ", because the next character takes two"
         yield _plain("head", f"segment {number} of {info.segments}: {units} of {size} units{lost}")
         yield from view.lines(part, start)
         start += len(part)
@@ -68,7 +67,7 @@ def _units(info: TextInfo, part: str) -> int:
 
 
 class _View:
-    """How one text is shown."""
+    """The view of a text."""
 
     def __init__(self, info: TextInfo, columns: int) -> None:
         guilty = info.guilty
@@ -79,7 +78,9 @@ class _View:
             for character in guilty
             for place in range(character.index, character.index + len(character.characters))
         }
-        self._marked = places if 2 * len(places) <= len(info.text) else frozenset[int]()  # not a whole text in Hindi
+        self._marked = (
+            places if 2 * len(places) <= len(info.text) else frozenset[int]()
+        )  # no marks for a text that is mostly in another script
         self._width = max(columns, _NARROWEST) - 2 * len(_INDENT)
         self._borders: set[int] | None = None
 
@@ -102,7 +103,7 @@ class _View:
             yield from self._line(spans, marks)
 
     def cuts_a_character(self, index: int) -> bool:
-        """Whether what a person takes for one character goes on at ``index``, such as a family of emoji."""
+        """Whether a visible character, such as a family of emoji, continues at ``index``."""
         if self._borders is None:
             self._borders, end = set(), 0
             for cluster in graphemes(self._text):
@@ -111,14 +112,15 @@ class _View:
         return index not in self._borders
 
     def _pieces(self, part: str, index: int) -> Iterator[tuple[str, bool, bool]]:
-        """Each visible character: how it is shown, whether it is marked, and whether the line ends with it."""
+        """Yield each visible character: its display form, whether it is marked, and whether the line ends with it."""
         for cluster in graphemes(part):
             places = range(index, index + len(cluster))
             shown = [self._shown(character, place) for character, place in zip(cluster, places, strict=True)]
             if "".join(shown) == cluster and width(cluster) <= _WIDEST:
                 alone = "\N{DOTTED CIRCLE}" if unicodedata.category(cluster[0]).startswith("M") else ""
                 yield alone + cluster, not self._marked.isdisjoint(places), False
-            else:  # it holds what cannot be seen, or is no character that anybody has seen
+            # It has an invisible part, or is wider than any real character.
+            else:
                 for instead, place in zip(shown, places, strict=True):
                     yield instead, place in self._marked, self._text[place] == "\n"
             index += len(cluster)

@@ -9,9 +9,9 @@ _LABELS = 3
 
 
 def describe(info: TextInfo) -> str:
-    """Segments, encoding and units, and why it is UCS-2: ``2 (UCS-2, 88 units; 1 character forces UCS-2: U+2019 ...)``.
+    """Segments, encoding, units and the cause of UCS-2: ``2 (UCS-2, 88 units; 1 character forces UCS-2: U+2019 ...)``.
 
-    It names characters of the text, so it is for those who may see the text, and not for logs.
+    It names characters of the text, so show it only to people who may see the text, and do not log it.
     """
     figures = f"{NAMES[info.encoding]}, {count(info.units, 'unit')}"
     guilty = info.guilty

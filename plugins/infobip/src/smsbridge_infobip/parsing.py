@@ -1,6 +1,6 @@
-"""Reading what Infobip answers: errors, rows of texts, numbers, dates.
+"""Reading Infobip's answers: errors, rows of texts, numbers, dates.
 
-A row is one text: of the answer to a send, of ``/sms/3/logs``, or of a webhook. The recipient is its ``destination`` or
+A row is a text in the answer to a send, in ``/sms/3/logs``, or in a webhook. The recipient is its ``destination`` or
 ``to``, the number of parts its ``details.messageCount``, ``messageCount`` or ``smsCount`` (reports of the older API).
 """
 
@@ -24,7 +24,7 @@ from . import vocabulary
 
 
 def text(value: Any) -> str:
-    """A string, trimmed. Infobip's specification gives each field one type; what has another is not what it seems."""
+    """A string, trimmed; empty for any other type. Infobip's specification gives each field a single type."""
     return reading.text(value) if isinstance(value, str) else ""
 
 
@@ -34,12 +34,12 @@ def whole(value: Any) -> int | None:
 
 
 def decimal(value: Any) -> Decimal | None:
-    """A number; one in a string is none."""
+    """A number; None for a string."""
     return reading.decimal(value) if isinstance(value, int | float) else None
 
 
 def written(when: datetime) -> str:
-    """``when`` as Infobip writes times."""
+    """``when`` in Infobip's format."""
     return f"{when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}+0000"
 
 
@@ -47,14 +47,14 @@ def written(when: datetime) -> str:
 
 
 def answer(response: HttpResponse) -> dict[str, Any]:
-    """The answer's JSON object, if its HTTP status says success; raises what it amounts to."""
+    """The answer's JSON object; raises the error if the HTTP status is not a success."""
     if not response.ok:
         raise failure(response)
     return response.json_object()
 
 
 def rows(response: HttpResponse, name: str) -> list[Row]:
-    """The rows in the list ``name`` of an answer. Raises UncertainError where there is no such list."""
+    """The rows in the list ``name`` of an answer. Raises UncertainError if there is no such list."""
     found = reading.parts(answer(response).get(name))
     if found is None:
         raise response.error(UncertainError, detail=_said(response)[1] or "the answer has no list of texts")
@@ -62,13 +62,13 @@ def rows(response: HttpResponse, name: str) -> list[Row]:
 
 
 def failure(response: HttpResponse) -> SendError:
-    """What an unsuccessful answer amounts to: the HTTP status decides, the vendor's words explain."""
+    """The error for an unsuccessful answer: the HTTP status decides, the vendor's words explain."""
     code, words = _said(response)
     return response.error(code=code or None, detail=words or None)
 
 
 def said_by_vendor(response: HttpResponse) -> bool:
-    """Whether an error comes from the API itself and not from something on the way."""
+    """Whether an error comes from the API itself and not from a proxy."""
     return bool(_said(response)[0])
 
 
@@ -90,7 +90,7 @@ def _said(response: HttpResponse) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One text in an answer, a log or a report."""
+    """A text in an answer, a log or a report."""
 
     id: str
     mobile: str = field(repr=False)
@@ -128,19 +128,19 @@ class Row:
 
     @property
     def outcome(self) -> Outcome:
-        """What the status means."""
+        """The meaning of the status."""
         return vocabulary.outcome(self.group, self.status_id)
 
     @property
     def code(self) -> str | None:
-        """The vendor's code for why it was not delivered; None where all is well."""
+        """The vendor's code for the failure; None if there is no failure."""
         if self.outcome.status in (Status.QUEUED, Status.SENT, Status.DELIVERED):
             return None
         return (self.error_word if self.error_id else "") or self.word or None
 
     @property
     def reason(self) -> str | None:
-        """Our word for why it was not delivered."""
+        """Our word for the failure; None if there is no failure."""
         if self.code is None:
             return None
         if not self.error_id:
@@ -150,13 +150,13 @@ class Row:
 
 
 def _price(price: Mapping[str, Any], segments: int | None) -> Money | None:
-    """What the whole text cost: ``pricePerMessage`` is that of one of its parts."""
+    """The price of the whole text; ``pricePerMessage`` is the price of each part."""
     each, currency = decimal(price.get("pricePerMessage")), text(price.get("currency"))
     return None if each is None or segments is None or not currency else Money(amount=each * segments, unit=currency)
 
 
 def correlate(messages: Sequence[Message], found: Sequence[Row]) -> dict[int, Row]:
-    """The row of each message, by its index: the one with our own id, or, where Infobip gave one, for its number."""
+    """The row of each message, by its index: the row with our id, or, if Infobip gave its own id, for its number."""
     ours = {message.reference for message in messages}
     return reading.correlate(
         messages, found, lambda row: (row.id if row.id in ours or not row.mobile else "", row.mobile)
@@ -164,9 +164,9 @@ def correlate(messages: Sequence[Message], found: Sequence[Row]) -> dict[int, Ro
 
 
 def pick(found: Sequence[Row], id: str, to: str = "") -> Row | None:
-    """The row with this id that is not for another number; None where they are for several.
+    """The row with this id that is not for another number; None if the rows are for several numbers.
 
-    A text that was sent twice under one id has a row that only says so; the other one tells what became of it.
+    A text sent twice under the same id has a row that only reports the duplicate; the other row has its status.
     """
     own = [row for row in found if row.id == id and (not to or row.mobile in ("", digits(to)))]
     if len({row.mobile for row in own}) != 1:

@@ -1,4 +1,4 @@
-"""InfobipProvider: what goes out to Infobip, and what its answers amount to.
+"""InfobipProvider: requests to Infobip, and the meaning of its answers.
 
 Requests are those of Infobip's own OpenAPI specification and of its Python SDK: SMS API 3
 (https://www.infobip.com/docs/api/channels/sms), 2FA API 2 (https://www.infobip.com/docs/api/platform/2fa) and
@@ -63,7 +63,8 @@ class InfobipProvider(InfobipSettings):
         for index, message in enumerate(messages):
             try:
                 fields[index] = self._fields(message)
-            except RefusedError as error:  # it cannot be asked for, which is no fault of the others
+            # This text cannot be sent; the others can.
+            except RefusedError as error:
                 results.append(Result(index=index, message=message, error=error))
         if len({self.batch_key(messages[index]) for index in fields}) > 1:
             raise self.unsupported("texts for several times in one request")
@@ -78,7 +79,8 @@ class InfobipProvider(InfobipSettings):
         return results
 
     def batch_key(self, message: Message) -> Hashable:
-        return message.send_at  # the one thing that a request says for all of its texts
+        # The only value that a request has for all of its texts.
+        return message.send_at
 
     def _messages(self, messages: Sequence[Message], fields: list[dict[str, Any]]) -> HttpRequest:
         send_at = messages[0].send_at
@@ -87,10 +89,11 @@ class InfobipProvider(InfobipSettings):
         return self._post("sms/3/messages", data, sends=True)
 
     def _fields(self, message: Message) -> dict[str, Any]:
-        """One of ``messages`` (https://www.infobip.com/docs/api/channels/sms/outbound-sms/send-sms-messages)."""
+        """An item of ``messages`` (https://www.infobip.com/docs/api/channels/sms/outbound-sms/send-sms-messages)."""
         options: InfobipOptions = self.options_of(message)
         reference = message.reference or ""
-        if len(reference) > _LONGEST_REFERENCE or "," in reference:  # a comma separates ids when logs are asked for
+        # A query of the logs separates ids with commas.
+        if len(reference) > _LONGEST_REFERENCE or "," in reference:
             raise self.unsupported(f"a reference with a comma or of more than {_LONGEST_REFERENCE} characters")
         extras = {
             "validityPeriod": self._validity(message),
@@ -111,7 +114,7 @@ class InfobipProvider(InfobipSettings):
 
     def _validity(self, message: Message) -> dict[str, Any] | None:
         if message.valid_until is not None and message.send_at is not None:
-            # Whether it counts from now or from then is not documented.
+            # Infobip does not document whether the validity counts from now or from the scheduled time.
             raise self.unsupported("valid_until together with send_at")
         left = reading.seconds_left(message)
         return None if left is None else {"amount": int(left), "timeUnit": "SECONDS"}
@@ -133,14 +136,15 @@ class InfobipProvider(InfobipSettings):
         return parsing.correlate(messages, parsing.rows(response, "messages"))
 
     def _accepted(self, message: Message, row: Row | None, response: HttpResponse) -> SentMessage:
-        """An accepted request can hold refused rows: the request was fine, this text was not."""
+        """Read a text's row: an accepted request can hold refused rows."""
         if row is None or not row.id:
             raise response.error(UncertainError, detail="the answer has no row with an id for this message")
         status = row.outcome.status
         if row.outcome.error is not None:
             detail = f"the request was accepted, this text got {row.word or 'no status that is known'}"
             raise reading.error_of(response, row.outcome, code=row.word or None, detail=detail)
-        if status is Status.DELIVERED:  # the vendor says "accepted" here, whatever the group
+        # The answer to a send only accepts the text, whatever the group says.
+        if status is Status.DELIVERED:
             status = Status.SENT
         if message.send_at is not None and status is Status.QUEUED:
             status = Status.SCHEDULED
@@ -172,7 +176,8 @@ class InfobipProvider(InfobipSettings):
         )
 
     def _find(self, id: str, to: str = "") -> Flow[Row | None]:
-        if not id or "," in id:  # no id of ours, and it would ask for several texts
+        # Not an id of ours; a comma would ask for several texts.
+        if not id or "," in id:
             return None
         response = yield from self._get("sms/3/logs", {"messageId": id})
         return parsing.pick(parsing.rows(response, "results"), id, to)
@@ -191,7 +196,7 @@ class InfobipProvider(InfobipSettings):
         options: InfobipVerificationOptions = self.options_of(message, verification=True)
         template = options.message_id or self.message_id
         if message.text:
-            raise self.unsupported("a text for one-time codes: it is in the 2FA message template")
+            raise self.unsupported("your own text for one-time codes: the 2FA message template holds the text")
         if not self.application_id or not template:
             raise self.unsupported("one-time codes without the settings application_id and message_id")
         data = {
@@ -217,7 +222,8 @@ class InfobipProvider(InfobipSettings):
         return Verification(account=self.account, provider=self.name, id=pin_id, to=message.to, reference=reference)
 
     def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
-        if not _PIN_ID.fullmatch(verification.id):  # no id of the vendor's, and "../" is no part of a path
+        # Not an id of the vendor; "../" must not get into a path.
+        if not _PIN_ID.fullmatch(verification.id):
             return VerificationCheck(approved=False, reason="unknown")
         response = yield from self._post(f"2fa/2/pin/{verification.id}/verify", {"pin": code.strip()}, sends=False)
         if response.status == 404 and parsing.said_by_vendor(response):

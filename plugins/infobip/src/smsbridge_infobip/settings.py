@@ -1,4 +1,4 @@
-"""What Infobip needs to be told: the account's settings, a message's options, and requests made with them."""
+"""Settings of an Infobip account, options of a message, and the requests made with them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class InfobipOptions(Options):
     """``Message.options["infobip"]`` for a text."""
 
     flash: bool = Field(False, description="Show the text at once, without keeping it.")
-    transliteration: Transliteration | None = Field(None, description="Script whose letters are to be replaced.")
+    transliteration: Transliteration | None = Field(None, description="Script whose letters Infobip replaces.")
     campaign: str | None = Field(None, min_length=1, max_length=255, description="Campaign id, for statistics.")
 
 
@@ -42,23 +42,23 @@ class InfobipVerificationOptions(Options):
     """``Message.options["infobip"]`` for a one-time code."""
 
     message_id: str | None = Field(None, min_length=1, description="2FA message template for this code alone.")
-    placeholders: dict[str, str] = Field({}, description="What replaces the template's other placeholders.")
+    placeholders: dict[str, str] = Field({}, description="Values for the template's other placeholders.")
     number_lookup: bool | None = Field(None, description="Look the number up first; the vendor's default is yes.")
 
 
 class InfobipSettings(SmsProvider):
-    """The settings of an Infobip account, ``SMSBRIDGE_INFOBIP_*``, and how a request looks under them."""
+    """The settings of an Infobip account, ``SMSBRIDGE_INFOBIP_*``, and requests made with them."""
 
     name = "infobip"
 
     api_key: Secret = Field(description="API key of the account.")
     base_url: BaseUrl = Field(description="The account's own address, xxxxx.api.infobip.com.")
-    sender: str | None = Field(None, description="Sender id, where a message gives none.")
+    sender: str | None = Field(None, description="Sender id, for messages without one.")
     entity_id: str | None = Field(None, description="DLT principal entity id.")
-    template_id: str | None = Field(None, description="DLT content template id, where a message gives none.")
+    template_id: str | None = Field(None, description="DLT content template id, for messages without one.")
     telemarketer_id: str | None = Field(None, description="DLT telemarketer id, for aggregators.")
     callback_url: CallbackUrl | None = Field(
-        None, description="Where reports go, instead of to the account's subscription."
+        None, description="URL for reports, instead of the account's subscription."
     )
     webhook_secret: Secret | None = Field(None, description="Secret key of the subscription's HMAC security.")
     webhook_algorithm: Literal["HMAC_SHA_256", "HMAC_SHA_384", "HMAC_SHA_512"] = Field(
@@ -77,13 +77,13 @@ class InfobipSettings(SmsProvider):
     @field_validator("base_url", mode="before")
     @classmethod
     def _complete_base_url(cls, value: Any) -> Any:
-        """The portal shows it without a scheme."""
+        """Add https://, because the portal shows the address without a scheme."""
         return f"https://{value}" if isinstance(value, str) and "://" not in value else value
 
     @field_validator("base_url")
     @classmethod
     def _check_base_url(cls, value: str) -> str:
-        """Https alone: https://www.infobip.com/docs/developer-resources/about-infobip-apis/base-url"""
+        """Allow https only: https://www.infobip.com/docs/developer-resources/about-infobip-apis/base-url"""
         parts = urlsplit(value)
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
             raise ValueError("must be an https:// URL")

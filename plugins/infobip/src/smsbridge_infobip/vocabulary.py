@@ -1,6 +1,6 @@
-"""Infobip's codes and what they mean: statuses of texts, errors of networks, answers to one-time codes.
+"""The meaning of Infobip's codes: statuses of texts, errors of networks, answers to one-time codes.
 
-Source of every row, unless one says otherwise: *Response status and error codes*
+Source of every row, unless the row says otherwise: *Response status and error codes*
 (https://www.infobip.com/docs/essentials/api-essentials/response-status-and-error-codes), and its successor *Error code
 reference* (https://www.infobip.com/docs/developer-resources/api-fundamentals/error-code-reference). The class, fault
 and reason of a row are our reading. Codes of other channels (calls, email, push, MMS) reuse some numbers and are left
@@ -33,27 +33,27 @@ def _rejected(reason: str, error: type[SendError] = RefusedError, fault: Fault |
 
 
 UNKNOWN_STATUS = Outcome(Status.UNKNOWN, error=UncertainError)
-"""A group that nobody knows: neither accepted nor refused, and never the last word."""
+"""An unknown group: neither accepted nor refused, and never final."""
 
 GROUPS: dict[int, Outcome] = {
-    # What a status means whose id is not listed below.
+    # The meaning of a status whose id is not listed below.
     ACCEPTED: Outcome(Status.QUEUED),
     PENDING: Outcome(Status.QUEUED),
     UNDELIVERABLE: Outcome(Status.UNDELIVERED, "undelivered", RefusedError),
-    DELIVERED: Outcome(Status.SENT),  # to whom it was delivered, only the id says
+    DELIVERED: Outcome(Status.SENT),  # only the id says whether it reached the operator or the phone
     EXPIRED: Outcome(Status.EXPIRED, "expired", RefusedError),
     REJECTED: _rejected("rejected"),
 }
 
 STATUSES: dict[tuple[int, int], Outcome] = {
-    # By group and id, because an id may stand in two groups.
+    # By group and id, because an id may be in two groups.
     (PENDING, 3): Outcome(Status.SENT),  # PENDING_WAITING_DELIVERY
     (PENDING, 7): Outcome(Status.SENT),  # PENDING_ENROUTE
     (PENDING, 26): Outcome(Status.QUEUED),  # PENDING_ACCEPTED
     (UNDELIVERABLE, 4): Outcome(Status.UNDELIVERED, "undelivered", RefusedError),  # UNDELIVERABLE_REJECTED_OPERATOR
     (UNDELIVERABLE, 9): Outcome(Status.UNDELIVERED, "undelivered", RefusedError),  # UNDELIVERABLE_NOT_DELIVERED
     (UNDELIVERABLE, 31): Outcome(Status.UNDELIVERED, "not-sent", RefusedError),  # UNDELIVERABLE_NOT_SENT
-    # "Delivered to the operator's system and awaits further processing": not yet on the phone, and not the last word.
+    # "Delivered to the operator's system and awaits further processing": not yet on the phone, and not final.
     (DELIVERED, 2): Outcome(Status.SENT),  # DELIVERED_TO_OPERATOR
     (DELIVERED, 5): Outcome(Status.DELIVERED),  # DELIVERED_TO_HANDSET
     (EXPIRED, 15): Outcome(Status.EXPIRED, "expired", RefusedError),  # EXPIRED_EXPIRED
@@ -68,12 +68,12 @@ STATUSES: dict[tuple[int, int], Outcome] = {
     (REJECTED, 13): _rejected("sender-blocked", SenderError),  # REJECTED_SENDER
     (REJECTED, 14): _rejected("blocked", OptedOutError),  # REJECTED_DESTINATION_BLOCKLISTED
     (REJECTED, 17): _rejected("no-credit", FundsError),  # REJECTED_PREPAID_PACKAGE_EXPIRED
-    # An account for tests may text one number only.
+    # A test account may text a single number only.
     (REJECTED, 18): _rejected("not-registered", RecipientError, "account"),  # REJECTED_DESTINATION_NOT_REGISTERED
     (REJECTED, 19): _rejected("no-coverage", fault="account"),  # REJECTED_ROUTE_NOT_AVAILABLE
     (REJECTED, 20): _rejected("flooding", RateLimitedError),  # REJECTED_FLOODING_FILTER
     (REJECTED, 21): _rejected("server-error", fault="provider"),  # REJECTED_SYSTEM_ERROR
-    # This request sent nothing; an earlier one with our reference was taken. Sending it elsewhere would double it.
+    # This request sent nothing; an earlier request with our reference was taken. Do not send the text elsewhere.
     (REJECTED, 23): _rejected("duplicate", fault="message"),  # REJECTED_DUPLICATE_MESSAGE_ID
     (REJECTED, 24): _rejected("bad-request"),  # REJECTED_INVALID_UDH
     (REJECTED, 25): _rejected("too-long", ContentError),  # REJECTED_MESSAGE_TOO_LONG
@@ -87,7 +87,7 @@ DUPLICATE = (REJECTED, 23)
 
 
 def outcome(group: int | None, id: int | None) -> Outcome:
-    """What a status means."""
+    """The meaning of a status."""
     if group is None:
         return UNKNOWN_STATUS
     known = STATUSES.get((group, id)) if id is not None else None
@@ -95,7 +95,7 @@ def outcome(group: int | None, id: int | None) -> Outcome:
 
 
 ERRORS: dict[int, str] = {
-    # Why a text was not delivered: the short word of an error id.
+    # The reason of a failure, a short word by error id.
     1: "unknown-subscriber",  # EC_UNKNOWN_SUBSCRIBER
     5: "unknown-subscriber",  # EC_UNIDENTIFIED_SUBSCRIBER
     6: "absent",  # EC_ABSENT_SUBSCRIBER_SM
@@ -133,7 +133,7 @@ ERRORS: dict[int, str] = {
     4103: "flooding",  # EC_DESTINATION_FLOODING
     4104: "flooding",  # EC_DESTINATION_TXT_FLOODING
     5492: "duplicate",  # EC_DUPLICATE_MESSAGE
-    # What is registered on the Indian DLT platforms ("DLT error codes" on the same page).
+    # Registration on the Indian DLT platforms ("DLT error codes" on the same page).
     4106: "dlt",  # EC_BLOCKED_BY_DLT
     4107: "dlt-timeout",  # EC_DLT_SCRUBBING_TIMEOUT
     4108: "dlt-header",  # EC_SENDER_BLOCKED_BY_DLT
@@ -161,7 +161,7 @@ ERRORS: dict[int, str] = {
 }
 
 PERMANENCE = {True: "permanent", False: "temporary"}
-"""The word for an error that is not listed: whether the vendor calls it permanent."""
+"""The word for an error that is not listed, by the vendor's flag *permanent*."""
 
 CHECKS: dict[str, str] = {
     # ``pinError`` of ``/2fa/2/pin/{pinId}/verify``. The specification names the field but none of its values; these are

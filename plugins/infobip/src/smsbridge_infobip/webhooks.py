@@ -1,4 +1,4 @@
-"""Reading what Infobip pushes: delivery reports and texts that came in; and the proof that it was Infobip.
+"""Reading Infobip's webhooks: delivery reports and incoming texts, and the proof that they come from Infobip.
 
 A subscription's security settings are BASIC, HMAC or OAUTH (``POST /subscriptions/1/security``). HMAC covers the body,
 byte for byte; the name of its header depends on the account's configuration, so it is a setting here.
@@ -28,7 +28,7 @@ ALGORITHMS = {"HMAC_SHA_256": hashlib.sha256, "HMAC_SHA_384": hashlib.sha384, "H
 def check_hmac(webhook: HttpRequest, header: str, secret: SecretStr, algorithm: str) -> None:
     """Raise SignatureError unless ``header`` holds the HMAC of the body.
 
-    Hexadecimal, also behind ``sha256=``, or base64.
+    It may be hexadecimal, with or without ``sha256=`` before it, or base64.
     """
     signature = hmac.new(secret.get_secret_value().encode(), webhook.body, ALGORITHMS[algorithm])
     given = webhook.headers.get(header, "")
@@ -50,7 +50,7 @@ def check_basic(webhook: HttpRequest, username: str, password: SecretStr) -> Non
 
 
 def events(webhook: HttpRequest, *, account: str, provider: str) -> list[Event]:
-    """The events that a webhook brings, one for each of its ``results``."""
+    """The events of a webhook, one for each of its ``results``."""
     found = part(webhook.json()).get("results")
     if not isinstance(found, list):
         raise PayloadError("the webhook has no list of results")
@@ -64,11 +64,11 @@ def _event(item: Mapping[str, Any], account: str, provider: str) -> Event:
     row = Row.of(item)
     if row.id and part(item.get("status")):
         return report(row, account=account, provider=provider)
-    raise PayloadError("the webhook brings what is neither a delivery report nor a text")
+    raise PayloadError("the webhook is neither a delivery report nor a text")
 
 
 def report(row: Row, *, account: str, provider: str, to: str = "") -> DeliveryReport:
-    """The delivery report that a row is; ``to`` for a row that does not name it. Our reference is the vendor's id."""
+    """The delivery report of a row; ``to`` is for a row without a recipient. Our reference is the vendor's id."""
     outcome = row.outcome
     return DeliveryReport(
         account=account,
@@ -107,9 +107,9 @@ def _inbound(item: Mapping[str, Any], words: str, account: str, provider: str) -
 
 
 def _words(item: Mapping[str, Any]) -> str | None:
-    """The text that came in, in the format of the SMS API or of the Messages API (``event`` is ``MO``).
+    """An incoming text, in the format of the SMS API or of the Messages API (``event`` is ``MO``).
 
-    None if none did.
+    None if ``item`` is not an incoming text.
     """
     if isinstance(item.get("text"), str) and "from" in item:
         return str(item["text"])

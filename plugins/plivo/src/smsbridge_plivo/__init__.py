@@ -13,5 +13,5 @@ __all__ = ["PlivoOptions", "PlivoProvider", "PlivoVerificationOptions", "smsbrid
 
 @hookimpl
 def smsbridge_providers() -> list[type[SmsProvider]]:
-    """The one provider of this plugin."""
+    """The provider of this plugin."""
     return [PlivoProvider]

@@ -1,4 +1,4 @@
-"""Reading what Plivo answers: success or not, ids, numbers, times."""
+"""Reading Plivo's answers: success or failure, ids, numbers, times."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from . import vocabulary
 
 
 def answer(response: HttpResponse, to: str = "") -> dict[str, Any]:
-    """The answer's JSON object. Raises what an unsuccessful one amounts to, for a text to ``to``."""
+    """The answer's JSON object. Raises the error for an unsuccessful answer to a text to ``to``."""
     if not response.ok:
         raise _failure(response, digits(to))
     return response.json_object()
 
 
 def message_uuid(response: HttpResponse, to: str) -> tuple[str, dict[str, Any]]:
-    """The id of the one text that was asked for, and the answer. Raises if it was refused, or if the answer leaves that
-    open.
+    """The id of the text, and the answer. Raises if the text was refused, or if the answer leaves its outcome open.
 
-    The number of a recipient that Plivo will not text stands in ``invalid_number``, inside a success
+    Plivo puts a number that it refuses into ``invalid_number``, inside a success
     (https://docs.plivo.com/docs/messaging/api/message/bulk-messaging).
     """
     data = answer(response, to)
@@ -41,7 +40,7 @@ def message_uuid(response: HttpResponse, to: str) -> tuple[str, dict[str, Any]]:
 
 
 def error_text(response: HttpResponse) -> str:
-    """What Plivo says of a failure; empty where it says nothing, or where it was not Plivo who answered."""
+    """Plivo's words about a failure; empty if there are none, or if the answer is not Plivo's."""
     return _said(object_or_empty(response))
 
 
@@ -51,7 +50,8 @@ def _failure(response: HttpResponse, to: str) -> SendError:
     certain = isinstance(response.error(), RefusedError) and response.status not in (401, 429)
     if meaning is not None and certain:
         return error_of(response, meaning, detail=said)
-    if response.status == 403 and said and to:  # to the SDK, a 403 to a text or a code is one of geo permissions
+    # Plivo's SDK reads a 403 for a text or a code as a geo permission error.
+    if response.status == 403 and said and to:
         return response.error(RefusedError, reason="country-blocked", fault="account", detail=said)
     return response.error(detail=said or None)
 
@@ -61,7 +61,7 @@ def _said(data: dict[str, Any]) -> str:
 
 
 def _list(value: Any) -> list[Any]:
-    """A list as it is; nothing for nothing; anything else as a list that no case fits."""
+    """A list unchanged; an empty list for None; for any other value, a list that fits no case."""
     if value is None:
         return []
     return value if isinstance(value, list) else [None]

@@ -1,9 +1,9 @@
-"""PlivoProvider: what goes out to Plivo, and what its answers amount to.
+"""PlivoProvider: requests to Plivo, and the meaning of its answers.
 
 Plivo's API for messages (https://plivo.com/docs/messaging/api/messages.md) and for one-time codes
-(https://plivo.com/docs/programmable-api/verify/sessions.md). There is no ``send_batch``: one request can have many
-recipients, but its answer is a bare list of ids whose order is not documented, and its one callback URL could not carry
-a reference for each.
+(https://plivo.com/docs/programmable-api/verify/sessions.md). There is no ``send_batch``: a request can have many
+recipients, but its answer is only a list of ids in an undocumented order, and its single callback URL cannot carry a
+reference for each text.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from . import parsing, vocabulary, webhooks
 from .settings import REFERENCE, PlivoOptions, PlivoSettings, PlivoVerificationOptions
 
 _SHORTEST_EXPIRY, _LONGEST_EXPIRY = 5, 10_799  # seconds: "5-10,799. Default: 10,800 (3 hours)"
-_TELLING = (400, 404, 409, 422)  # how a wrong code is told is not documented; these can be about the code
+_TELLING = (400, 404, 409, 422)  # the answer to a wrong code is not documented; these statuses can be about the code
 _REFERENCE = re.compile(r"[\x20-\x7e]*")
 
 
@@ -83,13 +83,13 @@ class PlivoProvider(PlivoSettings):
     def _callback(self, reference: str) -> str | None:
         """The callback URL with our reference in its query.
 
-        Plivo signs the decoded query, and its own SDKs disagree on what that is beyond ASCII: such a report could not
-        be believed when it comes.
+        Plivo signs the decoded query, and its SDKs disagree on the decoding beyond ASCII: the signature of such a
+        report could not be checked.
         """
         if self.callback_url is None:
             return None
         if not _REFERENCE.fullmatch(reference):
-            raise self.unsupported("a reference beyond ASCII in the query of its callback URL")
+            raise self.unsupported("a reference with characters beyond ASCII, which the callback URL cannot carry")
         return with_query(self.callback_url, {REFERENCE: reference} if reference else {})
 
     # --- questions ----------------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ class PlivoProvider(PlivoSettings):
 
     def start_verification(self, message: Message) -> Flow[Verification]:
         if message.text:
-            raise self.unsupported("a text of one's own for a one-time code: the Verify application holds it")
+            raise self.unsupported("your own text for a one-time code: the Verify application holds the text")
         options: PlivoVerificationOptions = self.options_of(message, verification=True)
         fields = {"app_uuid": self.verify_app_uuid, "recipient": reading.digits(message.to), "channel": "sms"}
         response = yield from self._post("Verify/Session/", {**fields, **options.model_dump()}, sends=True)
@@ -143,7 +143,8 @@ class PlivoProvider(PlivoSettings):
         )
 
     def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
-        if not code.strip():  # a session allows ten guesses; this is none
+        # A session allows ten guesses; an empty code must not use one up.
+        if not code.strip():
             return VerificationCheck(approved=False, reason="wrong-code")
         segment = reading.segment(verification.id)
         if not segment:
@@ -170,21 +171,25 @@ class PlivoProvider(PlivoSettings):
 
 
 def _sender(sender: str) -> str:
-    """A number's digits, or a name. Plivo strips other characters, so that the text would come from somebody else."""
+    """A number's digits, or a name. Plivo strips other characters, so that the sender would change."""
     bare = reading.digits(sender) if sender.startswith("+") else sender
     if not re.fullmatch(r"[A-Za-z0-9]+", bare):
-        raise SenderError("a sender is a number, or a name of A-Z, a-z and 0-9: Plivo strips the rest", reason="sender")
+        raise SenderError(
+            "a sender must be a number, or a name of A-Z, a-z and 0-9: Plivo strips the rest", reason="sender"
+        )
     return bare
 
 
 def _expiry(message: Message) -> int | None:
-    """How long the text may wait at Plivo, in seconds.
+    """Seconds that the text may wait at Plivo.
 
-    None where Plivo gives up earlier by itself, after three hours.
+    None if the limit is later than Plivo's own, three hours.
     """
     left = reading.seconds_left(message)
     if left is None:
         return None
     if left < _SHORTEST_EXPIRY:
-        raise RefusedError("the text expires sooner than Plivo could be told (5 seconds)", reason="expired")
+        raise RefusedError(
+            "the text expires in less than 5 seconds, the shortest time that Plivo takes", reason="expired"
+        )
     return int(left) if int(left) <= _LONGEST_EXPIRY else None

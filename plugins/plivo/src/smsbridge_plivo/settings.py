@@ -1,4 +1,4 @@
-"""What Plivo needs to be told: the account's settings, a message's options, and requests made with them."""
+"""Settings of a Plivo account, options of a message, and the requests made with them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from smsbridge.provider import Options, SmsProvider
 from smsbridge.reading import BaseUrl, CallbackUrl, Secret, basic, given
 
 REFERENCE = "reference"
-"""The parameter of the callback URL that carries our reference: Plivo has no field that comes back."""
+"""The parameter of the callback URL with our reference: Plivo returns no field of ours."""
 
 Category = Literal["transactional", "promotional", "service_implicit", "service_explicit"]
 """The categories that Plivo takes: https://plivo.com/docs/messaging/api/messages.md, *Send a Message*."""
@@ -40,36 +40,37 @@ class PlivoVerificationOptions(Options):
 
 
 class PlivoSettings(SmsProvider):
-    """The settings of a Plivo account, ``SMSBRIDGE_PLIVO_*``, and how a request looks under them."""
+    """The settings of a Plivo account, ``SMSBRIDGE_PLIVO_*``, and requests made with them."""
 
     name = "plivo"
 
     auth_id: Annotated[str, matching(r"[A-Za-z0-9]+", "write letters and digits, as the console shows it")] = Field(
         description="Auth ID of the account or subaccount, from the console."
     )
-    auth_token: Secret = Field(description="Its auth token, which also proves webhooks.")
-    sender: str | None = Field(None, min_length=1, description="Number, short code or name for texts that name none.")
+    auth_token: Secret = Field(description="Auth token of the account; webhooks are signed with it.")
+    sender: str | None = Field(None, min_length=1, description="Number, short code or name for texts without one.")
     powerpack_uuid: str | None = Field(None, min_length=1, description="Powerpack that chooses the sender, instead.")
     callback_url: CallbackUrl | None = Field(
-        None, description="Where delivery reports go; our reference is added to its query."
+        None, description="URL for delivery reports; our reference is added to its query."
     )
-    callback_method: Literal["POST", "GET"] = Field("POST", description="How Plivo calls it.")
+    callback_method: Literal["POST", "GET"] = Field("POST", description="HTTP method of Plivo's callback.")
     accept_v2_signature: bool = Field(
         default=False, description="Believe webhooks signed with V2 only, which covers neither body nor query."
     )
     entity_id: str | None = Field(None, description="DLT principal entity id.")
-    template_id: str | None = Field(None, description="DLT template id, where a message gives none.")
+    template_id: str | None = Field(None, description="DLT template id, for messages without one.")
     template_category: Category | None = Field(None, description="DLT category; default: from the message's purpose.")
     verify_app_uuid: str | None = Field(None, description="Verify application; default: the account's own default.")
     currency: Annotated[str, matching(r"[A-Z]{3}", "write three letters, such as USD (ISO 4217)")] = Field(
         "USD", description="Currency that Plivo bills the account in."
     )
-    base_url: BaseUrl = Field("https://api.plivo.com/v1", description="Where the API is.")
+    base_url: BaseUrl = Field("https://api.plivo.com/v1", description="Base URL of the API.")
 
     @field_validator("callback_url")
     @classmethod
     def _check_callback_url(cls, value: str | None) -> str | None:
-        if "#" in (value or ""):  # the proof of a webhook covers scheme, host, path and query
+        # The signature of a webhook covers scheme, host, path and query only.
+        if "#" in (value or ""):
             raise ValueError("must have no fragment")
         if REFERENCE in parse_qs(urlsplit(value or "").query, keep_blank_values=True):
             raise ValueError(f"must have no parameter {REFERENCE}, which is added for each text")

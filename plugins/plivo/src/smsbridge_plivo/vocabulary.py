@@ -1,4 +1,4 @@
-"""Plivo's words and codes and what they mean: states, error codes, error texts, answers to a code, DLT categories.
+"""The meaning of Plivo's words and codes: states, error codes, error texts, answers to a code, DLT categories.
 
 Sources: [api] https://plivo.com/docs/messaging/api/messages.md; [legacy] the legacy page *Message Status Callbacks*;
 [codes] https://www.plivo.com/blog/introducing-sms-error-codes/ (updated 2025-04-01) and
@@ -17,8 +17,8 @@ from smsbridge.messages import Purpose, Status
 from smsbridge.reading import Meaning
 
 CATEGORIES: dict[Purpose, str] = {
-    # The words are Plivo's [api]; which purpose is which is our reading of TRAI's: a one-time code of anybody but a bank is
-    # *service implicit*. The category that a template was registered under decides, hence a setting and an option.
+    # The words are Plivo's [api]; their purposes are our reading of TRAI's rules: a one-time code is *service implicit*
+    # unless a bank sends it. The category of the registered template decides, hence a setting and an option.
     Purpose.OTP: "service_implicit",
     Purpose.TRANSACTIONAL: "transactional",
     Purpose.SERVICE: "service_implicit",
@@ -27,7 +27,7 @@ CATEGORIES: dict[Purpose, str] = {
 
 STATES: dict[str, Status] = {
     "queued": Status.QUEUED,  # [api]
-    "sent": Status.SENT,  # [api]; where the carrier reports nothing it is the last one [codes], but nobody knows
+    "sent": Status.SENT,  # [api]; the last state if the carrier reports nothing [codes], which we cannot know
     "delivered": Status.DELIVERED,  # [api]
     "read": Status.DELIVERED,  # [api], WhatsApp only
     "undelivered": Status.UNDELIVERED,  # [api]
@@ -37,10 +37,7 @@ STATES: dict[str, Status] = {
 
 
 class Code(NamedTuple):
-    """An error code of a report.
-
-    A short word for it, and the status that it makes of a failure, where it knows better.
-    """
+    """The meaning of an error code in a report: a short word, and a more exact status of the failure, if known."""
 
     reason: str
     status: Status | None = None
@@ -68,11 +65,11 @@ CODES: dict[str, Code] = {
     "1000": Code("unknown"),  # unknown error [codes]
 }
 SUCCESS_CODES = frozenset({"", "0", "000"})
-"""What stands in the place of an error code where there is none: "000 for successful delivery" [api]."""
+"""The values of an error code that mean success: "000 for successful delivery" [api]."""
 
 
 TEXTS: dict[str, Meaning] = {
-    # Parts of ``error``, in lower case. There is no list of them; these were seen.
+    # Parts of ``error``, in lower case. Plivo publishes no list; these were seen.
     # [support] "Insufficient Credit", for two minutes after a 900
     "insufficient credit": Meaning(FundsError, "no-credit", retry_after=120),
     "caller id is not allowed": Meaning(SenderError, "sender"),  # [support] of a sender for the US and Canada
@@ -83,7 +80,7 @@ TEXTS: dict[str, Meaning] = {
 }
 
 CHECKS: dict[str, str] = {
-    # Parts of an answer to a code, in lower case, the first that fits. Only success is documented [verify].
+    # Parts of an answer to a code, in lower case; the first match decides. Only success is documented [verify].
     "expired": "expired",  # [expected]
     "already verified": "used",  # [expected]
     "already validated": "used",  # [expected]
@@ -91,18 +88,18 @@ CHECKS: dict[str, str] = {
     "attempts": "too-many-attempts",  # [expected]; a session allows at most ten [verify]
 }
 APPROVED = "session validated successfully"
-"""How the one documented answer to a right code begins [verify]."""
+"""The beginning of the documented answer to a right code [verify]."""
 
 
 def refusal(said: str, to: str) -> Meaning | None:
-    """What an error text means for a text to ``to`` (digits); None if that is not known."""
+    """The meaning of an error text for a text to ``to`` (digits); None if it is not known."""
     for part, meaning in TEXTS.items():
-        # Plivo says "'1111111' is not a valid phone number" of senders as well.
+        # Plivo writes "'1111111' is not a valid phone number" about senders too.
         if part in said.lower() and (meaning.error is not RecipientError or (to and to in said)):
             return meaning
     return None
 
 
 def check(said: str) -> str:
-    """Why a code was not approved."""
+    """The reason why a code was not approved."""
     return next((reason for part, reason in CHECKS.items() if part in said.lower()), "wrong-code")

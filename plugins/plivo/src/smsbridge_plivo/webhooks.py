@@ -1,4 +1,4 @@
-"""What Plivo pushes: its proof, delivery reports, and texts that came in."""
+"""Plivo's webhooks: their signatures, delivery reports, and incoming texts."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ V2 = ("x-plivo-signature-v2", "x-plivo-signature-ma-v2")
 V2_NONCE = "x-plivo-signature-v2-nonce"
 _METHODS = frozenset({"GET", "POST"})
 _LENGTH = 44
-"""Of a signature in base64."""
+"""The length of a signature in base64."""
 
 # --- proof ------------------------------------------------------------------------------------------------------------
 
 
 def check_signature(webhook: HttpRequest, token: str, *, accept_v2: bool) -> None:
-    """Raise SignatureError unless ``token`` has signed the webhook.
+    """Raise SignatureError unless the webhook is signed with ``token``.
 
-    Plivo calls with GET and POST, and signs nothing else. V3 covers URL, query and form. Ma-V3 is the same with the
-    main account's token, and each may list several signatures. V2 covers the URL without its query, so it counts only
-    where it is wanted and where there is no V3 to look at.
+    Plivo signs webhooks with GET and POST only. V3 covers URL, query and form. Ma-V3 is the same with the main
+    account's token; both headers may list several signatures. V2 covers the URL without its query, so it counts only
+    with ``accept_v2``, and only if there is no V3 signature.
     """
     if webhook.method not in _METHODS:
         raise SignatureError("the webhook came with a method that Plivo does not sign")
@@ -41,7 +41,7 @@ def check_signature(webhook: HttpRequest, token: str, *, accept_v2: bool) -> Non
     elif _given(webhook, V2) and accept_v2:
         proven = _matches(webhook, V2, V2_NONCE, token, _signed_v2)
     else:
-        raise SignatureError("the webhook carries no signature that covers what it says (X-Plivo-Signature-V3)")
+        raise SignatureError("the webhook carries no signature that covers its content (X-Plivo-Signature-V3)")
     if not proven:
         raise SignatureError("the webhook is not signed with our auth token")
 
@@ -56,11 +56,13 @@ def _matches(
 ) -> bool:
     nonce = webhook.headers.get(nonce_name, "")
     given = [signature.encode() for signature in _given(webhook, names) if len(signature) == _LENGTH]
-    if not nonce or not given:  # before anything is read that anybody may have sent
+    # Checked before the content is read, because any sender may have sent it.
+    if not nonce or not given:
         return False
     try:
         signed = sign(webhook)
-    except (ValueError, PayloadError):  # no URL, or no form
+    # The URL or the form cannot be parsed.
+    except (ValueError, PayloadError):
         return False
     digest = hmac.digest(token.encode(), signed + nonce.encode(), "sha256")
     expected = base64.b64encode(digest)
@@ -72,7 +74,7 @@ def _signed_v2(webhook: HttpRequest) -> bytes:
 
 
 def _signed_v3(webhook: HttpRequest) -> bytes:
-    """What ``construct_get_url`` and ``construct_post_url`` of plivo-python's signature_v3.py make of a webhook."""
+    """The signed bytes, as in ``construct_get_url`` and ``construct_post_url`` of plivo-python's signature_v3.py."""
     query = b"&".join(name + b"=" + value for name, value in sorted(webhook.query_bytes))
     form = [] if webhook.method == "GET" else sorted(webhook.form_bytes())
     signed = _address(webhook.url) + (b"?" if query or form else b"") + query
@@ -96,12 +98,12 @@ PULLED = {
     "TotalAmount": "total_amount",
     "SentTime": "message_sent_time",
 }
-"""What the fields of a report that is pushed are called where it is pulled."""
+"""The fields of a pushed report, and their names in a pulled report."""
 _TIMES = ("DeliveryReportTime", "SentTime", "QueuedTime")
 
 
 def event(webhook: HttpRequest, *, account: str, provider: str, currency: str) -> Event:
-    """The one event of a verified webhook: the fields are its form or, called with GET, its query."""
+    """The event of a verified webhook; its fields are in the form or, with GET, in the query."""
     query = dict(webhook.query)
     fields = query if webhook.method == "GET" else query | dict(webhook.form())
     if not fields.get("MessageUUID", "").strip():
@@ -133,9 +135,9 @@ def report(
     to: str = "",
     reference: str = "",
 ) -> DeliveryReport:
-    """A delivery report, its fields called as in one that is pushed.
+    """A delivery report; ``fields`` have the names of a pushed report.
 
-    ``Sequence`` counts the callbacks of one text, so it tells their order.
+    ``Sequence`` counts the callbacks of a text, so it tells their order.
     """
     message_uuid, code = text(fields.get("MessageUUID")), text(fields.get("ErrorCode"))
     word = text(fields.get("Status")).lower()

@@ -13,5 +13,5 @@ __all__ = ["TwilioOptions", "TwilioProvider", "TwilioVerificationOptions", "smsb
 
 @hookimpl
 def smsbridge_providers() -> list[type[SmsProvider]]:
-    """The one provider of this plugin."""
+    """The provider of this plugin."""
     return [TwilioProvider]

@@ -1,9 +1,8 @@
-"""The URLs that Twilio calls, as we give them and as it may have signed them.
+"""The URLs of Twilio's webhooks, as we give them and as Twilio may have signed them.
 
-Twilio signs a URL as it was given, but may call it with its query in order of name (twilio/twilio-php#790,
+Twilio signs a URL as it was given, but may call it with the query sorted by name (twilio/twilio-php#790,
 twilio/twilio-node#1079), with or without its port, and escaped in another way (twilio/twilio-node#621). So a signature
-is held against each spelling of the URL that was called; all of them say the same, or the webhook could be made to say
-something else.
+is compared with each spelling of the called URL. All spellings have the same meaning, so that no forger gains anything.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from smsbridge.errors import PayloadError
 from smsbridge.http import HttpRequest, with_query
 
 REFERENCE = "reference"
-"""The query parameter of a status callback in which our reference rides: Twilio echoes none."""
+"""The query parameter of a status callback with our reference: Twilio returns no reference by itself."""
 
 LONGEST = 4_000
 """Characters of a callback URL, https://www.twilio.com/docs/api/errors/21609."""
@@ -26,16 +25,16 @@ _PORTS = {"http": 80, "https": 443}
 _PORT = re.compile(r":\d*$", re.ASCII)
 _ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+", re.ASCII)
 _MEANINGFUL = frozenset("&=+#%") | frozenset(map(chr, range(0x20))) | {"\x7f"}
-"""What means something else in a query once its escape is gone."""
+"""Characters that change the meaning of a query if they are not escaped."""
 _LEGAL = "!$'()*,;:@/?"
 _OTHERS = {legal: re.compile(rf"[^A-Za-z0-9_.~&=%{re.escape(legal)}-]") for legal in (_LEGAL, "")}
-"""What is escaped where a query may hold, besides its marks, letters, digits, ``-._~`` and what else is legal."""
+"""Characters to escape: all but the marks of a query, letters, digits, ``-._~`` and, in the first case, ``_LEGAL``."""
 
 
 def callback(url: str, reference: str) -> str:
-    """``url`` with our reference among its parameters, which are in order of name: as Twilio may call it.
+    """``url`` with our reference as a parameter, and with the parameters sorted by name, as Twilio may call it.
 
-    A fragment, which holds Twilio's own connection overrides, stays behind the query.
+    A fragment, which holds Twilio's connection overrides, stays after the query.
     """
     address, mark, fragment = url.partition("#")
     base, _, query = address.partition("?")
@@ -45,11 +44,12 @@ def callback(url: str, reference: str) -> str:
 
 
 def spellings(webhook: HttpRequest, configured: str | None) -> list[str]:
-    """The URLs that Twilio may have signed, beginning with the one that was called.
+    """The URLs that Twilio may have signed, the called URL first.
 
     ``configured`` is our callback URL.
     """
-    if len(webhook.url) > 3 * LONGEST:  # of which each character was escaped
+    # Even a callback URL with every character escaped is not longer.
+    if len(webhook.url) > 3 * LONGEST:
         return [webhook.url]
     base, sign, query = webhook.url.partition("?")
     queries = [form for order in _orders(webhook, query, configured) for form in _forms(order)]
@@ -57,7 +57,7 @@ def spellings(webhook: HttpRequest, configured: str | None) -> list[str]:
 
 
 def _ports(url: str) -> Iterator[str]:
-    """``url`` as it came, without its port, and with the default one: Twilio's own validators try these too."""
+    """``url`` as it came, without its port, and with the default port: Twilio's own validators try these too."""
     parts = urlsplit(url)
     bare = _PORT.sub("", parts.netloc)
     yield url
@@ -67,9 +67,9 @@ def _ports(url: str) -> Iterator[str]:
 
 
 def _orders(webhook: HttpRequest, query: str, configured: str | None) -> Iterator[str]:
-    """The query as it came; by name; by name and value; and as our callback URL has it, now and in earlier versions.
+    """The query as it came, sorted by name, by name and value, and in the order of our callback URL, old and new.
 
-    Where a name is there twice, the order says which value counts, and is left as it is.
+    If a name occurs twice, the order says which value counts, so the order stays unchanged.
     """
     yield query
     parts = query.split("&")
@@ -90,7 +90,7 @@ def _orders(webhook: HttpRequest, query: str, configured: str | None) -> Iterato
 
 
 def _forms(query: str) -> Iterator[str]:
-    """A query with its escapes as they are; with as few as it can have, or as a URL may have; and with all."""
+    """A query with its own escapes, with as few escapes as possible, with those that a URL needs, and with all."""
     yield query
     bare = _ESCAPES.sub(_unescaped, query)
     yield bare

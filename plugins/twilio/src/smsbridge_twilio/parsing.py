@@ -1,4 +1,4 @@
-"""Reading what Twilio answers: success or not, and the values inside. Numbers may be strings, dates are RFC 2822."""
+"""Reading Twilio's answers: success or failure, and their values. Numbers may be strings, dates are RFC 2822."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ _SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}", re.ASCII)
 
 
 def sid(value: Any) -> str:
-    """One of Twilio's ids; empty for what is none."""
+    """A SID of Twilio; empty if ``value`` is not a SID."""
     written = text(value)
     return written if _SID.fullmatch(written) else ""
 
 
 def whole(value: Any) -> int | None:
-    """A whole number above zero: in error codes and counts, zero says that there is nothing to say."""
+    """A whole number above zero, or None: in error codes and counts, zero means *none*."""
     return reading.whole(value) or None
 
 
 def error_code(value: Any) -> str:
-    """An error code as a string; empty where there is none."""
+    """An error code as a string; empty if there is no error."""
     return str(whole(value) or "")
 
 
 def price(data: Mapping[str, Any]) -> Money | None:
-    """What was charged, once Twilio knows; it writes what it takes as a negative amount."""
+    """The price, once Twilio knows it; Twilio writes a charge as a negative amount."""
     amount, unit = decimal(data.get("price")), text(data.get("price_unit"))
     return Money(amount=abs(amount), unit=unit.upper()) if amount is not None and unit else None
 
 
 def moment(value: Any) -> datetime | None:
-    """``Thu, 24 Aug 2023 05:01:45 +0000`` in UTC; None for what is no time."""
+    """``Thu, 24 Aug 2023 05:01:45 +0000`` in UTC; None if ``value`` is not a time."""
     try:
         when = parsedate_to_datetime(text(value))
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
@@ -51,16 +51,16 @@ def moment(value: Any) -> datetime | None:
 
 
 def answer(response: HttpResponse) -> dict[str, Any]:
-    """The JSON object of a 2xx; raises what any other answer amounts to."""
+    """The JSON object of a 2xx; raises the error for any other answer."""
     if not response.ok:
         raise refusal(response)
     return response.json_object()
 
 
 def refusal(response: HttpResponse) -> SendError:
-    """What an answer that is no 2xx amounts to: ``code`` says it where we know it, else the HTTP status does.
+    """The error for an answer that is not 2xx: by its ``code`` if we know it, or else by the HTTP status.
 
-    A status that leaves it open whether anything was done (5xx above all) stays uncertain, whatever the code.
+    A status after which the outcome is open (above all 5xx) stays uncertain, whatever the code.
     """
     data = object_or_empty(response)
     code, said = error_code(data.get("code")), text(data.get("message")) or None

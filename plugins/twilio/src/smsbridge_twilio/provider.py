@@ -1,4 +1,4 @@
-"""TwilioProvider: what goes out to Twilio, and what its answers amount to.
+"""TwilioProvider: requests to Twilio, and the meaning of its answers.
 
 The Message resource (https://www.twilio.com/docs/messaging/api/message-resource), Balance, and Verify v2
 (https://www.twilio.com/docs/verify/api).
@@ -105,7 +105,7 @@ class TwilioProvider(TwilioSettings):
         return url
 
     def _validity(self, message: Message) -> int | None:
-        """Seconds in Twilio's queue, which a scheduled text enters when its time has come."""
+        """Seconds in Twilio's queue; a scheduled text enters the queue at its time."""
         left = reading.seconds_left(message, since=message.send_at)
         if left is None:
             return None
@@ -140,7 +140,7 @@ class TwilioProvider(TwilioSettings):
         return [Balance(service="account", amount=amount, unit=unit.upper(), raw=data)]
 
     def _ask(self, request: HttpRequest) -> Flow[dict[str, Any]]:
-        """The answer about one thing; NotFoundError if Twilio says that there is no such thing."""
+        """The answer about a message or a verification; NotFoundError if Twilio does not know it."""
         response = yield from request
         try:
             return parsing.answer(response)
@@ -154,7 +154,7 @@ class TwilioProvider(TwilioSettings):
     def start_verification(self, message: Message) -> Flow[Verification]:
         options: TwilioVerificationOptions = self.options_of(message, verification=True)
         if message.text:
-            raise self.unsupported("a text of one's own for a one-time code; the option template_sid names a template")
+            raise self.unsupported("your own text for a one-time code; the option template_sid names a template")
         form = {"To": message.to, "Channel": "sms", **_parameters(options.model_dump())}
         response = yield from self._post(self._verify_url("Verifications"), form, sends=True)
         data = parsing.answer(response)
@@ -167,7 +167,8 @@ class TwilioProvider(TwilioSettings):
 
     def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
         code = code.strip()
-        if not _CODE.fullmatch(code):  # Twilio would call it a bad request
+        # Twilio would refuse it as a bad request.
+        if not _CODE.fullmatch(code):
             return VerificationCheck(approved=False, reason="wrong-code")
         form = {"VerificationSid": verification.id, "Code": code}
         response = yield from self._post(self._verify_url("VerificationCheck"), form)
@@ -202,12 +203,12 @@ class TwilioProvider(TwilioSettings):
         return [webhooks.event(webhook, account=self.account, provider=self.name)]
 
     def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
-        """An empty TwiML document for a text, which says *no reply*; nothing for a report."""
+        """Answer an incoming text with an empty TwiML document (*no reply*), and a report with 204."""
         return _TWIML if any(isinstance(event, InboundMessage) for event in events) else HttpResponse(status=204)
 
 
 def _failure(response: HttpResponse, data: Mapping[str, Any]) -> SendError:
-    """The message exists, and has already failed. Only a code that we know makes that certain."""
+    """The error for a message that has failed already; only a known code makes the failure certain."""
     code = parsing.error_code(data.get("error_code"))
     detail = reading.text(data.get("error_message")) or f"the message is {reading.text(data.get('status'))}"
     return reading.error_of(response, vocabulary.CODES.get(code), code=code, detail=detail)
@@ -222,7 +223,7 @@ def _parameters(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _known(id: str) -> str:
-    """``id``, if it is one of Twilio's: anything else is no part of a path."""
+    """``id``, if it is a SID of Twilio: no other value may become part of a path."""
     if not parsing.sid(id):
-        raise NotFoundError("this is no id of Twilio's")
+        raise NotFoundError("this is not an id of Twilio")
     return id

@@ -1,4 +1,4 @@
-"""What Twilio needs to be told: the account's settings, a message's options, and requests made with them."""
+"""Settings of a Twilio account, options of a message, and the requests made with them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from smsbridge.reading import BaseUrl, CallbackUrl, Secret, basic, given
 
 
 def _sid(prefix: str) -> AfterValidator:
-    """A SID of one kind (https://www.twilio.com/docs/glossary/what-is-a-sid)."""
+    """A validator for SIDs with this prefix (https://www.twilio.com/docs/glossary/what-is-a-sid)."""
     return matching(
         f"{prefix}[0-9a-fA-F]{{32}}", f"write {prefix} and 32 digits of 0-9 and a-f, as the console shows it"
     )
@@ -27,9 +27,11 @@ class TwilioOptions(Options):
     message_intent: str | None = Field(None, min_length=1, description="Use case; default: from the purpose.")
     smart_encoded: bool | None = Field(None, description="Replace look-alike characters that are not in GSM-7.")
     shorten_urls: bool | None = Field(None, description="Shorten links; needs a messaging service.")
-    risk_check: Literal["enable", "disable"] | None = Field(None, description="Whether fraud protection looks at it.")
+    risk_check: Literal["enable", "disable"] | None = Field(None, description="Whether fraud protection checks it.")
     content_retention: Literal["retain", "discard"] | None = Field(None, description="Whether Twilio keeps the text.")
-    address_retention: Literal["retain", "obfuscate"] | None = Field(None, description="Whether it keeps the number.")
+    address_retention: Literal["retain", "obfuscate"] | None = Field(
+        None, description="Whether Twilio keeps the number."
+    )
 
 
 class TwilioVerificationOptions(Options):
@@ -39,16 +41,16 @@ class TwilioVerificationOptions(Options):
     template_sid: Annotated[str, _sid("HJ")] | None = Field(None, description="Template instead of the service's own.")
     custom_friendly_name: str | None = Field(None, min_length=1, description="Name shown instead of the service's.")
     app_hash: str | None = Field(None, min_length=1, description="Hash for Android's SMS Retriever.")
-    risk_check: Literal["enable", "disable"] | None = Field(None, description="Whether fraud protection looks at it.")
+    risk_check: Literal["enable", "disable"] | None = Field(None, description="Whether fraud protection checks it.")
 
 
 class TwilioSettings(SmsProvider):
-    """The settings of a Twilio account, ``SMSBRIDGE_TWILIO_*``, and how a request looks under them."""
+    """The settings of a Twilio account, ``SMSBRIDGE_TWILIO_*``, and requests made with them."""
 
     name = "twilio"
 
     account_sid: Annotated[str, _sid("AC")] = Field(description="Account SID (AC...).")
-    auth_token: Secret | None = Field(None, description="Signs in, and is what Twilio signs webhooks with.")
+    auth_token: Secret | None = Field(None, description="Signs in; Twilio signs webhooks with it.")
     api_key: Annotated[str, _sid("SK")] | None = Field(None, description="API key SID (SK...), to sign in instead.")
     api_key_secret: Secret | None = Field(None, description="Secret of the API key.")
     webhook_shared_key: Secret | None = Field(None, description="Secret of the SharedKey that signs webhooks.")
@@ -65,8 +67,8 @@ class TwilioSettings(SmsProvider):
     verify_service_sid: Annotated[str, _sid("VA")] | None = Field(
         None, description="Verify service for one-time codes."
     )
-    base_url: BaseUrl = Field("https://api.twilio.com", description="Where the API is; regions have their own.")
-    verify_base_url: BaseUrl = Field("https://verify.twilio.com", description="Where the Verify API is.")
+    base_url: BaseUrl = Field("https://api.twilio.com", description="Base URL of the API; regions have their own.")
+    verify_base_url: BaseUrl = Field("https://verify.twilio.com", description="Base URL of the Verify API.")
 
     @field_validator("callback_url")
     @classmethod

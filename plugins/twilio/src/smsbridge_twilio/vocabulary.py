@@ -1,4 +1,4 @@
-"""Twilio's words and codes and what they mean: message statuses, error codes, Verify statuses, intents.
+"""The meaning of Twilio's words and codes: message statuses, error codes, Verify statuses, intents.
 
 Statuses: the enum of the Message resource, https://www.twilio.com/docs/messaging/api/message-resource. Codes: Twilio's
 error dictionary, where each has a page, https://www.twilio.com/docs/api/errors/21211 and so on; a comment is the title
@@ -31,7 +31,7 @@ STATUSES: dict[str, Status] = {
     "scheduled": Status.SCHEDULED,
     "sending": Status.SENT,
     "sent": Status.SENT,
-    "partially_delivered": Status.SENT,  # of a group; more may come
+    "partially_delivered": Status.SENT,  # of a group; further reports may come
     "delivered": Status.DELIVERED,
     "read": Status.DELIVERED,
     "undelivered": Status.UNDELIVERED,
@@ -43,7 +43,7 @@ INBOUND = frozenset({"receiving", "received"})
 
 
 def _rejected(error: type[SendError], reason: str | None = None, fault: Fault | None = None) -> Meaning:
-    """Refused by Twilio's own rules: a message that is ``failed`` for it never reached a network."""
+    """A refusal by Twilio's own rules: a message that ``failed`` with this code never reached a network."""
     return Meaning(error, reason, fault, Status.REJECTED)
 
 
@@ -87,10 +87,10 @@ CODES: dict[str, Meaning] = {
     "30005": Meaning(RecipientError, "unknown-subscriber"),  # Unknown destination handset
     "30006": Meaning(RecipientError, "not-mobile"),  # Landline or unreachable carrier
     "60205": _rejected(RecipientError, "not-mobile"),  # SMS is not supported by landline phone number
-    # The wish of whoever has it.
+    # The recipient's wish.
     "21610": _rejected(OptedOutError, "opted-out"),  # Attempt to send to unsubscribed recipient
     "30004": Meaning(OptedOutError, "blocked"),  # Message blocked
-    # Where it may go.
+    # The destination.
     "21408": _rejected(RefusedError, "country-blocked", "account"),  # permissions disabled for the destination region
     "21612": _rejected(RefusedError, "route", "account"),  # no such combination of "To" and/or "From"
     "60238": _rejected(RefusedError, "blocked", "account"),  # Verification Creation Attempt blocked by Twilio
@@ -138,7 +138,7 @@ CODES: dict[str, Meaning] = {
     "30038": _rejected(ContentError, "filtered"),  # OTP Message Body Filtered
     "30039": _rejected(ContentError, "loop"),  # Filtered to Prevent Message Loops
     "30044": _rejected(ContentError, "trial", "account"),  # Trial Message Length Exceeded
-    # Registered on the DLT platform, or not. No page names the request's fields; see the README.
+    # Registration on the DLT platform. No page names the fields of the request (see the README).
     "21900": _rejected(RefusedError, "dlt-entity", "account"),  # DltPEId is invalid
     "21901": _rejected(ContentError, "dlt-template", "account"),  # DltTemplateId is invalid
     # The rest of the request.
@@ -156,10 +156,10 @@ CODES: dict[str, Meaning] = {
     "30017": Meaning(RefusedError, "network", "provider"),  # Carrier network congestion
     "30036": Meaning(RefusedError, "expired", None, Status.EXPIRED),  # Validity Period Expired
     "30450": Meaning(RefusedError, "blocked"),  # Message delivery blocked
-    # Broke inside Twilio, before it went on.
+    # Failed inside Twilio, before it left.
     "30020": Meaning(RefusedError, "server-error", "provider"),  # Internal Failure with Message Scheduling
     "30021": Meaning(RefusedError, "server-error", "provider"),  # Internal Failure with messaging service orchestrator
-    # Nobody knows how far it came.
+    # The text may have been sent.
     "20500": Meaning(UncertainError, "server-error"),  # Internal Server Error
     "20503": Meaning(UncertainError, "server-error"),  # Service unavailable
     "20504": Meaning(UncertainError, "server-error"),  # Twilio Internal Error
@@ -172,7 +172,7 @@ NOT_FOUND = "20404"
 
 
 def status(word: str, code: str = "") -> Status:
-    """What a message's status means, knowing the error code that came with it."""
+    """The status of a message, by Twilio's word and the error code beside it."""
     meaning = CODES.get(code)
     if word == "failed" and meaning is not None and meaning.status is not None:
         return meaning.status
@@ -180,21 +180,21 @@ def status(word: str, code: str = "") -> Status:
 
 
 CHECKS: dict[str, str | None] = {
-    # `status` of a VerificationCheck, https://www.twilio.com/docs/verify/api/verification-check; others are the reason.
+    # `status` of a VerificationCheck, https://www.twilio.com/docs/verify/api/verification-check; any other word is the reason itself.
     "approved": None,
     "pending": "wrong-code",
 }
-"""Why a one-time code is not approved; None: it is."""
+"""The reason why a one-time code is not approved; None if it is approved."""
 
 CHECK_CODES: dict[str, str] = {
     # Twilio forgets a verification that is approved, expired or tried too often (verification-check, "404").
     NOT_FOUND: "unknown",
     "60202": "max_attempts_reached",  # Max check attempts reached
 }
-"""Errors of a check that are an answer to whoever typed the code."""
+"""Errors of a check that mean a wrong code, with the reason."""
 
 TAKEN_AS: dict[str, Literal["stop", "start", "help"]] = {
-    # `OptOutType` of a text to us, where Advanced Opt-Out took it for one of its keywords, which may be of any language:
+    # `OptOutType` of an incoming text that Advanced Opt-Out took for one of its keywords, in any language:
     # https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out
     "STOP": "stop",
     "START": "start",
@@ -202,8 +202,8 @@ TAKEN_AS: dict[str, Literal["stop", "start", "help"]] = {
 }
 
 INTENTS: dict[Purpose, str] = {
-    # `MessageIntent`, https://www.twilio.com/docs/messaging/features/compliance-toolkit. Transactional is our default
-    # rather than anybody's word, and a service text may be any of several intents, so neither claims one.
+    # `MessageIntent`, https://www.twilio.com/docs/messaging/features/compliance-toolkit. Transactional is only our
+    # default, and a service text may have any of several intents, so neither sets an intent.
     Purpose.OTP: "otp",
     Purpose.PROMOTIONAL: "marketing",
 }

@@ -1,6 +1,6 @@
-"""Reading what Twilio calls us with: delivery reports and texts that came in; and whether it was Twilio who called.
+"""Reading Twilio's webhooks: delivery reports and incoming texts, and the check that they come from Twilio.
 
-Parameters come as a form, or in the query of a GET where the console says so
+Parameters come as a form, or in the query of a GET if the console is set so
 (https://www.twilio.com/docs/messaging/guides/webhook-request).
 """
 
@@ -22,7 +22,7 @@ from . import addresses, parsing, vocabulary
 
 FORM = "application/x-www-form-urlencoded"
 _LENGTHS = (28, 44)
-"""Of a signature in base64, by SHA-1 and SHA-256."""
+"""The lengths of a signature in base64, with SHA-1 and SHA-256."""
 
 _ALGORITHMS: dict[str, Callable[..., Any]] = {"HMAC_SHA1": hashlib.sha1, "HMAC_SHA256": hashlib.sha256}
 
@@ -39,22 +39,24 @@ def check_signature(
     key = shared_key if shared else token
     if key is None:
         name = "SharedKey" if shared else "auth token"
-        raise SignatureError(f"no {name} is configured, so no webhook signed with one can be believed")
+        raise SignatureError(f"no {name} is configured, so a webhook signed with it cannot be believed")
     given = webhook.headers.get("x-twilio-signature", "").encode()
-    if len(given) not in _LENGTHS:  # before anything is read that anybody may have sent
+    # Checked before the content is read, because any sender may have sent it.
+    if len(given) not in _LENGTHS:
         raise SignatureError("the webhook carries no signature")
     signed = _covered_parameters(webhook)
     genuine = False
     for url in addresses.spellings(webhook, callback_url):
         mac = hmac.new(key.get_secret_value().encode(), url.encode(), algorithm)
-        mac.update(signed)  # beside the URL instead of behind it, as it may be long
+        # A separate update, because the parameters may be long.
+        mac.update(signed)
         genuine |= hmac.compare_digest(base64.b64encode(mac.digest()), given)
     if not genuine:
         raise SignatureError("the webhook is not signed with the configured key, or came to another URL than it says")
 
 
 def _signed_how(webhook: HttpRequest) -> tuple[Callable[..., Any], bool]:
-    """The hash, and whether a SharedKey was used: ``key=webhooks_sharedkey_...,algorithm=HMAC_SHA256``."""
+    """The hash function, and whether a SharedKey was used: ``key=webhooks_sharedkey_...,algorithm=HMAC_SHA256``."""
     parts = webhook.headers.get("x-twilio-webhooks-signature-settings", "").split(",")
     said = {name.strip(): value.strip() for name, _, value in (part.partition("=") for part in parts)}
     algorithm = _ALGORITHMS.get((said.get("algorithm") or "HMAC_SHA1").upper())
@@ -64,9 +66,9 @@ def _signed_how(webhook: HttpRequest) -> tuple[Callable[..., Any], bool]:
 
 
 def _covered_parameters(webhook: HttpRequest) -> bytes:
-    """What is signed besides the URL: each different name and value of a form, sorted, as bytes.
+    """The signed bytes besides the URL: each distinct name and value of a form, sorted.
 
-    Of a body that is no form, the URL holds the hash; any other body is not covered.
+    For a body that is not a form, the URL must hold the hash of the body; otherwise SignatureError is raised.
     """
     if not webhook.body:
         return b""
@@ -82,7 +84,7 @@ def _covered_parameters(webhook: HttpRequest) -> bytes:
 
 
 def event(webhook: HttpRequest, *, account: str, provider: str) -> Event:
-    """The event that a webhook brings. Raises PayloadError for what is neither a report nor a text."""
+    """The event of a webhook. Raises PayloadError if it is neither a report nor a text."""
     fields = _fields(webhook)
     id = parsing.sid(fields.get("MessageSid") or fields.get("SmsSid"))  # noqa: A001
     word = fields.get("MessageStatus") or fields.get("SmsStatus") or ("received" if "Body" in fields else "")
@@ -113,7 +115,7 @@ def event(webhook: HttpRequest, *, account: str, provider: str) -> Event:
 
 
 def report(*, id: str, word: str, code: str, **given: Any) -> DeliveryReport:
-    """The delivery report that a status is, pushed or pulled, with the error code that came with it."""
+    """The delivery report for a status, pushed or pulled, and the error code beside it."""
     status = vocabulary.status(word, code)
     meaning = vocabulary.CODES.get(code) if word in vocabulary.FAILING else None
     return DeliveryReport(

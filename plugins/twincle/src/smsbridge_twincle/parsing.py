@@ -1,8 +1,8 @@
-"""Reading what Twincle answers: success or not, rows, numbers, dates.
+"""Reading Twincle's answers: success or failure, rows, numbers, dates.
 
-The platform's documentation changed shape twice, and Twincle does not say which shape its servers speak, so all are
-read: ``status`` is 200, "200" or "OK"; rows stand in ``data``, in a paginator inside ``data``, or in ``rows``; numbers
-are numbers or strings; our reference is ``customid``, ``custom``, ``cid`` or ``foreign_id``.
+The documented shape of answers changed twice, and Twincle does not say which shape its servers use, so this module
+reads all: ``status`` is 200, "200" or "OK"; rows are in ``data``, in a paginator inside ``data``, or in ``rows``;
+numbers are numbers or strings; our reference is ``customid``, ``custom``, ``cid`` or ``foreign_id``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from smsbridge.reading import Outcome, digits, money, text, whole
 from . import vocabulary
 
 SUCCESS = frozenset({"200", "OK"})
-"""``status`` where all is well; "rest everything is failed", says Twincle's page under *Attributes*."""
+"""The ``status`` of a success; "rest everything is failed", says Twincle's page under *Attributes*."""
 
 _FAILURE = frozenset({"ERROR", "FAILED", "FAILURE"})
 _FIRST_FAILING_CODE = 400
@@ -35,7 +35,7 @@ _UNIX_SECONDS = re.compile(r"\d{9,11}", re.ASCII)
 
 
 def moment(value: Any, zone: tzinfo) -> datetime | None:
-    """A time in UTC: Unix seconds, ISO 8601, or ``yyyy-mm-dd hh:mm:ss`` in ``zone``. None for what is no time."""
+    """A time in UTC: Unix seconds, ISO 8601, or ``yyyy-mm-dd hh:mm:ss`` in ``zone``. None if it is not a time."""
     written = text(value)
     if _UNIX_SECONDS.fullmatch(written):
         return datetime.fromtimestamp(int(written), UTC)
@@ -43,7 +43,7 @@ def moment(value: Any, zone: tzinfo) -> datetime | None:
 
 
 def local_time(when: datetime, zone: tzinfo) -> str:
-    """``when`` as the vendor writes times, in ``zone``; fractions of a second are cut off."""
+    """``when`` in the vendor's format and in ``zone``, without fractions of a second."""
     return when.astimezone(zone).replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
 
 
@@ -51,9 +51,9 @@ def local_time(when: datetime, zone: tzinfo) -> str:
 
 
 def answer(response: HttpResponse, success: Collection[str] | None = SUCCESS) -> dict[str, Any]:
-    """The answer's JSON object, if HTTP status, ``code`` and ``status`` all say success; raises what it amounts to.
+    """The answer's JSON object; raises an error unless HTTP status, ``code`` and ``status`` say success.
 
-    ``success`` is which words of ``status`` do, None for any word at all.
+    ``success`` holds the words of ``status`` that mean success; None means any word.
     """
     data = _object(response)
     word = text(data.get("status")).upper()
@@ -63,7 +63,7 @@ def answer(response: HttpResponse, success: Collection[str] | None = SUCCESS) ->
 
 
 def listing(response: HttpResponse) -> tuple[list[dict[str, Any]], bool]:
-    """The rows of a query's answer, and whether there are more pages. Raises what an unsuccessful answer amounts to."""
+    """The rows of a query's answer, and whether more pages follow. Raises the error of an unsuccessful answer."""
     data = _object(response)
     if not (response.ok and "status" not in data and "rows" in data and _code(data) is None):
         data = answer(response)
@@ -76,7 +76,7 @@ def listing(response: HttpResponse) -> tuple[list[dict[str, Any]], bool]:
 
 
 def rows(data: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """The rows of an answer in any of its shapes; None where there is no list."""
+    """The rows of an answer in any of its shapes; None if there is no list."""
     for found in (data.get("data"), data.get("rows")):
         inside = reading.parts(found.get("data", found.get("rows")) if isinstance(found, dict) else found)
         if inside is not None:
@@ -100,9 +100,10 @@ def _object(response: HttpResponse) -> dict[str, Any]:
 
 
 def _leads_to_login(response: HttpResponse) -> bool:
-    """What a wrong token gets: shipped plugins of the platform (mobtexting-odoo) recognise it by the login URL.
+    """Whether the answer leads to a login page, which a wrong token gets.
 
-    A page that says nothing of a login is something else, such as a notice of PHP in front of the real answer.
+    Published plugins of the platform (mobtexting-odoo) recognise it by the login URL. A page without the word *login*
+    is something else, such as a PHP notice before the real answer.
     """
     if 300 <= response.status < _FIRST_FAILING_CODE:
         try:
@@ -118,13 +119,13 @@ def _leads_to_login(response: HttpResponse) -> bool:
 
 
 def _code(data: Mapping[str, Any]) -> int | None:
-    """``code``, where it is that of a failure. A few failures say ``"status":"OK"`` beside it."""
+    """``code``, if it means a failure. A few failures have ``"status":"OK"`` beside it."""
     code = whole(data.get("code"))
     return code if code is not None and code >= _FIRST_FAILING_CODE else None
 
 
 def _failure(response: HttpResponse, data: Mapping[str, Any]) -> SendError:
-    """What an answer without success amounts to. Wherever the two places of it disagree, the doubt wins."""
+    """The error for an unsuccessful answer. If its HTTP status and its body disagree, the outcome is uncertain."""
     said, word = _said(data), text(data.get("status")).upper()
     if not response.ok and word in SUCCESS and _code(data) is None and rows(data):
         return response.error(UncertainError, detail="the answer's HTTP status says failure and its body success")
@@ -132,7 +133,7 @@ def _failure(response: HttpResponse, data: Mapping[str, Any]) -> SendError:
     failing = [replace(response, status=code) for code in codes if code is not None and code >= _FIRST_FAILING_CODE]
     by_code = [failed.error(detail=said or None) for failed in failing]
     meaning = vocabulary.refusal(said)
-    # Credentials, credit or rate, where a code names them, say more than a text that amounts to "bad request".
+    # A code about credentials, credit or rate says more than a text that only means "bad request".
     vague = meaning is None or meaning.error is RefusedError
     telling: list[SendError] = [error for error in by_code if isinstance(error, UncertainError)]
     telling += [error for error in by_code if vague and type(error) is not RefusedError]
@@ -150,7 +151,7 @@ def _failure(response: HttpResponse, data: Mapping[str, Any]) -> SendError:
 
 
 def _said(data: Mapping[str, Any]) -> str:
-    """The human part: ``message``, and the texts of Laravel's ``errors`` that it does not repeat."""
+    """The words for people: ``message``, and the texts of Laravel's ``errors`` that differ from it."""
     said: list[str] = []
     for part in (data.get("message"), data.get("error"), data.get("errors")):
         values = part.values() if isinstance(part, dict) else [part]
@@ -166,7 +167,7 @@ def _said(data: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One text in an answer or a report; ``word`` is its status in upper case."""
+    """A text in an answer or a report; ``word`` is its status in upper case."""
 
     id: str
     mobile: str = field(repr=False)
@@ -177,7 +178,7 @@ class Row:
 
     @classmethod
     def of(cls, raw: Mapping[str, Any], zone: tzinfo) -> Row:
-        """The row that ``raw`` is, whichever names its fields go by; times without a zone are in ``zone``."""
+        """Read ``raw``, whose fields may have any of the documented names; times without a zone are in ``zone``."""
         return cls(
             id=text(_first(raw, "id", "message_id")),
             mobile=digits(_first(raw, "mobile", "to")),
@@ -187,31 +188,31 @@ class Row:
             zone=zone,
         )
 
-    # What follows is read only where it is asked for: an answer has thousands of rows, and few of them need all.
+    # Read on demand: an answer may have thousands of rows, and few of them need these values.
 
     @property
     def units(self) -> int | None:
-        """How many segments it was."""
+        """The number of segments."""
         return whole(self.raw.get("units"))
 
     @property
     def price(self) -> Money | None:
-        """What was charged, in credits: the platform names no currency."""
+        """The price in credits: the platform names no currency."""
         return money(_first(self.raw, "charges", "credits"), "credits")
 
     @property
     def submitted_at(self) -> datetime | None:
-        """When it was taken."""
+        """The time of acceptance."""
         return self._time("submitted_at", "created_at")
 
     @property
     def delivered_at(self) -> datetime | None:
-        """When it arrived."""
+        """The time of delivery."""
         return self._time("delivered_at", "deliv_at", "deliv_time")
 
     @property
     def outcome(self) -> Outcome:
-        """What the status means."""
+        """The meaning of the status."""
         return vocabulary.outcome(self.word)
 
     def _time(self, *names: str) -> datetime | None:
@@ -227,10 +228,10 @@ def _first(raw: Mapping[str, Any], *names: str) -> Any:
 
 
 def pick(found: Sequence[Row], *, id: str = "", reference: str = "", to: str = "") -> Row | None:
-    """The row with this ``id`` (or, without one, this ``reference``) that is not for another number.
+    """The row with this ``id`` (or, without an id, this ``reference``) that is not for another number.
 
-    Of several under one id, our reference decides and then the last word; under one reference, what was not refused.
-    None where they are for several numbers.
+    If several rows have the id, our reference decides, then a final status; if several have the reference, a row that
+    was not refused wins. None if the rows are for several numbers.
     """
     number = digits(to)
     own = [

@@ -1,8 +1,8 @@
-"""TwincleProvider: what goes out to Twincle, and what its answers amount to.
+"""TwincleProvider: requests to Twincle, and the meaning of its answers.
 
-Twincle (https://twincles.com/api-documentation/) documents its base URL, its credentials and one example; it runs the
-MobTexting platform, whose documentation (https://portal.mobtexting.com/docs) describes the rest. Requests are made as
-that described them from 2021-04 to 2022-08, the time from which Twincle's own page was copied.
+Twincle (https://twincles.com/api-documentation/) documents its base URL, its credentials and an example; it runs the
+MobTexting platform, whose documentation (https://portal.mobtexting.com/docs) describes the rest. Requests follow that
+documentation as it was from 2021-04 to 2022-08, the time from which Twincle's own page was copied.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class TwincleProvider(TwincleSettings):
     """Twincle, on the MobTexting platform: https://twincles.com/api-documentation/"""
 
     supports = frozenset({"sender", "send_at", "dlt"})
-    rates: ClassVar[Mapping[str, str]] = {"queries": "1000/1m"}  # "All Pull APIs", says Twincle's page
+    rates: ClassVar[Mapping[str, str]] = {"queries": "1000/1m"}  # "All Pull APIs" on Twincle's page
     reasons: ClassVar[Mapping[str, str]] = {
         word: outcome.reason for word, outcome in vocabulary.STATUSES.items() if outcome.reason
     }
@@ -59,7 +59,8 @@ class TwincleProvider(TwincleSettings):
     def send(self, message: Message) -> Flow[SentMessage]:
         options: TwincleOptions = self.options_of(message)
         fields = {**self._node(message, options), **self._root(message, options)}
-        if options.tags:  # `meta` exists in JSON only
+        # Only the JSON form of the request has `meta`.
+        if options.tags:
             response = yield from self._post("sms/send", {**fields, "meta": {"tags": list(options.tags)}}, sends=True)
         else:
             response = yield from self._post("sms/send", fields, sends=True, form=True)
@@ -88,13 +89,14 @@ class TwincleProvider(TwincleSettings):
         try:
             options: TwincleOptions = self.options_of(message)
             root = self._root(message, options)
-        except (UnsupportedError, OverflowError):  # what cannot be sent is told so alone
+        # A text that cannot be sent fails alone.
+        except (UnsupportedError, OverflowError):
             return message.reference
-        # Tags are documented for `sms/send` alone; nobody who opted out should be texted because a node ignores them.
+        # Tags are documented for `sms/send` alone; if a node ignored them, people who opted out would get the text.
         return message.reference if options.tags else tuple(root.items())
 
     def _root(self, message: Message, options: TwincleOptions) -> dict[str, Any]:
-        """The parameters of ``sms/send`` that all texts of one ``sms/send/json`` share: only its root has them."""
+        """The parameters of ``sms/send`` that all texts of a ``sms/send/json`` share; only its root has them."""
         return reading.given(
             {
                 "service": options.service or self.service or vocabulary.SERVICES[message.purpose],
@@ -127,7 +129,7 @@ class TwincleProvider(TwincleSettings):
         return reading.correlate(messages, rows, lambda row: (row.reference, row.mobile))
 
     def _accepted(self, message: Message, row: Row, response: HttpResponse) -> SentMessage:
-        """An accepted request can hold refused rows: the request was fine, this text was not."""
+        """Read a text's row: an accepted request can hold refused rows."""
         outcome = row.outcome
         if outcome.error is not None:
             detail = f"the request was accepted, this text got {row.word}"
@@ -171,7 +173,7 @@ class TwincleProvider(TwincleSettings):
         )
 
     def _find(self, *, id: str = "", reference: str = "", to: str = "") -> Flow[Row | None]:
-        """The row of one text; pages are asked for by number, because the vendor's links may name another host."""
+        """The row of a text. Pages are requested by number, because the vendor's links may name another host."""
         if not id and not reference:
             return None
         found: list[Row] = []
@@ -197,7 +199,8 @@ class TwincleProvider(TwincleSettings):
         except RefusedError as error:
             if error.code != "404":
                 raise
-            response = yield from self._get("finance/balance")  # its name since 2021-04
+            # The name of the path since 2021-04.
+            response = yield from self._get("finance/balance")
             rows, _ = parsing.listing(response)
         amounts = [(row, reading.decimal(row.get("credits"))) for row in rows]
         balances = [
@@ -249,7 +252,8 @@ class TwincleProvider(TwincleSettings):
 
     def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
         code = code.strip()
-        if not _CODE.fullmatch(code):  # no code of the vendor's, and "../" is no part of a path
+        # Not a code of the vendor; "../" must not get into a path.
+        if not _CODE.fullmatch(code):
             return VerificationCheck(approved=False, reason="wrong-code")
         segment = reading.segment(verification.id)
         if not segment:

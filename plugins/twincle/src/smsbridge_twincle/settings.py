@@ -1,4 +1,4 @@
-"""What Twincle needs to be told: the account's settings, a message's options, and requests made with them."""
+"""Settings of a Twincle account, options of a message, and the requests made with them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class TwincleOptions(Options):
     """``Message.options["twincle"]`` for a text."""
 
     flash: bool = False
-    type: Literal["A", "N", "U"] = Field("A", description="A: the vendor finds out, N: plain, U: unicode.")
+    type: Literal["A", "N", "U"] = Field("A", description="A: the vendor decides, N: plain, U: unicode.")
     port: int | None = Field(None, ge=0, le=65535, description="Destination port on the handset.")
     max_units: int | None = Field(None, ge=1, description="Refuse the text if it needs more parts.")
     tags: tuple[str, ...] = Field((), max_length=3, description="Skip recipients who opted out of one of these tags.")
@@ -32,24 +32,26 @@ class TwincleVerificationOptions(Options):
 
 
 class TwincleSettings(SmsProvider):
-    """The settings of a Twincle account, ``SMSBRIDGE_TWINCLE_*``, and how a request looks under them."""
+    """The settings of a Twincle account, ``SMSBRIDGE_TWINCLE_*``, and requests made with them."""
 
     name = "twincle"
 
-    access_token: Secret = Field(description="Made in the portal under Developers, API Keys/Access Tokens.")
+    access_token: Secret = Field(
+        description="Access token; make it in the portal under Developers, API Keys/Access Tokens."
+    )
     base_url: BaseUrl = Field(
         "http://alerts.twinclescpaas.co.in/api/v2",
-        description="Where the API is; the documented address is plain http.",
+        description="Base URL of the API; the documented address is plain http.",
     )
-    auth: Literal["header", "query"] = Field("header", description="Where the token travels; query shows it in logs.")
+    auth: Literal["header", "query"] = Field("header", description="Place of the token; query shows it in logs.")
     sender: str | None = Field(None, description="Registered sender id.")
     service: str | None = Field(None, description="Product code; default: from the message's purpose.")
     entity_id: str | None = Field(None, description="DLT principal entity id.")
-    template_id: str | None = Field(None, description="DLT template id, where a message gives none.")
+    template_id: str | None = Field(None, description="DLT template id, for messages without one.")
     webhook_id: str | None = Field(None, description="Id of the webhook that gets delivery reports.")
     webhook_secret: Secret | None = Field(None, description="Secret of that webhook.")
     timezone: str = Field("Asia/Kolkata", validate_default=True, description="Zone of the vendor's times.")
-    batch_size: int = Field(100, ge=1, description="Most texts in one request.")  # type: ignore[misc]  # here a setting
+    batch_size: int = Field(100, ge=1, description="Maximum of texts in a request.")  # type: ignore[misc]  # here a setting
 
     @field_validator("timezone")
     @classmethod
@@ -58,7 +60,7 @@ class TwincleSettings(SmsProvider):
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
             raise ValueError(
-                "is not a time zone that this machine knows; pip install tzdata if it knows none"
+                "is not a time zone that this machine knows; if it knows none, pip install tzdata"
             ) from None
         return value
 
@@ -78,6 +80,6 @@ class TwincleSettings(SmsProvider):
         return with_query(f"{self.base_url}/{path}", token)
 
     def _headers(self) -> dict[str, str]:
-        """Without ``Accept``, a wrong token gets an HTML login page instead of an answer."""
+        """The headers; without ``Accept``, a wrong token gets an HTML login page instead of an answer."""
         token = {"authorization": f"Bearer {self.access_token.get_secret_value()}"} if self.auth == "header" else {}
         return {"accept": "application/json", **token}

@@ -1,4 +1,4 @@
-"""Twincle's words and what they mean: delivery statuses, error texts, one-time-code answers, products.
+"""The meaning of Twincle's words: delivery statuses, error texts, one-time-code answers, products.
 
 Twincle runs the MobTexting platform and documents neither list. Statuses: the table on the platform's SMPP page
 (https://portal.mobtexting.com/docs/v2/sms/smpp), whose names the HTTP API shares. Error texts: the "messaging error
@@ -34,16 +34,16 @@ def _rejected(reason: str, error: type[SendError] = RefusedError, fault: Fault |
 
 
 UNKNOWN_STATUS = Outcome(Status.UNKNOWN)
-"""A word that is not in the table: accepted if it comes with an id, and never the last word."""
+"""A word that is not in the table: accepted if it comes with an id, and never final."""
 
 STATUSES: dict[str, Outcome] = {
-    # On the way, or there.
+    # On the way, or delivered.
     "AWAITING-DLR": Outcome(Status.QUEUED),
     "DELIVRD": Outcome(Status.DELIVERED),
     # No report came in time, and none will: the vendor does not know either.
     "TIMEOUT-DLR": Outcome(Status.UNKNOWN, "no-report", closed=True),
     "EXPIRED": Outcome(Status.EXPIRED, "expired", RefusedError),
-    # The network said no. Another provider reaches the same phone, so the fault is the message's.
+    # The network refused. Another provider reaches the same phone, so the fault is the message's.
     "UNDELIV": _undelivered("undelivered"),
     "INVALID-SUB": _undelivered("unknown-subscriber", RecipientError),
     "ABSENT-SUB": _undelivered("absent"),
@@ -53,12 +53,12 @@ STATUSES: dict[str, Outcome] = {
     "MEMEXEC": _undelivered("handset-full"),
     "BARRED": _undelivered("barred", RecipientError),
     "NET-ERR": _undelivered("network", fault="provider"),
-    # Some parts did arrive, so this is no proof that nothing was sent.
+    # Some parts arrived, so this does not prove that nothing was sent.
     "REJ-MULTIPART": _undelivered("incomplete", UncertainError, "provider"),
-    # Broke inside the platform or at its operator.
+    # Failed inside the platform or at its operator.
     "FAILED": Outcome(Status.FAILED, "failed", RefusedError, "provider"),
     "SERVER-ERR": Outcome(Status.FAILED, "server-error", RefusedError, "provider"),
-    # Refused by the platform: the number, or the wish of whoever has it.
+    # Refused by the platform: the number, or the recipient's wish.
     "INV-NUMBER": _rejected("invalid-number", RecipientError),
     "SERIES-BLK": _rejected("series-blocked", RecipientError),
     "SERIES-BLOCK": _rejected("series-blocked", RecipientError),
@@ -77,16 +77,16 @@ STATUSES: dict[str, Outcome] = {
     "INV-SENDER": _rejected("sender", SenderError),
     "INV-PROVISION": _rejected("sender-provisioning", SenderError),
     "INV-SERVICE": _rejected("service", fault="account"),
-    # Refused by the platform: the text, or when it was to go.
+    # Refused by the platform: the text or its time.
     "SPAM": _rejected("spam", ContentError),
-    # This request sent nothing; an earlier one with the same text did. Sending it elsewhere would double it.
+    # This request sent nothing; an earlier request with the same text did. Do not send the text elsewhere.
     "DUPLICATE": _rejected("duplicate", ContentError),
     "TEMPLATE-NOT-FOUND": _rejected("template", ContentError, "account"),
     "INV-TEMPLATE": _rejected("template", ContentError, "account"),
     "PROMO-TMOUT": _rejected("quiet-hours"),
     "INV-SCHEDULE": _rejected("schedule"),
     "REJECTED": _rejected("rejected"),
-    # Refused for what is registered on the DLT platform, which only the account's owner can put right.
+    # Refused for a registration on the DLT platform, which only the account's owner can correct.
     "DLT-REJECTED": _rejected("dlt", ContentError, "account"),
     "DLT-INV-TMID": _rejected("dlt-telemarketer", fault="account"),
     "INV-TMID": _rejected("dlt-telemarketer", fault="account"),  # DLT-INV-TMID until 2022-09
@@ -105,15 +105,15 @@ STATUSES: dict[str, Outcome] = {
 
 
 def outcome(word: str) -> Outcome:
-    """What a delivery status means; ``word`` in upper case."""
+    """The meaning of a delivery status; ``word`` is in upper case."""
     return STATUSES.get(word, UNKNOWN_STATUS)
 
 
 NOT_FOUND = "not-found"
-"""The reason of a refusal that says: there is no such thing."""
+"""The reason of a refusal about an unknown text or entry."""
 
 ERRORS: dict[str, Meaning] = {
-    # Parts of texts, in lower case; the first that occurs decides. The server fills in numbers and names elsewhere.
+    # Parts of error texts, in lower case; the first match decides. The server adds numbers and names around them.
     # `sms/send`, code 422
     "missing required params": Meaning(RefusedError, "bad-request"),
     "missing mobile number": Meaning(RecipientError, "missing"),
@@ -137,7 +137,7 @@ ERRORS: dict[str, Meaning] = {
     "number of tags selected": Meaning(RefusedError, "bad-request"),
     "message length is": Meaning(ContentError, "too-long"),  # in units, and in characters
     "daily usage limit exceeded": Meaning(RateLimitedError, "quota"),
-    # `sms/send`, code 500: the server does not say how far it came
+    # `sms/send`, code 500: the text may have been sent
     "an error occured while processing": Meaning(UncertainError, "server-error"),
     "unable to process your request": Meaning(UncertainError, "server-error"),
     # `sms/send/template`
@@ -173,7 +173,7 @@ ERRORS: dict[str, Meaning] = {
 
 
 def refusal(text: str) -> Meaning | None:
-    """What an error text means; None for one that is not in the table."""
+    """The meaning of an error text; None if it is not in the table."""
     lowered = text.lower()
     return next((meaning for part, meaning in ERRORS.items() if part in lowered), None)
 
@@ -186,11 +186,11 @@ CHECKS: dict[str, str | None] = {
     "invalid": "wrong-code",
     "otp already verified": "used",
 }
-"""Why a one-time code is not approved; None: it is."""
+"""The reason why a one-time code is not approved; None if it is approved."""
 
 SERVICES: dict[Purpose, str] = {
     # Products of the platform (https://portal.mobtexting.com/docs). S (TransScrub) and G (Global) have no purpose of
-    # their own: whoever has them, sets them. Service Implicit and Explicit are kinds of template, not products.
+    # their own; an account with them sets them. Service Implicit and Explicit are kinds of template, not products.
     Purpose.OTP: "T",
     Purpose.TRANSACTIONAL: "T",
     Purpose.SERVICE: "T",

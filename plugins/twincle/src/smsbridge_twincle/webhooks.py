@@ -1,7 +1,7 @@
-"""Reading what Twincle pushes: delivery reports, texts that came in, and the question whether we are there.
+"""Reading Twincle's webhooks: delivery reports, incoming texts, and the check of our address.
 
-A webhook composed in the portal may come as JSON, as a form or as a GET, and the oldest ones came as a GET; the default
-one is JSON (https://portal.mobtexting.com/docs/v2/sms/webhook). All are read alike.
+A webhook composed in the portal may come as JSON, as a form or as a GET, and the oldest webhooks came as a GET; the
+default is JSON (https://portal.mobtexting.com/docs/v2/sms/webhook). All forms are read in the same way.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .parsing import Row, moment
 
 REPORT, INBOUND, UNSUBSCRIBED = "sms:message:status", "vmn:message:in", "sms:unsubscription"
 IGNORED = frozenset({"contacts:subscriber:subscription"})
-"""Events that smsbridge has no value for; they are acknowledged, so that the vendor does not repeat them."""
+"""Events without a type in smsbridge; they are acknowledged, so that the vendor does not repeat them."""
 
 
 def check_secret(webhook: HttpRequest, secret: str | None) -> None:
@@ -33,10 +33,11 @@ def check_secret(webhook: HttpRequest, secret: str | None) -> None:
 
 
 def challenge(webhook: HttpRequest) -> dict[str, str] | None:
-    """What to answer to the platform's question, asked when a webhook is registered; None for any other webhook.
+    """The answer to the platform's check of a newly registered webhook; None for any other webhook.
 
-    It calls ``<uri>?token=<key>`` with ``{"validation_key": <key>, "challenge": <random>}``. Until 2021-05 it wanted
-    the key back, since then the challenge (https://portal.mobtexting.com/docs, *Verify webhook*); this answers both.
+    The platform calls ``<uri>?token=<key>`` with ``{"validation_key": <key>, "challenge": <random>}``. Until 2021-05 it
+    expected the key back, since then the challenge (https://portal.mobtexting.com/docs, *Verify webhook*); the answer
+    has both.
     """
     body, query = _body(webhook), dict(webhook.query)
     given = body or query
@@ -48,7 +49,7 @@ def challenge(webhook: HttpRequest) -> dict[str, str] | None:
 
 
 def items(webhook: HttpRequest) -> list[dict[str, Any]]:
-    """The objects that a webhook brings, in its body or else in its query. Raises PayloadError if there are none."""
+    """The objects in a webhook's body, or else in its query. Raises PayloadError if there are none."""
     given = _body(webhook) or dict(webhook.query)
     found = given if isinstance(given, list) else [given]
     if not found or not all(isinstance(entry, dict) and entry for entry in found):
@@ -59,7 +60,7 @@ def items(webhook: HttpRequest) -> list[dict[str, Any]]:
 def event(
     item: Mapping[str, Any], *, account: str, provider: str, zone: tzinfo
 ) -> DeliveryReport | InboundMessage | None:
-    """The event that one object is; None for one of no interest. Raises PayloadError for an unknown shape."""
+    """The event of an object; None for an ignored event. Raises PayloadError for an unknown shape."""
     kind, payload = text(item.get("event")), item.get("payload")
     if kind in IGNORED:
         return None
@@ -82,7 +83,7 @@ def event(
 
 
 def report(row: Row, *, account: str, provider: str, to: str = "", reference: str = "") -> DeliveryReport:
-    """The delivery report that a row is; ``to`` and ``reference`` for a row that does not name them."""
+    """The delivery report of a row; ``to`` and ``reference`` are for a row without them."""
     outcome = row.outcome
     explained = outcome.status in (Status.DELIVERED, Status.QUEUED)
     return DeliveryReport(
@@ -124,15 +125,15 @@ def _inbound(
 
 
 def _unsubscribed(fields: Mapping[str, Any], account: str, provider: str, zone: tzinfo) -> InboundMessage | None:
-    """An opt-out that the platform has taken down, by a text or a link.
+    """An opt-out that the platform recorded, by a text or a link.
 
-    None for one from less than a sender, such as a tag.
+    None for an opt-out from a part of a sender's texts, such as a tag.
     """
     kind, person = text(fields.get("type")), text(fields.get("receiver"))
     if kind not in ("sender", "all"):
         return None
     if not person:
-        raise PayloadError("the webhook brings an opt-out of nobody")
+        raise PayloadError("the webhook brings an opt-out without a number")
     id = text(fields.get("id")) or digest(fields)  # noqa: A001
     return InboundMessage(
         account=account,
@@ -149,7 +150,7 @@ def _unsubscribed(fields: Mapping[str, Any], account: str, provider: str, zone: 
 
 
 def _flat(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """A ``vmn:message:in`` payload with the names that a composed webhook has (``/docs/v2/vmn/webhook``)."""
+    """A ``vmn:message:in`` payload with the field names of a composed webhook (``/docs/v2/vmn/webhook``)."""
     channels = payload.get("channels")
     channel = channels[0] if isinstance(channels, list) and channels else {}
     return {

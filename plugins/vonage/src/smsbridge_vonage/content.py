@@ -1,4 +1,4 @@
-"""What a webhook brings, in its body or, without one, in its query; as text for ``sig``, and as it is for reading."""
+"""The content of a webhook's body, or of its query without a body: as text for ``sig``, and unchanged for parsing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from smsbridge.http import HttpRequest
 from smsbridge.webhook_body import loads
 
 _MOST_MARKS = 10_000
-"""One report or text has some thirty; this much is read before it is known whose it is."""
+"""A report or text has about thirty; this limit holds for webhooks that are not verified yet."""
 
 _WORDS = {True: "true", False: "false"}
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """``parameters`` is what ``sig`` can cover; ``complete`` says that this is everything. ``item`` is what to read."""
+    """``sig`` can cover ``parameters``; ``complete`` says that nothing else is there. ``item`` is the content."""
 
     parameters: Mapping[str, str] = field(repr=False)
     complete: bool
@@ -26,7 +26,7 @@ class Content:
 
     @classmethod
     def of(cls, webhook: HttpRequest) -> Content:
-        """The content of ``webhook``. It never raises: what cannot be read has no ``item``."""
+        """Read the content of ``webhook``. Never raises: unreadable content has no ``item``."""
         if not webhook.body:
             return cls._flat(_pairs(webhook, in_body=False))
         if webhook.content_type == "application/json" or webhook.body.lstrip()[:1] == b"{":
@@ -43,7 +43,7 @@ class Content:
 
     @classmethod
     def _json(cls, webhook: HttpRequest) -> Content:
-        """Numbers are kept as they were written, because that is what was signed."""
+        """Keep numbers as they were written, because the signature covers them in that form."""
         try:
             pairs = loads(
                 webhook.body, most_marks=_MOST_MARKS, object_pairs_hook=_Object, parse_float=str, parse_int=str
@@ -59,12 +59,12 @@ class Content:
 
     @classmethod
     def _unreadable(cls, webhook: HttpRequest) -> Content:
-        """Signed or not: that is told by the query, where a signature may be too."""
+        """Content without ``item``; its query is kept, because the signature may be there."""
         return cls(dict(_pairs(webhook, in_body=False)), complete=False, item=None)
 
 
 class _Object(list[tuple[str, Any]]):
-    """A JSON object as its pairs, so that a name given twice is seen."""
+    """A JSON object as pairs, so that repeated names stay visible."""
 
 
 def _pairs(webhook: HttpRequest, *, in_body: bool) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Problem documents as Vonage writes them, numbers as it reads them."""
+"""Reading Vonage's problem documents, and writing numbers for Vonage."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _E164 = re.compile(r"\+[1-9]\d{7,14}", re.ASCII)
 
 
 def digits(number: str) -> str:
-    """A number as Vonage wants it: E.164 without the plus sign. A name is left as it is."""
+    """A number as Vonage wants it: E.164 without the plus sign. A name stays unchanged."""
     return number[1:] if _E164.fullmatch(number) else number
 
 
 def fragment(document: Mapping[str, Any]) -> str:
-    """The word behind ``#`` in a problem's ``type``."""
+    """The word after ``#`` in a problem's ``type``."""
     return text(document.get("type")).rpartition("#")[2] if "#" in text(document.get("type")) else ""
 
 

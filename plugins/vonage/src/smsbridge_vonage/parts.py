@@ -1,8 +1,8 @@
-"""Long texts that come in as parts, kept until they are whole.
+"""Long incoming texts, kept until all their parts have come.
 
-The SMS API hands parts on as they come (https://developer.vonage.com/messaging/sms/guides/inbound-sms), in any order
-and possibly twice. A text of which a part is missing comes out after a while with the gap marked: late rather than
-never, and never as if it were whole. Whole texts stay for as long, so that a part that comes again does not look like a
+The SMS API forwards parts as they come (https://developer.vonage.com/messaging/sms/guides/inbound-sms), in any order
+and possibly twice. A text with a missing part is released after ``AGE`` seconds with the gap marked: late rather than
+never, and never as if it were complete. Complete texts are kept as long, so that a repeated part does not look like a
 new text.
 """
 
@@ -20,16 +20,16 @@ from smsbridge.logs import logger
 _log = logger(__name__)
 
 AGE = 900
-"""Seconds after its first part for which a text waits for the others."""
+"""Seconds that a text waits for further parts after its first part."""
 MOST_TEXTS = 1000
-"""Texts in memory at once; beyond that, the oldest comes out as it is."""
+"""The maximum of texts in memory; beyond it, the oldest text is released as it is."""
 MOST_PARTS = 255
 GAP = "[…]"
-"""What stands where a part is missing."""
+"""The mark in place of a missing part."""
 
 
 class Series(NamedTuple):
-    """What the parts of one text have in common."""
+    """The values that all parts of a text share."""
 
     sender: str
     to: str
@@ -39,7 +39,7 @@ class Series(NamedTuple):
 
 @dataclass(slots=True)
 class Text:
-    """The parts of one text that came, by their number, as they were received."""
+    """The received parts of a text, by their number."""
 
     series: Series
     since: float
@@ -47,33 +47,33 @@ class Text:
 
     @property
     def missing(self) -> list[int]:
-        """The numbers of the parts that did not come."""
+        """The numbers of the missing parts."""
         return [number for number in range(1, self.series.total + 1) if number not in self.parts]
 
     @property
     def in_order(self) -> list[Mapping[str, Any]]:
-        """The parts that came."""
+        """The received parts, in order."""
         return [self.parts[number] for number in sorted(self.parts)]
 
     @property
     def words(self) -> str:
-        """What the parts say together, with gaps marked."""
+        """The text of all parts, with gaps marked."""
         numbers = range(1, self.series.total + 1)
         return "".join(str(self.parts[n].get("text") or "") if n in self.parts else GAP for n in numbers)
 
     @property
     def ids(self) -> list[str]:
-        """The ids of the parts that came, in order."""
+        """The ids of the received parts, in order."""
         return [str(part["messageId"]) for part in self.in_order]
 
     @property
     def key(self) -> str:
-        """The same whenever the same parts come out."""
+        """A key that depends only on the received parts."""
         return hashlib.sha256("+".join(self.ids).encode()).hexdigest()
 
 
 class Parts:
-    """The texts of which parts have come. Safe to use from several threads."""
+    """Texts with received parts. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = fresh_lock()
@@ -81,11 +81,12 @@ class Parts:
         self._leftovers: list[Text] = []
 
     def add(self, series: Series, number: int, part: Mapping[str, Any]) -> Text | None:
-        """Take a part in; the text, if it is whole now (or was before this part came again)."""
+        """Add a part; return the text if it is complete now, or was before this part came again."""
         with self._lock:
             text = self._texts.get(series)
             if text is not None and number in text.parts and text.parts[number]["messageId"] != part["messageId"]:
-                self._drop(series)  # the network uses the reference, which is one byte, again
+                # The network reuses its reference, which is a single byte.
+                self._drop(series)
                 text = None
             if text is None:
                 text = self._texts[series] = Text(series, reading.now().timestamp())
@@ -93,7 +94,7 @@ class Parts:
             return None if text.missing else Text(series, text.since, dict(text.parts))
 
     def overdue(self) -> list[Text]:
-        """Texts that have waited long enough. They are given again until :meth:`forget` is told of them."""
+        """Texts that have waited long enough. Each is returned again until :meth:`forget` gets its key."""
         with self._lock:
             old = [text.series for text in self._texts.values() if reading.now().timestamp() - text.since > AGE]
             old += list(self._texts)[: max(0, len(self._texts) - MOST_TEXTS)]
@@ -102,7 +103,7 @@ class Parts:
             return list(self._leftovers)
 
     def forget(self, keys: Collection[str]) -> None:
-        """The texts with these keys have been taken."""
+        """Forget the texts with these keys, because they were delivered to the application."""
         with self._lock:
             self._leftovers = [text for text in self._leftovers if text.key not in keys]
 
@@ -110,6 +111,7 @@ class Parts:
         text = self._texts.pop(series)
         if text.missing:
             self._leftovers.append(text)
-        if len(self._leftovers) > MOST_TEXTS:  # which nobody took, each time that they were given
+        # No webhook with these texts was acknowledged, however often they were returned.
+        if len(self._leftovers) > MOST_TEXTS:
             del self._leftovers[0]
-            _log.warning("a text of which parts were missing is lost: %d of them wait to be taken", MOST_TEXTS)
+            _log.warning("a text with missing parts is lost: %d such texts wait already", MOST_TEXTS)

@@ -1,4 +1,4 @@
-"""VonageProvider: what goes out to Vonage, and what its answers amount to.
+"""VonageProvider: requests to Vonage, and the meaning of its answers.
 
 Texts go through the SMS API (https://developer.vonage.com/en/api/sms) or Messages v1
 (https://developer.vonage.com/en/api/messages), one-time codes through Verify v2
@@ -90,7 +90,7 @@ class VonageProvider(VonageSettings):
         return self._accepted(message, response)
 
     def _accepted(self, message: Message, response: HttpResponse) -> SentMessage:
-        """HTTP 200 says nothing: each part of the text has a row of its own, accepted or refused."""
+        """Read the rows: with HTTP 200, each part of the text has its own row, accepted or refused."""
         if not response.ok:
             raise response.error(detail=parsing.said(reading.object_or_empty(response)))
         data = response.json_object()
@@ -142,16 +142,16 @@ class VonageProvider(VonageSettings):
     def _sender(self, message: Message) -> str:
         sender = message.sender or self.sender
         if not sender:
-            raise SenderError("Vonage wants a sender: give one, or set SENDER", reason="missing")
+            raise SenderError("Vonage needs a sender: name one in the message, or set SENDER", reason="missing")
         return parsing.digits(sender)
 
     def _dlt(self, message: Message) -> Dlt:
         return reading.dlt_ids(message, self.entity_id, self.template_id)
 
     def _seconds_left(self, message: Message) -> float | None:
-        """How long a text is of use, within what the vendor takes.
+        """Seconds until the text expires, if the vendor takes such a time.
 
-        Cut off, so that it is not sent a moment too late.
+        Callers round it down, so that the text is not sent too late.
         """
         left = reading.seconds_left(message)
         if left is not None and not _SHORTEST_VALIDITY <= left <= _LONGEST_VALIDITY:
@@ -175,12 +175,12 @@ class VonageProvider(VonageSettings):
     def start_verification(self, message: Message) -> Flow[Verification]:
         options: VonageVerificationOptions = self.options_of(message, verification=True)
         if message.text:
-            raise self.unsupported("a text of your own for one-time codes: make a template in the dashboard")
+            raise self.unsupported("your own text for one-time codes: make a template in the dashboard")
         if not self.verify_brand:
             raise RefusedError(
-                "Vonage wants a brand for one-time codes: set VERIFY_BRAND", reason="brand", fault="account"
+                "Vonage needs a brand for one-time codes: set VERIFY_BRAND", reason="brand", fault="account"
             )
-        # Without the setting of the template: that is one of texts, and this text is Vonage's.
+        # Not the setting template_id: it belongs to your texts, and this text is Vonage's.
         dlt = reading.dlt_ids(message, self.entity_id, None)
         channel = {
             "channel": "sms",
@@ -208,7 +208,8 @@ class VonageProvider(VonageSettings):
 
     def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
         code = code.strip()
-        if not _CODE.fullmatch(code):  # no code of the vendor's
+        # The vendor makes no such codes.
+        if not _CODE.fullmatch(code):
             return VerificationCheck(approved=False, reason="wrong-code")
         response = yield from self._post_json(_path(verification), {"code": code}, sends=False)
         if response.ok:
@@ -246,7 +247,7 @@ class VonageProvider(VonageSettings):
 
 
 def _worst(rows: Sequence[Any], refused: Sequence[dict[str, Any]], response: HttpResponse) -> SendError:
-    """What an answer with refused rows amounts to. Where some parts were sent, or may have been, the doubt wins."""
+    """The error for an answer with refused rows; uncertain if some parts were sent or may have been sent."""
     errors = []
     for row in refused:
         code = reading.text(row.get("status"))
@@ -260,7 +261,7 @@ def _worst(rows: Sequence[Any], refused: Sequence[dict[str, Any]], response: Htt
 
 
 def _refuse(response: HttpResponse) -> NoReturn:
-    """Raise what a problem document amounts to: its title where that says more than the HTTP status."""
+    """Raise the error for a problem document: by its title, if that says more than the HTTP status."""
     document = reading.object_or_empty(response)
     word, title = parsing.fragment(document), reading.text(document.get("title"))
     detail = parsing.said(document)

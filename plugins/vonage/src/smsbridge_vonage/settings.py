@@ -1,4 +1,4 @@
-"""What Vonage needs to be told: the account's settings, a message's options, and requests made with them."""
+"""Settings of a Vonage account, options of a message, and the requests made with them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from smsbridge.reading import BaseUrl, CallbackUrl, Secret, basic, given
 class VonageOptions(Options):
     """``Message.options["vonage"]`` for a text."""
 
-    callback_url: str | None = Field(None, min_length=1, description="Where this text's reports go.")
+    callback_url: str | None = Field(None, min_length=1, description="URL for the delivery reports of this text.")
     trusted: bool = Field(default=False, description="Let this text pass Fraud Defender (if the account has Premium).")
 
 
@@ -24,11 +24,11 @@ class VonageVerificationOptions(Options):
 
     length: int | None = Field(None, ge=4, le=10, description="Characters of the code; the vendor's default is 4.")
     locale: str | None = Field(None, min_length=2, description="Language of the text, such as en-us or hi-in.")
-    channel_timeout: int | None = Field(None, ge=15, le=900, description="Seconds that a code is waited for.")
+    channel_timeout: int | None = Field(None, ge=15, le=900, description="Seconds to wait for the code.")
 
 
 class VonageSettings(SmsProvider):
-    """The settings of a Vonage account, ``SMSBRIDGE_VONAGE_*``, and how a request looks under them."""
+    """The settings of a Vonage account, ``SMSBRIDGE_VONAGE_*``, and requests made with them."""
 
     name = "vonage"
 
@@ -43,15 +43,15 @@ class VonageSettings(SmsProvider):
     signature_method: Literal["md5hash", "md5", "sha1", "sha256", "sha512"] = Field(
         "md5hash", description="How the SMS API signs webhooks, as set in the dashboard."
     )
-    signature_age: int = Field(600, ge=60, le=90000, description="Most seconds that a signed webhook may be old.")
-    sender: str | None = Field(None, min_length=1, description="Sender id or number, for messages that name none.")
+    signature_age: int = Field(600, ge=60, le=90000, description="Maximum age of a signed webhook, in seconds.")
+    sender: str | None = Field(None, min_length=1, description="Sender id or number, for messages without one.")
     entity_id: str | None = Field(None, description="DLT principal entity id (India).")
-    template_id: str | None = Field(None, description="DLT template id, where a message gives none.")
+    template_id: str | None = Field(None, description="DLT template id, for messages without one.")
     callback_url: CallbackUrl | None = Field(
-        None, description="Where reports go; default: the URL set in the dashboard."
+        None, description="URL for reports; default: the URL set in the dashboard."
     )
-    base_url: BaseUrl = Field("https://rest.nexmo.com", description="Where the SMS API and the balance are.")
-    messages_base_url: BaseUrl = Field("https://api.nexmo.com", description="Where Messages v1 and Verify v2 are.")
+    base_url: BaseUrl = Field("https://rest.nexmo.com", description="Base URL of the SMS API and the balance.")
+    messages_base_url: BaseUrl = Field("https://api.nexmo.com", description="Base URL of Messages v1 and Verify v2.")
     verify_brand: (
         Annotated[str, matching(r"[^\\/{}:$]*", "write it without slashes, braces, colons and dollar signs")] | None
     ) = Field(None, min_length=1, max_length=18, description="Name shown in one-time-code texts.")

@@ -1,8 +1,8 @@
-"""Whether a webhook is Vonage's. Two schemes, told apart by what it carries; one secret for both.
+"""Checks whether a webhook comes from Vonage. There are two schemes with the same secret; the webhook shows which.
 
 *The SMS API* adds ``timestamp``, ``nonce`` and ``sig`` to the parameters
-(https://developer.vonage.com/getting-started/concepts/signing-messages). ``sig`` covers parameters and not bytes, and
-so all that is read of such a webhook: what it cannot cover (a parameter given twice, a nested value) is never read.
+(https://developer.vonage.com/getting-started/concepts/signing-messages). ``sig`` covers parameters and not bytes, so
+values that it cannot cover (a repeated parameter, a nested value) are never read.
 
 *Messages v1* sends ``Authorization: Bearer <JWT>``, signed with HS256, whose claim ``payload_hash`` is the SHA-256 of
 the body (https://developer.vonage.com/en/getting-started/concepts/webhooks). Vonage calls checking the hash optional;
@@ -28,7 +28,7 @@ SKEW = 300
 """Seconds that clocks may differ: five minutes, as in the vendor's Java SDK (``MAX_ALLOWABLE_TIME_DELTA``)."""
 
 _LATEST = 1e12
-"""Seconds, in the year 33658: a token's time beyond it is none."""
+"""Seconds, in the year 33658: a token's time beyond it is refused."""
 
 _HMAC: dict[str, Callable[..., Any]] = {
     "md5": hashlib.md5,
@@ -39,7 +39,7 @@ _HMAC: dict[str, Callable[..., Any]] = {
 
 
 class UnsignedError(SignatureError):
-    """Nothing that proves a webhook. 503, because Vonage may forget to sign, and tries again after a 5xx.
+    """A webhook without proof. The status is 503, because Vonage may omit the signature, and repeats after a 5xx.
 
     "In the rare case of an internal error, it is possible that the callback service will send an unsigned callback. By
     returning an HTTP 5xx response, a retry will be triggered"
@@ -52,7 +52,7 @@ class UnsignedError(SignatureError):
 def verify(webhook: HttpRequest, *, secret: str | None, method: str, age: int) -> None:
     """Raise SignatureError unless ``webhook`` was signed with ``secret`` at most ``age`` seconds ago.
 
-    A token covers the body as bytes, which are read only once they are proven; ``sig`` covers what is in them.
+    A token covers the bytes of the body, so the body is parsed only after the check; ``sig`` covers the parsed content.
     """
     if not secret:
         raise SignatureError("no signature secret is configured, so no webhook can be believed")
@@ -71,7 +71,7 @@ def verify(webhook: HttpRequest, *, secret: str | None, method: str, age: int) -
 def signature(parameters: Iterable[tuple[str, str]], secret: str, method: str) -> str:
     """``sig`` of ``parameters``, in lower case.
 
-    Names are cleaned as values are, or two parameters could pass for one.
+    Names are cleaned as values are; otherwise two parameters could look like a single parameter.
     """
     cleaned = [(_cleaned(name), _cleaned(value)) for name, value in sorted(parameters) if name != "sig"]
     signed = "".join(f"&{name}={value}" for name, value in cleaned)
@@ -81,7 +81,7 @@ def signature(parameters: Iterable[tuple[str, str]], secret: str, method: str) -
 
 
 def _bytes(written: str) -> bytes:
-    """``written`` in UTF-8, also with half characters, which JSON can hold: whatever it is, it is compared."""
+    """``written`` in UTF-8, also with lone surrogates, which JSON can hold, so that any value can be compared."""
     return written.encode("utf-8", "surrogatepass")
 
 
@@ -90,8 +90,10 @@ def _cleaned(written: str) -> str:
 
 
 def _verify_parameters(content: Content, secret: str, method: str, age: int) -> None:
-    """The vendor's SDKs disagree on blank parameters: Python, PHP and Node sign them, Java leaves them out. Both are
-    good, because blank parameters are not read either.
+    """Check ``sig`` with and without blank parameters.
+
+    The vendor's SDKs for Python, PHP and Node sign blank parameters, the SDK for Java does not. Both are safe, because
+    blank parameters are never read.
     """
     given = _bytes(content.parameters["sig"].lower())
     everything = list(content.parameters.items())
@@ -135,7 +137,7 @@ def _verify_token(token: str, body: bytes, secret: str, age: int) -> None:
 
 
 def _check_times(claims: dict[str, Any], age: int) -> None:
-    """``iat`` is what Vonage sends; ``exp`` and ``nbf`` count where they are given."""
+    """Check the times of a token: Vonage sends ``iat``; ``exp`` and ``nbf`` count if they are there."""
     times = {name: claims[name] for name in ("iat", "exp", "nbf") if name in claims}
     if "iat" not in times or not all(map(_is_moment, times.values())):
         raise SignatureError("the webhook's token does not say when it was issued, or until when it is valid")
@@ -148,9 +150,9 @@ def _check_times(claims: dict[str, Any], age: int) -> None:
 
 
 def _is_moment(value: Any) -> bool:
-    """Whether it is a number of seconds.
+    """Whether ``value`` is a number of seconds.
 
-    NaN is none: each comparison with it is false, so that it would never expire.
+    NaN is not: every comparison with it is false, so that a token with it would never expire.
     """
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LATEST
 

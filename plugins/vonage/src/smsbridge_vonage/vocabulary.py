@@ -30,7 +30,7 @@ SMS_CODES: dict[str, Meaning] = {
     "2": Meaning(RefusedError, "missing-parameter"),
     "3": Meaning(RefusedError, "invalid-parameter"),
     "4": Meaning(AuthenticationError, "credentials"),
-    # "An error has occurred in the platform whilst processing this message": nobody says how far it came.
+    # "An error has occurred in the platform whilst processing this message": it may have been sent.
     "5": Meaning(UncertainError, "internal-error"),
     "6": Meaning(RefusedError, "invalid-message"),  # "for example, an un-recognized number prefix"
     "7": Meaning(OptedOutError, "blocked"),
@@ -158,8 +158,8 @@ MESSAGES_CODES: dict[str, Meaning] = {
 }
 
 MESSAGES_TITLES: dict[str, Meaning] = {
-    # `title` of a 4xx answer of Messages v1, in lower case. The number behind `type` (#1060 for a reference, #1100 for a
-    # channel, #110 for a recipient) is from an older list in which the same numbers meant other things: never read it.
+    # `title` of a 4xx answer of Messages v1, in lower case. The number after `#` in `type` (#1060 for a reference, #1100
+    # for a channel, #110 for a recipient) is from an older list with other meanings: never read it.
     "invalid sender": Meaning(SenderError, "sender"),
     "invalid recipient": Meaning(RecipientError, "invalid-number"),
     "invalid client reference": Meaning(RefusedError, "reference"),
@@ -179,7 +179,7 @@ MESSAGES_STATUSES: dict[str, Status] = {
 }
 
 CHECKS: dict[tuple[int, str], str] = {
-    # HTTP status and the word behind `#` in `type`, where a code was not right: the OpenAPI document of Verify v2.
+    # HTTP status and the word after `#` in `type`, for a code that is not right: the OpenAPI document of Verify v2.
     (400, "invalid-code"): "wrong-code",
     (404, "not-found"): "unknown",
     (404, "request-not-found"): "unknown",
@@ -190,13 +190,13 @@ CHECKS: dict[tuple[int, str], str] = {
 }
 
 CHECK_TITLES: dict[tuple[int, str], str] = {
-    # HTTP status and `title`, in lower case, which is the same whatever the `type` is.
+    # HTTP status and `title`, in lower case; the title is the same for every `type`.
     (400, "invalid code"): "wrong-code",
     (410, "invalid code"): "expired",
 }
 
 ALREADY_RUNNING = "concurrent"
-"""Word behind ``#`` in the 409 for a number that has a code on its way, or in what it says.
+"""The word after ``#`` in the 409 for a number with another code on its way.
 
-"Concurrent verifications ...".
+Its detail begins with "Concurrent verifications ...".
 """

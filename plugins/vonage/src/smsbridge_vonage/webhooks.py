@@ -1,4 +1,4 @@
-"""Reading what Vonage pushes: delivery reports and texts that came in, of the SMS API and of Messages v1."""
+"""Reading Vonage's webhooks: delivery reports and incoming texts of the SMS API and of Messages v1."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LAST_WORDS = frozenset({"delivered", "read", "rejected", "undeliverable"})
 
 
 def events(item: Mapping[str, Any] | None, parts: Parts, *, account: str, provider: str) -> list[Event]:
-    """The events of one webhook, with long texts that waited in vain. Raises PayloadError for an unknown shape.
+    """The events of a webhook, with long texts whose parts did not all come. Raises PayloadError for an unknown shape.
 
-    Blank fields count as absent, because not every signature covers them.
+    Blank fields count as absent, because some signatures do not cover them.
     """
     filled = {name: value for name, value in (item or {}).items() if not (isinstance(value, str) and not value.strip())}
     if "message_uuid" in filled:
@@ -51,7 +51,7 @@ def _of_sms(item: Mapping[str, Any], parts: Parts, account: str, provider: str) 
 
 
 def _sms_report(item: Mapping[str, Any], account: str, provider: str) -> DeliveryReport:
-    """``at`` is ``message-timestamp``, which is in UTC; ``scts`` is in a zone that nobody names."""
+    """``at`` is ``message-timestamp``, which is in UTC; the zone of ``scts`` is not documented."""
     message_id, word, code = _id(item, "messageId"), text(item["status"]).lower(), text(item.get("err-code"))
     status = SMS_STATUSES.get(word, Status.UNKNOWN)
     return DeliveryReport(
@@ -82,7 +82,8 @@ def _sms_text(item: Mapping[str, Any], account: str, provider: str) -> InboundMe
         id=message_id,
         sender=phone(sender),
         to=phone(item.get("to")),
-        text=words if isinstance(words, str) else "",  # a binary one has `data` and `udh`, which are in raw
+        # A binary text has `data` and `udh` instead, which are in raw.
+        text=words if isinstance(words, str) else "",
         at=moment(item.get("message-timestamp"), UTC),
         key=message_id,
         raw=item,
@@ -90,7 +91,7 @@ def _sms_text(item: Mapping[str, Any], account: str, provider: str) -> InboundMe
 
 
 def _long(whole_text: Text, account: str, provider: str) -> InboundMessage:
-    """A text in parts: with ``raw["missing"]`` where some did not come."""
+    """A text in parts, with ``raw["missing"]`` if some did not come."""
     missing = whole_text.missing
     raw = {"parts": whole_text.in_order, **({"missing": missing} if missing else {})}
     return InboundMessage(
@@ -110,7 +111,7 @@ def _long(whole_text: Text, account: str, provider: str) -> InboundMessage:
 
 
 def _of_messages(item: Mapping[str, Any], account: str, provider: str) -> list[Event]:
-    """One webhook serves all channels of an application: what is no SMS is acknowledged and brings nothing."""
+    """The events of Messages v1. A webhook serves all channels; other channels than SMS bring no event."""
     if text(item.get("channel")) not in ("", "sms"):
         return []
     return [_messages_report(item, account, provider) if "status" in item else _messages_text(item, account, provider)]
@@ -121,7 +122,8 @@ def _messages_report(item: Mapping[str, Any], account: str, provider: str) -> De
     code = text(error.get("title")) if text(error.get("title")).isdigit() else fragment(error)
     meaning = MESSAGES_CODES.get(code)
     status = MESSAGES_STATUSES.get(word, Status.UNKNOWN)
-    if meaning is not None and status is Status.REJECTED:  # the vendor's word for all that went wrong
+    # The vendor uses this word for every failure.
+    if meaning is not None and status is Status.REJECTED:
         status = meaning.status or status
     usage = part(item.get("usage"))
     return DeliveryReport(

@@ -5,7 +5,7 @@
     with Sandbox(token="sandbox-token", epoch="E2") as sandbox:
         ...  # a real server on sandbox.base_url, on loopback only
 
-It shares no code and no table with the provider beside it on purpose: an error made twice would hide itself.
+It shares no code and no table with the provider on purpose: the same error on both sides would stay hidden.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Sandbox", "SandboxApp", "create_app", "main"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load what needs the `sandbox` extra only when it is asked for, so that `--help` works without it."""
+    """Load names that need the `sandbox` extra at their first use, so that `--help` works without it."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from .extra import load

@@ -1,4 +1,4 @@
-"""What the sandbox answers, as values: a normal body, an error body, or a deliberately broken one."""
+"""Answers of the sandbox, as values: a normal body, an error body, or a body broken on purpose."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Cut = Literal["no", "before", "middle"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One HTTP answer. `body`: a mapping or list becomes JSON, a str HTML, bytes stay what they are.
+    """An HTTP answer. `body`: a mapping or list becomes JSON, a str HTML, bytes stay unchanged.
 
     `cut` drops the connection `before` any byte, or in the `middle` of the body; `delay` is in seconds.
     """
@@ -43,7 +43,7 @@ class Answer:
 
 
 class Refused(Exception):
-    """A request that the documented API refuses; carries the answer."""
+    """The documented API refuses the request; `answer` is its answer."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)

@@ -1,4 +1,4 @@
-"""The ASGI application: reads a request, lets programmed faults interfere, finds the handler, writes the answer."""
+"""The ASGI application: reads a request, applies programmed faults, finds the handler, writes the answer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class OptionNames(TypedDict, total=False):
 
 
 class Watcher(Protocol):
-    """Whoever wants to see what happens, such as the printing command."""
+    """An observer of requests and pushes, such as the printing command."""
 
     def request(self, call: Call, answer: Answer, state: State) -> None: ...
 
@@ -50,7 +50,7 @@ class Watcher(Protocol):
 
 
 def create_app(*, clock: Callable[[], float] = time.time, **options: Unpack[OptionNames]) -> SandboxApp:
-    """The sandbox as an ASGI application, for `httpx.ASGITransport` or a server of your own."""
+    """The sandbox as an ASGI application, for `httpx.ASGITransport` or your own server."""
     return SandboxApp(State(Options(**options), clock))
 
 
@@ -74,7 +74,8 @@ class SandboxApp:
         elif scope["type"] == "http":
             self.last_request = time.monotonic()
             call, answer = await self._read(scope, receive)
-            if inbox.is_asked(call):  # no request to Twincle: no fault is for it, and it is neither kept nor shown
+            # The inbox is not part of Twincle: faults do not apply, and the request is neither kept nor shown.
+            if inbox.is_asked(call):
                 await self._write(answer or inbox.answer(self.state, call), scope, receive, send)
                 return
             if answer is None:
@@ -87,7 +88,7 @@ class SandboxApp:
             await self._write(answer, scope, receive, send)
 
     def answer(self, call: Call) -> Answer:
-        """The answer to one request, faults included."""
+        """The answer to a request, with faults."""
         fault = self.faults.take(call.path)
         return fault.apply(self._normal(call) if fault.normal else None) if fault else self._normal(call)
 
@@ -165,12 +166,13 @@ class SandboxApp:
 
     async def _cut(self, scope: Scope, receive: Receive, *, at_once: bool) -> None:
         if self.hang_up is None:
-            raise httpx.ReadError("cut by the sandbox")  # in process there is no connection to cut
+            # In the same process there is no connection to cut.
+            raise httpx.ReadError("cut by the sandbox")
         self.hang_up(scope, at_once)
         await _disconnected(receive)
 
     async def _pause(self, seconds: float, receive: Receive) -> bool:
-        """Wait; False if the client left or the sandbox stops before the time is over."""
+        """Wait; false if the client leaves or the sandbox stops before the time is over."""
         ends = [asyncio.ensure_future(self._stopping.wait()), asyncio.ensure_future(_disconnected(receive))]
         done, _ = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for end in ends:
@@ -202,13 +204,13 @@ def _to_login(call: Call) -> Answer:
 
 
 def _site(call: Call) -> Answer:
-    """Outside of the API: the login page, and a hint for people who open the sandbox in a browser."""
+    """Paths outside the API: the login page, and a hint for people who open the sandbox in a browser."""
     if call.path.rstrip("/") == "/login":
         return Answer(body=LOGIN_PAGE)
     if call.path == "/":
         return Answer(
             body=f"<!DOCTYPE html><title>Sandbox</title><p>Sandbox, {DISCLAIMER}. The API is under {BASE},"
-            f" and <a href=/{inbox.PATH}>/{inbox.PATH}?to=</a> tells what a phone got.</p>"
+            f" and <a href=/{inbox.PATH}>/{inbox.PATH}?to=</a> lists the texts that a phone got.</p>"
         )
     return Answer(status=404, body=f"<!DOCTYPE html><title>Not found</title><p>Sandbox, {DISCLAIMER}: not found.</p>")
 

@@ -56,7 +56,7 @@ def send(state: State, call: Call) -> Answer:
 
 
 def check(state: State, id: str, token: str) -> Answer:
-    """Compare a code; it succeeds once."""
+    """Compare a code; a code succeeds only once."""
     code = state.codes.get(id)
     if code is None or code.state == "cancelled":
         word = "failed"
@@ -72,7 +72,7 @@ def check(state: State, id: str, token: str) -> Answer:
 
 
 def cancel(state: State, id: str) -> Answer:
-    """End a verification that waits; anything else is `failed`, which the documents leave open."""
+    """End a waiting verification; anything else is `failed`, which is not documented."""
     code = state.codes.get(id)
     if code is None or code.state != "sent":
         return Answer(body={"id": id, "status": "failed"})

@@ -29,7 +29,7 @@ examples:
 then, in another shell, set the variables that it printed and send:
   smsbridge send +919876543210 "hello"
 
-what a phone got, as JSON, newest last (also since=TIME, limit=N; no token):
+the texts that a phone got, as JSON, newest last (also since=TIME, limit=N; no token):
   curl "http://127.0.0.1:8025/inbox?to=919876543210"
 
 magic numbers, +91 90000 000NN; any other number is accepted and ends DELIVRD:
@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     out.add_argument("--host", type=_loopback, default="127.0.0.1", help="loopback only (default: %(default)s)")
-    out.add_argument("--port", type=_port, default=8025, help="0 for any free one (default: %(default)s)")
+    out.add_argument("--port", type=_port, default=8025, help="0 for any free port (default: %(default)s)")
     out.add_argument("--token", default=DEFAULT_TOKEN, help="the access token to expect (default: %(default)s)")
     out.add_argument(
         "--epoch",
@@ -60,21 +60,21 @@ def parser() -> argparse.ArgumentParser:
         type=_seconds,
         metavar="SECONDS",
         default=2.0,
-        help="until a text gets its final status (default: %(default)s)",
+        help="time until a text gets its final status (default: %(default)s)",
     )
     out.add_argument(
         "--retry-interval",
         type=_seconds,
         metavar="SECONDS",
         default=5.0,
-        help="between the 3 repeats of a report that was not acknowledged; documented are 1800 (default: %(default)s)",
+        help="time between the 3 repeats of an unacknowledged report; documented: 1800 (default: %(default)s)",
     )
     out.add_argument(
         "--balance",
         type=_count,
         metavar="CREDITS",
         default=1000,
-        help="credits per service; a part costs one (default: %(default)s)",
+        help="credits per service; a part costs a credit (default: %(default)s)",
     )
     out.add_argument(
         "--slow",
@@ -83,13 +83,13 @@ def parser() -> argparse.ArgumentParser:
         default=30.0,
         help="delay of the number that answers late (default: %(default)s)",
     )
-    out.add_argument("--shuffle", action="store_true", help="answer the rows of a request in another order")
+    out.add_argument("--shuffle", action="store_true", help="answer the rows of a request in random order")
     out.add_argument(
         "--pull-limit",
         type=_count,
         metavar="N",
         default=1000,
-        help="pulls a minute before HTTP 429, 0 for none (default: %(default)s)",
+        help="pulls a minute before HTTP 429, 0 for no limit (default: %(default)s)",
     )
     out.add_argument("--show-numbers", action="store_true", help="print phone numbers in full instead of masked")
     out.add_argument("--json", action="store_true", help="print JSON lines")
@@ -99,16 +99,16 @@ def parser() -> argparse.ArgumentParser:
         type=_seconds,
         metavar="SECONDS",
         default=HOUR,
-        help="end after so long without a request (default: %(default)s)",
+        help="end after this time without a request (default: %(default)s)",
     )
     return out
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code is 0 at its own end, 130 after Ctrl-C, 1 for a problem, 2 for wrong usage."""
+    """Run the command. Exit code: 0 at its own end, 130 after Ctrl-C, 1 for a problem, 2 for wrong usage."""
     options = parser().parse_args(arguments)
     if not options.token:
-        return _problem("the token may not be empty, any word will do")
+        return _problem("the token must not be empty; any word will do")
     printer = Printer(options.token, show_numbers=options.show_numbers, as_json=options.json, quiet=options.quiet)
     try:
         return _run(options, printer)
@@ -139,7 +139,9 @@ def _run(options: argparse.Namespace, printer: Printer) -> int:
         sock = server.listen(options.host, options.port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return _problem(f"port {options.port} is in use; choose another with --port, or --port 0 for any free one")
+            return _problem(
+                f"port {options.port} is in use; choose another with --port, or any free port with --port 0"
+            )
         return _problem(f"cannot listen on {options.host} port {options.port}: {error.strerror}")
     webhook = app.state.add_webhook(options.webhook, options.webhook_secret) if options.webhook else None
     where = options.host, sock.getsockname()[1]
@@ -148,7 +150,7 @@ def _run(options: argparse.Namespace, printer: Printer) -> int:
     def ready() -> None:
         shown = options.token if options.token == DEFAULT_TOKEN else "(the token you gave)"
         printer.say("banner", f"Twincle SMS sandbox, {DISCLAIMER}. It sends nothing. Ctrl-C ends it.")
-        printer.hint(f"what a phone got, as JSON: {inbox}?to=919876543210")
+        printer.hint(f"the texts that a phone got, as JSON: {inbox}?to=919876543210")
         if webhook:
             printer.say("banner", f"reports go to your webhook; its id is {webhook.id}")
         printer.ready(url, inbox, server.environment(url, shown))
@@ -172,7 +174,7 @@ def _loopback(value: str) -> str:
 
 def _port(value: str) -> int:
     if not value.isdecimal() or int(value) > 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+        raise argparse.ArgumentTypeError("a port must be a number from 0 to 65535")
     return int(value)
 
 

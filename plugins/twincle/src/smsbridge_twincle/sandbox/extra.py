@@ -1,4 +1,4 @@
-"""The one door to what needs starlette, uvicorn and httpx, which come with the `sandbox` extra."""
+"""The only way to modules that need starlette, uvicorn and httpx, which the `sandbox` extra installs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class MissingExtraError(ImportError):
 
 
 def load(name: str) -> Any:
-    """Import one of `HOMES`.
+    """Import a name of `HOMES`.
 
     Raises:
-        MissingExtraError: says what to install.
+        MissingExtraError: the extra is missing; the message says what to install.
 
     """
     try:

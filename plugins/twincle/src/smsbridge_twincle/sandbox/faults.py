@@ -12,7 +12,7 @@ from .answers import Answer, Cut, error
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """One programmed fault. `normal`: the request is processed as usual first."""
+    """A programmed fault. `normal`: the request is first processed as usual."""
 
     path: str | None
     times: int
@@ -24,7 +24,7 @@ class Fault:
     cut: Cut
 
     def apply(self, answer: Answer | None) -> Answer:
-        """The answer to give, from the normal one where there is one."""
+        """The spoilt answer, made from the normal answer if there is any."""
         base = answer or error(self.status or 500, "Fault of the sandbox")
         if self.status is not None and answer is not None and self.body is None and self.status >= 400:
             base = error(self.status, "Fault of the sandbox")
@@ -57,11 +57,11 @@ class Faults:
         times: int = 1,
         after_accepting: bool = False,
     ) -> None:
-        """Spoil the next `times` requests, or the next ones to `path` (such as `sms/send`).
+        """Spoil the next `times` requests, or the next requests to `path` (such as `sms/send`).
 
-        `body`: a dict or list becomes JSON, a str HTML, bytes stay what they are. `cut`: True or "before" drops the
-        connection before the answer, "middle" in the body. Without `status`, `body` and `cut` the normal answer is
-        given, with the `headers` and the `delay`. `after_accepting`: the request counts, only its answer is spoilt.
+        `body`: a dict or list becomes JSON, a str HTML, bytes stay unchanged. `cut`: True or "before" drops the
+        connection before the answer, "middle" in the body. Without `status`, `body` and `cut`, the answer is normal
+        except for `headers` and `delay`. `after_accepting`: the request counts, and only its answer is spoilt.
         """
         normal = after_accepting or (status is None and body is None and not cut)
         word: Cut = cut if isinstance(cut, str) else "before" if cut else "no"
@@ -81,7 +81,7 @@ class Faults:
             self._queue.append(fault)
 
     def take(self, path: str) -> Fault | None:
-        """The first fault that waits for this path."""
+        """Take the first fault for this path."""
         if not self._queue:
             return None
         with self._lock:

@@ -1,6 +1,6 @@
-"""`GET /inbox?to=919876543210`.
+"""`GET /inbox?to=919876543210`: the texts that a phone got, for programs.
 
-What a phone got, for programs. It is the sandbox's own: Twincle has nothing like it.
+Only the sandbox has it; Twincle does not.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def is_asked(call: Call) -> bool:
 
 
 def answer(state: State, call: Call) -> Answer:
-    """A JSON list of what arrived, newest last.
+    """A JSON list of the texts that arrived, newest last.
 
-    At one phone (`to`), not before a time (`since`), or only the last (`limit`).
+    Parameters: `to` (a phone), `since` (not before a time), `limit` (only the last ones).
     """
     try:
         if call.method != "GET":
@@ -97,7 +97,7 @@ def _code_row(code: Code) -> dict[str, Any]:
 
 
 def _written(number: str) -> set[str]:
-    """A number, with or without +, spaces and the country code of India, as the sandbox may have it."""
+    """The forms in which the sandbox may know a number, given with or without +, spaces and India's country code."""
     digits = re.sub(r"[\s().+-]", "", number)
     if not re.fullmatch(r"\d{1,15}", digits, re.ASCII):
         raise refuse("to is a phone number, such as 919876543210 or %2B919876543210.", 400)

@@ -1,4 +1,4 @@
-"""The magic numbers: what happens depends on whom the text is for, so any client can play every case.
+"""The magic numbers: the recipient decides what happens, so any client can try every case.
 
 They are +91 90000 000NN. India reserves no fictional numbers: never send to them through a real account.
 """
@@ -23,11 +23,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Magic:
-    """What one number does.
+    """The effect of a number.
 
-    `row`: its row is refused at once with this word inside a 200. `ends`: how an accepted text ends. `encores`: what is
-    reported after the end. `whole`: the answer to the whole request, made from the normal one if the request is
-    `accepted`, from an empty one if not. `mangle`: what becomes of its row in the answer; None leaves it out.
+    `row`: its row is refused at once with this word inside a 200. `ends`: the final status of an accepted text.
+    `encores`: statuses reported after the end. `whole`: the answer to the whole request, made from the normal answer
+    if the request is `accepted`, or else from an empty answer. `mangle`: changes its row in the answer, or returns None
+    to leave it out.
     """
 
     effect: str

@@ -32,7 +32,7 @@ class Printer:
         self._codes = 0
 
     def number(self, number: str) -> str:
-        """The number as this printer may show it."""
+        """The number, masked unless `show_numbers` is set."""
         return f"+{number}" if self.show_numbers else masked(number)
 
     def say(self, event: str, line: str, record: Mapping[str, Any] | None = None, *, always: bool = False) -> None:
@@ -44,12 +44,12 @@ class Printer:
         self._out(line.replace(self.token, "[token]"))
 
     def hint(self, line: str) -> None:
-        """A line for people; the JSON of `ready` says the same to programs."""
+        """Print a line for people; the JSON of `ready` has the same for programs."""
         if not self.as_json:
             self.say("hint", line)
 
     def ready(self, url: str, inbox: str, environment: Mapping[str, str]) -> None:
-        """The one line that says that requests are accepted; the only one that may hold the default token."""
+        """Print the line that the sandbox accepts requests; no other line may hold the default token."""
         settings = " ".join(f"{name}={value}" for name, value in environment.items())
         record = {"event": "ready", "base_url": url, "inbox_url": inbox, "environment": dict(environment)}
         self._out(json.dumps(record) if self.as_json else f"READY {url} {settings}")
@@ -136,7 +136,7 @@ class Printer:
             print(safe.encode("ascii", "backslashreplace").decode(), flush=True)  # noqa: T201
         except BrokenPipeError:
             self.quiet = True
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - nobody reads any more
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader has gone
 
 
 def _clock() -> str:

@@ -16,7 +16,7 @@ FILTERS = ("id", "cid", "mobile", "group_id", "date")
 
 
 def status(state: State, call: Call) -> Answer:
-    """`sms/status`: by id, custom id or number a list; by group or day a page. Unknown ids give an empty list."""
+    """`sms/status`: a list by id, custom id or number; a page by group or day. Unknown ids give an empty list."""
     fields = call.fields()
     filters = {name: word(fields.get(name)) for name in FILTERS if word(fields.get(name))}
     if not filters:
@@ -33,7 +33,7 @@ def status(state: State, call: Call) -> Answer:
 
 
 def balance(state: State, _: Call) -> Answer:
-    """One row per enabled service; a credit pays one part."""
+    """A row per enabled service; a credit pays for a part."""
     rows: list[dict[str, Any]] = [
         {"service": code, "name": NAMES.get(code, f"{code} SMS"), "postpaid": 0, "credits": left, "charges": 1}
         for code, left in state.credits.items()

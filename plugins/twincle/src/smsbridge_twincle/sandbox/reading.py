@@ -1,4 +1,4 @@
-"""From HTTP bytes to parameters: query string, form, multipart form and JSON, as clients of the platform send them."""
+"""Parsing of requests: query string, form, multipart form and JSON, as clients of the platform send them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request. `path` is relative to the base URL, without slashes around it."""
+    """A request. `path` is relative to the base URL, without slashes around it."""
 
     method: str
     path: str
@@ -29,14 +29,14 @@ class Call:
 
     @property
     def inside(self) -> bool:
-        """Whether the request is for the API, not for the web site around it."""
+        """Whether the request is for the API, and not for the web site."""
         return not self.path.startswith("/")
 
     def content_type(self) -> str:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     def data(self) -> Mapping[str, Any]:
-        """The body's parameters, whatever their encoding.
+        """The body's parameters, in any of the encodings.
 
         Raises:
             Refused: 400 for a JSON body that cannot be read.
@@ -67,11 +67,11 @@ class Call:
         return str(self.data().get("access_token", ""))
 
     def wants_json(self) -> bool:
-        """Whether the caller sent an Accept header that names JSON; without it a bad token meets the login page."""
+        """Whether the Accept header names JSON; without it, a wrong token gets the login page."""
         return "json" in self.headers.get("accept", "").lower()
 
     def without(self, token: str) -> Call:
-        """The same request with every trace of the token removed, for keeping and showing."""
+        """The same request without any trace of the token, to keep and to show."""
         body = self.body
         for form in {
             form for value in (token, self.token()) for form in (value, quote(value, safe=""), quote_plus(value))

@@ -1,4 +1,4 @@
-"""Pushes to webhooks: delivery reports, incoming texts, and the handshake before the first of them."""
+"""Pushes to webhooks: delivery reports, incoming texts, and the handshake before the first push."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class HandshakeError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """One message to a receiver, and how it went: `answer` is the HTTP status, None if there was none."""
+    """A message to a receiver, and its outcome: `answer` is the HTTP status, None without an answer."""
 
     kind: str
     method: str
@@ -47,7 +47,7 @@ class Push:
 
 
 class Pusher:
-    """Sends what is due. It wakes up for the next due entry only."""
+    """Sends due pushes. It wakes up only for the next due entry."""
 
     def __init__(self, state: State, announce: Callable[[Push], None]) -> None:
         self.state = state
@@ -61,12 +61,12 @@ class Pusher:
         self._client: httpx.AsyncClient | None = None
 
     def schedule(self, text: Text) -> None:
-        """Report a text when it ends, if anybody listens."""
+        """Schedule the report of a text, if it has a receiver."""
         if text.due is not None and (text.dlr_url or self.state.webhook_for(text)):
             self._later(text.due, text)
 
     async def report(self, text: Text, status: str) -> Push | None:
-        """Push one report now. None when neither webhook nor dlr_url is set."""
+        """Push a report now; None if neither a webhook nor a dlr_url is set."""
         at = text.reported_at if text.reported else self.state.now()
         body = shapes.report(self.state, text, status, at)
         if text.dlr_url:
@@ -78,7 +78,7 @@ class Pusher:
         return None if webhook is None else await self.push(_post("report", webhook, body))
 
     async def finish(self, text: Text, status: str) -> Push | None:
-        """Push the final report of a text and what its number adds to it."""
+        """Push the final report of a text, and the further reports of its magic number."""
         first = await self.report(text, status)
         for encore in text.encores:
             await self.report(text, encore)
@@ -97,9 +97,9 @@ class Pusher:
         return await self.push(_post("inbound", webhook, {"event": "vmn:message:in", "payload": payload}))
 
     async def handshake(self, webhook: Webhook) -> None:
-        """Prove that the receiver is who the webhook names.
+        """Check that the receiver knows the webhook.
 
-        E1 expects the validation key back, E2 and E3 the challenge; a receiver that returns both suits all.
+        E1 expects the validation key back, E2 and E3 the challenge; a receiver may return both.
 
         Raises:
             HandshakeError: another answer, or none.
@@ -122,7 +122,7 @@ class Pusher:
             raise HandshakeError(f"HTTP {done.answer}: {done.problem}" if done.answer else done.problem)
 
     async def push(self, push: Push) -> Push:
-        """Send once; what is not acknowledged comes again, 3 times at most."""
+        """Send a push; if it is not acknowledged, repeat it at most 3 times."""
         if push.webhook and not push.webhook.verified:
             try:
                 await self.handshake(push.webhook)
@@ -132,13 +132,13 @@ class Pusher:
         return self._note(done if done.acknowledged else self._again(done))
 
     async def settled(self) -> None:
-        """Push what is due and wait until nothing is on its way."""
+        """Push all due entries, and wait until they are done."""
         self._launch()
         while self._flying:
             await asyncio.gather(*self._flying)
 
     async def aclose(self) -> None:
-        """Stop; what waits is forgotten."""
+        """Stop, and forget waiting entries."""
         tasks = [*self._flying, *([self._pump] if self._pump else [])]
         for task in tasks:
             task.cancel()

@@ -1,7 +1,6 @@
-"""How many parts a text has: GSM 03.38 with 160/153, UCS-2 with 70/67.
+"""The number of parts of a text: GSM 03.38 with 160/153, UCS-2 with 70/67.
 
-The documentation leaves open whether the extension characters count twice; the GSM standard says they do, and so does
-this.
+The documentation does not say whether extension characters count twice; here they do, as in the GSM standard.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ def is_gsm(text: str) -> bool:
 
 
 def flatten(text: str) -> str:
-    """What type N (normal) sends: each character outside the alphabet becomes a question mark."""
+    """The text as type N (normal) sends it: each character outside the alphabet becomes a question mark."""
     return "".join(char if char in BASIC or char in EXTENDED else "?" for char in text)
 
 
 def units(text: str, *, unicode: bool) -> int:
-    """The number of parts, at least one."""
+    """The number of parts, at least 1."""
     if unicode:
         size, single, multi = len(text.encode("utf-16-be", "surrogatepass")) // 2, 70, 67
     else:

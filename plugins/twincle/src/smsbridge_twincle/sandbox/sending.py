@@ -17,13 +17,13 @@ from .reading import Call
 from .state import ZONE, State, Text
 
 LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
-LONGEST = 4096  # documented for sms/message/send; for sms/send the number is a placeholder
+LONGEST = 4096  # documented for sms/message/send; the page of sms/send has a placeholder
 SCHEDULE = "Invalid schedule time. Minimum 5 min time gap is required and 3 months from now."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """One checked message with its numbers. `at`: when it is scheduled, in unix seconds."""
+    """A checked message with its numbers. `at`: the scheduled time, in unix seconds."""
 
     numbers: list[str]
     text: str
@@ -40,13 +40,13 @@ def word(value: Any) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL stays on this machine: the sandbox tells made-up news, which must not reach anybody else."""
+    """Whether a URL stays on this machine: the sandbox's invented reports must not reach other machines."""
     parts = urlsplit(url)
     return parts.scheme in ("http", "https") and bool(LOOPBACK.fullmatch(parts.hostname or ""))
 
 
 def send(state: State, call: Call) -> Answer:
-    """`sms/send`: one text to one or several comma-separated numbers."""
+    """`sms/send`: a text to one or several comma-separated numbers."""
     fields = call.fields()
     if not any(fields.get(name) for name in ("to", "message", "sender", "service")):
         raise refuse("Invalid Request. Missing required params.")
@@ -54,7 +54,7 @@ def send(state: State, call: Call) -> Answer:
 
 
 def send_json(state: State, call: Call) -> Answer:
-    """`sms/send/json`: defaults in `root`, one text per entry of `nodes`."""
+    """`sms/send/json`: defaults in `root`, a text per entry of `nodes`."""
     fields = call.fields()
     root, nodes = fields.get("root"), fields.get("nodes")
     if not isinstance(root, dict):
@@ -67,7 +67,7 @@ def send_json(state: State, call: Call) -> Answer:
 
 
 def check(state: State, fields: Mapping[str, Any], missing: str = "Missing mobile number.") -> Draft:
-    """Every documented rule for one message.
+    """Apply every documented rule to a message.
 
     Raises:
         Refused: with the documented text, misspellings included.
@@ -103,7 +103,7 @@ def check(state: State, fields: Mapping[str, Any], missing: str = "Missing mobil
 
 
 def accept(state: State, drafts: list[Draft], name: str) -> Answer:
-    """Accept checked messages, with what their magic numbers do to the request."""
+    """Accept checked messages, with the effects of their magic numbers."""
     wholes = list(_wholes(drafts))
     spoiler = next((spell for spell in wholes if not spell.accepted and spell.whole), None)
     if spoiler and spoiler.whole:
@@ -177,7 +177,7 @@ def _sender_allowed(state: State, sender: str, service: str) -> bool:
 
 
 def _check_options(fields: Mapping[str, Any]) -> str:
-    """The type, `N` where none is given: the default is not documented, and this one punishes who forgets it."""
+    """The type; default `N`. The default is not documented, and `N` shows the mistake of a client that omits it."""
     kind = word(fields.get("type")) or "N"
     if kind not in ("N", "U", "A"):
         raise refuse("Invalid type value, choose any one from (N, U, A)")

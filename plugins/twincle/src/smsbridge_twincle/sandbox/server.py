@@ -29,10 +29,10 @@ Peer = tuple[str, int | None] | None
 
 
 class Sandbox:
-    """A sandbox that runs while a `with` block does.
+    """A sandbox that runs during a `with` block.
 
-    Keyword arguments are `port` (0: any free one), `host` (loopback only) and the fields of `Options`.
-    Everything in here may be read and called from the test's own thread.
+    Keyword arguments are `port` (0: any free port), `host` (loopback only) and the fields of `Options`.
+    All methods and properties are safe in the test's own thread.
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, **options: Unpack[OptionNames]) -> None:
@@ -54,7 +54,7 @@ class Sandbox:
         self.stop()
 
     def start(self) -> None:
-        """Return once the server listens.
+        """Start the server, and return once it listens.
 
         Raises:
             ValueError: a host that is not loopback.
@@ -74,7 +74,7 @@ class Sandbox:
             try:
                 self._server = Server(self.app, ready)
                 asyncio.run(self._server.serve(sockets=[sock]))
-            except BaseException as error:  # noqa: BLE001 - handed over to the thread that waits
+            except BaseException as error:  # noqa: BLE001 - the waiting thread raises it
                 problem.append(error)
             finally:
                 sock.close()
@@ -87,7 +87,7 @@ class Sandbox:
             raise problem[0]
 
     def stop(self) -> None:
-        """Return once the server has ended."""
+        """Stop the server, and return once it has ended."""
         if self._server and self._thread:
             self._server.should_exit = True
             self._thread.join()
@@ -100,7 +100,7 @@ class Sandbox:
 
     @property
     def inbox_url(self) -> str:
-        """`http://127.0.0.1:PORT/inbox`, which with `?to=919876543210` tells other programs what a phone got."""
+        """`http://127.0.0.1:PORT/inbox`; with `?to=919876543210` it lists the texts that a phone got."""
         return inbox_url(self.host, self.port)
 
     @property
@@ -110,22 +110,22 @@ class Sandbox:
 
     @property
     def received(self) -> list[Text]:
-        """The texts accepted, oldest first; rows refused inside a 200 are not among them."""
+        """The accepted texts, oldest first, without rows refused inside a 200."""
         return [text for text in list(self.state.texts) if not text.refused]
 
     @property
     def requests(self) -> list[Call]:
-        """Every request, its token removed."""
+        """Every request, without its token."""
         return list(self.app.requests)
 
     @property
     def codes(self) -> dict[str, str]:
-        """Verification id to the code that the person would have got."""
+        """The code that the person would have got, by verification id."""
         return {code.id: code.code for code in list(self.state.codes.values())}
 
     @property
     def pushes(self) -> list[Push]:
-        """Every attempt to push something, with its outcome."""
+        """Every attempted push, with its outcome."""
         return list(self.app.pusher.log)
 
     @property
@@ -150,7 +150,7 @@ class Sandbox:
         return webhook.id
 
     def push_report(self, id: str, status: str | None = None) -> Push | None:
-        """End a text now (None: as its number would) and push the report; None if nobody listens.
+        """End a text now with `status` (None: the status of its number) and push the report; None without a receiver.
 
         Raises:
             KeyError: no text has this id.
@@ -175,7 +175,7 @@ class Sandbox:
         return self._call(self.app.pusher.inbound(self.state.subscribed, sender, to, text))
 
     def advance(self, seconds: float) -> None:
-        """Move the sandbox's clock forward and wait until all that fell due was pushed."""
+        """Move the sandbox's clock forward, and wait until all due reports are pushed."""
 
         async def move() -> None:
             self.state.skipped += seconds
@@ -191,13 +191,13 @@ class Sandbox:
 
 
 class Server(uvicorn.Server):
-    """uvicorn that says when it listens, can cut connections, and waits for no answer that is late on purpose."""
+    """A uvicorn that calls `ready` when it listens, can cut connections, and does not wait for delayed answers."""
 
     def __init__(self, app: SandboxApp, ready: Callable[[], None]) -> None:
         connections: dict[tuple[Peer, Peer], asyncio.Transport] = {}
 
         class Cuttable(H11Protocol):
-            """Knows its transport by the two addresses that an ASGI scope names."""
+            """A protocol that registers its transport under the two addresses of an ASGI scope."""
 
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
                 super().connection_made(transport)
@@ -239,7 +239,7 @@ class Server(uvicorn.Server):
 
 
 def serve(app: SandboxApp, sock: socket.socket, ready: Callable[[], None], stop_after: float) -> bool:
-    """Serve in the main thread until interrupted (False) or until no request came for `stop_after` seconds (True)."""
+    """Serve in the main thread until an interrupt (false) or until `stop_after` seconds without a request (true)."""
     server = Server(app, ready)
 
     async def run() -> bool:
@@ -258,14 +258,14 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening socket on loopback.
 
     Raises:
-        ValueError: another host: whoever reached it could read the texts.
+        ValueError: the host is not loopback, so that other machines could read the texts.
         OSError: the port is in use.
 
     """
     if not LOOPBACK.fullmatch(host):
         raise ValueError(f"a test server listens on loopback only (127.0.0.1, ::1, localhost), not on {host}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named: asyncio sets TCP_NODELAY only then, and each answer takes 40 ms without it.
+    # asyncio sets TCP_NODELAY only if the protocol is named; without it, each answer takes 40 ms.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":
@@ -284,12 +284,12 @@ def base_url(host: str, port: int) -> str:
 
 
 def inbox_url(host: str, port: int) -> str:
-    """Where programs ask what a phone got."""
+    """The URL of the inbox, for programs."""
     return f"{base_url(host, port).removesuffix(BASE)}/{PATH}"
 
 
 def environment(url: str, token: str) -> dict[str, str]:
-    """What to set so that smsbridge talks to the sandbox."""
+    """The variables that make smsbridge use the sandbox."""
     return {
         "SMSBRIDGE_PROVIDER": "twincle",
         "SMSBRIDGE_TWINCLE_BASE_URL": url,

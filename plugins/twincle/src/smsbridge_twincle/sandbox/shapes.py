@@ -1,6 +1,6 @@
 """The rows and pages of the answers, per documentation epoch.
 
-E1 2018 to 2021, E2 2021 to 2022 (the one that the vendor's page was copied from), E3 2022 to 2024.
+E1 2018 to 2021, E2 2021 to 2022 (the source of the vendor's page), E3 2022 to 2024.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def charges(epoch: Epoch, units: int) -> int | str:
 
 
 def sent_row(state: State, text: Text) -> Row:
-    """One row of the answer to `sms/send`."""
+    """A row of the answer to `sms/send`."""
     epoch = state.options.epoch
     row: Row = {
         "id": text.id,
@@ -48,7 +48,7 @@ def sent(state: State, rows: list[Row], group_id: str | None, count: int) -> Row
 
 
 def status_row(state: State, text: Text) -> Row:
-    """One row of `sms/status`."""
+    """A row of `sms/status`."""
     epoch, now = state.options.epoch, state.now()
     ended = text.ended_at(now)
     row: Row = {
@@ -80,7 +80,7 @@ def statuses(state: State, texts: Sequence[Text]) -> Row:
 def page(state: State, texts: Sequence[Text], number: int, path: str) -> Row:
     """The answer to `sms/status` by group or day: a page of 100.
 
-    The links name the path and the page only: following one loses the filters, as a stock paginator does.
+    The links name only the path and the page, as a stock paginator does: following a link loses the filters.
     """
     start = (number - 1) * PER_PAGE
     rows = [status_row(state, text) for text in texts[start : start + PER_PAGE]]

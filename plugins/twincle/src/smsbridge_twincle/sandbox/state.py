@@ -1,4 +1,4 @@
-"""What the sandbox remembers: texts, credits, one-time codes and webhooks. No I/O in here."""
+"""The state of the sandbox: texts, credits, one-time codes and webhooks. This module does no I/O."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def masked(number: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How the sandbox behaves.
+    """The behaviour of the sandbox.
 
-    `report_delay`: seconds until a text gets its final status by itself; None: only when `push_report` says so.
+    `report_delay`: seconds until a text gets its final status by itself; None: only `push_report` ends it.
     `retry_interval`: seconds between the 3 repeats of a report that was not acknowledged (documented: 30 minutes).
-    `slow`: how long the number that answers late takes. `senders`: the approved ones; None approves any of 1 to 6
-    letters or digits, except `INVSND`. `shuffle`: answer rows in another order than they came.
-    `pull_limit`: pulls a minute before 429 (documented: 1000); 0 for none. `keep`: texts remembered.
+    `slow`: the delay of the magic number that answers late. `senders`: the approved senders; None approves any sender
+    of 1 to 6 letters or digits, except `INVSND`. `shuffle`: answer rows in random order. `pull_limit`: pulls a minute
+    before 429 (documented: 1000); 0 for no limit. `keep`: the maximum of texts in memory.
     """
 
     token: str = "sandbox-token"  # noqa: S105 - a fixed word that opens nothing
@@ -63,10 +63,10 @@ class Options:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Text:
-    """One text to one number.
+    """A text to a number.
 
-    `arrives_at` is when a phone would have it, `ends` how it will end, `due` when; `reported` what was said by hand
-    before that.
+    `arrives_at`: the time at which a phone would get it. `ends`: its final status. `due`: the time of that status.
+    `reported`: a status that `push_report` set before that.
     """
 
     id: str
@@ -99,7 +99,7 @@ class Text:
         return self.ends if self.due is not None and now >= self.due else PENDING
 
     def ended_at(self, now: float) -> float | None:
-        """When the final status came, None while there is none."""
+        """The time of the final status; None before it."""
         if self.reported:
             return self.reported_at
         return self.due if self.status(now) != PENDING and self.due is not None else None
@@ -107,7 +107,7 @@ class Text:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Code:
-    """One one-time code, from `verify/send` to its end."""
+    """A one-time code, from `verify/send` to its end."""
 
     id: str
     to: str = field(repr=False)
@@ -124,7 +124,7 @@ class Code:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Webhook:
-    """Where reports go. `verified` once the handshake was answered, or when none was asked for."""
+    """The target of reports. `verified`: the handshake was answered, or was not required."""
 
     id: str
     url: str = field(repr=False)
@@ -133,7 +133,7 @@ class Webhook:
 
 
 class State:
-    """Everything that one sandbox remembers, with the clock it lives by."""
+    """The memory of a sandbox, with its clock."""
 
     def __init__(self, options: Options, clock: Callable[[], float] = time.time) -> None:
         self.options = options
@@ -150,11 +150,11 @@ class State:
         self._pulls = (0, 0)
 
     def now(self) -> float:
-        """Unix seconds, with what `advance` skipped."""
+        """Unix seconds, including the time that `advance` skipped."""
         return self.clock() + self.skipped
 
     def add(self, text: Text) -> None:
-        """Remember one text and forget the oldest beyond `keep`."""
+        """Remember a text, and forget the oldest beyond `keep`."""
         self.texts.append(text)
         self.by_id[text.id] = text
         for key in _keys(text):
@@ -169,7 +169,7 @@ class State:
         self.on_text(text)
 
     def find(self, *, id: str = "", cid: str = "", mobile: str = "", group_id: str = "", date: str = "") -> list[Text]:
-        """The texts that match every filter given, oldest first."""
+        """The texts that match all given filters, oldest first."""
         if id:
             found = [self.by_id[id]] if id in self.by_id else []
         else:
@@ -185,28 +185,28 @@ class State:
         ]
 
     def charge(self, service: str, units: int) -> bool:
-        """Take the credits, or say that there are too few."""
+        """Take the credits; false if there are too few."""
         if self.credits.get(service, 0) < units:
             return False
         self.credits[service] -= units
         return True
 
     def pull_allowed(self) -> bool:
-        """Count one pull against the limit per minute."""
+        """Count a pull against the limit per minute; false beyond it."""
         minute = int(self.now() // 60)
         count = self._pulls[1] + 1 if self._pulls[0] == minute else 1
         self._pulls = (minute, count)
         return not self.options.pull_limit or count <= self.options.pull_limit
 
     def add_webhook(self, url: str, secret: str) -> Webhook:
-        """Configure a webhook, which then gets the reports of every text that names no other."""
+        """Configure a webhook; it gets the reports of every text that names no other webhook."""
         webhook = Webhook(id=str(uuid.uuid4()), url=url, secret=secret)
         self.webhooks[webhook.id] = webhook
         self.subscribed = webhook
         return webhook
 
     def webhook_for(self, text: Text) -> Webhook | None:
-        """The webhook that the text named, else the subscribed one."""
+        """The webhook that the text names, or else the subscribed webhook."""
         return self.webhooks.get(text.webhook_id, self.subscribed)
 
 
