@@ -224,8 +224,8 @@ def outbox(name: str) -> object:
 
 @place
 def samples_of_the_kit(name: str) -> object:
-    one, other = ProviderContract().field_values[name][:2]
-    return one != other and all(getattr(message(**{name: value}), name) == value for value in (one, other))
+    first, other = ProviderContract().field_values[name][:2]
+    return first != other and all(getattr(message(**{name: value}), name) == value for value in (first, other))
 
 
 def looked(look: Callable[[str], object], name: str) -> object:

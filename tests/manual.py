@@ -52,7 +52,7 @@ def blocks(language: str | None = None, page: str | None = None, title: str | No
         for name in ([page] if page else PAGES)
         for match in BLOCK.finditer(whole(name))
     ]
-    return [one for one in found if language in (None, one.language) and title in (None, one.title)]
+    return [block for block in found if language in (None, block.language) and title in (None, block.title)]
 
 
 def files(page: str) -> dict[str, str]:

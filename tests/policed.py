@@ -30,9 +30,9 @@ class Clock:
 def timed(policy, clock=None):
     """``policy`` and all inside it, by one clock, and with the longest wait that jitter allows."""
     clock = clock or Clock()
-    for one in each(policy):
-        one._clock = clock
-        one._jitter = lambda longest: longest
+    for layer in each(policy):
+        layer._clock = clock
+        layer._jitter = lambda longest: longest
     return policy
 
 
@@ -76,4 +76,4 @@ NOT_FOUND = HttpResponse.of_json({"id": None})
 
 def paths(wire: Wire):
     """Where the requests of ``wire`` went."""
-    return [one.url.rsplit("/", 1)[1] for one in wire.requests]
+    return [request.url.rsplit("/", 1)[1] for request in wire.requests]

@@ -37,7 +37,7 @@ def codes(text, write, between=""):
 
 
 def every_byte(sign):
-    return lambda text: "".join(f"{sign}{one:02X}" for one in text.encode())
+    return lambda text: "".join(f"{sign}{byte:02X}" for byte in text.encode())
 
 
 FORMS = {
@@ -46,12 +46,12 @@ FORMS = {
     "lower case": str.lower,
     "other case": str.swapcase,
     "HTML": html.escape,
-    "HTML, every character": lambda text: "".join(f"&#{ord(one)};" for one in text),
-    "HTML, in hex": lambda text: "".join(f"&#x{ord(one):x};" for one in text),
+    "HTML, every character": lambda text: "".join(f"&#{ord(character)};" for character in text),
+    "HTML, in hex": lambda text: "".join(f"&#x{ord(character):x};" for character in text),
     "JSON": lambda text: json.dumps(text)[1:-1],
     "JSON as PHP has it": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
-    "JSON, every character": lambda text: "".join(f"\\u{one}" for one in units(text)),
-    "JavaScript of old": lambda text: "".join(f"%u{one.upper()}" for one in units(text)),
+    "JSON, every character": lambda text: "".join(f"\\u{unit}" for unit in units(text)),
+    "JavaScript of old": lambda text: "".join(f"%u{unit.upper()}" for unit in units(text)),
     "URL": lambda text: quote(text, safe=""),
     "URL, every byte": every_byte("%"),
     "quoted-printable": lambda text: quopri.encodestring(text.encode()).decode(),
@@ -79,7 +79,7 @@ FORMS = {
     "codes": lambda text: codes(text, str, " "),
     "codes in a list": lambda text: json.dumps([*text.encode()]),
     "codes of Java": lambda text: str([byte - 256 * (byte > 127) for byte in text.encode()]),
-    "codes of characters": lambda text: ", ".join(str(ord(one)) for one in text),
+    "codes of characters": lambda text: ", ".join(str(ord(character)) for character in text),
     "codes in a row": lambda text: codes(text, str),
     "codes of one length": lambda text: codes(text, "{:03}".format),
     "octal codes": lambda text: codes(text, "{:03o}".format, " "),
@@ -94,7 +94,7 @@ FORMS = {
     "without spaces": lambda text: re.sub(r"\s", "", text),
     "full width": lambda text: text.translate(WIDE),
     "bold": lambda text: text.translate(BOLD),
-    "accented": lambda text: "".join(f"{one}\u0301" for one in text),
+    "accented": lambda text: "".join(f"{character}\u0301" for character in text),
     "with invisible characters": "\u200b".join,
 }
 BY_CASE = {"upper case", "lower case", "other case"}

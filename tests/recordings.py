@@ -232,7 +232,7 @@ class Recordings:
         async def awaited(method, *args, changes=None, **fields):
             async with AsyncSmsClient(self.provider(account, **(changes or {})), settings=settings) as sms:
                 result = getattr(sms, method)(*args, **fields)
-                return [one async for one in result] if method == "send_many" else await result
+                return [each_result async for each_result in result] if method == "send_many" else await result
 
         if request.param == "blocking":
             return blocking
@@ -307,8 +307,12 @@ class Recordings:
 
 def _answered_by(path):
     """Who answered in the recording; more than one if it was several."""
-    answers = [one["response"]["headers"] for one in yaml.safe_load(path.read_text("utf-8"))["interactions"]]
-    marks = [{who for who, mark in MARKS.items() if mark in map(str.lower, one)} or {"service"} for one in answers]
+    answers = [
+        interaction["response"]["headers"] for interaction in yaml.safe_load(path.read_text("utf-8"))["interactions"]
+    ]
+    marks = [
+        {who for who, mark in MARKS.items() if mark in map(str.lower, answer)} or {"service"} for answer in answers
+    ]
     return sorted(set().union(*marks))
 
 

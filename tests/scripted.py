@@ -201,10 +201,10 @@ class BatchProvider(HttpProvider):
     batch_size = 8
 
     def send_batch(self, messages):
-        data = yield from self._ask("/batch", sends=True, texts=[[one.to, one.text] for one in messages])
+        data = yield from self._ask("/batch", sends=True, texts=[[message.to, message.text] for message in messages])
         return [
-            Result(index=index, message=one, sent=self.accepted(one, id=data["ids"][index]))
-            for index, one in enumerate(messages)
+            Result(index=index, message=message, sent=self.accepted(message, id=data["ids"][index]))
+            for index, message in enumerate(messages)
         ]
 
 

@@ -44,7 +44,7 @@ def texts(count, **fields):
 def test_each_code_is_a_request_of_its_own(kind):
     seen, (results, stop) = requests(attempt_each(kind(), texts(3, text=""), verification=True), OK, OK, OK)
     assert (seen, stop) == (["start"] * 3, None)
-    assert [one.sent.id for one in results] == ["vendor-1"] * 3
+    assert [result.sent.id for result in results] == ["vendor-1"] * 3
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def test_of_a_batch_what_cannot_be_sent_is_no_part_of_any_request(kind, bad, pat
     batch = OK.of_json({"ids": [f"id-{row}" for row in range(3 - len(bad))]})
     seen, results = requests(attempt_batch(kind(), many), *[batch if path == "batch" else OK for path in paths])
     assert seen == paths
-    assert [row for row, one in enumerate(results) if isinstance(one.error, ContentError)] == list(bad)
-    assert [one.message for one in results] == many
-    assert sum(one.sent is not None for one in results) == 3 - len(bad)
+    assert [row for row, result in enumerate(results) if isinstance(result.error, ContentError)] == list(bad)
+    assert [result.message for result in results] == many
+    assert sum(result.sent is not None for result in results) == 3 - len(bad)
 
 
 def test_what_a_code_may_say_is_another_matter_than_what_a_text_may():
@@ -125,10 +125,10 @@ def test_a_text_is_of_use_until_its_end_and_not_at_it(sent, until, reason):
     ],
 )
 def test_what_is_no_string_is_refused_with_its_reference_as_a_type_error_too(field, value, kind, reason):
-    one = message()
-    object.__setattr__(one, field, value)
+    given = message()
+    object.__setattr__(given, field, value)
     with pytest.raises(kind) as caught:
-        prepare(one, None)
+        prepare(given, None)
     assert isinstance(caught.value, TypeError)
     assert (caught.value.reason, caught.value.reference) == (reason, "ref-1")
 
@@ -136,13 +136,13 @@ def test_what_is_no_string_is_refused_with_its_reference_as_a_type_error_too(fie
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda one: Result(index=0, message=one),
-        lambda one: Result(index=1, message=one, error=RefusedError()),
-        lambda one: Result(index=True, message=one, error=RefusedError()),
-        lambda one: Result(index=0, message=one, sent=HttpProvider().accepted(one, id="")),
-        lambda one: Result(index=0, message=one, sent=HttpProvider().accepted(message(reference="x"), id="1")),
-        lambda one: Result(index=0, message=one, sent=HttpProvider().accepted(one, id="1"), error=RefusedError()),
-        lambda one: None,
+        lambda given: Result(index=0, message=given),
+        lambda given: Result(index=1, message=given, error=RefusedError()),
+        lambda given: Result(index=True, message=given, error=RefusedError()),
+        lambda given: Result(index=0, message=given, sent=HttpProvider().accepted(given, id="")),
+        lambda given: Result(index=0, message=given, sent=HttpProvider().accepted(message(reference="x"), id="1")),
+        lambda given: Result(index=0, message=given, sent=HttpProvider().accepted(given, id="1"), error=RefusedError()),
+        lambda given: None,
     ],
 )
 def test_a_row_of_a_batch_that_says_nothing_for_certain_leaves_its_text_in_doubt(answer):

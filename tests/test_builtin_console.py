@@ -28,8 +28,8 @@ PLUGINS = Plugins()
 
 @pytest.fixture
 def client():
-    with SmsClient(ConsoleProvider(), plugins=Plugins()) as one:
-        yield one
+    with SmsClient(ConsoleProvider(), plugins=Plugins()) as sms:
+        yield sms
 
 
 def test_it_is_the_default_provider(capsys):
@@ -150,7 +150,7 @@ def test_no_control_character_reaches_the_terminal(text, sender):
         SmsClient(ConsoleProvider(), plugins=PLUGINS).send(message(text=text, sender=sender))
     finally:
         sys.stdout = before
-    controls = {one for one in stream.getvalue() if ord(one) < 0x20 or 0x7F <= ord(one) < 0xA0}
+    controls = {character for character in stream.getvalue() if ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0}
     assert controls <= {"\n", "\t"}
 
 

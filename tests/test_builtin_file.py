@@ -41,7 +41,7 @@ def lines(path):
 
 def test_each_text_is_one_line_of_json_with_everything_in_it(tmp_path):
     path = tmp_path / "sms.jsonl"
-    one = message(
+    given = message(
         text="नमस्ते\n\u2028line",
         sender="ACME",
         purpose="otp",
@@ -50,7 +50,7 @@ def test_each_text_is_one_line_of_json_with_everything_in_it(tmp_path):
         dlt=Dlt(entity_id="1", template_id="2"),
         options={"twincle": {"flash": True}},
     )
-    sent = client(path).send(one)
+    sent = client(path).send(given)
     client(path).send(message(text="second"))
     first = json.loads(path.read_text("utf-8").split("\n")[0])
     assert first == {
@@ -61,7 +61,7 @@ def test_each_text_is_one_line_of_json_with_everything_in_it(tmp_path):
         "status": "sent",
         "to": TO,
         "sender": "ACME",
-        "text": one.text,
+        "text": given.text,
         "purpose": "otp",
         "send_at": AT.isoformat(),
         "valid_until": (AT + timedelta(hours=1)).isoformat(),
@@ -272,7 +272,7 @@ with SmsClient(FileProvider(path=sys.argv[1]), plugins=Plugins()) as sms:
 def test_several_processes_append_whole_lines(tmp_path):
     path = tmp_path / "sms.jsonl"
     running = [subprocess.Popen([sys.executable, "-c", APPEND, str(path), letter]) for letter in "abcd"]
-    assert [one.wait() for one in running] == [0, 0, 0, 0]
+    assert [process.wait() for process in running] == [0, 0, 0, 0]
     texts = [line["text"] for line in lines(path)]
     assert sorted(texts) == sorted(letter * 5000 for letter in "abcd" for _ in range(100))
 

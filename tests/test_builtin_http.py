@@ -57,14 +57,14 @@ def provider(**settings):
     return HttpProvider(**{**JSON, **settings})
 
 
-def request(one, **fields):
+def request(carrier, **fields):
     """The request that sends a message."""
-    return next(attempt(one, message(**fields)))
+    return next(attempt(carrier, message(**fields)))
 
 
-def answered(one, answer):
+def answered(carrier, answer):
     """What becomes of a message that is answered like that."""
-    return drive(attempt(one, message()), answer)
+    return drive(attempt(carrier, message()), answer)
 
 
 def complaint(**settings):
@@ -92,8 +92,8 @@ nasty = [
 
 
 def nastily(test):
-    for one in nasty:
-        test = one(test)
+    for decorate in nasty:
+        test = decorate(test)
     return test
 
 
@@ -101,8 +101,8 @@ def nastily(test):
 @given(TEXTS)
 def test_a_text_in_a_query_comes_out_as_it_was(text):
     url = f"{URL}?v=1&to={{to}}&t={{text}}&r=({{reference}})&w=%26"
-    one = provider(method="GET", url=url, body=None)
-    sent = request(one, text=text, reference=text)
+    carrier = provider(method="GET", url=url, body=None)
+    sent = request(carrier, text=text, reference=text)
     parts = urlsplit(sent.url)
     assert (parts.scheme, parts.netloc, parts.path, parts.fragment) == ("https", "api.gateway.example", "/send", "")
     assert parse_qsl(parts.query, keep_blank_values=True, errors="strict") == [
@@ -118,12 +118,12 @@ def test_a_text_in_a_query_comes_out_as_it_was(text):
 @nastily
 @given(TEXTS)
 def test_a_text_in_a_path_stays_in_its_step_or_is_refused(text):
-    one = provider(method="GET", url=f"{URL}/{{to}}/{{text}}/now?a=1", body=None)
+    carrier = provider(method="GET", url=f"{URL}/{{to}}/{{text}}/now?a=1", body=None)
     if text in {".", ".."}:  # a server would take it for a directory, however it is encoded
         with pytest.raises(UnsupportedError, match="in the path"):
-            request(one, text=text)
+            request(carrier, text=text)
         return
-    parts = urlsplit(request(one, text=text).url)
+    parts = urlsplit(request(carrier, text=text).url)
     assert parts.query == "a=1"
     assert [unquote(step, errors="strict") for step in parts.path.split("/")] == ["", "send", TO, text, "now"]
 
@@ -158,16 +158,19 @@ XML = '<?xml version="1.0"?><s:sms xmlns:s="urn:s" from="{sender}"><to n="1">{to
 @nastily
 @given(TEXTS)
 def test_a_text_in_xml_comes_out_as_it_was_or_is_refused(text):
-    one = provider(content_type="application/soap+xml", body=XML)
+    carrier = provider(content_type="application/soap+xml", body=XML)
     try:
-        sent = request(one, text=text, sender=text)
+        sent = request(carrier, text=text, sender=text)
     except UnsupportedError:
         allowed = {*"\t\n\r"}
         assert any((ord(c) < 0x20 and c not in allowed) or c in "\ufffe\uffff" for c in text)
         return
     root = ET.fromstring(sent.body)
     assert root.attrib == {"from": text}
-    assert [(one.tag, one.attrib, one.text) for one in root] == [("to", {"n": "1"}, TO), ("text", {}, f"a {text} b")]
+    assert [(element.tag, element.attrib, element.text) for element in root] == [
+        ("to", {"n": "1"}, TO),
+        ("text", {}, f"a {text} b"),
+    ]
     assert root[1].tail == "ref-1"
 
 
@@ -182,9 +185,9 @@ def test_a_text_that_is_the_whole_body_is_sent_as_it_is(text):
 @nastily
 @given(TEXTS)
 def test_what_stands_in_a_header_arrives_as_it_was_or_is_refused(reference):
-    one = provider(headers={"X-Ref": "{reference}", "X-Fixed": "{{1}}"})
+    carrier = provider(headers={"X-Ref": "{reference}", "X-Fixed": "{{1}}"})
     try:
-        sent = request(one, reference=reference)
+        sent = request(carrier, reference=reference)
     except UnsupportedError:
         assert not (reference.isascii() and reference.isprintable()) or reference != reference.strip()
         return
@@ -192,21 +195,21 @@ def test_what_stands_in_a_header_arrives_as_it_was_or_is_refused(reference):
 
 
 def test_half_a_character_is_refused_wherever_it_is():
-    one = provider(body={**BODY, "pe": "{entity_id}"})
+    carrier = provider(body={**BODY, "pe": "{entity_id}"})
     with pytest.raises(ContentError, match="half a character"):
-        request(one, dlt=Dlt(entity_id="\ud800"))
+        request(carrier, dlt=Dlt(entity_id="\ud800"))
     assert "* is wrong: no request can have half a character" in complaint(body={**BODY, "x": "\ud800"})
 
 
 def test_every_placeholder_has_its_value():
-    one = provider(
+    carrier = provider(
         body={"all": EVERYTHING},
         headers={"A": "{token} {username} {password} {basic}"},
         token="T",
         username="U",
         password="P",
     )
-    sent = request(one, text="hi", sender="ACME", purpose="otp", dlt=Dlt(entity_id="11", template_id="22"))
+    sent = request(carrier, text="hi", sender="ACME", purpose="otp", dlt=Dlt(entity_id="11", template_id="22"))
     assert sent.json()["all"] == f"{TO}|{TO[1:]}|hi|ACME|ref-1|otp|11|22"
     assert sent.headers["a"] == f"T U P {base64.b64encode(b'U:P').decode()}"
     assert sent.sends
@@ -228,14 +231,14 @@ def test_it_works_on_a_real_wire():
     text = "50% & /?#=+\\ \u0928\U0001f4e6\r\n.."
     with HTTPServer(("127.0.0.1", 0), Gateway) as server:
         threading.Thread(target=server.handle_request, daemon=True).start()
-        one = HttpProvider(
+        carrier = HttpProvider(
             method="GET",
             url=f"http://127.0.0.1:{server.server_port}/sms/{{digits}}?text={{text}}",
             headers={"X-Key": "{token}"},
             token=TOKEN,
             accept_if={"matches": r"^OK: (?P<id>\d+)$"},
         )
-        with SmsClient(one, plugins=Plugins()) as sms:
+        with SmsClient(carrier, plugins=Plugins()) as sms:
             assert sms.send(TO, text).id == "17"
     ((path, key),) = seen
     assert (urlsplit(path).path, parse_qsl(urlsplit(path).query)) == (f"/sms/{TO[1:]}", [("text", text)])
@@ -268,10 +271,10 @@ def test_dlt_ids_without_a_place_may_be_registered_with_the_account():
 
 
 def test_an_entity_alone_has_its_place_without_one_for_the_template():
-    one = provider(body={**BODY, "pe": "{entity_id}"})
-    assert request(one, dlt=Dlt(entity_id="1")).json()["pe"] == "1"
+    carrier = provider(body={**BODY, "pe": "{entity_id}"})
+    assert request(carrier, dlt=Dlt(entity_id="1")).json()["pe"] == "1"
     with pytest.raises(UnsupportedError, match="template"):
-        request(one, dlt=Dlt(entity_id="1", template_id="2"))
+        request(carrier, dlt=Dlt(entity_id="1", template_id="2"))
 
 
 def test_a_place_without_a_value_is_refused_unless_the_settings_leave_it_empty_on_purpose():
@@ -285,8 +288,8 @@ def test_a_place_without_a_value_is_refused_unless_the_settings_leave_it_empty_o
 
 def test_purposes_are_told_in_the_gateways_words():
     words = {"otp": "1", "transactional": "2", "service": "2", "promotional": "4"}
-    one = provider(body={**BODY, "route": "{purpose}"}, purposes=words)
-    assert {name: request(one, purpose=name).json()["route"] for name in words} == words
+    carrier = provider(body={**BODY, "route": "{purpose}"}, purposes=words)
+    assert {name: request(carrier, purpose=name).json()["route"] for name in words} == words
 
 
 # --- what an answer means -------------------------------------------------------------------------------------------------
@@ -360,19 +363,19 @@ def test_a_refusal_is_the_error_that_its_rule_names(word, error):
 
 def test_the_first_refusal_that_holds_wins():
     rules = [{"path": "no", "matches": "^9", "error": "funds"}, {"path": "no", "error": "recipient"}]
-    one = provider(refuse_if=rules)
+    carrier = provider(refuse_if=rules)
     for no, error in (("90", FundsError), (91, FundsError), ("19", RecipientError)):
         with pytest.raises(error):
-            answered(one, HttpResponse.of_json({"no": no}))
+            answered(carrier, HttpResponse.of_json({"no": no}))
 
 
 @pytest.mark.parametrize("nothing", [None, False, 0, "", [], {}])
 def test_a_path_alone_holds_where_something_is_there(nothing):
-    one = provider(refuse_if=[{"path": "error"}])
-    assert answered(one, HttpResponse.of_json({"status": "ok", "id": "7", "error": nothing})).id == "7"
+    carrier = provider(refuse_if=[{"path": "error"}])
+    assert answered(carrier, HttpResponse.of_json({"status": "ok", "id": "7", "error": nothing})).id == "7"
     for something in (True, 1, "0", [0], {"a": None}):
         with pytest.raises(RefusedError):
-            answered(one, HttpResponse.of_json({"status": "ok", "id": "7", "error": something}))
+            answered(carrier, HttpResponse.of_json({"status": "ok", "id": "7", "error": something}))
 
 
 @pytest.mark.parametrize(
@@ -391,8 +394,8 @@ def test_a_path_alone_holds_where_something_is_there(nothing):
     ],
 )
 def test_equal_is_what_is_equal_in_json(wanted, found, same):
-    one = provider(accept_if={"path": "s", "equals": wanted})
-    assert (one.explain(HttpResponse.of_json({"s": found, "id": "7"})).id == "7") is same
+    carrier = provider(accept_if={"path": "s", "equals": wanted})
+    assert (carrier.explain(HttpResponse.of_json({"s": found, "id": "7"})).id == "7") is same
 
 
 def test_a_refusal_after_a_5xx_holds_only_if_its_rule_names_the_status():
@@ -459,19 +462,19 @@ def test_a_cut_answer_is_never_read():
 
 
 def test_plain_text_is_read_by_regular_expressions():
-    one = provider(
+    carrier = provider(
         id=None,
         accept_if={"matches": r"^OK:\s*(?P<id>\d*)$"},
         refuse_if=[{"matches": r"^ERR (?P<code>\d+) (?P<detail>.*)$", "error": "recipient"}],
     )
-    assert answered(one, HttpResponse(status=200, body=b"OK: 12\r\n")).id == "12"
+    assert answered(carrier, HttpResponse(status=200, body=b"OK: 12\r\n")).id == "12"
     with pytest.raises(RecipientError) as raised:
-        answered(one, HttpResponse(status=200, body=b"ERR 5 bad number"))
+        answered(carrier, HttpResponse(status=200, body=b"ERR 5 bad number"))
     assert (raised.value.code, raised.value.detail) == ("5", "bad number")
     with pytest.raises(UncertainError, match="the group 'id' of what accept_if matches is empty"):
-        answered(one, HttpResponse(status=200, body=b"OK: "))
+        answered(carrier, HttpResponse(status=200, body=b"OK: "))
     with pytest.raises(UncertainError, match="the text does not match the regular expression"):
-        answered(one, HttpResponse(status=200, body=b"\xff\xfe"))
+        answered(carrier, HttpResponse(status=200, body=b"\xff\xfe"))
 
 
 # --- the id ---------------------------------------------------------------------------------------------------------------
@@ -487,22 +490,22 @@ NAMES_NO_ID = {
 
 @pytest.mark.parametrize(("answer", "rule"), NAMES_NO_ID.values(), ids=NAMES_NO_ID)
 def test_a_vendor_may_name_no_id(answer, rule):
-    one = provider(id=None, accept_if=rule)
-    sent = drive(attempt(one, message(reference="order-1")), answer)
+    carrier = provider(id=None, accept_if=rule)
+    sent = drive(attempt(carrier, message(reference="order-1")), answer)
     assert (sent.id, sent.reference) == ("no-id:order-1", "order-1")
-    assert drive(attempt(one, message(reference="order-2")), answer).id != sent.id
-    assert one.capabilities == frozenset()
+    assert drive(attempt(carrier, message(reference="order-2")), answer).id != sent.id
+    assert carrier.capabilities == frozenset()
 
 
 @pytest.mark.parametrize(("answer", "rule"), NAMES_NO_ID.values(), ids=NAMES_NO_ID)
 def test_our_reference_may_be_the_id(answer, rule):
-    one = provider(id="{reference}", body={**BODY, "ref": "{reference}"}, accept_if=rule)
-    assert drive(attempt(one, message(reference="order-1")), answer).id == "order-1"
+    carrier = provider(id="{reference}", body={**BODY, "ref": "{reference}"}, accept_if=rule)
+    assert drive(attempt(carrier, message(reference="order-1")), answer).id == "order-1"
 
 
 @pytest.mark.parametrize("id", [None, "{reference}"])
 def test_without_an_id_of_the_vendors_an_acceptance_is_still_one_and_all_else_is_not(id):
-    one = provider(
+    carrier = provider(
         id=id, body={**BODY, "ref": "{reference}"}, accept_if={"matches": "^OK"}, refuse_if=[{"matches": "^ERR"}]
     )
     for status, body, ends in (
@@ -515,10 +518,10 @@ def test_without_an_id_of_the_vendors_an_acceptance_is_still_one_and_all_else_is
         (400, b"OK", RefusedError),
     ):
         if ends is None:
-            assert answered(one, HttpResponse(status=status, body=body)).id
+            assert answered(carrier, HttpResponse(status=status, body=body)).id
         else:
             with pytest.raises(ends):
-                answered(one, HttpResponse(status=status, body=body))
+                answered(carrier, HttpResponse(status=status, body=body))
 
 
 def test_an_id_that_is_a_path_has_to_be_there():
@@ -532,18 +535,18 @@ HINDI, LATIN = "आपका कोड 482913 है", "Your code is 482913"
 
 
 def test_the_encoding_has_a_word_of_its_own():
-    one = provider(body={**BODY, "coding": "{encoding}"})
-    assert request(one, text=HINDI).json()["coding"] == "ucs2"
-    assert request(one, text=LATIN).json()["coding"] == "gsm7"
-    assert request(one, text="€ [net] ñ").json()["coding"] == "gsm7"
+    carrier = provider(body={**BODY, "coding": "{encoding}"})
+    assert request(carrier, text=HINDI).json()["coding"] == "ucs2"
+    assert request(carrier, text=LATIN).json()["coding"] == "gsm7"
+    assert request(carrier, text="€ [net] ñ").json()["coding"] == "gsm7"
 
 
 @pytest.mark.parametrize("words", [("0", "1"), ("text", "unicode"), ("", "1"), (0, 8), (False, True)])
 def test_or_the_vendors_and_json_has_numbers_and_truth_as_they_are(words):
     encodings = dict(zip(("gsm7", "ucs2"), words, strict=True))
-    one = provider(body={**BODY, "unicode": "{encoding}", "note": "as {encoding}"}, encodings=encodings)
+    carrier = provider(body={**BODY, "unicode": "{encoding}", "note": "as {encoding}"}, encodings=encodings)
     for text, word in ((LATIN, words[0]), (HINDI, words[1])):
-        sent = request(one, text=text).json()
+        sent = request(carrier, text=text).json()
         assert (sent["unicode"], type(sent["unicode"])) == (word, type(word))
         assert sent["note"] == f"as {word if isinstance(word, str) else json.dumps(word)}"
 
@@ -551,9 +554,11 @@ def test_or_the_vendors_and_json_has_numbers_and_truth_as_they_are(words):
 @pytest.mark.parametrize("words", [("0", "1"), (0, 1), (False, True)])
 def test_elsewhere_they_are_written_as_json_writes_them(words):
     encodings = dict(zip(("gsm7", "ucs2"), words, strict=True))
-    one = provider(method="GET", url=f"{URL}?to={{to}}&text={{text}}&u={{encoding}}", body=None, encodings=encodings)
+    carrier = provider(
+        method="GET", url=f"{URL}?to={{to}}&text={{text}}&u={{encoding}}", body=None, encodings=encodings
+    )
     word = words[1] if isinstance(words[1], str) else json.dumps(words[1])
-    assert dict(request(one, text=HINDI).query)["u"] == word
+    assert dict(request(carrier, text=HINDI).query)["u"] == word
 
 
 @pytest.mark.parametrize(
@@ -571,8 +576,8 @@ def test_elsewhere_they_are_written_as_json_writes_them(words):
     ],
 )
 def test_the_number_may_be_written_without_its_country_code(number, code, national):
-    one = provider(body={"to": "{national}", "cc": "{country_code}", "text": "{text}"})
-    sent = request(one, to=number).json()
+    carrier = provider(body={"to": "{national}", "cc": "{country_code}", "text": "{text}"})
+    sent = request(carrier, to=number).json()
     assert (sent["cc"], sent["to"]) == (code, national)
 
 
@@ -584,9 +589,9 @@ TAIL = "." * LONG
 
 
 def ends(body, **settings):
-    one = provider(id=None, **{"accept_if": {"matches": "OK (?P<id>\\d+)"}, **settings})
+    carrier = provider(id=None, **{"accept_if": {"matches": "OK (?P<id>\\d+)"}, **settings})
     try:
-        return answered(one, HttpResponse(status=200, body=body.encode())).id
+        return answered(carrier, HttpResponse(status=200, body=body.encode())).id
     except (RefusedError, UncertainError) as error:
         return type(error)
 
@@ -627,11 +632,11 @@ def test_an_end_that_is_none_is_not_matched():
 
 
 def test_a_rule_that_does_not_hold_for_another_reason_leaves_nothing_open():
-    one = provider(
+    carrier = provider(
         refuse_if=[{"path": "status", "equals": "no", "matches": "credit"}, {"path": "flags", "matches": "x"}]
     )
     long = HttpResponse.of_json({"status": "ok", "id": "7", "flags": {"a": TAIL * 2}})
-    assert answered(one, long).id == "7"
+    assert answered(carrier, long).id == "7"
     long = HttpResponse.of_json({"status": f"ok{TAIL}", "id": "7"})
     accepting = provider(refuse_if=[{"path": "status", "equals": "no", "matches": "x"}], accept_if={"path": "status"})
     assert answered(accepting, long).id == "7"
@@ -644,14 +649,14 @@ def test_a_match_that_depends_on_what_is_behind_is_none(pattern):
 
 
 def test_after_a_refusing_status_the_length_of_the_answer_does_not_matter():
-    one = provider(refuse_if=[{"matches": "ERR"}])
+    carrier = provider(refuse_if=[{"matches": "ERR"}])
     with pytest.raises(AuthenticationError):
-        answered(one, HttpResponse(status=401, body=(TAIL * 2).encode()))
+        answered(carrier, HttpResponse(status=401, body=(TAIL * 2).encode()))
 
 
 def test_values_in_json_are_bounded_each_by_itself():
     rule = {"path": "error", "matches": "credit", "error": "funds"}
-    one = provider(refuse_if=[rule])
+    carrier = provider(refuse_if=[rule])
     with pytest.raises(FundsError):
         answered(one, HttpResponse.of_json({"padding": TAIL * 9, "error": "no credit"}))
     assert answered(one, HttpResponse.of_json({"padding": TAIL * 9, "status": "ok", "id": "7"})).id == "7"
@@ -661,8 +666,8 @@ def test_values_in_json_are_bounded_each_by_itself():
 
 @pytest.mark.parametrize("pattern", ["\\s*OK (?P<id>\\d+)", "(?P<id>\\s+)OK", "\\s+$OK (?P<id>x)", ".*ERR.*(?P<id>x)"])
 def test_an_expression_that_takes_the_square_of_a_text_takes_no_long_time(pattern):
-    one = provider(id=None, accept_if={"matches": pattern})
-    flow = attempt(one, message())
+    carrier = provider(id=None, accept_if={"matches": pattern})
+    flow = attempt(carrier, message())
     next(flow)
     began = time.perf_counter()
     with pytest.raises(UncertainError):
@@ -672,9 +677,9 @@ def test_an_expression_that_takes_the_square_of_a_text_takes_no_long_time(patter
 
 def test_the_gateways_words_show_no_text_and_no_number():
     quoting = HttpResponse.of_json({"error": f"{TEXT} to {TO} with {TOKEN}"})
-    one = provider(headers={"k": "{token}"}, token=TOKEN, refuse_if=[{"path": "error", "detail": "error"}])
+    carrier = provider(headers={"k": "{token}"}, token=TOKEN, refuse_if=[{"path": "error", "detail": "error"}])
     with pytest.raises(RefusedError) as raised:
-        answered(one, quoting)
+        answered(carrier, quoting)
     for private in (TEXT, TO, TOKEN):
         assert private not in f"{raised.value} {vars(raised.value)}"
 
@@ -802,10 +807,10 @@ def test_no_complaint_and_no_repr_shows_a_value():
     secret = {"headers": {"k": f"{{nosuch}} {TOKEN}"}, "body": {"x": f"{{nosuch}} {TOKEN}"}, "token": TOKEN}
     assert TOKEN not in complaint(**secret)
     assert TOKEN not in complaint(**secret, url=f"no url {TOKEN}", accept_if={"path": f"{TOKEN}."}, method=TOKEN)
-    one = provider(
+    carrier = provider(
         url=f"{URL}?key={TOKEN}", headers={"k": f"{TOKEN} {{token}}"}, token=TOKEN, body={**BODY, "key": TOKEN}
     )
-    assert TOKEN not in f"{one!r} {one}"
+    assert TOKEN not in f"{carrier!r} {carrier}"
 
 
 # --- the file -------------------------------------------------------------------------------------------------------------
@@ -852,11 +857,11 @@ def test_one_file_describes_an_account_and_variables_win_over_it(account, monkey
     assert sent.json() == {"to": TO[1:], "messages": [{"text": "hi", "from": "ACME"}]}
     assert sent.headers["authorization"] == "Bearer FAKE-FROM-THE-FILE"
     monkeypatch.setenv("SMSBRIDGE_MYGW_TOKEN", TOKEN)
-    one = account()
-    assert request(one).headers["authorization"] == f"Bearer {TOKEN}"
+    carrier = account()
+    assert request(carrier).headers["authorization"] == f"Bearer {TOKEN}"
     answer = HttpResponse.of_json({"data": [{"state": "queued", "id": 5}]})
-    assert (answered(one, answer).account, answered(one, answer).id) == ("mygw", "5")
-    assert "FAKE" not in repr(one)
+    assert (answered(carrier, answer).account, answered(carrier, answer).id) == ("mygw", "5")
+    assert "FAKE" not in repr(carrier)
 
 
 def test_a_file_with_a_byte_order_mark_is_read(account):
@@ -874,9 +879,9 @@ def test_the_environment_alone_will_do(monkeypatch):
         "REFUSE_IF": '[{"matches": "^ERR"}]',
     }.items():
         monkeypatch.setenv(f"SMSBRIDGE_HTTP_{name}", value)
-    one = Plugins().account("http")
-    assert request(one, text="hi").body == b"to=%2B919876543210&text=hi"
-    assert answered(one, HttpResponse(status=200, body=b"OK 5")).id == "5"
+    carrier = Plugins().account("http")
+    assert request(carrier, text="hi").body == b"to=%2B919876543210&text=hi"
+    assert answered(carrier, HttpResponse(status=200, body=b"OK 5")).id == "5"
     document, code = run_json("doctor", "--account", "http")
     assert code == Exit.OK
     shown = {
@@ -999,8 +1004,8 @@ def test_the_manual_has_gateways():
 def test_the_gateways_of_the_manual_can_send(text):
     settings = tomllib.loads(text)
     secrets = {name: TOKEN for name in ("token", "username", "password") if f"{{{name}}}" in text}
-    one = HttpProvider(**settings, **secrets)
+    carrier = HttpProvider(**settings, **secrets)
     fields = {"sender": "ACME"} if "{sender}" in text else {}
     fields |= {"dlt": Dlt(template_id="1")} if "{template_id}" in text else {}
-    sent = request(one, text="a & b", **fields)
+    sent = request(carrier, text="a & b", **fields)
     assert TO.removeprefix("+91") in unquote(f"{sent.url} {sent.body.decode()}")

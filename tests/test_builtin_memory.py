@@ -34,8 +34,8 @@ def memory():
 
 @pytest.fixture
 def client(memory):
-    with SmsClient(memory, plugins=Plugins()) as one:
-        yield one
+    with SmsClient(memory, plugins=Plugins()) as sms:
+        yield sms
 
 
 def test_a_text_is_kept_and_found_again(client, memory):
@@ -78,18 +78,18 @@ async def test_a_scripted_uncertainty_is_one_for_one_text_and_for_many_with_both
         with pytest.raises(UncertainError):
             client.send(message(reference="alone"))
         with client.send_many(texts) as results:
-            assert [type(one.error) for one in results] == [UncertainError, OptedOutError]
+            assert [type(result.error) for result in results] == [UncertainError, OptedOutError]
     async with AsyncSmsClient(memory, plugins=Plugins()) as client:
         with pytest.raises(UncertainError):
             await client.send(message(reference="async"))
-    assert [one.reference for one in memory.sent] == ["alone", "a", "async"]
+    assert [sent.reference for sent in memory.sent] == ["alone", "a", "async"]
 
 
 def test_the_oldest_texts_and_codes_go_first():
     memory = MemoryProvider(capacity=3)
     with SmsClient(memory, plugins=Plugins()) as client:
         started = [client.start_verification(TO, reference=str(n)) for n in range(5)]
-        assert [one.reference for one in memory.sent] == ["2", "3", "4"]
+        assert [sent.reference for sent in memory.sent] == ["2", "3", "4"]
         assert client.check_verification(started[0], "0").reason == "unknown"
         assert client.check_verification(started[4], "0").reason == "wrong-code"
         assert client.balance()[0].amount == 0
@@ -144,12 +144,12 @@ def test_clear_forgets_texts_codes_and_scripts(client, memory):
 
 def test_threads_lose_no_text(client, memory):
     threads = [threading.Thread(target=lambda: [client.send(TO, "x") for _ in range(50)]) for _ in range(4)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for worker in threads:
+        worker.join()
     assert len(memory.sent) == 200
-    assert len({one.reference for one in memory.sent}) == 200
+    assert len({sent.reference for sent in memory.sent}) == 200
 
 
 def test_a_bare_error_is_refused_rather_than_left_open(client, memory):

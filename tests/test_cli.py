@@ -142,8 +142,8 @@ def test_the_help_lists_the_commands_and_every_exit_code():
 @pytest.mark.parametrize(
     "args",
     [[name] for name in app.COMMANDS]
-    + [["verify", one] for one in ("start", "check", "cancel")]
-    + [["optouts", one] for one in ("list", "add", "remove", "import")],
+    + [["verify", command] for command in ("start", "check", "cancel")]
+    + [["optouts", command] for command in ("list", "add", "remove", "import")],
 )
 def test_every_command_has_help_with_examples(args):
     done = run(*args, "--help")
@@ -414,12 +414,12 @@ def test_an_accepted_text_that_cannot_be_printed_is_told_on_standard_error(where
 @needs_full
 @pytest.mark.parametrize("where", BROKEN)
 def test_many_texts_that_cannot_be_printed_are_all_sent_and_told_on_standard_error(where):
-    rows = "".join(json.dumps({"to": NUMBER, "text": "Hi", "reference": f"r-{one}"}) + "\n" for one in range(3))
+    rows = "".join(json.dumps({"to": NUMBER, "text": "Hi", "reference": f"r-{row}"}) + "\n" for row in range(3))
     Path("many.jsonl").write_text(rows, "utf-8")
     code, _, complaint = shell(f"send --many many.jsonl --account file {where}")
     assert code == Exit.OK
     assert "3 messages: 3 accepted" in complaint
-    assert all(f"(reference r-{one})" in complaint for one in range(3))
+    assert all(f"(reference r-{row})" in complaint for row in range(3))
 
 
 @needs_full

@@ -80,7 +80,7 @@ def test_mistakes_are_shown_with_their_lines(registry):
     assert "dlt.toml: line 23: id must be digits only" in done.stdout
     document, code = run_json("dlt", "check", str(registry))
     assert code == document["exit_code"] == Exit.CONFIGURATION
-    assert [one["line"] for one in document["mistakes"]] == [21, 23]
+    assert [mistake["line"] for mistake in document["mistakes"]] == [21, 23]
 
 
 def test_one_of_a_kind_is_counted_as_one(registry):
@@ -94,7 +94,7 @@ def test_a_registry_without_templates_is_not_passed_over_in_silence(registry):
     registry.write_text("", "utf-8")
     assert "there are no templates, so every text to India is refused" in run("dlt", "check").stdout
     assert run("dlt", "check", "--strict").exit_code == Exit.CONFIGURATION
-    (warning,) = [one for one in run_json("doctor")[0]["findings"] if "templates" in one["message"]]
+    (warning,) = [finding for finding in run_json("doctor")[0]["findings"] if "templates" in finding["message"]]
     assert (warning["level"], warning["message"].endswith("every text to India is refused")) == ("warning", True)
     registry.write_text(FILE, "utf-8")
     assert "templates" not in str(run_json("doctor")[0]["findings"])
@@ -147,7 +147,7 @@ def test_many_messages_are_checked_as_they_would_be_sent(tmp_path):
     (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
     document, code = run_json("dlt", "check", "--many", "m.jsonl")
     assert code == Exit.REFUSED
-    outcomes = [(one["outcome"], one["reason"]) for one in document["texts"]]
+    outcomes = [(text["outcome"], text["reason"]) for text in document["texts"]]
     assert outcomes == [
         ("fits", None),
         ("not for India", None),
@@ -362,7 +362,7 @@ def test_a_disk_that_is_full_leaves_the_old_file_whole(tmp_path, registry, monke
     monkeypatch.setattr(Path, "write_text", full)
     assert "No space left" in run("dlt", "import", "portal.csv", "-o", str(registry), "--force").stderr
     assert registry.read_text("utf-8") == FILE
-    assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 # --- explain
@@ -423,12 +423,12 @@ def test_what_the_codes_of_our_providers_mean(provider, code, reason):
 def test_every_dlt_reason_of_a_provider_has_advice(provider):
     reasons = Plugins().provider_class(provider).reasons
     assert reasons
-    assert {one for one in reasons.values() if one.startswith("dlt")} <= ADVICE.keys()
+    assert {value for value in reasons.values() if value.startswith("dlt")} <= ADVICE.keys()
 
 
 def test_the_operators_codes_have_known_reasons():
-    assert {one.reason for one in OPERATORS.values()} <= ADVICE.keys()
-    assert all(one.advice for one in OPERATORS.values())
+    assert {known.reason for known in OPERATORS.values()} <= ADVICE.keys()
+    assert all(known.advice for known in OPERATORS.values())
     assert decode(" 633 ") is OPERATORS["633"]
     assert decode("606") is None  # reserved: nothing is guessed from a range
     assert advice(None) is advice("spam") is None

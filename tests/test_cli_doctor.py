@@ -25,11 +25,13 @@ def acme(monkeypatch):
 
 
 def findings(document):
-    return [(one["level"], one["message"]) for one in document["findings"]]
+    return [(finding["level"], finding["message"]) for finding in document["findings"]]
 
 
 def setting(document, variable):
-    (found,) = [one for one in document["settings"] + document["provider_settings"] if one["variable"] == variable]
+    (found,) = [
+        setting for setting in document["settings"] + document["provider_settings"] if setting["variable"] == variable
+    ]
     return found["value"], found["source"]
 
 
@@ -178,8 +180,8 @@ def several(monkeypatch, *accounts):
 
 
 def other(document, of):
-    (section,) = [one for one in document["other_settings"] if one["of"] == of]
-    return {one["variable"]: (one["value"], one["source"]) for one in section["settings"]}
+    (section,) = [setting for setting in document["other_settings"] if setting["of"] == of]
+    return {setting["variable"]: (setting["value"], setting["source"]) for setting in section["settings"]}
 
 
 def drawn(stdout):
@@ -210,7 +212,10 @@ def test_the_tree_that_results_is_drawn(acme, monkeypatch):
     tree = run_json("doctor")[0]["tree"]
     assert (tree["name"], tree["inside"][0]["name"]) == ("guard", "retry")
     failover = tree["inside"][0]["inside"][0]
-    assert [(one["name"], one["account"]) for one in failover["inside"]] == [("limit", "acme"), ("memory", "spare")]
+    assert [(layer["name"], layer["account"]) for layer in failover["inside"]] == [
+        ("limit", "acme"),
+        ("memory", "spare"),
+    ]
 
 
 def test_a_provider_by_itself_is_not_drawn():
@@ -242,7 +247,7 @@ def test_the_settings_of_each_policy_and_account_are_shown_with_their_source(acm
     assert other(document, "acme")["SMSBRIDGE_ACME_TOKEN"] == ("********", "environment")
     assert other(document, "spare")["SMSBRIDGE_SPARE_CAPACITY"] == ("7", "environment")
     assert document["findings"]
-    assert all(one["level"] == "note" for one in document["findings"])
+    assert all(finding["level"] == "note" for finding in document["findings"])
     assert "settings of limit around acme" in run("doctor").stdout
 
 
@@ -261,7 +266,7 @@ def test_a_policy_that_is_an_account_of_its_own_has_its_settings_there(acme, mon
     document, code = run_json("doctor")
     assert code == Exit.OK
     assert setting(document, "SMSBRIDGE_PATIENT_ATTEMPTS") == ("9", "environment")
-    assert [one["of"] for one in document["other_settings"]] == ["acme"]
+    assert [setting["of"] for setting in document["other_settings"]] == ["acme"]
 
 
 def test_what_one_account_cannot_do_that_another_can_is_a_note(acme, monkeypatch):
@@ -315,7 +320,7 @@ def test_an_account_that_is_not_for_this_environment_is_an_error(acme, monkeypat
     document, code = run_json("doctor", "--live")
     assert code == Exit.CONFIGURATION
     wrong = [message for level, message in findings(document) if level == "error"]
-    assert [one.split("'")[1] for one in wrong] == ["memory", "console"]
+    assert [words.split("'")[1] for words in wrong] == ["memory", "console"]
     assert document["live"] is None
     monkeypatch.setenv("SMSBRIDGE_ENV_ALLOWS", "memory,console")
     assert run("doctor").exit_code == Exit.OK
@@ -479,7 +484,9 @@ def test_a_policy_of_one_of_several_accounts_is_a_warning_where_it_stands_around
     monkeypatch.setenv("SMSBRIDGE_MEMORY_RETRY_ATTEMPTS", "1")
     document, code = run_json("doctor")
     assert code == Exit.OK
-    assert [(one["message"], one["advice"]) for one in document["findings"] if one["level"] == "warning"] == [
+    assert [
+        (finding["message"], finding["advice"]) for finding in document["findings"] if finding["level"] == "warning"
+    ] == [
         (
             "SMSBRIDGE_ACME_GUARD_TOTAL has no effect, since guard stands around failover, and not around account acme inside it",
             "set SMSBRIDGE_FAILOVER_GUARD_TOTAL, or SMSBRIDGE_GUARD_TOTAL for all accounts",
@@ -607,7 +614,7 @@ def test_each_account_of_several_is_asked(acme, monkeypatch):
     ANSWERS["balance"] = errors.AuthenticationError()
     document, code = run_json("doctor", "--live")
     assert (code, document["live"]["ok"], document["works"]) == (Exit.QUERY_FAILED, False, False)
-    assert [(one["account"], one["ok"]) for one in document["live"]["members"]] == [
+    assert [(member["account"], member["ok"]) for member in document["live"]["members"]] == [
         ("acme", False),
         ("otp", False),
         ("console", True),

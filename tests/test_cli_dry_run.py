@@ -20,7 +20,7 @@ def acme(monkeypatch):
 
 def many(tmp_path, *messages):
     path = tmp_path / "messages.jsonl"
-    path.write_text("".join(f"{json.dumps(one)}\n" for one in messages), "utf-8")
+    path.write_text("".join(f"{json.dumps(message)}\n" for message in messages), "utf-8")
     return str(path)
 
 
@@ -68,7 +68,7 @@ def test_many_as_json_lines(tmp_path):
     path = many(tmp_path, {"to": NUMBER, "text": "x"}, {"to": "123", "text": "x"})
     done = run("send", "--many", path, "--dry-run", "--json")
     documents = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [one["sends"] for one in documents[:2]] == [True, False]
+    assert [document["sends"] for document in documents[:2]] == [True, False]
     assert documents[2] == {"dry_run": True, "would_send": 1, "would_not": 1, "segments": 1}
 
 

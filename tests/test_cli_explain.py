@@ -52,8 +52,8 @@ def test_as_json(monkeypatch):
     }
     assert (document["sends"], document["account"], document["to"], document["error"]) == (True, "acme", MASKED, None)
     assert document["plan"]["provider"] == "retry"
-    assert [one["provider"] for one in document["plan"]["inside"]] == ["acme"]
-    assert [(one["variable"], one["value"], one["source"]) for one in document["settings"]] == [
+    assert [layer["provider"] for layer in document["plan"]["inside"]] == ["acme"]
+    assert [(setting["variable"], setting["value"], setting["source"]) for setting in document["settings"]] == [
         ("SMSBRIDGE_RETRY_ATTEMPTS", "5", "environment")
     ]
 

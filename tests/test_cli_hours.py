@@ -25,7 +25,7 @@ def path(monkeypatch, tmp_path):
 
 
 def known(path):
-    return [(one.recipient, one.sender, one.source) for one in SqliteOptOuts(path)]
+    return [(opt_out.recipient, opt_out.sender, opt_out.source) for opt_out in SqliteOptOuts(path)]
 
 
 # --- hours ----------------------------------------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ def test_without_a_number_all_rules_are_listed():
     assert "IN       promotional  10:00-21:00  always    Asia/Kolkata" in shown
     assert "US       promotional  08:00-21:00  always    America/New_York and 6 more" in shown
     assert max(map(len, shown.splitlines())) <= 80
-    assert [one["country"] for one in run_json("hours")[0]["rules"]] == ["IN", "US"]
+    assert [rule["country"] for rule in run_json("hours")[0]["rules"]] == ["IN", "US"]
 
 
 def test_ones_own_rules_count_and_those_of_an_account_first(monkeypatch, tmp_path):
@@ -105,7 +105,7 @@ def test_the_list_says_which_rules_hold_only_while_no_other_is_in_force(monkeypa
         ["IN", "promotional", "10:00-21:00", "otherwise", "Asia/Kolkata"],
         ["US", "promotional", "08:00-21:00", "always", "America/New_York"],
     ]
-    assert [one["otherwise"] for one in run_json("hours")[0]["rules"]] == [False, True, True]
+    assert [rule["otherwise"] for rule in run_json("hours")[0]["rules"]] == [False, True, True]
     assert run("hours", NUMBER, "--at", "2029-12-31T06:00+05:30").exit_code == Exit.REFUSED
 
 

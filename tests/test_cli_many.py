@@ -55,7 +55,7 @@ def test_one_line_is_printed_per_message(acme, many):
 
 def test_as_json_there_is_one_document_per_line(acme, many):
     done = many({"reference": "r-1"}, {"to": "12"}, more=["--json"])
-    first, second = sorted(documents(done), key=lambda one: one["index"])
+    first, second = sorted(documents(done), key=lambda document: document["index"])
     assert first["outcome"] == "accepted"
     assert first.items() >= {"index": 0, "reference": "r-1", "to": MASKED, "status": "queued"}.items()
     assert second.items() >= {"index": 1, "outcome": "refused"}.items()
@@ -119,7 +119,7 @@ def test_the_first_few_wrong_lines_are_named(acme, tmp_path):
 def test_standard_input_is_sent_as_it_comes_up_to_a_wrong_line(acme):
     done = run("send", "--many", "-", "--json", stdin=f"{lines({}, {})}\nx\n{lines({})}")
     *sent, last = documents(done)
-    assert [one["outcome"] for one in sent] == ["accepted", "accepted"]
+    assert [text["outcome"] for text in sent] == ["accepted", "accepted"]
     assert "line 4 is not JSON" in last["error"]["message"]
     assert done.exit_code == Exit.USAGE
     assert len(SENT) == 2
@@ -215,10 +215,10 @@ def test_an_interrupt_reports_what_was_in_flight_and_sends_no_more(acme, many, m
     ANSWERS["send"] = lambda: signal.raise_signal(signal.SIGINT) if len(SENT) == 2 else None
     done = many(*[{"reference": f"r-{number}"} for number in range(50)], more=["--json"])
     assert done.exit_code == Exit.INTERRUPTED
-    shown = [one["reference"] for one in documents(done)]
+    shown = [document["reference"] for document in documents(done)]
     assert shown == [message.reference for message in SENT]
     assert 2 <= len(shown) < 50
-    assert [one["index"] for one in documents(done)] == list(range(len(shown)))
+    assert [document["index"] for document in documents(done)] == list(range(len(shown)))
     assert "interrupted: the rest was not sent" in done.stderr
 
 
@@ -235,7 +235,7 @@ def test_what_was_being_shown_at_an_interrupt_is_shown_all_the_same(acme, many, 
     monkeypatch.setattr(many_module, "_show", show)
     done = many(*[{"reference": f"r-{number}"} for number in range(50)], more=["--json"])
     assert done.exit_code == Exit.INTERRUPTED
-    assert [one["reference"] for one in documents(done)] == [message.reference for message in SENT]
+    assert [document["reference"] for document in documents(done)] == [message.reference for message in SENT]
 
 
 def test_an_interrupt_while_reading_sends_nothing_that_was_only_read(monkeypatch):

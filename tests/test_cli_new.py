@@ -346,7 +346,11 @@ def test_without_answers_nothing_is_made(tmp_path):
 def test_what_it_makes_passes_the_contract_and_its_recordings_replay(projects, vendor):
     """One run records from a vendor on this machine; one runs the kit on every project, and replays."""
     variables = {f"SMSBRIDGE_{name}_BASE_URL".upper(): vendor.url for name in RECORDED}
-    variables |= {f"SMSBRIDGE_{name}_{one}".upper(): f"{SECRET} {one}" for name in RECORDED for one in CREDENTIALS}
+    variables |= {
+        f"SMSBRIDGE_{name}_{credential}".upper(): f"{SECRET} {credential}"
+        for name in RECORDED
+        for credential in CREDENTIALS
+    }
     files = [f"{name}/tests/test_cassettes.py" for name in RECORDED]
     _, shown = run_tests(projects, "--record-mode=rewrite", *files, **variables, SMSBRIDGE_RECORD_TO=NUMBER)
     failed = re.findall(r"^FAILED \S+::(\w+)", shown, re.MULTILINE)
@@ -400,7 +404,9 @@ print(json.dumps(found))
     for name, settings in json.loads(printed).items():
         readme = (projects / name / "README.md").read_text("utf-8")
         shown = re.findall(r"^\| `(SMSBRIDGE_\w+)` \|", readme, re.MULTILINE)
-        assert sorted(shown) == sorted(environment.variable(name, one) for one in settings if one != "account")
+        assert sorted(shown) == sorted(
+            environment.variable(name, setting) for setting in settings if setting != "account"
+        )
 
 
 def test_the_project_needs_this_smsbridge_and_has_its_entry_point(projects):
@@ -416,7 +422,7 @@ def test_ci_runs_all_checks_with_versions_pinned_by_major(projects):
     assert job["env"] == {"UV_PYTHON": "${{ matrix.python }}"}
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step["uses"]) for step in job["steps"] if "uses" in step)
     runs = " ".join(step.get("run", "") for step in job["steps"])
-    assert all(one in runs for one in ("ruff format --check", "ruff check", "mypy", "pytest", "uv build"))
+    assert all(command in runs for command in ("ruff format --check", "ruff check", "mypy", "pytest", "uv build"))
 
 
 def test_it_says_that_it_is_invented_and_what_to_look_up(projects):
@@ -526,7 +532,7 @@ def test_from_the_wheel_to_a_text(tmp_path, vendor):
     assert report["status"] == "delivered"
     assert vendor.asked == ["POST /messages", "GET /messages/live-1"]
     listed = json.loads(environment.run("-m", "smsbridge", "providers", "--json"))["providers"]
-    (acme,) = [one for one in listed if one["name"] == "acme"]
+    (acme,) = [provider for provider in listed if provider["name"] == "acme"]
     assert (acme["origin"], acme["capabilities"]) == ("smsbridge-acme 0.1.0", ["batch", "status", "webhooks"])
 
 

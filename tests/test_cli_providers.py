@@ -56,7 +56,7 @@ def test_the_list_fits_a_terminal_of_80_columns():
 def test_the_list_as_json(acme):
     document, code = run_json("providers")
     assert code == Exit.OK
-    providers = {one["name"]: one for one in document["providers"]}
+    providers = {provider["name"]: provider for provider in document["providers"]}
     assert list(providers) == sorted(providers)
     assert set(providers) > INSTALLED
     acme_ = providers["acme"]
@@ -98,8 +98,8 @@ def test_one_provider_shows_all_its_settings(acme):
 
 def test_a_setting_as_json(acme):
     document, _ = run_json("providers", "acme")
-    (one,) = document["providers"]
-    assert one["settings"][0] == {
+    (provider,) = document["providers"]
+    assert provider["settings"][0] == {
         "name": "token",
         "variable": "SMSBRIDGE_ACME_TOKEN",
         "type": "secret",
@@ -133,7 +133,7 @@ def test_a_broken_plugin_is_shown_as_such_and_harms_nobody(broken):
     assert all(f"\n{name} " in done.stdout for name in INSTALLED)
     document, code = run_json("providers")
     assert code == Exit.OK
-    reasons = {one["name"]: one["broken"] for one in document["providers"]}
+    reasons = {provider["name"]: provider["broken"] for provider in document["providers"]}
     assert "no_such_module_here" in reasons.pop("broken")
     assert {reasons[name] for name in INSTALLED} == {None}
 
@@ -149,7 +149,7 @@ def test_the_markdown_table_is_made_from_the_classes(acme):
     assert done.exit_code == Exit.OK
     head, rule, *rows = done.stdout.splitlines()
     titles = [cell.strip() for cell in head.split("|")[1:-1]]
-    assert titles == ["Provider", "Package", *Capability, *(f"`{one}`" for one in OPTIONAL_FIELDS)]
+    assert titles == ["Provider", "Package", *Capability, *(f"`{field}`" for field in OPTIONAL_FIELDS)]
     assert {line.count("|") for line in (head, rule, *rows)} == {len(titles) + 1}
     assert rows[0].startswith("| `acme` | `smsbridge_acme` |  | yes |")
     assert done.stdout == markdown_table(acme) + "\n"
@@ -225,7 +225,7 @@ def test_defaults_are_shown_where_they_say_something():
         made: list[str] = Field(default_factory=list)
         old: int = Field(default=1, deprecated=True)
 
-    defaults = {one.name: (one.default, one.deprecated) for one in describe.settings(Model, None)}
+    defaults = {setting.name: (setting.default, setting.deprecated) for setting in describe.settings(Model, None)}
     assert defaults == {
         "secret_key": ("********", None),
         "empty": (None, None),

@@ -228,8 +228,8 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_of_the_text_is_lost(text
     rows = [line[2:] for line, kind in lines if kind == "row"]
     assert all(width(row) <= 40 for row in rows)
     shown = "".join(rows)
-    assert [one for one in text if "a" <= one <= "z" or one in "€🎉"] == [
-        one for one in re.sub("<U.*?>", "", shown) if "a" <= one <= "z" or one in "€🎉"
+    assert [character for character in text if "a" <= character <= "z" or character in "€🎉"] == [
+        character for character in re.sub("<U.*?>", "", shown) if "a" <= character <= "z" or character in "€🎉"
     ]
 
 

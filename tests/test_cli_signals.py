@@ -108,7 +108,9 @@ def command(vendor, *args, **more):
 def told(stdout, stderr=b""):
     """The outcome of each text by its reference, wherever it was told."""
     documents = [json.loads(line) for line in stdout.splitlines()]
-    found = [(one.get("reference") or one["error"]["reference"], one["outcome"]) for one in documents]
+    found = [
+        (document.get("reference") or document["error"]["reference"], document["outcome"]) for document in documents
+    ]
     aside = re.findall(r"^(accepted|refused|uncertain) .*reference (r-\d+)", stderr.decode(), re.MULTILINE)
     return [*found, *((reference, outcome) for outcome, reference in aside)]
 

@@ -192,7 +192,7 @@ def test_all_that_is_in_doubt_can_be_asked_for_at_once():
     assert done.exit_code == Exit.OK
     document = json.loads(done.stdout)
     assert (document["settled"], document["in_doubt"]) == (2, 0)
-    assert [one["reference"] for one in document["entries"]] == ["lost", "killed"]
+    assert [entry["reference"] for entry in document["entries"]] == ["lost", "killed"]
     assert states() == {"taken": "accepted", "refused": "refused", "lost": "accepted", "killed": "accepted"}
 
 
@@ -277,7 +277,7 @@ def test_to_settle_what_is_settled_in_that_way_is_no_mistake(more):
     assert (done.exit_code, done.stdout) == (Exit.OK, "the text is already settled: accepted (account acme)\n")
     document, code = run_json("texts", "settle", "taken", *more)
     assert (document["settled"], document["in_doubt"], code) == (0, 0, Exit.OK)
-    assert [one["state"] for one in document["entries"]] == ["accepted"]
+    assert [entry["state"] for entry in document["entries"]] == ["accepted"]
 
 
 def test_an_unknown_reference_cannot_be_settled():

@@ -141,8 +141,8 @@ def test_no_error_calls_a_policy_a_provider(name):
 
 def test_a_text_is_given_as_a_message_or_as_number_text_and_fields():
     wire = Wire()
-    one = client(wire=wire)
-    assert replace(one.send(message()), at=None) == replace(one.send(TO, TEXT, reference="ref-1"), at=None)
+    sms = client(wire=wire)
+    assert replace(sms.send(message()), at=None) == replace(sms.send(TO, TEXT, reference="ref-1"), at=None)
     first, second = wire.requests
     assert first == second
 
@@ -195,9 +195,9 @@ async def test_a_mistake_in_a_field_leaves_neither_number_nor_text_in_a_frame(ca
     calls = [getattr(client(), call), getattr(async_client(), call)]
     if call != "start_verification":
         calls.append(getattr(smsbridge, call))
-    for one in calls:
+    for each_call in calls:
         with pytest.raises((TypeError, ValueError), match=next(iter(fields))) as caught:
-            await one(TO, TEXT, **fields)
+            await each_call(TO, TEXT, **fields)
         assert in_our_frames(caught.value) == []
         assert caught.value.__context__ is None
 
@@ -214,26 +214,26 @@ Broken.__name__ = "LazyString"
 
 @pytest.mark.parametrize("call", ["send", "try_send", "start_verification"])
 async def test_neither_does_a_lazy_text_that_cannot_be_rendered_and_its_place_is_known(call):
-    for one in (client(), async_client()):
+    for sms in (client(), async_client()):
         with pytest.raises(LookupError, match="no such translation") as caught:
-            await getattr(one, call)(TO, Broken())
+            await getattr(sms, call)(TO, Broken())
         assert in_our_frames(caught.value) == []
         assert "in __str__" in "".join(caught.value.__notes__)
 
 
 async def test_neither_do_a_message_with_a_text_and_a_number_that_is_refused():
     for arguments in ((message(), TEXT), ("98765 432", TEXT), ([TO], TEXT)):
-        for one in (client().send, async_client().send):
+        for sending in (client().send, async_client().send):
             with pytest.raises((TypeError, RecipientError)) as caught:
-                await one(*arguments)
+                await sending(*arguments)
             assert in_our_frames(caught.value) == []
 
 
 def test_a_shared_client_that_cannot_be_made_leaves_neither_in_a_frame(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_PROVIDER", "no-such")
-    for one in (smsbridge.send, smsbridge.try_send):
+    for sending in (smsbridge.send, smsbridge.try_send):
         with pytest.raises(ConfigurationError) as caught:
-            one(TO, TEXT)
+            sending(TO, TEXT)
         assert in_our_frames(caught.value) == []
 
 
@@ -270,11 +270,11 @@ def test_a_national_number_needs_the_default_region():
 
 
 def test_a_reference_is_made_where_none_is_given_and_kept_where_one_is():
-    one = client()
-    made = [one.send(TO, TEXT).reference for _ in range(2)]
+    sms = client()
+    made = [sms.send(TO, TEXT).reference for _ in range(2)]
     assert made[0] != made[1]
     assert all(len(reference) == 32 for reference in made)
-    assert one.send(TO, TEXT, reference="mine").reference == "mine"
+    assert sms.send(TO, TEXT, reference="mine").reference == "mine"
 
 
 def test_a_code_is_for_an_otp_unless_said_otherwise():
@@ -285,10 +285,10 @@ def test_a_code_is_for_an_otp_unless_said_otherwise():
         yield from ()
         return Verification(account=self.account, provider=self.name, id="1")
 
-    one = client(made=provider(start_verification=start_verification))
-    one.start_verification(TO)
-    one.start_verification(TO, "{code}", purpose=Purpose.SERVICE)
-    one.start_verification(message(text="{code}", purpose="promotional"))
+    sms = client(made=provider(start_verification=start_verification))
+    sms.start_verification(TO)
+    sms.start_verification(TO, "{code}", purpose=Purpose.SERVICE)
+    sms.start_verification(message(text="{code}", purpose="promotional"))
     assert [(each.purpose, each.text) for each in seen] == [
         ("otp", ""),
         ("service", "{code}"),
@@ -311,24 +311,24 @@ ANSWERS = {
     },
 }
 CALLS = {
-    "send": lambda one: one.send(message()),
-    "send bad": lambda one: one.send("nobody", TEXT, reference="r"),
-    "send none": lambda one: one.send(None, TEXT, reference="r"),
-    "try": lambda one: one.try_send(message()),
-    "try bad": lambda one: one.try_send("nobody", TEXT, reference="r"),
-    "try none": lambda one: one.try_send(TO, None, reference="r"),
-    "try empty": lambda one: one.try_send(TO, "", reference="r"),
-    "try unsupported": lambda one: one.try_send(message(options={"scripted": {"x": 1}})),
-    "send empty": lambda one: one.send(TO, "", reference="r"),
-    "send unsupported": lambda one: one.send(message(options={"scripted": {"x": 1}})),
-    "status": lambda one: one.status("id-1"),
-    "status elsewhere": lambda one: one.status("id-1", account="other"),
-    "lookup": lambda one: one.lookup("ref-1"),
-    "balance": lambda one: one.balance(),
-    "start": lambda one: one.start_verification(TO, reference="r"),
-    "check": lambda one: one.check_verification("id-1", "123456"),
-    "cancel": lambda one: one.cancel_verification("id-1"),
-    "receive": lambda one: one.receive(HttpRequest(method="POST", url="https://us.example", body=b"[]")),
+    "send": lambda sms: sms.send(message()),
+    "send bad": lambda sms: sms.send("nobody", TEXT, reference="r"),
+    "send none": lambda sms: sms.send(None, TEXT, reference="r"),
+    "try": lambda sms: sms.try_send(message()),
+    "try bad": lambda sms: sms.try_send("nobody", TEXT, reference="r"),
+    "try none": lambda sms: sms.try_send(TO, None, reference="r"),
+    "try empty": lambda sms: sms.try_send(TO, "", reference="r"),
+    "try unsupported": lambda sms: sms.try_send(message(options={"scripted": {"x": 1}})),
+    "send empty": lambda sms: sms.send(TO, "", reference="r"),
+    "send unsupported": lambda sms: sms.send(message(options={"scripted": {"x": 1}})),
+    "status": lambda sms: sms.status("id-1"),
+    "status elsewhere": lambda sms: sms.status("id-1", account="other"),
+    "lookup": lambda sms: sms.lookup("ref-1"),
+    "balance": lambda sms: sms.balance(),
+    "start": lambda sms: sms.start_verification(TO, reference="r"),
+    "check": lambda sms: sms.check_verification("id-1", "123456"),
+    "cancel": lambda sms: sms.cancel_verification("id-1"),
+    "receive": lambda sms: sms.receive(HttpRequest(method="POST", url="https://us.example", body=b"[]")),
 }
 
 
@@ -341,9 +341,9 @@ def plain(value):
 def sync_outcome(call, answer):
     recorder = Recorder()
     wire = Wire(answer)
-    with client(wire=wire, hooks=[recorder]) as one:
+    with client(wire=wire, hooks=[recorder]) as sms:
         try:
-            result = plain(CALLS[call](one))
+            result = plain(CALLS[call](sms))
         except (SmsBridgeError, RuntimeError) as error:
             result = error
     return result, recorder.names, wire.requests
@@ -352,9 +352,9 @@ def sync_outcome(call, answer):
 async def async_outcome(call, answer):
     recorder = Recorder()
     wire = AsyncWire(answer)
-    async with async_client(wire=wire, hooks=[recorder]) as one:
+    async with async_client(wire=wire, hooks=[recorder]) as sms:
         try:
-            result = plain(await CALLS[call](one))
+            result = plain(await CALLS[call](sms))
         except (SmsBridgeError, RuntimeError) as error:
             result = error
     return result, recorder.names, wire.requests
@@ -396,10 +396,10 @@ def test_try_send_keeps_the_number_as_it_went_out_and_the_reference_that_was_mad
 
 
 def test_try_send_does_not_hide_what_is_no_outcome():
-    one = client()
-    one.close()
+    sms = client()
+    sms.close()
     with pytest.raises(RuntimeError, match="closed"):
-        one.try_send(TO, TEXT)
+        sms.try_send(TO, TEXT)
     with pytest.raises(KeyboardInterrupt):
         client(KeyboardInterrupt()).try_send(TO, TEXT)
 
@@ -408,23 +408,23 @@ def test_try_send_does_not_hide_what_is_no_outcome():
 
 
 def test_an_id_will_do_where_the_object_is_not_at_hand():
-    one = client()
-    sent = one.send(message())
-    assert one.status(sent).id == one.status(sent.id).id == one.status(sent.id, account="scripted").id
-    started = one.start_verification(TO)
-    assert one.check_verification(started, "1") == one.check_verification(started.id, "1", account="scripted")
+    sms = client()
+    sent = sms.send(message())
+    assert sms.status(sent).id == sms.status(sent.id).id == sms.status(sent.id, account="scripted").id
+    started = sms.start_verification(TO)
+    assert sms.check_verification(started, "1") == sms.check_verification(started.id, "1", account="scripted")
 
 
 def test_what_another_account_sent_is_not_asked_here():
     sent = SentMessage(account="other", provider="memory", id="1")
     started = Verification(account="other", provider="memory", id="1")
     wire = Wire()
-    one = client(wire=wire)
+    sms = client(wire=wire)
     for call in (
-        lambda: one.status(sent),
-        lambda: one.status("1", account="other"),
-        lambda: one.check_verification(started, "1"),
-        lambda: one.cancel_verification(started),
+        lambda: sms.status(sent),
+        lambda: sms.status("1", account="other"),
+        lambda: sms.check_verification(started, "1"),
+        lambda: sms.cancel_verification(started),
     ):
         with pytest.raises(ConfigurationError, match="this client has no account 'other'; its accounts are: scripted"):
             call()
@@ -435,9 +435,9 @@ def test_a_wrapper_answers_for_the_accounts_that_it_holds():
     class Plain(Policy):
         name = "plain"
 
-    one = client(made=Plain(inner=HttpProvider(account="inner")))
-    assert one.status("1", account="inner").account == "inner"
-    assert one.send(message()).account == "inner"
+    sms = client(made=Plain(inner=HttpProvider(account="inner")))
+    assert sms.status("1", account="inner").account == "inner"
+    assert sms.send(message()).account == "inner"
 
 
 # --- steps ----------------------------------------------------------------------------------------------------------------
@@ -546,7 +546,7 @@ async def test_a_transport_that_is_given_carries_the_requests_and_is_closed_with
         assert not wire.closed
     async with AsyncSmsClient(HttpProvider(), transport=other) as sms:
         await sms.send(message())
-    assert [len(one.requests) for one in (wire, other)] == [1, 1]
+    assert [len(carried.requests) for carried in (wire, other)] == [1, 1]
     assert wire.closed
     assert other.closed
 
@@ -571,8 +571,8 @@ async def test_a_cancelled_send_is_cancelled_and_the_hooks_are_told_that_it_may_
         started.set()
         await asyncio.Event().wait()
 
-    one = async_client(lambda request: hang(), hooks=[recorder])
-    task = asyncio.create_task(one.send(message()))
+    sms = async_client(lambda request: hang(), hooks=[recorder])
+    task = asyncio.create_task(sms.send(message()))
     await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -616,10 +616,10 @@ def test_where_http_cannot_be_used_a_text_was_certainly_not_sent(monkeypatch, br
 
 async def test_a_time_limit_around_a_send_is_a_time_out_for_the_caller():
     recorder = Recorder()
-    one = async_client(lambda request: asyncio.Event().wait(), hooks=[recorder])
+    sms = async_client(lambda request: asyncio.Event().wait(), hooks=[recorder])
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
-            await one.send(message())
+            await sms.send(message())
     assert isinstance(recorder.outcome("ref-1"), UncertainError)
 
 
@@ -657,8 +657,8 @@ def connected(monkeypatch):
 @pytest.mark.sms_real
 async def test_nothing_is_connected_before_a_request(connected):
     for steps, connections in [([Call(len, ())], 0), ([Call(len, ()), HttpRequest.get(URL, sends=True)], 2)]:
-        with SmsClient(stepping(*steps), settings=SETTINGS, plugins=PLUGINS) as one:
-            one.send(message())
+        with SmsClient(stepping(*steps), settings=SETTINGS, plugins=PLUGINS) as sms:
+            sms.send(message())
         async with AsyncSmsClient(stepping(*steps), settings=SETTINGS, plugins=PLUGINS) as other:
             await other.send(message())
         assert len(connected) == connections
@@ -670,19 +670,19 @@ async def test_leaving_closes_the_provider_too():
     def close(self):
         closed.append(self)
 
-    one = provider(close=close)
-    with SmsClient(one, settings=SETTINGS, plugins=PLUGINS):
+    carrier = provider(close=close)
+    with SmsClient(carrier, settings=SETTINGS, plugins=PLUGINS):
         pass
-    async with AsyncSmsClient(one, settings=SETTINGS, plugins=PLUGINS):
+    async with AsyncSmsClient(carrier, settings=SETTINGS, plugins=PLUGINS):
         pass
-    assert closed == [one, one]
+    assert closed == [carrier, carrier]
 
 
 async def test_leaving_closes_the_wire_and_closing_again_does_nothing():
     wire, async_wire = Wire(), AsyncWire()
-    with client(wire=wire) as one:
+    with client(wire=wire) as sms:
         pass
-    one.close()
+    sms.close()
     async with async_client(wire=async_wire) as other:
         pass
     await other.aclose()
@@ -693,22 +693,22 @@ async def test_leaving_closes_the_wire_and_closing_again_does_nothing():
 @pytest.mark.parametrize("call", ["send", "status", "lookup", "balance", "start", "check", "cancel", "receive"])
 async def test_a_closed_client_refuses_and_tells_no_hook(call):
     recorder = Recorder()
-    one, other = client(hooks=[recorder]), async_client(hooks=[recorder])
-    one.close()
+    blocking, other = client(hooks=[recorder]), async_client(hooks=[recorder])
+    blocking.close()
     await other.aclose()
     with pytest.raises(RuntimeError, match="this client is closed"):
-        CALLS[call](one)
+        CALLS[call](blocking)
     with pytest.raises(RuntimeError, match="this client is closed"):
         await CALLS[call](other)
     assert recorder.calls == []
 
 
 async def test_a_closed_client_refuses_many_too():
-    one, other = client(), async_client()
-    one.close()
+    blocking, other = client(), async_client()
+    blocking.close()
     await other.aclose()
     with pytest.raises(RuntimeError, match="closed"):
-        one.send_many([])
+        blocking.send_many([])
     with pytest.raises(RuntimeError, match="closed"):
         other.send_many([])
 
@@ -716,23 +716,23 @@ async def test_a_closed_client_refuses_many_too():
 @pytest.mark.parametrize("kind", [SmsClient, AsyncSmsClient])
 async def test_a_client_closed_during_a_send_does_not_connect_again(kind, connected):
     def send(self, message):
-        yield from Call(setattr, one, "_closed", True)  # as if another thread or task closed it here
+        yield from Call(setattr, sms, "_closed", True)  # as if another thread or task closed it here
         yield from HttpRequest.get(URL, sends=True)
 
-    one = kind(provider(send), settings=SETTINGS, plugins=PLUGINS)
+    sms = kind(provider(send), settings=SETTINGS, plugins=PLUGINS)
     with pytest.raises(UnavailableError, match="the client was closed"):
-        await asyncio.ensure_future(one.send(message()))
+        await asyncio.ensure_future(sms.send(message()))
     assert connected == []
 
 
 def test_threads_may_share_a_client():
     recorder = Recorder()
-    one = client(lambda request: HttpResponse.of_json({"id": request.body.decode()}), hooks=[recorder])
+    sms = client(lambda request: HttpResponse.of_json({"id": request.body.decode()}), hooks=[recorder])
     sent = {}
 
     def work(name):
         for n in range(50):
-            sent[f"{name}-{n}"] = one.send(TO, f"{name}-{n}", reference=f"{name}-{n}")
+            sent[f"{name}-{n}"] = sms.send(TO, f"{name}-{n}", reference=f"{name}-{n}")
 
     threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
     for thread in threads:
@@ -740,7 +740,7 @@ def test_threads_may_share_a_client():
     for thread in threads:
         thread.join()
     assert len(sent) == 200
-    assert all(f'"{reference}"' in one.id and one.reference == reference for reference, one in sent.items())
+    assert all(f'"{reference}"' in item.id and item.reference == reference for reference, item in sent.items())
     assert len(recorder.calls) == 400
 
 
@@ -757,14 +757,14 @@ def test_send_uses_one_client_of_the_environment(monkeypatch):
 
 def test_what_else_there_is_uses_the_same_client(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
-    one = smsbridge.client()
-    assert smsbridge.client() is one
-    assert isinstance(one, SmsClient)
+    sms = smsbridge.client()
+    assert smsbridge.client() is sms
+    assert isinstance(sms, SmsClient)
     sent = smsbridge.try_send(TO, "hello", reference="r-1").sent
     assert smsbridge.lookup("r-1") == sent
     with smsbridge.send_many([message(reference="r-2"), message(reference="r-3")]) as results:
         assert all(result.sent for result in results)
-    assert [each.reference for each in one.provider.sent] == ["r-1", "r-2", "r-3"]
+    assert [each.reference for each in sms.provider.sent] == ["r-1", "r-2", "r-3"]
     assert smsbridge.try_send(None, "hello").may_have_arrived is False
 
 
@@ -784,9 +784,9 @@ def test_a_field_that_cannot_be_expressed_is_never_dropped(field):
 
     value = {"sender": "ACME", "dlt": Dlt(entity_id="1")}.get(field, datetime.now(UTC))
     wire = Wire()
-    one = client(wire=wire, made=provider(supports=frozenset()))
+    sms = client(wire=wire, made=provider(supports=frozenset()))
     with pytest.raises(UnsupportedError, match=field):
-        one.send(Message(to=TO, text=TEXT, **{field: value}))
+        sms.send(Message(to=TO, text=TEXT, **{field: value}))
     assert wire.requests == []
 
 
@@ -804,18 +804,18 @@ class OnlySends(SmsProvider):
 
 
 UNSUPPORTED = {
-    "send": (lambda one: one.send(TO, TEXT, sender="ACME", reference="r"), UnsupportedError),
-    "start": (lambda one: one.start_verification(TO, reference="r"), UnsupportedError),
-    "status": (lambda one: one.status("id-1"), QueryError),
-    "lookup": (lambda one: one.lookup("ref-1"), QueryError),
-    "balance": (lambda one: one.balance(), QueryError),
-    "check": (lambda one: one.check_verification("id-1", "123456"), QueryError),
-    "cancel": (lambda one: one.cancel_verification("id-1"), QueryError),
-    "receive": (lambda one: one.receive(HttpRequest(method="POST", url="https://us.example")), WebhookError),
+    "send": (lambda sms: sms.send(TO, TEXT, sender="ACME", reference="r"), UnsupportedError),
+    "start": (lambda sms: sms.start_verification(TO, reference="r"), UnsupportedError),
+    "status": (lambda sms: sms.status("id-1"), QueryError),
+    "lookup": (lambda sms: sms.lookup("ref-1"), QueryError),
+    "balance": (lambda sms: sms.balance(), QueryError),
+    "check": (lambda sms: sms.check_verification("id-1", "123456"), QueryError),
+    "cancel": (lambda sms: sms.cancel_verification("id-1"), QueryError),
+    "receive": (lambda sms: sms.receive(HttpRequest(method="POST", url="https://us.example")), WebhookError),
 }
 
 
-@pytest.mark.parametrize("wrap", [lambda one: one, lambda one: RetryPolicy(inner=one)])
+@pytest.mark.parametrize("wrap", [lambda inner: inner, lambda inner: RetryPolicy(inner=inner)])
 @pytest.mark.parametrize(("call", "kind"), UNSUPPORTED.values(), ids=UNSUPPORTED)
 async def test_what_cannot_be_expressed_is_a_refusal_where_it_sends_and_a_failed_question_where_it_asks(
     call, kind, wrap
@@ -834,8 +834,8 @@ async def test_what_cannot_be_expressed_is_a_refusal_where_it_sends_and_a_failed
 def test_of_a_batch_only_the_row_that_cannot_be_expressed_fails():
     rows = [message(reference=f"{row}", sender="ACME" if row == 1 else None) for row in range(3)]
     wire = Wire(HttpResponse.of_json({"ids": ["a", "b"]}))
-    one = client(wire=wire, made=provider(base=BatchProvider, supports=frozenset()))
-    with one.send_many(rows) as results:
+    sms = client(wire=wire, made=provider(base=BatchProvider, supports=frozenset()))
+    with sms.send_many(rows) as results:
         ends = {result.index: type(result.error) for result in results}
     assert ends == {0: type(None), 1: UnsupportedError, 2: type(None)}
     assert len(wire.requests) == 1

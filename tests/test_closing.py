@@ -28,7 +28,7 @@ class Client:
     def __init__(self, kind, made, *answers, hooks=()):
         self.recorder = Recorder()
         wire = Wire if kind is SmsClient else AsyncWire
-        self.wire = wire(*[self._closing(one) for one in answers])
+        self.wire = wire(*[self._closing(answer) for answer in answers])
         self.sms = kind(made, settings=Settings(), plugins=Plugins(self.recorder, *hooks), transport=self.wire)
 
     def _closing(self, answer):
@@ -48,67 +48,67 @@ class Client:
 
 @pytest.mark.parametrize("kind", CLIENTS)
 async def test_a_request_that_had_left_is_told_as_it_is_answered(kind):
-    one = Client(kind, HttpProvider(), OK)
-    assert (await one.ask(lambda sms: sms.send(message()))).id == "vendor-1"
-    one = Client(kind, RetryPolicy(inner=HttpProvider()), NoAnswer("it was cut"))
+    client = Client(kind, HttpProvider(), OK)
+    assert (await client.ask(lambda sms: sms.send(message()))).id == "vendor-1"
+    client = Client(kind, RetryPolicy(inner=HttpProvider()), NoAnswer("it was cut"))
     with pytest.raises(UncertainError, match="it was cut"):
-        await one.ask(lambda sms: sms.send(message()))
-    assert type(one.recorder.outcome("ref-1")) is UncertainError
+        await client.ask(lambda sms: sms.send(message()))
+    assert type(client.recorder.outcome("ref-1")) is UncertainError
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
 async def test_what_had_not_left_is_certainly_not_sent(kind):
     def send(self, text):
-        yield from Call(one.close)
+        yield from Call(client.close)
         yield from HttpRequest.get(URL, sends=True)
 
-    one = Client(kind, provider(send), OK)
+    client = Client(kind, provider(send), OK)
     with pytest.raises(UnavailableError, match="the client was closed before it was sent") as caught:
-        await one.ask(lambda sms: sms.send(message()))
-    assert (caught.value.reason, caught.value.fault, one.wire.requests) == ("closed", "local", [])
-    assert one.recorder.outcome("ref-1") == caught.value
+        await client.ask(lambda sms: sms.send(message()))
+    assert (caught.value.reason, caught.value.fault, client.wire.requests) == ("closed", "local", [])
+    assert client.recorder.outcome("ref-1") == caught.value
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
 async def test_no_other_attempt_is_begun_and_the_refusals_are_told(kind):
-    one = Client(kind, RetryPolicy(inner=HttpProvider()), BUSY)
+    client = Client(kind, RetryPolicy(inner=HttpProvider()), BUSY)
     with pytest.raises(UnavailableError, match="the client was closed") as caught:
-        await one.ask(lambda sms: sms.send(message()))
+        await client.ask(lambda sms: sms.send(message()))
     assert [error.code for error in caught.value.attempts] == ["429", None]
-    assert len(one.wire.requests) == 1
+    assert len(client.wire.requests) == 1
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
 async def test_that_is_no_fault_of_the_account(kind):
     """Which would be left alone by those who share it."""
     made = FailoverPolicy(accounts=[HttpProvider(account="a"), HttpProvider(account="b")], faults=1)
-    one = Client(kind, made, OK)
-    one.close()
+    client = Client(kind, made, OK)
+    client.close()
     with pytest.raises(RuntimeError):
-        await one.ask(lambda sms: sms.send(message()))
+        await client.ask(lambda sms: sms.send(message()))
 
     def send(self, text):
-        yield from Call(one.close)
+        yield from Call(client.close)
         yield from HttpRequest.get(URL, sends=True)
 
     first = provider(send).model_copy(update={"account": "a"})
     made = FailoverPolicy(accounts=[first, HttpProvider(account="b")], faults=1)
-    one = Client(kind, made, OK)
+    client = Client(kind, made, OK)
     with pytest.raises(UnavailableError, match="the client was closed"):
-        await one.ask(lambda sms: sms.send(message()))
+        await client.ask(lambda sms: sms.send(message()))
     assert made._breakers["a"].closed
-    assert one.wire.requests == []
+    assert client.wire.requests == []
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
 async def test_a_question_that_was_not_asked_has_failed(kind):
     def balance(self):
-        yield from Call(one.close)
+        yield from Call(client.close)
         yield from HttpRequest.get(URL)
 
-    one = Client(kind, provider(balance=balance), OK)
+    client = Client(kind, provider(balance=balance), OK)
     with pytest.raises(QueryError, match="the client was closed before the answer came") as caught:
-        await one.ask(lambda sms: sms.balance())
+        await client.ask(lambda sms: sms.balance())
     assert (caught.value.reason, caught.value.retryable) == ("closed", False)
 
 
@@ -121,11 +121,11 @@ async def test_a_webhook_is_taken_in_to_its_end(kind):
         @hookimpl
         def smsbridge_event(self, event):
             told.append(event.key)
-            one.close()
+            client.close()
 
-    one = Client(kind, HttpProvider(webhook_secret="SECRET"), hooks=[Hook()])
+    client = Client(kind, HttpProvider(webhook_secret="SECRET"), hooks=[Hook()])
     webhook = HttpRequest(method="POST", url=URL, headers={"x-secret": "SECRET"}, body=b'[{"id": "1"}, {"id": "2"}]')
-    received = await one.ask(lambda sms: sms.receive(webhook))
+    received = await client.ask(lambda sms: sms.receive(webhook))
     assert told == ["1", "2"]
     assert received.response.ok
 
@@ -152,8 +152,8 @@ def test_a_wait_ends_and_then_nothing_follows():
         timer.join()
         yield from HttpRequest.get(URL, sends=True)
 
-    one = Client(SmsClient, provider(send), HttpResponse(status=200))
-    timer = threading.Timer(0.01, one.sms.close)
+    sms = Client(SmsClient, provider(send), HttpResponse(status=200))
+    timer = threading.Timer(0.01, sms.sms.close)
     with pytest.raises(UnavailableError, match="the client was closed"):
-        one.sms.send(message())
-    assert one.wire.requests == []
+        sms.sms.send(message())
+    assert sms.wire.requests == []

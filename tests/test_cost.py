@@ -196,8 +196,10 @@ class Charging(MemoryProvider):
     def send_batch(self, messages):
         results = yield from super().send_batch(messages)
         return [
-            replace(one, sent=replace(one.sent, segments=says.segments, price=says.price)) if one.sent else one
-            for one, says in zip(results, self._says, strict=True)
+            replace(result, sent=replace(result.sent, segments=says.segments, price=says.price))
+            if result.sent
+            else result
+            for result, says in zip(results, self._says, strict=True)
         ]
 
 
@@ -248,7 +250,7 @@ def test_a_difference_is_told_logged_and_counted_and_the_text_is_accepted_all_th
     expected = Cost(segments=2, price=inr("0.20"))
     assert watcher.calls == [("promo", "memory", "ref-1", 3, expected), "ref-1"]
     assert policy.differences == {"promo": 1}
-    (logged,) = [one for one in caplog.records if one.name == "smsbridge.cost"]
+    (logged,) = [record for record in caplog.records if record.name == "smsbridge.cost"]
     assert logged.levelno == logging.WARNING
     assert logged.getMessage() == "text ref-1 through promo costs 0.30 INR in 3 segments, expected 0.20 INR in 2"
     assert logged.cost == {
@@ -273,7 +275,7 @@ def test_in_a_batch_each_text_is_compared_and_refused_ones_are_not(watched):
         message(text=LONG, reference="c", to="+919876543212"),
     ]
     results = drive(attempt_batch(policy, batch))
-    assert [one.sent is not None for one in results] == [True, True, False]
+    assert [result.sent is not None for result in results] == [True, True, False]
     assert policy.differences == {"memory": 1}
 
 
@@ -288,7 +290,7 @@ def test_of_a_batch_that_is_cancelled_the_texts_that_were_accepted_are_told_once
     watcher = Watcher()
     policy = watched(inner=lambda _: Priced()).telling(Plugins(watcher).cost_differs)
     with pytest.raises(Cancelled):
-        drive(attempt_batch(policy, [message(reference=one) for one in "abc"]), OK, OK, Cancelled())
+        drive(attempt_batch(policy, [message(reference=reference) for reference in "abc"]), OK, OK, Cancelled())
     assert [call[2] for call in watcher.calls] == ["a", "b"]
     assert policy.differences == {"scripted": 2}
 
@@ -340,7 +342,7 @@ def test_the_environment_names_the_file_and_the_hooks_are_told(monkeypatch, tmp_
     monkeypatch.setenv("SMSBRIDGE_COST_PRICES", str(prices(tmp_path)))
     plugins = Plugins()
     stack = plugins.stack("memory")
-    assert [type(one).name for one in each(stack)] == ["cost", "memory"]
+    assert [type(layer).name for layer in each(stack)] == ["cost", "memory"]
     assert stack._tell == plugins.cost_differs
     monkeypatch.setenv("SMSBRIDGE_COST_PRICES", str(tmp_path / "none.toml"))
     with pytest.raises(ConfigurationError, match="cannot be read"):
@@ -348,4 +350,4 @@ def test_the_environment_names_the_file_and_the_hooks_are_told(monkeypatch, tmp_
 
 
 def test_without_prices_nothing_is_compared():
-    assert [type(one).name for one in each(Plugins().stack("memory"))] == ["memory"]
+    assert [type(layer).name for layer in each(Plugins().stack("memory"))] == ["memory"]

@@ -48,9 +48,9 @@ CLIENTS = [SmsClient, AsyncSmsClient]
 
 @pytest.fixture
 def vendor():
-    one = Vendor()
-    yield one
-    one.close()
+    vendor = Vendor()
+    yield vendor
+    vendor.close()
 
 
 @pytest.fixture
@@ -82,18 +82,18 @@ class Outcome:
 def ask(kind, made, call, *, deadline=DEADLINE, timeout=15.0, after=lambda: None):
     """What ``call`` of a client of this ``kind`` brings, and after how many seconds."""
     recorder = Recorder()
-    one = kind(made, settings=Settings(deadline=deadline, timeout=timeout), plugins=Plugins(recorder))
+    sms = kind(made, settings=Settings(deadline=deadline, timeout=timeout), plugins=Plugins(recorder))
     begun = time.monotonic()
 
     async def both():
         try:
-            end = call(one)
+            end = call(sms)
             end = await end if hasattr(end, "__await__") else end
         except (SendError, QueryError) as error:
             end = error
         seconds = time.monotonic() - begun
         after()
-        one.close() if isinstance(one, SmsClient) else await one.aclose()
+        sms.close() if isinstance(sms, SmsClient) else await sms.aclose()
         return Outcome(end, seconds, recorder)
 
     return asyncio.run(both())
@@ -429,7 +429,7 @@ def test_a_policy_can_ask_how_much_time_is_left_and_only_within_the_call():
     made = provider(send)
     ask(SmsClient, made, lambda sms: sms.send(message()), deadline=100)
     ask(AsyncSmsClient, made, lambda sms: sms.send(message()), deadline=100)
-    assert all(90 < one <= 100 for one in seen)
+    assert all(90 < timeout <= 100 for timeout in seen)
     assert len(seen) == 2
     assert time_left() == float("inf")
 

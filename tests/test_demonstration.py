@@ -80,7 +80,7 @@ def test_a_text_is_sent_followed_and_reported_and_a_code_is_checked(kind):
         forged = [vendor.report(vendors_id, "failed", OTHER_SECRET)]
         if kind is not Twincle:  # which proves itself by a secret that covers nothing
             forged.append(changed(vendor.report(vendors_id, "delivered")))
-        answers = [post(one) for one in forged]
+        answers = [post(webhook) for webhook in forged]
         happened = outcome(process, WRONG_CODE, code)
 
     sent = happened["sent"]

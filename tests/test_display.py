@@ -23,7 +23,7 @@ HOSTILE = st.text(st.one_of(st.characters(), st.sampled_from(COMMANDS + LINE_END
 
 def harmless(text):
     """Whether ``text`` is one line that turns, hides and commands nothing."""
-    return not [one for one in text if unicodedata.category(one) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+    return not [character for character in text if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
 
 
 def test_there_is_no_character_that_a_line_passes_on_to_a_terminal():
@@ -34,7 +34,11 @@ def test_there_is_no_character_that_a_line_passes_on_to_a_terminal():
 def test_there_is_no_control_character_that_is_passed_on(show):
     for start in range(0, len(EVERY), 1000):
         shown = show("".join(EVERY[start : start + 1000])[:LONGEST_ON_SCREEN])
-        assert not [one for one in shown if unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") and one not in "\t\n"]
+        assert not [
+            character
+            for character in shown
+            if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") and character not in "\t\n"
+        ]
         assert not set(shown) & set("\u202a\u202e\u2066\u2069\u200b\u200e\ufeff\U000e0041")
 
 

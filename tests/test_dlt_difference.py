@@ -103,7 +103,7 @@ def test_the_nearest_comes_first():
         Template(id="3", text="Your parcel {#var#} was shipped yesterday."),
     )
     near = registry.nearest("Your order 17 was shipped today")
-    assert [one.template.id for one in near][:2] == ["2", "1"]
+    assert [match.template.id for match in near][:2] == ["2", "1"]
     assert near[0].changes == 1
     assert registry.nearest("Your order 17 was shipped today", limit=1) == near[:1]
 
@@ -122,9 +122,9 @@ def edits(shape, text, rules):
     fixed = [list(part) if isinstance(part, str) else [part] for part in shape.parts]
     layer, seen = {tuple(chain.from_iterable(fixed))}, set()
     for changes in range(3):
-        for one in layer:
+        for variant in layer:
             parts = []
-            for step in one:
+            for step in variant:
                 if isinstance(step, str) and parts and isinstance(parts[-1], str):
                     parts[-1] += step
                 else:
@@ -133,12 +133,12 @@ def edits(shape, text, rules):
                 return changes
         seen |= layer
         following = set()
-        for one in layer:
-            for place in range(len(one) + 1):
-                following |= {(*one[:place], char, *one[place:]) for char in set(text)}
-                if place < len(one) and isinstance(one[place], str):
-                    following.add((*one[:place], *one[place + 1 :]))
-                    following |= {(*one[:place], char, *one[place + 1 :]) for char in set(text)}
+        for variant in layer:
+            for place in range(len(variant) + 1):
+                following |= {(*variant[:place], char, *variant[place:]) for char in set(text)}
+                if place < len(variant) and isinstance(variant[place], str):
+                    following.add((*variant[:place], *variant[place + 1 :]))
+                    following |= {(*variant[:place], char, *variant[place + 1 :]) for char in set(text)}
         layer = following - seen
     return 3
 

@@ -49,7 +49,7 @@ text = """नमस्ते {#var#},
 
 
 def mistakes(source):
-    return [str(one) for one in read_toml("dlt.toml", source).mistakes]
+    return [str(mistake) for mistake in read_toml("dlt.toml", source).mistakes]
 
 
 # --- TOML -----------------------------------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ def test_a_file_holds_ids_headers_templates_and_rules(tmp_path):
     (tmp_path / "dlt.toml").write_text(WHOLE, "utf-8")
     registry = Registry.load(tmp_path / "dlt.toml")
     assert registry.entity_id == "1101456780000012345"
-    assert {name: one.entity_id for name, one in registry.headers.items()} == {
+    assert {name: header.entity_id for name, header in registry.headers.items()} == {
         "ACMEIN": None,
         "OTHERS": "1201456780000012345",
     }
@@ -156,7 +156,7 @@ def test_rules_that_take_turns():
 def test_a_mistake_is_named_with_its_line_and_what_was_expected(source, found):
     there = mistakes(source)
     assert len(there) == len(found)
-    assert all(one.startswith(words) for one, words in zip(there, found, strict=True)), there
+    assert all(mistake.startswith(words) for mistake, words in zip(there, found, strict=True)), there
 
 
 def test_every_mistake_of_a_file_is_in_the_error(tmp_path):
@@ -203,8 +203,13 @@ def test_what_is_written_is_what_is_read(texts):
     before = Contents(file="x", entity_id="12", templates=tuple(templates))
     after = read_toml("x", write(before))
     assert not after.mistakes
-    assert [one.text for one in after.templates] == [one.text.replace("\r\n", "\n") for one in templates]
-    assert (after.entity_id, [one.name for one in after.templates]) == ("12", [one.name for one in templates])
+    assert [template.text for template in after.templates] == [
+        template.text.replace("\r\n", "\n") for template in templates
+    ]
+    assert (after.entity_id, [template.name for template in after.templates]) == (
+        "12",
+        [template.name for template in templates],
+    )
 
 
 def test_what_cannot_be_seen_is_written_so_that_it_can():

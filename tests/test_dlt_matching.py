@@ -319,12 +319,12 @@ def test_it_never_differs_from_a_slow_matcher(template, text):
 
 @given(st.data(), st.lists(TEMPLATES, min_size=1, max_size=12))
 def test_the_index_finds_what_holding_a_text_against_each_finds(data, templates):
-    shapes = {Shape.parse(one) for one in templates}
+    shapes = {Shape.parse(template) for template in templates}
     fill = st.sampled_from(["a", "b1", "1", "12", "a@b.a", "😀"])
     text = re.sub(r"\{#\w+#\}", lambda _: data.draw(fill), data.draw(st.sampled_from(templates)))
     text = data.draw(st.sampled_from([text, text + "a", text[1:]]))
     assert {shape for shape, _ in Index(shapes, SHORT).fitting(Text(text, SHORT))} == {
-        one for one in shapes if slowly(one, text)
+        shape for shape in shapes if slowly(shape, text)
     }
 
 
@@ -401,7 +401,7 @@ def test_a_text_twice_as_long_takes_no_more_than_twice_the_work(template, text):
 
 @pytest.mark.parametrize("text", ["", "a" * 10_000, "\0" * 10_000, "{#var#}" * 1500, "😀" * 5000, "\ud800" * 10_000])
 def test_an_endless_or_strange_text_is_no_special_case(text):
-    index = Index([Shape.parse(one) for one, _ in EVIL], DEFAULT)
+    index = Index([Shape.parse(template) for template, _ in EVIL], DEFAULT)
     assert index.fitting(Text(text, DEFAULT)) == []
     for template, _ in EVIL:
         assert not fits(template, text)

@@ -98,7 +98,7 @@ def test_two_templates_that_fit_are_named_and_none_is_guessed():
         "dlt-ambiguous",
         "the text fits 2 templates: 1107000000000000001 (order-shipped), 9",
     )
-    assert [one.template.id for one in registry.find(TEXT).matches] == [SHIPPED.id, "9"]
+    assert [match.template.id for match in registry.find(TEXT).matches] == [SHIPPED.id, "9"]
     assert registry.match(TEXT, sender="ACMOTP").template.id == "9"
     assert registry.match(TEXT, sender="ACMEIN").template is SHIPPED
 
@@ -106,7 +106,7 @@ def test_two_templates_that_fit_are_named_and_none_is_guessed():
 def test_one_that_has_expired_leaves_no_ambiguity():
     registry = Registry.of(SHIPPED, Template(id="9", text=SHIPPED.text, valid_until=date(2020, 1, 1)))
     assert registry.match(TEXT).template is SHIPPED
-    assert [one.reason for one in registry.find(TEXT).barred] == ["dlt-expired"]
+    assert [match.reason for match in registry.find(TEXT).barred] == ["dlt-expired"]
     assert len(registry.find(TEXT, on=date(2019, 1, 1)).matches) == 2
 
 
@@ -124,7 +124,7 @@ def test_promotion_and_all_else_are_kept_apart():
     assert refused(REGISTRY.match, TEXT, purpose=Purpose.PROMOTIONAL).reason == "dlt-template"
 
 
-@pytest.mark.parametrize("status", [one for one in State if one is not State.ACTIVE])
+@pytest.mark.parametrize("status", [state for state in State if state is not State.ACTIVE])
 def test_a_template_that_is_not_active_says_so(status):
     registry = Registry.of(Template(id="9", text="x", status=status))
     assert f"9, which is {status}" in refused(registry.match, "x").detail
@@ -252,8 +252,8 @@ def test_every_tag_has_values():
 
 @given(st.data(), st.lists(st.sampled_from([*TAGS, " - ", "नमस्ते ", "Hi, ", "."]), min_size=1, max_size=8))
 def test_what_was_filled_in_matches_and_has_the_same_values(data, pieces):
-    text = "".join(f"{{#{one}#}}" if one in TAGS else one for one in pieces)
-    values = [data.draw(VALUES[one]) for one in pieces if one in TAGS]
+    text = "".join(f"{{#{piece}#}}" if piece in TAGS else piece for piece in pieces)
+    values = [data.draw(VALUES[piece]) for piece in pieces if piece in TAGS]
     registry = Registry.of(Template(id="9", text=text))
     filled = registry.fill("9", values)
     match = registry.match(filled.text)
@@ -324,9 +324,9 @@ SECRET = "Quixotic zephyr Xylophone jumps, 8675309!"
 @given(st.integers(0, len(SECRET)), st.integers(0, 3), st.sampled_from([*"Zq7 .\u200bΩ日😀", "Zebra 4821 Ωmega 日本"]))
 def test_no_error_shows_a_word_of_the_text(place, gone, inserted):
     text = SECRET[:place] + inserted + SECRET[place + gone :]
-    for one in (message(text), message(text, dlt=Dlt(template_id="9"))):
+    for asked in (message(text), message(text, dlt=Dlt(template_id="9"))):
         try:
-            QUIET.resolve(one)
+            QUIET.resolve(asked)
         except RefusedError as error:
             shown = f"{error} {error!r} {error.detail}"
             assert not [word for word in re.findall(r"\w{3,}", text) if word in shown]

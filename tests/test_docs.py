@@ -123,7 +123,7 @@ def test_every_setting_is_in_the_reference():
     settings += [setting for name in names for setting in describe.provider(plugins, name).settings]
     page = reference("settings")
     assert len(settings) > 100
-    assert [one.variable for one in settings if f"| `{one.variable}` |" not in page] == []
+    assert [setting.variable for setting in settings if f"| `{setting.variable}` |" not in page] == []
 
 
 def test_every_error_is_in_the_reference():
@@ -144,7 +144,7 @@ def reasons() -> set[str]:
             if isinstance(node, ast.keyword) and node.arg == "reason" and isinstance(node.value, ast.Constant):
                 found.add(str(node.value.value))
             elif isinstance(node, ast.Call) and ast.unparse(node.func) == "Stopped":
-                found |= {one.value for one in node.args if isinstance(one, ast.Constant)}
+                found |= {arg.value for arg in node.args if isinstance(arg, ast.Constant)}
     return found - {"None"}
 
 
@@ -248,13 +248,13 @@ def test_the_api_reference_shows_nothing_of_pydantic_and_dataclasses(site):
 def test_no_page_of_the_site_loads_anything_from_another_host(site):
     pages = list(site.rglob("*.html"))
     assert len(pages) >= len(PAGES) - 1
-    assert [(page.name, one) for page in pages for one in loads(page) if elsewhere(one)] == []
+    assert [(page.name, link) for page in pages for link in loads(page) if elsewhere(link)] == []
 
 
 def test_no_style_of_the_site_loads_anything_from_another_host(site):
     styles = list(site.rglob("*.css"))
     assert styles
     found = [
-        one for path in styles for one in re.findall(r"url\(([^)]*)\)|@import\s+([^;]+);", path.read_text("utf-8"))
+        link for path in styles for link in re.findall(r"url\(([^)]*)\)|@import\s+([^;]+);", path.read_text("utf-8"))
     ]
-    assert [one for one in found if elsewhere("".join(one))] == []
+    assert [link for link in found if elsewhere("".join(link))] == []

@@ -69,7 +69,7 @@ def test_the_source_of_each_value_is_known_and_its_value_is_not_shown(monkeypatc
     Path(".env").write_text(f"SMSBRIDGE_ACME_SENDER={VALUE}\n")
     monkeypatch.setenv("SMSBRIDGE_ACME_PORT", "7")
     found = environment.read("acme", ["token", "sender", "port", "senders"])
-    assert {name: one.source for name, one in found.items()} == {
+    assert {name: item.source for name, item in found.items()} == {
         "token": "secrets directory",
         "sender": ".env",
         "port": "environment",

@@ -30,10 +30,10 @@ from smsbridge.errors import (
     WebhookError,
 )
 
-ALL = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, Exception)]
-OURS = [one for one in ALL if issubclass(one, SmsBridgeError)]
-SENDS = [one for one in OURS if issubclass(one, SendError)]
-VENDORS = [one for one in OURS if issubclass(one, SendError | QueryError)]
+ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
+OURS = [kind for kind in ALL if issubclass(kind, SmsBridgeError)]
+SENDS = [kind for kind in OURS if issubclass(kind, SendError)]
+VENDORS = [kind for kind in OURS if issubclass(kind, SendError | QueryError)]
 FIELDS = {
     "account": "otp",
     "provider": "memory",
@@ -140,7 +140,7 @@ def test_webhook_errors_know_the_status_to_answer_with():
 
 def test_transport_errors_are_none_of_the_errors_that_leave_a_client():
     assert not issubclass(TransportError, SmsBridgeError)
-    assert {one for one in ALL if issubclass(one, TransportError)} == {
+    assert {kind for kind in ALL if issubclass(kind, TransportError)} == {
         TransportError,
         errors.NotConnected,
         errors.NoAnswer,
@@ -150,7 +150,7 @@ def test_transport_errors_are_none_of_the_errors_that_leave_a_client():
 
 def test_the_tree_in_the_docstring_is_the_tree_of_the_classes():
     drawn = re.findall(r"[├└]── (\w+)", errors.__doc__)
-    public = [one.__name__ for one in ALL if not one.__name__.startswith("_")]
+    public = [kind.__name__ for kind in ALL if not kind.__name__.startswith("_")]
     assert sorted([*drawn, "SmsBridgeError", "TransportError"]) == sorted(public)
 
 

@@ -24,9 +24,9 @@ from smsbridge.settings import Settings
 
 @pytest.fixture
 def vendor():
-    one = Vendor()
-    yield one
-    one.close()
+    vendor = Vendor()
+    yield vendor
+    vendor.close()
 
 
 def client(made):
@@ -35,7 +35,7 @@ def client(made):
 
 async def three(sms, name=""):
     sent = await asyncio.gather(*[sms.send(message(reference=f"{name}-{n}")) for n in range(3)])
-    return [one.id for one in sent]
+    return [text.id for text in sent]
 
 
 OK = ["vendor-1"] * 3

@@ -90,7 +90,7 @@ class Stack(World):
             assert isinstance(end, RefusedError | UncertainError) or taken, (
                 f"{what}: {reference} is told as sent, and was not"
             )
-        held = sum(not isinstance(told.get(one, RefusedError()), RefusedError) for one in self.references)
+        held = sum(not isinstance(told.get(reference, RefusedError()), RefusedError) for reference in self.references)
         self.wire.words = ["ok"]
         if self.shape != "code":
             self.repeat(what, told)

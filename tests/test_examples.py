@@ -95,7 +95,7 @@ def test_the_tables_of_values_are_complete():
     page = text("docs/reference/values.md")
     for value in (SentMessage, DeliveryReport, InboundMessage, Balance, Verification, VerificationCheck):
         (row,) = re.findall(rf"^\| `{value.__name__}` \| (.*) \|$", page, re.MULTILINE)
-        assert row == ", ".join(f"`{one.name}`" for one in fields(value))
+        assert row == ", ".join(f"`{field.name}`" for field in fields(value))
     listed = page.split("| `Status` | Means | Final |")[1].split("\n\n")[0]
     assert set(re.findall(r"`([A-Z]+)`", listed)) == set(Status.__members__)
 
@@ -289,7 +289,11 @@ def installed_by(*requirements: str) -> set[str]:
                 continue
             found.add((name, extra))
             needed = [Requirement(line) for line in metadata.requires(name) or ()]
-            todo += [one for one in needed if one.marker is None or one.marker.evaluate({"extra": extra})]
+            todo += [
+                requirement
+                for requirement in needed
+                if requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+            ]
     return {name for name, _ in found}
 
 

@@ -42,8 +42,8 @@ def without(request, tmp_path):
     """What runs Python with an smsbridge that lacks the feature."""
     house = tmp_path / "smsbridge"
     shutil.copytree(Path(smsbridge.__file__).parent, house, ignore=shutil.ignore_patterns("__pycache__"))
-    for one in FEATURES[request.param]:
-        part = house / one
+    for room in FEATURES[request.param]:
+        part = house / room
         shutil.rmtree(part) if part.is_dir() else part.unlink()
     variables = {name: value for name, value in os.environ.items() if not name.startswith("SMSBRIDGE_")}
 

@@ -31,12 +31,12 @@ from smsbridge.policies.retry import RetryPolicy
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
 
 
-def view(provider, one=None):
-    return foresee(provider, one or message(), now=NOW)
+def view(provider, given=None):
+    return foresee(provider, given or message(), now=NOW)
 
 
 def verdicts(seen):
-    return [one.verdict.removeprefix("would ") for one in seen.inside]
+    return [layer.verdict.removeprefix("would ") for layer in seen.inside]
 
 
 class Dated(HttpProvider):
@@ -67,7 +67,7 @@ def test_a_provider_would_take_what_it_can_express():
 
 
 @pytest.mark.parametrize(
-    ("one", "error", "reason"),
+    ("given", "error", "reason"),
     [
         (message(text=""), ContentError, "empty"),
         (message(text="half \ud83d"), ContentError, "not-unicode"),
@@ -76,9 +76,9 @@ def test_a_provider_would_take_what_it_can_express():
         (message(options={"scripted": {"flash": True}}), UnsupportedError, None),
     ],
 )
-def test_what_an_attempt_would_refuse_is_refused(one, error, reason):
+def test_what_an_attempt_would_refuse_is_refused(given, error, reason):
     for provider in (Dated(), Plain(inner=Dated()), RetryPolicy(inner=Dated()), failover("a", kind=Dated)):
-        seen = view(provider, one)
+        seen = view(provider, given)
         assert seen.verdict == "would refuse"
         assert type(seen.error) is error
         assert getattr(seen.error, "reason", None) == reason
@@ -214,22 +214,22 @@ def test_what_is_foreseen_is_what_comes(open_breaker, dated, fields):
     if open_breaker:
         for _ in range(5):
             policy._breakers["a"].failed(100.0)
-    one = message(**fields)
+    asked = message(**fields)
     if "valid_until" in fields:
-        one = message(valid_until=datetime.now(UTC) - timedelta(seconds=1))
-    seen = foresee(policy, one, now=datetime.now(UTC))
+        asked = message(valid_until=datetime.now(UTC) - timedelta(seconds=1))
+    seen = foresee(policy, asked, now=datetime.now(UTC))
     if seen.error is None:
-        flow = attempt(policy, one)
+        flow = attempt(policy, asked)
         next(flow)
         flow.close()
         return
     with pytest.raises(SendError) as caught:
-        drive(attempt(policy, one))
+        drive(attempt(policy, asked))
     assert (type(caught.value), str(caught.value)) == (type(seen.error), str(seen.error))
 
 
 def test_what_is_foreseen_shows_no_number_and_no_text():
-    for one in (message(), message(send_at=NOW), message(text="")):
-        shown = repr(view(RetryPolicy(inner=failover("a", "b")), one))
+    for asked in (message(), message(send_at=NOW), message(text="")):
+        shown = repr(view(RetryPolicy(inner=failover("a", "b")), asked))
         assert TO not in shown
         assert TEXT not in shown

@@ -74,9 +74,9 @@ def bare_locks(tree):
     modules = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            modules |= {(one.asname or one.name): one.name for one in node.names if one.name in BARE}
+            modules |= {(name.asname or name.name): name.name for name in node.names if name.name in BARE}
         elif isinstance(node, ast.ImportFrom) and node.module in BARE:
-            yield from (one.name for one in node.names if one.name in BARE[node.module])
+            yield from (name.name for name in node.names if name.name in BARE[node.module])
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             home = modules.get(ast.unparse(node.value))
@@ -162,24 +162,31 @@ def sends(provider):
 
 
 def caps(tmp_path):
-    one = Caps({"total": Rate(100, 60)}, 1000)
+    caps = Caps({"total": Rate(100, 60)}, 1000)
     return lambda: (
-        one.take(TO, lambda: 0.0),
-        one.full(TO, lambda: 0.0),
-        one.end(TO, lambda: 0.0, sent=True),
-        one.texts,
+        caps.take(TO, lambda: 0.0),
+        caps.full(TO, lambda: 0.0),
+        caps.end(TO, lambda: 0.0, sent=True),
+        caps.texts,
     )
 
 
 def breaker(tmp_path):
-    one = Breaker(1, 10)
-    one.failed(0)
-    return lambda: (one.peek(20), one.admit(20), one.dropped(20), one.failed(20), one.hold(5), one.worked())
+    breaker = Breaker(1, 10)
+    breaker.failed(0)
+    return lambda: (
+        breaker.peek(20),
+        breaker.admit(20),
+        breaker.dropped(20),
+        breaker.failed(20),
+        breaker.hold(5),
+        breaker.worked(),
+    )
 
 
 def gcra(tmp_path):
-    one = Gcra(Rate(10, 1))
-    return lambda: (one.reserve(1, 0.0, 1.0), one.hold(0.0))
+    rate_limit = Gcra(Rate(10, 1))
+    return lambda: (rate_limit.reserve(1, 0.0, 1.0), rate_limit.hold(0.0))
 
 
 def guard(tmp_path):
@@ -217,8 +224,8 @@ def optouts_in_a_file(tmp_path):
 
 
 def memory(tmp_path):
-    one = MemoryProvider()
-    return lambda: (sends(one)(), one.sent, one.clear())
+    memory = MemoryProvider()
+    return lambda: (sends(memory)(), memory.sent, memory.clear())
 
 
 def console(tmp_path):
@@ -258,13 +265,13 @@ def outbox(tmp_path):
 
 
 def parts(tmp_path):
-    one = Parts()
-    return lambda: (one.overdue(), one.forget([]))
+    parts = Parts()
+    return lambda: (parts.overdue(), parts.forget([]))
 
 
 def faults(tmp_path):
-    one = Faults()
-    return one.clear
+    faults = Faults()
+    return faults.clear
 
 
 def private_files(tmp_path):
@@ -336,14 +343,14 @@ def test_children_that_are_forked_while_threads_send_do_not_hang(policy, tmp_pat
             sms.send(message())
 
     threads = [threading.Thread(target=send) for _ in range(3)]
-    for one in threads:
-        one.start()
+    for thread in threads:
+        thread.start()
     try:
         codes = [in_a_child(lambda: sms.send(message())) for _ in range(15)]
     finally:
         over.set()
-        for one in threads:
-            one.join(10)
+        for worker in threads:
+            worker.join(10)
     assert codes == [0] * 15
 
 
@@ -409,44 +416,44 @@ def test_a_child_is_forked_when_no_other_thread_is_at_an_import_of_ours(tmp_path
 @forking
 def test_texts_that_threads_of_the_parent_are_sending_hold_their_places_in_a_child_for_the_time_of_the_cap_alone():
     now = [0.0]
-    one = Caps({"total": Rate(2, 60)}, 1000)
+    caps = Caps({"total": Rate(2, 60)}, 1000)
 
     def clock():
         return now[0]
 
-    assert one.take(TO, clock, "the parent's") is None
+    assert caps.take(TO, clock, "the parent's") is None
 
     def work():
-        assert one.take(TO, clock, "ours") is None
-        assert one.take(TO, clock, "another").kind == "total"
-        one.end(TO, clock, sent=False, ticket="ours")
-        assert one.take(TO, clock, "another") is None
-        assert one.take(TO, clock, "third").wait == 60
-        one.end(TO, clock, sent=False, ticket="another")
+        assert caps.take(TO, clock, "ours") is None
+        assert caps.take(TO, clock, "another").kind == "total"
+        caps.end(TO, clock, sent=False, ticket="ours")
+        assert caps.take(TO, clock, "another") is None
+        assert caps.take(TO, clock, "third").wait == 60
+        caps.end(TO, clock, sent=False, ticket="another")
         now[0] = 61.0
-        assert (one.take(TO, clock, "a"), one.take(TO, clock, "b")) == (None, None)
+        assert (caps.take(TO, clock, "a"), caps.take(TO, clock, "b")) == (None, None)
 
     assert in_a_child(work) == 0
-    one.end(TO, clock, sent=False, ticket="the parent's")
-    assert one.texts == 0
+    caps.end(TO, clock, sent=False, ticket="the parent's")
+    assert caps.texts == 0
 
 
 @forking
 def test_a_probe_of_the_parent_keeps_no_child_out():
-    one = Breaker(1, 10)
-    one.failed(0)
-    assert one.admit(20) is None  # the probe
-    assert one.admit(20) == 10
-    assert in_a_child(lambda: one.admit(20) and 1 / 0) == 0
-    assert one.admit(20) == 10
+    breaker = Breaker(1, 10)
+    breaker.failed(0)
+    assert breaker.admit(20) is None  # the probe
+    assert breaker.admit(20) == 10
+    assert in_a_child(lambda: breaker.admit(20) and 1 / 0) == 0
+    assert breaker.admit(20) == 10
 
 
 def test_a_probe_of_which_nothing_is_ever_told_is_given_up():
-    one = Breaker(1, 10)
-    one.failed(0)
-    assert one.admit(20) is None
-    assert one.admit(20 + breaker_room._LONGEST_PROBE - 1) == 10
-    assert one.admit(20 + breaker_room._LONGEST_PROBE) is None
+    breaker = Breaker(1, 10)
+    breaker.failed(0)
+    assert breaker.admit(20) is None
+    assert breaker.admit(20 + breaker_room._LONGEST_PROBE - 1) == 10
+    assert breaker.admit(20 + breaker_room._LONGEST_PROBE) is None
 
 
 def test_what_begins_anew_is_not_kept_alive_for_it():

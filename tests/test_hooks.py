@@ -110,7 +110,7 @@ async def test_a_batch_is_one_hop_into_a_thread(monkeypatch):
     )
     recorder = Recorder()
     sms = client(BatchProvider(), AsyncWire(HttpResponse(status=401)), recorder)
-    results = [one async for one in sms.send_many(message(reference=f"r{n}") for n in range(5))]
+    results = [result async for result in sms.send_many(message(reference=f"r{n}") for n in range(5))]
     assert len(results) == 5
     assert len(hops) == 2
     assert sorted(recorder.names) == ["before"] * 5 + ["failed"] * 5

@@ -68,7 +68,7 @@ def test_the_clock_is_the_recipients_whatever_zone_we_are_in():
     assert Hours.load().next(INDIA, PROMOTIONAL, evening_here) == at("2026-11-26T10:00", "Asia/Kolkata")
 
 
-@pytest.mark.parametrize("purpose", [one for one in Purpose if one is not PROMOTIONAL])
+@pytest.mark.parametrize("purpose", [purpose for purpose in Purpose if purpose is not PROMOTIONAL])
 def test_other_purposes_have_no_hours(purpose):
     night = at("2026-11-25T03:00", "Asia/Kolkata")
     assert Hours.load().next(INDIA, purpose, night) == night
@@ -235,7 +235,7 @@ def test_the_next_moment_is_the_one_that_a_look_at_each_minute_finds(zone, hours
     clock = zoneinfo.ZoneInfo(zone)
     expected = when
     for _ in range(8 * 24 * 60):
-        if any(Span.of(one).holds(expected.astimezone(clock)) for one in hours):
+        if any(Span.of(hour).holds(expected.astimezone(clock)) for hour in hours):
             break
         expected += MINUTE
     assert known.next(INDIA, PROMOTIONAL, when) == expected

@@ -99,7 +99,7 @@ def imports(path):
     """Every module that a file imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (one.name for one in node.names)
+            yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield "." * node.level + (node.module or "")
 
@@ -115,8 +115,12 @@ def test_the_public_names_are_these():
 def test_what_type_checkers_see_is_what_there_is():
     tree = ast.parse((SOURCE / "__init__.py").read_text("utf-8"))
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]
-    seen = {(one.asname, node.module) for node in block.body if isinstance(node, ast.ImportFrom) for one in node.names}
-    assert all(one.asname == one.name for node in block.body if isinstance(node, ast.ImportFrom) for one in node.names)
+    seen = {
+        (name.asname, node.module) for node in block.body if isinstance(node, ast.ImportFrom) for name in node.names
+    }
+    assert all(
+        name.asname == name.name for node in block.body if isinstance(node, ast.ImportFrom) for name in node.names
+    )
     assert sorted(name for name, _ in seen) == sorted(PUBLIC)
     for name, module in seen - {("client", "client")}:
         assert getattr(smsbridge, name) is getattr(importlib.import_module(f"smsbridge.{module}"), name)
@@ -156,7 +160,7 @@ def test_each_file_imports_only_from_files_above_it():
 
 def test_every_file_has_a_place_in_the_house():
     contract = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]
-    listed = {one.strip().removeprefix("smsbridge.") for layer in contract["layers"] for one in layer.split(":")}
+    listed = {room.strip().removeprefix("smsbridge.") for layer in contract["layers"] for room in layer.split(":")}
     there = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
     assert there - {"__init__", "__main__"} == listed
 
@@ -204,7 +208,7 @@ def test_no_policy_catches_what_interrupts_it():
         "Stopped",
     }
     for path in (SOURCE / "policies").glob("*.py"):
-        names = {word.strip("() ").rpartition(".")[2] for one in caught(path) for word in re.split(r"[,|]", one)}
+        names = {word.strip("() ").rpartition(".")[2] for words in caught(path) for word in re.split(r"[,|]", words)}
         assert not names & interruptions, path
 
 
@@ -241,13 +245,13 @@ def dataclasses_of(path):
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         for decorator in getattr(node, "decorator_list", ()):
             if isinstance(node, ast.ClassDef) and ast.unparse(decorator).startswith("dataclass"):
-                said = {one.arg: ast.literal_eval(one.value) for one in getattr(decorator, "keywords", ())}
-                fields = [one for one in node.body if isinstance(one, ast.AnnAssign)]
+                said = {keyword.arg: ast.literal_eval(keyword.value) for keyword in getattr(decorator, "keywords", ())}
+                fields = [statement for statement in node.body if isinstance(statement, ast.AnnAssign)]
                 yield f"{path.parent.name}.{path.stem}.{node.name}", said, len(fields)
 
 
 def test_values_are_frozen_and_have_slots_and_what_has_many_fields_is_made_by_name():
-    found = [one for path in SOURCE.rglob("*.py") for one in dataclasses_of(path)]
+    found = [place for path in SOURCE.rglob("*.py") for place in dataclasses_of(path)]
     assert {name for name, said, _ in found if not said.get("frozen")} == CHANGING
     assert {name for name, said, _ in found if not said.get("slots")} == CACHING
     by_place = {name for name, said, fields in found if fields > 7 and not said.get("kw_only")}

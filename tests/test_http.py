@@ -117,7 +117,7 @@ def test_repr_shows_no_path_header_body_or_argument(value):
 
 
 def test_a_call_says_whether_it_may_send():
-    assert [(one.args, one.sends) for one in (Call(print, 1, 2), Call(print, sends=True))] == [
+    assert [(call.args, call.sends) for call in (Call(print, 1, 2), Call(print, sends=True))] == [
         ((1, 2), False),
         ((), True),
     ]

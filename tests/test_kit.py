@@ -272,26 +272,28 @@ GET = HttpRequest.get("https://a.example/sms", {"id": "7"})
 
 @pytest.mark.parametrize("genuine", [FORM, JSON, GET, HttpRequest(method="POST", url="https://a.example", body=b"[7]")])
 def test_every_forgery_says_something_else(genuine):
-    forged = [one for parameters in (True, False) for _, one in forgeries.changed(genuine, parameters=parameters)]
-    forged += [*(one for _, one in forgeries.smuggled(genuine)), forgeries.another(genuine)]
+    forged = [
+        forgery for parameters in (True, False) for _, forgery in forgeries.changed(genuine, parameters=parameters)
+    ]
+    forged += [*(forgery for _, forgery in forgeries.smuggled(genuine)), forgeries.another(genuine)]
     assert genuine not in forged
     assert genuine.headers == forged[0].headers
 
 
 def test_the_same_in_other_bytes_is_no_change_to_parameters():
     longer = replace(JSON, body=JSON.body + b" ")
-    assert longer in [one for _, one in forgeries.changed(JSON, parameters=False)]
-    assert longer not in [one for _, one in forgeries.changed(JSON, parameters=True)]
+    assert longer in [forgery for _, forgery in forgeries.changed(JSON, parameters=False)]
+    assert longer not in [forgery for _, forgery in forgeries.changed(JSON, parameters=True)]
 
 
 def test_a_parameter_is_changed_taken_out_added_and_doubled():
-    bodies = {one.body for _, one in forgeries.changed(JSON, parameters=True)}
+    bodies = {forgery.body for _, forgery in forgeries.changed(JSON, parameters=True)}
     assert {b'{"id":"7"}', b'{"id":"7x","parts":2}', b'{"id":"7","parts":2,"added":"1"}'} <= {
         body.replace(b" ", b"") for body in bodies
     }
-    urls = {one.url for _, one in forgeries.changed(GET, parameters=True)}
+    urls = {forgery.url for _, forgery in forgeries.changed(GET, parameters=True)}
     assert urls == {f"https://a.example/sms{query}" for query in ("", "?id=7x", "?id=7&added=1")}
-    assert [one.form() for _, one in forgeries.smuggled(FORM)][:2] == [
+    assert [forgery.form() for _, forgery in forgeries.smuggled(FORM)][:2] == [
         [("id", "7x"), ("id", "7"), ("text", "grüße & more")],
         [("id", "7"), ("text", "grüße & more"), ("id", "7x")],
     ]

@@ -26,7 +26,7 @@ def test_every_broken_provider_is_caught_by_name(broken, pytester):
         test_kit="from broken import CATCHES, contract\n"
         "globals().update({f'Test{one.__name__}': contract(one) for one in CATCHES})"
     )
-    wanted = {(f"Test{one.__name__}", test) for one, tests in broken.CATCHES.items() for test in tests}
+    wanted = {(f"Test{provider.__name__}", test) for provider, tests in broken.CATCHES.items() for test in tests}
     ids = [f"test_kit.py::{case}::{test}" for case, test in sorted(wanted)]
     run = pytester.inline_run("-q", "-p", "no:cacheprovider", *ids)
     caught = {

@@ -84,18 +84,18 @@ MESSAGES = [
 ]
 WEBHOOK = {"method": "POST", "url": f"https://us.example/{TOKEN}"}
 CALLS = {
-    "send": lambda one: one.send(TO, TEXT, reference="a"),
-    **{f"send {each.reference}": (lambda one, each=each: one.send(each)) for each in MESSAGES},
-    "many": lambda one: one.send_many(MESSAGES),
-    "status": lambda one: one.status("id-1"),
-    "lookup": lambda one: one.lookup("a"),
-    "balance": lambda one: one.balance(),
-    "start": lambda one: one.start_verification(TO, f"{{code}} {TEXT}", reference="a"),
-    "check": lambda one: one.check_verification("id-1", CODE),
-    "check bare": lambda one: one.check_verification(verification="id-1", code=CODE),
-    "cancel": lambda one: one.cancel_verification("id-1"),
-    "webhook": lambda one: one.receive(HttpRequest(**WEBHOOK, headers={"x-secret": "wrong"}, body=TEXT.encode())),
-    "webhook odd": lambda one: one.receive(
+    "send": lambda sms: sms.send(TO, TEXT, reference="a"),
+    **{f"send {each.reference}": (lambda sms, each=each: sms.send(each)) for each in MESSAGES},
+    "many": lambda sms: sms.send_many(MESSAGES),
+    "status": lambda sms: sms.status("id-1"),
+    "lookup": lambda sms: sms.lookup("a"),
+    "balance": lambda sms: sms.balance(),
+    "start": lambda sms: sms.start_verification(TO, f"{{code}} {TEXT}", reference="a"),
+    "check": lambda sms: sms.check_verification("id-1", CODE),
+    "check bare": lambda sms: sms.check_verification(verification="id-1", code=CODE),
+    "cancel": lambda sms: sms.cancel_verification("id-1"),
+    "webhook": lambda sms: sms.receive(HttpRequest(**WEBHOOK, headers={"x-secret": "wrong"}, body=TEXT.encode())),
+    "webhook odd": lambda sms: sms.receive(
         HttpRequest(**WEBHOOK, headers={"x-secret": HOOK_SECRET}, body=json.dumps([{TEXT: CODE}]).encode())
     ),
 }
@@ -143,8 +143,8 @@ def seen(caplog, capsys, recwarn):
     def everything(*values):
         out = capsys.readouterr()
         records = [f"{record.getMessage()} {record.args!r} {record.exc_info!r}" for record in caplog.records]
-        values = [shown(one) if isinstance(one, BaseException) else repr(one) for one in values]
-        return "\n".join([*values, *records, *(str(one.message) for one in recwarn), out.out, out.err])
+        values = [shown(value) if isinstance(value, BaseException) else repr(value) for value in values]
+        return "\n".join([*values, *records, *(str(warning.message) for warning in recwarn), out.out, out.err])
 
     return everything
 
@@ -160,15 +160,15 @@ def drive_all(kind, answer, *hooks):
     made = Quotes(webhook_secret=HOOK_SECRET)
     results = []
 
-    async def call(one, operation):
-        value = operation(one)
+    async def call(sms, operation):
+        value = operation(sms)
         if hasattr(value, "__aiter__"):
             async with value:
                 return [each async for each in value]
         return await value
 
-    def call_sync(one, operation):
-        value = operation(one)
+    def call_sync(sms, operation):
+        value = operation(sms)
         if hasattr(value, "__next__"):
             with value:
                 return list(value)
@@ -176,10 +176,10 @@ def drive_all(kind, answer, *hooks):
 
     async def main():
         for operation in CALLS.values():
-            async with AsyncSmsClient(made, settings=SETTINGS, plugins=plugins, transport=AsyncWire(answer)) as one:
-                results.append(repr(one))
+            async with AsyncSmsClient(made, settings=SETTINGS, plugins=plugins, transport=AsyncWire(answer)) as sms:
+                results.append(repr(sms))
                 try:
-                    results.append(await call(one, operation))
+                    results.append(await call(sms, operation))
                 except (Exception, Interrupted) as error:
                     results.append(error)
 
@@ -187,19 +187,19 @@ def drive_all(kind, answer, *hooks):
         asyncio.run(main())
         return results
     for operation in CALLS.values():
-        with SmsClient(made, settings=SETTINGS, plugins=plugins, transport=Wire(answer)) as one:
-            results.append(repr(one))
+        with SmsClient(made, settings=SETTINGS, plugins=plugins, transport=Wire(answer)) as sms:
+            results.append(repr(sms))
             try:
-                results.append(call_sync(one, operation))
+                results.append(call_sync(sms, operation))
             except (Exception, Interrupted) as error:
                 results.append(error)
     return results
 
 
 def flatten(results):
-    for one in results:
-        yield one
-        for each in one if isinstance(one, list) else ():
+    for result in results:
+        yield result
+        for each in result if isinstance(result, list) else ():
             yield from (each.error,) if getattr(each, "error", None) else ()
 
 
@@ -232,7 +232,7 @@ def test_nothing_private_comes_out_in_another_form(kind, form, status, caplog):
     caplog.set_level(logging.DEBUG)
     hooks = Recorder()
     results = drive_all(kind, quoted(form, status), hooks)
-    failed = [one for one in flatten(results) if isinstance(one, SmsBridgeError)]
+    failed = [result for result in flatten(results) if isinstance(result, SmsBridgeError)]
     told = [error for what, _, error in hooks.calls if what == "failed"]
     assert len(failed) > len(CALLS)
     for shown in {*map(words_of, [*failed, *told]), *(record.getMessage() for record in caplog.records)}:
@@ -258,18 +258,18 @@ def test_nothing_private_comes_out_of_a_real_connection_that_is_refused(kind, se
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setattr("scripted.URL", f"http://127.0.0.1:{port}/{TOKEN}")
-    one = kind(HttpProvider(), settings=SETTINGS, plugins=Plugins())
+    sms = kind(HttpProvider(), settings=SETTINGS, plugins=Plugins())
 
     async def main():
-        async with one:
-            await one.send(TO, TEXT)
+        async with sms:
+            await sms.send(TO, TEXT)
 
     with pytest.raises(RefusedError, match="connection refused") as caught:
         if kind is AsyncSmsClient:
             asyncio.run(main())
         else:
-            with contextlib.closing(one):
-                one.send(TO, TEXT)
+            with contextlib.closing(sms):
+                sms.send(TO, TEXT)
     assert_private(seen(caught.value))
 
 
@@ -300,14 +300,14 @@ def test_a_cancellation_keeps_neither_cause_nor_context_nor_frames(operation, ch
     with (
         SmsClient(
             Quotes(), settings=Settings(concurrency=1), plugins=Plugins(hooks), transport=Wire(lambda _: stop)
-        ) as one,
+        ) as sms,
         pytest.raises(Interrupted) as caught,
     ):
         if operation == "many":
             rows = [Result(index=n, message=MESSAGES[0]) for n in range(2)]
-            one._run(one._job(rows, []))
+            sms._run(sms._job(rows, []))
         else:
-            CALLS[operation](one)
+            CALLS[operation](sms)
     assert caught.value is stop
     assert (stop.__cause__, stop.__context__) == (None, None)
     assert_private(shown(stop))
@@ -320,9 +320,9 @@ async def test_nor_does_that_of_a_task(chained):
     stop = CAUSES[chained](asyncio.CancelledError())
     async with AsyncSmsClient(
         Quotes(), settings=SETTINGS, plugins=Plugins(), transport=AsyncWire(lambda _: stop)
-    ) as one:
+    ) as sms:
         with pytest.raises(asyncio.CancelledError) as caught:
-            await one.send(TO, TEXT)
+            await sms.send(TO, TEXT)
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
     assert_private(shown(caught.value))
 

@@ -73,7 +73,7 @@ def test_no_value_shows_a_number_a_text_or_a_raw_answer(value):
 
 def test_every_value_is_here():
     public = [getattr(messages, name) for name in messages.__all__]
-    assert {type(value) for value in VALUES} == {one for one in public if dataclasses.is_dataclass(one)}
+    assert {type(value) for value in VALUES} == {kind for kind in public if dataclasses.is_dataclass(kind)}
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
@@ -81,11 +81,11 @@ def test_values_are_frozen_keyword_only_and_can_be_pickled(value):
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(value, dataclasses.fields(value)[0].name, "x")
     assert not hasattr(value, "__dict__")
-    assert all(one.kw_only for one in dataclasses.fields(value))
+    assert all(field.kw_only for field in dataclasses.fields(value))
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
         assert pickle.loads(pickle.dumps(value, protocol)) == value
     assert copy.deepcopy(value) == value
-    assert set(dataclasses.asdict(value)) == {one.name for one in dataclasses.fields(value)}
+    assert set(dataclasses.asdict(value)) == {field.name for field in dataclasses.fields(value)}
 
 
 @pytest.mark.parametrize("field", ["send_at", "valid_until"])
@@ -335,9 +335,9 @@ def test_a_timestamp_is_aware_and_in_utc():
 
 
 def test_a_context_is_strings_of_the_applications_own_and_is_not_shown():
-    one = Message(to=TO, text="Hello", context={"customer": "41"})
-    assert one.context == {"customer": "41"}
-    assert "41" not in repr(one)
+    given = Message(to=TO, text="Hello", context={"customer": "41"})
+    assert given.context == {"customer": "41"}
+    assert "41" not in repr(given)
 
 
 @pytest.mark.parametrize("context", [{"customer": 41}, {41: "customer"}, {"customer": None}, "customer=41", 41])

@@ -33,7 +33,7 @@ def known(request, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("sender", "other", "same"),
     [
         ("ACMEIN", "acmein", True),
         ("+15550001111", "15550001111", True),
@@ -41,8 +41,8 @@ def known(request, tmp_path):
         ("ACMEIN", "ACMEON", False),
     ],
 )
-def test_a_sender_is_the_same_however_it_is_written(one, other, same):
-    assert same_sender(one, other) is same
+def test_a_sender_is_the_same_however_it_is_written(sender, other, same):
+    assert same_sender(sender, other) is same
 
 
 # --- a list ---------------------------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def test_and_a_later_word_to_one_counts_for_that_one(known):
     known.remove("ACMEIN", WHO, at=NOON + MINUTE)
     assert not known.holds(["ACMEIN"], WHO)
     assert known.holds(["OTHER"], WHO)
-    assert [one.sender for one in known] == [None]
+    assert [opt_out.sender for opt_out in known] == [None]
 
 
 def test_only_opt_outs_are_shown(known):
@@ -146,14 +146,14 @@ SAID = st.tuples(
 def test_the_order_in_which_words_come_does_not_matter_and_both_lists_agree(tmp_path_factory, words, shuffled):
     path = tmp_path_factory.mktemp("optouts") / "optouts.db"
     lists = [MemoryOptOuts(), SqliteOptOuts(path), MemoryOptOuts()]
-    for one in lists:
+    for each_list in lists:
         for out, sender, recipient, minutes in words:
-            (one.add if out else one.remove)(sender, recipient, at=NOON + minutes * MINUTE)
+            (each_list.add if out else each_list.remove)(sender, recipient, at=NOON + minutes * MINUTE)
         shuffled.shuffle(words)
     asked = [(senders, who) for who in (WHO, OTHER) for senders in (None, ["ACMEIN"], ["15550001111"], ["X"])]
-    answers = [[one.holds(*question) for question in asked] for one in lists]
+    answers = [[each_list.holds(*question) for question in asked] for each_list in lists]
     assert answers[0] == answers[1] == answers[2]
-    assert [{(out.recipient, out.at) for out in one} for one in lists[1:]] == [
+    assert [{(out.recipient, out.at) for out in each_list} for each_list in lists[1:]] == [
         {(out.recipient, out.at) for out in lists[0]}
     ] * 2
     # What is shown and what is asked are one.
@@ -393,10 +393,10 @@ def test_many_threads_may_use_it_at_once(known):
             known.add("ACMEIN", f"+9198765{number:02}{step:03}")
 
     threads = [threading.Thread(target=work, args=[number]) for number in range(8)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for worker in threads:
+        worker.join()
     assert len(list(known)) == 40
 
 
@@ -460,14 +460,14 @@ def test_several_processes_may_use_it_at_once(tmp_path):
     code = f"import pathlib; from smsbridge.optouts import *; SqliteOptOuts(pathlib.Path({str(path)!r})).add(None, {OTHER!r})"
     others = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     known.add(None, WHO)
-    assert [one.wait(timeout=60) for one in others] == [0, 0]
+    assert [process.wait(timeout=60) for process in others] == [0, 0]
     assert [out.recipient for out in known] == [WHO, OTHER]
 
 
 def test_several_are_added_together_or_not_at_all(tmp_path):
     known = SqliteOptOuts(tmp_path / "optouts.db")
     known.add_all([("ACMEIN", WHO), (None, OTHER)], source="import")
-    assert [(one.recipient, one.sender, one.source) for one in known] == [
+    assert [(opt_out.recipient, opt_out.sender, opt_out.source) for opt_out in known] == [
         (WHO, "ACMEIN", "import"),
         (OTHER, None, "import"),
     ]

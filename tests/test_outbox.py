@@ -56,7 +56,9 @@ class WireProvider(SmsProvider):
         raise AssertionError("nothing answers")
 
     def send_batch(self, messages):
-        yield from HttpRequest.post_json("https://api.wire.example/many", [one.text for one in messages], sends=True)
+        yield from HttpRequest.post_json(
+            "https://api.wire.example/many", [message.text for message in messages], sends=True
+        )
         raise AssertionError("nothing answers")
 
     def status(self, sent):
@@ -157,7 +159,7 @@ async def test_the_async_client_is_kept_from_the_wire_too(sms_outbox):
             result async for result in sms.send_many([Message(to=NUMBER, text="three"), Message(to=OTHER, text="4")])
         ]
     assert [result.sent.to for result in results] == [NUMBER, OTHER]
-    assert sorted(one.text for one in sms_outbox) == ["4", "one", "three", "two"]
+    assert sorted(sent.text for sent in sms_outbox) == ["4", "one", "three", "two"]
 
 
 def test_a_batch_has_one_request_and_a_result_for_each_row(sms, sms_outbox):
@@ -175,8 +177,8 @@ def test_many_threads_lose_nothing(sms_outbox):
     messages = [Message(to=NUMBER, text=str(n)) for n in range(500)]
     with SmsClient(MemoryProvider()) as sms, sms.send_many(messages) as many:
         assert all(result.sent for result in many)
-    assert {one.text for one in sms_outbox} == {str(n) for n in range(500)}
-    assert len({one.id for one in sms_outbox}) == 500
+    assert {sent.text for sent in sms_outbox} == {str(n) for n in range(500)}
+    assert len({sent.id for sent in sms_outbox}) == 500
 
 
 def test_what_comes_before_the_text_does_not_leave_either(sms_outbox):
@@ -260,7 +262,7 @@ def test_a_refused_text_was_not_sent(sms, sms_outbox):
         sms.send(NUMBER, "Hello")
     assert (raised.value.code, raised.value.account) == ("401", "wire")
     sms_outbox.assert_nothing_sent()
-    assert [one.text for one in sms_outbox.refused] == ["Hello"]
+    assert [sent.text for sent in sms_outbox.refused] == ["Hello"]
 
 
 def test_outcomes_come_in_turn_and_only_for_their_number(sms, sms_outbox):
@@ -355,10 +357,10 @@ def test_assertions_find_what_was_sent(sms, sms_outbox):
     assert sms_outbox.assert_sent(to="+919999999999", count=0) is None
     with pytest.raises(AssertionError, match="expected 0 texts; 2 of these were sent"):
         sms_outbox.assert_sent(count=0)
-    assert [one.text for one in sms_outbox.to("+91 9876543210")] == ["Your code is 123"]
+    assert [sent.text for sent in sms_outbox.to("+91 9876543210")] == ["Your code is 123"]
     assert sms_outbox == [(NUMBER, "Your code is 123"), (OTHER, "Shipped")]
     assert sms_outbox[0].text == "Your code is 123"
-    assert [one.text for one in sms_outbox[1:]] == ["Shipped"]
+    assert [sent.text for sent in sms_outbox[1:]] == ["Shipped"]
     sms_outbox.clear()
     assert len(sms_outbox) == 0
     assert sms_outbox.assert_sent(count=0) is None
@@ -369,7 +371,7 @@ def test_what_a_text_costs_can_be_asserted(sms, sms_outbox):
     sms.send(NUMBER, "it\u2019s shipped")
     assert sms_outbox.last.segments == 1
     assert sms_outbox.last.text_info.encoding == "ucs2"
-    assert [one.index for one in sms_outbox.last.text_info.guilty] == [2]
+    assert [character.index for character in sms_outbox.last.text_info.guilty] == [2]
     assert sms_outbox.last.sent.segments is None  # what the vendor counted, and here is none
     assert sms_outbox.assert_sent(segments=1, count=1).text == "it\u2019s shipped"
     assert sms_outbox.assert_sent(segments=2).text == "a" * 161

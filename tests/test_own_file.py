@@ -113,9 +113,9 @@ class OptOuts:
 @pytest.fixture(params=[Ledger, OptOuts])
 def used(request, tmp_path):
     """An application that has used its file, which this process has open or closed."""
-    one = request.param(tmp_path / "of ours #1.db")
-    assert one.use() is None
-    return one
+    kept = request.param(tmp_path / "of ours #1.db")
+    assert kept.use() is None
+    return kept
 
 
 def beside(path):
@@ -124,9 +124,9 @@ def beside(path):
 
 def copied(path, there):
     """A copy as it is now, with what is beside it."""
-    for one in (path, *beside(path)):
-        if one.exists():
-            shutil.copy(one, there / one.name)
+    for file in (path, *beside(path)):
+        if file.exists():
+            shutil.copy(file, there / file.name)
     return there / path.name
 
 
@@ -144,8 +144,8 @@ def deleted(used, tmp_path):
 
 
 def deleted_with_all_beside(used, tmp_path):
-    for one in (used.path, *beside(used.path)):
-        one.unlink(missing_ok=True)
+    for path in (used.path, *beside(used.path)):
+        path.unlink(missing_ok=True)
     return "deleted"
 
 
@@ -243,8 +243,8 @@ def test_a_copy_that_was_made_while_it_was_open_is_an_older_one_too(tmp_path):
     (tmp_path / "backup").mkdir()
     copy = copied(used.path, tmp_path / "backup")
     used.use("after the backup")
-    for one in beside(used.path):
-        one.unlink()
+    for path in beside(used.path):
+        path.unlink()
     copy.rename(used.path)
     problems = [used.use("after the backup") for _ in range(3)]
     assert "replaced" in problems[0] or "lost" in problems[0]
@@ -263,8 +263,8 @@ def test_a_copy_in_which_nothing_is_missing_is_as_good(used, tmp_path):
 def test_parts_of_a_ledger_that_are_deleted_while_it_is_open_are_noticed(tmp_path):
     used = Ledger(tmp_path / "ledger.db")
     used.use()
-    for one in beside(used.path):
-        one.unlink()
+    for path in beside(used.path):
+        path.unlink()
     assert "lost ledger.db-" in used.use("ref-2")
     assert used.use("ref-2") is None  # what was in them is in the file again
     assert used.remembers()
@@ -352,14 +352,14 @@ def test_a_new_one_is_made_with_a_notice_that_names_it_once(tmp_path, caplog):
         used.use()
         restart()
         used.use()
-        (record,) = [one for one in caplog.records if one.name == "smsbridge.files"]
+        (record,) = [record for record in caplog.records if record.name == "smsbridge.files"]
         assert (record.levelname, f"a new {kind.what} was made at {path}:" in record.getMessage()) == ("WARNING", True)
         caplog.clear()
 
 
 def test_it_is_for_its_owner_alone_and_leaves_nothing_beside(used):
     idle()
-    assert [one.name for one in used.path.parent.iterdir()] == [used.path.name]
+    assert [path.name for path in used.path.parent.iterdir()] == [used.path.name]
     assert os.name == "nt" or stat.S_IMODE(used.path.stat().st_mode) == 0o600
 
 
@@ -398,14 +398,14 @@ def test_processes_that_make_it_at_once_make_one(tmp_path, links):
     command = [sys.executable, "-c", code, str(path)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     running = [subprocess.Popen(command, **pipes) for _ in range(4 if links else 1)]
-    for one in running:
-        one.stdin.write("x")
-        one.stdin.flush()
-    outputs = [one.communicate(timeout=60) for one in running]
-    assert [one.returncode for one in running] == [0] * len(running), outputs
+    for process in running:
+        process.stdin.write("x")
+        process.stdin.flush()
+    outputs = [process.communicate(timeout=60) for process in running]
+    assert [process.returncode for process in running] == [0] * len(running), outputs
     assert len({out for out, _ in outputs}) == 1
     assert sum(err.count("a new ledger was made") for _, err in outputs) == 1
-    assert [one.name for one in tmp_path.iterdir()] == ["ledger.db"]
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger.db"]
 
 
 def test_what_cannot_be_made_whole_is_not_made(tmp_path, monkeypatch):

@@ -21,11 +21,13 @@ NUMBERISH = st.one_of(
 
 
 def digits(text):
-    return "".join(one for one in text if one in "0123456789")
+    return "".join(character for character in text if character in "0123456789")
 
 
-def same_ending(one, other):
-    return next(size for size in range(min(len(one), len(other)), -1, -1) if one.endswith(other[len(other) - size :]))
+def same_ending(masked, other):
+    return next(
+        size for size in range(min(len(masked), len(other)), -1, -1) if masked.endswith(other[len(other) - size :])
+    )
 
 
 @pytest.mark.parametrize(
@@ -436,7 +438,7 @@ def test_masking_again_changes_nothing(words):
 def test_a_mask_hides_all_but_the_first_three_and_last_four(number):
     masked = mask(number)
     assert len(masked) == len(number)
-    hidden = [place for place, one in enumerate(masked) if one == "*"]
+    hidden = [place for place, character in enumerate(masked) if character == "*"]
     assert all(masked[place] == number[place] for place in range(len(number)) if place not in hidden)
     assert set(range(len(number))) - set(hidden) <= {0, 1, 2, *range(len(number) - 4, len(number))}
     assert not number or len(hidden) >= min(len(number), 3)

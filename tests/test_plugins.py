@@ -124,7 +124,7 @@ def test_no_package_of_a_stranger_is_ever_named(name):
         Plugins().provider_class(name)
     except ConfigurationError as error:
         named = str(error).partition("pip install ")[2]
-        assert named in ("", *(f"smsbridge-{one}" for one in ("infobip", "plivo", "twilio", "twincle", "vonage")))
+        assert named in ("", *(f"smsbridge-{vendor}" for vendor in ("infobip", "plivo", "twilio", "twincle", "vonage")))
 
 
 def test_an_installed_provider_is_found_by_the_name_of_its_entry_point(install):
@@ -551,7 +551,7 @@ def test_an_exception_after_a_send_is_logged_by_name_and_keeps_no_hook_from_runn
     tell(plugins, SENT)
     tell(plugins, OptedOutError())
     assert recorder.names == ["before", "after", "before", "failed"]
-    assert [one.levelname for one in caplog.records] == ["ERROR", "ERROR"]
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
     assert "smsbridge_after_send failed in plugin Raises: LookupError" in caplog.text
     assert "SECRET" not in caplog.text
 
@@ -591,7 +591,7 @@ def test_importing_plugins_imports_no_provider():
 def test_the_builtin_modules_are_ordinary_plugins():
     for name in smsbridge.plugins.BUILTIN:
         module = importlib.import_module(f"smsbridge.builtin.{name}")
-        assert [one.name for one in module.smsbridge_providers()] == [name]
+        assert [provider.name for provider in module.smsbridge_providers()] == [name]
 
 
 def test_a_wrapper_receives_what_its_inner_provider_receives(monkeypatch):

@@ -51,7 +51,10 @@ def texts(count):
 
 
 def ends(results):
-    return [(one.sent.id if one.sent else type(one.error), one.error and one.error.reason) for one in results]
+    return [
+        (result.sent.id if result.sent else type(result.error), result.error and result.error.reason)
+        for result in results
+    ]
 
 
 # --- a policy that leaves something open ----------------------------------------------------------------------------------
@@ -62,9 +65,9 @@ def test_a_text_of_which_a_policy_says_nothing_was_not_sent_and_that_is_its_bug(
         yield from ()
 
     results = drive(attempt_batch(made(nothing), texts(2)))
-    assert [type(one.error) for one in results] == [ProviderBugError] * 2
-    assert all("gave no outcome" in str(one.error) for one in results)
-    assert [one.error.reference for one in results] == ["ref-0", "ref-1"]
+    assert [type(result.error) for result in results] == [ProviderBugError] * 2
+    assert all("gave no outcome" in str(result.error) for result in results)
+    assert [result.error.reference for result in results] == ["ref-0", "ref-1"]
 
 
 def test_what_an_attempt_said_counts_where_the_policy_says_nothing(made):
@@ -79,7 +82,7 @@ def test_what_an_attempt_said_counts_where_the_policy_says_nothing(made):
         (UncertainError, None),
         ("vendor-1", None),
     ]
-    assert [one.error.attempts for one in results if one.error] == [(), ()]
+    assert [result.error.attempts for result in results if result.error] == [(), ()]
 
 
 def test_no_texts_are_no_attempt(made):
@@ -107,9 +110,9 @@ def test_what_a_policy_raises_is_said_of_what_is_open_and_of_nothing_else(made, 
 
     results = drive(attempt_batch(made(raises), texts(4)), OK, BUSY)
     assert ends(results)[:2] == [("vendor-1", None), (RefusedError, "closed")]
-    assert [type(one) for one in results[2].error.attempts] == [RateLimitedError, kind]
+    assert [type(attempt) for attempt in results[2].error.attempts] == [RateLimitedError, kind]
     assert type(results[3].error) is kind
-    assert TEXT not in f"{results}{[str(one.error) for one in results]}"
+    assert TEXT not in f"{results}{[str(result.error) for result in results]}"
 
 
 @pytest.mark.parametrize("problem", [LookupError(TEXT), VetoedError(reason="no")])
@@ -148,8 +151,8 @@ def test_an_interruption_of_the_policy_itself_is_said_of_what_is_open(made, stop
         flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
     results = interrupt(flow, stop)
     assert ends(results)[0] == ("vendor-1", None)
-    assert [one.error.reason for one in results[1:]] == [None if reason == "deadline" else reason, None, reason]
-    assert [isinstance(one.error, UncertainError) for one in results[1:]] == [False, True, False]
+    assert [result.error.reason for result in results[1:]] == [None if reason == "deadline" else reason, None, reason]
+    assert [isinstance(result.error, UncertainError) for result in results[1:]] == [False, True, False]
 
 
 def test_after_an_interruption_nothing_is_sent_even_if_the_policy_wants_to(made):
@@ -203,7 +206,7 @@ def test_what_is_sent_in_the_place_of_a_text_is_answered_for_that_text(made):
     sent = texts(3)
     results = drive(attempt_batch(made(instead), sent), OK, DENIED, OK)
     assert ends(results) == [("vendor-1", None), (AuthenticationError, None), ("vendor-1", None)]
-    assert [one.message for one in results] == sent
+    assert [result.message for result in results] == sent
 
 
 class Counted(Made):
@@ -229,8 +232,8 @@ def test_a_policy_inside_is_given_as_many_texts_at_once_as_what_it_sends_through
     GIVEN.clear()
     ids = HttpResponse(status=200, body=b'{"ids": ["1", "2"], "id": "3"}')
     assert all(
-        one.sent
-        for one in drive(attempt_batch(made(all_at_once, Counted(inner=carrier)), texts(3)), *[ids] * len(given))
+        result.sent
+        for result in drive(attempt_batch(made(all_at_once, Counted(inner=carrier)), texts(3)), *[ids] * len(given))
     )
     assert given == GIVEN
 
@@ -244,7 +247,7 @@ def test_what_a_policy_cannot_send_takes_no_place_in_the_batches_of_what_it_send
     sent = [message(reference="ref-0", text=""), message(reference="ref-1"), message(reference="ref-2")]
     results = drive(attempt_batch(made(all_at_once, provider(base=BatchProvider, batch_size=2)), sent), ids)
     assert ends(results) == [(ContentError, "empty"), ("1", None), ("2", None)]
-    assert [one.message for one in results] == sent
+    assert [result.message for result in results] == sent
 
 
 def test_a_wait_and_an_attempt_through_a_batch_are_each_what_they_are(made):

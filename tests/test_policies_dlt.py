@@ -93,8 +93,8 @@ def test_so_is_a_text_that_a_vendor_holds_against_its_template(made, end, words)
             raise refused
         return [Result(index=0, message=given[0], error=refused), Result(index=1, message=given[1], error=refused)]
 
-    one = provider(base=made, **{"send" if made is HttpProvider else "send_batch": send})
-    with SmsClient(one, transport=Wire(OK)) as sms:
+    carrier = provider(base=made, **{"send" if made is HttpProvider else "send_batch": send})
+    with SmsClient(carrier, transport=Wire(OK)) as sms:
         texts = [message(text=TEXT + end, reference=name) for name in "ab"]
         errors = [result.error for result in sms.send_many(texts)]
     assert all(
@@ -209,7 +209,9 @@ def test_a_text_with_ids_goes_on_to_an_account_where_they_are_registered(registr
     first, second = Indian(account="first"), Registers(account="second", dlt_registered=True)
     filled = Registry.load(registry).fill("order-shipped", ["17"])
     for wrapped in (False, True):
-        accounts = [DltPolicy(inner=one, registry=registry) for one in (first, second)] if wrapped else [first, second]
+        accounts = (
+            [DltPolicy(inner=inner, registry=registry) for inner in (first, second)] if wrapped else [first, second]
+        )
         sent = drive(
             attempt(FailoverPolicy(accounts=accounts), Message(to=TO, reference="ref-1", **filled.fields)),
             HttpResponse(status=402),

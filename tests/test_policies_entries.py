@@ -48,10 +48,10 @@ ERRORS = [
 
 @pytest.fixture(params=["memory", "sqlite"])
 def store(request, tmp_path):
-    one = MemoryBook() if request.param == "memory" else SqliteBook(tmp_path / "ledger.db")
-    yield one
+    book = MemoryBook() if request.param == "memory" else SqliteBook(tmp_path / "ledger.db")
+    yield book
     if request.param == "sqlite":
-        one.close()
+        book.close()
 
 
 def claim(**fields):
@@ -162,9 +162,9 @@ OUTCOMES = st.builds(
 )
 
 
-def near(one, other):
+def near(number, other):
     """Files keep times as seconds."""
-    return (one is None and other is None) or abs(one - other) < timedelta(milliseconds=1)
+    return (number is None and other is None) or abs(number - other) < timedelta(milliseconds=1)
 
 
 @given(OUTCOMES)
@@ -282,5 +282,5 @@ DIFFERENT = [
 
 @pytest.mark.parametrize(("first", "second"), [*SAME, *DIFFERENT])
 def test_options_of_any_kind_are_part_of_a_content_and_their_order_is_not(first, second):
-    one, other = (digest(KEY, message(options=options), Kind.TEXT) for options in (first, second))
-    assert (one == other) is ((first, second) in SAME)
+    first_digest, other = (digest(KEY, message(options=options), Kind.TEXT) for options in (first, second))
+    assert (first_digest == other) is ((first, second) in SAME)

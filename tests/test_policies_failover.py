@@ -147,14 +147,17 @@ def test_where_twice_is_better_than_never_an_answer_that_is_missing_moves_on():
     assert drive(attempt(policy, message(purpose=OTP)), NoAnswer(), OK).account == "b"
     error, _ = play(attempt(policy, message(purpose=OTP)), NoAnswer(), DENIED)
     assert type(error) is UncertainError
-    assert [(one.account, type(one)) for one in error.attempts] == [("a", UncertainError), ("b", AuthenticationError)]
+    assert [(attempt.account, type(attempt)) for attempt in error.attempts] == [
+        ("a", UncertainError),
+        ("b", AuthenticationError),
+    ]
 
 
 def test_not_even_then_does_an_opt_out_move_on():
     inner = RetryPolicy(inner=refusing("a", OptedOutError()), duplicates=TWICE, lookups=0)
     policy = failover(inner, HttpProvider(account="b"), duplicates=TWICE)
     error, _ = play(attempt(policy, message(purpose=OTP)), NoAnswer(), OK)
-    assert [type(one) for one in error.attempts] == [UncertainError, OptedOutError]
+    assert [type(attempt) for attempt in error.attempts] == [UncertainError, OptedOutError]
 
 
 # --- when all fail --------------------------------------------------------------------------------------------------------
@@ -163,7 +166,7 @@ def test_not_even_then_does_an_opt_out_move_on():
 def test_when_all_fail_for_different_reasons_the_error_carries_every_attempt_with_its_cause():
     error, _ = play(attempt(failover(), message()), NotConnected("no route"), DENIED)
     assert (type(error), error.account, error.fault) == (RefusedError, "failover", "provider")
-    assert [(one.account, type(one)) for one in error.attempts] == [
+    assert [(attempt.account, type(attempt)) for attempt in error.attempts] == [
         ("a", UnavailableError),
         ("b", AuthenticationError),
     ]
@@ -173,7 +176,7 @@ def test_when_all_fail_for_different_reasons_the_error_carries_every_attempt_wit
 def test_when_all_fail_for_one_reason_the_error_is_of_that_kind():
     error, _ = play(attempt(failover(), message()), NotConnected(), NotConnected())
     assert type(error) is UnavailableError
-    assert [one.account for one in error.attempts] == ["a", "b"]
+    assert [attempt.account for attempt in error.attempts] == ["a", "b"]
 
 
 def test_a_single_account_that_failed_speaks_for_itself():
@@ -186,7 +189,7 @@ def test_of_one_kind_it_is_the_first_accounts_which_is_the_preferred_one():
     second = SenderError(code="7", reason="expired", detail="the second vendor's words")
     error, _ = play(attempt(failover(refusing("a", first), refusing("b", second)), message()), OK, OK)
     assert (error.account, error.code, error.reason, error.detail) == ("a", "21", "unregistered", first.detail)
-    assert [one.code for one in error.attempts] == ["21", "7"]
+    assert [attempt.code for attempt in error.attempts] == ["21", "7"]
 
 
 GOING_ON = {
@@ -208,9 +211,9 @@ GOING_ON = {
 def test_the_reason_of_all_is_that_of_each_where_they_agree_and_else_the_first_ones(first, second):
     policy = failover(declining("a", GOING_ON[first]), declining("b", GOING_ON[second]))
     error, _ = play(attempt(policy, message()))
-    reasons = {one.reason for one in error.attempts}
+    reasons = {attempt.reason for attempt in error.attempts}
     assert error.reason == (reasons.pop() if len(reasons) == 1 else error.attempts[0].reason)
-    assert [type(one) for one in error.attempts] == [type(GOING_ON[first]), type(GOING_ON[second])]
+    assert [type(attempt) for attempt in error.attempts] == [type(GOING_ON[first]), type(GOING_ON[second])]
     same = type(GOING_ON[first]) is type(GOING_ON[second])
     assert type(error) is (type(GOING_ON[first]) if same else RefusedError)
 
@@ -253,14 +256,14 @@ def test_those_are_tried_again_whose_vendors_wait_is_over_and_no_others():
     policy = timed(RetryPolicy(inner=failover(), attempts=2), clock)
     error, waits = play(attempt(policy, message()), busy_for(8), busy_for(3), DENIED, clock=clock)
     assert waits == [3]
-    assert [(one.account, one.reason) for one in error.attempts][2:] == [("a", "retry-after"), ("b", None)]
+    assert [(attempt.account, attempt.reason) for attempt in error.attempts][2:] == [("a", "retry-after"), ("b", None)]
 
 
 def test_when_no_account_can_express_it_that_is_what_the_error_says():
     accounts = [without(name, supports=frozenset()) for name in "ab"]
     error, _ = play(attempt(failover(*accounts), message(sender="ACME")))
     assert type(error) is UnsupportedError
-    assert [one.account for one in error.attempts] == ["a", "b"]
+    assert [attempt.account for attempt in error.attempts] == ["a", "b"]
 
 
 # --- an account that is left alone ----------------------------------------------------------------------------------------
@@ -320,10 +323,10 @@ def rows_end_with(account, *errors):
     def send_batch(self, messages):
         yield from SEND
         return [
-            Result(index=row, message=one, error=errors[row])
+            Result(index=row, message=message, error=errors[row])
             if errors[row]
-            else Result(index=row, message=one, sent=self.accepted(one, id=f"{row}"))
-            for row, one in enumerate(messages)
+            else Result(index=row, message=message, sent=self.accepted(message, id=f"{row}"))
+            for row, message in enumerate(messages)
         ]
 
     return type(provider(base=BatchProvider, send_batch=send_batch))(account=account)
@@ -499,7 +502,7 @@ def test_a_failover_inside_another_is_left_alone_if_a_vendor_in_it_asked_for_tha
 def test_a_batch_is_one_fault():
     policy = failover(BatchProvider(account="a"), BatchProvider(account="b"), faults=2)
     drive(attempt_batch(policy, many(3)), NotConnected(), accepted(3))
-    assert [one.sent.account for one in drive(attempt_batch(policy, many(3)), accepted(3))] == ["a"] * 3
+    assert [result.sent.account for result in drive(attempt_batch(policy, many(3)), accepted(3))] == ["a"] * 3
 
 
 # --- batches --------------------------------------------------------------------------------------------------------------
@@ -515,15 +518,19 @@ def test_only_the_rows_that_may_move_on_do():
     first = type(provider(base=BatchProvider, send_batch=send_batch))(account="a")
     policy = failover(first, HttpProvider(account="b"))
     results, _ = play(attempt_batch(policy, many(3)), accepted(3), OK)
-    assert [one.sent.account if one.sent else type(one.error) for one in results] == ["b", RecipientError, "a"]
+    assert [result.sent.account if result.sent else type(result.error) for result in results] == [
+        "b",
+        RecipientError,
+        "a",
+    ]
 
 
 def test_a_time_out_of_one_text_does_not_keep_the_others_from_an_account_without_batches():
     policy = failover(BatchProvider(account="a"), HttpProvider(account="b"))
     results, _ = play(attempt_batch(policy, many(3)), DENIED, OK, NoAnswer(), OK)
-    assert [one.sent is not None for one in results] == [True, False, True]
+    assert [result.sent is not None for result in results] == [True, False, True]
     assert type(results[1].error) is UncertainError
-    assert [one.account for one in results[1].error.attempts] == ["a", "b"]
+    assert [attempt.account for attempt in results[1].error.attempts] == ["a", "b"]
 
 
 def test_cancelled_between_the_texts_of_a_batch_each_is_told_what_is_known_of_it():
@@ -638,7 +645,7 @@ def test_balances_are_named_after_their_accounts():
         return [Balance(service="sms", amount=Decimal(1), unit="INR")]
 
     policy = failover(without("a", balance=balance), without("b", balance=SmsProvider.balance))
-    assert [one.service for one in drive(query(policy, policy.balance))] == ["a: sms"]
+    assert [balance.service for balance in drive(query(policy, policy.balance))] == ["a: sms"]
 
 
 @pytest.mark.parametrize("account", ["a", "b"])
@@ -646,7 +653,7 @@ def test_a_webhook_is_taken_in_by_the_account_that_it_is_proven_to_be_from(accou
     policy = failover(*(HttpProvider(account=name, webhook_secret=f"dummy-{name}") for name in "ab"))
     webhook = HttpRequest(method="POST", url="/", headers={"x-secret": f"dummy-{account}"}, body=b'[{"id": "1"}]')
     policy.verify(webhook)
-    assert [one.account for one in policy.parse(webhook)] == [account]
+    assert [event.account for event in policy.parse(webhook)] == [account]
     with pytest.raises(SignatureError):
         policy.verify(HttpRequest(method="POST", url="/", headers={"x-secret": "dummy"}))
 
@@ -655,7 +662,7 @@ def test_a_webhook_is_offered_to_each_account_that_takes_webhooks():
     deaf = without("a", verify=SmsProvider.verify, parse=SmsProvider.parse)
     policy = failover(deaf, HttpProvider(account="b", webhook_secret="dummy-b"))
     webhook = HttpRequest(method="POST", url="/", headers={"x-secret": "dummy-b"}, body=b'[{"id": "1"}]')
-    assert [one.account for one in policy.parse(webhook)] == ["b"]
+    assert [event.account for event in policy.parse(webhook)] == ["b"]
 
 
 def test_an_event_is_told_to_the_account_that_it_is_of_and_to_no_other():
@@ -699,10 +706,10 @@ def test_what_any_account_can_express_it_can():
 
 @pytest.mark.parametrize("around", [lambda inner: inner, lambda inner: RetryPolicy(inner=inner)])
 def test_a_ledger_around_one_of_several_accounts_is_refused(tmp_path, around):
-    one = around(LedgerPolicy(inner=HttpProvider(account="a"), path=tmp_path / "ledger.db"))
+    made = around(LedgerPolicy(inner=HttpProvider(account="a"), path=tmp_path / "ledger.db"))
     with pytest.raises(ConfigurationError, match="account a of failover has a ledger"):
-        failover(one, HttpProvider(account="b"))
-    assert failover(one).accounts == (one,)
+        failover(made, HttpProvider(account="b"))
+    assert failover(made).accounts == (made,)
 
 
 def test_what_nobody_inside_can_do_is_unsupported():

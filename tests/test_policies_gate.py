@@ -135,7 +135,7 @@ def test_a_gate_that_fails_over_one_text_refuses_that_one_alone():
 
     gate = Broken(inner=BatchProvider())
     results, sent = run(attempt_batch(gate, messages(3)), [])
-    assert [type(one.error) for one in results] == [type(None), type(None), ProviderBugError]
+    assert [type(result.error) for result in results] == [type(None), type(None), ProviderBugError]
     assert sent == {0: 1, 1: 1}
     assert [gate._taken[TEXTS[n].upper()] for n in range(3)] == [1, 1, 0]
 
@@ -197,7 +197,7 @@ def test_of_a_batch_each_text_is_judged_alone_and_its_place_is_true(count, close
 def test_a_batch_of_which_nothing_is_admitted_asks_nobody():
     gate = Doors(inner=BatchProvider(), closed=set(TEXTS))
     results, _ = run(attempt_batch(gate, messages(3)), ["cancelled"])
-    assert [type(one.error) for one in results] == [VetoedError] * 3
+    assert [type(result.error) for result in results] == [VetoedError] * 3
 
 
 def test_hooks_see_the_text_as_the_application_gave_it():
@@ -263,7 +263,7 @@ def test_a_text_that_was_interrupted_while_it_was_judged_is_given_back_and_those
         flow.send("")
     results = interrupt(flow, KeyboardInterrupt())
     assert ended(gate) == [("settle", "ref-0", RefusedError), ("give back", "ref-2", None)]
-    assert [one.error.reason for one in results] == ["cancelled", "closed", "cancelled", "cancelled"]
+    assert [result.error.reason for result in results] == ["cancelled", "closed", "cancelled", "cancelled"]
 
 
 @pytest.mark.parametrize("end", [lambda flow: flow.close(), lambda flow: interrupt(flow, KeyboardInterrupt())])
@@ -291,7 +291,7 @@ def test_an_interruption_of_a_settlement_leaves_no_text_unsettled():
     gate = Struck(inner=HttpProvider())
     results, stop = drive(attempt_each(gate, judged("yes", "no", "yes")), "", "", "", OK, OK)
     assert [call[:2] for call in ended(gate)] == [("settle", "ref-0"), ("settle", "ref-0"), ("settle", "ref-2")]
-    assert [one.sent and one.sent.id for one in results] == ["vendor-1", None, "vendor-1"]
+    assert [result.sent and result.sent.id for result in results] == ["vendor-1", None, "vendor-1"]
     assert isinstance(stop, KeyboardInterrupt)
 
 

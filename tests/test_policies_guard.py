@@ -64,10 +64,10 @@ class Clock:
 
 
 def guard(inner=None, clock=None, **settings):
-    one = GuardPolicy(inner=inner or HttpProvider(), **settings)
+    made = GuardPolicy(inner=inner or HttpProvider(), **settings)
     if clock is not None:
-        one._rules.clock = clock
-    return one
+        made._rules.clock = clock
+    return made
 
 
 def refused(flow, *answers):
@@ -162,7 +162,7 @@ def test_a_redirected_text_is_judged_by_the_number_that_was_asked_for():
         drive(attempt(policy, message(to=number)))
     assert refused(attempt(policy, message(to=TO))).reason == "cap-recipient"
     assert refused(attempt(policy, message(to=AMERICAN))).reason == "country"
-    assert [one.to for one in memory.sent] == [AMERICAN, AMERICAN]
+    assert [sent.to for sent in memory.sent] == [AMERICAN, AMERICAN]
 
 
 @pytest.mark.parametrize("countries", [["IN"], ["in"], ["+91"], ["91"], ["US", "+91"]])
@@ -313,27 +313,27 @@ def run(caps, clock, steps, judge):
     texts = []
     for seconds, action, number, which in steps:
         clock.now += seconds
-        flying = [one for one in texts if one.ended is None]
+        flying = [text for text in texts if text.ended is None]
         if action == "begin":
             full = caps.take(number, clock)
             judge(full, number, texts)
             if full is None:
                 texts.append(Text(number, clock.now))
         elif flying:
-            one = flying[which % len(flying)]
+            flight = flying[which % len(flying)]
             if action == "leave":
-                one.left = clock.now
+                flight.left = clock.now
             else:
-                one.ended = clock.now
-                caps.end(one.number, clock, sent=one.left is not None)
-    return [one for one in texts if one.left is not None]
+                flight.ended = clock.now
+                caps.end(flight.number, clock, sent=flight.left is not None)
+    return [text for text in texts if text.left is not None]
 
 
 def never_more(left, most):
     for kind, by in BY.items():
         for first in left:
-            same = [one for one in left if by(one.number) == by(first.number)]
-            assert sum(first.left <= one.left < first.left + WINDOW for one in same) <= most[kind]
+            same = [flight for flight in left if by(flight.number) == by(first.number)]
+            assert sum(first.left <= flight.left < first.left + WINDOW for flight in same) <= most[kind]
 
 
 @settings(max_examples=300)
@@ -342,10 +342,10 @@ def test_no_window_sees_more_texts_leave_than_a_cap_says_and_no_place_is_wasted(
     clock = Clock()
 
     def judge(full, number, texts):
-        taken = {kind: [one for one in texts if holds(one, kind, number, clock.now)] for kind in BY}
+        taken = {kind: [text for text in texts if holds(text, kind, number, clock.now)] for kind in BY}
         assert (full and full.kind) == next((kind for kind in BY if len(taken[kind]) >= most[kind]), None)
         if full is not None:
-            ends = [one.ended for one in taken[full.kind] if one.ended is not None]
+            ends = [flight.ended for flight in taken[full.kind] if flight.ended is not None]
             assert full.wait == (min(ends) + WINDOW - clock.now if ends else None)
 
     caps = Caps({kind: Rate(count, WINDOW) for kind, count in most.items()}, 1000)
@@ -360,7 +360,7 @@ def test_nor_where_texts_are_remembered_in_groups_and_places_come_back_a_little_
 
     def judge(full, number, texts):
         if full is not None:
-            late = [one for one in texts if holds(one, full.kind, number, clock.now - grain)]
+            late = [text for text in texts if holds(text, full.kind, number, clock.now - grain)]
             assert len(late) >= most[full.kind]
 
     with mock.patch.object(caps_room, "_MANY", 2):
@@ -524,10 +524,10 @@ def test_threads_share_a_cap():
                 refusals.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for worker in threads:
+        worker.join()
     assert (len(policy.inner.sent), len(refusals)) == (100, 100)
 
 
@@ -642,17 +642,17 @@ def test_of_a_batch_each_text_is_judged_alone():
     policy = guard(BatchProvider(), per_recipient="1/1h", countries=["IN"])
     flow = deliver_batch(Plugins(hooks), policy, texts(TO, AMERICAN, TO, OTHER))
     results = drive(flow, HttpResponse.of_json({"ids": ["a", "b"]}))
-    assert [one.sent and one.sent.id for one in results] == ["a", None, None, "b"]
-    assert [getattr(one.error, "reason", None) for one in results] == [None, "country", "cap-recipient", None]
-    assert [hooks.outcome(f"ref-{n}") for n in range(4)] == [one.sent or one.error for one in results]
-    assert [one.message.to for one in results] == [TO, AMERICAN, TO, OTHER]
+    assert [result.sent and result.sent.id for result in results] == ["a", None, None, "b"]
+    assert [getattr(result.error, "reason", None) for result in results] == [None, "country", "cap-recipient", None]
+    assert [hooks.outcome(f"ref-{n}") for n in range(4)] == [result.sent or result.error for result in results]
+    assert [result.message.to for result in results] == [TO, AMERICAN, TO, OTHER]
 
 
 def test_of_a_batch_that_is_refused_each_text_gives_its_place_back():
     policy = guard(BatchProvider(), per_recipient="1/1h", total="4/1h")
-    assert {type(one.error) for one in drive(attempt_batch(policy, texts(TO, OTHER)), HttpResponse(status=401))} == {
-        AuthenticationError
-    }
+    assert {
+        type(result.error) for result in drive(attempt_batch(policy, texts(TO, OTHER)), HttpResponse(status=401))
+    } == {AuthenticationError}
     assert policy._rules.caps.texts == 0
 
 
@@ -689,9 +689,9 @@ async def test_both_clients_refuse_alike(answers):
         with pytest.raises(VetoedError) as caught:
             await client.send(message())
         async with client.send_many([message(), message(to=OTHER)]) as many:
-            results = [one async for one in many]
+            results = [result async for result in many]
     assert caught.value.reason == "allow-list"
-    assert sorted(one.sent is not None for one in results) == [False, True]
+    assert sorted(result.sent is not None for result in results) == [False, True]
     assert len(wire.requests) == 1
 
 
@@ -713,10 +713,10 @@ def test_it_is_the_outermost_policy_and_only_there_where_one_of_its_settings_is_
     monkeypatch.setenv("SMSBRIDGE_OTP_PROVIDER", "twincle")
     monkeypatch.setenv("SMSBRIDGE_OTP_ACCESS_TOKEN", "FAKE-TOKEN-DO-NOT-USE")
     monkeypatch.setenv("SMSBRIDGE_OTP_BASE_URL", "https://twincle.example/api/v2/")
-    assert [type(one).name for one in each(Plugins().stack("otp"))] == ["retry", "limit", "twincle"]
+    assert [type(layer).name for layer in each(Plugins().stack("otp"))] == ["retry", "limit", "twincle"]
     monkeypatch.setenv("SMSBRIDGE_OTP_GUARD_TOTAL", "5/1h")
     stack = Plugins().stack("otp")
-    assert [type(one).name for one in each(stack)] == ["guard", "retry", "limit", "twincle"]
+    assert [type(layer).name for layer in each(stack)] == ["guard", "retry", "limit", "twincle"]
     assert (stack.account, vendor_of(stack), stack.total) == ("otp", "twincle", Rate(5, 3600))
 
 
@@ -727,8 +727,8 @@ def test_a_guard_that_one_account_of_several_has_spares_the_others_none(monkeypa
     monkeypatch.setenv("SMSBRIDGE_BOTH_PROVIDER", "failover")
     monkeypatch.setenv("SMSBRIDGE_BOTH_ACCOUNTS", "safe,console")
     monkeypatch.setenv("SMSBRIDGE_GUARD_COUNTRIES", "IN")
-    assert [type(one).name for one in each(Plugins().stack("safe"))] == ["guard", "memory"]
-    names = [type(one).name for one in each(Plugins().stack("both"))]
+    assert [type(layer).name for layer in each(Plugins().stack("safe"))] == ["guard", "memory"]
+    names = [type(layer).name for layer in each(Plugins().stack("both"))]
     assert [name for name in names if name != "retry"] == ["guard", "failover", "guard", "memory", "console"]
 
 
@@ -798,12 +798,12 @@ def test_a_rule_that_is_none_is_no_rule(name):
 
 
 def test_a_place_that_was_taken_for_a_text_that_went_nowhere_is_given_back():
-    policy, one = guard(total="1/1h"), message()
+    policy, given = guard(total="1/1h"), message()
     with pytest.raises(StopIteration):
-        next(policy.admit(one))
+        next(policy.admit(given))
     assert refused(attempt(policy, message(reference="ref-2"))).reason == "cap-total"
-    policy.give_back(one)
-    policy.give_back(one)
+    policy.give_back(given)
+    policy.give_back(given)
     assert send(policy)
     assert refused(attempt(policy, message(reference="ref-2"))).reason == "cap-total"
 
@@ -828,7 +828,7 @@ def test_what_it_would_do_is_foreseen_without_taking_a_place():
     for _ in range(3):
         view = foresee(policy, message(), now=NOW)
         assert (view.provider, view.verdict, view.words) == ("guard", "would send", "lets it through")
-        assert [one.provider for one in view.inside] == ["scripted"]
+        assert [layer.provider for layer in view.inside] == ["scripted"]
     send(policy)
     view = foresee(policy, message(), now=NOW)
     assert (view.verdict, view.error.reason, view.inside) == ("would refuse", "cap-recipient", ())
@@ -840,9 +840,9 @@ def test_what_it_would_do_is_foreseen_without_taking_a_place():
 def test_what_is_foreseen_is_what_comes(number, before):
     clock = Clock()
     policy = guard(clock=clock, allow=["+91*"], per_recipient="1/1h", total="3/1h")
-    for one in before:
+    for flight in before:
         with contextlib.suppress(VetoedError):
-            send(policy, one)
+            send(policy, flight)
     view = foresee(policy, message(to=number), now=NOW)
     if view.error is None:
         assert send(policy, number)

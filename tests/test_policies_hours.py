@@ -74,27 +74,27 @@ def hours(inner, now, **settings):
     return policy
 
 
-def sent_through(policy, one):
+def sent_through(policy, given):
     """The message as it went on, or the error."""
-    flow = policy.admit(one)
+    flow = policy.admit(given)
     return drive(flow)
 
 
-def refusal(policy, one, how=attempt):
+def refusal(policy, given, how=attempt):
     with pytest.raises(VetoedError) as raised:
-        drive(how(policy, one))
+        drive(how(policy, given))
     return raised.value
 
 
 def test_inside_the_hours_a_text_goes_on_as_it_is():
-    one = promo()
-    assert sent_through(hours(HttpProvider(), NOON), one) is one
+    given = promo()
+    assert sent_through(hours(HttpProvider(), NOON), given) is given
 
 
-@pytest.mark.parametrize("purpose", [one for one in Purpose if one is not Purpose.PROMOTIONAL])
+@pytest.mark.parametrize("purpose", [purpose for purpose in Purpose if purpose is not Purpose.PROMOTIONAL])
 def test_codes_and_what_else_people_wait_for_go_at_any_hour(purpose):
-    one = message(purpose=purpose)
-    assert sent_through(hours(HttpProvider(), NIGHT), one) is one
+    given = message(purpose=purpose)
+    assert sent_through(hours(HttpProvider(), NIGHT), given) is given
 
 
 def test_outside_of_them_it_is_refused_with_the_seconds_until_they_begin():
@@ -187,14 +187,14 @@ def test_a_rule_that_is_not_in_force_yet_leaves_the_built_in_ones_in_place(tmp_p
     ],
 )
 def test_a_text_for_later_is_judged_by_its_own_time(now, send_at, goes):
-    one = promo(send_at=send_at)
+    given = promo(send_at=send_at)
     policy = hours(Plans(), now)
     if goes:
-        assert sent_through(policy, one) is one
+        assert sent_through(policy, given) is given
     else:
-        error = refusal(policy, one)
+        error = refusal(policy, given)
         assert error.retry_after == (MORNING - now).total_seconds()
-        assert sent_through(hours(Plans(), now, outside="schedule"), one).send_at == MORNING
+        assert sent_through(hours(Plans(), now, outside="schedule"), given).send_at == MORNING
 
 
 # --- on the way -----------------------------------------------------------------------------------------------------------
@@ -220,15 +220,15 @@ def test_the_environment_puts_the_hours_inside_of_the_retries(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_PROMO_HOURS_MARGIN", "5")
     monkeypatch.setenv("SMSBRIDGE_PURPOSE_OTP_EXPIRY", "10m")
     around = list(each(Plugins(Plugin()).stack("promo")))
-    assert [type(one).name for one in around] == ["purpose", "retry", "hours", "scripted"]
+    assert [type(layer).name for layer in around] == ["purpose", "retry", "hours", "scripted"]
     assert (around[2].outside, around[2].margin) == ("refuse", 5)
 
 
 def test_there_are_no_hours_unless_a_setting_of_theirs_is_there(monkeypatch):
-    assert [type(one).name for one in each(Plugins().stack("memory"))] == ["memory"]
+    assert [type(layer).name for layer in each(Plugins().stack("memory"))] == ["memory"]
     monkeypatch.setenv("SMSBRIDGE_MEMORY_HOURS_OUTSIDE", "schedule")
     found = list(each(Plugins().stack("memory")))
-    assert [type(one).name for one in found] == ["hours", "memory"]
+    assert [type(layer).name for layer in found] == ["hours", "memory"]
     assert found[0].outside == "schedule"
 
 
@@ -306,7 +306,7 @@ def test_a_text_without_an_expiry_gets_that_of_its_purpose():
     policy = expiring(otp_expiry="10m")
     assert sent_through(policy, message(purpose="otp")).valid_until == NOON + timedelta(minutes=10)
     assert sent_through(policy, message(purpose="promotional")).valid_until is None
-    assert all(sent_through(expiring(), message(purpose=one)).valid_until is None for one in Purpose)
+    assert all(sent_through(expiring(), message(purpose=purpose)).valid_until is None for purpose in Purpose)
 
 
 @pytest.mark.parametrize(
@@ -319,8 +319,8 @@ def test_a_text_without_an_expiry_gets_that_of_its_purpose():
     ids=["says it itself", "is for later", "cannot be told"],
 )
 def test_a_text_is_left_alone_where_that_would_say_more_than_is_meant(inner, fields):
-    one = message(purpose="otp", **fields)
-    assert sent_through(expiring(inner, otp_expiry="10m"), one) is one
+    given = message(purpose="otp", **fields)
+    assert sent_through(expiring(inner, otp_expiry="10m"), given) is given
 
 
 def test_a_code_of_the_vendors_expires_where_that_can_be_told():
@@ -340,7 +340,7 @@ def test_the_wire_sees_nothing_of_a_refused_text():
     wire = Wire(OK)
     sms = SmsClient(hours(HttpProvider(), NIGHT), plugins=Plugins(), transport=wire)
     with sms, sms.send_many([promo(reference="a"), message(reference="b")]) as results:
-        found = {one.message.reference: one for one in results}
+        found = {result.message.reference: result for result in results}
     assert found["a"].error.reason == "quiet-hours"
     assert found["b"].sent.id == "vendor-1"
     assert len(wire.requests) == 1

@@ -66,7 +66,7 @@ def placed(where, name="night"):
 
 
 def names(plugins, account="memory"):
-    return [one.name for one in each(plugins.stack(account))]
+    return [layer.name for layer in each(plugins.stack(account))]
 
 
 EVERYTHING = {
@@ -88,7 +88,7 @@ def test_it_stands_where_its_place_says_and_within_a_place_by_its_name(install, 
     assert "night" not in ours
     monkeypatch.setenv("SMSBRIDGE_NIGHT_QUIET", "yes")
     found = names(plugins)
-    assert [one for one in found if one != "night"] == ours
+    assert [name for name in found if name != "night"] == ours
     expected = {"night": place, "text": 0, "guard": 2, "purpose": 2, "retry": 3, "hours": 4, "limit": 6}
     order = [(expected[name], name) for name in found if name != "memory"]
     assert order == sorted(order)
@@ -264,7 +264,7 @@ def test_clients_that_are_made_in_many_threads_at_once_are_all_made():
     for _ in range(20):
         with ThreadPoolExecutor(8) as pool:
             made = list(pool.map(Plugins().stack, ["memory"] * 8))
-        assert {one.name for one in made} == {"memory"}
+        assert {layer.name for layer in made} == {"memory"}
 
 
 @pytest.mark.parametrize(

@@ -111,12 +111,12 @@ def client(policy, *answers, wire=None):
         yield sms
 
 
-def send(policy, *answers, one=None):
+def send(policy, *answers, given=None):
     """What became of one text, and how many requests that took."""
     wire = Wire(*answers)
     with client(policy, wire=wire) as sms:
         try:
-            outcome = sms.send(one or message())
+            outcome = sms.send(given or message())
         except SendError as error:
             outcome = error
         return outcome, len(wire.requests)
@@ -133,8 +133,8 @@ def kept(path, reference="ref-1"):
 
 
 def claim(reference="ref-1", text=TEXT, account="scripted", **fields):
-    one = message(reference=reference, text=text, **fields)
-    return Claim.of(one, account=account, kind=Kind.TEXT, key=KEY)
+    given = message(reference=reference, text=text, **fields)
+    return Claim.of(given, account=account, kind=Kind.TEXT, key=KEY)
 
 
 # --- a text alone ---------------------------------------------------------------------------------------------------------
@@ -165,10 +165,10 @@ def test_a_reference_that_was_accepted_is_not_sent_again_and_has_the_same_answer
 
 def test_all_that_is_known_of_an_accepted_text_is_kept(path):
     class Priced(Mute):
-        def send(self, one):
+        def send(self, given):
             yield from ()
             price = Money(amount=Decimal("0.250"), unit="INR")
-            return self.accepted(one, id="p-1", status=Status.SCHEDULED, segments=3, price=price)
+            return self.accepted(given, id="p-1", status=Status.SCHEDULED, segments=3, price=price)
 
     send(ledger(path, Priced(account="otp")))
     again, _ = send(ledger(path, Priced(account="otp")))
@@ -275,7 +275,7 @@ def begin(flow):
 @pytest.mark.parametrize("answer", [OK, HttpResponse(status=402), NoAnswer("cut")], ids=["accepted", "refused", "lost"])
 def test_the_same_reference_with_other_content_is_an_error_whatever_became_of_the_first(path, answer, change):
     send(ledger(path), answer)
-    again, requests = send(ledger(path), OK, one=replace(message(), **change))
+    again, requests = send(ledger(path), OK, given=replace(message(), **change))
     assert (type(again), again.reason, again.fault, requests) == (ContentError, "reference-reused", "message", 0)
 
 
@@ -285,8 +285,8 @@ def test_how_long_a_text_is_of_use_is_no_part_of_its_content(path):
     class Valid(Mute):
         supports = frozenset({"valid_until"})
 
-    send(ledger(path, Valid()), OK, one=message(valid_until=until))
-    again, requests = send(ledger(path, Valid()), OK, one=message(valid_until=until - timedelta(hours=2)))
+    send(ledger(path, Valid()), OK, given=message(valid_until=until))
+    again, requests = send(ledger(path, Valid()), OK, given=message(valid_until=until - timedelta(hours=2)))
     assert (again.id, requests) == ("vendor-1", 0)  # even when it has expired: it was sent
 
 
@@ -309,7 +309,7 @@ def test_an_unsupported_text_is_recorded_as_refused(path):
 
 
 def test_a_reference_that_no_store_can_take_is_refused_as_anywhere_else(path):
-    refused, requests = send(ledger(path), OK, one=message(reference="half-\ud800"))
+    refused, requests = send(ledger(path), OK, given=message(reference="half-\ud800"))
     assert (type(refused), refused.reason, requests) == (ContentError, "not-unicode", 0)
 
 
@@ -324,7 +324,7 @@ def test_whatever_happens_a_text_is_taken_once_at_most(histories):
         "unreachable": lambda _: HttpResponse(status=429),
     }
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = [send(ledger(Path(folder, "sms.db")), answers[one])[0] for one in histories]
+        outcomes = [send(ledger(Path(folder, "sms.db")), answers[history])[0] for history in histories]
         writer.close_all()
     assert len(taken) <= 1
     for before, after in itertools.pairwise(outcomes):
@@ -369,7 +369,7 @@ def test_a_code_and_a_text_are_not_the_same_content(path):
 
 
 def batch(*references):
-    return [message(reference=one) for one in references]
+    return [message(reference=reference) for reference in references]
 
 
 def ids(count):
@@ -388,19 +388,19 @@ def test_a_batch_is_claimed_as_a_whole_and_sends_what_is_new(path):
         with sms.send_many(
             [*batch("new-1", "old", "lost"), message(reference="old", text="x"), *batch("new-2")]
         ) as many:
-            results = {one.index: one for one in many}
+            results = {result.index: result for result in many}
         bodies = [request.body for request in wire.requests]
     assert [results[n].sent and results[n].sent.id for n in range(5)] == ["v-0", "vendor-1", None, None, "v-1"]
     assert [getattr(results[n].error, "reason", None) for n in (2, 3)] == ["in-ledger", "reference-reused"]
-    assert len([one for one in bodies if b'"texts"' in one]) == 1
+    assert len([body for body in bodies if b'"texts"' in body]) == 1
     assert kept(path, "new-2").outcome.id == "v-1"
 
 
 def test_a_reference_twice_in_a_batch_is_sent_once_and_answered_twice(path):
     with client(ledger(path, BatchProvider()), ids(2)) as sms, sms.send_many(batch("a", "b", "a", "a")) as many:
-        results = sorted(many, key=lambda one: one.index)
-    assert [one.sent.id for one in results] == ["v-0", "v-1", "v-0", "v-0"]
-    assert [one.index for one in results] == [0, 1, 2, 3]
+        results = sorted(many, key=lambda result: result.index)
+    assert [result.sent.id for result in results] == ["v-0", "v-1", "v-0", "v-0"]
+    assert [result.index for result in results] == [0, 1, 2, 3]
 
 
 def test_each_text_of_a_batch_has_its_own_outcome(path):
@@ -415,7 +415,7 @@ def test_each_text_of_a_batch_has_its_own_outcome(path):
 
     with client(ledger(path, Mixed())) as sms, sms.send_many(batch("a", "b", "c")) as many:
         list(many)
-    assert [kept(path, one).state for one in "abc"] == [State.ACCEPTED, State.REFUSED, State.UNCERTAIN]
+    assert [kept(path, reference).state for reference in "abc"] == [State.ACCEPTED, State.REFUSED, State.UNCERTAIN]
     outcome = kept(path, "b").outcome
     assert (outcome.error, outcome.code, outcome.reason) == ("ContentError", "17", "spam")
 
@@ -461,7 +461,7 @@ class Stop(BaseException):
 
 def test_cancelled_before_the_text_left_it_is_refused_and_may_be_sent_again(path):
     policy = ledger(path)
-    send(policy, OK, one=message(reference="first"))
+    send(policy, OK, given=message(reference="first"))
     flow = attempt_each(policy, [message()])
     step = next(flow)
     assert isinstance(step, Await)
@@ -473,7 +473,7 @@ def test_cancelled_before_the_text_left_it_is_refused_and_may_be_sent_again(path
 
 def test_a_claim_that_was_given_up_before_it_was_made_is_not_made(path):
     policy = ledger(path)
-    send(policy, OK, one=message(reference="first"))
+    send(policy, OK, given=message(reference="first"))
     with policy._entries().writer._at_work:
         step = next(attempt(policy, message()))
         assert step.future.cancel()
@@ -494,15 +494,15 @@ def test_of_a_batch_that_is_cancelled_each_text_is_recorded_as_what_is_known_of_
     begin(flow)
     flow.send(OK)
     results = interrupt(flow, Stop())
-    states = [kept(path, one).state for one in "abc"]
+    states = [kept(path, reference).state for reference in "abc"]
     assert states == [State.ACCEPTED, State.UNCERTAIN, State.REFUSED]
-    assert [type(one.error) for one in results] == [type(None), UncertainError, RefusedError]
+    assert [type(result.error) for result in results] == [type(None), UncertainError, RefusedError]
 
 
 def test_what_the_ledger_has_already_is_the_answer_also_where_the_rest_of_the_batch_is_cancelled(path):
-    send(ledger(path), OK, one=message(reference="old"))
-    send(ledger(path), NoAnswer("cut"), one=message(reference="lost"))
-    send(ledger(path), OK, one=message(reference="used"))
+    send(ledger(path), OK, given=message(reference="old"))
+    send(ledger(path), NoAnswer("cut"), given=message(reference="lost"))
+    send(ledger(path), OK, given=message(reference="used"))
     flow = attempt_each(ledger(path), [*batch("old", "lost"), message(reference="used", text="x"), *batch("new")])
     begin(flow)
     old, lost, used, new = interrupt(flow, Stop())
@@ -522,7 +522,7 @@ def test_cancelled_while_it_is_looked_up_it_stays_in_doubt(path):
 
 def test_a_flow_that_is_dropped_before_the_text_left_is_released(path):
     policy = ledger(path)
-    send(policy, OK, one=message(reference="first"))
+    send(policy, OK, given=message(reference="first"))
     flow = attempt(policy, message())
     next(flow)
     flow.close()
@@ -550,8 +550,8 @@ def test_a_batch_that_cannot_be_recorded_is_refused_row_by_row(tmp_path):
     with client(ledger(tmp_path, BatchProvider()), wire=wire) as sms, sms.send_many(batch("a", "b")) as many:
         results = list(many)
         assert wire.requests == []
-    assert [one.error.reason for one in results] == ["ledger", "ledger"]
-    assert [one.error.reference for one in results] == ["a", "b"]
+    assert [result.error.reason for result in results] == ["ledger", "ledger"]
+    assert [result.error.reference for result in results] == ["a", "b"]
 
 
 def test_while_another_process_holds_the_ledger_nothing_is_sent_and_afterwards_it_is(path):
@@ -560,7 +560,7 @@ def test_while_another_process_holds_the_ledger_nothing_is_sent_and_afterwards_i
             return SqliteBook(self.path, patience=0)
 
     policy = Impatient(inner=Mute(), path=path)
-    send(policy, OK, one=message(reference="first"))
+    send(policy, OK, given=message(reference="first"))
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     refused, requests = send(policy, OK)
@@ -581,7 +581,7 @@ def test_an_outcome_that_cannot_be_recorded_is_logged_and_the_text_accepted_all_
     with caplog.at_level(logging.DEBUG):
         assert send(Full(inner=Mute(), path=path), OK)[0].id == "vendor-1"
         assert kept(path).state is State.OPEN
-    (record,) = [one for one in caplog.records if one.name == "smsbridge.ledger"]
+    (record,) = [record for record in caplog.records if record.name == "smsbridge.ledger"]
     assert (record.levelname, "disk full" in record.getMessage()) == ("ERROR", True)
     assert send(ledger(path), OK)[0].reason == "in-ledger"
 
@@ -589,9 +589,9 @@ def test_an_outcome_that_cannot_be_recorded_is_logged_and_the_text_accepted_all_
 @pytest.mark.parametrize("odd", [{"segments": "3"}, {"segments": 10**30}, {"price": "cheap"}, {"status": "sent"}])
 def test_values_of_a_kind_that_nobody_foresaw_do_not_turn_an_accepted_text_into_anything_else(path, caplog, odd):
     class Odd(Mute):
-        def send(self, one):
+        def send(self, given):
             yield from ()
-            return self.accepted(one, id="odd-\ud800", **odd)
+            return self.accepted(given, id="odd-\ud800", **odd)
 
     with caplog.at_level(logging.DEBUG):
         assert isinstance(send(ledger(path, Odd()))[0], SentMessage)
@@ -608,29 +608,29 @@ def test_the_file_holds_no_text_and_no_full_number_and_nobody_else_reads_it(path
         send(
             ledger(path, Mute(token=SecretStr("SECRET-TOKEN-dummy"))),
             answer,
-            one=replace(wanted, reference=str(answer)),
+            given=replace(wanted, reference=str(answer)),
         )
     writer.close_all()
-    everything = b"".join(one.read_bytes() for one in path.parent.iterdir())
+    everything = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert b"+91******3210" in everything
     for secret in (TEXT, "SECRET", TO, TO[1:], TO[3:]):
         assert secret.encode() not in everything
     if os.name != "nt":
-        assert {stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()} == {0o600}
+        assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
 
 
 def test_equal_texts_cannot_be_told_from_different_ones():
-    one, same, other = (digest(KEY, message(reference=ref), Kind.TEXT) for ref in ("a", "a", "b"))
-    assert one == same != other
-    assert digest(b"another key", message(reference="a"), Kind.TEXT) != one
+    first_digest, same, other = (digest(KEY, message(reference=ref), Kind.TEXT) for ref in ("a", "a", "b"))
+    assert first_digest == same != other
+    assert digest(b"another key", message(reference="a"), Kind.TEXT) != first_digest
 
 
 @given(st.tuples(*[st.text(max_size=3)] * 3), st.tuples(*[st.text(max_size=3)] * 3))
 def test_no_two_contents_look_alike_however_their_parts_are_cut(first, second):
     def hashed(parts):
         sender, text, template = parts
-        one = Message(to=TO, text=text, sender=sender, dlt=Dlt(template_id=template), reference="r")
-        return digest(KEY, one, Kind.TEXT)
+        given = Message(to=TO, text=text, sender=sender, dlt=Dlt(template_id=template), reference="r")
+        return digest(KEY, given, Kind.TEXT)
 
     assert (hashed(first) == hashed(second)) is (first == second)
 
@@ -671,12 +671,12 @@ def test_without_a_key_one_is_made_and_kept(path):
 
 
 def test_every_account_has_a_ledger_where_the_environment_names_one(monkeypatch, path):
-    assert not any(isinstance(one, LedgerPolicy) for one in each(Plugins().stack("memory")))
+    assert not any(isinstance(layer, LedgerPolicy) for layer in each(Plugins().stack("memory")))
     monkeypatch.setenv("SMSBRIDGE_LEDGER_STORE", f"sqlite:///{path}")
     with SmsClient("memory") as sms:
         sms.send(TO, "hello", reference="ref-1")
         sms.send(TO, "hello", reference="ref-1")
-        (memory,) = [one for one in each(sms.provider) if not inside(one)]
+        (memory,) = [layer for layer in each(sms.provider) if not inside(layer)]
         assert len(memory.sent) == 1
         assert (vendor_of(sms.provider), sms.provider.account) == ("memory", "memory")
     assert kept(path).state is State.ACCEPTED
@@ -705,7 +705,7 @@ def test_what_is_answered_from_the_ledger_is_logged_without_anything_private(pat
     send(ledger(path), OK)
     with caplog.at_level(logging.INFO, "smsbridge.attempts"):
         send(ledger(path), OK)
-    (record,) = [one for one in caplog.records if one.name == "smsbridge.attempts"]
+    (record,) = [record for record in caplog.records if record.name == "smsbridge.attempts"]
     assert record.attempt["outcome"] == "accepted"
     assert "ledger" in record.attempt["decision"]
     assert TEXT not in caplog.text
@@ -717,14 +717,14 @@ def test_what_is_answered_from_the_ledger_is_logged_without_anything_private(pat
 
 @pytest.fixture
 def store(path):
-    one = SqliteBook(path)
-    yield one
-    one.close()
+    book = SqliteBook(path)
+    yield book
+    book.close()
 
 
-def accepted(one, id="v-1", **fields):
+def accepted(opened, id="v-1", **fields):
     sent = SentMessage(account="taker", provider="acme", id=id, **fields)
-    return Entry(claim=one, outcome=Outcome.accepted(sent))
+    return Entry(claim=opened, outcome=Outcome.accepted(sent))
 
 
 def test_an_outcome_counts_only_for_its_own_claim(store):
@@ -738,14 +738,17 @@ def test_an_outcome_counts_only_for_its_own_claim(store):
 
 
 def test_accepted_overrules_what_was_thought_before_and_is_never_overruled(store):
-    one = claim()
-    doubt = Entry(claim=one, outcome=replace(Outcome.refused("x"), state=State.UNCERTAIN))
+    opened = claim()
+    doubt = Entry(claim=opened, outcome=replace(Outcome.refused("x"), state=State.UNCERTAIN))
     with store.together():
-        store.claim([one])
-        assert [store.record([it]) for it in (doubt, Entry(claim=one, outcome=Outcome.refused("operator")))] == [1, 1]
-        assert store.record([accepted(one)]) == 1
+        store.claim([opened])
+        assert [store.record([it]) for it in (doubt, Entry(claim=opened, outcome=Outcome.refused("operator")))] == [
+            1,
+            1,
+        ]
+        assert store.record([accepted(opened)]) == 1
         assert store.record([doubt]) == 0
-        assert store.record([Entry(claim=one, outcome=Outcome.refused("late"))]) == 0
+        assert store.record([Entry(claim=opened, outcome=Outcome.refused("late"))]) == 0
         assert store.find("ref-1").state is State.ACCEPTED
 
 
@@ -776,17 +779,17 @@ def test_entries_come_in_their_order_as_far_as_they_match(store):
         store.claim(claims)
         store.record([accepted(claims[1])])
         found = store.entries()
-        assert [one.claim.reference for _, one in found] == [f"r-{n}" for n in range(5)]
-        assert [one.claim.reference for _, one in store.entries(after=found[2][0])] == ["r-3", "r-4"]
-        assert [one.claim.reference for _, one in store.entries(account="a", states=[State.OPEN])] == ["r-3"]
+        assert [entry.claim.reference for _, entry in found] == [f"r-{n}" for n in range(5)]
+        assert [entry.claim.reference for _, entry in store.entries(after=found[2][0])] == ["r-3", "r-4"]
+        assert [entry.claim.reference for _, entry in store.entries(account="a", states=[State.OPEN])] == ["r-3"]
         assert len(store.entries(limit=2)) == 2
         assert store.entries(within=-3600.0) == []
         assert len(store.entries(within=3600.0)) == 5
-        assert [one.claim.account for _, one in store.entries(reference="r-2")] == ["b"]
+        assert [entry.claim.account for _, entry in store.entries(reference="r-2")] == ["b"]
 
 
 def test_only_what_is_settled_is_forgotten(store):
-    claims = [claim(reference=one) for one in ("open", "uncertain", "accepted", "refused")]
+    claims = [claim(reference=reference) for reference in ("open", "uncertain", "accepted", "refused")]
     with store.together():
         store.claim(claims)
         store.record(
@@ -798,16 +801,16 @@ def test_only_what_is_settled_is_forgotten(store):
         )
         assert store.prune(86400.0, 10) == 0
         assert [store.prune(-86400.0, 1) for _ in range(3)] == [1, 1, 0]
-        assert [one.claim.reference for _, one in store.entries()] == ["open", "uncertain"]
+        assert [entry.claim.reference for _, entry in store.entries()] == ["open", "uncertain"]
 
 
 def test_what_is_forgotten_may_be_that_of_one_account_alone(store):
-    claims = [claim(reference=one, account=one) for one in ("a", "b")]
+    claims = [claim(reference=reference, account=reference) for reference in ("a", "b")]
     with store.together():
         store.claim(claims)
-        store.record([accepted(one) for one in claims])
-        assert [store.prune(-86400.0, 10, account=one) for one in ("c", "a")] == [0, 1]
-        assert [one.claim.account for _, one in store.entries()] == ["b"]
+        store.record([accepted(claim) for claim in claims])
+        assert [store.prune(-86400.0, 10, account=account) for account in ("c", "a")] == [0, 1]
+        assert [entry.claim.account for _, entry in store.entries()] == ["b"]
 
 
 def test_a_ledger_of_another_version_is_not_touched(store, path):
@@ -853,12 +856,12 @@ def test_a_file_that_others_are_just_making_is_waited_for(path, monkeypatch, bus
                 raise sqlite3.OperationalError("database is locked")
             return super().execute(words, *given)
 
-    one = SqliteBook(path, patience=patience)
+    book = SqliteBook(path, patience=patience)
     monkeypatch.setattr(OwnFile, "connect", partialmethod(OwnFile.connect, factory=Busy))
     monkeypatch.setattr(sqlite_file, "time", SimpleNamespace(monotonic=lambda: passed, sleep=wait))
-    with contextlib.nullcontext() if works else pytest.raises(Unwritable, match="locked"), one.together():
-        assert one.find("ref-1") is None
-    one.close()
+    with contextlib.nullcontext() if works else pytest.raises(Unwritable, match="locked"), book.together():
+        assert book.find("ref-1") is None
+    book.close()
     assert passed == min(busy, patience)
 
 
@@ -877,9 +880,9 @@ def hand_in(books, *claims):
 
 def test_what_is_asked_after_an_outcome_sees_it(path):
     books = Writer(SqliteBook(path), keep=timedelta(days=1))
-    one = claim()
-    hand_in(books, one).result(10)
-    books.record([accepted(one)])
+    opened = claim()
+    hand_in(books, opened).result(10)
+    books.record([accepted(opened)])
     assert books.do(lambda store: store.find("ref-1")).result(10).state is State.ACCEPTED
 
 
@@ -907,16 +910,16 @@ def test_a_work_that_fails_harms_no_other(path):
         good = [hand_in(books, claim(reference="a"))]
         bad = books.do(lambda _: 1 / 0)
         good.append(hand_in(books, claim(reference="b")))
-    assert [one.result(10) for one in good] == [[None], [None]]
+    assert [promise.result(10) for promise in good] == [[None], [None]]
     assert isinstance(bad.exception(10), ZeroDivisionError)
 
 
 def test_old_settled_entries_are_dropped_by_the_way(path):
     now = [0.0]
     books = Writer(SqliteBook(path), keep=timedelta(seconds=-1), clock=lambda: now[0])
-    one, other = claim(reference="old"), claim(reference="open")
-    hand_in(books, one, other).result(10)
-    books.record([accepted(one)])
+    old, other = claim(reference="old"), claim(reference="open")
+    hand_in(books, old, other).result(10)
+    books.record([accepted(old)])
     books.do(lambda _: None).result(10)
     now[0] = 4000.0
     books.do(lambda _: None).result(10)
@@ -966,13 +969,13 @@ def test_an_outcome_alone_is_recorded_too(path, monkeypatch):
     recorded = threading.Event()
     keep = books._store.record
     books._store.record = lambda entries: (keep(entries), recorded.set())
-    one = claim()
-    hand_in(books, one).result(10)
+    opened = claim()
+    hand_in(books, opened).result(10)
     for _ in range(10_000):
         if books._asleep:
             break
         time.sleep(0.001)
-    books.record([accepted(one)])
+    books.record([accepted(opened)])
     assert recorded.wait(10)
 
 
@@ -994,14 +997,14 @@ def test_threads_that_send_the_same_reference_at_once_send_it_once(path):
         outcomes.append(send(policy, vendor)[0])
 
     threads = [threading.Thread(target=work) for _ in range(8)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join(30)
+    for thread in threads:
+        thread.start()
+    for worker in threads:
+        worker.join(30)
     assert len(taken) == 1
     assert len(outcomes) == 8
-    for one in outcomes:
-        assert isinstance(one, SentMessage) or one.reason == "in-ledger"
+    for outcome in outcomes:
+        assert isinstance(outcome, SentMessage) or outcome.reason == "in-ledger"
 
 
 async def test_tasks_that_send_the_same_reference_at_once_send_it_once(path):
@@ -1021,8 +1024,8 @@ async def test_tasks_that_send_the_same_reference_at_once_send_it_once(path):
         answered.set()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         assert len(wire.requests) == 1
-    assert sum(isinstance(one, SentMessage) for one in outcomes) == 1
-    assert {one.reason for one in outcomes if isinstance(one, SendError)} == {"in-ledger"}
+    assert sum(isinstance(outcome, SentMessage) for outcome in outcomes) == 1
+    assert {outcome.reason for outcome in outcomes if isinstance(outcome, SendError)} == {"in-ledger"}
 
 
 SENDS = """
@@ -1051,8 +1054,8 @@ with SmsClient(LedgerPolicy(inner=Mute(), path=Path(sys.argv[2])), settings=Sett
 def test_processes_share_a_ledger_and_send_each_reference_once(path):
     command = [sys.executable, "-c", SENDS, str(Path(__file__).parent), str(path)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    outputs = [one.communicate(timeout=60)[0] for one in running]
-    assert [one.returncode for one in running] == [0, 0, 0]
+    outputs = [process.communicate(timeout=60)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0]
     assert sum(map(int, outputs)) == 50
     # At its normal end, a process has recorded every outcome.
     assert {kept(path, f"ref-{number}").state for number in range(50)} == {State.ACCEPTED}
@@ -1062,11 +1065,11 @@ def test_processes_share_a_ledger_and_send_each_reference_once(path):
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_process_opens_the_ledger_anew(path):
     policy = ledger(path)
-    assert send(policy, OK, one=message(reference="before"))[1] == 1
+    assert send(policy, OK, given=message(reference="before"))[1] == 1
 
     def child(results):
-        again = send(policy, OK, one=message(reference="before"))
-        new = send(policy, OK, one=message(reference="in the child"))
+        again = send(policy, OK, given=message(reference="before"))
+        new = send(policy, OK, given=message(reference="in the child"))
         writer.close_all()
         results.put((again[1], new[1]))
 
@@ -1076,8 +1079,8 @@ def test_a_forked_process_opens_the_ledger_anew(path):
     process.start()
     assert results.get() == (0, 1)
     process.join(30)
-    assert send(policy, OK, one=message(reference="in the child"))[1] == 0
-    assert send(policy, OK, one=message(reference="after"))[1] == 1
+    assert send(policy, OK, given=message(reference="in the child"))[1] == 0
+    assert send(policy, OK, given=message(reference="after"))[1] == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -1108,7 +1111,7 @@ def test_a_text_sent_while_the_interpreter_goes_is_recorded_too(path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "50\n"
     assert done.stderr.splitlines() == [f"a new ledger was made at {path}: it knows of no text that was sent before"]
-    assert {kept(path, one).state for one in ("ref-49", "late")} == {State.ACCEPTED}
+    assert {kept(path, reference).state for reference in ("ref-49", "late")} == {State.ACCEPTED}
 
 
 def test_drive_by_hand_needs_no_network(path):
@@ -1122,7 +1125,7 @@ def test_drive_by_hand_needs_no_network(path):
 
 @pytest.mark.parametrize("key", [None, SecretStr("k" * 32)], ids=["a key of the file", "a key of ours"])
 @pytest.mark.parametrize(
-    ("before", "one", "verdict"),
+    ("before", "given", "verdict"),
     [
         ([], message(), "would send"),
         ([OK], message(), "would skip"),
@@ -1133,13 +1136,13 @@ def test_drive_by_hand_needs_no_network(path):
         ([OK], message(reference="ref-2"), "would send"),
     ],
 )
-def test_what_is_foreseen_is_what_comes(path, key, before, one, verdict):
+def test_what_is_foreseen_is_what_comes(path, key, before, given, verdict):
     used, policy = ledger(path, key=key), ledger(path, key=key)
     for answer in before:
         send(used, answer)
-    views = [foresee(asked, one, now=datetime.now(UTC)) for asked in (used, policy, policy)]
+    views = [foresee(asked, given, now=datetime.now(UTC)) for asked in (used, policy, policy)]
     assert path.exists() is bool(before)
-    outcome, requests = send(policy, OK, one=one)
+    outcome, requests = send(policy, OK, given=given)
     for view in views:
         assert view.verdict == verdict
         assert (type(view.error), str(view.error)) == (
@@ -1227,6 +1230,6 @@ def test_a_relative_path_is_that_of_the_folder_in_which_the_first_text_was_sent(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     writer.close_all()
-    assert send(policy, OK, one=message(reference="ref-2"))[1] == 1
+    assert send(policy, OK, given=message(reference="ref-2"))[1] == 1
     writer.close_all()
     assert not Path("sms.db").exists()

@@ -122,7 +122,7 @@ def test_texts_share_a_batch_as_they_may_inside():
         attempt_batch(RetryPolicy(inner=limit(Grouped())), [message(reference=name, sender=name) for name in "AB"]),
         *[OK] * 2,
     )
-    assert all(one.sent for one in results)
+    assert all(result.sent for result in results)
 
 
 def test_what_the_provider_inside_cannot_express_it_cannot_either():
@@ -270,7 +270,7 @@ def test_once_a_part_has_left_the_rest_waits_as_long_as_it_takes():
     many = [message(reference=f"ref-{row}") for row in range(2)]
     results, waits = play(attempt_batch(policy, many), OK, OK)
     assert waits == [120]
-    assert {type(one.error) for one in results} == {UncertainError}
+    assert {type(result.error) for result in results} == {UncertainError}
 
 
 @pytest.mark.parametrize("between", [[], [HttpRequest.get("https://api.scripted.example/next")]])
@@ -319,7 +319,7 @@ async def test_tasks_of_a_loop_take_one_each_too():
     wire = AsyncWire()
     async with AsyncSmsClient(LimitPolicy(inner=HttpProvider(), sends="1000/1s"), transport=wire) as sms:
         sent = await asyncio.gather(*[sms.send(message(reference=f"ref-{row}")) for row in range(5)])
-    assert len({one.reference for one in sent}) == 5
+    assert len({text.reference for text in sent}) == 5
     assert len(wire.requests) == 5
 
 

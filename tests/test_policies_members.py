@@ -41,7 +41,7 @@ def client(provider, kind=SmsClient):
 
 
 def warnings(caplog):
-    return [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
 
 def test_accounts_that_can_do_the_same_have_no_differences():

@@ -84,9 +84,9 @@ def perform(flow):
     return run.value
 
 
-def outcome(policy, one=None, how=attempt):
+def outcome(policy, given=None, how=attempt):
     try:
-        return perform(how(policy, one or message()))
+        return perform(how(policy, given or message()))
     except SendError as error:
         return error
 
@@ -124,7 +124,7 @@ def report(reason, to=TO, *, account="memory", at=NOON, key=""):
 
 
 def outs(policy):
-    return [(one.recipient, one.sender, one.source) for one in policy._kept.known]
+    return [(opt_out.recipient, opt_out.sender, opt_out.source) for opt_out in policy._kept.known]
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------------
@@ -196,10 +196,10 @@ def test_a_report_opts_out_of_the_sender_of_its_account_and_of_all_where_that_is
 def test_all_but_codes_are_stopped_unless_the_settings_say_otherwise(purpose):
     policy = optout()
     policy._kept.known.add(None, TO)
-    one = message(purpose=purpose)
-    assert isinstance(outcome(policy, one), OptedOutError) is (purpose is not Purpose.OTP)
+    given = message(purpose=purpose)
+    assert isinstance(outcome(policy, given), OptedOutError) is (purpose is not Purpose.OTP)
     promotional = optout(purposes=["promotional"]).using(policy._kept.known)
-    assert isinstance(outcome(promotional, one), OptedOutError) is (purpose is Purpose.PROMOTIONAL)
+    assert isinstance(outcome(promotional, given), OptedOutError) is (purpose is Purpose.PROMOTIONAL)
 
 
 def test_a_code_of_the_vendors_is_stopped_only_where_codes_are():
@@ -223,8 +223,8 @@ def test_it_is_never_tried_elsewhere_or_again():
 def test_in_a_batch_each_text_is_judged_alone():
     policy = optout()
     policy._kept.known.add(None, TO)
-    one, other = perform(attempt_batch(policy, [message(reference="a"), message(reference="b", to=OTHER)]))
-    assert (one.error.reason, one.error.reference) == ("opt-out", "a")
+    first, other = perform(attempt_batch(policy, [message(reference="a"), message(reference="b", to=OTHER)]))
+    assert (first.error.reason, first.error.reference) == ("opt-out", "a")
     assert other.sent.reference == "b"
 
 
@@ -281,8 +281,8 @@ def test_cancelled_while_the_list_is_asked_nothing_was_sent():
 
 
 def heard(policy, *events):
-    for one in events:
-        perform(policy.observe(one))
+    for event in events:
+        perform(policy.observe(event))
     return outs(policy)
 
 
@@ -399,9 +399,9 @@ def test_a_stop_to_each_of_two_senders_counts_even_under_one_key():
 
 
 def test_where_a_text_has_no_key_its_id_is_one_and_without_either_each_is_new():
-    nameless = [replace(one, key="", id=one.text) for one in (START, STOP, START)]
+    nameless = [replace(event, key="", id=event.text) for event in (START, STOP, START)]
     assert heard(optout(), *nameless) == [(TO, "ACMEIN", "reply")]
-    assert heard(optout(), *(replace(one, id="") for one in nameless)) == []
+    assert heard(optout(), *(replace(event, id="") for event in nameless)) == []
 
 
 def test_what_came_is_known_after_a_restart_and_to_every_process_of_the_file(tmp_path):
@@ -570,7 +570,7 @@ def test_of_a_batch_with_two_confirmations_one_leaves():
     policy = optout()
     heard(policy, STOP)
     results = perform(attempt_batch(policy, [confirmation("a"), message(reference="b"), confirmation("c")]))
-    assert [one.sent is not None for one in results] == [True, False, False]
+    assert [result.sent is not None for result in results] == [True, False, False]
 
 
 def test_a_code_of_the_vendors_confirms_nothing():
@@ -733,7 +733,7 @@ def test_of_a_batch_each_opt_out_is_kept():
     policy = optout(vendor)
     batch = [message(reference="a"), message(reference="b", to=OTHER), message(reference="c", to="+919876543212")]
     results = perform(attempt_batch(policy, batch))
-    assert [one.error and one.error.reason for one in results] == ["opted-out", "opted-out", None]
+    assert [result.error and result.error.reason for result in results] == ["opted-out", "opted-out", None]
     assert [number for number, _, _ in outs(policy)] == [TO, OTHER]
 
 
@@ -765,7 +765,7 @@ def test_the_environment_names_the_file(monkeypatch, tmp_path):
     monkeypatch.setenv("SMSBRIDGE_OPTOUT_STORE", f"sqlite:///{path}")
     monkeypatch.setenv("SMSBRIDGE_MEMORY_OPTOUT_PURPOSES", "promotional, otp")
     stack = Plugins().stack("memory")
-    assert [type(one).name for one in each(stack)] == ["optout", "memory"]
+    assert [type(layer).name for layer in each(stack)] == ["optout", "memory"]
     assert stack.purposes == {Purpose.PROMOTIONAL, Purpose.OTP}
     SqliteOptOuts(path).add(None, TO)
     assert isinstance(outcome(stack, message(purpose="promotional")), OptedOutError)
@@ -775,7 +775,7 @@ def test_the_environment_names_the_file(monkeypatch, tmp_path):
 
 
 def test_without_a_setting_of_theirs_there_are_no_opt_outs():
-    assert [type(one).name for one in each(Plugins().stack("memory"))] == ["memory"]
+    assert [type(layer).name for layer in each(Plugins().stack("memory"))] == ["memory"]
 
 
 def test_nothing_private_is_in_logs_errors_or_what_is_shown(caplog):
@@ -797,7 +797,9 @@ def test_nothing_private_is_in_logs_errors_or_what_is_shown(caplog):
     assert first.value == third.value
     assert len(wire.requests) == len(waiting.requests) == 1
     shown = (
-        caplog.text + repr(policy) + "".join(f"{one.value!r} {one.value} {vars(one.value)}" for one in (first, second))
+        caplog.text
+        + repr(policy)
+        + "".join(f"{caught.value!r} {caught.value} {vars(caught.value)}" for caught in (first, second))
     )
     for private in (TO, TO[1:], TO[3:], TEXT):
         assert private not in shown
@@ -808,7 +810,7 @@ def test_many_texts_at_once(tmp_path):
     policy._kept.known.add(None, OTHER)
     sms = SmsClient(policy, plugins=Plugins(), transport=Wire(OK))
     with sms, sms.send_many([message(reference="a"), message(reference="b", to=OTHER)]) as results:
-        found = {one.message.reference: one for one in results}
+        found = {result.message.reference: result for result in results}
     assert found["b"].error.reason == "opt-out"
     assert found["a"].sent.id == "vendor-1"
 

@@ -93,7 +93,10 @@ def test_one_final_attempt_makes_all_of_them_final(last):
         *[(RateLimitedError(reason=reason), "local") for reason in OUR_OWN],
         (made_of(RefusedError(fault="message"), AuthenticationError(), UnavailableError()), "provider"),
         (made_of(RefusedError(fault="message"), UnavailableError(), AuthenticationError()), "account"),
-        *[(made_of(RefusedError(), UnavailableError(), RateLimitedError(reason=one)), "provider") for one in OUR_OWN],
+        *[
+            (made_of(RefusedError(), UnavailableError(), RateLimitedError(reason=reason)), "provider")
+            for reason in OUR_OWN
+        ],
         (made_of(RefusedError(), UnavailableError(), UnsupportedError()), "provider"),
         (made_of(RefusedError(), RateLimitedError(reason=OUR_OWN[0]), UnsupportedError()), "local"),
     ],
@@ -138,22 +141,24 @@ def test_the_last_attempt_speaks_unless_one_may_have_been_sent():
     ):
         error = conclude(history)
         assert error.code == code
-        assert [one.code for one in error.attempts] == ([one.code for one in history] if len(history) > 1 else [])
-        assert all(error is not one and one.attempts == () for one in history)
+        assert [attempt.code for attempt in error.attempts] == (
+            [failure.code for failure in history] if len(history) > 1 else []
+        )
+        assert all(error is not failure and failure.attempts == () for failure in history)
 
 
 def test_what_an_attempt_was_made_of_are_attempts_too():
     inner = made_of(RefusedError(code="0"), UnavailableError(code="1"), FundsError(code="2"))
     for how in (conclude, lambda history: conclude_all(history, HttpProvider(), message())):
-        assert [one.code for one in how([inner, UnavailableError(code="3")]).attempts] == ["1", "2", "3"]
-    assert [one.code for one in conclude([inner]).attempts] == ["1", "2"]
+        assert [attempt.code for attempt in how([inner, UnavailableError(code="3")]).attempts] == ["1", "2", "3"]
+    assert [attempt.code for attempt in conclude([inner]).attempts] == ["1", "2"]
 
 
 @pytest.mark.parametrize("last", [*FINAL.values(), DOUBT], ids=[*FINAL, "doubt"])
 def test_of_several_accounts_that_which_is_no_fault_of_its_own_speaks(last):
     error = conclude_all([UnavailableError(), last], HttpProvider(), message())
     assert (type(error), error.fault) == (type(last), last.fault)
-    assert [type(one) for one in error.attempts] == [UnavailableError, type(last)]
+    assert [type(attempt) for attempt in error.attempts] == [UnavailableError, type(last)]
 
 
 @pytest.mark.parametrize("first", ELSEWHERE.values(), ids=ELSEWHERE)
@@ -161,7 +166,7 @@ def test_of_several_accounts_that_which_is_no_fault_of_its_own_speaks(last):
 def test_of_several_accounts_all_speak_and_may_be_tried_again_where_that_may_help(first, second):
     error = conclude_all([first, second], HttpProvider(), message())
     assert type(error) is (type(first) if type(first) is type(second) else RefusedError)
-    passing = any(isinstance(one, RateLimitedError) or one.fault == "provider" for one in (first, second))
+    passing = any(isinstance(failure, RateLimitedError) or failure.fault == "provider" for failure in (first, second))
     same = (type(first), first.fault) == (type(second), second.fault)
     assert error.fault == (first.fault if same else "provider" if passing else "account")
     assert len(error.attempts) == 2
@@ -201,7 +206,7 @@ def test_what_is_proven_not_to_have_arrived_is_a_refusal_for_that():
 def test_what_another_account_said_of_the_text_stays(final_one):
     error = not_sent(made_of(UncertainError(), UncertainError(), final_one, RateLimitedError()))
     assert (type(error), error.fault) == (type(final_one), final_one.fault)
-    assert [type(one) for one in error.attempts] == [UnavailableError, type(final_one), RateLimitedError]
+    assert [type(attempt) for attempt in error.attempts] == [UnavailableError, type(final_one), RateLimitedError]
     assert final_one.attempts == ()
 
 

@@ -26,7 +26,7 @@ def listening(caplog):
 
 
 def records(caplog):
-    return [one.attempt for one in caplog.records if one.name == "smsbridge.attempts"]
+    return [record.attempt for record in caplog.records if record.name == "smsbridge.attempts"]
 
 
 def failover(*accounts):
@@ -56,7 +56,7 @@ def test_an_accepted_text_is_one_record(caplog):
 
 def test_each_attempt_is_one_with_what_is_decided_after_it(caplog):
     play(attempt(retry(first_wait=1), message()), NotConnected(), BUSY, OK)
-    assert [(one["outcome"], one["error"], one["code"], one["decision"]) for one in records(caplog)] == [
+    assert [(record["outcome"], record["error"], record["code"], record["decision"]) for record in records(caplog)] == [
         ("refused", "UnavailableError", None, "again in 1.0 s"),
         ("refused", "RateLimitedError", "429", "again in 2.0 s"),
         ("accepted", None, None, "done"),
@@ -65,12 +65,12 @@ def test_each_attempt_is_one_with_what_is_decided_after_it(caplog):
 
 def test_the_last_attempt_is_given_up(caplog):
     play(attempt(retry(), message()), BUSY, DENIED)
-    assert [one["decision"] for one in records(caplog)] == ["again in 0.5 s", "given up"]
+    assert [record["decision"] for record in records(caplog)] == ["again in 0.5 s", "given up"]
 
 
 def test_each_account_is_one_and_the_candidates_are_all(caplog):
     drive(attempt(failover(), message()), NotConnected(), OK)
-    assert [(one["account"], one["candidates"], one["decision"]) for one in records(caplog)] == [
+    assert [(record["account"], record["candidates"], record["decision"]) for record in records(caplog)] == [
         ("a", ["a", "b"], "next: b"),
         ("b", ["a", "b"], "done"),
     ]
@@ -79,13 +79,13 @@ def test_each_account_is_one_and_the_candidates_are_all(caplog):
 def test_which_account_is_next_is_said_only_where_it_is_tried(caplog):
     accounts = [HttpProvider(account=name) for name in "abcd"]
     play(attempt(failover(*accounts), message()), BUSY, DENIED, HttpResponse(status=413))
-    assert [one["decision"] for one in records(caplog)] == ["next: b", "next: c", "given up"]
+    assert [record["decision"] for record in records(caplog)] == ["next: b", "next: c", "given up"]
 
 
 @pytest.mark.parametrize("nested", [lambda: retry(failover()), lambda: failover(retry(HttpProvider(account="a")))])
 def test_of_several_policies_the_innermost_records(caplog, nested):
     drive(attempt(nested(), message()), OK)
-    assert [one["account"] for one in records(caplog)] == ["a"]
+    assert [record["account"] for record in records(caplog)] == ["a"]
 
 
 @pytest.mark.parametrize("made", [retry, failover])
@@ -111,11 +111,11 @@ def test_of_a_batch_only_what_is_tried_again_is_said_to_be(caplog):
     def send_batch(self, messages):
         yield from SEND
         errors = [RateLimitedError(retry_after=wait) for wait in (3, 1000, 7)]
-        return [Result(index=row, message=one, error=errors[row]) for row, one in enumerate(messages)]
+        return [Result(index=row, message=message, error=errors[row]) for row, message in enumerate(messages)]
 
     policy = retry(provider(base=BatchProvider, send_batch=send_batch), attempts=2, seconds=2000)
     play(attempt_batch(policy, [message(reference=f"ref-{row}") for row in range(3)]), OK, OK)
-    assert [one["decision"] for one in records(caplog)] == [
+    assert [record["decision"] for record in records(caplog)] == [
         "again in 7.0 s",
         "given up",
         "again in 7.0 s",
@@ -135,7 +135,7 @@ def test_a_cancelled_attempt_is_one_too(caplog):
     for policy in (retry(), failover()):
         with pytest.raises(KeyboardInterrupt):
             drive(deliver(plugins(Recorder()), policy, message()), KeyboardInterrupt())
-    assert [(one["outcome"], one["reason"], one["decision"]) for one in records(caplog)] == [
+    assert [(record["outcome"], record["reason"], record["decision"]) for record in records(caplog)] == [
         ("uncertain", "cancelled", "cancelled")
     ] * 2
 
@@ -143,13 +143,13 @@ def test_a_cancelled_attempt_is_one_too(caplog):
 def test_each_text_of_a_batch_is_one(caplog):
     many = [message(reference=f"ref-{row}") for row in range(2)]
     drive(attempt_batch(retry(BatchProvider()), many), OK.of_json({"ids": ["1", "2"]}))
-    assert [one["reference"] for one in records(caplog)] == ["ref-0", "ref-1"]
+    assert [record["reference"] for record in records(caplog)] == ["ref-0", "ref-1"]
 
 
 def test_an_account_that_cannot_express_it_says_so(caplog):
     first = type(provider(supports=frozenset()))(account="a")
     drive(attempt(failover(first, HttpProvider(account="b")), message(sender="ACME")), OK)
-    assert [one["outcome"] for one in records(caplog)] == ["refused", "accepted"]
+    assert [record["outcome"] for record in records(caplog)] == ["refused", "accepted"]
 
 
 def test_nothing_private_is_in_them(caplog):
@@ -165,6 +165,6 @@ def test_nothing_private_is_in_them(caplog):
 
 def test_a_line_can_be_read_without_its_fields(caplog):
     play(attempt(failover(), message()), BUSY, OK)
-    first, second = [one.getMessage() for one in caplog.records]
+    first, second = [record.getMessage() for record in caplog.records]
     assert first == "attempt at ref-1 through a: refused (RateLimitedError 429) in 0.000 s; next: b"
     assert second == "attempt at ref-1 through b: accepted in 0.000 s; done"

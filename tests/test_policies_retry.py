@@ -130,13 +130,13 @@ def test_attempts_are_counted_and_the_error_carries_them_all(count):
     error, waits = play(attempt(retry(attempts=count), message()), *[NotConnected("refused")] * count)
     assert type(error) is UnavailableError
     assert len(waits) == count - 1
-    assert [one.detail for one in error.attempts] == ([] if count == 1 else ["refused"] * count)
-    assert {one.reference for one in (error, *error.attempts)} == {"ref-1"}
+    assert [attempt.detail for attempt in error.attempts] == ([] if count == 1 else ["refused"] * count)
+    assert {attempt.reference for attempt in (error, *error.attempts)} == {"ref-1"}
 
 
 def test_each_attempt_keeps_its_own_cause():
     error, _ = play(attempt(retry(), message()), NotConnected("refused"), BUSY, DENIED)
-    assert [type(one) for one in error.attempts] == [UnavailableError, RateLimitedError, AuthenticationError]
+    assert [type(attempt) for attempt in error.attempts] == [UnavailableError, RateLimitedError, AuthenticationError]
     assert type(error) is AuthenticationError
 
 
@@ -211,7 +211,7 @@ def test_so_it_is_whichever_attempt_had_no_answer():
     assert sent.id == "vendor-7"
     policy = retry(Finds(), duplicates=TWICE, lookups=1)
     error, _ = play(attempt(policy, message(purpose=OTP)), NoAnswer(), NOT_FOUND, DENIED)
-    assert [type(one) for one in error.attempts] == [UncertainError, AuthenticationError]
+    assert [type(attempt) for attempt in error.attempts] == [UncertainError, AuthenticationError]
 
 
 def test_it_is_looked_for_more_than_once_and_not_found_proves_nothing():
@@ -288,7 +288,7 @@ def test_proven_absence_is_of_the_attempt_that_had_no_answer():
     clock, inner = Clock(), provider(base=Finds, absence_proven_after=timedelta(seconds=1))
     policy = retry(inner, clock, attempts=2, lookups=1)
     error, _ = play(attempt(policy, message()), BUSY, NoAnswer(), NOT_FOUND, clock=clock)
-    assert [(type(one), one.reason) for one in error.attempts] == [
+    assert [(type(attempt), attempt.reason) for attempt in error.attempts] == [
         (RateLimitedError, None),
         (UnavailableError, "absent"),
     ]
@@ -303,7 +303,7 @@ def test_proven_absence_does_not_make_a_bad_number_good():
     answers = [NoAnswer(), HttpResponse(status=413), NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND]
     error, _ = play(attempt(policy, message(purpose=OTP)), *answers, clock=clock)
     assert type(error) is ContentError
-    assert [(one.account, type(one)) for one in error.attempts] == [
+    assert [(attempt.account, type(attempt)) for attempt in error.attempts] == [
         ("scripted", UnavailableError),
         ("second", ContentError),
     ]
@@ -320,14 +320,14 @@ def test_where_one_account_refused_the_text_itself_it_is_not_sent_again_after_an
     first, second = blind(), type(blind())(account="second")
     policy = retry(FailoverPolicy(accounts=(first, second), duplicates=TWICE), duplicates=TWICE)
     error, waits = play(attempt(policy, message(purpose=OTP)), NoAnswer(), HttpResponse(status=413))
-    assert [type(one) for one in (error, *error.attempts)] == [UncertainError, UncertainError, ContentError]
+    assert [type(attempt) for attempt in (error, *error.attempts)] == [UncertainError, UncertainError, ContentError]
     assert waits == []
 
 
 def test_nobody_knows_of_an_earlier_attempt_that_may_have_been_sent_what_a_later_one_was_told():
     error, _ = play(attempt(retry(duplicates=TWICE), message(purpose=OTP)), NoAnswer(), DENIED)
     assert type(error) is UncertainError
-    assert [type(one) for one in error.attempts] == [UncertainError, AuthenticationError]
+    assert [type(attempt) for attempt in error.attempts] == [UncertainError, AuthenticationError]
 
 
 def test_a_provider_that_insists_by_itself_is_still_kept_from_sending_twice():
@@ -355,7 +355,7 @@ def accepted(count):
 
 def test_a_batch_is_tried_again():
     results, _ = play(attempt_batch(retry(BatchProvider()), many(3)), NotConnected(), accepted(3))
-    assert [one.sent.id for one in results] == ["id-0", "id-1", "id-2"]
+    assert [result.sent.id for result in results] == ["id-0", "id-1", "id-2"]
 
 
 def test_only_the_rows_that_need_it_are_tried_again():
@@ -367,7 +367,7 @@ def test_only_the_rows_that_need_it_are_tried_again():
 
     policy = retry(provider(base=BatchProvider, send_batch=send_batch))
     results, waits = play(attempt_batch(policy, many(3)), accepted(3), OK)
-    assert [one.sent.id for one in results] == ["id-0", "vendor-1", "id-2"]
+    assert [result.sent.id for result in results] == ["id-0", "vendor-1", "id-2"]
     assert waits == [2]
 
 
@@ -376,7 +376,7 @@ def test_rows_that_a_vendor_asks_to_wait_differently_wait_for_the_longest_and_no
     asked = []
 
     def send_batch(self, messages):
-        asked.append([one.reference for one in messages])
+        asked.append([message.reference for message in messages])
         answers = yield from BatchProvider.send_batch(self, messages)
         if len(asked) > 1:
             return answers
@@ -388,7 +388,7 @@ def test_rows_that_a_vendor_asks_to_wait_differently_wait_for_the_longest_and_no
     results, waited = play(attempt_batch(policy, many(count)), accepted(count), accepted(count))
     assert waited == [max(waits)]
     assert asked[0] == asked[1]
-    assert all(one.sent for one in results)
+    assert all(result.sent for result in results)
 
 
 def test_a_row_that_has_to_wait_for_longer_than_there_is_time_keeps_no_other_waiting():
@@ -400,7 +400,7 @@ def test_a_row_that_has_to_wait_for_longer_than_there_is_time_keeps_no_other_wai
     policy = retry(provider(base=BatchProvider, send_batch=send_batch), seconds=15, first_wait=0)
     results, waited = play(attempt_batch(policy, many(3)), accepted(3), OK)
     assert waited == [1]
-    assert [one.sent is not None for one in results] == [True, False, True]
+    assert [result.sent is not None for result in results] == [True, False, True]
     assert results[1].error.retry_after == 16
 
 
@@ -419,8 +419,8 @@ def test_cancelled_while_it_waits_the_text_was_not_sent_and_the_attempts_before_
         drive(deliver(plugins(recorder), retry(), message()), NotConnected("refused"), KeyboardInterrupt())
     error = recorder.outcome("ref-1")
     assert (type(error), error.reason) == (RefusedError, "cancelled")
-    assert [one.reason for one in error.attempts] == [None, "cancelled"]
-    assert {one.reference for one in error.attempts} == {"ref-1"}
+    assert [attempt.reason for attempt in error.attempts] == [None, "cancelled"]
+    assert {attempt.reference for attempt in error.attempts} == {"ref-1"}
 
 
 def test_cancelled_during_a_look_up_it_may_have_been_sent():

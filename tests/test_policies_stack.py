@@ -66,7 +66,7 @@ def environment(monkeypatch, **variables):
 
 
 def kinds(provider):
-    return [type(one).__name__ for one in each(provider)]
+    return [type(layer).__name__ for layer in each(provider)]
 
 
 # --- settings -------------------------------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ def test_what_had_ended_before_its_neighbour_was_interrupted_keeps_its_end(polic
     )
     kind = UnavailableError if reason == "closed" else RefusedError
     assert (type(never_begun.error), never_begun.error.reason, never_begun.error.attempts) == (kind, reason, ())
-    assert [one.message.reference for one in (ended, interrupted, never_begun)] == ["ref-0", "ref-1", "ref-2"]
+    assert [result.message.reference for result in (ended, interrupted, never_begun)] == ["ref-0", "ref-1", "ref-2"]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_limit_bounds_each_attempt_of_what_stands_inside_it(inside):
     many = [message(reference=f"ref-{row}") for row in range(3)]
     results, waits = play(attempt_batch(policy, many), NotConnected(), OK.of_json({"ids": ["1", "2", "3"]}))
     assert sum(waits) == 3 + 6
-    assert [one.sent.id for one in results] == ["1", "2", "3"]
+    assert [result.sent.id for result in results] == ["1", "2", "3"]
 
 
 # --- what every account has -----------------------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ def test_a_failover_may_hold_a_failover(plugins, monkeypatch):
         FAILOVER_ACCOUNTS="cheap,paced",
     )
     stack = plugins.stack("failover").inner
-    assert [one.account for one in stack.accounts] == ["cheap", "paced"]
+    assert [layer.account for layer in stack.accounts] == ["cheap", "paced"]
     assert isinstance(stack.accounts[0], FailoverPolicy)
 
 

@@ -18,14 +18,14 @@ from smsbridge.text.policy import TextPolicy
 HINDI = "आपका ऑर्डर भेज दिया गया है। " * 4
 
 
-def refusal(policy, one):
+def refusal(policy, given):
     with pytest.raises(ContentError) as raised:
-        drive(attempt(policy, one))
+        drive(attempt(policy, given))
     return raised.value
 
 
-def text_on_the_wire(policy, one):
-    flow = attempt(policy, one)
+def text_on_the_wire(policy, given):
+    flow = attempt(policy, given)
     return json.loads(next(flow).body)["text"]
 
 
@@ -43,11 +43,11 @@ def text_on_the_wire(policy, one):
 )
 def test_each_purpose_has_its_own_limit_or_the_one_for_all(settings, purpose, refused):
     policy = TextPolicy(inner=HttpProvider(), **settings)
-    one = message(text="a" * 161, purpose=purpose)
+    given = message(text="a" * 161, purpose=purpose)
     if not refused:
-        assert text_on_the_wire(policy, one) == one.text
+        assert text_on_the_wire(policy, given) == given.text
         return
-    error = refusal(policy, one)
+    error = refusal(policy, given)
     assert (error.reason, error.fault, error.account, error.reference) == ("too-long", "message", "scripted", "ref-1")
     assert "2 segments (GSM-7, 161 units)" in error.detail
 
@@ -71,7 +71,7 @@ def test_in_a_batch_the_long_one_fails_alone():
     policy = TextPolicy(inner=BatchProvider(), max_segments=1)
     rows = [message(text="short", reference="ref-0"), message(text="a" * 200, reference="ref-1")]
     results = drive(attempt_batch(policy, rows), HttpResponse.of_json({"id": "1", "ids": ["1"]}))
-    assert [type(one.error) for one in results] == [type(None), ContentError]
+    assert [type(result.error) for result in results] == [type(None), ContentError]
 
 
 def test_the_refusal_reaches_the_hooks_and_shows_no_text():

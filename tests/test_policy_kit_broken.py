@@ -25,7 +25,7 @@ def test_every_broken_policy_is_caught_by_name(pytester):
         test_kit="from broken_policies import CATCHES, contract\n"
         "globals().update({f'Test{one.__name__}': contract(one) for one in CATCHES})"
     )
-    wanted = {(f"Test{one.__name__}", test) for one, test in CATCHES.items()}
+    wanted = {(f"Test{policy.__name__}", test) for policy, test in CATCHES.items()}
     cases = {name: "[blocking-batch]" for name in vars(Interruptions) if name.startswith("test_")}
     ids = [f"test_kit.py::{case}::{test}{cases.get(test, '')}" for case, test in sorted(wanted)]
     run = pytester.inline_run("-q", "-p", "no:cacheprovider", *ids)
@@ -97,5 +97,5 @@ def test_a_missing_policy_is_explained(pytester, body, words):
     )
     test = "test_kit.py::TestIt::test_its_place_is_a_place_or_none"
     run = pytester.inline_run("-q", "-p", "no:cacheprovider", test)
-    (report,) = [one for one in run.getreports("pytest_runtest_logreport") if one.when == "call"]
+    (report,) = [report for report in run.getreports("pytest_runtest_logreport") if report.when == "call"]
     assert words in report.longreprtext

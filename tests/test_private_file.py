@@ -37,12 +37,12 @@ def test_others_lose_their_rights_and_the_group_keeps_its(tmp_path, before, afte
     path = tmp_path / "sms.db"
     beside = [path.with_name(f"{path.name}-{end}") for end in ("wal", "shm")]
     if before is not None:
-        for one in (path, *beside):
-            one.touch()
-            one.chmod(before)
+        for file in (path, *beside):
+            file.touch()
+            file.chmod(before)
     make_private(path)
     assert mode(path) == after
-    assert before is None or [mode(one) for one in beside] == [after, after]
+    assert before is None or [mode(path) for path in beside] == [after, after]
 
 
 def use_ledger(path):

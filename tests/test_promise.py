@@ -34,11 +34,11 @@ def test_an_exception_is_raised_by_the_result_and_returned_when_asked_for():
 def test_threads_that_wait_are_all_woken():
     promise, found = Promise(), []
     threads = [threading.Thread(target=lambda: found.append(promise.result(10))) for _ in range(8)]
-    for one in threads:
-        one.start()
+    for thread in threads:
+        thread.start()
     promise.set_result("there")
-    for one in threads:
-        one.join(10)
+    for worker in threads:
+        worker.join(10)
     assert found == ["there"] * 8
 
 

@@ -102,7 +102,7 @@ def test_a_bad_setting_given_by_hand_is_named_and_its_value_is_nowhere_in_the_er
     assert error.__cause__ is None
     assert error.__context__ is None
     shown = traceback.TracebackException.from_exception(error, capture_locals=True)
-    assert VALUE not in str([one.locals for one in shown.stack if Path(one.filename).name == "provider.py"])
+    assert VALUE not in str([frame.locals for frame in shown.stack if Path(frame.filename).name == "provider.py"])
 
 
 def test_a_class_without_send_cannot_be_made():
@@ -146,14 +146,14 @@ VERIFICATION = Verification(account="acme", provider="acme", id="1")
 @pytest.mark.parametrize(
     "call",
     [
-        lambda one: one.send_batch([message()]),
-        lambda one: one.status(SENT),
-        lambda one: one.lookup("ref"),
-        lambda one: one.balance(),
-        lambda one: one.start_verification(message()),
-        lambda one: one.check_verification(VERIFICATION, "1"),
-        lambda one: one.cancel_verification(VERIFICATION),
-        lambda one: one.parse(WEBHOOK),
+        lambda provider: provider.send_batch([message()]),
+        lambda provider: provider.status(SENT),
+        lambda provider: provider.lookup("ref"),
+        lambda provider: provider.balance(),
+        lambda provider: provider.start_verification(message()),
+        lambda provider: provider.check_verification(VERIFICATION, "1"),
+        lambda provider: provider.cancel_verification(VERIFICATION),
+        lambda provider: provider.parse(WEBHOOK),
     ],
 )
 def test_all_but_send_is_unsupported_unless_it_is_implemented(call):
@@ -175,11 +175,11 @@ def test_capabilities_follow_from_what_is_implemented():
 @pytest.mark.parametrize("field", ["sender", "send_at", "valid_until", "dlt"])
 def test_a_field_that_a_provider_does_not_honour_is_refused_and_not_dropped(field):
     values = {"sender": "ACME", "dlt": Dlt(entity_id="1")}
-    one = message(**{field: values.get(field, datetime.now(UTC))})
+    given = message(**{field: values.get(field, datetime.now(UTC))})
     with pytest.raises(UnsupportedError, match=f"these fields of a message: {field}$"):
-        AcmeProvider(token="t").check(one)
+        AcmeProvider(token="t").check(given)
     provider(base=AcmeProvider, __init__=lambda self: SmsProvider.__init__(self, token="t"), supports={field}).check(
-        one
+        given
     )
 
 
@@ -249,8 +249,8 @@ def test_a_policy_passes_every_question_on():
         acknowledge=lambda self, events: HttpResponse(status=298),
     )
     outer = Plain(inner=Plain(inner=inner))
-    one = message()
-    assert (outer.batch_key(one), outer.batch_size) == ("key", 7)
+    given = message()
+    assert (outer.batch_key(given), outer.batch_size) == ("key", 7)
     assert (outer.stub, outer.rates) == (True, {"sends": "1/1s"})
     assert outer.status(SENT) == ("status", SENT)
     assert outer.lookup("r") == ("lookup", "r")
@@ -268,7 +268,7 @@ def test_a_policy_passes_every_question_on():
 def test_a_policy_sends_through_the_provider_inside():
     outer = Plain(inner=HttpProvider(account="otp"))
     assert drive(outer.send(message()), OK).account == "otp"
-    assert [one.sent.account for one in drive(outer.send_batch([message()]), OK)] == ["otp"]
+    assert [result.sent.account for result in drive(outer.send_batch([message()]), OK)] == ["otp"]
     assert drive(outer.start_verification(message()), OK).account == "otp"
 
 
@@ -318,7 +318,7 @@ OWN = {"accepted", "options_of", "unsupported", "from_env", "secrets", "model_po
 
 
 def methods(kind):
-    found = {name for name, one in vars(kind).items() if not name.startswith("_")}
+    found = {name for name, item in vars(kind).items() if not name.startswith("_")}
     return {name for name in found if inspect.isroutine(vars(kind)[name]) or isinstance(vars(kind)[name], property)}
 
 

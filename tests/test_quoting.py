@@ -238,8 +238,8 @@ def test_no_way_to_read_words_is_long(said):
 def test_many_refusals_in_the_same_words_are_looked_at_once():
     private = [Private([f"{TEXT} {n}"], [f"+9198765{n:05}"]) for n in range(1000)]
     begun = time.perf_counter()
-    for one in private:
-        without("The message was rejected by the operator", one)
+    for path in private:
+        without("The message was rejected by the operator", path)
     assert time.perf_counter() - begun < 2
 
 

@@ -554,11 +554,11 @@ def test_a_row_is_that_of_the_message_it_names_or_of_none(messages, data):
     strange = st.builds(Row, st.just("theirs"), st.sampled_from(["", *map(reading.digits, NUMBERS)]), st.none())
     rows = data.draw(st.lists(st.builds(row, st.just(messages), indexes, SHOWN) | strange, max_size=8))
     found = correlated(messages, rows)
-    alone = {index for index in range(len(messages)) if [fitting(messages, one) for one in rows].count([index]) == 1}
+    alone = {index for index in range(len(messages)) if [fitting(messages, row) for row in rows].count([index]) == 1}
     assert found.keys() == alone
     for index, own in found.items():
         assert fitting(messages, own) == [index]
-        assert [one for one in rows if fitting(messages, one) == [index]] == [own]
+        assert [row for row in rows if fitting(messages, row) == [index]] == [own]
     assert correlated(messages, list(reversed(rows))) == found
 
 
@@ -630,7 +630,7 @@ def test_what_is_no_error_of_a_send_ends_the_batch():
 @given(JSON)
 def test_any_json_value_is_read_or_is_nothing_and_nothing_raises(value):
     assert reading.text(value) == reading.text(value).strip()
-    assert all("0" <= one <= "9" for one in reading.digits(value))
+    assert all("0" <= digit <= "9" for digit in reading.digits(value))
     assert reading.phone(value).removeprefix("+") == reading.text(value).removeprefix("+")
     number = reading.decimal(value)
     assert number is None or (number.is_finite() and abs(number) < 10**15)

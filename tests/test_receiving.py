@@ -149,9 +149,9 @@ async def test_both_clients_take_webhooks():
     recorder = Recorder()
     plugins = Plugins(recorder)
     with SmsClient(PROVIDER, plugins=plugins) as client:
-        one = client.receive(webhook())
+        received = client.receive(webhook())
     async with AsyncSmsClient(PROVIDER, plugins=plugins) as client:
-        assert await client.receive(webhook()) == one
+        assert await client.receive(webhook()) == received
         with pytest.raises(SignatureError):
             await client.receive(webhook(secret="wrong"))
     assert len(recorder.calls) == 4

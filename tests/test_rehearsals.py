@@ -407,7 +407,7 @@ def test_a_stop_that_arrives_in_an_outbox_is_heeded_in_it_by_all_clients(kind, f
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("first", "other", "same"),
     [
         (("a.db", None), ("a.db", None), True),
         (("a.db", None), ("b.db", None), False),
@@ -419,14 +419,14 @@ def test_a_stop_that_arrives_in_an_outbox_is_heeded_in_it_by_all_clients(kind, f
         (("a.db", "memory"), ("a.db", None), False),
     ],
 )
-def test_two_policies_have_one_list_of_opt_outs_in_an_outbox_if_they_have_one_outside(one, other, same, folder, used):
+def test_two_policies_have_one_list_of_opt_outs_in_an_outbox_if_they_have_one_outside(first, other, same, folder, used):
     own = {"memory": MemoryOptOuts(), "file": SqliteOptOuts(used / "own.db")}
 
     def made(name, which):
         policy = OptoutPolicy(inner=Vendor(), path=name and folder / name)
         return FakeWire().client(policy.using(own[which]) if which else policy)
 
-    web, worker = made_in_outbox(lambda: [made(*one), made(*other)])
+    web, worker = made_in_outbox(lambda: [made(*first), made(*other)])
     with Outbox():
         web.receive(HttpRequest.post_json("https://app.example/hooks", {}))
         assert type(web.try_send(NUMBER, "Hello").error) is OptedOutError
@@ -725,7 +725,7 @@ def test_it_answers_as_the_one_in_a_file(steps):
         assert _plain(file.find(reference)) == _plain(memory.find(reference))
     for wanted in ({}, {"reference": "order-2"}, {"states": ["accepted"]}, {"after": 1, "limit": 1}, {"account": "b"}):
         found = [
-            [(number, _plain(one)) for number, one in store.entries(**_states(wanted))] for store in (file, memory)
+            [(number, _plain(entry)) for number, entry in store.entries(**_states(wanted))] for store in (file, memory)
         ]
         assert found[0] == found[1]
     file.close()
@@ -734,7 +734,7 @@ def test_it_answers_as_the_one_in_a_file(steps):
 def _states(wanted):
     from smsbridge.stores.entries import State
 
-    return wanted | {"states": [State(one) for one in wanted["states"]]} if "states" in wanted else wanted
+    return wanted | {"states": [State(state) for state in wanted["states"]]} if "states" in wanted else wanted
 
 
 def _in_memory(store):

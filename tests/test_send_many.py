@@ -68,11 +68,11 @@ def vendor(request):
 
 async def collect(results):
     async with results:
-        return [one async for one in results]
+        return [result async for result in results]
 
 
 def run_both(messages, answer=vendor, **options):
-    with client(answer, **options) as one, one.send_many(messages) as results:
+    with client(answer, **options) as sms, sms.send_many(messages) as results:
         found = list(results)
 
     async def main():
@@ -89,9 +89,9 @@ def run_both(messages, answer=vendor, **options):
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 40])
 def test_each_message_has_one_result_with_its_place_in_the_input(made, count):
     for results in run_both(texts(count), made=made):
-        assert sorted(one.index for one in results) == list(range(count))
-        assert all(one.message.reference == str(one.index) for one in results)
-        assert all(one.sent.id == one.sent.to == number(one.index) for one in results)
+        assert sorted(result.index for result in results) == list(range(count))
+        assert all(result.message.reference == str(result.index) for result in results)
+        assert all(result.sent.id == result.sent.to == number(result.index) for result in results)
 
 
 class Veto:
@@ -127,18 +127,18 @@ def test_one_bad_message_never_fails_the_others(kinds, batches):
     made = BatchProvider() if batches else HttpProvider()
     classes = {"bad number": RecipientError, "empty": ContentError, "veto": VetoedError, "refused": RefusedError}
     for results in run_both(messages, answer, made=made, hooks=[Veto()]):
-        assert sorted(one.index for one in results) == list(range(len(kinds)))
-        for one in results:
-            kind = kinds[one.index]
-            assert one.message.reference == str(one.index)
-            if one.error is not None:
-                assert one.error.reference == str(one.index)
+        assert sorted(result.index for result in results) == list(range(len(kinds)))
+        for result in results:
+            kind = kinds[result.index]
+            assert result.message.reference == str(result.index)
+            if result.error is not None:
+                assert result.error.reference == str(result.index)
             if kind in classes:
-                assert type(one.error) is classes[kind]
-            elif kind == "lost" or (batches and one.error is not None):
-                assert type(one.error) is UncertainError
+                assert type(result.error) is classes[kind]
+            elif kind == "lost" or (batches and result.error is not None):
+                assert type(result.error) is UncertainError
             else:
-                assert one.sent.to == number(one.index)
+                assert result.sent.to == number(result.index)
 
 
 NO_TEXTS = [None, float("nan"), 919876543210, Decimal(5), True, b"+919876543210", [TO], {}, object()]
@@ -170,18 +170,22 @@ def test_rows_that_a_generator_makes_do_not_end_it():
     def rows():
         yield from (Message(to=odd, text=TEXT) for odd in [TO, None, TO])
 
-    with client() as one, one.send_many(rows()) as results:
-        assert [result.error is None for result in sorted(results, key=lambda one: one.index)] == [True, False, True]
+    with client() as sms, sms.send_many(rows()) as results:
+        assert [result.error is None for result in sorted(results, key=lambda result: result.index)] == [
+            True,
+            False,
+            True,
+        ]
 
 
 @pytest.mark.parametrize("odd", [TO, (TO, TEXT), {"to": TO, "text": TEXT}, None])
 def test_what_is_no_message_ends_the_input_and_is_in_no_frame(odd):
     async def main():
         async with async_client() as other, other.send_many([odd]) as results:
-            return [one async for one in results]
+            return [result async for result in results]
 
     def blocking():
-        with client() as one, one.send_many([odd]) as results:
+        with client() as sms, sms.send_many([odd]) as results:
             return list(results)
 
     for send in (blocking, lambda: asyncio.run(main())):
@@ -194,13 +198,13 @@ def test_what_is_no_message_ends_the_input_and_is_in_no_frame(odd):
 
 def test_a_message_without_reference_gets_one_in_its_result():
     for results in run_both([Message(to=TO, text=TEXT), Message(to="nobody", text=TEXT)]):
-        references = [one.message.reference for one in results]
+        references = [result.message.reference for result in results]
         assert all(len(reference) == 32 for reference in references)
-        assert {(one.sent or one.error).reference for one in results} == set(references)
+        assert {(result.sent or result.error).reference for result in results} == set(references)
 
 
 def test_the_end_stays_the_end():
-    with client() as one, one.send_many(texts(1)) as results:
+    with client() as sms, sms.send_many(texts(1)) as results:
         assert len(list(results)) == 1
         assert list(results) == []
 
@@ -215,9 +219,9 @@ def bodies(wire):
 def test_only_messages_with_equal_keys_share_a_batch():
     made = provider(base=BatchProvider, batch_key=lambda self, message: message.sender)
     wire = Wire(vendor)
-    one = client(wire=wire, made=made)
+    sms = client(wire=wire, made=made)
     messages = [message(to=number(n), sender=f"S{n % 3}", reference=str(n)) for n in range(60)]
-    with one.send_many(messages) as results:
+    with sms.send_many(messages) as results:
         assert len(list(results)) == 60
     sent = [[int(to[-6:]) % 3 for to, _ in body["texts"]] for body in bodies(wire)]
     assert all(len(set(row)) == 1 for row in sent)
@@ -227,8 +231,8 @@ def test_only_messages_with_equal_keys_share_a_batch():
 def test_more_open_batches_than_memory_should_hold_are_sent_before_they_are_full():
     made = provider(base=BatchProvider, batch_key=lambda self, message: message.reference)
     taken = []
-    one = client(vendor, made=made, concurrency=1)
-    with one.send_many(counted(taken)) as results:
+    sms = client(vendor, made=made, concurrency=1)
+    with sms.send_many(counted(taken)) as results:
         next(results)
         assert len(taken) < 40
     assert len(results.unsent) <= 16
@@ -237,7 +241,7 @@ def test_more_open_batches_than_memory_should_hold_are_sent_before_they_are_full
 def test_a_message_whose_key_cannot_be_told_goes_alone():
     made = provider(base=BatchProvider, batch_key=lambda self, message: 1 / 0)
     for results in run_both(texts(3), made=made):
-        assert [one.sent is not None for one in results] == [True] * 3
+        assert [result.sent is not None for result in results] == [True] * 3
 
 
 # --- bounded reading ------------------------------------------------------------------------------------------------------
@@ -250,9 +254,9 @@ def counted(taken, make=lambda n: message(to=number(n), reference=str(n))):
 
 
 async def acounted(taken, make=lambda n: message(to=number(n), reference=str(n))):
-    for one in counted(taken, make):
+    for text in counted(taken, make):
         await asyncio.sleep(0)
-        yield one
+        yield text
 
 
 BAD = lambda n: message(to="nobody", reference=str(n))
@@ -264,13 +268,13 @@ async def test_an_endless_input_is_read_no_further_than_needed(made, bound, make
     """However slow the consumer is, what is read and not yet handed out stays bounded."""
     arguments = [] if make is None else [make]
     taken = []
-    with client(vendor, made=made) as one, one.send_many(counted(taken, *arguments)) as results:
+    with client(vendor, made=made) as sms, sms.send_many(counted(taken, *arguments)) as results:
         for consumed in range(300):
             next(results)
             assert len(taken) <= consumed + 1 + bound
     for source in (counted, acounted):
         taken = []
-        async with async_client(vendor, made=made) as one, one.send_many(source(taken, *arguments)) as results:
+        async with async_client(vendor, made=made) as sms, sms.send_many(source(taken, *arguments)) as results:
             for consumed in range(300):
                 await anext(results)
                 assert len(taken) <= consumed + 1 + bound
@@ -286,7 +290,7 @@ def test_no_more_requests_are_in_flight_than_allowed():
         running.pop()
         return OK
 
-    with client(answer, concurrency=2) as one, one.send_many(texts(50)) as results:
+    with client(answer, concurrency=2) as sms, sms.send_many(texts(50)) as results:
         assert len(list(results)) == 50
     assert max(most) <= 2
 
@@ -301,14 +305,14 @@ async def test_no_more_tasks_are_in_flight_than_allowed():
         running.pop()
         return OK
 
-    async with async_client(lambda request: answer(), concurrency=2) as one:
-        assert len(await collect(one.send_many(texts(50)))) == 50
+    async with async_client(lambda request: answer(), concurrency=2) as sms:
+        assert len(await collect(sms.send_many(texts(50)))) == 50
     assert max(most) == 2
 
 
 def test_nothing_is_read_before_the_first_result_is_asked_for():
     taken = []
-    with client() as one, one.send_many(counted(taken)) as results:
+    with client() as sms, sms.send_many(counted(taken)) as results:
         assert taken == []
         next(results)
 
@@ -319,15 +323,15 @@ def test_input_is_read_in_the_thread_that_iterates_and_requests_are_made_in_othe
     context.set("kept")
 
     def read():
-        for one in texts(10):
+        for text in texts(10):
             readers.add(threading.current_thread())
-            yield one
+            yield text
 
     def answer(request):
         senders.add((threading.current_thread().name[:9], context.get(None)))
         return OK
 
-    with client(answer) as one, one.send_many(read()) as results:
+    with client(answer) as sms, sms.send_many(read()) as results:
         assert len(list(results)) == 10
     assert readers == {threading.current_thread()}
     assert senders == {("smsbridge", "kept")}
@@ -337,13 +341,13 @@ async def test_input_is_read_in_the_task_that_iterates():
     readers = set()
 
     async def read():
-        for one in texts(10):
+        for text in texts(10):
             await asyncio.sleep(0)
             readers.add(asyncio.current_task())
-            yield one
+            yield text
 
-    async with async_client() as one:
-        assert len(await collect(one.send_many(read()))) == 10
+    async with async_client() as sms:
+        assert len(await collect(sms.send_many(read()))) == 10
     assert readers == {asyncio.current_task()}
 
 
@@ -356,42 +360,42 @@ def failing(error):
 
 
 async def afailing(error):
-    for one in texts(11):
-        yield one
+    for text in texts(11):
+        yield text
     raise error
 
 
 @pytest.mark.parametrize("made", [HttpProvider(), BatchProvider()])
 async def test_what_the_input_raises_comes_after_the_last_result(made):
     error, found = LookupError("the database went away"), []
-    with client(vendor, made=made) as one, one.send_many(failing(error)) as results:
+    with client(vendor, made=made) as sms, sms.send_many(failing(error)) as results:
         with pytest.raises(LookupError, match="went away"):
             found.extend(results)
         assert list(results) == []
-    assert sorted(one.index for one in found if one.sent) == list(range(11))
+    assert sorted(result.index for result in found if result.sent) == list(range(11))
     for source in (failing, afailing):
         found = []
-        async with async_client(vendor, made=made) as one, one.send_many(source(error)) as results:
+        async with async_client(vendor, made=made) as sms, sms.send_many(source(error)) as results:
             with pytest.raises(LookupError, match="went away"):
                 async for result in results:
                     found.append(result)
-        assert sorted(one.index for one in found if one.sent) == list(range(11))
+        assert sorted(result.index for result in found if result.sent) == list(range(11))
 
 
 async def test_something_else_than_a_message_ends_the_input():
     messages = [*texts(2), ("+919876543210", "hello")]
     found = []
     with (
-        client() as one,
-        one.send_many(messages) as results,
+        client() as sms,
+        sms.send_many(messages) as results,
         pytest.raises(TypeError, match="takes Messages, not tuple"),
     ):
         for result in results:
             found.append(result)
     assert len(found) == 2
-    async with async_client() as one:
+    async with async_client() as sms:
         with pytest.raises(TypeError, match="takes Messages, not tuple"):
-            await collect(one.send_many(messages))
+            await collect(sms.send_many(messages))
 
 
 async def test_something_that_cannot_be_iterated_is_refused_at_once():
@@ -406,8 +410,8 @@ def test_an_interrupt_while_reading_goes_through_and_waits_for_what_is_in_flight
     recorder = Recorder()
     with (
         pytest.raises(KeyboardInterrupt),
-        client(hooks=[recorder]) as one,
-        one.send_many(failing(KeyboardInterrupt())) as r,
+        client(hooks=[recorder]) as sms,
+        sms.send_many(failing(KeyboardInterrupt())) as r,
     ):
         list(r)
     assert Counter(recorder.names) == {"before": 11, "after": 11}
@@ -425,8 +429,8 @@ def test_a_close_waits_for_what_is_in_flight_and_tells_the_hooks():
         return OK
 
     wire = Wire(answer)
-    one = client(wire=wire, hooks=[recorder])
-    with one.send_many(texts(50)) as results:
+    sms = client(wire=wire, hooks=[recorder])
+    with sms.send_many(texts(50)) as results:
         first = next(results)
         stop = results._stop
         results._stop = lambda: (stop(), closing.set())
@@ -434,7 +438,7 @@ def test_a_close_waits_for_what_is_in_flight_and_tells_the_hooks():
     assert counts["before"] == counts["after"] == len(wire.requests)
     assert 1 < counts["after"] < 50
     rest = list(results)
-    assert {one.message.reference for one in [first, *rest]} == {
+    assert {result.message.reference for result in [first, *rest]} == {
         reference for name, reference, _ in recorder.calls if name == "after"
     }
     assert len(rest) == counts["after"] - 1
@@ -450,19 +454,19 @@ async def test_an_async_close_waits_for_what_is_in_flight_and_tells_the_hooks():
         return OK
 
     wire = AsyncWire(lambda request: answer())
-    one = async_client(wire=wire, hooks=[recorder])
-    async with one.send_many(texts(50)) as results:
+    sms = async_client(wire=wire, hooks=[recorder])
+    async with sms.send_many(texts(50)) as results:
         first = await anext(results)
         asyncio.get_running_loop().call_soon(closing.set)
     counts = Counter(recorder.names)
     assert counts["before"] == counts["after"] == len(wire.requests)
     assert 1 < counts["after"] < 50
-    rest = [one async for one in results]
-    assert {one.message.reference for one in [first, *rest]} == {
+    rest = [result async for result in results]
+    assert {result.message.reference for result in [first, *rest]} == {
         reference for name, reference, _ in recorder.calls if name == "after"
     }
     assert len(rest) == counts["after"] - 1
-    assert [one async for one in results] == []
+    assert [result async for result in results] == []
 
 
 async def test_after_a_close_nothing_more_is_read_or_sent_and_what_the_input_raised_comes_last():
@@ -472,8 +476,8 @@ async def test_after_a_close_nothing_more_is_read_or_sent_and_what_the_input_rai
         raise LookupError
 
     wire, async_wire = Wire(), AsyncWire()
-    one, other = client(wire=wire), async_client(wire=async_wire)
-    results = one.send_many(source())
+    blocking, other = client(wire=wire), async_client(wire=async_wire)
+    results = blocking.send_many(source())
     next(results)
     results.close()
     assert next(results).sent
@@ -496,7 +500,7 @@ def some_good_then_bad():
 
 
 async def test_what_was_read_and_not_sent_is_listed():
-    with client(vendor, made=BatchProvider(), concurrency=1) as one, one.send_many(some_good_then_bad()) as results:
+    with client(vendor, made=BatchProvider(), concurrency=1) as sms, sms.send_many(some_good_then_bad()) as results:
         assert next(results).error
     assert [each.reference for each in results.unsent] == ["0", "1"]
     wire = AsyncWire(vendor)
@@ -508,17 +512,17 @@ async def test_what_was_read_and_not_sent_is_listed():
 
 
 async def test_what_waited_for_company_is_not_sent_after_an_early_end():
-    made = provider(base=BatchProvider, batch_size=2, batch_key=lambda self, one: one.text)
+    made = provider(base=BatchProvider, batch_size=2, batch_key=lambda self, given: given.text)
     mixed = [message(to=number(n), text=text, reference=str(n)) for n, text in enumerate("abab")]
-    one, other = (kind(vendor, made=made, concurrency=1) for kind in (client, async_client))
-    blocking, awaited = one.send_many(mixed), other.send_many(mixed)
+    first, other = (kind(vendor, made=made, concurrency=1) for kind in (client, async_client))
+    blocking, awaited = first.send_many(mixed), other.send_many(mixed)
     next(blocking)
     await anext(awaited)
     blocking.close()
     await awaited.aclose()
     assert [each.message.reference for each in blocking] == ["2"]
     assert [each.message.reference async for each in awaited] == ["2"]
-    for results, sms in ((blocking, one), (awaited, other)):
+    for results, sms in ((blocking, first), (awaited, other)):
         assert [each.reference for each in results.unsent] == ["1"]
         assert len(sms._transport.requests) == 1
 
@@ -553,7 +557,7 @@ async def test_a_closing_that_is_cancelled_waits_for_all_that_is_in_flight_all_t
 
 
 def test_at_the_end_nothing_is_unsent():
-    with client(vendor, made=BatchProvider()) as one, one.send_many(texts(11)) as results:
+    with client(vendor, made=BatchProvider()) as sms, sms.send_many(texts(11)) as results:
         assert len(list(results)) == 11
     assert results.unsent == []
 
@@ -566,8 +570,8 @@ async def test_a_cancelled_iteration_waits_for_what_is_in_flight():
         await gate.wait()
         return OK
 
-    one = async_client(lambda request: answer(), hooks=[recorder])
-    task = asyncio.create_task(collect(one.send_many(texts(2))))
+    sms = async_client(lambda request: answer(), hooks=[recorder])
+    task = asyncio.create_task(collect(sms.send_many(texts(2))))
     await started.wait()
     task.cancel()
     await asyncio.sleep(0)
@@ -584,8 +588,8 @@ async def test_a_second_cancellation_cancels_what_is_in_flight_and_the_hooks_are
         await started.wait()
         await asyncio.Event().wait()
 
-    one = async_client(lambda request: answer(), hooks=[recorder])
-    task = asyncio.create_task(collect(one.send_many(texts(2))))
+    sms = async_client(lambda request: answer(), hooks=[recorder])
+    task = asyncio.create_task(collect(sms.send_many(texts(2))))
     await started.wait()
     for _ in range(2):
         task.cancel()
@@ -597,13 +601,13 @@ async def test_a_second_cancellation_cancels_what_is_in_flight_and_the_hooks_are
 
 
 async def test_a_failure_of_ours_reaches_whoever_iterates_and_is_not_lost():
-    def closing(one):
+    def closing(sms):
         yield message(reference="a")
-        one._closed = True
+        sms._closed = True
         yield message(reference="b")
 
-    one = client(concurrency=1)
-    with one.send_many(closing(one)) as results:
+    sms = client(concurrency=1)
+    with sms.send_many(closing(sms)) as results:
         assert next(results).sent
         with pytest.raises(RuntimeError, match="this client is closed"):
             next(results)
@@ -619,9 +623,9 @@ async def test_a_failure_of_ours_reaches_whoever_iterates_and_is_not_lost():
 
 async def test_never_iterated_warns_that_nothing_was_sent():
     for wire, kind in ((Wire(), client), (AsyncWire(), async_client)):
-        one = kind(wire=wire)
+        sms = kind(wire=wire)
         with pytest.warns(RuntimeWarning, match="never iterated, so nothing was sent"):
-            del_me = one.send_many(texts(1))
+            del_me = sms.send_many(texts(1))
             del del_me
             gc.collect()
         assert wire.requests == []
@@ -636,10 +640,10 @@ async def test_a_with_block_that_does_not_iterate_warns_too():
 
 
 async def test_that_it_was_never_iterated_is_said_once():
-    one, other = client().send_many(texts(1)), async_client().send_many(texts(1))
+    blocking, other = client().send_many(texts(1)), async_client().send_many(texts(1))
     with pytest.warns(RuntimeWarning, match="never iterated") as warned:
         for _ in "12":
-            one.close()
+            blocking.close()
             await other.aclose()
     assert len(warned) == 2
 
@@ -655,8 +659,8 @@ async def test_a_with_block_that_is_left_by_an_exception_does_not_warn():
 
 
 def test_left_before_the_end_without_closing_warns():
-    one = client()
-    results = one.send_many(texts(20))
+    sms = client()
+    results = sms.send_many(texts(20))
     next(results)
     with pytest.warns(ResourceWarning, match="left before its end"):
         del results
@@ -673,8 +677,8 @@ def test_a_loop_that_runs_to_its_end_needs_no_with_block():
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_batch_size_below_one_is_refused_before_anything_is_read(size):
     made = provider(base=BatchProvider, batch_size=size)
-    with client(vendor, made=made) as one, pytest.raises(ConfigurationError, match="batch_size"):
-        one.send_many(texts(3))
+    with client(vendor, made=made) as sms, pytest.raises(ConfigurationError, match="batch_size"):
+        sms.send_many(texts(3))
 
 
 async def test_who_is_cancelled_while_reading_is_told_that_the_rest_was_not_sent():
@@ -686,7 +690,7 @@ async def test_who_is_cancelled_while_reading_is_told_that_the_rest_was_not_sent
         await asyncio.Event().wait()
         yield texts(2)[1]
 
-    async with async_client(vendor) as one, one.send_many(slow()) as results:
+    async with async_client(vendor) as sms, sms.send_many(slow()) as results:
         reading = asyncio.ensure_future(anext(results))
         await waiting.wait()
         reading.cancel()

@@ -67,7 +67,7 @@ class Vendor(SmsProvider):
         return self.accepted(message, id="1")
 
     def _take(self, messages):
-        self.__dict__["left"].extend(one.reference for one in messages)
+        self.__dict__["left"].extend(message.reference for message in messages)
         time.sleep(self.seconds)
 
 
@@ -76,7 +76,9 @@ class Batches(Vendor):
 
     def send_batch(self, messages):
         yield from Call(self._take, messages, sends=True)
-        return [Result(index=n, message=one, sent=self.accepted(one, id="1")) for n, one in enumerate(messages)]
+        return [
+            Result(index=n, message=message, sent=self.accepted(message, id="1")) for n, message in enumerate(messages)
+        ]
 
 
 KINDS = [Vendor, Batches]
@@ -118,19 +120,21 @@ class Run:
 
     @property
     def read(self):
-        return [one.reference for one in self.texts[: len(self.texts) - self.input.__length_hint__()]]
+        return [
+            unsent_message.reference for unsent_message in self.texts[: len(self.texts) - self.input.__length_hint__()]
+        ]
 
     def check(self):
-        told = [one.message.reference for one in self.results]
-        unsent = [one.reference for one in self.found.unsent]
+        told = [result.message.reference for result in self.results]
+        unsent = [unsent_message.reference for unsent_message in self.found.unsent]
         assert Counter(told) + Counter(unsent) == Counter(self.read)
         assert self.hooks.begun == self.hooks.ended
         assert not set(unsent) & set(self.hooks.begun)
         left = Counter(self.made.__dict__["left"])
         assert set(left.values()) <= {1}
-        for one in self.results:
-            assert not (one.sent is not None and one.message.reference not in left)
-            assert not (isinstance(one.error, RefusedError) and one.message.reference in left)
+        for result in self.results:
+            assert not (result.sent is not None and result.message.reference not in left)
+            assert not (isinstance(result.error, RefusedError) and result.message.reference in left)
         assert not set(unsent) & set(left)
 
 
@@ -148,7 +152,7 @@ async def test_after_the_client_was_closed_no_more_is_read_and_the_caller_is_tol
     run.client.close()
     run.collect().check()
     assert len(run.read) == read
-    assert [str(one)[: len(CLOSED)] for one in run.problems] == [CLOSED]
+    assert [str(problem)[: len(CLOSED)] for problem in run.problems] == [CLOSED]
     assert list(run.found) == []
 
     run = Run(made(), kind=AsyncSmsClient)
@@ -159,8 +163,8 @@ async def test_after_the_client_was_closed_no_more_is_read_and_the_caller_is_tol
     await run.client.aclose()
     (await run.acollect()).check()
     assert len(run.read) == read
-    assert [str(one)[: len(CLOSED)] for one in run.problems] == [CLOSED]
-    assert [one async for one in run.found] == []
+    assert [str(problem)[: len(CLOSED)] for problem in run.problems] == [CLOSED]
+    assert [result async for result in run.found] == []
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -328,7 +332,7 @@ async def test_who_is_cancelled_twice_still_gets_all_results():
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 10)
     (await run.acollect()).check()
-    assert {(type(one.error), one.error.reason) for one in run.results} == {(RefusedError, "cancelled")}
+    assert {(type(result.error), result.error.reason) for result in run.results} == {(RefusedError, "cancelled")}
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -363,7 +367,7 @@ async def test_a_flight_that_is_cancelled_before_it_begins_was_not_sent():
         await asking
     await run.found.aclose()
     (await run.acollect()).check()
-    assert [one.reference for one in run.found.unsent] == ["r0", "r1", "r2"]
+    assert [unsent_message.reference for unsent_message in run.found.unsent] == ["r0", "r1", "r2"]
 
 
 # --- threads that cannot be started, and bugs -----------------------------------------------------------------------------
@@ -433,7 +437,7 @@ def test_a_hook_that_fails_costs_no_message(name, error, made):
         run.collect(BaseException)
     run.check()
     if name == "smsbridge_before_send" and isinstance(error, Exception):
-        assert {type(one.error) for one in run.results if one.message.reference == "r3"} == {VetoedError}
+        assert {type(result.error) for result in run.results if result.message.reference == "r3"} == {VetoedError}
 
 
 class Broken(Policy):
@@ -445,7 +449,7 @@ class Broken(Policy):
     def carry(self, batch):
         rows = range(len(batch.messages))
         answers = None if self.early else (yield from batch.through(self.inner, rows))
-        if "r3" in [one.reference for one in batch.messages]:
+        if "r3" in [message.reference for message in batch.messages]:
             raise KeyError(TEXT)
         batch.take(answers or (yield from batch.through(self.inner, rows)))
         batch.give_up(rows)
@@ -461,7 +465,7 @@ async def test_a_bug_of_a_policy_is_an_error_of_its_text_alone_and_what_was_acce
         run.collect() if kind is SmsClient else await run.acollect()
         run.check()
         assert run.problems == []
-        errors = {one.message.reference: type(one.error) for one in run.results if one.error}
+        errors = {result.message.reference: type(result.error) for result in run.results if result.error}
         assert errors == ({"r3": ProviderBugError} if early else {}) | {"r8": RecipientError}
 
 
@@ -473,4 +477,4 @@ async def test_a_fault_of_ours_before_the_text_left_is_certain_and_the_hooks_are
         run.many()
         run.collect() if kind is SmsClient else await run.acollect()
         run.check()
-        assert {type(one.error) for one in run.results} == {ProviderBugError}
+        assert {type(result.error) for result in run.results} == {ProviderBugError}

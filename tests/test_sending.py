@@ -180,7 +180,7 @@ def test_a_provider_that_insists_cannot_send_again_after_a_request_without_an_an
 
     flow = attempt(provider(send), message())
     asked = script[: script.index("no answer") + 1] if "no answer" in script else script
-    result = outcome(flow, *(OK if one == "answered" else TROUBLE[one]() for one in asked))
+    result = outcome(flow, *(OK if answer == "answered" else TROUBLE[answer]() for answer in asked))
     insists = len(script) > len(asked)
     assert isinstance(result, UncertainError) == insists
 
@@ -360,7 +360,7 @@ def test_a_bad_number_has_a_reference_too_and_its_error_does_not_show_it():
         prepare(message(to="+91987654321098765"), None)
     assert caught.value.reference == "ref-1"
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    assert "987654321098765" not in str([one.locals for one in shown.stack if "smsbridge" in one.filename])
+    assert "987654321098765" not in str([frame.locals for frame in shown.stack if "smsbridge" in frame.filename])
 
 
 # --- hooks around one send ------------------------------------------------------------------------------------------------
@@ -619,21 +619,21 @@ def test_whatever_happens_each_message_has_one_outcome_and_it_is_true(count, bad
     results = run(deliver_batch(Plugins(hooks), BatchProvider(), rows), vendor)
 
     assert Counter(hooks.names)["before"] == count
-    for row, one in enumerate(rows):
-        told = hooks.outcome(one.reference)  # exactly one of after and failed
-        accepted = vendor.accepted[one.to]
+    for row, each_row in enumerate(rows):
+        told = hooks.outcome(each_row.reference)  # exactly one of after and failed
+        accepted = vendor.accepted[each_row.to]
         assert accepted <= 1
         if isinstance(told, RefusedError):
             assert accepted == 0
         elif not isinstance(told, SendError):
             assert accepted == 1
         if isinstance(told, SendError):
-            assert told.reference == one.reference
+            assert told.reference == each_row.reference
         if row in vetoed:
             assert type(told) is VetoedError
         if results is not None:
             result = results[row]
-            assert (result.index, result.message) == (row, one)
+            assert (result.index, result.message) == (row, each_row)
             assert (result.sent or result.error) is told
     failed = [what for name, _, what in hooks.calls if name == "failed"]
     assert len({id(error) for error in failed}) == len(failed)
@@ -652,8 +652,8 @@ def test_of_a_cancelled_batch_each_row_is_told_what_is_known_of_it():
     vendor = Vendor({NUMBERS[0]}, ["works", "works", "works", "works", "cancelled after"])  # 0-7, 0-3, 0-1, 0, then 1
     assert run(deliver_batch(Plugins(recorder), BatchProvider(), messages(8)), vendor) is None
     told = [recorder.outcome(f"ref-{row}") for row in range(8)]
-    assert [type(one) for one in told[:2]] == [RefusedError, UncertainError]
-    assert {(type(one), one.reason) for one in told[2:]} == {(RefusedError, "cancelled")}
+    assert [type(error) for error in told[:2]] == [RefusedError, UncertainError]
+    assert {(type(error), error.reason) for error in told[2:]} == {(RefusedError, "cancelled")}
     assert vendor.accepted == Counter([NUMBERS[1]])
 
 
@@ -782,7 +782,7 @@ def test_rows_may_come_in_any_order_with_any_message():
 
 def test_rows_that_share_one_error_get_a_copy_each():
     shared = OptedOutError(detail=f"{TEXT} {TO}")
-    made = rows_of(lambda self, rows: [Result(index=n, message=one, error=shared) for n, one in enumerate(rows)])
+    made = rows_of(lambda self, rows: [Result(index=n, message=row, error=shared) for n, row in enumerate(rows)])
     results = drive(attempt_batch(made, messages(3)), OK)
     assert [result.error.reference for result in results] == ["ref-0", "ref-1", "ref-2"]
     assert all(TEXT not in str(result.error) for result in results)
@@ -978,8 +978,8 @@ def test_a_fault_of_our_own_while_texts_are_sent_leaves_each_of_them_in_doubt(mo
     monkeypatch.setattr(sending, "attempt_each", broken)
     recorder = Recorder()
     results = drive(deliver_batch(Plugins(recorder) if told else Plugins(), HttpProvider(), texts(2)), OK)
-    assert [type(one.error) for one in results] == [UncertainError] * 2
-    assert all("LookupError" in str(one.error) and TEXT not in str(one.error) for one in results)
+    assert [type(result.error) for result in results] == [UncertainError] * 2
+    assert all("LookupError" in str(result.error) and TEXT not in str(result.error) for result in results)
     assert recorder.names == (["before"] * 2 + ["failed"] * 2 if told else [])
 
 
@@ -990,12 +990,12 @@ def test_whatever_breaks_the_sending_each_row_lands_with_what_is_known_of_it(mon
         yield
 
     monkeypatch.setattr(sending, "_deliver", broken)
-    landed, rows = [], [Result(index=7 + row, message=one) for row, one in enumerate(texts(3))]
+    landed, rows = [], [Result(index=7 + row, message=text) for row, text in enumerate(texts(3))]
     with pytest.raises(KeyboardInterrupt):
         drive(deliver_rows(Plugins(), HttpProvider(), rows, landed))
-    assert [(one.index, one.message.reference) for one in landed] == [(7, "ref-0"), (8, "ref-1"), (9, "ref-2")]
-    assert [one.sent and one.sent.id for one in landed] == [None, "1", None]
-    assert [one.error and (type(one.error), one.error.reason) for one in landed] == [
+    assert [(result.index, result.message.reference) for result in landed] == [(7, "ref-0"), (8, "ref-1"), (9, "ref-2")]
+    assert [result.sent and result.sent.id for result in landed] == [None, "1", None]
+    assert [result.error and (type(result.error), result.error.reason) for result in landed] == [
         (UncertainError, "cancelled"),
         None,
         (UncertainError, "cancelled"),
@@ -1011,5 +1011,5 @@ def test_a_text_that_a_hook_stops_moves_no_other_to_its_place(refused):
                 raise VetoedError
 
     results = drive(deliver_batch(Plugins(Refusing()), HttpProvider(), texts(3)), OK, OK)
-    assert [(one.index, one.message.reference) for one in results] == [(row, f"ref-{row}") for row in range(3)]
-    assert [one.sent is None for one in results] == [row == refused for row in range(3)]
+    assert [(result.index, result.message.reference) for result in results] == [(row, f"ref-{row}") for row in range(3)]
+    assert [result.sent is None for result in results] == [row == refused for row in range(3)]

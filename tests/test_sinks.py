@@ -55,7 +55,7 @@ WORDS = st.text(st.one_of(st.characters(), st.sampled_from(HOSTILE)), max_size=6
 
 
 def unfit(text):
-    return [one for one in text if unicodedata.category(one) in UNFIT]
+    return [character for character in text if unicodedata.category(character) in UNFIT]
 
 
 def assert_fit(text, *, shows_a_text=False, endless=False):
@@ -141,7 +141,8 @@ def test_an_attempt_is_one_line_whatever_the_vendor_and_the_application_say(code
     log = logging.getLogger("smsbridge.attempts")
     log.addHandler(handler)
     log.setLevel(logging.INFO)
-    half = any("\ud800" <= one <= "\udfff" for one in reference)  # half a character, which is refused unasked
+    # Half a character, which is refused unasked.
+    half = any("\ud800" <= character <= "\udfff" for character in reference)
     answers = [] if half else [HttpResponse(status=400)]
     try:
         error, _ = play(attempt(RetryPolicy(inner=provider(refuses)), message(reference=reference)), *answers)
@@ -242,7 +243,7 @@ def test_a_warning_is_one_line():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         Plain(account="a\nb", base_url="http://a\x1bb\x9b.example/")
-    assert [one.category for one in caught] == [InsecureUrlWarning]
+    assert [warning.category for warning in caught] == [InsecureUrlWarning]
     assert_fit(str(caught[0].message))
 
 

@@ -127,7 +127,7 @@ def write_dotenv(values):
 
 
 def kinds(provider):
-    return {type(one).__name__.removesuffix("Policy").lower() for one in each(provider)}
+    return {type(layer).__name__.removesuffix("Policy").lower() for layer in each(provider)}
 
 
 # --- once -----------------------------------------------------------------------------------------------------------------
@@ -320,15 +320,15 @@ def made(tenant, client=SmsClient):
 
 def tenant_of(client):
     """What the client has of its tenant: one value, wherever it is."""
-    values = {one.token.get_secret_value() for one in each(client.provider) if isinstance(one, Speaking)}
-    values |= {str(one.max_segments) for one in each(client.provider) if hasattr(one, "max_segments")}
+    values = {layer.token.get_secret_value() for layer in each(client.provider) if isinstance(layer, Speaking)}
+    values |= {str(layer.max_segments) for layer in each(client.provider) if hasattr(layer, "max_segments")}
     (value,) = values
     return value
 
 
 def test_threads_that_make_clients_at_once_do_not_mix(during):
     barrier = threading.Barrier(8)
-    during(lambda one: barrier.wait(10))
+    during(lambda making: barrier.wait(10))
     with ThreadPoolExecutor(8) as pool:
         clients = [*pool.map(made, [str(tenant) for tenant in range(1, 9)])]
     assert [tenant_of(client) for client in clients] == [str(tenant) for tenant in range(1, 9)]
@@ -350,14 +350,14 @@ async def test_nor_do_tasks(monkeypatch):
 @pytest.mark.parametrize("failure", [RuntimeError, ConfigurationError, KeyboardInterrupt, SystemExit, GeneratorExit])
 @pytest.mark.parametrize("client", CLIENTS)
 def test_one_that_fails_half_way_leaves_nothing_behind(client, failure, during, monkeypatch):
-    def fail(one):
+    def fail(making):
         raise failure
 
     during(fail)
     with pytest.raises(failure):
         made("1", client)
     monkeypatch.setenv("SMSBRIDGE_SPEAKING_TOKEN", "3")
-    during(lambda one: None)
+    during(lambda making: None)
     assert Speaking.from_env().token.get_secret_value() == "3"
     assert tenant_of(made("2", client)) == "2"
 
@@ -365,7 +365,7 @@ def test_one_that_fails_half_way_leaves_nothing_behind(client, failure, during, 
 def test_a_client_made_while_another_is_made_has_its_own_mapping_or_shares(during):
     inner = []
 
-    def once(one):
+    def once(making):
         if not inner:
             inner.append(None)
             inner[:] = [Settings.from_env(environ={"SMSBRIDGE_TIMEOUT": "3"}), made("2"), Speaking.from_env()]
@@ -384,7 +384,7 @@ async def test_a_task_that_is_begun_meanwhile_reads_the_environment_once_the_cli
 
     tasks, contexts = [], []
 
-    def begin(one):
+    def begin(making):
         tasks.append(asyncio.ensure_future(later()))
         contexts.append(contextvars.copy_context())
 

@@ -251,10 +251,14 @@ def test_any_text_says_something_or_nothing(text):
 
 
 def test_no_sign_of_any_script_beside_it_changes_what_is_said():
-    signs = [one for one in map(chr, range(sys.maxunicode)) if unicodedata.category(one)[0] in "PZS"]
-    signs += [one for one in map(chr, range(sys.maxunicode)) if unicodedata.category(one) in ("Cc", "Cf")]
+    signs = [character for character in map(chr, range(sys.maxunicode)) if unicodedata.category(character)[0] in "PZS"]
+    signs += [
+        character for character in map(chr, range(sys.maxunicode)) if unicodedata.category(character) in ("Cc", "Cf")
+    ]
     assert len(signs) > 8000
-    assert [ascii(one) for one in signs if said(f"STOP {one}") is not True or said(f"{one}START") is not False] == []
+    assert [
+        ascii(sign) for sign in signs if said(f"STOP {sign}") is not True or said(f"{sign}START") is not False
+    ] == []
 
 
 @given(st.text(st.characters(categories=["L", "N"]), min_size=1))

@@ -54,7 +54,7 @@ def test_every_broken_store_is_caught_by_the_test_that_is_there_for_its_mistake(
         "globals().update({f'Test{number}': contract(one) for number, one in enumerate(CATCHES)})"
     )
     wanted = {f"Test{number}::{test}" for number, test in enumerate(broken_stores.CATCHES.values())}
-    ids = [f"test_kit.py::{one}" for one in sorted(wanted)]
+    ids = [f"test_kit.py::{name}" for name in sorted(wanted)]
     run = pytester.inline_run("-q", "-p", "no:cacheprovider", *ids)
     caught = {
         report.nodeid.partition("::")[2]

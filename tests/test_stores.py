@@ -55,11 +55,11 @@ def url(tmp_path):
     return f"sqlite:///{tmp_path}/sms.db"
 
 
-def send(policy, one=None, answer=OK):
+def send(policy, given=None, answer=OK):
     """What becomes of a text, how many requests left for it, and the waits before them."""
     waits, requests = [], 0
     try:
-        run = Driven(attempt(policy, one or message()))
+        run = Driven(attempt(policy, given or message()))
         while run.step is not None:
             step = run.step
             if isinstance(step, Await):
@@ -155,7 +155,7 @@ def installed(monkeypatch):
         points = [EntryPoint(name, f"test_stores:{value}", "smsbridge.stores") for value in values]
 
         def entry_points(*, group, name=None):
-            return [one for one in points if name in (None, one.name)]
+            return [point for point in points if name in (None, point.name)]
 
         monkeypatch.setattr(known, "entry_points", entry_points)
 
@@ -200,7 +200,7 @@ def test_two_of_one_scheme_and_one_of_a_scheme_of_ours_are_refused(installed):
 
 def names(**variables):
     environ = {f"SMSBRIDGE_{name}": value for name, value in variables.items()}
-    return [one.name for one in each(Plugins().stack("memory", environ))]
+    return [layer.name for layer in each(Plugins().stack("memory", environ))]
 
 
 def test_the_common_store_puts_a_ledger_on_and_off_takes_it_away():
@@ -223,7 +223,7 @@ def test_the_common_store_puts_a_ledger_on_and_off_takes_it_away():
 def test_each_use_has_the_common_store_its_own_or_none(kind, settings, common, own, off):
     def has_store(**variables):
         environ = {f"SMSBRIDGE_{name}": value for name, value in {**settings, **variables}.items()}
-        found = [one for one in each(Plugins().stack("memory", environ)) if one.name == kind]
+        found = [layer for layer in each(Plugins().stack("memory", environ)) if layer.name == kind]
         return found[0].store is not None if found else None
 
     name = f"{kind.upper()}_STORE"
@@ -371,12 +371,12 @@ def test_in_an_outbox_no_file_is_made_and_nothing_is_remembered(url, tmp_path):
 
 
 def test_guards_with_one_store_count_together_and_those_of_other_accounts_do_not(url):
-    one, two = (GuardPolicy(inner=HttpProvider(), per_recipient="1/1h", store=url) for _ in "12")
+    first, second = (GuardPolicy(inner=HttpProvider(), per_recipient="1/1h", store=url) for _ in "12")
     other = GuardPolicy(inner=HttpProvider(account="other"), per_recipient="1/1h", store=url)
-    assert send(one)[1] == 1
-    error, requests, _ = send(two)
+    assert send(first)[1] == 1
+    error, requests, _ = send(second)
     assert (error.reason, requests, 0 < error.retry_after <= 3600) == ("cap-recipient", 0, True)
-    assert foresee(two, message(), now=utc_now()).error.reason == "cap-recipient"
+    assert foresee(second, message(), now=utc_now()).error.reason == "cap-recipient"
     assert send(other)[1] == 1
 
 
@@ -474,11 +474,11 @@ def test_limits_with_one_store_wait_together_and_without_one_apart(url):
     def limits(**settings):
         return [LimitPolicy(inner=HttpProvider(), sends="1/10s", **settings) for _ in "12"]
 
-    for one, two in (limits(store=url), limits(store="memory:")):
-        assert send(one)[2] == []
-        assert send(two)[2] == pytest.approx([10], abs=2)
+    for first, second in (limits(store=url), limits(store="memory:")):
+        assert send(first)[2] == []
+        assert send(second)[2] == pytest.approx([10], abs=2)
     apart = limits()
-    assert [send(one)[2] for one in apart] == [[], []]
+    assert [send(policy)[2] for policy in apart] == [[], []]
 
 
 def test_a_limit_in_a_store_refuses_what_would_wait_too_long(url):
@@ -490,10 +490,10 @@ def test_a_limit_in_a_store_refuses_what_would_wait_too_long(url):
 
 
 def test_a_pause_that_a_vendor_asks_for_holds_for_all_that_share_the_store(url):
-    one, two = (LimitPolicy(inner=HttpProvider(), sends="1000/1s", store=url) for _ in "12")
+    first, second = (LimitPolicy(inner=HttpProvider(), sends="1000/1s", store=url) for _ in "12")
     busy = HttpResponse(status=429, headers={"retry-after": "30"})
-    assert send(one, answer=busy)[1] == 1
-    assert send(two)[2][0] == pytest.approx(30, abs=3)
+    assert send(first, answer=busy)[1] == 1
+    assert send(second)[2][0] == pytest.approx(30, abs=3)
 
 
 def test_a_limit_whose_store_cannot_be_asked_lets_texts_leave_and_says_so_once(caplog):
@@ -502,7 +502,7 @@ def test_a_limit_whose_store_cannot_be_asked_lets_texts_leave_and_says_so_once(c
     now = 100.0
     turns._counters, turns._clock = lambda: silent, lambda: now
     assert [send(policy)[1] for _ in range(3)] == [1, 1, 1]
-    assert (silent.asked, [one.name for one in caplog.records].count("smsbridge.limit")) == (1, 1)
+    assert (silent.asked, [record.name for record in caplog.records].count("smsbridge.limit")) == (1, 1)
     assert TO not in caplog.text
     now = 106.0
     send(policy)
@@ -517,7 +517,7 @@ def test_a_client_that_is_closed_lets_go_of_the_counters_and_its_policies_may_be
     policy = kind(inner=HttpProvider(), store=url, **settings)
     client = SmsClient(policy, transport=Wire(OK))
     client.send(TO, "Hello")
-    (counts,) = [one._store for one in writer._writers]
+    (counts,) = [each_writer._store for each_writer in writer._writers]
     client.close()
     assert counts._open is None
     assert send(policy)[1] == 1
@@ -589,19 +589,19 @@ def test_after_a_restart_of_the_machine_a_cap_holds_and_is_free_after_a_window(m
     machine.now += 59
     assert not machine.lets_through(beside, "b1")
     machine.now += 61
-    answers = [machine.lets_through(one, f"c{number}") for number, one in enumerate((after, beside, after))]
+    answers = [machine.lets_through(path, f"c{number}") for number, path in enumerate((after, beside, after))]
     assert answers == [True, True, False]
 
 
 def test_processes_whose_clocks_differ_do_not_drive_time_forward(machine_named):
     """As in containers with clocks of their own: in turn, they would end every window."""
-    one, other = machine_named("one"), machine_named("other")
+    first, other = machine_named("one"), machine_named("other")
     other.now = 100.0
     taken = []
     for number in range(100):
-        one.now += 0.01
+        first.now += 0.01
         other.now += 0.01
-        for machine in (one, other):
+        for machine in (first, other):
             process = machine.process()
             taken.append(machine.lets_through(process, f"{machine.name}-{number}"))
             process.close()

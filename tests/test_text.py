@@ -50,28 +50,28 @@ STANDARD_EXTENSION = {
 
 def reference(text):
     """The rules as one would explain them, character by character: encoding, units, segments, units left, and the parts."""
-    if all(one in STANDARD or one in STANDARD_EXTENSION.values() for one in text):
+    if all(character in STANDARD or character in STANDARD_EXTENSION.values() for character in text):
         encoding, single, part = GSM7, 160, 153
-        costs = [2 if one in STANDARD_EXTENSION.values() else 1 for one in text]
+        costs = [2 if character in STANDARD_EXTENSION.values() else 1 for character in text]
     else:
         encoding, single, part = UCS2, 70, 67
-        costs = [2 if ord(one) > 0xFFFF else 1 for one in text]
+        costs = [2 if ord(character) > 0xFFFF else 1 for character in text]
     units = sum(costs)
     if units <= single:
         return encoding, units, 1, single - units, [text]
     parts, used = [""], 0
-    for one, cost in zip(text, costs, strict=True):
+    for character, cost in zip(text, costs, strict=True):
         if used + cost > part:
             parts.append("")
             used = 0
-        parts[-1] += one
+        parts[-1] += character
         used += cost
     return encoding, units, len(parts), part - used, parts
 
 
 def long_texts(*alphabets):
     """Texts that reach borders of segments: runs of one character, since single ones would rarely get so far."""
-    characters = st.one_of(*(st.sampled_from(one) for one in alphabets))
+    characters = st.one_of(*(st.sampled_from(character) for character in alphabets))
     runs = st.tuples(characters, st.one_of(st.integers(1, 3), st.integers(60, 165))).map(lambda run: run[0] * run[1])
     return st.lists(runs, max_size=12).map("".join)
 
@@ -257,7 +257,7 @@ def test_values_are_frozen_can_be_pickled_and_show_no_text():
 
 
 def guilty(text):
-    return [(one.index, one.label, one.suggestion) for one in measure(text).guilty]
+    return [(character.index, character.label, character.suggestion) for character in measure(text).guilty]
 
 
 @pytest.mark.parametrize(
@@ -311,17 +311,17 @@ def test_each_guilty_character_is_named_with_its_place_and_what_could_be_written
 
 
 def test_places_are_counted_in_code_points():
-    assert [one.index for one in measure("🎉🎉’").guilty] == [0, 1, 2]
+    assert [character.index for character in measure("🎉🎉’").guilty] == [0, 1, 2]
 
 
 def test_letters_of_a_script_have_no_replacement_and_say_which_script_it_is():
     for text, script in [(HINDI, "DEVANAGARI"), (TAMIL, "TAMIL"), (TELUGU, "TELUGU"), (BENGALI, "BENGALI")]:
-        letters = [one for one in measure(text).guilty if one.label != "U+0964 DEVANAGARI DANDA"]
+        letters = [character for character in measure(text).guilty if character.label != "U+0964 DEVANAGARI DANDA"]
         assert len(letters) > 50
-        assert {(one.script, one.suggestion) for one in letters} == {(script, None)}
+        assert {(character.script, character.suggestion) for character in letters} == {(script, None)}
     for text in ("’", "🎉", "ő", "Ａ", "²", "\u0301"):
-        assert [one.script for one in measure(text).guilty] == [None]
-    assert [one.script for one in measure("५ ਅੱ 漢 й").guilty] == [
+        assert [character.script for character in measure(text).guilty] == [None]
+    assert [character.script for character in measure("५ ਅੱ 漢 й").guilty] == [
         "DEVANAGARI",
         "GURMUKHI",
         "GURMUKHI",
@@ -331,19 +331,19 @@ def test_letters_of_a_script_have_no_replacement_and_say_which_script_it_is():
 
 
 def test_what_shapes_letters_and_emoji_is_not_said_to_be_superfluous():
-    assert {one.suggestion for one in measure(FAMILY).guilty} == {None}
-    assert {one.suggestion for one in measure("क्\u200dष").guilty} == {None}
-    assert {one.suggestion for one in measure("\u200fاردو").guilty} == {None}
+    assert {character.suggestion for character in measure(FAMILY).guilty} == {None}
+    assert {character.suggestion for character in measure("क्\u200dष").guilty} == {None}
+    assert {character.suggestion for character in measure("\u200fاردو").guilty} == {None}
 
 
 @given(TEXTS)
 def test_the_guilty_are_all_that_is_not_gsm7_and_nothing_else(text):
     rest, innocent = text, True
-    for one in reversed(measure(text).guilty):
-        assert text[one.index : one.index + len(one.characters)] == one.characters
-        assert one.suggestion is None or measure(one.suggestion).encoding is GSM7
-        innocent &= measure(one.characters).encoding is UCS2
-        rest = rest[: one.index] + rest[one.index + len(one.characters) :]
+    for character in reversed(measure(text).guilty):
+        assert text[character.index : character.index + len(character.characters)] == character.characters
+        assert character.suggestion is None or measure(character.suggestion).encoding is GSM7
+        innocent &= measure(character.characters).encoding is UCS2
+        rest = rest[: character.index] + rest[character.index + len(character.characters) :]
     assert innocent
     assert measure(rest).encoding is GSM7
     assert bool(measure(text).guilty) == (measure(text).encoding is UCS2)
@@ -353,9 +353,9 @@ def test_every_character_has_a_name_and_a_replacement_that_can_be_sent():
     for code in range(0x20000):  # beyond are rare ideographs
         if 0xD800 <= code < 0xE000:
             continue
-        for one in measure(chr(code)).guilty:
-            assert one.name
-            assert one.suggestion is None or measure(one.suggestion).encoding is GSM7, one.label
+        for character in measure(chr(code)).guilty:
+            assert character.name
+            assert character.suggestion is None or measure(character.suggestion).encoding is GSM7, character.label
 
 
 # --- simplifying ----------------------------------------------------------------------------------------------------------
@@ -424,15 +424,15 @@ def test_simplifying_never_costs_more_and_ends_in_gsm7_or_as_it_was(text):
 @given(SIMPLE)
 def test_the_report_leads_from_the_text_to_the_simplified_one(text):
     done = simplify(text, always=True)
-    for one in reversed(done.changes):
-        text = text[: one.index] + one.suggestion + text[one.index + len(one.characters) :]
+    for character in reversed(done.changes):
+        text = text[: character.index] + character.suggestion + text[character.index + len(character.characters) :]
     assert text == done.text
 
 
 def test_no_replacement_is_for_a_character_that_gsm7_has():
     assert not set(TABLE) & set(BASIC + EXTENSION)
     assert {measure(instead).encoding for instead in TABLE.values()} == {GSM7}
-    assert all(len(one) == 1 for one in TABLE)
+    assert all(len(character) == 1 for character in TABLE)
 
 
 def test_letters_keep_their_case():

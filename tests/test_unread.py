@@ -233,8 +233,8 @@ NAMED = {"SERVICE_PORT_HTTP": "80", "SERVICE_PORT_GRPC_WEB": "90", "PORT_53_UDP"
 @pytest.mark.parametrize("service", ["", "LEDGER_", "GUARD_", "TWINCLE_", "QQQQ_", "LEDGER_GUARD_"])
 @pytest.mark.parametrize("made", [SERVICES, SERVICES | NAMED])
 def test_what_an_orchestrator_makes_for_services_is_not_there(service, made):
-    one = client(**{f"{service}{name}": value for name, value in made.items()})
-    assert one.provider.name == "console"  # no ledger, no guard
+    sms = client(**{f"{service}{name}": value for name, value in made.items()})
+    assert sms.provider.name == "console"  # no ledger, no guard
 
 
 def test_a_port_that_is_no_address_of_a_service_is_a_variable_like_any_other():
@@ -243,7 +243,7 @@ def test_a_port_that_is_no_address_of_a_service_is_a_variable_like_any_other():
 
 @given(st.sampled_from(sorted({*Settings.model_fields} - {"provider"})), st.data())
 def test_a_setting_of_ours_with_one_wrong_letter_is_never_silent(name, data):
-    place = data.draw(st.integers(0, len(name) - 1).filter(lambda one: name[one] not in "qxzj"))
+    place = data.draw(st.integers(0, len(name) - 1).filter(lambda index: name[index] not in "qxzj"))
     typo = name[:place] + data.draw(st.sampled_from("qxzj")) + name[place + 1 :]
     with pytest.raises(ConfigurationError, match=f"nothing reads SMSBRIDGE_{typo.upper()}: "):
         client(**{typo.upper(): "1"})
@@ -253,7 +253,7 @@ def test_a_setting_of_ours_with_one_wrong_letter_is_never_silent(name, data):
 def test_nor_is_one_of_a_policy(policy, data):
     fields = sorted({*default_plugins().policies.get(policy).model_fields} - {"inner", "account"})
     word = f"{policy}_{data.draw(st.sampled_from(fields))}"
-    place = data.draw(st.integers(0, len(word) - 1).filter(lambda one: word[one] not in "_qxzj"))
+    place = data.draw(st.integers(0, len(word) - 1).filter(lambda index: word[index] not in "_qxzj"))
     typo = word[:place] + data.draw(st.sampled_from("qxzj")) + word[place + 1 :]
     with warnings.catch_warnings():
         warnings.simplefilter("error")

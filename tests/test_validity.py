@@ -69,11 +69,11 @@ class ValidBatch(BatchProvider):
 
 def on(time, policy):
     """``policy`` and those inside by virtual time."""
-    for one in each(policy):
-        if hasattr(one, "_clock"):
-            one._clock = time.clock
-        if isinstance(one, RetryPolicy):
-            one._jitter = lambda longest: longest
+    for layer in each(policy):
+        if hasattr(layer, "_clock"):
+            layer._clock = time.clock
+        if isinstance(layer, RetryPolicy):
+            layer._jitter = lambda longest: longest
     return policy
 
 
@@ -107,14 +107,14 @@ def test_an_attempt_that_comes_late_all_the_same_is_refused(time):
     time.now += timedelta(seconds=5)  # the process was asleep, or its queue was long
     with pytest.raises(RefusedError) as caught:
         flow.send(None)
-    assert [one.reason for one in caught.value.attempts] == [None, "expired"]
+    assert [attempt.reason for attempt in caught.value.attempts] == [None, "expired"]
 
 
 def test_failover_tries_no_further_account_after_its_end(time):
     policy = on(time, FailoverPolicy(accounts=[Valid(account="a"), Valid(account="b"), Valid(account="c")]))
     with pytest.raises(RefusedError) as caught:
         time.run(attempt(policy, until(5)), NotConnected(), NotConnected(), seconds=3)
-    assert [one.account for one in caught.value.attempts] == ["a", "b", "c"]
+    assert [attempt.account for attempt in caught.value.attempts] == ["a", "b", "c"]
     assert caught.value.attempts[2].reason == "expired"
     assert len(time.requests) == 2
 
@@ -124,9 +124,9 @@ def test_a_text_that_would_be_of_no_use_when_it_is_to_be_sent_is_refused(time, a
     class Later(HttpProvider):
         supports = frozenset({"send_at", "valid_until"})
 
-    one = message(send_at=NOW + timedelta(hours=2), valid_until=NOW + timedelta(hours=1))
+    given = message(send_at=NOW + timedelta(hours=2), valid_until=NOW + timedelta(hours=1))
     with pytest.raises(RefusedError) as caught:
-        time.run(attempt(around(Later()), one))
+        time.run(attempt(around(Later()), given))
     assert (caught.value.reason, time.requests) == ("expired", [])
 
 
@@ -135,7 +135,7 @@ def test_of_a_batch_only_what_is_of_no_use_is_refused(time):
     policy = on(time, RetryPolicy(inner=FailoverPolicy(accounts=[ValidBatch(account="x"), ValidBatch(account="y")])))
     answers = HttpResponse.of_json({"ids": ["1", "2"]})
     results = time.run(attempt_batch(policy, rows), answers)
-    assert [one.sent and one.sent.id for one in results] == ["1", None, "2"]
+    assert [result.sent and result.sent.id for result in results] == ["1", None, "2"]
     assert results[1].error.reason == "expired"
 
 
@@ -187,7 +187,7 @@ def test_it_is_looked_at_before_each_attempt_of_retry_and_failover(time):
     with pytest.raises(RefusedError) as caught:
         time.run(attempt(policy, until(4)), *[NotConnected()] * 9, seconds=3)
     assert len(time.requests) == 2
-    assert {one.account for one in caught.value.attempts} == {"a", "b"}
+    assert {attempt.account for attempt in caught.value.attempts} == {"a", "b"}
 
 
 def test_of_a_batch_what_ends_on_the_way_is_refused_alone(time):
@@ -199,16 +199,16 @@ def test_of_a_batch_what_ends_on_the_way_is_refused_alone(time):
     policy = on(time, LimitPolicy(inner=Login(), local_validity=True))
     rows = [until(1000, reference="a"), until(1, reference="b")]
     results = time.run(attempt_batch(policy, rows), OK, OK, OK, seconds=2)
-    assert [one.sent and one.sent.id for one in results] == ["vendor-1", None]
+    assert [result.sent and result.sent.id for result in results] == ["vendor-1", None]
     assert results[1].error.reason == "expired"
-    assert [one.message.valid_until for one in results] == [one.valid_until for one in rows]
+    assert [result.message.valid_until for result in results] == [row.valid_until for row in rows]
 
 
 def test_of_a_batch_the_others_still_go_in_one_request(time):
     policy = on(time, LimitPolicy(inner=BatchProvider(), local_validity=True))
     rows = [until(10, reference="a"), until(0, reference="b"), message(reference="c")]
     results = time.run(attempt_batch(policy, rows), HttpResponse.of_json({"ids": ["1", "2"]}))
-    assert [one.sent and one.sent.id for one in results] == ["1", None, "2"]
+    assert [result.sent and result.sent.id for result in results] == ["1", None, "2"]
     assert (results[1].error.reason, results[1].error.reference) == ("expired", "b")
 
 
@@ -232,7 +232,7 @@ def test_it_is_a_setting_of_every_account_or_of_one(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_FILE_PATH", "texts.jsonl")
     assert Plugins().stack("console").local_validity
     monkeypatch.setenv("SMSBRIDGE_CONSOLE_LIMIT_LOCAL_VALIDITY", "no")
-    assert [type(one).name for one in each(Plugins().stack("console"))] == ["limit", "console"]
+    assert [type(layer).name for layer in each(Plugins().stack("console"))] == ["limit", "console"]
     assert not Plugins().stack("console").local_validity
 
 

@@ -350,8 +350,8 @@ def test_a_recipe_behind_a_proxy_believes_what_was_signed_if_it_knows_its_public
             connection = http.client.HTTPSConnection("127.0.0.1", port, context=trust, timeout=10)
             return call(connection, webhook.method, target, webhook.headers | {"Host": "sms.example"}, webhook.body)[0]
 
-        answers = [vendor_calls(one) for one in (post(vendor), get(vendor))]
-        refused = {name: vendor_calls(one) for name, one in forgeries(vendor).items()}
+        answers = [vendor_calls(webhook) for webhook in (post(vendor), get(vendor))]
+        refused = {name: vendor_calls(forgery) for name, forgery in forgeries(vendor).items()}
 
     if public_url:
         assert [200 <= answer < 300 for answer in answers] == [True, True]

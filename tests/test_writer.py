@@ -70,7 +70,7 @@ def blocking(path, **settings):
 
 
 def threads():
-    return [one for one in threading.enumerate() if one.name == "smsbridge-ledger"]
+    return [thread for thread in threading.enumerate() if thread.name == "smsbridge-ledger"]
 
 
 # --- closing ----------------------------------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def test_closing_lets_go_of_the_file_and_ends_the_thread(path, slow):
     assert thread.daemon  # a process that ends need not wait until it is idle
     thread.join(10)
     assert threads() == []
-    assert [one.name for one in path.parent.iterdir()] == ["sms.db"]  # SQLite has put all of it into one file
+    assert [file.name for file in path.parent.iterdir()] == ["sms.db"]  # SQLite has put all of it into one file
 
 
 def test_a_client_that_never_sent_is_closed_without_a_file_or_a_thread(path):
@@ -136,9 +136,9 @@ def test_closing_one_client_does_not_close_the_ledger_of_another(path):
 
 def test_closing_has_an_end_and_says_what_it_left_undone(path, monkeypatch, caplog):
     monkeypatch.setattr(writer, "_LONGEST_CLOSE", 0.05)
-    one, over = books(path), threading.Event()
-    stuck = one.do(lambda _: over.wait(10))
-    one.close()
+    opened, over = books(path), threading.Event()
+    stuck = opened.do(lambda _: over.wait(10))
+    opened.close()
     over.set()
     assert stuck.result(10)
     (record,) = [record for record in caplog.records if record.name == "smsbridge.ledger"]
@@ -151,18 +151,18 @@ def test_closing_has_an_end_and_says_what_it_left_undone(path, monkeypatch, capl
 def test_what_is_handed_in_while_the_thread_ends_is_done(path, monkeypatch):
     monkeypatch.setattr(writer, "_IDLE", 0.001)
     monkeypatch.setattr(writer, "_PATIENCE", 0.001)
-    one, late = books(path), Promise()
-    close = one._store.close
+    opened, late = books(path), Promise()
+    close = opened._store.close
 
     def hand_in():
-        one._store.close = close
+        opened._store.close = close
         late.set_result(
-            one.do(lambda store: store.claim([claim("late")]))
+            opened.do(lambda store: store.claim([claim("late")]))
         )  # after the thread has looked for the last time
         close()
 
-    one._store.close = hand_in
-    one.do(lambda _: None).result(10)
+    opened._store.close = hand_in
+    opened.do(lambda _: None).result(10)
     assert late.result(10).result(10) == [None]
 
 
@@ -181,23 +181,23 @@ class Late(deque):
 def test_an_outcome_that_is_handed_in_while_the_thread_falls_asleep_is_recorded(path, monkeypatch):
     monkeypatch.setattr(writer, "_IDLE", 600.0)
     monkeypatch.setattr(writer, "_PATIENCE", 0.001)
-    one, recorded = books(path), threading.Event()
-    one._store.record = lambda _: recorded.set()
-    one._outcomes = Late()
-    one._see_to_it()
+    opened, recorded = books(path), threading.Event()
+    opened._store.record = lambda _: recorded.set()
+    opened._outcomes = Late()
+    opened._see_to_it()
     assert recorded.wait(10)
 
 
 def test_texts_never_wait_for_a_thread_that_has_ended(path, monkeypatch):
     monkeypatch.setattr(writer, "_IDLE", 0.0)
     monkeypatch.setattr(writer, "_PATIENCE", 0.0)
-    one = books(path)
+    opened = books(path)
     for number in range(200):
-        assert one.do(lambda store, number=number: store.claim([claim(f"ref-{number}")])).result(10) == [None]
+        assert opened.do(lambda store, number=number: store.claim([claim(f"ref-{number}")])).result(10) == [None]
 
 
 def test_threads_that_hand_in_at_once_have_one_writer(path):
-    one, working, most = books(path), [], []
+    writer, working, most = books(path), [], []
 
     def work(_):
         working.append(1)
@@ -208,7 +208,7 @@ def test_threads_that_hand_in_at_once_have_one_writer(path):
 
     def hand_in():
         barrier.wait(10)
-        one.do(work).result(10)
+        writer.do(work).result(10)
 
     callers = [threading.Thread(target=hand_in) for _ in range(8)]
     for caller in callers:
@@ -224,15 +224,15 @@ def test_where_no_thread_can_be_started_the_caller_does_it(path, monkeypatch):
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
     monkeypatch.setattr(writer._thread, "start_new_thread", refuse)
-    one = books(path)
-    assert one.do(lambda store: store.claim([claim()])).result(0) == [None]
-    one.record([])
-    assert (threads(), one._store._open) == ([], None)
+    opened = books(path)
+    assert opened.do(lambda store: store.claim([claim()])).result(0) == [None]
+    opened.record([])
+    assert (threads(), opened._store._open) == ([], None)
 
 
 def test_a_thread_that_fails_fails_those_that_wait_and_another_begins(path, monkeypatch):
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    one = books(path)
+    writer = books(path)
 
     class Struck(BaseException):
         pass
@@ -241,8 +241,8 @@ def test_a_thread_that_fails_fails_those_that_wait_and_another_begins(path, monk
         raise Struck
 
     with pytest.raises(Exception, match="interrupted"):
-        one.do(strike).result(10)
-    assert one.do(lambda store: store.claim([claim()])).result(10) == [None]
+        writer.do(strike).result(10)
+    assert writer.do(lambda store: store.claim([claim()])).result(10) == [None]
 
 
 # --- who waits ------------------------------------------------------------------------------------------------------------
@@ -307,11 +307,11 @@ def test_a_log_that_cannot_be_written_to_does_not_hold_up_the_writer(path, monke
 
     handler = Held()
     logging.getLogger("smsbridge.ledger").addHandler(handler)
-    one = books(path)
+    opened = books(path)
     try:
-        one._store.record = lambda _: 1 / 0
-        one.record(["an outcome"])
-        assert one.do(lambda _: "done").result(10) == "done"
+        opened._store.record = lambda _: 1 / 0
+        opened.record(["an outcome"])
+        assert opened.do(lambda _: "done").result(10) == "done"
         assert [thread.daemon for thread in threading.enumerate() if thread.name == "smsbridge-ledger-log"] == [True]
     finally:
         going.set()
@@ -337,9 +337,9 @@ def in_a_child(work):
 def files_of(path):
     """How many open files of this process are the ledger's."""
     found = 0
-    for one in os.listdir("/proc/self/fd"):  # noqa: PTH208
+    for descriptor in os.listdir("/proc/self/fd"):  # noqa: PTH208
         with contextlib.suppress(OSError):
-            found += os.readlink(f"/proc/self/fd/{one}").startswith(str(path))  # noqa: PTH115
+            found += os.readlink(f"/proc/self/fd/{descriptor}").startswith(str(path))  # noqa: PTH115
     return found
 
 
@@ -358,14 +358,14 @@ def test_no_connection_of_the_store_crosses_a_fork(path, slow):
 @forking
 @seen_files
 def test_a_fork_waits_for_a_transaction_that_is_under_way(path):
-    one, begun = books(path), threading.Event()
+    writer, begun = books(path), threading.Event()
 
     def work(store):
         begun.set()
         threading.Event().wait(0.2)
         return store.claim([claim()])
 
-    promise = one.do(work)
+    promise = writer.do(work)
     assert begun.wait(10)
     assert in_a_child(lambda: files_of(path)) == 0
     assert promise.result(10) == [None]
@@ -373,18 +373,18 @@ def test_a_fork_waits_for_a_transaction_that_is_under_way(path):
 
 @forking
 def test_after_a_fork_the_parent_goes_on_at_once(path):
-    one = books(path)
-    assert one.do(lambda store: store.claim([claim()])).result(10) == [None]
+    writer = books(path)
+    assert writer.do(lambda store: store.claim([claim()])).result(10) == [None]
     assert in_a_child(lambda: 0) == 0
-    assert one._at_work.acquire(timeout=5)
-    one._at_work.release()
+    assert writer._at_work.acquire(timeout=5)
+    writer._at_work.release()
 
 
 @forking
 @seen_files
 def test_a_connection_that_came_along_all_the_same_is_never_closed_in_the_child(path, monkeypatch):
     monkeypatch.setattr(writer, "_LONGEST_FORK", 0.05)
-    one, begun, over = books(path), threading.Event(), threading.Event()
+    opened, begun, over = books(path), threading.Event(), threading.Event()
 
     def work(store):
         found = store.claim([claim()])  # its file is open now
@@ -392,13 +392,13 @@ def test_a_connection_that_came_along_all_the_same_is_never_closed_in_the_child(
         over.wait(10)
         return found
 
-    promise = one.do(work)
+    promise = opened.do(work)
     assert begun.wait(10)
 
     def child():
         before, strays = files_of(path), len(sqlite_file._strays)
-        one._store.close()
-        assert one._store._open is None
+        opened._store.close()
+        assert opened._store._open is None
         return 0 if before and files_of(path) == before and len(sqlite_file._strays) == strays + 1 else 1
 
     assert in_a_child(child) == 0
@@ -418,8 +418,8 @@ def test_what_the_parent_is_to_do_is_not_done_again_by_a_child(path, slow):
 @forking
 def test_a_lock_that_a_fork_left_taken_is_given_up_after_a_while(path, monkeypatch):
     monkeypatch.setattr(writer, "_LONGEST_FORK", 0.05)
-    one = books(path)
-    one._at_work.acquire()  # by a thread whose fork was interrupted
-    assert one.do(lambda store: store.claim([claim()])).result(10) == [None]
-    one._at_work.acquire(timeout=10)
-    one._at_work.release()
+    opened = books(path)
+    opened._at_work.acquire()  # by a thread whose fork was interrupted
+    assert opened.do(lambda store: store.claim([claim()])).result(10) == [None]
+    opened._at_work.acquire(timeout=10)
+    opened._at_work.release()

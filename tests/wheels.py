@@ -11,11 +11,11 @@ def wheel(project, folder):
     ignored = shutil.ignore_patterns(".venv", ".git", "__pycache__", "build", "dist", "*.egg-info")
     copy = folder / project.name
     copy.mkdir(parents=True)
-    for one in project.iterdir():
-        if one.is_file() and one.suffix in {".toml", ".md", ""}:
-            shutil.copy(one, copy)
-        elif one.name == "src" or one.name.startswith("smsbridge_"):
-            shutil.copytree(one, copy / one.name, ignore=ignored)
+    for path in project.iterdir():
+        if path.is_file() and path.suffix in {".toml", ".md", ""}:
+            shutil.copy(path, copy)
+        elif path.name == "src" or path.name.startswith("smsbridge_"):
+            shutil.copytree(path, copy / path.name, ignore=ignored)
     done(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=copy)
     return folder
 
@@ -50,8 +50,8 @@ class Environment:
     def install(self, *wheels):
         """Install our wheels by their names, possibly with extras, and their dependencies from the index."""
         named = []
-        for one in wheels:
-            name, bracket, extra = one.partition("[")
+        for wheel in wheels:
+            name, bracket, extra = wheel.partition("[")
             found = next(self.wheels.glob(f"{name}-*.whl"))
             named.append(f"{name.replace('_', '-')}{bracket}{extra} @ {found.as_uri()}")
         installer = (

@@ -143,13 +143,15 @@ class DropsWhatItCannotExpress(AcmeProvider):
 
 class ManglesUnicode(AcmeProvider):
     def _post(self, messages):
-        plain = [replace(one, text=one.text.encode("latin-1", "replace").decode("latin-1")) for one in messages]
+        plain = [
+            replace(message, text=message.text.encode("latin-1", "replace").decode("latin-1")) for message in messages
+        ]
         return (yield from super()._post(plain))
 
 
 class TidiesTexts(AcmeProvider):
     def _post(self, messages):
-        return (yield from super()._post([replace(one, text=one.text.strip()) for one in messages]))
+        return (yield from super()._post([replace(message, text=message.text.strip()) for message in messages]))
 
 
 class ChangesTheMessage(AcmeProvider):
@@ -309,7 +311,7 @@ class KnowsWhoDrivesIt(AcmeProvider):
             asyncio.get_running_loop()
         except RuntimeError:
             return (yield from super()._post(messages))
-        return (yield from super()._post([replace(one, sender="ASYNC") for one in messages]))
+        return (yield from super()._post([replace(message, sender="ASYNC") for message in messages]))
 
 
 class TakesATimeOutForAYes(AcmeProvider):

@@ -43,9 +43,10 @@ def made(kind: str, count: int, chance: random.Random) -> list[Template]:
 def loop(templates):
     """Try each expression, and name the templates that fit."""
     compiled = [
-        (one.id, re.compile(re.escape(one.text).replace(r"\{\#var\#\}", "(.{1,30})"), re.DOTALL)) for one in templates
+        (template.id, re.compile(re.escape(template.text).replace(r"\{\#var\#\}", "(.{1,30})"), re.DOTALL))
+        for template in templates
     ]
-    return lambda text: [one for one, expression in compiled if expression.fullmatch(text)]
+    return lambda text: [template for template, expression in compiled if expression.fullmatch(text)]
 
 
 def seconds(work, texts):
@@ -62,10 +63,10 @@ def measure(kind, options):
     registry = Registry.of(*templates)
     loading = perf_counter() - begin
     naive = loop(templates)
-    texts = [one.text.replace("{#var#}", "Asha 17") for one in chance.sample(templates, options.texts)]
+    texts = [template.text.replace("{#var#}", "Asha 17") for template in chance.sample(templates, options.texts)]
     few = texts[: max(options.texts // 20, 1)]  # a loop takes long
     for text in few:
-        assert [one.template.id for one in registry.find(text).matches] == sorted(naive(text))
+        assert [match.template.id for match in registry.find(text).matches] == sorted(naive(text))
     rounds = [(seconds(registry.find, texts), seconds(naive, few)) for _ in range(options.rounds)]
     registry.nearest(texts[0])  # the first one makes the table of words
     begin = perf_counter()
@@ -97,11 +98,11 @@ def main():
     if options.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
-    for one in found:
+    for match in found:
         sys.stdout.write(
-            f"{one['kind']:<16} {one['templates']} templates: {one['ours_ms']} ms a text, loop {one['loop_ms']} ms, "
-            f"{one['ratio']} times as fast; loaded in {one['loading_s']} s; a refusal with the nearest "
-            f"template takes {one['refusing_ms']} ms; {'kept' if one['kept'] else 'BROKEN'}\n"
+            f"{match['kind']:<16} {match['templates']} templates: {match['ours_ms']} ms a text, loop {match['loop_ms']} ms, "
+            f"{match['ratio']} times as fast; loaded in {match['loading_s']} s; a refusal with the nearest "
+            f"template takes {match['refusing_ms']} ms; {'kept' if match['kept'] else 'BROKEN'}\n"
         )
 
 

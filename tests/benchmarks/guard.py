@@ -46,8 +46,8 @@ def say(text):
 def seconds(client, first, count):
     texts = [Message(to=f"+9198{n:08d}", text="Your order has shipped") for n in range(first, first + count)]
     begun = process_time()
-    for one in texts:
-        client.send(one)
+    for text in texts:
+        client.send(text)
     return (process_time() - begun) / count
 
 
@@ -59,10 +59,10 @@ class Empty(Gate):
 
 def cost(rounds, count):
     guard = GuardPolicy(inner=Nothing(), remembers=10_000_000, **ALL)
-    clients = [SmsClient(one, settings=Settings()) for one in (Nothing(), Empty(inner=Nothing()), guard)]
-    for one in clients:
-        seconds(one, 50_000_000, 100)
-    turns = [[seconds(one, n * count, count) for one in clients] for n in range(rounds)]
+    clients = [SmsClient(provider, settings=Settings()) for provider in (Nothing(), Empty(inner=Nothing()), guard)]
+    for client in clients:
+        seconds(client, 50_000_000, 100)
+    turns = [[seconds(client, n * count, count) for client in clients] for n in range(rounds)]
     for place, what in ((1, "an empty gate"), (2, "the guard")):
         added = median(turn[place] - turn[0] for turn in turns) * 1e6
         ratio = median(turn[place] / turn[0] for turn in turns)

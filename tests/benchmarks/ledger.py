@@ -43,8 +43,8 @@ class Batching(Single):
     def send_batch(self, messages):
         yield from ()
         return [
-            Result(index=index, message=one, sent=self.accepted(one, id="1", status=Status.QUEUED))
-            for index, one in enumerate(messages)
+            Result(index=index, message=message, sent=self.accepted(message, id="1", status=Status.QUEUED))
+            for index, message in enumerate(messages)
         ]
 
 
@@ -69,7 +69,7 @@ def many(provider, count):
     with SmsClient(provider, settings=Settings()) as sms:
         start = now()
         with sms.send_many(messages(count)) as results:
-            assert all(one.sent for one in results)
+            assert all(result.sent for result in results)
         return now() - start
 
 
@@ -90,8 +90,8 @@ def many_async(provider, count):
         async with AsyncSmsClient(provider, settings=Settings()) as sms:
             start = now()
             async with sms.send_many(messages(count)) as results:
-                async for one in results:
-                    assert one.sent
+                async for result in results:
+                    assert result.sent
             return now() - start
 
     return asyncio.run(main())

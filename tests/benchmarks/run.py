@@ -90,7 +90,7 @@ def compare(name, of, limit, contestants, options):
         say(f"{name}: round {number + 1} of {options.rounds}: {rates[-1][0]:,.0f} and {rates[-1][1]:,.0f} per s")
     ratio = median((theirs / ours) if at_most else (ours / theirs) for ours, theirs in rates)
     bound = float(limit[2:])
-    ours, theirs = (f"{median(one):,.0f}/s" for one in zip(*rates, strict=True))
+    ours, theirs = (f"{median(rate):,.0f}/s" for rate in zip(*rates, strict=True))
     return Measure(name, of, ratio, limit, ratio <= bound if at_most else ratio >= bound, ours, theirs)
 
 
@@ -327,7 +327,7 @@ def start(options):
     say(f"start: {options.rounds * 3} rounds")
 
     def ratio(name):
-        return median(one / base for one, base in zip(times[name], times["import"], strict=True))
+        return median(taken / base for taken, base in zip(times[name], times["import"], strict=True))
 
     base = f"{median(times['import']) * 1000:.0f} ms"
     return [
@@ -372,10 +372,12 @@ BENCHMARKS = {
 
 def table(measures):
     rows = [("benchmark", "ratio", "promise", "", "ours", "theirs", "of")]
-    for one in measures:
-        verdict = {True: "kept", False: "MISSED", None: "-"}[one.kept]
-        ratio = "-" if one.ratio is None else f"{one.ratio:.2f}"
-        rows.append((one.name, ratio, one.limit, verdict, one.ours or "-", one.theirs or "-", one.of))
+    for measure in measures:
+        verdict = {True: "kept", False: "MISSED", None: "-"}[measure.kept]
+        ratio = "-" if measure.ratio is None else f"{measure.ratio:.2f}"
+        rows.append(
+            (measure.name, ratio, measure.limit, verdict, measure.ours or "-", measure.theirs or "-", measure.of)
+        )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
@@ -399,7 +401,7 @@ def main():
     for name in options.names or BENCHMARKS:
         say(f"{name}: {BENCHMARKS[name].__doc__}")
         measures += BENCHMARKS[name](options)
-    output = json.dumps([asdict(one) for one in measures], indent=2) if options.json else table(measures)
+    output = json.dumps([asdict(measure) for measure in measures], indent=2) if options.json else table(measures)
     sys.stdout.write(f"{output}\n")
 
 

@@ -170,14 +170,14 @@ def main() -> int:
         for name, theirs in times.items()
     }
     report = {
-        "ours": {kind: min(one) for kind, one in ours.items()},  # what a busy machine disturbs least
+        "ours": {kind: min(item) for kind, item in ours.items()},  # what a busy machine disturbs least
         "ratios": ratios,
         "wrong": {name: wrong(count) for name, count in found.items()},
         "edges": len(EDGES),
         "absent": absent,
         "slow": [kind for kind in TIMED if min(ours[kind]) > LIMIT],
         "faster": [
-            f"{name} on {kind}" for name, one in ratios.items() if name != CODEC for kind in TEXTS if one[kind] < 1
+            f"{name} on {kind}" for name, item in ratios.items() if name != CODEC for kind in TEXTS if item[kind] < 1
         ],
     }
     sys.stdout.write(f"{json.dumps(report, indent=2, ensure_ascii=False) if options.json else table(report)}\n")

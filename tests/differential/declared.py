@@ -10,10 +10,10 @@ def _without_account_of_cancelled(lines):
 
     def plain(part):
         if isinstance(part, list):
-            return [plain(one) for one in part]
+            return [plain(item) for item in part]
         if not isinstance(part, dict):
             return part
-        part = {name: plain(one) for name, one in part.items()}
+        part = {name: plain(item) for name, item in part.items()}
         if (part.get("error"), part.get("reason")) == ("RefusedError", "cancelled"):
             part.update(account=None, provider=None)
         return part
@@ -31,7 +31,7 @@ def _without_cancelled_wait(lines):
             case {"attempts": [*before, last, {"error": "RefusedError", "fault": "local", "reason": "cancelled"}]}:
                 return {**last, "attempts": [*before, last]}
             case list():
-                return [plain(one) for one in part]
+                return [plain(item) for item in part]
         return part
 
     return [plain(json.loads(line)) for line in lines]

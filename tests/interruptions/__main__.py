@@ -38,9 +38,9 @@ def main():
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder), given.store)
-        for one in moments(run, given):
+        for moment in moments(run, given):
             faulthandler.dump_traceback_later(HANGS, exit=True)
-            one()
+            moment()
             for problem in run.tally.problems[getattr(run, "told", 0) :]:
                 print(problem, flush=True)
             run.told = len(run.tally.problems)

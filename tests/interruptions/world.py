@@ -40,7 +40,7 @@ class Vendor(SmsProvider):
     batch_size = 4
 
     def _ask(self, path, messages):
-        body = {"account": self.account, "texts": [one.reference for one in messages]}
+        body = {"account": self.account, "texts": [message.reference for message in messages]}
         response = yield from HttpRequest.post_json(f"https://vendor.example/{path}", body, sends=True)
         if not response.ok:
             raise response.error()
@@ -52,7 +52,10 @@ class Vendor(SmsProvider):
 
     def send_batch(self, messages):
         ids = yield from self._ask("batch", messages)
-        return [Result(index=n, message=one, sent=self.accepted(one, id=ids[n])) for n, one in enumerate(messages)]
+        return [
+            Result(index=n, message=message, sent=self.accepted(message, id=ids[n]))
+            for n, message in enumerate(messages)
+        ]
 
     def start_verification(self, message):
         (found,) = yield from self._ask("code", [message])
@@ -81,7 +84,7 @@ class Wire:
         self.taken.update(body["texts"])
         if outcome == "lost, taken":
             raise NoAnswer
-        return HttpResponse.of_json({"ids": [f"id-{one}" for one in body["texts"]]})
+        return HttpResponse.of_json({"ids": [f"id-{text}" for text in body["texts"]]})
 
     def close(self):
         pass
@@ -154,7 +157,7 @@ class World:
         self.client.start_verification(messages[0])
 
     def batch(self, messages):
-        rows = [Result(index=n, message=self.client._prepare(one)) for n, one in enumerate(messages)]
+        rows = [Result(index=n, message=self.client._prepare(message)) for n, message in enumerate(messages)]
         self.client._run(self.client._job(rows, []))
 
     def many(self, messages):
@@ -192,10 +195,10 @@ class World:
         try:
             self.go_on()
             entries = self.entries(messages)
-            for one in messages:
-                told = [end for reference, end in self.hooks.told if reference == one.reference]
-                self.check_text(one.reference, entries[one.reference], told)
-                self.taken += self.wire.taken[one.reference]
+            for message in messages:
+                told = [end for reference, end in self.hooks.told if reference == message.reference]
+                self.check_text(message.reference, entries[message.reference], told)
+                self.taken += self.wire.taken[message.reference]
                 self.doubts += any(isinstance(end, UncertainError) for end in told)
             self.check_places()
             self.hooks.before.clear()
@@ -221,10 +224,10 @@ class World:
         kept = self.ledger._entries()
         kept.close()
         if isinstance(kept, MemoryEntries):
-            return {one.reference: at_once(kept.find(one.reference)) for one in messages}
+            return {message.reference: at_once(kept.find(message.reference)) for message in messages}
         store = SqliteBook(self.path, create=False)
         with store.together():
-            found = {one.reference: store.find(one.reference) for one in messages}
+            found = {message.reference: store.find(message.reference) for message in messages}
         store.close()
         return found
 
@@ -232,15 +235,17 @@ class World:
         taken, before = self.wire.taken[reference], self.hooks.before.count(reference)
         state = entry and entry.state
         assert taken <= 1, f"{reference} was taken {taken} times"
-        assert before == len(told), f"{reference}: {before} before, {[type(one).__name__ for one in told]} after"
+        assert before == len(told), (
+            f"{reference}: {before} before, {[type(outcome).__name__ for outcome in told]} after"
+        )
         assert not taken or state in (State.OPEN, State.UNCERTAIN, State.ACCEPTED), (
             f"{reference} was taken, and is {state}"
         )
         assert taken or state is not State.ACCEPTED, f"{reference} was not taken, and is accepted"
-        for one in told:
-            known = not isinstance(one, UncertainError)
-            refused = isinstance(one, RefusedError)
-            assert not known or refused is not bool(taken), f"{reference} was taken {taken} times, told {one!r}"
+        for outcome in told:
+            known = not isinstance(outcome, UncertainError)
+            refused = isinstance(outcome, RefusedError)
+            assert not known or refused is not bool(taken), f"{reference} was taken {taken} times, told {outcome!r}"
 
     def check_places(self):
         for account, breaker in self.failover._breakers.items():
@@ -270,7 +275,7 @@ class World:
         assert caps.texts >= 0
         assert not caps._flying, f"{len(caps._flying)} places are never given back"
         for _, cap in caps._caps:
-            ended = sum(one.places for one in cap._ended.values())
+            ended = sum(value.places for value in cap._ended.values())
             most = self.taken + self.doubts
             assert self.taken <= ended <= most, (
                 f"{ended} places of {cap.kind}, {self.taken} taken, {self.doubts} in doubt"

@@ -30,8 +30,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         count, seconds = timed(lambda: kill_many(random.Random(given.seed), Path(folder), given.kills, progress, QUICK))
     print(file=sys.stderr)
-    for one in count.problems:
-        print(one)
+    for problem in count.problems:
+        print(problem)
     print(f"seed {given.seed}, {seconds:.0f} s: {count}")
     return 1 if count.problems else 0
 

@@ -125,25 +125,27 @@ class Murder:
         return told
 
     def check(self, references, told, again):
-        arrived = Counter(one.custom for one in self.sandbox.received)
+        arrived = Counter(sent.custom for sent in self.sandbox.received)
         store = SqliteBook(self.path, create=False)
         with store.together():
-            states = {one: (entry and entry.state) for one in references for entry in [store.find(one)]}
+            states = {
+                reference: (entry and entry.state) for reference in references for entry in [store.find(reference)]
+            }
         store.close()
-        for one in references:
+        for reference in references:
             self.count.references += 1
-            times, state = arrived[one], states[one]
+            times, state = arrived[reference], states[reference]
             doubt = state in (State.OPEN, State.UNCERTAIN)
             self.count.once += times == 1 and state is State.ACCEPTED
             self.count.in_doubt += doubt
             self.count.in_doubt_and_sent += doubt and times == 1
             good = (times == 1 and state is State.ACCEPTED) or (doubt and times <= 1)
-            lied = (told.get(one) == "accepted" and times != 1) or (again[one] == "accepted") != (
+            lied = (told.get(reference) == "accepted" and times != 1) or (again[reference] == "accepted") != (
                 state is State.ACCEPTED
             )
             if not good or lied:
                 self.count.problems.append(
-                    f"{one}: {times} times at the sandbox, {state}, told {told.get(one)}, {again[one]}"
+                    f"{reference}: {times} times at the sandbox, {state}, told {told.get(reference)}, {again[reference]}"
                 )
 
 

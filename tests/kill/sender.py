@@ -18,7 +18,8 @@ def send_all(environment, how, references, said):
         del os.environ[name]
     os.environ.update(environment)
     messages = [
-        Message(to=f"+9198765{number:05}", text=f"Order {one}", reference=one) for number, one in enumerate(references)
+        Message(to=f"+9198765{number:05}", text=f"Order {reference}", reference=reference)
+        for number, reference in enumerate(references)
     ]
     with SmsClient("twincle") as sms:
         said.send(("ready", ""))
@@ -26,10 +27,10 @@ def send_all(environment, how, references, said):
             for result in sms.send_many(messages):
                 said.send((result.message.reference, outcome_of(result.error)))
             return
-        for one in messages:
+        for message in messages:
             try:
-                sms.send(one)
+                sms.send(message)
             except SendError as error:
-                said.send((one.reference, outcome_of(error)))
+                said.send((message.reference, outcome_of(error)))
             else:
-                said.send((one.reference, "accepted"))
+                said.send((message.reference, "accepted"))

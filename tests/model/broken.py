@@ -72,7 +72,7 @@ class BlamesProviders(FailoverPolicy):
     """Closes a provider because of a bad number."""
 
     def _judge(self, breaker: Breaker, account, answers, begun, now):
-        if any(isinstance(one.error, SendError) for one in answers):
+        if any(isinstance(answer.error, SendError) for answer in answers):
             breaker.failed(now)
 
 

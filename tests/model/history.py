@@ -135,7 +135,7 @@ class History:
         elif self.shape == "both":
             made = self.retrying(self.failing_over(leaves))
         else:
-            inner = [self.retrying(one) for one in leaves]
+            inner = [self.retrying(layer) for layer in leaves]
             if len(inner) > 2:
                 inner = [self.failing_over(inner[:2], account="pair"), *inner[2:]]
             made = self.failing_over(inner)
@@ -196,18 +196,21 @@ class History:
     def message(self):
         number = len(self.messages)
         last = self.random.choice(f"22334455667788{BAD}{BAD}{OPTED_OUT}")
-        one = Message(
+        message = Message(
             to=f"+9198765{number:04}{last}",
             text="hello",
             reference=f"r{number}",
             purpose=self.random.choice([Purpose.OTP, Purpose.SERVICE]),
         )
-        self.messages[one.reference] = one
-        return one
+        self.messages[message.reference] = message
+        return message
 
     def deliver(self, messages, *, batch=False):
         hooks, begun = self.hooks, self.clock.now
-        before = {one.reference: (hooks.before[one.reference], len(hooks.told[one.reference])) for one in messages}
+        before = {
+            message.reference: (hooks.before[message.reference], len(hooks.told[message.reference]))
+            for message in messages
+        }
         marks = [(vendor.turned_away.copy(), len(vendor.asked)) for vendor in self.vendors]
         for vendor in self.vendors:
             vendor.hushed.clear()  # of what an application sends anew, a policy knows nothing
@@ -215,8 +218,10 @@ class History:
             with timed(self):
                 results = self.drive(self.flow(messages, batch))
         except Crashed:
-            for one in messages:
-                self.told[one.reference] += hooks.told[one.reference][before[one.reference][1] :] or ["crashed"]
+            for each_message in messages:
+                self.told[each_message.reference] += hooks.told[each_message.reference][
+                    before[each_message.reference][1] :
+                ] or ["crashed"]
             hooks.alive = False
             self.begin()
             return
@@ -224,18 +229,18 @@ class History:
             results = None
         if self.stored is not None:
             assert not self.caps._tickets, f"{len(self.caps._tickets)} texts that ended hold their places"
-        for row, one in enumerate(messages):
-            told = hooks.told[one.reference][before[one.reference][1] :]
-            assert hooks.before[one.reference] - before[one.reference][0] == 1 == len(told), (
+        for row, message in enumerate(messages):
+            told = hooks.told[message.reference][before[message.reference][1] :]
+            assert hooks.before[message.reference] - before[message.reference][0] == 1 == len(told), (
                 "one hook after each before"
             )
-            assert told[0].reference == one.reference, "the reference is kept"
+            assert told[0].reference == message.reference, "the reference is kept"
             if results is not None:
-                assert (results[row].index, results[row].message) == (row, one)
+                assert (results[row].index, results[row].message) == (row, message)
                 assert (results[row].sent or results[row].error) is told[0], "hooks and caller are told the same"
-            self.told[one.reference] += told
-            self.check_fault_of_message(one, told[0], marks)
-            self.check_good_number(one, told[0])
+            self.told[message.reference] += told
+            self.check_fault_of_message(message, told[0], marks)
+            self.check_good_number(message, told[0])
         self.check_budget(messages, marks, begun)
 
     def flow(self, messages, batch):
@@ -299,27 +304,29 @@ class History:
 
     # --- what has to hold -------------------------------------------------------------------------------------------------------
 
-    def check_fault_of_message(self, one, told, marks):
+    def check_fault_of_message(self, message, told, marks):
         """Nobody is asked again, here or elsewhere, about a text that was refused for its own fault."""
         times = sum(
-            vendor.turned_away[one.reference] - before[one.reference]
+            vendor.turned_away[message.reference] - before[message.reference]
             for vendor, (before, _) in zip(self.vendors, marks, strict=True)
         )
         attempts = [told, *getattr(told, "attempts", ())]
-        lost = any(isinstance(one, UncertainError) or getattr(one, "reason", "") == "absent" for one in attempts)
-        assert times <= 1 or lost, f"{one.reference} was refused for its own fault {times} times"
+        lost = any(
+            isinstance(attempt, UncertainError) or getattr(attempt, "reason", "") == "absent" for attempt in attempts
+        )
+        assert times <= 1 or lost, f"{message.reference} was refused for its own fault {times} times"
 
-    def check_good_number(self, one, told):
+    def check_good_number(self, message, told):
         """No good number fails because of a bad one."""
         healthy = not self.limited and not any(vendor.faults for vendor in self.vendors)
-        if healthy and one.to[-1] not in (BAD, OPTED_OUT) and isinstance(told, SendError):
+        if healthy and message.to[-1] not in (BAD, OPTED_OUT) and isinstance(told, SendError):
             assert told.reason in ("cancelled", "in-ledger"), f"a good number failed: {told!r}"
 
     def check_budget(self, messages, marks, begun):
         for vendor, (_, start) in zip(self.vendors, marks, strict=True):
             asked = vendor.asked[start:]
-            for one in messages if len(messages) == 1 else ():
-                times = sum(reference == one.reference for _, reference in asked)
+            for message in messages if len(messages) == 1 else ():
+                times = sum(reference == message.reference for _, reference in asked)
                 assert times <= self.persistence["attempts"], f"{times} attempts"
             if self.shape == "retry" and not self.limited and asked and len(messages) == 1:
                 assert asked[-1][0] - begun <= self.persistence["seconds"] + 2 or len(asked) == 1, "an attempt too late"
@@ -334,17 +341,17 @@ class History:
             accepted = [vendor.accepted[reference] for vendor in self.vendors]
             allowed = self.messages[reference].purpose in self.duplicates
             assert sum(accepted) <= 1 or allowed, f"{reference} was accepted {sum(accepted)} times, told {told}"
-            sent = [one for one in told if isinstance(one, SentMessage)]
-            for one in sent:
-                assert accepted[int(one.account[1:])], f"{reference}: {one.account} is said to have it, and has not"
+            sent = [outcome for outcome in told if isinstance(outcome, SentMessage)]
+            for text in sent:
+                assert accepted[int(text.account[1:])], f"{reference}: {text.account} is said to have it, and has not"
             assert sent or not all(map(_refused, told)) or not sum(accepted), (
                 f"{reference} was refused, and is accepted"
             )
-            for one in told:
-                if isinstance(one, UncertainError) and one.attempts:
-                    assert any(isinstance(attempt, UncertainError) for attempt in one.attempts)
-                if isinstance(one, SendError):
-                    assert all(isinstance(attempt, SendError) for attempt in one.attempts)
+            for outcome in told:
+                if isinstance(outcome, UncertainError) and outcome.attempts:
+                    assert any(isinstance(attempt, UncertainError) for attempt in outcome.attempts)
+                if isinstance(outcome, SendError):
+                    assert all(isinstance(attempt, SendError) for attempt in outcome.attempts)
         self.hooks.alive = False
         for flow in self.graves:
             try:

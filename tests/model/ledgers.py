@@ -26,25 +26,25 @@ class Kept:
         return key or b"model"
 
     def claim(self, claims):
-        return [self._claim(one) for one in claims]
+        return [self._claim(claim) for claim in claims]
 
-    def _claim(self, one):
-        place = one.reference
+    def _claim(self, claim):
+        place = claim.reference
         there = self.rows.get(place)
-        free = there is None or (there.state is State.REFUSED and there.claim.content == one.content)
+        free = there is None or (there.state is State.REFUSED and there.claim.content == claim.content)
         if not free:
             return there
-        self.rows[place] = entries.Entry(claim=one)
+        self.rows[place] = entries.Entry(claim=claim)
         return None
 
     def record(self, outcomes):
-        for one in outcomes:
-            place = one.claim.reference
+        for outcome in outcomes:
+            place = outcome.claim.reference
             there = self.rows.get(place)
-            if there is None or there.claim.token != one.claim.token:
+            if there is None or there.claim.token != outcome.claim.token:
                 continue
-            if there.state in (State.OPEN, State.UNCERTAIN) or one.state is State.ACCEPTED:
-                self.rows[place] = one
+            if there.state in (State.OPEN, State.UNCERTAIN) or outcome.state is State.ACCEPTED:
+                self.rows[place] = outcome
 
 
 class Books:

@@ -66,14 +66,14 @@ class WithBatch(Plain):
     batch_size = 4
 
     def send_batch(self, messages):
-        rows = [[one.reference, one.to] for one in messages]
+        rows = [[message.reference, message.to] for message in messages]
         results = []
         for row in (yield from self.ask("batch", sends=True, rows=rows))["rows"]:
-            one = messages[row["row"]]
+            message = messages[row["row"]]
             if "error" in row:
-                results.append(Result(index=row["row"], message=one, error=ERRORS[row["error"]]()))
+                results.append(Result(index=row["row"], message=message, error=ERRORS[row["error"]]()))
             else:
-                results.append(Result(index=row["row"], message=one, sent=self.accepted(one, id=row["id"])))
+                results.append(Result(index=row["row"], message=message, sent=self.accepted(message, id=row["id"])))
         return results
 
 
@@ -115,7 +115,7 @@ class Vendor:
 
     def tick(self):
         """What was to be accepted by now is."""
-        for due, reference in [one for one in self._late if one[0] <= self.clock.now]:
+        for due, reference in [report for report in self._late if report[0] <= self.clock.now]:
             self._late.remove((due, reference))
             self._accept(reference, due)
 

@@ -22,9 +22,9 @@ BROKEN = {
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    one = Environment(tmp_path_factory.mktemp("wheels"), ROOT, ACME, *PLUGINS.values())
-    one.install("smsbridge")
-    return one
+    environment = Environment(tmp_path_factory.mktemp("wheels"), ROOT, ACME, *PLUGINS.values())
+    environment.install("smsbridge")
+    return environment
 
 
 @pytest.fixture(scope="module")

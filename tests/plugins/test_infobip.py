@@ -123,13 +123,13 @@ def failure(response, **options):
 
 
 def ask(operation, response, **settings):
-    one = provider(**settings)
-    return drive(query(one, lambda: operation(one)), response)
+    carrier = provider(**settings)
+    return drive(query(carrier, lambda: operation(carrier)), response)
 
 
 def report_of(response):
     sent = SentMessage(account="infobip", provider="infobip", id="ref-1", to=f"+{NUMBER}", reference="ref-1")
-    return ask(lambda one: one.status(sent), response)
+    return ask(lambda provider: provider.status(sent), response)
 
 
 # --- settings -------------------------------------------------------------------------------------------------------------
@@ -540,10 +540,10 @@ def test_a_batch_of_nothing_that_can_be_expressed_asks_nobody():
 
 def test_only_texts_for_one_time_share_a_request():
     now, later = message(), message(send_at=NOW + timedelta(hours=1))
-    one = provider()
-    assert one.batch_key(now) != one.batch_key(later)
+    carrier = provider()
+    assert carrier.batch_key(now) != carrier.batch_key(later)
     with pytest.raises(UnsupportedError):
-        next(one.send_batch([now, later]))
+        next(carrier.send_batch([now, later]))
 
 
 def test_rows_without_our_ids_are_told_apart_by_their_numbers():
@@ -669,14 +669,14 @@ def test_a_text_that_is_not_in_the_log_is_not_found(answer):
 @pytest.mark.parametrize("id", ["", "one,two"])
 def test_an_id_that_would_ask_for_nothing_or_for_several_texts_is_not_asked_for(id):
     sent = SentMessage(account="infobip", provider="infobip", id=id)
-    one = provider()
+    carrier = provider()
     with pytest.raises(NotFoundError):
-        drive(query(one, lambda: one.status(sent)))
-    assert drive(query(one, lambda: one.lookup(id))) is None
+        drive(query(carrier, lambda: carrier.status(sent)))
+    assert drive(query(carrier, lambda: carrier.lookup(id))) is None
 
 
 def test_a_lookup_finds_what_was_accepted():
-    found = ask(lambda one: one.lookup("ref-1"), logs(log("other"), log()))
+    found = ask(lambda provider: provider.lookup("ref-1"), logs(log("other"), log()))
     assert (found.id, found.reference, found.to) == ("ref-1", "ref-1", f"+{NUMBER}")
     assert (found.status, found.segments) == (Status.DELIVERED, 2)
     assert found.at == datetime(2019, 11, 9, 16, tzinfo=UTC)
@@ -685,22 +685,22 @@ def test_a_lookup_finds_what_was_accepted():
 def test_a_text_that_was_sent_twice_is_what_became_of_the_first_one():
     again = log(group=5, status=23, name="REJECTED_DUPLICATE_MESSAGE_ID")
     for entries in ([log(), again], [again, log(group=1, status=7, name="PENDING_ENROUTE")]):
-        assert ask(lambda one: one.lookup("ref-1"), logs(*entries)).status is not Status.REJECTED
+        assert ask(lambda provider: provider.lookup("ref-1"), logs(*entries)).status is not Status.REJECTED
 
 
 def test_a_reference_that_is_in_the_log_for_two_numbers_settles_nothing():
-    assert ask(lambda one: one.lookup("ref-1"), logs(log(), log(to=OTHER))) is None
+    assert ask(lambda provider: provider.lookup("ref-1"), logs(log(), log(to=OTHER))) is None
 
 
 @pytest.mark.parametrize("answer", [{}, {"results": None}, {"results": {}}, refused(200).json()])
 def test_a_log_that_cannot_be_read_is_no_proof_of_absence(answer):
     with pytest.raises(QueryError):
-        ask(lambda one: one.lookup("ref-1"), HttpResponse.of_json(answer))
+        ask(lambda provider: provider.lookup("ref-1"), HttpResponse.of_json(answer))
 
 
 @pytest.mark.parametrize(("number", "amount"), [(47.79134, "47.79134"), (0, "0"), (-0.1, "-0.1")])
 def test_the_balance_is_exact(number, amount):
-    [found] = ask(lambda one: one.balance(), HttpResponse.of_json({"balance": number, "currency": "EUR"}))
+    [found] = ask(lambda provider: provider.balance(), HttpResponse.of_json({"balance": number, "currency": "EUR"}))
     assert (found.service, found.amount, found.unit) == ("account", Decimal(amount), "EUR")
 
 
@@ -714,7 +714,7 @@ def test_the_balance_is_asked_for_as_documented():
 )
 def test_a_balance_that_cannot_be_read_is_an_error(data):
     with pytest.raises(QueryError):
-        ask(lambda one: one.balance(), HttpResponse.of_json(data))
+        ask(lambda provider: provider.balance(), HttpResponse.of_json(data))
 
 
 # --- one-time codes -------------------------------------------------------------------------------------------------------
@@ -731,7 +731,7 @@ def start(answer, of=CODE_MESSAGE, **settings):
 
 def check(answer, code="1598", id=PIN):
     verification = Verification(account="infobip", provider="infobip", id=id, to=f"+{NUMBER}")
-    return ask(lambda one: one.check_verification(verification, code), answer)
+    return ask(lambda provider: provider.check_verification(verification, code), answer)
 
 
 def test_a_code_is_asked_for_as_documented():

@@ -141,7 +141,9 @@ class TestInfobip(ProviderContract):
         return accepted(row(message, "PENDING_ACCEPTED"))
 
     def accepts_batch(self, rows):
-        return accepted(*(row(one.message, "PENDING_ACCEPTED" if one.id else "REJECTED_DESTINATION") for one in rows))
+        return accepted(
+            *(row(each_row.message, "PENDING_ACCEPTED" if each_row.id else "REJECTED_DESTINATION") for each_row in rows)
+        )
 
     # --- questions ----------------------------------------------------------------------------------------------------
 

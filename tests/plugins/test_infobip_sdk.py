@@ -226,7 +226,7 @@ def test_a_scheduled_text_names_the_same_moment_in_the_documented_form(sdk, ours
     asked, ours_asked, *_ = both(
         recorder, {"messages": [row()]}, lambda: sdk.sms.send_sms_messages(request), lambda: ours.send(message)
     )
-    theirs, own = (one["body"]["options"].pop("schedule")["sendAt"] for one in (asked, ours_asked))
+    theirs, own = (request["body"]["options"].pop("schedule")["sendAt"] for request in (asked, ours_asked))
     assert own == "2030-01-02T03:04:05.678+0000"
     assert datetime.fromisoformat(own) == datetime.fromisoformat(theirs) == when
     assert ours_asked == asked

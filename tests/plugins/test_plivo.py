@@ -755,12 +755,12 @@ def test_reports_out_of_order_can_be_put_in_order():
         event({**REPORT, "Status": word, "Sequence": n})
         for word, n in (("delivered", "3"), ("sent", "2"), ("queued", "1"))
     ]
-    assert [one.status for one in sorted(came, key=lambda one: int(one.raw["Sequence"]))] == [
+    assert [event.status for event in sorted(came, key=lambda event: int(event.raw["Sequence"]))] == [
         "queued",
         "sent",
         "delivered",
     ]
-    assert len({one.key for one in came}) == 3
+    assert len({event.key for event in came}) == 3
 
 
 def test_a_report_for_an_unknown_text_is_an_event_like_any_other():
@@ -788,14 +788,14 @@ def test_a_webhook_that_lacks_what_matters_is_not_read(name):
     fields = {"From": NUMBER, "To": "14157654321", "Text": "Hi", "MessageUUID": ID}
     for value in ({}, {name: ""} if name != "Text" else {}):
         with pytest.raises(PayloadError):
-            event({**{one: fields[one] for one in fields if one != name}, **value})
+            event({**{field: fields[field] for field in fields if field != name}, **value})
 
 
 def test_a_webhook_that_was_taken_is_answered_with_an_empty_200():
     signed = form(REPORT, v3_nonce=NONCE, ma_v3=v3(REPORT))
     received = drive(receive(Plugins(), provider(), signed))
     assert (received.response.status, received.response.body) == (200, b"")
-    assert [one.id for one in received.events] == [ID]
+    assert [event.id for event in received.events] == [ID]
 
 
 # --- what the README says -------------------------------------------------------------------------------------------------

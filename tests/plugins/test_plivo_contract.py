@@ -58,7 +58,7 @@ def sign_v3(webhook, secret):
     """The signature written down once more, from the rule and not from the provider."""
     url, _, query = webhook.url.partition("?")
     body = "" if webhook.method == "GET" else webhook.body.decode("utf-8", "surrogateescape")
-    pairs = [parse_qsl(one, keep_blank_values=True, errors="surrogateescape") for one in (query, body)]
+    pairs = [parse_qsl(encoded, keep_blank_values=True, errors="surrogateescape") for encoded in (query, body)]
     asked = "&".join("=".join(pair) for pair in sorted(pairs[0]))
     posted = "".join("".join(pair) for pair in sorted(pairs[1]))
     signed = url + ("?" if asked or pairs[1] else "") + asked + ("." if asked and pairs[1] else "") + posted

@@ -107,7 +107,7 @@ class TestTwilio(Recordings):
     @pytest.mark.default_cassette("send_many.yaml")
     def test_each_of_many_texts_is_a_request_of_its_own(self, call, account):
         messages = [Message(to=account["number"], text=f"Text {n}", reference=f"cassette-many-{n}") for n in range(3)]
-        results = sorted(call("send_many", messages), key=lambda one: one.index)
+        results = sorted(call("send_many", messages), key=lambda result: result.index)
         assert [result.sent.reference for result in results] == [message.reference for message in messages]
         assert len({result.sent.id for result in results}) == 3
 

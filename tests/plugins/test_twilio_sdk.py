@@ -290,7 +290,7 @@ class Repeated(dict):
         self.pairs = pairs
 
     def getlist(self, name):
-        return [value for one, value in self.pairs if one == name]
+        return [value for pair, value in self.pairs if pair == name]
 
 
 @pytest.fixture(scope="module")

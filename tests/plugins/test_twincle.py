@@ -365,11 +365,11 @@ def test_success_is_written_in_several_ways(envelope, status):
 
 
 @pytest.mark.parametrize(
-    "one", [row(customid=None, customid1=None, iso_code="IN", charges="1.0000", units="1"), CHANNEL_STYLE]
+    "vendor_row", [row(customid=None, customid1=None, iso_code="IN", charges="1.0000", units="1"), CHANNEL_STYLE]
 )
-def test_rows_of_every_epoch_are_read(one):
-    sent = send(answer({"status": "OK", "message": "Message(s) Queued successfully", "data": [one]}))
-    assert sent.id == one["id"]
+def test_rows_of_every_epoch_are_read(vendor_row):
+    sent = send(answer({"status": "OK", "message": "Message(s) Queued successfully", "data": [vendor_row]}))
+    assert sent.id == vendor_row["id"]
     assert sent.price.amount == 1
     assert sent.at is not None
 
@@ -627,7 +627,10 @@ SAME_NUMBER = message(reference="ref-3", text="three")
 
 
 def rows_of(*messages, **fields):
-    return [row(id=f"u:{n}", mobile=one.to[1:], customid=one.reference, **fields) for n, one in enumerate(messages, 1)]
+    return [
+        row(id=f"u:{n}", mobile=message.to[1:], customid=message.reference, **fields)
+        for n, message in enumerate(messages, 1)
+    ]
 
 
 def test_many_texts_go_out_as_root_and_nodes():
@@ -665,7 +668,7 @@ def test_a_batch_without_a_schedule_has_no_time_at_all():
 
 def test_the_documented_answer_answers_each_text():
     results = batch(*rows_of(FIRST, SECOND), messages=[FIRST, SECOND])
-    assert [(one.sent.id, one.sent.reference, one.sent.to) for one in results] == [
+    assert [(result.sent.id, result.sent.reference, result.sent.to) for result in results] == [
         ("u:1", "ref-1", FIRST.to),
         ("u:2", "ref-2", SECOND.to),
     ]
@@ -673,32 +676,32 @@ def test_the_documented_answer_answers_each_text():
 
 def test_the_order_of_rows_does_not_matter():
     first, second = rows_of(FIRST, SECOND)
-    assert [one.sent.id for one in batch(second, first, messages=[FIRST, SECOND])] == ["u:1", "u:2"]
+    assert [result.sent.id for result in batch(second, first, messages=[FIRST, SECOND])] == ["u:1", "u:2"]
 
 
 def test_two_texts_to_one_number_are_told_apart_by_reference():
     first, third = rows_of(FIRST, SAME_NUMBER)
-    assert [one.sent.id for one in batch(third, first, messages=[FIRST, SAME_NUMBER])] == ["u:1", "u:2"]
+    assert [result.sent.id for result in batch(third, first, messages=[FIRST, SAME_NUMBER])] == ["u:1", "u:2"]
 
 
 def test_rows_with_one_id_are_told_apart_by_reference():
     first, second = rows_of(FIRST, SECOND)
     results = batch({**second, "id": ID}, {**first, "id": ID}, messages=[FIRST, SECOND])
-    assert [(one.sent.id, one.sent.reference) for one in results] == [(ID, "ref-1"), (ID, "ref-2")]
+    assert [(result.sent.id, result.sent.reference) for result in results] == [(ID, "ref-1"), (ID, "ref-2")]
 
 
 @pytest.mark.parametrize("nothing", ["", None])
 def test_rows_without_reference_are_told_apart_by_number(nothing):
     first, second = rows_of(FIRST, SECOND)
     results = batch({**second, "customid": nothing}, {**first, "customid": nothing}, messages=[FIRST, SECOND])
-    assert [one.sent.id for one in results] == ["u:1", "u:2"]
+    assert [result.sent.id for result in results] == ["u:1", "u:2"]
 
 
 def test_rows_without_reference_for_one_number_are_uncertain():
-    first, third = ({**one, "customid": ""} for one in rows_of(FIRST, SAME_NUMBER))
+    first, third = ({**row, "customid": ""} for row in rows_of(FIRST, SAME_NUMBER))
     for rows in ([first, third], [first]):
         results = batch(*rows, messages=[FIRST, SAME_NUMBER])
-        assert [type(one.error) for one in results] == [UncertainError, UncertainError]
+        assert [type(result.error) for result in results] == [UncertainError, UncertainError]
 
 
 def test_a_text_with_no_row_or_two_is_uncertain_and_its_neighbour_is_not():
@@ -731,7 +734,7 @@ def test_a_refused_row_refuses_that_text_alone():
 def test_a_refused_batch_is_told_to_each_text():
     texts = [FIRST, SECOND]
     results = drive(attempt_batch(provider(), texts), answer(error_body("Invalid Sender or Sender not allowed"), 422))
-    assert [(type(one.error), one.error.reference) for one in results] == [
+    assert [(type(result.error), result.error.reference) for result in results] == [
         (SenderError, "ref-1"),
         (SenderError, "ref-2"),
     ]
@@ -771,7 +774,7 @@ def test_what_only_a_whole_request_can_say_separates_batches(fields):
 
 
 def test_two_tagged_texts_never_share_a_request():
-    tagged = [message(reference=one, options={"twincle": {"tags": ["news"]}}) for one in ("a", "b")]
+    tagged = [message(reference=reference, options={"twincle": {"tags": ["news"]}}) for reference in ("a", "b")]
     assert provider().batch_key(tagged[0]) != provider().batch_key(tagged[1])
 
 
@@ -785,4 +788,4 @@ def test_any_order_of_rows_gives_each_text_its_own(order):
     texts = [message(to=f"+9198000000{n // 2:02}", reference=f"r{n}") for n in range(6)]
     rows = rows_of(*texts)
     results = batch(*(rows[n] for n in order), messages=texts)
-    assert [one.sent.id for one in results] == [f"u:{n}" for n in range(1, 7)]
+    assert [result.sent.id for result in results] == [f"u:{n}" for n in range(1, 7)]

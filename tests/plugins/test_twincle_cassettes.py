@@ -39,7 +39,7 @@ class TestTwincle(Recordings):
     @pytest.mark.default_cassette("send_many.yaml")
     def test_many_texts_go_out_in_one_request(self, call, account):
         messages = [Message(to=account["number"], text=f"Text {n}", reference=f"cassette-many-{n}") for n in range(3)]
-        results = sorted(call("send_many", messages), key=lambda one: one.index)
+        results = sorted(call("send_many", messages), key=lambda result: result.index)
         assert [result.sent.reference for result in results] == [message.reference for message in messages]
 
     @pytest.mark.vcr

@@ -57,8 +57,8 @@ def end(flow, *answers):
     """What the flow returns when its steps get these answers."""
     try:
         next(flow)
-        for one in answers:
-            flow.send(one)
+        for answer in answers:
+            flow.send(answer)
     except StopIteration as stop:
         return stop.value
     raise AssertionError("the flow asks for more")

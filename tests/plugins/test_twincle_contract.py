@@ -93,7 +93,10 @@ class TestTwincle(ProviderContract):
 
     def accepts_batch(self, rows):
         return accepted(
-            *(row(one.message, one.id) if one.id else row(one.message, "", status="INV-NUMBER") for one in rows)
+            *(
+                row(each_row.message, each_row.id) if each_row.id else row(each_row.message, "", status="INV-NUMBER")
+                for each_row in rows
+            )
         )
 
     # --- questions ----------------------------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ def run(start, *answers):
     flow, requests = query(TWINCLE, start), []
     try:
         requests.append(next(flow))
-        for one in answers:
-            requests.append(flow.send(one))  # noqa: PERF401  # a comprehension would swallow the end of the flow
+        for answer in answers:
+            requests.append(flow.send(answer))  # noqa: PERF401  # a comprehension would swallow the end of the flow
     except StopIteration as stop:
         return stop.value, requests
     raise AssertionError("the flow asks for more")
@@ -91,12 +91,12 @@ SHAPES = {
     "E3, paginated": linked,
     "rows": lambda *rows: {"rows": list(rows)},
     "rows, paginated": lambda *rows: {"rows": {"data": list(rows), "next_page_url": None}},
-    "one object": lambda one: {"status": "OK", "code": 200, "data": one},
+    "one object": lambda data: {"status": "OK", "code": 200, "data": data},
 }
 
 
 def report(data, sent=SENT, *more):
-    return run(lambda: TWINCLE.status(sent), *(answer(one) for one in (data, *more)))[0]
+    return run(lambda: TWINCLE.status(sent), *(answer(each_data) for each_data in (data, *more)))[0]
 
 
 # --- status ---------------------------------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def test_further_pages_are_asked_for_by_number_and_never_by_the_vendors_link(sha
     away = shape(row(id="another:1"), following="https://elsewhere.test/steal?page=2")
     found, asked = run(lambda: TWINCLE.status(SENT), answer(away), answer(shape(row())))
     assert found.id == ID
-    assert [urlsplit(one.url).netloc for one in asked] == ["twincle.test", "twincle.test"]
+    assert [urlsplit(request.url).netloc for request in asked] == ["twincle.test", "twincle.test"]
     assert dict(parse_qsl(urlsplit(asked[1].url).query)) == {"id": ID, "page": "2"}
 
 
@@ -315,7 +315,7 @@ BALANCE = {
 def test_the_balance_is_credits_per_service():
     balances, (asked,) = run(TWINCLE.balance, answer(BALANCE))
     assert (asked.method, asked.url) == ("GET", "https://twincle.test/api/v2/account/balance")
-    assert [(one.service, one.amount, one.unit) for one in balances] == [
+    assert [(balance.service, balance.amount, balance.unit) for balance in balances] == [
         ("P", Decimal(69), "credits"),
         ("T", Decimal("109.5000"), "credits"),
     ]
@@ -328,7 +328,7 @@ def test_the_balance_is_credits_per_service():
 )
 def test_a_server_without_the_old_path_is_asked_on_the_new_one(missing):
     balances, asked = run(TWINCLE.balance, missing, answer(BALANCE))
-    assert [urlsplit(one.url).path for one in asked] == ["/api/v2/account/balance", "/api/v2/finance/balance"]
+    assert [urlsplit(request.url).path for request in asked] == ["/api/v2/account/balance", "/api/v2/finance/balance"]
     assert len(balances) == 2
 
 

@@ -1323,7 +1323,7 @@ async def test_a_text_is_whole_and_the_newest_is_last():
         await api.send(message=text, type="A")
         api.now += 1
     got = await inbox(api, to=NUMBER)
-    assert [(one["text"], one["segments"]) for one in got] == [("first", 1), ("शुभ " * 50, 3), ("last", 1)]
+    assert [(sent["text"], sent["segments"]) for sent in got] == [("first", 1), ("शुभ " * 50, 3), ("last", 1)]
     assert await inbox(api, to=NUMBER, since=got[1]["at"]) == got[1:]
     assert await inbox(api, to=NUMBER, since=got[2]["at"].replace("Z", "")) == got[2:]
     assert await inbox(api, to=NUMBER, limit=2) == got[1:]
@@ -1344,7 +1344,7 @@ async def test_what_did_not_arrive_is_not_there():
     for suffix in magic.TABLE:
         with contextlib.suppress(httpx.ReadError):
             await api.send(to=nn(int(suffix)), message=suffix)
-    got = {one["text"] for one in await inbox(api)}
+    got = {sent["text"] for sent in await inbox(api)}
     accepted = {suffix for suffix, spell in magic.TABLE.items() if spell.accepted and not spell.row}
     assert got == accepted - {"04", "05", "06"}
     for suffix in ("01", "04"):

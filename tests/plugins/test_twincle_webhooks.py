@@ -223,7 +223,7 @@ def test_the_key_is_stable_and_tells_each_status_apart():
 
 
 def test_each_report_of_a_list_is_an_event():
-    assert [one.id for one in received(as_json([REPORT, changed(id="u:2")])).events] == [REPORT["id"], "u:2"]
+    assert [event.id for event in received(as_json([REPORT, changed(id="u:2")])).events] == [REPORT["id"], "u:2"]
 
 
 # --- inbound --------------------------------------------------------------------------------------------------------------
@@ -366,4 +366,4 @@ def test_any_json_is_an_event_a_handshake_or_a_payload_error(data):
         events = TWINCLE.parse(webhook)
     except PayloadError:
         events = []
-    assert all(isinstance(one, DeliveryReport | InboundMessage) and one.key for one in events)
+    assert all(isinstance(event, DeliveryReport | InboundMessage) and event.key for event in events)

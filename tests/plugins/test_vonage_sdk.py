@@ -161,9 +161,9 @@ def test_the_sms_api_is_asked_alike(sdk, ours, recorder, fields, theirs, _):
     recorder.answer = rows(row("A"), row("B"))
     given = {"to": NUMBER, "from_": "AcmeInc", "text": "Hello World!", "client_ref": "ref-1", **theirs}
     their, our = same(recorder, lambda: sdk.sms.send(SmsMessage(**given)), lambda: ours().send(message(**fields)))
-    assert our.raw["ids"] == [one.message_id for one in their.messages]
+    assert our.raw["ids"] == [message.message_id for message in their.messages]
     assert our.segments == int(their.message_count)
-    assert our.price.amount == sum(Decimal(one.message_price) for one in their.messages)
+    assert our.price.amount == sum(Decimal(message.message_price) for message in their.messages)
 
 
 def test_we_find_out_the_type_that_the_sdk_must_be_told(sdk, ours, recorder):
@@ -350,7 +350,7 @@ def test_of_changed_parameters_we_believe_what_the_sdk_believes(data, method, fo
     changed = {**signed, name: draw.draw(VALUES)}
     if draw.draw(st.booleans()):
         del changed[name]
-    filled = {one: value for one, value in changed.items() if value.strip()}
+    filled = {name: value for name, value in changed.items() if value.strip()}
     recent = changed.get("timestamp") == parameters["timestamp"]  # the SDK does not look at it
     theirs = recent and (sdk_believes(changed) or sdk_believes(filled))
     assert believed(by(method), webhook("https://us.test/hook", changed, form)) == theirs
@@ -412,7 +412,9 @@ def test_a_token_that_the_sdk_believes_we_believe_if_it_covers_the_body(extra, b
 def test_a_token_with_anything_changed_is_believed_by_neither(draw):
     token = pyjwt(claims())
     place = draw.draw(st.integers(0, len(token) - 1))
-    character = draw.draw(st.characters(min_codepoint=33, max_codepoint=126).filter(lambda one: one != token[place]))
+    character = draw.draw(
+        st.characters(min_codepoint=33, max_codepoint=126).filter(lambda drawn: drawn != token[place])
+    )
     changed = f"{token[:place]}{character}{token[place + 1 :]}"
     assert not believed(by(), bearing(changed))
     if place < len(token) - 1:  # the last character has two bits that say nothing, which PyJWT passes over

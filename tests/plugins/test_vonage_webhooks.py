@@ -507,17 +507,17 @@ def test_a_repeated_report_has_the_same_key_and_another_one_another():
     again = as_form(signed({**REPORT, "message-timestamp": "2020-01-01 12:05:00"}, nonce="other"))
     assert event(again).key == event(as_form(signed(REPORT))).key
     others = [{"status": "buffered"}, {"messageId": "B"}, {"err-code": "8"}, {"scts": "2001011401"}]
-    keys = {event(as_form(signed({**REPORT, **one}))).key for one in ({}, *others)}
+    keys = {event(as_form(signed({**REPORT, **other}))).key for other in ({}, *others)}
     assert len(keys) == 5
     changes = [{}, {"status": "submitted"}, {"message_uuid": "B"}, {"timestamp": "2025-02-03T12:14:26Z"}]
-    assert len({event(with_token({**STATUS, **one})).key for one in changes}) == 4
+    assert len({event(with_token({**STATUS, **change})).key for change in changes}) == 4
 
 
 def test_reports_out_of_order_are_each_what_they_say():
     """Which of them counts is for whoever keeps them; ``final`` and ``raw["scts"]`` help."""
     late, early = ({**REPORT, "status": word, "scts": scts} for word, scts in (("delivered", "2"), ("buffered", "1")))
-    reports = [event(as_form(signed(one))) for one in (late, early)]
-    assert [(one.final, one.raw["scts"]) for one in reports] == [(True, "2"), (False, "1")]
+    reports = [event(as_form(signed(fields))) for fields in (late, early)]
+    assert [(report.final, report.raw["scts"]) for report in reports] == [(True, "2"), (False, "1")]
 
 
 def test_a_report_on_an_unknown_id_is_a_report():
@@ -600,8 +600,8 @@ def bring(by, *given):
     """The events that parts bring, one webhook after the other."""
     return [
         found
-        for one in given
-        for found in received(as_form(signed(one, timestamp=str(int(reading.now().timestamp())))), by).events
+        for fields in given
+        for found in received(as_form(signed(fields, timestamp=str(int(reading.now().timestamp())))), by).events
     ]
 
 
@@ -609,7 +609,7 @@ def bring(by, *given):
 def test_a_long_text_comes_out_once_it_is_whole_in_the_order_of_its_parts(order):
     (found,) = bring(provider(), *(part(number) for number in order))
     assert (found.text, found.id, found.sender) == ("One two three", "1-1", "+447700900001")
-    assert [one["messageId"] for one in found.raw["parts"]] == ["1-1", "1-2", "1-3"]
+    assert [part["messageId"] for part in found.raw["parts"]] == ["1-1", "1-2", "1-3"]
     assert "missing" not in found.raw
 
 
@@ -627,12 +627,12 @@ def test_texts_of_different_people_references_and_lengths_do_not_mix():
         part(2, total=4),
     ]
     assert bring(by, part(1), *others, part(3)) == []
-    assert [one.text for one in bring(by, part(2))] == ["One two three"]
+    assert [event.text for event in bring(by, part(2))] == ["One two three"]
 
 
 def test_a_part_that_comes_twice_counts_once():
     found = bring(provider(), part(1), part(1), part(2), part(2), part(3))
-    assert [one.text for one in found] == ["One two three"]
+    assert [event.text for event in found] == ["One two three"]
 
 
 def test_a_whole_text_of_which_a_part_comes_again_is_the_same_event_again():
@@ -647,14 +647,14 @@ def test_a_reference_that_is_used_again_is_another_text():
     by = provider()
     old = bring(by, *(part(number) for number in (1, 2, 3)))
     new = bring(by, *(part(number, id=f"new-{number}", text=f"{number}") for number in (1, 2, 3)))
-    assert [one.text for one in (*old, *new)] == ["One two three", "123"]
+    assert [event.text for event in (*old, *new)] == ["One two three", "123"]
     assert old[0].key != new[0].key
 
 
 def test_a_text_that_is_cut_off_by_a_new_one_of_the_same_reference_comes_out_with_its_gap():
     by = provider()
     found = bring(by, part(1), part(3), part(1, id="new", text="New"))
-    assert [(one.text, one.raw["missing"]) for one in found] == [(f"One {parts.GAP}three", [2])]
+    assert [(event.text, event.raw["missing"]) for event in found] == [(f"One {parts.GAP}three", [2])]
 
 
 @pytest.mark.parametrize(
@@ -684,7 +684,7 @@ def test_a_gap_is_told_again_until_it_was_taken(later):
     later(parts.AGE + 1)
     webhook = as_form(signed(REPORT, timestamp=str(NOW + parts.AGE + 1)))
     first, second = by.parse(webhook), by.parse(webhook)
-    assert [one.key for one in first] == [one.key for one in second]
+    assert [event.key for event in first] == [event.key for event in second]
     assert len(first) == 2
     by.acknowledge(second)
     assert len(by.parse(webhook)) == 1
@@ -698,7 +698,7 @@ def test_a_part_that_comes_after_its_text_was_given_up_says_so_too(later):
     bring(by, part(2))
     later(2 * parts.AGE + 2)
     _, late = bring(by, REPORT)
-    assert [one.raw["missing"] for one in (early, late)] == [[2, 3], [1, 3]]
+    assert [event.raw["missing"] for event in (early, late)] == [[2, 3], [1, 3]]
     assert early.key != late.key
 
 
@@ -714,8 +714,8 @@ def test_memory_is_bounded_and_what_has_no_room_comes_out_as_it_is(monkeypatch):
     monkeypatch.setattr(parts, "MOST_TEXTS", 3)
     by = provider()
     found = bring(by, *(part(1, reference=str(number)) for number in range(5)))
-    assert [one.id for one in found] == ["0-1", "1-1"]
-    assert all(one.raw["missing"] == [2, 3] for one in found)
+    assert [event.id for event in found] == ["0-1", "1-1"]
+    assert all(event.raw["missing"] == [2, 3] for event in found)
     assert len(by._parts._texts) == 3
 
 
@@ -751,12 +751,12 @@ def test_parts_that_come_at_the_same_time_make_one_text():
     total = 40
     webhooks = [as_form(part(n, total=total, text=f"{n};", id=str(n))) for n in range(1, total + 1)]
     found = []
-    threads = [threading.Thread(target=lambda one=one: found.extend(by.parse(one))) for one in webhooks]
+    threads = [threading.Thread(target=lambda webhook=webhook: found.extend(by.parse(webhook))) for webhook in webhooks]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [one.text for one in found] == ["".join(f"{n};" for n in range(1, total + 1))]
+    assert [event.text for event in found] == ["".join(f"{n};" for n in range(1, total + 1))]
 
 
 def test_two_accounts_do_not_share_their_parts():

@@ -171,7 +171,8 @@ def test_the_families_take_turns_in_their_order():
 
     def in_turns(*addresses):
         return [
-            (address[0], address[4]) for address in dialing._in_turns([(one[0], 1, 6, "", one[1]) for one in addresses])
+            (address[0], address[4])
+            for address in dialing._in_turns([(address[0], 1, 6, "", address[1]) for address in addresses])
         ]
 
     assert in_turns((six, 1), (four, 2), (four, 3), (six, 4)) == [(six, 1), (four, 2), (six, 4), (four, 3)]

@@ -76,10 +76,10 @@ def test_the_sockets_are_ours(exchange):
 
 def test_a_line_tells_whether_its_connection_is_idle(exchange):
     lines = []
-    exchange(lambda line: lines.append((line, [one.is_idle() for one in line._pool.connections])))
+    exchange(lambda line: lines.append((line, [connection.is_idle() for connection in line._pool.connections])))
     ((line, before),) = lines
     assert before == [False]
-    assert [one.is_idle() for one in line._pool.connections] == [True]
+    assert [connection.is_idle() for connection in line._pool.connections] == [True]
 
 
 def test_the_parser_of_an_answer_is_found(exchange):
@@ -111,7 +111,7 @@ def test_one_file_of_the_wire_uses_private_parts():
 
 @pytest.mark.parametrize("name", ["httpx", "httpcore", "h11"])
 def test_a_version_that_may_have_other_insides_is_not_installed_beside_us(name):
-    (bounds,) = [one for one in requires("smsbridge") if re.match(rf"{name}\b[<>=]", one)]
+    (bounds,) = [requirement for requirement in requires("smsbridge") if re.match(rf"{name}\b[<>=]", requirement)]
     (above,) = re.findall(r"<(\d+)\.(\d+)", bounds)
     major, minor, *_ = version(name).split(".")
     assert (int(major), int(minor) + 1) == tuple(map(int, above))

@@ -135,7 +135,7 @@ def test_the_environment_says_which_proxy(monkeypatch, environment, plain, secur
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     made = [wire("http://sms.example/a?b=c"), wire("https://sms.example/a?b=c")]
-    assert [one.proxy for one in made] == [plain, secure]
+    assert [pool.proxy for pool in made] == [plain, secure]
     # What passes a request on is told the whole URL; through a tunnel goes what goes directly.
     assert made[0].target == (b"http://sms.example/a?b=c" if plain else b"/a?b=c")
     assert made[1].target == b"/a?b=c"

@@ -207,8 +207,8 @@ def make(request):
         return made[-1]
 
     yield start
-    for one in made:
-        one.close()
+    for pool in made:
+        pool.close()
     made.clear()
     gc.collect()  # whatever was not closed says so in this test
 
@@ -437,7 +437,7 @@ def test_fifty_at_once_have_a_connection_each(serve, make):
     server = serve(lambda wire, _: together.wait() is not None and (wire.sendall(answer()) or True))
     transport = make()
     for _ in range(2):
-        assert all(one.ok for one in transport.send_all([post(server.url)] * 50))
+        assert all(result.ok for result in transport.send_all([post(server.url)] * 50))
     assert server.connections == 50
 
 
@@ -1201,7 +1201,7 @@ def test_nothing_is_logged(serve, make, caplog):
         logging.getLogger(name).setLevel(logging.DEBUG)
     server = serve(answer())
     make().send(post(f"{server.url}/{TOKEN}"))
-    assert not [one for one in caplog.records if one.name != "asyncio"]
+    assert not [record for record in caplog.records if record.name != "asyncio"]
 
 
 def test_a_proxied_request_is_not_logged_and_others_of_httpx_still_are(serve, make, caplog, monkeypatch):
@@ -1209,10 +1209,10 @@ def test_a_proxied_request_is_not_logged_and_others_of_httpx_still_are(serve, ma
     proxy = serve(answer())
     monkeypatch.setenv("http_proxy", proxy.url)
     make().send(post(f"http://sms.invalid/{TOKEN}"))
-    assert not [one for one in caplog.records if one.name != "asyncio"]
+    assert not [record for record in caplog.records if record.name != "asyncio"]
     with httpx.HTTPTransport() as other:
         other.handle_request(httpx.Request("GET", proxy.url)).close()
-    assert "httpcore.http11" in {one.name for one in caplog.records}
+    assert "httpcore.http11" in {record.name for record in caplog.records}
 
 
 # --- tools ----------------------------------------------------------------------------------------------------------------

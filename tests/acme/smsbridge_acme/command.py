@@ -17,7 +17,7 @@ def night(account: str | None, *, as_json: bool) -> Exit:
     """Say whether it is night."""
     out = Output(as_json=as_json)
     with open_client(account, out) as client:
-        quiet = any(isinstance(one, NightPolicy) and one.quiet for one in each(client.provider))
+        quiet = any(isinstance(layer, NightPolicy) and layer.quiet for layer in each(client.provider))
     if as_json:
         out.json({"night": quiet})
     else:
