@@ -1,4 +1,4 @@
-"""Stores that are each wrong in one way, and the tests of the contract that catch it."""
+"""Stores with one mistake each, and the contract tests that catch it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from smsbridge.testing import StoreContract
 
 
 class Healthy(MemoryStore):
-    """Nothing is wrong with it."""
+    """A correct store."""
 
 
 def with_counters(counters):
@@ -61,7 +61,7 @@ class ForgetsWhatWasSent(MemoryCounters):
 
 
 class TakesSome(MemoryCounters):
-    """Takes the places before it finds that the last cap is full."""
+    """Takes places of the first caps before it checks that the last cap is full."""
 
     def take(self, ticket, caps, lease):
         for number, cap in enumerate(caps):
@@ -81,7 +81,7 @@ class PeekTakes(MemoryCounters):
 
 
 class ForgetsWhatIsInterrupted(MemoryCounters):
-    """Takes places in a step, and gives back what is told before that is done as if nothing had been taken."""
+    """Takes places in a step. Ignores a place given back before that step is done."""
 
     def take(self, ticket, caps, lease):
         return (yield from Call(self._take, ticket, caps, lease))
@@ -111,7 +111,7 @@ class KnowsNoPause(MemoryCounters):
 
 
 class LateWithPauses(MemoryCounters):
-    """What it is told is seen by the question after the next."""
+    """A change becomes visible only after the next question."""
 
     def __init__(self):
         super().__init__()
@@ -128,7 +128,7 @@ class LateWithPauses(MemoryCounters):
 
 
 class OneForAll(MemoryCounters):
-    """Counts all keys together."""
+    """Counts all keys as one."""
 
     def take(self, ticket, caps, lease):
         return super().take(ticket, [replace(cap, key="") for cap in caps], lease)
@@ -258,11 +258,11 @@ CATCHES = {
     with_list(ConfirmsForEver): "test_one_text_confirms_an_opt_out_that_was_texted_just_now",
     with_list(ConfirmsAnything): "test_no_text_confirms_what_was_not_texted_or_is_long_ago",
 }
-"""By the store: the test that it fails."""
+"""Each store with the test that it fails."""
 
 
 def contract(store):
-    """The contract of ``store``, and of nothing that is open twice."""
+    """The contract of ``store``, without the tests that open it twice."""
 
     class Contract(StoreContract):
         def open(self, place):

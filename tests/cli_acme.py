@@ -30,7 +30,7 @@ ANSWERS = {}
 
 @contextmanager
 def pipe(text: str) -> Iterator[str]:
-    """A path that can be read once, like that of a shell's ``<(...)``."""
+    """A path that can be read once, like a shell's ``<(...)``."""
     read, write = os.pipe()
     try:
         os.write(write, text.encode())
@@ -41,7 +41,7 @@ def pipe(text: str) -> Iterator[str]:
 
 
 def answer(operation, default):
-    """What a test put into ANSWERS, raised if it is an exception, called if it is a function."""
+    """The entry of ANSWERS: raised if it is an exception, called if it is a function."""
     given = ANSWERS.get(operation, default)
     given = given() if callable(given) and not isinstance(given, type) else given
     if isinstance(given, BaseException):

@@ -1,4 +1,4 @@
-"""Every test starts from nothing: no setting, no ``.env``, no client or plugin of an earlier test."""
+"""Every test starts clean: no setting, no ``.env``, no client or plugin of an earlier test."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ import smsbridge
 from smsbridge.client import _shared_client
 from smsbridge.plugins import default_plugins
 
-sys.path.insert(0, str(Path(__file__).parent))  # for scripted.py: importlib mode puts no folder of tests there
+sys.path.insert(0, str(Path(__file__).parent))  # for scripted.py: importlib mode does not add the folder
 
-# pytester's runs in this process forget the modules that they are the first to import: a class would be there twice
+# pytester unloads modules that it imported first, so a class would exist twice
 for module in pkgutil.walk_packages(smsbridge.__path__, "smsbridge."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what it sends to the background without Ctrl-C
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts background jobs with Ctrl-C ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir(), "smsbridge-hypothesis"))
@@ -35,7 +35,7 @@ settings.load_profile("smsbridge")
 
 
 def pytest_collection_finish():
-    """What is there before the tests stays: a collection of garbage that looks at it takes a third of a second."""
+    """Freeze all objects that exist before the tests: collecting them takes a third of a second each time."""
     gc.collect()
     gc.freeze()
 
@@ -44,7 +44,7 @@ def pytest_collection_finish():
 def clean_environment(monkeypatch, tmp_path):
     for name in [name for name in os.environ if name.upper().startswith("SMSBRIDGE_")]:
         monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)  # a developer's .env is not here
+    monkeypatch.chdir(tmp_path)  # away from a developer's .env
     _forget()
     yield
     _forget()

@@ -1,6 +1,6 @@
-"""Run beside a copy of smsbridge whose Message has further fields: what each place makes of them, as JSON.
+"""Runs with a copy of smsbridge whose Message has more fields, and prints how each place treats them, as JSON.
 
-Each place is given messages with and without the fields, and says whether it carries them; ``test_message_fields`` runs this.
+Each place gets messages with and without the fields, and says whether it carries them. ``test_message_fields`` runs this.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PLACES: dict[str, Callable[[str], object]] = {}
 
 
 def place(look: Callable[[str], object]) -> Callable[[str], object]:
-    """A place that has to carry a field, or to refuse it by name."""
+    """A place that has to carry a field, or refuse it by its name."""
     PLACES[look.__name__] = look
     return look
 
@@ -54,7 +54,7 @@ def with_only(name: str) -> Message:
 
 
 def command(*arguments: str, **environ: str) -> tuple[str, int]:
-    default_plugins.cache_clear()  # the journal of the command before is closed
+    default_plugins.cache_clear()  # closes the journal of the command before
     result = CliRunner().invoke(smsbridge, arguments, env=environ, standalone_mode=False)
     return result.output, result.return_value
 

@@ -1,4 +1,4 @@
-"""The manual, README.md and the pages of docs/, as the tests read it: each page, and each block of code in it."""
+"""The manual for the tests: README.md and the pages of docs/, each page and each block of code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INCLUDED = re.compile(r'^--8<-- "(.*)"$', re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block of code: its page, its language, and the name of the file that it shows, if it shows one."""
+    """A block of code: its page, its language, and the name of its file, if it has a title."""
 
     page: str
     language: str
@@ -31,7 +31,7 @@ class Block:
 
     @property
     def label(self) -> str:
-        """For the name of a test."""
+        """The name of the block in the name of a test."""
         return f"{self.page}: {self.title or self.code.strip().splitlines()[-1][:50]}"
 
 
@@ -46,7 +46,7 @@ def whole(page: str) -> str:
 
 
 def blocks(language: str | None = None, page: str | None = None, title: str | None = None) -> list[Block]:
-    """The blocks of code in the manual, or those of one language, page or title."""
+    """The blocks of code in the manual, or only those of a language, page or title."""
     found = [
         Block(page=name, language=match["language"], title=match["title"], code=match["code"])
         for name in ([page] if page else PAGES)
@@ -77,5 +77,5 @@ def run_pytest(folder: Path, shown: Mapping[str, str]) -> subprocess.CompletedPr
         str(folder),
     ]
     env = {name: value for name, value in os.environ.items() if not name.startswith("SMSBRIDGE_")}
-    env |= {"PYTHONPATH": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # only what a reader needs, and sooner
+    env |= {"PYTHONPATH": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # as a reader has it, but faster
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)

@@ -1,9 +1,9 @@
-"""The set-up with pip alone, as docs/contributing.md has it, word for word: in a copy of this clone, with an empty home.
+"""Runs the set-up with pip alone, exactly as in docs/contributing.md: in a copy of this clone, with an empty home.
 
 ::
 
     python tests/pip_setup.py                     # with the pip that the page's own line brings
-    python tests/pip_setup.py --pip 25.1 26.0     # and with these, one after the other
+    python tests/pip_setup.py --pip 25.1 26.0     # and with these versions, in turn
     python tests/pip_setup.py --tests             # and the last line too, which runs all tests
 
 Ends with 1 at the first command that fails. Needs git and a package index.
@@ -30,7 +30,7 @@ _KEPT = ("PATH", "LANG", "SSL_CERT_FILE")
 
 
 def setup() -> list[str]:
-    """The commands of the page; the last one runs the tests."""
+    """The commands of the page; the last command runs the tests."""
     found = _SETUP.search((ROOT / "docs/contributing.md").read_text("utf-8"))
     assert found, "the page has no set-up with pip alone"
     return found[1].splitlines()
@@ -42,7 +42,7 @@ def plugins_of() -> list[str]:
 
 
 def groups_of(command: str) -> set[str]:
-    """The names of all that the dependency groups of a command ask for."""
+    """The names of all packages in the dependency groups of a command."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
     words = shlex.split(command)
     todo = [group for option, group in pairwise(words) if option == "--group"]
@@ -76,9 +76,9 @@ def _set_up(version: str | None, *, tests: bool) -> int:
         clone, home = Path(folder, "clone"), Path(folder, "home")
         home.mkdir()
         _copy(clone)
-        # Settings of pip come from the machine's own configuration: an index has to be found there, if it is another.
+        # The machine's configuration of pip stays, because it may name another index.
         env = {name: os.environ[name] for name in os.environ if name in _KEPT or name.startswith("PIP_")}
-        env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"  # where python3 is this one
+        env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"  # here, python3 is this Python
         for command in commands:
             _say(f"$ {command}")
             ran = subprocess.run(["bash", "-euc", command], cwd=clone, env=env | {"HOME": str(home)}, check=False)
@@ -93,7 +93,7 @@ def _say(line: str) -> None:
 
 
 def _copy(clone: Path) -> None:
-    """What git knows of this folder, as it is now."""
+    """The files of this folder that git knows, in their present state."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

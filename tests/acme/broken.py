@@ -29,14 +29,14 @@ from smsbridge import (
 
 
 class IgnoresTheBody(AcmeProvider):
-    """A 2xx is a yes."""
+    """Takes any 2xx for an acceptance."""
 
     def _accepted(self, message, row, response):
         return self.accepted(message, id=(row or {}).get("id") or "unknown", raw=row)
 
 
 class TrustsTheBody(AcmeProvider):
-    """A good body is a yes, whatever the status."""
+    """Takes a good body for an acceptance, with any status."""
 
     def _post(self, messages):
         return replace((yield from _request(self, messages)), status=200)
@@ -166,7 +166,7 @@ class LosesARow(AcmeProvider):
 
 
 class MixesUpRecipients(AcmeProvider):
-    """Takes rows in the order in which they come."""
+    """Takes the rows of a batch in their order in the answer."""
 
     def send_batch(self, messages):
         response = yield from self._post(messages)
@@ -211,7 +211,7 @@ class LeaksItsToken(AcmeProvider):
 
 
 class PutsTheTokenIntoErrors(AcmeProvider):
-    """The core cleans the words of an error and drops its notes; this one hides the token elsewhere in it."""
+    """Hides the token in an attribute: the core cleans only the words of an error and drops its notes."""
 
     def _post(self, messages):
         response = yield from _request(self, messages)
@@ -296,7 +296,7 @@ class ForgetsTheKey(AcmeProvider):
 
 
 class ReadsAnotherVariable(AcmeProvider):
-    """Takes its settings from somewhere else than it says."""
+    """Reads a setting from a variable that it does not declare."""
 
     @classmethod
     def from_env(cls, account=None, resolve=None):
@@ -304,7 +304,7 @@ class ReadsAnotherVariable(AcmeProvider):
 
 
 class KnowsWhoDrivesIt(AcmeProvider):
-    """Writes another text under asyncio."""
+    """Changes the text under asyncio."""
 
     def _post(self, messages):
         try:
@@ -331,7 +331,7 @@ class TakesATimeOutForANo(AcmeProvider):
 
 
 class BelievesAnyLookup(AcmeProvider):
-    """Takes the vendor's nearest match for the text that was asked for."""
+    """Accepts the vendor's nearest match as the text that it looked up."""
 
     def lookup(self, reference):
         response = yield from HttpRequest.get(f"{URL}/texts", {"ref": reference}, headers=self._headers())
@@ -343,7 +343,7 @@ class BelievesAnyLookup(AcmeProvider):
 
 
 class FindsANumberOfItsOwnKind(AcmeProvider):
-    """Says whom it found as the vendor writes numbers."""
+    """Returns the recipient in the vendor's notation, not in E.164."""
 
     def lookup(self, reference):
         found = yield from super().lookup(reference)
@@ -351,7 +351,7 @@ class FindsANumberOfItsOwnKind(AcmeProvider):
 
 
 class ApprovesByStatus(AcmeProvider):
-    """Takes every 2xx for a right code."""
+    """Takes any 2xx for a right code."""
 
     def start_verification(self, message):
         response = yield from self._post([replace(message, text="{code}")])
@@ -384,7 +384,7 @@ class ShortensTheIdThatIsTheReference(AcmeProvider):
 
 
 class SendsASharedSecret(AcmeProvider):
-    """Healthy, if that is what is said of it."""
+    """Healthy if its samples declare it."""
 
     def verify(self, webhook):
         secret = self.webhook_secret.get_secret_value().strip() if self.webhook_secret else ""
@@ -393,7 +393,7 @@ class SendsASharedSecret(AcmeProvider):
 
 
 class SaysThatNothingIsCovered(AcmeProvider):
-    """Its signature covers the body, and its samples call it a shared secret."""
+    """Its signature covers the body, but its samples call it a shared secret."""
 
 
 class SignsParameters(AcmeProvider):
@@ -426,7 +426,7 @@ class SignsParameters(AcmeProvider):
 
 
 class SaysThatBytesAreCovered(SignsParameters):
-    """A space behind the JSON is no change to it."""
+    """Accepts a space after the JSON as unchanged."""
 
 
 class SaysThatNoParameterIsCovered(SignsParameters):
@@ -464,7 +464,7 @@ class BreaksOnAnOddSig(SignsParameters):
 
 
 class TakesAStampForASig(SignsParameters):
-    """Looks as if it were signed."""
+    """Only looks at whether there is a signature."""
 
     def verify(self, webhook):
         said = self.said(webhook)
@@ -599,11 +599,11 @@ OWN: dict[type[AcmeProvider], dict[str, Any]] = {
     SaysThatBytesAreCovered: {"proof_covers": "body"},
     SaysThatNoParameterIsCovered: {"proof_covers": "secret"},
 }
-"""What is not as in the samples of Acme."""
+"""Differences from the samples of Acme."""
 
 
 def contract(provider: type[AcmeProvider], **own: Any) -> type[TestAcme]:
-    """The contract of Acme, for a broken one."""
+    """The contract of Acme for a broken provider."""
     common = PARAMETERS if issubclass(provider, SignsParameters) else {}
     samples = {"provider_class": provider, **common, **OWN.get(provider, {}), **own}
     return type(f"Test{provider.__name__}", (TestAcme,), samples)

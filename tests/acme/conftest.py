@@ -1,4 +1,4 @@
-"""Makes the example importable where its wheel is not installed."""
+"""Make the example importable if its wheel is not installed."""
 
 import sys
 from pathlib import Path

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/dlt.py [--templates 10000] [--texts 200] [--rounds 5] [--json]
 
-The loop is what one would write first: ``{#var#}`` becomes ``(.{1,30})``, and every expression is tried in turn. Both sides
+The loop is the obvious solution: ``{#var#}`` becomes ``(.{1,30})``, and every expression is tried in turn. Both sides
 have to name the same templates. Absolute times are of this machine; the promise is at most 2 ms a text.
 """
 
@@ -41,7 +41,7 @@ def made(kind: str, count: int, chance: random.Random) -> list[Template]:
 
 
 def loop(templates):
-    """Try each expression, and name the templates that fit."""
+    """Try each expression, and return the templates that fit."""
     compiled = [
         (template.id, re.compile(re.escape(template.text).replace(r"\{\#var\#\}", "(.{1,30})"), re.DOTALL))
         for template in templates
@@ -64,11 +64,11 @@ def measure(kind, options):
     loading = perf_counter() - begin
     naive = loop(templates)
     texts = [template.text.replace("{#var#}", "Asha 17") for template in chance.sample(templates, options.texts)]
-    few = texts[: max(options.texts // 20, 1)]  # a loop takes long
+    few = texts[: max(options.texts // 20, 1)]  # a loop is slow
     for text in few:
         assert [match.template.id for match in registry.find(text).matches] == sorted(naive(text))
     rounds = [(seconds(registry.find, texts), seconds(naive, few)) for _ in range(options.rounds)]
-    registry.nearest(texts[0])  # the first one makes the table of words
+    registry.nearest(texts[0])  # the first text builds the table of words
     begin = perf_counter()
     for text in few:
         try:

@@ -1,9 +1,9 @@
-"""What a guard costs: microseconds a text on top of the bare client, in one run, and memory over a million numbers.
+"""Measure a guard: microseconds per text on top of the bare client, in one run, and memory over a million numbers.
 
     python tests/benchmarks/guard.py [--rounds 7] [--count 10000] [--numbers 1000000]
 
 The guard has everything on: a list of allowed beginnings, a country, and a cap per recipient, per prefix and in total. Both
-clients send through a provider that does nothing, taking turns, each text to a number of its own. Then so many numbers are let
+clients send through a provider that does nothing, taking turns, each text to a number of its own. Then ``--numbers`` numbers are let
 through with a virtual clock, at a pace at which the guard has to forget and at one at which it may not, and the memory that
 the process has at each tenth is printed.
 """
@@ -52,7 +52,7 @@ def seconds(client, first, count):
 
 
 class Empty(Gate):
-    """Lets everything through: what any policy of this kind costs."""
+    """Lets all texts through: the cost of any policy of this kind."""
 
     name = "empty"
 
@@ -71,7 +71,7 @@ def cost(rounds, count):
 
 
 def resident():
-    """In MiB, where there is /proc."""
+    """Memory in MiB, on systems with /proc."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), float("nan"))

@@ -1,8 +1,8 @@
-"""What a ledger costs: microseconds on top of the bare client for each message, and memory, within one run.
+"""Measure a ledger: microseconds per message on top of the bare client, and memory, within one run.
 
     python tests/benchmarks/ledger.py [--rounds 5] [--count 5000] [--sync normal full] [--memory 200000]
 
-The provider answers at once and does nothing, so that nothing hides what the ledger costs. Contestants take turns; a figure is
+The provider answers at once and does nothing, so that it does not hide the ledger's cost. Contestants take turns; a figure is
 the median of the rounds' differences. Beside each stands a promise. ``--cpu`` counts seconds of computing.
 """
 
@@ -121,7 +121,7 @@ def costs(options, folder):
             for number in range(options.rounds + 1):  # the first round warms up
                 policy = LedgerPolicy(inner=provider(), path=folder / f"{sync}.db", sync=sync)
                 without, within = run(provider(), count), run(policy, count)
-                close_all()  # what is still to be recorded should not be in the way of the next
+                close_all()  # outcomes that still have to be recorded must not delay the next contestant
                 if number:
                     bare.append(without / count * 1e6)
                     more.append((within - without) / count * 1e6)
@@ -135,7 +135,7 @@ def costs(options, folder):
 
 
 def memory(count, folder):
-    """Peaks of processes of their own: after a few messages, and after many."""
+    """Peaks of memory in separate processes: after a few messages, and after many."""
     peaks = []
     for number, wanted in enumerate((10_000, count)):
         command = [sys.executable, __file__, "--peak", str(wanted), "--path", str(folder / f"memory-{number}.db")]

@@ -36,12 +36,12 @@ async def asynchronous(count):
 
 
 def now_used():
-    """In MiB, what the process holds at the moment (Linux), or the most so far."""
+    """Memory of the process in MiB: now (Linux), or its maximum so far."""
     return _from_status("VmRSS") or peak()
 
 
 def peak():
-    """In MiB. Not ru_maxrss where there is a choice: Linux counts the memory of whoever started us, too."""
+    """In MiB. Avoid ru_maxrss where possible: Linux includes the memory of the parent process."""
     return _from_status("VmHWM") or _from_usage()
 
 

@@ -1,10 +1,10 @@
-"""What the policies cost: the time that they add to a send, and the memory of many messages through them.
+"""Measure the policies: the time that they add to a send, and the memory of many messages.
 
     python tests/benchmarks/policies.py [--rounds 15] [--messages 100000] [--store URL]
 
 Both sides send through the same client and the same wire, which answers at once, and take turns; the figure is the median of the
 rounds. Memory is the growth of the process between the first tenth of the messages and the last. At most 40 microseconds, and
-no growth to speak of; with a store in memory (``--store memory:``) 60, with another one it is only said.
+no growth to speak of; with a store in memory (``--store memory:``) 60, with another store the figure is only printed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from smsbridge.policies.retry import RetryPolicy
 
 MOST_MICROSECONDS = {None: 40, "memory:": 60}
 MOST_GROWTH = 8
-"""MiB; the allocator's own breath is less."""
+"""MiB; the allocator's own noise is less."""
 ANSWER = HttpResponse.of_json({"id": "1"})
 
 
@@ -36,7 +36,7 @@ class Direct(SmsProvider):
 
 
 class Wire:
-    """Answers at once."""
+    """A wire that answers at once."""
 
     def send(self, request, *, within=None):
         return ANSWER
@@ -46,7 +46,7 @@ class Wire:
 
 
 def stack(store=None):
-    """Retry around a failover over two accounts, each within its limit, which is never reached."""
+    """Retry around a failover over two accounts, each with a limit that is never reached."""
     accounts = [LimitPolicy(inner=Direct(account=name), sends="999999999/1s", store=store) for name in ("one", "two")]
     return RetryPolicy(inner=FailoverPolicy(accounts=tuple(accounts)))
 

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/run.py [name ...] [--rounds 5] [--quick] [--json] [--cpu]
 
-Contestants take turns in each round; a ratio is the median of the rounds' ratios. Progress goes to stderr. Whatever
-sends does so to a server on loopback, started and stopped here. On a machine that others keep busy, ``--cpu`` counts the
-seconds of computing that each side takes instead of those on the clock.
+Contestants take turns in each round; a ratio is the median of the rounds' ratios. Progress goes to stderr. Texts go to
+a server on loopback, started and stopped here. On a busy machine, ``--cpu`` counts the CPU seconds of each side instead of
+the time on the clock.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def say(text):
 
 
 def now():
-    """Seconds, on the clock or (``--cpu``) of computing."""
+    """Seconds on the clock, or (``--cpu``) of the CPU."""
     return process_time() if "--cpu" in sys.argv else perf_counter()
 
 
@@ -94,7 +94,7 @@ def compare(name, of, limit, contestants, options):
     return Measure(name, of, ratio, limit, ratio <= bound if at_most else ratio >= bound, ours, theirs)
 
 
-# --- who sends ------------------------------------------------------------------------------------------------------------
+# --- contestants ----------------------------------------------------------------------------------------------------------
 
 
 def timed(count: int, work: Callable[[], object]) -> float:
@@ -212,7 +212,7 @@ def twilio_sdk(url, count, threads):
 
 
 def send_sync(options):
-    """One blocking send, against the same request made with httpx."""
+    """A blocking send, against the same request made with httpx."""
     count = 200 if options.quick else 500
     with loopback() as url:
         runs = (lambda: ours(url, count), lambda: bare(url, count))
@@ -220,7 +220,7 @@ def send_sync(options):
 
 
 def send_async(options):
-    """One asynchronous send, against the same request made with httpx."""
+    """An asynchronous send, against the same request made with httpx."""
     count = 200 if options.quick else 500
     with loopback() as url:
         runs = (lambda: ours_async(url, count), lambda: bare_async(url, count, 1))
@@ -228,7 +228,7 @@ def send_async(options):
 
 
 def send_providers(options):
-    """One blocking send through each vendor's plugin, against the very same request made with httpx."""
+    """A blocking send through each vendor's plugin, against the same request made with httpx."""
     count = 200 if options.quick else 500
     message = Message(to=NUMBER, text=TEXT, reference="benchmark")
     measures = []
@@ -347,7 +347,7 @@ def start(options):
 
 
 def lazy(options):
-    """What ``import smsbridge`` loads of that which is heavy: nothing."""
+    """The heavy modules that ``import smsbridge`` loads: none."""
     heavy = ("httpx", "httpcore", "pydantic_settings", "asyncio", "smsbridge_twincle")
     code = f"import sys, smsbridge; print(*[name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)

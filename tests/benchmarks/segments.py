@@ -1,9 +1,9 @@
-"""Count segments against every counter on PyPI that still installs: time, as ratios within one run, and who is right.
+"""Count segments against every counter on PyPI that still installs: time, as ratios within one run, and correctness.
 
     uv run --with smsutil --with sms-counter --with sms-toolkit --with six --with py-smsify --with smssafe \\
         --with python-messaging --with gsm0338 python tests/benchmarks/segments.py [--rounds 7] [--json]
 
-Who is not installed is left out, and named. The contestants take turns in each round; a ratio is the median of the
+Counters that are not installed are left out, and named. The contestants take turns in each round; a ratio is the median of the
 rounds' ratios, theirs to ours. gsm0338 is a codec and no counter: it is here with a rule of ours, which ignores borders,
 and does not count for the verdict. Exits with 1 if a text of 150 characters takes us more than 5 microseconds, or if a
 counter is faster.
@@ -34,7 +34,7 @@ TEXTS = {
     "GSM-7, 1000": ("Your order has shipped and will be with you tomorrow. " * 19)[:1000],
 }
 TIMED = ("GSM-7, 150", "UCS-2, 150")
-"""Those that the limit is for."""
+"""The texts to which the limit applies."""
 
 FAMILY = "👨‍👩‍👧‍👦"
 EDGES = [
@@ -109,7 +109,7 @@ def microseconds(count: Callable[[str], object], text: str) -> float:
 
 
 def wrong(count: Callable[[str], int]) -> int:
-    """In how many of EDGES a counter errs; one that cannot answer errs too."""
+    """The number of EDGES that a counter gets wrong; no answer counts as wrong."""
     errors = 0
     for text, segments in EDGES:
         try:
@@ -170,7 +170,7 @@ def main() -> int:
         for name, theirs in times.items()
     }
     report = {
-        "ours": {kind: min(item) for kind, item in ours.items()},  # what a busy machine disturbs least
+        "ours": {kind: min(item) for kind, item in ours.items()},  # the minimum: a busy machine disturbs it least
         "ratios": ratios,
         "wrong": {name: wrong(count) for name, count in found.items()},
         "edges": len(EDGES),

@@ -1,4 +1,4 @@
-"""A provider on loopback that costs as little as a Python server can: ``with loopback() as url``. One process of its own."""
+"""A provider on loopback that costs as little as a Python server can: ``with loopback() as url``. It is a separate process."""
 
 from __future__ import annotations
 
@@ -83,12 +83,12 @@ async def main() -> None:
     server = await asyncio.get_running_loop().create_server(Provider, "127.0.0.1", 0, backlog=1024)
     sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
-    await asyncio.to_thread(sys.stdin.read)  # until whoever started us is gone
+    await asyncio.to_thread(sys.stdin.read)  # until the parent process is gone
 
 
 @contextlib.contextmanager
 def loopback():
-    """Its URL, while it runs."""
+    """Start the server, and yield its URL."""
     command = [sys.executable, __file__]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -1,10 +1,10 @@
-"""What a slow store does to an event loop: the longest time for which the loop stands still while texts are sent through it.
+"""Measure how a slow store blocks an event loop: the longest standstill of the loop while texts are sent.
 
     python tests/benchmarks/stores.py [--texts 200] [--slow 0.02]
 
-Ledger, opt-outs, guard and limit are in one SQLite file, each transaction of which takes ``--slow`` seconds longer than it does.
-Texts are sent ten at a time, and a task of the loop looks at the clock each millisecond. The same is measured without the slowness,
-which is the machine's own breath; the difference is at most what one transaction takes longer.
+Ledger, opt-outs, guard and limit are in one SQLite file, whose transactions are slowed down by ``--slow`` seconds.
+Texts are sent ten at a time, and a task of the loop looks at the clock each millisecond. The same is measured without the delay,
+to know the machine's own noise; the difference is at most the delay of one transaction.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ async def longest_stall(policy, texts):
             last = now
 
     async with AsyncSmsClient(policy, settings=Settings()) as sms:
-        await sms.send("+919876500000", "Hello", reference="first")  # what is imported late, is imported now
+        await sms.send("+919876500000", "Hello", reference="first")  # late imports happen now
         watching = asyncio.create_task(watch())
         begun = time.perf_counter()
         for first in range(0, texts, 10):

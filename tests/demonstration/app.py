@@ -1,6 +1,6 @@
-"""An application that sends a text, follows it, is told what became of it, and checks a one-time code.
+"""An application that sends a text, follows its status, receives its report, and checks a one-time code.
 
-Nothing in here says who carries the text: ``SMSBRIDGE_*`` does. Run it as ``python app.py NUMBER``, with the port of its
+This file names no provider: ``SMSBRIDGE_*`` does. Run it as ``python app.py NUMBER``, with the port of its
 webhook in ``PORT``, and type the code that arrives, until it is right. It prints what happened, as one line of JSON.
 """
 
@@ -19,7 +19,7 @@ PATIENCE = 10  # seconds
 
 
 class Reports:
-    """The delivery reports that came in, in their order."""
+    """The delivery reports, in order of arrival."""
 
     def __init__(self):
         self.all, self.final = [], threading.Event()
@@ -34,7 +34,7 @@ class Reports:
 
 @contextmanager
 def webhook(sms):
-    """A server for the provider to call, on the loopback."""
+    """The webhook server on the loopback."""
 
     def answer(environ, start_response):
         try:

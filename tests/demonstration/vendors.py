@@ -1,8 +1,7 @@
 """Loopback stand-ins for the vendors, for the demonstration application: they answer in the shapes that the vendors document,
 check the credentials, and push reports that the vendors' own SDKs have signed.
 
-They hold what is the vendor's: its address, its credentials, the codes it sends. ``environment`` is all that an application
-needs to be told. Twincle's is the real sandbox of its plugin.
+Each has the vendor's address, its credentials and the codes that it sends. ``environment`` has all settings of the Twincle's is the real sandbox of its plugin.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ SECRET = "dummy-secret-of-a-vendor"
 OTHER_SECRET = "dummy-secret-of-somebody-else"
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 STATUS_WORDS = ("sent", "delivered")
-"""What becomes of each text, in this order: pushed at once, polled one by one."""
+"""The statuses of each text, in this order: pushed at once, or polled singly."""
 
 
 class Asked(NamedTuple):
-    """One request of the application."""
+    """A request of the application."""
 
     method: str
     path: str
@@ -61,11 +60,11 @@ class Vendor:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the application is told."""
+        """The settings of the application."""
         raise NotImplementedError
 
     def answer(self, asked: Asked) -> tuple[int, Any]:
-        """HTTP status and JSON."""
+        """Returns HTTP status and JSON."""
         raise NotImplementedError
 
     def report(self, id: str, word: str, secret: str = SECRET) -> httpx.Request:
@@ -73,7 +72,7 @@ class Vendor:
         raise NotImplementedError
 
     def accept(self, id: str, text: dict[str, Any]) -> None:
-        """Keep a text, and report on it as a vendor does: from elsewhere, maybe before the application has its answer."""
+        """Keep a text, and report on it as a vendor does: in another thread, maybe before the application has its answer."""
         self.texts[id] = text
         self._pushing.append(threading.Thread(target=self._push, args=(id,)))
         self._pushing[-1].start()
@@ -82,11 +81,11 @@ class Vendor:
         self.codes.put(CODE)
 
     def code(self) -> str:
-        """The code that the person gets; waits until one was sent."""
+        """The code that the person gets; waits until it was sent."""
         return self.codes.get(timeout=PATIENCE)
 
     def word(self, id: str) -> str:
-        """How far a text is when asked for the first time, the second time, ..."""
+        """The status at the first request, at the second request, ..."""
         count = self._polls[id] = self._polls.get(id, -1) + 1
         return STATUS_WORDS[min(count, 1)]
 
@@ -211,7 +210,7 @@ class Twilio(Vendor):
 class Infobip(Vendor):
     """https://www.infobip.com/docs/api/channels/sms, https://www.infobip.com/docs/api/platform/2fa
 
-    Reports go to the account's subscription. No SDK of Infobip's signs: HMAC over the body, as documented.
+    Reports go to the account's subscription. Infobip's SDK does not sign: HMAC over the body, as documented.
     """
 
     name = "infobip"
@@ -332,7 +331,7 @@ class Plivo(Vendor):
 class Vonage(Vendor):
     """https://developer.vonage.com/en/api/sms, https://developer.vonage.com/en/api/verify.v2
 
-    It has no status to ask for.
+    It has no status request.
     """
 
     name = "vonage"
@@ -386,7 +385,7 @@ class Vonage(Vendor):
 
 
 class Twincle:
-    """The sandbox of the Twincle plugin, which is a vendor in full: it also asks the webhook whether it is the right one."""
+    """The sandbox of the Twincle plugin, a complete vendor, which also verifies the webhook by a request."""
 
     name = "twincle"
     has_status = True
@@ -425,7 +424,7 @@ class Twincle:
 
     def __enter__(self) -> Self:
         self.sandbox.start()
-        self.sandbox.state.add_webhook(self.webhook, SECRET)  # not yet verified: it is asked before the first report
+        self.sandbox.state.add_webhook(self.webhook, SECRET)  # verified before the first report
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,1 +1,1 @@
-"""The same random histories through two versions of smsbridge, to see what a change of the inside changes for users."""
+"""Runs the same random histories with two versions of smsbridge, to see which internal changes users can notice."""

@@ -1,6 +1,6 @@
 """Compare two files of traces: ``python -m tests.differential OLD NEW``. Declared differences are in ``declared.py``."""
 
-# ruff: noqa: T201  # it talks to people
+# ruff: noqa: T201  # it prints for people
 
 from __future__ import annotations
 

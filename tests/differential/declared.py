@@ -1,4 +1,4 @@
-"""The differences between the two versions that are meant, each with the reason in its name."""
+"""The intended differences between the two versions. Each function's name is the reason."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 
 def _without_account_of_cancelled(lines):
-    """``lines`` without the account of a refusal that says that the text was cancelled while it waited."""
+    """``lines`` without the account in refusals of texts that were cancelled while they waited."""
 
     def plain(part):
         if isinstance(part, list):
@@ -22,7 +22,7 @@ def _without_account_of_cancelled(lines):
 
 
 def _without_cancelled_wait(lines):
-    """``lines``, where an error of one attempt and of a wait that was cancelled after it is that of the attempt."""
+    """``lines`` in which an attempt's error stays when a later wait was cancelled."""
 
     def plain(part):
         match part:

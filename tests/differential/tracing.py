@@ -1,6 +1,6 @@
-"""One history as a list of what could be seen from outside: requests, outcomes, hooks and what the ledger says at the end.
+"""A history as seen from outside: requests, outcomes, hooks and the ledger's entries at the end.
 
-Runs in two versions, so it uses nothing of smsbridge but what both have: the model's histories, and values.
+It runs with two versions, so it uses only parts that both have: the model's histories, and values.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _UNSEEN = frozenset({"at", "raw", "accepted_at"})
 
 
 def trace(seed: int) -> list[str]:
-    """What the history with this ``seed`` shows, as lines of JSON; the last one may be what went wrong in it."""
+    """The trace of the history with this ``seed``, as lines of JSON. If the history failed, the last line says how."""
     history = Traced(random.Random(seed))
     try:
         history.live()
@@ -33,7 +33,7 @@ class Traced(History):
         super().__init__(given)
 
     def retrying(self, inner):
-        """The same, with waits that take nothing from the lot that all else is drawn from."""
+        """A history whose waits draw from their own random source, so all other choices stay the same."""
         made = super().retrying(inner)
         made._jitter = lambda longest: longest * _JITTER
         return made
@@ -57,7 +57,7 @@ class Traced(History):
             self.lines += [_line("told", reference, _plain(what)) for what in self.told[reference][count:]]
 
     def entries(self):
-        """What a ledger keeps of each reference."""
+        """The ledger's entry of each reference."""
         if self.ledger is None:
             return []
         rows = sorted(self.ledger.store.rows.items())
@@ -73,7 +73,7 @@ def _line(*parts):
 
 
 def _plain(value):
-    """``value`` as JSON has it: an error by its class and public fields, without its words."""
+    """``value`` for JSON: an error becomes its class and public fields, without its words."""
     if isinstance(value, BaseException):
         public = {name: given for name, given in vars(value).items() if not name.startswith("_")}
         return {

@@ -1,1 +1,1 @@
-"""Exceptions that strike a sending thread at any moment, as those of signal handlers do; ``python -m tests.interruptions --help``."""
+"""Raises exceptions in a sending thread at any moment, as signal handlers do; ``python -m tests.interruptions --help``."""

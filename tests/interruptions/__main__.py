@@ -1,6 +1,6 @@
-"""Strike a sending thread at many moments: ``python -m tests.interruptions --strikes 5000 --seed 1``, or at ``--all`` of them."""
+"""Interrupt a sending thread at many moments: ``python -m tests.interruptions --strikes 5000 --seed 1``, or at ``--all`` of them."""
 
-# ruff: noqa: T201  # it talks to people
+# ruff: noqa: T201  # it prints for people
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .strikes import KINDS, WAYS
 from .world import OUTCOMES, STORES, World
 
 HANGS = 60
-"""Seconds after which something hangs."""
+"""Seconds after which a strike counts as hanging."""
 
 
 def main():
@@ -52,7 +52,7 @@ def main():
 
 
 def moments(run, given):
-    """Each strike, as something to call."""
+    """Yield a function for each strike."""
     choices = random.Random(given.seed)
     if not given.all:
         for _ in range(given.strikes):

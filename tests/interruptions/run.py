@@ -1,4 +1,4 @@
-"""Many strikes, each at a moment of its own."""
+"""Runs many strikes, each at a different moment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Tally:
 
 
 class Run:
-    """Strikes in worlds under ``folder``; a world in which something did not hold is left for a new one.
+    """Strikes in worlds under ``folder``. After a problem, it continues in a new world.
 
     Caps and limits are in a ``store``: ``memory``, where the ledger then is, too, ``sqlite``, or none.
     """
@@ -38,7 +38,7 @@ class Run:
         self.world = World(folder, self.store)
 
     def size(self, scene, outcome, way):
-        """How many moments there are to strike at."""
+        """The number of moments at which a strike is possible."""
         which = scene, outcome, way
         if which not in self.sizes:
             self.sizes[which] = self.strike(scene, outcome, way, NEVER, KINDS[0]).events
@@ -54,7 +54,7 @@ class Run:
         return counter
 
     def random(self, random, scenes, ways):
-        """One strike at a moment that ``random`` chooses."""
+        """A strike at a moment that ``random`` chooses."""
         scene, way = random.choice(scenes), WAYS[random.choice(ways)]
         outcome, kind = random.choice(OUTCOMES), random.choice(KINDS)
         at = random.randint(1, self.size(scene, outcome, way))

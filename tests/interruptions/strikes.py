@@ -1,4 +1,4 @@
-"""Ways to raise an exception in this thread at some moment: at the n-th event of a kind, or whenever a real signal comes."""
+"""Ways to raise an exception in this thread: at the n-th event of a kind, or when a real signal comes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KINDS = (Stop, SoftLimit, KeyboardInterrupt)
 
 
 class Counter:
-    """Counts the events of this thread, and raises at the one that was asked for."""
+    """Counts the events of this thread, and raises at a given event."""
 
     def __init__(self, at, kind):
         self.at = at
@@ -50,22 +50,22 @@ class Counter:
 
 @contextmanager
 def at_call(at, kind, *, ours=False):
-    """Where a signal handler can raise: when a function begins, or after one in C has returned; and when any function returns.
+    """The moments at which a signal handler can raise: a function begins, a C function has returned, any function returns.
 
-    In ``ours`` alone, where others do not stand it: an event loop that loses a wake-up waits for ever.
+    Only in ``ours`` if other code cannot bear it: an event loop that loses a wake-up waits for ever.
     """
     counter = Counter(at, kind)
 
     def profile(frame, event, _):
         code = frame.f_code
         if event == "return" and (code.co_flags & _STEPS or not code.co_filename.startswith(_LIBRARIES)):
-            return  # where a flow stops for a moment, or a hook ends, no Python looks for signals
+            return  # Python handles no signal where a flow yields or a hook ends
         if ours and not code.co_filename.startswith(_OURS):
             return
         if code is logging.Handler.acquire.__code__:
-            return  # Python's own handlers leave their lock taken where they are struck here, and hang the next record
+            return  # a strike here leaves the lock of Python's own logging handlers taken, and the next record hangs
         if event == "call" and code.co_flags & _STEPS and frame.f_lasti > code.co_code[::2].index(_BEGIN) * 2:
-            return  # it goes on, perhaps with an exception, in whose place another would end it without a chance
+            return  # the generator resumes, perhaps with an exception; a second exception would end it before it can react
         if event in ("call", "return", "c_return") and code.co_filename != __file__:
             counter.strike(frame, event)
 
@@ -77,10 +77,10 @@ def at_call(at, kind, *, ours=False):
 
 
 @contextmanager
-def at_line(at, kind, *, ours=True):  # it is always so
-    """Between any two lines of ours: a debugger can raise there, and who knows where later Pythons look for signals.
+def at_line(at, kind, *, ours=True):  # always true
+    """The moments between any two lines of ours: a debugger can raise there, and later Pythons may handle signals there.
 
-    Not where a line does nothing (``try:``): the compiler leaves such a line out of the ``try`` around it.
+    Lines without an effect (``try:``) are skipped: the compiler leaves them out of the ``try`` around them.
     """
     counter = Counter(at, kind)
 
@@ -100,7 +100,7 @@ def at_line(at, kind, *, ours=True):  # it is always so
 
 @contextmanager
 def at_signal(at, kind, *, ours=False):
-    """After ``at`` microseconds, by a timer of the system; never where it has to be in ``ours``."""
+    """After ``at`` microseconds, by a system timer; not if it has to be in ``ours``."""
     counter = Counter(at, kind)
 
     def handler(_, frame):

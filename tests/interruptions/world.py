@@ -1,4 +1,4 @@
-"""A client with all that stands round a text, a vendor that knows what it took, and what has to hold after each strike."""
+"""A client with all policies, a vendor that counts the texts it took, and the checks after each strike."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LONGEST = 10.0
 
 
 class Vendor(SmsProvider):
-    """One request for each text, for each batch and for each code."""
+    """A provider with a request for each text, each batch and each code."""
 
     name = "vendor"
     batch_size = 4
@@ -63,7 +63,7 @@ class Vendor(SmsProvider):
 
 
 class Wire:
-    """The vendor's side: ``outcome`` says what becomes of the next request."""
+    """The vendor's side: ``outcome`` is the outcome of the next request."""
 
     def __init__(self):
         self.taken = Counter()
@@ -100,7 +100,7 @@ class AsyncWire(Wire):
 
 
 class Hooks:
-    """What was told, in single steps."""
+    """Records the calls of hooks, in single steps."""
 
     def __init__(self):
         self.before = []
@@ -120,11 +120,11 @@ class Hooks:
 
 
 class World:
-    """Lives through many strikes, until there is a ``problem``."""
+    """Goes through many strikes, until there is a ``problem``."""
 
     def __init__(self, folder, store=None):
         self.path = folder / "ledger.db"
-        known.forget_all()  # the store in memory is this world's
+        known.forget_all()  # a store in memory for this world alone
         url = {None: None, "memory": "memory:", "sqlite": f"sqlite:///{folder}/counts.db"}[store]
         self.hooks, self.wire = Hooks(), AsyncWire()
         self.blocking_wire = Wire()
@@ -148,7 +148,7 @@ class World:
         self.number += 1
         return Message(to=TO, text="hello", reference=f"r{self.number}", purpose=Purpose.SERVICE, **fields)
 
-    # --- what is struck -----------------------------------------------------------------------------------------------------
+    # --- scenes -------------------------------------------------------------------------------------------------------------
 
     def single(self, messages):
         self.client.send(messages[0])
@@ -174,7 +174,7 @@ class World:
     SCENES = ("single", "code", "batch", "many", "task")
 
     def strike(self, scene, outcome, way, at, kind):
-        """Let ``scene`` be struck; returns what counted the events."""
+        """Strike ``scene``. Returns the counter of events."""
         self.wire.outcome = self.blocking_wire.outcome = outcome
         messages = [self.message() for _ in range({"batch": 4, "many": 9}.get(scene, 1))]
         counter = None
@@ -183,13 +183,13 @@ class World:
                 getattr(self, scene)(messages)
         except (SendError, kind):
             pass
-        except RuntimeError:  # of an event loop that was struck itself
+        except RuntimeError:  # from an event loop that was struck itself
             if scene != "task":
                 raise
         self.check(messages, f"{scene}, {outcome}, {kind.__name__} at {at}: {counter and counter.where}")
         return counter
 
-    # --- what has to hold ----------------------------------------------------------------------------------------------------
+    # --- checks --------------------------------------------------------------------------------------------------------------
 
     def check(self, messages, what):
         try:
@@ -207,7 +207,7 @@ class World:
             self.problem = f"{what}: {problem}"
 
     def go_on(self):
-        """A later text is sent, in good time."""
+        """Check that a later text is sent in time."""
         self.wire.outcome = self.blocking_wire.outcome = "ok"
         done, later = threading.Event(), self.message()
 
@@ -283,7 +283,7 @@ class World:
 
 
 def ended_places(counts):
-    """By what is counted: how many texts are on their way, and how many have ended."""
+    """For each key of a cap: the texts on their way, and the texts that have ended."""
     asked = "SELECT hex(key), sum(at > ?), sum(at <= ?) FROM smsbridge_places GROUP BY key"
     now = counts._now()
     return {key: (flying, ended) for key, flying, ended in counts._db.execute(asked, (now, now))}

@@ -1,1 +1,1 @@
-"""Real processes that send with a ledger, and are killed on the way; ``python -m tests.kill --help``."""
+"""Kills real processes that send with a ledger; ``python -m tests.kill --help``."""

@@ -1,6 +1,6 @@
 """Kill real senders at random moments: ``python -m tests.kill --kills 200 --seed 1``."""
 
-# ruff: noqa: T201  # it talks to people
+# ruff: noqa: T201  # it prints for people
 
 from __future__ import annotations
 

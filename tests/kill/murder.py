@@ -16,28 +16,28 @@ from smsbridge_twincle.sandbox import Sandbox
 from .sender import send_all
 
 FIRST_GUESS = 0.2
-"""Seconds that a sender may need for all of its texts, until one was seen that was killed too late."""
+"""Seconds that a sender may need for all of its texts: the first guess, until a kill was too late."""
 
 LONGER = 1.2
-"""By how much the guess grows with each kill that hit: else those that are never late would never reach the last texts."""
+"""The guess grows by this factor with each kill in time: otherwise no kill would reach the last texts."""
 
 ROUNDS = 5
-"""How many rounds there are at most for each kill that hits a process while it sends."""
+"""Rounds per kill in time, at most."""
 
 QUICK = multiprocessing.get_context("forkserver")
-"""Forked from a process that has imported everything and done nothing."""
+"""Fork from a process that has imported everything and done nothing."""
 
 QUICK.set_forkserver_preload([f"{__package__}.sender", "smsbridge.wire.over_httpx", "smsbridge.ledger.policy"])
 PLAIN = multiprocessing.get_context("spawn")
-"""Started anew: slower, but without sockets, which the tests forbid."""
+"""Start a new process: slower, but without sockets, which the tests forbid."""
 
 
 @dataclass
 class Count:
-    """What became of all references, over all rounds."""
+    """The outcomes of all references, over all rounds."""
 
-    kills: int = 0  # of processes that had not told of all their texts
-    late: int = 0  # kills of those that had, or had even ended; they count for nothing but their references
+    kills: int = 0  # kills of processes that had not reported all their texts
+    late: int = 0  # kills of processes that had reported all texts; only their references count
     references: int = 0
     once: int = 0
     in_doubt: int = 0
@@ -53,7 +53,7 @@ class Count:
 
 
 def _everything(said):
-    """What comes until the process ends, or is ended."""
+    """The messages of the process until its end."""
     while True:
         try:
             yield said.recv()
@@ -62,7 +62,7 @@ def _everything(said):
 
 
 class Murder:
-    """One sandbox, and a ledger in ``folder``."""
+    """A sandbox, and a ledger in ``folder``."""
 
     def __init__(self, random, folder, sandbox, count, processes=PLAIN):
         self.processes = processes
@@ -70,7 +70,7 @@ class Murder:
         self.path = folder / "ledger.db"
         self.count = count
         self.sandbox = sandbox
-        self.needed = {}  # seconds for all texts, by how they are sent and how many there are
+        self.needed = {}  # seconds for all texts, by way of sending and number of texts
         self.environment = {
             **sandbox.environment,
             "SMSBRIDGE_LEDGER_STORE": f"sqlite:///{self.path}",
@@ -88,7 +88,7 @@ class Murder:
         return process, here
 
     def round(self, number):
-        """One victim, and one that repeats what the victim was to send."""
+        """Run a victim, then a process that repeats the victim's texts."""
         how = self.random.choice(["one by one", "many"])
         size = self.random.randint(1, 12) if how == "one by one" else self.random.randint(5, 60)
         references = [f"k{number}x{n}" for n in range(size)]
@@ -150,7 +150,7 @@ class Murder:
 
 
 def kill_many(random, folder, kills, progress=lambda count: None, processes=PLAIN):
-    """As many rounds as it takes for ``kills`` that hit; returns the Count."""
+    """Run rounds until ``kills`` were in time. Returns the Count."""
     count = Count()
     with Sandbox(balance=10**6, pull_limit=0) as sandbox:
         murder = Murder(random, folder, sandbox, count, processes)

@@ -1,4 +1,4 @@
-"""What is killed: a process that sends one text per reference, one by one or many at once, and says what it was told."""
+"""The process that is killed: it sends a text per reference, singly or in a batch, and reports each outcome."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def outcome_of(error):
 
 
 def send_all(environment, how, references, said):
-    """Send a text for each of ``references``; ``said`` is a connection to whoever watches."""
+    """Send a text for each of ``references``; ``said`` is a connection to the watching process."""
     for name in [name for name in os.environ if name.startswith("SMSBRIDGE_")]:
         del os.environ[name]
     os.environ.update(environment)

@@ -1,6 +1,6 @@
 """Many random histories: ``python -m tests.model --histories 100000 --seed 1``."""
 
-# ruff: noqa: T201  # it talks to people
+# ruff: noqa: T201  # it prints for people
 
 from __future__ import annotations
 

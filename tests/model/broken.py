@@ -1,4 +1,4 @@
-"""Policies that are wrong on purpose, each in a way that others got wrong; the model has to catch every one of them."""
+"""Policies with common mistakes, on purpose. The model has to catch each mistake."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from smsbridge.verdicts import cancelled
 
 
 class RetriesTimeOuts(RetryPolicy):
-    """Takes a lost answer for a failure, as most do."""
+    """Takes a lost answer for a failure, a very common mistake."""
 
     def _worth_it(self, error, message):
         return isinstance(error, UncertainError) or super()._worth_it(error, message)
@@ -36,7 +36,7 @@ class IgnoresRetryAfter(RetryPolicy):
 
 
 class NeverGivesUp(RetryPolicy):
-    """Counts its attempts from the beginning again and again."""
+    """Restarts the count of its attempts."""
 
     def carry(self, batch):
         yield from super().carry(batch)
@@ -69,7 +69,7 @@ class FailsOverOnUncertainty(FailoverPolicy):
 
 
 class BlamesProviders(FailoverPolicy):
-    """Closes a provider because of a bad number."""
+    """Stops using a provider because of a bad number."""
 
     def _judge(self, breaker: Breaker, account, answers, begun, now):
         if any(isinstance(answer.error, SendError) for answer in answers):
@@ -78,14 +78,14 @@ class BlamesProviders(FailoverPolicy):
 
 @contextmanager
 def forgets_uncertainty():
-    """Lets a later refusal speak for an earlier attempt that may have been sent."""
+    """Reports a later refusal although an earlier attempt may have been sent."""
     with mock.patch.object(batches, "conclude", lambda history: history[-1]):
         yield
 
 
 @contextmanager
 def loses_rows():
-    """Says of every row of an interrupted batch that it was not sent."""
+    """Reports every row of an interrupted batch as not sent."""
 
     carried_by = batches.Batch.carried_by
 

@@ -1,4 +1,4 @@
-"""What survives a crash of the model's process: a ledger's entries, in memory, and kept as soon as the writer would keep them."""
+"""A ledger that survives a crash of the model's process: entries in memory, kept as early as the writer keeps them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from smsbridge.stores.kept import WrittenEntries
 
 
 class Kept:
-    """A store in memory, which does what the SQLite one promises."""
+    """A store in memory with the promises of the SQLite store."""
 
     def __init__(self):
         self.rows = {}
@@ -48,7 +48,7 @@ class Kept:
 
 
 class Books:
-    """The writer, without its thread: outcomes wait for what is to be done next, and are lost if the process is."""
+    """The writer without its thread: outcomes wait for the next job, and are lost if the process dies."""
 
     def __init__(self, store):
         self.store = store

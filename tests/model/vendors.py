@@ -34,11 +34,11 @@ BAD, OPTED_OUT = "0", "1"
 """The last digits of numbers that no vendor takes."""
 
 PROOF = 5.0
-"""After so many seconds, the vendors that promise it show what they have accepted."""
+"""Seconds after which vendors that promise it show accepted texts."""
 
 
 class Plain(SmsProvider):
-    """One text in a request, and no look-up."""
+    """A provider with a request per text, and no look-up."""
 
     name = "model"
     vendor: int = 0
@@ -93,7 +93,7 @@ KINDS = (Plain, WithLookup, WithBatch, WithBoth, WithProof, WithAll)
 
 
 class Vendor:
-    """What one vendor does with the requests that reach it, and what it has accepted in truth."""
+    """A vendor: it answers requests with faults, and knows which texts it accepted."""
 
     def __init__(self, random, clock, kind, faults):
         self.random = random
@@ -103,8 +103,8 @@ class Vendor:
         self.all_or_nothing = random.random() < 0.4
         self.accepted = Counter()
         self.asked = []  # (time, reference) of every request that would send
-        self.turned_away = Counter()  # by reference, for a fault of the message alone
-        self.hushed = {}  # by reference, until when not to be asked again
+        self.turned_away = Counter()  # by reference, only for faults of the message
+        self.hushed = {}  # by reference: the time until which it must not be asked again
         self.broken_hush = []
         self._visible = {}
         self._late = []
@@ -114,7 +114,7 @@ class Vendor:
         return self.kind.absence_proven_after is not None
 
     def tick(self):
-        """What was to be accepted by now is."""
+        """Accept the texts that are due."""
         for due, reference in [report for report in self._late if report[0] <= self.clock.now]:
             self._late.remove((due, reference))
             self._accept(reference, due)

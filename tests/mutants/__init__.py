@@ -1,1 +1,1 @@
-"""Small mistakes planted in the code that matters most, to see whether the tests notice them."""
+"""Puts small mistakes into the most important code, to see whether tests find them."""

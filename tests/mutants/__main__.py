@@ -1,10 +1,9 @@
-"""Plant mistakes and see which the tests notice: ``python -m tests.mutants --count 200 --seed 1``.
+"""Plant mistakes, and list those that no test finds: ``python -m tests.mutants --count 200 --seed 1``.
 
-Each mutant runs the tests that are named for its file, then, if it lives on, the wider ones. What survives is printed: a rule
-without a test, or code whose change makes no difference.
+Each mutant runs the tests of its file, then, if it survives, the wider tests. Survivors are printed: rules
 """
 
-# ruff: noqa: T201  # it talks to people
+# ruff: noqa: T201  # it prints for people
 
 from __future__ import annotations
 
@@ -24,11 +23,11 @@ from .targets import TARGETS, WIDER
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 240.0
-"""Seconds for one run of tests; a mutant that takes longer hangs, which a test runner would notice."""
+"""Seconds for a run of tests. A mutant that takes longer hangs, and counts as found."""
 
 
 def copy_of_the_tree(folder: Path) -> Path:
-    """A copy that may be changed; the environment's own packages stay as they are."""
+    """A copy for changes; the packages of the environment stay unchanged."""
     for name in ("src", "plugins", "tests", "cassettes", "docs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
     for name in ("pyproject.toml", "zensical.toml", "README.md", "CHANGELOG.md", "LICENSE"):

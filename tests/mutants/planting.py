@@ -1,4 +1,4 @@
-"""Mutants: one small mistake each in the text of a module, as a person might make it."""
+"""Mutants: small mistakes in a module's text, like a person's mistakes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def mutants(file: str, source: str) -> Iterator[Mutant]:
 
 
 def _nodes(node: ast.AST) -> Iterator[ast.expr | ast.stmt]:
-    """What may be changed: code in functions, and values of constants, but no types, names of tests or words for people."""
+    """The nodes that may change: code in functions and values of constants, but no types, names of tests or words for people."""
     children: list[ast.AST]
     if isinstance(node, ast.AnnAssign):
         children = [node.value] if node.value is not None else []
@@ -96,7 +96,7 @@ def _mistakes(node: ast.expr | ast.stmt) -> Iterator[ast.AST]:  # noqa: C901, PL
         case ast.Return(value=ast.expr()) if not isinstance(node.value, ast.Constant):
             yield ast.Return(ast.Constant(None))
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
-            return  # what type checkers alone read
+            return  # read by type checkers only
         case ast.If():
             for constant in (True, False):
                 yield ast.If(ast.Constant(constant), node.body, node.orelse)
@@ -120,7 +120,7 @@ def _mistakes(node: ast.expr | ast.stmt) -> Iterator[ast.AST]:  # noqa: C901, PL
 
 
 def _is_a_figure(node: ast.AST) -> bool:
-    """Whether it names a number, such as how long to wait: a little more or less is no mistake."""
+    """Whether the constant is a quantity, such as a time to wait: a small change is no mistake."""
     if (
         not isinstance(node, ast.Assign)
         or not isinstance(node.targets[0], ast.Name)
@@ -134,7 +134,7 @@ def _is_a_figure(node: ast.AST) -> bool:
 
 
 def _is_strict(node: ast.AST) -> bool:
-    """Whether it is ``strict=`` of a zip, which only says that lengths are equal: where they are, it makes no difference."""
+    """Whether it is ``strict=`` of a zip: with equal lengths it makes no difference."""
     return isinstance(node, ast.keyword) and node.arg == "strict"
 
 

@@ -1,4 +1,4 @@
-"""Which files get mutants, and which tests should notice each."""
+"""The files that get mutants, and the tests that should find them."""
 
 POLICY = ["tests/test_policies_stack.py", "tests/test_policies_gate.py", "tests/test_validity.py"]
 SENDING = ["tests/test_sending.py", "tests/test_client.py", "tests/test_errors.py"]

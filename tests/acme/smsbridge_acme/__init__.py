@@ -149,7 +149,7 @@ class AcmeProvider(SmsProvider):
 
 
 def _rows(response: HttpResponse) -> dict[str, dict[str, Any]]:
-    """The rows of an answer by our reference; raises what an unreadable answer amounts to."""
+    """The rows of an answer by our reference. Raises the error that an unreadable answer means."""
     rows = response.json_object().get("texts")
     if not isinstance(rows, list):
         raise response.error(UncertainError, detail="the answer has no rows")

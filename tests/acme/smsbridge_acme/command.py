@@ -1,4 +1,4 @@
-"""A command of a third party, which the core does not know."""
+"""A third party's command, unknown to the core."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store of a third party, which the core does not know: ``SMSBRIDGE_STORE=drawer:desk``."""
+"""A third party's store, unknown to the core: ``SMSBRIDGE_STORE=drawer:desk``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _drawers: dict[str, Drawer] = {}
 
 
 class Drawer(MemoryStore):
-    """What is put into it is there until the process ends."""
+    """Keeps its content until the process ends."""
 
 
 def open_drawer(url: str, *, create: bool = True) -> Drawer:

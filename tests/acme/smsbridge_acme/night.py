@@ -1,4 +1,4 @@
-"""A policy of a third party, which the core does not know."""
+"""A third party's policy, unknown to the core."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from smsbridge.policies.policy import Finding, Place
 
 
 class NightPolicy(Gate):
-    """Lets no text out while it is night, but for one-time codes."""
+    """Refuses texts at night, except one-time codes."""
 
     name = "night"
     place = Place.ATTEMPT
