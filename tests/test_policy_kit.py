@@ -1,6 +1,6 @@
 """Our own policies keep the contract that those of third parties are held to."""
 
-# ruff: noqa: RUF012  # samples are class attributes, and nobody changes them
+# ruff: noqa: RUF012  # samples are class attributes, and tests do not change them
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Loopback stand-ins for the vendors, for the demonstration application: they answer in the shapes that the vendors document,
 check the credentials, and push reports that the vendors' own SDKs have signed.
 
-Each has the vendor's address, its credentials and the codes that it sends. ``environment`` has all settings of the Twincle's is the real sandbox of its plugin.
+Each has the vendor's address, its credentials and the codes that it sends. ``environment`` has all settings of the
+application. Twincle's stand-in is the real sandbox of its plugin.
 """
 
 from __future__ import annotations

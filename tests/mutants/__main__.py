@@ -1,6 +1,7 @@
 """Plant mistakes, and list those that no test finds: ``python -m tests.mutants --count 200 --seed 1``.
 
 Each mutant runs the tests of its file, then, if it survives, the wider tests. Survivors are printed: rules
+without a test, or code whose change makes no difference.
 """
 
 # ruff: noqa: T201  # it prints for people

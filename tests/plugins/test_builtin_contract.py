@@ -1,6 +1,6 @@
 """The built-in providers keep the contract that every provider keeps; none of them has a vendor to answer."""
 
-# ruff: noqa: RUF012  # samples are class attributes, and nobody changes them
+# ruff: noqa: RUF012  # samples are class attributes, and tests do not change them
 
 import json
 

@@ -1,6 +1,6 @@
 """Gateways without code of their own keep the contract: JSON, a form with an answer in plain text, one without ids, and a GET."""
 
-# ruff: noqa: RUF012  # samples are class attributes, and nobody changes them
+# ruff: noqa: RUF012  # samples are class attributes, and tests do not change them
 
 from smsbridge.builtin.http import HttpProvider
 from smsbridge.errors import AuthenticationError, ContentError, FundsError, OptedOutError, RecipientError

@@ -1,6 +1,6 @@
 """Infobip keeps the contract of smsbridge: with HMAC, and, as far as it can, with basic authentication."""
 
-# ruff: noqa: RUF012  # samples are class attributes, and nobody changes them
+# ruff: noqa: RUF012  # samples are class attributes, and tests do not change them
 
 import base64
 import hashlib

@@ -1,6 +1,6 @@
 """Plivo keeps the contract of smsbridge."""
 
-# ruff: noqa: RUF012  # samples are class attributes, and nobody changes them
+# ruff: noqa: RUF012  # samples are class attributes, and tests do not change them
 
 import base64
 import hashlib

@@ -1,6 +1,6 @@
 """Twincle keeps the contract of smsbridge, as far as a vendor without signatures and without a price list lets it."""
 
-# ruff: noqa: RUF012  # samples are class attributes, and nobody changes them
+# ruff: noqa: RUF012  # samples are class attributes, and tests do not change them
 
 from dataclasses import replace
 from decimal import Decimal

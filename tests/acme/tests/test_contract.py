@@ -1,6 +1,6 @@
 """Acme keeps the contract of smsbridge, and so does its policy."""
 
-# ruff: noqa: RUF012  # samples are class attributes, and nobody changes them
+# ruff: noqa: RUF012  # samples are class attributes, and tests do not change them
 
 import hashlib
 import hmac
