@@ -1,4 +1,4 @@
-"""Policies with a clock that tests move, around providers whose wire is scripted."""
+"""Policies with a clock that tests move, around providers with a scripted wire."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def busy_for(seconds):
 
 
 class Clock:
-    """``now`` is since the test began; the clock itself began long before, as only differences mean anything."""
+    """``now`` counts from the start of the test. The clock itself starts at another value, because only differences matter."""
 
     def __init__(self):
         self.now = 0.0
@@ -28,7 +28,7 @@ class Clock:
 
 
 def timed(policy, clock=None):
-    """``policy`` and all inside it, by one clock, and with the longest wait that jitter allows."""
+    """``policy`` and all policies inside it, with the same clock and the longest wait that jitter allows."""
     clock = clock or Clock()
     for layer in each(policy):
         layer._clock = clock
@@ -37,7 +37,7 @@ def timed(policy, clock=None):
 
 
 def play(flow, *answers, clock=None):
-    """What becomes of ``flow``, and how long each of its waits was. All answers have to be asked for."""
+    """The outcome of ``flow``, and the length of each wait. The flow has to use all answers."""
     left, waits = list(answers), []
 
     def reply(step):
@@ -67,7 +67,7 @@ class Finds(HttpProvider):
 
 
 class FindsBatches(BatchProvider, Finds):
-    """Both."""
+    """Looks texts up, and sends batches."""
 
 
 FOUND = HttpResponse.of_json({"id": "vendor-7"})
@@ -75,5 +75,5 @@ NOT_FOUND = HttpResponse.of_json({"id": None})
 
 
 def paths(wire: Wire):
-    """Where the requests of ``wire`` went."""
+    """The account of each request of ``wire``."""
     return [request.url.rsplit("/", 1)[1] for request in wire.requests]

@@ -1,4 +1,4 @@
-"""The forms in which vendors quote what they were sent, for the tests that none of them comes out."""
+"""Forms in which vendors quote a text or token, for tests that no quotation is shown."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ MIRRORED = {"backwards", "rot13"}
 
 
 def readable(outer, inner):
-    """Whether what ``outer`` makes of ``inner`` can be read back."""
+    """Whether the quotation by ``outer`` around ``inner`` can be read back."""
     loses = BY_CASE | BY_LETTER | MIRRORED | {"without spaces"}
     return inner == "plain" or not (outer in loses and inner not in BY_CASE | BY_LETTER | {"plain", "full width"})
 
@@ -117,7 +117,7 @@ PAIRS = [
 
 
 def assert_hidden(shown, encoded, secret):
-    """Neither ``secret`` nor a telling part of what was made of it is in ``shown``."""
+    """Check that neither ``secret`` nor a readable part of its quotation is in ``shown``."""
     per_letter = max(1.0, len(encoded) / len(secret))
     longest = SequenceMatcher(None, shown, encoded, autojunk=False).find_longest_match()
     part = shown[longest.a : longest.a + longest.size]

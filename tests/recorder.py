@@ -1,4 +1,4 @@
-"""A server on the loopback: it hands each request to a function, or remembers them and answers as it is told."""
+"""A server on the loopback: it passes each request to a function, or records requests and gives a scripted answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from smsbridge.http import HttpRequest, HttpResponse
 
 @contextmanager
 def serving(answer):
-    """The address of a server that answers each request, its URL without the host, with what ``answer`` makes of it."""
+    """The address of a server that answers each request (its URL without the host) by calling ``answer``."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -42,7 +42,7 @@ def serving(answer):
 
 
 class Recorder:
-    """Remembers what it was asked, in ``requests``, and gives every request the same ``answer``."""
+    """Records the ``requests``, and gives each the same ``answer``."""
 
     def __init__(self):
         self.url = ""
@@ -61,11 +61,11 @@ class Recorder:
         return self.answer
 
     def answers(self, data, status=200):
-        """Answer with ``data`` as JSON from now on, and forget what was asked so far."""
+        """Answer with ``data`` as JSON from now on, and forget earlier requests."""
         self.answer = HttpResponse.of_json(data, status=status)
         self.requests.clear()
 
     def taken(self):
-        """What was asked since the last time, which is forgotten."""
+        """The requests since the last call; they are then forgotten."""
         requests, self.requests[:] = self.requests[:], []
         return requests

@@ -1,5 +1,5 @@
-# ruff: noqa: RUF012  # what a subclass sets are class attributes
-"""Recordings of the wire: one client makes them, both replay them, and each says what answered it.
+# ruff: noqa: RUF012  # subclasses set class attributes
+"""Recordings of the wire: a client makes them, both clients replay them, and each names its source.
 
 Subclass :class:`Recordings` for a provider, with a test for each recording; cassettes/README.md lists them all, and says how
 they are made.
@@ -30,7 +30,7 @@ from smsbridge import AsyncSmsClient, HttpResponse, SendError, Settings, SmsClie
 CASSETTES = Path(__file__).parents[1] / "cassettes"
 README = CASSETTES / "README.md"
 MARKS = {"sandbox": "x-sandbox", "documented examples": "x-documented-example"}
-"""Who may answer in the place of a service, and the header that its answers carry."""
+"""The stand-ins for a service, and the header of their answers."""
 ASKED_WITH = frozenset({"accept", "accept-encoding", "content-length", "content-type", "user-agent"})
 KEEP_HEADERS = frozenset({"content-type", "retry-after", *MARKS.values()})
 
@@ -39,7 +39,7 @@ KEEP_HEADERS = frozenset({"content-type", "retry-after", *MARKS.values()})
 
 
 class Scrubber:
-    """Turns what was recorded into what may be kept.
+    """Removes private values from a recording.
 
     ``words`` are pairs of what is private, a text or a pattern, and what is kept in its place. Of an answer's headers,
     those in ``keep_headers`` stay.
@@ -52,7 +52,7 @@ class Scrubber:
         forms = {
             form(private): form(public) for form in (_quoted, quote_plus, str) for private, public in texts if private
         }
-        self._words = sorted(forms.items(), key=lambda pair: -len(pair[0]))  # one may be a part of another
+        self._words = sorted(forms.items(), key=lambda pair: -len(pair[0]))  # a word may be a part of another
         self._keep = keep_headers
 
     def text(self, text):
@@ -86,12 +86,12 @@ def _quoted(text):
     return quote(text, safe="")
 
 
-# --- what answers in the place of a service -------------------------------------------------------------------------------
+# --- stand-ins for a service ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Example:
-    """An answer that a vendor documents, and ``source``: where."""
+    """An answer that a vendor documents. ``source`` is the page or schema."""
 
     source: str
     data: Any
@@ -115,28 +115,28 @@ def recording(config):
 
 
 class Recordings:
-    """The recordings of one provider, of which ``send.yaml`` holds one text, :attr:`text`."""
+    """The recordings of a provider. ``send.yaml`` holds a single text, :attr:`text`."""
 
     provider_class = None
     public = {}
-    """What recordings hold: by setting, and as ``number`` to whom the texts go.
+    """The values in recordings: by setting, and ``number``, the recipient.
 
-    A maintainer gives the real ones in the environment; base URLs have the provider's own as default.
+    A maintainer gives the real values in the environment; the default of a base URL is the provider's.
     """
     secret = ""
     """The setting without which there is no account, so that a stand-in is recorded."""
     basic = ()
     """The settings that make the user and the password of Basic authentication."""
     fresh = ()
-    """What of ``public`` is no setting, but made up for each recording."""
+    """The names in ``public`` that are no settings, but are invented for each recording."""
     settings = {}
-    """What is set alike for everybody."""
+    """Settings with the same value in each recording."""
     words = ()
-    """What else to scrub, in the form that the Scrubber wants."""
+    """More words to scrub, in the form of the Scrubber."""
     numbers = ()
-    """Whose numbers may be in recordings: those of the documentation."""
+    """The numbers that may be in recordings: those of the documentation."""
     ids = r"(?!)"
-    """What identifies an account: if in a recording, then the public one."""
+    """Settings that identify an account: a recording may only have the public value."""
     text = {"text": "Grüße, ₹ 100 received", "reference": "cassette-send"}
 
     def __init_subclass__(cls):
@@ -155,7 +155,7 @@ class Recordings:
 
     @contextmanager
     def stand_in(self):
-        """What to use instead of ``public`` to reach who answers in the service's place: a server for each base URL."""
+        """Values that replace ``public`` to reach the stand-in: a server for each base URL."""
         with ExitStack() as servers:
             yield {
                 name: servers.enter_context(serving(lambda request: self.documented(request).answer()))
@@ -179,7 +179,7 @@ class Recordings:
         return {name: field.default for name, field in fields if name.endswith("base_url") and not field.is_required()}
 
     def _account(self):
-        """The maintainer's."""
+        """The maintainer's value of a setting."""
         account = {name: given or self._defaults().get(name) for name, given in self._given.items()}
         missing = [self.variables[name] for name, value in account.items() if not value]
         if missing:
@@ -189,7 +189,7 @@ class Recordings:
 
     @pytest.fixture
     def account(self, request):
-        """What to send with. While recording the maintainer's, else what reaches a stand-in; replaying needs neither."""
+        """The settings to send with: while recording, the maintainer's, or those that reach a stand-in; replaying needs neither."""
         fresh = {name: secrets.token_hex(4) for name in self.fresh}
         if not recording(request.config):
             yield self.public
@@ -214,7 +214,7 @@ class Recordings:
         return str(self.cassettes)
 
     def pytest_generate_tests(self, metafunc):
-        """A single client records, so that no text is sent twice; both clients replay."""
+        """Only one client records, so that no text is sent twice; both replay."""
         if "call" in metafunc.fixturenames:
             clients = ["blocking"] if recording(metafunc.config) else ["blocking", "async"]
             metafunc.parametrize("call", clients, indirect=True)
@@ -244,7 +244,7 @@ class Recordings:
         if request.node.get_closest_marker("vcr") and not recording(request.config):
             assert request.getfixturevalue("vcr").all_played, "the recording holds requests that were not made"
 
-    # --- what holds for all of them ---
+    # --- checks of all recordings -----
 
     def test_a_request_that_differs_from_the_recording_does_not_replay(self, request, vcr_config):
         if recording(request.config):
@@ -256,7 +256,7 @@ class Recordings:
             assert sms.send(self.public["number"], **self.text)
 
     def test_every_cassette_says_what_answered_it(self):
-        """A stand-in marks its answers, so that no recording can pass for the service's, and none is half of each."""
+        """A stand-in marks its answers: no recording can pass for the service's, or mix both."""
         name = self.provider_class.name
         rows = re.findall(rf"^\| `{name}/(\S+)` \|[^|]*\| ([^|]*) \|", README.read_text("utf-8"), re.MULTILINE)
         answered = [(path.name, " and ".join(_answered_by(path))) for path in self.cassettes.glob("*.yaml")]
@@ -306,7 +306,7 @@ class Recordings:
 
 
 def _answered_by(path):
-    """Who answered in the recording; more than one if it was several."""
+    """The sources of the answers in a recording; more than one if they differ."""
     answers = [
         interaction["response"]["headers"] for interaction in yaml.safe_load(path.read_text("utf-8"))["interactions"]
     ]

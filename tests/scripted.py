@@ -1,4 +1,4 @@
-"""A wire, hooks and providers that do what a test tells them to."""
+"""A wire, hooks and providers with scripted behaviour."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def message(to=TO, text=TEXT, reference="ref-1", **fields):
 
 
 def drive(flow, *answers):
-    """Drive ``flow`` by hand: an answer that is an exception is thrown in. All answers have to be asked for."""
+    """Drive ``flow`` by hand: an answer that is an exception is thrown in. The flow has to use all answers."""
     left = list(answers)
     value = driven(flow, lambda step: left.pop(0))
     assert not left
@@ -68,7 +68,7 @@ def driven(flow, reply):
 
 
 def interrupt(flow, stop):
-    """What is known of each text, once ``stop`` is thrown into ``flow``, which is one of ``attempt_each``."""
+    """The results of a flow of ``attempt_each`` after ``stop`` is thrown into it."""
     with pytest.raises(StopIteration) as ended:
         flow.throw(stop)
     results, interruption = ended.value.value
@@ -77,14 +77,14 @@ def interrupt(flow, stop):
 
 
 def forget_writers():
-    """Wait for what was told to stores, and know none any more, as in another process."""
+    """Wait until stores have all changes, then forget them, as in another process."""
     writer.close_all()
     writer._shared.clear()
     writer._writers.clear()
 
 
 def tell(plugins, end=None, account="a"):
-    """Tell the hooks of a text, and how it ended, if ``end`` says; the veto of one, if there is one."""
+    """Tell the hooks of a text, and its ``end`` if given. Returns a veto, if a hook raised it."""
     told = Told(plugins, HttpProvider(account=account), message())
     veto = told.begin()
     if end is not None:
@@ -94,7 +94,7 @@ def tell(plugins, end=None, account="a"):
 
 
 class Wire:
-    """A transport: answers with what it was given, the last one again and again."""
+    """A transport with scripted answers; the last answer repeats."""
 
     def __init__(self, *answers):
         self.answers = list(answers) or [OK]
@@ -128,7 +128,7 @@ class AsyncWire(Wire):
 
 
 class HttpProvider(SmsProvider):
-    """Like most: one request per operation, a token in a header, the text in the body."""
+    """A typical provider: a request per operation, a token in a header, the text in the body."""
 
     name = "scripted"
     supports = frozenset({"sender"})
@@ -196,7 +196,7 @@ class HttpProvider(SmsProvider):
 
 
 class BatchProvider(HttpProvider):
-    """Sends up to ``batch_size`` texts in a request; the vendor's answer has one row per text, or refuses them all."""
+    """Sends up to ``batch_size`` texts in a request; the vendor's answer has a row per text, or refuses them all."""
 
     batch_size = 8
 
@@ -209,7 +209,7 @@ class BatchProvider(HttpProvider):
 
 
 def provider(send=None, **members):
-    """A provider made on the spot of a ``send`` and of other methods."""
+    """Make a provider from ``send`` and other methods."""
     base = members.pop("base", HttpProvider)
     return type("Made", (base,), {"__module__": __name__, **({"send": send} if send else {}), **members})()
 

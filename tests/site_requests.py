@@ -1,4 +1,4 @@
-"""What the built site asks of other hosts when its pages are opened and searched, in a real browser: nothing.
+"""Checks in a real browser that the built site makes no request to another host, also when it is searched.
 
 ::
 
@@ -24,11 +24,11 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-backgroun
 
 class Silent(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Say nothing of each request."""
+        """Log no requests."""
 
 
 async def asked(origin: str, pages: list[str]) -> tuple[int, list[str]]:
-    """How many requests the pages make, and those to other hosts."""
+    """The number of requests that the pages make, and the requests to other hosts."""
     from playwright.async_api import async_playwright
 
     requests: list[str] = []
@@ -38,7 +38,7 @@ async def asked(origin: str, pages: list[str]) -> tuple[int, list[str]]:
         page.on("request", lambda request: requests.append(request.url))
         for path in pages:
             await page.goto(f"{origin}/{path}", wait_until="networkidle")
-        await page.keyboard.press("/")  # opens the search, which loads its index
+        await page.keyboard.press("/")  # opens the search and loads its index
         await page.wait_for_timeout(1000)
         await browser.close()
     return len(requests), [url for url in requests if not url.startswith((origin, "data:", "blob:"))]

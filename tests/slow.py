@@ -15,7 +15,7 @@ HEAD = b"HTTP/1.1 %d X\r\ncontent-type: application/json\r\ncontent-length: %d\r
 
 
 class Vendor:
-    """Answers each request as its path says; ``asked`` has the time and the path of each, ``open`` its connections."""
+    """Answers each request by its path. ``asked`` has the time and the path of each request; ``open`` has the connections."""
 
     def __init__(self):
         self.asked = []
@@ -37,11 +37,11 @@ class Vendor:
             thread.join()
 
     def wait_for(self, count):
-        """Wait until so many requests have come."""
+        """Wait until ``count`` requests have come."""
         _until(lambda: len(self.asked) >= count)
 
     def nothing_open(self):
-        """Wait until no connection is open, which takes no longer than to notice that."""
+        """Wait until no connection is open."""
         _until(lambda: not self.open)
 
     def _accept(self):
@@ -99,7 +99,7 @@ def _until(holds):
 
 
 class Slow(HttpProvider):
-    """``sends`` and ``finds`` say how the vendor answers the one and the other."""
+    """``sends`` and ``finds`` are the paths of a send and a look-up."""
 
     name = "slow"
     url: str

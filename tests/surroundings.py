@@ -61,7 +61,7 @@ def pytest_report_header(config):
 
 
 class Warm:
-    """A server of whatever was asked; its answers keep the connection."""
+    """A server that echoes requests and keeps connections open."""
 
     def __init__(self):
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
@@ -80,7 +80,7 @@ class Warm:
 
 
 def elsewhere(make):
-    """The result of a coroutine in an event loop of another thread, which is over then."""
+    """The result of a coroutine in another thread's event loop, which is then closed."""
     result = []
     thread = threading.Thread(target=lambda: result.append(asyncio.run(make())))
     thread.start()
@@ -89,9 +89,9 @@ def elsewhere(make):
 
 
 class Used:
-    """New transports are some that were used before the test began, with a connection that is idle."""
+    """Give tests transports that were used before, with an idle connection, in place of new ones."""
 
-    MANY = 4  # of each kind; more than these are new
+    MANY = 4  # of each kind; beyond that, transports are new
 
     def __init__(self, *kinds):
         self._warm = Warm()
@@ -108,7 +108,7 @@ class Used:
         kind.__init__ = made
 
     def prepare(self):
-        """Use as many transports as a test may make."""
+        """Use enough transports for a test."""
         from smsbridge import HttpRequest
         from smsbridge.wire.over_httpx import Transport
 
@@ -123,7 +123,7 @@ class Used:
 
 
 class SecondLoop:
-    """Each transport and each client is first used in an event loop that is over."""
+    """Use each transport and each client first in an event loop that has ended."""
 
     def __init__(self):
         from smsbridge import AsyncSmsClient
@@ -152,7 +152,7 @@ class SecondLoop:
 
 
 class Forks:
-    """Each test runs in a process of its own, forked from one that has used its transports, a client and a ledger before."""
+    """Run each test in a forked process whose parent has used its transports, a client and a ledger before."""
 
     def __init__(self):
         from smsbridge.wire.over_httpx import AsyncTransport, Transport
@@ -203,7 +203,7 @@ class Forks:
         pytest.exit(f"the process of {item.nodeid} ended without a report", 1)
 
 
-# --- all of them -----------------------------------------------------------------------------------------------------------
+# --- all surroundings ------------------------------------------------------------------------------------------------------
 
 
 def main():

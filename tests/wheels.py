@@ -7,7 +7,7 @@ import sys
 
 
 def wheel(project, folder):
-    """The wheel of ``project``, built in a copy, so that nothing is left in the tree."""
+    """Build the wheel of ``project`` in a copy, so the tree stays clean."""
     ignored = shutil.ignore_patterns(".venv", ".git", "__pycache__", "build", "dist", "*.egg-info")
     copy = folder / project.name
     copy.mkdir(parents=True)
@@ -21,7 +21,7 @@ def wheel(project, folder):
 
 
 def done(*command, cwd, fails=False, **variables):
-    """Run ``command`` without any setting of smsbridge around; returns what it printed. ``fails``: it has to."""
+    """Run ``command`` without settings of smsbridge. Returns its output. With ``fails``, the command has to fail."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("SMSBRIDGE_", "PYTHON", "VIRTUAL"))
     }
@@ -33,7 +33,7 @@ def done(*command, cwd, fails=False, **variables):
 
 
 class Environment:
-    """An empty environment, and the wheels to put into it."""
+    """An empty environment, and the wheels to install in it."""
 
     def __init__(self, folder, *projects):
         self.wheels = folder / "wheels"
@@ -65,9 +65,9 @@ class Environment:
         return self.run("-c", code, **variables)
 
     def run(self, *command, **variables):
-        """What ``python *command`` prints."""
+        """The output of ``python *command``."""
         return done(self.interpreter, *command, cwd=self.work, **variables).strip()
 
     def command(self, *words, **variables):
-        """What ``smsbridge *words`` prints."""
+        """The output of ``smsbridge *words``."""
         return self.run("-m", "smsbridge", *words, **variables)

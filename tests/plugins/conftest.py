@@ -1,4 +1,4 @@
-"""The vendors' samples have dates of their own, so here no text is too late by the clock of this machine."""
+"""The vendors' samples have fixed dates, so in these tests no text is too late by the clock of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A third party's plugin, as its author and its users meet it: built wheels in an empty environment.
+"""A third party's plugin, as its author and its users install it: built wheels in an empty environment.
 
 That Acme keeps the contract is proven by its own tests in ``tests/acme``; here the same tests run from the wheels.
 """
@@ -29,7 +29,7 @@ def environment(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def with_acme(environment):
-    """Acme is installed, and beside it a plugin that cannot be imported."""
+    """An environment with Acme, and with a plugin that cannot be imported."""
     environment.install("smsbridge", "smsbridge_acme")
     packages = Path(environment.python("import sysconfig; print(sysconfig.get_path('purelib'))"))
     for name, text in BROKEN.items():
@@ -68,7 +68,7 @@ except smsbridge.ConfigurationError as error:
 
 @pytest.fixture(scope="module")
 def with_night(environment):
-    """Acme is installed, which brings a policy and a command as well, and the command line."""
+    """An environment with Acme, its policy and its command, and with the command line."""
     environment.install("smsbridge[cli]", "smsbridge_acme")
     return environment
 

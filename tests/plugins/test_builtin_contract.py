@@ -1,4 +1,4 @@
-"""The built-in providers keep the contract that every provider keeps; none of them has a vendor to answer."""
+"""The built-in providers pass the contract of all providers, without a vendor that answers."""
 
 # ruff: noqa: RUF012  # samples are class attributes, and tests do not change them
 

@@ -1,4 +1,4 @@
-"""What anybody may post to a webhook of any vendor: refused, in little memory and time, and never with another error."""
+"""Hostile webhooks at every vendor's plugin: refused with the right error, in little memory and time."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def hostile(kind, body, headers, url=URL):
 
 
 def refused(client, webhook):
-    """How much memory it took, in bytes, until the webhook was refused."""
+    """The memory, in bytes, that the refusal of the webhook took."""
     tracemalloc.start()
     try:
         with pytest.raises(WebhookError) as caught:
@@ -103,7 +103,7 @@ def test_a_hostile_body_is_refused_in_a_few_times_its_size(make, proof, kind, bo
         assert refused(sms, hostile(kind, body, proof)) < 8 * SIZE
         with pytest.raises((SignatureError, PayloadError)):
             sms.receive(hostile(kind, body, {}))
-    with pytest.raises((SignatureError, PayloadError)):  # by itself too, without what receive does around it
+    with pytest.raises((SignatureError, PayloadError)):  # directly too, without the checks of receive
         provider.verify(hostile(kind, body, proof))
 
 
@@ -143,7 +143,7 @@ def test_many_accounts_do_not_take_many_times_as_long(vendor, name):
 
 
 def test_a_genuine_webhook_as_large_as_any_is_taken():
-    """A limit that a vendor meets would lose reports."""
+    """A limit below the vendor's real sizes would lose reports."""
     rows = [
         b'{"messageId":"m-%d","to":"919876543210","status":{"groupId":3,"id":5,"name":"DELIVERED_TO_HANDSET"},'
         b'"error":{"groupId":0,"id":0,"name":"NO_ERROR","permanent":false},"doneAt":"2026-07-13T13:04:09.799+0000",'

@@ -1,4 +1,4 @@
-"""Gateways without code of their own keep the contract: JSON, a form with an answer in plain text, one without ids, and a GET."""
+"""Gateways that are only described pass the contract: JSON, a form with an answer in plain text, a gateway without ids, and a GET."""
 
 # ruff: noqa: RUF012  # samples are class attributes, and tests do not change them
 

@@ -1,4 +1,4 @@
-"""InfobipProvider: settings, what goes out, and what each answer to it amounts to."""
+"""InfobipProvider: settings, requests, and the meaning of each answer."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -243,7 +243,7 @@ def test_the_readme_names_every_setting_option_reason_and_error():
     assert not [word for word in WORDS if f"`{word}`" not in text]
 
 
-# --- what goes out --------------------------------------------------------------------------------------------------------
+# --- requests -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_text_goes_out_as_documented():
@@ -356,7 +356,7 @@ def test_a_text_that_is_of_no_use_any_more_is_not_sent(seconds):
     assert caught.value.reason == "expired"
 
 
-# --- what an answer amounts to --------------------------------------------------------------------------------------------
+# --- answers --------------------------------------------------------------------------------------------------------------
 
 
 def test_an_accepted_text_is_queued_under_our_own_reference():

@@ -1,5 +1,5 @@
-# ruff: noqa: RUF012  # what Recordings calls its settings are class attributes
-"""Infobip's recordings; see cassettes/README.md for what answered them, and how to record them again."""
+# ruff: noqa: RUF012  # Recordings keeps its settings in class attributes
+"""Infobip's recordings; see cassettes/README.md for their source, and how to record them again."""
 
 import re
 from decimal import Decimal
@@ -25,11 +25,11 @@ class TestInfobip(Recordings):
         "number": "+41793026727",
         "run": "RUN",
     }
-    fresh = ("run",)  # Infobip refuses an id that it has seen, so each recording needs its own
+    fresh = ("run",)  # Infobip refuses an id that it has seen, so each recording needs a new id
     words = ((re.compile(r'("balance": ?)-?[\d.]+'), r"\g<1>47.79134"),)
     text = {**Recordings.text, "reference": "cassette-send-RUN"}
 
-    # --- the examples of Infobip's OpenAPI specification, filled with what was asked ---
+    # --- the examples of Infobip's OpenAPI specification, filled with values of the request
 
     def documented(self, request):
         if request.url == "/sms/3/messages":
@@ -73,7 +73,7 @@ class TestInfobip(Recordings):
                     "details": {"messageCount": 1},
                 }
 
-    # --- what is recorded ---
+    # --- recordings ---------
 
     @pytest.mark.vcr
     @pytest.mark.default_cassette("send.yaml")

@@ -1,4 +1,4 @@
-"""Infobip keeps the contract of smsbridge: with HMAC, and, as far as it can, with basic authentication."""
+"""Infobip passes the contract of smsbridge: with HMAC, and, as far as possible, with basic authentication."""
 
 # ruff: noqa: RUF012  # samples are class attributes, and tests do not change them
 

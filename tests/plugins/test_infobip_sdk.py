@@ -1,7 +1,7 @@
-"""InfobipProvider against Infobip's own Python SDK: the same requests, and the same reading of the same answers.
+"""InfobipProvider compared with Infobip's own Python SDK: the same requests, and the same reading of answers.
 
 Both speak to one loopback recorder. The SDK has no account balance and no verification of webhooks, so neither is compared
-here; what webhooks bring is read by its models.
+here; the SDK's models read the webhooks.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def recorder():
 
 
 def seen(request):
-    """What of a request is compared."""
+    """The parts of a request that are compared."""
     return {
         "method": request.method,
         "path": request.url,
@@ -112,7 +112,7 @@ def row(reference="ref-1", to=NUMBER, *, group=1, number=26, name="PENDING_ACCEP
 
 
 def both(recorder, answer, theirs, ours, status=200):
-    """What the SDK and our client asked, and what each made of the answer."""
+    """The requests of the SDK and of our client, and their reading of the answer."""
     recorder.answers(answer, status)
     values = []
     for call in (theirs, ours):
@@ -258,7 +258,7 @@ def test_many_texts_make_the_same_request(sdk, ours, recorder):
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_the_words_both_mean_the_same_json(sdk, *, words, reference, sender, entity, template):
     if template and not entity:
-        template = None  # the SDK cannot say this either
+        template = None  # the SDK cannot send this either
     dlt = Dlt(entity_id=entity, template_id=template) if entity else None
     message = text(text=words, reference=reference, sender=sender, dlt=dlt)
     models, options = sdk.models, {}
@@ -287,7 +287,7 @@ def test_what_is_an_error_to_the_sdk_is_one_to_us_with_the_same_code(sdk, ours, 
 
 
 def test_a_refused_row_is_no_error_to_the_sdk_but_one_to_us(sdk, ours, recorder):
-    """The SDK hands the status over; whoever does not read it counts a refused text as sent."""
+    """Meant to differ: the SDK returns the status; an application that does not read it counts a refused text as sent."""
     message = text()
     request = sdk_request(sdk.models, sdk_text(sdk.models, message))
     answer = {"messages": [row(group=5, number=12, name="REJECTED_NOT_ENOUGH_CREDITS")]}
@@ -297,7 +297,7 @@ def test_a_refused_row_is_no_error_to_the_sdk_but_one_to_us(sdk, ours, recorder)
     assert isinstance(own, SendError)
 
 
-# --- what became of it ----------------------------------------------------------------------------------------------------
+# --- statuses -------------------------------------------------------------------------------------------------------------
 
 REPORT = {
     "bulkId": "BULK-ID-123-xyz",
@@ -383,7 +383,7 @@ def test_a_code_makes_the_same_request_and_the_same_answer_the_same_pin_id(sdk, 
         lambda: sdk.tfa.send_tfa_pin_code_over_sms(request, nc_needed=False),
         lambda: ours.start_verification(f"+{NUMBER}", sender="InfoSMS", options=options),
     )
-    assert asked["body"].pop("trackDelivery") is False  # the SDK writes a default that the specification has anyway
+    assert asked["body"].pop("trackDelivery") is False  # the SDK writes a default of the specification
     assert ours_asked == asked
     assert own.id == theirs.pin_id == PIN
 

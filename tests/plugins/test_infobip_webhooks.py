@@ -1,4 +1,4 @@
-"""InfobipProvider: what is pushed to us, and the proof that it was Infobip."""
+"""InfobipProvider: webhooks, and the proof that Infobip sent them."""
 
 import base64
 import hashlib
@@ -204,7 +204,7 @@ def test_without_anything_configured_nothing_is_believed():
             InfobipProvider(**ACCOUNT).verify(webhook)
 
 
-# --- what it brings -------------------------------------------------------------------------------------------------------
+# --- events ---------------------------------------------------------------------------------------------------------------
 
 
 def test_a_webhook_is_answered_with_200():
@@ -258,7 +258,7 @@ def test_another_report_has_another_key(other):
 
 
 def test_reports_out_of_order_can_be_told_apart_by_what_is_final():
-    """The handset's comes first, the operator's after it: it does not take the delivery back, because it is not final."""
+    """The handset's report comes first, then the operator's: it does not undo the delivery, because it is not final."""
     first, second = parse(REPORT, OPERATOR)
     assert (first.status, first.final) == (Status.DELIVERED, True)
     assert (second.status, second.final) == (Status.SENT, False)

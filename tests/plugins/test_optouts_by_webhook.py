@@ -1,4 +1,4 @@
-"""STOP and START as each vendor brings them: whatever comes again, under its key or another, undoes nothing that came later."""
+"""STOP and START from each vendor: a repeated event, under its key or another key, undoes no later event."""
 
 from __future__ import annotations
 
@@ -163,6 +163,10 @@ def test_nor_does_it_through_another_account_or_the_other_client(vendor):
 @pytest.mark.parametrize("name", TIMED)
 def test_where_the_vendor_says_when_no_order_and_no_other_id_matters(name):
     by, make = VENDORS[name]
-    said = [by("START", 1, 0), by("STOP", 2, 1), by("START", 3, 0)]  # the last is the first under another id
+    said = [
+        by("START", 1, 0),
+        by("STOP", 2, 1),
+        by("START", 3, 0),
+    ]  # the last event is the first event under another id
     for order in permutations(said):
         assert take(OptoutPolicy(inner=make(sender=f"+{OURS}")), *order) is True

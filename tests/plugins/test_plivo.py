@@ -1,4 +1,4 @@
-"""PlivoProvider: settings, what goes out for a text or a code, what each answer amounts to, and what is pushed to us."""
+"""PlivoProvider: settings, requests for texts and codes, the meaning of each answer, and webhooks."""
 
 import base64
 import hashlib
@@ -79,7 +79,7 @@ def error(words, status=400):
 
 
 def asked(plivo, text=None):
-    """The one request that sending makes."""
+    """The only request of a send."""
     wire = FakeWire(queued(ID))
     drive(attempt(plivo, text or message()), wire)
     (request,) = wire.requests
@@ -91,7 +91,7 @@ def body(plivo, text=None):
 
 
 def outcome(response, flow=None):
-    """What ``response`` to a text amounts to: the error, or what was sent."""
+    """The outcome if ``response`` answers a text: the error, or the sent message."""
     try:
         return drive(flow or attempt(provider(), message()), response)
     except Exception as refusal:  # noqa: BLE001  # the tests look at it
@@ -136,7 +136,7 @@ def test_it_can_do_what_it_says():
     }
 
 
-# --- what goes out for a text ---------------------------------------------------------------------------------------------
+# --- requests -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_text_goes_out_as_json_with_basic_authentication():
@@ -245,7 +245,7 @@ def test_each_dlt_id_of_a_message_wins_over_its_setting_and_the_option_over_the_
     assert dlt(body(plivo, text)) == expected
 
 
-# --- how long it is of use ------------------------------------------------------------------------------------------------
+# --- validity -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_each_dlt_id_of_a_message_wins_over_its_setting_and_the_option_over_the_
         (timedelta(seconds=5), 5),
         (timedelta(seconds=90, milliseconds=999), 90),
         (timedelta(seconds=10_799), 10_799),
-        (timedelta(seconds=10_800), None),  # Plivo's own limit is sooner than that
+        (timedelta(seconds=10_800), None),  # Plivo's own limit is earlier
         (timedelta(days=2), None),
     ],
 )
@@ -282,7 +282,7 @@ def test_options_go_out_as_they_are():
     assert (sent["log"], sent["trackable"]) == ("number_only", False)
 
 
-# --- what comes back ------------------------------------------------------------------------------------------------------
+# --- answers --------------------------------------------------------------------------------------------------------------
 
 
 def test_one_id_is_an_accepted_text():
@@ -359,7 +359,7 @@ def test_what_plivo_said_is_kept_with_the_number_masked():
     assert refusal.detail == "'***' is not a valid phone number. Use E.164."
 
 
-# --- what became of it ----------------------------------------------------------------------------------------------------
+# --- statuses -------------------------------------------------------------------------------------------------------------
 
 
 def sent(id=ID):
@@ -637,7 +637,7 @@ def believed(webhook, **given):
 
 @pytest.mark.parametrize("header", ["v3", "ma_v3"])
 def test_either_accounts_signature_proves_a_webhook(header):
-    """V3 is the (sub)account's, Ma-V3 the main one's; messaging webhooks were seen with a V3 that fits nothing."""
+    """V3 is the (sub)account's, Ma-V3 the main account's; some messaging webhooks have a V3 that fits neither."""
     assert believed(form(REPORT, v3_nonce=NONCE, **{header: v3(REPORT)}))
     both = {"v3": v3(REPORT, "other"), "ma_v3": v3(REPORT, "other"), header: v3(REPORT)}
     assert believed(form(REPORT, v3_nonce=NONCE, **both))
@@ -798,7 +798,7 @@ def test_a_webhook_that_was_taken_is_answered_with_an_empty_200():
     assert [event.id for event in received.events] == [ID]
 
 
-# --- what the README says -------------------------------------------------------------------------------------------------
+# --- the README -----------------------------------------------------------------------------------------------------------
 
 
 def test_the_readme_names_every_setting_option_code_and_reason():

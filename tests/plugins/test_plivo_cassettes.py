@@ -1,5 +1,5 @@
-# ruff: noqa: RUF012  # what Recordings calls its settings are class attributes
-"""Plivo's recordings; see cassettes/README.md for what answered them, and how to record them again."""
+# ruff: noqa: RUF012  # Recordings keeps its settings in class attributes
+"""Plivo's recordings; see cassettes/README.md for their source, and how to record them again."""
 
 import re
 from base64 import b64encode
@@ -17,7 +17,7 @@ BASIC = "Basic " + b64encode(f"{AUTH_ID}:{TOKEN}".encode()).decode()
 MESSAGES = "https://plivo.com/docs/messaging/api/messages.md"
 SESSIONS = "https://plivo.com/docs/programmable-api/verify/sessions.md"
 ACCOUNT = "https://plivo.com/docs/account/api/account/"
-STATUSES = "https://plivo.com/docs/messaging/api/overview"  # which names the statuses, and shows no body of a failure
+STATUSES = "https://plivo.com/docs/messaging/api/overview"  # it names the statuses, and shows no body of a failure
 SENT = "db3ce55a-7f1d-11e1-8ea7-1231380bc196"
 SESSION = "8e712097-8090-4644-81e7-8f4265d8354e"
 MESSAGE = {
@@ -30,7 +30,7 @@ MESSAGE = {
     "message_state": "delivered",
     "message_time": "2021-07-13 13:04:06.799021+05:30",
     "message_type": "sms",
-    "message_uuid": SENT,  # of the example of *Send a Message*, so that the two belong together
+    "message_uuid": SENT,  # from the example of *Send a Message*, so that both fit together
     "to_number": NUMBER.lstrip("+"),
     "total_amount": "0.00140",
     "total_rate": "0.00140",
@@ -70,11 +70,11 @@ EXAMPLES = {
     ("POST", "Verify/Session/"): Example(SESSIONS, STARTED, 202),
     ("POST", f"Verify/Session/{SESSION}/"): Example(SESSIONS, VALIDATED),
 }
-"""What Plivo's documentation shows, by method and path; ``NO_TOKEN`` and ``NOT_FOUND`` have bodies that it does not show."""
+"""The examples of Plivo's documentation, by method and path. The bodies of ``NO_TOKEN`` and ``NOT_FOUND`` are ours."""
 
 
 def as_documented(found):
-    """Who holds the account, as Plivo's example has it."""
+    """The account's holder, as in Plivo's example."""
     return f'"{found[1]}": "{HOLDER[found[1]]}"'
 
 

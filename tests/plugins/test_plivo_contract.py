@@ -1,4 +1,4 @@
-"""Plivo keeps the contract of smsbridge."""
+"""Plivo passes the contract of smsbridge."""
 
 # ruff: noqa: RUF012  # samples are class attributes, and tests do not change them
 
@@ -55,7 +55,7 @@ def error(words, status=400):
 
 
 def sign_v3(webhook, secret):
-    """The signature written down once more, from the rule and not from the provider."""
+    """The signature by the documented rule, independent of the provider's code."""
     url, _, query = webhook.url.partition("?")
     body = "" if webhook.method == "GET" else webhook.body.decode("utf-8", "surrogateescape")
     pairs = [parse_qsl(encoded, keep_blank_values=True, errors="surrogateescape") for encoded in (query, body)]

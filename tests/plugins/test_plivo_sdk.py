@@ -42,7 +42,7 @@ def recorder():
 
 
 def seen(recorder):
-    """What of each request is compared; from then on, what follows."""
+    """The parts of each request that are compared, and the results."""
     return [
         {
             "method": request.method,
@@ -84,7 +84,7 @@ def ours(recorder, **given):
 SDK_ALONE = {
     "log": "true",  # the API's default, which the SDK repeats
     "trackable": False,  # the same
-    "method": "POST",  # of a callback URL, which the SDK sends without one too
+    "method": "POST",  # of a callback URL; the SDK sends it without a URL too
 }
 
 TEXTS = {
@@ -158,8 +158,8 @@ def test_questions_and_codes_make_the_requests_that_the_sdk_makes(recorder, sdk)
     sdk.verify_session.create(app_uuid="app-1", recipient=TO[1:], channel="sms", **options["plivo"])
     sdk.verify_session.validate("session-1", otp="123456")
     theirs = seen(recorder)
-    assert theirs[2]["json"].pop("method") == "POST"  # of a callback URL, which the SDK sends without one too
-    assert theirs[3]["json"].pop("session_uuid") == "session-1"  # which is in the path, and not documented here
+    assert theirs[2]["json"].pop("method") == "POST"  # of a callback URL; the SDK sends it without a URL too
+    assert theirs[3]["json"].pop("session_uuid") == "session-1"  # it is in the path, and not documented here
     assert mine == theirs
 
 
@@ -284,7 +284,7 @@ def test_what_the_sdk_signs_is_believed(v3, call, nonce, header):
 @many
 @given(data=st.data(), call=CALLS, nonce=NONCES)
 def test_what_the_sdk_does_not_validate_is_not_believed(v3, data, call, nonce):
-    """Things are changed, or not; the two must agree on what that does to the signature."""
+    """Random changes of a webhook; both must agree on whether the signature still fits."""
     method, url, form = call
     proof = signed_by_the_sdk(v3, method, url, form, nonce)
     seen = {
@@ -313,8 +313,8 @@ def test_v2_is_what_the_sdk_says_it_is_and_covers_no_query(url, nonce, other):
 
 
 def test_a_query_beyond_ascii_is_what_the_python_sdk_cannot_read(v3):
-    """So our own references, which ride there, are kept within ASCII; plivo-node reads such a query as UTF-8, as we do."""
-    if sys.version_info >= (3, 13):  # there the SDK reads such bytes as Latin-1, and signs another text
+    """So our references, which are in the query, are ASCII only. plivo-node reads such a query as UTF-8, as we do."""
+    if sys.version_info >= (3, 13):  # the SDK reads such bytes as Latin-1, and signs another text
         url = "https://app.example/?reference=%C3%A4"
         assert not believed(webhook("POST", url, [], ma_v3=signed_by_the_sdk(v3, "POST", url, [], "1"), v3_nonce="1"))
         return

@@ -1,4 +1,4 @@
-"""Every HTTP status, with every vendor's words for yes and no, at every provider: what leaves it open is never certain."""
+"""Every HTTP status, with every vendor's words for yes and no: an ambiguous answer is always uncertain."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ CODE = Message(to="+919876543210", text="", reference="ref-1")
 
 
 def outcome(flow, response):
-    """How a flow ends whose requests all get this answer: a batch that is refused is halved."""
+    """The end of a flow whose requests all get this answer. (A refused batch is halved.)"""
     try:
         next(flow)
         while True:

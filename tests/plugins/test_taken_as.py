@@ -1,4 +1,4 @@
-"""Whatever language a person writes: where the vendor says that it took a text for an opt-out or opt-in, that decides."""
+"""If the vendor says that a text, in any language, is an opt-out or opt-in, that decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Twilio signs a URL as it was given and may call another spelling of it: each is believed, and none says anything else."""
+"""Twilio may call another spelling of the URL that it signed: every equivalent spelling is accepted, no other URL is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def provider(callback_url=None):
 
 
 def call(url, signed, configured=None, fields=FIELDS):
-    """The reference of a report for which Twilio called ``url`` and signed ``signed``; None if it is not believed."""
+    """The reference of a report for which Twilio called ``url`` and signed ``signed``; None if it is refused."""
     words = signed + "".join(name + fields[name] for name in sorted(fields))
     signature = base64.b64encode(hmac.digest(TOKEN.encode(), words.encode(), hashlib.sha1)).decode()
     webhook = HttpRequest.post_form(url, fields, headers={"x-twilio-signature": signature})
@@ -70,9 +70,7 @@ REFERENCES = [
 def test_a_report_is_believed_in_whatever_order_and_escapes_its_url_was_signed_and_called(query, reference):
     configured = f"{HOME}{query}"
     given_url = callback(configured, reference)
-    behind = (
-        f"{configured}{'&' if '?' in configured else '?'}reference={quote_plus(reference)}"  # as older versions gave it
-    )
+    behind = f"{configured}{'&' if '?' in configured else '?'}reference={quote_plus(reference)}"  # the spelling of older versions
     for url in (given_url, behind, in_order(behind)):
         assert call(url, url, configured) == reference
         assert call(in_order(url), url, configured) == reference
@@ -123,7 +121,7 @@ def test_another_url_is_not(forged):
 
 
 def test_of_values_under_one_name_the_order_counts():
-    """The last is read, so another order would say something else."""
+    """The last value is read, so another order would have another meaning."""
     genuine = f"{HOME}?reference=a&reference=b"
     assert call(genuine, genuine) == "b"
     assert call(f"{HOME}?reference=b&reference=a", genuine) is None
@@ -139,7 +137,7 @@ QUERIES = st.text(alphabet="abAB=&%+ 0123456789DF:@/é", max_size=30) | st.lists
 @example(query="reference=%26a%3D1&b=%2525", configured="b=%2525")
 @example(query="%26=1&a=%zz&b=%ff", configured=None)
 def test_every_spelling_that_is_tried_says_the_same(query, configured):
-    """The proof that trying them opens no hole: whoever signed one of them has said what is read."""
+    """All spellings have the same meaning, so accepting each of them opens no hole."""
     webhook = HttpRequest(method="POST", url=f"{HOME}?{query}")
     try:
         called = webhook.query

@@ -1,5 +1,5 @@
-# ruff: noqa: RUF012  # what Recordings calls its settings are class attributes
-"""Twilio's recordings; see cassettes/README.md for what answered them, and how to record them again."""
+# ruff: noqa: RUF012  # Recordings keeps its settings in class attributes
+"""Twilio's recordings; see cassettes/README.md for their source, and how to record them again."""
 
 from itertools import count
 
@@ -30,7 +30,7 @@ class TestTwilio(Recordings):
     numbers = (NOBODY,)
     ids = r"(?:AC|VA)[0-9a-f]{32}"
 
-    # --- the documented examples, filled with what was asked ---
+    # --- the documented examples, filled with values of the request
 
     asked = count(1)
 
@@ -94,7 +94,7 @@ class TestTwilio(Recordings):
             **fields,
         }
 
-    # --- what is recorded ---
+    # --- recordings ---------
 
     @pytest.mark.vcr
     @pytest.mark.default_cassette("send.yaml")

@@ -1,5 +1,5 @@
-# ruff: noqa: RUF012  # what the kit calls samples are class attributes
-"""Twilio keeps the contract of smsbridge, with everything set that can be."""
+# ruff: noqa: RUF012  # samples are class attributes
+"""Twilio passes the contract of smsbridge, with all settings set."""
 
 import base64
 import hashlib

@@ -1,6 +1,6 @@
 """The official SDK and our provider, side by side: same requests, same reading of answers, same signatures.
 
-Both talk to one recorder on loopback. Where ours is meant to differ, a test says so and why.
+Both talk to the same recorder on loopback. If a difference is intended, a test says why.
 """
 
 import re
@@ -86,7 +86,7 @@ def same(recorder):
 
 # --- requests -------------------------------------------------------------------------------------------------------------
 
-TEXTS = [  # what is said to us, what is set, and the same said to the SDK
+TEXTS = [  # fields of our message, settings, and the same for the SDK
     ({}, {"sender": SENDER}, {"from_": SENDER}),
     ({"sender": "ACME"}, {"sender": SENDER}, {"from_": "ACME"}),
     (
@@ -255,7 +255,7 @@ def test_both_read_the_same_code_and_words_of_an_error(recorder, sdk, status, co
 
 
 def test_a_message_that_is_created_failed_is_a_success_to_the_sdk_and_none_to_us(recorder, sdk):
-    """Meant to differ: the SDK hands the resource over; nobody looks, and counts a text that was never sent."""
+    """Meant to differ: the SDK returns the resource; an application that does not read its status counts an unsent text as sent."""
     failed = {"sid": SID, "status": "failed", "error_code": 30007, "error_message": "Message filtered"}
     recorder.answers(failed, 201)
     assert sdk.token.messages.create(to=NUMBER, body="Hi there", from_=SENDER).sid == SID
@@ -283,7 +283,7 @@ URLS = st.builds(
 
 
 class Repeated(dict):
-    """Form fields of which some are repeated, as Flask and Django hand them to the SDK."""
+    """Form fields with repeated names, as Flask and Django pass them to the SDK."""
 
     def __init__(self, pairs):
         super().__init__(pairs)
@@ -384,7 +384,7 @@ def test_behind_a_proxy_the_public_url_is_what_was_signed(validator, seen, calle
     with SmsClient(TWILIO, settings=Settings(public_url="https://app.example")) as sms:
         assert sms.receive(request).events[0].id == SID
     with SmsClient(TWILIO, settings=Settings()) as sms:
-        if "8443" in seen:  # the port alone is forgiven, as the SDK forgives it
+        if "8443" in seen:  # only the port is ignored, as in the SDK
             assert sms.receive(request).events
         else:
             with pytest.raises(SignatureError):
@@ -411,7 +411,7 @@ def test_a_json_body_is_covered_by_the_hash_in_the_signed_url(validator, body, o
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "multipart/form-data; boundary=x", ""])
 def test_a_body_that_nothing_covers_is_refused(validator, content_type):
-    """Meant to differ: the SDK is handed the parameters and does not know that there was more."""
+    """Meant to differ: the SDK gets only the parameters, and does not see the rest of the body."""
     url = "https://app.example/sms"
     proof = {"content-type": content_type, "x-twilio-signature": validator.compute_signature(url, {})}
     assert believed(HttpRequest(method="GET", url=url, headers=proof))
@@ -427,7 +427,7 @@ def test_a_hash_that_is_none_is_a_wrong_signature_and_nothing_else(validator, qu
 
 
 def test_fields_in_another_order_are_the_same_form(validator):
-    """What is signed is sorted, so an order that a proxy has changed does no harm."""
+    """The signature covers sorted fields, so a proxy may change their order."""
     params = [("MessageSid", SID), ("Body", "hello"), ("From", NUMBER)]
     signature = validator.compute_signature("https://app.example/sms", dict(params))
     assert believed(webhook("https://app.example/sms", params[::-1], signature))

@@ -1,4 +1,4 @@
-"""TwincleProvider: settings, what goes out for a text, and what each answer to it amounts to."""
+"""TwincleProvider: settings, requests for texts, and the meaning of each answer."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -52,7 +52,7 @@ def message(**fields):
 
 
 def drive(flow, *answers):
-    """What the flow returns when its steps get these answers; an exception is thrown into it."""
+    """The result of the flow if its steps get these answers; an exception is thrown into it."""
     run = Driven(flow)
     for answer in answers:
         run.fail([answer]) if isinstance(answer, BaseException) else run.answer(answer)
@@ -204,7 +204,7 @@ def test_the_readme_names_every_setting_option_reason_and_error(word):
     assert f"`{word}`" in README.read_text(encoding="utf-8")
 
 
-# --- what goes out --------------------------------------------------------------------------------------------------------
+# --- requests -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_text_goes_out_as_documented():

@@ -1,5 +1,5 @@
-# ruff: noqa: RUF012  # what Recordings calls its settings are class attributes
-"""Twincle's recordings; see cassettes/README.md for what answered them, and how to record them again."""
+# ruff: noqa: RUF012  # Recordings keeps its settings in class attributes
+"""Twincle's recordings; see cassettes/README.md for their source, and how to record them again."""
 
 from contextlib import contextmanager
 

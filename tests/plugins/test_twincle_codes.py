@@ -54,7 +54,7 @@ def answer(data, status=200):
 
 
 def end(flow, *answers):
-    """What the flow returns when its steps get these answers."""
+    """The result of the flow if its steps get these answers."""
     try:
         next(flow)
         for answer in answers:

@@ -1,4 +1,4 @@
-"""Twincle keeps the contract of smsbridge, as far as a vendor without signatures and without a price list lets it."""
+"""Twincle passes the contract of smsbridge, as far as possible without signatures and prices."""
 
 # ruff: noqa: RUF012  # samples are class attributes, and tests do not change them
 

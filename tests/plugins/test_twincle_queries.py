@@ -1,4 +1,4 @@
-"""TwincleProvider: what became of a text, whether a reference was accepted, and what is left."""
+"""TwincleProvider: status, look-up and balance."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The Twincle sandbox keeps to the documents: each endpoint, each epoch, each magic number, the pushes and the command."""
+"""The Twincle sandbox follows the documentation: each endpoint, epoch and magic number, the pushes and the command."""
 
 from __future__ import annotations
 
@@ -947,7 +947,7 @@ def test_faults_queue_and_can_be_cleared(sandbox):
 
 
 class Receiver:
-    """A tiny server that keeps what is pushed to it."""
+    """A small server that records pushes."""
 
     def __init__(self) -> None:
         self.answers = [200]
@@ -1420,7 +1420,7 @@ def test_the_sandbox_imports_nothing_from_the_provider_or_the_core():
                 assert node.level == 1 or (node.level == 0 and (node.module or "").partition(".")[0] in allowed), file
 
 
-# --- what is printed ------------------------------------------------------------------------------------------------------
+# --- output ---------------------------------------------------------------------------------------------------------------
 
 COMMANDS = "17\nINFO forged\x1b[2J\x9b31m\u2028\u202e\u200b\x7f"
 

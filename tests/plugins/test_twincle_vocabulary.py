@@ -24,7 +24,7 @@ from smsbridge_twincle import TwincleProvider, vocabulary
 TWINCLE = TwincleProvider(access_token="dummy-token-not-a-secret", base_url="https://twincle.test/", sender="ACMEIN")
 NUMBER = "919876543210"
 
-# Typed from the platform's SMPP page and from what the white-labels' clients look for, not from our table:
+# Typed from the platform's SMPP page and from the clients of white labels, not from our table:
 # word, status, final, the error of a send that is answered with it.
 DOCUMENTED = [
     ("AWAITING-DLR", Status.QUEUED, False, None),
@@ -219,7 +219,7 @@ ERRORS = [
 @pytest.mark.parametrize("change", [str, str.upper])
 def test_each_documented_error_has_its_class_and_keeps_its_words(code, text, kind, fault, change):
     body = {"status": "ERROR", "code": code, "message": change(text), "data": []}
-    for status in (code, 200):  # that the status line repeats the code is implied, never shown
+    for status in (code, 200):  # the documentation implies, but never shows, that the status line repeats the code
         error = answered(body, status)
         assert (type(error), error.code, error.fault) == (kind, str(code), fault)
         assert change(text) in error.detail

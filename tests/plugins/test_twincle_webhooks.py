@@ -1,4 +1,4 @@
-"""TwincleProvider: what is pushed to us, in every way in which it may come."""
+"""TwincleProvider: webhooks, in every possible form."""
 
 import json
 from datetime import UTC, datetime
@@ -66,7 +66,7 @@ def as_query(data, method="GET"):
 
 
 def received(webhook, provider=TWINCLE):
-    """What `receive` makes of a webhook, hooks and all."""
+    """The result of `receive` for a webhook, with its hooks."""
     flow = receive(Plugins(), provider, webhook)
     try:
         step = next(flow)
@@ -261,7 +261,7 @@ def test_an_empty_text_is_a_text():
     assert event(as_json({"event": "vmn:message:in", "payload": empty})).text == ""
 
 
-# --- of no interest, or no sense ------------------------------------------------------------------------------------------
+# --- irrelevant or unreadable ---------------------------------------------------------------------------------------------
 
 UNSUBSCRIBED = {
     "id": "00000000-0000-4000-8000-000000000000",

@@ -1,4 +1,4 @@
-"""VonageProvider: settings, what goes out for a text, and what each answer to it amounts to."""
+"""VonageProvider: settings, requests for texts, and the meaning of each answer."""
 
 import json
 from base64 import b64decode
@@ -119,7 +119,7 @@ def body(of=None, by=None):
 
 
 def refuses(of, by=None):
-    """The error of a message that is refused without asking anybody."""
+    """The error of a message that is refused without a request."""
     wire = FakeWire()
     with pytest.raises(SendError) as raised:
         drive(attempt(by or provider(), of), wire)
@@ -231,7 +231,7 @@ def test_the_readme_names_every_setting_option_error_and_reason():
     assert [word for word in words if f"`{word}`" not in readme] == []
 
 
-# --- what goes out: the SMS API -------------------------------------------------------------------------------------------
+# --- requests: the SMS API ------------------------------------------------------------------------------------------------
 
 
 def test_a_text_is_a_form_with_basic_authentication():
@@ -290,7 +290,7 @@ def test_one_other_character_makes_a_text_unicode(character):
     assert form(message(text=f"Hello {character}"))["type"] == "unicode"
 
 
-# --- what goes out: Messages v1 -------------------------------------------------------------------------------------------
+# --- requests: Messages v1 ------------------------------------------------------------------------------------------------
 
 
 def test_messages_takes_json():
@@ -323,7 +323,7 @@ def test_each_field_of_a_message_has_its_own_in_messages(fields, expected):
     assert body(message(**fields)) == {**body(), **expected}
 
 
-# --- what is refused before anybody is asked ------------------------------------------------------------------------------
+# --- refused without a request --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("by", [provider, messages])
@@ -472,7 +472,7 @@ def test_a_title_of_messages_is_the_error_that_it_means(title, error, reason):
 
 
 def test_the_number_behind_a_type_is_not_read_because_it_is_from_an_older_list():
-    """#1060 comes with a bad reference; in the list of today, 1060 is a barred account."""
+    """#1060 comes with a bad reference; in the present list, 1060 is a barred account."""
     assert type(failure(problem(422, "Something new", "1060"), messages())) is RefusedError
 
 
@@ -547,7 +547,7 @@ def test_each_number_of_messages_is_the_error_that_it_means():
         assert (type(found), found.reason, found.code) == (getattr(errors, error), reason, code)
         assert (
             vocabulary.MESSAGES_CODES[code].status or Status.REJECTED
-        ) == status  # which a report with this number has: test_vonage_webhooks
+        ) == status  # a report with this number has it: test_vonage_webhooks
 
 
 # --- balance --------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-# ruff: noqa: RUF012  # what Recordings calls its settings are class attributes
-"""Vonage's recordings; see cassettes/README.md for what answered them, and how to record them again."""
+# ruff: noqa: RUF012  # Recordings keeps its settings in class attributes
+"""Vonage's recordings; see cassettes/README.md for their source, and how to record them again."""
 
 from decimal import Decimal
 
@@ -35,7 +35,7 @@ INVALID_CODE = {
 }
 SMS, ERROR = "SMS API 1.5.1, Message", "SMS API 1.5.1, ErrorMessage"
 MESSAGES = "Messages API 1.20.0"
-EXAMPLES = [  # of a request: method, path, what is in its body; and its answer
+EXAMPLES = [  # for a request: method, path, a part of its body; and its answer
     ("POST", "/sms/json", b"client-ref=cassette-refused", Example(ERROR, REFUSED)),
     ("POST", "/sms/json", b"client-ref=cassette-long", Example(SMS, {"message-count": "2", "messages": PARTS})),
     ("POST", "/sms/json", b"", Example(SMS, {"message-count": "1", "messages": [ROW]})),

@@ -1,5 +1,5 @@
-"""Vonage keeps the contract of smsbridge, with either API."""
-# ruff: noqa: RUF012  # what is overridden here is a ClassVar in the kit
+"""Vonage passes the contract of smsbridge, with each of its APIs."""
+# ruff: noqa: RUF012  # these are ClassVars in the kit
 
 import json
 import time
@@ -72,7 +72,7 @@ def problem(status, title, word="", detail="More details about what went wrong")
 
 
 class Both(ProviderContract):
-    """What does not depend on the API."""
+    """Samples that do not depend on the API."""
 
     settings = {
         "api_key": "abcd1234",
@@ -151,7 +151,7 @@ SMS_TEXT = InboundMessage(
 
 
 def sig(parameters, secret):
-    """What the vendor's page describes, written down a second time."""
+    """The signature by the vendor's page, independent of the provider's code."""
     signed = ""
     for name in sorted(parameters):
         value = parameters[name]
@@ -211,7 +211,7 @@ class TestVonage(Both):
         if isinstance(data, dict):
             given = {**data, **proof}
             return replace(webhook, body=json.dumps({**given, "sig": sig(given, secret)}).encode())
-        given = {**dict(webhook.query), **proof}  # there is nowhere else to put it
+        given = {**dict(webhook.query), **proof}  # the API has no other place for it
         query = urlencode({**given, "sig": sig(given, secret)})
         return replace(webhook, url=f"{webhook.url.partition('?')[0]}?{query}")
 

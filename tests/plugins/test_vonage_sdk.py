@@ -1,6 +1,6 @@
-"""Vonage's own SDK and our provider, asked the same: equal requests, equal answers, equal signatures.
+"""Vonage's own SDK and our provider, side by side: equal requests, equal answers, equal signatures.
 
-Where ours is meant to differ, the test says why.
+If a difference is intended, the test says why.
 """
 
 import json
@@ -30,7 +30,7 @@ UUID = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-# --- one recorder for both ------------------------------------------------------------------------------------------------
+# --- the recorder ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def recorder(server):
 
 @pytest.fixture(scope="module")
 def sdk(server):
-    """Vonage's SDK, its https turned to the recorder's http on the way out."""
+    """Vonage's SDK, with the recorder's http in place of its https."""
     import vonage
     from requests.adapters import HTTPAdapter
 
@@ -107,7 +107,7 @@ def comparable(request):
 
 
 def same(recorder, theirs, our):
-    """Do both, compare the requests, and return both results."""
+    """Call both, compare the requests, and return both results."""
     results = []
     for ask in (theirs, our):
         results.append(ask())
@@ -222,7 +222,7 @@ def test_any_text_goes_out_alike(server, sdk, words):
         )
         request = next(provider.send(message(text=words)))
         our = comparable(replace(request, url=request.url.removeprefix(url)))
-        if api == "sms":  # which type it is, we find out
+        if api == "sms":  # our client finds out the type
             our = (*our[:-1], [pair for pair in our[-1] if pair != ("type", "unicode")])
         assert our == theirs
 
@@ -292,10 +292,10 @@ VALUES = st.one_of(
     st.text(st.characters(blacklist_categories=("Cs",)), max_size=12),
     st.sampled_from(["", " ", "a&b=c", "100% + ünï ✓ 😀", "https://proxy.test:8443/hook?a=1&b=2", "+447700900000"]),
 )
-# Meant to differ: this SDK leaves names as they are, in which two parameters can pass for one; Java's cleans them as values.
+# Meant to differ: this SDK does not clean names, so two parameters can look like one; the Java SDK cleans them like values.
 PARAMETERS = st.dictionaries(NAMES.filter(lambda name: not {"&", "="} & {*name}), VALUES, max_size=6)
 METHODS = st.sampled_from(["md5", "sha1", "sha256", "sha512"])  # the SDK cannot do md5hash any more
-# ``sig`` covers parameters, so whatever a proxy does to the URL before them changes nothing.
+# ``sig`` covers parameters only, so a proxy may change the URL before them.
 URLS = st.sampled_from(["https://us.test/hook", "http://10.0.0.7:8443/hook", "https://us.test:443/a%20b"])
 
 
@@ -339,7 +339,7 @@ def test_what_the_sdk_signs_we_believe(data, method, url, form):
 @given(PARAMETERS, METHODS, FORMS, st.data())
 @settings(max_examples=100)
 def test_of_changed_parameters_we_believe_what_the_sdk_believes(data, method, form, draw):
-    """With blank ones or without: the vendor's Java SDK leaves out what this one signs, so we take both, and read neither."""
+    """Blank fields signed or not: the vendor's Java SDK leaves them out, this SDK signs them. We accept both, and read none of them."""
 
     def sdk_believes(given):
         return given.get("sig", "").isascii() and auth(method).check_signature(dict(given))
@@ -351,13 +351,13 @@ def test_of_changed_parameters_we_believe_what_the_sdk_believes(data, method, fo
     if draw.draw(st.booleans()):
         del changed[name]
     filled = {name: value for name, value in changed.items() if value.strip()}
-    recent = changed.get("timestamp") == parameters["timestamp"]  # the SDK does not look at it
+    recent = changed.get("timestamp") == parameters["timestamp"]  # the SDK does not read it
     theirs = recent and (sdk_believes(changed) or sdk_believes(filled))
     assert believed(by(method), webhook("https://us.test/hook", changed, form)) == theirs
 
 
 def test_the_sdk_believes_a_signature_without_a_time_and_we_do_not():
-    """It puts in the time of now where none is given, so that whatever was signed in this second passes."""
+    """Meant to differ: without a timestamp, the SDK uses the present time, so a signature of this second passes."""
     parameters = {"messageId": "1"}
     signed = {**parameters, "sig": auth().sign_params({**parameters, "timestamp": ""})}
     assert auth().check_signature(dict(signed))
@@ -417,7 +417,7 @@ def test_a_token_with_anything_changed_is_believed_by_neither(draw):
     )
     changed = f"{token[:place]}{character}{token[place + 1 :]}"
     assert not believed(by(), bearing(changed))
-    if place < len(token) - 1:  # the last character has two bits that say nothing, which PyJWT passes over
+    if place < len(token) - 1:  # the last character has two unused bits, which PyJWT ignores
         assert not sdk_believes(changed)
 
 
@@ -443,12 +443,12 @@ def test_a_token_of_somebody_else_is_believed_by_neither():
         ({}, True, True),
         ({"exp": 900}, True, True),
         ({"exp": -3600}, False, False),
-        # A clock that is five minutes off: the SDK gives it no time at all.
+        # A clock that is five minutes wrong: the SDK allows no difference.
         ({"exp": -200}, False, True),
         ({"iat": 200}, False, True),
         ({"nbf": 200}, False, True),
         ({"nbf": 3600}, False, False),
-        # A token from yesterday, without a time of expiry: the SDK believes it for ever.
+        # A token from yesterday, without a time of expiry: the SDK accepts it for ever.
         ({"iat": -86400}, True, False),
     ],
 )

@@ -1,4 +1,4 @@
-"""VonageProvider: what is pushed to us, genuine and not, in order and not, whole and in parts."""
+"""VonageProvider: webhooks, genuine or not, in order or not, whole or in parts."""
 
 import contextlib
 import json
@@ -77,7 +77,7 @@ MESSAGE = {
 
 @pytest.fixture
 def later(monkeypatch):
-    """Sets how many seconds later it is."""
+    """Moves the clock forward by seconds."""
 
     def set_clock(seconds):
         monkeypatch.setattr("smsbridge.reading.now", lambda: datetime.fromtimestamp(NOW + seconds, UTC))
@@ -95,7 +95,7 @@ def provider(**settings):
     return VonageProvider(**given)
 
 
-# --- how Vonage signs, written down a second time -------------------------------------------------------------------------
+# --- how Vonage signs, independent of the provider's code -----------------------------------------------------------------
 
 
 def clean(word):
@@ -217,7 +217,7 @@ def test_names_are_signed_in_the_same_way_so_that_no_two_parameters_pass_for_one
 
 
 def test_a_parameter_that_comes_twice_is_never_read():
-    """``sig`` covers one of the two; which one, nobody says."""
+    """``sig`` covers only the query or only the form; the documentation does not say which."""
     good = list(signed(TEXT).items())
     for pairs in ([*good, ("text", "Hello world")], [("text", "another"), *good], [*good, ("text", "another")]):
         for webhook in (
@@ -328,7 +328,7 @@ def test_a_token_whose_parts_cannot_be_read_is_refused():
 
 
 def test_a_token_is_compared_to_its_last_bit():
-    """The last character of a signature has two bits that say nothing; another one there is another token."""
+    """The last character of a signature has two unused bits; another character makes another token."""
     good = token(json.dumps(STATUS).encode())
     for last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=":
         if last != good[-1]:
@@ -367,7 +367,7 @@ def test_how_old_is_too_old_can_be_set(way):
 
 def test_an_expired_token_is_refused():
     assert event(with_token(STATUS, exp=NOW + 900))
-    assert event(with_token(STATUS, exp=NOW - 300))  # on a clock that is five minutes off
+    assert event(with_token(STATUS, exp=NOW - 300))  # with a clock that is five minutes wrong
     refused(with_token(STATUS, exp=NOW - 301))
 
 
@@ -486,7 +486,7 @@ def test_each_word_of_messages_means_what_it_should(word, status, final):
 
 
 def test_a_rejection_by_messages_says_by_its_number_who_rejected():
-    """The table is held to a list in test_vonage.py."""
+    """A list in test_vonage.py checks the table."""
     for code, meaning in vocabulary.MESSAGES_CODES.items():
         error = {"type": f"https://developer.vonage.com/api-errors/messages#{code}", "title": code, "detail": "..."}
         report = event(with_token({**STATUS, "status": "rejected", "error": error}))
@@ -514,7 +514,7 @@ def test_a_repeated_report_has_the_same_key_and_another_one_another():
 
 
 def test_reports_out_of_order_are_each_what_they_say():
-    """Which of them counts is for whoever keeps them; ``final`` and ``raw["scts"]`` help."""
+    """The application decides which report counts; ``final`` and ``raw["scts"]`` help."""
     late, early = ({**REPORT, "status": word, "scts": scts} for word, scts in (("delivered", "2"), ("buffered", "1")))
     reports = [event(as_form(signed(fields))) for fields in (late, early)]
     assert [(report.final, report.raw["scts"]) for report in reports] == [(True, "2"), (False, "1")]
@@ -532,7 +532,7 @@ def test_a_genuine_webhook_of_another_kind_is_a_payload_error(data):
         received(as_form(signed(data)))
 
 
-# --- texts that come in ---------------------------------------------------------------------------------------------------
+# --- inbound texts --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -597,7 +597,7 @@ def part(number, total=3, reference="1", id=None, text=None, **changes):
 
 
 def bring(by, *given):
-    """The events that parts bring, one webhook after the other."""
+    """The events of parts, one webhook after the other."""
     return [
         found
         for fields in given
@@ -636,7 +636,7 @@ def test_a_part_that_comes_twice_counts_once():
 
 
 def test_a_whole_text_of_which_a_part_comes_again_is_the_same_event_again():
-    """So it is not lost if the application failed to take it, and recognised if it did not."""
+    """So the text is not lost if the application failed, and is recognised if it did not."""
     by = provider()
     first, again, also = bring(by, part(1), part(2), part(3), part(3), part(1))
     assert first == again == also
@@ -764,7 +764,7 @@ def test_two_accounts_do_not_share_their_parts():
     assert bring(provider(account="two"), part(3)) == []
 
 
-# --- anything at all ------------------------------------------------------------------------------------------------------
+# --- arbitrary input ------------------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=30)
