@@ -1,7 +1,7 @@
-"""The tests of transports, clients and ledger where applications run them: under uvloop, patched by gevent, in a second event
-loop, in a forked process. And the tools that guard tests, which the main environment has not got all.
+"""Runs the tests of transports, clients and ledger as applications run them: under uvloop, patched by gevent, in a second event
+loop, in a forked process; and the tests of tools that guard tests, which the main environment lacks in part.
 
-In an environment of its own, as ``--block-network`` does not stop uvloop, and gevent patches whatever it is imported with::
+It needs an environment of its own: ``--block-network`` does not stop uvloop, and gevent patches the whole process::
 
     uv run --isolated --with uvloop --with gevent --with respx --with pytest-httpx --with pytest-socket tests/surroundings.py
 

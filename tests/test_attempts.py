@@ -1,4 +1,4 @@
-"""One attempt at each of several texts: what is asked of the provider, and what is refused before it is asked."""
+"""An attempt at each of several texts: the provider's requests, and refusals before them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
 
 
 def requests(flow, *answers):
-    """Where the requests of ``flow`` went, and its end."""
+    """The addresses of the requests of ``flow``, and its end."""
     seen, left = [], list(answers)
     try:
         step = next(flow)
@@ -159,7 +159,7 @@ def test_a_row_of_a_batch_that_says_nothing_for_certain_leaves_its_text_in_doubt
 @pytest.mark.parametrize("kind", [ContentError, UncertainError, SendError])
 @pytest.mark.parametrize("quoted", [0, 1])
 def test_what_a_vendor_says_of_one_text_of_a_batch_quotes_none_of_its_texts(kind, quoted):
-    """Vendors answer for a row with the words of another."""
+    """Vendors mix up the answers of rows."""
 
     def send_batch(self, messages):
         yield from SEND

@@ -1,4 +1,4 @@
-"""console prints what would be sent, and nothing of a text reaches the terminal as a command."""
+"""console prints texts, and no text controls the terminal."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_everything_that_was_asked_for_is_shown(client, capsys):
 def test_what_a_text_costs_is_shown_and_why(client, capsys, text, row):
     sent = client.send(message(text=text))
     assert row in capsys.readouterr().out
-    assert sent.segments is None  # that is for vendors to fill, and here is none
+    assert sent.segments is None  # a vendor's value: there is no vendor
 
 
 CURLY = "Dear Asha, your order\u2019s ready\u2026 it costs \u20b9500 only.\nWe hope to see you again \u2014 soon!"
@@ -111,7 +111,7 @@ def test_it_is_shown_like_that_by_the_command(client, capsys, text):
     client.send(message(text=text))
     shown = [line.removeprefix("│ ") for line in capsys.readouterr().out.split("├─\n")[1].splitlines()[:-1]]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COLUMNS", "78")  # for the line on the left, and a space
+        patch.setenv("COLUMNS", "78")  # the line on the left, and a space
         show_segments(Output(), measure(text))
     assert shown == capsys.readouterr().out.splitlines()
 

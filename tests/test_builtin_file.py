@@ -1,4 +1,4 @@
-"""file appends whole lines for its owner to read, or refuses the text."""
+"""file appends whole lines that only its owner can read, or refuses the text."""
 
 from __future__ import annotations
 

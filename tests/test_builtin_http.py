@@ -1,4 +1,4 @@
-"""http sends through gateways that are described, not programmed: values stay in their fields, answers mean what rules say."""
+"""http sends through described gateways: values stay in their fields, and rules give answers their meaning."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ OK = HttpResponse.of_json({"status": "ok", "id": "7"})
 EVERYTHING = "{to}|{digits}|{text}|{sender}|{reference}|{purpose}|{entity_id}|{template_id}"
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
-"""Everything that can be a text, control characters too."""
+"""Any text, also with control characters."""
 
 
 def provider(**settings):
@@ -63,7 +63,7 @@ def request(carrier, **fields):
 
 
 def answered(carrier, answer):
-    """What becomes of a message that is answered like that."""
+    """The outcome of a message with this ``answer``."""
     return drive(attempt(carrier, message()), answer)
 
 
@@ -119,7 +119,7 @@ def test_a_text_in_a_query_comes_out_as_it_was(text):
 @given(TEXTS)
 def test_a_text_in_a_path_stays_in_its_step_or_is_refused(text):
     carrier = provider(method="GET", url=f"{URL}/{{to}}/{{text}}/now?a=1", body=None)
-    if text in {".", ".."}:  # a server would take it for a directory, however it is encoded
+    if text in {".", ".."}:  # a server takes it for a directory, in any encoding
         with pytest.raises(UnsupportedError, match="in the path"):
             request(carrier, text=text)
         return
@@ -292,7 +292,7 @@ def test_purposes_are_told_in_the_gateways_words():
     assert {name: request(carrier, purpose=name).json()["route"] for name in words} == words
 
 
-# --- what an answer means -------------------------------------------------------------------------------------------------
+# --- answers --------------------------------------------------------------------------------------------------------------
 
 
 def test_an_accepted_text_has_its_id_and_the_answer():
@@ -584,7 +584,7 @@ def test_the_number_may_be_written_without_its_country_code(number, code, nation
 # --- long answers ---------------------------------------------------------------------------------------------------------
 
 LONG = 2000
-"""Characters in which ``matches`` looks."""
+"""Characters that ``matches`` searches."""
 TAIL = "." * LONG
 
 
@@ -604,8 +604,8 @@ def ends(body, **settings):
         (f"{'.' * (LONG - 7)}OK 12...", "12"),
         (f"{'.' * (LONG - 6)}OK 12...", UncertainError),
         (f"{TAIL}OK 12", UncertainError),
-        (f"{'.' * (LONG - 5)}OK 1234567", UncertainError),  # the id goes on where nothing looks
-        (f"{'.' * (LONG - 5)}OK 12", "12"),  # of 2000 characters, all are looked at
+        (f"{'.' * (LONG - 5)}OK 1234567", UncertainError),  # the id continues where ``matches`` does not search
+        (f"{'.' * (LONG - 5)}OK 12", "12"),  # all of 2000 characters are searched
     ],
 )
 def test_an_acceptance_that_stands_far_behind_is_uncertain_and_none_is_cut(body, ended):
@@ -616,7 +616,7 @@ def test_an_acceptance_that_stands_far_behind_is_uncertain_and_none_is_cut(body,
     ("body", "ended"),
     [
         (f"ERR 5 {TAIL}", RefusedError),
-        (f"OK 12 {TAIL} ERR 5", UncertainError),  # a refusal may stand behind
+        (f"OK 12 {TAIL} ERR 5", UncertainError),  # a refusal may follow
         (f"{TAIL} ERR 5", UncertainError),
         (f"OK 12 ERR 5 {TAIL}", RefusedError),
         ("OK 12", "12"),
@@ -672,7 +672,7 @@ def test_an_expression_that_takes_the_square_of_a_text_takes_no_long_time(patter
     began = time.perf_counter()
     with pytest.raises(UncertainError):
         flow.send(HttpResponse(status=200, body=b"x" + b" " * 4_000_000 + b"x"))
-    assert time.perf_counter() - began < 1  # of 4 MB it would be hours
+    assert time.perf_counter() - began < 1  # 4 MB would take hours
 
 
 def test_the_gateways_words_show_no_text_and_no_number():

@@ -1,4 +1,4 @@
-"""memory can do everything, keeps a bounded number of texts, and does what a test scripts."""
+"""memory has all capabilities, keeps a bounded number of texts, and follows a test's script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command as a whole: how it starts, how it fails, and where it writes."""
+"""The command as a whole: start, failures, and output."""
 
 from __future__ import annotations
 

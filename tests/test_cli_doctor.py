@@ -1,4 +1,4 @@
-"""smsbridge doctor: what is configured, why, and what is wrong with it."""
+"""smsbridge doctor: the configuration, its sources, and its mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""smsbridge send --dry-run: everything that would happen, and nothing sent."""
+"""smsbridge send --dry-run: a preview that sends nothing."""
 
 from __future__ import annotations
 

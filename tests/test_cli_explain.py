@@ -1,4 +1,4 @@
-"""smsbridge explain: what would become of a text."""
+"""smsbridge explain: a preview of a text's way."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def test_the_list_says_which_rules_hold_only_while_no_other_is_in_force(monkeypa
 
 
 def test_shortly_before_the_end_no_text_sets_out(monkeypatch):
-    """As the policy has it, with the same settings."""
+    """The answer of the policy with the same settings."""
     assert run("hours", NUMBER, "--at", "2030-01-31T20:58:59+05:30").exit_code == Exit.OK
     late = (NUMBER, "--at", "2030-01-31T20:59:30+05:30")
     done = run("hours", *late)

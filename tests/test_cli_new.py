@@ -1,4 +1,4 @@
-"""smsbridge new: what it makes is complete, honest, and keeps the contract from the start."""
+"""smsbridge new: the projects are complete and honest, and pass the contract from the start."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def python(*args, cwd, **variables):
 
 
 class Vendor(BaseHTTPRequestHandler):
-    """The invented API, on the loopback interface: it takes every text."""
+    """The invented API on the loopback interface. It accepts every text."""
 
     def do_POST(self):
         self.rfile.read(int(self.headers["content-length"]))
@@ -151,7 +151,7 @@ def run_tests(projects, *args, **variables):
     return python("-m", "pytest", *config, *args, cwd=projects, PYTHONPATH=path, **variables)
 
 
-# --- what is refused
+# --- refusals
 
 
 @pytest.mark.parametrize(
@@ -340,11 +340,11 @@ def test_without_answers_nothing_is_made(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# --- what it makes
+# --- the project
 
 
 def test_what_it_makes_passes_the_contract_and_its_recordings_replay(projects, vendor):
-    """One run records from a vendor on this machine; one runs the kit on every project, and replays."""
+    """A run records from a vendor on this machine. A second run tests every project with the kit, and replays."""
     variables = {f"SMSBRIDGE_{name}_BASE_URL".upper(): vendor.url for name in RECORDED}
     variables |= {
         f"SMSBRIDGE_{name}_{credential}".upper(): f"{SECRET} {credential}"
@@ -443,7 +443,7 @@ def test_no_word_of_the_templates_is_left(projects):
             assert not re.search(r"^%%|(?<![A-Z])NAME\b|\$(?!\{\{)", text, re.MULTILINE), path
 
 
-# --- what it makes for a policy
+# --- a policy's project
 
 
 def test_it_makes_the_files_of_a_policy_and_says_so(tmp_path):
@@ -507,11 +507,11 @@ def test_a_policy_that_it_makes_says_what_to_decide(policies):
                 assert not re.search(r"^%%|(?<![A-Z])NAME\b|\$(?!\{\{)", path.read_text("utf-8"), re.MULTILINE), path
 
 
-# --- the whole way
+# --- from wheel to text
 
 
 def test_from_the_wheel_to_a_text(tmp_path, vendor):
-    """smsbridge is installed from its wheel, makes a plugin, whose wheel is installed beside it, and sends through it."""
+    """smsbridge, installed from its wheel, makes a plugin. The plugin's wheel is installed, and smsbridge sends through it."""
     environment = Environment(tmp_path, ROOT)
     environment.install("smsbridge[cli]")
     made = json.loads(
@@ -537,7 +537,7 @@ def test_from_the_wheel_to_a_text(tmp_path, vendor):
 
 
 def test_from_the_wheel_to_a_refusal(tmp_path):
-    """The same for a policy, whose own tests run in the empty environment; the core's commands know it."""
+    """The same for a policy: its tests run in the empty environment, and the core's commands know it."""
     environment = Environment(tmp_path, ROOT)
     environment.install("smsbridge[cli]")
     made = json.loads(environment.run("-m", "smsbridge", "new", "--policy", "calm", "--json"))

@@ -1,4 +1,4 @@
-"""A distribution may bring a command: it is listed, imported only when it is called, and its errors are explained as ours are."""
+"""A distribution may bring a command: it is listed, imported only when called, and its errors are explained like ours."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_doctor_says_which_parts_of_a_distribution_cannot_be_used(tmp_path):
         "policy 'Night' of night 1.0 cannot be used: a name may have only lower-case letters and digits",
     ):
         assert words in said
-    # A command owns no variable: the policy that should read this one is in a group that nothing reads.
+    # A command owns no variable: the policy that should read this variable is in a group that smsbridge does not read.
     assert "nothing reads SMSBRIDGE_NIGHT_QUIET" in printed("send", "+919876543210", "x", SMSBRIDGE_NIGHT_QUIET="yes")
 
 

@@ -1,4 +1,4 @@
-"""smsbridge providers: what is installed, and what it can do."""
+"""smsbridge providers: the installed providers and their capabilities."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from smsbridge.cli.providers import markdown_table
 from smsbridge.provider import OPTIONAL_FIELDS, Capability
 
 INSTALLED = {"console", "file", "http", "memory", "twincle"}
-"""Of all that may be installed where the tests run, those that always are."""
+"""Only the providers that are always installed where the tests run."""
 
 
 @pytest.fixture

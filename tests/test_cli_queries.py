@@ -1,4 +1,4 @@
-"""smsbridge status, balance and verify: what a provider can be asked."""
+"""smsbridge status, balance and verify: questions to a provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""smsbridge segments: what a text costs, shown segment by segment."""
+"""smsbridge segments: the cost of a text, segment by segment."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_an_empty_text_is_one_segment():
     assert view("") == ["segment 1 of 1: 0 of 160 units"]
 
 
-# --- a text that one character makes dear
+# --- a text that a single character makes expensive
 
 
 def test_guilty_characters_are_marked_named_and_replaced():
@@ -122,7 +122,7 @@ def test_a_text_in_hindi_is_not_marked_all_over():
     assert "".join(line[2:] for line in view(HINDI) if line.startswith("  ")) == HINDI
 
 
-# --- what a terminal makes of it
+# --- on a terminal
 
 
 def test_marks_stand_under_wide_characters_and_behind_accents():

@@ -1,6 +1,6 @@
-"""``smsbridge send``, as a process that is told to end: what it says of each text is what the vendor knows."""
+"""``smsbridge send``, as a process that gets a signal: its report of each text is what the vendor knows."""
 
-# ruff: noqa: PT012  # what is raised comes at the end of a block
+# ruff: noqa: PT012  # the end of a block raises
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ENDS = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED, signal
 
 
 class Vendor(ThreadingHTTPServer):
-    """Twincle's way to send many and one, on loopback; ``took`` are the references that it has accepted."""
+    """Twincle's API for batches and single texts, on loopback. ``took`` has the accepted references."""
 
     daemon_threads = True
     request_queue_size = 50
@@ -106,7 +106,7 @@ def command(vendor, *args, **more):
 
 
 def told(stdout, stderr=b""):
-    """The outcome of each text by its reference, wherever it was told."""
+    """The outcome of each text by its reference, from both outputs."""
     documents = [json.loads(line) for line in stdout.splitlines()]
     found = [
         (document.get("reference") or document["error"]["reference"], document["outcome"]) for document in documents
@@ -197,7 +197,7 @@ def caught(status, number):
 
 
 def test_a_reader_that_goes_away_costs_no_result(vendor, texts):
-    """As of ``| head -3``: the rest is told on standard error, to the last text."""
+    """As with ``| head -3``: the other texts are reported on standard error."""
     with command(vendor, "--many", str(texts), "--json") as child:
         for _ in range(3):
             child.stdout.readline()
@@ -206,7 +206,7 @@ def test_a_reader_that_goes_away_costs_no_result(vendor, texts):
         child.wait(60)
     outcomes = told(b"", stderr.encode())
     assert vendor.took.total() == COUNT
-    assert len(set(outcomes)) >= COUNT - 500  # what was in the pipe is lost with its reader
+    assert len(set(outcomes)) >= COUNT - 500  # the content of the pipe is lost with its reader
     assert f"{COUNT} messages: {COUNT} accepted" in stderr
     assert "standard output cannot be written" in stderr
     assert child.returncode == Exit.OK

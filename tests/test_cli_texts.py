@@ -1,4 +1,4 @@
-"""smsbridge texts: list, show, settle and prune what was recorded before it was sent."""
+"""smsbridge ledger: list, explain, settle and prune its entries."""
 
 from __future__ import annotations
 
@@ -308,7 +308,7 @@ def test_only_what_is_settled_and_old_is_forgotten():
 
 
 def test_an_interrupted_command_records_what_it_knows(monkeypatch):
-    """Even where threads that nobody waits for keep it from an ordinary end."""
+    """Even if abandoned threads keep the process from an ordinary end."""
     closed = []
     monkeypatch.setattr(writer, "close_all", lambda: closed.append(1))
     monkeypatch.setattr("smsbridge.cli._run", lambda args: Exit.INTERRUPTED)

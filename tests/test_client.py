@@ -1,4 +1,4 @@
-"""Two clients, one behaviour: they choose a provider, drive its flows, and differ in nothing else."""
+"""Two clients with the same behaviour: both choose a provider and drive its flows."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def async_client(*answers, wire=None, made=None, hooks=(), **options):
 
 
 def in_our_frames(error):
-    """What is private of what the locals of our frames show."""
+    """The private values in the locals of our frames."""
     shown = traceback.TracebackException.from_exception(error, capture_locals=True)
     ours = "".join(f"{frame.locals}" for frame in shown.stack if frame.filename != __file__)
     return [private for private in (TEXT, TO[1:], "98765 432") if private in ours]
@@ -136,7 +136,7 @@ def test_no_error_calls_a_policy_a_provider(name):
     assert "provider" not in str(caught.value)
 
 
-# --- what is sent ---------------------------------------------------------------------------------------------------------
+# --- messages -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_text_is_given_as_a_message_or_as_number_text_and_fields():
@@ -368,7 +368,7 @@ def test_both_clients_do_the_same_whatever_the_answer(call):
     assert [sync_outcome(call, answer) for answer in ANSWERS.values()] == asyncio.run(everything())
 
 
-# --- what became of a text, without exceptions ------------------------------------------------------------------------------
+# --- outcomes without exceptions --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
@@ -536,7 +536,7 @@ def test_every_flow_is_closed(answer):
     assert closed == [True]
 
 
-# --- a transport of one's own -----------------------------------------------------------------------------------------------
+# --- your own transport -----------------------------------------------------------------------------------------------------
 
 
 async def test_a_transport_that_is_given_carries_the_requests_and_is_closed_with_the_client():
@@ -582,7 +582,7 @@ async def test_a_cancelled_send_is_cancelled_and_the_hooks_are_told_that_it_may_
 
 async def test_a_send_that_is_cancelled_while_it_connects_was_certainly_not_sent(monkeypatch):
     recorder = Recorder()
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, but never shakes hands
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections, but does no TLS handshake
         silent.setblocking(False)
         monkeypatch.setattr("scripted.URL", f"https://127.0.0.1:{silent.getsockname()[1]}")
         async with AsyncSmsClient(HttpProvider(), settings=SETTINGS, plugins=Plugins(recorder)) as sms:
@@ -647,7 +647,7 @@ def test_a_coroutine_that_is_dropped_half_way_tells_the_hooks():
 
 @pytest.fixture
 def connected(monkeypatch):
-    """The transports that clients make for themselves."""
+    """Record the transports that clients make."""
     made = []
     for name, wire in (("Transport", Wire), ("AsyncTransport", AsyncWire)):
         monkeypatch.setattr(f"smsbridge.wire.over_httpx.{name}", lambda wire=wire, **_: made.append(wire()) or made[-1])
@@ -791,7 +791,7 @@ def test_a_field_that_cannot_be_expressed_is_never_dropped(field):
 
 
 class OnlySends(SmsProvider):
-    """Does what a provider has to, and takes webhooks for genuine."""
+    """A minimal provider that accepts all webhooks."""
 
     name = "only"
 

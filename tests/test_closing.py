@@ -1,4 +1,4 @@
-"""A client that is closed while texts are on their way: what left is told as it ends, and nothing more is begun."""
+"""A client that is closed while texts are on their way: texts that left are reported, and no more texts begin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLIENTS = [SmsClient, AsyncSmsClient]
 
 
 class Client:
-    """A client of either kind, whose wire closes it with each answer that is ``CLOSES``."""
+    """A client of either kind, whose wire closes it at each answer ``CLOSES``."""
 
     def __init__(self, kind, made, *answers, hooks=()):
         self.recorder = Recorder()
@@ -39,7 +39,7 @@ class Client:
         return answered
 
     def close(self):
-        self.sms._closed = True  # as another thread or task does it at this moment
+        self.sms._closed = True  # as if another thread or task closed it at this moment
 
     async def ask(self, call):
         end = call(self.sms)
@@ -80,7 +80,7 @@ async def test_no_other_attempt_is_begun_and_the_refusals_are_told(kind):
 
 @pytest.mark.parametrize("kind", CLIENTS)
 async def test_that_is_no_fault_of_the_account(kind):
-    """Which would be left alone by those who share it."""
+    """A counted fault would pause the account for other clients."""
     made = FailoverPolicy(accounts=[HttpProvider(account="a"), HttpProvider(account="b")], faults=1)
     client = Client(kind, made, OK)
     client.close()
@@ -114,7 +114,7 @@ async def test_a_question_that_was_not_asked_has_failed(kind):
 
 @pytest.mark.parametrize("kind", CLIENTS)
 async def test_a_webhook_is_taken_in_to_its_end(kind):
-    """The vendor gets its answer, and would deliver again what half of the hooks know already."""
+    """The vendor gets its answer: otherwise it would deliver an event again that some hooks know already."""
     told = []
 
     class Hook:

@@ -1,4 +1,4 @@
-"""What a text costs by our own rates, and what happens where the vendor says something else."""
+"""The cost of a text by our own rates, and the vendor's different figures."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_wrong_file_is_named_with_the_line_and_what_is_expected(tmp_path, text
         Rates.load(prices(tmp_path, text))
 
 
-# --- what the vendor says -------------------------------------------------------------------------------------------------
+# --- the vendor's figures -------------------------------------------------------------------------------------------------
 
 
 def said(segments=None, amount=None, unit="INR"):
@@ -185,7 +185,7 @@ def test_without_a_rate_only_segments_are_compared():
 
 
 class Charging(MemoryProvider):
-    """Says what each text costs."""
+    """A vendor that states the cost of each text."""
 
     _says: list[SentMessage] = PrivateAttr(default_factory=list)
 
@@ -217,14 +217,14 @@ class Watcher:
 
 
 LONG = f"{TEXT} {'.' * 140}"
-"""Two segments."""
+"""A text of two segments."""
 
 RATE = '[[rate]]\nprice = 0.10\ncurrency = "INR"\n'
 
 
 @pytest.fixture
 def watched(tmp_path):
-    """A policy around a vendor that says what a test wants."""
+    """A policy around a vendor with scripted figures."""
 
     def make(*says, inner=None, **settings):
         vendor = Charging(**settings)

@@ -1,4 +1,4 @@
-"""SMSBRIDGE_DEADLINE: when the time of a call is over, what is known is told, and nothing more is begun."""
+"""SMSBRIDGE_DEADLINE: when the time of a call is over, it reports what it knows, and begins nothing more."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def vendor():
 
 @pytest.fixture
 def deaf():
-    """A URL to which no connection is ever made, nor refused."""
+    """A URL to which connections neither succeed nor fail."""
     with socket.socket() as server, contextlib.ExitStack() as others:
         server.bind(("127.0.0.1", 0))
         server.listen(0)
@@ -67,7 +67,7 @@ def deaf():
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-# --- what is asked of both clients ----------------------------------------------------------------------------------------
+# --- both clients ---------------------------------------------------------------------------------------------------------
 
 
 class Outcome:
@@ -80,7 +80,7 @@ class Outcome:
 
 
 def ask(kind, made, call, *, deadline=DEADLINE, timeout=15.0, after=lambda: None):
-    """What ``call`` of a client of this ``kind`` brings, and after how many seconds."""
+    """The result of ``call`` with a client of this ``kind``, and its duration in seconds."""
     recorder = Recorder()
     sms = kind(made, settings=Settings(deadline=deadline, timeout=timeout), plugins=Plugins(recorder))
     begun = time.monotonic()
@@ -110,7 +110,7 @@ def in_time(outcome, vendor=None):
         known = len(vendor.asked)
         assert vendor.asked[-1][0] - vendor.asked[0][0] < DEADLINE
         time.sleep(0.05)
-        assert len(vendor.asked) == known  # nothing more is begun
+        assert len(vendor.asked) == known  # no further attempt begins
     return True
 
 
@@ -119,7 +119,7 @@ def retry(inner, **more):
 
 
 STAGES = {
-    # how the vendor answers the send, and a look-up: what becomes of the text, alone, and with retries
+    # the vendor's answer to the send and to a look-up: the outcome of the text, without and with retries
     ("silent", "silent"): (UncertainError, UncertainError),
     ("drip", "silent"): (UncertainError, UncertainError),
     ("cut", "silent"): (UncertainError, UncertainError),
@@ -200,7 +200,7 @@ def test_a_wait_that_would_end_too_late_is_not_begun_and_the_refusal_says_how_lo
 
 @pytest.mark.parametrize("kind", CLIENTS)
 def test_a_text_that_would_wait_too_long_for_its_turn_takes_no_place(vendor, kind):
-    """Else those that are refused would keep those away that could still be sent."""
+    """Otherwise refused texts would delay texts that can still be sent."""
     limit = LimitPolicy(inner=Slow(url=vendor.url), sends="2/60s", longest_wait=600)
     assert send(kind, limit).kind is SentMessage
     for _ in range(5):
@@ -266,7 +266,7 @@ def test_work_that_takes_too_long_is_left_alone_and_is_uncertain_if_it_sends(sen
 
 @pytest.mark.parametrize("kind", CLIENTS)
 def test_what_took_too_long_is_the_last_that_was_begun(kind):
-    """The blocking client does the work of a Call in its own thread, so it ends late, but then nothing follows."""
+    """The blocking client runs a Call in its own thread, so it ends late, but then nothing follows."""
     done = []
 
     def send(self, text):

@@ -1,4 +1,4 @@
-"""One application, five vendors and the built-in providers: only the environment changes."""
+"""The same application with five vendors and the built-in providers: only the environment changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMPLAINT = re.compile(r"Traceback|Warning|Exception")
 
 @contextmanager
 def application(provider: str, port: int, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """The running application. Its command is always the same; all that differs is in the environment."""
+    """The running application. Its command is always the same; only the environment differs."""
     assert all(name.startswith("SMSBRIDGE_") for name in environment)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SMSBRIDGE_")}
     own = {"PORT": str(port), "PYTHONUTF8": "1", "SMSBRIDGE_PROVIDER": provider}
@@ -46,7 +46,7 @@ def application(provider: str, port: int, environment: dict[str, str]) -> Iterat
 
 
 def outcome(process: subprocess.Popen[str], *codes: str) -> dict[str, Any]:
-    """What the application says, once a person has typed ``codes``."""
+    """The output of the application after a person has typed ``codes``."""
     printed, problems = process.communicate("".join(f"{code}\n" for code in codes), timeout=30)
     assert process.returncode == 0, printed + problems
     assert not COMPLAINT.search(problems), problems
@@ -60,7 +60,7 @@ def free_port() -> int:
 
 
 def changed(request: httpx.Request) -> httpx.Request:
-    """The same report with another number in it, its signature kept."""
+    """The same report with another number and the old signature."""
     body = request.content.replace(b"9876543210", b"9876543211")
     assert body != request.content
     kept = {name: value for name, value in request.headers.items() if name not in ("host", "content-length")}
@@ -78,7 +78,7 @@ def test_a_text_is_sent_followed_and_reported_and_a_code_is_checked(kind):
         code = vendor.code()
         [vendors_id] = vendor.texts
         forged = [vendor.report(vendors_id, "failed", OTHER_SECRET)]
-        if kind is not Twincle:  # which proves itself by a secret that covers nothing
+        if kind is not Twincle:  # its proof is a secret that covers no field
             forged.append(changed(vendor.report(vendors_id, "delivered")))
         answers = [post(webhook) for webhook in forged]
         happened = outcome(process, WRONG_CODE, code)
@@ -96,7 +96,7 @@ def test_a_text_is_sent_followed_and_reported_and_a_code_is_checked(kind):
     assert answers == [401] * len(forged)
     assert happened["code"] == ["wrong-code", "approved"]
     assert SECRET not in happened["printed"]
-    if kind is Twincle:  # it asked the webhook whether it is the right one, before the first report
+    if kind is Twincle:  # it verified the webhook before the first report
         assert vendor.handshakes == [200]
 
 

@@ -1,4 +1,4 @@
-"""Twenty fixed messages keep their digests: another digest of the same text makes a ledger refuse what it knows."""
+"""Twenty fixed messages keep their digests: with another digest, a ledger would refuse a repeated text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words from outside, made fit to be shown."""
+"""Words from outside are cleaned before they are shown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOSTILE = st.text(st.one_of(st.characters(), st.sampled_from(COMMANDS + LINE_END
 
 
 def harmless(text):
-    """Whether ``text`` is one line that turns, hides and commands nothing."""
+    """Whether ``text`` is a single line without control or direction characters."""
     return not [character for character in text if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
 
 

@@ -1,4 +1,4 @@
-"""The first difference between a text and its template, the way a person sees it."""
+"""The first difference between a text and its template, as a person sees it."""
 
 from __future__ import annotations
 
@@ -154,8 +154,6 @@ def test_no_fewer_changes_would_do(template, text):
     if found is None or found.changes is None:
         assert fewest > 2
     else:
-        assert (
-            found.changes <= fewest or fewest == 3
-        )  # a value that breaks its rules is one change, whatever its length
+        assert found.changes <= fewest or fewest == 3  # a value that breaks its rules is a single change, of any length
         assert 0 <= found.difference.position <= len(text)
         assert found.difference.words()

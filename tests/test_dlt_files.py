@@ -1,4 +1,4 @@
-"""A registry's file: TOML, or a portal's CSV; each mistake is named with its line and what was expected."""
+"""A registry's file, TOML or a portal's CSV: each mistake is named with its line and the expected form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which texts fit a registered template: exactly those that a slow matcher lets through, in linear time."""
+"""The texts that fit a registered template: the same as with a slow matcher, in linear time."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_an_emoji_counts_as_its_two_utf_16_units_and_is_never_halved():
     assert values("{#var#}.", "😀" * 15 + ".") == ["😀" * 15]
     assert not fits("{#var#}.", "😀" * 16 + ".")
     assert not fits("{#var#}{#numeric#}", "😀")
-    assert fits("{#var#}{#var#}.", "😀.")  # not a cut inside it: two units are two characters of a row of two
+    assert fits("{#var#}{#var#}.", "😀.")  # not a cut inside it: two units are two characters
 
 
 def test_an_empty_value_is_refused_unless_a_rule_allows_it():
@@ -245,7 +245,7 @@ def test_a_value_that_looks_like_fixed_text_is_cut_somewhere_and_that_is_said():
     assert not found.unique
     assert [prepared.units[begin:end] for begin, end in found.values] == ["A", "B and C"]
     assert cut(Shape.parse("Hi {#var#} and {#var#}"), Text("Hi A and B", DEFAULT)).unique
-    assert cut(Shape.parse("Hi {#var#}{#var#}"), Text("Hi Asha", DEFAULT)).unique  # how a row is cut does not matter
+    assert cut(Shape.parse("Hi {#var#}{#var#}"), Text("Hi Asha", DEFAULT)).unique  # the cut of a row does not matter
 
 
 def test_fifty_variables():
@@ -256,7 +256,7 @@ def test_fifty_variables():
     assert not fits(side_by_side, "x" * 1501)
 
 
-# --- punctuation, where a rule says that it does not count ----------------------------------------------------------------
+# --- punctuation, if a rule ignores it ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ SLOW = {"var": r"[^\x00-\x1f\x7f-\x9f]+", "numeric": r"[0-9]+", "email": r"[a-z0
 
 
 def slowly(shape, text):
-    """Whether ``text`` fits, by trying every end of every part: dynamic programming over prefixes."""
+    """Whether ``text`` fits: tries every end of every part, by dynamic programming over prefixes."""
     ends = {0}
     parts = []
     for part in shape.parts:
@@ -363,7 +363,7 @@ def every_cut(parts, text):
 
 
 def work(template, text):
-    """How many lines of ours run to hold a text against a template: the same on any machine, however busy."""
+    """The number of our lines that run to compare a text with a template: equal on any machine, busy or not."""
     shape, prepared, count = Shape.parse(template), Text(text, DEFAULT), 0
 
     def trace(frame, event, _):
@@ -381,7 +381,7 @@ def work(template, text):
 
 
 EVIL = [
-    # A template and a text that make a backtracking matcher try everything, and the end that spoils it.
+    # A template, a text that makes a backtracking matcher try everything, and the end that does not fit.
     ("{#var#}a" * 20 + "!", "a" * 300),
     ("{#var#} " * 20 + "!", " " * 300),
     ("{#var#}{#numeric#}" * 10 + "!", "1" * 300),

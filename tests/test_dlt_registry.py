@@ -1,4 +1,4 @@
-"""The registry: which template a text or a message is of, filling one in, and the errors that tell nothing of a text."""
+"""The registry: finding the template of a text, filling a template, and errors without the text."""
 
 from __future__ import annotations
 
@@ -354,7 +354,7 @@ def test_headers_are_there_for_whoever_chooses_a_provider():
     assert REGISTRY.headers["612345"].entity_id == OTHER_ENTITY
 
 
-# --- what cannot be a registry --------------------------------------------------------------------------------------------
+# --- invalid registries ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

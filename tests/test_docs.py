@@ -1,4 +1,4 @@
-"""The documentation: its links, its navigation, what its reference has to hold, and the site that is built of it."""
+"""The documentation: links, navigation, the content of the reference, and the built site."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def prose(page: str) -> str:
 
 
 def anchors(page: str) -> set[str]:
-    """What a link to a heading of the page ends with."""
+    """The anchors of the headings of a page."""
     names = [
         re.sub(r"[^\w\s-]", "", heading.replace("`", "").lower()).strip() for heading in ANCHOR.findall(prose(page))
     ]
@@ -89,7 +89,7 @@ def test_the_readme_is_a_front_page():
     assert len(text("README.md").splitlines()) <= 200
 
 
-# --- what is generated, and what the reference has to hold ----------------------------------------------------------------
+# --- generated tables, and the content of the reference -------------------------------------------------------------------
 
 
 def generator():
@@ -137,7 +137,7 @@ def test_every_error_is_in_the_reference():
 
 
 def reasons() -> set[str]:
-    """Every reason that the sources write down."""
+    """Every reason in the sources."""
     found = {reason for name in BUILT_IN for reason in Plugins().policies.get(name).advice} | set(ADVICE) | {"opt-out"}
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -179,7 +179,7 @@ def test_every_policy_and_provider_has_a_page():
 
 
 class Loads(HTMLParser):
-    """What a page loads when it is opened: not its links for people."""
+    """The addresses that a page loads when it is opened, without its links."""
 
     def __init__(self) -> None:
         super().__init__()

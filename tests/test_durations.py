@@ -1,4 +1,4 @@
-"""A duration is a number and a unit; what may be left out is for whoever asks to say."""
+"""A duration is a number and a unit. The caller decides whether the unit may be missing."""
 
 from __future__ import annotations
 

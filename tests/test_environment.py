@@ -1,4 +1,4 @@
-"""Settings come from the environment, ``.env`` and the secrets directory; what is wrong is named and never shown."""
+"""Settings come from the environment, ``.env`` and the secrets directory. Errors name a setting and never show its value."""
 
 from __future__ import annotations
 
@@ -359,7 +359,7 @@ class Remote(BaseModel):
 
 
 def remote(monkeypatch, secrets_dir=None, **places):
-    """Load what is at these places: ``environment``, ``dotenv`` and ``secrets``, each a dict of settings."""
+    """Load settings from ``environment``, ``dotenv`` and ``secrets``, each a dict of settings."""
     for name, value in places.get("environment", {}).items():
         monkeypatch.setenv(f"SMSBRIDGE_ACME_{name.upper()}", value)
     lines = [f"SMSBRIDGE_ACME_{name.upper()}={value}\n" for name, value in places.get("dotenv", {}).items()]
@@ -389,7 +389,7 @@ def test_a_url_from_dotenv_gets_no_secret_from_elsewhere(monkeypatch, secrets_di
 
 
 def test_not_even_one_of_this_machine(monkeypatch):
-    """Whatever listens there may be a stranger's."""
+    """A stranger's program may listen there."""
     with pytest.raises(ConfigurationError, match=r"SMSBRIDGE_ACME_BASE_URL is from \.env"):
         remote(monkeypatch, environment={"token": "t0ken"}, dotenv={"base_url": "http://127.0.0.1:1/"})
 

@@ -1,4 +1,4 @@
-"""Errors can be pickled and compared, and say whose fault it was."""
+"""Errors can be pickled and compared, and name the fault."""
 
 from __future__ import annotations
 

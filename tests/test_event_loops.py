@@ -46,7 +46,7 @@ def test_one_loop_after_another_leaves_nothing_open(vendor):
     for _ in range(3):
         assert asyncio.run(three(sms)) == OK
         vendor.nothing_open()
-    gc.collect()  # a warning of what was left open would be an error
+    gc.collect()  # a warning about open connections would be an error
 
 
 def test_within_a_loop_connections_are_kept(vendor):
@@ -77,7 +77,7 @@ def test_loops_of_several_threads_at_the_same_time_do_not_meet(vendor):
 
 
 def stack(inner, folder):
-    """With all that waits for something: a ledger's thread, a turn, another attempt."""
+    """With everything that waits: a ledger's thread, a turn, another attempt."""
     limited = LimitPolicy(inner=inner, sends="1000/1s")
     return LedgerPolicy(inner=RetryPolicy(inner=limited), path=folder / "ledger.db")
 
@@ -152,7 +152,7 @@ def test_a_client_that_is_closed_is_closed_in_every_loop(vendor):
 
 
 def test_a_loop_that_is_cut_off_leaves_nothing_open(vendor):
-    """As when a test fails or Ctrl-C comes while a text is on its way."""
+    """For example when a test fails, or Ctrl-C comes, while a text is on its way."""
     sms = client(Slow(url=vendor.url, sends="drip"))
 
     async def main():
@@ -168,7 +168,7 @@ def test_a_loop_that_is_cut_off_leaves_nothing_open(vendor):
 
 
 def test_two_loops_that_come_first_at_the_same_time_share_what_there_is_one_of():
-    """Else what one of them made would be left open."""
+    """Otherwise connections of a second maker would stay open."""
     made, begin = set(), threading.Barrier(8)
 
     def send(self, text):

@@ -1,7 +1,7 @@
 """An interruption at every step of a send through all policies at once: one text, a batch, and a one-time code of the vendor's.
 
-After each, the outcome of each text was told once and is true, the ledger and the caps fit it, and what interrupted the send came out of
-it unchanged.
+After each interruption, the outcome of each text was told once and is true, the ledger and the caps agree with it, and the exception came
+out of the send unchanged.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RATES = '[[rate]]\nprice = "0.10"\ncurrency = "INR"\n'
 
 
 class Stack(World):
-    """All policies, new; ``kind`` says which client, ``shape`` what is sent."""
+    """New instances of all policies; ``kind`` is the client, ``shape`` is what is sent."""
 
     def __init__(self, folder, kind, shape, words, number):
         self.folder, self.shape, self.number = folder, shape, number
@@ -70,10 +70,10 @@ class Stack(World):
         return self.flow(self.shape, messages)
 
     def single(self, reference):
-        """What comes out of one more text, if anything is raised."""
+        """Send another text. Returns its exception, if any."""
         return self.run(self.flow("text", [self.message(reference)]))
 
-    # --- what has to hold ----------------------------------------------------------------------------------------------------
+    # --- checks --------------------------------------------------------------------------------------------------------------
 
     def check(self, what):
         before, ends = self.hooks.begun_and_ended()
@@ -96,7 +96,7 @@ class Stack(World):
             self.repeat(what, told)
         free = len(self.references) - held
         new = [f"new-{n}" for n in range(free + 1)] if self.shape == "code" else []
-        for n, reference in enumerate(new):  # the places of caps that are left: no more and no fewer
+        for n, reference in enumerate(new):  # exactly the right places of caps are left
             problem = self.single(reference)
             assert (problem is None) == (n < free), f"{what}: place {n} of {free}: {problem!r}"
 
@@ -121,7 +121,7 @@ def folder(tmp_path):
 
 
 STOPS = {Blocking: (KeyboardInterrupt, SystemExit), Async: (asyncio.CancelledError,)}
-"""A signal handler may raise either; they take turns."""
+"""A signal handler may raise either exception; the tests alternate."""
 WORDS = ["ok", "denied, ok", "busy, denied, busy, ok", "unanswered", "lost", "bad"]
 
 
@@ -143,7 +143,7 @@ def test_wherever_it_is_interrupted_each_text_is_told_once_and_truly(folder, kin
         raised = world.run(world.sending(), Strike(stop, at, before=before))
         what = f"{stop!r} {'before' if before else 'after'} step {at} of {strike.steps}"
         assert type(raised) is type(stop), f"{what}: {raised!r} came out"
-        assert raised is stop or kind is Async, what  # asyncio makes a cancellation anew
+        assert raised is stop or kind is Async, what  # asyncio makes a new CancelledError
         world.check(what)
         world.close()
 

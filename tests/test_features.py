@@ -1,4 +1,4 @@
-"""A feature is a folder: without it, whatever does not ask for it works as before."""
+"""A feature is a folder: without it, everything that does not use it works as before."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ FEATURES = {
     "hours": ["hours"],
     "ledger": ["ledger"],
     "optouts": ["optouts"],
-    "text": ["text/policy.py", "text/command.py"],  # its figures are what every provider counts with
+    "text": ["text/policy.py", "text/command.py"],  # every provider counts with its figures
     "all": ["cost", "dlt", "guard", "hours", "ledger", "optouts", "text/policy.py", "text/command.py"],
 }
 SEND = """
@@ -39,7 +39,7 @@ with SmsClient(RetryPolicy(inner=LimitPolicy(inner=MemoryProvider(), sends="10/1
 
 @pytest.fixture(params=FEATURES)
 def without(request, tmp_path):
-    """What runs Python with an smsbridge that lacks the feature."""
+    """A function that runs Python with an smsbridge without the feature."""
     house = tmp_path / "smsbridge"
     shutil.copytree(Path(smsbridge.__file__).parent, house, ignore=shutil.ignore_patterns("__pycache__"))
     for room in FEATURES[request.param]:

@@ -1,4 +1,4 @@
-"""What would become of a text, as far as can be known without asking anybody: foresee changes nothing and sends nothing."""
+"""Preview of a text without a request to a vendor: foresee changes nothing and sends nothing."""
 
 from __future__ import annotations
 

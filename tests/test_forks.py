@@ -1,4 +1,4 @@
-"""A process that is forked while threads work finds every lock of ours free, and no place taken for ever."""
+"""In a process that is forked while threads work, every lock of ours is free, and no place is taken for ever."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ROOT = Path(__file__).parent.parent
 forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
 
-# --- where locks come from ------------------------------------------------------------------------------------------------
+# --- sources of locks -----------------------------------------------------------------------------------------------------
 
 BARE = {
     "threading": {"Lock", "RLock", "Condition", "Event", "Semaphore", "BoundedSemaphore", "Barrier", "Timer"},
@@ -70,7 +70,7 @@ ALLOWED = {
 
 
 def bare_locks(tree):
-    """The names of locks that a module takes from the standard library by itself."""
+    """The names of locks that a module imports from the standard library."""
     modules = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -132,7 +132,7 @@ def in_a_child(work):
 
 
 class held:  # noqa: N801
-    """Another thread holds every lock of ours: that of a busy process, at its worst moment."""
+    """Another thread holds every lock of ours, as in a busy process at its worst moment."""
 
     def __enter__(self):
         self._taken, self._over = threading.Event(), threading.Event()
@@ -242,7 +242,7 @@ def connections(tmp_path):
     sms = SmsClient(HttpProvider(), settings=Settings(), plugins=Plugins())
 
     def work():
-        with pytest.raises(RefusedError):  # the tests forbid sockets, and the name does not exist
+        with pytest.raises(RefusedError):  # the tests forbid sockets, and the host name does not exist
             sms.send(message())
         sms.close()
 
@@ -370,7 +370,7 @@ def test_a_fork_waits_for_work_that_it_must_not_interrupt_and_such_work_for_the_
     assert in_a_child(lambda: forked == [False, "over"] or 1 / 0) == 0
     done.set()
     thread.join(10)
-    with forks.unforked():  # not for the one that this thread itself begins
+    with forks.unforked():  # except for the import that this thread itself begins
         assert in_a_child(lambda: forks.unforked().__enter__()) == 0
 
 
@@ -410,7 +410,7 @@ def test_a_child_is_forked_when_no_other_thread_is_at_an_import_of_ours(tmp_path
     assert subprocess.run([sys.executable, "-c", SLOW], env=environment, timeout=30, check=False).returncode == 0
 
 
-# --- what else begins anew ---------------------------------------------------------------------------------------------------
+# --- other state that begins again -------------------------------------------------------------------------------------------
 
 
 @forking

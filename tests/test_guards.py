@@ -1,4 +1,4 @@
-"""Tools that guard tests see every request of both clients; where they have no answer, a text was certainly not sent."""
+"""Tools that guard tests see every request of both clients. If they have no answer, a text was certainly not sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_recording import network
 from smsbridge import AsyncSmsClient, Plugins, RefusedError, Settings, SmsClient, UncertainError
 from smsbridge.builtin.http import HttpProvider
 
-pytestmark = pytest.mark.sms_real  # for the guards are under test, and not ours
+pytestmark = pytest.mark.sms_real  # the guards are under test, not ours
 
 PLUGINS = Plugins()
 ACCEPTED = json.dumps({"id": "7"}).encode()
@@ -60,7 +60,7 @@ URL = "https://sms.example/send"
 
 @pytest.fixture
 def nowhere(monkeypatch):
-    """A request that the guard lets through would be seen here, and would go nowhere."""
+    """A request that the guard lets through would be recorded here, and would not leave."""
     asked = []
     monkeypatch.setattr("socket.getaddrinfo", lambda host, *_, **__: asked.append(host) or [])
     yield
@@ -175,7 +175,7 @@ def httpx_mocked(request):
 def test_pytest_httpx_without_an_answer_is_certainly_not_sent(send, nowhere, httpx_mocked):
     with pytest.raises(RefusedError):
         send(URL)
-    httpx_mocked.reset()  # it would complain of the request
+    httpx_mocked.reset()  # it would complain about the request
 
 
 def test_pytest_httpx_answers_both_clients(send, nowhere, httpx_mocked):

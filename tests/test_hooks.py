@@ -1,4 +1,4 @@
-"""Where hooks run, and what they are told of who carried a text."""
+"""Where hooks run, and which account they are told."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from smsbridge.plugins import Plugins
 from smsbridge.policies.failover import FailoverPolicy
 
 SLOW = 0.15
-"""Seconds that a hook takes; a loop that waited for it would miss every beat meanwhile."""
+"""Seconds that a hook takes; an event loop that waited for it would stand still."""
 
 
 class Slow:
-    """Hooks that take their time, and write down where they were called."""
+    """Slow hooks that record where they were called."""
 
     def __init__(self):
         self.calls = []
@@ -54,7 +54,7 @@ def client(made, wire, *hooks):
 
 
 async def longest_stall(work):
-    """How long the event loop stood still at most while ``work`` was done."""
+    """The longest standstill of the event loop during ``work``."""
     stalls, over = [0.0], asyncio.Event()
 
     async def beat():

@@ -1,4 +1,4 @@
-"""When a text of which purpose may arrive in which country."""
+"""The hours in which a text may arrive, by country and purpose."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ def test_the_next_moment_is_the_one_that_a_look_at_each_minute_finds(zone, hours
     assert known.next(INDIA, PROMOTIONAL, when) == expected
 
 
-# --- rules of one's own ---------------------------------------------------------------------------------------------------
+# --- your own rules -------------------------------------------------------------------------------------------------------
 
 
 def in_force(known, number, purpose, day="2026-11-25"):
@@ -288,7 +288,7 @@ def test_between_a_rule_that_ends_and_one_that_begins_the_built_in_ones_hold(tmp
 def test_where_the_day_begins_at_different_times_no_moment_is_without_a_rule(tmp_path):
     rule = RULE.replace('"Asia/Kolkata"', '"Asia/Kolkata", "America/New_York"').replace("09:00-18:00", "00:00-24:00")
     known = Hours.load(written(tmp_path, f"{rule}since = 2026-12-01\n"))
-    morning = at("2026-12-01T08:00", "Asia/Kolkata")  # of the day before in New York
+    morning = at("2026-12-01T08:00", "Asia/Kolkata")  # the hours of the day before, in New York
     assert known.next(INDIA, PROMOTIONAL, morning) == at("2026-12-01T10:00", "Asia/Kolkata")
     night = at("2026-12-01T22:00", "Asia/Kolkata")
     assert known.next(INDIA, PROMOTIONAL, night) == night

@@ -1,4 +1,4 @@
-"""The house: what is public, who may import whom, and how little an import costs."""
+"""The house: the public names, the order of imports, and the cost of an import."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def python(code):
 
 
 def imports(path):
-    """Every module that a file imports, wherever in it."""
+    """Every module that a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -149,7 +149,7 @@ def test_the_package_is_typed():
     assert (SOURCE / "py.typed").exists()
 
 
-# --- who imports whom -----------------------------------------------------------------------------------------------------
+# --- the order of imports -------------------------------------------------------------------------------------------------
 
 
 def test_each_file_imports_only_from_files_above_it():
@@ -166,7 +166,7 @@ def test_every_file_has_a_place_in_the_house():
 
 
 def test_httpx_is_imported_by_one_file_of_the_wire_alone():
-    """And by our sandbox, which is a vendor and not a part of the library."""
+    """Our sandbox may use it too: it is a vendor, not a part of the library."""
     users = {
         path.relative_to(ROOT)
         for folder in (SOURCE, ROOT / "plugins")
@@ -188,7 +188,7 @@ def test_the_builtin_providers_are_the_modules_of_their_room():
 
 
 def caught(path):
-    """What the ``except`` and ``suppress`` of a file name; a bare ``except`` is one of everything."""
+    """The exceptions that ``except`` and ``suppress`` of a file name; a bare ``except`` counts as BaseException."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ExceptHandler):
             yield ast.unparse(node.type) if node.type is not None else "BaseException"
@@ -197,7 +197,7 @@ def caught(path):
 
 
 def test_no_policy_catches_what_interrupts_it():
-    """An interruption is a result (see ``Batch``); what a policy has to undo, it undoes in ``finally``."""
+    """An interruption is a result (see ``Batch``). A policy undoes its changes in ``finally``."""
     interruptions = {
         "BaseException",
         "KeyboardInterrupt",
@@ -234,14 +234,14 @@ CHANGING = {
     "stores.memory._Telling",
     "ledger.stats._Sums",
 }
-"""The dataclasses that are no values: they are filled, or count."""
+"""Dataclasses that are no values: they collect or count."""
 
 CACHING = {"dlt.template.Shape"}
-"""Values that keep what they have worked out."""
+"""Values that cache computed fields."""
 
 
 def dataclasses_of(path):
-    """The name of each dataclass of a file, what its decorator says, and how many fields it has."""
+    """The name of each dataclass of a file, the arguments of its decorator, and its number of fields."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         for decorator in getattr(node, "decorator_list", ()):
             if isinstance(node, ast.ClassDef) and ast.unparse(decorator).startswith("dataclass"):
@@ -258,7 +258,7 @@ def test_values_are_frozen_and_have_slots_and_what_has_many_fields_is_made_by_na
     assert by_place <= CHANGING
 
 
-# --- what an import costs -------------------------------------------------------------------------------------------------
+# --- the cost of an import ------------------------------------------------------------------------------------------------
 
 HEAVY = (
     "{'httpx', 'httpcore', 'aiohttp', 'pydantic', 'pydantic_settings', 'pluggy', 'asyncio', 'phonenumbers', 'click'}"
@@ -307,7 +307,7 @@ def test_the_files_that_run_in_other_surroundings_are_there():
     assert [name for name in surroundings.FILES if not (surroundings.HERE / name).exists()] == []
 
 
-# --- a budget of names: each that is added replaces one, or earns its place -----------------------------------------------
+# --- a budget of names: a new name replaces another, or earns its place ---------------------------------------------------
 
 SETTINGS = {
     "store",

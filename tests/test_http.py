@@ -1,4 +1,4 @@
-"""Requests and responses are values: exact bytes in, meanings out, nothing private shown."""
+"""Requests and responses are values: exact bytes, clear meanings, and no private values in repr."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_repr_shows_where_a_request_goes():
     )
 
 
-# --- what a webhook brings ------------------------------------------------------------------------------------------------
+# --- webhooks -------------------------------------------------------------------------------------------------------------
 
 
 @given(st.lists(st.tuples(st.text(), st.text())))
@@ -183,7 +183,7 @@ def test_a_webhook_query_that_cannot_be_decoded_is_refused():
         _ = HttpRequest(method="GET", url="https://a.example?a=%ff").query
 
 
-# --- what a response amounts to -------------------------------------------------------------------------------------------
+# --- errors of a response -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_a_vendor_may_document_a_status_as_a_refusal_but_never_a_time_out():
 
 def test_without_a_kind_a_status_that_leaves_it_open_is_uncertain():
     for status in range(1000):
-        certain = status in CERTAIN and not 200 <= status < 300  # of a 2xx the body says it
+        certain = status in CERTAIN and not 200 <= status < 300  # for a 2xx, the body decides
         assert isinstance(HttpResponse(status=status).error(), RefusedError) is certain
 
 

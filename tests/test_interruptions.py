@@ -1,4 +1,4 @@
-"""An exception that strikes the sending thread, at whatever moment, hangs nothing, loses nothing and leaks nothing; see ``tests/interruptions``."""
+"""An exception in the sending thread, at any moment, causes no hang, no loss and no leak; see ``tests/interruptions``."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_world_without_strikes_is_whole(run):
     assert run.tally.problems == []
 
 
-# --- a world in which something is wrong would be noticed ------------------------------------------------------------------
+# --- the checks find a wrong world -----------------------------------------------------------------------------------------
 
 
 def test_a_lock_that_is_left_taken_would_be_noticed(run, monkeypatch):

@@ -1,4 +1,4 @@
-"""A process that is killed doubles nothing and hides nothing; see ``tests/kill``."""
+"""A killed process sends no text twice and hides no text; see ``tests/kill``."""
 
 from __future__ import annotations
 

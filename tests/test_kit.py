@@ -1,4 +1,4 @@
-"""The contract kit as an author meets it: what is collected, what fails for want of a sample, and what cannot be bent."""
+"""The contract kit for an author: collected tests, missing samples, and rules that cannot be weakened."""
 
 import subprocess
 import sys
@@ -67,7 +67,7 @@ def run(pytester):
     return run
 
 
-# --- what is run ----------------------------------------------------------------------------------------------------------
+# --- collected tests ------------------------------------------------------------------------------------------------------
 
 
 def test_a_minimal_author_supplies_three_samples(run):
@@ -89,7 +89,7 @@ def test_a_skipped_test_says_why(run):
     result.stdout.fnmatch_lines(["SKIPPED*TinyProvider does not send the reference"])
 
 
-# --- what is missing ------------------------------------------------------------------------------------------------------
+# --- missing samples ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_refusals_only_by_status_must_be_explained(run):
     assert run(f"class TestTiny(Tiny):\n    {refusals}\n    {explained}", "-k", name).parseoutcomes()["xfailed"] == 1
 
 
-# --- what cannot be bent --------------------------------------------------------------------------------------------------
+# --- rules that cannot be weakened ----------------------------------------------------------------------------------------
 
 
 def test_an_expected_failure_that_passes_fails(run):
@@ -188,7 +188,7 @@ def test_an_expected_failure_has_a_known_name_and_a_reason(expected, problem):
 
 
 def test_a_class_of_a_class_can_do_more():
-    """What its base does not collect comes back when a sample makes it apply."""
+    """A test that its base class does not collect returns when a sample makes it apply."""
 
     class Base(ProviderContract):
         provider_class = MemoryProvider
@@ -202,7 +202,7 @@ def test_a_class_of_a_class_can_do_more():
 
 
 class Reference(SmsProvider):
-    """The vendor takes our reference for its id."""
+    """The vendor uses our reference as its id."""
 
     name = "reference"
 

@@ -1,4 +1,4 @@
-"""Broken providers fail the contract kit, each by the test that is there for its mistake; a healthy twin passes it all."""
+"""Broken providers fail the contract kit, each by the test for its mistake; a healthy provider passes."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ ACME = Path(__file__).with_name("acme")
 
 @pytest.fixture(scope="module")
 def broken():
-    """The module of broken providers; it is Acme's, so its folders are needed."""
+    """The module of broken providers. It needs Acme's folders."""
     before = list(sys.path)
     sys.path[:0] = [str(ACME), str(ACME / "tests")]
     import broken as module
@@ -49,7 +49,7 @@ def test_every_broken_provider_is_caught_by_name(broken, pytester):
 )
 @pytest.mark.usefixtures("broken")
 def test_who_covers_what_is_said_passes(pytester, provider, own):
-    """The vendors' ways differ; each is proven as it is."""
+    """Vendors differ; each kind is tested."""
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
     pytester.makepyfile(
         test_kit=f"import broken\nwhole = broken.contract(broken.{provider}, {own})\n"

@@ -1,6 +1,6 @@
-"""Nothing that is printed, logged, warned of or raised holds a token, a text, a code or a full number."""
+"""No output, log, warning or exception holds a token, a text, a code or a full number."""
 
-# ruff: noqa: BLE001, PT012, T201  # whatever is raised is looked at
+# ruff: noqa: BLE001, PT012, T201  # every exception is examined
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SETTINGS = Settings(concurrency=2)
 
 
 class Quotes(BatchProvider):
-    """A vendor that quotes all it was sent in its refusals, and an adapter that repeats them and leaves much lying about."""
+    """A vendor that quotes the whole request in its refusals, and a provider that repeats them and keeps private values."""
 
     def _ask(self, path, sends=False, **body):
         token = self.token.get_secret_value()
@@ -61,7 +61,7 @@ def echo(status):
 
 
 class Interrupted(BaseException):
-    """From the keyboard, say."""
+    """Like an exception of the keyboard."""
 
 
 ANSWERS = {
@@ -122,7 +122,7 @@ class Vetoes:
 
 
 def shown(error):
-    """All that can be seen of an error: words, fields, and a traceback with the locals of every frame but the test's."""
+    """Everything visible of an error: words, fields, and a traceback with the locals of every frame but the test's."""
     trace = traceback.TracebackException.from_exception(error, capture_locals=True)
     parts = [str(error), repr(error), repr(error.args), repr(vars(error)), repr(pickle.dumps(error))]
     while trace is not None:
@@ -135,7 +135,7 @@ def shown(error):
 
 @pytest.fixture
 def seen(caplog, capsys, recwarn):
-    """Everything that came out: call it with what was returned and raised."""
+    """A function that returns all output; call it with the results and exceptions."""
     caplog.set_level(logging.DEBUG)
     for name in list(logging.root.manager.loggerDict):
         caplog.set_level(logging.DEBUG, logger=name)
@@ -155,7 +155,7 @@ def assert_private(text):
 
 
 def drive_all(kind, answer, *hooks):
-    """Every operation of a client once; what it returned or raised, and what the hooks were told."""
+    """Call every operation of a client once. Yields results, exceptions, and arguments of hooks."""
     plugins = Plugins(*hooks)
     made = Quotes(webhook_secret=HOOK_SECRET)
     results = []
@@ -216,7 +216,7 @@ def test_nothing_private_comes_out_whatever_the_answer(kind, name, seen):
 
 
 def quoted(form, status):
-    """A vendor that quotes token, text and number in a form of its own, and all of the request, cut short."""
+    """A vendor that quotes token, text and number in its own form, and the beginning of the request."""
 
     def answer(request):
         sent = f"{request.headers['authorization']} {TO} {request.body.decode()}"
@@ -241,7 +241,7 @@ def test_nothing_private_comes_out_in_another_form(kind, form, status, caplog):
 
 
 def words_of(error):
-    """All that a person reads of an error."""
+    """Everything that a person reads of an error."""
     fields = [getattr(error, name, None) for name in ("code", "reason", "detail")]
     return "\n".join(map(str, [error, *error.args, *fields, *getattr(error, "__notes__", [])]))
 
@@ -280,7 +280,7 @@ CAUSES = {
 
 
 def _chained(stop, *, from_cause):
-    """``stop`` as it is raised while something that quotes everything is handled."""
+    """Raise ``stop`` while an exception that quotes everything is handled."""
     try:
         try:
             raise LookupError(f"{TEXT} to {TO} with {TOKEN}")
@@ -312,7 +312,7 @@ def test_a_cancellation_keeps_neither_cause_nor_context_nor_frames(operation, ch
     assert (stop.__cause__, stop.__context__) == (None, None)
     assert_private(shown(stop))
     frames = [frame.f_code.co_name for frame, _ in traceback.walk_tb(stop.__traceback__)]
-    assert not {"_ask", "_next", "send_batch", "_perform"} & set(frames)  # below, they hold the request
+    assert not {"_ask", "_next", "send_batch", "_perform"} & set(frames)  # the frames below hold the request
 
 
 @pytest.mark.parametrize("chained", CAUSES)
@@ -328,7 +328,7 @@ async def test_nor_does_that_of_a_task(chained):
 
 
 def test_the_test_can_see(seen, capsys, caplog):
-    """Each way out is watched."""
+    """Every kind of output is checked."""
     print(TEXT)
     with pytest.raises(AssertionError):
         assert_private(seen())

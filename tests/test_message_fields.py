@@ -24,7 +24,7 @@ LOOKS = [f"{look}[{name}]" for look in further_fields.PLACES for name in FURTHER
 
 @pytest.fixture(scope="module")
 def findings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """What the places make of the fields of a copy, one line more each in Message and in MessageFields."""
+    """Run the places with a copy that has one more line each in Message and in MessageFields."""
     folder = tmp_path_factory.mktemp("further")
     copy = folder / "smsbridge"
     shutil.copytree(Path(smsbridge.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))

@@ -210,7 +210,7 @@ class PhoneNumber:
         (PhoneNumber(country_code=91, national_number=9876543210, extension=None), TO),
         (PhoneNumber(country_code=None, national_number=None, raw_input="call me"), "call me"),
         (PhoneNumber(), "098765 43210"),
-        (phonenumbers.parse(TO + " ext. 5"), TO + " ext. 5"),  # which no vendor takes, so it is refused when it is sent
+        (phonenumbers.parse(TO + " ext. 5"), TO + " ext. 5"),  # no vendor takes it, so it is refused when it is sent
     ],
 )
 def test_a_phone_number_object_is_its_number_with_every_digit(number, to):
@@ -230,7 +230,7 @@ NO_TEXTS = [
     Path("x"),
     UTC,
 ]
-"""What comes out of databases, spreadsheets and mistakes in the place of a string."""
+"""Values from databases, spreadsheets and mistakes in place of a string."""
 
 
 @pytest.mark.parametrize("value", NO_TEXTS, ids=lambda value: type(value).__name__)
@@ -298,7 +298,7 @@ def test_options_of_any_mapping_can_be_copied_and_pickled():
     [
         ({"sent": SentMessage(**WHO)}, True),
         ({"error": UncertainError()}, True),
-        ({"error": SendError()}, True),  # which nothing has classified
+        ({"error": SendError()}, True),  # an unknown kind
         ({"error": RecipientError()}, False),
         ({"error": UnsupportedError()}, False),
         ({}, False),

@@ -1,4 +1,4 @@
-"""No text is doubled and none is lost in silence, whatever vendors and processes do; see ``tests/model``."""
+"""With any faults of vendors and processes, no text is sent twice or lost in silence; see ``tests/model``."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_ledger_that_is_wrong_on_purpose_is_caught_in_a_store_too(tmp_path):
 
 
 class Application(RuleBasedStateMachine):
-    """The same, with choices that hypothesis can make smaller."""
+    """The same, with choices that hypothesis can shrink."""
 
     @initialize(choices=st.randoms(use_true_random=False))
     def begin(self, choices):

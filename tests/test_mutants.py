@@ -1,4 +1,4 @@
-"""The mistakes that ``python -m tests.mutants`` plants are mistakes, one each, and in files that are there."""
+"""``python -m tests.mutants`` plants real mistakes, one at a time, in files that exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the pytest plugin is active and no outbox is, no request reaches a vendor unless that is meant."""
+"""With the pytest plugin and without an outbox, no request reaches a vendor by accident."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ WAYS = ("sms_outbox", "loopback", "SMSBRIDGE_ENV_ALLOWS", "@pytest.mark.sms_real
 
 
 class Vendor(SmsProvider):
-    """Does everything at ``base_url``, but one-time codes at ``verify_base_url``."""
+    """Uses ``base_url`` for everything except one-time codes, which use ``verify_base_url``."""
 
     name = "vendor"
     base_url: str = THERE
@@ -91,7 +91,7 @@ clients = pytest.mark.parametrize("kind", [SmsClient, AsyncSmsClient])
 
 @pytest.fixture
 def wire(monkeypatch):
-    """In the place of a connection of ours: everything that would have left."""
+    """Replaces our connections, and records the requests that would have left."""
     wire = Wire(HttpResponse(status=400))
     awaited = AsyncWire(HttpResponse(status=400))
     awaited.requests = wire.requests
@@ -105,7 +105,7 @@ def client_of(provider, kind=SmsClient, **settings):
 
 
 def outcome(client, call):
-    """What ``call`` of either client raises."""
+    """The exception that ``call`` raises in both clients."""
 
     async def main():
         async with client:
@@ -116,7 +116,7 @@ def outcome(client, call):
     return caught.value
 
 
-# --- what is refused ------------------------------------------------------------------------------------------------------
+# --- refusals -------------------------------------------------------------------------------------------------------------
 
 
 @clients
@@ -219,7 +219,7 @@ def test_what_left_before_is_not_forgotten(wire):
     assert isinstance(outcome(client_of(TwoParts()), SENDS["send"]), UncertainError)
 
 
-# --- what goes through ----------------------------------------------------------------------------------------------------
+# --- requests that pass ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_a_sandbox_is_reached(kind, wire):
 
 @clients
 def test_each_request_counts_by_itself(kind, wire):
-    provider = Vendor(base_url=HERE)  # and codes would come from the vendor
+    provider = Vendor(base_url=HERE)  # codes would go to the vendor
     outcome(client_of(provider, kind), SENDS["send"])
     assert isinstance(outcome(client_of(provider, kind), SENDS["start_verification"]), VetoedError)
     assert [request.url for request in wire.requests] == [f"{HERE}x"]
@@ -374,7 +374,7 @@ SHOP = """
 
 @pytest.fixture
 def shop(pytester, monkeypatch):
-    """An application whose folder has a .env that names a vendor, which nobody reaches: its port is closed."""
+    """An application whose folder has a .env with a vendor at a closed port."""
     monkeypatch.setenv("NO_PROXY", "*")
     pytester.makefile(".env", "")
     Path(".env").write_text(

@@ -1,4 +1,4 @@
-"""``smsbridge.normalize``: the number that a text would go to."""
+"""``smsbridge.normalize``: the recipient's number in E.164."""
 
 from __future__ import annotations
 

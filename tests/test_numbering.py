@@ -1,4 +1,4 @@
-"""The rules of all countries, held against phonenumbers: what is completed is a mobile number, and no digit is lost."""
+"""The rules of all countries, compared with phonenumbers: a completed number is a mobile number, and no digit is lost."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def e164_of(parsed):
 
 
 def is_mobile_of(parsed, region):
-    """The rule for numbers that are completed, said by phonenumbers itself."""
+    """The rule for completed numbers, by phonenumbers itself."""
     mobile = phonenumbers.number_type(parsed) in (Kind.MOBILE, Kind.FIXED_LINE_OR_MOBILE)
     same_code = parsed.country_code == phonenumbers.country_code_for_region(region)
     return mobile and same_code and phonenumbers.is_valid_number(parsed)
@@ -47,7 +47,7 @@ def is_mobile_of(parsed, region):
 
 @st.composite
 def mobiles(draw):
-    """A mobile number of a region: its example, with other digits behind where that is one too."""
+    """A mobile number of a region: its example, with other last digits if the result is still a mobile number."""
     region = draw(st.sampled_from(ALL_REGIONS))
     example = phonenumbers.example_number_for_type(region, Kind.MOBILE)
     national = phonenumbers.national_significant_number(example)
@@ -108,7 +108,7 @@ def test_a_number_of_another_country_never_becomes_one_of_the_region(mobile, reg
 
 
 def check_completed(written, region):
-    """What comes out is a mobile number of the region, with all digits that went in but for a trunk prefix."""
+    """The result is a mobile number of the region, with all given digits except a trunk prefix."""
     number = outcome(written, region)
     if isinstance(number, RecipientError):
         assert len(digits(str(number))) < 6

@@ -1,4 +1,4 @@
-"""Who does not want to be texted: the last word counts, whatever order it comes in."""
+"""The list of opt-outs: the latest word counts, in any order of arrival."""
 
 from __future__ import annotations
 
@@ -156,11 +156,11 @@ def test_the_order_in_which_words_come_does_not_matter_and_both_lists_agree(tmp_
     assert [{(out.recipient, out.at) for out in each_list} for each_list in lists[1:]] == [
         {(out.recipient, out.at) for out in lists[0]}
     ] * 2
-    # What is shown and what is asked are one.
+    # The shown list and the answers agree.
     assert all(any(out.recipient == who for out in lists[0]) == lists[0].holds(None, who) for who in (WHO, OTHER))
 
 
-# --- events that come again -----------------------------------------------------------------------------------------------
+# --- repeated events ------------------------------------------------------------------------------------------------------
 
 
 def test_an_event_that_comes_again_changes_nothing(known):

@@ -1,4 +1,4 @@
-"""The fixture sms_outbox: everything up to the wire is real, and nothing leaves."""
+"""The fixture sms_outbox: everything except the wire is real, and nothing leaves."""
 
 import asyncio
 import subprocess
@@ -41,7 +41,7 @@ OTHER = "+919123456780"
 
 
 class WireProvider(SmsProvider):
-    """Asks for HTTP; whatever it gets back, it cannot read."""
+    """Makes a request, and cannot read any answer."""
 
     name = "wire"
     supports = frozenset({"sender"})
@@ -83,7 +83,7 @@ class WireProvider(SmsProvider):
 
 
 class Hooks:
-    """Remembers what it was told."""
+    """Records the calls of hooks."""
 
     def __init__(self):
         self.told = []
@@ -113,7 +113,7 @@ def sms():
         yield client
 
 
-# --- what is sent ---------------------------------------------------------------------------------------------------------
+# --- messages -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_text_is_kept_as_it_would_have_left(sms, sms_outbox):
@@ -329,7 +329,7 @@ def test_a_report_reaches_the_hooks_of_the_client_that_sent(sms_outbox):
     assert (report.final, report.code, report.reference) == (True, "27", sent.reference)
 
 
-# --- what should have happened --------------------------------------------------------------------------------------------
+# --- assertions -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("field", OPTIONAL_FIELDS)
@@ -372,7 +372,7 @@ def test_what_a_text_costs_can_be_asserted(sms, sms_outbox):
     assert sms_outbox.last.segments == 1
     assert sms_outbox.last.text_info.encoding == "ucs2"
     assert [character.index for character in sms_outbox.last.text_info.guilty] == [2]
-    assert sms_outbox.last.sent.segments is None  # what the vendor counted, and here is none
+    assert sms_outbox.last.sent.segments is None  # the vendor's count: there is no vendor
     assert sms_outbox.assert_sent(segments=1, count=1).text == "it\u2019s shipped"
     assert sms_outbox.assert_sent(segments=2).text == "a" * 161
     sms_outbox.assert_sent(segments=3, count=0)
@@ -412,7 +412,7 @@ def test_the_last_of_nothing_is_a_failed_assertion(sms_outbox):
 
 def test_a_request_that_would_still_reach_the_wire_finds_no_connection(sms):
     class Nobody:
-        """Takes nothing and knows nothing."""
+        """A provider without any ability."""
 
     def asking():
         yield from HttpRequest.get("https://api.wire.example")

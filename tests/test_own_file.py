@@ -1,4 +1,4 @@
-"""A ledger, or a list of opt-outs, that was emptied, deleted or replaced is never silently a new one."""
+"""A ledger or a list of opt-outs that was emptied, deleted or replaced is never silently made again."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def no_writer_is_left():
 
 
 def restart():
-    """As in another process."""
+    """Forget the file's state, as in another process."""
     writer.close_all()
     writer._shared.clear()
     own_file.forget_all()
 
 
 def idle():
-    """The ledger has been closed for a while, in the same process."""
+    """Close the ledger in the same process."""
     writer.close_all()
 
 
@@ -63,18 +63,18 @@ class Ledger:
         self.wire = Wire(OK)
 
     def use(self, reference="ref-1"):
-        """What keeps a text from being sent or answered; None if nothing does."""
+        """The error that stops a text, or None."""
         policy = LedgerPolicy(inner=Mute(), path=self.path)
         sms = SmsClient(policy, settings=Settings(), plugins=Plugins(), transport=self.wire)
         try:
             sms.send(message(reference=reference))
         except RefusedError as error:
             return f"{error.reason}: {error.detail}"
-        policy._entries().writer.do(lambda _: None).result(10)  # by then the outcome is recorded too
+        policy._entries().writer.do(lambda _: None).result(10)  # the outcome is recorded by then
         return None
 
     def remembers(self):
-        """Whether what was sent first is not sent again."""
+        """Whether the first text is recognised, and not sent again."""
         before = len(self.wire.requests)
         return self.use() is None and len(self.wire.requests) == before
 
@@ -85,7 +85,7 @@ class Ledger:
 
 
 class OptOuts:
-    """One with opt-outs."""
+    """An application with opt-outs."""
 
     what = "list of opt-outs"
     command = "smsbridge optouts init"
@@ -112,7 +112,7 @@ class OptOuts:
 
 @pytest.fixture(params=[Ledger, OptOuts])
 def used(request, tmp_path):
-    """An application that has used its file, which this process has open or closed."""
+    """An application that has used its file. The file is open or closed in this process."""
     kept = request.param(tmp_path / "of ours #1.db")
     assert kept.use() is None
     return kept
@@ -123,7 +123,7 @@ def beside(path):
 
 
 def copied(path, there):
-    """A copy as it is now, with what is beside it."""
+    """A copy of the file and of the files beside it."""
     for file in (path, *beside(path)):
         if file.exists():
             shutil.copy(file, there / file.name)
@@ -192,7 +192,7 @@ def test_a_file_that_is_not_what_it_was_is_an_error_that_says_so_and_stays_one(u
     says(problem, words, used.path)
     assert isinstance(used, OptOuts) or problem.startswith("ledger: ")
     for reference in ("ref-1", "ref-3"):
-        assert used.use(reference) is not None  # not even now is a new one begun
+        assert used.use(reference) is not None  # even now, no new file is made
     idle()
     assert used.use("ref-4") is not None
 
@@ -266,7 +266,7 @@ def test_parts_of_a_ledger_that_are_deleted_while_it_is_open_are_noticed(tmp_pat
     for path in beside(used.path):
         path.unlink()
     assert "lost ledger.db-" in used.use("ref-2")
-    assert used.use("ref-2") is None  # what was in them is in the file again
+    assert used.use("ref-2") is None  # their content is in the file again
     assert used.remembers()
 
 
@@ -431,7 +431,7 @@ SETTINGS = {
 
 @pytest.fixture(params=[Ledger, OptOuts])
 def production(request, tmp_path, monkeypatch):
-    """The kind, its path, and a client's making, where SMSBRIDGE_ENV is production."""
+    """The kind, its path, and a function that makes a client, with SMSBRIDGE_ENV=production."""
     path = tmp_path / "sms.db"
     monkeypatch.setenv("SMSBRIDGE_ENV", "production")
     monkeypatch.setenv("SMSBRIDGE_ENV_ALLOWS", "memory")
@@ -522,7 +522,7 @@ def test_none_is_made_of_what_is_not_ours(kind, tmp_path, monkeypatch):
     assert "cannot be made: No such file or directory" in command(group, "init").stderr
 
 
-# --- one that was made before there were marks ----------------------------------------------------------------------------
+# --- a file without a mark ------------------------------------------------------------------------------------------------
 
 
 def unmarked(used):

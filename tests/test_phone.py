@@ -1,4 +1,4 @@
-"""A number comes out as it went in, or is refused; nothing is guessed."""
+"""A number keeps its digits, or is refused; nothing is guessed."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_region_does_not_change_an_international_number():
         ("()", "not-a-number"),
         ("-", "not-a-number"),
         ("+80012", "too-short"),
-        ("+979212345678", "not-mobile"),  # a code of services, none of which has this number
+        ("+979212345678", "not-mobile"),  # a code for services; no service has this number
         ("+91767845175", "too-short"),
         ("+9198765432101", "too-long"),
         ("+9119876543210", "too-long"),
@@ -161,7 +161,7 @@ def test_a_region_does_not_change_an_international_number():
         ("+14155552", "too-short"),
         ("+141555526711", "too-long"),
         ("+4915112345678901234", "too-long"),
-        ("+4930123456789012", "too-long"),  # as long as the tables allow, but longer than E.164
+        ("+4930123456789012", "too-long"),  # the tables allow this length, but it is longer than E.164
         (None, "not-a-number"),
         (919876543210, "not-a-number"),
     ],
@@ -267,7 +267,7 @@ def test_what_is_completed_has_to_be_a_mobile_number_of_the_region(written, regi
         ("340 123 4567", "IT", "+393401234567"),
         ("06 20 123 4567", "HU", "+36201234567"),
         ("0 612 34567", "LT", "+37061234567"),
-        ("8 612 34567", "LT", "+37061234567"),  # its trunk prefix of before
+        ("8 612 34567", "LT", "+37061234567"),  # its former trunk prefix
         ("8 029 491 19 11", "BY", "+375294911911"),
         ("8 29 491 19 11", "BY", "+375294911911"),
     ],
@@ -350,8 +350,8 @@ def test_every_digit_that_goes_in_comes_out_or_the_number_is_refused(written, re
         assert number[1:] == given_digits
     else:
         same = same_ending(number, given_digits)
-        assert len(number) - 1 - same <= 3  # all that is new is a country code
-        assert len(given_digits) - same <= 5  # all that is gone is a prefix for calls abroad or a trunk zero
+        assert len(number) - 1 - same <= 3  # the only new digits are a country code
+        assert len(given_digits) - same <= 5  # the only missing digits are a prefix for calls abroad or a trunk zero
 
 
 @given(NUMBERISH, REGIONS)
@@ -413,7 +413,7 @@ def test_a_masked_number_shows_country_and_last_four_and_a_short_one_nothing(num
         ("to 9**6543210", "to 9*****3210"),
         ("to 98765**43210", "to 98******3210"),
         ("9876543210*", "98****3210*"),
-        # What shows no more than our own mask is left as it is.
+        # A mask that shows no more than ours stays.
         ("to +91******3210", "to +91******3210"),
         ("to 98****3210", "to 98****3210"),
         ("to ********", "to ********"),

@@ -1,4 +1,4 @@
-"""Plugins are found by name, imported when asked for, and refused when they would not work."""
+"""Plugins are found by name, imported on demand, and refused if they would not work."""
 
 from __future__ import annotations
 
@@ -294,7 +294,7 @@ def test_who_is_registered_later_is_told_of_what_comes_later_and_who_is_refused_
             return ["zeta"]
 
     first, later, half, plugins = Recorder(), Recorder(), Half(), Plugins()
-    tell(plugins)  # asked for while there is nobody
+    tell(plugins)  # asked for before it exists
     plugins.register(first)
     tell(plugins)
     with pytest.raises(ConfigurationError):

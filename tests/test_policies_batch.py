@@ -1,4 +1,4 @@
-"""What becomes of each text of a batch, whatever the policy that carries it does."""
+"""The outcome of each text of a batch, with any policy that carries it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from smsbridge.policies.policy import Policy
 
 
 class Made(Policy):
-    """Carries a batch as a test says."""
+    """Carries a batch as scripted."""
 
     name = "made"
 
@@ -210,7 +210,7 @@ def test_what_is_sent_in_the_place_of_a_text_is_answered_for_that_text(made):
 
 
 class Counted(Made):
-    """Notes how many texts it is given at once."""
+    """Records the sizes of batches."""
 
     def carry(self, batch):
         GIVEN.append(len(batch.messages))
@@ -261,7 +261,7 @@ def test_a_wait_and_an_attempt_through_a_batch_are_each_what_they_are(made):
     assert ends(results) == [("first", None), ("second", None)]
 
 
-# --- what a policy says itself ----------------------------------------------------------------------------------------------
+# --- results of a policy's own ----------------------------------------------------------------------------------------------
 
 
 def settled(settle):

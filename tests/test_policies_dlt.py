@@ -1,4 +1,4 @@
-"""Texts to India are held against the registered templates before they leave; ids travel in the message."""
+"""Texts to India are compared with the registered templates before they leave; the ids are part of the message."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_what_is_foreseen_is_what_comes(registry):
     assert policy.foresee(message(text="else"), now=datetime.now(UTC)).verdict == "would refuse"
 
 
-# --- vendors with whom the ids are registered with the account ------------------------------------------------------------
+# --- ids that are registered with the account -----------------------------------------------------------------------------
 
 
 class Registers(HttpProvider):

@@ -1,4 +1,4 @@
-"""What a ledger holds: claims, outcomes, and what an entry says of a text."""
+"""The content of a ledger: claims, outcomes and entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failover: the first account that can, of several."""
+"""Failover: the first able account sends."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def refusing(account, error):
 
 
 def declining(account, error):
-    """An account whose provider says no without asking anybody."""
+    """An account whose provider refuses without a request."""
 
     def send(self, message):
         yield from ()
@@ -203,7 +203,7 @@ GOING_ON = {
     "of the account": RefusedError(fault="account", reason="ip"),
     "cannot": UnsupportedError(),
 }
-"""After which the next account is tried."""
+"""Errors after which the next account is tried."""
 
 
 @pytest.mark.parametrize("first", GOING_ON)
@@ -266,11 +266,11 @@ def test_when_no_account_can_express_it_that_is_what_the_error_says():
     assert [attempt.account for attempt in error.attempts] == ["a", "b"]
 
 
-# --- an account that is left alone ----------------------------------------------------------------------------------------
+# --- an account that pauses -----------------------------------------------------------------------------------------------
 
 
 def opened(policy, count=2, answer=NotConnected):
-    """``policy`` after so many faults of the first account's provider; the second one took the texts."""
+    """``policy`` after ``faults`` faults of the first account's provider; the second account took the texts."""
     for _ in range(count):
         assert drive(attempt(policy, message()), answer(), OK).account == "b"
     return policy
@@ -318,7 +318,7 @@ def test_a_probe_that_was_cancelled_lets_the_next_one_through(ends):
 
 
 def rows_end_with(account, *errors):
-    """An account whose batch ends row by row with ``errors``, None for what is accepted."""
+    """An account whose rows of a batch end with ``errors``; None means accepted."""
 
     def send_batch(self, messages):
         yield from SEND
@@ -399,7 +399,7 @@ def test_what_never_reached_the_provider_says_nothing_of_it():
     limit = LimitPolicy(inner=HttpProvider(account="a"), sends="1/1h", longest_wait=0)
     policy = failover(limit, HttpProvider(account="b"), clock=clock, faults=2)
     drive(attempt(policy, message()), NotConnected(), OK)
-    drive(attempt(policy, message()), OK)  # refused by our own limit, so the provider was not asked
+    drive(attempt(policy, message()), OK)  # refused by our own limit, without a request
     clock.now = 3600
     drive(attempt(policy, message()), NotConnected(), OK)
     assert policy._breakers["a"].peek(clock()) == 30
@@ -493,7 +493,7 @@ def test_a_failover_inside_another_is_left_alone_if_a_vendor_in_it_asked_for_tha
     inner = failover(HttpProvider(account="a"), HttpProvider(account="b"), clock=clock)
     outer = failover(inner, HttpProvider(account="c"), clock=clock)
     drive(attempt(inner, message()), busy_for(60), OK)
-    assert drive(attempt(outer, message()), busy_for(30), OK).account == "c"  # a is left alone, b asks for a pause
+    assert drive(attempt(outer, message()), busy_for(30), OK).account == "c"  # a pauses, b asks for a pause
     assert outer._breakers["failover"].peek(clock()) == 30
     clock.now = 30
     assert drive(attempt(outer, message()), OK).account == "b"

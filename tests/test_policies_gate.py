@@ -1,4 +1,4 @@
-"""A gate looks at each text before it goes on: it lets it through, changed or not, or refuses it."""
+"""A gate checks each text: it admits the text, changed or not, or refuses it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Doors(Gate):
     _outcomes: dict[str | None, Any] = PrivateAttr(default_factory=dict)
 
     def admit(self, message, *, verification=False):
-        yield from Call(str)  # as one would that asks a file
+        yield from Call(str)  # like a gate that reads a file
         if message.text in self.closed:
             raise VetoedError(reason="closed")
         self._taken[message.text.upper()] += 1
@@ -210,11 +210,11 @@ def test_hooks_see_the_text_as_the_application_gave_it():
     assert [name for name, _, _ in seen] == ["before", "after"]
 
 
-# --- what was taken is given back -----------------------------------------------------------------------------------------
+# --- giving places back ---------------------------------------------------------------------------------------------------
 
 
 class Watched(Gate):
-    """Notes what it is asked and told. Refuses "no", fails at "bug"."""
+    """Records its calls. Refuses "no", fails at "bug"."""
 
     name = "watched"
 
@@ -279,7 +279,7 @@ def test_what_was_on_its_way_is_settled_as_what_may_have_been_sent(end):
 
 
 class Struck(Watched):
-    """Is interrupted as it is told the first end."""
+    """Is interrupted when it is told the first end."""
 
     def settle(self, message, ending):
         super().settle(message, ending)
@@ -339,7 +339,7 @@ def test_what_a_gate_would_change_is_said(changes, words):
     assert foresee(Changes(inner=HttpProvider()), message(), now=NOW).words == words
 
 
-# --- what a gate gets wrong -------------------------------------------------------------------------------------------------
+# --- mistakes of a gate -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("what", [None, "hello", 7, HttpProvider()])

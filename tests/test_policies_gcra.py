@@ -16,7 +16,7 @@ rates = st.builds(Rate, count=st.integers(1, 60), seconds=st.sampled_from([1.0, 
 
 
 def leaving(rate, asks):
-    """When those who ask (after so many seconds, for so many places) may go, and how many they are."""
+    """The times at which requests (given by time and places) may leave, and their numbers."""
     gcra, now, times = Gcra(rate), 0.0, []
     for pause, count in asks:
         now += pause
@@ -27,7 +27,7 @@ def leaving(rate, asks):
 
 
 def most_in_a_window(times, seconds):
-    """The most places in any window of ``seconds``, its end not included."""
+    """The most places in any window of ``seconds``, without its end."""
     hair = seconds * 1e-9
     starts = [start for start, _ in times]
     return max(sum(count for at, count in times if start <= at < start + seconds - hair) for start in starts)
@@ -92,7 +92,7 @@ def test_many_threads_get_a_place_each_of_their_own():
     assert waits == pytest.approx([number * 0.06 for number in range(4000)])
 
 
-# --- how a rate is written ------------------------------------------------------------------------------------------------
+# --- the notation of a rate -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

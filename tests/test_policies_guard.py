@@ -256,7 +256,7 @@ def test_a_text_that_one_cap_refuses_takes_no_place_at_another():
 
 
 def test_a_text_holds_its_place_while_it_is_on_its_way_and_for_the_whole_time_after():
-    """It may leave as late as it ends; another that is let in a window after its beginning could leave at the same moment."""
+    """A text may leave as late as its end. Another text, admitted a window after its beginning, could leave at the same moment."""
     clock = Clock()
     policy = guard(clock=clock, per_recipient="1/1m")
     flow = attempt(policy, message())
@@ -292,7 +292,7 @@ class Text:
 
 
 def holds(text, kind, number, now):
-    """By definition: on its way, or sent and not ended for the whole window."""
+    """The definition of a taken place: on its way, or sent and ended less than a window ago."""
     same = BY[kind](text.number) == BY[kind](number)
     return same and (text.ended is None or (text.left is not None and text.ended > now - WINDOW))
 
@@ -309,7 +309,7 @@ MOST = st.fixed_dictionaries(dict.fromkeys(BY, st.integers(1, 5)))
 
 
 def run(caps, clock, steps, judge):
-    """Play ``steps``; ``judge`` is told what was said of each text that wanted to begin, and of those before it."""
+    """Play ``steps``. ``judge`` gets the answer to each text that wants to begin, and the texts before it."""
     texts = []
     for seconds, action, number, which in steps:
         clock.now += seconds
@@ -466,7 +466,7 @@ def test_texts_of_one_ticket_have_a_place_each():
 
 
 def interrupted(number, work, *given):
-    """Whether Ctrl-C came at line ``number`` of what the caps' code does in ``work``, which may be shorter."""
+    """Whether Ctrl-C came at line ``number`` of the caps' code in ``work``; ``work`` may have fewer lines."""
     before, lines = sys.gettrace(), itertools.count(1)
 
     def trace(frame, event, _):
@@ -537,7 +537,7 @@ def test_a_flow_that_is_collected_while_its_own_thread_is_at_the_caps_does_not_l
     assert caps.take(TO, clock) is None
 
     def interrupted_clock():
-        caps.end(TO, clock, sent=False)  # as a collection of garbage would, at the worst moment
+        caps.end(TO, clock, sent=False)  # as garbage collection would, at the worst moment
         return clock.now
 
     assert caps.take(TO, interrupted_clock).kind == "total"
@@ -630,7 +630,7 @@ def test_what_is_forgotten_leaves_nothing_behind():
         assert (cap.texts, len(cap._ended), len(cap._flying)) == (0, 0, 0)
 
 
-# --- in company -----------------------------------------------------------------------------------------------------------
+# --- with other policies --------------------------------------------------------------------------------------------------
 
 
 def texts(*numbers):
@@ -763,7 +763,7 @@ def test_in_an_outbox_a_guard_is_as_it_will_be(monkeypatch):
     assert outbox.pairs == [(FAR, TEXT)]
 
 
-# --- what is shown --------------------------------------------------------------------------------------------------------
+# --- repr and logs --------------------------------------------------------------------------------------------------------
 
 
 def test_no_number_and_no_text_is_shown():

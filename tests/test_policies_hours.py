@@ -1,4 +1,4 @@
-"""Texts reach people when they may; outside of the hours a text is refused or scheduled, and never dropped."""
+"""Texts arrive in permitted hours only; at other times, a text is refused or scheduled, never dropped."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BUSY = HttpResponse(status=429, headers={"retry-after": "90"})
 
 
 class Plans(HttpProvider):
-    """Can send later, but not to everybody."""
+    """Can schedule texts, but not to every number."""
 
     supports = frozenset({"sender", "send_at", "valid_until"})
 
@@ -60,7 +60,7 @@ class Plugin:
 
 @pytest.fixture(autouse=True)
 def noon(monkeypatch):
-    """The time by which attempts think that a text has expired."""
+    """Set the clock by which attempts check the expiry of a text."""
     monkeypatch.setattr(attempts, "utc_now", Clock(NOON))
 
 
@@ -75,7 +75,7 @@ def hours(inner, now, **settings):
 
 
 def sent_through(policy, given):
-    """The message as it went on, or the error."""
+    """The message that the policy passed on, or its error."""
     flow = policy.admit(given)
     return drive(flow)
 
@@ -182,7 +182,7 @@ def test_a_rule_that_is_not_in_force_yet_leaves_the_built_in_ones_in_place(tmp_p
         (NIGHT, MORNING, True),
         (NIGHT, MORNING + timedelta(hours=10, minutes=59, seconds=59), True),  # no margin: it leaves by itself
         (NOON, NIGHT, False),
-        (NIGHT, NOON, False),  # in the past: it would be sent now
+        (NIGHT, NOON, False),  # in the past: sent now
         (NOON, NOON - timedelta(days=1), True),
     ],
 )
@@ -201,7 +201,7 @@ def test_a_text_for_later_is_judged_by_its_own_time(now, send_at, goes):
 
 
 def test_each_retry_asks_again():
-    """The hours end while a busy vendor makes us wait: the second attempt does not leave."""
+    """The hours end during the wait for a busy vendor: the second attempt does not leave."""
     clock = Clock(datetime(2026, 11, 25, 20, 58, 30, tzinfo=INDIA))
     seconds = iter([0.0, 0.0, 0.0, 95.0, 95.0, 95.0, 95.0, 95.0])
     retry = RetryPolicy(inner=hours(HttpProvider(), clock), seconds=1000)

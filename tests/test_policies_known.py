@@ -1,4 +1,4 @@
-"""A policy that a distribution brings stands where it says, is imported only where it is set, and is known wherever ours are."""
+"""A distribution's policy stands at its place, is imported only if it is set, and is known like our own policies."""
 
 from __future__ import annotations
 

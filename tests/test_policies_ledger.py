@@ -1,4 +1,4 @@
-"""The ledger: recorded before it leaves, sent once, in doubt rather than twice."""
+"""The ledger: a text is recorded before it leaves, and sent once; in doubt, it is not sent again."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ FOUND = HttpResponse.of_json({"id": "vendor-9"})
 
 
 class Own(LedgerPolicy):
-    """A ledger with a book of its own."""
+    """A ledger with its own book."""
 
     def _entries(self):
         if self._kept is None:
@@ -86,13 +86,13 @@ def path(tmp_path):
 
 
 class Mute(HttpProvider):
-    """It cannot look anything up."""
+    """A provider without a look-up."""
 
     lookup = SmsProvider.lookup
 
 
 class Searching(HttpProvider):
-    """Its vendor finds what it has accepted."""
+    """A provider whose vendor finds accepted texts."""
 
     def lookup(self, reference):
         data = yield from self._ask("/lookup", reference=reference)
@@ -112,7 +112,7 @@ def client(policy, *answers, wire=None):
 
 
 def send(policy, *answers, given=None):
-    """What became of one text, and how many requests that took."""
+    """The outcome of a text, and the number of its requests."""
     wire = Wire(*answers)
     with client(policy, wire=wire) as sms:
         try:
@@ -123,7 +123,7 @@ def send(policy, *answers, given=None):
 
 
 def kept(path, reference="ref-1"):
-    """The entry, as another connection reads it after all that was handed in."""
+    """The entry, as another connection reads it after all pending writes."""
     writer.close_all()
     store = SqliteBook(path, create=False)
     with store.together():
@@ -245,7 +245,7 @@ def test_of_an_open_text_absence_proves_nothing_because_it_may_still_be_on_its_w
         absence_proven_after = timedelta(0)
 
     flow = attempt(ledger(path, Proving()), message())
-    begin(flow)  # its request has left, and its process dies
+    begin(flow)  # the request has left, and the process dies
     assert send(ledger(path, Proving()), HttpResponse.of_json({}))[0].reason == "in-ledger"
     assert kept(path).state is State.OPEN
 
@@ -287,7 +287,7 @@ def test_how_long_a_text_is_of_use_is_no_part_of_its_content(path):
 
     send(ledger(path, Valid()), OK, given=message(valid_until=until))
     again, requests = send(ledger(path, Valid()), OK, given=message(valid_until=until - timedelta(hours=2)))
-    assert (again.id, requests) == ("vendor-1", 0)  # even when it has expired: it was sent
+    assert (again.id, requests) == ("vendor-1", 0)  # even after its expiry: it was sent
 
 
 def test_what_one_account_took_is_not_sent_through_another(path):
@@ -599,7 +599,7 @@ def test_values_of_a_kind_that_nobody_foresaw_do_not_turn_an_accepted_text_into_
     assert all(odd_value not in caplog.text for odd_value in ("cheap", "10000000000"))
 
 
-# --- what is in the file --------------------------------------------------------------------------------------------------
+# --- the content of the file ----------------------------------------------------------------------------------------------
 
 
 def test_the_file_holds_no_text_and_no_full_number_and_nobody_else_reads_it(path):
@@ -843,7 +843,7 @@ def test_what_keeps_a_store_from_working_is_said_with_its_path_once(store, path,
 
 @pytest.mark.parametrize(("busy", "patience", "works"), [(0, 0, True), (5, 0, False), (5, 8, True), (6, 5, False)])
 def test_a_file_that_others_are_just_making_is_waited_for(path, monkeypatch, busy, patience, works):
-    """SQLite itself does not wait for the change to a write-ahead log."""
+    """SQLite itself does not wait when it changes to a write-ahead log."""
     passed = 0
 
     def wait(_):
@@ -901,7 +901,7 @@ def test_what_is_handed_in_meanwhile_is_kept_together(path):
     with books._at_work:
         futures = [hand_in(books, claim(reference=f"r-{n}")) for n in range(50)]
     assert [future.result(10) for future in futures] == [[None]] * 50
-    assert store.transactions - before <= 2  # the first may have been taken up already
+    assert store.transactions - before <= 2  # the first outcome may be in work already
 
 
 def test_a_work_that_fails_harms_no_other(path):

@@ -1,4 +1,4 @@
-"""Limit: no faster than the vendor allows, evenly, for all threads and tasks of a process."""
+"""Limit: keeps all threads and tasks of a process below the vendor's rate, evenly."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_nor_does_what_had_its_place_already():
     clock.now = 1
     assert waiting.send(None) == Wait(6)
     clock.now = 2
-    assert later.send(None) == Wait(6)  # all line up again, evenly: one leaves at 7, the other at 8
+    assert later.send(None) == Wait(6)  # all texts line up again, evenly: the first leaves at 7, the second at 8
 
 
 def test_after_the_pause_what_had_its_place_waits_no_longer_in_all_than_it_may():
@@ -229,7 +229,7 @@ def test_what_our_own_limit_says_is_believed_however_long():
 
 
 class Ticking(Clock):
-    """A clock that goes on while it is read, as a real one does."""
+    """A clock that advances while it is read, like a real clock."""
 
     def __call__(self):
         self.now += 1e-6

@@ -1,4 +1,4 @@
-"""What some accounts of a failover can do and others cannot."""
+"""Abilities that only some accounts of a failover have."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from smsbridge.settings import Settings
 
 
 class Bare(SmsProvider):
-    """Sends, and nothing else."""
+    """A provider that only sends."""
 
     name = "bare"
 

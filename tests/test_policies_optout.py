@@ -1,4 +1,4 @@
-"""Nobody is texted who said STOP: the policy asks before each text, and learns from texts, vendors and reports."""
+"""A person who texts STOP gets no text: the policy checks each text, and learns from texts, vendors and reports."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ HOOK = HttpRequest(method="POST", url="https://app.example/sms")
 
 
 class Sender(MemoryProvider):
-    """Has a sender of its own, and webhooks that bring what a test puts there."""
+    """A provider with a sender, and with webhooks that bring a test's events."""
 
     sender: str | None = "ACMEIN"
     events: tuple[object, ...] = ()
@@ -54,7 +54,7 @@ class Sender(MemoryProvider):
 
 
 class Slow(HttpProvider):
-    """Its vendor knows of opt-outs."""
+    """A provider whose vendor knows opt-outs."""
 
     def send(self, message):
         response = yield from HttpRequest.post_json("https://api.example", {"to": message.to}, sends=True)
@@ -68,7 +68,7 @@ def optout(inner=None, **settings):
 
 
 class Asked(MemoryOptOuts):
-    """A list that is asked in a step, as all but the one in memory."""
+    """A list that answers in a step, like all lists except the list in memory."""
 
 
 def list_at(path):
@@ -149,7 +149,7 @@ def test_who_has_opted_out_is_not_texted():
         ("OTHER", "ACMEIN", None, False),
         ("OTHER", "ACMEIN", "other", True),
         (None, "ACMEIN", "OTHER", True),
-        ("OTHER", None, None, True),  # nobody knows whose name the vendor will put there
+        ("OTHER", None, None, True),  # the vendor chooses the name, so it is unknown
         ("OTHER", "", None, True),
     ],
 )
@@ -170,10 +170,10 @@ def test_of_several_accounts_the_text_may_show_the_sender_of_any():
 
 
 class Odd(Sender):
-    """What it calls a sender is none of a text."""
+    """A provider whose field ``sender`` is not the sender of a text."""
 
     def sender(self):
-        """Not for us."""
+        """An opt-out from another sender."""
 
 
 @pytest.mark.parametrize(
@@ -420,7 +420,7 @@ def test_a_report_that_comes_again_does_not_undo_a_later_start(at):
 
 def test_who_opts_in_while_a_text_is_on_its_way_stays_in():
     class Late(Sender):
-        """Refuses a text for an opt-out that its person takes back meanwhile."""
+        """Refuses a text for an opt-out that the person undoes meanwhile."""
 
         def send(self, message):
             yield from policy.observe(START)
@@ -430,7 +430,7 @@ def test_who_opts_in_while_a_text_is_on_its_way_stays_in():
     assert outcome(policy).reason == "opted-out"
     assert outs(policy) == []
     assert perform(attempt_batch(policy, [message(reference="a")]))[0].error.reason == "opted-out"
-    assert outs(policy) == [(TO, "ACMEIN", "vendor")]  # that START came before
+    assert outs(policy) == [(TO, "ACMEIN", "vendor")]  # that START came earlier
 
 
 def test_it_is_known_before_the_hooks_are_told_and_even_if_they_fail():
@@ -650,7 +650,7 @@ def test_a_list_that_cannot_tell_lets_no_confirmation_through():
 
 def test_a_hook_that_is_told_of_a_stop_confirms_it_through_both_clients(tmp_path):
     class Confirms:
-        """What an application does."""
+        """Confirm a STOP, like an application."""
 
         def __init__(self, policy):
             self.policy = policy

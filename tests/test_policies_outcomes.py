@@ -1,4 +1,4 @@
-"""What several attempts at one text amount to: whose fault they were, which error speaks for all, and what is left once it is proven."""
+"""The common outcome of several attempts at a text: the fault, the chosen error, and proven absence."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_one_final_attempt_makes_all_of_them_final(last):
     assert not final(made_of(UncertainError(), DOUBT, RateLimitedError()))
 
 
-# --- whose fault ----------------------------------------------------------------------------------------------------------
+# --- faults ---------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_pause_is_asked_for_by_a_vendor_and_not_by_us(error, seconds):
     assert asked_pause(error) == seconds
 
 
-# --- which error speaks ---------------------------------------------------------------------------------------------------
+# --- the chosen error -----------------------------------------------------------------------------------------------------
 
 
 def test_the_last_attempt_speaks_unless_one_may_have_been_sent():

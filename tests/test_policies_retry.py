@@ -1,4 +1,4 @@
-"""Retry: again what is certainly not sent, and look up what may have been."""
+"""Retry: send again texts that were certainly not sent, and look up texts that may have been."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def refuses(error):
     return provider(send)
 
 
-# --- what is tried again --------------------------------------------------------------------------------------------------
+# --- texts that are tried again -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("trouble", [NotConnected("refused"), BUSY, busy_for(1)])
@@ -140,7 +140,7 @@ def test_each_attempt_keeps_its_own_cause():
     assert type(error) is AuthenticationError
 
 
-# --- when -----------------------------------------------------------------------------------------------------------------
+# --- waits ----------------------------------------------------------------------------------------------------------------
 
 
 def test_waits_double_up_to_the_longest():
@@ -169,7 +169,7 @@ def test_a_wait_that_is_longer_than_the_time_left_is_not_begun():
 
 @pytest.mark.parametrize(("asked", "waits"), [(900, [900]), (901, []), (86400, []), (86401, [0.5])])
 def test_a_retry_waits_for_no_vendor_longer_than_an_account_is_left_alone(asked, waits):
-    """More than a day is no vendor's word, and counts as none."""
+    """A Retry-After of more than a day is ignored."""
     policy = retry(seconds=10**9, attempts=2)
     _, waited = play(attempt(policy, message()), busy_for(asked), *([OK] if waits else []))
     assert waited == waits
@@ -198,7 +198,7 @@ def test_an_attempt_is_made_only_while_the_text_is_of_use(asked, again):
     assert again or type(end) is RateLimitedError
 
 
-# --- what may have been sent ----------------------------------------------------------------------------------------------
+# --- uncertain texts ------------------------------------------------------------------------------------------------------
 
 
 def test_a_text_without_an_answer_that_is_found_was_accepted():
@@ -450,7 +450,7 @@ def test_an_interruption_is_the_last_step_whenever_it_comes(answers):
 
 
 def rows_end_with(*errors):
-    """A provider whose batch ends row by row with ``errors``; what comes after it waits for an answer."""
+    """A provider whose rows of a batch end with ``errors``; later requests wait for an answer."""
 
     def send_batch(self, messages):
         yield from SEND

@@ -1,4 +1,4 @@
-"""The policies that every account has, as the environment describes them."""
+"""The policies around every account, from the environment."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ NUMBERS = [
     ("failover", "faults", 5, 1, None),
     ("failover", "pause", 30, 0.001, None),
 ]
-"""Settings that are numbers, each with its default, the least and the most that it may be."""
+"""Numeric settings, with default, minimum and maximum."""
 SWITCHES = {("text", "simplify"): False, ("limit", "local_validity"): False}
 ALL = [default_plugins().policies.get(name) for name in sorted(BUILT_IN)]
 
@@ -214,7 +214,7 @@ def test_a_limit_bounds_each_attempt_of_what_stands_inside_it(inside):
     assert [result.sent.id for result in results] == ["1", "2", "3"]
 
 
-# --- what every account has -----------------------------------------------------------------------------------------------
+# --- around every account -------------------------------------------------------------------------------------------------
 
 
 def test_retry_is_there_by_default_with_modest_limits(plugins):
@@ -269,7 +269,7 @@ def test_a_wrong_setting_is_named_where_it_stands_and_never_shown(plugins, monke
     assert "soon" not in str(caught.value)
 
 
-# --- what the environment composes ----------------------------------------------------------------------------------------
+# --- composed by the environment ------------------------------------------------------------------------------------------
 
 
 def test_a_failover_is_within_one_retry(plugins, monkeypatch):

@@ -1,4 +1,4 @@
-"""A text that would cost too much is refused before it costs anything; it is simplified only where that was asked for."""
+"""A text with too many segments is refused before it costs anything. It is simplified only on request."""
 
 from __future__ import annotations
 

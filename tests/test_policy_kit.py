@@ -1,4 +1,4 @@
-"""Our own policies keep the contract that those of third parties are held to."""
+"""Our own policies pass the contract for third parties' policies."""
 
 # ruff: noqa: RUF012  # samples are class attributes, and tests do not change them
 
@@ -157,7 +157,7 @@ class TestLedger(PolicyContract):
 
 
 class AsksPolicy(Gate):
-    """Asks a service of its own whether a number is in use."""
+    """Asks another service whether a number is in use."""
 
     name = "asks"
 
@@ -180,7 +180,7 @@ class TestAsks(PolicyContract):
 
 
 class TestAllAround(PolicyContract):
-    """A stack of them, as an application has it."""
+    """A stack of policies, as in an application."""
 
     expected_failures = TestRetry.expected_failures
     refuses_after = {"to the same number": TWICE}

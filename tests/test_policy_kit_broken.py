@@ -1,4 +1,4 @@
-"""Broken policies fail the policy kit, each by the test that is there for its mistake; a healthy twin passes it all."""
+"""Broken policies fail the policy kit, each by the test for its mistake; a healthy policy passes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_every_broken_policy_is_caught_by_name(pytester):
 
 
 def test_a_policy_that_never_ends_is_caught(pytester, monkeypatch):
-    """In a process of its own, as nothing ends its thread."""
+    """Runs in a separate process, because its thread never ends."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
     pytester.makepyfile(

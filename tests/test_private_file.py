@@ -1,4 +1,4 @@
-"""Files of SQLite are for their owner, and for the group that shares them; nobody else reads or changes them."""
+"""Only the owner of a SQLite file, and the group that shares it, can read or change it."""
 
 from __future__ import annotations
 

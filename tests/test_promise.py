@@ -1,4 +1,4 @@
-"""A promise: kept once by one thread, waited for by any, and never held up by any of them."""
+"""A promise: a thread keeps it once, any threads wait for it, and no waiter blocks it."""
 
 from __future__ import annotations
 

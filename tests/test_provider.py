@@ -1,4 +1,4 @@
-"""A provider is a frozen model of its settings; what it cannot do it refuses."""
+"""A provider is a frozen model of its settings. It refuses operations that it does not have."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_a_url_that_cannot_be_read_is_a_bad_setting():
         AcmeProvider(token="t", base_url=f"http://[{VALUE}")
 
 
-# --- what it can do -------------------------------------------------------------------------------------------------------
+# --- capabilities ---------------------------------------------------------------------------------------------------------
 
 SENT = SentMessage(account="acme", provider="acme", id="1")
 VERIFICATION = Verification(account="acme", provider="acme", id="1")

@@ -1,4 +1,4 @@
-"""Vendors quote what they were sent, in forms of their own; none of it comes out, and their own words do."""
+"""Vendors quote requests in their own forms: quotations are removed from errors, the vendor's own words stay."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_what_is_quoted_in_another_form_does_not_come_out(name, data):
 def test_neither_does_a_form_inside_another_nor_a_part_of_it(pair, secret, data):
     outer, inner = pair
     encoded = FORMS[outer](FORMS[inner](secret))
-    packed = "packed" in f"{pair}"  # without its beginning it is noise
+    packed = "packed" in f"{pair}"  # unreadable without its beginning
     start = 0 if packed else data.draw(st.integers(0, len(encoded) // 3))
     stop = data.draw(st.integers(len(encoded) * 2 // 3, len(encoded)))
     shown = without(f'The request was refused ("{encoded[start:stop]}...")', Private([secret])) or ""
@@ -153,7 +153,7 @@ def test_words_that_are_marked_one_by_one_come_out_no_more():
     assert shown is None or not {"Dear", "Asha", "482913", "share"} & {*re.findall(r"\w+", shown)}
 
 
-# --- what stays -----------------------------------------------------------------------------------------------------------
+# --- words that stay ------------------------------------------------------------------------------------------------------
 
 ORDINARY_TEXTS = (
     "Your verification code is 482913. Do not share it with anyone.",
@@ -200,7 +200,7 @@ def test_words_are_never_made_longer_than_they_may_be(said):
     assert len(without(said, PRIVATE) or "") <= LONGEST + 3 * len(said)
 
 
-# --- what it costs --------------------------------------------------------------------------------------------------------
+# --- cost -----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What vendors write is read, or it is nothing; it never raises. What most providers have in common is checked once."""
+"""Values of vendors are read or become None, and never raise. Checks of settings are the same for all providers."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ REFUSALS = {
 
 
 def is_refused(name, value):
-    """Whether ``value`` is refused in words that are always the same, and so hold nothing of it."""
+    """Whether ``value`` is refused with fixed words, which hold no part of it."""
     with pytest.raises(ConfigurationError) as caught:
         Vendor(**{name: value})
     return str(caught.value) == f"provider vendor: SMSBRIDGE_VENDOR_{name.upper()} is wrong: {REFUSALS[name]}"
@@ -523,7 +523,7 @@ SHOWN = st.sampled_from([(True, True), (True, False), (False, True), (False, Fal
 
 
 class Row(NamedTuple):
-    """A row as a vendor sends it, and (``of``) the message that it is really about: None for one that we never sent."""
+    """A vendor's row, and (``of``) the message that it belongs to: None for a message that we never sent."""
 
     reference: str
     number: str
@@ -549,7 +549,7 @@ def test_rows_with_our_reference_are_found_in_any_order(messages, random):
 
 @given(TEXTS, st.data())
 def test_a_row_is_that_of_the_message_it_names_or_of_none(messages, data):
-    """Rows are missing and doubled, are about messages that we never sent, and name only a part of whose they are."""
+    """Rows are missing, doubled, of messages that we never sent, or name their message only in part."""
     indexes = st.integers(0, len(messages) - 1)
     strange = st.builds(Row, st.just("theirs"), st.sampled_from(["", *map(reading.digits, NUMBERS)]), st.none())
     rows = data.draw(st.lists(st.builds(row, st.just(messages), indexes, SHOWN) | strange, max_size=8))
@@ -563,7 +563,7 @@ def test_a_row_is_that_of_the_message_it_names_or_of_none(messages, data):
 
 
 def fitting(messages, row):
-    """The indexes of the messages that have what a row names: a second way to say it, slow and plain."""
+    """The indexes of the messages that fit a row: a slow and simple second implementation."""
     return [
         index
         for index, own in enumerate(messages)
@@ -624,7 +624,7 @@ def test_what_is_no_error_of_a_send_ends_the_batch():
         reading.result(0, message(), lambda: 1 // 0)
 
 
-# --- anything at all ------------------------------------------------------------------------------------------------------
+# --- arbitrary input ------------------------------------------------------------------------------------------------------
 
 
 @given(JSON)

@@ -1,4 +1,4 @@
-"""A webhook is verified before anything else is believed, and told to the hooks as it comes."""
+"""A webhook is verified before it is read, and its events reach the hooks in order."""
 
 from __future__ import annotations
 

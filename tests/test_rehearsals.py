@@ -1,4 +1,4 @@
-"""Rehearsals (an outbox, a dry run): what remembers does so in memory, anew for each, and no configured file is opened."""
+"""Rehearsals (an outbox, a dry run): each has its own memory, and opens no configured file."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ OTHER = "+919123456780"
 
 
 class Vendor(SmsProvider):
-    """Takes each text, unless the wire or an outbox says otherwise."""
+    """Accepts each text, unless the wire or an outbox decides otherwise."""
 
     name = "vendor"
     callback_secret: str = ""
@@ -84,12 +84,12 @@ class Vendor(SmsProvider):
         ]
 
 
-# --- what remembers -------------------------------------------------------------------------------------------------------
+# --- policies with a memory -----------------------------------------------------------------------------------------------
 
 
 @dataclass
 class Memory:
-    """A policy that remembers: a text from which it learns, and what it refuses afterwards."""
+    """A policy with a memory: a text from which it learns, and a text that it then refuses."""
 
     name: str
     policy: Any
@@ -155,7 +155,7 @@ ANSWERS = {None: HttpResponse(status=200), OptedOutError: HttpResponse(status=45
 
 
 class Application:
-    """An application with one client, on a wire that says what the vendor says."""
+    """An application with a client on a scripted wire."""
 
     def __init__(self, memory, kind, folder):
         self.memory = memory
@@ -181,7 +181,7 @@ class Application:
         self.answer = HttpResponse(status=200)
 
     def remembers(self):
-        """Whether the policy refuses for what it has learnt."""
+        """Whether the policy refuses because of its memory."""
         error: SendError | None = None
         try:
             self.send("Another text")
@@ -192,7 +192,7 @@ class Application:
 
 
 def made_in_outbox(make):
-    """What ``make`` makes: outside, it would look at its files."""
+    """Call ``make`` in an outbox; outside, it would read its files."""
     with Outbox():
         return make()
 
@@ -219,7 +219,7 @@ def _spying():
 
 @pytest.fixture
 def folder(tmp_path):
-    """The folder of what is configured; nothing in it is opened, made or written, unless a test takes it away from here."""
+    """The configured folder; no file in it may be opened, made or written."""
     folder = tmp_path / "kept"
     folder.mkdir()
     _seen.clear()
@@ -232,7 +232,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def used(tmp_path):
-    """A folder in which something was remembered before."""
+    """A folder with an earlier memory."""
     folder = tmp_path / "used"
     folder.mkdir()
     return folder
@@ -332,7 +332,7 @@ def test_what_a_client_sends_through_can_be_looked_at_in_the_outbox(tmp_path):
 
 @pytest.fixture
 def configured(monkeypatch, folder):
-    """Everything that remembers, as the environment may have it; paths are in ``folder``."""
+    """Settings for all policies with a memory; paths are in ``folder``."""
     monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
     for memory in MEMORIES:
         for name, value in memory.settings.items():
@@ -375,7 +375,7 @@ def test_a_reference_of_an_outbox_is_sent_when_it_is_meant(monkeypatch, used):
 
 
 def test_what_was_made_in_an_outbox_is_checked_when_it_is_used_for_real(monkeypatch, used):
-    """What keeps a file from being used is not known where no file may be opened."""
+    """Problems of a file are unknown while files may not be opened."""
     (used / "optouts.db").write_bytes(b"no list of opt-outs" * 100)
     monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
     monkeypatch.setenv("SMSBRIDGE_OPTOUT_STORE", f"sqlite:///{used}/optouts.db")
@@ -434,11 +434,11 @@ def test_two_policies_have_one_list_of_opt_outs_in_an_outbox_if_they_have_one_ou
     assert [*own["file"]] == [*own["memory"]] == []
 
 
-# --- what crosses the beginning or the end of an outbox -------------------------------------------------------------------
+# --- texts across the beginning or the end of an outbox -------------------------------------------------------------------
 
 
 class Slow(Vendor):
-    """Says when it is asked, and waits to be told before it sends."""
+    """Reports a request, and waits for permission to send."""
 
     _asked: threading.Event = PrivateAttr(default_factory=threading.Event)
     _told: threading.Event = PrivateAttr(default_factory=threading.Event)
@@ -453,7 +453,7 @@ class Slow(Vendor):
 
 
 def sending(client):
-    """Begin to send in another thread; what is returned waits for the outcome."""
+    """Begin to send in another thread. Returns a function that waits for the outcome."""
     outcome = []
 
     def work():
@@ -507,7 +507,7 @@ def test_a_text_that_was_begun_in_an_outbox_is_part_of_it_to_its_end(folder):
 
 
 def test_without_pytest_and_before_the_first_outbox_it_is_the_same():
-    """Where an outbox is only imported, a text that was begun before it is none of it."""
+    """A text that began before an outbox was opened is not part of the outbox."""
     code = """
         import threading
         from smsbridge import Call, HttpRequest, RefusedError, SmsClient, SmsProvider
@@ -550,11 +550,11 @@ def test_outboxes_may_end_in_any_order():
     assert (len(first), len(second)) == (0, 1)
 
 
-# --- policies of others ---------------------------------------------------------------------------------------------------
+# --- third parties' policies ----------------------------------------------------------------------------------------------
 
 
 class Once(Gate):
-    """Lets one text through, and says how to forget it."""
+    """Admits a single text, and can forget it."""
 
     name = "once"
     _numbers: set[str] = PrivateAttr(default_factory=set)
@@ -607,7 +607,7 @@ def test_a_provider_that_holds_others_in_any_field_is_rehearsed_with_them():
 
 def test_a_policy_that_is_made_on_the_way_opens_nothing_either(folder):
     class Tenants(SmsProvider):
-        """Each text through a ledger of its own, of which nothing is known before."""
+        """Send each text through a new ledger, unknown before."""
 
         name = "tenants"
 
@@ -748,7 +748,7 @@ def _in_memory(store):
 
 
 def _plain(entry):
-    """What is to be equal: SQLite rounds times."""
+    """The values to compare: SQLite rounds times."""
     if entry is None:
         return None
     outcome = entry.outcome and (entry.outcome.state, entry.outcome.error, entry.outcome.reason)

@@ -1,6 +1,6 @@
-"""Many messages: one Result each, as they complete, in bounded memory, and nothing in flight is forgotten."""
+"""Many messages: a Result for each, as they complete, in bounded memory; no text in flight is forgotten."""
 
-# ruff: noqa: PT012, PT031, PERF402  # what raises or warns here is a loop or a del
+# ruff: noqa: PT012, PT031, PERF402  # here, a loop or a del raises or warns
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def texts(count):
 
 
 def vendor(request):
-    """Accepts one text or many."""
+    """Accepts single texts and batches."""
     body = json.loads(request.body)
     return HttpResponse.of_json({"id": body.get("to"), "ids": [to for to, _ in body.get("texts", [])]})
 
@@ -82,7 +82,7 @@ def run_both(messages, answer=vendor, **options):
     return found, asyncio.run(main())
 
 
-# --- one result per message -----------------------------------------------------------------------------------------------
+# --- a result per message -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("made", [HttpProvider(), BatchProvider()])
@@ -265,7 +265,7 @@ BAD = lambda n: message(to="nobody", reference=str(n))
 @pytest.mark.parametrize(("made", "bound"), [(HttpProvider(), 6), (BatchProvider(), 48)])
 @pytest.mark.parametrize("make", [None, BAD], ids=["good", "bad"])
 async def test_an_endless_input_is_read_no_further_than_needed(made, bound, make):
-    """However slow the consumer is, what is read and not yet handed out stays bounded."""
+    """With a slow consumer, the number of messages that are read ahead stays bounded."""
     arguments = [] if make is None else [make]
     taken = []
     with client(vendor, made=made) as sms, sms.send_many(counted(taken, *arguments)) as results:

@@ -1,6 +1,6 @@
-"""However ``send_many`` ends: each message that was read is in a result or in ``unsent``, once, and what is said of it is true."""
+"""At any end of ``send_many``, each message that was read is in a result or in ``unsent``, once, and its result is true."""
 
-# ruff: noqa: PT031, TRY300  # what warns or raises here is a loop or a del
+# ruff: noqa: PT031, TRY300  # here, a loop or a del warns or raises
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CLOSED = "this client is closed, so not all messages were read"
 
 
 class Hooks:
-    """Counts what it is told, by reference."""
+    """Counts the calls of hooks, by reference."""
 
     def __init__(self):
         self.begun, self.ended = Counter(), Counter()
@@ -51,7 +51,7 @@ class Hooks:
 
 
 class Vendor(SmsProvider):
-    """Takes a moment for each text; ``left`` are the references that reached it."""
+    """A slow provider. ``left`` has the references that reached it."""
 
     name = "vendor"
     stub = True
@@ -85,7 +85,7 @@ KINDS = [Vendor, Batches]
 
 
 class Run:
-    """One ``send_many``: what was read, what came of it, and whether that adds up."""
+    """A run of ``send_many``: the messages read, their results, and the check of both."""
 
     def __init__(self, made, count=40, *, hooks=(), concurrency=3, kind=SmsClient):
         self.made, self.hooks = made, Hooks()
@@ -100,7 +100,7 @@ class Run:
         return self.found
 
     def collect(self, stop=(Exception, KeyboardInterrupt)):
-        """Iterate to the end, over all that is raised on the way."""
+        """Iterate to the end, past all exceptions."""
         while True:
             try:
                 for result in self.found:
@@ -196,7 +196,7 @@ async def test_at_whatever_moment_another_task_closes_the_client_nothing_is_forg
 
 
 async def test_a_text_that_was_on_its_way_when_the_client_was_closed_is_told_as_it_ended():
-    """The request that left is answered; what had not left is certainly not sent, and hooks are told of both."""
+    """The request that left is answered; the other texts are certainly not sent; hooks are told of both."""
 
     def send(self, message):
         yield from Call(self._take, [message], sends=True)
@@ -291,7 +291,7 @@ def interrupts(chance, seconds):
 @pytest.mark.parametrize("close", [False, True])
 @pytest.mark.parametrize("seed", range(50))
 def test_at_whatever_point_the_iterating_thread_is_interrupted_nothing_is_forgotten(seed, close):
-    """Two interrupts, wherever they come, and then on to the end, or to an early one."""
+    """Two interrupts at random moments, and then iteration to the end, or an early end."""
     chance = random.Random(seed)
     run = Run(chance.choice(KINDS)(), chance.choice([1, 20, 60]), concurrency=chance.choice([1, 3, 8]))
     run.many()
@@ -359,7 +359,7 @@ async def test_a_flight_that_is_cancelled_before_it_begins_was_not_sent():
     run.many()
     ours = asyncio.current_task()
     asking = asyncio.create_task(anext(run.found))
-    await asyncio.sleep(0)  # in which it reads, and begins three tasks
+    await asyncio.sleep(0)  # time to read, and to begin three tasks
     assert len(run.read) == 3
     for task in asyncio.all_tasks() - {ours}:
         task.cancel()
@@ -370,7 +370,7 @@ async def test_a_flight_that_is_cancelled_before_it_begins_was_not_sent():
     assert [unsent_message.reference for unsent_message in run.found.unsent] == ["r0", "r1", "r2"]
 
 
-# --- threads that cannot be started, and bugs -----------------------------------------------------------------------------
+# --- failing threads, and bugs --------------------------------------------------------------------------------------------
 
 
 def cannot_start(*_arguments, **_more):
@@ -415,7 +415,7 @@ class Mute(Exception):
 
 
 class Leave(BaseException):
-    """Such as SystemExit."""
+    """An exception like SystemExit."""
 
 
 def hook(name, error):

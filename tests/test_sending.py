@@ -1,4 +1,4 @@
-"""Three outcomes, never two: what left and was not explained is uncertain, and every message has exactly one outcome."""
+"""Three outcomes, never two: a request that left without an explanation is uncertain, and every message has exactly one outcome."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ CUT = HttpResponse(status=200, body=b'{"id": "1"', complete=False)
 
 
 class Cancelled(BaseException):
-    """Like asyncio.CancelledError and KeyboardInterrupt, which are none of a provider's business."""
+    """Like asyncio.CancelledError and KeyboardInterrupt, which a provider must not catch."""
 
 
 def outcome(flow, *answers):
@@ -72,7 +72,7 @@ def flow_of(*steps, end=None):
     return provider(send)
 
 
-# --- one attempt ----------------------------------------------------------------------------------------------------------
+# --- an attempt -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ ENDS = {
 
 
 def expected(steps, end):
-    """A model of ``attempt`` in a few lines: the kind of error, or None for accepted."""
+    """A simple model of ``attempt``: the kind of error, or None for accepted."""
     left = False
     for kind, trouble in steps:
         sends = kind in {"send", "work"}
@@ -145,7 +145,7 @@ def expected(steps, end):
         "accepted": None,
         "refused": OptedOutError,
         "unsupported": unexplained if left else UnsupportedError,
-        # Without any step, a provider that says so must know. Before the step that sends, nothing can have been sent.
+        # Without any step, the provider's own outcome counts. Before the step that sends, the text cannot have been sent.
         "uncertain": UncertainError if left or not steps else UnavailableError,
         "bare": UncertainError if left else RefusedError,
     }.get(end, unexplained)
@@ -272,7 +272,7 @@ def test_the_place_of_a_bug_is_known_through_another_attempt_too():
 
 
 def test_a_single_text_that_is_refused_at_its_second_sending_step_is_refused():
-    """Its provider has read the answers to both. Of a batch, the second answer says nothing of what went before."""
+    """The provider has read both answers. In a batch, the second answer says nothing about earlier texts."""
     steps = flow_of(SEND, SEND, end=OptedOutError())
     assert type(outcome(attempt(steps, message()), OK, OK)) is OptedOutError
     batch = provider(base=BatchProvider, send_batch=lambda self, messages: steps.send(messages[0]))
@@ -292,7 +292,7 @@ def test_an_error_that_a_provider_raises_again_and_again_belongs_to_each_message
     assert [error.reference for error in errors] == ["a", "b"]
 
 
-# --- before anybody is asked ----------------------------------------------------------------------------------------------
+# --- before a request -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_a_bad_number_has_a_reference_too_and_its_error_does_not_show_it():
     assert "987654321098765" not in str([frame.locals for frame in shown.stack if "smsbridge" in frame.filename])
 
 
-# --- hooks around one send ------------------------------------------------------------------------------------------------
+# --- hooks around a send --------------------------------------------------------------------------------------------------
 
 
 class Veto:
@@ -503,7 +503,7 @@ def test_a_send_that_is_dropped_half_way_tells_the_hooks_that_it_may_have_been_s
 
 
 class Twice(Policy):
-    """Tries again what was certainly not sent."""
+    """Sends again texts that were certainly not sent."""
 
     name = "twice"
 
@@ -546,7 +546,7 @@ def messages(count):
 
 
 class Vendor:
-    """Answers batches; knows which numbers it accepted. ``bad`` numbers make it refuse the whole request."""
+    """A vendor for batches that knows the accepted numbers. ``bad`` numbers make it refuse the whole request."""
 
     def __init__(self, bad=(), script=()):
         self.bad = set(bad)
@@ -659,7 +659,7 @@ def test_of_a_cancelled_batch_each_row_is_told_what_is_known_of_it():
 
 def test_of_a_batch_that_is_dropped_half_way_what_is_known_stays_known():
     recorder = Recorder()
-    vendor = Vendor({NUMBERS[0]}, ["works", "works", "works", "closed"])  # 0-3, 0-1, 0 which is refused, then 1
+    vendor = Vendor({NUMBERS[0]}, ["works", "works", "works", "closed"])  # 0-3, 0-1, 0 (refused), then 1
     assert run(deliver_batch(Plugins(recorder), BatchProvider(), messages(4)), vendor) is None
     told = [type(recorder.outcome(f"ref-{row}")) for row in range(4)]
     assert told == [RefusedError, UncertainError, RefusedError, RefusedError]
@@ -710,7 +710,7 @@ def test_an_empty_batch_needs_no_step():
 
 
 def rows_of(make):
-    """A provider whose batches return the rows that ``make(self, messages)`` makes."""
+    """A provider whose batches return the rows of ``make(self, messages)``."""
 
     def send_batch(self, messages):
         yield from SEND
@@ -868,7 +868,7 @@ def test_an_acceptance_without_an_id_or_of_another_message_is_uncertain(fields):
         drive(attempt(provider(send), message()), OK)
 
 
-# --- what breaks the sending itself ----------------------------------------------------------------------------------------
+# --- failures of the sending itself ----------------------------------------------------------------------------------------
 
 
 def texts(count):
@@ -876,7 +876,7 @@ def texts(count):
 
 
 class Interrupting(Recorder):
-    """Presses Ctrl-C while it is told."""
+    """Presses Ctrl-C during a hook."""
 
     def __init__(self, *at):
         super().__init__()

@@ -92,7 +92,7 @@ def test_an_empty_setting_is_its_default(monkeypatch):
     assert Settings.from_env() == Settings()
 
 
-# --- the environment that this is -----------------------------------------------------------------------------------------
+# --- SMSBRIDGE_ENV --------------------------------------------------------------------------------------------------------
 
 
 class Plain(Policy):

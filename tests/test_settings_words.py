@@ -1,4 +1,4 @@
-"""Every setting that is wrong is named with what may be written, in plain words: no pattern, no value, no word of ours in pieces."""
+"""An error about a setting names the setting and the allowed form, in plain words: no pattern, no value, no broken words."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WRONG = (
     "yes please", "2h", "transactions", "IN,XX", "\x1b[31m", "5 per hour", "HMAC", "tru", "x" * 300,
 )  # fmt: skip
 OURS = ("http", "https://", "0", "[", "{")
-"""Values that are also words of ours."""
+"""Values that are also words in our errors."""
 SETTINGS = [
     pytest.param(account, name, id=environment.variable(account, name))
     for account, model in MODELS.items()
@@ -39,7 +39,7 @@ FORBIDDEN = re.compile(
 
 
 def complaints(account, name, value, monkeypatch):
-    """What is said of this setting if its variable has this value."""
+    """The error about this setting if its variable has this value."""
     monkeypatch.setenv(environment.variable(account, name), value)
     model = MODELS[account]
     inner = {"inner": MemoryProvider()} if "inner" in model.model_fields else {}
@@ -79,7 +79,7 @@ TYPED = [
 
 @pytest.mark.parametrize(("account", "name"), TYPED)
 def test_what_can_be_wrong_is_found(account, name, monkeypatch):
-    """So that the table above is not empty."""
+    """The table above covers all settings."""
     assert complaints(account, name, SECRET, monkeypatch)
 
 
@@ -109,7 +109,7 @@ def test_these_are_the_words(variable, value, words, monkeypatch):
 
 
 class Quotes(BaseModel):
-    """Of a plugin whose author quotes values."""
+    """The error of a plugin that quotes values."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 

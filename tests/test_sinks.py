@@ -1,4 +1,4 @@
-"""Wherever words from outside come out (logs, warnings, terminals, tables, JSON), they forge no line and command no terminal."""
+"""Words from outside cannot forge a line or control a terminal in any output: logs, warnings, terminals, tables, JSON."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def unfit(text):
 
 
 def assert_fit(text, *, shows_a_text=False, endless=False):
-    """``text``, which came out, has only lines of ours (or those of a text that is shown), and each has an end."""
+    """Check that the output ``text`` has only our lines (or those of a shown text), and that each ends."""
     for row in text.split("\n"):
         assert not unfit(row), ascii(row)
         assert shows_a_text or not row.lstrip(" │").startswith((f"INFO {FORGED}", f"WARNING {FORGED}", FORGED)), row
         assert endless or len(row) < 5000, len(row)
 
 
-# --- where words can come out at all --------------------------------------------------------------------------------------
+# --- places of output -----------------------------------------------------------------------------------------------------
 
 SINKS = {
     "logging.getLogger": {"smsbridge/logs.py", "smsbridge/wire/over_httpx.py", "smsbridge/testing/watching.py"},
@@ -78,7 +78,7 @@ SINKS = {
     "sys.stderr.write": {"smsbridge/cli/__init__.py"},
     "stream.write_text": set(),
 }
-"""Every call that may bring words out, and the files that may make it: each has a test below, or writes words of ours alone."""
+"""Every call that may output words, and the files that may call it: each has a test below, or writes only our own words."""
 
 
 def calls(path):
@@ -103,7 +103,7 @@ def test_words_come_out_in_these_files_alone(sink):
 
 @pytest.fixture
 def logged(caplog):
-    """Every line that was logged, with the fields beside it."""
+    """Every logged line, with its fields."""
     caplog.set_level(logging.DEBUG, "smsbridge")
 
     def lines():
@@ -203,7 +203,7 @@ def test_an_opt_out_that_is_not_kept_is_one_line(logged):
 
 
 def do(flow, answer):
-    """Drive ``flow``, doing what it calls for."""
+    """Drive ``flow``, and perform its calls."""
     step = next(flow)
     while True:
         try:
@@ -262,7 +262,7 @@ def test_the_notes_of_an_error_are_lines():
 
 
 class Hostile(SmsProvider):
-    """A vendor whose every word is a command."""
+    """A vendor whose words are all terminal commands."""
 
     name = "acme"
     supports = frozenset({"sender"})

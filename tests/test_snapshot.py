@@ -1,4 +1,4 @@
-"""The environment is read once for a client, and no client reads of another's."""
+"""The environment is read once for a client, and no client reads another client's."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ text = "hello {#var#}"
 
 
 class Speaking(SmsProvider):
-    """Somebody's provider, with a ``from_env`` of its own."""
+    """A third party's provider with its own ``from_env``."""
 
     name = "speaking"
     token: SecretStr
     during = staticmethod(lambda made: None)
-    """What happens while a client is made."""
+    """Set a function that is called while a client is made."""
 
     @classmethod
     def from_env(cls, account=None, resolve=None):
@@ -84,7 +84,7 @@ def during(monkeypatch):
 
 @pytest.fixture
 def opened(monkeypatch):
-    """How often each file was opened, by its name."""
+    """The number of times that each file was opened, by its name."""
     counts = Counter()
     real = io.open
 
@@ -219,12 +219,12 @@ def test_what_changes_while_a_client_is_made_is_not_seen_half(during, monkeypatc
         assert token.get_secret_value() == expected
 
 
-# --- a mapping in the place of the environment ------------------------------------------------------------------------------
+# --- a mapping instead of the environment -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def hostile(monkeypatch, tmp_path):
-    """Everywhere else, settings that a mapping has to keep out."""
+    """Settings in all other places, which a client with a mapping must ignore."""
     folder = tmp_path / "hostile"
     folder.mkdir()
     (folder / "SMSBRIDGE_TIMEOUT").write_text("7")
@@ -310,7 +310,7 @@ def test_what_a_policy_asks_later_is_still_the_environment_of_its_client(monkeyp
     assert not [*tmp_path.glob("*2")]
 
 
-# --- no client reads of another's -------------------------------------------------------------------------------------------
+# --- clients are separate ---------------------------------------------------------------------------------------------------
 
 
 def made(tenant, client=SmsClient):
@@ -319,7 +319,7 @@ def made(tenant, client=SmsClient):
 
 
 def tenant_of(client):
-    """What the client has of its tenant: one value, wherever it is."""
+    """The tenant's values that the client has: they must all be equal."""
     values = {layer.token.get_secret_value() for layer in each(client.provider) if isinstance(layer, Speaking)}
     values |= {str(layer.max_segments) for layer in each(client.provider) if hasattr(layer, "max_segments")}
     (value,) = values

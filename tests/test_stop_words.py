@@ -1,4 +1,4 @@
-"""What counts as STOP: the word as a whole text, whatever stands round it; and a sentence never does."""
+"""Recognition of STOP: the word as a whole text, with anything invisible or decorative around it, but never a sentence."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ SENTENCES = [
 
 
 def test_the_words_are_these():
-    """Those of the README."""
+    """The words of the README."""
     stop = "STOP, STOP ALL, STOPALL, UNSUBSCRIBE, UNSUB, CANCEL, END, QUIT, REVOKE, OPT OUT, OPTOUT"
     assert tuple(stop.split(", ")) == STOP_WORDS
     assert START_WORDS == ("START", "UNSTOP")

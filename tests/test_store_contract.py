@@ -1,4 +1,4 @@
-"""The stores of the core keep the contract of stores."""
+"""The stores of the core pass the contract of stores."""
 
 from __future__ import annotations
 

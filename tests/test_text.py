@@ -1,4 +1,4 @@
-"""smsbridge.text: encodings, segments and their borders, what forces UCS-2, and what could be written instead."""
+"""smsbridge.text: encodings, segments and their borders, characters that force UCS-2, and their replacements."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ BENGALI = "আপনার অর্ডার পাঠানো হয়েছ
 
 
 def lone(text):
-    """A text that some JSON or some file name has brought half a character into."""
+    """A text with half a character, from JSON or from a file name."""
     return text + "\ud83d"
 
 
 # --- a second and a third opinion -----------------------------------------------------------------------------------------
 
-# The table of 3GPP TS 23.038, section 6.2.1, column by column; None is the way into the extension table.
+# The table of 3GPP TS 23.038, section 6.2.1, column by column; None is the escape into the extension table.
 STANDARD = [
     *"@£$¥èéùìòÇ\nØø\rÅå",
     *"Δ_ΦΓΛΩΠΨΣΘΞ", None, *"ÆæßÉ",
@@ -49,7 +49,7 @@ STANDARD_EXTENSION = {
 
 
 def reference(text):
-    """The rules as one would explain them, character by character: encoding, units, segments, units left, and the parts."""
+    """The rules, character by character: encoding, units, segments, units left, and the parts."""
     if all(character in STANDARD or character in STANDARD_EXTENSION.values() for character in text):
         encoding, single, part = GSM7, 160, 153
         costs = [2 if character in STANDARD_EXTENSION.values() else 1 for character in text]
@@ -70,7 +70,7 @@ def reference(text):
 
 
 def long_texts(*alphabets):
-    """Texts that reach borders of segments: runs of one character, since single ones would rarely get so far."""
+    """Texts that reach borders of segments: runs of a character, because single characters would rarely reach them."""
     characters = st.one_of(*(st.sampled_from(character) for character in alphabets))
     runs = st.tuples(characters, st.one_of(st.integers(1, 3), st.integers(60, 165))).map(lambda run: run[0] * run[1])
     return st.lists(runs, max_size=12).map("".join)
@@ -100,7 +100,7 @@ def test_every_text_is_counted_as_the_rules_say(text):
 
 @given(TEXTS.filter(lambda text: text and "\x1b" not in text))
 def test_smsutil_counts_the_same(text):
-    """Where it does not: it takes ESC for a character that can be sent, and an empty text for UCS-2."""
+    """The differences: it treats ESC as a character that can be sent, and an empty text as UCS-2."""
     theirs = smsutil.split(text)
     info = measure(text)
     assert info.segments == len(theirs.parts)
@@ -232,7 +232,7 @@ def test_half_a_character_is_refused_without_showing_the_text(function, text, in
     assert "secret" not in repr(caught.value)
 
 
-# --- what it costs to ask -------------------------------------------------------------------------------------------------
+# --- the cost of measuring ------------------------------------------------------------------------------------------------
 
 
 def test_the_guilty_are_looked_for_only_when_asked_for(monkeypatch):
@@ -253,7 +253,7 @@ def test_values_are_frozen_can_be_pickled_and_show_no_text():
         info.units = 1
 
 
-# --- what forces UCS-2 ----------------------------------------------------------------------------------------------------
+# --- characters that force UCS-2 ------------------------------------------------------------------------------------------
 
 
 def guilty(text):
@@ -350,7 +350,7 @@ def test_the_guilty_are_all_that_is_not_gsm7_and_nothing_else(text):
 
 
 def test_every_character_has_a_name_and_a_replacement_that_can_be_sent():
-    for code in range(0x20000):  # beyond are rare ideographs
+    for code in range(0x20000):  # above it are rare ideographs
         if 0xD800 <= code < 0xE000:
             continue
         for character in measure(chr(code)).guilty:

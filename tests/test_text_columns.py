@@ -1,4 +1,4 @@
-"""Columns of a terminal, where nothing but Unicode's tables says how wide a character is."""
+"""Columns of a terminal: only Unicode's tables give the width of a character."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables and keys of a TOML file are where they begin, whatever strings, comments and values look like."""
+"""The lines of tables and keys of a TOML file, with any strings, comments and values around them."""
 
 from __future__ import annotations
 

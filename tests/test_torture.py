@@ -35,7 +35,7 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def surroundings(certificates):
-    """Each thread has a proxy of its own, and all trust the certificates."""
+    """Each thread has its own proxy, and all trust the certificates."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(outgoing, "getproxies", lambda: getattr(_proxies, "of_this_thread", {}))
         monkeypatch.delenv("no_proxy", raising=False)
@@ -44,12 +44,12 @@ def surroundings(certificates):
         httpx_line.tls.cache_clear()
         yield
     httpx_line.tls.cache_clear()
-    gc.collect()  # what was not closed says so here
+    gc.collect()  # warnings about unclosed sockets come here
 
 
 @pytest.fixture
 def slow_to_begin(monkeypatch):
-    """What the server says at once is there before the request leaves."""
+    """An immediate answer of the server arrives before the request leaves."""
     flush = Channel.flush
 
     def late(channel):
@@ -63,7 +63,7 @@ def slow_to_begin(monkeypatch):
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """A large request does not fit into what the system keeps for the socket."""
+    """A large request does not fit into the socket's buffer."""
     begin = dialing._begin
 
     def begin_narrow(address):
@@ -75,7 +75,7 @@ def narrow(monkeypatch):
 
 
 class Torment:
-    """Some texts, one after the other, from one client to one torture server."""
+    """Send some texts, one after the other, from a client to a torture server."""
 
     def __init__(self, kind, behaviour, route, certificates):
         self.behaviour = behaviour

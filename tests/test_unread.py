@@ -1,4 +1,4 @@
-"""Nothing that is set goes unread: a misspelt or orphaned variable keeps a client from being made, and says what was meant."""
+"""No variable is ignored: with a misspelt or orphaned variable, no client is made, and the error suggests the right name."""
 
 from __future__ import annotations
 

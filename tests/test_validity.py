@@ -1,4 +1,4 @@
-"""valid_until: a text that is of no use any more is not sent, whoever would take it and however often it is tried."""
+"""valid_until: an expired text is not sent, through any account and at any attempt."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BUSY = HttpResponse(status=503, headers={"retry-after": "1"})
 
 
 class Time:
-    """Virtual: waits pass at once, and each request takes ``seconds``."""
+    """A virtual clock: waits pass at once, and each request takes ``seconds``."""
 
     def __init__(self):
         self.now = NOW
@@ -68,7 +68,7 @@ class ValidBatch(BatchProvider):
 
 
 def on(time, policy):
-    """``policy`` and those inside by virtual time."""
+    """``policy`` and the policies inside it, with virtual time."""
     for layer in each(policy):
         if hasattr(layer, "_clock"):
             layer._clock = time.clock
@@ -104,7 +104,7 @@ def test_an_attempt_that_comes_late_all_the_same_is_refused(time):
     assert isinstance(next(flow), HttpRequest)
     wait = flow.throw(NotConnected())
     assert isinstance(wait, Wait)
-    time.now += timedelta(seconds=5)  # the process was asleep, or its queue was long
+    time.now += timedelta(seconds=5)  # the process slept, or its queue was long
     with pytest.raises(RefusedError) as caught:
         flow.send(None)
     assert [attempt.reason for attempt in caught.value.attempts] == [None, "expired"]
@@ -139,7 +139,7 @@ def test_of_a_batch_only_what_is_of_no_use_is_refused(time):
     assert results[1].error.reason == "expired"
 
 
-# --- where the provider has no such field ---------------------------------------------------------------------------------
+# --- providers without the field ------------------------------------------------------------------------------------------
 
 
 def test_by_default_a_provider_that_cannot_express_it_refuses(time):

@@ -1,4 +1,4 @@
-"""What anybody may send is read within bounds: of size, of fields, of values, and of what reading it takes."""
+"""A webhook's body is read within limits of size, fields, values, memory and time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def request(body=b"", url=URL, headers=()):
 
 
 class Deaf(HttpProvider):
-    """Must not be asked."""
+    """A body that must not be read."""
 
     def receiver(self, webhook):
         raise AssertionError("asked")
@@ -79,7 +79,7 @@ SCOPE = {"method": "POST", "scheme": "https", "path": "/sms", "headers": [(b"hos
 
 
 class Stream(io.RawIOBase):
-    """Hands out a few bytes at a time, and counts; asked for more than was announced it would block, as a socket does."""
+    """Returns a few bytes at a time, and counts them. A read beyond the announced length would block, like a socket."""
 
     def __init__(self, content, most=1000, announced=None):
         super().__init__()
@@ -295,7 +295,7 @@ def test_a_bomb_is_no_json(body):
         request(body).json()
 
 
-# --- what reading takes ---------------------------------------------------------------------------------------------------
+# --- memory and time ------------------------------------------------------------------------------------------------------
 
 MEGABYTE = 1_000_000
 FORMS = {

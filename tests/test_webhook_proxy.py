@@ -1,4 +1,4 @@
-"""The webhook recipes of the manual behind a proxy: signatures cover the URL that the vendor called, which the application never sees.
+"""The manual's webhook recipes behind a proxy: signatures cover the URL that the vendor called, and the application sees another URL.
 
 The proxy terminates TLS for ``https://sms.example/prefix``, changes the host, cuts the prefix off and forwards. Each recipe
 runs as the manual has it, but for the provider's name, on a real server; the vendors' own SDKs sign.
@@ -41,7 +41,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def recipe(framework: str, provider: str, *, asgi: bool = False) -> dict[str, Any]:
-    """What the block on the page of the recipe defines, with another provider's name in it, and if need be with its advice for ASGI."""
+    """The names that the recipe's block defines, with another provider's name, and for ASGI with the page's advice."""
     page = f"docs/recipes/{RECIPES[framework]}.md"
     (code,) = [block.code for block in manual.blocks("python", page, f"webhook_{framework}.py")]
     assert code.count('"twincle"') == 1
@@ -62,7 +62,7 @@ def starlette(provider: str) -> Iterator[int]:
 
 @contextmanager
 def starlette_with_root_path(provider: str) -> Iterator[int]:
-    """uvicorn is told of the prefix and puts it back, so the public URL ends with the host."""
+    """uvicorn knows the prefix and adds it again, so the public URL ends with the host."""
     if public_url := os.environ.get("SMSBRIDGE_PUBLIC_URL"):
         os.environ["SMSBRIDGE_PUBLIC_URL"] = public_url.replace("/prefix", "")  # the test's monkeypatch undoes it
     with uvicorn_serves(recipe("starlette", provider)["app"], root_path="/prefix") as port:
@@ -93,7 +93,7 @@ def django_under_asgi(provider: str) -> Iterator[int]:
 
 @contextmanager
 def django_project(provider: str, *, asgi: bool = False) -> Iterator[None]:
-    """The view, routed as the page says, under the middleware of a new project that is about requests."""
+    """The view, routed as the page says, with the request middleware of a new project."""
     from django.conf import settings
     from django.test import override_settings
     from django.urls import path
@@ -185,7 +185,7 @@ def certificate(tmp_path_factory) -> Path:
 
 @contextmanager
 def proxy(to: int, certificate: Path) -> Iterator[int]:
-    """What stands between vendor and application."""
+    """The proxy between vendor and application."""
 
     class Handler(BaseHTTPRequestHandler):
         def _forward(self) -> None:
@@ -219,7 +219,7 @@ def proxy(to: int, certificate: Path) -> Iterator[int]:
 def call(
     connection: http.client.HTTPConnection, method: str, target: str, headers: dict[str, str], body: bytes
 ) -> tuple[int, bytes]:
-    """``target`` goes out as it is, byte for byte, which other HTTP clients do not promise."""
+    """Send ``target`` byte for byte, which other HTTP clients do not promise."""
     try:
         connection.request(method, target, body or None, headers)
         response = connection.getresponse()
@@ -239,7 +239,7 @@ class Webhook(NamedTuple):
 
 
 class Vendor(NamedTuple):
-    """Who signs: ``sign(method, url, fields, token)``; the query that its URL has, and what is read of it."""
+    """A vendor that signs, by ``sign(method, url, fields, token)``; the query of its URL, and the fields that are read."""
 
     name: str
     environment: dict[str, str]
@@ -302,7 +302,7 @@ def post(vendor: Vendor, url: str = f"{PUBLIC}/sms", token: str = TOKEN) -> Webh
 
 
 def get(vendor: Vendor) -> Webhook:
-    """The fields in the query, as these vendors do where they are told to use GET."""
+    """The fields in the query, as these vendors send them with GET."""
     url = f"{PUBLIC}/sms?{vendor.query}&{urlencode(vendor.fields[:3])}"
     return Webhook("GET", url, vendor.sign("GET", url, [], TOKEN))
 
@@ -366,7 +366,7 @@ def test_a_recipe_behind_a_proxy_believes_what_was_signed_if_it_knows_its_public
 def test_a_recipe_answers_413_to_what_is_larger_than_any_webhook(framework, monkeypatch):
     for name, value in VENDORS[0].environment.items():
         monkeypatch.setenv(name, value)
-    reads_it_all = framework in (django, django_under_asgi)  # as far as Django's own setting says
+    reads_it_all = framework in (django, django_under_asgi)  # up to Django's own setting
     with framework("twilio") as port:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         connection.putrequest("POST", "/sms")
@@ -384,7 +384,7 @@ def test_a_recipe_answers_413_to_what_is_larger_than_any_webhook(framework, monk
     "target", ["/sms", "/a:b/@c+d,e;f=g!$&'(h)*~.-_", "/in%20two/%C3%A4", "/twice//", "/sms?a=%2f+%e0&a=&b", "/"]
 )
 def test_a_server_that_hands_over_the_path_decoded_leaves_its_url_as_it_was(target):
-    """wsgiref keeps no target as it came. What was escaped in a way that nobody has to, ``%2F`` say, cannot be known there."""
+    """wsgiref does not keep the original target, so unnecessary escapes, such as ``%2F``, are lost there."""
 
     def app(environ, start_response):
         start_response("200 OK", [])

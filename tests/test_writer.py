@@ -1,4 +1,4 @@
-"""The writer of a ledger: closing records everything, forking takes nothing along, and nobody waits for a thread that has ended."""
+"""The writer of a ledger: closing records everything, a fork inherits nothing, and no thread waits for an ended thread."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def claim(reference="ref-1"):
 
 
 def states(path):
-    """What another process would find, without anything being closed first."""
+    """The entries that another process would find, before the writer is closed."""
     with contextlib.closing(sqlite3.connect(path)) as db:
         return dict(db.execute("SELECT reference, state FROM smsbridge_ledger"))
 
@@ -78,7 +78,7 @@ def threads():
 
 @pytest.fixture
 def slow(monkeypatch):
-    """Outcomes wait for company for as long as it takes: only closing writes them down."""
+    """Outcomes wait for more outcomes without limit: only closing writes them."""
     monkeypatch.setattr(writer, "_PATIENCE", 600.0)
     monkeypatch.setattr(writer, "_IDLE", 600.0)
 
@@ -103,7 +103,7 @@ def test_closing_lets_go_of_the_file_and_ends_the_thread(path, slow):
     with blocking(path) as sms:
         sms.send(message())
         (thread,) = threads()
-    assert thread.daemon  # a process that ends need not wait until it is idle
+    assert thread.daemon  # a process that ends does not wait until it is idle
     thread.join(10)
     assert threads() == []
     assert [file.name for file in path.parent.iterdir()] == ["sms.db"]  # SQLite has put all of it into one file
@@ -156,9 +156,8 @@ def test_what_is_handed_in_while_the_thread_ends_is_done(path, monkeypatch):
 
     def hand_in():
         opened._store.close = close
-        late.set_result(
-            opened.do(lambda store: store.claim([claim("late")]))
-        )  # after the thread has looked for the last time
+        # After the thread's last look at the queue.
+        late.set_result(opened.do(lambda store: store.claim([claim("late")])))
         close()
 
     opened._store.close = hand_in
@@ -167,7 +166,7 @@ def test_what_is_handed_in_while_the_thread_ends_is_done(path, monkeypatch):
 
 
 class Late(deque):
-    """Empty when the thread looks for the first time, and no more when it looks again."""
+    """A queue that is empty at the thread's first look, and not empty at the second."""
 
     looks = 0
 
@@ -245,11 +244,11 @@ def test_a_thread_that_fails_fails_those_that_wait_and_another_begins(path, monk
     assert writer.do(lambda store: store.claim([claim()])).result(10) == [None]
 
 
-# --- who waits ------------------------------------------------------------------------------------------------------------
+# --- waiting threads ------------------------------------------------------------------------------------------------------
 
 
 class Stuck(SqliteBook):
-    """Takes as long as it is told to."""
+    """A job of a given duration."""
 
     going = threading.Event()
 
@@ -300,7 +299,7 @@ def test_a_log_that_cannot_be_written_to_does_not_hold_up_the_writer(path, monke
     going = threading.Event()
 
     class Held(logging.Handler):
-        """Its lock was left taken."""
+        """The lock stayed taken."""
 
         def emit(self, record):
             going.wait(10)
@@ -322,7 +321,7 @@ def test_a_log_that_cannot_be_written_to_does_not_hold_up_the_writer(path, monke
 
 
 def in_a_child(work):
-    """What ``work`` returns, if that is 0 to 99, in a forked process."""
+    """The result of ``work`` in a forked process, 0 to 99."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
@@ -335,7 +334,7 @@ def in_a_child(work):
 
 
 def files_of(path):
-    """How many open files of this process are the ledger's."""
+    """The number of open files of the ledger in this process."""
     found = 0
     for descriptor in os.listdir("/proc/self/fd"):  # noqa: PTH208
         with contextlib.suppress(OSError):
@@ -409,7 +408,7 @@ def test_a_connection_that_came_along_all_the_same_is_never_closed_in_the_child(
 @forking
 def test_what_the_parent_is_to_do_is_not_done_again_by_a_child(path, slow):
     sms = blocking(path)
-    sms.send(message())  # its outcome waits
+    sms.send(message())  # the outcome waits
     assert in_a_child(lambda: len(sms.provider._entries().writer._outcomes) + len(threads())) == 0
     sms.close()
     assert states(path) == {"ref-1": "accepted"}

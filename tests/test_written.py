@@ -1,4 +1,4 @@
-"""Characters in numbers: each is read as what it certainly is, left out where it cannot be seen, or named."""
+"""Characters in numbers: each is read, left out if it is invisible, or named in the error."""
 
 from __future__ import annotations
 

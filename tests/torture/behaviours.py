@@ -1,4 +1,4 @@
-"""The table: what a server does, and what becomes of the text. The text after it is always accepted, unless it says so."""
+"""The table of behaviours of a server, and the outcome of the text. The next text is always accepted, unless the table says otherwise."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .server import Peer, Script, answer
 ACCEPTED, REFUSED, UNCERTAIN = "accepted", "refused", "uncertain"
 PLAIN = ("direct", "forward proxy")
 TUNNELS = ("tunnel proxy", "tunnel, tls proxy")
-ENCRYPTED = ("tls", *TUNNELS)  # up to the server itself
-FEW = ("direct", "tls")  # for what takes long
+ENCRYPTED = ("tls", *TUNNELS)  # outcomes of the server itself
+FEW = ("direct", "tls")  # for slow behaviours
 ROUTES = (*PLAIN, "tls", "tunnel proxy", "forward, tls proxy", "tunnel, tls proxy")
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-LARGE = 1_500_000  # bytes, more than fits between the client and a server that does not read
-SOON = 0.8  # seconds that a text gets where the server is silent
+LARGE = 1_500_000  # bytes, more than the buffers between the client and a server that does not read
+SOON = 0.8  # seconds for a text if the server is silent
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What the first connection does at ``stage``, and what becomes of the text ``first`` and of the next one, ``second``."""
+    """The behaviour of the first connection at ``stage``, and the outcomes of the text ``first`` and of the next text, ``second``."""
 
     name: str
     script: Script
@@ -39,15 +39,15 @@ class Behaviour:
     routes: tuple[str, ...] = ROUTES
     within: float | None = None
     ahead: bool = False
-    """The client is slow to begin, so that what the server does at once comes before the request."""
+    """The client begins late, so an immediate action of the server comes before the request."""
     size: int = 0
-    """Bytes of the request besides the text."""
+    """Bytes of the request without the text."""
 
 
 def after_request(
     reply: bytes | Callable[[Peer], bytes] = b"", *, then: Callable[[Peer], object] | None = None
 ) -> Script:
-    """Take the request, send ``reply``, and ``then`` hang up or what it says."""
+    """Take the request, send ``reply``, and do ``then`` (by default, hang up)."""
 
     def script(peer: Peer) -> object:
         peer.request()
@@ -60,12 +60,12 @@ def after_request(
 
 
 def goes_on(reply: bytes | Callable[[Peer], bytes] = b"") -> Script:
-    """Take the request, send ``reply``, and go on as a sound server."""
+    """Take the request, send ``reply``, and continue as a sound server."""
     return after_request(reply, then=lambda peer: peer.ready() or True)
 
 
 def at_once(data: bytes = b"", then: Callable[[Peer], object] | None = None) -> Script:
-    """Send ``data`` without being asked."""
+    """Send ``data`` before any request."""
 
     def script(peer: Peer) -> object:
         if data:
@@ -78,7 +78,7 @@ def at_once(data: bytes = b"", then: Callable[[Peer], object] | None = None) -> 
 
 
 def idle(data: bytes = b"", then: Callable[[Peer], object] | None = None) -> Script:
-    """Answer the request, and once that was read do what nobody asked for."""
+    """Answer the request, and after the client has read it, send data that it did not ask for."""
 
     def script(peer: Peer) -> object:
         peer.request()
@@ -87,7 +87,7 @@ def idle(data: bytes = b"", then: Callable[[Peer], object] | None = None) -> Scr
         if data:
             peer.send(data)
         result = then(peer) if then is not None else None
-        if result:  # else it is ready when it has hung up
+        if result:  # otherwise it is ready when it has hung up
             peer.ready()
         return result
 
@@ -97,7 +97,7 @@ def idle(data: bytes = b"", then: Callable[[Peer], object] | None = None) -> Scr
 def early(
     *parts: bytes, after: Callable[[Peer], object] = Peer.head, then: Callable[[Peer], object] = Peer.hold
 ) -> Script:
-    """Send ``parts``, one after the other, when no more than the head of a request is there, and read no more of it."""
+    """Send ``parts``, one after the other, after the head of a request, and do not read its body."""
 
     def script(peer: Peer) -> object:
         after(peer)
@@ -121,14 +121,14 @@ def byte_by_byte(data: bytes) -> list[bytes]:
 
 
 def reads_no_more(peer: Peer) -> None:
-    """Take the head of a request, and nothing else."""
+    """Take only the head of a request."""
     peer.head()
     peer.ready()
     peer.server.stopped.wait(10)
 
 
 def continues_early(data: bytes) -> Script:
-    """Say that the request may come, when its head is there."""
+    """After the head, tell the client to send the body."""
 
     def script(peer: Peer) -> bool:
         peer.head()
@@ -166,7 +166,7 @@ def continued(*heads: bytes) -> Script:
 
 
 def at_reuse(then: Callable[[Peer], object]) -> Script:
-    """Answer the first request; when the second has begun, do what ``then`` says."""
+    """Answer the first request; when the second has begun, do ``then``."""
 
     def script(peer: Peer) -> object:
         peer.request()

@@ -1,4 +1,4 @@
-"""Certificates for the torture server, of nobody and made anew for each run: sound ones and bad ones."""
+"""Certificates for the torture server, sound and bad, made for each run."""
 
 from __future__ import annotations
 

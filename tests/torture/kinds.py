@@ -25,7 +25,7 @@ class Blocking:
         return self._client.send("+919876543210", text)
 
     def idle(self) -> None:
-        """What this client does between two texts."""
+        """The client's work between two texts."""
 
     def close(self) -> None:
         self._client.close()
@@ -53,14 +53,14 @@ class Async:
 
 
 class Asleep(Async):
-    """AsyncSmsClient, whose event loop does not run between two texts, so that it has not read what came."""
+    """AsyncSmsClient, whose event loop does not run between two texts, so it has not read new data."""
 
     def idle(self) -> None:
         pass
 
 
 class Limited:
-    """A transport with a time for its next request."""
+    """A transport with a time limit for its next request."""
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
@@ -83,7 +83,7 @@ class LimitedAsync(Limited):
 
 @dataclass(frozen=True)
 class Kind:
-    """How a transport is made, and what drives it."""
+    """A transport and its client."""
 
     name: str
     driver: type[Blocking | Async]
@@ -97,5 +97,5 @@ KINDS = [
 ]
 
 if "gevent.monkey" in sys.modules and sys.modules["gevent.monkey"].is_module_patched("threading"):
-    # Its threads are one, which can run one event loop of asyncio at a time, and these tests run several side by side.
+    # All its threads are a single real thread, which can run only one event loop of asyncio; these tests run several side by side.
     KINDS = [kind for kind in KINDS if not issubclass(kind.driver, Async)]

@@ -1,4 +1,4 @@
-"""The torture server: it does what the script of a behaviour says on its first connection, and is sound on all others.
+"""The torture server: it follows the script of a behaviour on its first connection, and is sound on all others.
 
 A sound connection answers each request with the text that was in it, as the id: whoever takes the answer of another request
 gets a wrong id.
@@ -18,20 +18,20 @@ from collections.abc import Callable
 from .certificates import Certificates
 
 Script = Callable[["Peer"], object]
-"""What happens on a connection. True: it goes on as a sound one."""
+"""The script of a connection. True: it continues as a sound connection."""
 
 _LINGER = struct.pack("ii", 1, 0)
 
 
 def answer(text: str, *headers: str, status: str = "200 OK", body: bytes | None = None, length: object = None) -> bytes:
-    """A whole answer that accepts ``text``, or what is said instead."""
+    """A whole answer that accepts ``text``, with changes."""
     body = json.dumps({"id": text}).encode() if body is None else body
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
 class Peer:
-    """One connection, as the server sees it."""
+    """A connection on the server's side."""
 
     def __init__(self, server: Torture, sock: socket.socket) -> None:
         self.server = server
@@ -39,10 +39,10 @@ class Peer:
         self._data = b""
         self._size = 0
         self.text = ""
-        """Of the last request."""
+        """The text of the last request."""
 
     def asked(self) -> None:
-        """Wait until something of a request is there, and take nothing."""
+        """Wait until a part of a request is there, and take nothing."""
         select.select([self.server.raw[self]], [], [], 10)
 
     def head(self) -> bytes | None:
@@ -57,11 +57,11 @@ class Peer:
         return head
 
     def request(self) -> str | None:
-        """The text of the next request, which is written down when it is whole; None if there is none."""
+        """The text of the next request, recorded when it is whole; None if there is none."""
         return None if self.head() is None else self.rest()
 
     def rest(self) -> str | None:
-        """As :meth:`request`, where the head was read."""
+        """Like :meth:`request`, after its head was read."""
         parts, have = [self._data], len(self._data)
         while have < self._size:
             chunk = self.sock.recv(1024 * 1024)
@@ -82,11 +82,11 @@ class Peer:
         self.send(answer(self.text, *headers, **options))
 
     def ready(self) -> None:
-        """What this connection is about is done: the next text may come."""
+        """The behaviour is done: the next text may come."""
         self.server.ready.set()
 
     def hold(self) -> None:
-        """Say nothing until the client hangs up or the test is over."""
+        """Stay silent until the client hangs up or the test is over."""
         self.ready()
         self.server.raw[self].settimeout(0.1)
         while not self.server.stopped.is_set():
@@ -97,12 +97,12 @@ class Peer:
                 continue
 
     def drip(self, data: bytes) -> None:
-        """Send ``data`` again and again until nobody wants it."""
+        """Send ``data`` again and again until the client hangs up."""
         while not self.server.stopped.wait(0.02):
             self.send(data)
 
     def pour(self, data: bytes, size: int = 64 * 1024 * 1024) -> None:
-        """Send ``data`` again and again, as fast as it goes, until nobody wants it; not for ever, for the tests' sake."""
+        """Send ``data`` again and again, as fast as possible, until the client hangs up, but not for ever."""
         block = data * (65536 // len(data) + 1)
         for _ in range(size // len(block)):
             self.send(block)
@@ -112,14 +112,14 @@ class Peer:
         self.server.raw[self].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
 
     def farewell(self) -> None:
-        """Say goodbye as TLS wants it; most servers just hang up."""
+        """Close TLS properly; most servers just hang up."""
         if isinstance(self.sock, ssl.SSLSocket):
             with contextlib.suppress(OSError):
                 self.sock.settimeout(0.05)
                 self.sock.unwrap()
 
     def shake(self, context: ssl.SSLContext) -> None:
-        """Become the server of TLS, also inside of TLS."""
+        """Become a TLS server, also inside TLS."""
         if isinstance(self.sock, ssl.SSLSocket):
             self.sock = Inner(self.sock, context)
         else:
@@ -127,14 +127,14 @@ class Peer:
             self.server.raw[self] = self.sock
 
     def sound(self) -> None:
-        """Answer whatever comes."""
+        """Answer all requests."""
         while self.request() is not None:
             self.accept()
             self.ready()
 
 
 class Inner:
-    """TLS inside of TLS, as a server; the standard library does not wrap what is wrapped."""
+    """A TLS server inside TLS; the standard library does not wrap a wrapped socket."""
 
     def __init__(self, outer: ssl.SSLSocket, context: ssl.SSLContext) -> None:
         self._outer = outer
@@ -172,7 +172,7 @@ class Inner:
 
 
 class Torture:
-    """Listens on the loopback. ``route`` says what stands between the client and the requests."""
+    """A server on the loopback. ``route`` names the proxies and TLS between the client and the requests."""
 
     def __init__(self, route: str, stage: str, script: Script, certificates: Certificates) -> None:
         self._route = route
@@ -188,7 +188,7 @@ class Torture:
         self.texts: list[str] = []
         self.connections = 0
         self.ready = threading.Event()
-        self.begun = threading.Event()  # what it does at once
+        self.begun = threading.Event()  # its immediate action
         self.stopped = threading.Event()
         self.address = self._listener.getsockname()
         self.place = f"127.0.0.1:{self.address[1]}"
@@ -234,7 +234,7 @@ class Torture:
             self.ready.set()
 
     def _stages(self, peer: Peer, script: Script | None) -> bool:
-        """What stands before the requests, and the script at its stage. Whether the connection goes on as a sound one."""
+        """Do the proxy and TLS steps before the requests, and the script at its stage. Returns whether the connection continues as a sound one."""
         context = self.certificates.contexts["sound"]
         if script is not None and self._stage == "accept" and not script(peer):
             return False

@@ -1,4 +1,4 @@
-"""The body of an answer: what is decoded, and what of it is whole."""
+"""The body of an answer: decoding, and completeness."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from smsbridge.wire.body import MAX_BODY, Body
 
-squash = partial(gzip.compress, mtime=0)  # xdist wants the same names of tests in each process
+squash = partial(gzip.compress, mtime=0)  # xdist needs the same names of tests in each process
 bare = partial(zlib.compress, wbits=-15)
 PLAIN = '{"id": "1", "text": "हाँ"}'.encode()
 
@@ -186,7 +186,7 @@ def test_no_member_of_gzip_is_a_bomb(first):
         ("br", [bytes(MAX_BODY), b"1"], [True, False], False),
         ("gzip", [squash(bytes(MAX_BODY)), squash(b"1")], [True, False], False),
         ("gzip", [squash(bytes(MAX_BODY + 1))], [False], False),
-        # What comes before it is decoded has the same bound.
+        # The encoded body has the same bound.
         ("gzip", [squash(PLAIN), bytes(MAX_BODY - len(squash(PLAIN)))], [True, True], True),
         ("gzip", [squash(PLAIN), bytes(MAX_BODY - len(squash(PLAIN)) + 1)], [True, False], False),
     ],

@@ -1,4 +1,4 @@
-"""A connection, driven by hand over a pair of sockets: what leaves when, what is waited for, and what is read."""
+"""A connection, driven by hand over a pair of sockets: its writes, waits and reads."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Line:
                 self.run(self.channel.flush())
 
     def left(self):
-        """What left so far."""
+        """The bytes that left so far."""
         self.theirs.setblocking(False)
         try:
             return self.theirs.recv(10_000_000)
@@ -115,7 +115,7 @@ def test_the_next_request_begins_anew():
         assert exchange.until(None)() == math.inf
 
 
-# --- what leaves ----------------------------------------------------------------------------------------------------------
+# --- writes ---------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("flush", [Channel.flush, Channel.read])
@@ -172,7 +172,7 @@ def test_an_end_behind_what_was_said_is_told_as_what_was_said(line):
 
 
 def speak_once_stuck(line, *parts, end=False):
-    """Write a large request; each time that it is stuck, the server says one of ``parts``. What left at the end."""
+    """Write a large request; each time that it is blocked, the server sends the next of ``parts``. Returns the bytes that left."""
     writing = line.channel.flush()
     line.channel.hold(LARGE)
     said = list(parts)
@@ -255,7 +255,7 @@ def test_a_request_whose_writing_failed_is_early(line):
     assert (line.exchange.left, line.exchange.early) == (True, True)
 
 
-# --- what is read ---------------------------------------------------------------------------------------------------------
+# --- reads ----------------------------------------------------------------------------------------------------------------
 
 
 def test_an_answer_is_read_until_its_end(line):
@@ -499,7 +499,7 @@ def test_a_handshake_that_is_stuck_says_all_it_has_to_say(line, context):
             line.channel.socket.send(bytes(65536))
     shaking = line.channel.start_tls(context, "sms.example")
     assert next(shaking) == WRITE
-    line.theirs.sendall(b"\x16")  # whatever the server says meanwhile
+    line.theirs.sendall(b"\x16")  # with any words of the server meanwhile
     assert next(shaking) == WRITE
     while line.left():
         pass

@@ -1,4 +1,4 @@
-"""Connecting: an address that leads nowhere, or a name server that is silent, does not use up the time of the others."""
+"""Connecting: a dead address, or a silent name server, does not use up the time of the others."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def in_a_loop(host, port, seconds=10.0):
 @pytest.fixture(params=[blocking, in_a_loop], ids=["blocking", "async"])
 def connect(request):
     yield request.param
-    gc.collect()  # a socket that was not closed says so in this test
+    gc.collect()  # an unclosed socket warns in this test
 
 
 @pytest.fixture
 def listen():
-    """Servers that listen; a deaf one does not answer to a connection, as if the network led nowhere."""
+    """Servers that listen; a deaf server does not answer connections, like a dead network."""
     with contextlib.ExitStack() as opened:
 
         def start(host="127.0.0.1", *, deaf=False):
@@ -261,7 +261,7 @@ def test_a_connection_that_is_cancelled_leaves_nothing_open(listen, resolve):
 
 @pytest.fixture
 def pairs():
-    """Sockets by what they are ready for."""
+    """Sockets by readiness."""
     with contextlib.ExitStack() as opened:
         found = {}
         for ready in (0, READ, WRITE, READ | WRITE):
@@ -352,4 +352,4 @@ def test_loops_that_watch_no_sockets_are_asked_again_and_again(monkeypatch):
     began = monotonic()
     with ours, theirs:
         asyncio.run(meet())
-    assert monotonic() - began < 0.8  # the loop goes on meanwhile
+    assert monotonic() - began < 0.8  # the loop continues meanwhile

@@ -1,4 +1,4 @@
-"""The head of an answer: what is odd in it and needed by nothing does not hide the answer."""
+"""The head of an answer: an odd header that is not needed does not hide the answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\
 
 
 def parsed(wire):
-    """The status, headers and body that h11 reads of ``wire``, which is all that comes."""
+    """The status, headers and body that h11 reads from ``wire``, the whole input."""
     client = h11.Connection(our_role=h11.CLIENT)
     client.send(h11.Request(method="POST", target="/", headers=[("Host", "x"), ("Content-Length", "0")]))
     client.send(h11.EndOfMessage())

@@ -1,4 +1,4 @@
-"""The insides of httpx, httpcore and h11: what is used of them is there, and where it stands."""
+"""The internals of httpx, httpcore and h11: the ones that we use exist, and are used in one file only."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def asynchronous(request, look):
 
 @pytest.fixture(params=[blocking, asynchronous])
 def exchange(request):
-    """Get an answer in chunks from a server; ``look`` at the line before the body is read."""
+    """Get an answer in chunks from a server; call ``look`` with the line before the body is read."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer():
@@ -100,7 +100,7 @@ def test_the_reader_of_chunks_knows_where_the_body_ends(exchange):
     assert readers[0]._reading_trailer is True
 
 
-# --- where they are used ---------------------------------------------------------------------------------------------------
+# --- their use -------------------------------------------------------------------------------------------------------------
 
 
 def test_one_file_of_the_wire_uses_private_parts():

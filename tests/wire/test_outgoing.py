@@ -1,4 +1,4 @@
-"""A request on its way out: its place, what of it is on the wire, and the proxy."""
+"""An outgoing request: its place, its bytes on the wire, and the proxy."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_the_environment_says_which_proxy(monkeypatch, environment, plain, secur
         monkeypatch.setenv(name, value)
     made = [wire("http://sms.example/a?b=c"), wire("https://sms.example/a?b=c")]
     assert [pool.proxy for pool in made] == [plain, secure]
-    # What passes a request on is told the whole URL; through a tunnel goes what goes directly.
+    # A proxy that passes requests on gets the whole URL; a tunnel gets the direct request.
     assert made[0].target == (b"http://sms.example/a?b=c" if plain else b"/a?b=c")
     assert made[1].target == b"/a?b=c"
 

@@ -1,4 +1,4 @@
-"""The wire: what leaves, what comes back, and what is certain when nothing does. Against sockets on 127.0.0.1."""
+"""The wire: requests, answers, and what is certain without an answer. Tested with sockets on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ UNLESS_GREENLETS = pytest.mark.skipif(
 TOKEN = "dummy-token-in-a-header"
 TEXT = "dummy text 4711"
 PLACE = re.compile(r" \([^()]*:\d+\)$")
-"""What errors end with: host and port."""
+"""The end of an error's words: host and port."""
 PAIR = """\
 -----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgsZoa0NiooTlSZGPD
@@ -59,7 +59,7 @@ BH8AAAGCCWxvY2FsaG9zdDAdBgNVHQ4EFgQUZD0hJvIxkv7GZmT2b1Ta7xt5rkMw
 CgYIKoZIzj0EAwIDRwAwRAIgKHUlXn1avwtFu3rjdgLCo60FSSj87sJwfw8fiV2Z
 OiwCIDMmLgdyIWHv/hP6kdyZE5xElpfiHXKnjaP2FpaNVpVu
 -----END CERTIFICATE-----
-"""  # of nobody, for 127.0.0.1
+"""  # a self-signed certificate for 127.0.0.1
 
 
 def answer(body=b"{}", *headers, status="200 OK", length=None):
@@ -68,7 +68,7 @@ def answer(body=b"{}", *headers, status="200 OK", length=None):
 
 
 class Server:
-    """Answers each request with ``respond(wire, request)``, which may write itself; True keeps the connection."""
+    """Answers each request by ``respond(wire, request)``, which may write itself. True keeps the connection open."""
 
     def __init__(self, respond, tls=None):
         self._respond = respond
@@ -210,7 +210,7 @@ def make(request):
     for pool in made:
         pool.close()
     made.clear()
-    gc.collect()  # whatever was not closed says so in this test
+    gc.collect()  # an unclosed socket warns in this test
 
 
 def post(url, **fields):
@@ -232,7 +232,7 @@ def failure(transport, request, kind, **options):
     return PLACE.sub("", str(caught.value))
 
 
-# --- what leaves ----------------------------------------------------------------------------------------------------------
+# --- requests -------------------------------------------------------------------------------------------------------------
 
 
 def test_the_bytes_on_the_wire_are_these(serve, make):
@@ -286,7 +286,7 @@ def test_an_impossible_header_is_certainly_not_sent(serve, make):
 
 
 class Odd:
-    """What a provider may make a request of by mistake."""
+    """Mistakes of a provider in a request."""
 
     def __init__(self, **fields):
         self.__dict__.update(
@@ -358,7 +358,7 @@ def raiser(error):
 )
 def test_an_error_of_ours_before_the_first_byte_is_certain(serve, make, monkeypatch, place):
     server = serve(answer())
-    monkeypatch.setenv("http_proxy", server.url)  # which gets nothing either
+    monkeypatch.setenv("http_proxy", server.url)  # it gets nothing either
     for error in (TypeError("x"), RuntimeError("x"), AssertionError("x"), AttributeError("x"), OSError("x")):
         transport = make(timeout=1)
         with monkeypatch.context() as patch:
@@ -546,7 +546,7 @@ def test_an_event_loop_that_ended_without_a_word_is_forgotten(serve):
     transport = AsyncTransport(timeout=5)
     loop = asyncio.new_event_loop()
     assert loop.run_until_complete(transport.send(post(server.url))).ok
-    loop.close()  # its asynchronous generators are not ended
+    loop.close()  # its asynchronous generators are not closed
 
     async def again():
         assert (await transport.send(post(server.url))).ok
@@ -615,7 +615,7 @@ def test_each_event_loop_has_its_own_connections_and_leaves_none_open(serve):
 
     assert [asyncio.run(twice()) for _ in range(3)] == [[True, True]] * 3
     assert server.connections == 3
-    assert not transport._loops  # those that are over are forgotten
+    assert not transport._loops  # ended loops are forgotten
     asyncio.run(transport.aclose())
     gc.collect()
 
@@ -667,7 +667,7 @@ def test_a_new_event_loop_gets_new_connections(serve):
 
 
 def trusted(monkeypatch, folder):
-    """The context of a server that clients trust."""
+    """The TLS context of a server that clients trust."""
     pair = folder / "pair.pem"
     pair.write_text(PAIR)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -690,11 +690,11 @@ def test_tls_is_verified_and_kept_alive(serve, make, monkeypatch, tmp_path):
     httpx_line.tls.cache_clear()
     transport = make()
     assert [transport.send(post(server.url)).ok for _ in range(2)] == [True, True]
-    assert server.connections == 2  # one was refused by us
+    assert server.connections == 2  # we refused one
     httpx_line.tls.cache_clear()
 
 
-# --- what fails before anything left --------------------------------------------------------------------------------------
+# --- failures before the request left -------------------------------------------------------------------------------------
 
 
 def test_a_refused_connection_is_certain(make):
@@ -730,7 +730,7 @@ def test_a_server_without_tls_is_certain(make):
 
 
 def test_no_connection_in_time_is_certain(make):
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, but never shakes hands
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections, but does no TLS handshake
         words = failure(make(timeout=0.2), post(f"https://127.0.0.1:{silent.getsockname()[1]}/"), NotConnected)
     assert words == "no connection within 0.2 s"
 
@@ -801,7 +801,7 @@ def test_a_broken_ipv6_network_falls_back(serve, make, monkeypatch):
     port = int(server.host.rpartition(":")[2])
     with contextlib.ExitStack() as opened:
         deaf = opened.enter_context(socket.create_server(("::1", 0), family=socket.AF_INET6, backlog=0))
-        for _ in range(4):  # its queue is full, so that it does not answer, as a network that leads nowhere
+        for _ in range(4):  # its queue is full, so it does not answer, like a dead network
             waiting = opened.enter_context(socket.socket(socket.AF_INET6))
             waiting.setblocking(False)
             with contextlib.suppress(BlockingIOError):
@@ -814,7 +814,7 @@ def test_a_broken_ipv6_network_falls_back(serve, make, monkeypatch):
         assert monotonic() - began < 3
 
 
-# --- what fails afterwards ------------------------------------------------------------------------------------------------
+# --- failures after the request left --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -850,7 +850,7 @@ def test_what_is_not_http_is_told_apart_from_a_server_that_hangs_up(serve, make,
     assert failure(make(), post(server.url), NoAnswer) == "the answer is not HTTP"
 
 
-# --- what comes back ------------------------------------------------------------------------------------------------------
+# --- answers --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -984,7 +984,7 @@ def test_an_answer_before_the_request_is_there_accepts_nothing_and_ends_the_conn
 
 
 def test_no_connection_within_the_time_of_a_request_is_certain(make):
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, but never shakes hands
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections, but does no TLS handshake
         transport, began = make(timeout=20), monotonic()
         words = failure(transport, post(f"https://127.0.0.1:{silent.getsockname()[1]}/"), NotConnected, within=0.2)
     assert words == "no connection within 0.2 s"
@@ -1113,7 +1113,7 @@ def test_a_cancelled_send_closes_its_connection_and_shows_nothing(serve, partial
     def respond(wire, _):
         wire.sendall(partial)
         asked.set()
-        with contextlib.suppress(ConnectionResetError):  # what was not read yet when it was closed
+        with contextlib.suppress(ConnectionResetError):  # data that was unread at the close
             wire.recv(1)
         closed.set()
 
