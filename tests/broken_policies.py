@@ -1,6 +1,6 @@
 """A healthy policy, and the same broken on purpose: one mistake each, and the standard test that must catch it."""
 
-# ruff: noqa: BLE001, RUF012  # broken on purpose; and samples are class attributes, which nobody changes
+# ruff: noqa: BLE001, RUF012  # broken on purpose; and samples are class attributes that tests do not change
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from smsbridge.testing import PolicyContract
 
 
 class Calm(Gate):
-    """Refuses texts in capitals, and more than some."""
+    """Refuses texts in capitals, and texts above a number."""
 
     name = "calm"
     place = Place.ONCE
@@ -70,7 +70,7 @@ class Calm(Gate):
             yield Finding("note", f"{self.places} places in all")
 
 
-# --- what it says of itself -------------------------------------------------------------------------------------------
+# --- declarations -----------------------------------------------------------------------------------------------------
 
 
 class HasANameOfSeveralWords(Calm):
@@ -157,7 +157,7 @@ class FindsTwoLines(Calm):
         yield Finding("note", "all is well\nindeed")
 
 
-# --- what becomes of texts --------------------------------------------------------------------------------------------
+# --- outcomes ---------------------------------------------------------------------------------------------------------
 
 
 class RefusesAll(Calm):
@@ -377,7 +377,7 @@ class Patient(Gate):
 
 
 class RefusesTheFirst(Patient):
-    """Refuses what its author thinks is the second."""
+    """Refuses the text that its author takes for the second."""
 
     def _look(self, message):
         super()._look(message)
@@ -414,7 +414,7 @@ class ForeseesNothingOfWhatItRemembers(Patient):
 
 
 class RemembersWithoutASample(Patient):
-    """Its test file has none of its samples."""
+    """Its test file declares no samples."""
 
 
 class TakesForForesight(Patient):
@@ -545,7 +545,7 @@ CATCHES: dict[type[Policy], str] = {
     TakesTheRealMemoryAlong: "test_a_rehearsal_begins_with_an_empty_memory",
     WritesAFileInRehearsals: "test_a_rehearsal_opens_no_file",
 }
-"""Each with the test that is there for it."""
+"""Each broken policy with the test that must fail."""
 
 
 TO = "+919876543210"

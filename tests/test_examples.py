@@ -1,4 +1,4 @@
-"""The README and docs/ are the manual: their examples run as they stand."""
+"""The README and docs/ are the manual: their examples run unchanged."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from smsbridge.dlt import Registry
 from smsbridge.hours import Hours
 
 LANGUAGES = {"python", "bash", "sh", "toml", "text", "json"}
-"""``bash`` runs as it stands. ``sh`` needs an account, a vendor or an index: each command of it has to exist."""
+"""``bash`` runs unchanged. ``sh`` needs an account, a vendor or an index: only its commands are checked."""
 WEBHOOKS = {"webhook_starlette.py", "webhook_flask.py", "webhook_django.py"}
 TESTED = sorted({block.page for block in blocks("python") if (block.title or "").startswith("test_")})
 
@@ -154,7 +154,7 @@ RECIPES = {title: [block for block in blocks("python") if block.title == title] 
 
 
 def recipes(framework):
-    """Runs a test with each block of the manual that shows this webhook."""
+    """Run a test with each block of the manual that shows this webhook."""
     shown = RECIPES[f"webhook_{framework}.py"]
     return pytest.mark.parametrize("recipe", shown, indirect=True, ids=lambda block: block.page)
 
@@ -222,8 +222,8 @@ SAYS = {
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the manual is written for a POSIX shell")
 @pytest.mark.parametrize("page", TALES)
 def test_the_commands_of_a_page_work_word_for_word(page, tmp_path):
-    """All in one shell. Only ``pip install uv`` and ``uv run`` are stood in for: the environment that they would make is
-    part of the one that runs this test. The sandbox gets a port that is free here, and pytest is asked for its version alone."""
+    """All in one shell. Only ``pip install uv`` and ``uv run`` are replaced: the environment that they would make is
+    part of the one that runs this test. The sandbox gets a free port, and pytest is only asked for its version."""
     stand_ins = tmp_path / "bin"
     stand_ins.mkdir()
     (stand_ins / "pip").write_text("#!/bin/sh\n[ \"$*\" = 'install uv' ]\n")
@@ -298,7 +298,7 @@ def installed_by(*requirements: str) -> set[str]:
 
 
 def test_the_setup_with_pip_alone_looks_for_no_plugin_in_an_index():
-    """That it works is shown by ``tests/pip_setup.py``, which takes minutes and an index."""
+    """``tests/pip_setup.py`` tests that it works, which takes minutes and an index."""
     installs = [command for command in setup() if "--group" in command]
     assert installs
     for command in installs:

@@ -1,4 +1,4 @@
-"""Stores: how one is chosen and opened, what is refused, and what the policies do with it."""
+"""Stores: their choice, opening and refusals, and their use by policies."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def url(tmp_path):
 
 
 def send(policy, given=None, answer=OK):
-    """What becomes of a text, how many requests left for it, and the waits before them."""
+    """The outcome of a text, the number of its requests, and the waits before them."""
     waits, requests = [], 0
     try:
         run = Driven(attempt(policy, given or message()))
@@ -128,7 +128,7 @@ def test_a_store_is_opened_once():
 
 
 class Acme(MemoryStore):
-    """A store that quotes what it should not, and one that does not."""
+    """A store that leaks its URL, and a store that does not."""
 
     def __init__(self, url, *, create=True):
         super().__init__()
@@ -195,7 +195,7 @@ def test_two_of_one_scheme_and_one_of_a_scheme_of_ours_are_refused(installed):
     assert "two stores are named 'sqlite': in smsbridge itself and in test_stores:Acme" in wrong("sqlite:///sms.db")
 
 
-# --- which one ------------------------------------------------------------------------------------------------------------
+# --- the choice of a store ------------------------------------------------------------------------------------------------
 
 
 def names(**variables):
@@ -433,7 +433,7 @@ def test_to_look_ahead_makes_no_file(url, tmp_path):
 
 
 class Silent:
-    """Counters that cannot be asked."""
+    """Counters that always fail."""
 
     def __init__(self, error):
         self.error, self.asked = error, 0
@@ -538,7 +538,7 @@ CAP = Cap(scope="guard acme", kind="total", key="", rate=Rate(2, 60))
 
 
 class Machine:
-    """The clock of a machine that tests restart. Not each system has a name for each start."""
+    """The clock of a machine that tests restart. Some systems have no id of a start."""
 
     def __init__(self, path, name=""):
         self.path, self.name, self.now, self.processes = path, name, 5000.0, []
@@ -594,7 +594,7 @@ def test_after_a_restart_of_the_machine_a_cap_holds_and_is_free_after_a_window(m
 
 
 def test_processes_whose_clocks_differ_do_not_drive_time_forward(machine_named):
-    """As in containers with clocks of their own: in turn, they would end every window."""
+    """As with containers whose clocks differ: they would end each other's windows."""
     first, other = machine_named("one"), machine_named("other")
     other.now = 100.0
     taken = []
@@ -610,7 +610,7 @@ def test_processes_whose_clocks_differ_do_not_drive_time_forward(machine_named):
 
 @pytest.mark.parametrize("is_named", [True, False])
 def test_after_a_restart_time_also_passes_while_no_process_runs(machine, is_named):
-    """As for a job that runs once a minute: else nobody would be texted until the machine is up as long as before."""
+    """As with a job that runs once a minute: otherwise no text would leave until the machine's uptime is as long as before."""
     before = machine.process()
     assert [machine.lets_through(before, f"a{number}") for number in range(3)] == [True, True, False]
     before.close()
@@ -642,7 +642,7 @@ def test_a_place_whose_lease_is_over_counts_as_sent_from_then_on(machine):
         machine.now += later
         with counts.together():
             assert (counts.peek([CAP]) is None) is is_free
-            counts.give_back("gone-1", sent=False) if later == 31 else None  # too late to be known for unsent
+            counts.give_back("gone-1", sent=False) if later == 31 else None  # too late to be known as unsent
 
 
 def test_what_counts_no_more_is_forgotten(machine):
@@ -659,7 +659,7 @@ def test_what_counts_no_more_is_forgotten(machine):
 
 
 def test_the_tally_of_each_key_fits_its_places(machine):
-    """It spares counting them all, and ends with the last of them."""
+    """A full cap answers without counting all texts, and only until the last text leaves the window."""
     chance = random.Random(7719)
     counts = machine.process()
     tickets = []

@@ -33,7 +33,7 @@ class Cancelled(BaseException):
 
 
 class Crashed(BaseException):
-    """The process is gone between two steps; nobody is told."""
+    """The process dies between two steps, without a report."""
 
 
 class Clock:
@@ -41,7 +41,7 @@ class Clock:
 
 
 class Hooks:
-    """What one process was told."""
+    """The hooks' calls in a process."""
 
     def __init__(self):
         self.before = Counter()
@@ -64,7 +64,7 @@ class Hooks:
 
 
 class Relay:
-    """Tells the hooks of the process that runs: to look for plugins takes longer than all the rest of a history."""
+    """Calls the hooks directly: a search for plugins takes longer than the rest of a history."""
 
     hooks = None
 
@@ -88,7 +88,7 @@ def relayed():
 
 
 class History:
-    """``retry``, ``failover`` and ``ledger`` are the classes of the policies; a ledger survives crashes, and is not always there.
+    """``retry``, ``failover`` and ``ledger`` are the classes of the policies; a ledger survives crashes; some histories have none.
 
     With ``stored``, one of :mod:`.stores`, the ledger and the limits are kept there, and those of a guard, too.
     """
@@ -124,7 +124,7 @@ class History:
     # --- the process ------------------------------------------------------------------------------------------------------
 
     def begin(self):
-        """A process begins: new policies, and nothing remembered but what the vendors and a ledger have."""
+        """Begin a process: new policies; only the vendors and the ledger have a memory."""
         relay, self.plugins = relayed()
         self.hooks = relay.hooks = Hooks()
         leaves = [self.leaf(number, vendor) for number, vendor in enumerate(self.vendors)]
@@ -176,7 +176,7 @@ class History:
         policy._clock = lambda: self.clock.now
         return policy
 
-    # --- what happens in it -------------------------------------------------------------------------------------------------
+    # --- steps of an application --------------------------------------------------------------------------------------------
 
     def send(self):
         self.deliver([self.message()])
@@ -185,7 +185,7 @@ class History:
         self.deliver([self.message() for _ in range(self.random.randint(1, 4))], batch=True)
 
     def repeat(self):
-        """What was certainly not sent may be sent again; with a ledger, anything may."""
+        """Repeat texts that were certainly not sent; with a ledger, any text."""
         again = [ref for ref, told in self.told.items() if self.ledger is not None or all(map(_refused, told))]
         if again:
             self.deliver([self.messages[self.random.choice(again)]])
@@ -213,7 +213,7 @@ class History:
         }
         marks = [(vendor.turned_away.copy(), len(vendor.asked)) for vendor in self.vendors]
         for vendor in self.vendors:
-            vendor.hushed.clear()  # of what an application sends anew, a policy knows nothing
+            vendor.hushed.clear()  # a policy does not know that the application repeats a text
         try:
             with timed(self):
                 results = self.drive(self.flow(messages, batch))
@@ -261,9 +261,7 @@ class History:
         try:
             step = next(flow)
             while True:
-                if (
-                    type(step).__name__ == "Tell"
-                ):  # hooks, which nothing keeps from being told; earlier versions have no such step
+                if type(step).__name__ == "Tell":  # hooks are always told; earlier versions have no such step
                     step = flow.send(step.function(*step.args))
                     continue
                 steps += 1
@@ -277,7 +275,7 @@ class History:
 
     def stop(self, kind, flow):
         if kind == "crashed":
-            self.graves.append(flow)  # kept, or its end would be told
+            self.graves.append(flow)  # kept: the end of a collected flow would call hooks
             raise Crashed
         if kind == "closed":
             flow.close()
@@ -302,10 +300,10 @@ class History:
         except Exception as error:  # noqa: BLE001  # it belongs to the flow
             return error
 
-    # --- what has to hold -------------------------------------------------------------------------------------------------------
+    # --- checks -----------------------------------------------------------------------------------------------------------------
 
     def check_fault_of_message(self, message, told, marks):
-        """Nobody is asked again, here or elsewhere, about a text that was refused for its own fault."""
+        """No vendor is asked again about a text that was refused for its own fault."""
         times = sum(
             vendor.turned_away[message.reference] - before[message.reference]
             for vendor, (before, _) in zip(self.vendors, marks, strict=True)
@@ -333,7 +331,7 @@ class History:
             assert not vendor.broken_hush, f"asked before its Retry-After: {vendor.broken_hush}"
 
     def end(self):
-        """Let everything that is still to come happen, and hold what was told against what is true."""
+        """Let all late events happen, and compare the reports with the truth."""
         self.clock.now += 1e6
         for vendor in self.vendors:
             vendor.tick()
@@ -360,7 +358,7 @@ class History:
                 continue
 
     def live(self):
-        """A whole history."""
+        """Run a whole history."""
         rules = (self.send, self.send, self.send_batch, self.send_batch, self.repeat, self.advance)
         for _ in range(self.random.randint(1, 7)):
             self.random.choice(rules)()

@@ -1,4 +1,4 @@
-"""TwilioProvider: settings, what goes out, what each answer amounts to, and what Twilio calls us with."""
+"""TwilioProvider: settings, requests, the meaning of each answer, and webhooks."""
 
 import base64
 import json
@@ -117,7 +117,7 @@ def failure(response):
 
 
 def refusal_of(of, of_provider=None):
-    """How a message ends that never leaves."""
+    """The error of a message that is refused before a request."""
     with pytest.raises(SendError) as caught:
         drive(attempt(of_provider or provider(), of))
     return caught.value
@@ -222,7 +222,7 @@ def test_the_readme_names_every_code():
     assert [code for code in vocabulary.CODES if code not in text] == []
 
 
-# --- what goes out ----------------------------------------------------------------------------------------------------
+# --- requests ---------------------------------------------------------------------------------------------------------
 
 
 def basic(user, secret):
@@ -286,7 +286,7 @@ def test_a_time_is_sent_in_utc_with_the_service_that_scheduling_needs():
 
 @pytest.mark.parametrize("fields", [{"send_at": NOW}, {"options": {"twilio": {"shorten_urls": True}}}])
 def test_what_only_a_messaging_service_can_do_is_refused_without_one(fields):
-    """Without one, Twilio drops the time and sends at once (support article 4412165297947)."""
+    """Without a messaging service, Twilio drops the time and sends at once (support article 4412165297947)."""
     assert isinstance(refusal_of(message(**fields)), UnsupportedError)
 
 
@@ -315,7 +315,7 @@ def test_a_validity_that_twilio_cannot_keep_is_refused(monkeypatch, left, error)
 
 
 def test_the_validity_of_a_scheduled_text_counts_from_its_time(monkeypatch):
-    """It is how long Twilio may keep the text in its queue, which it enters when its time has come."""
+    """The validity period counts from the scheduled time, when the text enters Twilio's queue."""
     monkeypatch.setattr("smsbridge.reading.now", lambda: NOW)
     scheduled = message(send_at=NOW + timedelta(days=3), valid_until=NOW + timedelta(days=3, minutes=5))
     assert form(scheduled, with_service())["ValidityPeriod"] == "300"
@@ -407,7 +407,7 @@ def test_the_environment_says_that_they_are_registered(monkeypatch, value):
     assert TwilioProvider.from_env().dlt_registered
 
 
-# --- what answers amount to -------------------------------------------------------------------------------------------
+# --- answers ----------------------------------------------------------------------------------------------------------
 
 
 def test_the_documented_answer_is_an_accepted_text():
@@ -786,7 +786,7 @@ def test_a_repeated_report_has_the_key_of_the_first_and_another_report_another()
 
 
 def test_reports_out_of_order_tell_by_themselves_which_is_the_last():
-    """Twilio does not promise an order; `sent` after `delivered` is not final, so nobody has to go back."""
+    """Twilio does not promise an order; `sent` after `delivered` is not final, so applications can ignore it."""
     finals = [webhook_report(MessageStatus=word).final for word in ("delivered", "sent", "queued")]
     assert finals == [True, False, False]
 
@@ -804,7 +804,7 @@ def test_a_reference_of_the_callback_s_own_gives_way_to_ours():
 @pytest.mark.parametrize("extra", [{}, {"SmsStatus": "received"}])
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_a_text_to_us_keeps_its_words_and_its_numbers(extra, method):
-    """The console can have inbound texts come as a GET; then all is in the query."""
+    """The console can choose GET for inbound texts; then all fields are in the query."""
     fields = {**INBOUND, **extra}
     webhook = (
         HttpRequest.post_form("https://app.example/sms", fields)
@@ -824,7 +824,7 @@ def test_a_text_to_us_may_be_empty():
 
 
 def test_a_text_with_a_missing_part_is_what_arrived_of_it():
-    """Twilio joins the parts and hands over one text (and alerts with 30009 in the console)."""
+    """Twilio joins the parts and delivers a single text (with the alert 30009 in the console)."""
     short = {**INBOUND, "Body": "first part", "NumSegments": "1"}
     assert [event.text for event in provider().parse(HttpRequest.post_form("https://app.example/sms", short))] == [
         "first part"
