@@ -263,7 +263,7 @@ class Recordings:
         assert answered
         assert sorted(rows) == sorted(answered), sorted({*rows} ^ {*answered})
 
-    def test_no_cassette_holds_a_secret_or_a_number_of_anybody(self):
+    def test_no_cassette_holds_a_secret_or_a_real_number(self):
         numbers = {number.lstrip("+") for number in (self.public["number"], self.public["sender"], *self.numbers)}
         for path in self.cassettes.glob("*.yaml"):
             text = path.read_text("utf-8")

@@ -142,7 +142,7 @@ def test_many_messages_are_checked_as_they_would_be_sent(tmp_path):
         {"to": "+1 415 555 0123", "text": "anything"},
         {"to": NUMBER, "text": TEXT, "sender": "ACMOTP"},
         {"to": NUMBER, "text": TEXT[:-1]},
-        {"to": "nobody", "text": TEXT},
+        {"to": "unknown", "text": TEXT},
     ]
     (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
     document, code = run_json("dlt", "check", "--many", "m.jsonl")
@@ -387,10 +387,10 @@ def test_a_providers_code_is_in_its_own_table(monkeypatch):
         run_json("dlt", "explain", "X-9", "--provider", "acme")[0].items() >= {"reason": "spam", "advice": None}.items()
     )
     assert run_json("dlt", "explain", "633", "--provider", "acme")[0]["reason"] == "dlt-template"
-    assert run("dlt", "explain", "633", "--provider", "nobody").exit_code == Exit.CONFIGURATION
+    assert run("dlt", "explain", "633", "--provider", "unknown").exit_code == Exit.CONFIGURATION
 
 
-def test_a_code_that_nobody_knows():
+def test_an_unknown_code():
     done = run("dlt", "explain", "999")
     assert (done.exit_code, done.stdout) == (Exit.NOT_FOUND, "")
     assert "'999' is not among the known operators' codes" in done.stderr

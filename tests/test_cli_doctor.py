@@ -415,7 +415,7 @@ def test_so_is_a_file_of_the_secrets_directory(acme, monkeypatch, tmp_path):
 
 
 @POSIX
-def test_a_dotenv_without_secrets_may_be_read_by_anybody(acme):
+def test_a_dotenv_without_secrets_may_be_readable_for_all(acme):
     Path(".env").write_text("SMSBRIDGE_TIMEOUT=5\n")
     Path(".env").chmod(0o644)
     assert findings(run_json("doctor")[0]) == []
@@ -556,7 +556,7 @@ def test_what_counts_for_each_process_alone_is_a_note_until_there_is_a_store(acm
     assert run_json("doctor")[0]["findings"] == []
 
 
-def test_a_limit_of_an_account_that_talks_to_no_vendor_is_read_by_nobody(acme, monkeypatch):
+def test_a_limit_of_an_account_that_talks_to_no_vendor_is_not_read(acme, monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_BOTH_PROVIDER", "failover")
     monkeypatch.setenv("SMSBRIDGE_BOTH_ACCOUNTS", "acme,memory")
     monkeypatch.setenv("SMSBRIDGE_BOTH_LIMIT_SENDS", "5/1m")
@@ -636,14 +636,14 @@ def test_a_live_call_that_fails_does_not_advise_itself(acme, error, words):
     assert "doctor" not in document["live"]["advice"]
 
 
-def test_without_a_balance_a_reference_that_nobody_used_is_looked_up(acme, monkeypatch):
+def test_without_a_balance_an_unused_reference_is_looked_up(acme, monkeypatch):
     monkeypatch.setattr(AcmeProvider, "balance", SmsProvider.balance)
     document, code = run_json("doctor", "--live")
     assert (code, document["live"]["call"], document["live"]["message"]) == (0, "lookup", "it answered")
 
 
 @pytest.mark.parametrize("answer", [errors.NotFoundError(), Status.UNKNOWN])
-def test_without_a_lookup_an_id_that_nobody_knows_is_asked_for(acme, monkeypatch, answer):
+def test_without_a_lookup_an_unknown_id_is_asked_for(acme, monkeypatch, answer):
     monkeypatch.setattr(AcmeProvider, "balance", SmsProvider.balance)
     monkeypatch.setattr(AcmeProvider, "lookup", SmsProvider.lookup)
     ANSWERS["status"] = answer

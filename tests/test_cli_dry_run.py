@@ -72,7 +72,7 @@ def test_many_as_json_lines(tmp_path):
     assert documents[2] == {"dry_run": True, "would_send": 1, "would_not": 1, "segments": 1}
 
 
-def test_a_wrong_line_is_a_mistake_of_whoever_wrote_it(tmp_path):
+def test_a_wrong_line_is_a_mistake_of_the_user(tmp_path):
     done = run("send", "--many", many(tmp_path, {"to": NUMBER}), "--dry-run")
     assert done.exit_code == Exit.USAGE
     assert "line 1" in done.stderr

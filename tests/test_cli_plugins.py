@@ -66,9 +66,9 @@ def test_it_is_listed_and_runs_with_our_options_output_and_exit_codes(install, m
 
 def test_its_errors_are_explained_as_ours_are(install):
     install("night", night)
-    done = run("night", "--account", "nobody")
+    done = run("night", "--account", "unknown")
     assert done.exit_code == Exit.CONFIGURATION
-    assert "no provider 'nobody'" in done.stderr
+    assert "no provider 'unknown'" in done.stderr
     assert run("night", "--quiet").exit_code == Exit.USAGE
 
 

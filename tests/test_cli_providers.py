@@ -125,7 +125,7 @@ def test_an_unknown_name_says_what_is_there():
     assert "pip install" not in done.stderr
 
 
-def test_a_broken_plugin_is_shown_as_such_and_harms_nobody(broken):
+def test_a_broken_plugin_is_shown_as_such_and_harms_no_other(broken):
     done = run("providers")
     assert done.exit_code == Exit.OK
     assert "broken is broken: plugin no_such_module_here" in done.stdout

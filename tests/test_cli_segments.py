@@ -315,7 +315,7 @@ def test_a_dash_reads_standard_input():
     assert run("segments", "-", stdin=b"\xff").exit_code == Exit.USAGE
 
 
-def test_half_a_character_is_a_mistake_of_whoever_typed_it():
+def test_half_a_character_is_a_mistake_of_the_user():
     done = run("segments", "a\udcff")
     assert done.exit_code == Exit.USAGE
     assert "argument 2 is not UTF-8" in done.stderr

@@ -239,7 +239,7 @@ def test_who_knows_what_became_of_a_text_can_say_so(state):
     assert len(SENT) - sent == (state == "refused")
 
 
-def test_where_nobody_can_be_asked_a_confirmation_has_to_be_given():
+def test_without_a_vendor_to_ask_a_confirmation_has_to_be_given():
     open_text("killed")
     done = run("texts", "settle", "killed", "--as", "refused")
     assert (done.exit_code, states()) == (Exit.USAGE, {"killed": "open"})

@@ -312,10 +312,10 @@ ANSWERS = {
 }
 CALLS = {
     "send": lambda sms: sms.send(message()),
-    "send bad": lambda sms: sms.send("nobody", TEXT, reference="r"),
+    "send bad": lambda sms: sms.send("unknown", TEXT, reference="r"),
     "send none": lambda sms: sms.send(None, TEXT, reference="r"),
     "try": lambda sms: sms.try_send(message()),
-    "try bad": lambda sms: sms.try_send("nobody", TEXT, reference="r"),
+    "try bad": lambda sms: sms.try_send("unknown", TEXT, reference="r"),
     "try none": lambda sms: sms.try_send(TO, None, reference="r"),
     "try empty": lambda sms: sms.try_send(TO, "", reference="r"),
     "try unsupported": lambda sms: sms.try_send(message(options={"scripted": {"x": 1}})),
@@ -373,7 +373,7 @@ def test_both_clients_do_the_same_whatever_the_answer(call):
 
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 @pytest.mark.parametrize(
-    "given", [message(), message(text=""), message(to="nobody"), message(to=None), message(text=7)]
+    "given", [message(), message(text=""), message(to="unknown"), message(to=None), message(text=7)]
 )
 def test_try_send_says_what_send_would_have_raised(answer, given):
     sent = error = None

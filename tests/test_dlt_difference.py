@@ -67,7 +67,7 @@ def test_a_value_of_no_type_is_named_by_what_its_tag_wants():
     )
 
 
-def test_letters_digits_and_symbols_are_named_for_whoever_has_the_text_alone():
+def test_letters_digits_and_symbols_are_named_only_beside_the_text():
     found = difference(RIGHT.replace("Visit", "Pisit"))
     assert found.words() == "at character 41, there is a letter, where the template has another character"
     assert "latin capital letter p (U+0050)" in found.words(private=False)

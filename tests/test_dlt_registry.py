@@ -281,7 +281,7 @@ def test_a_message_gets_ids_and_sender_and_nothing_else():
 
 
 def test_other_countries_pass_untouched():
-    given = Message(to="+14155550123", text="anything", sender="NOBODY")
+    given = Message(to="+14155550123", text="anything", sender="UNKNOWN")
     assert REGISTRY.resolve(given) is given
 
 
@@ -312,9 +312,9 @@ def test_an_entity_of_the_message_has_to_be_that_of_the_template():
     assert REGISTRY.resolve(message(dlt=Dlt(entity_id=ENTITY))).dlt == Dlt(entity_id=ENTITY, template_id=SHIPPED.id)
     error = refused(REGISTRY.resolve, message(dlt=Dlt(entity_id=OTHER_ENTITY)))
     assert (error.reason, error.fault) == ("dlt-entity", "account")
-    nobodys = Registry.of(Template(id="9", text="x"))
-    assert nobodys.resolve(message("x", dlt=Dlt(entity_id="77"))).dlt == Dlt(entity_id="77", template_id="9")
-    assert nobodys.resolve(message("x")).dlt == Dlt(template_id="9")
+    without_entity = Registry.of(Template(id="9", text="x"))
+    assert without_entity.resolve(message("x", dlt=Dlt(entity_id="77"))).dlt == Dlt(entity_id="77", template_id="9")
+    assert without_entity.resolve(message("x")).dlt == Dlt(template_id="9")
 
 
 QUIET = Registry.of(Template(id="9", text="Quixotic zephyr {#var#} jumps, {#numeric#}!"))
@@ -349,7 +349,7 @@ def test_any_text_gets_an_answer(text, rules):
     assert error.detail
 
 
-def test_headers_are_there_for_whoever_chooses_a_provider():
+def test_headers_are_there_for_the_choice_of_a_provider():
     assert list(REGISTRY.headers) == ["ACMEIN", "ACMOTP", "612345"]
     assert REGISTRY.headers["612345"].entity_id == OTHER_ENTITY
 

@@ -24,7 +24,7 @@ def test_anything_else_is_none(written):
     assert duration(written) is None
 
 
-def test_what_is_left_out_is_what_whoever_asks_says():
+def test_the_caller_says_the_missing_unit():
     assert duration("600", unit="s") == timedelta(seconds=600)
     assert duration("10m", unit="s") == timedelta(minutes=10)
     assert duration("h", number="1") == timedelta(hours=1)

@@ -177,8 +177,8 @@ def test_failover_passes_by_who_cannot_express_it():
     policy = FailoverPolicy(accounts=[HttpProvider(account="a"), Dated(account="b")])
     seen = view(policy, message(send_at=NOW))
     assert (seen.words, verdicts(seen)) == ("tries b first", ["refuse", "send"])
-    nobody = view(failover("a", "b"), message(send_at=NOW))
-    assert (nobody.verdict, type(nobody.error), verdicts(nobody)) == (
+    none_can = view(failover("a", "b"), message(send_at=NOW))
+    assert (none_can.verdict, type(none_can.error), verdicts(none_can)) == (
         "would refuse",
         UnsupportedError,
         ["refuse", "refuse"],

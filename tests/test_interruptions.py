@@ -70,7 +70,7 @@ def test_a_lock_that_is_left_taken_would_be_noticed(run, monkeypatch):
 
 
 def test_a_place_that_is_not_given_back_would_be_noticed(run):
-    run.world.guard._rules.caps.take("+919876543210", lambda: 0.0, "nobody's")
+    run.world.guard._rules.caps.take("+919876543210", lambda: 0.0, "unknown's")
     run.strike("single", "ok", WAYS["call"], NEVER, Stop)
     (problem,) = run.tally.problems
     assert "never given back" in problem

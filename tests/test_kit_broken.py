@@ -24,7 +24,7 @@ def test_every_broken_provider_is_caught_by_name(broken, pytester):
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
     pytester.makepyfile(
         test_kit="from broken import CATCHES, contract\n"
-        "globals().update({f'Test{one.__name__}': contract(one) for one in CATCHES})"
+        "globals().update({f'Test{kind.__name__}': contract(kind) for kind in CATCHES})"
     )
     wanted = {(f"Test{provider.__name__}", test) for provider, tests in broken.CATCHES.items() for test in tests}
     ids = [f"test_kit.py::{case}::{test}" for case, test in sorted(wanted)]

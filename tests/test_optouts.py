@@ -48,7 +48,7 @@ def test_a_sender_is_the_same_however_it_is_written(sender, other, same):
 # --- a list ---------------------------------------------------------------------------------------------------------------
 
 
-def test_nobody_has_opted_out_of_an_empty_list(known):
+def test_an_empty_list_holds_no_opt_out(known):
     assert not known.holds(None, WHO)
     assert not known.holds(["ACMEIN"], WHO)
     assert list(known) == []

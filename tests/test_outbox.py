@@ -411,13 +411,13 @@ def test_the_last_of_nothing_is_a_failed_assertion(sms_outbox):
 
 
 def test_a_request_that_would_still_reach_the_wire_finds_no_connection(sms):
-    class Nobody:
+    class Incapable:
         """A provider without any ability."""
 
     def asking():
         yield from HttpRequest.get("https://api.wire.example")
 
-    with Interception(Nobody()), pytest.raises(smsbridge.NotConnected):
+    with Interception(Incapable()), pytest.raises(smsbridge.NotConnected):
         sms._run(asking())
 
 
@@ -455,7 +455,7 @@ def test_an_application_with_its_own_client_is_tested(pytester):
 
 
 def test_the_plugin_makes_pytest_no_slower():
-    """It is loaded at every start of pytest, wherever smsbridge is installed."""
+    """It is loaded at every start of pytest, if smsbridge is installed."""
     heavy = ("pydantic", "httpx", "asyncio", "pluggy", "smsbridge.client", "smsbridge.testing.outbox")
     code = (
         "import sys, pytest; before = set(sys.modules); import smsbridge.testing.plugin;"

@@ -551,7 +551,7 @@ def test_one_without_a_mark_is_not_taken_for_the_other_kind(used, tmp_path):
 
 
 @pytest.mark.parametrize("spoil", FOUL, ids=lambda spoil: spoil.__name__)
-def test_where_the_list_of_opt_outs_is_not_what_it_was_nobody_is_texted_and_the_error_says_why(tmp_path, spoil):
+def test_where_the_list_of_opt_outs_is_not_what_it_was_no_text_leaves_and_the_error_says_why(tmp_path, spoil):
     used = OptOuts(tmp_path / "optouts.db")
     policy = OptoutPolicy(inner=HttpProvider(), path=used.path)
     wire = Wire(OK)

@@ -170,7 +170,7 @@ def test_two_installed_plugins_of_one_name_are_refused_by_name(install):
         Plugins().provider_class("acme")
 
 
-def test_nobody_can_take_the_name_of_a_builtin_provider(install):
+def test_no_plugin_can_take_the_name_of_a_builtin_provider(install):
     install(memory=plugin(provider_class("memory")))
     with pytest.raises(
         ConfigurationError, match="two providers are named 'memory': in smsbridge itself and in acme_module"

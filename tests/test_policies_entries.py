@@ -73,7 +73,7 @@ def test_what_is_accepted_or_refused_is_settled():
 @pytest.mark.parametrize("kind", ERRORS)
 @pytest.mark.parametrize(("account", "provider"), [("otp", "acme"), (None, None)])
 def test_of_an_error_its_class_its_account_its_code_and_its_reason_are_kept(kind, account, provider):
-    error = kind("words that nobody keeps", code="c-1", reason="r-1")
+    error = kind("words that are not kept", code="c-1", reason="r-1")
     error.account, error.provider = account, provider
     outcome = Outcome.of(Result(index=0, message=message(), error=error))
     assert outcome.state is (State.UNCERTAIN if kind is UncertainError else State.REFUSED)

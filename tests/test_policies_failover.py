@@ -581,7 +581,7 @@ def test_an_account_within_an_account_is_found():
     assert drive(query(policy, lambda: policy.status(sent)), OK).account == "c"
 
 
-def test_an_id_of_nobody_in_particular_cannot_be_asked_for():
+def test_an_id_without_its_account_cannot_be_asked_for():
     policy = failover()
     sent = type(taken_by_b(policy))(account="failover", provider="failover", id="1")
     with pytest.raises(ConfigurationError, match="say which one took the text"):
@@ -712,7 +712,7 @@ def test_a_ledger_around_one_of_several_accounts_is_refused(tmp_path, around):
     assert failover(made).accounts == (made,)
 
 
-def test_what_nobody_inside_can_do_is_unsupported():
+def test_what_no_account_inside_can_do_is_unsupported():
     nothing = {name: getattr(SmsProvider, name) for name in ("lookup", "balance", "start_verification")}
     policy = failover(without("a", **nothing))
     for start in (lambda: policy.lookup("1"), policy.balance):

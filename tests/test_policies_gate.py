@@ -194,7 +194,7 @@ def test_of_a_batch_each_text_is_judged_alone_and_its_place_is_true(count, close
             assert (results[n].sent or results[n].error) is told
 
 
-def test_a_batch_of_which_nothing_is_admitted_asks_nobody():
+def test_a_batch_without_an_admitted_text_makes_no_request():
     gate = Doors(inner=BatchProvider(), closed=set(TEXTS))
     results, _ = run(attempt_batch(gate, messages(3)), ["cancelled"])
     assert [type(result.error) for result in results] == [VetoedError] * 3

@@ -121,7 +121,7 @@ def test_a_wrong_setting_is_an_error_and_never_a_guard_that_lets_all_through(nam
     assert "9876543210" not in str(caught.value)
 
 
-def test_a_list_that_is_set_but_names_nobody_is_an_error(monkeypatch):
+def test_a_list_that_is_set_but_empty_is_an_error(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_GUARD_ALLOW", " , ")
     with pytest.raises(ConfigurationError, match="SMSBRIDGE_GUARD_ALLOW is wrong: it is empty"):
         Plugins().stack("memory")

@@ -191,7 +191,7 @@ def test_two_of_one_name_are_an_error_for_who_wants_that_name_alone(install, mon
 
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN))
-def test_nobody_can_take_the_name_of_ours(install, monkeypatch, name):
+def test_no_plugin_can_take_the_name_of_a_policy_of_ours(install, monkeypatch, name):
     plugins = install(**{name: placed(Place.ONCE, name)})
     with pytest.raises(ConfigurationError, match=f"two policies are named '{name}': in smsbridge itself and in"):
         plugins.policies.get(name)
@@ -235,7 +235,7 @@ def test_a_place_that_is_none_is_refused(install, monkeypatch):
 @pytest.mark.parametrize(
     "said", [None, 7, "words", ["words"], [Finding("odd", "it is night")], LookupError("its words")]
 )
-def test_findings_that_are_none_harm_nobody(install, monkeypatch, said):
+def test_findings_that_are_none_do_no_harm(install, monkeypatch, said):
     def findings(self):
         if isinstance(said, Exception):
             raise said

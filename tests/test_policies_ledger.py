@@ -587,7 +587,7 @@ def test_an_outcome_that_cannot_be_recorded_is_logged_and_the_text_accepted_all_
 
 
 @pytest.mark.parametrize("odd", [{"segments": "3"}, {"segments": 10**30}, {"price": "cheap"}, {"status": "sent"}])
-def test_values_of_a_kind_that_nobody_foresaw_do_not_turn_an_accepted_text_into_anything_else(path, caplog, odd):
+def test_unexpected_values_do_not_turn_an_accepted_text_into_anything_else(path, caplog, odd):
     class Odd(Mute):
         def send(self, given):
             yield from ()
@@ -602,7 +602,7 @@ def test_values_of_a_kind_that_nobody_foresaw_do_not_turn_an_accepted_text_into_
 # --- the content of the file ----------------------------------------------------------------------------------------------
 
 
-def test_the_file_holds_no_text_and_no_full_number_and_nobody_else_reads_it(path):
+def test_the_file_holds_no_text_and_no_full_number_and_only_its_owner_reads_it(path):
     wanted = message(options={"other": {"note": "SECRET-OPTION-4711"}})
     for answer in (NoAnswer("cut"), OK):
         send(

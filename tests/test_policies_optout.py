@@ -340,7 +340,7 @@ def test_the_words_are_settings():
     assert heard(policy, text("go")) == []
 
 
-def test_a_short_code_that_texts_us_is_nobody():
+def test_a_short_code_that_texts_us_is_no_person():
     assert heard(optout(), text("STOP", sender="56161")) == []
     assert heard(optout(), text("STOP", sender="")) == []
     assert heard(optout(), text("STOP", sender=TO[1:])) == [(TO, "ACMEIN", "reply")]
@@ -538,7 +538,7 @@ def test_an_ordinary_text_takes_no_confirmation_away():
 @pytest.mark.parametrize(
     "wrong",
     [confirmation(to=OTHER), confirmation(sender="OTHER")],
-    ids=["somebody else", "another sender"],
+    ids=["another person", "another sender"],
 )
 def test_a_confirmation_goes_to_who_said_stop_from_where_it_was_said_to(wrong):
     policy = optout()
@@ -815,5 +815,5 @@ def test_many_texts_at_once(tmp_path):
     assert found["a"].sent.id == "vendor-1"
 
 
-def test_a_flow_without_a_purpose_that_is_covered_asks_nobody():
+def test_a_flow_without_a_covered_purpose_asks_no_list():
     assert drive(optout(purposes=[]).using(Broken()).send(message())).id

@@ -67,7 +67,7 @@ def test_a_fault_of_the_text_is_one_everywhere(error):
     assert final(error)
 
 
-def test_what_may_have_been_sent_is_for_nobody_else_and_yet_not_final():
+def test_an_uncertain_text_goes_to_no_other_account_and_is_not_final():
     assert not elsewhere(DOUBT)
     assert not final(DOUBT)
 

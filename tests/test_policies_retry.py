@@ -98,7 +98,7 @@ def test_what_may_have_been_sent_or_will_not_pass_is_not(answer, kind):
 
 
 @pytest.mark.parametrize("error", [OptedOutError(), OptedOutError(fault="provider"), RecipientError()])
-def test_neither_a_bad_number_nor_an_opt_out_is_tried_again_whoever_is_to_blame(error):
+def test_neither_a_bad_number_nor_an_opt_out_is_tried_again_with_any_fault(error):
     refused, waits = play(attempt(retry(refuses(error)), message()), OK)
     assert type(refused) is type(error)
     assert waits == []
@@ -324,7 +324,7 @@ def test_where_one_account_refused_the_text_itself_it_is_not_sent_again_after_an
     assert waits == []
 
 
-def test_nobody_knows_of_an_earlier_attempt_that_may_have_been_sent_what_a_later_one_was_told():
+def test_a_later_refusal_does_not_settle_an_earlier_attempt_that_may_have_been_sent():
     error, _ = play(attempt(retry(duplicates=TWICE), message(purpose=OTP)), NoAnswer(), DENIED)
     assert type(error) is UncertainError
     assert [type(attempt) for attempt in error.attempts] == [UncertainError, AuthenticationError]

@@ -138,7 +138,7 @@ def test_every_setting_says_what_it_is():
 
 
 class Apart(BatchProvider):
-    """Each text in a batch of its own; the vendor refuses the first one's number."""
+    """Each text in a batch of its own; the vendor refuses the first number."""
 
     supports = frozenset({"sender", "valid_until"})
 
@@ -318,7 +318,7 @@ def test_a_failover_may_hold_a_failover(plugins, monkeypatch):
             {"FAILOVER_ACCOUNTS": "slow", "SLOW_PROVIDER": "retry", "SLOW_INNER": "failover"},
             "failover > slow > failover",
         ),
-        ({"FAILOVER_ACCOUNTS": "acme,nobody"}, "no provider 'nobody'"),
+        ({"FAILOVER_ACCOUNTS": "acme,unknown"}, "no provider 'unknown'"),
         ({"FAILOVER_ACCOUNTS": "acme, acme"}, "SMSBRIDGE_FAILOVER_ACCOUNTS names an account twice"),
         ({"FAILOVER_ACCOUNTS": " , "}, r"SMSBRIDGE_FAILOVER_ACCOUNTS (is missing|names no account)"),
         ({}, r"SMSBRIDGE_FAILOVER_ACCOUNTS (is missing|names no account)"),
@@ -525,7 +525,7 @@ def test_a_repeat_is_answered_from_the_ledger_whatever_the_caps_say(monkeypatch,
         (RetryPolicy, {}),
     ],
 )
-def test_a_policy_that_asks_somebody_says_if_that_is_over_plain_http(kind, given):
+def test_a_policy_that_asks_a_service_says_if_that_is_over_plain_http(kind, given):
     asking = type("Asking", (kind,), {"__module__": __name__, "__annotations__": {"list_url": str}})
     with pytest.warns(InsecureUrlWarning, match="LIST_URL"):
         asking(inner=Acme(), list_url="http://lists.acme.example/", **given)

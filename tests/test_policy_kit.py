@@ -169,7 +169,7 @@ class AsksPolicy(Gate):
 
 
 class TestAsks(PolicyContract):
-    refuses = {"not in use": Message(to="+919000000001", text="private text 7c1f for nobody")}
+    refuses = {"not in use": Message(to="+919000000001", text="private text 7c1f for no person")}
     expected_failures = {"test_what_is_foreseen_is_what_comes": "foresight asks no service"}
 
     def make(self, inner):

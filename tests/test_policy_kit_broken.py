@@ -23,7 +23,7 @@ def test_every_broken_policy_is_caught_by_name(pytester):
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
     pytester.makepyfile(
         test_kit="from broken_policies import CATCHES, contract\n"
-        "globals().update({f'Test{one.__name__}': contract(one) for one in CATCHES})"
+        "globals().update({f'Test{kind.__name__}': contract(kind) for kind in CATCHES})"
     )
     wanted = {(f"Test{policy.__name__}", test) for policy, test in CATCHES.items()}
     cases = {name: "[blocking-batch]" for name in vars(Interruptions) if name.startswith("test_")}

@@ -77,7 +77,7 @@ def test_a_file_that_is_open_to_all_and_not_ours_is_not_used(monkeypatch, tmp_pa
         use_ledger(path)
 
 
-def test_a_file_that_a_group_shares_is_used_whoever_it_belongs_to(monkeypatch, tmp_path):
+def test_a_file_that_a_group_shares_is_used_with_any_owner(monkeypatch, tmp_path):
     path = tmp_path / "sms.db"
     path.touch()
     path.chmod(0o660)

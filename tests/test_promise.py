@@ -128,7 +128,7 @@ async def test_a_task_that_is_cancelled_cancels():
     promise.set_result(1)  # too late, and harmless
 
 
-def test_a_result_that_comes_when_the_event_loop_is_closed_is_nobodys_matter():
+def test_a_result_that_comes_when_the_event_loop_is_closed_is_ignored():
     promise = Promise()
 
     async def begin():

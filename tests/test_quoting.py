@@ -128,7 +128,7 @@ def test_other_scripts_come_out_no_more_than_latin(text, name):
 
 
 @pytest.mark.parametrize("charset", ["latin-1", "cp1252"])
-def test_bytes_that_somebody_read_wrongly_are_read_rightly(charset):
+def test_bytes_decoded_with_the_wrong_charset_are_read_rightly(charset):
     text = "कृपया किसी को न बताएँ"
     wrong = text.encode().decode(charset, "ignore")
     assert without(f"bad text {wrong}", Private([text])) is None

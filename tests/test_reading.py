@@ -587,7 +587,7 @@ def test_a_missing_row_is_no_other_messages(messages, data):
 
 
 @given(TEXTS, st.data())
-def test_a_row_that_contradicts_itself_is_nobodys(messages, data):
+def test_a_row_that_contradicts_itself_belongs_to_no_message(messages, data):
     index = data.draw(st.integers(0, len(messages) - 1))
     other = row(messages, index, (True, True), number="12025550100")
     assert correlated(messages, [other]) == {}

@@ -120,7 +120,7 @@ MEMORIES = [
         settings={"OPTOUT_PURPOSES": "transactional"},
     ),
     Memory(
-        "opt-outs of one's own",
+        "opt-outs of the application",
         lambda inner, folder: OptoutPolicy(inner=inner).using(MemoryOptOuts()),
         OptedOutError,
         learns_from=OptedOutError,

@@ -108,7 +108,7 @@ class Veto:
 def test_one_bad_message_never_fails_the_others(kinds, batches):
     messages = [
         message(
-            to="nobody" if kind == "bad number" else number(n),
+            to="unknown" if kind == "bad number" else number(n),
             text={"empty": "", "veto": "veto"}.get(kind, TEXT),
             reference=str(n),
         )
@@ -197,7 +197,7 @@ def test_what_is_no_message_ends_the_input_and_is_in_no_frame(odd):
 
 
 def test_a_message_without_reference_gets_one_in_its_result():
-    for results in run_both([Message(to=TO, text=TEXT), Message(to="nobody", text=TEXT)]):
+    for results in run_both([Message(to=TO, text=TEXT), Message(to="unknown", text=TEXT)]):
         references = [result.message.reference for result in results]
         assert all(len(reference) == 32 for reference in references)
         assert {(result.sent or result.error).reference for result in results} == set(references)
@@ -259,7 +259,7 @@ async def acounted(taken, make=lambda n: message(to=number(n), reference=str(n))
         yield text
 
 
-BAD = lambda n: message(to="nobody", reference=str(n))
+BAD = lambda n: message(to="unknown", reference=str(n))
 
 
 @pytest.mark.parametrize(("made", "bound"), [(HttpProvider(), 6), (BatchProvider(), 48)])
@@ -496,7 +496,7 @@ async def test_after_a_close_nothing_more_is_read_or_sent_and_what_the_input_rai
 def some_good_then_bad():
     yield from texts(2)
     for n in itertools.count():
-        yield message(to="nobody", reference=f"bad-{n}")
+        yield message(to="unknown", reference=f"bad-{n}")
 
 
 async def test_what_was_read_and_not_sent_is_listed():
@@ -600,7 +600,7 @@ async def test_a_second_cancellation_cancels_what_is_in_flight_and_the_hooks_are
     assert {type(recorder.outcome(str(n))) for n in range(2)} == {UncertainError}
 
 
-async def test_a_failure_of_ours_reaches_whoever_iterates_and_is_not_lost():
+async def test_a_failure_of_ours_reaches_the_iteration_and_is_not_lost():
     def closing(sms):
         yield message(reference="a")
         sms._closed = True

@@ -91,7 +91,7 @@ class Run:
         self.made, self.hooks = made, Hooks()
         plugins = Plugins(self.hooks, *hooks)
         self.client = kind(made, settings=Settings(concurrency=concurrency), plugins=plugins)
-        self.texts = [message(reference=f"r{n}", to="nobody" if n % 9 == 8 else "+919876543210") for n in range(count)]
+        self.texts = [message(reference=f"r{n}", to="unknown" if n % 9 == 8 else "+919876543210") for n in range(count)]
         self.input = iter(self.texts)
         self.results, self.problems = [], []
 
@@ -256,7 +256,7 @@ async def test_what_the_input_raises_costs_no_message(made, error):
 
 def test_what_is_dropped_says_how_much_was_read_for_nothing():
     run = Run(Batches(), concurrency=1)
-    run.texts = [message(reference="r0"), *[message(to="nobody", reference=f"bad{n}") for n in range(9)]]
+    run.texts = [message(reference="r0"), *[message(to="unknown", reference=f"bad{n}") for n in range(9)]]
     run.input = iter(run.texts)
     next(run.many())
     with pytest.warns(ResourceWarning, match="before its end; use it in a with block; messages read and not sent: 1"):

@@ -937,7 +937,7 @@ def test_ctrl_c_before_the_hooks_can_be_told_of_the_end_and_again_at_the_next_tr
     assert recorder.names == ["before", "after"]
 
 
-def test_after_an_interruption_nothing_more_is_begun_but_that_somebody_is_told():
+def test_after_an_interruption_only_hooks_are_still_told():
     def tidies_up():
         try:
             yield Wait(1)

@@ -258,7 +258,7 @@ def test_each_rule_for_values_holds_in_it_too():
     for environ, words in (
         ({"SMSBRIDGE_TIMEOUT": '"5"'}, "SMSBRIDGE_TIMEOUT still has quotes"),
         ({"SMSBRIDGE_TIMEOUT": "x"}, "SMSBRIDGE_TIMEOUT is wrong"),
-        ({"SMSBRIDGE_PROVIDER": "nobody"}, "no provider 'nobody'"),
+        ({"SMSBRIDGE_PROVIDER": "unknown"}, "no provider 'unknown'"),
         ({"SMSBRIDGE_RETRY_ATEMPTS": "3"}, "did you mean SMSBRIDGE_RETRY_ATTEMPTS"),
         ({"SMSBRIDGE_ENV": "production"}, "account 'console' ends texts here"),
     ):

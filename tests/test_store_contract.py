@@ -51,7 +51,7 @@ def test_every_broken_store_is_caught_by_the_test_that_is_there_for_its_mistake(
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
     pytester.makepyfile(
         test_kit="from broken_stores import CATCHES, contract\n"
-        "globals().update({f'Test{number}': contract(one) for number, one in enumerate(CATCHES)})"
+        "globals().update({f'Test{number}': contract(kind) for number, kind in enumerate(CATCHES)})"
     )
     wanted = {f"Test{number}::{test}" for number, test in enumerate(broken_stores.CATCHES.values())}
     ids = [f"test_kit.py::{name}" for name in sorted(wanted)]

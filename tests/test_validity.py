@@ -84,7 +84,7 @@ def until(seconds, **fields):
 # --- before each attempt --------------------------------------------------------------------------------------------------
 
 
-def test_a_text_that_is_of_no_use_is_refused_before_anybody_is_asked(time):
+def test_an_expired_text_is_refused_before_a_request(time):
     with pytest.raises(RefusedError) as caught:
         time.run(attempt(Valid(), until(0)))
     assert (caught.value.reason, caught.value.fault, time.requests) == ("expired", "message", [])

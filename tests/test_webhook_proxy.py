@@ -33,7 +33,7 @@ from smsbridge.plugins import default_plugins
 RECIPES = {"starlette": "fastapi", "flask": "flask", "django": "django"}
 """The page of each recipe."""
 PUBLIC = "https://sms.example/prefix"
-TOKEN, OTHER_TOKEN = "dummy-token-of-the-account", "dummy-token-of-somebody-else"
+TOKEN, OTHER_TOKEN = "dummy-token-of-the-account", "dummy-token-of-another-account"
 FORM = "application/x-www-form-urlencoded"
 
 

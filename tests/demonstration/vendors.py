@@ -27,7 +27,7 @@ from smsbridge_twincle.sandbox import Sandbox
 CODE, WRONG_CODE = "482913", "111111"
 PATIENCE = 15  # seconds
 SECRET = "dummy-secret-of-a-vendor"
-OTHER_SECRET = "dummy-secret-of-somebody-else"
+OTHER_SECRET = "dummy-secret-of-another-account"
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 STATUS_WORDS = ("sent", "delivered")
 """The statuses of each text, in this order: pushed at once, or polled singly."""

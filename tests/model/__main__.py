@@ -32,7 +32,7 @@ def run(seeds, store=None):
         for seed in seeds:
             try:
                 History(random.Random(seed), stored=stored).live()
-            except Exception as error:  # noqa: BLE001  # whatever it is, it is found
+            except Exception as error:  # noqa: BLE001  # any error counts
                 failed.append((seed, f"{error}\n{traceback.format_exc(limit=-1)}"))
     return len(seeds), failed
 

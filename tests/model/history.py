@@ -354,7 +354,7 @@ class History:
         for flow in self.graves:
             try:
                 flow.close()
-            except BaseException:  # noqa: BLE001  # nobody is left to hear of it
+            except BaseException:  # noqa: BLE001  # the process is over
                 continue
 
     def live(self):

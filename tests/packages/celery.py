@@ -26,7 +26,7 @@ def worker():
 
 @pytest.fixture(params=["eager", "by a worker"])
 def call(request):
-    """Calls the task, and waits for what becomes of it."""
+    """Calls the task, and waits for its end."""
     if request.param == "eager":
         return lambda *arguments: tell_shipped.apply(arguments).get()
     request.getfixturevalue("worker")

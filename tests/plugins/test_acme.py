@@ -87,7 +87,7 @@ def test_a_policy_of_a_third_party_stands_where_its_place_says(with_night):
     assert with_night.python(TRY).splitlines()[-1] == "None"
     assert with_night.python(TRY, SMSBRIDGE_NIGHT_QUIET="yes").splitlines()[-1] == "night"
     assert with_night.python(TRY, SMSBRIDGE_CONSOLE_NIGHT_QUIET="yes").splitlines()[-1] == "night"
-    code = "import smsbridge; from smsbridge.composite import each; print(*(one.name for one in each(smsbridge.SmsClient('acme').provider)))"
+    code = "import smsbridge; from smsbridge.composite import each; print(*(layer.name for layer in each(smsbridge.SmsClient('acme').provider)))"
     settings = {"SMSBRIDGE_ACME_TOKEN": "dummy", "SMSBRIDGE_GUARD_TOTAL": "9/1h", "SMSBRIDGE_LIMIT_SENDS": "9/1s"}
     assert with_night.python(code, SMSBRIDGE_NIGHT_QUIET="no", **settings) == "guard retry night limit acme"
     assert with_night.python(code, **settings) == "guard retry limit acme"

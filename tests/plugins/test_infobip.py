@@ -533,7 +533,7 @@ def test_a_text_that_cannot_be_expressed_fails_alone_and_is_not_asked_for():
     assert isinstance(third.error, UnsupportedError)
 
 
-def test_a_batch_of_nothing_that_can_be_expressed_asks_nobody():
+def test_a_batch_without_an_expressible_message_makes_no_request():
     results = send_many([message(reference="a,"), message(reference=",b")])
     assert all(isinstance(result.error, UnsupportedError) for result in results)
 
@@ -566,7 +566,7 @@ def test_two_texts_with_one_reference_are_uncertain(rows):
 
 
 @given(st.permutations(range(3)), st.sets(st.sampled_from(range(3))))
-def test_nobody_gets_anothers_row_whatever_the_order_and_whatever_is_missing(order, missing):
+def test_no_message_gets_the_row_of_another_in_any_order_and_with_missing_rows(order, missing):
     answer = accepted(*(own_row(n) for n in order if n not in missing))
     for n, result in enumerate(send_many(MANY, answer)):
         if n in missing:
@@ -817,7 +817,7 @@ def test_a_code_that_is_not_right_says_why(answer, reason):
     assert (found.approved, found.reason) == (False, reason)
 
 
-def test_a_pin_id_that_nobody_knows_is_unknown_but_a_wrong_address_is_an_error():
+def test_an_unknown_pin_id_is_unknown_but_a_wrong_address_is_an_error():
     assert check(older(404, "NOT_FOUND", "Not found")).reason == "unknown"
     with pytest.raises(QueryError):
         check(HttpResponse(status=404, body=b"<html>"))
@@ -829,7 +829,7 @@ def test_what_is_no_pin_id_is_not_asked_for(id):
 
 
 @pytest.mark.parametrize(
-    "change", [{"verified": "true"}, {"verified": 1}, {"verified": None}, {"pinId": "of-somebody-else"}]
+    "change", [{"verified": "true"}, {"verified": 1}, {"verified": None}, {"pinId": "of-another-account"}]
 )
 def test_an_answer_that_is_not_about_this_code_approves_nothing(change):
     with pytest.raises(QueryError):

@@ -122,7 +122,7 @@ class TestInfobip(ProviderContract):
         ),
         "on the dnd list": Refusal(answer=accepted(row(OWN, "REJECTED_DND")), error=OptedOutError, reason="dnd"),
         "no number": Refusal(answer=accepted(row(OWN, "REJECTED_DESTINATION")), error=RecipientError),
-        "a sender of somebody else": Refusal(answer=accepted(row(OWN, "REJECTED_SOURCE")), error=SenderError),
+        "another account's sender": Refusal(answer=accepted(row(OWN, "REJECTED_SOURCE")), error=SenderError),
         "too much": Refusal(answer=accepted(row(OWN, "REJECTED_FLOODING_FILTER")), error=RateLimitedError),
         "too long": Refusal(answer=accepted(row(OWN, "REJECTED_MESSAGE_TOO_LONG")), error=ContentError),
         "sent before": Refusal(

@@ -264,8 +264,8 @@ def test_reports_out_of_order_can_be_told_apart_by_what_is_final():
     assert (second.status, second.final) == (Status.SENT, False)
 
 
-def test_a_report_for_an_id_that_nobody_knows_is_an_event_like_any_other():
-    assert parse({**REPORT, "messageId": "of-somebody-else"})[0].id == "of-somebody-else"
+def test_a_report_for_an_unknown_id_is_an_event_like_any_other():
+    assert parse({**REPORT, "messageId": "of-another-account"})[0].id == "of-another-account"
 
 
 @pytest.mark.parametrize("item", [INBOUND, {**INBOUND, "smsCount": 3}])

@@ -315,7 +315,7 @@ UNCERTAIN = {
     "an id, and an error": queued(ID, error="Insufficient Credit"),
     "no id, and another number is invalid": queued(invalid_number=["14155555555"]),
     "no id, and invalid numbers in no list": queued(invalid_number=NUMBER),
-    "an error that nobody knows": answer({"error": "something else"}, 200),
+    "an unknown error": answer({"error": "something else"}, 200),
     "nothing": answer({}),
     "a server error that speaks of credit": error("Insufficient Credit", 500),
     "a time-out of a proxy": error("Insufficient Credit", 408),
@@ -482,7 +482,7 @@ def test_a_code_explains_what_the_network_or_plivo_refused_too(word, code, reaso
     assert (report(message_state=word, error_code=code).reason, report(message_state=word).reason) == (reason, None)
 
 
-def test_a_code_that_nobody_knows_is_kept():
+def test_an_unknown_code_is_kept():
     failed = report(message_state="undelivered", error_code=777)
     assert (failed.code, failed.reason, failed.status) == ("777", None, Status.UNDELIVERED)
 
@@ -764,7 +764,7 @@ def test_reports_out_of_order_can_be_put_in_order():
 
 
 def test_a_report_for_an_unknown_text_is_an_event_like_any_other():
-    assert event({"MessageUUID": "nobody's", "Status": "sent"}, url="https://app.example/plivo").id == "nobody's"
+    assert event({"MessageUUID": "unknown's", "Status": "sent"}, url="https://app.example/plivo").id == "unknown's"
 
 
 def test_a_text_that_came_in_is_read():

@@ -229,6 +229,6 @@ class TestPlivo(ProviderContract):
 
     def sign(self, webhook, secret):
         if not secret.strip():
-            raise ValueError("nobody can sign with nothing")
+            raise ValueError("an empty secret cannot sign")
         proof = {"x-plivo-signature-v3": sign_v3(webhook, secret), "x-plivo-signature-v3-nonce": NONCE}
         return replace(webhook, headers={**webhook.headers, **proof})

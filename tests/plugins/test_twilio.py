@@ -524,7 +524,7 @@ def test_what_only_the_account_s_owner_can_put_right_is_the_account_s_fault(code
     assert failure(refused(code)).fault == "account"
 
 
-def test_a_code_that_nobody_knows_falls_back_to_the_http_status():
+def test_an_unknown_code_falls_back_to_the_http_status():
     assert type(failure(refused(29999, 400))) is RefusedError
     assert type(failure(refused(29999, 401))) is AuthenticationError
     assert type(failure(refused(29999, 500))) is UncertainError
@@ -838,8 +838,8 @@ def test_a_text_with_a_missing_part_is_what_arrived_of_it():
         {"MessageSid": SID},
         {"MessageStatus": "sent"},
         {"MessageSid": "SM1", "MessageStatus": "sent"},
-        {"MessageSid": SID, "Body": "from nobody"},
-        {"MessageSid": SID, "SmsStatus": "received", "Body": "from nobody"},
+        {"MessageSid": SID, "Body": "without a sender"},
+        {"MessageSid": SID, "SmsStatus": "received", "Body": "without a sender"},
         {"CallSid": "CA00000000000000000000000000000001", "CallStatus": "completed"},
     ],
 )

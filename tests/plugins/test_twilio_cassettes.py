@@ -9,7 +9,7 @@ from recordings import Example, Recordings
 from smsbridge import Message, RecipientError, Status
 from smsbridge_twilio import TwilioProvider
 
-NOBODY = "+15005550001"  # an invalid number, https://www.twilio.com/docs/iam/test-credentials
+INVALID = "+15005550001"  # an invalid number, https://www.twilio.com/docs/iam/test-credentials
 DOCS = "https://www.twilio.com/docs"
 MESSAGE, VERIFICATION = f"{DOCS}/messaging/api/message-resource", f"{DOCS}/verify/api/verification"
 
@@ -27,7 +27,7 @@ class TestTwilio(Recordings):
         "sender": "+15550000100",
         "number": "+919000000100",
     }
-    numbers = (NOBODY,)
+    numbers = (INVALID,)
     ids = r"(?:AC|VA)[0-9a-f]{32}"
 
     # --- the documented examples, filled with values of the request
@@ -36,8 +36,8 @@ class TestTwilio(Recordings):
 
     def documented(self, request):
         form, path, number = dict(request.form()), request.url, next(self.asked)
-        if form.get("To") == NOBODY:
-            words, page = f"Invalid 'To' Phone Number: {NOBODY[:8]}XXXX", f"{DOCS}/errors/21211"
+        if form.get("To") == INVALID:
+            words, page = f"Invalid 'To' Phone Number: {INVALID[:8]}XXXX", f"{DOCS}/errors/21211"
             data = {"code": 21211, "message": words, "more_info": page, "status": 400}
             return Example(f"{DOCS}/api/errors/21211", data, 400)
         if path.endswith("/Messages.json"):
@@ -134,7 +134,7 @@ class TestTwilio(Recordings):
 
     @pytest.mark.vcr
     @pytest.mark.default_cassette("refused.yaml")
-    def test_a_number_of_nobody_is_refused(self, call):
+    def test_an_invalid_number_is_refused(self, call):
         with pytest.raises(RecipientError) as raised:
-            call("send", NOBODY, "Nobody reads this", reference="cassette-refused")
+            call("send", INVALID, "This text is refused", reference="cassette-refused")
         assert (raised.value.code, raised.value.reason) == ("21211", "invalid-number")

@@ -105,22 +105,24 @@ class TestTwilio(ProviderContract):
             reason="invalid-number",
             code="21211",
         ),
-        "somebody else's sender": Refusal(answer=error(21606, "The From phone number is not valid"), error=SenderError),
+        "another account's sender": Refusal(
+            answer=error(21606, "The From phone number is not valid"), error=SenderError
+        ),
         "opted out": Refusal(answer=error(21610, "Attempt to send to unsubscribed recipient"), error=OptedOutError),
         "too long": Refusal(answer=error(21617, "exceeds the 1600 character limit"), error=ContentError),
         "too many": Refusal(answer=error(20429, "Too Many Requests", 429), error=RateLimitedError),
-        "a code that nobody knows": Refusal(answer=error(29999, "Brand new"), error=RefusedError, code="29999"),
+        "an unknown code": Refusal(answer=error(29999, "Brand new"), error=RefusedError, code="29999"),
         "created, and filtered": Refusal(
             answer=message(status="failed", error_code=30007, error_message="Message filtered"),
             error=ContentError,
             reason="spam",
             code="30007",
         ),
-        "created, and nobody knows": Refusal(
+        "created, with an unknown status": Refusal(
             answer=message(status="failed", error_code=30410, error_message="Provider Timeout Error"),
             error=UncertainError,
         ),
-        "created, and failed for a reason that nobody knows": Refusal(
+        "created, and failed for an unknown reason": Refusal(
             answer=message(status="failed", error_code=39999), error=UncertainError, code="39999"
         ),
     }

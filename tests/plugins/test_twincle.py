@@ -713,7 +713,7 @@ def test_a_text_with_no_row_or_two_is_uncertain_and_its_neighbour_is_not():
         assert results[1].sent.id == "u:2"
 
 
-def test_a_row_whose_reference_and_number_disagree_is_nobodys():
+def test_a_row_whose_reference_and_number_disagree_belongs_to_no_message():
     first, second = rows_of(FIRST, SECOND)
     results = batch({**first, "mobile": OTHER}, second, messages=[FIRST, SECOND])
     assert type(results[0].error) is UncertainError

@@ -202,7 +202,7 @@ def test_success_approves(status):
         answer({"id": ID, "status": "success"}, 401),
         answer({"id": ID, "status": "success"}, 500),
         answer({"id": ID, "status": "success", "code": 422}),
-        answer({"id": "of somebody else", "status": "success"}),
+        answer({"id": "of another account", "status": "success"}),
         answer({"id": ID}),
         answer({"id": ID, "status": None}),
         answer({"id": ID, "status": True}),
@@ -231,12 +231,12 @@ def test_an_id_cannot_leave_its_place_in_the_path():
 
 @pytest.mark.parametrize("id", ["", ".", ".."])
 def test_an_id_that_is_none_is_unknown_and_goes_nowhere(id):
-    nobody = Verification(account="twincle", provider="twincle", id=id)
+    unaddressed = Verification(account="twincle", provider="twincle", id=id)
     with pytest.raises(StopIteration) as stop:
-        next(TWINCLE.check_verification(nobody, "123456"))
+        next(TWINCLE.check_verification(unaddressed, "123456"))
     assert stop.value.value == VerificationCheck(approved=False, reason="unknown")
     with pytest.raises(NotFoundError):
-        next(TWINCLE.cancel_verification(nobody))
+        next(TWINCLE.cancel_verification(unaddressed))
 
 
 # --- cancel ---------------------------------------------------------------------------------------------------------------

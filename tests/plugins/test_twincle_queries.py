@@ -279,7 +279,7 @@ def test_a_row_with_another_reference_does_not_count(custom):
     assert lookup(row(custom=custom))[0] is None
 
 
-def test_a_reference_that_nobody_knows_is_not_found():
+def test_an_unknown_reference_is_not_found():
     assert lookup()[0] is None
     unknown = answer({"status": "OK", "code": 422, "message": "No data found.", "data": []})
     assert run(lambda: TWINCLE.lookup("ref-1"), unknown)[0] is None

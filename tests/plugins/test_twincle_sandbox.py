@@ -626,7 +626,7 @@ async def test_a_code_that_breaks_the_rules_is_422(payload):
 @pytest.mark.parametrize(
     "body", [{}, {"channels": []}, {"channels": [{"name": "voice"}]}, {"channels": [{"name": "sms"}]}]
 )
-async def test_a_code_needs_somebody_to_send_it_to(body):
+async def test_a_code_needs_a_recipient(body):
     assert (await Api()("POST", "verify/send", json=body)).status_code == 422
 
 
@@ -905,7 +905,7 @@ def test_connections_do_not_wait_for_delayed_acknowledgements():
 def test_a_fault_spoils_the_next_requests_to_its_path(sandbox):
     before = len(sandbox.received)
     sandbox.faults.next(status=503, body={"message": "down"}, headers={"Retry-After": "7"}, path="sms/send", times=2)
-    assert found(sandbox, "nobody") == 0
+    assert found(sandbox, "unknown") == 0
     for _ in range(2):
         response = post(sandbox)
         assert (response.status_code, response.json(), response.headers["retry-after"]) == (
@@ -1116,7 +1116,7 @@ def test_a_dlr_url_is_called_by_get_with_its_braces_filled(sandbox, receiver):
     assert receiver.pushes[-1][:2] == ("GET", f"/reports?i={text_id.replace(':', '%3A')}&s=DELIVRD&my=a%26b")
 
 
-def test_nobody_listens_without_a_webhook(sandbox):
+def test_without_a_webhook_there_is_no_push(sandbox):
     assert sandbox.push_report(post(sandbox).json()["data"][0]["id"]) is None
     with pytest.raises(KeyError):
         sandbox.push_report("unknown")

@@ -175,9 +175,9 @@ class TestVonage(Both):
         "a barred number": refused("7", "Number barred", OptedOutError),
         "no credit": refused("9", "Partner quota violation", FundsError),
         "too long": refused("12", "Message too long", ContentError, reason="too-long"),
-        "a sender of somebody else": refused("15", "Invalid sender address", SenderError),
+        "another account's sender": refused("15", "Invalid sender address", SenderError),
         "a deactivated number": refused("33", "Number deactivated", RecipientError),
-        "a code that nobody knows": refused("77", "New Trouble", UncertainError),
+        "an unknown code": refused("77", "New Trouble", UncertainError),
         "one part of two": Refusal(
             answer=rows(row(ProviderContract.sample, ID), {"status": "1", "error-text": "Throttled"}),
             error=UncertainError,

@@ -432,7 +432,7 @@ def test_a_token_of_no_algorithm_is_believed_by_neither():
         assert (sdk_believes(token), believed(by(), bearing(token))) == (False, False)
 
 
-def test_a_token_of_somebody_else_is_believed_by_neither():
+def test_a_token_of_another_account_is_accepted_by_neither():
     token = pyjwt(claims(), secret="another-dummy-secret-of-more-than-32-bytes")
     assert (sdk_believes(token), believed(by(), bearing(token))) == (False, False)
 

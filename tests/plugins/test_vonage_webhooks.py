@@ -719,7 +719,7 @@ def test_memory_is_bounded_and_what_has_no_room_comes_out_as_it_is(monkeypatch):
     assert len(by._parts._texts) == 3
 
 
-def test_what_nobody_takes_is_dropped_in_the_end_and_logged_without_its_words(monkeypatch, later, caplog):
+def test_an_untaken_text_is_dropped_in_the_end_and_logged_without_its_words(monkeypatch, later, caplog):
     monkeypatch.setattr(parts, "MOST_TEXTS", 2)
     by = provider()
     with caplog.at_level(logging.WARNING):

@@ -1,6 +1,6 @@
 """The torture server: it follows the script of a behaviour on its first connection, and is sound on all others.
 
-A sound connection answers each request with the text that was in it, as the id: whoever takes the answer of another request
+A sound connection answers each request with the text in it, as the id: a client that takes the answer of another request
 gets a wrong id.
 """
 

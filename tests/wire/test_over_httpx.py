@@ -582,7 +582,7 @@ def test_connection_and_head_may_take_the_time_out_twice_and_the_body_once_more(
     assert allowed == [14, 7, 10, 5]
 
 
-def test_an_answer_nobody_asked_for_is_not_taken_for_the_next(serve, make):
+def test_an_unrequested_answer_is_not_taken_for_the_next(serve, make):
     server = serve(lambda wire, _: wire.sendall(answer(b"1") + answer(b"stale")) or True)
     transport = make()
     assert [transport.send(post(server.url)).body for _ in range(3)] == [b"1", b"1", b"1"]
