@@ -100,7 +100,7 @@ def read(path: Path) -> list[str]:
     source = WORDS_OF_THESE.sub(lambda match: "\n" * match[0].count("\n"), path.read_text("utf-8"))
     problems = []
     if any(pattern.search(source) for pattern in AVOIDED):  # most files have none, and tokenize is slow
-        for line, words in [(1, source)] if path.suffix == ".md" else written(source):
+        for line, words in written(source) if path.suffix == ".py" else [(1, source)]:
             problems += [(line + after, f"{phrase!r}: {instead}") for after, phrase, instead in found_in(words)]
     if path.suffix == ".py" and re.search(r"\bfor\b.*\bone\b", source):
         problems += [(line, f"a loop variable 'one': {ONE}") for line in loops_over_one(source)]
@@ -109,9 +109,10 @@ def read(path: Path) -> list[str]:
 
 
 def files(place: str) -> list[Path]:
-    """The Python files and pages of a folder, or the page itself."""
+    """The Python files, pages and templates of a folder, or the page itself."""
     path = ROOT / place
-    inside = [path] if path.is_file() else sorted(path.rglob("*.py")) + sorted(path.rglob("*.md"))
+    kinds = ("*.py", "*.md", "*.tmpl")
+    inside = [path] if path.is_file() else [file for kind in kinds for file in sorted(path.rglob(kind))]
     hidden = {".venv", "build", "dist", "__pycache__"}
     return [file for file in inside if file != Path(__file__) and not hidden & {*file.relative_to(ROOT).parts}]
 
