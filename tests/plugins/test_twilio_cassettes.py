@@ -136,5 +136,5 @@ class TestTwilio(Recordings):
     @pytest.mark.default_cassette("refused.yaml")
     def test_an_invalid_number_is_refused(self, call):
         with pytest.raises(RecipientError) as raised:
-            call("send", INVALID, "This text is refused", reference="cassette-refused")
+            call("send", INVALID, "An unread text", reference="cassette-refused")
         assert (raised.value.code, raised.value.reason) == ("21211", "invalid-number")
