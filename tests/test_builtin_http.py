@@ -658,10 +658,10 @@ def test_values_in_json_are_bounded_each_by_itself():
     rule = {"path": "error", "matches": "credit", "error": "funds"}
     carrier = provider(refuse_if=[rule])
     with pytest.raises(FundsError):
-        answered(one, HttpResponse.of_json({"padding": TAIL * 9, "error": "no credit"}))
-    assert answered(one, HttpResponse.of_json({"padding": TAIL * 9, "status": "ok", "id": "7"})).id == "7"
+        answered(carrier, HttpResponse.of_json({"padding": TAIL * 9, "error": "no credit"}))
+    assert answered(carrier, HttpResponse.of_json({"padding": TAIL * 9, "status": "ok", "id": "7"})).id == "7"
     with pytest.raises(UncertainError, match="refuse_if 1 cannot decide: the first 2000 characters"):
-        answered(one, HttpResponse.of_json({"error": TAIL * 9, "status": "ok", "id": "7"}))
+        answered(carrier, HttpResponse.of_json({"error": TAIL * 9, "status": "ok", "id": "7"}))
 
 
 @pytest.mark.parametrize("pattern", ["\\s*OK (?P<id>\\d+)", "(?P<id>\\s+)OK", "\\s+$OK (?P<id>x)", ".*ERR.*(?P<id>x)"])

@@ -274,8 +274,10 @@ def test_what_one_account_cannot_do_that_another_can_is_a_note(acme, monkeypatch
     several(monkeypatch, "acme", "spare", "console")
     notes = [message for level, message in findings(run_json("doctor")[0]) if level == "note"]
     assert "account acme lacks what other accounts of failover can do: validity, batches" in notes
-    assert any(one.startswith("account console lacks what other accounts of failover can do: ") for one in notes)
-    assert not any(one.startswith("account spare") for one in notes)
+    assert any(
+        finding.startswith("account console lacks what other accounts of failover can do: ") for finding in notes
+    )
+    assert not any(finding.startswith("account spare") for finding in notes)
 
 
 # --- what is wrong

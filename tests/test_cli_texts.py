@@ -223,7 +223,7 @@ def test_a_code_is_not_looked_up_since_no_provider_finds_it():
     ANSWERS["start"] = UncertainError()
     run("verify", "start", NUMBER, "--reference", "code-1")
     writer.close_all()
-    ANSWERS["lookup"] = AssertionError("nobody was to be asked")
+    ANSWERS["lookup"] = AssertionError("no vendor may be asked")
     done = run("texts", "settle", "--all")
     assert (done.exit_code, states()) == (Exit.UNCERTAIN, {"code-1": "uncertain"})
     assert "--as" in done.stderr
@@ -409,7 +409,9 @@ def test_show_has_the_reports_and_how_far_the_text_came():
 def test_the_list_finds_texts_by_status_and_number():
     four()
     report("taken", Status.DELIVERED)
-    assert [one["reference"] for one in documents(run("texts", "list", "--status", "delivered", "--json"))] == ["taken"]
+    assert [entry["reference"] for entry in documents(run("texts", "list", "--status", "delivered", "--json"))] == [
+        "taken"
+    ]
     assert documents(run("texts", "list", "--status", "failed", "--json")) == []
     assert len(documents(run("texts", "list", "--to", NUMBER, "--json"))) == 4
     assert documents(run("texts", "list", "--to", "+14155550123", "--json")) == []
@@ -474,7 +476,7 @@ def test_poll_says_what_could_not_be_asked():
 def test_a_report_settles_a_text_in_doubt_without_asking_the_vendor():
     open_text("killed")
     report("killed", Status.DELIVERED)
-    ANSWERS["lookup"] = QueryError("nobody should ask")
+    ANSWERS["lookup"] = QueryError("no vendor may be asked")
     document, code = run_json("texts", "settle", "killed")
     assert (document["settled"], document["in_doubt"], code) == (1, 0, Exit.OK)
     (one,) = run_json("texts", "show", "killed")[0]["entries"]

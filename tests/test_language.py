@@ -13,16 +13,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PLACES = ["README.md", "CHANGELOG.md", "cassettes/README.md", "docs", "plugins", "src", "tests"]
-STILL_TO_BE_READ = [
-    "src",
-    "plugins",
-]
-"""Folders that are not in plain English yet. A test says when a folder has to be taken out."""
-WORDS_OF_THESE = re.compile(
-    r"nobody has opted out|sent to nobody|has to ask somebody"
-    r"|(?s:<!-- made by docs/generate\.py: .*?<!-- end -->)"
-)
-"""Words of folders that are still to be read, repeated in tests and pages."""
 
 INSTEAD = {
     r"whoever|whomever|whichever": "name the person or the part: the caller, the calling thread, any account",
@@ -97,7 +87,7 @@ def loops_over_one(source: str) -> Iterator[int]:
 
 def read(path: Path) -> list[str]:
     """What is to be written in another way in a file, each with its line."""
-    source = WORDS_OF_THESE.sub(lambda match: "\n" * match[0].count("\n"), path.read_text("utf-8"))
+    source = path.read_text("utf-8")
     problems = []
     if any(pattern.search(source) for pattern in AVOIDED):  # most files have none, and tokenize is slow
         for line, words in written(source) if path.suffix == ".py" else [(1, source)]:
@@ -117,14 +107,10 @@ def files(place: str) -> list[Path]:
     return [file for file in inside if file != Path(__file__) and not hidden & {*file.relative_to(ROOT).parts}]
 
 
-@pytest.mark.parametrize("place", [place for place in PLACES if place not in STILL_TO_BE_READ])
+@pytest.mark.parametrize("place", PLACES)
 def test_a_folder_is_in_plain_english(place):
     found = [problem for path in files(place) for problem in read(path)]
     assert not found, "\n".join(found)
-
-
-def test_no_clean_folder_is_among_those_still_to_be_read():
-    assert [place for place in STILL_TO_BE_READ if not any(read(path) for path in files(place))] == []
 
 
 # --- the table finds what it names ----------------------------------------------------------------------------------------

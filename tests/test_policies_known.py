@@ -206,7 +206,7 @@ def test_nor_that_of_a_provider_or_of_a_setting(install, monkeypatch, name):
 
 
 def test_one_with_the_name_of_a_provider_is_in_the_way_only_of_variables_that_could_be_its_own(install, monkeypatch):
-    """To pass over these would be to let a policy vanish that somebody has set up."""
+    """Passing over these variables would let a policy vanish that is set up."""
     plugins = install(console=placed(Place.ONCE, "console"))
     monkeypatch.setenv("SMSBRIDGE_CONSOLE_SHOW_NUMBERS", "1")
     assert names(plugins, "console") == ["console"]

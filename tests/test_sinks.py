@@ -390,7 +390,12 @@ def test_neither_does_the_ledger(monkeypatch):
     for text, reference in references.items():
         run("send", NUMBER, text, "--reference", reference)
     writer.close_all()
-    for args in (["list"], ["list", "--json"], *(["show", one] for one in references.values()), ["settle", "--all"]):
+    for args in (
+        ["list"],
+        ["list", "--json"],
+        *(["show", value] for value in references.values()),
+        ["settle", "--all"],
+    ):
         done = run("texts", *args)
         assert_fit(done.output)
         assert done.output

@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 _SOME_TEXT = "A text, because none was given."
 _HELP = """Show what would happen to TEXT to the phone number TO, and send nothing.
 
-    From the outside in: what each policy would do, which account would take the text, and why. Without TEXT, some text
-    is assumed. Nobody is asked, so what the vendor would say of the text is not known. A ledger and a list of opt-outs
-    are not looked into: whether the reference was used before, smsbridge texts show says, and who opted out,
-    smsbridge optouts list. Limits, caps and circuit breakers are as in a process that has just started. Hooks are not
-    called.
+    From the outside in: what each policy would do, which account would take the text, and why. Without TEXT, a sample
+    text is used. The vendor is not asked, so its answer is not known. The ledger and the list of opt-outs are not read:
+    smsbridge texts show says whether the reference was used before, and smsbridge optouts list says who opted out.
+    Limits, caps and circuit breakers are as in a new process. Hooks are not called.
 
     \b
     Examples:

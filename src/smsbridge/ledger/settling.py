@@ -131,13 +131,13 @@ def settle(
     out = Output(as_json=as_json)
     store = opened(account, path)
     there = list(all_of(store, reference=reference, account=account, states=DOUBTFUL if reference is None else ()))
-    doubtful = [one for one in there if one.state in DOUBTFUL]
+    doubtful = [entry for entry in there if entry.state in DOUBTFUL]
     if reference is not None and not there:
         return _unknown(out, reference)
-    if not doubtful and any(state not in (None, one.state) for one in there):
+    if not doubtful and any(state not in (None, entry.state) for entry in there):
         raise click.UsageError(f"the text is already settled, and stays so: {state_of(there[0])}")
     count, told = _record(out, store, by_reports(store, doubtful))
-    unproven = [entry for entry in doubtful if entry.claim not in [one.claim for one in told]]
+    unproven = [entry for entry in doubtful if entry.claim not in [settled.claim for settled in told]]
     settled = by_hand(out, unproven, state, yes=yes) if state else by_lookup(out, unproven)
     more, others = _record(out, store, settled)
     count, told = count + more, told + others

@@ -305,9 +305,9 @@ class FailoverPolicy(Carrier):
         return self.receiver(webhook).parse(webhook)
 
     def observe(self, event: Event) -> Flow[Event | None]:
-        for one in self.accounts:
-            if event.account in account_names(one):
-                event = yield from observe(one, event)
+        for account in self.accounts:
+            if event.account in account_names(account):
+                event = yield from observe(account, event)
         return event
 
     def _holder(self, account: str) -> SmsProvider:
