@@ -70,7 +70,7 @@ def run(
     told: list[tuple[str, int]] = []
     half = len(came) // 2
     started = time.perf_counter()
-    _in_threads(threads, came[:half], lambda part: _take_in(entries, part, told, together, progress))
+    _in_threads(threads, came[:half], lambda part: take_in(entries, part, told, together, progress))
     found.report_seconds = time.perf_counter() - started
     for part in _parts(early, together):  # now `send` returns
         entries.record([_accepted(life, claims[life.reference]) for life in part])
@@ -80,10 +80,10 @@ def run(
             told,
         )
     started = time.perf_counter()
-    _in_threads(threads, came[half:], lambda part: _take_in(entries, part, told, together, progress))
+    _in_threads(threads, came[half:], lambda part: take_in(entries, part, told, together, progress))
     found.report_seconds += time.perf_counter() - started
     found.told = len(told)
-    found.problems = [*_compared(entries, all_lives), *_told_twice(told)]
+    found.problems = [*compared(entries, all_lives), *told_twice(told)]
     return found
 
 
@@ -97,7 +97,7 @@ def _accepted(life: Life, claim: Claim) -> Entry:
     return Entry(claim=claim, outcome=Outcome.accepted(sent))
 
 
-def _take_in(
+def take_in(
     entries: Any,
     came: list[DeliveryReport],
     told: list[tuple[str, int]],
@@ -119,7 +119,7 @@ def _tell(entries: Any, fold: Callable[[str], Any], told: list[tuple[str, int]])
         entries.told(untold, ticket, done=True)
 
 
-def _compared(entries: Any, all_lives: list[Life]) -> list[str]:
+def compared(entries: Any, all_lives: list[Life]) -> list[str]:
     by_reference = {life.reference: life for life in all_lives}
     problems = []
     after = 0
@@ -134,7 +134,7 @@ def _compared(entries: Any, all_lives: list[Life]) -> list[str]:
     return problems + [f"{reference}: is gone" for reference in by_reference]
 
 
-def _told_twice(told: list[tuple[str, int]]) -> list[str]:
+def told_twice(told: list[tuple[str, int]]) -> list[str]:
     """A change that was told twice, or told after a higher one."""
     highest: dict[str, int] = {}
     problems = []
