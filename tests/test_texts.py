@@ -369,3 +369,30 @@ def test_a_store_that_cannot_be_written_takes_in_no_report(tmp_path, changes):
             sms.receive(webhook("delivered"))
         with pytest.raises(ConfigurationError):
             sms.history("order-17")
+
+
+def test_a_hook_that_raises_for_one_of_several_texts_is_told_again_of_that_one_alone(make, changes, monkeypatch):
+    sms = make()
+    early = {"order-1": "sent", "order-2": "failed", "order-3": "sent"}
+    monkeypatch.setattr(
+        Reports,
+        "early",
+        lambda message: sms.receive(webhook(early[message.reference], message.reference)),
+        raising=False,
+    )
+    changes.fails = {Status.FAILED}
+    results = list(sms.send_many([Message(to=TO, text=TEXT, reference=reference) for reference in early]))
+    assert all(result.sent for result in results)
+    changes.fails = set()
+    for reference, status in early.items():
+        sms.receive(webhook(status, reference))
+    told = sorted((reference, status.value) for _, _, reference, status in changes.seen)
+    assert told == [("order-1", "sent"), ("order-2", "failed"), ("order-2", "failed"), ("order-3", "sent")]
+
+
+def test_an_early_report_comes_with_the_context_of_its_text(make, monkeypatch):
+    events = Events()
+    sms = make(SmsClient, None, events)
+    monkeypatch.setattr(Reports, "early", lambda message: sms.receive(webhook("sent")), raising=False)
+    send(sms, context={"customer": "41"})
+    assert [event.context for event in events.seen] == [{"customer": "41"}]

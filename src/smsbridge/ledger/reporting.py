@@ -63,7 +63,7 @@ class Reporting(Policy):
         report = replace(known, key=known.key or _key(known), reference=unicode(known.reference), id=unicode(known.id))
         yield from self._entries().note([report])
         found = yield from self._fold([report.reference] if report.reference else [], [(report.account, report.id)])
-        about = [entry.claim for entry in found if taker_of(entry) == report.account]
+        about = [entry.claim for entry in found if entry.outcome is None or taker_of(entry) == report.account]
         if len(about) != 1:
             return known
         return replace(known, reference=about[0].reference, context=about[0].context)
@@ -73,13 +73,13 @@ class Reporting(Policy):
         entries, ticket = self._entries(), None if self._tell is None else new_ticket()
         changes = yield from entries.fold(references, ids, ticket=ticket, lease=_LEASE)
         while ticket is not None and (untold := [change for change in changes if change.to_tell]):
-            done = False
-            try:
-                for change in untold:
+            for place, change in enumerate(untold):
+                done = False
+                try:
                     yield from Call(self._told, change.entry)
-                done = True
-            finally:
-                entries.told(untold, ticket, done=done)
+                    done = True
+                finally:
+                    entries.told([change] if done else untold[place:], ticket, done=done)
             # Meanwhile another process may have moved them, and left that to tell to this one.
             changes = yield from entries.fold(references, ids, ticket=ticket, lease=_LEASE)
         return [change.entry for change in changes]

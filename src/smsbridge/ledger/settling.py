@@ -13,7 +13,7 @@ from smsbridge.cli.exits import Exit
 from smsbridge.cli.output import Output
 from smsbridge.cli.session import json_option, open_client, standard_input
 from smsbridge.stores.entries import Entry, Kind, Outcome
-from smsbridge.stores.folding import proven
+from smsbridge.stores.folding import proven, taker_of
 
 from .asking import all_of, asked, only_account_option, opened, path_option
 from .view import DOUBTFUL, document, line, state_of
@@ -160,7 +160,7 @@ def _record(out: Output, store: Entries, settled: Iterator[Entry]) -> tuple[int,
     count, told = 0, []
     for entry in settled:
         count += asked(store.settle([entry]))
-        asked(store.fold([entry.claim.reference]))
+        asked(store.fold([entry.claim.reference], [(taker_of(entry), entry.outcome.id if entry.outcome else "")]))
         told.append(entry)
         if not out.as_json:
             out.line(line(entry), style="green")

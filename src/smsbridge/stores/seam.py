@@ -109,9 +109,9 @@ class Entries(Protocol):
         """Move the entries of these references, or of these ids at the accounts that took them, as their reports say.
 
         Every store follows :mod:`smsbridge.stores.folding`. An entry that is open stays, and its reports wait: ask
-        again once its outcome is recorded. Returns those entries; without ``ids``, only if reports wait at all. With a
-        ``ticket``, an entry that came further since that was last :meth:`told` is to be told by one asker for ``lease``
-        seconds. Without one, nothing has to be told of them.
+        again once its outcome is recorded. Returns those entries; without ``ids``, only if reports of the last hour
+        wait. With a ``ticket``, an entry that came further since that was last :meth:`told` is to be told by one asker
+        for ``lease`` seconds. Without one, nothing has to be told of them.
         """
         ...
 

@@ -44,7 +44,9 @@ _RECORD_FIRST = f"{_RECORD} AND state = 'open'"
 _PUT = f"UPDATE smsbridge_ledger SET {_list((*rows.OUTCOME, *rows.STANDING), '{} = ?')} WHERE number = ?"
 _NOTE = f"""INSERT INTO smsbridge_ledger_report ({_list(rows.REPORT)}, came_at)
     VALUES ({_list(rows.REPORT, "?")}, ?) ON CONFLICT (account, key) DO NOTHING"""
-_WAITING = "SELECT 1 FROM smsbridge_ledger_report WHERE waiting = 1 LIMIT 1"
+_WAITING = "SELECT 1 FROM smsbridge_ledger_report WHERE waiting = 1 AND came_at > ? LIMIT 1"
+_EARLY = 3600.0
+"""Seconds: a report that came longer ago was not early for a text that is sent now."""
 _REPORTS = f"""SELECT number, {_list(rows.REPORT)} FROM smsbridge_ledger_report WHERE reference = ? AND reference != ''
     UNION SELECT number, {_list(rows.REPORT)} FROM smsbridge_ledger_report WHERE id = ? AND account = ? AND id != ''
     ORDER BY number"""
@@ -141,7 +143,7 @@ class SqliteBook(SqliteFile):
         ticket: str | None = None,
         lease: float = 0.0,
     ) -> list[Change]:
-        if not ids and self._db.execute(_WAITING).fetchone() is None:
+        if not ids and self._db.execute(_WAITING, (time.time() - _EARLY,)).fetchone() is None:
             return []
         found: dict[int, Entry] = {}
         for reference in references:
