@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from datetime import UTC, datetime, timedelta
@@ -10,12 +11,13 @@ import pytest
 
 from smsbridge import AsyncSmsClient, SmsClient, hookimpl
 from smsbridge.errors import ConfigurationError, RecipientError, UncertainError
-from smsbridge.flow import Call
+from smsbridge.flow import Call, Driven
 from smsbridge.http import HttpRequest
 from smsbridge.ledger.policy import LedgerPolicy
 from smsbridge.messages import DeliveryReport, Message, Purpose, Status
 from smsbridge.plugins import Plugins
 from smsbridge.policies.failover import FailoverPolicy
+from smsbridge.promise import wait_for
 from smsbridge.provider import SmsProvider
 from smsbridge.testing import Outbox
 from smsbridge.values import State
@@ -396,3 +398,30 @@ def test_an_early_report_comes_with_the_context_of_its_text(make, monkeypatch):
     monkeypatch.setattr(Reports, "early", lambda message: sms.receive(webhook("sent")), raising=False)
     send(sms, context={"customer": "41"})
     assert [event.context for event in events.seen] == [{"customer": "41"}]
+
+
+def test_a_webhook_that_is_interrupted_at_any_step_is_taken_in_when_it_comes_again(make, changes):
+    """The store may have done what was asked, or may do it later. The change is told in the end."""
+    sms = make()
+    for step in itertools.count():
+        changes.seen.clear()
+        reference = f"order-{step}"
+        send(sms, reference)
+        run = Driven(sms._receive(webhook("delivered", reference)))
+        for _ in range(step):
+            if run.step is not None:
+                run.perform(_performed, run.step)
+        if run.step is None:
+            break
+        told_before = len(changes.seen)
+        with pytest.raises(KeyboardInterrupt):
+            run.fail([KeyboardInterrupt()])
+        run.drop()
+        sms.receive(webhook("delivered", reference))
+        assert sms.history(reference).text.status is Status.DELIVERED
+        assert len(changes.seen) in {1, 1 + told_before}
+    assert step >= 2
+
+
+def _performed(step):
+    return step.function(*step.args) if isinstance(step, Call) else wait_for(step.future, 10)

@@ -18,7 +18,7 @@ from smsbridge.messages import DeliveryReport, Event
 from smsbridge.policies.policy import Policy
 from smsbridge.promise import Overdue
 from smsbridge.provider import Capability
-from smsbridge.stores.entries import Entry, Unwritable, new_ticket, person_of, unicode
+from smsbridge.stores.entries import Change, Entry, Unwritable, new_ticket, person_of, unicode
 from smsbridge.stores.folding import taker_of
 from smsbridge.stores.kept import FileEntries
 from smsbridge.stores.seam import Entries
@@ -71,7 +71,7 @@ class Reporting(Policy):
     def _fold(self, references: Sequence[str], ids: Sequence[tuple[str, str]]) -> Flow[list[Entry]]:
         """Move these texts as their reports say, and tell of those that came further. Returns their entries."""
         entries, ticket = self._entries(), None if self._tell is None else new_ticket()
-        changes = yield from entries.fold(references, ids, ticket=ticket, lease=_LEASE)
+        changes = yield from self._moved(references, ids, ticket)
         while ticket is not None and (untold := [change for change in changes if change.to_tell]):
             for place, change in enumerate(untold):
                 done = False
@@ -81,8 +81,21 @@ class Reporting(Policy):
                 finally:
                     entries.told([change] if done else untold[place:], ticket, done=done)
             # Meanwhile another process may have moved them, and left that to tell to this one.
-            changes = yield from entries.fold(references, ids, ticket=ticket, lease=_LEASE)
+            changes = yield from self._moved(references, ids, ticket)
         return [change.entry for change in changes]
+
+    def _moved(
+        self, references: Sequence[str], ids: Sequence[tuple[str, str]], ticket: str | None
+    ) -> Flow[list[Change]]:
+        """Ask the store to move these texts. After an interruption, another one may tell what this one was to tell."""
+        answered = False
+        try:
+            changes = yield from self._entries().fold(references, ids, ticket=ticket, lease=_LEASE)
+            answered = True
+        finally:
+            if ticket is not None and not answered:
+                self._entries().let_go(references, ids, ticket)
+        return changes
 
     def _told(self, entry: Entry) -> None:
         if self._tell is not None:

@@ -115,6 +115,9 @@ class MemoryEntries(_Kept):
     def told(self, changes: Sequence[Change], ticket: str, *, done: bool) -> None:
         under(self._lock, partial(self._book.told, changes, ticket, done=done))
 
+    def let_go(self, references: Collection[str], ids: Collection[tuple[str, str]], ticket: str) -> None:
+        under(self._lock, self._book.let_go, references, ids, ticket)
+
     def close(self) -> None:
         """Do nothing: there is nothing to wait for."""
 
@@ -143,6 +146,9 @@ class WrittenEntries(_Kept):
     def told(self, changes: Sequence[Change], ticket: str, *, done: bool) -> None:
         told: Promise[None] = self.writer.do(lambda book: book.told(changes, ticket, done=done))
         told.add_done_callback(_log_untold)
+
+    def let_go(self, references: Collection[str], ids: Collection[tuple[str, str]], ticket: str) -> None:
+        self.writer.do(lambda book: book.let_go(references, ids, ticket))
 
     def close(self) -> None:
         self.writer.close()

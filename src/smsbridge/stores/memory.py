@@ -146,6 +146,12 @@ class MemoryBook:
             if done:
                 telling.rank = max(telling.rank, change.rank)
 
+    def let_go(self, references: Collection[str], ids: Collection[tuple[str, str]], ticket: str) -> None:
+        for reference in {*references, *(self._ids[each] for each in ids if each in self._ids)}:
+            telling = self._tellings.get(reference)
+            if telling is not None and telling.ticket == ticket:
+                telling.ticket = None
+
     def reports(self, reference: str) -> list[DeliveryReport]:
         entry = self._entries.get(reference)
         found = dict(self._by_reference.get(reference, ()))

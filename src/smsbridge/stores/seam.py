@@ -119,6 +119,13 @@ class Entries(Protocol):
         """The changes that were returned under ``ticket`` were told, or are to be returned again."""
         ...
 
+    def let_go(self, references: Collection[str], ids: Collection[tuple[str, str]], ticket: str) -> None:
+        """Whatever :meth:`fold` may have returned for these under ``ticket`` is to be returned again.
+
+        Said after an interrupted question, done or not.
+        """
+        ...
+
     def reports(self, reference: str) -> Flow[list[DeliveryReport]]:
         """The reports of the text under a reference, the oldest first. Makes no file and no table."""
         ...

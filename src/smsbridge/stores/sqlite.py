@@ -54,6 +54,8 @@ _FOLDED = "UPDATE smsbridge_ledger_report SET waiting = 0 WHERE number = ?"
 _TELL = """UPDATE smsbridge_ledger SET telling = ?, telling_until = ?
     WHERE number = ? AND told < ? AND (telling IS NULL OR telling_until < ?)"""
 _TOLD = "UPDATE smsbridge_ledger SET telling = NULL, told = MAX(told, ?) WHERE number = ? AND telling = ?"
+_LET_GO = "UPDATE smsbridge_ledger SET telling = NULL WHERE reference = ? AND telling = ?"
+_LET_GO_BY_ID = "UPDATE smsbridge_ledger SET telling = NULL WHERE id = ? AND id != '' AND taker = ? AND telling = ?"
 _NOT_TOLD = "UPDATE smsbridge_ledger SET told = MAX(told, ?) WHERE number = ?"
 _PRUNE = """DELETE FROM smsbridge_ledger WHERE number IN (SELECT number FROM smsbridge_ledger
     WHERE state IN ('accepted', 'refused') AND recorded_at < ? AND account = COALESCE(?, account)
@@ -175,6 +177,10 @@ class SqliteBook(SqliteFile):
     def told(self, changes: Sequence[Change], ticket: str, *, done: bool) -> None:
         told = [(change.rank if done else 0, change.number, ticket) for change in changes]
         self._db.executemany(_TOLD, told)
+
+    def let_go(self, references: Collection[str], ids: Collection[tuple[str, str]], ticket: str) -> None:
+        self._db.executemany(_LET_GO, [(reference, ticket) for reference in references])
+        self._db.executemany(_LET_GO_BY_ID, [(id_, account, ticket) for account, id_ in ids])
 
     def reports(self, reference: str) -> list[DeliveryReport]:
         entry = self.find(reference)

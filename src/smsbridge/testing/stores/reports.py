@@ -16,7 +16,7 @@ from smsbridge.stores.digests import new_ticket, person_of
 from smsbridge.stores.entries import Claim, Entry, Outcome, State
 
 from .entries import KEY, claim, refused, uncertain
-from .kit import Kit
+from .kit import MOMENTS, Kit, Moment, interrupt
 
 AT = datetime(2030, 1, 31, 12, 0, 5, tzinfo=UTC)
 _LEASE = 60.0
@@ -227,6 +227,17 @@ class ReportTests(Kit):
         (change,) = at_once(entries.fold(["order-1"], [("acme", "vendor-1")], ticket="dead", lease=0.0))
         assert change.to_tell
         assert len(self._brings(entries, report(Status.SENT), ticket="alive")) == 1
+
+    @pytest.mark.parametrize("moment", MOMENTS)
+    def test_a_change_whose_question_was_interrupted_is_returned_again(
+        self, entries: Any, begun: Claim, moment: Moment
+    ) -> None:
+        came, ids = report(Status.SENT), [("acme", "vendor-1")]
+        at_once(entries.note([came]))
+        goes_on = interrupt(entries.fold(["order-1"], ids, ticket="gone", lease=_LEASE), moment)
+        goes_on()
+        entries.let_go(["order-1"], ids, "gone")
+        assert len(self._brings(entries, came)) == 1
 
     def test_what_the_answer_said_is_not_a_change(self, entries: Any) -> None:
         made = claim()
