@@ -102,9 +102,32 @@ def test_a_body_is_read_from_wsgi_as_far_as_it_was_announced(size):
     assert (found.url, found.body) == (URL, b"x" * size)
 
 
-def test_a_body_that_ends_early_is_what_came():
-    stream = Stream(b"abc", announced=10)
-    assert HttpRequest.from_wsgi({**ENVIRON, "CONTENT_LENGTH": "10", "wsgi.input": stream}).body == b"abc"
+@pytest.mark.parametrize(
+    ("came", "words"),
+    [
+        (b"abc", "the webhook was broken off: 3 of 10 bytes of its body came"),
+        (b"", "10 bytes, none is left: something"),
+    ],
+    ids=["a part", "nothing"],
+)
+async def test_a_body_that_is_shorter_than_announced_is_refused_and_not_blamed_on_a_key(came, words):
+    environ = {**ENVIRON, "CONTENT_LENGTH": "10"}
+    scope = {**SCOPE, "headers": [(b"host", b"app.example"), (b"content-length", b"10")]}
+    for read in (
+        lambda: HttpRequest.from_wsgi({**environ, "wsgi.input": Stream(came, announced=10)}),
+        lambda: HttpRequest.from_wsgi(environ, came),
+        lambda: HttpRequest.from_asgi(scope, came),
+    ):
+        with pytest.raises(PayloadError, match=words):
+            read()
+    for messages in ([chunk(came, more=False)], [chunk(came), {"type": "http.disconnect"}]):
+        with pytest.raises(PayloadError, match=words):
+            await from_asgi(*messages, length=b"10")
+
+
+def test_chunks_that_the_server_does_not_hand_over_are_not_an_empty_body():
+    with pytest.raises(PayloadError, match="came in chunks"):
+        HttpRequest.from_wsgi({**ENVIRON, "HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input": Stream(b"")})
 
 
 def test_a_body_without_a_length_is_read_only_where_the_server_ends_it():

@@ -240,9 +240,11 @@ class BaseClient(Generic[W]):
             raise Stopped("deadline", wait=wait)
         return left
 
-    def _receive(self, webhook: HttpRequest) -> Flow[Received]:
+    def _receive(self, webhook: HttpRequest, account: str | None) -> Flow[Received]:
+        if account is not None:
+            self._check_account(account)
         public_url = self.settings.public_url
-        return receive(self.plugins, self.provider, webhook.seen_at(public_url) if public_url else webhook)
+        return receive(self.plugins, self.provider, webhook.seen_at(public_url) if public_url else webhook, account)
 
     def _job(self, job: Job, landed: list[Result]) -> Flow[None]:
         """Send the messages of ``job``, which have an index and no outcome yet; ``landed`` gets a Result for each."""

@@ -141,13 +141,15 @@ class SmsClient(BaseClient["Transport"]):
         """Tell the vendor to forget a code. Raises QueryError."""
         self._run(self._cancel_verification(verification, account))
 
-    def receive(self, webhook: HttpRequest) -> Received:
+    def receive(self, webhook: HttpRequest, *, account: str | None = None) -> Received:
         """Process an unchanged webhook: answer the vendor with ``.response`` of the result.
+
+        If ``account`` is set, only this account of the client may verify it.
 
         Raises SignatureError or PayloadError (answer with ``error.status``). Errors of a ``smsbridge_event`` hook are
         raised too, so that the vendor gets a 500 and delivers again.
         """
-        return self._run(self._receive(webhook), None)
+        return self._run(self._receive(webhook, account), None)
 
     def close(self) -> None:
         """Close all connections."""
@@ -285,9 +287,9 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
         """See :meth:`SmsClient.cancel_verification`."""
         await self._run(self._cancel_verification(verification, account))
 
-    async def receive(self, webhook: HttpRequest) -> Received:
+    async def receive(self, webhook: HttpRequest, *, account: str | None = None) -> Received:
         """See :meth:`SmsClient.receive`. ``smsbridge_event`` hooks run in a thread."""
-        return await self._run(self._receive(webhook), None)
+        return await self._run(self._receive(webhook, account), None)
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -209,6 +209,14 @@ def expresses(provider: SmsProvider, field: str, *, verification: bool = False) 
     return any(honours(held, field, verification=verification) for held in each(provider))
 
 
+def holder_of(provider: SmsProvider, account: str) -> SmsProvider:
+    """The outermost provider of ``account``: ``provider``, or one that it holds. Raises KeyError if it holds none."""
+    for one in each(provider):
+        if one.account == account:
+            return one
+    raise KeyError(account)
+
+
 def receiver_of(provider: SmsProvider, webhook: HttpRequest) -> SmsProvider:
     """Return the provider that receives ``webhook``: ``provider``, or a provider inside."""
     return provider.receiver(webhook) if isinstance(provider, Composite) else provider

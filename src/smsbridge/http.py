@@ -26,7 +26,7 @@ from .flow import Wait as Wait  # noqa: PLC0414
 from .http_status import Meaning, meaning_of, phrase
 from .http_status import can_refuse as can_refuse  # noqa: PLC0414
 from .shown import Shown
-from .webhook_body import Asgi, check_head, loads, pairs, read_asgi, read_wsgi, text_pairs, within_bounds
+from .webhook_body import Asgi, check_head, loads, pairs, read_asgi, read_wsgi, text_pairs, whole, within_bounds
 
 Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
@@ -132,17 +132,23 @@ class HttpRequest(Step["HttpResponse"]):
         """Read a webhook in an ASGI application (Starlette, FastAPI, ...), with its body from ``receive``.
 
         Raises TooLargeError (answer with its ``status``, which is 413) as soon as more data has come than a webhook may
-        have.
+        have, PayloadError if less has come than ``Content-Length`` says.
         """
-        request = cls.from_asgi(scope, b"")
+        request = cls._from_asgi(scope, b"")
         return replace(request, body=await read_asgi(request.headers.get("content-length", ""), receive))
 
     @classmethod
     def from_asgi(cls, scope: Mapping[str, Any], body: bytes) -> HttpRequest:
         """Make a webhook from an ASGI scope and its ``body``, which was already read.
 
-        Raises TooLargeError, see :meth:`read_asgi`.
+        Raises TooLargeError and PayloadError, see :meth:`read_asgi`.
         """
+        request = cls._from_asgi(scope, within_bounds(body))
+        whole(body, request.headers.get("content-length", ""))
+        return request
+
+    @classmethod
+    def _from_asgi(cls, scope: Mapping[str, Any], body: bytes) -> HttpRequest:
         headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
         server = scope.get("server") or ("localhost", None)
         host = headers.get("host") or (f"{server[0]}:{server[1]}" if server[1] else server[0])
@@ -153,13 +159,14 @@ class HttpRequest(Step["HttpResponse"]):
         )
         query = scope.get("query_string", b"").decode("latin-1")
         url = f"{scope.get('scheme', 'http')}://{host}{path}{'?' if query else ''}{query}"
-        return cls(method=scope["method"], url=url, headers=headers, body=within_bounds(body))
+        return cls(method=scope["method"], url=url, headers=headers, body=body)
 
     @classmethod
     def from_wsgi(cls, environ: Mapping[str, Any], body: bytes | None = None) -> HttpRequest:
         """Read a webhook in a WSGI application (Flask, Django): ``environ``, and the body if it was already read.
 
-        Raises TooLargeError (answer with its ``status``, which is 413) before it reads more than a webhook may have.
+        Raises TooLargeError (answer with its ``status``, which is 413) before it reads more than a webhook may
+        have, PayloadError if less has come than ``Content-Length`` says.
         """
         headers = {
             name.removeprefix("HTTP_").replace("_", "-"): value
@@ -175,8 +182,11 @@ class HttpRequest(Step["HttpResponse"]):
             target = f"{quote(path.encode('latin-1'), safe=_IN_PATHS)}{'?' if query else ''}{query}"
         host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
         url = f"{environ['wsgi.url_scheme']}://{host}{target}"
-        whole = read_wsgi(environ) if body is None else within_bounds(body)
-        return cls(method=environ["REQUEST_METHOD"], url=url, headers=headers, body=whole)
+        if body is None:
+            body = read_wsgi(environ)
+        else:
+            whole(within_bounds(body), environ.get("CONTENT_LENGTH", ""))
+        return cls(method=environ["REQUEST_METHOD"], url=url, headers=headers, body=body)
 
     def seen_at(self, public_url: str) -> HttpRequest:
         """Return the webhook with the URL that the vendor called: ``public_url``, then path and query unchanged.

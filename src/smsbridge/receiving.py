@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import TypeVar
 
-from .composite import observe, receiver_of
+from .composite import holder_of, observe, receiver_of
 from .errors import PayloadError, SignatureError, UnsupportedError, WebhookError
 from .flow import Call, Flow
 from .http import HttpRequest
@@ -18,15 +18,20 @@ from .provider import SmsProvider
 T = TypeVar("T")
 
 
-def receive(plugins: Plugins, provider: SmsProvider, webhook: HttpRequest) -> Flow[Received]:
-    """Process a webhook.
+def receive(
+    plugins: Plugins, provider: SmsProvider, webhook: HttpRequest, account: str | None = None
+) -> Flow[Received]:
+    """Process a webhook. If ``account`` is set, only that account of ``provider`` may verify it.
+
+    ``provider`` observes the events either way.
 
     Raises SignatureError if it is not proven to come from the provider, handshakes included, and PayloadError if it
     cannot be read or is too large. Errors of a ``smsbridge_event`` hook are raised too: answer 500 then, and the
     provider will deliver again.
     """
     webhook.check_size()
-    receiver = _ask(provider, lambda: receiver_of(provider, webhook), SignatureError)
+    asked = provider if account is None else holder_of(provider, account)
+    receiver = _ask(provider, lambda: receiver_of(asked, webhook), SignatureError)
     _ask(receiver, lambda: receiver.verify(webhook), SignatureError)
     response = _ask(receiver, lambda: receiver.handshake(webhook), PayloadError)
     if response is not None:

@@ -64,6 +64,19 @@ def announced(length: str) -> int:
     return int(length)
 
 
+def whole(body: bytes, length: str) -> bytes:
+    """``body``. Raises PayloadError if it is shorter than ``length``, the ``Content-Length`` that came with it."""
+    expected = announced(length) if length else 0
+    if len(body) >= expected:
+        return body
+    if not body:
+        raise PayloadError(
+            f"of the webhook's body, which has {expected} bytes, none is left: "
+            "something in this application has read it before, or the connection broke off"
+        )
+    raise PayloadError(f"the webhook was broken off: {len(body)} of {expected} bytes of its body came")
+
+
 def read_wsgi(environ: Mapping[str, Any]) -> bytes:
     """Read the body in ``wsgi.input``: the announced length, or all if the server ends the stream (chunked)."""
     stream: Readable = environ["wsgi.input"]
@@ -71,13 +84,15 @@ def read_wsgi(environ: Mapping[str, Any]) -> bytes:
         left = announced(environ["CONTENT_LENGTH"])
     elif environ.get("wsgi.input_terminated"):
         left = LONGEST_BODY + 1
+    elif environ.get("HTTP_TRANSFER_ENCODING"):
+        raise PayloadError("the webhook's body came in chunks, which this server does not hand over")
     else:
         return b""
     body = bytearray()
     while left and (part := stream.read(min(left, _CHUNK))):
         body += part
         left -= len(part)
-    return within_bounds(bytes(body))
+    return whole(within_bounds(bytes(body)), environ.get("CONTENT_LENGTH", ""))
 
 
 async def read_asgi(length: str, receive: Asgi) -> bytes:
@@ -88,12 +103,13 @@ async def read_asgi(length: str, receive: Asgi) -> bytes:
     while more:
         message = await receive()
         if message["type"] != "http.request":
+            whole(bytes(body), length)
             raise PayloadError("the webhook was interrupted before its end")
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > LONGEST_BODY:
             raise TooLargeError(f"the webhook's body is larger than {LONGEST_BODY} bytes")
-    return bytes(body)
+    return whole(bytes(body), length)
 
 
 # --- forms and queries ------------------------------------------------------------------------------------------------
