@@ -18,7 +18,8 @@ FEATURES = {
     "ledger": ["ledger"],
     "optouts": ["optouts"],
     "text": ["text/policy.py", "text/command.py"],  # every provider counts with its figures
-    "all": ["cost", "dlt", "guard", "hours", "ledger", "optouts", "text/policy.py", "text/command.py"],
+    "web": ["web"],
+    "all": ["cost", "dlt", "guard", "hours", "ledger", "optouts", "text/policy.py", "text/command.py", "web"],
 }
 SEND = """
 import smsbridge

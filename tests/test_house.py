@@ -316,7 +316,7 @@ SETTINGS = {
 }
 ALL_COMMANDS = {
     *("send", "status", "balance", "verify", "segments", "texts", "hours", "optouts", "dlt"),
-    *("providers", "explain", "doctor", "new"),
+    *("webhooks", "providers", "explain", "doctor", "new"),
 }
 ALL_POLICIES = {
     *("text", "ledger", "guard", "cost", "optout", "purpose", "retry", "hours", "failover", "dlt", "limit"),

@@ -252,6 +252,13 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         """
         raise SignatureError(f"{title_of(self)} cannot tell whether a webhook is genuine")
 
+    def webhook_lacks(self) -> tuple[str, ...]:
+        """The settings, each a secret, of which :meth:`verify` needs any, while none is set; empty where it has one.
+
+        The routes of ``smsbridge.web`` do not start without, and name the variables.
+        """
+        return ()
+
     def handshake(self, webhook: HttpRequest) -> HttpResponse | None:
         """Return the answer to a vendor that only checks the URL of the webhook; None for an ordinary webhook."""
         return None

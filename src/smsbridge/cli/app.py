@@ -35,6 +35,7 @@ COMMANDS = {
     "hours": "Say whether a text may reach a person now.",
     "optouts": "Show and change the list of opt-outs.",
     "dlt": "Check texts against India's DLT templates.",
+    "webhooks": "Print the URLs of webhooks to give to vendors.",
     "providers": "List the installed providers and what they can do.",
     "explain": "Show what would happen to a text, and send nothing.",
     "doctor": "Explain the configuration and its problems.",
@@ -48,6 +49,7 @@ OF_FEATURES = {
     "hours": "smsbridge.hours.command",
     "optouts": "smsbridge.optouts.command",
     "dlt": "smsbridge.dlt.command",
+    "webhooks": "smsbridge.web.command",
 }
 """The modules of commands that live with their feature; every other command has a module here."""
 

@@ -246,5 +246,8 @@ class InfobipProvider(InfobipSettings):
         else:
             raise SignatureError("no webhook secret or password is configured, so no webhook can be believed")
 
+    def webhook_lacks(self) -> tuple[str, ...]:
+        return () if self.webhook_secret or self.webhook_password else ("webhook_secret", "webhook_password")
+
     def parse(self, webhook: HttpRequest) -> list[Event]:
         return webhooks.events(webhook, account=self.account, provider=self.name)

@@ -199,6 +199,9 @@ class TwilioProvider(TwilioSettings):
             webhook, token=self.auth_token, shared_key=self.webhook_shared_key, callback_url=self.callback_url
         )
 
+    def webhook_lacks(self) -> tuple[str, ...]:
+        return () if self.auth_token or self.webhook_shared_key else ("auth_token", "webhook_shared_key")
+
     def parse(self, webhook: HttpRequest) -> list[Event]:
         return [webhooks.event(webhook, account=self.account, provider=self.name)]
 

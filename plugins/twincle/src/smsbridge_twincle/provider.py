@@ -285,6 +285,9 @@ class TwincleProvider(TwincleSettings):
         answer = webhooks.challenge(webhook)
         return None if answer is None else HttpResponse.of_json(answer)
 
+    def webhook_lacks(self) -> tuple[str, ...]:
+        return () if self.webhook_secret else ("webhook_secret",)
+
     def parse(self, webhook: HttpRequest) -> list[Event]:
         items = webhooks.items(webhook)
         events = (webhooks.event(item, account=self.account, provider=self.name, zone=self._zone) for item in items)

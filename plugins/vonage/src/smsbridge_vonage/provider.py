@@ -238,6 +238,9 @@ class VonageProvider(VonageSettings):
         secret = self.signature_secret.get_secret_value() if self.signature_secret else None
         signatures.verify(webhook, secret=secret, method=self.signature_method, age=self.signature_age)
 
+    def webhook_lacks(self) -> tuple[str, ...]:
+        return () if self.signature_secret else ("signature_secret",)
+
     def parse(self, webhook: HttpRequest) -> list[Event]:
         return webhooks.events(Content.of(webhook).item, self._parts, account=self.account, provider=self.name)
 

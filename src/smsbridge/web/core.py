@@ -1,0 +1,157 @@
+"""What every mount does with a request: which account it is for, what is taken in, and what is answered and logged.
+
+A view of another framework is a few lines around :class:`Webhooks` or :class:`AsyncWebhooks`: it names the method and
+the account, says how its request is read, and turns the answer into its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, Generic, TypeVar
+
+from smsbridge.base_client import BaseClient
+from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.composite import each, inside
+from smsbridge.environment import variable
+from smsbridge.errors import ConfigurationError, PayloadError, WebhookError
+from smsbridge.http import HttpRequest, HttpResponse
+from smsbridge.logs import logger
+from smsbridge.provider import Capability, SmsProvider
+
+C = TypeVar("C", bound=BaseClient[Any])
+
+METHODS = ("GET", "HEAD", "POST")
+"""Some vendors report by GET, and some ask by GET whether a webhook is there. HEAD is for people's probes."""
+
+PATIENCE = 10.0
+"""Seconds in which a body has to be there under ASGI: one that was read before would be waited for without an end."""
+
+_log = logger("smsbridge.web")
+
+
+def vendors(provider: SmsProvider) -> list[SmsProvider]:
+    """The providers inside ``provider`` that reach a vendor themselves, each account once."""
+    return list({one.account: one for one in each(provider) if not inside(one)}.values())
+
+
+def lacking(provider: SmsProvider) -> str | None:
+    """What is not set, so that ``provider`` believes no webhook, if it reads any; None if nothing is missing."""
+    if not takes_webhooks(provider):
+        return None
+    names = [variable(provider.account, setting) for setting in provider.webhook_lacks()]
+    return f"{' or '.join(names)} is not set, so no webhook of {provider.name} can be believed" if names else None
+
+
+def takes_webhooks(provider: SmsProvider) -> bool:
+    """Whether ``provider`` reads webhooks at all."""
+    return Capability.WEBHOOKS in provider.capabilities
+
+
+class _Routes(Generic[C]):
+    """What is the same in both kinds."""
+
+    def __init__(self, client: C, accounts: Collection[str] | None = None) -> None:
+        self.client = client
+        named = {one.account for one in each(client.provider)}
+        for account in accounts or ():
+            if account not in named:
+                have = ", ".join(sorted(named))
+                raise ConfigurationError(f"account {account!r} is not one of this client's, which has {have}")
+        self.accounts = frozenset(
+            one.account
+            for one in each(client.provider)
+            if takes_webhooks(one) and (accounts is None or one.account in accounts)
+        )
+        asked = [one for one in each(client.provider) if one.account in self.accounts]
+        for one in {vendor.account: vendor for holder in asked for vendor in vendors(holder)}.values():
+            problem = lacking(one)
+            if problem is not None:
+                raise ConfigurationError(
+                    f"account {one.account}: {problem}; set it, or give the `accounts` that shall have a route"
+                )
+
+    def without_reading(self, method: str, account: str) -> HttpResponse | None:
+        """The answer to what is no webhook: another account or method, a probe. None: read it, and take it in."""
+        if account not in self.accounts:
+            return _words(404, "there is no such account here", method)
+        if method not in METHODS:
+            return HttpResponse(status=405, headers={"allow": ", ".join(METHODS)})
+        return HttpResponse(status=200) if method == "HEAD" else None
+
+    def not_read(self, account: str, error: Exception) -> HttpResponse:
+        """The answer to a webhook whose reading raised ``error``: the vendor's proof was not looked at."""
+        if isinstance(error, WebhookError):
+            return self.not_taken(account, error)
+        if isinstance(error, TimeoutError):
+            words = f"the webhook's body did not come in {PATIENCE:g} seconds, or something in this application has it"
+        else:
+            words = (
+                f"the webhook's body cannot be read ({type(error).__name__}): something has read it, or it broke off"
+            )
+        return self.not_taken(account, PayloadError(words))
+
+    def not_taken(self, account: str, error: Exception) -> HttpResponse:
+        """The answer to a webhook that was not taken in.
+
+        After a 500 the vendor comes again. Words of an exception that is not ours may quote a text: its class and its
+        line are logged.
+        """
+        if isinstance(error, WebhookError):
+            _log.warning("webhook of account %s refused with %s: %s", account, error.status, error)
+            return _words(error.status, str(error))
+        _log.error("webhook of account %s not taken: %s at %s", account, type(error).__name__, _place(error))
+        return _words(500, "the webhook could not be taken in: send it again")
+
+
+class Webhooks(_Routes[SmsClient]):
+    """The webhooks of ``client``, for ``accounts`` or for all that can take some.
+
+    Raises ConfigurationError if the secret of one is not set, naming its variable.
+    """
+
+    def answer(self, method: str, account: str, read: Callable[[], HttpRequest]) -> HttpResponse:
+        """What to answer to a request for ``account``; ``read`` is called if it may be a webhook."""
+        found = self.without_reading(method, account)
+        if found is not None:
+            return found
+        try:
+            webhook = read()
+        except Exception as error:  # noqa: BLE001  # each server has errors of its own for a body that is not there
+            return self.not_read(account, error)
+        try:
+            return self.client.receive(webhook, account=account).response
+        except Exception as error:  # noqa: BLE001  # whatever a hook raises
+            return self.not_taken(account, error)
+
+
+class AsyncWebhooks(_Routes[AsyncSmsClient]):
+    """See :class:`Webhooks`."""
+
+    async def answer(self, method: str, account: str, read: Callable[[], Awaitable[HttpRequest]]) -> HttpResponse:
+        """See :meth:`Webhooks.answer`."""
+        found = self.without_reading(method, account)
+        if found is not None:
+            return found
+        try:
+            async with asyncio.timeout(PATIENCE):
+                webhook = await read()
+        except Exception as error:  # noqa: BLE001
+            return self.not_read(account, error)
+        try:
+            return (await self.client.receive(webhook, account=account)).response
+        except Exception as error:  # noqa: BLE001
+            return self.not_taken(account, error)
+
+
+def _words(status: int, words: str, method: str = "POST") -> HttpResponse:
+    body = b"" if method == "HEAD" else words.encode()
+    return HttpResponse(status=status, headers={"content-type": "text/plain; charset=utf-8"}, body=body)
+
+
+def _place(error: Exception) -> str:
+    """The module and the line that raised ``error``."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "an unknown place" if trace is None else f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"
