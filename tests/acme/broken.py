@@ -262,6 +262,16 @@ class AcceptsWithoutASecret(AcmeProvider):
             super().verify(webhook)
 
 
+class SaysNothingOfItsSecret(AcmeProvider):
+    def webhook_lacks(self):
+        return ()
+
+
+class SaysTheVariableOfItsSecret(AcmeProvider):
+    def webhook_lacks(self):
+        return () if self.webhook_secret else ("webhook_secret", "SMSBRIDGE_ACME_WEBHOOK_SECRET")
+
+
 class ComparesTheBeginning(AcmeProvider):
     def verify(self, webhook):
         given = webhook.headers.get("x-acme-signature", "").encode()
@@ -527,6 +537,8 @@ CATCHES: dict[type[AcmeProvider], list[str]] = {
     SkipsVerification: ["test_a_webhook_without_its_proof_is_refused", "test_a_proof_with_another_secret_is_refused"],
     AcceptsAnEmptySecret: ["test_without_a_configured_secret_every_webhook_is_refused"],
     AcceptsWithoutASecret: ["test_without_a_configured_secret_every_webhook_is_refused"],
+    SaysNothingOfItsSecret: ["test_it_says_which_secret_is_not_set"],
+    SaysTheVariableOfItsSecret: ["test_it_says_which_secret_is_not_set"],
     ComparesTheBeginning: ["test_a_garbled_proof_is_refused"],
     BreaksOnOddSignatures: ["test_a_garbled_proof_is_refused"],
     DoesNotCoverTheBody: ["test_a_changed_body_is_refused"],

@@ -35,7 +35,7 @@ class Route:
 def webhooks(*, mount: str, account: str | None, as_json: bool) -> Exit:
     """Print the URL of each account's webhooks, to be given to its vendor, and what is missing.
 
-    One URL takes delivery reports and incoming texts alike. It is SMSBRIDGE_PUBLIC_URL, the mount and the account. Where
+    One URL takes delivery reports and incoming texts. It is SMSBRIDGE_PUBLIC_URL, the mount and the account. Where
     the server adds a prefix by itself (root_path, SCRIPT_NAME), give it as part of --mount.
 
     \b

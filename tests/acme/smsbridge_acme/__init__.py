@@ -90,6 +90,9 @@ class AcmeProvider(SmsProvider):
         if not hmac.compare_digest(self._signature(webhook.body), given):
             raise SignatureError("the signature does not match")
 
+    def webhook_lacks(self) -> tuple[str, ...]:
+        return () if self.webhook_secret else ("webhook_secret",)
+
     def parse(self, webhook: HttpRequest) -> list[Event]:
         reports = webhook.json()
         if not isinstance(reports, list):

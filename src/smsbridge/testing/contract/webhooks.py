@@ -141,6 +141,22 @@ class Webhooks(Kit):
                     self._must_refuse(provider, forged, "no secret is configured, so any sender could have made it")
             self._must_refuse(provider, sample.request, "no secret is configured, and it carries no proof")
 
+    @needs(Capability.WEBHOOKS)
+    def test_it_says_which_secret_is_not_set(self) -> None:
+        """Routes for webhooks must not start where none could be believed, and name what to set."""
+        assert not self.make().webhook_lacks(), "webhook_lacks() names a secret where verify() has one"
+        others = {name: value for name, value in self.settings.items() if name != self.webhook_secret}
+        try:  # another key for webhooks, such as a second one, may do instead
+            unset = self.provider_class(**{name: others[name] for name in others if not name.startswith("webhook_")})
+        except ConfigurationError:
+            return  # it is required, so it is never missing
+        lacks = unset.webhook_lacks()
+        assert self.webhook_secret in lacks, (
+            f"webhook_lacks() should name {self.webhook_secret!r} where it is not set, as verify() refuses all then; got {lacks!r}"
+        )
+        unknown = set(lacks) - set(type(unset).model_fields)
+        assert not unknown, f"webhook_lacks() names settings, but {sorted(unknown)} are none"
+
     # --- handshakes ---------------------------------------------------------------------------------------------------
 
     @needs(Capability.WEBHOOKS, "handshake")
