@@ -9,10 +9,7 @@ from __future__ import annotations
 import http.client
 import os
 import re
-import socket
 import ssl
-import threading
-import time
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,11 +19,11 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
 import manual
+from servers import serving, uvicorn_serves, wsgiref_serves
 from smsbridge import HttpRequest, hookimpl
 from smsbridge.plugins import default_plugins
 
@@ -108,48 +105,6 @@ def django_project(provider: str, *, asgi: bool = False) -> Iterator[None]:
     middleware = ["django.middleware.common.CommonMiddleware", "django.middleware.csrf.CsrfViewMiddleware"]
     with override_settings(ROOT_URLCONF=urls, ALLOWED_HOSTS=["127.0.0.1"], MIDDLEWARE=middleware):
         yield
-
-
-@contextmanager
-def uvicorn_serves(app: Any, **options: Any) -> Iterator[int]:
-    import uvicorn
-
-    config = uvicorn.Config(app, log_config=None, log_level="error", ws="none", lifespan="off", **options)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, args=([listening],))
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        try:
-            yield listening.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-class QuietWsgi(WSGIRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@contextmanager
-def wsgiref_serves(app: Any) -> Iterator[int]:
-    with serving(make_server("127.0.0.1", 0, app, handler_class=QuietWsgi)) as port:
-        yield port
-
-
-@contextmanager
-def serving(server: Any) -> Iterator[int]:
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 FRAMEWORKS = (starlette, starlette_with_root_path, flask, django, django_under_asgi)
