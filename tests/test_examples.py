@@ -181,7 +181,7 @@ def test_the_starlette_recipe_takes_a_report_and_refuses_a_forged_one(recipe, se
     async def post() -> httpx.Response:
         transport = httpx.ASGITransport(recipe["app"])
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
-            return await client.post("/sms", content=REPORT, headers=headers(secret))
+            return await client.post("/sms/twincle", content=REPORT, headers=headers(secret))
 
     assert asyncio.run(post()).status_code == ANSWERS[secret]
 
@@ -189,7 +189,7 @@ def test_the_starlette_recipe_takes_a_report_and_refuses_a_forged_one(recipe, se
 @recipes("flask")
 @pytest.mark.parametrize("secret", ANSWERS)
 def test_the_flask_recipe_takes_a_report_and_refuses_a_forged_one(recipe, secret):
-    response = recipe["app"].test_client().post("/sms", data=REPORT, headers=headers(secret))
+    response = recipe["app"].test_client().post("/sms/twincle", data=REPORT, headers=headers(secret))
     assert response.status_code == ANSWERS[secret]
 
 
@@ -205,7 +205,7 @@ def test_the_django_recipe_takes_a_report_and_refuses_a_forged_one(recipe, secre
     request = RequestFactory().post(
         "/sms", data=REPORT, content_type=given["content-type"], headers={"authorization": given["authorization"]}
     )
-    assert recipe["webhook"](request).status_code == ANSWERS[secret]
+    assert recipe["webhook"](request, "twincle").status_code == ANSWERS[secret]
 
 
 def headers(secret: str) -> dict[str, str]:

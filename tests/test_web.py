@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+import smsbridge
 from scripted import HttpProvider, Recorder
 from servers import serving, uvicorn_serves, wsgiref_serves
 from smsbridge import (
@@ -30,6 +31,7 @@ from smsbridge import (
 )
 from smsbridge.builtin.memory import MemoryProvider
 from smsbridge.policies.failover import FailoverPolicy
+from smsbridge.testing.outbox import Outbox
 from smsbridge.web import core
 from smsbridge.webhook_body import LONGEST_BODY
 
@@ -258,6 +260,19 @@ def test_what_the_vendor_proves_is_taken_in(port, seen):
 def test_the_route_of_the_whole_client_takes_what_any_of_its_accounts_proves(port, seen):
     assert [ask(port, "all", secret).status for secret in (SECRET, OTHER, "wrong")] == [200, 200, 401]
     assert len(keys(seen)) == 2
+
+
+class AnswersWithNothing(Vendor):
+    def acknowledge(self, events):
+        return HttpResponse(status=204, headers={"x-thanks": "yes"})
+
+
+def test_the_vendor_gets_the_answer_of_its_provider(mount, seen):
+    with mount(
+        lambda kind: kind(AnswersWithNothing(account="a", webhook_secret=SECRET), plugins=Plugins(seen))
+    ) as port:
+        answer = ask(port)
+    assert (answer.status, answer.headers["x-thanks"], answer.body, keys(seen)) == (204, "yes", b"", ["1"])
 
 
 @pytest.mark.parametrize(("account", "secret"), [("a", OTHER), ("b", SECRET), ("a", "wrong"), ("a", None)])
@@ -581,7 +596,7 @@ def test_by_default_the_environment_describes_the_client(monkeypatch):
         with pytest.raises(ConfigurationError, match="no provider 'nowhere'"):
             make()
     monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
-    assert web.wsgi().client.provider.account == "memory"
+    assert web.wsgi().client is smsbridge.client()  # so a STOP that comes in is known to smsbridge.send
     assert web.asgi().client.provider.account == "memory"
 
 
@@ -589,7 +604,7 @@ def test_each_mount_takes_the_client_of_its_kind():
     with pytest.raises(TypeError, match="AsyncSmsClient"):
         web.asgi(SmsClient("memory"))
     for make in (web.wsgi, web.blueprint):
-        with pytest.raises(TypeError, match="takes an SmsClient"):
+        with pytest.raises(TypeError, match="take an SmsClient"):
             make(AsyncSmsClient("memory"))
 
 
@@ -638,6 +653,17 @@ def test_under_an_outbox_webhooks_are_taken_in_as_ever(sms_outbox, mount, seen):
         assert [ask(port, secret=secret).status for secret in (SECRET, "wrong")] == [200, 401]
     assert keys(seen) == ["1"]
     sms_outbox.assert_nothing_sent()
+
+
+def test_an_application_that_was_made_under_an_outbox_outlives_it(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
+    with Outbox():
+        app = web.wsgi()
+        inside = app.client
+    assert app.client is smsbridge.client()
+    assert app.client is not inside
+    with Outbox():
+        assert app.client is smsbridge.client()
 
 
 # --- the URL that was signed ----------------------------------------------------------------------------------------------

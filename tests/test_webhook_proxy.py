@@ -250,15 +250,15 @@ VENDORS = (
 )
 
 
-def post(vendor: Vendor, url: str = f"{PUBLIC}/sms", token: str = TOKEN) -> Webhook:
-    url = f"{url}?{vendor.query}"
+def post(vendor: Vendor, origin: str = PUBLIC, token: str = TOKEN) -> Webhook:
+    url = f"{origin}/sms/{vendor.name}?{vendor.query}"
     proof = vendor.sign("POST", url, vendor.fields, token)
     return Webhook("POST", url, proof | {"Content-Type": FORM}, urlencode(vendor.fields).encode())
 
 
 def get(vendor: Vendor) -> Webhook:
     """The fields in the query, as these vendors send them with GET."""
-    url = f"{PUBLIC}/sms?{vendor.query}&{urlencode(vendor.fields[:3])}"
+    url = f"{PUBLIC}/sms/{vendor.name}?{vendor.query}&{urlencode(vendor.fields[:3])}"
     return Webhook("GET", url, vendor.sign("GET", url, [], TOKEN))
 
 
@@ -270,8 +270,8 @@ def forgeries(vendor: Vendor) -> dict[str, Webhook]:
         "another query of a GET": asked._replace(url=asked.url.replace("delivered", "failed")),
         "one parameter less": genuine._replace(url=genuine.url.replace("&tag=a", "")),
         "another token": post(vendor, token=OTHER_TOKEN),
-        "signed for another host": post(vendor, "https://elsewhere.example/prefix/sms")._replace(url=genuine.url),
-        "signed for another path": post(vendor, "https://sms.example/sms")._replace(url=genuine.url),
+        "signed for another host": post(vendor, "https://elsewhere.example/prefix")._replace(url=genuine.url),
+        "signed for another path": post(vendor, "https://sms.example")._replace(url=genuine.url),
         "not signed": genuine._replace(headers={"Content-Type": FORM}),
     }
 
@@ -324,7 +324,7 @@ def test_a_recipe_answers_413_to_what_is_larger_than_any_webhook(framework, monk
     reads_it_all = framework in (django, django_under_asgi)  # up to Django's own setting
     with framework("twilio") as port:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        connection.putrequest("POST", "/sms")
+        connection.putrequest("POST", "/sms/twilio")
         connection.putheader("Content-Type", FORM)
         connection.putheader("Content-Length", "1200000")
         connection.endheaders()

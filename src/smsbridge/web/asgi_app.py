@@ -10,20 +10,16 @@ from smsbridge.client import AsyncSmsClient
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.webhook_body import Asgi
 
-from .core import AsyncWebhooks
+from .core import AsyncWebhooks, headers_of
 
 Send = Callable[[Any], Awaitable[None]]
 
 
 class AsgiWebhooks(AsyncWebhooks):
-    """An ASGI application. ``client`` is the client that takes the webhooks in."""
+    """An ASGI application."""
 
-    def __init__(self, client: AsyncSmsClient | None, accounts: Collection[str] | None) -> None:
-        if not isinstance(client, AsyncSmsClient | None):
-            raise TypeError("asgi() takes an AsyncSmsClient, as an SmsClient would block the event loop")
-        super().__init__(client or AsyncSmsClient(), accounts)
-        self._is_ours = client is None
-        self._has_ended = False
+    _has_ended = False
+    """Whether the server that it was for has ended, and our own client with it."""
 
     async def __call__(self, scope: Mapping[str, Any], receive: Asgi, send: Send) -> None:
         """Answer one request, or follow the life of the server."""
@@ -52,9 +48,9 @@ class AsgiWebhooks(AsyncWebhooks):
 def asgi(client: AsyncSmsClient | None = None, *, accounts: Collection[str] | None = None) -> AsgiWebhooks:
     """An ASGI application with a route for each account of ``client``.
 
-    Mount it under a path: ``app.mount("/sms", asgi())``. Without ``client``, the environment describes one, which is
-    made now. ``accounts`` are those that get a route, by default all that can take webhooks. Raises ConfigurationError
-    if a secret is not set.
+    Mount it under a path: ``app.mount("/sms", asgi())``. Without ``client`` it makes one of the environment, now.
+    ``accounts`` are those that get a route, by default all that can take webhooks. Raises ConfigurationError if a
+    secret is not set.
     """
     return AsgiWebhooks(client, accounts)
 
@@ -66,7 +62,6 @@ def _account(scope: Mapping[str, Any]) -> str:
 
 
 async def _send(send: Send, answer: HttpResponse) -> None:
-    headers = {**answer.headers, "content-length": str(len(answer.body))}
-    pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers_of(answer)]
     await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
     await send({"type": "http.response.body", "body": answer.body})

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from smsbridge.base_client import BaseClient
 from smsbridge.client import AsyncSmsClient, SmsClient
+from smsbridge.client import client as shared_client
 from smsbridge.composite import each, inside
 from smsbridge.environment import variable
 from smsbridge.errors import ConfigurationError, PayloadError, WebhookError
 from smsbridge.http import HttpRequest, HttpResponse
 from smsbridge.logs import logger
 from smsbridge.provider import Capability, SmsProvider
-
-C = TypeVar("C", bound=BaseClient[Any])
 
 METHODS = ("GET", "HEAD", "POST")
 """Some vendors report by GET, and some ask by GET whether a webhook is there. HEAD is for people's probes."""
@@ -48,11 +47,10 @@ def takes_webhooks(provider: SmsProvider) -> bool:
     return Capability.WEBHOOKS in provider.capabilities
 
 
-class _Routes(Generic[C]):
+class _Routes:
     """What is the same in both kinds."""
 
-    def __init__(self, client: C, accounts: Collection[str] | None = None) -> None:
-        self.client = client
+    def __init__(self, client: BaseClient[Any], accounts: Collection[str] | None) -> None:
         named = {one.account for one in each(client.provider)}
         for account in accounts or ():
             if account not in named:
@@ -104,11 +102,23 @@ class _Routes(Generic[C]):
         return _words(500, "the webhook could not be taken in: send it again")
 
 
-class Webhooks(_Routes[SmsClient]):
-    """The webhooks of ``client``, for ``accounts`` or for all that can take some.
+class Webhooks(_Routes):
+    """The webhooks of ``client``, by default of the shared client behind ``smsbridge.send``.
 
-    Raises ConfigurationError if the secret of one is not set, naming its variable.
+    For ``accounts``, or for all that can take some. Raises ConfigurationError if the secret of one is not set, naming
+    its variable.
     """
+
+    def __init__(self, client: SmsClient | None = None, accounts: Collection[str] | None = None) -> None:
+        if not isinstance(client, SmsClient | None):
+            raise TypeError("these webhooks take an SmsClient: nothing here runs an event loop")
+        self._given = client
+        super().__init__(self.client, accounts)
+
+    @property
+    def client(self) -> SmsClient:
+        """The client that takes the webhooks in; in a test with ``sms_outbox``, the shared one of that test."""
+        return self._given or shared_client()
 
     def answer(self, method: str, account: str, read: Callable[[], HttpRequest]) -> HttpResponse:
         """What to answer to a request for ``account``; ``read`` is called if it may be a webhook."""
@@ -125,8 +135,15 @@ class Webhooks(_Routes[SmsClient]):
             return self.not_taken(account, error)
 
 
-class AsyncWebhooks(_Routes[AsyncSmsClient]):
-    """See :class:`Webhooks`."""
+class AsyncWebhooks(_Routes):
+    """See :class:`Webhooks`; by default of a client of its own, of the environment as it is now."""
+
+    def __init__(self, client: AsyncSmsClient | None = None, accounts: Collection[str] | None = None) -> None:
+        if not isinstance(client, AsyncSmsClient | None):
+            raise TypeError("these webhooks take an AsyncSmsClient: an SmsClient would block the event loop")
+        self._is_ours = client is None
+        self.client = client or AsyncSmsClient()
+        super().__init__(self.client, accounts)
 
     async def answer(self, method: str, account: str, read: Callable[[], Awaitable[HttpRequest]]) -> HttpResponse:
         """See :meth:`Webhooks.answer`."""
@@ -142,6 +159,12 @@ class AsyncWebhooks(_Routes[AsyncSmsClient]):
             return (await self.client.receive(webhook, account=account)).response
         except Exception as error:  # noqa: BLE001
             return self.not_taken(account, error)
+
+
+def headers_of(answer: HttpResponse) -> list[tuple[str, str]]:
+    """The headers of ``answer``, for a server that does not count its bytes; a 204 has no length."""
+    length = {} if answer.status == 204 else {"content-length": str(len(answer.body))}
+    return list({**answer.headers, **length}.items())
 
 
 def _words(status: int, words: str, method: str = "POST") -> HttpResponse:

@@ -10,7 +10,6 @@ from smsbridge.http import HttpRequest
 from smsbridge.webhook_body import announced, read_wsgi
 
 from .core import METHODS, Webhooks
-from .wsgi_app import sync_client
 
 if TYPE_CHECKING:
     from flask import Blueprint, Response
@@ -19,13 +18,13 @@ if TYPE_CHECKING:
 def blueprint(client: SmsClient | None = None, *, accounts: Collection[str] | None = None) -> Blueprint:
     """A Flask blueprint with a route for each account of ``client``.
 
-    Register it under a path: ``app.register_blueprint(blueprint(), url_prefix="/sms")``. Without ``client``, the
-    environment describes one, which is made now. ``accounts`` are those that get a route, by default all that can take
+    Register it under a path: ``app.register_blueprint(blueprint(), url_prefix="/sms")``. Without ``client`` it is the
+    shared one behind ``smsbridge.send``. ``accounts`` are those that get a route, by default all that can take
     webhooks. Raises ConfigurationError if a secret is not set.
     """
     from flask import Blueprint, Response, request
 
-    webhooks = Webhooks(sync_client(client, "blueprint"), accounts)
+    webhooks = Webhooks(client, accounts)
     found = Blueprint("smsbridge", __name__)
 
     def read() -> HttpRequest:
