@@ -112,6 +112,13 @@ def test_the_public_names_are_these():
     assert dir(smsbridge) == smsbridge.__all__
 
 
+def test_the_public_names_of_the_webhooks_are_these():
+    """A function for each kind of server, and the two classes that a view of another framework is made of."""
+    from smsbridge import web
+
+    assert web.__all__ == ["AsyncWebhooks", "Webhooks", "asgi", "blueprint", "wsgi"]
+
+
 def test_what_type_checkers_see_is_what_there_is():
     tree = ast.parse((SOURCE / "__init__.py").read_text("utf-8"))
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]
@@ -274,6 +281,11 @@ def test_importing_smsbridge_loads_nothing_heavy_and_no_provider():
 
 def test_errors_and_values_load_nothing_heavy():
     assert python(f"import sys, smsbridge.errors, smsbridge.messages, smsbridge.phone; print(*{LOADED})") == []
+
+
+def test_webhooks_load_no_framework():
+    frameworks = "{'flask', 'werkzeug', 'starlette', 'fastapi', 'django', 'httpx', 'click'}"
+    assert python(f"import sys, smsbridge.web; print(*sorted({frameworks} & set(sys.modules)))") == []
 
 
 def test_a_registry_of_templates_loads_nothing_heavy():

@@ -211,9 +211,9 @@ def expresses(provider: SmsProvider, field: str, *, verification: bool = False) 
 
 def holder_of(provider: SmsProvider, account: str) -> SmsProvider:
     """The outermost provider of ``account``: ``provider``, or one that it holds. Raises KeyError if it holds none."""
-    for one in each(provider):
-        if one.account == account:
-            return one
+    for held in each(provider):
+        if held.account == account:
+            return held
     raise KeyError(account)
 
 

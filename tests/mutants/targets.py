@@ -30,6 +30,7 @@ TARGETS = {
     "src/smsbridge/wire/channel.py": ["tests/wire/test_channel.py", *WIRE, "tests/test_torture.py"],
     "src/smsbridge/client.py": [*SENDING, "tests/test_deadline.py", "tests/test_settings.py", *MANY],
     "src/smsbridge/decoding.py": ["tests/test_quoting.py", "tests/test_leaks.py"],
+    "src/smsbridge/web/core.py": ["tests/test_web.py", "tests/test_cli_webhooks.py"],
     "src/smsbridge/wire/dialing.py": ["tests/wire/test_dialing.py", *WIRE],
     "src/smsbridge/flow.py": [
         "tests/test_http.py",

@@ -52,7 +52,7 @@ def asgi(client: AsyncSmsClient | None = None, *, accounts: Collection[str] | No
     ``accounts`` are those that get a route, by default all that can take webhooks. Raises ConfigurationError if a
     secret is not set.
     """
-    return AsgiWebhooks(client, accounts)
+    return AsgiWebhooks(client, accounts=accounts)
 
 
 def _account(scope: Mapping[str, Any]) -> str:

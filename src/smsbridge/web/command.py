@@ -50,14 +50,14 @@ def webhooks(*, mount: str, account: str | None, as_json: bool) -> Exit:
     out = Output(as_json=as_json)
     with open_client(account, out) as client:
         providers, public_url = vendors(client.provider), client.settings.public_url
-    routes = [_route(one, public_url, mount) for one in providers]
+    routes = [_route(provider, public_url, mount) for provider in providers]
     if as_json:
-        out.json({"webhooks": [asdict(one) for one in routes]})
+        out.json({"webhooks": [asdict(route) for route in routes]})
     else:
         _show(out, routes)
-    if not any(one.path for one in routes):
+    if not any(route.path for route in routes):
         return Exit.UNSUPPORTED
-    return Exit.CONFIGURATION if any(one.missing for one in routes) else Exit.OK
+    return Exit.CONFIGURATION if any(route.missing for route in routes) else Exit.OK
 
 
 def _route(provider: SmsProvider, public_url: str | None, mount: str) -> Route:
@@ -74,9 +74,9 @@ def _route(provider: SmsProvider, public_url: str | None, mount: str) -> Route:
 
 
 def _show(out: Output, routes: Sequence[Route]) -> None:
-    rows = [[one.account, one.provider, one.url or one.path or "has no webhooks"] for one in routes]
+    rows = [[route.account, route.provider, route.url or route.path or "has no webhooks"] for route in routes]
     out.table(["account", "provider", "URL"], rows)
-    for words in dict.fromkeys(words for one in routes for words in one.missing):
+    for words in dict.fromkeys(words for route in routes for words in route.missing):
         out.line(f"missing: {words}", style="red")
-    if any(one.url for one in routes):
+    if any(route.url for route in routes):
         out.aside("next: give each vendor its URL, for delivery reports and for incoming texts")

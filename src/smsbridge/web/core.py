@@ -13,7 +13,7 @@ from typing import Any
 from smsbridge.base_client import BaseClient
 from smsbridge.client import AsyncSmsClient, SmsClient
 from smsbridge.client import client as shared_client
-from smsbridge.composite import each, inside
+from smsbridge.composite import account_names, each, inside
 from smsbridge.environment import variable
 from smsbridge.errors import ConfigurationError, PayloadError, WebhookError
 from smsbridge.http import HttpRequest, HttpResponse
@@ -31,7 +31,7 @@ _log = logger("smsbridge.web")
 
 def vendors(provider: SmsProvider) -> list[SmsProvider]:
     """The providers inside ``provider`` that reach a vendor themselves, each account once."""
-    return list({one.account: one for one in each(provider) if not inside(one)}.values())
+    return list({vendor.account: vendor for vendor in each(provider) if not inside(vendor)}.values())
 
 
 def lacking(provider: SmsProvider) -> str | None:
@@ -51,23 +51,20 @@ class _Routes:
     """What is the same in both kinds."""
 
     def __init__(self, client: BaseClient[Any], accounts: Collection[str] | None) -> None:
-        named = {one.account for one in each(client.provider)}
+        providers = list(each(client.provider))
         for account in accounts or ():
-            if account not in named:
-                have = ", ".join(sorted(named))
+            if account not in account_names(client.provider):
+                have = ", ".join(sorted(account_names(client.provider)))
                 raise ConfigurationError(f"account {account!r} is not one of this client's, which has {have}")
-        self.accounts = frozenset(
-            one.account
-            for one in each(client.provider)
-            if takes_webhooks(one) and (accounts is None or one.account in accounts)
-        )
-        asked = [one for one in each(client.provider) if one.account in self.accounts]
-        for one in {vendor.account: vendor for holder in asked for vendor in vendors(holder)}.values():
-            problem = lacking(one)
-            if problem is not None:
-                raise ConfigurationError(
-                    f"account {one.account}: {problem}; set it, or give the `accounts` that shall have a route"
-                )
+        able = [provider.account for provider in providers if takes_webhooks(provider)]
+        self.accounts = frozenset(account for account in able if accounts is None or account in accounts)
+        for provider in providers:
+            for vendor in vendors(provider) if provider.account in self.accounts else ():
+                problem = lacking(vendor)
+                if problem is not None:
+                    raise ConfigurationError(
+                        f"account {vendor.account}: {problem}; set it, or give the `accounts` that shall have a route"
+                    )
 
     def without_reading(self, method: str, account: str) -> HttpResponse | None:
         """The answer to what is no webhook: another account or method, a probe. None: read it, and take it in."""
@@ -109,7 +106,7 @@ class Webhooks(_Routes):
     its variable.
     """
 
-    def __init__(self, client: SmsClient | None = None, accounts: Collection[str] | None = None) -> None:
+    def __init__(self, client: SmsClient | None = None, *, accounts: Collection[str] | None = None) -> None:
         if not isinstance(client, SmsClient | None):
             raise TypeError("these webhooks take an SmsClient: nothing here runs an event loop")
         self._given = client
@@ -138,7 +135,7 @@ class Webhooks(_Routes):
 class AsyncWebhooks(_Routes):
     """See :class:`Webhooks`; by default of a client of its own, of the environment as it is now."""
 
-    def __init__(self, client: AsyncSmsClient | None = None, accounts: Collection[str] | None = None) -> None:
+    def __init__(self, client: AsyncSmsClient | None = None, *, accounts: Collection[str] | None = None) -> None:
         if not isinstance(client, AsyncSmsClient | None):
             raise TypeError("these webhooks take an AsyncSmsClient: an SmsClient would block the event loop")
         self._is_ours = client is None

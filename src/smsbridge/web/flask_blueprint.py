@@ -24,7 +24,7 @@ def blueprint(client: SmsClient | None = None, *, accounts: Collection[str] | No
     """
     from flask import Blueprint, Response, request
 
-    webhooks = Webhooks(client, accounts)
+    webhooks = Webhooks(client, accounts=accounts)
     found = Blueprint("smsbridge", __name__)
 
     def read() -> HttpRequest:

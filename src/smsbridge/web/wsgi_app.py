@@ -32,4 +32,4 @@ def wsgi(client: SmsClient | None = None, *, accounts: Collection[str] | None = 
     Without ``client`` it is the shared one behind ``smsbridge.send``. ``accounts`` are those that get a route, by
     default all that can take webhooks. Raises ConfigurationError if a secret is not set.
     """
-    return WsgiWebhooks(client, accounts)
+    return WsgiWebhooks(client, accounts=accounts)
