@@ -48,7 +48,7 @@ class AsgiWebhooks(AsyncWebhooks):
 def asgi(client: AsyncSmsClient | None = None, *, accounts: Collection[str] | None = None) -> AsgiWebhooks:
     """An ASGI application with a route for each account of ``client``.
 
-    Mount it under a path: ``app.mount("/sms", asgi())``. Without ``client`` it makes one of the environment, now.
+    Mount it under a path: ``app.mount("/sms", asgi())``. Without ``client`` it makes one from the environment.
     ``accounts`` are those that get a route, by default all that can take webhooks. Raises ConfigurationError if a
     secret is not set.
     """

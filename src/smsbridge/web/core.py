@@ -21,10 +21,10 @@ from smsbridge.logs import logger
 from smsbridge.provider import Capability, SmsProvider
 
 METHODS = ("GET", "HEAD", "POST")
-"""Some vendors report by GET, and some ask by GET whether a webhook is there. HEAD is for people's probes."""
+"""Some vendors report by GET, and some ask by GET whether the route is there. HEAD is for probes of any kind."""
 
 PATIENCE = 10.0
-"""Seconds in which a body has to be there under ASGI: one that was read before would be waited for without an end."""
+"""Seconds in which a body has to arrive under ASGI. A body that other code has read before never arrives."""
 
 _log = logger("smsbridge.web")
 
@@ -48,7 +48,7 @@ def takes_webhooks(provider: SmsProvider) -> bool:
 
 
 class _Routes:
-    """What is the same in both kinds."""
+    """The routes of a client's accounts, and the answers that need no I/O."""
 
     def __init__(self, client: BaseClient[Any], accounts: Collection[str] | None) -> None:
         providers = list(each(client.provider))
@@ -67,7 +67,7 @@ class _Routes:
                     )
 
     def without_reading(self, method: str, account: str) -> HttpResponse | None:
-        """The answer to what is no webhook: another account or method, a probe. None: read it, and take it in."""
+        """The answer to a request that is no webhook: unknown account, other method, probe. None for a webhook."""
         if account not in self.accounts:
             return _words(404, "there is no such account here", method)
         if method not in METHODS:
@@ -75,7 +75,7 @@ class _Routes:
         return HttpResponse(status=200) if method == "HEAD" else None
 
     def not_read(self, account: str, error: Exception) -> HttpResponse:
-        """The answer to a webhook whose reading raised ``error``: the vendor's proof was not looked at."""
+        """The answer to a webhook whose body could not be read, so that its proof was not checked."""
         if isinstance(error, WebhookError):
             return self.not_taken(account, error)
         if isinstance(error, TimeoutError):
@@ -87,10 +87,9 @@ class _Routes:
         return self.not_taken(account, PayloadError(words))
 
     def not_taken(self, account: str, error: Exception) -> HttpResponse:
-        """The answer to a webhook that was not taken in.
+        """The answer to a webhook that was refused, or that a hook or a store could not take in (500).
 
-        After a 500 the vendor comes again. Words of an exception that is not ours may quote a text: its class and its
-        line are logged.
+        The words of another library's exception may quote a text, so only its class and line are logged.
         """
         if isinstance(error, WebhookError):
             _log.warning("webhook of account %s refused with %s: %s", account, error.status, error)
@@ -100,10 +99,10 @@ class _Routes:
 
 
 class Webhooks(_Routes):
-    """The webhooks of ``client``, by default of the shared client behind ``smsbridge.send``.
+    """Takes in the webhooks of ``client``, by default of the shared client behind ``smsbridge.send``.
 
-    For ``accounts``, or for all that can take some. Raises ConfigurationError if the secret of one is not set, naming
-    its variable.
+    ``accounts`` get a route, by default all that can take webhooks. Raises ConfigurationError, with the variable, if the
+    secret of one is not set.
     """
 
     def __init__(self, client: SmsClient | None = None, *, accounts: Collection[str] | None = None) -> None:
@@ -118,7 +117,7 @@ class Webhooks(_Routes):
         return self._given or shared_client()
 
     def answer(self, method: str, account: str, read: Callable[[], HttpRequest]) -> HttpResponse:
-        """What to answer to a request for ``account``; ``read`` is called if it may be a webhook."""
+        """Take in a request for ``account``, and return the answer; ``read`` returns the request with its body."""
         found = self.without_reading(method, account)
         if found is not None:
             return found
@@ -133,7 +132,7 @@ class Webhooks(_Routes):
 
 
 class AsyncWebhooks(_Routes):
-    """See :class:`Webhooks`; by default of a client of its own, of the environment as it is now."""
+    """See :class:`Webhooks`. Without ``client`` it makes one from the environment."""
 
     def __init__(self, client: AsyncSmsClient | None = None, *, accounts: Collection[str] | None = None) -> None:
         if not isinstance(client, AsyncSmsClient | None):
