@@ -67,7 +67,7 @@ class _Routes:
                     )
 
     def without_reading(self, method: str, account: str) -> HttpResponse | None:
-        """The answer to a request that is no webhook: unknown account, other method, probe. None for a webhook."""
+        """The answer to what is no webhook: an unknown account, another method, a probe. None for a webhook."""
         if account not in self.accounts:
             return _words(404, "there is no such account here", method)
         if method not in METHODS:
@@ -101,8 +101,8 @@ class _Routes:
 class Webhooks(_Routes):
     """Takes in the webhooks of ``client``, by default of the shared client behind ``smsbridge.send``.
 
-    ``accounts`` get a route, by default all that can take webhooks. Raises ConfigurationError, with the variable, if the
-    secret of one is not set.
+    ``accounts`` get a route, by default all that can take webhooks. Raises ConfigurationError, with the variable, if
+    a secret is not set.
     """
 
     def __init__(self, client: SmsClient | None = None, *, accounts: Collection[str] | None = None) -> None:
