@@ -312,7 +312,7 @@ def test_a_policy_with_a_sending_of_its_own_is_refused_as_it_would_miss_texts(na
 
 PASSED_ON = {
     "batch_key", "check", "status", "lookup", "balance", "check_verification", "cancel_verification", "verify", "handshake",
-    "parse", "acknowledge", "capabilities", "send", "send_batch", "start_verification",
+    "parse", "acknowledge", "capabilities", "send", "send_batch", "start_verification", "webhook_lacks",
 }  # fmt: skip
 OWN = {"accepted", "options_of", "unsupported", "from_env", "secrets", "model_post_init"}
 

@@ -211,6 +211,9 @@ class Policy(Carrier):
     def verify(self, webhook: HttpRequest) -> None:
         self.inner.verify(webhook)
 
+    def webhook_lacks(self) -> tuple[str, ...]:
+        return self.inner.webhook_lacks()
+
     def handshake(self, webhook: HttpRequest) -> HttpResponse | None:
         return self.inner.handshake(webhook)
 
