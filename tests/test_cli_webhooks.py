@@ -79,7 +79,7 @@ def test_a_secret_that_is_not_set_is_missing_by_its_name(monkeypatch):
     assert done.stdout.count(f"missing: {words}") == 1
     document, code = run_json("webhooks")
     assert code == Exit.CONFIGURATION
-    assert [one["missing"] for one in document["webhooks"]] == [[], [words], []]
+    assert [row["missing"] for row in document["webhooks"]] == [[], [words], []]
 
 
 def test_without_a_public_url_there_is_a_path_alone(monkeypatch):

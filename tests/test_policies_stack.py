@@ -90,7 +90,12 @@ NUMBERS = [
     ("failover", "pause", 30, 0.001, None),
 ]
 """Numeric settings, with default, minimum and maximum."""
-SWITCHES = {("text", "simplify"): False, ("limit", "local_validity"): False}
+SWITCHES = {
+    ("text", "simplify"): False,
+    ("limit", "local_validity"): False,
+    ("ledger", "keep_numbers"): False,
+    ("ledger", "keep_texts"): False,
+}
 ALL = [default_plugins().policies.get(name) for name in sorted(BUILT_IN)]
 
 

@@ -407,7 +407,7 @@ def test_a_webhook_that_is_interrupted_at_any_step_is_taken_in_when_it_comes_aga
         changes.seen.clear()
         reference = f"order-{step}"
         send(sms, reference)
-        run = Driven(sms._receive(webhook("delivered", reference)))
+        run = Driven(sms._receive(webhook("delivered", reference), None))
         for _ in range(step):
             if run.step is not None:
                 run.perform(_performed, run.step)

@@ -300,19 +300,19 @@ def test_a_probe_by_head_is_answered_and_takes_nothing_in(port, seen):
     for secret in (SECRET, None):
         answer = ask(port, secret=secret, method="HEAD", body=REPORT)
         assert (answer.status, answer.body) == (200, b"")
-    raw_answer = raw(port, head().replace(b"POST", b"HEAD").replace(b"/sms/a", b"/sms/nobody"))
+    raw_answer = raw(port, head().replace(b"POST", b"HEAD").replace(b"/sms/a", b"/sms/unknown"))
     assert (raw_answer.status, keys(seen)) == (404, [])
 
 
 def test_other_methods_are_told_which_there_are(port, seen):
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS"):
         answer = ask(port, method=method)
-        allowed = {one.strip() for one in answer.headers["allow"].split(",")}
+        allowed = {method.strip() for method in answer.headers["allow"].split(",")}
         assert (answer.status, allowed, keys(seen)) == (405, {"GET", "HEAD", "POST"}, [])
 
 
 NO_ACCOUNTS = {
-    "unknown": "nobody",
+    "unknown": "strange",
     "empty": "",
     "upper case": "A",
     "above": "..",
@@ -333,7 +333,7 @@ NO_ACCOUNTS = {
 def test_there_is_no_other_account(account, port, seen, caplog):
     answer = ask(port, account)
     assert (answer.status, keys(seen)) == (404, [])
-    assert not [one for one in caplog.messages if "webhook" in one]
+    assert not [line for line in caplog.messages if "webhook" in line]
     assert b"aaaa" not in answer.body
 
 
@@ -345,7 +345,7 @@ def test_a_body_that_is_broken_off_is_not_taken_in_and_not_blamed_on_the_key(por
     assert answer is None or answer.status == 400  # uvicorn answers nothing to a connection that is closed
     assert ask(port, secret="wrong").status == 401  # so what came before is done
     assert keys(seen) == []
-    assert not any("secret" in one for one in caplog.messages if "refused with 400" in one)
+    assert not any("secret" in line for line in caplog.messages if "refused with 400" in line)
 
 
 def test_what_is_announced_as_too_large_is_refused_before_it_comes(mount, port, seen):
@@ -450,7 +450,7 @@ def test_what_a_hook_could_not_store_is_asked_for_again(mount, caplog, capfd):
             [],
         )
         assert (ask(port).status, keys(hook)) == (200, ["1"])
-    (said,) = [one for one in caplog.messages if "not taken" in one]
+    (said,) = [line for line in caplog.messages if "not taken" in line]
     assert said.startswith("webhook of account a not taken: ValueError at ")
     assert "SECRET" not in caplog.text + "".join(capfd.readouterr())
 

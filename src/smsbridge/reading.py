@@ -77,7 +77,7 @@ def _as_duration(value: object) -> object:
 
 def _check_duration(value: timedelta) -> timedelta:
     if not timedelta(0) < value <= _LONGEST:
-        raise ValueError("it has to be longer than no time, and ten years at most")
+        raise ValueError("the time must be longer than 0 and at most ten years")
     return value
 
 

@@ -1,6 +1,6 @@
 """An application that sends a text, follows its status, receives its report, and checks a one-time code.
 
-This file names no provider: ``SMSBRIDGE_*`` does. Run it as ``python app.py NUMBER``, with the port of its
+No provider is named here: ``SMSBRIDGE_*`` chooses it. Run this as ``python app.py NUMBER``, with the port of its
 webhook in ``PORT``, and type the code that arrives, until it is right. It prints what happened, as one line of JSON.
 """
 

@@ -65,13 +65,13 @@ def call(port, webhook, path=None):
 @pytest.mark.parametrize("mount", [fastapi, wsgi, flask], ids=lambda mount: mount.__name__)
 @pytest.mark.parametrize("name", VENDORS)
 def test_a_route_believes_its_vendor_alone_and_all_policies_learn_of_it(name, mount):
-    accounts = [make(account=one, sender=f"+{OURS}") for one, (_, make) in VENDORS.items()]
+    accounts = [make(account=account, sender=f"+{OURS}") for account, (_, make) in VENDORS.items()]
     policy = OptoutPolicy(inner=FailoverPolicy(accounts=accounts, account="all"))
     seen, settings = Seen(), Settings(public_url=PUBLIC)
     by, _ = VENDORS[name]
     with mount(lambda kind: kind(policy, settings=settings, plugins=Plugins(seen))) as port:
         stop = by("STOP", 1, url=f"{PUBLIC}/sms/{name}")
-        elsewhere = {one: call(port, stop, f"/sms/{one}") for one in VENDORS if one != name}
+        elsewhere = {account: call(port, stop, f"/sms/{account}") for account in VENDORS if account != name}
         assert seen == []
         assert 200 <= call(port, stop) < 300
     assert seen == [(name, name, "STOP")]

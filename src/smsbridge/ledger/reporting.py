@@ -108,8 +108,11 @@ class Reporting(Policy):
             return
         try:
             yield from self._fold(references, [])
-        except Exception as problem:  # noqa: BLE001  # a store that cannot be asked now, or a hook: it comes again
-            _log.info("reports that came early are not looked at yet: %s", type(problem).__name__)
+        # The store has logged why it cannot be asked; the next report of the text moves it.
+        except (Unwritable, Overdue):
+            return
+        except Exception as problem:  # noqa: BLE001  # of a hook, whose words may quote anything
+            _log.error("a hook failed for a report that came early: %s", type(problem).__name__)
 
     @cached_property
     def _may_report(self) -> bool:

@@ -147,7 +147,7 @@ TABLE: dict[str, Magic] = {
     "42": _refused("INV-SENDER", "sender not allotted"),
     "43": _refused("OPTOUT-REJ", "opted out"),
     "44": Magic(effect="accepted, its report is pushed twice", encores=(DELIVERED,)),
-    "45": Magic(effect="accepted, an older report is pushed after the final one", encores=(PENDING,)),
+    "45": Magic(effect="accepted, an older report is pushed after the final report", encores=(PENDING,)),
     "46": Magic(effect="accepted, no report ever comes", never=True),
     "47": Magic(effect="accepted, its row has id null", mangle=lambda row: {**row, "id": None}),
     "48": Magic(
