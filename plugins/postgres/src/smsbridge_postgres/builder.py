@@ -1,0 +1,47 @@
+"""Builder: makes and upgrades the tables, and says what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import schema
+from .shelf import Shelf
+from .words import NO_RIGHT, NO_SCHEMA, READ_ONLY
+
+_MAY_NOT_MAKE = "the user of the database may not make tables: run smsbridge store upgrade as a user that may"
+_RIGHTS_ASKED = "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
+# The words of several rights in one question would ask for any of them.
+_LACKING = """SELECT count(*) FROM unnest(%s::text[]) AS name, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS wanted
+    WHERE to_regclass(name) IS NOT NULL AND NOT has_table_privilege(to_regclass(name)::oid, wanted)"""
+_READ_ONLY = "SELECT current_setting('transaction_read_only')::boolean"
+
+
+class Builder(Shelf):
+    """One connection to a database, whatever version its tables are of; everything is called in :meth:`together`."""
+
+    def upgrade(self) -> int:
+        """Make what the database lacks; the version that was there before. Raises Unwritable."""
+        return self._make()
+
+    def problem(self, *, makes: bool) -> str | None:
+        """What keeps the tables from being used, or from being made on the way if it ``makes`` them."""
+        found = self._look()
+        if found.problem is not None:
+            return found.problem
+        if not found.number and not makes:
+            return NO_SCHEMA
+        if self._says(_READ_ONLY):
+            return READ_ONLY
+        if found.number:
+            return NO_RIGHT if self._says(_LACKING, [schema.tables()]) else None
+        return None if self._says(_RIGHTS_ASKED) else _MAY_NOT_MAKE
+
+    def prune(self, before: object, limit: int) -> int:
+        return 0
+
+    def _says(self, query: str, values: Sequence[object] = ()) -> bool:
+        (answer,) = self._ask(query, values).fetchone() or (False,)
+        return bool(answer)
+
+    def _checked(self, found: schema.Version) -> int:
+        return found.number

@@ -1,0 +1,91 @@
+"""Connections of psycopg whose repr and logs show nothing of the URL. The only file that imports psycopg."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import psycopg
+from psycopg import conninfo
+
+from .words import UNREADABLE_URL
+
+Error = psycopg.Error
+_OLDEST_SERVER = 130000
+_DEFAULTS: Mapping[str, str | int] = {
+    "application_name": "smsbridge",
+    "client_encoding": "utf8",
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""What the URL does not say. The last five find a server that is gone without a word, within 45 seconds."""
+
+_ours: ContextVar[bool] = ContextVar("smsbridge_postgres_ours", default=False)
+
+
+def _not_ours(record: logging.LogRecord) -> bool:  # noqa: ARG001  # a filter's signature
+    return not _ours.get()
+
+
+# It logs hosts and users. Other users of psycopg in the application keep their logs.
+logging.getLogger("psycopg").addFilter(_not_ours)
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """One to a database, without a word of where that is."""
+
+    def __repr__(self) -> str:
+        return f"<connection to a store, {'closed' if self.closed else 'open'}>"
+
+    def __del__(self) -> None:
+        """Nothing: one that came along into a forked process is left as it is, and warns of nothing."""
+
+    @property
+    def is_too_old(self) -> bool:
+        """Whether the server is of a version that lacks what is asked of it."""
+        return self.info.server_version < _OLDEST_SERVER
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether the database can keep every character."""
+        return self.info.parameter_status("server_encoding") == "UTF8"
+
+    def ask(self, query: str, values: Sequence[Any] = ()) -> psycopg.Cursor[tuple[Any, ...]]:
+        """Perform one statement, or several without values."""
+        token = _ours.set(True)
+        try:
+            return self.execute(query.encode(), values or None)
+        finally:
+            _ours.reset(token)
+
+    def end(self) -> None:
+        """Close it, whatever state it is in."""
+        token = _ours.set(True)
+        try:
+            self.close()
+        except psycopg.Error:
+            return
+        finally:
+            _ours.reset(token)
+
+
+def connect(url: str) -> Connection:
+    """Connect to the database at ``url``. Raises psycopg.Error, and ValueError for what is no URL of one."""
+    try:
+        given = conninfo.conninfo_to_dict(url)
+    except psycopg.Error:
+        given = None
+    if given is None:
+        raise ValueError(UNREADABLE_URL)
+    token = _ours.set(True)
+    try:
+        # Statements are not prepared: behind a pooler such as PgBouncer, the next one may come to another server process.
+        return Connection.connect("", autocommit=True, prepare_threshold=None, **{**_DEFAULTS, **given})
+    finally:
+        _ours.reset(token)

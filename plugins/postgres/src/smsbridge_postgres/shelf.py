@@ -1,0 +1,215 @@
+"""Shelf: one connection to a database, and its transactions. Used by one thread at a time, that of a Writer."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from smsbridge.logs import logger
+from smsbridge.stores.entries import Entry, Unwritable
+
+from . import schema
+from .words import NO_SCHEMA, NOT_UTF8, TOO_OLD, Away, of_asking, of_connecting
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from .connection import Connection
+
+_AGAIN = 0.05
+"""Seconds between two looks at what comes back before long."""
+_LONGEST_STOP = 10.0
+"""Seconds after which the server gives up a transaction of a process that was stopped in the middle of it."""
+
+_log = logger("smsbridge.stores")
+_strays: list[Connection] = []
+"""Connections that came along into a forked process: to close them there would end those of the parent."""
+
+
+class Shelf:
+    """What all parts have in common. Tables are made on the way unless ``create`` is false.
+
+    ``patience`` is how many seconds a statement waits for other processes, and for how long after a connection was lost
+    another is tried for. To connect takes longer where nothing answers.
+    """
+
+    settings = ""
+    """Further statements at the beginning of each transaction."""
+
+    def __init__(self, url: str, *, create: bool = True, patience: float = 5.0) -> None:
+        self._url = url
+        self._create = create
+        self._patience = patience
+        self._open: Connection | None = None
+        self._process = os.getpid()
+        self._lost_at = float("-inf")
+        self._version: int | None = None
+        """Of the tables; None until that is known for good."""
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """One transaction: kept for good at its end, undone if something is raised."""
+        done = False
+        try:
+            self._begin()
+            yield
+            self._keep()
+            done = True
+        finally:
+            if not done:
+                self._undo()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        db, self._open, self._version = self._open, None, None
+        if db is not None and self._process != os.getpid():
+            _strays.append(db)
+        elif db is not None:
+            db.end()
+
+    # --- what a Writer asks of what it writes to ----------------------------------------------------------------------
+
+    def record(self, entries: Sequence[Entry]) -> int:
+        """There is nothing to record but in a ledger."""
+        return 0
+
+    # --- asking -------------------------------------------------------------------------------------------------------
+
+    def _ask(self, query: str, values: Sequence[Any] = ()) -> psycopg.Cursor[tuple[Any, ...]]:
+        """The answer to a statement. Raises Unwritable, or Unstorable for a value that cannot be kept."""
+        from .connection import Error
+
+        db = self._open
+        if db is None:
+            raise AssertionError("only within together()")
+        try:
+            return db.ask(query, values)
+        except Error as error:
+            problem = of_asking(error, is_lost=db.closed)
+        if db.closed:
+            self._lose()
+        raise problem
+
+    def _is_absent(self) -> bool:
+        """Whether there are no tables yet, so that a look finds nothing and makes nothing."""
+        return self._version == 0
+
+    def _need(self) -> None:
+        """Have tables: made here and now, if they may be. Raises Unwritable."""
+        if self._version != 0:
+            return
+        if not self._create:
+            raise Unwritable(NO_SCHEMA)
+        if self._make() == 0:
+            _log.warning("the tables of smsbridge were made in the database: it knows of no text that was sent before")
+        self._version = schema.NEWEST
+
+    def _make(self) -> int:
+        """Make what the database lacks, within this transaction; the version that was there before."""
+        self._ask("SELECT pg_advisory_xact_lock(%s)", [schema.LOCK])  # another process may do the same
+        found = self._look()
+        if found.number >= schema.NEWEST and found.problem:
+            raise Unwritable(found.problem)
+        for statement in schema.statements_after(found.number):
+            self._ask(statement)
+        return found.number
+
+    def _look(self) -> schema.Version:
+        """The version of the tables that are there."""
+        row = self._ask(schema.THERE_ASKED).fetchone()
+        if row is None or not row[0]:
+            return schema.Version(0, 0)
+        about = dict(self._ask(schema.VERSION_ASKED).fetchall())
+        return schema.Version(int(about.get("version", 0)), int(about.get("oldest", 0)))
+
+    # --- transactions -------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Begin a transaction, on another connection where the one of before was lost meanwhile."""
+        if self._process != os.getpid():
+            self.close()
+            self._process = os.getpid()
+        if self._open is not None:
+            try:
+                self._start()
+            except Away:
+                self.close()
+            else:
+                return
+        self._reach()
+
+    def _start(self) -> None:
+        self._ask(
+            f"BEGIN; SET LOCAL statement_timeout = '{self._patience * 2:g}s'; SET LOCAL lock_timeout = '{self._patience:g}s';"
+            f" SET LOCAL idle_in_transaction_session_timeout = '{_LONGEST_STOP:g}s'; SET LOCAL timezone = 'UTC'; {self.settings}"
+        )
+        if not self._version:
+            self._version = self._checked(self._look())
+
+    def _checked(self, found: schema.Version) -> int:
+        """The version, if these tables can be used. Raises Unwritable."""
+        if found.problem:
+            raise Unwritable(found.problem)
+        return found.number
+
+    def _reach(self) -> None:
+        """Connect and begin; again and again for a while, if a connection was lost just now."""
+        while True:
+            try:
+                self._open = self._connected()
+                self._start()
+            except Away:
+                self.close()
+                if time.monotonic() >= self._lost_at + self._patience:
+                    raise
+            else:
+                self._lost_at = float("-inf")
+                return
+            time.sleep(_AGAIN)
+
+    def _connected(self) -> Connection:
+        from .connection import Error, connect
+
+        problem: Exception
+        try:
+            db = connect(self._url)
+        except ValueError as error:
+            problem = Unwritable(str(error))
+        except Error as error:
+            problem = of_connecting(error)
+        else:
+            if not (db.is_too_old or not db.is_utf8):
+                return db
+            db.end()
+            problem = Unwritable(TOO_OLD if db.is_too_old else NOT_UTF8)
+        raise problem
+
+    def _lose(self) -> None:
+        self._lost_at = time.monotonic()
+
+    def _keep(self) -> None:
+        try:
+            said = self._ask("COMMIT").statusmessage
+        except Away:
+            if self._was_kept():
+                return
+            raise
+        if said != "COMMIT":  # a transaction of which a statement failed is undone without an error
+            raise Unwritable("the database undid the transaction")
+
+    def _was_kept(self) -> bool:
+        """Whether the transaction was kept though the connection was lost, where that matters and can be found out."""
+        return False
+
+    def _undo(self) -> None:
+        """Give up the transaction. A connection that does not even do that is let go of."""
+        self._version = None
+        if self._open is None:
+            return
+        try:
+            self._ask("ROLLBACK")
+        except Exception:  # noqa: BLE001  # the server undoes it when the connection is closed
+            self.close()

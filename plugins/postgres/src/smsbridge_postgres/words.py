@@ -1,0 +1,119 @@
+"""The words for what went wrong at a database. psycopg's own may quote the URL, a number or a text, so none is passed on.
+
+No import of psycopg: its exceptions are told apart by their SQLSTATE, and by the words of a refused connection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import Enum
+
+from smsbridge.stores.entries import Unwritable
+
+UPGRADE = "run smsbridge store upgrade"
+NO_SCHEMA = f"the database has no tables of smsbridge yet: {UPGRADE}"
+UNREADABLE_URL = "the URL of the store cannot be read: write it as postgresql://user:password@host:5432/database"
+NO_RIGHT = "the user of the database lacks a right: it has to read and write the tables of smsbridge"
+READ_ONLY = "the database can only be read: name the server that is written to"
+NOT_UTF8 = "the encoding of the database is not UTF8, so it cannot keep every text: name another database"
+TOO_OLD = "the server is older than PostgreSQL 13"
+
+
+class Sort(Enum):
+    """What may help: nothing, another connection, or the same transaction again."""
+
+    STAYS = "stays"
+    AWAY = "away"
+    CLASH = "clash"
+
+
+class Unstorable(ValueError):
+    """The database cannot keep a value. Others of the same transaction may be kept."""
+
+
+class Away(Unwritable):
+    """The database cannot be reached, or the connection to it was lost."""
+
+
+class InDoubt(Away):
+    """A transaction may have been kept or not."""
+
+    def __init__(self) -> None:
+        super().__init__("the connection was lost at the end of a transaction, and the database cannot be asked about it")
+
+
+_REFUSED: tuple[tuple[str, Sort, str], ...] = (
+    (r"starting up|shutting down|recovery", Sort.AWAY, "the database server is starting or stopping"),
+    (r"too many (?:clients|connections)|connection slots", Sort.AWAY, "the database server takes no more connections"),
+    (r"password|SCRAM|authentication|role .* (?:does not exist|not permitted)", Sort.STAYS, "the user or the password was refused"),
+    (r"pg_hba\.conf", Sort.STAYS, "the database server lets this user in from elsewhere only, or with TLS only: see its pg_hba.conf"),
+    (r"database .* does not exist", Sort.STAYS, "there is no database of that name"),
+    (r"permission denied for database", Sort.STAYS, "the user may not connect to the database: it needs the right CONNECT"),
+    (r"session is (?:not )?read-only|hot standby|primary", Sort.AWAY, "no server of the URL is one that can be written to"),
+    (r"SSL|TLS|certificate", Sort.STAYS, "there is no TLS connection to the database server: see sslmode and the certificates"),
+    (r"timeout|timed out", Sort.AWAY, "the database server did not answer in time"),
+    (r"invalid .*(?:option|URI|port|value)|missing \"=\"", Sort.STAYS, UNREADABLE_URL),
+)
+"""Words of libpq and of the server, in English, and ours. A server that speaks another language is merely not reached."""
+_NOT_REACHED = (Sort.AWAY, "the database server cannot be reached")
+_STATES: Mapping[str, tuple[Sort, str]] = {
+    "28P01": (Sort.STAYS, "the user or the password was refused"),
+    "28000": (Sort.STAYS, "the user or the password was refused"),
+    "3D000": (Sort.STAYS, "there is no database of that name"),
+    "42501": (Sort.STAYS, NO_RIGHT),
+    "25006": (Sort.STAYS, READ_ONLY),
+    "42P01": (Sort.STAYS, NO_SCHEMA),
+    "3F000": (Sort.STAYS, "there is no schema to make tables in: look at the search_path of the user"),
+    "42703": (Sort.STAYS, "the tables of smsbridge are of another version of smsbridge, or were changed"),
+    "55P03": (Sort.STAYS, "another process did not let go of the same rows in time"),
+    "57014": (Sort.STAYS, "the database took too long"),
+    "40P01": (Sort.CLASH, "another process was in the way"),
+    "40001": (Sort.CLASH, "another process was in the way"),
+    "53100": (Sort.STAYS, "the disk of the database is full"),
+    "53300": (Sort.AWAY, "the database server takes no more connections"),
+    "57P03": (Sort.AWAY, "the database server is starting or stopping"),
+    "25P03": (Sort.AWAY, "the database gave up a transaction that took too long"),
+    "25P04": (Sort.AWAY, "the database gave up a transaction that took too long"),
+}
+_CLASSES: Mapping[str, tuple[Sort, str]] = {
+    "08": (Sort.AWAY, "the connection to the database was lost"),
+    "53": (Sort.STAYS, "the database server is out of memory or space"),
+    "57": (Sort.AWAY, "the connection to the database was ended by its server"),
+}
+_LOST = (Sort.AWAY, "the connection to the database was lost")
+_OF_VALUES = "22"
+
+
+def of_connecting(error: Exception) -> Unwritable:
+    """The error to raise where no connection came about."""
+    state = getattr(error, "sqlstate", None)
+    if state is not None and state in _STATES:
+        return _error(*_STATES[state])
+    said = str(error)
+    for pattern, sort, words in _REFUSED:
+        if re.search(pattern, said, re.IGNORECASE):
+            return _error(sort, words)
+    return _error(*_NOT_REACHED)
+
+
+def of_asking(error: Exception, *, is_lost: bool) -> Exception:
+    """The error to raise where a statement failed; ``is_lost``: and the connection with it."""
+    state: str | None = getattr(error, "sqlstate", None)
+    if state is None:
+        return _error(*_LOST) if is_lost else Unstorable(f"the database cannot keep a value ({type(error).__name__})")
+    if state.startswith(_OF_VALUES):
+        return Unstorable(f"the database cannot keep a value (SQLSTATE {state})")
+    known = _STATES.get(state) or _CLASSES.get(state[:2])
+    if known is None:
+        known = _LOST if is_lost else (Sort.STAYS, f"the database refused it (SQLSTATE {state})")
+    return _error(*known)
+
+
+def _error(sort: Sort, words: str) -> Unwritable:
+    return Away(words) if sort is Sort.AWAY else Unwritable(words)
+
+
+def storable(value: str) -> str:
+    """``value`` without the one character that PostgreSQL does not keep, and that a vendor may make up."""
+    return value.replace("\0", "\\x00")
