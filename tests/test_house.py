@@ -328,7 +328,7 @@ SETTINGS = {
 }
 ALL_COMMANDS = {
     *("send", "status", "balance", "verify", "segments", "texts", "hours", "optouts", "dlt"),
-    *("webhooks", "providers", "explain", "doctor", "new"),
+    *("webhooks", "store", "providers", "explain", "doctor", "new"),
 }
 ALL_POLICIES = {
     *("text", "ledger", "guard", "cost", "optout", "purpose", "retry", "hours", "failover", "dlt", "limit"),

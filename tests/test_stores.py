@@ -99,12 +99,20 @@ def wrong(url):
         ("sms.db", "this is no URL of a store: write it as in sqlite:///sms.db"),
         ("", "this is no URL of a store: write it as in sqlite:///sms.db"),
         ("sqlit:///sms.db", "there is no store 'sqlit'; known: memory, sqlite; did you mean 'sqlite'?"),
-        ("postgres://u:p@h/d", "there is no store 'postgres'; known: memory, sqlite"),
+        (
+            "postgres://u:p@h/d",
+            "there is no store 'postgres'; known: memory, sqlite; try: pip install smsbridge-postgres",
+        ),
+        (
+            "postgresql://u:p@h/d",
+            "there is no store 'postgresql'; known: memory, sqlite; did you mean 'postgres'? try: pip install smsbridge-postgres",
+        ),
         ("redis://h", "there is no store 'redis'; known: memory, sqlite"),
         ("memory:shared", "a store in memory has no name: write memory:"),
     ],
 )
-def test_a_url_that_names_no_store_says_what_there_is_and_no_strangers_package(url, words):
+def test_a_url_that_names_no_store_says_what_there_is_and_no_strangers_package(installed, url, words):
+    installed()
     assert wrong(url) == words
 
 

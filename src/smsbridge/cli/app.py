@@ -36,6 +36,7 @@ COMMANDS = {
     "optouts": "Show and change the list of opt-outs.",
     "dlt": "Check texts against India's DLT templates.",
     "webhooks": "Print the URLs of webhooks to give to vendors.",
+    "store": "Make and upgrade what a store keeps things in.",
     "providers": "List the installed providers and what they can do.",
     "explain": "Show what would happen to a text, and send nothing.",
     "doctor": "Explain the configuration and its problems.",

@@ -238,9 +238,16 @@ def _open(account: str | None) -> OptOuts:
 
 
 def _asked(flow: Flow[T]) -> T:
+    from smsbridge.errors import ConfigurationError
+    from smsbridge.promise import Overdue
     from smsbridge.stores.blocking import at_once
+    from smsbridge.stores.entries import Unwritable
 
-    return at_once(flow)
+    try:
+        return at_once(flow)
+    except (Unwritable, Overdue) as error:
+        problem = str(error)
+    raise ConfigurationError(f"the list of opt-outs cannot be used: {problem}")
 
 
 def _change(out: Output, account: str | None, given: str, sender: str | None, *, opted_out: bool) -> Exit:

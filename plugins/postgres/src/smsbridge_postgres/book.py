@@ -8,18 +8,18 @@ import os
 import secrets
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from smsbridge.errors import ConfigurationError
-from smsbridge.logs import logger
 from smsbridge.messages import Money, Status
 from smsbridge.stores.entries import Claim, Entry, Kind, Outcome, State, Unwritable
+from smsbridge.stores.writer import log_lost
 
 from .shelf import Shelf
-from .words import InDoubt, storable
+from .words import InDoubt, Unstorable, storable
 
 if TYPE_CHECKING:
     from smsbridge.stores.sqlite_file import Sync
@@ -28,7 +28,6 @@ _PROOF = b"smsbridge ledger"
 _MOST_OWED = 10_000
 _TRIES = 3
 _AGAIN = 0.05
-_log = logger("smsbridge.ledger")
 
 _CLAIM = {
     "account": "text",
@@ -116,17 +115,21 @@ class PostgresBook(Shelf):
         if self._process != os.getpid():
             self._owed = []  # they are the parent's
         self._claims, self._told = [], []
-        owed, self._owed = self._owed, []
         try:
             with super().together():
-                if owed:
-                    self.record(owed)
                 yield
         except Unwritable as error:
-            self._owe(self._told or owed)
+            self._owe(self._told)
             if isinstance(error, InDoubt):  # the texts of these claims are refused, so they may be sent later
                 self._owe(Entry(claim=claim, outcome=Outcome.refused("cancelled")) for claim in self._claims)
             raise
+
+    def close(self) -> None:
+        """Record what is still owed, if that can be done by now, and let go of the connection."""
+        if self._owed and self._process == os.getpid():
+            with suppress(Unwritable, Unstorable), self.together():
+                self._begin()
+        super().close()
 
     def identify(self, key: bytes | None) -> bytes:
         """See :class:`smsbridge.stores.entries.Book`, as for all of these."""
@@ -196,8 +199,11 @@ class PostgresBook(Shelf):
         return True
 
     def record(self, entries: Sequence[Entry]) -> int:
-        self._need()
         self._told += entries
+        self._need()
+        return self._record(entries)
+
+    def _record(self, entries: Sequence[Entry]) -> int:
         count = 0
         for round_ in _rounds(entries):
             columns = zip(*map(_record_row, round_), strict=True)
@@ -242,13 +248,12 @@ class PostgresBook(Shelf):
         last, problem = self._claims[-1], InDoubt()
         until = time.monotonic() + self._patience
         while True:
-            self.close()
+            self._let_go()
             try:
-                self._reach()
                 (is_going_on,) = self._ask(_GOES_ON, [self._xid, self._xid]).fetchone() or (True,)
                 if not is_going_on:
                     there = self._found([last.reference]).get(storable(last.reference))
-                    self._ask("COMMIT")
+                    self._perform("COMMIT")
                     return there is not None and there.claim.token == last.token
             except Unwritable:
                 if time.monotonic() >= until:
@@ -257,6 +262,17 @@ class PostgresBook(Shelf):
                 break
             time.sleep(_AGAIN)
         raise problem
+
+    def _first(self) -> None:
+        """Record what is owed."""
+        owed, self._owed = self._owed, []
+        if owed:
+            self._told = [*owed, *self._told]
+            try:
+                self._record(owed)
+            except Unstorable as error:  # they are never tried again, or nothing would be kept any more
+                log_lost(error, len(owed))
+                raise
 
     def _about(self) -> dict[str, bytes]:
         asked = "SELECT name, value FROM smsbridge_about WHERE name IN ('key', 'proof')"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from smsbridge.stores.upgrades import Step
+
 from .words import UPGRADE
 
 LOCK = 0x736D73627269646
@@ -148,15 +150,15 @@ _FIRST = (
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """The ``statements`` of a step. ``oldest`` is the lowest version whose programs may use what it leaves."""
+class _Change:
+    """What a version has that the one before has not. ``oldest``: programs of that version on may use what is left."""
 
     statements: tuple[str, ...]
     oldest: int
 
 
-STEPS: tuple[Step, ...] = (Step(_FIRST, oldest=1),)
-NEWEST = len(STEPS)
+_CHANGES: tuple[_Change, ...] = (_Change(_FIRST, oldest=1),)
+NEWEST = len(_CHANGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,26 +180,21 @@ class Version:
         return None
 
 
+def steps() -> list[Step]:
+    """Each version, in turn, with the statements that make it of the one before."""
+    return [
+        Step(number, (*change.statements, _put("version", number), _put("oldest", change.oldest)))
+        for number, change in enumerate(_CHANGES, 1)
+    ]
+
+
 def tables() -> list[str]:
     """The names of all tables."""
-    return re.findall(r"CREATE TABLE (\w+)", " ".join(statements_after(0)))
+    return re.findall(r"CREATE TABLE (\w+)", " ".join(statement for step in steps() for statement in step.statements))
 
 
-def statements_after(version: int) -> list[str]:
-    """All that a database of ``version`` lacks, each step with the number that it leaves."""
-    found: list[str] = []
-    for number, step in enumerate(STEPS[version:], version + 1):
-        found += step.statements
-        found += [
-            f"INSERT INTO smsbridge_about VALUES ('{name}', '{value}')"  # noqa: S608  # of our own making
-            " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-            for name, value in (("version", number), ("oldest", step.oldest))
-        ]
-    return found
-
-
-def written() -> list[tuple[int, list[str]]]:
-    """Each step with its statements, for migrations of an application's own."""
-    return [
-        (number, statements_after(number - 1)[: len(step.statements) + 2]) for number, step in enumerate(STEPS, 1)
-    ]
+def _put(name: str, value: int) -> str:
+    return (
+        f"INSERT INTO smsbridge_about VALUES ('{name}', '{value}')"  # noqa: S608  # of our own making
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    )

@@ -44,6 +44,8 @@ class Shelf:
         self._create = create
         self._patience = patience
         self._open: Connection | None = None
+        self._is_begun = False
+        """Whether this transaction is."""
         self._process = os.getpid()
         self._lost_at = float("-inf")
         self._version: int | None = None
@@ -51,12 +53,13 @@ class Shelf:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """One transaction: kept for good at its end, undone if something is raised."""
+        """One transaction: kept for good at its end, undone if something is raised. It begins with what is asked first."""
         done = False
+        self._is_begun = False
         try:
-            self._begin()
             yield
-            self._keep()
+            if self._is_begun:
+                self._keep()
             done = True
         finally:
             if not done:
@@ -64,11 +67,7 @@ class Shelf:
 
     def close(self) -> None:
         """Let go of the connection."""
-        db, self._open, self._version = self._open, None, None
-        if db is not None and self._process != os.getpid():
-            _strays.append(db)
-        elif db is not None:
-            db.end()
+        self._let_go()
 
     # --- what a Writer asks of what it writes to ----------------------------------------------------------------------
 
@@ -80,26 +79,31 @@ class Shelf:
 
     def _ask(self, query: str, values: Sequence[Any] = ()) -> psycopg.Cursor[tuple[Any, ...]]:
         """The answer to a statement. Raises Unwritable, or Unstorable for a value that cannot be kept."""
+        self._begin()
+        return self._perform(query, values)
+
+    def _perform(self, query: str, values: Sequence[Any] = ()) -> psycopg.Cursor[tuple[Any, ...]]:
         from .connection import Error
 
         db = self._open
         if db is None:
-            raise AssertionError("only within together()")
+            raise AssertionError("there is no connection")
         try:
             return db.ask(query, values)
         except Error as error:
             problem = of_asking(error, is_lost=db.closed)
         if db.closed:
-            self._lose()
+            self._lost_at = time.monotonic()
         raise problem
 
     def _is_absent(self) -> bool:
         """Whether there are no tables yet, so that a look finds nothing and makes nothing."""
+        self._begin()
         return self._version == 0
 
     def _need(self) -> None:
         """Have tables: made here and now, if they may be. Raises Unwritable."""
-        if self._version != 0:
+        if not self._is_absent():
             return
         if not self._create:
             raise Unwritable(NO_SCHEMA)
@@ -113,8 +117,9 @@ class Shelf:
         found = self._look()
         if found.number >= schema.NEWEST and found.problem:
             raise Unwritable(found.problem)
-        for statement in schema.statements_after(found.number):
-            self._ask(statement)
+        for step in schema.steps()[found.number :]:
+            for statement in step.statements:
+                self._ask(statement)
         return found.number
 
     def _look(self) -> schema.Version:
@@ -128,24 +133,30 @@ class Shelf:
     # --- transactions -------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        """Begin a transaction, on another connection where the one of before was lost meanwhile."""
+        """Begin the transaction, if it is not; on another connection where the one of before was lost meanwhile."""
+        if self._is_begun:
+            return
         if self._process != os.getpid():
-            self.close()
+            self._let_go()
             self._process = os.getpid()
         if self._open is not None:
             try:
                 self._start()
             except Away:
-                self.close()
-            else:
-                return
-        self._reach()
+                self._let_go()
+        if self._open is None:
+            self._reach()
+        self._first()
+
+    def _first(self) -> None:
+        """What comes before all else in a transaction."""
 
     def _start(self) -> None:
-        self._ask(
+        self._perform(
             f"BEGIN; SET LOCAL statement_timeout = '{self._patience * 2:g}s'; SET LOCAL lock_timeout = '{self._patience:g}s';"
             f" SET LOCAL idle_in_transaction_session_timeout = '{_LONGEST_STOP:g}s'; SET LOCAL timezone = 'UTC'; {self.settings}"
         )
+        self._is_begun = True
         if not self._version:
             self._version = self._checked(self._look())
 
@@ -162,7 +173,7 @@ class Shelf:
                 self._open = self._connected()
                 self._start()
             except Away:
-                self.close()
+                self._let_go()
                 if time.monotonic() >= self._lost_at + self._patience:
                     raise
             else:
@@ -187,12 +198,9 @@ class Shelf:
             problem = Unwritable(TOO_OLD if db.is_too_old else NOT_UTF8)
         raise problem
 
-    def _lose(self) -> None:
-        self._lost_at = time.monotonic()
-
     def _keep(self) -> None:
         try:
-            said = self._ask("COMMIT").statusmessage
+            said = self._perform("COMMIT").statusmessage
         except Away:
             if self._was_kept():
                 return
@@ -210,6 +218,13 @@ class Shelf:
         if self._open is None:
             return
         try:
-            self._ask("ROLLBACK")
+            self._perform("ROLLBACK")
         except Exception:  # noqa: BLE001  # the server undoes it when the connection is closed
-            self.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        db, self._open, self._version, self._is_begun = self._open, None, None, False
+        if db is not None and self._process != os.getpid():
+            _strays.append(db)
+        elif db is not None:
+            db.end()

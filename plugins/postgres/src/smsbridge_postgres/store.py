@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 from smsbridge.errors import ConfigurationError
 from smsbridge.stores.entries import Unwritable
 from smsbridge.stores.kept import WrittenEntries
+from smsbridge.stores.upgrades import Step, Upgraded
 from smsbridge.stores.writer import Writer, shared
 
+from . import schema
 from .asked import AskedCounters, AskedOptOuts
 from .book import PostgresBook
 from .builder import Builder
@@ -68,14 +70,16 @@ class PostgresStore:
             builder.close()
 
     def init(self, part: Part) -> bool:
-        return self.upgrade() == 0
+        return self.upgrade().before == 0
 
-    def upgrade(self) -> int:
-        """Make what the database lacks; the version that was there before. Raises ConfigurationError."""
+    def steps(self) -> list[Step]:
+        return schema.steps()
+
+    def upgrade(self) -> Upgraded:
         builder = Builder(self._url, patience=_MAKING)
         try:
             with builder.together():
-                return builder.upgrade()
+                return Upgraded(builder.upgrade(), schema.NEWEST)
         except Unwritable as error:
             problem = str(error)
         finally:

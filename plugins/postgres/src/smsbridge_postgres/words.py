@@ -17,6 +17,10 @@ UNREADABLE_URL = "the URL of the store cannot be read: write it as postgresql://
 NO_RIGHT = "the user of the database lacks a right: it has to read and write the tables of smsbridge"
 READ_ONLY = "the database can only be read: name the server that is written to"
 NOT_UTF8 = "the encoding of the database is not UTF8, so it cannot keep every text: name another database"
+NOT_LET_IN = "the user or the password was refused"
+NO_DATABASE = "there is no database of that name"
+NO_CONNECTION_LEFT = "the database server takes no more connections"
+STARTING = "the database server is starting or stopping"
 TOO_OLD = "the server is older than PostgreSQL 13"
 
 
@@ -44,23 +48,25 @@ class InDoubt(Away):
 
 
 _REFUSED: tuple[tuple[str, Sort, str], ...] = (
-    (r"starting up|shutting down|recovery", Sort.AWAY, "the database server is starting or stopping"),
-    (r"too many (?:clients|connections)|connection slots", Sort.AWAY, "the database server takes no more connections"),
-    (r"password|SCRAM|authentication|role .* (?:does not exist|not permitted)", Sort.STAYS, "the user or the password was refused"),
-    (r"pg_hba\.conf", Sort.STAYS, "the database server lets this user in from elsewhere only, or with TLS only: see its pg_hba.conf"),
-    (r"database .* does not exist", Sort.STAYS, "there is no database of that name"),
-    (r"permission denied for database", Sort.STAYS, "the user may not connect to the database: it needs the right CONNECT"),
-    (r"session is (?:not )?read-only|hot standby|primary", Sort.AWAY, "no server of the URL is one that can be written to"),
-    (r"SSL|TLS|certificate", Sort.STAYS, "there is no TLS connection to the database server: see sslmode and the certificates"),
+    (r"invalid .*(?:value|option|URI|port)|missing \"=\"", Sort.STAYS, UNREADABLE_URL),
+    (r"unrecognized configuration parameter", Sort.STAYS, "the database server does not know an option of the URL"),
+    (r"resolve host|Name or service", Sort.AWAY, "the host of the database cannot be found by its name"),
+    (r"starting up|shutting down|recovery", Sort.AWAY, STARTING),
+    (r"too many (?:clients|connections)|connection slots", Sort.AWAY, NO_CONNECTION_LEFT),
+    (r"password|SCRAM|authentication|role .* (?:does not exist|not permitted)", Sort.STAYS, NOT_LET_IN),
+    (r"pg_hba\.conf", Sort.STAYS, "the database server lets this user in from elsewhere, or with TLS: see pg_hba.conf"),
+    (r"database .* does not exist", Sort.STAYS, NO_DATABASE),
+    (r"permission denied for database", Sort.STAYS, "the user of the database lacks the right CONNECT"),
+    (r"read-only|hot standby|primary", Sort.AWAY, "no server in the URL is the one that it asks for"),
+    (r"SSL|TLS|certificate", Sort.STAYS, "TLS with the database server fails: see sslmode and the certificates"),
     (r"timeout|timed out", Sort.AWAY, "the database server did not answer in time"),
-    (r"invalid .*(?:option|URI|port|value)|missing \"=\"", Sort.STAYS, UNREADABLE_URL),
 )
 """Words of libpq and of the server, in English, and ours. A server that speaks another language is merely not reached."""
 _NOT_REACHED = (Sort.AWAY, "the database server cannot be reached")
 _STATES: Mapping[str, tuple[Sort, str]] = {
-    "28P01": (Sort.STAYS, "the user or the password was refused"),
-    "28000": (Sort.STAYS, "the user or the password was refused"),
-    "3D000": (Sort.STAYS, "there is no database of that name"),
+    "28P01": (Sort.STAYS, NOT_LET_IN),
+    "28000": (Sort.STAYS, NOT_LET_IN),
+    "3D000": (Sort.STAYS, NO_DATABASE),
     "42501": (Sort.STAYS, NO_RIGHT),
     "25006": (Sort.STAYS, READ_ONLY),
     "42P01": (Sort.STAYS, NO_SCHEMA),
@@ -71,8 +77,8 @@ _STATES: Mapping[str, tuple[Sort, str]] = {
     "40P01": (Sort.CLASH, "another process was in the way"),
     "40001": (Sort.CLASH, "another process was in the way"),
     "53100": (Sort.STAYS, "the disk of the database is full"),
-    "53300": (Sort.AWAY, "the database server takes no more connections"),
-    "57P03": (Sort.AWAY, "the database server is starting or stopping"),
+    "53300": (Sort.AWAY, NO_CONNECTION_LEFT),
+    "57P03": (Sort.AWAY, STARTING),
     "25P03": (Sort.AWAY, "the database gave up a transaction that took too long"),
     "25P04": (Sort.AWAY, "the database gave up a transaction that took too long"),
 }
@@ -90,7 +96,7 @@ def of_connecting(error: Exception) -> Unwritable:
     state = getattr(error, "sqlstate", None)
     if state is not None and state in _STATES:
         return _error(*_STATES[state])
-    said = str(error)
+    said = re.sub(r'"[^"]*"', '""', str(error))  # a name may be any word
     for pattern, sort, words in _REFUSED:
         if re.search(pattern, said, re.IGNORECASE):
             return _error(sort, words)
