@@ -20,6 +20,7 @@ from smsbridge.client import _shared_client
 from smsbridge.plugins import default_plugins
 
 sys.path.insert(0, str(Path(__file__).parent))  # for scripted.py: importlib mode does not add the folder
+import postgres_server
 
 # pytester unloads modules that it imported first, so a class would exist twice
 for module in pkgutil.walk_packages(smsbridge.__path__, "smsbridge."):
@@ -53,3 +54,19 @@ def clean_environment(monkeypatch, tmp_path):
 def _forget():
     default_plugins.cache_clear()
     _shared_client.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def postgres(request):
+    """A PostgreSQL server; without one, its tests are skipped."""
+    if request.config.getoption("--surroundings", None):
+        pytest.skip("a database is the same in all surroundings")
+    try:
+        server = postgres_server.server()
+    except LookupError as error:
+        if os.environ.get(postgres_server.NEEDED):
+            raise
+        pytest.skip(str(error))
+    yield server
+    server.remove()
+    postgres_server.server.cache_clear()

@@ -64,7 +64,19 @@ class Server:
             [sys.executable, __file__, folder], stdin=subprocess.PIPE, start_new_session=True, close_fds=True
         )
         server.keeper = keeper
-        server.run("initdb", "--no-sync", "-E", "UTF8", "--locale=C", "-U", "owner", "-A", "scram-sha-256", "--pwfile", folder / "password")
+        server.run(
+            "initdb",
+            "--no-sync",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-U",
+            "owner",
+            "-A",
+            "scram-sha-256",
+            "--pwfile",
+            folder / "password",
+        )
         with (folder / "data/postgresql.conf").open("a") as configuration:
             configuration.write(_CONFIGURATION.format(port=server.port, folder=folder))
         server.start()
@@ -79,7 +91,9 @@ class Server:
     def url(self, user="owner", password=PASSWORD, database="postgres", schema=None, **options):
         given = {"options": f"-csearch_path={schema}"} if schema else {}
         query = "&".join(f"{name}={quote(str(value))}" for name, value in {**given, **options}.items())
-        return f"postgresql://{user}:{quote(password)}@127.0.0.1:{self.port}/{database}" + (f"?{query}" if query else "")
+        return f"postgresql://{user}:{quote(password)}@127.0.0.1:{self.port}/{database}" + (
+            f"?{query}" if query else ""
+        )
 
     def schema(self, place):
         """The schema of a test's folder, made if need be."""
@@ -114,9 +128,21 @@ class Server:
         words = [binaries() / program, *arguments]
         if os.getuid() == 0:
             words = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *words]
-        environ = {"PGDATA": str(self.folder / "data"), "PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": str(self.folder)}
+        environ = {
+            "PGDATA": str(self.folder / "data"),
+            "PATH": os.environ["PATH"],
+            "LC_ALL": "C",
+            "HOME": str(self.folder),
+        }
         done = subprocess.run(
-            words, env=environ, cwd="/", check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=120
+            words,
+            env=environ,
+            cwd="/",
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=120,
         )
         if check and done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr.decode(errors='replace')}")
@@ -128,6 +154,14 @@ def server():
     if binaries() is None:
         raise LookupError("PostgreSQL is not installed: apt-get install postgresql")
     return Server.started()
+
+
+def postgres_book(request, place):
+    """A ledger's book in a schema of its own, for a test that is parametrised by store."""
+    from smsbridge_postgres.book import PostgresBook
+
+    server = request.getfixturevalue("postgres")
+    return PostgresBook(server.url(schema=server.schema(place)))
 
 
 def keep(folder):

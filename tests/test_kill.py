@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 from kill.murder import Count, Murder, kill_many
+from smsbridge.stores.sqlite import SqliteBook
 from smsbridge_twincle.sandbox import Sandbox
 
 
@@ -19,7 +21,8 @@ def test_a_ledger_that_forgets_would_be_noticed(tmp_path):
     with Sandbox(balance=10**6, pull_limit=0) as sandbox:
         murder = Murder(random.Random(1), tmp_path, sandbox, Count())
         told = murder.finish(murder.start("many", ["a", "b"]))
-        murder.path = tmp_path / "another.db"
-        murder.environment["SMSBRIDGE_LEDGER_STORE"] = f"sqlite:///{murder.path}"
+        another = tmp_path / "another.db"
+        murder.book = partial(SqliteBook, another, create=False)
+        murder.environment["SMSBRIDGE_LEDGER_STORE"] = f"sqlite:///{another}"
         murder.check(["a", "b"], told, murder.finish(murder.start("many", ["a", "b"])))
     assert len(murder.count.problems) == 2

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postgres_server import postgres_book
 from scripted import TO, message
 from smsbridge.errors import (
     AuthenticationError,
@@ -46,12 +47,14 @@ ERRORS = [
 ]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def store(request, tmp_path):
-    book = MemoryBook() if request.param == "memory" else SqliteBook(tmp_path / "ledger.db")
+    if request.param == "memory":
+        book = MemoryBook()
+    else:
+        book = SqliteBook(tmp_path / "ledger.db") if request.param == "sqlite" else postgres_book(request, tmp_path)
     yield book
-    if request.param == "sqlite":
-        book.close()
+    book.close()
 
 
 def claim(**fields):

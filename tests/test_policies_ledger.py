@@ -28,6 +28,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from postgres_server import postgres_book
 from scripted import OK, TEXT, TO, AsyncWire, BatchProvider, HttpProvider, Wire, forget_writers, interrupt, message
 from smsbridge import AsyncSmsClient, Settings, SmsClient
 from smsbridge.attempts import attempt, attempt_each, foresee
@@ -715,9 +716,9 @@ def test_what_is_answered_from_the_ledger_is_logged_without_anything_private(pat
 # --- the store ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def store(path):
-    book = SqliteBook(path)
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request, path):
+    book = SqliteBook(path) if request.param == "sqlite" else postgres_book(request, path)
     yield book
     book.close()
 
@@ -813,6 +814,7 @@ def test_what_is_forgotten_may_be_that_of_one_account_alone(store):
         assert [entry.claim.account for _, entry in store.entries()] == ["b"]
 
 
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 def test_a_ledger_of_another_version_is_not_touched(store, path):
     with store.together():
         store.identify(None)
@@ -823,6 +825,7 @@ def test_a_ledger_of_another_version_is_not_touched(store, path):
         pass
 
 
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("problem", "words"),
     [

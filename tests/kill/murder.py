@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 
 from smsbridge.stores.entries import State
 from smsbridge.stores.sqlite import SqliteBook
@@ -64,16 +65,17 @@ def _everything(said):
 class Murder:
     """A sandbox, and a ledger in ``folder``."""
 
-    def __init__(self, random, folder, sandbox, count, processes=PLAIN):
+    def __init__(self, random, folder, sandbox, count, processes=PLAIN, *, url=None, book=SqliteBook):
         self.processes = processes
         self.random = random
-        self.path = folder / "ledger.db"
+        path = folder / "ledger.db"
+        self.book = partial(book, path if url is None else url, create=False)
         self.count = count
         self.sandbox = sandbox
         self.needed = {}  # seconds for all texts, by way of sending and number of texts
         self.environment = {
             **sandbox.environment,
-            "SMSBRIDGE_LEDGER_STORE": f"sqlite:///{self.path}",
+            "SMSBRIDGE_LEDGER_STORE": url or f"sqlite:///{path}",
             "SMSBRIDGE_TWINCLE_SENDER": "SMSBRG",
             "SMSBRIDGE_RETRY_LOOKUPS": "0",
             "SMSBRIDGE_TIMEOUT": "10",
@@ -126,7 +128,7 @@ class Murder:
 
     def check(self, references, told, again):
         arrived = Counter(sent.custom for sent in self.sandbox.received)
-        store = SqliteBook(self.path, create=False)
+        store = self.book()
         with store.together():
             states = {
                 reference: (entry and entry.state) for reference in references for entry in [store.find(reference)]
@@ -149,11 +151,11 @@ class Murder:
                 )
 
 
-def kill_many(random, folder, kills, progress=lambda count: None, processes=PLAIN):
-    """Run rounds until ``kills`` were in time. Returns the Count."""
+def kill_many(random, folder, kills, progress=lambda count: None, processes=PLAIN, **store):
+    """Run rounds until ``kills`` were in time. Returns the Count. ``store`` may be a ``url`` and its ``book``."""
     count = Count()
     with Sandbox(balance=10**6, pull_limit=0) as sandbox:
-        murder = Murder(random, folder, sandbox, count, processes)
+        murder = Murder(random, folder, sandbox, count, processes, **store)
         for number in range(kills * ROUNDS):
             murder.round(number)
             progress(count)

@@ -23,7 +23,7 @@ from smsbridge.policies.limit import LimitPolicy
 from smsbridge.stores import known
 from smsbridge.stores.blocking import at_once
 from smsbridge.stores.entries import Claim, Entry, Kind, Outcome, State, Unwritable
-from smsbridge_postgres import book, shelf, words
+from smsbridge_postgres import shelf, words
 from smsbridge_postgres.book import PostgresBook
 from smsbridge_postgres.store import PostgresStore, open_url
 from test_stores import send
@@ -163,9 +163,7 @@ def test_a_user_that_may_only_read_looks_and_sends_nothing(postgres, url):
 
 def test_a_user_needs_no_more_than_to_read_and_write(postgres, url):
     PostgresStore(url).upgrade()
-    with role(
-        postgres, url, "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES", "USAGE ON ALL SEQUENCES"
-    ) as writers:
+    with role(postgres, url, "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES", "USAGE ON ALL SEQUENCES") as writers:
         assert problem_of(writers, create=False) is None
         policy = LedgerPolicy(
             inner=OptoutPolicy(inner=GuardPolicy(inner=HttpProvider(), total="9/1h", store=writers), store=writers),
@@ -370,11 +368,15 @@ def test_a_process_that_is_stopped_in_the_middle_does_not_hold_up_the_others(url
     stopped, other = PostgresBook(url), PostgresBook(url)
     with other.together():
         other.identify(KEY)
-    with pytest.raises(Unwritable), stopped.together():
+
+    def stop_in_the_middle():
         stopped.claim([claim()])
-        with other.together():  # waits until the server ends the other one's transaction
+        with other.together():  # waits until the server ends the transaction of the first
             assert other.claim([claim()]) == [None]
         stopped.claim([claim("order-2")])
+
+    with pytest.raises(Unwritable), stopped.together():
+        stop_in_the_middle()
     stopped.close()
     other.close()
 

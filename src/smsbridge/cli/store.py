@@ -36,8 +36,9 @@ def store() -> None:
 def upgrade(*, sql: bool, as_json: bool) -> Exit:
     """Make the tables or the file of each store, or upgrade them to this version of smsbridge.
 
-    The stores are those that SMSBRIDGE_STORE names, and each variable that ends with _STORE. Where all is there, nothing
-    happens. Where SMSBRIDGE_ENV is production, nothing is made in another way: run this before new workers start.
+    The stores are those that SMSBRIDGE_STORE names, and each variable that ends with _STORE. Where all is there,
+    nothing happens. Where SMSBRIDGE_ENV is production, nothing is made in another way: run this before new workers
+    start.
 
     With --sql, the statements are for migrations of your own: take those of the versions that your database lacks.
 
@@ -70,7 +71,7 @@ def upgrade(*, sql: bool, as_json: bool) -> Exit:
 
 
 def _stores() -> Iterator[tuple[str, str, Store]]:
-    """Each store that a variable names: that variable, the scheme or the file, and the store. Raises ConfigurationError."""
+    """Each store that is named: by which variable, its scheme or file, and itself. Raises ConfigurationError."""
     from .. import environment
     from ..errors import ConfigurationError
     from ..stores.choice import SETTING
@@ -106,7 +107,8 @@ def _made(opened: Store) -> dict[str, Any]:
     if isinstance(opened, Upgradable):
         found = opened.upgrade()
         return {"made": found.before == 0, "before": found.before, "after": found.after}
-    return {"made": any([opened.init(part) for part in _PARTS])}
+    made = [opened.init(part) for part in _PARTS]
+    return {"made": any(made)}
 
 
 def _statements(opened: Store) -> dict[str, Any]:

@@ -66,15 +66,16 @@ def _rows_of(columns: dict[str, str], name: str) -> str:
 
 _COLUMNS = ", ".join(("number", *_CLAIM, "claims", *_OUTCOME))
 _SELECT = f"SELECT {_COLUMNS} FROM smsbridge_ledger"  # noqa: S608  # of our own names, as all below
-# Numbers are given in the order of the claims, and rows are made in the order of their references: so two processes that
-# claim the same ones wait for each other, and do not lock each other out.
+# Numbers are given in the order of the claims, and rows are made in the order of their references: so of two processes
+# with the same ones, one waits for the other, and they do not lock each other out.
 _INSERT = f"""WITH given AS MATERIALIZED (
         SELECT nextval('smsbridge_ledger_number_seq') AS number, told.* FROM {_rows_of(_CLAIM, "told")}
     )
     INSERT INTO smsbridge_ledger (number, {", ".join(_CLAIM)}) SELECT * FROM given ORDER BY reference, number
     ON CONFLICT (reference) DO NOTHING RETURNING claim, pg_current_xact_id()::text"""  # noqa: S608
+_FORGOTTEN = ", ".join(f"{name} = NULL" for name in _OUTCOME if name != "state")
 _CLAIM_ANEW = f"""UPDATE smsbridge_ledger SET claims = claims + 1, state = 'open',
-    account = %s, recipient = %s, claim = %s, claimed_at = %s, {", ".join(f"{name} = NULL" for name in _OUTCOME if name != "state")}
+    account = %s, recipient = %s, claim = %s, claimed_at = %s, {_FORGOTTEN}
     WHERE reference = %s AND claim = %s AND state = 'refused' RETURNING pg_current_xact_id()::text"""  # noqa: S608
 _RECORD = f"""UPDATE smsbridge_ledger AS entry SET {", ".join(f"{name} = told.{name}" for name in _OUTCOME)}
     FROM {_rows_of(_NAMED | _OUTCOME, "told")}
@@ -100,7 +101,7 @@ class PostgresBook(Shelf):
     def __init__(self, url: str, *, sync: Sync = "normal", create: bool = True, patience: float = 5.0) -> None:
         super().__init__(url, create=create, patience=patience)
         if sync == "full":
-            self.settings = "SET LOCAL synchronous_commit = on"
+            self.settings = {"synchronous_commit": "on"}
         self._claims: list[Claim] = []
         """Those that were made in this transaction."""
         self._xid = ""

@@ -43,7 +43,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     def __repr__(self) -> str:
         return f"<connection to a store, {'closed' if self.closed else 'open'}>"
 
-    def __del__(self) -> None:
+    def __del__(self, _warn: object = None, /) -> None:
         """Nothing: one that came along into a forked process is left as it is, and warns of nothing."""
 
     @property
@@ -85,7 +85,8 @@ def connect(url: str) -> Connection:
         raise ValueError(UNREADABLE_URL)
     token = _ours.set(True)
     try:
-        # Statements are not prepared: behind a pooler such as PgBouncer, the next one may come to another server process.
-        return Connection.connect("", autocommit=True, prepare_threshold=None, **{**_DEFAULTS, **given})
+        # None is prepared: behind a pooler such as PgBouncer, the next statement may come to another server process.
+        whole = conninfo.make_conninfo("", **{**_DEFAULTS, **given})
+        return Connection.connect(whole, autocommit=True, prepare_threshold=None)
     finally:
         _ours.reset(token)

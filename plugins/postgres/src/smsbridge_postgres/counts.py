@@ -31,7 +31,8 @@ _FULL = """SELECT cap.turn, (
     ORDER BY cap.turn LIMIT 1"""
 _TAKE = """WITH taken AS (
         INSERT INTO smsbridge_places (key, ticket, at, gone, span)
-        SELECT DISTINCT ON (key) key, %s, %s, gone, span FROM unnest(%s::bytea[], %s::float8[], %s::float8[]) AS cap(key, gone, span)
+        SELECT DISTINCT ON (key) key, %s, %s, gone, span
+        FROM unnest(%s::bytea[], %s::float8[], %s::float8[]) AS cap(key, gone, span)
         ORDER BY key, gone DESC
         ON CONFLICT (key, ticket) DO NOTHING RETURNING key
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from smsbridge.stores.opt_outs import MOST_EVENTS, OptOut, _List, _shown, _opt_outs, _to_confirm, _Word
+from smsbridge.stores.opt_outs import MOST_EVENTS, OptOut, _List, _opt_outs, _shown, _to_confirm, _Word
 
 from .shelf import Shelf
 from .words import storable
@@ -64,7 +64,14 @@ class PostgresOptOuts(Shelf, _List):
                 word = said.among(words)
                 if word.outlasts(words.get(word.key)):
                     shown = None if word.sender is None else storable(word.sender)
-                    values = [storable(recipient), storable(word.key or ""), shown, word.out, word.moment, storable(word.source)]
+                    values = [
+                        storable(recipient),
+                        storable(word.key or ""),
+                        shown,
+                        word.out,
+                        word.moment,
+                        storable(word.source),
+                    ]
                     self._ask(_PUT, values)
 
     def _is_new(self, recipient: str, event: str) -> bool:
@@ -75,7 +82,9 @@ class PostgresOptOuts(Shelf, _List):
         return True
 
     def _words_of(self, recipient: str) -> dict[str | None, _Word]:
-        return {row[1] or None: _read(row[1:]) for row in self._ask(f"{_WORDS} WHERE recipient = %s", [storable(recipient)])}
+        return {
+            row[1] or None: _read(row[1:]) for row in self._ask(f"{_WORDS} WHERE recipient = %s", [storable(recipient)])
+        }
 
     def _lock(self) -> None:
         """Keep all others from changing the list until the end of this transaction."""
@@ -87,4 +96,3 @@ def _read(row: Sequence[Any]) -> _Word:
     _, out, at, shown, source = row
     moment: datetime = at
     return _Word(out, moment.astimezone(UTC), shown, source)
-

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from smsbridge.logs import logger
@@ -36,8 +37,8 @@ class Shelf:
     another is tried for. To connect takes longer where nothing answers.
     """
 
-    settings = ""
-    """Further statements at the beginning of each transaction."""
+    settings: Mapping[str, str] = MappingProxyType({})
+    """Further settings of each transaction."""
 
     def __init__(self, url: str, *, create: bool = True, patience: float = 5.0) -> None:
         self._url = url
@@ -53,7 +54,7 @@ class Shelf:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """One transaction: kept for good at its end, undone if something is raised. It begins with what is asked first."""
+        """One transaction, from what is asked first on: kept for good at its end, undone if something is raised."""
         done = False
         self._is_begun = False
         try:
@@ -152,10 +153,15 @@ class Shelf:
         """What comes before all else in a transaction."""
 
     def _start(self) -> None:
-        self._perform(
-            f"BEGIN; SET LOCAL statement_timeout = '{self._patience * 2:g}s'; SET LOCAL lock_timeout = '{self._patience:g}s';"
-            f" SET LOCAL idle_in_transaction_session_timeout = '{_LONGEST_STOP:g}s'; SET LOCAL timezone = 'UTC'; {self.settings}"
-        )
+        settings = {
+            "statement_timeout": f"{self._patience * 2:g}s",
+            "lock_timeout": f"{self._patience:g}s",
+            "idle_in_transaction_session_timeout": f"{_LONGEST_STOP:g}s",
+            "timezone": "UTC",
+            **self.settings,
+        }
+        # Of this transaction alone: behind a pooler, the connection to the server is shared.
+        self._perform("; ".join(["BEGIN", *(f"SET LOCAL {name} = '{value}'" for name, value in settings.items())]))
         self._is_begun = True
         if not self._version:
             self._version = self._checked(self._look())
@@ -192,10 +198,11 @@ class Shelf:
         except Error as error:
             problem = of_connecting(error)
         else:
-            if not (db.is_too_old or not db.is_utf8):
+            words = TOO_OLD if db.is_too_old else None if db.is_utf8 else NOT_UTF8
+            if words is None:
                 return db
             db.end()
-            problem = Unwritable(TOO_OLD if db.is_too_old else NOT_UTF8)
+            problem = Unwritable(words)
         raise problem
 
     def _keep(self) -> None:

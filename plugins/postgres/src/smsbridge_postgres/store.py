@@ -21,7 +21,7 @@ from .book import PostgresBook
 from .builder import Builder
 from .counts import PostgresCounts
 from .opt_outs import PostgresOptOuts
-from .words import UNREADABLE_URL
+from .words import UNREADABLE_URL, Unstorable
 
 if TYPE_CHECKING:
     from smsbridge.stores.seam import Part
@@ -64,7 +64,7 @@ class PostgresStore:
         try:
             with builder.together():
                 return builder.problem(makes=self._create)
-        except Unwritable as error:
+        except (Unwritable, Unstorable) as error:
             return str(error)
         finally:
             builder.close()
@@ -80,7 +80,7 @@ class PostgresStore:
         try:
             with builder.together():
                 return Upgraded(builder.upgrade(), schema.NEWEST)
-        except Unwritable as error:
+        except (Unwritable, Unstorable) as error:
             problem = str(error)
         finally:
             builder.close()

@@ -1,4 +1,4 @@
-"""The words for what went wrong at a database. psycopg's own may quote the URL, a number or a text, so none is passed on.
+"""Words for what went wrong at a database. Those of psycopg may quote the URL, a number or a text: none is passed on.
 
 No import of psycopg: its exceptions are told apart by their SQLSTATE, and by the words of a refused connection.
 """
@@ -44,7 +44,7 @@ class InDoubt(Away):
     """A transaction may have been kept or not."""
 
     def __init__(self) -> None:
-        super().__init__("the connection was lost at the end of a transaction, and the database cannot be asked about it")
+        super().__init__("the connection was lost at the end of a transaction, and the database cannot be asked now")
 
 
 _REFUSED: tuple[tuple[str, Sort, str], ...] = (
@@ -61,7 +61,7 @@ _REFUSED: tuple[tuple[str, Sort, str], ...] = (
     (r"SSL|TLS|certificate", Sort.STAYS, "TLS with the database server fails: see sslmode and the certificates"),
     (r"timeout|timed out", Sort.AWAY, "the database server did not answer in time"),
 )
-"""Words of libpq and of the server, in English, and ours. A server that speaks another language is merely not reached."""
+    (r"pg_hba\.conf", Sort.STAYS, "the server lets this user in from elsewhere, or with TLS alone: see pg_hba.conf"),
 _NOT_REACHED = (Sort.AWAY, "the database server cannot be reached")
 _STATES: Mapping[str, tuple[Sort, str]] = {
     "28P01": (Sort.STAYS, NOT_LET_IN),

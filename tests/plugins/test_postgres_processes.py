@@ -1,0 +1,218 @@
+"""PostgreSQL: many threads and processes with one database. Each text leaves once, and no cap lets more through."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import random
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from kill.murder import kill_many
+from postgres_work import claim_all, claims_of, reserve_many, take_many
+from scripted import HttpProvider, forget_writers
+from smsbridge.ledger.policy import LedgerPolicy
+from smsbridge.optouts.policy import OptoutPolicy
+from smsbridge.stores import known
+from smsbridge.stores.blocking import at_once
+from smsbridge.stores.entries import Entry, Outcome, State
+from smsbridge.stores.gcra import Rate
+from smsbridge.stores.seam import Cap
+from smsbridge_postgres.book import PostgresBook
+from smsbridge_postgres.counts import PostgresCounts
+from smsbridge_postgres.store import PostgresStore
+from test_stores import send
+
+SPAWNED = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_open():
+    yield
+    forget_writers()
+    known.forget_all()
+
+
+@pytest.fixture
+def url(postgres, tmp_path):
+    return postgres.url(schema=postgres.schema(tmp_path))
+
+
+# --- ledgers --------------------------------------------------------------------------------------------------------------
+
+
+def test_several_processes_that_claim_the_same_references_get_each_once(url):
+    references = [f"order-{number}" for number in range(400)]
+    with ProcessPoolExecutor(3, mp_context=SPAWNED) as pool:
+        taken = list(pool.map(claim_all, [url] * 3, range(3), [references] * 3))
+    assert sorted(itertools.chain(*taken)) == sorted(references)
+    entries = PostgresStore(url).entries(keep=timedelta(days=1))
+    assert {entry.state for _, entry in at_once(entries.page(limit=1000))} == {State.ACCEPTED}
+
+
+def test_many_threads_that_claim_the_same_references_get_each_once(url):
+    references = [f"order-{number}" for number in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda seed: claim_all(url, seed, [*references]), range(8)))
+    assert sorted(itertools.chain(*taken)) == sorted(references)
+
+
+def test_threads_whose_writers_are_apart_send_each_text_once(url):
+    """As on several machines: each has a connection of its own."""
+    books = [PostgresBook(url) for _ in range(4)]
+    with books[0].together():
+        books[0].identify(b"0123456789abcdef")
+    ready, won = threading.Barrier(4), []
+
+    def work(book):
+        for number in range(60):
+            ready.wait()
+            with book.together():
+                (answer,) = book.claim(claims_of([f"order-{number}"]))
+            won.extend([number] if answer is None else [])
+        book.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, books))
+    assert sorted(won) == [*range(60)]
+
+
+def test_of_two_that_claim_anew_what_was_refused_one_does(url):
+    books = [PostgresBook(url) for _ in range(2)]
+    ready = threading.Barrier(2)
+    for number in range(20):
+        (first,) = claims_of([f"order-{number}"])
+        with books[0].together():
+            books[0].claim([first])
+            books[0].record([Entry(claim=first, outcome=Outcome.refused("spam"))])
+
+        def again(book, reference=first.reference):
+            ready.wait()
+            with book.together():
+                return book.claim(claims_of([reference]))[0]
+
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(again, books))
+        assert sorted(answer is None for answer in answers) == [False, True]
+    for book in books:
+        book.close()
+
+
+def test_the_numbers_of_entries_follow_the_order_of_the_claims(url):
+    entries = PostgresStore(url).entries(keep=timedelta(days=1))
+    references = ["m", "z", "a", "k"]
+    at_once(entries.claim(claims_of(references)))
+    assert [entry.claim.reference for _, entry in at_once(entries.page())] == references
+
+
+def test_two_processes_make_one_key_of_the_hashes(url):
+    PostgresStore(url).upgrade()
+    books = [PostgresBook(url) for _ in range(2)]
+    ready = threading.Barrier(2)
+
+    def identify(book):
+        ready.wait()
+        with book.together():
+            return book.identify(None)
+
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(identify, books)
+    assert one == other
+    for book in books:
+        book.close()
+
+
+def test_senders_that_are_killed_leave_no_text_doubled_or_lost(url, tmp_path):
+    count = kill_many(random.Random(7719), tmp_path, 4, url=url, book=PostgresBook)
+    assert count.problems == []
+    assert count.kills == 4
+
+
+# --- counts ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_cap_holds_for_several_processes_and_their_tally_fits(postgres, url, tmp_path):
+    with ProcessPoolExecutor(3, mp_context=SPAWNED) as pool:
+        sent = list(pool.map(take_many, [url] * 3, range(3)))
+    assert sum(sent) == 60
+    rows = postgres.ask(
+        "SELECT key, count(*) FROM smsbridge_places GROUP BY key ORDER BY key", schema=postgres.schema(tmp_path)
+    )
+    tallies = postgres.ask("SELECT key, places FROM smsbridge_tallies ORDER BY key", schema=postgres.schema(tmp_path))
+    assert tallies == rows
+
+
+def test_no_two_processes_get_the_same_turn(url):
+    with ProcessPoolExecutor(2, mp_context=SPAWNED) as pool:
+        waits = sorted(itertools.chain(*pool.map(reserve_many, [url] * 2)))
+    assert waits == pytest.approx([5.0 * number for number in range(80)], abs=4.0)
+
+
+def test_what_counts_no_more_is_forgotten(postgres, url, tmp_path):
+    counts = PostgresCounts(url)
+    cap = Cap(scope="guard", kind="total", key="", rate=Rate(1000, 60))
+    with counts.together():
+        for number in range(50):
+            assert counts.take(f"t{number}", [cap], 60.0) is None
+    schema = postgres.schema(tmp_path)
+    postgres.ask("UPDATE smsbridge_places SET at = at - 600, gone = gone - 600", schema=schema)
+    with counts.together():
+        assert counts.prune(0.0, 30) == 30
+        assert counts.prune(0.0, 1000) == 20
+    assert postgres.ask("SELECT * FROM smsbridge_places", "SELECT * FROM smsbridge_tallies", schema=schema) == []
+    counts.close()
+
+
+def test_a_take_whose_answer_was_lost_may_be_asked_again(url):
+    counts = PostgresCounts(url)
+    cap = Cap(scope="guard", kind="total", key="", rate=Rate(1, 60))
+    with counts.together():
+        assert [counts.take("mine", [cap], 60.0) for _ in range(2)] == [None, None]
+        assert counts.take("another", [cap], 60.0) is not None
+    counts.close()
+
+
+def test_no_number_can_be_read_in_the_counts(postgres, url, tmp_path):
+    counts = PostgresCounts(url)
+    with counts.together():
+        counts.take("mine", [Cap(scope="guard", kind="recipient", key="+919876543210", rate=Rate(1, 60))], 60.0)
+        counts.reserve("limit +919876543210", 1.0, 1, 1.0)
+    counts.close()
+    schema = postgres.schema(tmp_path)
+    said = str([postgres.ask(f"SELECT * FROM smsbridge_{table}", schema=schema) for table in ("places", "turns")])
+    assert "9876543210" not in said
+
+
+# --- opt-outs -------------------------------------------------------------------------------------------------------------
+
+
+def test_one_text_alone_confirms_an_opt_out_whatever_the_process(url):
+    lists = [PostgresStore(url).opt_outs() for _ in range(2)]
+    at_once(lists[0].add("ACMEIN", "+919876543210", source="reply"))
+    forget_writers()
+    others = [PostgresStore(url).opt_outs() for _ in range(2)]
+    minute = timedelta(minutes=1)
+    answers = [at_once(one.confirm(["ACMEIN"], "+919876543210", within=minute)) for one in others]
+    assert sorted(answers) == [False, True]
+
+
+def test_who_opted_out_is_texted_by_no_machine_and_events_are_forgotten_by_their_age(postgres, url, tmp_path):
+    opt_outs = PostgresStore(url).opt_outs()
+    for number in range(105):
+        at_once(opt_outs.add("ACMEIN", "+919876543210", event=f"stop-{number}"))
+    (count,) = postgres.ask("SELECT count(*) FROM smsbridge_optout_events", schema=postgres.schema(tmp_path))[0]
+    assert count == 100
+    policy = LedgerPolicy(inner=OptoutPolicy(inner=HttpProvider(), store=url), store=url)
+    error, requests, _ = send(policy)
+    assert (error.reason, requests) == ("opt-out", 0)
+
+
+def test_words_of_many_processes_about_one_person_are_all_heard(url):
+    known_lists = [PostgresStore(url).opt_outs() for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [(known_lists[number % 3], f"sender{number}") for number in range(30)]
+        list(pool.map(lambda job: at_once(job[0].add(job[1], "+919876543210")), jobs))
+    assert len(at_once(known_lists[0].everyone())) == 30
