@@ -61,7 +61,7 @@ _REFUSED: tuple[tuple[str, Sort, str], ...] = (
     (r"SSL|TLS|certificate", Sort.STAYS, "TLS with the database server fails: see sslmode and the certificates"),
     (r"timeout|timed out", Sort.AWAY, "the database server did not answer in time"),
 )
-    (r"pg_hba\.conf", Sort.STAYS, "the server lets this user in from elsewhere, or with TLS alone: see pg_hba.conf"),
+"""Words of libpq and of the server, in English, and ours. A server with another language is merely not reached."""
 _NOT_REACHED = (Sort.AWAY, "the database server cannot be reached")
 _STATES: Mapping[str, tuple[Sort, str]] = {
     "28P01": (Sort.STAYS, NOT_LET_IN),
