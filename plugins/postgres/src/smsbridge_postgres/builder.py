@@ -37,9 +37,6 @@ class Builder(Shelf):
             return NO_RIGHT if self._says(_LACKING, [schema.tables()]) else None
         return None if self._says(_RIGHTS_ASKED) else _MAY_NOT_MAKE
 
-    def prune(self, before: object, limit: int) -> int:
-        return 0
-
     def _says(self, query: str, values: Sequence[object] = ()) -> bool:
         (answer,) = self._ask(query, values).fetchone() or (False,)
         return bool(answer)

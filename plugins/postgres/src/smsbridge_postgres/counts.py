@@ -109,7 +109,7 @@ class PostgresCounts(Shelf):
 
     # --- what a Writer asks of what it writes to ----------------------------------------------------------------------
 
-    def prune(self, before: object, limit: int) -> int:
+    def prune(self, older_than: float, limit: int) -> int:
         """Forget places that count no more, ``limit`` at most; returns how many."""
         return 0 if self._is_absent() else self._forget(self._locked(), limit)
 

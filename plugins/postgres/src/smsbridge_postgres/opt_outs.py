@@ -50,10 +50,6 @@ class PostgresOptOuts(Shelf, _List):
             words.setdefault(recipient, {})[row[0] or None] = _read(row)
         return [out for recipient, known in words.items() for out in _shown(recipient, known)]
 
-    def prune(self, before: object, limit: int) -> int:
-        """Nothing is forgotten."""
-        return 0
-
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _put(self, rows: Iterable[tuple[str, _Word, str]]) -> None:

@@ -13,7 +13,7 @@ from smsbridge.logs import logger
 from smsbridge.stores.entries import Entry, Unwritable
 
 from . import schema
-from .words import NO_SCHEMA, NOT_UTF8, TOO_OLD, Away, of_asking, of_connecting
+from .words import NO_SCHEMA, NOT_UTF8, TOO_OLD, Away, Lost, of_asking, of_connecting
 
 if TYPE_CHECKING:
     import psycopg
@@ -74,6 +74,10 @@ class Shelf:
 
     def record(self, entries: Sequence[Entry]) -> int:
         """There is nothing to record but in a ledger."""
+        return 0
+
+    def prune(self, older_than: float, limit: int) -> int:
+        """There is nothing to forget."""
         return 0
 
     # --- asking -------------------------------------------------------------------------------------------------------
@@ -143,7 +147,7 @@ class Shelf:
         if self._open is not None:
             try:
                 self._start()
-            except Away:
+            except Lost:
                 self._let_go()
         if self._open is None:
             self._reach()
@@ -178,7 +182,7 @@ class Shelf:
             try:
                 self._open = self._connected()
                 self._start()
-            except Away:
+            except (Away, Lost):
                 self._let_go()
                 if time.monotonic() >= self._lost_at + self._patience:
                     raise
@@ -206,18 +210,10 @@ class Shelf:
         raise problem
 
     def _keep(self) -> None:
-        try:
-            said = self._perform("COMMIT").statusmessage
-        except Away:
-            if self._was_kept():
-                return
-            raise
+        """Commit. Raises Lost if that may have been done or not: the same again does what is left to do."""
+        said = self._perform("COMMIT").statusmessage
         if said != "COMMIT":  # a transaction of which a statement failed is undone without an error
             raise Unwritable("the database undid the transaction")
-
-    def _was_kept(self) -> bool:
-        """Whether the transaction was kept though the connection was lost, where that matters and can be found out."""
-        return False
 
     def _undo(self) -> None:
         """Give up the transaction. A connection that does not even do that is let go of."""

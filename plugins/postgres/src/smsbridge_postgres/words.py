@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 
-from smsbridge.stores.entries import Unwritable
+from smsbridge.stores.entries import Clash, Unwritable, unicode
 
 UPGRADE = "run smsbridge store upgrade"
 NO_SCHEMA = f"the database has no tables of smsbridge yet: {UPGRADE}"
@@ -37,14 +37,11 @@ class Unstorable(ValueError):
 
 
 class Away(Unwritable):
-    """The database cannot be reached, or the connection to it was lost."""
+    """The database cannot be reached."""
 
 
-class InDoubt(Away):
-    """A transaction may have been kept or not."""
-
-    def __init__(self) -> None:
-        super().__init__("the connection was lost at the end of a transaction, and the database cannot be asked now")
+class Lost(Clash):
+    """The connection was lost. Nothing was kept; but if it was lost with a commit, that may have been."""
 
 
 _REFUSED: tuple[tuple[str, Sort, str], ...] = (
@@ -87,7 +84,7 @@ _CLASSES: Mapping[str, tuple[Sort, str]] = {
     "53": (Sort.STAYS, "the database server is out of memory or space"),
     "57": (Sort.AWAY, "the connection to the database was ended by its server"),
 }
-_LOST = (Sort.AWAY, "the connection to the database was lost")
+_LOST = "the connection to the database was lost"
 _OF_VALUES = "22"
 
 
@@ -107,19 +104,20 @@ def of_asking(error: Exception, *, is_lost: bool) -> Exception:
     """The error to raise where a statement failed; ``is_lost``: and the connection with it."""
     state: str | None = getattr(error, "sqlstate", None)
     if state is None:
-        return _error(*_LOST) if is_lost else Unstorable(f"the database cannot keep a value ({type(error).__name__})")
+        return Lost(_LOST) if is_lost else Unstorable(f"the database cannot keep a value ({type(error).__name__})")
     if state.startswith(_OF_VALUES):
         return Unstorable(f"the database cannot keep a value (SQLSTATE {state})")
     known = _STATES.get(state) or _CLASSES.get(state[:2])
     if known is None:
-        known = _LOST if is_lost else (Sort.STAYS, f"the database refused it (SQLSTATE {state})")
-    return _error(*known)
+        known = (Sort.STAYS, _LOST if is_lost else f"the database refused it (SQLSTATE {state})")
+    return Lost(known[1]) if is_lost else _error(*known)
 
 
 def _error(sort: Sort, words: str) -> Unwritable:
-    return Away(words) if sort is Sort.AWAY else Unwritable(words)
+    kinds = {Sort.STAYS: Unwritable, Sort.AWAY: Away, Sort.CLASH: Clash}
+    return kinds[sort](words)
 
 
 def storable(value: str) -> str:
-    """``value`` without the one character that PostgreSQL does not keep, and that a vendor may make up."""
-    return value.replace("\0", "\\x00")
+    """``value`` without what PostgreSQL does not keep, and a vendor may make up: halves of characters, and NUL."""
+    return unicode(value).replace("\0", "\\x00")
