@@ -23,7 +23,10 @@ from smsbridge.policies.limit import LimitPolicy
 from smsbridge.stores import known
 from smsbridge.stores.blocking import at_once
 from smsbridge.stores.entries import Claim, Entry, Kind, Outcome, State, Unwritable
-from smsbridge_postgres import shelf, words
+from smsbridge.stores.gcra import Rate
+from smsbridge.stores.seam import Cap
+from smsbridge_postgres import shelf as room
+from smsbridge_postgres import words
 from smsbridge_postgres.book import PostgresBook
 from smsbridge_postgres.store import PostgresStore, open_url
 from test_stores import send
@@ -277,52 +280,69 @@ class Broken:
     """The connection of a book, which is lost around its next commit."""
 
     def __init__(self, shelf, monkeypatch, *, kept, before=lambda: None):
-        asked = shelf._perform
+        performed = shelf._perform
 
         def perform(query, values=()):
             if query == "COMMIT" and not self.done:
                 self.done = True
                 if kept:
-                    asked("COMMIT")
+                    performed("COMMIT")
                 before()
                 shelf._open.end()
-            return asked(query, values)
+            return performed(query, values)
 
         self.done = False
         monkeypatch.setattr(shelf, "_perform", perform)
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_whether_a_claim_was_kept_is_told_by_its_token(url, monkeypatch, kept):
-    shelf = PostgresBook(url, create=True)
-    with shelf.together():
-        shelf.identify(KEY)
-    broken = Broken(shelf, monkeypatch, kept=kept)
+def test_a_claim_whose_commit_is_in_doubt_is_settled_by_its_token(url, monkeypatch, kept):
+    entries = entries_at(url)
+    at_once(entries.identify(KEY))
+    broken = Broken(entries.writer._store, monkeypatch, kept=kept)
     one = claim()
-    if kept:
-        with shelf.together():
-            assert shelf.claim([one]) == [None]
-    else:
-        with pytest.raises(Unwritable, match="lost"), shelf.together():
-            assert shelf.claim([one]) == [None]
+    assert at_once(entries.claim([one])) == [None]
     assert broken.done
-    with shelf.together():
-        assert (shelf.find("order-1") is not None) is kept
-        assert shelf.claim([one]) == [None]
-    shelf.close()
+    assert at_once(entries.find("order-1")).claim.token == one.token
+    assert entries.writer._store._doubtful == {}
 
 
-def test_a_claim_whose_end_nobody_knows_is_given_up_once_the_database_is_back(url, monkeypatch, switch):
-    """Its text is refused, so it may be sent later."""
+@pytest.mark.parametrize("kept", [True, False])
+def test_an_outcome_whose_commit_is_in_doubt_is_recorded(url, monkeypatch, kept):
+    entries = entries_at(url)
+    one = claim()
+    at_once(entries.claim([one]))
+    Broken(entries.writer._store, monkeypatch, kept=kept)
+    entries.record([accepted(one)])
+    assert at_once(entries.find("order-1")).state is State.ACCEPTED
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_place_whose_commit_is_in_doubt_is_taken_once(url, monkeypatch, kept):
+    counters = PostgresStore(url).counters()
+    cap = Cap(scope="guard", kind="total", key="", rate=Rate(1, 60))
+    at_once(counters.peek([cap]))
+    Broken(counters._writer._store, monkeypatch, kept=kept)
+    assert at_once(counters.take("mine", [cap], 60.0)) is None
+    assert at_once(counters.take("another", [cap], 60.0)) is not None
+
+
+def test_a_claim_that_is_never_asked_for_again_is_given_up_once_the_database_is_back(url, monkeypatch, switch):
+    """Its text was refused, so it may be sent later."""
     shelf = PostgresBook(url, patience=0.2)
     with shelf.together():
         shelf.identify(KEY)
     Broken(shelf, monkeypatch, kept=True, before=switch.off)
-    with pytest.raises(words.InDoubt), shelf.together():
+    with pytest.raises(words.Lost), shelf.together():
         assert shelf.claim([claim()]) == [None]
+    with pytest.raises(words.Away), shelf.together():
+        shelf.find("order-1")
     switch.on()
+    for _ in range(2):
+        with shelf.together():
+            state = shelf.find("order-1").state
+    assert state is State.REFUSED
     with shelf.together():
-        assert shelf.find("order-1").state is State.REFUSED
         assert shelf.claim([claim()]) == [None]
     shelf.close()
 
@@ -364,7 +384,7 @@ def test_a_question_that_waits_too_long_for_another_process_is_unwritable(postgr
 
 
 def test_a_process_that_is_stopped_in_the_middle_does_not_hold_up_the_others(url, monkeypatch):
-    monkeypatch.setattr(shelf, "_LONGEST_STOP", 0.2)
+    monkeypatch.setattr(room, "_LONGEST_STOP", 0.2)
     stopped, other = PostgresBook(url), PostgresBook(url)
     with other.together():
         other.identify(KEY)

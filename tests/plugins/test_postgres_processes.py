@@ -21,6 +21,7 @@ from smsbridge.stores.blocking import at_once
 from smsbridge.stores.entries import Entry, Outcome, State
 from smsbridge.stores.gcra import Rate
 from smsbridge.stores.seam import Cap
+from smsbridge.stores.writer import Writer
 from smsbridge_postgres.book import PostgresBook
 from smsbridge_postgres.counts import PostgresCounts
 from smsbridge_postgres.store import PostgresStore
@@ -99,6 +100,29 @@ def test_of_two_that_claim_anew_what_was_refused_one_does(url):
         assert sorted(answer is None for answer in answers) == [False, True]
     for book in books:
         book.close()
+
+
+def test_two_that_lock_each_other_out_try_again(url):
+    """Each holds a reference that the other asks for next."""
+    PostgresStore(url).upgrade()
+    writers = [Writer(PostgresBook(url), keep=timedelta(days=1)) for _ in range(2)]
+    met, tries = threading.Barrier(2), []
+
+    def meet(_):
+        tries.append(None)
+        if len(tries) <= 2:
+            met.wait(10)
+
+    answers = []
+    for writer, references in zip(writers, ("ab", "ba"), strict=True):
+        first, second = claims_of(references)
+        with writer._at_work:
+            answers.append(writer.do(lambda book, one=first: book.claim([one])))
+            writer.do(meet)
+            answers.append(writer.do(lambda book, one=second: book.claim([one])))
+    won = [answer.result(30) == [None] for answer in answers]
+    assert len(tries) > 2
+    assert won in ([True, True, False, False], [False, False, True, True])
 
 
 def test_the_numbers_of_entries_follow_the_order_of_the_claims(url):

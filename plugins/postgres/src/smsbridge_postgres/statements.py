@@ -1,7 +1,7 @@
 """The statements of a ledger, of the columns that all stores which speak SQL have in common.
 
-Values come as :mod:`smsbridge.stores.rows` gives them: times are seconds since 1970, and flags are numbers. Many rows are
-told in one statement, as an array for each column.
+Values come as :mod:`smsbridge.stores.rows` gives them: times are seconds since 1970, and flags are numbers. Many rows
+are told in one statement, as an array for each column.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def _told(names: Sequence[str]) -> str:
     return f"unnest({_list([_TYPES.get(name, 'text') for name in names], '%s::{}[]')}) AS told({_list(names)})"
 
 
+_CLAIMED = _list(_kept(name, f"told.{name}") for name in rows.CLAIM)
 _SET_TOLD = {name: _kept(name, f"told.{name}") for name in (*rows.OUTCOME, *rows.STANDING)}
 _ENTRY = _list(map(_read, rows.ENTRY))
 _REPORT = _list(map(_read, rows.REPORT))
@@ -60,7 +61,7 @@ RECORDED = (*rows.OUTCOME, *rows.STANDING, "told", "reference", "claim")
 # Numbers are given in the order of the claims, and rows are made in the order of their references: so of two processes
 # with the same ones, one waits for the other, and they do not lock each other out.
 INSERT = f"""WITH given AS MATERIALIZED (
-        SELECT nextval('smsbridge_ledger_number_seq') AS number, {_list(_kept(name, f"told.{name}") for name in rows.CLAIM)}
+        SELECT nextval('smsbridge_ledger_number_seq') AS number, {_CLAIMED}
         FROM {_told(rows.CLAIM)}
     )
     INSERT INTO smsbridge_ledger (number, {_list(rows.CLAIM)})
