@@ -126,7 +126,7 @@ class OptOuts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Word:
+class Word:
     """The last word of a recipient about a sender. ``at`` is None only until the word is compared with the others."""
 
     out: bool
@@ -144,11 +144,11 @@ class _Word:
         """The time at which the word was said."""
         return self.at or _EVER
 
-    def outlasts(self, other: _Word | None) -> bool:
+    def outlasts(self, other: Word | None) -> bool:
         """Return whether this word is later than ``other``, and so replaces it."""
         return other is None or (self.moment, self.out) > (other.moment, other.out)
 
-    def among(self, words: _Words) -> _Word:
+    def among(self, words: Words) -> Word:
         """Return the word with a time: without its own, the time is now, but later than all known words."""
         if self.at is not None:
             return self
@@ -157,49 +157,49 @@ class _Word:
         return replace(self, at=max(datetime.now(UTC), next_one))
 
 
-_Words = Mapping[str | None, _Word]
+Words = Mapping[str | None, Word]
 _EVER, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class _List(ABC):
+class WordList(ABC):
     """The common part of the lists."""
 
     def add(
         self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "", event: str = ""
     ) -> None:
-        self._put([(recipient, _Word(True, _in_utc(at), sender, source), event)])
+        self._put([(recipient, Word(True, _in_utc(at), sender, source), event)])
 
     def remove(
         self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "", event: str = ""
     ) -> None:
-        self._put([(recipient, _Word(False, _in_utc(at), sender, source), event)])
+        self._put([(recipient, Word(False, _in_utc(at), sender, source), event)])
 
     def add_all(self, rows: Iterable[tuple[str | None, str]], *, source: str = "") -> None:
         """Record several opt-outs together, each a sender and a recipient: all of them, or none if it fails."""
-        self._put((recipient, _Word(True, None, sender, source), "") for sender, recipient in rows)
+        self._put((recipient, Word(True, None, sender, source), "") for sender, recipient in rows)
 
     @abstractmethod
-    def _put(self, rows: Iterable[tuple[str, _Word, str]]) -> None:
+    def _put(self, rows: Iterable[tuple[str, Word, str]]) -> None:
         """Keep the word of each recipient, unless its event is already known."""
 
 
-class MemoryOptOuts(_List):
+class MemoryOptOuts(WordList):
     """A list that ends with the process."""
 
     def __init__(self) -> None:
-        self._words: dict[str, dict[str | None, _Word]] = {}
+        self._words: dict[str, dict[str | None, Word]] = {}
         self._events: dict[str, dict[str, None]] = {}
         self._confirmed: dict[tuple[str, str | None], datetime] = {}
         self._lock = fresh_lock()
 
     def holds(self, senders: Iterable[str] | None, recipient: str) -> bool:
         with self._lock:
-            return bool(_opt_outs(self._words.get(recipient, {}), senders))
+            return bool(in_force(self._words.get(recipient, {}), senders))
 
     def confirm(self, senders: Iterable[str] | None, recipient: str, *, within: timedelta, take: bool = True) -> bool:
         with self._lock:
-            found = _to_confirm(self._words.get(recipient, {}), senders, within)
+            found = to_confirm(self._words.get(recipient, {}), senders, within)
             if not found or any(self._confirmed.get((recipient, word.key)) == word.at for word in found):
                 return False
             if take:
@@ -208,10 +208,10 @@ class MemoryOptOuts(_List):
 
     def __iter__(self) -> Iterator[OptOut]:
         with self._lock:
-            found = [out for recipient in sorted(self._words) for out in _shown(recipient, self._words[recipient])]
+            found = [out for recipient in sorted(self._words) for out in shown_of(recipient, self._words[recipient])]
         return iter(found)
 
-    def _put(self, rows: Iterable[tuple[str, _Word, str]]) -> None:
+    def _put(self, rows: Iterable[tuple[str, Word, str]]) -> None:
         with self._lock:
             for recipient, said_word, event in rows:
                 if not event or self._is_new(recipient, event):
@@ -230,7 +230,7 @@ class MemoryOptOuts(_List):
         return True
 
 
-class SqliteOptOuts(_List):
+class SqliteOptOuts(WordList):
     """A list in the SQLite file ``path``, created with mode 0600 unless ``create`` is false.
 
     With ``joins``, the list is added to a file of ours that has other parts. Several processes may use it at the same
@@ -248,11 +248,11 @@ class SqliteOptOuts(_List):
     def holds(self, senders: Iterable[str] | None, recipient: str) -> bool:
         with self._opened() as database:
             words = _words_of(database, recipient)
-        return bool(_opt_outs(words, senders))
+        return bool(in_force(words, senders))
 
     def confirm(self, senders: Iterable[str] | None, recipient: str, *, within: timedelta, take: bool = True) -> bool:
         with self._changed() as database:
-            found = _to_confirm(_words_of(database, recipient), senders, within)
+            found = to_confirm(_words_of(database, recipient), senders, within)
             rows = [(recipient, word.key or "", _written(word.moment)) for word in found]
             done = "SELECT 1 FROM confirmations WHERE recipient = ? AND sender = ? AND at = ?"
             if not rows or any(database.execute(done, row).fetchone() for row in rows):
@@ -262,15 +262,15 @@ class SqliteOptOuts(_List):
             return True
 
     def __iter__(self) -> Iterator[OptOut]:
-        words: dict[str, dict[str | None, _Word]] = {}
+        words: dict[str, dict[str | None, Word]] = {}
         with self._opened() as database:
             for recipient, *row in database.execute(
                 "SELECT recipient, sender, out, at, shown, source FROM words ORDER BY recipient"
             ):
                 words.setdefault(recipient, {})[row[0]] = _read(row)
-        return (out for recipient, known in words.items() for out in _shown(recipient, known))
+        return (out for recipient, known in words.items() for out in shown_of(recipient, known))
 
-    def _put(self, rows: Iterable[tuple[str, _Word, str]]) -> None:
+    def _put(self, rows: Iterable[tuple[str, Word, str]]) -> None:
         with self._changed() as database:
             for recipient, said_word, event in rows:
                 if not event or self._is_new(database, recipient, event):
@@ -339,42 +339,42 @@ def _key(sender: str | None) -> str | None:
     return (sender or "").strip().casefold().removeprefix("+") or None
 
 
-def _opt_outs(words: _Words, senders: Iterable[str] | None) -> list[_Word]:
+def in_force(words: Words, senders: Iterable[str] | None) -> list[Word]:
     """Return the opt-outs that stop texts from one of ``senders``, or (None) from any sender."""
     keys = words if senders is None else {_key(sender) for sender in senders}
     last = {word.key: word for word in (_last(words, key) for key in keys)}
     return [word for word in last.values() if word.out]
 
 
-def _to_confirm(words: _Words, senders: Iterable[str] | None, within: timedelta) -> list[_Word]:
+def to_confirm(words: Words, senders: Iterable[str] | None, within: timedelta) -> list[Word]:
     """Return the opt-outs from ``senders`` if the recipient texted all of them within that time, else none."""
-    found, since = _opt_outs(words, senders), datetime.now(UTC) - within
+    found, since = in_force(words, senders), datetime.now(UTC) - within
     return found if all(word.source == REPLY and word.moment > since for word in found) else []
 
 
-_NOTHING = _Word(False, _EVER)
+_NOTHING = Word(False, _EVER)
 
 
-def _last(words: _Words, key: str | None) -> _Word:
+def _last(words: Words, key: str | None) -> Word:
     """Return the word that counts for a sender: the last word about it or about all senders."""
     last, of_all = words.get(key, _NOTHING), words.get(None, _NOTHING)
     return of_all if of_all.outlasts(last) else last
 
 
-def _shown(recipient: str, words: _Words) -> Iterator[OptOut]:
+def shown_of(recipient: str, words: Words) -> Iterator[OptOut]:
     for key, word in words.items():
         if word.out and _last(words, key).out:
             yield OptOut(recipient=recipient, sender=word.sender, at=word.moment, source=word.source)
 
 
-def _words_of(database: sqlite3.Connection, recipient: str) -> dict[str | None, _Word]:
+def _words_of(database: sqlite3.Connection, recipient: str) -> dict[str | None, Word]:
     asked = "SELECT sender, out, at, shown, source FROM words WHERE recipient = ?"
     return {row[0]: _read(row) for row in database.execute(asked, [recipient])}
 
 
-def _read(row: Iterable[object]) -> _Word:
+def _read(row: Iterable[object]) -> Word:
     _, out, at, shown, source = row
-    return _Word(bool(out), datetime.fromisoformat(str(at)), None if shown is None else str(shown), str(source))
+    return Word(bool(out), datetime.fromisoformat(str(at)), None if shown is None else str(shown), str(source))
 
 
 def _in_utc(at: datetime | None) -> datetime | None:

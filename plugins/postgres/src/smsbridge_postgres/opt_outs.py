@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from smsbridge.stores.opt_outs import MOST_EVENTS, OptOut, _List, _opt_outs, _shown, _to_confirm, _Word
+from smsbridge.stores.opt_outs import MOST_EVENTS, OptOut, Word, WordList, in_force, shown_of, to_confirm
 
 from .shelf import Shelf
 from .words import storable
@@ -22,7 +22,7 @@ _CONFIRM = """INSERT INTO smsbridge_optout_confirmations VALUES (%s, %s, %s)
     ON CONFLICT (recipient, sender) DO UPDATE SET at = excluded.at"""
 
 
-class PostgresOptOuts(Shelf, _List):
+class PostgresOptOuts(Shelf, WordList):
     """A list in the database at ``url``; everything is called within :meth:`together`.
 
     What changes it does so one after the other; what only looks waits for nothing.
@@ -30,11 +30,14 @@ class PostgresOptOuts(Shelf, _List):
 
     def holds(self, senders: Iterable[str] | None, recipient: str) -> bool:
         """See :class:`smsbridge.stores.opt_outs.OptOuts`, as for all of these."""
-        return not self._is_absent() and bool(_opt_outs(self._words_of(recipient), senders))
+        return not self._is_absent() and bool(in_force(self._words_of(recipient), senders))
 
     def confirm(self, senders: Iterable[str] | None, recipient: str, *, within: timedelta, take: bool = True) -> bool:
-        self._lock()
-        found = _to_confirm(self._words_of(recipient), senders, within)
+        if take:
+            self._lock()
+        elif self._is_absent():
+            return False
+        found = to_confirm(self._words_of(recipient), senders, within)
         rows = [[storable(recipient), word.key or "", word.moment] for word in found]
         done = "SELECT 1 FROM smsbridge_optout_confirmations WHERE recipient = %s AND sender = %s AND at = %s"
         if not rows or any(self._ask(done, row).fetchone() for row in rows):
@@ -45,14 +48,14 @@ class PostgresOptOuts(Shelf, _List):
 
     def everyone(self) -> list[OptOut]:
         """All opt-outs that are in force, by recipient."""
-        words: dict[str, dict[str | None, _Word]] = {}
+        words: dict[str, dict[str | None, Word]] = {}
         for recipient, *row in [] if self._is_absent() else self._ask(f"{_WORDS} ORDER BY recipient, sender"):
             words.setdefault(recipient, {})[row[0] or None] = _read(row)
-        return [out for recipient, known in words.items() for out in _shown(recipient, known)]
+        return [out for recipient, known in words.items() for out in shown_of(recipient, known)]
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _put(self, rows: Iterable[tuple[str, _Word, str]]) -> None:
+    def _put(self, rows: Iterable[tuple[str, Word, str]]) -> None:
         self._lock()
         for recipient, said, event in rows:
             if not event or self._is_new(recipient, event):
@@ -77,7 +80,7 @@ class PostgresOptOuts(Shelf, _List):
         self._ask(_FORGET_EVENTS, [storable(recipient), storable(recipient), MOST_EVENTS])
         return True
 
-    def _words_of(self, recipient: str) -> dict[str | None, _Word]:
+    def _words_of(self, recipient: str) -> dict[str | None, Word]:
         return {
             row[1] or None: _read(row[1:]) for row in self._ask(f"{_WORDS} WHERE recipient = %s", [storable(recipient)])
         }
@@ -88,7 +91,7 @@ class PostgresOptOuts(Shelf, _List):
         self._ask(_LOCK)
 
 
-def _read(row: Sequence[Any]) -> _Word:
+def _read(row: Sequence[Any]) -> Word:
     _, out, at, shown, source = row
     moment: datetime = at
-    return _Word(out, moment.astimezone(UTC), shown, source)
+    return Word(out, moment.astimezone(UTC), shown, source)
