@@ -41,6 +41,12 @@ def plugins_of() -> list[str]:
     return sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
 
 
+def providers_of() -> list[str]:
+    """Those of our own plugins that bring a provider."""
+    projects = {name: (ROOT / "plugins" / name / "pyproject.toml").read_text("utf-8") for name in plugins_of()}
+    return [name for name, text in projects.items() if "smsbridge" in tomllib.loads(text)["project"]["entry-points"]]
+
+
 def groups_of(command: str) -> set[str]:
     """The names of all packages in the dependency groups of a command."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]

@@ -17,7 +17,7 @@ import pytest
 
 import smsbridge
 from manual import BLOCK, DOCS, PAGES, ROOT, text, whole
-from pip_setup import plugins_of
+from pip_setup import plugins_of, providers_of
 from smsbridge import errors, hookspecs
 from smsbridge.cli import describe
 from smsbridge.dlt.codes import ADVICE
@@ -118,7 +118,7 @@ def test_every_public_name_is_in_the_api_reference():
 
 def test_every_setting_is_in_the_reference():
     plugins = Plugins()
-    names = [*BUILT_IN, *("console", "file", "memory", "http"), *plugins_of()]
+    names = [*BUILT_IN, *("console", "file", "memory", "http"), *providers_of()]
     settings = describe.settings(Settings, None)
     settings += [setting for name in names for setting in describe.provider(plugins, name).settings]
     page = reference("settings")
@@ -171,8 +171,13 @@ def test_every_logger_is_on_the_page_of_logs():
 def test_every_policy_and_provider_has_a_page():
     for name in BUILT_IN:
         assert (DOCS / "policies" / f"{name}.md").exists() or (DOCS / "india" / f"{name}.md").exists(), name
-    for name in plugins_of():
+    for name in providers_of():
         assert f"plugins/{name}/README.md" in text(f"docs/providers/{name}.md")
+
+
+def test_the_manual_of_every_plugin_is_on_a_page():
+    pages = "".join(path.read_text("utf-8") for path in DOCS.rglob("*.md"))
+    assert [name for name in plugins_of() if f'--8<-- "plugins/{name}/README.md"' not in pages] == []
 
 
 # --- the site -------------------------------------------------------------------------------------------------------------
