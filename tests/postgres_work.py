@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from scripted import message
+from smsbridge.messages import DeliveryReport, SentMessage, Status
 from smsbridge.stores.blocking import at_once
 from smsbridge.stores.entries import Claim, Entry, Kind, Outcome, new_ticket
 from smsbridge.stores.gcra import Rate
@@ -35,6 +36,45 @@ def claim_all(url, seed, references):
         entries.record([Entry(claim=one, outcome=Outcome.accepted(None)) for one in won])
     entries.close()
     return mine
+
+
+def sent_as(reference):
+    """That a text was accepted, under an id of its own."""
+    return SentMessage(account="acme", provider="acme", id=f"v-{reference}", status=Status.QUEUED, reference=reference)
+
+
+def report_of(reference, status):
+    """A report of that text, now."""
+    return DeliveryReport(
+        account="acme",
+        provider="acme",
+        id=f"v-{reference}",
+        reference=reference,
+        status=status,
+        final=status.final,
+        key=f"{reference}/{status.value}",
+        at=datetime.now(UTC),
+    )
+
+
+def report_all(url, seed, references):
+    """What a process tells that gets all reports of ``references``, in an order of its own: texts and statuses."""
+    came = [report_of(reference, status) for reference in references for status in (Status.SENT, Status.DELIVERED)]
+    random.Random(seed).shuffle(came)
+    entries = PostgresStore(url).entries(keep=timedelta(days=1))
+    told = []
+    for one in came:
+        ids, ticket = [(one.account, one.id)], new_ticket()
+        at_once(entries.note([one]))
+        while changes := [
+            change
+            for change in at_once(entries.fold([one.reference], ids, ticket=ticket, lease=60.0))
+            if change.to_tell
+        ]:
+            told += [(change.entry.claim.reference, change.entry.standing.status.value) for change in changes]
+            entries.told(changes, ticket, done=True)
+    entries.close()
+    return told
 
 
 def take_many(url, seed):

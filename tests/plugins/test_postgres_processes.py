@@ -12,9 +12,10 @@ from datetime import timedelta
 import pytest
 
 from kill.murder import kill_many
-from postgres_work import claim_all, claims_of, reserve_many, take_many
+from postgres_work import KEY, claim_all, claims_of, report_all, report_of, reserve_many, sent_as, take_many
 from scripted import HttpProvider, forget_writers
 from smsbridge.ledger.policy import LedgerPolicy
+from smsbridge.messages import DeliveryReport, SentMessage, Status
 from smsbridge.optouts.policy import OptoutPolicy
 from smsbridge.stores import known
 from smsbridge.stores.blocking import at_once
@@ -153,6 +154,80 @@ def test_senders_that_are_killed_leave_no_text_doubled_or_lost(url, tmp_path):
     count = kill_many(random.Random(7719), tmp_path, 4, url=url, book=PostgresBook)
     assert count.problems == []
     assert count.kills == 4
+
+
+# --- reports --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_report_that_comes_while_its_text_is_recorded_moves_it_whoever_sees_the_other(url):
+    """It has no reference, so it finds its text by the id alone, which comes with the outcome."""
+    senders, webhooks = (PostgresStore(url).entries(keep=timedelta(days=days)) for days in (1, 2))
+    at_once(senders.identify(KEY))
+    rounds, ready = 80, threading.Barrier(2)
+    told = []
+
+    def tell(changes, entries, ticket):
+        found = [change for change in changes if change.to_tell]
+        told.extend(change.entry.claim.reference for change in found)
+        entries.told(found, ticket, done=True)
+
+    def send_all():
+        for number in range(rounds):
+            (one,) = claims_of([f"order-{number}"])
+            at_once(senders.claim([one]))
+            ready.wait()
+            sent = SentMessage(account="acme", provider="acme", id=f"v-{number}", status=Status.QUEUED)
+            senders.record([Entry(claim=one, outcome=Outcome.accepted(sent))])
+            tell(at_once(senders.fold([one.reference], ticket="sender", lease=60.0)), senders, "sender")
+
+    def receive_all():
+        for number in range(rounds):
+            came = DeliveryReport(
+                account="acme",
+                provider="acme",
+                id=f"v-{number}",
+                status=Status.DELIVERED,
+                final=True,
+                key=f"k-{number}",
+            )
+            ready.wait()
+            at_once(webhooks.note([came]))
+            tell(at_once(webhooks.fold([], [("acme", came.id)], ticket="webhook", lease=60.0)), webhooks, "webhook")
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(send_all), pool.submit(receive_all)]:
+            done.result()
+    found = [entry for _, entry in at_once(senders.page(limit=1000))]
+    assert {entry.standing and entry.standing.status for entry in found} == {Status.DELIVERED}
+    assert sorted(told) == sorted(entry.claim.reference for entry in found)
+
+
+def test_reports_that_several_processes_bring_move_each_text_once(url):
+    references = [f"order-{number}" for number in range(60)]
+    entries = PostgresStore(url).entries(keep=timedelta(days=1))
+    claims = claims_of(references)
+    at_once(entries.claim(claims))
+    entries.record([Entry(claim=one, outcome=Outcome.accepted(sent_as(one.reference))) for one in claims])
+    entries.close()
+    with ProcessPoolExecutor(3, mp_context=SPAWNED) as pool:
+        told = list(itertools.chain(*pool.map(report_all, [url] * 3, range(3), [references] * 3)))
+    standings = [entry.standing for _, entry in at_once(entries.page(limit=1000))]
+    assert {(standing.status, standing.sent_at is not None) for standing in standings} == {(Status.DELIVERED, True)}
+    assert {told.count((reference, "delivered")) for reference in references} == {1}
+    assert len(told) == len(set(told))
+
+
+def test_a_report_goes_with_its_text_and_one_that_waits_for_none_after_its_time(postgres, url, tmp_path):
+    entries = PostgresStore(url).entries(keep=timedelta(days=1))
+    (one,) = claims_of(["order-1"])
+    at_once(entries.claim([one]))
+    entries.record([Entry(claim=one, outcome=Outcome.accepted(sent_as("order-1")))])
+    at_once(entries.note([report_of("order-1", Status.DELIVERED), report_of("order-9", Status.DELIVERED)]))
+    schema = postgres.schema(tmp_path)
+    assert at_once(entries.prune(60.0, 10)) == 0
+    assert postgres.ask("SELECT count(*) FROM smsbridge_reports", schema=schema) == [(2,)]
+    assert at_once(entries.prune(-60.0, 10)) == 1
+    assert postgres.ask("SELECT count(*) FROM smsbridge_reports", schema=schema) == [(0,)]
 
 
 # --- counts ---------------------------------------------------------------------------------------------------------------
