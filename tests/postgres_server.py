@@ -21,6 +21,8 @@ NEEDED = "TESTS_NEED_POSTGRES"
 """The variable that makes a missing PostgreSQL a failure."""
 _KNOWN = "TESTS_POSTGRES"
 """The variable by which a child finds the server of its parent."""
+UNPRIVILEGED = 65534
+"""The user that owns nothing: the server refuses to run as root."""
 PASSWORD = "s3cret-word"
 _CONFIGURATION = """
 listen_addresses = '127.0.0.1'
@@ -57,9 +59,9 @@ class Server:
         with socket.create_server(("127.0.0.1", 0)) as found:
             server = cls(folder, found.getsockname()[1])
         (folder / "password").write_text(PASSWORD)
-        if os.getuid() == 0:  # which the server refuses to run as
+        if os.getuid() == 0:
             for path in (folder, folder / "password"):
-                shutil.chown(path, "nobody")
+                shutil.chown(path, UNPRIVILEGED)
         keeper = subprocess.Popen(
             [sys.executable, __file__, folder], stdin=subprocess.PIPE, start_new_session=True, close_fds=True
         )
@@ -127,7 +129,7 @@ class Server:
     def run(self, program, *arguments, check=True):
         words = [binaries() / program, *arguments]
         if os.getuid() == 0:
-            words = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *words]
+            words = ["setpriv", f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "--clear-groups", *words]
         environ = {
             "PGDATA": str(self.folder / "data"),
             "PATH": os.environ["PATH"],

@@ -18,7 +18,7 @@ KEY = b"0123456789abcdef"
 
 
 def claims_of(references):
-    return [Claim.of(message(reference=one), account="acme", kind=Kind.TEXT, key=KEY) for one in references]
+    return [Claim.of(message(reference=reference), account="acme", kind=Kind.TEXT, key=KEY) for reference in references]
 
 
 def claim_all(url, seed, references):
@@ -31,9 +31,9 @@ def claim_all(url, seed, references):
     while lot := list(itertools.islice(left, chance.randrange(1, 12))):
         claims = claims_of(lot)
         answers = at_once(entries.claim(claims))
-        won = [one for one, answer in zip(claims, answers, strict=True) if answer is None]
-        mine += [one.reference for one in won]
-        entries.record([Entry(claim=one, outcome=Outcome.accepted(None)) for one in won])
+        won = [claim for claim, answer in zip(claims, answers, strict=True) if answer is None]
+        mine += [claim.reference for claim in won]
+        entries.record([Entry(claim=claim, outcome=Outcome.accepted(None)) for claim in won])
     entries.close()
     return mine
 
@@ -63,12 +63,12 @@ def report_all(url, seed, references):
     random.Random(seed).shuffle(came)
     entries = PostgresStore(url).entries(keep=timedelta(days=1))
     told = []
-    for one in came:
-        ids, ticket = [(one.account, one.id)], new_ticket()
-        at_once(entries.note([one]))
+    for report in came:
+        ids, ticket = [(report.account, report.id)], new_ticket()
+        at_once(entries.note([report]))
         while changes := [
             change
-            for change in at_once(entries.fold([one.reference], ids, ticket=ticket, lease=60.0))
+            for change in at_once(entries.fold([report.reference], ids, ticket=ticket, lease=60.0))
             if change.to_tell
         ]:
             told += [(change.entry.claim.reference, change.entry.standing.status.value) for change in changes]

@@ -39,9 +39,7 @@ def ledger(url, texts, lot):
     """Seconds for ``texts`` that are claimed and recorded, ``lot`` at a time."""
     entries = open_store(url).entries(keep=timedelta(days=90))
     at_once(entries.identify(KEY))
-    claims = [
-        Claim.of(message(reference=new_ticket()), account="acme", kind=Kind.TEXT, key=KEY) for _ in range(texts)
-    ]
+    claims = [Claim.of(message(reference=new_ticket()), account="acme", kind=Kind.TEXT, key=KEY) for _ in range(texts)]
     begun = time.perf_counter()
     for start in range(0, texts, lot):
         part = claims[start : start + lot]

@@ -72,7 +72,7 @@ UNREACHABLE = {
     "no password": (lambda server: server.url().replace(f":{PASSWORD}@", "@"), words.NOT_LET_IN),
     "an unknown user": (lambda server: server.url(user="reader_77"), words.NOT_LET_IN),
     "an unknown database": (lambda server: server.url(database="timeout"), words.NO_DATABASE),
-    "nobody listens": (lambda server: f"postgresql://owner:{PASSWORD}@127.0.0.1:1/postgres", "the database server cannot be reached"),
+    "no server there": (lambda server: f"postgresql://owner:{PASSWORD}@127.0.0.1:1/postgres", "the database server cannot be reached"),
     "an unknown host": (lambda server: "postgresql://owner@nowhere.invalid/postgres", "the host of the database cannot be found by its name"),
     "no TLS there": (lambda server: server.url(sslmode="require"), "TLS with the database server fails: see sslmode and the certificates"),
     "no such mode of TLS": (lambda server: server.url(sslmode="maybe"), words.UNREADABLE_URL),

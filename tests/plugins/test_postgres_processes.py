@@ -207,7 +207,7 @@ def test_reports_that_several_processes_bring_move_each_text_once(url):
     entries = PostgresStore(url).entries(keep=timedelta(days=1))
     claims = claims_of(references)
     at_once(entries.claim(claims))
-    entries.record([Entry(claim=one, outcome=Outcome.accepted(sent_as(one.reference))) for one in claims])
+    entries.record([Entry(claim=claim, outcome=Outcome.accepted(sent_as(claim.reference))) for claim in claims])
     entries.close()
     with ProcessPoolExecutor(3, mp_context=SPAWNED) as pool:
         told = list(itertools.chain(*pool.map(report_all, [url] * 3, range(3), [references] * 3)))
@@ -294,7 +294,7 @@ def test_one_text_alone_confirms_an_opt_out_whatever_the_process(url):
     forget_writers()
     others = [PostgresStore(url).opt_outs() for _ in range(2)]
     minute = timedelta(minutes=1)
-    answers = [at_once(one.confirm(["ACMEIN"], "+919876543210", within=minute)) for one in others]
+    answers = [at_once(known.confirm(["ACMEIN"], "+919876543210", within=minute)) for known in others]
     assert sorted(answers) == [False, True]
 
 

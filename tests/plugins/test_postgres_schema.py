@@ -63,8 +63,8 @@ def changed(monkeypatch):
 
     def change(*oldest):
         more = tuple(
-            schema._Change((f"CREATE TABLE smsbridge_more_{number} (number integer)",), one)
-            for number, one in enumerate(oldest, 2)
+            schema._Change((f"CREATE TABLE smsbridge_more_{number} (number integer)",), lowest)
+            for number, lowest in enumerate(oldest, 2)
         )
         monkeypatch.setattr(schema, "_CHANGES", (*schema._CHANGES[:1], *more))
         monkeypatch.setattr(schema, "NEWEST", 1 + len(more))
@@ -204,7 +204,7 @@ def test_two_processes_upgrade_at_once(url):
     environ = {"SMSBRIDGE_STORE": url, "PATH": "/usr/bin:/bin"}
     both = [subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in "12"]
     said = [json.loads(process.communicate(timeout=60)[0]) for process in both]
-    assert sorted(one["stores"][0]["made"] for one in said) == [False, True]
+    assert sorted(document["stores"][0]["made"] for document in said) == [False, True]
 
 
 # --- versions -------------------------------------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def test_two_versions_of_smsbridge_that_upgrade_at_once_each_know_the_outcome(ur
     changed(2)
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(lambda _: PostgresStore(url).upgrade(), range(2)))
-    assert sorted(one.before for one in found) == [1, 2]
+    assert sorted(upgraded.before for upgraded in found) == [1, 2]
     changed()
     with pytest.raises(ConfigurationError, match="newer version of smsbridge"):
         older.upgrade()

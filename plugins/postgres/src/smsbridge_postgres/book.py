@@ -166,12 +166,10 @@ class PostgresBook(Shelf):
         lease: float = 0.0,
     ) -> list[Change]:
         self._need()
-        wanted: list[list[str]] = [[storable(reference) for reference in references]]
-        if ids:
-            wanted += _columns((storable(account), storable(id_)) for account, id_ in ids)
-        elif self._told:
+        if self._told and not ids:
             self._part()
-        found = self._ask(sql.FIND_BY_IDS if ids else sql.EARLY, wanted).fetchall()
+        wanted = _wanted(references, ids)
+        found = (self._ask(sql.FIND_BY_IDS, wanted) if ids else self._ask(sql.EARLY, wanted[:1])).fetchall()
         return [self._folded(*rows.entry(row), ticket, lease) for row in found]
 
     def _folded(self, number: int, before: Entry, ticket: str | None, lease: float) -> Change:
@@ -194,6 +192,10 @@ class PostgresBook(Shelf):
     def told(self, changes: Sequence[Change], ticket: str, *, done: bool) -> None:
         for change in sorted(changes, key=lambda change: change.number):
             self._ask(sql.TOLD, [change.rank if done else 0, change.number, ticket])
+
+    def let_go(self, references: Collection[str], ids: Collection[tuple[str, str]], ticket: str) -> None:
+        if not self._is_absent():
+            self._ask(sql.LET_GO, [ticket, *_wanted(references, ids)])
 
     def reports(self, reference: str) -> list[DeliveryReport]:
         if self._is_absent():
@@ -269,7 +271,7 @@ class PostgresBook(Shelf):
     def _keep(self) -> None:
         """Commit. If the connection is lost on the way, the claims are in doubt: to ask for them again settles it.
 
-        Nobody may ask again: then their texts are refused, so that the claims are given up.
+        If they are not asked for again, their texts were refused, and the claims are given up.
         """
         try:
             super()._keep()
@@ -320,6 +322,12 @@ def _rounds(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
         later = [entry for entry in left if now.setdefault(entry.claim.reference, entry) is not entry]
         yield list(now.values())
         left = later
+
+
+def _wanted(references: Collection[str], ids: Collection[tuple[str, str]]) -> list[list[str]]:
+    """The references, and the accounts and the ids of texts."""
+    accounts, found = ([storable(pair[place]) for pair in ids] for place in (0, 1))
+    return [[storable(reference) for reference in references], accounts, found]
 
 
 def _columns(found: Iterable[Sequence[Any]]) -> list[list[Any]]:

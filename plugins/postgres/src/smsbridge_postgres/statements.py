@@ -86,11 +86,14 @@ PUT = f"""UPDATE smsbridge_ledger
 NOTE = f"""INSERT INTO smsbridge_reports ({_list(rows.REPORT)})
     SELECT {_list(_kept(name, f"told.{name}") for name in rows.REPORT)} FROM {_told(rows.REPORT)}
     ORDER BY told.account, told.key ON CONFLICT (account, key) DO NOTHING"""
+_EARLY = "clock_timestamp() - interval '1 hour'"
+"""A report that came before was not early for a text that is sent now."""
 EARLY = f"""SELECT {_ENTRY} FROM smsbridge_ledger AS entry WHERE reference = ANY(%s) AND (rank > told OR EXISTS (
-        SELECT FROM smsbridge_reports AS report WHERE waiting AND report.reference = entry.reference AND report.reference <> ''
+        SELECT FROM smsbridge_reports AS report WHERE waiting AND came_at > {_EARLY}
+            AND report.reference = entry.reference AND report.reference <> ''
     ) OR EXISTS (
-        SELECT FROM smsbridge_reports AS report
-        WHERE waiting AND report.id = entry.id AND report.account = entry.taker AND report.id <> ''
+        SELECT FROM smsbridge_reports AS report WHERE waiting AND came_at > {_EARLY}
+            AND report.id = entry.id AND report.account = entry.taker AND report.id <> ''
     )) {LOCKED}"""
 FIND_BY_IDS = f"""SELECT {_ENTRY} FROM smsbridge_ledger WHERE number IN (
         SELECT number FROM smsbridge_ledger WHERE reference = ANY(%s)
@@ -104,6 +107,12 @@ REPORTS = f"""SELECT number, {_REPORT} FROM smsbridge_reports WHERE reference = 
 FOLDED = "UPDATE smsbridge_reports SET waiting = false WHERE number = ANY(%s) AND waiting"
 TELL = """UPDATE smsbridge_ledger SET telling = %s, telling_until = clock_timestamp() + make_interval(secs => %s)
     WHERE number = %s AND told < %s AND (telling IS NULL OR telling_until < clock_timestamp())"""
+LET_GO = """UPDATE smsbridge_ledger AS entry SET telling = NULL WHERE telling = %s AND number IN (
+        SELECT number FROM smsbridge_ledger WHERE reference = ANY(%s)
+        UNION SELECT number FROM smsbridge_ledger AS taken
+        JOIN unnest(%s::text[], %s::text[]) AS told(account, id) ON taken.taker = told.account AND taken.id = told.id
+        WHERE taken.id <> ''
+    )"""
 TOLD = "UPDATE smsbridge_ledger SET telling = NULL, told = greatest(told, %s) WHERE number = %s AND telling = %s"
 NOT_TOLD = "UPDATE smsbridge_ledger SET told = %s WHERE number = %s AND told < %s"
 
