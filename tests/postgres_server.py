@@ -1,7 +1,7 @@
 """A PostgreSQL server for tests: its own data in a folder of its own, on a free port of 127.0.0.1, with a password.
 
 It is started by the first test that needs one, and stopped and removed when its process ends, however that ends: a keeper
-waits for the end of a pipe. Run as a script, this is the keeper.
+waits for the end of a pipe. Run as a script with the folder, this is the keeper; without it, it says whether PostgreSQL is installed.
 """
 
 from __future__ import annotations
@@ -173,4 +173,7 @@ def keep(folder):
 
 
 if __name__ == "__main__":
-    keep(sys.argv[1])
+    if sys.argv[1:]:
+        keep(sys.argv[1])
+    elif binaries() is None:
+        sys.exit("PostgreSQL is not installed")
