@@ -26,7 +26,7 @@ from smsbridge.optouts import SqliteOptOuts
 from smsbridge.optouts.policy import OptoutPolicy
 from smsbridge.policies.limit import LimitPolicy
 from smsbridge.promise import wait_for
-from smsbridge.stores import known, writer
+from smsbridge.stores import known, sqlite, writer
 from smsbridge.stores.blocking import at_once
 from smsbridge.stores.caps import Caps
 from smsbridge.stores.entries import Unwritable
@@ -38,6 +38,7 @@ from smsbridge.stores.sqlite import SqliteBook
 from smsbridge.stores.sqlite_counts import SqliteCounts
 from smsbridge.stores.sqlite_store import SqliteStore
 from smsbridge.testing import Outbox
+from smsbridge_postgres import book
 
 SECRET = "acme://some-user:s3cret-word@db.internal:5432/texts?token=t0ken"
 DENIED = HttpResponse.of_json({}, status=400)
@@ -739,3 +740,8 @@ def test_a_relative_url_names_a_file_of_the_working_directory(tmp_path, monkeypa
         monkeypatch.chdir(tmp_path / name)
         assert known.open_store("sqlite:///sms.db").path == tmp_path / name / "sms.db"
         assert known.open_store("sqlite:///sms.db") is known.open_store("sqlite:///sms.db")
+
+
+@pytest.mark.parametrize("room", [sqlite, book])
+def test_the_proof_of_a_key_stays_the_same_or_every_ledger_of_before_would_be_refused(room):
+    assert room._proof(b"k" * 32).hex() == "b70c644277b41ffcf5362b3f9f811f3e25ecb33b1c9a26d04a8918750baba53e"

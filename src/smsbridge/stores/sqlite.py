@@ -21,7 +21,8 @@ from .folding import folded, recorded, taker_of
 from .sqlite_file import SqliteFile, Sync
 from .sqlite_schema import LEDGER, VERSION
 
-_PROOF = b"smsbridge texts"
+_PROOF = b"smsbridge ledger"
+"""Hashed with the key. With other words, every ledger that is there would be refused."""
 
 
 def _list(names: Sequence[str], each: str = "{}") -> str:

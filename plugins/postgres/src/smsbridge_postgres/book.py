@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from smsbridge.stores.sqlite_file import Sync
 
 _PROOF = b"smsbridge ledger"
+"""Hashed with the key. With other words, every ledger that is there would be refused."""
 _MOST_OWED = 10_000
 _TRIES = 3
 
