@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 
 from postgres_server import PASSWORD
 from scripted import HttpProvider, forget_writers, message
+from smsbridge.cli.app import smsbridge
 from smsbridge.errors import ConfigurationError
 from smsbridge.guard.policy import GuardPolicy
 from smsbridge.ledger.policy import LedgerPolicy
@@ -79,6 +81,8 @@ UNREACHABLE = {
     "an unknown parameter": (lambda server: server.url(search_path="x"), words.UNREADABLE_URL),
     "an unknown option": (lambda server: server.url(options="-csearch_paths=x"), "the database server does not know an option of the URL"),
     "the wrong port": (lambda server: f"postgresql://owner:{PASSWORD}@127.0.0.1:port/x", words.UNREADABLE_URL),
+    "a time that is none": (lambda server: server.url(connect_timeout="soon"), words.UNREADABLE_URL),
+    "a host that cannot be": (lambda server: f"postgresql://owner:{PASSWORD}@{'x' * 80}.invalid/x", "the database server cannot be reached"),
     "half a percent": (lambda server: f"postgresql://owner:{PASSWORD}%zz@127.0.0.1/x", words.UNREADABLE_URL),
     "a standby is asked for": (lambda server: server.url(target_session_attrs="standby"), "no server in the URL is the one that it asks for"),
 }  # fmt: skip
@@ -104,6 +108,31 @@ def test_a_server_that_does_not_answer_is_given_up_in_time():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         said = problem_of(f"postgresql://owner:{PASSWORD}@127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=2")
     assert said == "the database server did not answer in time"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["send", "+919876543210", "Hello"], 4),
+        (["doctor"], 3),
+        (["store", "upgrade"], 3),
+        (["texts", "list"], 3),
+        (["optouts", "list"], 3),
+        (["optouts", "add", "+919876543210"], 3),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+@pytest.mark.parametrize("more", [[], ["--json"]], ids=["words", "json"])
+def test_each_command_explains_it_and_shows_nothing_of_the_url(postgres, arguments, code, more):
+    done = CliRunner().invoke(smsbridge, [*arguments, *more], env={"SMSBRIDGE_STORE": postgres.url(password="another")})
+    assert done.exit_code == code
+    assert words.NOT_LET_IN in done.output
+    assert not any(secret in done.output for secret in SECRETS)
+
+
+def test_a_driver_that_cannot_be_imported_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "smsbridge_postgres.connection", None)
+    assert problem_of("postgresql://owner@127.0.0.1/x") == words.NO_DRIVER
 
 
 @pytest.mark.parametrize("url", ["postgresql:sms", "postgresql:/host/x", "postgres://[half/x", "postgresql://h/a\0b"])

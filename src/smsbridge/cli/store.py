@@ -102,11 +102,11 @@ def _made(opened: Store) -> dict[str, Any]:
     from ..stores.memory_store import MemoryStore
     from ..stores.upgrades import Upgradable
 
-    if isinstance(opened, MemoryStore):
-        return {"made": False, "note": "it is in memory, ends with each process, and has nothing to be made"}
     if isinstance(opened, Upgradable):
         found = opened.upgrade()
         return {"made": found.before == 0, "before": found.before, "after": found.after}
+    if isinstance(opened, MemoryStore):
+        return {"made": False, "note": "it is in memory, ends with each process, and has nothing to be made"}
     made = [opened.init(part) for part in _PARTS]
     return {"made": any(made)}
 

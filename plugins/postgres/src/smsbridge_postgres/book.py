@@ -67,11 +67,10 @@ class PostgresBook(Shelf):
 
     def close(self) -> None:
         """Record what is still owed, if that can be done by now, and let go of the connection."""
-        if (self._owed or self._doubtful) and self._process == os.getpid():
-            with suppress(Unwritable, Unstorable), self.together():
-                self._begin()
-            with suppress(Unwritable, Unstorable), self.together():
-                self._begin()
+        for _ in range(2):  # what is in doubt before the first is owed after it
+            if (self._owed or self._doubtful) and self._process == os.getpid():
+                with suppress(Unwritable, Unstorable), self.together():
+                    self._begin()
         super().close()
 
     def identify(self, key: bytes | None) -> bytes:

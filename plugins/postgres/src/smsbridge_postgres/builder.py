@@ -11,9 +11,11 @@ from .words import NO_RIGHT, NO_SCHEMA, READ_ONLY
 _MAY_NOT_MAKE = "the user of the database may not make tables: run smsbridge store upgrade as a user that may"
 _RIGHTS_ASKED = "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
 # The words of several rights in one question would ask for any of them.
-_LACKING = """SELECT count(*)
-    FROM unnest(%s::text[]) AS name, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS wanted
-    WHERE to_regclass(name) IS NOT NULL AND NOT has_table_privilege(to_regclass(name)::oid, wanted)"""
+_LACKING = """SELECT count(*) FROM (
+        SELECT has_table_privilege(to_regclass(name)::oid, wanted) AS is_given FROM unnest(%s::text[]) AS name,
+            unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS wanted WHERE to_regclass(name) IS NOT NULL
+        UNION ALL SELECT has_sequence_privilege('smsbridge_ledger_number_seq', 'USAGE')
+    ) AS rights WHERE NOT is_given"""
 _READ_ONLY = "SELECT current_setting('transaction_read_only')::boolean"
 
 

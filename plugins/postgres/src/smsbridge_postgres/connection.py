@@ -10,8 +10,6 @@ from typing import Any
 import psycopg
 from psycopg import conninfo
 
-from .words import UNREADABLE_URL
-
 Error = psycopg.Error
 _OLDEST_SERVER = 130000
 _DEFAULTS: Mapping[str, str | int] = {
@@ -76,13 +74,8 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
 
 def connect(url: str) -> Connection:
-    """Connect to the database at ``url``. Raises psycopg.Error, and ValueError for what is no URL of one."""
-    try:
-        given = conninfo.conninfo_to_dict(url)
-    except psycopg.Error:
-        given = None
-    if given is None:
-        raise ValueError(UNREADABLE_URL)
+    """Connect to the database at ``url``. Raises psycopg.Error, and others for names that no host can have."""
+    given = conninfo.conninfo_to_dict(url)
     token = _ours.set(True)
     try:
         # None is prepared: behind a pooler such as PgBouncer, the next statement may come to another server process.

@@ -13,7 +13,7 @@ from smsbridge.logs import logger
 from smsbridge.stores.entries import Entry, Unwritable
 
 from . import schema
-from .words import NO_SCHEMA, NOT_UTF8, TOO_OLD, Away, Lost, of_asking, of_connecting
+from .words import NO_DRIVER, NO_SCHEMA, NOT_UTF8, TOO_OLD, Away, Lost, of_asking, of_connecting
 
 if TYPE_CHECKING:
     import psycopg
@@ -192,21 +192,21 @@ class Shelf:
             time.sleep(_AGAIN)
 
     def _connected(self) -> Connection:
-        from .connection import Error, connect
-
-        problem: Exception
         try:
-            db = connect(self._url)
-        except ValueError as error:
-            problem = Unwritable(str(error))
-        except Error as error:
-            problem = of_connecting(error)
+            from .connection import connect
+        except ImportError:  # of libpq, say: its words may quote a path
+            problem = Unwritable(NO_DRIVER)
         else:
-            words = TOO_OLD if db.is_too_old else None if db.is_utf8 else NOT_UTF8
-            if words is None:
-                return db
-            db.end()
-            problem = Unwritable(words)
+            try:
+                db = connect(self._url)
+            except Exception as error:  # noqa: BLE001  # its words may quote the URL
+                problem = of_connecting(error)
+            else:
+                words = TOO_OLD if db.is_too_old else None if db.is_utf8 else NOT_UTF8
+                if words is None:
+                    return db
+                db.end()
+                problem = Unwritable(words)
         raise problem
 
     def _keep(self) -> None:

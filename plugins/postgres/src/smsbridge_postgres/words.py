@@ -14,13 +14,14 @@ from smsbridge.stores.entries import Clash, Unwritable, unicode
 UPGRADE = "run smsbridge store upgrade"
 NO_SCHEMA = f"the database has no tables of smsbridge yet: {UPGRADE}"
 UNREADABLE_URL = "the URL of the store cannot be read: write it as postgresql://user:password@host:5432/database"
-NO_RIGHT = "the user of the database lacks a right: it has to read and write the tables of smsbridge"
+NO_RIGHT = "the user of the database lacks a right: it has to read and write the tables, and to use the sequences"
 READ_ONLY = "the database can only be read: name the server that is written to"
 NOT_UTF8 = "the encoding of the database is not UTF8, so it cannot keep every text: name another database"
 NOT_LET_IN = "the user or the password was refused"
 NO_DATABASE = "there is no database of that name"
 NO_CONNECTION_LEFT = "the database server takes no more connections"
 STARTING = "the database server is starting or stopping"
+NO_DRIVER = "the driver psycopg cannot be imported: pip install psycopg[binary] brings it with all that it needs"
 TOO_OLD = "the server is older than PostgreSQL 13"
 
 
@@ -45,7 +46,7 @@ class Lost(Clash):
 
 
 _REFUSED: tuple[tuple[str, Sort, str], ...] = (
-    (r"invalid .*(?:value|option|URI|port)|missing \"=\"", Sort.STAYS, UNREADABLE_URL),
+    (r"invalid .*(?:value|option|URI|port)|bad value|percent-encoded|missing \"=\"", Sort.STAYS, UNREADABLE_URL),
     (r"unrecognized configuration parameter", Sort.STAYS, "the database server does not know an option of the URL"),
     (r"resolve host|Name or service", Sort.AWAY, "the host of the database cannot be found by its name"),
     (r"starting up|shutting down|recovery", Sort.AWAY, STARTING),
