@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import random
+import re
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import timedelta
@@ -23,6 +24,7 @@ from smsbridge.stores.entries import Entry, Outcome, State
 from smsbridge.stores.gcra import Rate
 from smsbridge.stores.seam import Cap
 from smsbridge.stores.writer import Writer
+from smsbridge_postgres import statements as sql
 from smsbridge_postgres.book import PostgresBook
 from smsbridge_postgres.counts import PostgresCounts
 from smsbridge_postgres.store import PostgresStore
@@ -228,6 +230,28 @@ def test_a_report_goes_with_its_text_and_one_that_waits_for_none_after_its_time(
     assert postgres.ask("SELECT count(*) FROM smsbridge_reports", schema=schema) == [(2,)]
     assert at_once(entries.prune(-60.0, 10)) == 1
     assert postgres.ask("SELECT count(*) FROM smsbridge_reports", schema=schema) == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "values", "column"),
+    [
+        (sql.PRUNE, [60.0, None, None, 10], "recorded_at"),
+        (sql.PRUNE_WAITING, [60.0, 10], "came_at"),
+        (sql.FIND, [["order-1"]], "reference"),
+        (sql.EARLY, [["order-1"]], "came_at"),
+        (sql.FIND_BY_IDS, [["order-1"], ["acme"], ["v-1"]], "id"),
+        (sql.REPORTS, ["order-1", "v-1", "acme"], "id"),
+    ],
+)
+def test_what_is_asked_for_each_text_has_an_index(url, statement, values, column):
+    book = PostgresBook(url)
+    with book.together():
+        book.identify(KEY)
+        book._ask("SET LOCAL enable_seqscan = off")
+        plan = "\n".join(line for (line,) in book._ask(f"EXPLAIN {statement}", values))
+    book.close()
+    assert "Seq Scan" not in plan
+    assert re.search(rf"Index Cond: .*\b{column}\b", plan), plan
 
 
 # --- counts ---------------------------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ PUT = f"""UPDATE smsbridge_ledger
 NOTE = f"""INSERT INTO smsbridge_reports ({_list(rows.REPORT)})
     SELECT {_list(_kept(name, f"told.{name}") for name in rows.REPORT)} FROM {_told(rows.REPORT)}
     ORDER BY told.account, told.key ON CONFLICT (account, key) DO NOTHING"""
-_EARLY = "clock_timestamp() - interval '1 hour'"
+_EARLY = "statement_timestamp() - interval '1 hour'"
 """A report that came before was not early for a text that is sent now."""
 EARLY = f"""SELECT {_ENTRY} FROM smsbridge_ledger AS entry WHERE reference = ANY(%s) AND (rank > told OR EXISTS (
         SELECT FROM smsbridge_reports AS report WHERE waiting AND came_at > {_EARLY}
@@ -116,7 +116,8 @@ LET_GO = """UPDATE smsbridge_ledger AS entry SET telling = NULL WHERE telling = 
 TOLD = "UPDATE smsbridge_ledger SET telling = NULL, told = greatest(told, %s) WHERE number = %s AND telling = %s"
 NOT_TOLD = "UPDATE smsbridge_ledger SET told = %s WHERE number = %s AND told < %s"
 
-AGO = "clock_timestamp() - make_interval(secs => %s)"
+# Not clock_timestamp(): it is another at each row, so no index is of use.
+AGO = "statement_timestamp() - make_interval(secs => %s)"
 PRUNE = f"""DELETE FROM smsbridge_ledger WHERE number IN (SELECT number FROM smsbridge_ledger
     WHERE state IN ('accepted', 'refused') AND recorded_at < {AGO} AND (%s::text IS NULL OR account = %s)
     ORDER BY recorded_at LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING reference, coalesce(id, ''), coalesce(taker, '')"""
