@@ -24,9 +24,11 @@ from smsbridge.stores.entries import Entry, Outcome, State
 from smsbridge.stores.gcra import Rate
 from smsbridge.stores.seam import Cap
 from smsbridge.stores.writer import Writer
+from smsbridge.testing.stores.kit import comes
 from smsbridge_postgres import statements as sql
 from smsbridge_postgres.book import PostgresBook
 from smsbridge_postgres.counts import PostgresCounts
+from smsbridge_postgres.opt_outs import PostgresOptOuts
 from smsbridge_postgres.store import PostgresStore
 from test_stores import send
 
@@ -320,6 +322,27 @@ def test_one_text_alone_confirms_an_opt_out_whatever_the_process(url):
     minute = timedelta(minutes=1)
     answers = [at_once(known.confirm(["ACMEIN"], "+919876543210", within=minute)) for known in others]
     assert sorted(answers) == [False, True]
+
+
+def test_two_that_confirm_an_opt_out_at_once_do_not_both(postgres, url):
+    one, other = PostgresOptOuts(url), PostgresOptOuts(url)
+    with one.together():
+        one.add("ACMEIN", "+919876543210", source="reply")
+    minute = timedelta(minutes=1)
+
+    def confirm():
+        with other.together():
+            return other.confirm(["ACMEIN"], "+919876543210", within=minute)
+
+    with ThreadPoolExecutor(1) as pool:
+        with one.together():
+            assert one.confirm(["ACMEIN"], "+919876543210", within=minute)
+            second = pool.submit(confirm)
+            waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'smsbridge'"
+            assert comes(lambda: postgres.ask(waiting) != [])
+        assert second.result() is False
+    one.close()
+    other.close()
 
 
 def test_who_opted_out_is_texted_by_no_machine_and_events_are_forgotten_by_their_age(postgres, url, tmp_path):
