@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from reports.lives import lives
 from reports.run import compared, told_twice
 from smsbridge.messages import DeliveryReport, Message, SentMessage, Status
+from smsbridge.stores import sqlite
 from smsbridge.stores.blocking import at_once
 from smsbridge.stores.entries import Claim, Entry, Kind, Outcome, State
 from smsbridge.stores.sqlite_store import SqliteStore
@@ -217,3 +219,21 @@ def test_four_processes_bring_the_same_reports_and_each_change_is_told_once(tmp_
         for life in some
         if life.expected[0] != {Status.QUEUED} and life.expected[0] != {Status.SCHEDULED}
     }
+
+
+def test_no_statement_of_a_text_reads_the_whole_ledger(tmp_path, opened):
+    """What grows with the number of rows would make each text slower than the one before."""
+    entries = opened(tmp_path / "sms.db")
+    accept(entries, "order-1", "vendor-1")
+    entries.close()
+    statements = {
+        name: value
+        for name, value in vars(sqlite).items()
+        if isinstance(value, str) and value.startswith(("SELECT", "UPDATE", "DELETE"))
+    }
+    assert len(statements) >= 15
+    with closing(sqlite3.connect(tmp_path / "sms.db")) as db:
+        for name, statement in statements.items():
+            values = dict.fromkeys(re.findall(r":(\w+)", statement)) or [None] * statement.count("?")
+            plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+            assert not [line for line in plan if line.startswith("SCAN smsbridge")], f"{name}: {plan}"

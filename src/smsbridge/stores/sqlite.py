@@ -33,7 +33,7 @@ _ENTRY = _list(rows.ENTRY)
 _INSERT = f"""INSERT INTO smsbridge_ledger ({_list(rows.CLAIM)}) VALUES ({_list(rows.CLAIM, "?")})
     ON CONFLICT (reference) DO NOTHING"""
 _FIND = f"SELECT {_ENTRY} FROM smsbridge_ledger WHERE reference = ?"
-_FIND_BY_ID = f"SELECT {_ENTRY} FROM smsbridge_ledger WHERE id = ? AND taker = ?"
+_FIND_BY_ID = f"SELECT {_ENTRY} FROM smsbridge_ledger WHERE id = ? AND taker = ? AND id != ''"
 _CLAIM_ANEW = f"""UPDATE smsbridge_ledger SET claims = claims + 1, state = 'open',
     {_list([name for name in rows.CLAIM if name != "reference"], "{0} = :{0}")},
     {_list([name for name in rows.OUTCOME if name != "state"], "{} = NULL")},
