@@ -11,7 +11,7 @@ from smsbridge_twincle.sandbox import Sandbox
 
 
 def test_whatever_moment_a_process_is_killed_at_each_text_is_sent_once_or_listed_as_in_doubt(tmp_path):
-    count = kill_many(random.Random(7719), tmp_path, 6)
+    count = kill_many(random.Random(7719), f"sqlite:///{tmp_path}/ledger.db", 6)
     assert count.problems == []
     assert count.kills == 6
     assert count.once
@@ -19,10 +19,9 @@ def test_whatever_moment_a_process_is_killed_at_each_text_is_sent_once_or_listed
 
 def test_a_ledger_that_forgets_would_be_noticed(tmp_path):
     with Sandbox(balance=10**6, pull_limit=0) as sandbox:
-        murder = Murder(random.Random(1), tmp_path, sandbox, Count())
+        murder = Murder(random.Random(1), f"sqlite:///{tmp_path}/ledger.db", sandbox, Count())
         told = murder.finish(murder.start("many", ["a", "b"]))
-        another = tmp_path / "another.db"
-        murder.book = partial(SqliteBook, another, create=False)
-        murder.environment["SMSBRIDGE_LEDGER_STORE"] = f"sqlite:///{another}"
+        murder.store = f"sqlite:///{tmp_path}/another.db"
+        murder.environment["SMSBRIDGE_LEDGER_STORE"] = murder.store
         murder.check(["a", "b"], told, murder.finish(murder.start("many", ["a", "b"])))
     assert len(murder.count.problems) == 2

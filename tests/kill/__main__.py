@@ -17,6 +17,7 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m tests.kill", description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--store", help="URL of the store that holds the ledger; default: a SQLite file of its own")
     given = parser.parse_args()
 
     def progress(count):
@@ -28,7 +29,8 @@ def main():
         )
 
     with tempfile.TemporaryDirectory() as folder:
-        count, seconds = timed(lambda: kill_many(random.Random(given.seed), Path(folder), given.kills, progress, QUICK))
+        store = given.store or f"sqlite:///{Path(folder) / 'ledger.db'}"
+        count, seconds = timed(lambda: kill_many(random.Random(given.seed), store, given.kills, progress, QUICK))
     print(file=sys.stderr)
     for problem in count.problems:
         print(problem)

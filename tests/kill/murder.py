@@ -8,10 +8,11 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import partial
+from datetime import timedelta
 
+from smsbridge.stores.blocking import at_once
 from smsbridge.stores.entries import State
-from smsbridge.stores.sqlite import SqliteBook
+from smsbridge.stores.known import open_store
 from smsbridge_twincle.sandbox import Sandbox
 
 from .sender import send_all
@@ -63,19 +64,18 @@ def _everything(said):
 
 
 class Murder:
-    """A sandbox, and a ledger in ``folder``."""
+    """A sandbox, and a ledger in the store at the URL ``store``."""
 
-    def __init__(self, random, folder, sandbox, count, processes=PLAIN, *, url=None, book=SqliteBook):
+    def __init__(self, random, store, sandbox, count, processes=PLAIN):
         self.processes = processes
         self.random = random
-        path = folder / "ledger.db"
-        self.book = partial(book, path if url is None else url, create=False)
+        self.store = store
         self.count = count
         self.sandbox = sandbox
         self.needed = {}  # seconds for all texts, by way of sending and number of texts
         self.environment = {
             **sandbox.environment,
-            "SMSBRIDGE_LEDGER_STORE": url or f"sqlite:///{path}",
+            "SMSBRIDGE_LEDGER_STORE": store,
             "SMSBRIDGE_TWINCLE_SENDER": "SMSBRG",
             "SMSBRIDGE_RETRY_LOOKUPS": "0",
             "SMSBRIDGE_TIMEOUT": "10",
@@ -128,12 +128,13 @@ class Murder:
 
     def check(self, references, told, again):
         arrived = Counter(sent.custom for sent in self.sandbox.received)
-        store = self.book()
-        with store.together():
-            states = {
-                reference: (entry and entry.state) for reference in references for entry in [store.find(reference)]
-            }
-        store.close()
+        entries = open_store(self.store, create=False).entries(keep=timedelta(days=36500))
+        states = {
+            reference: (entry and entry.state)
+            for reference in references
+            for entry in [at_once(entries.find(reference))]
+        }
+        entries.close()
         for reference in references:
             self.count.references += 1
             times, state = arrived[reference], states[reference]
@@ -151,11 +152,11 @@ class Murder:
                 )
 
 
-def kill_many(random, folder, kills, progress=lambda count: None, processes=PLAIN, **store):
-    """Run rounds until ``kills`` were in time. Returns the Count. ``store`` may be a ``url`` and its ``book``."""
+def kill_many(random, store, kills, progress=lambda count: None, processes=PLAIN):
+    """Run rounds until ``kills`` were in time. Returns the Count."""
     count = Count()
     with Sandbox(balance=10**6, pull_limit=0) as sandbox:
-        murder = Murder(random, folder, sandbox, count, processes, **store)
+        murder = Murder(random, store, sandbox, count, processes)
         for number in range(kills * ROUNDS):
             murder.round(number)
             progress(count)
