@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-from functools import partial
 
 from kill.murder import Count, Murder, kill_many
-from smsbridge.stores.sqlite import SqliteBook
 from smsbridge_twincle.sandbox import Sandbox
 
 

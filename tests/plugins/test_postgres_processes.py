@@ -155,7 +155,7 @@ def test_two_processes_make_one_key_of_the_hashes(url):
 
 
 def test_senders_that_are_killed_leave_no_text_doubled_or_lost(url, tmp_path):
-    count = kill_many(random.Random(7719), tmp_path, 4, url=url, book=PostgresBook)
+    count = kill_many(random.Random(7719), url, 4)
     assert count.problems == []
     assert count.kills == 4
 

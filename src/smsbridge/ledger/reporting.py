@@ -72,6 +72,7 @@ class Reporting(Policy):
         """Move these texts as their reports say, and tell of those that came further. Returns their entries."""
         entries, ticket = self._entries(), None if self._tell is None else new_ticket()
         changes = yield from self._moved(references, ids, ticket)
+        known = {change.entry.claim.reference: change.entry for change in changes}
         while ticket is not None and (untold := [change for change in changes if change.to_tell]):
             for place, change in enumerate(untold):
                 done = False
@@ -81,8 +82,10 @@ class Reporting(Policy):
                 finally:
                     entries.told([change] if done else untold[place:], ticket, done=done)
             # Meanwhile another process may have moved them, and left that to tell to this one.
-            changes = yield from self._moved(references, ids, ticket)
-        return [change.entry for change in changes]
+            ids = [(taker_of(change.entry), change.entry.outcome.id) for change in untold if change.entry.outcome]
+            changes = yield from self._moved((), ids, ticket)
+            known |= {change.entry.claim.reference: change.entry for change in changes}
+        return list(known.values())
 
     def _moved(
         self, references: Sequence[str], ids: Sequence[tuple[str, str]], ticket: str | None
