@@ -1,4 +1,4 @@
-"""``python -m smsbridge``: the same as the ``smsbridge`` command."""
+"""Run the ``smsbridge`` command as ``python -m smsbridge``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Make an attempt and classify its outcome. No I/O.
+"""Make one attempt to send a message, and classify its outcome as accepted, refused or uncertain. No I/O.
 
-``attempt`` is the only way to a provider's methods that send; see ``verdicts`` for how it distinguishes *accepted*,
-*refused* and *uncertain*.
+``attempt`` is the only way to a provider's methods that send; ``verdicts`` has the rules of the classification.
 """
 
 from __future__ import annotations
@@ -60,14 +59,15 @@ class _TextTypeError(ContentError, TypeError):
 
 
 def utc_now() -> datetime:
-    """Return the present time, which decides whether a text has expired."""
+    """Return the current time in UTC. A message whose ``valid_until`` is not later than this has expired."""
     return datetime.now(UTC)
 
 
 def prepare(message: Message, region: str | None) -> Message:
-    """Return ``message`` with its number in E.164 and a reference.
+    """Return ``message`` with its number in E.164 and with a reference: a random one if it has none.
 
-    Raises RecipientError, or ContentError for a text that is no string.
+    ``region`` is the country of a number without a country code. Raises RecipientError for a number that cannot be
+    read, and ContentError if the text is no string.
     """
     reference = message.reference or secrets.token_hex(16).translate(_LETTERS)
     problem: RefusedError
@@ -102,24 +102,29 @@ def _refuse_no_text(message: Message) -> None:
 
 
 def attempt(provider: SmsProvider, message: Message) -> Flow[SentMessage]:
-    """Send ``message`` once.
+    """Send ``message`` through ``provider`` once, and return the SentMessage.
 
-    Returns the SentMessage, or raises RefusedError (certainly not sent), UncertainError, or the unchanged interruption.
+    Raises RefusedError (certainly not sent), UncertainError (may have been sent), or an interruption such as a
+    cancellation, unchanged.
     """
     (result,), stop = yield from attempt_each(provider, [message])
     return sent_of(result, stop)
 
 
 def attempt_verification(provider: SmsProvider, message: Message) -> Flow[Verification]:
-    """Have a one-time code sent once. Raises the same errors as :func:`attempt`."""
+    """Have ``provider`` send a one-time code once, and return the Verification.
+
+    Raises the same errors as :func:`attempt`.
+    """
     (result,), stop = yield from attempt_each(provider, [message], verification=True)
     return cast("Verification", sent_of(result, stop))
 
 
 def attempt_batch(provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
-    """Send ``messages`` in as few requests as the provider allows.
+    """Send ``messages`` through ``provider`` in as few requests as it allows.
 
-    Returns a Result each, in order. Raises only interruptions.
+    Returns one Result for each message, in the same order; a Result holds the error of its message. Raises only
+    interruptions, such as a cancellation.
     """
     results, stop = yield from attempt_each(provider, messages)
     if stop is not None:
@@ -130,12 +135,13 @@ def attempt_batch(provider: SmsProvider, messages: Sequence[Message]) -> Flow[li
 def attempt_each(
     provider: SmsProvider, messages: Sequence[Message], *, verification: bool = False, around: Around | None = None
 ) -> Flow[Answers]:
-    """Send each of ``messages`` once. Returns a Result each, in order, and the interruption, if any.
+    """Send each of ``messages`` once. Returns their Results in order, and the interruption that stopped the work, or
+    None.
 
     A single message is a call of ``send``; several are as few calls of ``send_batch`` as the provider allows. A batch
     that was refused for a message's fault was certainly not sent, so it is halved until the faulty message is alone: a
     bad number must not fail the other messages. A refusal after an answer to another part of the batch leaves the whole
-    batch uncertain. ``around`` wraps each flow of the provider.
+    batch uncertain. ``around`` is a function that wraps each flow in which the provider sends.
     """
     provider = standing_in(provider)
     if isinstance(provider, Composite):
@@ -183,7 +189,8 @@ def _attempt_several(
 
 
 def foresee(provider: SmsProvider, message: Message, *, now: datetime) -> Foresight:
-    """Return what :func:`attempt` would do with ``message`` at the time ``now``, as far as it is known here.
+    """Return what :func:`attempt` would do with ``message`` at the time ``now``, as far as it is known without the
+    vendor.
 
     Sends nothing.
     """
@@ -206,7 +213,11 @@ def _foreseen(provider: SmsProvider, message: Message, now: datetime) -> Foresig
 
 
 def refusal(provider: SmsProvider, error: SendError, *inside: Foresight) -> Foresight:
-    """Return the Foresight of a ``provider`` that would raise ``error``, a safe copy made by :func:`own`."""
+    """Return the Foresight that ``provider`` would refuse a message with ``error``.
+
+    ``error`` is a copy without private data, made by :func:`own`. ``inside`` holds the Foresights of the providers
+    inside ``provider``.
+    """
     name, words = provider.name, str(error)
     return Foresight(
         account=provider.account, provider=name, verdict="would refuse", words=words, error=error, inside=inside
@@ -214,7 +225,10 @@ def refusal(provider: SmsProvider, error: SendError, *inside: Foresight) -> Fore
 
 
 def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Private | None = None) -> Flow[T]:
-    """Run an operation that sends nothing. Raises QueryError or ConfigurationError, whose words never show ``hide``."""
+    """Run ``start``, an operation of ``provider`` that sends nothing, and return its answer.
+
+    Raises QueryError or ConfigurationError. The private data in ``hide`` never appears in their words.
+    """
     failure: QueryError | ConfigurationError
     try:
         return (yield from drive(start))
@@ -264,7 +278,11 @@ def _halves(
 
 
 def batches(provider: SmsProvider, messages: Sequence[Message], pending: Iterable[int]) -> list[list[int]]:
-    """Return the ``pending`` places of ``messages``, grouped into batches."""
+    """Group messages into batches that ``provider`` can send, each in one request.
+
+    ``pending`` holds the positions in ``messages`` that are to be grouped; each returned list is a batch of such
+    positions.
+    """
     if Capability.BATCH not in provider.capabilities:
         return [[row] for row in pending]
     groups: dict[Hashable, list[int]] = {}
@@ -313,7 +331,7 @@ def _refuse_half_characters(message: Message) -> None:
 
 
 def refuse_expired(message: Message, now: datetime) -> None:
-    """Raise RefusedError if ``message`` has expired at the time ``now``, or will have when it is to be sent."""
+    """Raise RefusedError if ``message`` has expired at the time ``now``, or will have expired at its ``send_at``."""
     if message.valid_until is None:
         return
     if message.valid_until <= now:

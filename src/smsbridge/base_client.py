@@ -1,4 +1,4 @@
-"""BaseClient: the common part of both clients, all except the wire. No I/O of its own."""
+"""BaseClient: the code that SmsClient and AsyncSmsClient share, which is all but the transport. No I/O of its own."""
 
 from __future__ import annotations
 
@@ -60,7 +60,10 @@ AS_SET = -1.0
 
 
 class BaseClient(Generic[W]):
-    """The common part of both clients."""
+    """The base class of SmsClient and AsyncSmsClient.
+
+    It makes flows; its subclasses run them with a transport ``W``.
+    """
 
     _connected: W | None = None
     """The transport that the client itself made."""
@@ -98,7 +101,8 @@ class BaseClient(Generic[W]):
     def provider(self) -> SmsProvider:
         """The provider that this client sends through.
 
-        In a rehearsal, such as ``sms_outbox``, this is a stand-in with its own memory.
+        In a rehearsal, such as the fixture ``sms_outbox``, this is a stand-in that keeps its own memory and sends
+        nothing.
         """
         rehearsal = newest()
         return self._provider if rehearsal is None else rehearsal.provider(self._provider)
@@ -308,7 +312,11 @@ def _seconds_ago(name: str, when: datetime | timedelta | None) -> float | None:
 
 
 def opened(connect: Callable[[], T]) -> T:
-    """Return a transport from ``connect``. An error here, such as a failed import of httpx, means nothing was sent."""
+    """Call ``connect``, and return the transport that it makes.
+
+    Raises NotConnected for any error in ``connect``, such as a failed import of httpx: nothing was sent then. An
+    interruption, such as Ctrl-C, is raised as it is.
+    """
     try:
         return connect()
     except BaseException as error:  # noqa: BLE001  # also an interruption

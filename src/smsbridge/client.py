@@ -1,6 +1,7 @@
-"""SmsClient and AsyncSmsClient, which drive flows. They differ only in how they perform a step.
+"""SmsClient and AsyncSmsClient, and the functions of the shared client, such as ``send``.
 
-Neither opens a connection, or imports httpx, before a flow asks for a request.
+Both clients run the same flows, and differ only in how they perform a flow's steps. Neither opens a connection, or
+imports httpx, before a flow asks for a request.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class SmsClient(BaseClient["Transport"]):
     """
 
     def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
-        """Send ``text`` to ``to``, or a Message.
+        """Send ``text`` to the phone number ``to``, and return the accepted text. ``to`` may also be a whole Message.
 
         Raises RefusedError (certainly not sent; its subclass says why) or UncertainError (may have been sent: look it
         up by its reference before sending it again).
@@ -88,24 +89,35 @@ class SmsClient(BaseClient["Transport"]):
         return SendMany(self._sender(self._send_rows), messages)
 
     def status(self, sent: SentMessage | str, *, account: str | None = None) -> DeliveryReport:
-        """Ask for the status of a text: give the result of ``send``, or its id. Raises NotFoundError, QueryError."""
+        """Ask the vendor for the status of a text. ``sent`` is the result of ``send``, or its id.
+
+        For an id, ``account`` is the account that accepted the text; default: the client's own. Raises NotFoundError if
+        the vendor does not know the id, and QueryError if the question fails.
+        """
         return self._run(self._status(sent, account))
 
     def lookup(self, reference: str) -> SentMessage | None:
-        """Ask whether a text with this reference was accepted; None proves nothing. Raises QueryError."""
+        """Ask the vendor whether it accepted a text with this reference.
+
+        Returns the text, or None if the vendor finds none: this alone does not prove that nothing was sent. Raises
+        QueryError.
+        """
         return self._run(self._lookup(reference))
 
     def history(self, reference: str) -> History | None:
-        """Return what the ledger has of the text under ``reference``, and its reports; None if that is nothing.
+        """Return the text with this reference from the ledger, and its delivery reports. None if the ledger has no such
+        text.
 
-        The vendor is not asked. Raises ConfigurationError without a ledger, and if the ledger cannot be read.
+        The vendor is not asked. Raises ConfigurationError if the client has no ledger, or if the ledger cannot be read.
         """
         return self._run(self._history(reference))
 
     def texts(self, **filters: Unpack[TextFilters]) -> Iterator[TextRecord]:
-        """Iterate over the texts in the ledger that match all ``filters``, the oldest first: see TextFilters.
+        """Iterate over the texts in the ledger that match all ``filters``, the oldest first. TextFilters explains the
+        filters.
 
-        Memory stays bounded. Raises what :meth:`history` raises, and RecipientError for a number that is none.
+        Memory stays bounded. Raises ConfigurationError as :meth:`history` does, RecipientError if ``to`` is not a phone
+        number, TypeError for an unknown filter, and ValueError for a wrong value.
         """
         wanted, after = self._wanted(filters), 0
         while page := self._run(self._texts(wanted, after)):
@@ -114,15 +126,15 @@ class SmsClient(BaseClient["Transport"]):
                 yield text
 
     def balance(self) -> list[Balance]:
-        """Ask for the balance of the account, per service. Raises QueryError."""
+        """Ask the vendor for the balance of the account. Returns a Balance for each service. Raises QueryError."""
         return self._run(self._balance())
 
     def start_verification(
         self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]
     ) -> Verification:
-        """Have the vendor send a one-time code to ``to``.
+        """Have the vendor send a one-time code to ``to``, and return the Verification to check the code with.
 
-        ``text`` may be a template with ``{code}``. Raises the same errors as ``send``.
+        ``text`` may be a template with ``{code}`` in the place of the code. Raises the same errors as :meth:`send`.
         """
         message = _verification_message(to, text, fields)
         del to, text, fields
@@ -131,14 +143,21 @@ class SmsClient(BaseClient["Transport"]):
     def check_verification(
         self, verification: Verification | str, code: str, *, account: str | None = None
     ) -> VerificationCheck:
-        """Ask the vendor whether ``code`` is right; a wrong code is an answer, not an error. Raises QueryError."""
+        """Ask the vendor whether ``code`` is right. A wrong code is an answer, not an error.
+
+        ``verification`` is the result of :meth:`start_verification`, or its id. Raises QueryError if the question
+        fails.
+        """
         flow = self._check_verification(verification, code, account)
         # The frames of a traceback should hold no code.
         del code
         return self._run(flow)
 
     def cancel_verification(self, verification: Verification | str, *, account: str | None = None) -> None:
-        """Tell the vendor to forget a code. Raises QueryError."""
+        """Tell the vendor that a one-time code is no longer valid.
+
+        ``verification`` is the result of :meth:`start_verification`, or its id. Raises QueryError if this fails.
+        """
         self._run(self._cancel_verification(verification, account))
 
     def receive(self, webhook: HttpRequest, *, account: str | None = None) -> Received:
@@ -152,7 +171,7 @@ class SmsClient(BaseClient["Transport"]):
         return self._run(self._receive(webhook, account), None)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and finish pending records of the policies. Later calls raise RuntimeError."""
         self._closed = True
         with self._lock:
             transport, self._transport = self._transport, None
@@ -218,45 +237,54 @@ class SmsClient(BaseClient["Transport"]):
 
 
 class AsyncSmsClient(BaseClient["AsyncTransport"]):
-    """Sends text messages through one account from asyncio; the same names as SmsClient, awaited.
+    """Sends text messages through one account from asyncio. Its methods are those of SmsClient, to be awaited.
 
     Several event loops may use the same client, in turn or in threads at the same time: each loop has its own
     connections, which end with it.
     """
 
     async def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
-        """See :meth:`SmsClient.send`. If cancelled, the hooks are told whether the text may have been sent."""
+        """Send a text, and return the accepted text. Arguments and errors are those of :meth:`SmsClient.send`.
+
+        If the task is cancelled, the hooks are told whether the text may have been sent.
+        """
         message = _message(to, text, fields)
         del to, text, fields
         return await self._run(self._send(message))
 
     async def try_send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> Result:
-        """See :meth:`SmsClient.try_send`."""
+        """Send a text, and return a Result instead of raising a SendError, as :meth:`SmsClient.try_send` does."""
         message = _message(to, text, fields)
         del to, text, fields
         return await self._run(self._try_send(message))
 
     def send_many(self, messages: Iterable[Message] | AsyncIterable[Message]) -> AsyncSendMany:
-        """See :meth:`SmsClient.send_many`.
+        """Send many messages. Iterate over the returned AsyncSendMany with ``async for``, for a Result per message.
 
-        It has ``settings.concurrency`` requests in flight, and reads messages in the iterating task.
+        It has ``settings.concurrency`` requests in flight, and reads messages in the iterating task, as they are
+        needed. All else is as in :meth:`SmsClient.send_many`.
         """
         return AsyncSendMany(self._sender(self._send_rows), messages)
 
     async def status(self, sent: SentMessage | str, *, account: str | None = None) -> DeliveryReport:
-        """See :meth:`SmsClient.status`."""
+        """Ask the vendor for the status of a text. Arguments and errors are those of :meth:`SmsClient.status`."""
         return await self._run(self._status(sent, account))
 
     async def lookup(self, reference: str) -> SentMessage | None:
-        """See :meth:`SmsClient.lookup`."""
+        """Ask the vendor whether it accepted a text with this reference.
+
+        See :meth:`SmsClient.lookup` for the answer None.
+        """
         return await self._run(self._lookup(reference))
 
     async def history(self, reference: str) -> History | None:
-        """See :meth:`SmsClient.history`."""
+        """Return the text with this reference from the ledger, and its reports, as :meth:`SmsClient.history` does."""
         return await self._run(self._history(reference))
 
     async def texts(self, **filters: Unpack[TextFilters]) -> AsyncIterator[TextRecord]:
-        """See :meth:`SmsClient.texts`; iterate with ``async for``."""
+        """Iterate with ``async for`` over the texts in the ledger that match all ``filters``, as
+        :meth:`SmsClient.texts` does.
+        """
         wanted, after = self._wanted(filters), 0
         while page := await self._run(self._texts(wanted, after)):
             for number, text in page:
@@ -264,13 +292,16 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
                 yield text
 
     async def balance(self) -> list[Balance]:
-        """See :meth:`SmsClient.balance`."""
+        """Ask the vendor for the balance of the account. Returns a Balance for each service. Raises QueryError."""
         return await self._run(self._balance())
 
     async def start_verification(
         self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]
     ) -> Verification:
-        """See :meth:`SmsClient.start_verification`."""
+        """Have the vendor send a one-time code.
+
+        Arguments and errors are those of :meth:`SmsClient.start_verification`.
+        """
         message = _verification_message(to, text, fields)
         del to, text, fields
         return await self._run(self._start_verification(message))
@@ -278,13 +309,13 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
     async def check_verification(
         self, verification: Verification | str, code: str, *, account: str | None = None
     ) -> VerificationCheck:
-        """See :meth:`SmsClient.check_verification`."""
+        """Ask the vendor whether a one-time code is right, as :meth:`SmsClient.check_verification` does."""
         flow = self._check_verification(verification, code, account)
         del code
         return await self._run(flow)
 
     async def cancel_verification(self, verification: Verification | str, *, account: str | None = None) -> None:
-        """See :meth:`SmsClient.cancel_verification`."""
+        """Tell the vendor that a one-time code is no longer valid, as :meth:`SmsClient.cancel_verification` does."""
         await self._run(self._cancel_verification(verification, account))
 
     async def receive(self, webhook: HttpRequest, *, account: str | None = None) -> Received:
@@ -292,7 +323,7 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
         return await self._run(self._receive(webhook, account), None)
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections, and finish pending records of the policies. Later calls raise RuntimeError."""
         self._closed = True
         transport, self._transport = self._transport, None
         if transport is not None:
@@ -389,9 +420,10 @@ def _shared_client() -> SmsClient:
 
 
 def client() -> SmsClient:
-    """Return the client of :func:`send`, shared in this process, for the provider that the environment names.
+    """Return the client that :func:`send` and the functions beside it share in this process.
 
-    The environment is read once, at the first call. Raises ConfigurationError for settings that are missing or wrong.
+    It sends through the provider that the environment names. The environment is read once, at the first call. Raises
+    ConfigurationError for settings that are missing or wrong.
     """
     rehearsal = newest()
     if rehearsal is None:
@@ -407,26 +439,35 @@ def _ending_with(rehearsal: Rehearsal) -> SmsClient:
 
 
 def send(to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
-    """Send a text by the shared :func:`client`. See :meth:`SmsClient.send` for the errors that it raises."""
+    """Send a text through the shared :func:`client`, and return the accepted text.
+
+    Arguments and errors are those of :meth:`SmsClient.send`.
+    """
     message = cast("Message", _message(to, text, fields))
     del to, text, fields
     return client().send(message)
 
 
 def try_send(to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> Result:
-    """Send a text by the shared :func:`client`, and return its outcome. See :meth:`SmsClient.try_send`."""
+    """Send a text through the shared :func:`client`, and return its outcome as a Result.
+
+    See :meth:`SmsClient.try_send`.
+    """
     message = cast("Message", _message(to, text, fields))
     del to, text, fields
     return client().try_send(message)
 
 
 def send_many(messages: Iterable[Message]) -> SendMany:
-    """Send many texts by the shared :func:`client`. See :meth:`SmsClient.send_many`."""
+    """Send many messages through the shared :func:`client`. See :meth:`SmsClient.send_many`."""
     return client().send_many(messages)
 
 
 def lookup(reference: str) -> SentMessage | None:
-    """Ask by the shared :func:`client` whether a text was accepted. See :meth:`SmsClient.lookup`."""
+    """Ask through the shared :func:`client` whether a text with this reference was accepted.
+
+    See :meth:`SmsClient.lookup`.
+    """
     return client().lookup(reference)
 
 

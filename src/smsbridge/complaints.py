@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 
 class Complaint(ValueError):
-    """An error of our own validators, whose words show nothing of the value."""
+    """An error that a validator of smsbridge raises for a wrong setting. Its words never show the value."""
 
 
 _NUMBER = "write a number"
@@ -62,7 +62,11 @@ _PLACE = re.compile(r"\{(\w+)\}")
 
 
 def plain(kind: str, words: str, context: Mapping[str, Any]) -> str:
-    """Return plain words for a pydantic error of the type ``kind`` with the message ``words``."""
+    """Explain a pydantic error in plain words.
+
+    ``kind`` is pydantic's type of the error, ``words`` its message, and ``context`` the values that the message names.
+    An error of an unknown type keeps pydantic's own words.
+    """
     if kind in ("too_short", "string_too_short"):
         least = context["min_length"]
         return "it is empty" if least == 1 else f"{least} or more are needed"
@@ -79,7 +83,10 @@ def _shown(name: str, value: Any) -> str:
 
 
 def is_ours(kind: str, error: object) -> bool:
-    """Return whether the words of :func:`plain` show no value: they are ours, or a constant of a validator."""
+    """Return whether the words that :func:`plain` gives for an error never show the wrong value.
+
+    This is so if the words are ours, or a constant of the validator that raised ``error``. ``kind`` is pydantic's type.
+    """
     if kind in _BY_KIND or isinstance(error, Complaint):
         return True
     trace = error.__traceback__ if isinstance(error, Exception) and len(error.args) == 1 else None
@@ -89,7 +96,10 @@ def is_ours(kind: str, error: object) -> bool:
 
 
 def matching(pattern: str, words: str) -> AfterValidator:
-    """Return a validator for text that refuses values which do not fully match ``pattern``, with ``words``."""
+    """Return a pydantic validator that accepts a text only if all of it matches ``pattern``.
+
+    The error says ``words``.
+    """
     compiled = re.compile(pattern, re.ASCII)
 
     def check(value: str) -> str:

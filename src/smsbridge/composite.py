@@ -1,4 +1,4 @@
-"""Composite, the base of providers that send through providers inside them.
+"""Composite, the base of providers that send through providers inside them, such as policies.
 
 This module also has functions for any provider, with or without providers inside.
 """
@@ -28,30 +28,38 @@ _FINAL = ("send", "send_batch", "start_verification")
 
 @runtime_checkable
 class Recording(Protocol):
-    """A policy that keeps what became of texts."""
+    """A policy that records texts and their delivery reports, such as the ledger."""
 
     def history(self, reference: str) -> Flow[History | None]:
-        """What is kept of the text under a reference; None if nothing is."""
+        """Return the record of the text with this reference, and its delivery reports; None if there is no record of
+        it.
+        """
         ...
 
     def page(self, wanted: Wanted, *, after: int = 0, limit: int = 500) -> Flow[list[tuple[int, TextRecord]]]:
-        """Texts that are ``wanted``, the oldest first, each with a number; ``after`` is that of the last one seen."""
+        """Return up to ``limit`` texts that match ``wanted``, the oldest first, each with its number in the record.
+
+        For the next page, give the number of the last text as ``after``.
+        """
         ...
 
 
 @runtime_checkable
 class Closing(Protocol):
-    """An object that is told when its client is closed. It may be used again."""
+    """An object with a method ``close``, which a client calls when it is closed itself.
+
+    The object may be used again.
+    """
 
     def close(self) -> None:
-        """Finish pending work, such as records."""
+        """Finish pending work, such as writing records."""
         ...
 
 
 class Composite(SmsProvider):
-    """A provider that sends by attempts through the providers inside: it never raises an outcome, but returns it.
+    """A provider that sends texts through the providers inside it. Its capabilities are those of the providers inside.
 
-    Its capabilities are those of the providers inside.
+    :meth:`sent_through` returns the outcome of each text, and never raises it.
     """
 
     _kind = "policy"
@@ -73,11 +81,14 @@ class Composite(SmsProvider):
     @property
     @abstractmethod
     def inside(self) -> tuple[SmsProvider, ...]:
-        """The providers inside, in order of preference."""
+        """The providers that this provider sends through, in order of preference."""
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """The capabilities of all providers inside; batches are made for the first provider."""
+        """The capabilities that any provider inside has.
+
+        ``BATCH`` is among them only if the first provider inside has it, since batches are made for that provider.
+        """
         found = frozenset[Capability]().union(*(provider.capabilities for provider in self.inside))
         return found if Capability.BATCH in self.inside[0].capabilities else found - {Capability.BATCH}
 
@@ -95,7 +106,10 @@ class Composite(SmsProvider):
 
     @property
     def absence_proven_after(self) -> timedelta | None:  # type: ignore[override]
-        """The longest time of the providers inside; None unless all of them can look up texts and prove absence."""
+        """The longest ``absence_proven_after`` of the providers inside.
+
+        None unless each of them can look up texts, and can prove that a text was not sent.
+        """
         proofs = [
             provider.absence_proven_after if Capability.LOOKUP in provider.capabilities else None
             for provider in self.inside
@@ -107,7 +121,7 @@ class Composite(SmsProvider):
         return self.inside[0].batch_key(message)
 
     def check(self, message: Message, *, verification: bool = False) -> None:
-        """Raise the error of the first provider inside if no provider inside can express ``message``."""
+        """Refuse a message that no provider inside can express: raise the error of the first provider."""
         problem: Exception | None = None
         for provider in self.inside:
             try:
@@ -124,9 +138,10 @@ class Composite(SmsProvider):
     def sent_through(
         self, messages: Sequence[Message], *, verification: bool = False, around: Around | None = None
     ) -> Flow[Answers]:
-        """Send ``messages``, or have a one-time code sent for each.
+        """Send ``messages``, or with ``verification`` have a one-time code sent for each.
 
-        ``around`` wraps each flow of a provider that carries texts.
+        Returns a Result for each message, in order, and the interruption that stopped the work, or None. ``around``
+        wraps each flow of a provider inside that carries texts.
         """
 
     @final
@@ -148,37 +163,43 @@ class Composite(SmsProvider):
 
     @abstractmethod
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
-        """Return what sending would do with ``message``, as far as it is known here; ``now`` decides about expiry.
+        """Return what sending would do with ``message``, as far as it is known without asking a vendor.
 
-        Give your own decision, and ask the providers inside through ``attempts.foresee``, as you send through
-        ``attempts.attempt``. Change nothing (take no place, count nothing, let no probe through) and contact no other
-        system: reading your own file is allowed. Refusals by :meth:`check`, and faults of the message itself, were
-        checked before.
+        ``now`` decides whether the message has expired. Give your own decision, and ask the providers inside through
+        ``attempts.foresee``, as you send through ``attempts.attempt``. Change nothing (take no place, count nothing,
+        let no probe through) and contact no other system: reading your own file is allowed. Refusals by :meth:`check`,
+        and faults of the message itself, were checked before.
         """
 
     # --- webhooks and the end -----------------------------------------------------------------------------------------
 
     @abstractmethod
     def receiver(self, webhook: HttpRequest) -> SmsProvider:
-        """Return the provider inside that receives ``webhook``: of several, the provider that provably sent it."""
+        """Return the provider inside that is to process ``webhook``.
+
+        Of several, it is the provider that provably sent it.
+        """
 
     @abstractmethod
     def observe(self, event: Event) -> Flow[Event | None]:
-        """Take note of an event of a verified webhook, before the hooks do, and pass it on; for policies that learn
-        from them.
+        """Take note of an event of a verified webhook, before the hooks are told of it.
 
-        Returns the event with what is known of its text, or None to leave it as it is. What this raises goes where a
-        hook's exception goes: the vendor gets a 500 and delivers again.
+        This is for policies that learn from events, such as delivery reports. Returns the event, completed with what
+        the policy knows of its text, or None to leave it as it is. An error raised here goes where a hook's error goes:
+        the vendor gets a 500 and delivers the webhook again.
         """
 
     def close(self) -> None:
-        """See :class:`Closing`."""
+        """Have each provider inside finish its pending work. A client calls this when it is closed."""
         for provider in self.inside:
             close(provider)
 
 
 def sent_of(result: Result, stop: BaseException | None = None) -> SentMessage:
-    """Return the sent text of ``result``; raises ``stop``, or else the error."""
+    """Return the accepted text of ``result``.
+
+    Raises ``stop`` if it is given, or else the error of a text not accepted.
+    """
     if stop is not None:
         raise stop
     if result.sent is None:
@@ -200,12 +221,15 @@ def each(provider: SmsProvider) -> Iterator[SmsProvider]:
 
 
 def account_names(provider: SmsProvider) -> frozenset[str]:
-    """Return the names of the accounts that ``provider`` sends through: its own, and those inside."""
+    """Return the account names of ``provider`` and of all providers inside it."""
     return frozenset(held.account for held in each(provider))
 
 
 def expresses(provider: SmsProvider, field: str, *, verification: bool = False) -> bool:
-    """Return whether ``provider``, or a provider inside, honours ``field``, a name of OPTIONAL_FIELDS."""
+    """Return whether ``provider``, or a provider inside it, can send a message that sets ``field``.
+
+    ``field`` is a name of OPTIONAL_FIELDS, such as ``sender``.
+    """
     return any(honours(held, field, verification=verification) for held in each(provider))
 
 
@@ -218,18 +242,21 @@ def holder_of(provider: SmsProvider, account: str) -> SmsProvider:
 
 
 def receiver_of(provider: SmsProvider, webhook: HttpRequest) -> SmsProvider:
-    """Return the provider that receives ``webhook``: ``provider``, or a provider inside."""
+    """Return the provider that is to process ``webhook``: ``provider`` itself, or a provider inside it."""
     return provider.receiver(webhook) if isinstance(provider, Composite) else provider
 
 
 def observe(provider: SmsProvider, event: Event) -> Flow[Event]:
-    """Have ``provider`` take note of an event, if it is one that learns from them. Returns what is known of it then."""
+    """Show ``event`` to ``provider`` if that is a policy, which may learn from it.
+
+    Returns the event, completed with what the policy knows of its text.
+    """
     if not isinstance(provider, Composite):
         return event
     return (yield from provider.observe(event)) or event
 
 
 def close(provider: SmsProvider) -> None:
-    """Have ``provider`` finish pending work, if it has a method ``close``."""
+    """Have ``provider`` finish its pending work, if it has a method ``close``."""
     if isinstance(provider, Closing):
         provider.close()

@@ -1,4 +1,4 @@
-"""The end of a client's call in time, for its driver and for policies that make a text wait."""
+"""The time at which a client's call has to end: the client sets it, and policies that let a text wait read it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ end: ContextVar[float] = ContextVar("smsbridge_end", default=math.inf)
 
 
 def time_left() -> float:
-    """Return the seconds left for the present call; infinite if it has no limit."""
+    """Return the seconds left for the present call of a client, or infinity if the call has no limit."""
     return end.get() - time.monotonic()
 
 
 class Stopped(BaseException):
-    """Thrown into a flow by its client instead of an answer: the client begins no further step.
+    """An interruption that a client throws into a flow when its time is over or the client is closed.
 
-    It is like a cancellation, but the call ends with the text's outcome, a SendError. ``begun`` says whether the step
-    began, ``wait`` how many seconds it would have waited.
+    No further step begins. It acts like a cancellation, but the call ends with the text's outcome, a SendError.
+    ``begun`` says whether the step had begun; ``wait`` is how many seconds the step would have waited.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Stopped(BaseException):
 
     @property
     def words(self) -> str:
-        """The reason in words."""
+        """The reason in words for an error, such as ``the client was closed``."""
         if self.reason == "closed":
             return "the client was closed"
         return f"the time of SMSBRIDGE_DEADLINE {'ended' if self.wait is None else 'would end'}"

@@ -79,7 +79,10 @@ _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
 
 def views(words: str) -> list[str] | None:
-    """Return every decoded form of ``words``, many of them meaningless; None if there are too many to check."""
+    """Return all texts that ``words`` can be decoded to, also in several steps; many of them are meaningless.
+
+    None if there are too many to check.
+    """
     layer = [words]
     found = {words: None}
     characters = 0
@@ -100,7 +103,7 @@ def views(words: str) -> list[str] | None:
 
 
 def mirrored(words: str) -> tuple[str, ...]:
-    """Return ``words`` backwards, and in rot13."""
+    """Return two forms of ``words``: backwards, and in rot13."""
     return words[::-1], codecs.encode(words, "rot13")
 
 

@@ -57,12 +57,15 @@ _PICTURES = {**{code: 0x2400 + code for code in range(0x20)}, 0x7F: 0x2421} | di
 
 
 def joined(parts: Iterable[str]) -> str:
-    """``parts`` behind one another, with a semicolon between them where none ends with a question mark."""
+    """Join ``parts`` with semicolons to one line; after a question mark only a space follows."""
     return "; ".join(parts).replace("?; ", "? ")
 
 
 def line(words: object, longest: int = LONGEST) -> str:
-    """Return ``words`` safe for a line of a log, an error or a table: they end no line and control no terminal."""
+    """Return ``words`` safe for a single line of a log, an error or a table.
+
+    They cannot end the line or control a terminal. What follows the first ``longest`` characters is cut off.
+    """
     text = str(words)
     if len(text) > longest:
         text = f"{text[:longest]}…"
@@ -70,24 +73,30 @@ def line(words: object, longest: int = LONGEST) -> str:
 
 
 def without_long_words(text: str) -> str:
-    """Return ``text`` with words cut that are too long for names and paths: such a word may be a secret or a text."""
+    """Cut the words in ``text`` that are too long for names and paths: such a word may be a secret or a message's text."""
     return _LONG_WORD.sub(r"\1…", text)
 
 
 def screen_line(text: str) -> str:
-    """Do the same as :func:`line` for our own line that may hold a text: Indian letters keep their forms."""
+    """Return ``text`` safe for a single line on a terminal, cut after 4000 characters.
+
+    Unlike :func:`line` it keeps the joiners that Indian letters and emoji need, for lines that show a message's text.
+    """
     if len(text) > LONGEST_ON_SCREEN:
         text = f"{text[:LONGEST_ON_SCREEN]}…"
     return text if text.isprintable() else text.translate(_SCREEN_LINE)
 
 
 def screen(text: str) -> str:
-    """Return ``text``, which may have several lines, safe for a terminal."""
+    """Return ``text`` safe for a terminal. It may have several lines; its tabs and line ends stay."""
     return text if text.isprintable() else text.translate(_SCREEN)
 
 
 def json_text(document: str) -> str:
-    """Return the JSON ``document`` with the same meaning, and invisible characters as escapes."""
+    """Write each invisible character in the JSON ``document`` as an escape.
+
+    The meaning of the document stays the same.
+    """
     return _NOT_ASCII.sub(_escaped, document.replace("\x7f", "\\u007f"))
 
 

@@ -31,7 +31,7 @@ def duration(text: str, *, number: str = "", unit: str = "") -> timedelta | None
 
 
 def waiting(seconds: Any) -> float | None:
-    """Return a valid time to wait: None if ``seconds`` is no number or not finite, and at least 0."""
+    """Return ``seconds`` as a time to wait, 0 if it is negative; None if it is no number or not finite."""
     if not isinstance(seconds, int | float):
         return None
     try:
@@ -42,13 +42,19 @@ def waiting(seconds: Any) -> float | None:
 
 
 def pause(asked: float | None) -> float:
-    """Return the seconds to pause an account whose vendor asked for ``asked`` seconds."""
+    """Return for how many seconds to pause an account whose vendor asked for a pause of ``asked`` seconds.
+
+    At most 900. It is 0 if the vendor asked for more than a day, which is a mistake.
+    """
     seconds = waiting(asked) or 0.0
     return min(seconds, LONGEST_PAUSE) if seconds <= LONGEST_BELIEVED else 0.0
 
 
 def in_words(seconds: float) -> str:
-    """Return ``7 s``, ``12 min`` or ``5 h 48 min``: from two minutes on, rounded up to minutes."""
+    """Write a time for people, such as ``7 s``, ``12 min`` or ``5 h 48 min``.
+
+    From two minutes on, minutes are rounded up.
+    """
     if seconds < _TWO_MINUTES:
         return f"{seconds:g} s"
     hours, minutes = divmod(ceil(seconds / 60), 60)

@@ -1,4 +1,4 @@
-"""Settings from the environment: the variables, the source of each value, and the models made of them.
+"""Read settings from the environment, with the source of each value, and make pydantic models of them.
 
 All variables are read together, see ``snapshot.py``. Here each value keeps its source, and errors name variables but
 never show values. Priority: process environment, then ``.env`` in the working directory, then the files of the secrets
@@ -42,19 +42,22 @@ _homes: ContextVar[Mapping[str, str | None]] = ContextVar("homes", default=types
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A value and its source: ``environment``, ``.env`` or ``secrets directory``."""
+    """The value of a variable and its source: ``environment``, ``.env`` or ``secrets directory``."""
 
     value: str = field(repr=False)
     source: str
 
 
 def variable(account: str | None, name: str) -> str:
-    """Return the environment variable of setting ``name``, of an account or (None) of smsbridge itself."""
+    """Return the name of the environment variable for a setting, such as ``SMSBRIDGE_OTP_TOKEN``.
+
+    ``account`` is the account that has the setting; None for a setting of smsbridge itself.
+    """
     return f"{PREFIX}{account.upper()}_{name.upper()}" if account else f"{PREFIX}{name.upper()}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the variable of ``known`` that ``name`` probably means, if any."""
+    """Return the variable in ``known`` whose name is most like the misspelt ``name``; None if none is similar."""
     stems = {label.removeprefix(PREFIX): label for label in known}
     close = get_close_matches(name.removeprefix(PREFIX), stems, 1)
     return stems[close[0]] if close else None
@@ -69,7 +72,11 @@ def variables() -> dict[str, bool]:
 
 
 def in_production(*, known: bool | None = None) -> bool:
-    """Return whether ``SMSBRIDGE_ENV`` is production, unless ``known``. Raises the same errors as :func:`read`."""
+    """Return whether ``SMSBRIDGE_ENV`` is ``production``. If ``known`` is not None, it is the answer, and nothing is
+    read.
+
+    Raises the same errors as :func:`read`.
+    """
     if known is not None:
         return known
     found = read(None, ["env"]).get("env")
@@ -77,7 +84,7 @@ def in_production(*, known: bool | None = None) -> bool:
 
 
 def known_production() -> bool | None:
-    """Return whether the environment of the client that is being made is production; None without such a client.
+    """Return whether the client that is being made now is for production; None if no client is being made.
 
     This is for code that needs the answer after its client is made.
     """
@@ -85,9 +92,9 @@ def known_production() -> bool | None:
 
 
 def named(account: str | None, name: str) -> Found | None:
-    """Return the setting ``name`` that names accounts or a provider, so that quotes in it are an error.
+    """Read a setting whose value is the name of an account or a provider, or several; None if it is not set.
 
-    Raises the same errors as :func:`read`.
+    Raises ConfigurationError for quotes in the value, and the same errors as :func:`read`.
     """
     found = read(account, [name]).get(name)
     if found is not None and not set(_STRAIGHT + _OTHER_QUOTES).isdisjoint(found.value):
@@ -100,9 +107,10 @@ def _secrets_dir(taken: Snapshot) -> Found | None:
 
 
 def read(account: str | None, names: Iterable[str]) -> dict[str, Found]:
-    """Return the settings among ``names`` that are set; empty values count as unset.
+    """Read the settings ``names`` of ``account`` (None: of smsbridge itself). Returns those that are set, by name.
 
-    Raises ConfigurationError if ``.env``, the secrets directory or one of the files there cannot be read.
+    Empty values count as unset. Raises ConfigurationError if ``.env``, the secrets directory or one of the files there
+    cannot be read.
     """
     names, taken = list(names), snapshot.current()
     if taken.problem is not None:
@@ -157,10 +165,10 @@ def _without_quotes(label: str) -> str:
 
 
 def load(model: type[M], *accounts: str | None, exclude: Iterable[str] = (), **given: Any) -> M:
-    """Make ``model`` of the environment's settings; ``given`` fields come from the caller, ``exclude`` are not read.
+    """Make a ``model`` from the settings of ``accounts`` in the environment.
 
-    Of several ``accounts``, the first that has a setting counts. Raises ConfigurationError, which names every missing
-    or wrong variable.
+    Of several accounts, the first that has a setting counts. ``given`` are fields whose values the caller sets;
+    ``exclude`` are fields that are not read. Raises ConfigurationError, which names every missing or wrong variable.
     """
     return Reading().run(lambda: _loaded(model, accounts, exclude, given))
 
@@ -250,14 +258,14 @@ def _is_sent(name: str, model: type[BaseModel]) -> bool:
 
 
 def is_secret(annotation: Any) -> bool:
-    """Return whether a setting of this type is a secret, or holds a secret."""
+    """Return whether a setting with this type annotation is a secret, or holds a secret."""
     if isinstance(annotation, type) and issubclass(annotation, SecretStr | SecretBytes):
         return True
     return "Secret" in getattr(get_origin(annotation), "__name__", "") or any(map(is_secret, get_args(annotation)))
 
 
 def explain(error: ValidationError, account: str | None, model: type[BaseModel]) -> str:
-    """Return the errors in the settings of ``model``, by variable and without values, which pydantic's text quotes.
+    """Explain a validation error of ``model``: name each missing or wrong variable, and never show a value.
 
     While a model is loaded, each setting is named after the account that has it, all others after ``account``.
     """

@@ -1,4 +1,4 @@
-"""Every exception of smsbridge.
+"""All exceptions of smsbridge.
 
 ::
 
@@ -143,12 +143,13 @@ class _VendorError(SmsBridgeError):
 
 
 class SendError(_VendorError):
-    """A text, or a one-time code, was not accepted: the two subclasses say what is certain.
+    """A text, or a one-time code, was not accepted. The two subclasses say what is certain.
 
-    ``code`` and ``detail`` are the vendor's own code and words (numbers masked). ``reason`` is a short word of ours if
-    the class is not exact enough (``dlt-template``, ``dnd``, ...). ``retry_after`` is in seconds. ``fault`` is the
-    cause: ``message``, ``account``, ``provider`` or ``local``. ``attempts`` are the errors of all attempts in order, if
-    a policy made several attempts or had several accounts to choose from.
+    RefusedError means *certainly not sent*, UncertainError *may have been sent*. ``code`` and ``detail`` are the
+    vendor's own code and words (numbers masked). ``reason`` is a short word of ours if the class is not exact enough
+    (``dlt-template``, ``dnd``, ...). ``retry_after`` is in seconds. ``fault`` is the cause: ``message``, ``account``,
+    ``provider`` or ``local``. ``attempts`` are the errors of all attempts in order, if a policy made several attempts
+    or had several accounts to choose from.
     """
 
     summary = "the message was not accepted"
@@ -168,31 +169,31 @@ class SendError(_VendorError):
 
 
 class RefusedError(SendError):
-    """Certainly not sent."""
+    """The text was refused, and was certainly not sent. The subclass, ``reason`` and ``detail`` say why."""
 
     summary = "the message was refused"
 
 
 class RecipientError(RefusedError):
-    """The number cannot receive texts."""
+    """The text was refused because of the recipient's number: it is wrong, or cannot receive texts."""
 
     summary = "the recipient's number was refused"
 
 
 class ContentError(RefusedError):
-    """The text, or the template it should match, was refused."""
+    """The text was refused because of its content, or because it does not match its registered template."""
 
     summary = "the text was refused"
 
 
 class OptedOutError(RefusedError):
-    """The recipient does not want texts (do-not-disturb register, opt-out, blocked)."""
+    """The recipient does not want texts: the number is in a do-not-disturb register, opted out, or is blocked."""
 
     summary = "the recipient has opted out"
 
 
 class SenderError(RefusedError):
-    """The sender id was refused."""
+    """The sender id was refused, so the text was not sent."""
 
     summary = "the sender id was refused"
     default_fault = "account"
@@ -206,28 +207,31 @@ class AuthenticationError(RefusedError):
 
 
 class FundsError(RefusedError):
-    """The account has no credit."""
+    """The account at the vendor has no credit, so the text was not sent."""
 
     summary = "the account has no credit"
     default_fault = "account"
 
 
 class RateLimitedError(RefusedError):
-    """There were too many requests. ``retry_after`` is in seconds, None if the vendor did not say."""
+    """The text was refused because there were too many requests.
+
+    ``retry_after`` is in seconds, None if the vendor did not say.
+    """
 
     summary = "the provider wants fewer requests"
     default_fault = "account"
 
 
 class UnavailableError(RefusedError):
-    """No connection was made, so nothing was sent."""
+    """No connection to the vendor was made, so nothing was sent."""
 
     summary = "the provider could not be reached"
     default_fault = "provider"
 
 
 class UnsupportedError(RefusedError):
-    """The provider cannot express the request, so it was not asked. Another provider may be able to.
+    """The provider cannot express the request, so the vendor was not asked. Another provider may be able to.
 
     If a provider raises this for an operation that sends nothing, the application gets a QueryError with the reason
     ``unsupported``, or a WebhookError.
@@ -259,7 +263,7 @@ class UncertainError(SendError):
 
 
 class QueryError(_VendorError):
-    """An operation that sends nothing failed.
+    """An operation that sends nothing, such as asking for a status, failed.
 
     ``retryable`` means that asking again may help; ``authentication`` that the credentials were refused;
     ``rate_limited`` that there were too many requests (``retry_after`` is in seconds).
@@ -301,7 +305,7 @@ class SignatureError(WebhookError):
 
 
 class PayloadError(WebhookError):
-    """The webhook cannot be read."""
+    """The content of the webhook cannot be read."""
 
 
 class TooLargeError(PayloadError):
@@ -311,15 +315,18 @@ class TooLargeError(PayloadError):
 
 
 class TransportError(Exception):
-    """An error that a client throws into a flow. Its text says what happened on the wire, without a URL."""
+    """An error of a request, which a client throws into the provider's flow.
+
+    Its text says what happened, without a URL.
+    """
 
 
 class NotConnected(TransportError):
-    """The request certainly did not leave: no name, no route, no TLS, connection refused."""
+    """The request certainly did not leave: the host was not found, or no connection or TLS session could be made."""
 
 
 class NotAllowed(NotConnected):
-    """The request certainly did not leave, because it is not allowed; no other request in its place is either."""
+    """The request certainly did not leave, because no request may leave, as in a test without an outbox."""
 
 
 class NoAnswer(TransportError):
@@ -330,13 +337,20 @@ E_ = TypeVar("E_", bound=BaseException)
 
 
 def with_left(error: E_, *, left: bool) -> E_:
-    """Mark ``error``, such as a cancellation: ``left`` says whether a byte of its request may have left."""
+    """Mark an interruption such as a cancellation: ``left`` says whether a byte of its request may have left.
+
+    Returns ``error`` itself.
+    """
     error.__dict__["_smsbridge_left"] = left
     return error
 
 
 def unsent(error: BaseException, words: str) -> BaseException:
-    """Return the error to raise for ``error``, which came before its request began; ``words`` say what failed."""
+    """Return the error to raise instead of ``error``, which came before its request began.
+
+    An exception becomes NotConnected, and ``words`` say what failed. An interruption, such as a cancellation, is marked
+    as *nothing left*.
+    """
     # A new error, without the frames of the old error, which hold the request.
     if isinstance(error, NotConnected):
         return type(error)(str(error))
@@ -351,10 +365,10 @@ def nothing_left(error: BaseException) -> bool:
 
 
 def is_settled(error: SmsBridgeError) -> bool:
-    """Return whether an attempt has classified ``error``: then an outer attempt leaves the error unchanged."""
+    """Return whether an attempt has already classified ``error``. An outer attempt then leaves the error unchanged."""
     return error._settled  # noqa: SLF001
 
 
 def settle(error: SmsBridgeError) -> None:
-    """Mark ``error`` as classified by an attempt."""
+    """Mark ``error`` as classified, so that an outer attempt leaves it unchanged."""
     error._settled = True  # noqa: SLF001

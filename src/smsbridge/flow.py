@@ -25,7 +25,7 @@ _MOST_STEPS = 100
 
 
 class Step(Generic[T], metaclass=Shown):
-    """A request of a flow to its driver. ``yield from`` it to get the answer, a ``T``."""
+    """A request that a flow makes to the code that runs it. ``yield from`` the step to get its answer, a ``T``."""
 
     __slots__ = ()
 
@@ -40,16 +40,17 @@ Flow = Generator[Step[Any], Any, T]
 
 @dataclass(frozen=True, slots=True)
 class Wait(Step[None]):
-    """Let ``seconds`` pass."""
+    """A step that lets ``seconds`` pass."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Step[T]):
-    """A call that may block, such as writing to a file: ``yield from Call(work, arg)`` returns its result.
+    """A step that calls a function which may block, such as writing to a file.
 
-    The async client runs it in a thread. ``sends`` means the same as for a request: the call may send a text.
+    ``yield from Call(work, arg)`` returns the result of ``work(arg)``. The async client runs it in a thread. ``sends``
+    means the same as for a request: the call may send a text.
     """
 
     function: Callable[..., T]
@@ -66,9 +67,9 @@ class Call(Step[T]):
 
 
 class Tell(Call[None]):
-    """A call that reports outcomes, for example to the hooks: also after an interruption, and always completely.
+    """A step that reports outcomes of texts, for example to the hooks. It is made also after an interruption.
 
-    The async client also runs it in a thread, and waits until it ends. A second call must do no harm.
+    The async client runs it in a thread, and waits until it ends. It may be made a second time, which must do no harm.
     """
 
     __slots__ = ()
@@ -76,7 +77,8 @@ class Tell(Call[None]):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Await(Step[T]):
-    """Wait for the result of work that another thread of ours does: cheaper than a :class:`Call` that waits.
+    """A step that waits for work in another thread of smsbridge, and returns its result. It is cheaper than a
+    :class:`Call`.
 
     After ``seconds``, or if the wait is interrupted, the work is cancelled, and a TimeoutError is raised.
     """
@@ -86,11 +88,16 @@ class Await(Step[T]):
 
 
 class Dropped(BaseException):
-    """Thrown into a dropped flow, so that it can still report its texts: a closed generator could not."""
+    """An interruption thrown into a flow that is no longer needed, so that it can still report its texts.
+
+    Closing the generator alone would not allow that.
+    """
 
 
 class Driven(Generic[T]):
-    """A flow and its state: at ``step``, which needs an answer, or at its end, with ``value``. To drive a flow::
+    """A running flow: ``step`` is the step that needs an answer; at the end it is None, and ``value`` is set.
+
+    To run a flow::
 
         run = Driven(flow)
         while run.step is not None:
@@ -111,7 +118,7 @@ class Driven(Generic[T]):
         self.answer(None)
 
     def perform(self, work: Callable[..., Any], *args: Any) -> None:
-        """Go on with the result or the error of ``work``."""
+        """Call ``work`` with ``args``, and continue the flow with its result or its error."""
         errors: list[BaseException] = []
         answer: Any = None
         try:
@@ -126,7 +133,7 @@ class Driven(Generic[T]):
             self.answer(answer)
 
     async def perform_async(self, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
-        """Go on with the result or the error of the awaited ``work``."""
+        """Await ``work`` with ``args``, and continue the flow with its result or its error."""
         errors: list[BaseException] = []
         answer: Any = None
         try:
@@ -139,9 +146,9 @@ class Driven(Generic[T]):
             self.answer(answer)
 
     def pass_on(self, asking: Step[Any] | Flow[Any]) -> Flow[None]:
-        """Go on with the result or the error of ``asking``: the step itself, or a flow that asks for it.
+        """Yield from ``asking``, and continue this flow with the result or the error.
 
-        This is for a flow around this flow.
+        This is for a flow around this flow. ``asking`` is this flow's step, or a flow that performs the step.
         """
         errors: list[BaseException] = []
         answer: Any = None
@@ -157,7 +164,7 @@ class Driven(Generic[T]):
             self.answer(answer)
 
     def answer(self, answer: Any) -> None:
-        """Go on with ``answer`` to the step."""
+        """Continue the flow with ``answer`` as the answer to its step."""
         try:
             self.step = self._flow.send(answer)
             if self._stop is not None:
@@ -166,7 +173,7 @@ class Driven(Generic[T]):
             self.step, self.value = None, end.value
 
     def fail(self, errors: list[BaseException]) -> None:
-        """Go on with the last of ``errors`` instead of an answer.
+        """Continue the flow by throwing the last of ``errors`` into it, instead of an answer.
 
         The error is removed from the list: this frame of a traceback should not show it.
         """
@@ -189,7 +196,7 @@ class Driven(Generic[T]):
             self.step = self._flow.throw(stop)
 
     def drop(self) -> None:
-        """Drop the flow. It still reports its outcomes; its errors are ignored."""
+        """End a flow that is no longer needed. It still reports its outcomes; its errors are ignored."""
         if self.step is None:
             return
         try:
@@ -204,7 +211,10 @@ class Driven(Generic[T]):
 
 
 def ending(flow: Step[T] | Flow[T]) -> Flow[tuple[T | None, BaseException | None]]:
-    """Run ``flow`` (or a step). Returns its result and None, or None and its error, also an interruption."""
+    """Run ``flow`` (or a step) to its end, and return its error instead of raising it.
+
+    Returns the result and None, or None and the error, which may be an interruption.
+    """
     try:
         return (yield from flow), None
     except GeneratorExit:

@@ -24,7 +24,10 @@ class Renewed(Protocol):
     """An object with state to forget in a forked process, such as the work of the parent's threads."""
 
     def begin_anew(self) -> None:
-        """Renew the object. Called first in the forked process. Must not raise."""
+        """Forget the state of the parent process.
+
+        This is called first in a forked process, and must not raise an error.
+        """
 
 
 _LATE = ("smsbridge", "phonenumbers", "pydantic_settings", "dotenv", "httpx", "wcwidth", "zoneinfo")
@@ -46,21 +49,24 @@ _forking_until = 0.0
 
 
 def fresh_lock() -> threading.Lock:
-    """Return a lock that is free in a forked process."""
+    """Return a new lock that is free in a forked process, also if another thread held it during the fork."""
     lock = threading.Lock()
     _locks.add(lock)
     return lock
 
 
 def fresh_rlock() -> threading.RLock:
-    """Return such a lock that a thread may take more than once."""
+    """Return a new lock that is free in a forked process, and that a thread may take more than once."""
     lock = threading.RLock()
     _locks.add(lock)
     return lock
 
 
 def cached_property(function: Callable[[Any], T]) -> functools.cached_property[T]:
-    """Make a cached property like that of functools, whose lock in Python 3.11 all objects of its class share."""
+    """Make a cached property like that of functools, which also works in a forked process.
+
+    In Python 3.11 all objects of a class share the lock of such a property; here that lock is free after a fork.
+    """
     made = functools.cached_property(function)
     lock = getattr(made, "lock", None)
     if lock is not None:
@@ -69,19 +75,22 @@ def cached_property(function: Callable[[Any], T]) -> functools.cached_property[T
 
 
 def renew_after_fork(owner: Renewed) -> None:
-    """Have ``owner.begin_anew()`` called in each forked process. This does not keep ``owner`` alive."""
+    """Have ``owner.begin_anew()`` called in each forked process, as long as ``owner`` exists.
+
+    This does not keep it alive.
+    """
     _renewed.add(owner)
 
 
 def under(lock: threading.Lock, work: Callable[..., T], *args: Any) -> T:
-    """Do ``work`` while this thread holds ``lock``."""
+    """Call ``work`` with ``args`` while this thread holds ``lock``, and return the result."""
     # On one line: no exception of a signal handler or a debugger comes between the ends of the work and of the lock.
     with lock: return work(*args)  # fmt: skip  # noqa: E701
 
 
 @contextlib.contextmanager
 def unforked() -> Iterator[None]:
-    """Keep other threads from forking: for work of a library with its own locks, such as SQLite."""
+    """Keep other threads from forking during the ``with`` block: for a library with its own locks, such as SQLite."""
     me = (threading.get_ident(), object())
     _unforked.add(me)
     try:

@@ -1,4 +1,4 @@
-"""The groups of entry points for plugins of distributions, and the names of entry points in errors."""
+"""The groups of entry points in which installed packages offer plugins, and words for errors about entry points."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ _PACKAGE = re.compile(r"smsbridge-([a-z0-9]+)\b", re.ASCII)
 
 
 def origin(point: EntryPoint) -> str:
-    """Return the distribution of ``point`` with its version; without a distribution, the value of the point."""
+    """Return the package that has the entry point ``point``, with its version; without a package, the value of the
+    point.
+    """
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
 def failure(point: EntryPoint, error: Exception) -> str:
-    """Why the import of ``point`` failed, and for which smsbridge its distribution was made, if it is for another."""
+    """Explain why ``point`` cannot be imported.
+
+    If its package asks for another version of smsbridge, the words say so.
+    """
     from importlib.metadata import version
 
     asked = [
@@ -55,7 +60,10 @@ def _fits(asked: str, there: str) -> bool:
 
 
 def packaged() -> list[str]:
-    """Return the plugins that smsbridge has a package for, installed or not: each is an extra."""
+    """Return the names of the plugins for which smsbridge has a package, installed or not.
+
+    Each is an extra of smsbridge.
+    """
     from importlib.metadata import PackageNotFoundError, requires
 
     try:
@@ -67,9 +75,10 @@ def packaged() -> list[str]:
 
 
 def meant(name: str, there: Collection[str], policies: Collection[str] = ()) -> str:
-    """Return words for an unknown ``name``, after the list of the names ``there``: the near name, or what to install.
+    """Return advice for an unknown ``name``: a similar name, or the package to install; empty if there is no advice.
 
-    Only our own packages are named, since any other person can register another package's name.
+    It follows a list of the existing names ``there``, some of which are ``policies``. Only our own packages are named,
+    since any other person can register another package's name.
     """
     from difflib import get_close_matches
 

@@ -1,4 +1,4 @@
-"""What is kept of texts, as values: the row of a text, and its row with its reports."""
+"""The values that a ledger returns: the record of a text, and the record together with its delivery reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .values import Purpose, State, Status, Value, number
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TextRecord(Value):
-    """What a ledger keeps of one text: everything about its sending, and how far it came.
+    """The record of a text in the ledger: how it was sent, and how far it came.
 
     ``state`` is the outcome of the sending; ``status`` and ``final`` say how far an accepted text has come. ``account``
     was asked, ``carried_by`` took the text, and ``id`` is the vendor's. ``to`` is masked and ``text`` None unless
@@ -56,10 +56,11 @@ class History:
 
 
 class TextFilters(TypedDict, total=False):
-    """What ``texts()`` takes; a text has to match everything that is given.
+    """The filters of ``texts()``: a text has to match all that are given.
 
-    ``final``: whether no more reports of an accepted text are to come. ``since`` and ``until`` are times, or how long
-    ago. ``account`` is the one that was asked, ``to`` a phone number.
+    ``final`` is true for texts of which no more reports will come. ``since`` and ``until`` limit the time at which the
+    sending began: an aware datetime, or a timedelta, which means *so long ago*. ``account`` is the account that was
+    asked, ``to`` a phone number.
     """
 
     status: Status | Collection[Status]
@@ -73,9 +74,9 @@ class TextFilters(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """The same as a ledger is asked: all texts that match everything that is given.
+    """The filters of ``texts()`` in the form for a ledger: a text has to match all that are given.
 
-    ``to`` is a number in E.164. The texts were begun ``within`` so many seconds, and ``beyond`` so many seconds ago.
+    ``to`` is a number in E.164. The sending of the text began at most ``within`` and at least ``beyond`` seconds ago.
     """
 
     states: Collection[State] = ()

@@ -1,4 +1,4 @@
-"""Calls of hooks in all plugins: each is made once, despite errors of other hooks and interruptions."""
+"""Calls of the hooks in all plugins. Each call is made once, despite errors of other hooks and interruptions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _log = logger("smsbridge")
 
 
 class HookCall:
-    """A plugin's implementation of a hook, called separately: in a joint pluggy call, an error would stop the rest."""
+    """The call of a hook in one plugin. It is made separately: in a joint pluggy call, an error would stop the rest."""
 
     __slots__ = ("_hook", "call", "name")
 
@@ -31,12 +31,15 @@ class HookCall:
 
     @property
     def plugin(self) -> str:
-        """The name of the plugin."""
+        """The name of the plugin whose hook is called."""
         return str(getattr(self._hook.plugin, "__name__", type(self._hook.plugin).__name__))
 
 
 class HookCalls:
-    """Calls of hooks, each made once: a second :meth:`make` goes on where a signal handler's exception stopped it."""
+    """The calls of a hook in all plugins, each made once.
+
+    If a signal handler's exception interrupts :meth:`make`, a second :meth:`make` continues where the first stopped.
+    """
 
     __slots__ = ("_calls", "_made", "_stop")
 
@@ -47,11 +50,15 @@ class HookCalls:
 
     @property
     def begun(self) -> bool:
-        """Whether the first call was made, or there are no calls."""
+        """Whether the first call was made already, or there are no calls."""
         return bool(self._made) or not self._calls
 
     def make(self, failed: Callable[[HookCall, BaseException], BaseException | None]) -> None:
-        """Make the calls that are left. ``failed`` returns the error to raise at the end for a hook's error, if any."""
+        """Make the calls that were not made yet.
+
+        ``failed`` gets the error of a hook, and returns the error to raise at the end, or None. Of several, the first
+        is raised.
+        """
         if not self._calls:
             return
         while (place := len(self._made)) < len(self._calls):
@@ -93,9 +100,10 @@ def _first_step(code: CodeType) -> int:
 
 
 def logged(hook: HookCall, error: BaseException) -> BaseException | None:
-    """Log a hook's error without its words, which may quote the message.
+    """Log the error of a hook without its words, which may quote the message. Returns the error if it is Ctrl-C, else
+    None.
 
-    The error goes no further, except Ctrl-C: a broken metric must cause no second text.
+    Any other error goes no further: a broken metric must cause no second text.
     """
     if isinstance(error, KeyboardInterrupt):
         return error

@@ -29,42 +29,50 @@ def smsbridge_providers() -> list[type[SmsProvider]]:  # type: ignore[empty-body
 
 @hookspec
 def smsbridge_before_send(account: str, provider: str, message: Message) -> None:
-    """A message (or a one-time code) is about to be sent. Raise an error to stop only this message (VetoedError)."""
+    """Observe a message (or a one-time code) that is about to be sent.
+
+    Raise an error to stop only this message, with VetoedError.
+    """
 
 
 @hookspec
 def smsbridge_after_send(
     account: str, carried_by: str, provider: str, message: Message, sent: SentMessage | Verification
 ) -> None:
-    """The provider accepted the message. Errors of this hook are only logged."""
+    """Observe a message that the provider accepted. Errors of this hook are only logged."""
 
 
 @hookspec
 def smsbridge_send_failed(account: str, carried_by: str, provider: str, message: Message, error: SendError) -> None:
-    """The message was refused, stopped or cancelled, or may have been sent. Errors of this hook are only logged."""
+    """Observe a message that was refused, stopped or cancelled, or that may have been sent.
+
+    Errors of this hook are only logged.
+    """
 
 
 @hookspec
 def smsbridge_cost_differs(account: str, provider: str, message: Message, sent: SentMessage, expected: Cost) -> None:
-    """The vendor's segments or price differ from ours. Errors of this hook are only logged.
+    """Observe an accepted text whose segments or price, as the vendor counts, differ from the expected cost.
 
     Called once per accepted text, before ``smsbridge_after_send``, if ``SMSBRIDGE_COST_PRICES`` is set. ``account`` is
-    the account that took the text.
+    the account that took the text. Errors of this hook are only logged.
     """
 
 
 @hookspec
 def smsbridge_status_changed(account: str, carried_by: str, provider: str, text: TextRecord) -> None:
-    """A report moved a text further: ``text`` is its row in the ledger now. Called once for each change, with a ledger.
+    """Observe a text whose status a delivery report has changed. ``text`` is its present record in the ledger.
 
-    What this raises reaches the caller of ``receive``, as for ``smsbridge_event``: when the report comes again, the
-    hook is called again. A change that is noticed while the text is sent is told then, and what this raises is logged.
+    Called once for each change, if there is a ledger. What this raises reaches the caller of ``receive``, as for
+    ``smsbridge_event``: when the report comes again, the hook is called again. A change that is noticed while the text
+    is sent is told then, and what this raises is logged.
     """
 
 
 @hookspec
 def smsbridge_event(account: str, provider: str, event: Event) -> None:
-    """A verified webhook brought a delivery report or a text, at least once each; ``event.key`` stays the same.
+    """Observe an event of a verified webhook: a delivery report, or a text that came in.
 
-    Errors of this hook reach the caller of ``receive``: answer 500, and the provider will deliver again.
+    An event may come more than once; its ``event.key`` stays the same. Errors of this hook reach the caller of
+    ``receive``: answer 500, and the provider will deliver again.
     """

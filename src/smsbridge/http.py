@@ -1,4 +1,4 @@
-"""HTTP values: the steps that flows ask for most. No I/O.
+"""HTTP requests and responses as values: the steps that flows ask for most. No I/O.
 
 ``HttpRequest`` and ``HttpResponse`` serve both directions: requests of a provider, and webhooks. URL and body are
 exactly as on the wire, because signatures cover bytes. Their ``repr`` shows no path, header or body: any of these can
@@ -38,7 +38,7 @@ _IN_PATHS = "/:@!$&'()*+,;="
 
 
 class Headers(Mapping[str, str]):
-    """HTTP headers: names in any case. A header given several times is joined with commas."""
+    """HTTP headers, whose names may be in upper or lower case. A header given several times is joined with commas."""
 
     __slots__ = ("_values",)
 
@@ -91,14 +91,14 @@ class HttpRequest(Step["HttpResponse"]):
     def get(
         cls, url: str, params: Params = (), *, headers: Mapping[str, str] | None = None, sends: bool = False
     ) -> HttpRequest:
-        """Make a GET; ``params`` are percent-encoded and added to the query of ``url``."""
+        """Make a GET request. ``params`` are percent-encoded and added to the query of ``url``."""
         return cls(method="GET", url=with_query(url, params), headers=Headers(headers or {}), sends=sends)
 
     @classmethod
     def post_json(
         cls, url: str, data: Any, *, headers: Mapping[str, str] | None = None, sends: bool = False
     ) -> HttpRequest:
-        """Make a POST of ``data`` as JSON in UTF-8."""
+        """Make a POST request whose body is ``data`` as JSON in UTF-8."""
         body = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
         return cls._post(url, "application/json", body, headers, sends)
 
@@ -106,7 +106,7 @@ class HttpRequest(Step["HttpResponse"]):
     def post_form(
         cls, url: str, fields: Params, *, headers: Mapping[str, str] | None = None, sends: bool = False
     ) -> HttpRequest:
-        """Make a POST of ``fields`` as ``application/x-www-form-urlencoded`` in UTF-8."""
+        """Make a POST request whose body is ``fields`` as ``application/x-www-form-urlencoded`` in UTF-8."""
         body = urlencode(_pairs(fields), encoding="utf-8").encode()
         return cls._post(url, "application/x-www-form-urlencoded", body, headers, sends)
 
@@ -199,7 +199,7 @@ class HttpRequest(Step["HttpResponse"]):
 
     @property
     def content_type(self) -> str:
-        """The media type of the body, in lower case and without parameters; empty where none was given."""
+        """The media type of the body, in lower case and without parameters; empty if no header gives it."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
@@ -209,7 +209,7 @@ class HttpRequest(Step["HttpResponse"]):
 
     @property
     def query_bytes(self) -> list[tuple[bytes, bytes]]:
-        """The parameters of the URL in order, only percent-decoded: signatures cover bytes.
+        """The parameters of the URL in order, percent-decoded to bytes: signatures cover bytes.
 
         Raises PayloadError if there are too many.
         """
@@ -226,7 +226,7 @@ class HttpRequest(Step["HttpResponse"]):
         return text_pairs(self._fields())
 
     def form_bytes(self) -> list[tuple[bytes, bytes]]:
-        """Return the fields of a form body in order, only percent-decoded, for ``verify``.
+        """Return the fields of a form body in order, percent-decoded to bytes, for ``verify``.
 
         Signatures cover bytes, which need not be UTF-8. Raises PayloadError if there are too many fields.
         """
@@ -250,7 +250,7 @@ class HttpRequest(Step["HttpResponse"]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class HttpResponse(metaclass=Shown):
-    """The answer to a request or to a webhook. ``complete`` is false if the body was cut or too large.
+    """An answer to a request or to a webhook. ``complete`` is false if the body was cut off or was too large.
 
     An incomplete body is never read as JSON.
     """
@@ -269,18 +269,18 @@ class HttpResponse(metaclass=Shown):
 
     @classmethod
     def of_json(cls, data: Any, *, status: int = 200) -> HttpResponse:
-        """Make an answer whose body is ``data`` as JSON in UTF-8."""
+        """Make an HttpResponse whose body is ``data`` as JSON in UTF-8."""
         body = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
         return cls(status=status, headers={"content-type": "application/json"}, body=body)
 
     @property
     def ok(self) -> bool:
-        """Whether the HTTP status is in the 200 range. The body may say otherwise: read it."""
+        """Whether the HTTP status is in the 200 range. The body may still report a failure: read it."""
         return 200 <= self.status < 300
 
     @property
     def content_type(self) -> str:
-        """The media type of the body, in lower case and without parameters; empty where none was given."""
+        """The media type of the body, in lower case and without parameters; empty if no header gives it."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
@@ -297,9 +297,9 @@ class HttpResponse(metaclass=Shown):
         return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
     def json(self) -> Any:
-        """Parse the body as JSON, see :func:`read_json`.
+        """Parse the body as JSON, tolerating the faults that :func:`read_json` tolerates.
 
-        Raises the error of an unreadable answer, see :meth:`error`.
+        Raises the SendError that :meth:`error` makes of this answer if the body is incomplete or not JSON.
         """
         if not self.complete:
             raise self.error(detail="the answer was cut off or too large")
@@ -309,7 +309,10 @@ class HttpResponse(metaclass=Shown):
             raise self.error(detail="the answer is not JSON") from None
 
     def json_object(self) -> dict[str, Any]:
-        """Parse the body as a JSON object. Raises the error of an unreadable answer, see :meth:`error`."""
+        """Parse the body as a JSON object.
+
+        Raises the SendError that :meth:`error` makes of this answer if the body is incomplete, or is no JSON object.
+        """
         data = self.json()
         if not isinstance(data, dict):
             raise self.error(detail="the answer is JSON but not an object")

@@ -18,7 +18,7 @@ from .errors import (
 
 
 class Meaning(NamedTuple):
-    """The error for a status, and a hint what to check."""
+    """The meaning of an HTTP status: the error to raise, whose fault it is, and a hint what to check."""
 
     kind: type[SendError]
     fault: Fault | None = None
@@ -47,7 +47,7 @@ _BY_STATUS = {
 
 
 def meaning_of(status: int) -> Meaning:
-    """Return the meaning of an answer with this HTTP status, if nothing else is known about it."""
+    """Return which error an answer with this HTTP status means, if nothing else is known about the answer."""
     return _BY_STATUS.get(status) or _by_range(status)
 
 
@@ -63,7 +63,7 @@ def can_refuse(status: int, *, documented: bool = False) -> bool:
 
 
 def phrase(status: int) -> str:
-    """Return ``404 Not Found``; for an unknown status only the number."""
+    """Return an HTTP status with its name, such as ``404 Not Found``; for an unknown status only the number."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:

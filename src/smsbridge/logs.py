@@ -8,7 +8,10 @@ from .display import line
 
 
 def logger(name: str) -> logging.Logger:
-    """Return the logger ``name``, which makes the arguments of its records safe for a line, such as vendors' codes."""
+    """Return the logger with this name.
+
+    It makes all arguments of its records, such as vendors' codes, safe for a line.
+    """
     found = logging.getLogger(name)
     # A repeated call adds it only once.
     found.addFilter(_fit)

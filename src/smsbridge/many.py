@@ -1,4 +1,4 @@
-"""Many messages at once: reading, batching and counting, for both clients. Memory stays bounded."""
+"""Send many messages: read, batch and count them, for both clients. Memory stays bounded."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ Awaited = Callable[[Job, list[Result]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Sender(Generic[S]):
-    """The parts of a client for sending many: ``send`` puts a Result for each message of a job into the given list."""
+    """The parts of a client that sending many messages needs.
+
+    ``prepare`` checks a message. ``send`` sends a list of messages, and puts a Result for each into the list it is
+    given.
+    """
 
     provider: SmsProvider
     concurrency: int
@@ -48,7 +52,7 @@ def not_prepared(index: int, message: Message, error: RefusedError) -> Result:
 
 
 class ClosedMeanwhile(RuntimeError):
-    """The client was closed before all messages were read."""
+    """An error of ``send_many``: the client was closed before all messages were read."""
 
     def __init__(self) -> None:
         words = (
@@ -169,7 +173,10 @@ class _Many(Generic[S]):
 
 
 class SendMany(_Many[Blocking]):
-    """The result of ``SmsClient.send_many``: a context manager, and an iterator over one Result per message."""
+    """The result of ``SmsClient.send_many``: iterate over it for one Result per message.
+
+    It is also a context manager.
+    """
 
     def __init__(self, sender: Sender[Blocking], messages: Iterable[Message]) -> None:
         # An islice has __next__ and __iter__ for every kind of iterable.
@@ -210,7 +217,7 @@ class SendMany(_Many[Blocking]):
             self._wake.acquire()
 
     def close(self) -> None:
-        """Read no more messages, and wait for texts in flight. The hooks are told of them too.
+        """Stop reading messages, and wait for the texts that are being sent. The hooks are told of them too.
 
         Iterate further for their results.
         """
@@ -300,7 +307,11 @@ class SendMany(_Many[Blocking]):
 
 
 class AsyncSendMany(_Many[Awaited]):
-    """The result of ``AsyncSmsClient.send_many``: an async context manager and iterator over one Result per message."""
+    """The result of ``AsyncSmsClient.send_many``: iterate over it with ``async for``. It is also an async context
+    manager.
+
+    It yields one Result per message.
+    """
 
     def __init__(
         self,
@@ -332,9 +343,9 @@ class AsyncSendMany(_Many[Awaited]):
             await self._wake.wait()
 
     async def aclose(self) -> None:
-        """Read no more messages, and wait for texts in flight. The hooks are told of them too.
+        """Stop reading messages, and wait for the texts that are being sent. The hooks are told of them too.
 
-        Iterate further for their results. If cancelled, this cancels the texts in flight.
+        Iterate further for their results. If this is cancelled, it cancels the texts in flight.
         """
         self._stop()
         try:

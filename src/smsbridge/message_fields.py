@@ -32,7 +32,9 @@ class MessageField:
 
     @property
     def parts(self) -> Mapping[str, Mapping[str, Any]]:
-        """The metadata of the value's own fields by name, for a value that has fields (``dlt``)."""
+        """The metadata of each field of the value, by name, if the value itself has fields, as that of ``dlt``; else
+        empty.
+        """
         return {part.name: part.metadata for part in fields(self.kind)} if is_dataclass(self.kind) else {}
 
 
@@ -57,7 +59,7 @@ FIELDS = _read()
 
 
 def plain_value(value: Any) -> Any:
-    """Return the value of a field for JSON: times in ISO 8601, values with fields as objects."""
+    """Return the value of a message's field in a form for JSON: times in ISO 8601, values with fields as objects."""
     if isinstance(value, datetime):
         return value.isoformat()
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

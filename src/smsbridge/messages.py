@@ -1,4 +1,4 @@
-"""The values that applications, providers and hooks exchange.
+"""The values that applications, providers and hooks exchange, such as Message and DeliveryReport.
 
 All are frozen and keyword-only. They hold usable numbers and texts; their ``repr`` shows neither. Datetimes are aware,
 and in UTC where a provider reports them.
@@ -178,7 +178,7 @@ _CHECKS = tuple(
 
 
 class MessageFields(TypedDict, total=False):
-    """The optional fields of a Message."""
+    """The optional fields of a Message, as keyword arguments of ``send``. :class:`Message` explains each of them."""
 
     sender: str | None
     purpose: Purpose
@@ -215,12 +215,12 @@ class SentMessage(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DeliveryReport(Value):
-    """A delivery report of a text. ``final`` means that no more reports will come, whatever ``status`` is.
+    """A report of how far a text has come. ``final`` means that no more reports will come, whatever ``status`` is.
 
     ``code`` and ``reason`` explain a failure: the vendor's code, and a short word of ours. ``key`` is the same each
-    time the same report comes, so that a repeated webhook can be recognised. ``at`` is in UTC. ``part`` says that the
-    report is of one part of a long text alone, whose id is ``id``. ``context`` is that of the message, where a ledger
-    kept it.
+    time the same report comes, so that a repeated webhook can be recognised. ``at`` is in UTC. ``part`` means that the
+    report is about a single part of a long text, and ``id`` is the id of that part. ``context`` is that of the message,
+    if a ledger kept it.
     """
 
     account: str
@@ -277,9 +277,10 @@ class Balance(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Verification(Value):
-    """A one-time code that a provider accepted to send. ``expires_at`` is in UTC, None if the vendor does not say.
+    """A one-time code that a provider agreed to send. ``expires_at`` is in UTC, None if the vendor does not say.
 
-    ``repeated`` means the same as for a SentMessage.
+    ``repeated`` means that a ledger answers: the code was accepted before under this reference, and nothing was sent
+    now.
     """
 
     account: str
@@ -293,9 +294,9 @@ class Verification(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationCheck(metaclass=Shown):
-    """The answer whether a one-time code is right.
+    """The vendor's answer whether a one-time code is right: then ``approved`` is true.
 
-    If not, ``reason`` is ``wrong-code``, ``expired``, ``unknown``, ``used`` or the vendor's word.
+    If it is not, ``reason`` is ``wrong-code``, ``expired``, ``unknown``, ``used`` or the vendor's word.
     """
 
     approved: bool
@@ -304,7 +305,10 @@ class VerificationCheck(metaclass=Shown):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result(metaclass=Shown):
-    """The result of a message among many: either ``sent`` or ``error`` is set. ``index`` is its place in the input."""
+    """The outcome of one message: either ``sent`` or ``error`` is set.
+
+    ``index`` is its place among the given messages.
+    """
 
     index: int
     message: Message
@@ -319,7 +323,7 @@ class Result(metaclass=Shown):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foresight(metaclass=Shown):
-    """The expected action of a provider on a message, as far as it is known without asking the vendor.
+    """What a provider is expected to do with a message, as far as it is known without asking the vendor.
 
     ``error`` is the expected refusal; ``words`` explain it or the next step, and hold no message text and no full
     number. ``inside`` are the expected actions of the providers inside, in the order of their attempts. ``would skip``
@@ -336,7 +340,7 @@ class Foresight(metaclass=Shown):
 
     @property
     def taker(self) -> Foresight | None:
-        """The Foresight of the provider that would take the text in the end; None if no provider would."""
+        """The Foresight of the provider that would finally take the text; None if no provider would."""
         view = self
         while view.verdict == "would send" and view.inside:
             view = next(foresight for foresight in view.inside if foresight.verdict == "would send")
@@ -345,7 +349,7 @@ class Foresight(metaclass=Shown):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received(metaclass=Shown):
-    """The events of a webhook, and the response to send back."""
+    """The result of processing a webhook: its events, and the response to send back to the vendor."""
 
     events: tuple[Event, ...]
     response: HttpResponse

@@ -1,4 +1,4 @@
-"""Normalise a phone number in the same way as the clients."""
+"""The function ``normalize``, which writes a phone number in the same form as the clients."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .settings import Settings
 def normalize(number: str, region: str | None = None) -> str:
     """Return ``number`` in E.164 (``+919876543210``), as the clients do for a recipient. Store numbers in this form.
 
-    ``region`` is the country of a number without ``+`` (``IN``, ISO 3166); default: ``SMSBRIDGE_DEFAULT_REGION``, which
-    is read at each call that needs it. Raises RecipientError, as sending would.
+    ``region`` is the country of a number without ``+``, in two letters (``IN``, ISO 3166); default:
+    ``SMSBRIDGE_DEFAULT_REGION``, which is read at each call that needs it. Raises RecipientError, as sending would.
     """
     number = plain.number(number)
     try:

@@ -1,4 +1,4 @@
-"""Find the number that written digits mean: the rules of countries, from the tables of ``phonenumbers``.
+"""Find the phone number that written digits mean, by the rules of countries in the tables of ``phonenumbers``.
 
 Digits without a country code must be a mobile number of the country. A number written with a country code only needs a
 length that numbers there have, because tables age: the vendor judges new series, and landlines and toll-free numbers
@@ -23,7 +23,10 @@ _WITH_PLUS = "write a number of another country with + and its country code"
 
 
 def international(written: Written) -> str:
-    """Return a number written with ``+`` unchanged, if mobile or fixed-line numbers of its country have its length."""
+    """Return a number that was written with ``+`` in E.164.
+
+    Raises RecipientError unless mobile or fixed-line numbers of its country have this length.
+    """
     import phonenumbers
 
     try:
@@ -75,7 +78,11 @@ def _length_problem(length: int, lengths: Iterable[int]) -> str | None:
 
 
 def national(written: Written, region: str | None) -> str:
-    """Return a mobile number of ``region`` written without ``+``, with or without trunk prefix or country code."""
+    """Return a mobile number of ``region`` that was written without ``+`` in E.164.
+
+    It may begin with a trunk prefix, or with the country code. Raises RecipientError for other digits, and
+    ConfigurationError for an unknown region.
+    """
     if region is None:
         raise RecipientError(
             "the recipient has no country code (write +91..., or set SMSBRIDGE_DEFAULT_REGION)",
@@ -95,7 +102,7 @@ def national(written: Written, region: str | None) -> str:
 
 
 def wrong_region(region: str) -> str | None:
-    """Return what is wrong with the name of a region; None if it is correct."""
+    """Return what is wrong with the name of a region, and what to write; None if it is correct."""
     import phonenumbers
 
     if region in phonenumbers.SUPPORTED_REGIONS:
@@ -158,7 +165,10 @@ def _is_dialled(digits: str, parsed: Any, region: str) -> bool:
 
 
 def is_valid(text: str, region: str | None) -> bool:
-    """Return whether ``text`` is a valid number of any type."""
+    """Return whether ``text`` is a valid phone number of any type.
+
+    ``region`` is the country of a number without ``+``.
+    """
     import phonenumbers
 
     try:

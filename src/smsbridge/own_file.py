@@ -1,4 +1,4 @@
-"""Our SQLite files: created complete, marked, and recognised, so that no new file replaces another silently.
+"""Our SQLite files: each is created completely, marked as ours, and recognised when it is opened again.
 
 These files keep texts from being sent twice, or to people who said stop. So a file that is emptied, deleted or replaced
 while this process uses it is an error, and so is a file that is not ours. A file is created, with a notice, only if
@@ -34,7 +34,7 @@ _BESIDE = ("-wal", "-shm")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of file.
+    """A kind of SQLite file, such as the ledger's.
 
     ``schema`` creates its missing tables; ``proof`` is a query that only such a file answers. ``made`` says what a new
     file does not know; ``command`` creates a file on purpose. A kind that ``comes_along`` may be created in any
@@ -51,13 +51,15 @@ class Kind:
     upgrade: Callable[[sqlite3.Connection], None] | None = None
 
     def only_on_purpose(self, path: Path) -> str:
-        """Return the error for a missing file at ``path`` that is not created on the way."""
+        """Return the error for a missing file at ``path`` in production, where only the kind's ``command`` creates a
+        file.
+        """
         words = "and none is made on the way where SMSBRIDGE_ENV is production"
         return f"there is no {self.what} at {path}, {words}: {self.command} makes one"
 
 
 class NotOurs(OSError):
-    """The file is not the expected file. ``problem`` says what is wrong, and what to do."""
+    """An SQLite file is not the file that was expected. ``problem`` says what is wrong, and what to do."""
 
     def __init__(self, what: str, path: Path, problem: str) -> None:
         super().__init__(f"the {what} {path} cannot be used: {problem}")
@@ -81,21 +83,22 @@ _known: dict[tuple[str, str], _Known] = {}
 
 
 def forget_all() -> None:
-    """Forget all known files, as a new process would. For tests."""
+    """Forget all files that this process has used, as a new process would. This is for tests."""
     _known.clear()
 
 
 def is_known(kind: Kind, path: Path) -> bool:
-    """Return whether this process has used the file at ``path``."""
+    """Return whether this process has used the file of this kind at ``path`` before."""
     # A link is not followed.
     return (kind.what, os.path.abspath(path)) in _known  # noqa: PTH100
 
 
 @dataclass(slots=True)
 class OwnFile:
-    """The file of ``kind`` at ``path`` or at the target of a link; created if absent, unless ``create`` is false.
+    """An SQLite file of ``kind`` at ``path``, or at the target of a link there.
 
-    With ``joins``, this kind may be added to a file of ours that has other kinds.
+    If ``create`` is true, opening it creates an absent file. With ``joins``, this kind may be added to a file of ours
+    that has other kinds.
     """
 
     path: Path
@@ -126,7 +129,7 @@ class OwnFile:
         return database
 
     def check(self) -> None:
-        """Raise NotOurs if the connected file is no longer at its place."""
+        """Raise NotOurs if the file at ``path`` is no longer the file that was opened."""
         try:
             self._check()
         except NotOurs:
@@ -153,24 +156,33 @@ class OwnFile:
                 raise self._wrong(f"lost {os.path.basename(name)}, a part of it, while in use")  # noqa: PTH119
 
     def note_beside(self) -> None:
-        """Remember the files beside it, in a first transaction: if others replace them, their content is lost."""
+        """Remember the files that SQLite keeps beside the file, so that :meth:`check` notices when they are replaced.
+
+        Call this within the first transaction. If other files replace them, their content is lost.
+        """
         if not self._beside:
             names = [f"{self._real}{ending}" for ending in _BESIDE]
             self._beside.extend((name, inode) for name in names if (inode := _inode(name)) is not None)
 
     def change(self, database: sqlite3.Connection) -> None:
-        """Count a change, within its transaction: a file with fewer changes than known here is an older copy."""
+        """Add 1 to the file's count of changes, within the transaction that changes it.
+
+        A file with fewer changes than this process knows of is an older copy.
+        """
         database.execute("UPDATE smsbridge_file SET changes = changes + 1 WHERE what = ?", [self.kind.what])
         self._changes = self._row(database)[1]
 
     def kept(self) -> None:
-        """Record that the transaction with the counted change was committed."""
+        """Remember the new count of changes, after the transaction of :meth:`change` was committed."""
         known = _known.get(self._key)
         if known is not None:
             known.changes = max(known.changes, self._changes)
 
     def count(self, database: sqlite3.Connection) -> bool:
-        """Count a change in a separate transaction, without waiting. Returns whether that succeeded."""
+        """Add 1 to the file's count of changes in a separate transaction, without waiting.
+
+        Returns whether that succeeded.
+        """
         known = _known.get(self._key)
         # Nothing is written into an emptied file.
         if _size(self._real) == 0 and known is not None:
@@ -210,7 +222,7 @@ class OwnFile:
             raise self._wrong(_REPLACED)
 
     def init(self) -> bool:
-        """Create the file on purpose, also from an empty file. Returns false if it exists.
+        """Create the file on purpose, also from an empty file. Returns false if it already exists.
 
         Raises the same errors as :meth:`connect`.
         """
