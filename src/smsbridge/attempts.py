@@ -135,13 +135,13 @@ def attempt_batch(provider: SmsProvider, messages: Sequence[Message]) -> Flow[li
 def attempt_each(
     provider: SmsProvider, messages: Sequence[Message], *, verification: bool = False, around: Around | None = None
 ) -> Flow[Answers]:
-    """Send each of ``messages`` once. Returns their Results in order, and the interruption that stopped the work, or
-    None.
+    """Send each of ``messages`` once.
 
-    A single message is a call of ``send``; several are as few calls of ``send_batch`` as the provider allows. A batch
-    that was refused for a message's fault was certainly not sent, so it is halved until the faulty message is alone: a
-    bad number must not fail the other messages. A refusal after an answer to another part of the batch leaves the whole
-    batch uncertain. ``around`` is a function that wraps each flow in which the provider sends.
+    Returns their Results in order, and the interruption that stopped the work, or None. A single message is a call of
+    ``send``; several are as few calls of ``send_batch`` as the provider allows. A batch that was refused for a
+    message's fault was certainly not sent, so it is halved until the faulty message is alone: a bad number must not
+    fail the other messages. A refusal after an answer to another part of the batch leaves the whole batch uncertain.
+    ``around`` is a function that wraps each flow in which the provider sends.
     """
     provider = standing_in(provider)
     if isinstance(provider, Composite):
@@ -189,10 +189,9 @@ def _attempt_several(
 
 
 def foresee(provider: SmsProvider, message: Message, *, now: datetime) -> Foresight:
-    """Return what :func:`attempt` would do with ``message`` at the time ``now``, as far as it is known without the
-    vendor.
+    """Return what :func:`attempt` would do with ``message`` at the time ``now``, as far as smsbridge can know.
 
-    Sends nothing.
+    Sends nothing, and does not ask the vendor.
     """
     problem = None if isinstance(provider, Composite) else _problem(provider, message, now=now)
     if problem is None:

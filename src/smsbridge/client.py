@@ -105,19 +105,19 @@ class SmsClient(BaseClient["Transport"]):
         return self._run(self._lookup(reference))
 
     def history(self, reference: str) -> History | None:
-        """Return the text with this reference from the ledger, and its delivery reports. None if the ledger has no such
-        text.
+        """Return the text with this reference from the ledger, and its delivery reports.
 
-        The vendor is not asked. Raises ConfigurationError if the client has no ledger, or if the ledger cannot be read.
+        None if the ledger has no such text. The vendor is not asked. Raises ConfigurationError if the client has no
+        ledger, or if the ledger cannot be read.
         """
         return self._run(self._history(reference))
 
     def texts(self, **filters: Unpack[TextFilters]) -> Iterator[TextRecord]:
-        """Iterate over the texts in the ledger that match all ``filters``, the oldest first. TextFilters explains the
-        filters.
+        """Iterate over the texts in the ledger that match all ``filters``, the oldest first.
 
-        Memory stays bounded. Raises ConfigurationError as :meth:`history` does, RecipientError if ``to`` is not a phone
-        number, TypeError for an unknown filter, and ValueError for a wrong value.
+        TextFilters explains the filters. Memory stays bounded. Raises ConfigurationError as :meth:`history` does,
+        RecipientError if ``to`` is not a phone number, TypeError for an unknown filter, and ValueError for a wrong
+        value.
         """
         wanted, after = self._wanted(filters), 0
         while page := self._run(self._texts(wanted, after)):
@@ -282,8 +282,9 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
         return await self._run(self._history(reference))
 
     async def texts(self, **filters: Unpack[TextFilters]) -> AsyncIterator[TextRecord]:
-        """Iterate with ``async for`` over the texts in the ledger that match all ``filters``, as
-        :meth:`SmsClient.texts` does.
+        """Iterate with ``async for`` over the texts in the ledger that match all ``filters``.
+
+        See :meth:`SmsClient.texts`.
         """
         wanted, after = self._wanted(filters), 0
         while page := await self._run(self._texts(wanted, after)):

@@ -31,9 +31,7 @@ class Recording(Protocol):
     """A policy that records texts and their delivery reports, such as the ledger."""
 
     def history(self, reference: str) -> Flow[History | None]:
-        """Return the record of the text with this reference, and its delivery reports; None if there is no record of
-        it.
-        """
+        """Return the record of the text with this reference, and its delivery reports; None without a record."""
         ...
 
     def page(self, wanted: Wanted, *, after: int = 0, limit: int = 500) -> Flow[list[tuple[int, TextRecord]]]:

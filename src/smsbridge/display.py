@@ -73,7 +73,7 @@ def line(words: object, longest: int = LONGEST) -> str:
 
 
 def without_long_words(text: str) -> str:
-    """Cut the words in ``text`` that are too long for names and paths: such a word may be a secret or a message's text."""
+    """Cut words in ``text`` that are too long for names and paths: such a word may be a secret or a message's text."""
     return _LONG_WORD.sub(r"\1…", text)
 
 

@@ -72,10 +72,9 @@ def variables() -> dict[str, bool]:
 
 
 def in_production(*, known: bool | None = None) -> bool:
-    """Return whether ``SMSBRIDGE_ENV`` is ``production``. If ``known`` is not None, it is the answer, and nothing is
-    read.
+    """Return whether ``SMSBRIDGE_ENV`` is ``production``.
 
-    Raises the same errors as :func:`read`.
+    If ``known`` is not None, it is the answer, and nothing is read. Raises the same errors as :func:`read`.
     """
     if known is not None:
         return known

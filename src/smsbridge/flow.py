@@ -77,10 +77,10 @@ class Tell(Call[None]):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Await(Step[T]):
-    """A step that waits for work in another thread of smsbridge, and returns its result. It is cheaper than a
-    :class:`Call`.
+    """A step that waits for work in another thread of smsbridge, and returns its result.
 
-    After ``seconds``, or if the wait is interrupted, the work is cancelled, and a TimeoutError is raised.
+    It is cheaper than a :class:`Call`. After ``seconds``, or if the wait is interrupted, the work is cancelled, and a
+    TimeoutError is raised.
     """
 
     future: Promise[T] | Future[T]

@@ -23,9 +23,7 @@ _PACKAGE = re.compile(r"smsbridge-([a-z0-9]+)\b", re.ASCII)
 
 
 def origin(point: EntryPoint) -> str:
-    """Return the package that has the entry point ``point``, with its version; without a package, the value of the
-    point.
-    """
+    """Return the package that has the entry point ``point``, and its version; without a package, the point's value."""
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 

@@ -100,10 +100,10 @@ def _first_step(code: CodeType) -> int:
 
 
 def logged(hook: HookCall, error: BaseException) -> BaseException | None:
-    """Log the error of a hook without its words, which may quote the message. Returns the error if it is Ctrl-C, else
-    None.
+    """Log the error of a hook without its words, which may quote the message.
 
-    Any other error goes no further: a broken metric must cause no second text.
+    Returns the error if it is Ctrl-C, else None. Any other error goes no further: a broken metric must cause no second
+    text.
     """
     if isinstance(error, KeyboardInterrupt):
         return error

@@ -307,10 +307,9 @@ class SendMany(_Many[Blocking]):
 
 
 class AsyncSendMany(_Many[Awaited]):
-    """The result of ``AsyncSmsClient.send_many``: iterate over it with ``async for``. It is also an async context
-    manager.
+    """The result of ``AsyncSmsClient.send_many``: iterate over it with ``async for``.
 
-    It yields one Result per message.
+    It is also an async context manager. It yields one Result per message.
     """
 
     def __init__(

@@ -32,9 +32,7 @@ class MessageField:
 
     @property
     def parts(self) -> Mapping[str, Mapping[str, Any]]:
-        """The metadata of each field of the value, by name, if the value itself has fields, as that of ``dlt``; else
-        empty.
-        """
+        """The metadata of each field of the value, by name, if the value has fields itself (``dlt``); else empty."""
         return {part.name: part.metadata for part in fields(self.kind)} if is_dataclass(self.kind) else {}
 
 

@@ -51,9 +51,7 @@ class Kind:
     upgrade: Callable[[sqlite3.Connection], None] | None = None
 
     def only_on_purpose(self, path: Path) -> str:
-        """Return the error for a missing file at ``path`` in production, where only the kind's ``command`` creates a
-        file.
-        """
+        """Return the error for a file missing at ``path`` in production, where only the command creates a file."""
         words = "and none is made on the way where SMSBRIDGE_ENV is production"
         return f"there is no {self.what} at {path}, {words}: {self.command} makes one"
 

@@ -1,4 +1,4 @@
-"""Phone numbers: convert to E.164, and mask for people to read.
+"""Convert phone numbers to E.164, find their country, and mask them for people to read.
 
 This is strict on purpose: ``phonenumbers`` alone reads ``+919876543210abc`` as another subscriber's number, and drops
 an extension silently. Here every digit of the input is in the output, or the number is refused. Nothing is guessed:
@@ -98,7 +98,7 @@ def _code_of(region: str) -> str:
 
 
 def country_code(e164: str) -> str:
-    """The digits of a number in E.164 that are its country's (``91``); empty if no country has it."""
+    """Return the country code of a number in E.164, such as ``91``; an empty string if no country has such a code."""
     import phonenumbers
 
     codes = (e164[1 : 1 + length] for length in (1, 2, 3))  # none is the beginning of another
@@ -106,9 +106,10 @@ def country_code(e164: str) -> str:
 
 
 def regions(e164: str) -> tuple[str, ...]:
-    """The country of a number in E.164, in two letters of ISO 3166.
+    """Return the region of a number in E.164, in two letters of ISO 3166, such as ``("IN",)``.
 
-    Several, where countries share a calling code (``+1``, ``+44``) and the number does not tell which of them it is in.
+    It returns several regions if countries share the calling code (``+1``, ``+44``) and the number does not show which
+    of them it belongs to, and none if no country has the code.
     """
     import phonenumbers
 
@@ -119,10 +120,11 @@ def regions(e164: str) -> tuple[str, ...]:
 
 
 class Countries:
-    """Countries, by region (``IN``, ISO 3166) or calling code (``+91``): ``number in countries``, numbers in E.164.
+    """A set of countries, to ask whether it contains a phone number in E.164: ``number in countries``.
 
-    If regions share a calling code, as the United States and the Caribbean do, the number itself shows its region; a
-    number that belongs to none of them is in no region. Raises ValueError.
+    Each country is given as a region (``IN``, ISO 3166) or a calling code (``+91``). If regions share a calling code,
+    as the United States and the Caribbean do, the number itself shows its region; a number that belongs to none of them
+    is in no region. Raises ValueError for a country that does not exist.
     """
 
     __slots__ = ("_codes", "_regions", "_shared")
@@ -147,7 +149,10 @@ class Countries:
 
     @staticmethod
     def normalised(countries: Iterable[str]) -> tuple[str, ...]:
-        """Return ``countries`` in their usual form: regions in capitals, calling codes with a plus."""
+        """Return ``countries`` in their usual form: regions in capitals, calling codes with a plus.
+
+        Raises ValueError for a country that does not exist.
+        """
         import phonenumbers
 
         return tuple(_country(country, phonenumbers) for country in countries)
@@ -179,7 +184,7 @@ def _region(number: str) -> str | None:
 
 
 def mask(number: str) -> str:
-    """Return ``number`` for people and logs: ``+919876543210`` becomes ``+91******3210``."""
+    """Hide the middle of a phone number for people and logs: ``+919876543210`` becomes ``+91******3210``."""
     shown = 7 if number.startswith("+") else 6
     if len(number) <= shown + 2:
         return "*" * len(number)
@@ -187,7 +192,10 @@ def mask(number: str) -> str:
 
 
 def mask_numbers(text: str) -> str:
-    """Return ``text`` with masked phone numbers: 8 to 15 digits, or 5 and more next to a vendor's own mask."""
+    """Mask all phone numbers in ``text``.
+
+    A phone number is a run of 8 to 15 digits, or of 5 and more digits next to a vendor's own mask.
+    """
     text = _DIGIT_RUN.sub(lambda match: mask(match.group()), text)
     return _HALF_MASKED.sub(_mask_the_rest, text)
 

@@ -10,9 +10,9 @@ _LAZY = re.compile(r".*lazy(?!object).*|__proxy__", re.IGNORECASE)
 
 
 def text(value: Any) -> Any:
-    """Return a string, a subclass of str or a lazy string as a plain string, and other values unchanged.
+    """Turn a lazy string, or an instance of a subclass of str, into a plain string.
 
-    A lazy string is rendered once.
+    Other values are returned unchanged. A lazy string is rendered once.
     """
     kind = type(value)
     if kind is str:
@@ -24,7 +24,10 @@ def text(value: Any) -> Any:
 
 
 def number(value: Any) -> Any:
-    """Do the same for a recipient, which may also be a phone number of Django or of the package phonenumbers."""
+    """Turn a recipient into a plain string: a lazy string, or a phone number object of Django or of ``phonenumbers``.
+
+    Other values are returned unchanged.
+    """
     written = text(value)
     if isinstance(written, str):
         return written
@@ -48,5 +51,5 @@ def _is_lazy(kind: type) -> bool:
 
 
 def kind_of(value: object) -> str:
-    """Return the type of a value, for an error that must not show the value itself."""
+    """Return the name of the type of ``value``, for an error that must not show the value itself."""
     return "None" if value is None else type(value).__name__

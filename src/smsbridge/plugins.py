@@ -41,7 +41,7 @@ _AROUND_A_SEND = ("smsbridge_before_send", "smsbridge_after_send", "smsbridge_se
 
 
 class Plugins:
-    """The plugins of a process, or of a test: built-in, installed, and registered in code."""
+    """The plugins that clients use: those of smsbridge, installed plugins, and plugins registered in code."""
 
     def __init__(self, *hooks: object) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -66,10 +66,10 @@ class Plugins:
             self.register(plugin)
 
     def register(self, plugin: object, origin: str | None = None) -> list[type[SmsProvider]]:
-        """Register a plugin: a module or an object with hooks. Returns its providers.
+        """Register a plugin, which is a module or an object with hooks. Returns its provider classes.
 
-        ``origin`` names it in errors. Raises ConfigurationError for hooks that would not work and for names already
-        taken.
+        ``origin`` names the plugin in errors. Raises ConfigurationError for hooks that would not work and for names
+        already taken.
         """
         origin = origin or _name(plugin)
         if self._manager.is_registered(plugin):
@@ -147,11 +147,11 @@ class Plugins:
         return {*BUILTIN, *self._classes, *(point.name for point in self._installed.select(group=groups.PROVIDERS))}
 
     def vendors_of_ours(self) -> list[str]:
-        """Return the providers that smsbridge has a package for, installed or not."""
+        """Return the names of the providers for which smsbridge has a package, installed or not."""
         return groups.packaged()
 
     def origin(self, name: str) -> str:
-        """Return the origin of provider ``name``: ``smsbridge`` or a distribution with its version."""
+        """Return the package that has the provider ``name``: ``smsbridge``, or another package with its version."""
         if name in BUILTIN:
             return "smsbridge"
         if name in self.policies:
@@ -198,9 +198,10 @@ class Plugins:
         return f"no provider {name!r}; have {', '.join(there)}{groups.meant(name, [*there, *policies], policies)}"
 
     def stack(self, name: str, environ: Mapping[str, str | None] | None = None) -> SmsProvider:
-        """Return the provider of account ``name`` inside its policies, for clients to send through.
+        """Make the provider of the account ``name`` with the policies around it, for clients to send through.
 
-        ``environ`` replaces the environment, see :class:`SmsClient`. Raises ConfigurationError.
+        ``environ`` replaces the environment, see :class:`SmsClient`. Raises ConfigurationError for settings that are
+        missing or wrong.
         """
         reading = Reading(environ)
         # The frames of a traceback should hold no token.
@@ -225,10 +226,10 @@ class Plugins:
         raise problem
 
     def account(self, name: str) -> SmsProvider:
-        """Return the provider of account ``name`` from the environment, without its policies.
+        """Make the provider of the account ``name`` from the environment, without the policies around it.
 
         ``name`` is a provider's name, or an account's: ``otp`` needs ``SMSBRIDGE_OTP_PROVIDER`` and reads
-        ``SMSBRIDGE_OTP_*``. Raises ConfigurationError.
+        ``SMSBRIDGE_OTP_*``. Raises ConfigurationError for settings that are missing or wrong.
         """
         return Reading().run(lambda: self._account(name, ()))
 
@@ -244,7 +245,10 @@ class Plugins:
         return around(provider) if around is not None else provider
 
     def account_provider(self, name: str) -> str:
-        """Return the name of the provider of account ``name``. Raises ConfigurationError."""
+        """Return the name of the provider that the account ``name`` uses.
+
+        Raises ConfigurationError if there is no such account, or if its provider does not exist.
+        """
         if not isinstance(name, str):
             raise ConfigurationError(
                 f"give a provider, or the name of a provider or account, not {type(name).__name__}"
@@ -280,28 +284,37 @@ class Plugins:
     # --- hooks --------------------------------------------------------------------------------------------------------
 
     def cost_differs(self, account: str, provider: str, message: Message, sent: SentMessage, expected: Cost) -> None:
-        """Tell every plugin that the cost of a text differs from the expected cost."""
+        """Call the hook ``smsbridge_cost_differs`` of every plugin.
+
+        ``expected`` is the cost that smsbridge expected.
+        """
         self._tell(
             "smsbridge_cost_differs", account=account, provider=provider, message=message, sent=sent, expected=expected
         )
 
     def status_changed(self, account: str, provider: str, text: TextRecord) -> None:
-        """Tell every plugin that a text came further. Raises what the first failing one raises, after all are told."""
+        """Call the hook ``smsbridge_status_changed`` of every plugin: a report changed the status of ``text``.
+
+        After all calls, raises the first error of a hook.
+        """
         about = {"account": account, "carried_by": text.carried_by, "provider": provider, "text": text}
         self.calls("smsbridge_status_changed", **about).make(lambda _, error: error)
 
     def event(self, account: str, provider: str, event: Event) -> None:
-        """Tell every plugin of an event. Raises the first error of a plugin after it has told all."""
+        """Call the hook ``smsbridge_event`` of every plugin. After all calls, raises the first error of a hook."""
         self.calls("smsbridge_event", account=account, provider=provider, event=event).make(lambda _, error: error)
 
     def calls(self, name: str, **arguments: Any) -> HookCalls:
-        """Return the calls of hook ``name`` in all plugins that have it."""
+        """Prepare the calls of the hook ``name`` with ``arguments``, in all plugins that have it.
+
+        Makes none of them.
+        """
         hooks = self._hooks(name)
         return HookCalls([HookCall(name, hook, arguments) for hook in hooks]) if hooks else NO_CALLS
 
     @property
     def are_told_of_sends(self) -> bool:
-        """Whether a plugin has a hook around a send."""
+        """Whether a plugin has a hook that is called before or after a text is sent."""
         return any(map(self._hooks, _AROUND_A_SEND))
 
     def _hooks(self, name: str) -> list[pluggy.HookImpl]:
@@ -321,7 +334,7 @@ def _name(plugin: object) -> str:
 
 @cache
 def default_plugins() -> Plugins:
-    """Return the plugins that clients share unless they get other plugins."""
+    """Return the plugins that all clients of this process share, unless a client is given other plugins."""
     return Plugins()
 
 

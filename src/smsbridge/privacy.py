@@ -1,4 +1,4 @@
-"""Make errors safe to show: copies for a single message, without text, number, secret and frames."""
+"""Make errors safe to show: copy each for a single message, without text, number, secret and frames."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ class _Note(str):
 
 
 def with_trace(error: E_, cause: Exception) -> E_:
-    """Add the trace of ``cause`` as lines of code without values; its text and its frames may hold secrets."""
+    """Add to ``error`` where ``cause`` was raised, as notes with lines of code. Returns ``error``.
+
+    The text of ``cause`` and its frames are left out: they may hold secrets.
+    """
     rows = "".join(traceback.format_tb(cause.__traceback__)).splitlines()
     for row in [*rows, type(cause).__name__]:
         error.add_note(_Note(line(row)))
@@ -95,18 +98,21 @@ def _doubt_a_long_pause(error: SendError | QueryError) -> None:
 
 
 def bare(error: E_) -> E_:
-    """Return ``error`` without its frames and causes, which hold the request with its token and text."""
+    """Remove the frames and causes of ``error``, which hold the request with its token and text, and return it."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
 
 def private_of(provider: SmsProvider, *messages: Message) -> Private:
-    """Return the data that errors about ``messages`` may not show."""
+    """Return the data that errors about ``messages`` may not show: texts, numbers, and secrets of the provider."""
     return Private([*provider.secrets(), *(message.text for message in messages)], [message.to for message in messages])
 
 
 def scrub(error: SmsBridgeError, private: Private) -> None:
-    """Remove private data that vendors quote, in any form, from the error's words, and make each a single line."""
+    """Remove the ``private`` data that a vendor quotes, in any form, from the words of ``error``.
+
+    All words become single lines.
+    """
     _scrub(error, private, without)
 
 
@@ -131,5 +137,8 @@ def _words(known: str | None, otherwise: str) -> str:
 
 
 def safe_name(cause: Exception) -> str:
-    """Return the words of our own error, and only the class of another error, whose words may hold private data."""
+    """Describe ``cause`` without private data.
+
+    Returns the words of an error of smsbridge, and only the name of the class of another error.
+    """
     return str(cause) if isinstance(cause, SmsBridgeError) else type(cause).__name__

@@ -1,4 +1,4 @@
-"""Files that hold texts and numbers, and that only their owner can read."""
+"""Create and open files that hold texts and numbers, so that only their owner can read them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _AT_ONCE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr
 def open_private(path: Path) -> int:
     """Open the file at ``path`` to read and append, with mode 0600 from now on. Creates it if it is missing.
 
-    Returns a descriptor. Raises OSError immediately if this is no file of ours: a link of either kind, a pipe, a
-    device, a folder, a file of another user.
+    Returns a descriptor. Raises OSError immediately if this is no file that smsbridge may use: a link of either kind, a
+    pipe, a device, a folder, a file of another user.
     """
     problem = _not_to_open(path)
     if problem is not None:
@@ -74,10 +74,10 @@ def _keep_to_ourselves(descriptor: int) -> None:
 
 
 def make_private(path: Path) -> None:
-    """Create the file at ``path``, or at the target of a link there, with mode 0600. Raises OSError.
+    """Create the file at ``path``, or at the target of a link there, with mode 0600. Raises OSError if that fails.
 
-    SQLite gives the files beside it the same mode. Closing a file drops all locks of this process on it, also those of
-    SQLite. So this never opens a file that may be in use.
+    It may exist already. SQLite gives the files beside it the same mode. Closing a file drops all locks of this process
+    on it, also those of SQLite. So this never opens a file that may be in use.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
     with _making, contextlib.suppress(FileExistsError):
@@ -86,7 +86,10 @@ def make_private(path: Path) -> None:
 
 
 def close_to_others(path: Path) -> None:
-    """Remove the rights of all others from the file at ``path`` and the files beside it; the group keeps its rights."""
+    """Remove the rights of all other users from the SQLite file at ``path`` and the files beside it.
+
+    The group keeps its own.
+    """
     real = os.path.realpath(path)
     for name in (real, f"{real}-wal", f"{real}-shm"):
         with contextlib.suppress(FileNotFoundError):
@@ -106,7 +109,7 @@ def _close_to_others(name: str) -> None:
 
 
 def obstacle(path: Path) -> str | None:
-    """Return why a file cannot be created or used at ``path``, without creating it; None if no obstacle is known."""
+    """Return why no file can be created or used at ``path``; None if no obstacle is known. This creates nothing."""
     real = os.path.realpath(path)
     # A Path raises if it may not read a folder.
     folder = os.path.dirname(real)  # noqa: PTH120

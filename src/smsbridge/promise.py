@@ -1,4 +1,4 @@
-"""Promise: a result from another thread, without a lock that an interrupted waiting thread could leave taken."""
+"""Promise: a result from another thread. No interrupted thread can leave it locked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GLANCE = 1.0
 
 
 class Overdue(TimeoutError):
-    """The promised result did not come in time."""
+    """An error of a wait for a Promise: the result did not come in time."""
 
 
 class Promise(Generic[T]):
@@ -51,18 +51,24 @@ class Promise(Generic[T]):
         return not self.done()
 
     def result(self, timeout: float | None = None) -> T:
-        """Wait for the result. Raises the error that was set instead, or Overdue after ``timeout`` seconds."""
+        """Wait for the result and return it.
+
+        Raises the error that was set instead, or Overdue after ``timeout`` seconds.
+        """
         value, error = self._wait(timeout)
         if error is not None:
             raise error
         return cast("T", value)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Wait, and return the error that was set instead of a result; None for a result."""
+        """Wait for the end, and return the error that was set instead of a result; None if a result was set.
+
+        Raises Overdue after ``timeout`` seconds.
+        """
         return self._wait(timeout)[1]
 
     def add_done_callback(self, callback: Callable[[Any], object]) -> None:
-        """Have ``callback`` called once, in the thread that sets the result; or now, if the result is set."""
+        """Have ``callback`` called once with this promise, in the thread that sets the result, or now if it is set."""
         self._callbacks.append(callback)
         if self._outcome is not None:
             self._call_back()
@@ -94,7 +100,10 @@ class Promise(Generic[T]):
 
 
 def wait_for(future: Promise[T] | Future[T], seconds: float) -> T:
-    """Return the result of ``future``. Cancels it if the result does not come in time, or if this is interrupted."""
+    """Wait for the result of ``future``, for at most ``seconds``, and return it.
+
+    If it does not come in time, or the wait is interrupted, ``future`` is cancelled and the error raised.
+    """
     try:
         return future.result(seconds)
     except BaseException:
@@ -103,7 +112,10 @@ def wait_for(future: Promise[T] | Future[T], seconds: float) -> T:
 
 
 async def wait_for_async(future: Promise[T] | Future[T], seconds: float) -> T:
-    """Do the same without blocking the event loop."""
+    """Wait for the result of ``future`` without blocking the event loop, for at most ``seconds``, and return it.
+
+    If it does not come in time, or the wait is interrupted, ``future`` is cancelled and the error raised.
+    """
     # Imported here, because blocking clients do not need it.
     from asyncio import get_running_loop
 

@@ -92,13 +92,13 @@ _METHODS = {
 
 
 class Options(BaseModel, metaclass=ShownModel):
-    """The options of a message for a single provider, ``Message.options[provider]``. Subclass it and add fields."""
+    """The options of a message for a single provider, in ``Message.options[provider]``. Subclass it and add fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class InsecureUrlWarning(UserWarning):
-    """A provider's URL is plain http: others can read its credentials and the texts on the way."""
+    """A warning that a provider's URL is plain http: others can read its credentials and the texts on the way."""
 
 
 class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
@@ -182,7 +182,7 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
 
     @classmethod
     def from_env(cls, account: str | None = None, resolve: Resolve | None = None) -> Self:
-        """Return the provider that the environment describes.
+        """Make the provider that the environment describes.
 
         Reads ``SMSBRIDGE_<ACCOUNT>_*`` (default: the provider's own name) from the environment, ``.env`` and the
         secrets directory. ``resolve`` turns account names into providers, for providers that hold providers. Raises
@@ -196,7 +196,10 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
 
     @abstractmethod
     def send(self, message: Message) -> Flow[SentMessage]:
-        """Send a text. ``message.to`` is E.164 and ``message.reference`` is set."""
+        """Send a text, and return the accepted text. ``message.to`` is in E.164 and ``message.reference`` is set.
+
+        Raise ``response.error(...)`` or a class of ``smsbridge.errors`` if the vendor refuses.
+        """
 
     def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
         """Send several texts, to several recipients, in a single request.
@@ -214,19 +217,19 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         return None
 
     def status(self, sent: SentMessage) -> Flow[DeliveryReport]:
-        """Ask for the status of a text. Raises NotFoundError if the vendor does not know it."""
+        """Ask the vendor for the status of the text ``sent``. Raises NotFoundError if the vendor does not know it."""
         raise self.unsupported("asking for the status of a text")
 
     def lookup(self, reference: str) -> Flow[SentMessage | None]:
-        """Ask whether a text with our ``reference`` was accepted. None proves nothing, see ``absence_proven_after``.
+        """Ask the vendor whether it accepted a text with our ``reference``. Returns the text, or None if it finds none.
 
-        For a text that got an id and was refused afterwards, return a SentMessage with that status, such as
-        ``REJECTED``.
+        None alone does not prove that nothing was sent, see ``absence_proven_after``. For a text that got an id and was
+        refused afterwards, return a SentMessage with that status, such as ``REJECTED``.
         """
         raise self.unsupported("looking a text up by its reference")
 
     def balance(self) -> Flow[list[Balance]]:
-        """Ask for the balance of the account."""
+        """Ask the vendor for the balance of the account. Returns a Balance for each service of the vendor."""
         raise self.unsupported("asking for the balance")
 
     def start_verification(self, message: Message) -> Flow[Verification]:
@@ -238,17 +241,18 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         raise self.unsupported("one-time codes")
 
     def check_verification(self, verification: Verification, code: str) -> Flow[VerificationCheck]:
-        """Ask the vendor whether ``code`` is right. A wrong code is an answer, not an error."""
+        """Ask the vendor whether ``code`` is right for ``verification``. A wrong code is an answer, not an error."""
         raise self.unsupported("one-time codes")
 
     def cancel_verification(self, verification: Verification) -> Flow[None]:
-        """Tell the vendor to forget a code."""
+        """Tell the vendor that the code of ``verification`` is no longer valid."""
         raise self.unsupported("cancelling one-time codes")
 
     def verify(self, webhook: HttpRequest) -> None:
         """Raise SignatureError unless the webhook is proven to come from the vendor, also if no secret is configured.
 
-        Every fault of a webhook, such as a header that cannot be read, is a SignatureError here, and no other error.
+        Report every fault of a webhook, such as a header that cannot be read, as a SignatureError here, and as no other
+        error.
         """
         raise SignatureError(f"{title_of(self)} cannot tell whether a webhook is genuine")
 
@@ -264,11 +268,14 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         return None
 
     def parse(self, webhook: HttpRequest) -> list[Event]:
-        """Return the events of a verified webhook. Raises PayloadError if it cannot be read."""
+        """Return the events in a verified webhook. Raise PayloadError if it cannot be read."""
         raise self.unsupported("webhooks")
 
     def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
-        """Return the response to a webhook. Called only after all hooks have taken its events without an error."""
+        """Return the response to a webhook.
+
+        This is called only after all hooks have taken its events without an error.
+        """
         return HttpResponse(status=200)
 
     # --- help for implementations -------------------------------------------------------------------------------------
@@ -279,7 +286,7 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """The implemented operations besides :meth:`send`."""
+        """The operations besides :meth:`send` that this provider implements."""
         return implemented(type(self))
 
     def accepted(
@@ -308,9 +315,9 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         )
 
     def check(self, message: Message, *, verification: bool = False) -> None:
-        """Raise UnsupportedError if :meth:`send` (or a verification) cannot express ``message``.
+        """Refuse a message that this provider cannot express: raise UnsupportedError.
 
-        The client calls it before every attempt.
+        The client calls it before every attempt. With ``verification``, the message is for a one-time code.
         """
         given = [name for name in OPTIONAL_FIELDS if getattr(message, name) is not None]
         extra = [name for name in given if not honours(self, name, verification=verification)]
@@ -327,9 +334,10 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         return f" (if the DLT ids are registered with the account at its vendor, set {setting}=true)"
 
     def options_of(self, message: Message, *, verification: bool = False) -> Any:
-        """Return ``message.options[name]`` as an instance of ``options`` (or of ``verification_options``).
+        """Read the options of ``message`` for this provider, from ``message.options[name]``.
 
-        Raises UnsupportedError, which names an unknown or wrong option.
+        Returns an instance of ``options``, or with ``verification`` of ``verification_options``. Raises
+        UnsupportedError, which names an unknown or wrong option.
         """
         model = self.verification_options if verification else self.options
         given = message.options.get(self.name, {})
@@ -340,13 +348,13 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         raise self.unsupported(f"these options, or their values: {names}")
 
     def unsupported(self, what: str) -> UnsupportedError:
-        """Return the error to raise if this provider cannot express ``what``."""
+        """Return the UnsupportedError to raise if this provider cannot do ``what``, such as ``"one-time codes"``."""
         return UnsupportedError(
             f"{title_of(self)} does not support {what}", account=self.account, provider=vendor_of(self)
         )
 
     def secrets(self) -> list[str]:
-        """Return every secret among the settings, for code that keeps secrets out of messages."""
+        """Return all secrets in the settings of this provider. Code that shows messages removes them from the words."""
         return list(environment.strings(self, secret_only=True))
 
 
@@ -360,7 +368,7 @@ def _no_options(model: type[Options]) -> Options:
 
 
 def implemented(kind: type[SmsProvider]) -> frozenset[Capability]:
-    """Return the operations that the class ``kind`` implements besides ``send``."""
+    """Return the capabilities that the provider class ``kind`` implements besides ``send``."""
     return frozenset(
         capability
         for capability, method in _METHODS.items()
@@ -369,12 +377,12 @@ def implemented(kind: type[SmsProvider]) -> frozenset[Capability]:
 
 
 def vendor_of(provider: SmsProvider) -> str:
-    """Return the name of ``provider`` in results and errors: for a policy, the name of the vendor inside."""
+    """Return the name of ``provider`` for results and errors. For a policy, it is the name of the vendor inside."""
     return provider._vendor  # noqa: SLF001
 
 
 def title_of(provider: SmsProvider | type[SmsProvider]) -> str:
-    """Return the title of a provider in errors, ``provider twincle``, or of a policy, ``policy failover``."""
+    """Return a provider's name for errors, with its kind: ``provider twincle``, or for a policy ``policy failover``."""
     if isinstance(provider, type):
         return f"{provider._kind} {provider.name}"  # noqa: SLF001
     vendor = vendor_of(provider)
@@ -382,7 +390,7 @@ def title_of(provider: SmsProvider | type[SmsProvider]) -> str:
 
 
 def honours(provider: SmsProvider, field: str, *, verification: bool = False) -> bool:
-    """Return whether ``provider`` itself honours ``field``, a name of OPTIONAL_FIELDS.
+    """Return whether ``provider`` itself can send a message that sets ``field``, a name of OPTIONAL_FIELDS.
 
     DLT ids need not be sent if they are registered with the account at its vendor. A provider for such a vendor has the
     setting ``dlt_registered: bool = False``; an account sets it if its ids are registered.

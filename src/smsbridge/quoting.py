@@ -90,30 +90,33 @@ _SMALL_WORDS = frozenset(_SMALL.split())
 
 
 class Private:
-    """Private data that may not be shown: texts, tokens and codes as ``words``, and phone numbers."""
+    """Private data that words for people may not show: texts, tokens and codes as ``words``, and phone numbers."""
 
     def __init__(self, words: Iterable[str], numbers: Iterable[str] = ()) -> None:
         self._words = [*words]
         self._numbers = [*numbers]
 
     def beside(self, words: Iterable[str]) -> Private:
-        """Return the same data together with these words."""
+        """Return a new Private with the same data and also these words."""
         return Private([*self._words, *words], self._numbers)
 
     @cached_property
     def words(self) -> list[str]:
-        """The texts, tokens and codes as they are written, the shortest first."""
+        """The texts, tokens and codes exactly as they are written, the shortest first."""
         return sorted((word for word in self._words if len(word) >= _SHORT_RUN), key=len)
 
     @cached_property
     def numbers(self) -> list[str]:
-        """The numbers as they are written: with country and plus, without plus, and without country."""
+        """The phone numbers as they are usually written: whole, without plus, and only the last eight digits."""
         forms = [form for number in self._numbers for form in (number, number[1:], number[-_NATIONAL:])]
         return [form for form in forms if len(form) >= _SHORT_RUN]
 
     @cached_property
     def runs(self) -> frozenset[str]:
-        """The runs of the data in normal form, to find quotations. Of a number, the last four digits may be shown."""
+        """All short sequences of letters and digits in the data, which show a quotation. They are in normal form.
+
+        The last four digits of a number are not among them, since they may be shown.
+        """
         # Imported here, since it is needed only for words from outside.
         from .decoding import mirrored
 
@@ -124,14 +127,18 @@ class Private:
 
 
 def without_whole(words: str, private: Private) -> str:
-    """Return ``words`` without private data that is in them exactly as written."""
+    """Replace the ``private`` data in ``words`` that is written there exactly.
+
+    Only 2000 characters are checked and returned.
+    """
     return _without(words[:LONGEST], [*private.words, *private.numbers])
 
 
 def without(words: str, private: Private) -> str | None:
-    """Return ``words`` without quotations; None if they quote private data in a decoded form without an exact place.
+    """Replace all quotations of ``private`` data in ``words``, also spaced, cut or escaped. Return the rest.
 
-    Only the first LONGEST characters are checked and returned.
+    None if a quotation appears only after decoding, so that it has no exact place. Only the first 2000 characters are
+    checked and returned.
     """
     words = _without(words[:LONGEST], private.words[: bisect_right(private.words, len(words), key=len)])
     said = _said(words)

@@ -116,7 +116,10 @@ It is longer than nothing, and ten years at most; anything else is a Configurati
 
 
 def given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ``fields`` of a request without None and without empty texts, lists and mappings. 0 and False stay."""
+    """Return the ``fields`` of a request that have a value. None and empty texts, lists and mappings are left out.
+
+    0 and False stay.
+    """
     return {name: value for name, value in fields.items() if value or value not in (None, "", [], (), {})}
 
 
@@ -129,15 +132,18 @@ def basic(username: str, password: SecretStr) -> str:
 
 
 def segment(id: str) -> str:
-    """Return ``id`` percent-encoded, as a segment of a path.
+    """Percent-encode ``id`` for a single segment of a URL's path.
 
-    Empty if it cannot be a segment: ``..`` leads to another path.
+    Returns an empty string if it cannot be a segment: ``..`` would lead to another path.
     """
     return quote(id, safe="", errors="surrogatepass") if id.strip(".") else ""
 
 
 def dlt_ids(message: Message, entity_id: str | None, template_id: str | None) -> Dlt:
-    """Return the DLT ids of ``message``; for an id that it does not have, the id given here, from the settings."""
+    """Return the DLT ids for ``message``.
+
+    An id that it does not have itself is taken from the arguments, the settings.
+    """
     own = message.dlt or _NO_IDS
     if own is _NO_IDS and entity_id is None and template_id is None:
         # Most texts have none, and making a Dlt takes microseconds.
@@ -146,7 +152,7 @@ def dlt_ids(message: Message, entity_id: str | None, template_id: str | None) ->
 
 
 def seconds_left(message: Message, since: datetime | None = None) -> float | None:
-    """Return the seconds for which ``message`` is valid, from now or a later ``since``; None if there is no limit.
+    """Return for how many seconds ``message`` is valid, from now or from a later ``since``; None if it has no limit.
 
     Raises RefusedError (``expired``) for less than a second. If the vendor accepts no fraction, cut it off: rounded up,
     a text could arrive too late.
@@ -163,12 +169,15 @@ def seconds_left(message: Message, since: datetime | None = None) -> float | Non
 
 
 def now() -> datetime:
-    """Return the present time in UTC, to compare with vendors' times. Only here, so that a test can stop the clock."""
+    """Return the current time in UTC, to compare with vendors' times.
+
+    A test can replace this function to stop the clock.
+    """
     return datetime.now(UTC)
 
 
 def text(value: Any) -> str:
-    """Return a string or whole number as a trimmed string; for any other value an empty string."""
+    """Return a vendor's string or whole number as a trimmed string; an empty string for any other value."""
     if isinstance(value, str):
         return value.strip()
     try:
@@ -179,13 +188,16 @@ def text(value: Any) -> str:
 
 
 def decimal(value: Any) -> Decimal | None:
-    """Return a number, given as a number or a string; None if it is no number, or over 15 digits before its point."""
+    """Return a vendor's number, or a string with a number, as a Decimal; None for any other value.
+
+    None also for a number with more than 15 digits before its point.
+    """
     written = _figures(value)
     return Decimal(written) if _DECIMAL.fullmatch(written) else None
 
 
 def whole(value: Any) -> int | None:
-    """Return a non-negative whole number, given as a number or a string; None for any other value."""
+    """Return a vendor's number, or a string with a number, as an int; None if it is no whole number or is negative."""
     written = _WHOLE.fullmatch(_figures(value))
     return int(written[1]) if written else None
 
@@ -195,25 +207,28 @@ def _figures(value: Any) -> str:
 
 
 def digits(value: Any) -> str:
-    """Return only the digits of a phone number."""
+    """Return only the digits of a vendor's phone number, as a string."""
     return _NOT_DIGITS.sub("", text(value))
 
 
 def phone(value: Any) -> str:
-    """Return a number of 8 to 15 digits, with or without a plus, as E.164; a short code or a name unchanged."""
+    """Return a vendor's phone number in E.164 if it has 8 to 15 digits; a short code or a name unchanged."""
     written = text(value)
     number = _PHONE.fullmatch(written)
     return f"+{number[1]}" if number else written
 
 
 def money(amount: Any, unit: str) -> Money | None:
-    """Return a price in ``unit``; None if ``amount`` is no number, or ``unit`` is empty."""
+    """Return a vendor's price as Money in ``unit``; None if ``amount`` is no number, or ``unit`` is empty."""
     number = decimal(amount)
     return None if number is None or not unit else Money(amount=number, unit=unit)
 
 
 def moment(value: Any, zone: tzinfo | None = None) -> datetime | None:
-    """Return a time of ISO 8601 in UTC. A time without a zone is in ``zone``; None if that is not given either."""
+    """Return a vendor's time, written in ISO 8601, as a datetime in UTC. None if it cannot be read.
+
+    ``zone`` is the time zone of a time without one; without ``zone``, such a time gives None.
+    """
     try:
         when = datetime.fromisoformat(text(value))
         when = when if when.tzinfo else when.replace(tzinfo=zone)
@@ -223,19 +238,19 @@ def moment(value: Any, zone: tzinfo | None = None) -> datetime | None:
 
 
 def part(value: Any) -> dict[str, Any]:
-    """Return a JSON object inside another; an empty object if ``value`` is no object."""
+    """Return ``value`` if it is a JSON object, such as a part of an answer; else an empty object."""
     return value if isinstance(value, dict) else {}
 
 
 def parts(value: Any) -> list[dict[str, Any]] | None:
-    """Return the objects in a JSON list, without its other values; None if ``value`` is no list."""
+    """Return the objects in a JSON list, and leave out its other values; None if ``value`` is no list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else None
 
 
 def digest(item: Mapping[str, Any]) -> str:
-    """Return an id for an item without an id: the same for equal items, in any order of their fields.
+    """Make an id for a report or text to which the vendor gives no id: a hash of ``item``, which is JSON.
 
-    ``item`` is JSON.
+    Equal items have the same id, in any order of their fields.
     """
     return hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()
 
@@ -244,9 +259,9 @@ def digest(item: Mapping[str, Any]) -> str:
 
 
 def credentials(webhook: HttpRequest, scheme: str) -> str | None:
-    """Return the credentials after ``scheme``, such as ``bearer``, in a webhook's header ``Authorization``.
+    """Return what follows ``scheme``, such as ``bearer``, in the header ``Authorization`` of a webhook.
 
-    None for another scheme.
+    None if the header is missing or has another scheme.
     """
     word, _, given = webhook.headers.get("authorization", "").partition(" ")
     return given if word.lower() == scheme else None
@@ -256,7 +271,10 @@ def credentials(webhook: HttpRequest, scheme: str) -> str | None:
 
 
 def object_or_empty(response: HttpResponse) -> dict[str, Any]:
-    """Return the JSON object of an answer, or an empty object: for a failure, whose HTTP status says enough."""
+    """Return the JSON object of an answer; an empty object if the answer has none.
+
+    This is for failures, whose HTTP status says enough.
+    """
     try:
         return response.json_object()
     except SendError:
@@ -264,7 +282,7 @@ def object_or_empty(response: HttpResponse) -> dict[str, Any]:
 
 
 class Meaning(NamedTuple):
-    """The meaning of a vendor's error code or error text, for a table.
+    """What a vendor's error code or error text means: a value for a table by code.
 
     ``error`` is the error of a send, ``reason`` a short word for people and programs, ``fault`` the fault if it is not
     the default of the class, ``status`` the status of a text whose report has this code, ``retry_after`` how many
@@ -279,7 +297,7 @@ class Meaning(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The meaning of a vendor's word for the status of a text, for a table.
+    """What a vendor's word for the status of a text means: a value for a table by word.
 
     ``status`` and ``reason`` are those of a report. ``error`` and ``fault`` are those of a send whose answer already
     has this word; None for an accepted text. ``closed`` means that no more reports come although the status is not a
@@ -294,17 +312,18 @@ class Outcome(NamedTuple):
 
     @property
     def final(self) -> bool:
-        """Whether no more reports will come."""
+        """Whether no more reports of the text will come."""
         return self.closed or self.status.final
 
 
 def error_of(
     response: HttpResponse, meaning: Meaning | Outcome | None, *, code: str | None = None, detail: str | None = None
 ) -> SendError:
-    """Return the error for an answer, by the meaning of its code; ``code`` and ``detail`` are the vendor's own.
+    """Make the error to raise for an answer, from the ``meaning`` of the vendor's code.
 
-    This is UncertainError for an unknown ``meaning``; for an Outcome without an error, the HTTP status decides. A
-    status that does not prove a refusal makes any refusal uncertain, see :meth:`HttpResponse.error`.
+    ``code`` and ``detail`` are the vendor's own. This is UncertainError for an unknown meaning (None); for an Outcome
+    without an error, the HTTP status decides. A status that does not prove a refusal makes any refusal uncertain, see
+    :meth:`HttpResponse.error`.
     """
     if meaning is None:
         return response.error(UncertainError, code=code, detail=detail)
@@ -324,7 +343,7 @@ def error_of(
 def correlate(
     messages: Sequence[Message], rows: Iterable[_Row], named: Callable[[_Row], tuple[str, str]]
 ) -> dict[int, _Row]:
-    """Return the row of each message, by the message's index.
+    """Find the row of a vendor's answer that belongs to each message of a batch. Returns rows by the message's index.
 
     ``named`` returns the reference and the number (its digits) in a row, each empty if the row has none. A row belongs
     to the only message with that reference and number, in any order of the rows. Rows that fit no message or several
@@ -347,7 +366,7 @@ def correlate(
 
 
 def result(index: int, message: Message, sent: Callable[[], SentMessage]) -> Result:
-    """Return the Result of a message in a batch: the value that ``sent`` returns, or the SendError that it raises."""
+    """Make the Result of a message in a batch: call ``sent``, and keep its return value, or its SendError."""
     try:
         return Result(index=index, message=message, sent=sent())
     except SendError as error:

@@ -1,4 +1,4 @@
-"""Rehearsals: during a rehearsal nothing leaves this process, and memories of texts are separate.
+"""Rehearsals: while a rehearsal runs, nothing leaves this process, and what texts leave in memory is kept apart.
 
 An outbox is a rehearsal, and so is a dry run. Clients then send through *stand-ins* of their providers: the same
 settings, with separate memories that end with the rehearsal. No ledger, no list of opt-outs and no other file is
@@ -27,7 +27,10 @@ NOT_HERE: Any = object()
 
 
 class Question(StrEnum):
-    """A question of a client to its provider: the name of the method."""
+    """A question that a client asks its provider, which sends nothing.
+
+    Its value is the name of the provider's method.
+    """
 
     STATUS = "status"
     LOOKUP = "lookup"
@@ -37,7 +40,10 @@ class Question(StrEnum):
 
 
 class Rehearsal:
-    """A rehearsal, for all threads and tasks of this process, while it is entered. Of several, the newest counts."""
+    """A context manager for a rehearsal, in which nothing leaves this process, in all threads and tasks.
+
+    If several are entered, the newest counts.
+    """
 
     refuses_strays = True
     """Whether a client made in it is refused for variables that nothing reads, like a real client."""
@@ -61,16 +67,22 @@ class Rehearsal:
     # --- memory -------------------------------------------------------------------------------------------------------
 
     def provider(self, real: SmsProvider) -> SmsProvider:
-        """Return the stand-in of ``real``; a stand-in of this rehearsal is its own stand-in."""
+        """Return the stand-in that this rehearsal uses for the provider ``real``.
+
+        A provider that is itself a stand-in of this rehearsal is returned unchanged.
+        """
         made = self.instead_of(real, lambda: _stand_in(real, self))
         return self.instead_of(made, lambda: made)
 
     def instead_of(self, real: object, make: Callable[[], T]) -> T:
-        """Return the stand-in of ``real``, made at first use: objects that share ``real`` share its stand-in."""
+        """Return the object that this rehearsal uses in place of ``real``. ``make`` makes it at first use.
+
+        Objects that share ``real`` also share the object in its place.
+        """
         return self.shared(_Same(real), make)
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return the object of this rehearsal under ``key``, made at first use."""
+        """Return the object that this rehearsal keeps under ``key``. ``make`` makes it at first use."""
         with self._lock:
             if key not in self._stand_ins:
                 self._stand_ins[key] = make()
@@ -82,28 +94,39 @@ class Rehearsal:
     def render(
         self, provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]
     ) -> Callable[[], Flow[T]]:
-        """Return ``start``, or a function that starts another flow instead, for a ``provider`` about to send."""
+        """Decide what happens when ``provider`` is about to send ``messages``.
+
+        Returns ``start``, which starts the provider's flow, or a function that starts another flow with a value of
+        ``kind``.
+        """
         return start
 
     def answer(self, question: Question, provider: SmsProvider, about: Sequence[Any]) -> Flow[Any] | None:
-        """Return the flow that answers a ``question`` about texts of ``provider``; None to ask the provider itself."""
+        """Return a flow that answers a ``question`` in place of ``provider``; None to ask the provider itself.
+
+        ``about`` holds the arguments of the question, such as a sent text.
+        """
         return None
 
     def perform(self, step: Step[Any], plugins: Any) -> Any:
-        """Return the answer to ``step``, or ``NOT_HERE``; ``plugins`` are those of the client."""
+        """Answer a ``step`` of a flow in place of the client. Returns ``NOT_HERE`` to have the client perform it.
+
+        ``plugins`` are those of the client. Raises NotConnected for a step that would leave this process.
+        """
         refuse_to_leave(step)
         return NOT_HERE
 
 
 @runtime_checkable
 class Remembering(Protocol):
-    """A provider or a policy that remembers data of texts."""
+    """A provider or a policy that remembers data of texts, which must not be mixed with the data of a rehearsal."""
 
     def forget(self, rehearsal: Rehearsal) -> None:
-        """Replace all memories: this is a copy that a rehearsal has made, and its private attributes are still shared.
+        """Replace all memories of this object, which is a copy made for ``rehearsal``.
 
-        No new memory may outlast ``rehearsal``, and no file may be opened for it. :meth:`Rehearsal.instead_of` and
-        :meth:`Rehearsal.shared` keep memories that several objects share.
+        Its private attributes are still those of the original. No new memory may outlast ``rehearsal``, and no file may
+        be opened for it. :meth:`Rehearsal.instead_of` and :meth:`Rehearsal.shared` keep memories that several objects
+        share.
         """
         ...
 
@@ -158,7 +181,7 @@ _expected = False
 
 
 def expect() -> None:
-    """Expect rehearsals from now on: flows that begin before a rehearsal must be distinguished from its own flows."""
+    """Prepare this process for rehearsals: from now on it is recorded which flows belong to which rehearsal."""
     global _expected  # noqa: PLW0603  # set once
     _expected = True
 
@@ -173,7 +196,10 @@ _driven = _Driven()
 
 
 def newest() -> Rehearsal | None:
-    """Return the present rehearsal, if any: flows that begin now are part of it."""
+    """Return the rehearsal that was entered last and still runs; None without one.
+
+    Flows that begin now belong to it.
+    """
     return _going_on[-1] if _going_on else None
 
 
@@ -184,7 +210,10 @@ def _here() -> Rehearsal | None:
 
 
 def standing_in(provider: SmsProvider) -> SmsProvider:
-    """Return the stand-in of ``provider`` here, also if the provider was made on the way, unknown to the rehearsal."""
+    """Return the stand-in of ``provider`` in the present rehearsal, or ``provider`` itself without a rehearsal.
+
+    This also covers a provider that a policy makes while it sends.
+    """
     rehearsal = _here() if _expected else None
     return provider if rehearsal is None else rehearsal.provider(provider)
 
@@ -192,15 +221,16 @@ def standing_in(provider: SmsProvider) -> SmsProvider:
 def rendered(
     provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]
 ) -> Callable[[], Flow[T]]:
-    """Return ``start``, or the function that a rehearsal uses instead."""
+    """Return the function that starts the sending of ``messages``: ``start``, or that of a rehearsal instead."""
     rehearsal = _here() if _expected else None
     return start if rehearsal is None else rehearsal.render(provider, start, messages, kind)
 
 
 def staged(flow: Flow[T], plugins: Any, let_out: Callable[[Step[Any]], None]) -> Flow[T]:
-    """Return ``flow`` for a client to drive: only a flow that begins in a rehearsal is part of it, until its end.
+    """Prepare ``flow`` for a client to run. If a rehearsal runs now, the flow belongs to it until the flow's end.
 
-    During a rehearsal, nothing leaves from either; otherwise ``let_out`` may raise for a step that should not leave.
+    While any rehearsal runs, nothing leaves this process. Otherwise ``let_out`` is called with each step, and may raise
+    an error for a step that should not leave.
     """
     return _staged(flow, plugins, let_out) if _expected or under_test.is_going_on() else flow
 
@@ -254,11 +284,11 @@ class _Part(Generator[Step[Any], Any, T]):
 
 
 def leaves(step: Step[Any]) -> bool:
-    """Return whether ``step`` leaves this process, or sends a text in another way."""
+    """Return whether ``step`` leaves this process: a request, or another step that sends a text."""
     return isinstance(step, HttpRequest) or bool(getattr(step, "sends", False))
 
 
 def refuse_to_leave(step: Step[Any]) -> None:
-    """Raise NotConnected if ``step`` leaves this process."""
+    """Raise NotConnected if ``step`` would leave this process."""
     if leaves(step):
         raise NotConnected("in a rehearsal, such as sms_outbox, nothing leaves")

@@ -1,7 +1,8 @@
-"""The hooks around a send: exactly one of *after* and *failed* follows each *before*. No I/O.
+"""Send messages with the hooks around each. No I/O.
 
-The outcome of a text is recorded before the hooks are told of it. It comes out even if the send is interrupted,
-dropped, or broken by a fault of a hook or of our own.
+After the hook *before_send* of a message, exactly one of *after_send* and *send_failed* is called. The outcome of a
+text is recorded before the hooks are told of it. It comes out even if the send is interrupted, dropped, or broken by a
+fault of a hook or of our own.
 """
 
 from __future__ import annotations
@@ -24,30 +25,39 @@ from .verdicts import cancelled, unexplained
 
 
 def deliver(plugins: Plugins, provider: SmsProvider, message: Message) -> Flow[SentMessage]:
-    """Make an attempt with the hooks around it. ``message`` is prepared."""
+    """Send ``message`` through ``provider``, with the hooks before and after. Returns the accepted text.
+
+    ``message`` comes from ``attempts.prepare``. Raises the SendError of a text not accepted, or an interruption.
+    """
     results: dict[int, Result] = {}
     yield from _deliver(plugins, provider, [message], results)
     return sent_of(results[0])
 
 
 def deliver_verification(plugins: Plugins, provider: SmsProvider, message: Message) -> Flow[Verification]:
-    """Make an attempt to have a code sent, with the hooks around it. ``message`` is prepared."""
+    """Have ``provider`` send a one-time code, with the hooks before and after. Returns the Verification.
+
+    ``message`` comes from ``attempts.prepare``. Raises the SendError of a code not accepted, or an interruption.
+    """
     results: dict[int, Result] = {}
     yield from _deliver(plugins, provider, [message], results, verification=True)
     return cast("Verification", sent_of(results[0]))
 
 
 def deliver_batch(plugins: Plugins, provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
-    """Send a batch with the hooks around each message. Returns a Result each, in order."""
+    """Send ``messages`` through ``provider``, with the hooks around each.
+
+    Returns a Result for each message, in order.
+    """
     results: dict[int, Result] = {}
     yield from _deliver(plugins, provider, messages, results)
     return [results[row] for row in range(len(messages))]
 
 
 def deliver_rows(plugins: Plugins, provider: SmsProvider, rows: Sequence[Result], landed: list[Result]) -> Flow[None]:
-    """Send the messages of ``rows``, which have no outcome yet.
+    """Send the messages of ``rows``, which have no outcome yet, and add a Result for each to ``landed``.
 
-    ``landed`` gets a Result for each, also if this raises. It raises interruptions, and never a SendError.
+    Also adds the Results if it is interrupted. Raises only interruptions, never a SendError.
     """
     results: dict[int, Result] = {}
     try:

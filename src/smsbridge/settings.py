@@ -1,4 +1,4 @@
-"""Settings of smsbridge itself; each provider has its own, see ``provider.from_env``."""
+"""The settings of smsbridge itself. Each provider has its own settings, see ``SmsProvider.from_env``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LONGEST = 86_400.0
 
 
 class Settings(BaseModel, metaclass=ShownModel):
-    """The settings of a client besides its provider. :meth:`from_env` reads ``SMSBRIDGE_*``.
+    """The settings of a client, apart from those of its provider. :meth:`from_env` reads them from ``SMSBRIDGE_*``.
 
     Raises ConfigurationError, which names the wrong settings.
     """
@@ -116,9 +116,9 @@ class Settings(BaseModel, metaclass=ShownModel):
         return value
 
     def refuse_unfit(self, provider: SmsProvider) -> None:
-        """Raise ConfigurationError if ``provider``, or a provider inside it, may not run in this environment.
+        """Raise ConfigurationError if ``provider``, or a provider inside it, may not be used in this environment.
 
-        In a rehearsal all may run.
+        In production no stub may be used, in test no real vendor; in a rehearsal all providers may be used.
         """
         if newest() is not None:
             return
@@ -126,7 +126,7 @@ class Settings(BaseModel, metaclass=ShownModel):
             raise ConfigurationError(problem)
 
     def unfit(self, provider: SmsProvider) -> Iterator[str]:
-        """Yield a complaint for each account of ``provider`` that may not run in this environment."""
+        """Yield an error message for each account of ``provider`` that may not be used in this environment."""
         if self.env not in ("production", "test"):
             return
         for account in each(provider):
@@ -139,7 +139,7 @@ class Settings(BaseModel, metaclass=ShownModel):
                 )
 
     def exposed(self, provider: SmsProvider) -> Iterator[str]:
-        """Yield a complaint for each account of ``provider`` that would reach another machine from a test."""
+        """Yield an error message for each account of ``provider`` through which a test would reach a real vendor."""
         real = [account for account in each(provider) if not inside(account) and not account.stub]
         strangers = [account for account in real if account.account not in self.env_allows]
         some_may = len(strangers) < len(real)
@@ -155,9 +155,9 @@ class Settings(BaseModel, metaclass=ShownModel):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str | None] | None = None) -> Self:
-        """Return the settings from the environment, ``.env`` and the secrets directory; or only from ``environ``.
+        """Read the settings from the environment, ``.env`` and the secrets directory.
 
-        Raises ConfigurationError.
+        ``environ`` is a mapping to read instead of these. Raises ConfigurationError, which names the wrong variables.
         """
         reading = Reading(environ)
         # The frames of a traceback should hold no token.

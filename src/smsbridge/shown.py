@@ -1,4 +1,4 @@
-"""What ``dir`` and ``help`` show of a class: what it is used by, without what dataclasses and pydantic keep in it."""
+"""Shorten what ``dir`` and ``help`` show of a class: leave out the attributes that only dataclasses use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OF_DATACLASSES = frozenset(
 
 
 class Shown(type):
-    """The metaclass of values: its classes list no attribute that only dataclasses use."""
+    """The metaclass of our value classes: their ``dir`` leaves out the attributes that only dataclasses use."""
 
     def __dir__(cls) -> list[str]:
         return [name for name in super().__dir__() if name not in _OF_DATACLASSES]

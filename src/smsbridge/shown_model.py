@@ -1,4 +1,4 @@
-"""What ``dir`` and ``help`` show of a pydantic model: what it is used by, without what every model has."""
+"""Shorten what ``dir`` and ``help`` show of a pydantic model: leave out the attributes that every model has."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""A snapshot of the environment: variables, ``.env`` of the working directory, the secrets directory.
+"""Take a snapshot of the environment: variables of the process, the file ``.env``, the secrets directory.
 
-Each is read once for a client: all its parts are made from the same snapshot, see :class:`Reading`.
+Each is read once for a client: all its parts are made from the same snapshot, see :class:`Reading`. ``.env`` is that of
+the working directory.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Values = Mapping[str, str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The variables of smsbridge, by source. The ``repr`` shows no value."""
+    """The variables of smsbridge at one moment, by source. Its ``repr`` shows no value."""
 
     process: Values = field(repr=False)
     dotenv: Values | None = field(default_factory=dict, repr=False)
@@ -43,7 +44,7 @@ class Snapshot:
     """What is wrong with the mapping that replaces the environment."""
 
     def places(self) -> dict[str, dict[str, str]]:
-        """Return the variables with a value by source; the last source has the highest priority."""
+        """Return the variables that have a value, by source. The last source has the highest priority."""
         places = {SECRETS: self.secrets, ENV_FILE: self.dotenv or {}, PROCESS: self.process}
         return {
             source: {name: value for name, value in values.items() if value and value.strip()}
@@ -51,7 +52,7 @@ class Snapshot:
         }
 
     def variables(self) -> dict[str, bool]:
-        """Return every existing variable, and whether it has a value.
+        """Return the name of every existing variable, and whether it has a value.
 
         Sources that cannot be read are left out, except a secret, which counts as set.
         """
@@ -63,11 +64,12 @@ class Snapshot:
 
 
 class Reading:
-    """A reading of the environment, for all objects that this thread or task makes within :meth:`run`.
+    """One reading of the environment: all objects that are made within :meth:`run` get their settings from it.
 
-    ``environ`` replaces the process's variables completely: an application that gives it has decided where its settings
-    come from, and a ``.env`` in the working directory, or a variable of the process, must not mix with the settings of
-    a tenant or a test. So ``.env`` is not read, and a secrets directory only if ``environ`` names it.
+    It holds for the present thread or task. ``environ`` replaces the process's variables completely: an application
+    that gives it has decided where its settings come from, and a ``.env`` in the working directory, or a variable of
+    the process, must not mix with the settings of a tenant or a test. So ``.env`` is not read, and a secrets directory
+    only if ``environ`` names it.
     """
 
     def __init__(self, environ: Mapping[str, str | None] | None = None) -> None:
@@ -75,7 +77,10 @@ class Reading:
         self.over = False
 
     def run(self, make: Callable[[], T]) -> T:
-        """Call ``make`` and return its result. Without ``environ``, inside another reading, it is a part of that."""
+        """Call ``make`` with this reading in force, and return its result.
+
+        Inside another reading, a reading without ``environ`` uses the outer one.
+        """
         if self._snapshot is None and _going_on() is not None:
             return make()
         # A variable set in a copy needs no reset after an interruption.
@@ -88,7 +93,7 @@ class Reading:
             self.over = True
 
     def snapshot(self) -> Snapshot:
-        """Return the snapshot, taken at first use."""
+        """Return the snapshot of this reading, which is taken at first use."""
         if self._snapshot is None:
             self._snapshot = _taken()
         return self._snapshot
@@ -98,13 +103,13 @@ _readings: ContextVar[Reading | None] = ContextVar("readings", default=None)
 
 
 def current() -> Snapshot:
-    """Return the snapshot of the present reading, or a snapshot of this moment."""
+    """Return the snapshot of the reading in force, or take a new one if none is in force."""
     reading = _going_on()
     return _taken() if reading is None else reading.snapshot()
 
 
 def is_shared() -> bool:
-    """Return whether there is a present reading, which will end."""
+    """Return whether a reading is in force now, so that several objects are made from the same snapshot."""
     return _going_on() is not None
 
 

@@ -1,4 +1,7 @@
-"""Read tables from TOML files of users: hours, rates. Errors name the file and line, and show no value."""
+"""Read tables that users write in TOML files, such as hours and rates.
+
+Errors name the file and line, and show no value.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,9 @@ R = TypeVar("R", bound=BaseModel)
 
 
 def read(path: Path, name: str, model: type[R]) -> list[R]:
-    """Return the rows of ``path``, each a ``[[name]]`` of fields of ``model``, in order; numbers keep their digits.
+    """Read all tables ``[[name]]`` in the TOML file ``path``, each as a ``model``, in order. Numbers keep their digits.
 
-    Raises ConfigurationError.
+    Raises ConfigurationError, which names the file and the line of a wrong table.
     """
     text = _text(path)
     found = _parse(path, text)
@@ -35,7 +38,7 @@ def read(path: Path, name: str, model: type[R]) -> list[R]:
 
 
 def place_of(path: Path, name: str, place: int) -> str:
-    """Return the position of row ``place`` (from 0) of ``path`` in words, for people."""
+    """Describe where table number ``place`` (from 0) stands in the file ``path``, such as ``rates.toml, line 7``."""
     return _where(path, _text(path), name, place)
 
 

@@ -1,4 +1,4 @@
-"""Tell the hooks that a text begins, and exactly once how it ended, also after interruptions. No I/O."""
+"""Tell the hooks that a text is about to be sent, and exactly once how that ended, also after interruptions. No I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ End = SentMessage | Verification | SendError
 
 
 class Told:
-    """The hooks of ``message``: :meth:`begin` tells them that it begins, :meth:`finish` tells them how it ended.
+    """The calls of the hooks for one message: :meth:`begin` before it is sent, :meth:`finish` with its outcome.
 
     An exception of a signal handler may come between any two steps. So :meth:`finish` is called twice, in two
     ``finally``: the second call goes on where the first was interrupted.
@@ -35,7 +35,10 @@ class Told:
         """The end of the message, once known."""
 
     def begin(self) -> SendError | None:
-        """Tell the hooks of the message before it is sent. Returns the veto of a hook, if any."""
+        """Tell the hooks that the message is about to be sent.
+
+        Returns the error with which a hook stopped it, or None.
+        """
         self._before = self._calls("smsbridge_before_send")
         self._before.make(self._vetoed)
         if self._veto is None or isinstance(self._veto, RefusedError):
@@ -45,7 +48,7 @@ class Told:
         return own(error, self._provider, self.message, vendors=private_of(self._provider, self.message))
 
     def finish(self) -> None:
-        """Tell the hooks how the message ended: without a known end, that it was cancelled."""
+        """Tell the hooks how the sending ended. If :attr:`end` is not set, it was cancelled."""
         if self.end is None:
             self.end = own(cancelled(left=self.left), self._provider, self.message)
         if self._before is None or not self._before.begun:

@@ -26,7 +26,10 @@ _PARTS = re.compile(_PART, re.ASCII)
 
 
 class Lines:
-    """The lines on which tables and their keys begin, under keys such as ``("templates", 3, "id")``."""
+    """The line numbers of tables and keys in the TOML file ``source``.
+
+    A table is found by its name and its number, from 0.
+    """
 
     def __init__(self, source: str) -> None:
         self._found: dict[tuple[str, int, str | None], int] = {}
@@ -53,16 +56,22 @@ class Lines:
                 self._found.setdefault((table, number, parts[0]), line)
 
     def entry(self, table: str, number: int) -> int | None:
-        """Return the line of the table with that name and number, from 0; None if it is written in another way."""
+        """Return the line on which a table begins; ``number`` counts the tables of that name from 0.
+
+        None if the file writes the table in another way, such as ``templates = [{...}]``.
+        """
         return self._found.get((table, number, None))
 
     def of(self, table: str, number: int) -> Callable[[str | None], int | None]:
-        """Return a function from a key of the entry, or None for the entry itself, to its line."""
+        """Return a function that gives the line of a key in a table. For None it gives the line of the table itself.
+
+        ``number`` counts the tables of that name from 0. For an unknown key, it also gives the line of the table.
+        """
         entry = self.entry(table, number) or self.at_top(table)
         return lambda key: self._found.get((table, number, key), entry)
 
     def at_top(self, key: str) -> int | None:
-        """Return the line of a key before the first table, or of the first table of that name."""
+        """Return the line of a key before all tables, or of the first table with that name; None if neither exists."""
         return self._found.get(("", 0, key))
 
 

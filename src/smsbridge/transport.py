@@ -1,4 +1,4 @@
-"""The old name of ``smsbridge.wire.over_httpx``: the same module, so that a patch of either affects both."""
+"""The old name of the module ``smsbridge.wire.over_httpx``. It is the same module: a patch of either affects both."""
 
 import sys
 

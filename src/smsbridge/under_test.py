@@ -1,4 +1,4 @@
-"""Whether this process runs tests, and whether the present test may reach vendors. The pytest plugin sets this.
+"""Know whether this process runs tests, and whether the present test may reach vendors. The pytest plugin sets this.
 
 Imports nothing: pytest loads it at every start.
 """
@@ -16,15 +16,15 @@ def begin(allowed: Callable[[], bool]) -> None:
 
 
 def end(allowed: Callable[[], bool]) -> None:
-    """Record that the tests that began with ``allowed`` are over."""
+    """Record that a test session is over. ``allowed`` is the function that was given to :func:`begin`."""
     _allowed.remove(allowed)
 
 
 def is_going_on() -> bool:
-    """Return whether this process runs tests."""
+    """Return whether this process runs tests at the moment."""
     return bool(_allowed)
 
 
 def unguarded() -> bool:
-    """Return whether this is a test that may not reach vendors."""
+    """Return whether a test runs now that may not reach vendors."""
     return bool(_allowed) and not _allowed[-1]()

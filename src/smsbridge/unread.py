@@ -39,42 +39,51 @@ _LONGEST = 200
 
 
 class UnreadWarning(UserWarning):
-    """A variable belongs to one of our providers whose package is not installed here."""
+    """A warning of a variable for one of our providers whose package is not installed on this machine."""
 
 
 class Catalogue(Protocol):
-    """The part of a process's plugins that this module needs."""
+    """The installed plugins, as far as the search for unread variables needs them."""
 
     @property
     def policies(self) -> Policies:
-        """The known policies."""
+        """All known policies, installed or built in."""
         ...
 
     def names(self) -> list[str]:
-        """Return the names of all providers."""
+        """Return the names of all known providers."""
         ...
 
     @property
     def observers(self) -> list[str]:
-        """The names of plugins with hooks or stores: only they know which variables they read."""
+        """The names of the installed plugins that have hooks or stores: only they know which variables they read."""
         ...
 
     def vendors_of_ours(self) -> list[str]:
-        """Return the providers that we have a package for, installed or not."""
+        """Return the names of the providers for which smsbridge has a package, installed or not."""
         ...
 
     def account_provider(self, name: str) -> str:
-        """Return the name of an account's provider. Raises ConfigurationError."""
+        """Return the name of the provider that the account ``name`` uses.
+
+        Raises ConfigurationError if there is none.
+        """
         ...
 
     def provider_class(self, name: str) -> type[SmsProvider]:
-        """Return the class of a provider. Raises ConfigurationError."""
+        """Return the class of the provider ``name``.
+
+        Raises ConfigurationError if it does not exist or cannot be loaded.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A variable that nothing reads, and advice. ``is_refused`` is false if another machine may read it."""
+    """A variable that nothing reads, and advice what to do.
+
+    ``is_refused`` is false if another machine may read the variable: then there is only a warning.
+    """
 
     variable: str
     advice: str
@@ -85,7 +94,7 @@ class Stray:
 
 
 def refuse(catalogue: Catalogue, account: str, error: ConfigurationError | None = None) -> None:
-    """Raise ConfigurationError for variables that a client of ``account`` should read and does not.
+    """Raise ConfigurationError for variables that a client of ``account`` should have read, but that nothing reads.
 
     ``error`` is the error with which making the client failed, if any. Variables of accounts that this client does not
     send through are not checked, see :func:`everywhere`. Warns of variables that another machine may read.
@@ -100,7 +109,7 @@ def refuse(catalogue: Catalogue, account: str, error: ConfigurationError | None 
 
 
 def everywhere(catalogue: Catalogue) -> list[Stray]:
-    """Return the variables that nothing reads, for clients of all accounts."""
+    """Find all variables that nothing reads, as if a client were made for every account."""
     there = _there()
     words = {name.removeprefix(PREFIX).lower().partition("_")[0] for name in there}
     accounts = (_declared(there) | {*catalogue.names()}) & words

@@ -1,4 +1,4 @@
-"""The small values in messages and results, and the checks of values from callers."""
+"""The small values in messages and results, such as Purpose and Money, and the checks of values from callers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Purpose(StrEnum):
 
 
 class Status(StrEnum):
-    """The status of a text. *Accepted* is not *delivered*: only ``DELIVERED`` is.
+    """How far a text has come. *Accepted* is not *delivered*: only ``DELIVERED`` is.
 
     ``REJECTED``: refused before it reached a network (policy, DLT, sender, credit). ``UNDELIVERED``: refused by the
     network. ``FAILED``: failed inside the provider. ``EXPIRED``: the validity ended. ``UNKNOWN``: the vendor does not
@@ -45,12 +45,12 @@ class Status(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether the status is the last. A report may say otherwise, see ``DeliveryReport.final``."""
+        """Whether no other status usually follows. A report may say otherwise, see ``DeliveryReport.final``."""
         return self not in _PENDING
 
 
 class State(StrEnum):
-    """What is known of a text that was to be sent.
+    """What a ledger knows of the sending of a text.
 
     ``OPEN``: claimed, and no outcome recorded. It is on its way, or its process is gone and it may have been sent.
     """
@@ -62,7 +62,7 @@ class State(StrEnum):
 
     @property
     def settled(self) -> bool:
-        """Whether it is certain what became of the text."""
+        """Whether it is certain that the text was accepted, or that it was not sent."""
         return self in (State.ACCEPTED, State.REFUSED)
 
 
@@ -72,7 +72,10 @@ _PENDING = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENT, Status.UNKNO
 
 
 class Value(metaclass=Shown):
-    """A base class whose ``repr`` masks numbers and leaves out secret and private data."""
+    """The base class of values with private data.
+
+    Its ``repr`` masks phone numbers, and leaves out secret and private fields.
+    """
 
     __slots__ = ()
 
@@ -89,7 +92,10 @@ class Value(metaclass=Shown):
 
 
 def number(**options: Any) -> Any:
-    """Make a field for a phone number, which ``repr`` masks."""
+    """Declare a dataclass field for a phone number, which ``repr`` masks.
+
+    ``options`` are those of ``dataclasses.field``.
+    """
     return field(metadata={"number": True}, **options)
 
 
@@ -158,7 +164,7 @@ def _as_moment(name: str, value: Any) -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dlt(metaclass=Shown):
-    """The ids of an Indian text's registration on a DLT platform: principal entity and content template.
+    """The ids under which an Indian text is registered on a DLT platform: principal entity and content template.
 
     Either may be None: the provider's settings can hold a default. Source: TRAI's TCCCPR rules, see the providers'
     pages. A Message also accepts the mapping that ``dataclasses.asdict`` makes of this, which can go through JSON.
@@ -184,7 +190,10 @@ class Money(metaclass=Shown):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost(metaclass=Shown):
-    """The expected cost of a text by our own count and rates. ``price`` is None if no rate fits."""
+    """The expected cost of a text, by our own count of segments and configured rates.
+
+    ``price`` is None if no rate fits.
+    """
 
     segments: int
     price: Money | None = None

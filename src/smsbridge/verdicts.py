@@ -1,4 +1,4 @@
-"""A sending call of a provider, and the outcome of each text: accepted, refused or uncertain. No I/O.
+"""Call a provider's sending method, and decide the outcome of each text: accepted, refused or uncertain. No I/O.
 
 After a step that ``sends`` has left, a failure that the vendor does not explain is uncertain. Before that it is
 certain.
@@ -36,7 +36,7 @@ Answer = tuple[Any, SendError | None]
 
 
 class Trail:
-    """The requests so far: whether any was made, how many sending requests were answered, and whether any was not."""
+    """A record of the requests that a flow made: whether any was made, and which sending requests were answered."""
 
     __slots__ = ("answered", "asked", "unanswered")
 
@@ -50,7 +50,7 @@ class Trail:
         return self.unanswered or self.answered > 0
 
     def of(self, step: Step[Any]) -> Flow[Any]:
-        """Pass on the sending ``step``, and note whether it was answered."""
+        """Perform the sending ``step``, return its answer, and record whether there was an answer."""
         # Unanswered until the answer is here, also after an interruption.
         self.asked = self.unanswered = True
         try:
@@ -64,7 +64,11 @@ class Trail:
 
 
 def drive(start: Callable[[], Flow[T]], trail: Trail | None = None) -> Flow[T]:
-    """Drive a provider's flow, pass its steps on, and keep track of the sending steps."""
+    """Run a provider's flow, pass its steps on, and record its sending steps in ``trail``.
+
+    Returns the flow's value. Raises ProviderBugError if ``start`` returns no flow, and NoAnswer if the flow wants to
+    send again after a request without an answer.
+    """
     trail = trail or Trail()
     flow = start()
     if not isinstance(flow, Generator):
@@ -87,7 +91,10 @@ def drive(start: Callable[[], Flow[T]], trail: Trail | None = None) -> Flow[T]:
 
 
 class Sending:
-    """A call of a provider's sending method, for one message or a batch. ``stop`` is the interruption, if any."""
+    """A call of a provider's sending method, for one message or a batch.
+
+    ``stop`` is the interruption that ended the call, or None.
+    """
 
     __slots__ = ("around", "messages", "provider", "stop", "verification")
 
@@ -101,7 +108,10 @@ class Sending:
         self.stop: BaseException | None = None
 
     def made(self) -> Flow[list[Answer] | None]:
-        """Make the call. Returns the answer to each message, or None if all were refused for the fault of a message."""
+        """Make the call. Returns the answer to each message, in order.
+
+        None if the vendor refused the whole batch because of one of its messages.
+        """
         provider, messages = self.provider, self.messages
         trail = Trail()
         error: SendError
@@ -134,7 +144,7 @@ class Sending:
         return self._all(error, quoted=trail.asked)
 
     def cancelled(self, stop: BaseException | None) -> list[Answer]:
-        """Return the answer to each message if the call never begins."""
+        """Return the answer to each message for a call that never begins because of ``stop``: it was not sent."""
         return self._all(cancelled(left=False, stop=stop), quoted=False)
 
     @property
@@ -168,7 +178,10 @@ def _unbegun(error: BaseException) -> bool:
 
 
 def cancelled(*, left: bool, stop: BaseException | None = None) -> SendError:
-    """Return the error of a text whose sending ``stop`` interrupted: uncertain if a request may have ``left``."""
+    """Return the error of a text whose sending was interrupted by ``stop``.
+
+    It is uncertain if a request may have ``left``.
+    """
     if not isinstance(stop, Stopped):
         words, reason, wait = "cancelled", "cancelled", None
     else:
@@ -203,7 +216,10 @@ def _as(kind: type[SendError], error: SendError) -> SendError:
 
 
 def unexplained(cause: Exception, *, left: bool, policy: str | None = None) -> SendError:
-    """Return the error of a text that failed for a fault of ours: uncertain if a request may have ``left``."""
+    """Return the error of a text whose sending failed by a fault of the code, which raised ``cause``.
+
+    It is uncertain if a request may have ``left``. ``policy`` is the name of the policy at fault, None for a provider.
+    """
     if not left:
         return bug_of(cause, policy)
     whose = f"policy {policy} failed" if policy else "the provider plugin could not read the answer"
@@ -211,7 +227,10 @@ def unexplained(cause: Exception, *, left: bool, policy: str | None = None) -> S
 
 
 def bug_of(cause: Exception, policy: str | None = None) -> ProviderBugError:
-    """Return the error of a provider or a ``policy`` whose code failed before anything was sent."""
+    """Return the ProviderBugError of a text: ``cause`` was raised before anything was sent.
+
+    ``policy`` is the name of the policy at fault, None for a provider.
+    """
     words = f"policy {policy} failed before anything was sent" if policy else ""
     return with_trace(ProviderBugError(words, detail=safe_name(cause)), cause)
 

@@ -20,12 +20,15 @@ _NOTHING = 0.001
 
 
 def bound(left: float) -> float | None:
-    """Return ``left`` seconds for a function that takes None for *no limit*."""
+    """Turn the seconds ``left`` into a time limit in which None means *no limit*: None if they are infinite."""
     return None if left == math.inf else left
 
 
 def wait_for(step: Await[T], left: float) -> T:
-    """Return the result of ``step``, for the blocking client. Raises Stopped when no time is ``left``."""
+    """Wait in this thread for the result of ``step``. Raises Stopped when the ``left`` seconds of the call are over.
+
+    Raises TimeoutError when the step's own time is over.
+    """
     until = monotonic() + left
     try:
         return promise.wait_for(step.future, min(left, step.seconds))
@@ -37,7 +40,10 @@ def wait_for(step: Await[T], left: float) -> T:
 
 
 async def await_for(step: Await[T], left: float) -> T:
-    """Do the same for the async client."""
+    """Wait for the result of ``step`` without blocking the event loop.
+
+    Raises Stopped when the ``left`` seconds are over. Raises TimeoutError when the step's own time is over.
+    """
     until = monotonic() + left
     try:
         return await promise.wait_for_async(step.future, min(left, step.seconds))
@@ -48,7 +54,10 @@ async def await_for(step: Await[T], left: float) -> T:
 
 
 async def in_thread(step: Call[T], left: float) -> T:
-    """Do the work of ``step`` in a thread. When no time is ``left``, this raises Stopped, and the thread goes on."""
+    """Call the function of ``step`` in a thread, and return its result.
+
+    Raises Stopped when the ``left`` seconds are over; the thread goes on.
+    """
     # The first side to take it out, here or in the thread, decides whether the work begins.
     turn = [step]
 
@@ -68,7 +77,7 @@ async def in_thread(step: Call[T], left: float) -> T:
 
 
 async def tell_in_thread(step: Tell) -> None:
-    """Do the work of ``step`` in a thread, and wait until it ends, also after a cancellation."""
+    """Call the function of ``step`` in a thread, and wait until it ends. A cancellation is raised only after that."""
     context = contextvars.copy_context()
     try:
         work = asyncio.get_running_loop().run_in_executor(None, partial(context.run, step.function, *step.args))

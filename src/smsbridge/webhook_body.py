@@ -1,4 +1,4 @@
-"""Read the content of webhooks within limits: anyone can send a webhook, and fields are read before the signature.
+"""Read the content of webhooks within limits: anyone can send one, and it is read before its signature is checked.
 
 No function here needs more memory than a few times the size of the webhook.
 """
@@ -32,10 +32,10 @@ Asgi = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
 class Readable(Protocol):
-    """A stream of bytes, such as ``wsgi.input``."""
+    """A stream of bytes to read from, such as ``wsgi.input``."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to ``size`` bytes; no bytes at the end."""
+        """Return up to ``size`` bytes; empty at the end of the stream."""
         ...
 
 
@@ -43,20 +43,23 @@ class Readable(Protocol):
 
 
 def within_bounds(body: bytes) -> bytes:
-    """Return ``body``. Raises TooLargeError if it is larger than a webhook's body may be."""
+    """Return ``body`` unchanged. Raises TooLargeError if it is larger than the body of a webhook may be, 1 MiB."""
     if len(body) > LONGEST_BODY:
         raise TooLargeError(f"the webhook's body is larger than {LONGEST_BODY} bytes")
     return body
 
 
 def check_head(url: str, headers: Mapping[str, str]) -> None:
-    """Raise TooLargeError if URL and headers are larger than those of a webhook may be."""
+    """Raise TooLargeError if ``url`` and ``headers`` together are larger than those of a webhook may be, 64 KiB."""
     if len(url) + sum(len(name) + len(value) for name, value in headers.items()) > LONGEST_HEAD:
         raise TooLargeError(f"the webhook's URL and headers are larger than {LONGEST_HEAD} characters")
 
 
 def announced(length: str) -> int:
-    """Return the number in a ``Content-Length``. Raises TooLargeError before any of the body is read."""
+    """Return the length in a ``Content-Length`` header as a number.
+
+    Raises PayloadError if it is no number, and TooLargeError if the body may not be so large: none of it is read then.
+    """
     if not (length.isascii() and length.isdigit()):
         raise PayloadError("the webhook does not say how long its body is")
     if len(length.lstrip("0")) > len(str(LONGEST_BODY)) or int(length) > LONGEST_BODY:
@@ -78,7 +81,11 @@ def whole(body: bytes, length: str) -> bytes:
 
 
 def read_wsgi(environ: Mapping[str, Any]) -> bytes:
-    """Read the body in ``wsgi.input``: the announced length, or all if the server ends the stream (chunked)."""
+    """Read the body of a webhook from ``wsgi.input`` in ``environ``.
+
+    It has the announced length, or ends where the server ends the stream (chunked). Raises TooLargeError or
+    PayloadError.
+    """
     stream: Readable = environ["wsgi.input"]
     if environ.get("CONTENT_LENGTH"):
         left = announced(environ["CONTENT_LENGTH"])
@@ -96,7 +103,11 @@ def read_wsgi(environ: Mapping[str, Any]) -> bytes:
 
 
 async def read_asgi(length: str, receive: Asgi) -> bytes:
-    """Read the body from ``receive``, until it is too large; ``length`` is the announced length."""
+    """Read the body of a webhook from the ASGI function ``receive``.
+
+    ``length`` is the header ``Content-Length``, or empty. Raises TooLargeError as soon as too much data has come, and
+    PayloadError if the client disconnects.
+    """
     if length:
         announced(length)
     body, more = bytearray(), True
@@ -116,7 +127,10 @@ async def read_asgi(length: str, receive: Asgi) -> bytes:
 
 
 def pairs(encoded: bytes) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the fields of a form or a query in order, percent-decoded. Raises PayloadError if there are too many."""
+    """Split a form or a query into its fields, in order and percent-decoded.
+
+    Raises PayloadError if there are too many.
+    """
     if encoded.count(b"&") >= MOST_FIELDS:
         raise PayloadError(f"the webhook has more than {MOST_FIELDS} parameters")
     parts = (part.partition(b"=") for part in encoded.split(b"&") if part)
@@ -124,7 +138,7 @@ def pairs(encoded: bytes) -> tuple[tuple[bytes, bytes], ...]:
 
 
 def text_pairs(fields: tuple[tuple[bytes, bytes], ...]) -> list[tuple[str, str]]:
-    """Return ``fields`` as text. Raises PayloadError if they are not UTF-8."""
+    """Decode ``fields`` from UTF-8. Raises PayloadError if they are not UTF-8."""
     try:
         return [(name.decode(), value.decode()) for name, value in fields]
     except UnicodeDecodeError:
@@ -148,9 +162,10 @@ def _decoded(encoded: bytes) -> bytes:
 
 
 def loads(body: bytes, *, most_marks: int = MOST_MARKS, **options: Any) -> Any:
-    """Parse ``body`` as JSON in UTF-8, with or without a byte order mark.
+    """Parse the ``body`` of a webhook as JSON in UTF-8, with or without a byte order mark.
 
-    Raises PayloadError if it is not JSON, or has too many values.
+    Raises PayloadError if it is not JSON, or has more than ``most_marks`` commas, colons and opening brackets.
+    ``options`` are those of ``json.loads``.
     """
     if sum(body.count(mark) for mark in (b",", b":", b"[", b"{")) > most_marks:
         raise PayloadError("the webhook's JSON has too many values")

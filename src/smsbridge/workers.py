@@ -1,4 +1,4 @@
-"""Threads for the blocking ``send_many``, started as they are needed. No I/O.
+"""The threads of the blocking ``send_many``, which are started as they are needed. No I/O.
 
 A signal (Ctrl-C, a time limit of a task queue) may interrupt the calling thread at any point. So it takes no lock that
 Python code holds: a ``ThreadPoolExecutor`` and ``Thread.start`` take such locks, and then hang forever.
@@ -19,7 +19,7 @@ _IDLE = 1.0
 
 
 class Workers:
-    """Does work in up to ``most`` threads, or in the calling thread if no thread can be started."""
+    """A pool of up to ``most`` threads. If no thread can be started, the calling thread does the work."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -29,9 +29,9 @@ class Workers:
         self._threads: list[threading.Thread] = []
 
     def put(self, work: Work, in_flight: int) -> None:
-        """Have ``work`` done, which raises no error in our threads.
+        """Have ``work`` done by one of the threads. It must raise no error there.
 
-        ``in_flight`` counts all work that is not done yet, with this work.
+        ``in_flight`` counts all work that is not done yet, including this work.
         """
         self._works.put(work)
         if self._most - len(self._places) >= min(self._most, in_flight):
@@ -44,12 +44,12 @@ class Workers:
                 self._work_off()
 
     def dismiss(self) -> None:
-        """Have the threads end after all work is done, without waiting for them."""
+        """Let the threads end once all work is done, without waiting for them."""
         for _ in range(self._most - len(self._places)):
             self._works.put(None)
 
     def close(self) -> None:
-        """Wait for the threads to end."""
+        """Let the threads end once all work is done, and wait for that."""
         self.dismiss()
         while self._threads:
             self._threads[-1].join()

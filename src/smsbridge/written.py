@@ -49,10 +49,11 @@ _SHORTEST_WHOLE = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Written:
-    """A written number. ``digits`` are its digits, except a trunk zero in brackets after the digits ``before_zero``.
+    """A phone number as a person wrote it. ``digits`` are its digits; ``plus`` says whether it begins with a plus.
 
-    ``whole`` are the digits before the last group, if the group before it is long enough to be a whole number: then it
-    is unclear whether the last group belongs to that number.
+    A trunk zero in brackets is not among the digits; ``before_zero`` are the digits before it. ``whole`` are the digits
+    before the last group, if the group before it is long enough to be a whole number: then it is unclear whether the
+    last group belongs to that number.
     """
 
     plus: bool
@@ -62,7 +63,7 @@ class Written:
 
 
 def read(text: str) -> Written:
-    """Read the number in ``text``. Raises RecipientError with the reason ``empty`` or ``not-a-number``."""
+    """Read the phone number in ``text``. Raises RecipientError with the reason ``empty`` or ``not-a-number``."""
     plain = _plain(text).strip(" ")
     if not plain:
         raise RecipientError("the recipient is empty", reason="empty")

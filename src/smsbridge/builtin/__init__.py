@@ -1,1 +1,1 @@
-"""Providers that need no account. Each is an ordinary plugin module."""
+"""The built-in providers, which need no account at a vendor. Each is an ordinary plugin module."""

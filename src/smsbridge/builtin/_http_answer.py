@@ -1,4 +1,4 @@
-"""An answer for the rules of the ``http`` provider: a status, a text, and perhaps JSON."""
+"""Read an answer of a vendor for the rules of the ``http`` provider: its status, its text, and perhaps its JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST = 120
 
 
 class Answer:
-    """An answer, as rules read it."""
+    """An answer of a vendor, as the rules of the ``http`` provider read it."""
 
     def __init__(self, response: HttpResponse) -> None:
         self.status = response.status
@@ -21,12 +21,12 @@ class Answer:
 
     @cached_property
     def text(self) -> str:
-        """The body as text, without spaces and line ends around it; bytes that are not UTF-8 are replaced."""
+        """The body as text, without spaces and line ends around it. Bytes that are not UTF-8 are replaced."""
         return self._body.decode("utf-8-sig", "replace").strip()
 
     @cached_property
     def data(self) -> Any:
-        """The body as JSON, or _NOTHING."""
+        """The body parsed as JSON, or the object ``_NOTHING`` if it is not JSON."""
         try:
             return read_json(self._body)
         except ValueError:
@@ -34,11 +34,14 @@ class Answer:
 
     @property
     def raw(self) -> dict[str, Any]:
-        """The JSON object, or an object whose ``body`` is the text."""
+        """The body if it is a JSON object; else an object whose field ``body`` is the text."""
         return self.data if isinstance(self.data, dict) else {"body": self.text}
 
     def at(self, path: str) -> tuple[Any, str]:
-        """The value at ``path`` and an empty string, or _NOTHING and the reason."""
+        """Return the value at ``path`` in the JSON, such as ``data.0.id``, and an empty string.
+
+        If there is none, return ``_NOTHING`` and the reason in words.
+        """
         if self.data is _NOTHING:
             return _NOTHING, "the answer is not JSON"
         value = self.data
@@ -52,7 +55,7 @@ class Answer:
         return value, ""
 
     def beside(self, path: str) -> str:
-        """A description of the answer near a missing ``path``, for people."""
+        """Describe the part of the answer nearest to a ``path`` that is missing in it, for people."""
         if self.data is _NOTHING:
             return f"the text is {shown(self.text)}"
         steps = path.split(".")
@@ -63,7 +66,7 @@ class Answer:
         return f"the answer is {shown(self.data)}"
 
     def word(self, path: str) -> str | None:
-        """The text or whole number at ``path``; None if there is none."""
+        """Return the text or whole number at ``path`` as a string; None if there is none, or it is empty."""
         value, _ = self.at(path)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
@@ -71,13 +74,13 @@ class Answer:
 
 
 def check_path(path: str) -> str:
-    """Return ``path``. Raises ValueError if it is not a path."""
+    """Return ``path`` unchanged. Raises ValueError unless it is steps with dots between them, such as ``data.0.id``."""
     if not all(path.split(".")):
         raise ValueError("a path must be steps with dots between them, such as data.0.id")
     return path
 
 
 def shown(value: Any) -> str:
-    """``value`` for people, as JSON, cut if it is long."""
+    """Return ``value`` for people, as JSON, cut off after 120 characters."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

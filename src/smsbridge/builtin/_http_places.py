@@ -1,4 +1,4 @@
-"""The places of placeholders of the ``http`` provider, and the encoding of values in each place.
+"""The parts of a request of the ``http`` provider that hold placeholders, and how each encodes their values.
 
 Each place has its own encoding, so that the receiver decodes exactly the value, and nothing else changes: URL and
 headers as text, JSON and forms as structures, XML by escaping. No error message here quotes a value.
@@ -32,16 +32,19 @@ _IN_XML = {'"': "&quot;", "'": "&apos;", "\r": "&#13;", "\n": "&#10;", "\t": "&#
 
 
 class Place(Protocol):
-    """A part of the request."""
+    """A part of the request that may hold placeholders."""
 
     @property
     def names(self) -> frozenset[str]:
-        """The placeholders in this part."""
+        """The names of the placeholders in this part of the request."""
         ...
 
 
 class Url:
-    """The URL: values are percent-encoded, and can stand in the path and the query."""
+    """The URL of a request. Placeholders may stand in its path and query; their values are percent-encoded.
+
+    Raises ValueError for a text that is no such URL.
+    """
 
     def __init__(self, text: str) -> None:
         if not _URL.fullmatch(text) or "#" in text:
@@ -55,7 +58,10 @@ class Url:
         self.names = self._template.names
 
     def render(self, values: Values) -> str:
-        """The URL for these values."""
+        """Return the URL with each placeholder replaced by its value.
+
+        Raises Misfit for ``.`` or ``..`` as a part of the path.
+        """
         url = self._template.render(values, lambda _name, value: quote(value, safe=""))
         # A server would take these for directories, however they are encoded.
         if {".", ".."} & set(urlsplit(url).path.split("/")):
@@ -64,7 +70,11 @@ class Url:
 
 
 class HeaderLines:
-    """Headers: printable ASCII without spaces at the ends, because HTTP may change anything else."""
+    """The headers of a request, whose values may hold placeholders.
+
+    They are printable ASCII without spaces at the ends, because HTTP may change anything else. Raises ValueError for a
+    header that cannot be set.
+    """
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         for name in headers:
@@ -76,7 +86,10 @@ class HeaderLines:
         self.names = _all(self._templates.values())
 
     def render(self, values: Values) -> Headers:
-        """The headers for these values."""
+        """Return the headers with each placeholder replaced by its value.
+
+        Raises Misfit for a value that no header can hold.
+        """
         lines = {name: template.render(values, _in_header) for name, template in self._templates.items()}
         for name, line in lines.items():
             if line != line.strip() or not _PRINTABLE.fullmatch(line):
@@ -91,15 +104,22 @@ def _in_header(name: str, value: str) -> str:
 
 
 class Body(Place, Protocol):
-    """The body of the request."""
+    """The body of a request, which may hold placeholders."""
 
     def render(self, values: Values) -> bytes:
-        """The body for these values."""
+        """Return the bytes of the body with each placeholder replaced by its value.
+
+        Raises Misfit if a value does not fit.
+        """
         ...
 
 
 class JsonBody:
-    """JSON: each string is a template. A value cannot leave its string, because the JSON is written after rendering."""
+    """A body of JSON, in which each string may hold placeholders.
+
+    A value cannot leave its string, because the JSON is written after the placeholders are replaced. Raises ValueError
+    for a text that is not JSON.
+    """
 
     def __init__(self, given: Any) -> None:
         if isinstance(given, str):
@@ -111,12 +131,15 @@ class JsonBody:
         self.names = _all(_templates(self._data))
 
     def render(self, values: Values) -> bytes:
-        """The body for these values."""
+        """Return the JSON in UTF-8 with each placeholder replaced by its value."""
         return json.dumps(_rendered(self._data, values), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 class FormBody:
-    """A form, given as a table or as a query string: each value is a template."""
+    """A body that is a form, given as a table or as a query string. Each value may hold placeholders.
+
+    Raises ValueError for anything that is no such form.
+    """
 
     def __init__(self, given: Any) -> None:
         if isinstance(given, str):
@@ -132,12 +155,12 @@ class FormBody:
         self.names = _all(template for _, template in self._fields)
 
     def render(self, values: Values) -> bytes:
-        """The body for these values."""
+        """Return the encoded form with each placeholder replaced by its value."""
         return urlencode([(key, template.render(values)) for key, template in self._fields]).encode()
 
 
 class XmlBody:
-    """XML, with placeholders in texts and attributes."""
+    """A body of XML, with placeholders in texts and attributes. Raises ValueError for anything else."""
 
     def __init__(self, given: Any) -> None:
         if not isinstance(given, str):
@@ -162,7 +185,10 @@ class XmlBody:
             strings = strings.replace(probes[name], "", 1) if name else strings
 
     def render(self, values: Values) -> bytes:
-        """The body for these values."""
+        """Return the XML in UTF-8 with each placeholder replaced by its escaped value.
+
+        Raises Misfit for control characters.
+        """
         return self._template.render(values, _in_xml).encode()
 
 
@@ -173,7 +199,7 @@ def _in_xml(name: str, value: str) -> str:
 
 
 class TextBody:
-    """Plain text: only the text of the message, because plain text cannot separate fields reliably."""
+    """A body of plain text, which is only the text of the message: plain text cannot separate fields reliably."""
 
     def __init__(self, given: Any) -> None:
         if given != "{text}":
@@ -181,7 +207,7 @@ class TextBody:
         self.names = frozenset({"text"})
 
     def render(self, values: Values) -> bytes:
-        """The body for these values."""
+        """Return the text of the message in UTF-8."""
         return values["text"].encode()
 
 
@@ -196,7 +222,7 @@ _ENDINGS: dict[str, Callable[[Any], Body]] = {"json": JsonBody, "xml": XmlBody}
 
 
 def body_kind(content_type: str) -> Callable[[Any], Body]:
-    """The class of body for ``content_type``. Raises ValueError for an unknown content type."""
+    """Return the class of bodies with this content type. Raises ValueError for an unknown content type."""
     name, semicolon, parameters = content_type.partition(";")
     name = name.strip().lower()
     kind = _EXACT.get(name) or _ENDINGS.get(name.rpartition("+")[2] if "+" in name else "")

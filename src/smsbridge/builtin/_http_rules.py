@@ -41,7 +41,10 @@ REFERENCE = "{reference}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The result of a rule. ``why`` quotes nothing of the answer; ``found`` quotes it and the expected value."""
+    """The result of applying a rule to an answer. ``why`` says why it did not match, and quotes nothing of the answer.
+
+    ``found`` quotes the answer and the expected value.
+    """
 
     rule: str
     matched: bool
@@ -54,7 +57,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The meaning of an answer: accepted, with its id if there is one, or the error; and the result of each rule."""
+    """What an answer means: the text was accepted, with its ``id`` if there is one, or ``error``.
+
+    ``looks`` are the results of all rules that were applied.
+    """
 
     looks: tuple[Look, ...] = ()
     id: str | None = None
@@ -63,7 +69,7 @@ class Verdict:
 
 
 class Rule(BaseModel):
-    """The condition of an accepting answer. All given keys must hold; the manual explains each key."""
+    """A rule for answers that accept a text. All given keys must hold; the manual explains each key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
     group_names: ClassVar[tuple[str, ...]] = ("id",)
@@ -75,7 +81,7 @@ class Rule(BaseModel):
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:
-        """Read a rule of this class. Raises ValueError, whose message quotes no value."""
+        """Make a rule of this class from a table. Raises ValueError, whose message quotes no value."""
         for key in data:
             if key not in cls.model_fields:
                 raise ValueError(f"there is no key {key!r} in a rule; {meant(key, tuple(cls.model_fields))}")
@@ -91,7 +97,7 @@ class Rule(BaseModel):
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """The named groups of ``matches``."""
+        """The names of the groups in the regular expression ``matches``, such as ``id``."""
         return tuple(self.matches.groupindex) if self.matches else ()
 
     @field_validator("status", "equals", mode="before")
@@ -120,7 +126,7 @@ class Rule(BaseModel):
         return value if value is None else check_path(value)
 
     def check(self) -> None:
-        """Raise ValueError if the keys do not fit together."""
+        """Raise ValueError if the keys of the rule do not fit together."""
         if not (self.status or self.path or self.matches):
             raise ValueError("a rule needs status, path or matches: without them it would always hold")
         if self.equals and self.path is None:
@@ -132,14 +138,14 @@ class Rule(BaseModel):
             raise ValueError(f"status: {self._never}")
 
     def allows(self, status: int) -> bool:
-        """Whether the rule can hold for this HTTP status."""
+        """Return whether the rule can hold for an answer with this HTTP status: only a status in the 200 range can."""
         return 200 <= status <= 299
 
     _usual: ClassVar[str] = "200 to 299"
     _never: ClassVar[str] = "only 200 to 299 can mean that a text was accepted"
 
     def look(self, name: str, answer: Answer) -> Look:
-        """Apply the rule to ``answer``."""
+        """Apply the rule to ``answer``, and return the result. ``name`` names the rule in it."""
         if not (answer.status in self.status if self.status else self.allows(answer.status)):
             wanted = " or ".join(map(str, self.status)) or self._usual
             return Look(rule=name, matched=False, why=f"HTTP {answer.status} is not {wanted}", found="")
@@ -178,7 +184,7 @@ class Rule(BaseModel):
 
 
 class Refusal(Rule):
-    """The condition of a refusing answer, and its error."""
+    """A rule for answers that refuse a text, with the error that they mean."""
 
     group_names: ClassVar[tuple[str, ...]] = ("code", "detail")
     _usual: ClassVar[str] = "200 to 299, or 400 to 499 without time-outs"
@@ -198,7 +204,7 @@ class Refusal(Rule):
 
     @classmethod
     def read_all(cls, tables: Sequence[Mapping[str, Any]]) -> Iterator[Refusal]:
-        """Yield a refusal for each table. Raises ValueError, whose message counts rules from 1."""
+        """Yield a Refusal for each table. Raises ValueError, whose message names the rule by its number, from 1."""
         for number, table in enumerate(tables, 1):
             try:
                 yield cls.read(table)
@@ -211,7 +217,7 @@ class Refusal(Rule):
         return can_refuse(status, documented=bool(self.status)) and (bool(self.status) or status // 100 in (2, 4))
 
     def to_error(self, look: Look, answer: Answer, response: HttpResponse) -> SendError:
-        """The error of the refusal."""
+        """Make the error of the refusal, with the code and the words that the rule finds in ``answer``."""
         found = {
             name: look.groups.get(name) or (answer.word(path) if path else None)
             for name, path in (("code", self.code), ("detail", self.detail))
@@ -229,9 +235,9 @@ class Refusal(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """All rules for a vendor.
+    """All rules for the answers of a vendor.
 
-    ``id`` is a path or REFERENCE; None means the group ``id`` of ``accept.matches``, if any.
+    ``id`` is the path of the text's id, or REFERENCE; None means the group ``id`` of ``accept.matches``, if any.
     """
 
     accept: Rule
@@ -239,7 +245,7 @@ class Rules:
     refuse: tuple[Refusal, ...] = ()
 
     def judge(self, response: HttpResponse) -> Verdict:
-        """The verdict on ``response``."""
+        """Apply the rules to ``response``, and return what it means."""
         if not response.complete:
             return Verdict(error=response.error(detail="the answer was cut off or too large"))
         answer = Answer(response)

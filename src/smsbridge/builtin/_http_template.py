@@ -1,4 +1,4 @@
-"""Texts with placeholders, for the ``http`` provider: as in ``str.format``, but with fixed names and no formats."""
+"""Texts with placeholders for the ``http`` provider: as in ``str.format``, but with fixed names and no formats."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ _WORD = re.compile(r"[A-Za-z_]{1,20}")
 
 
 class Bare(str):
-    """A value that JSON writes without quotes: a whole number, ``true`` or ``false``."""
+    """A value that is written into JSON without quotes: a whole number, ``true`` or ``false``."""
 
     __slots__ = ()
 
     @classmethod
     def of(cls, word: str | int) -> str:
-        """``word`` as a value; a bool is an int too."""
+        """Turn a word of the settings into a value: a string stays a string, a number or a bool becomes a Bare."""
         return word if isinstance(word, str) else cls(json.dumps(word))
 
 
 class Misfit(ValueError):
-    """A value that cannot be written in the place of its placeholder."""
+    """An error: a value cannot be written in the place of its placeholder."""
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """``did you mean ...?``, or the known names."""
+    """Return advice for an unknown ``name``: ``did you mean ...?`` with a similar name, or all known names."""
     there = list(known)
     close = get_close_matches(name, there, 1)
     return f"did you mean {close[0]!r}?" if close else f"have {', '.join(there)}"
@@ -60,7 +60,7 @@ def meant(name: str, known: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Text with placeholders: each part is literal text and the name of the placeholder after it (or none)."""
+    """A text with placeholders. Each of its parts is literal text and the name of the placeholder after it, or None."""
 
     parts: tuple[tuple[str, str | None], ...]
 
@@ -80,16 +80,19 @@ class Template:
 
     @property
     def names(self) -> frozenset[str]:
-        """The placeholders in the text."""
+        """The names of the placeholders in the text."""
         return frozenset(name for _, name in self.parts if name is not None)
 
     @property
     def only(self) -> str | None:
-        """The placeholder, if the text is nothing else; otherwise None."""
+        """The name of the placeholder, if the text is nothing but this placeholder; otherwise None."""
         return self.parts[0][1] if len(self.parts) == 1 and not self.parts[0][0] else None
 
     def render(self, values: Values, encode: Encode = lambda _name, value: value) -> str:
-        """The text with ``values`` in it."""
+        """Return the text with each placeholder replaced by its value in ``values``, encoded by ``encode``.
+
+        Raises Misfit if ``encode`` cannot write a value in its place.
+        """
         return "".join(
             literal if name is None else literal + encode(name, values[name]) for literal, name in self.parts
         )

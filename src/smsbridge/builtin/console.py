@@ -1,4 +1,4 @@
-"""The default provider: prints texts instead of sending them."""
+"""The default provider, which prints texts instead of sending them."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ class HttpProvider(SmsProvider):
         return self.accepted(message, id=verdict.id or own, status=Status.QUEUED, raw=verdict.raw)
 
     def explain(self, response: HttpResponse) -> Verdict:
-        """The verdict on an answer, with the result of each rule."""
+        """Return what the answer ``response`` means by the rules in the settings, with the result of each rule."""
         return self._described.rules.judge(response)
 
     def secrets(self) -> list[str]:

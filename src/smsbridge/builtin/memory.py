@@ -1,4 +1,4 @@
-"""A provider that keeps texts in memory, for tests: it has all capabilities, and tests can script outcomes."""
+"""A provider that keeps texts in memory, for tests. It has all capabilities, and tests can script outcomes."""
 
 from __future__ import annotations
 
@@ -139,12 +139,12 @@ class MemoryProvider(SmsProvider):
 
     @property
     def sent(self) -> list[Message]:
-        """The accepted texts, and texts whose scripted outcome is uncertain, oldest first."""
+        """The accepted texts, and the texts whose scripted outcome is uncertain, the oldest first."""
         with self._shelf.lock:
             return [message for message, _ in self._shelf.sent]
 
     def script(self, number: str, outcome: SendError | Status) -> None:
-        """Set the outcome of texts to ``number`` (E.164)."""
+        """Set the outcome of all later texts to ``number`` (E.164): a SendError to raise, or a Status to report."""
         with self._shelf.lock:
             self._shelf.outcomes[number] = outcome
 

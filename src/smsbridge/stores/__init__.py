@@ -1,9 +1,9 @@
-"""Stores: the interface to everything smsbridge has to remember.
+"""Stores: the interface to everything that smsbridge has to remember.
 
-A store is opened from a URL: ``memory:``, ``sqlite:///sms.db``, or a scheme that a distribution adds. For that, it has
-an entry point in the group ``smsbridge.stores``, named after the scheme: a callable that takes the URL and ``create=``,
-and returns a :class:`Store`. A store has up to three parts: for ledgers, for limits and caps, and for opt-outs. The
-tests that each store must pass are ``smsbridge.testing.StoreContract``.
+A store is opened from a URL: ``memory:``, ``sqlite:///sms.db``, or a scheme that another package adds. For that, the
+package has an entry point in the group ``smsbridge.stores``, named after the scheme: a callable that takes the URL and
+``create=``, and returns a :class:`Store`. A store has up to three parts: for ledgers, for limits and caps, and for
+opt-outs. The tests that each store must pass are ``smsbridge.testing.StoreContract``.
 
 The names are loaded at first use.
 """

@@ -11,7 +11,10 @@ T = TypeVar("T")
 
 
 def at_once(flow: Flow[T]) -> T:
-    """Run ``flow`` in this thread, which waits for it. Returns or raises what the flow does."""
+    """Run ``flow``, a question to a store, and wait for it in this thread. Returns its value, and raises its errors.
+
+    Raises TypeError for a step other than Call and Await.
+    """
     try:
         run = Driven(flow)
         while run.step is not None:

@@ -1,4 +1,4 @@
-"""Book: what keeps entries and reports, asked by one thread at a time. No I/O."""
+"""Book: the interface of a ledger's storage, which keeps entries and reports. One thread at a time uses it. No I/O."""
 
 from __future__ import annotations
 
@@ -12,41 +12,42 @@ from .entries import Change, Claim, Entry, State
 
 
 class Book(Protocol):
-    """Where entries are kept: one per reference, whatever the account. Used by one thread at a time; raises Unwritable.
+    """The storage of a ledger: it keeps one entry for each reference, across all accounts, and the delivery reports.
 
-    Everything else is called within :meth:`together`.
+    One thread at a time uses it. All methods but :meth:`together` and :meth:`close` are called within :meth:`together`.
+    Raises Unwritable if it cannot be read or written.
     """
 
     def together(self) -> AbstractContextManager[None]:
-        """One transaction that excludes all other writers: kept for good at its end, undone if something is raised."""
+        """Open a transaction that excludes all other writers: committed at its end, undone if an error is raised."""
         ...
 
     def identify(self, key: bytes | None) -> bytes:
-        """The key of the hashes.
+        """Return the key of the hashes in this store: ``key``, or if that is None, a key that the store keeps.
 
-        ``key``, or one that is kept in the store. ConfigurationError if they were made with another.
+        Raises ConfigurationError if the hashes were made with another key.
         """
         ...
 
     def claim(self, claims: Sequence[Claim]) -> list[Entry | None]:
-        """Claim each in turn: None if that was done, or the entry that is in its way.
+        """Make each claim in turn. Returns None for each claim that was made, or the entry that blocks it.
 
         An entry that :meth:`Entry.gives_way_to` a claim becomes that claim's.
         """
         ...
 
     def record(self, entries: Sequence[Entry]) -> int:
-        """Keep the outcomes of claims; returns how many were kept.
+        """Keep the outcomes of claims. Returns how many outcomes were kept.
 
-        Ignored is an outcome whose claim has given way to another, or is settled already; but *accepted* is always
+        An outcome is ignored if its claim has given way to another, or is already settled; but *accepted* is always
         kept.
         """
         ...
 
     def note(self, reports: Sequence[DeliveryReport]) -> None:
-        """Keep delivery reports, each of which has a key. One whose account and key are there is ignored.
+        """Keep delivery reports, each of which has a key. A report is ignored if its account and key are there already.
 
-        One without a time gets that at which it came.
+        A report without a time gets the time at which it came.
         """
         ...
 
@@ -58,32 +59,36 @@ class Book(Protocol):
         ticket: str | None = None,
         lease: float = 0.0,
     ) -> list[Change]:
-        """Move the entries of these references, or of these ids at the accounts that took them, as their reports say.
+        """Bring the entries of some texts up to date with their delivery reports. Returns a Change for each entry.
 
-        Every store follows :mod:`smsbridge.stores.folding`. An entry that is open stays, and its reports wait: ask
-        again once its outcome is recorded. Returns those entries; without ``ids``, only if reports of the last hour
-        wait. With a ``ticket``, an entry that came further since that was last :meth:`told` is to be told by one asker
-        for ``lease`` seconds. Without one, nothing has to be told of them.
+        A text is given by its reference, or in ``ids`` by the account that took it and its id there. Every store
+        follows :mod:`smsbridge.stores.folding`. An open entry stays as it is, and its reports wait: ask again once its
+        outcome is recorded. Without ``ids``, the list may be empty if no report of the last hour waits. With a
+        ``ticket``, a Change is ``to_tell`` if its text has come further than was last :meth:`told`, and no other asker
+        is telling it; the asker then has ``lease`` seconds to tell it. Without a ticket, nothing is to be told.
         """
         ...
 
     def told(self, changes: Sequence[Change], ticket: str, *, done: bool) -> None:
-        """The changes that were returned under ``ticket`` were told, or are to be returned again."""
+        """Record that the ``changes`` returned by :meth:`fold` under ``ticket`` were told to the hooks.
+
+        If ``done`` is false, they were not told, and are returned to be told again.
+        """
         ...
 
     def let_go(self, references: Collection[str], ids: Collection[tuple[str, str]], ticket: str) -> None:
-        """Whatever :meth:`fold` may have returned for these under ``ticket`` is to be returned again.
+        """Give up telling what :meth:`fold` may have returned for these texts under ``ticket``: it is to be told again.
 
-        Said after an interrupted question, done or not.
+        This is called after an interrupted ``fold``, whether or not that was done.
         """
         ...
 
     def reports(self, reference: str) -> list[DeliveryReport]:
-        """The reports of the text under a reference, the oldest first."""
+        """Return the delivery reports of the text with this reference, the oldest first."""
         ...
 
     def find(self, reference: str) -> Entry | None:
-        """The entry of a reference."""
+        """Return the entry of the text with this reference; None if there is no entry."""
         ...
 
     def entries(
@@ -100,21 +105,22 @@ class Book(Protocol):
         after: int = 0,
         limit: int = 1000,
     ) -> list[tuple[int, Entry]]:
-        """Entries that match all that is given, each with its number, in the order in which they were first claimed.
+        """Return the entries that match all given filters, each with its number, in the order of their first claims.
 
-        They were claimed ``within`` so many seconds, and ``beyond`` so many seconds ago, by the clock of the store.
-        ``person`` is the keyed hash of a number, as claims have it; ``statuses`` and ``final`` are of accepted texts.
+        At most ``limit`` are returned; ``after`` is the number of the last entry already seen. The texts were claimed
+        at most ``within`` and more than ``beyond`` seconds ago, by the clock of the store. ``person`` is the keyed hash
+        of a number, as claims have it; ``statuses`` and ``final`` match accepted texts only.
         """
         ...
 
     def prune(self, older_than: float, limit: int, *, account: str | None = None) -> int:
-        """Drop settled entries (of ``account``), ``limit`` at most; returns how many.
+        """Delete up to ``limit`` settled entries (of ``account``, if given). Returns how many entries were deleted.
 
-        They were recorded more than ``older_than`` seconds ago, by the clock of the store. Their reports go with them,
-        and so do reports that came as long ago and wait for no entry that is there.
+        They were recorded more than ``older_than`` seconds ago, by the clock of the store. Their reports are deleted
+        too, and so are reports that came as long ago and wait for no existing entry.
         """
         ...
 
     def close(self) -> None:
-        """Let go of files and connections; whatever is asked next takes hold of them again."""
+        """Close files and connections. A later question opens them again."""
         ...

@@ -1,4 +1,4 @@
-"""Caps: limits of texts in any window of time, by recipient, by range of numbers and in total. No I/O, no waiting.
+"""Caps: limits on the number of texts in any window of time, by recipient, by range of numbers and in total.
 
 A text holds its place from its admission until one window's length after its end. So no window, at any start, sees more
 texts leave than the cap allows. Counters that restart each hour would let twice as many through around the hour.
@@ -6,7 +6,7 @@ texts leave than the cap allows. Counters that restart each hour would let twice
 Memory is bounded: each cap remembers a limited number of texts, and refuses others while its memory is full. If it
 forgot texts early instead, a sender with enough texts could outrun the cap, as toll fraud does. A cap with many places
 remembers texts that end at about the same time together, and their places come back up to a hundredth of the window
-late.
+late. No I/O, no waiting.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ a number names its block of ten thousand."""
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """The cap that has no place. ``wait``: seconds until it has a place, if known; ``crowded``: its memory is full."""
+    """The answer that a cap has no place for a text. ``kind`` and ``rate`` are those of the cap.
+
+    ``wait`` is the seconds until it has a place, None if unknown. ``crowded`` means that the memory of the cap is full.
+    """
 
     kind: str
     rate: Rate
@@ -118,7 +121,7 @@ class _Many(list[float]):
 
 
 class Cap:
-    """A cap of at most ``rate`` for each key. The caller holds the lock."""
+    """A cap that admits at most ``rate`` texts for each key, such as a recipient. Its user must hold a lock."""
 
     __slots__ = ("_ended", "_flying", "_grain", "_remembers", "kind", "rate", "texts")
 
@@ -134,7 +137,7 @@ class Cap:
         self._ended: OrderedDict[str, _Few | _Many] = OrderedDict()
 
     def full(self, key: str, now: float) -> Full | None:
-        """Return why there is no place for ``key``; None if there is a place."""
+        """Return the Full answer if there is no place for ``key`` at the time ``now``; None if there is a place."""
         forgotten = now - self.rate.seconds
         taken = self._flying.get(key, 0)
         ended = self._ended.get(key)
@@ -155,15 +158,16 @@ class Cap:
         return None
 
     def take(self, key: str, now: float) -> None:
-        """Take a place for ``key``; :meth:`full` must have found a place."""
+        """Take a place for ``key``. Call this only if :meth:`full` has just returned None."""
         self._forget(now - self.rate.seconds)
         self._flying[key] = self._flying.get(key, 0) + 1
         self.texts += 1
 
     def end(self, key: str, now: float, *, sent: bool, ending: object = None) -> None:
-        """End a text that took a place for ``key``: it was ``sent``, or may have been, or gives its place back.
+        """End a text that took a place for ``key``.
 
-        A call with the same ``ending`` may be repeated if the first was interrupted.
+        If it was ``sent``, or may have been, the place stays taken for one window. Otherwise the place is free again. A
+        call with the same ``ending`` may be repeated if the first was interrupted.
         """
         flying = self._flying.pop(key, 1) - 1
         if flying:
@@ -185,7 +189,7 @@ class Cap:
             self._ended.move_to_end(key)
 
     def recount(self, flying: Iterable[str]) -> None:
-        """Count again after an interruption: ``flying`` are the keys of the texts on their way."""
+        """Count all places again after an interruption. ``flying`` holds the keys of the texts that are being sent."""
         self._flying = dict(Counter(flying))
         for key, ended in list(self._ended.items()):
             ended.recount()
@@ -203,9 +207,9 @@ class Cap:
 
 
 class Caps:
-    """Several caps: a text takes a place at each of them or at none. Safe to share between threads and tasks.
+    """Several caps at once: a text takes a place at each of them or at none. Safe to share between threads and tasks.
 
-    ``keys`` make the key of each kind of cap from their argument, which is called a number here.
+    ``keys`` has a function for each kind of cap, which makes the key of a text from its number.
 
     An exception of a signal handler may come between any two steps. So a text has its places as soon as it is in
     ``_flying``, an ending stays in ``_endings`` until it is counted, and all other counts are done again if the last
@@ -229,15 +233,15 @@ class Caps:
 
     @property
     def texts(self) -> int:
-        """The number of texts remembered by all caps together."""
+        """The number of texts that all caps together remember."""
         return under(self._lock, self._count)
 
     def full(self, number: Any, clock: Callable[[], float]) -> Full | None:
-        """Return the first cap that has no place for a text to ``number``; None if each has a place."""
+        """Return the answer of the first cap without a place for a text to ``number``; None if each has a place."""
         return under(self._lock, self._full, number, clock)
 
     def take(self, number: Any, clock: Callable[[], float], ticket: Hashable = None) -> Full | None:
-        """Take a place at each cap and return None; if a cap is full, take no place and return that cap.
+        """Take a place at each cap and return None. If a cap is full, take no place and return that cap's answer.
 
         ``ticket`` identifies the text when it ends, also if this call is interrupted; default: its number.
         """
@@ -246,16 +250,16 @@ class Caps:
         return under(self._lock, self._take, number, clock, number if ticket is None else ticket)
 
     def end(self, number: Any, clock: Callable[[], float], *, sent: bool, ticket: Hashable = None) -> None:
-        """End the text to ``number``: it was ``sent``, or may have been, or else gives its places back.
+        """End the text to ``number``. If it was ``sent``, or may have been, its places stay taken for one window.
 
-        Does nothing if the text took no places, or has already ended. Takes no lock: a flow that is collected as
-        garbage ends in any thread at any moment, also in a thread that holds the lock.
+        Otherwise they are free again. Does nothing if the text took no places, or has already ended. Takes no lock: a
+        flow that is collected as garbage ends in any thread at any moment, also in a thread that holds the lock.
         """
         if self._caps:
             self._endings.append((number if ticket is None else ticket, clock(), sent))
 
     def begin_anew(self) -> None:
-        """Count the parent's texts on their way as sent, in a forked process."""
+        """Prepare the caps in a forked process: texts that the parent process is sending count as sent."""
         self._orphans = [(ticket, count) for ticket, (_, count) in self._flying.items()]
 
     # --- with the lock ------------------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""Find the store that the environment chooses for a use: ``SMSBRIDGE_STORE``, which is for all uses, or its own."""
+"""Find the store that the environment names for a use, such as the ledger.
+
+A use has its own variable; ``SMSBRIDGE_STORE`` is for all uses.
+"""
 
 from __future__ import annotations
 
@@ -28,22 +31,25 @@ _WORDS: Mapping[Part, str] = {"entries": "a ledger", "counters": "limits and cap
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The chosen store. ``url`` is None where nothing outlasts the process; ``variable`` chose it."""
+    """The store that the environment chooses for a use, and the variable that chose it.
+
+    ``url`` is None if nothing outlasts the process.
+    """
 
     url: str | None = field(default=None, repr=False)
     variable: str | None = None
 
     @property
     def is_off(self) -> bool:
-        """Whether a variable says ``off``."""
+        """Whether a variable switches the store off, with the word ``off``."""
         return self.url is None and self.variable is not None
 
 
 def chosen(*accounts: str, common: bool = True) -> Choice:
-    """Return the store of a use: that of the first of ``accounts`` whose settings name a store.
+    """Return the store for a use: that of the first of ``accounts`` whose settings name a store.
 
     ``off`` means no store, ``on`` the store of all uses. With ``common``, the latter is also the default. Raises
-    ConfigurationError.
+    ConfigurationError if ``on`` is set, but there is no store of all uses.
     """
     for account in accounts:
         found = environment.read(account, [SETTING]).get(SETTING)
@@ -70,7 +76,10 @@ def _everywhere() -> Choice:
 
 
 def store_of(accounts: Sequence[str], given: Mapping[str, Any], *, common: bool = True) -> dict[str, SecretStr | None]:
-    """Return the field ``store`` for a policy from the environment; nothing if a store is ``given``."""
+    """Return the field ``store`` for a policy, as the environment sets it; an empty dict if ``given`` has a store.
+
+    Raises ConfigurationError, which names the variable, for a store that cannot be opened.
+    """
     if given.get(SETTING) is not None or given.get("path") is not None:
         return {}
     choice = chosen(*accounts, common=common)
@@ -90,9 +99,10 @@ def store_of(accounts: Sequence[str], given: Mapping[str, Any], *, common: bool 
 
 
 def opened(path: Path | None, url: SecretStr | None, *, in_production: bool | None = None) -> Store:
-    """Return the store at ``url``, or in the SQLite file ``path``, where no part is added to other parts.
+    """Return the store in the SQLite file ``path``, or else the store at ``url``; in memory if both are None.
 
-    In production no file is created on the way. Raises ConfigurationError.
+    A file at ``path`` gets no parts beside others. In production no file is created on the way. Raises
+    ConfigurationError.
     """
     create = not environment.in_production(known=in_production)
     if path is not None:
@@ -101,9 +111,9 @@ def opened(path: Path | None, url: SecretStr | None, *, in_production: bool | No
 
 
 class CountersAt:
-    """The counters of the store at ``url``, opened once: at once, but for a rehearsal, which opens none.
+    """The counters of the store at ``url``. Call the object to get them.
 
-    They are opened immediately, except in a rehearsal, which opens none. Raises ConfigurationError.
+    They are opened once, when this is made; in a rehearsal only when they are called for. Raises ConfigurationError.
     """
 
     def __init__(self, url: SecretStr) -> None:
@@ -114,38 +124,44 @@ class CountersAt:
             self()
 
     def __call__(self) -> Counters:
-        """The counters."""
+        """Return the counters, and open them at the first call in a rehearsal."""
         if self._opened is None:
             store = opened(None, self._url, in_production=self._in_production)
             self._opened = part_of(store, "counters", store.counters())
         return self._opened
 
     def close(self) -> None:
-        """Close the counters, if they were opened; a later question may follow."""
+        """Close the counters, if they were opened. A later question opens them again."""
         if self._opened is not None:
             self._opened.close()
 
 
 def stand_in(path: Path | None, url: SecretStr | None, rehearsal: Rehearsal) -> MemoryStore:
-    """Return the store in memory that replaces this store in a rehearsal."""
+    """Return the store in memory that replaces the store at ``path`` or ``url`` in ``rehearsal``."""
     which = path.absolute() if path is not None else url and url.get_secret_value()
     return rehearsal.shared(("store", which), MemoryStore)
 
 
 def part_of(store: Store, part: Part, found: T | None) -> T:
-    """Return ``found``, the named part of ``store``. Raises ConfigurationError if the store has no such part."""
+    """Return ``found``, the named part of ``store``.
+
+    Raises ConfigurationError if it is None: the store has no such part.
+    """
     if found is None:
         raise ConfigurationError(f"{type(store).__name__} cannot keep {_WORDS[part]}: name another store for it")
     return found
 
 
 def is_in_process(url: SecretStr | None) -> bool:
-    """Whether what is kept there ends with this process, and other processes have their own."""
+    """Return whether the store at ``url`` ends with this process, so that other processes have their own."""
     return url is None or url.get_secret_value().startswith("memory:")
 
 
 def problem_of(path: Path | None, url: SecretStr | None, part: Part) -> str | None:
-    """Return why that part of the store cannot be used, for ``smsbridge doctor``. Opens no file in a rehearsal."""
+    """Return why that part of the store at ``path`` or ``url`` cannot be used; None if no problem is known.
+
+    This is for ``smsbridge doctor``. It opens no file in a rehearsal.
+    """
     try:
         if newest() is not None and url is not None and scheme_of(url.get_secret_value()) not in BUILT_IN:
             return None

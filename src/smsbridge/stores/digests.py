@@ -1,4 +1,7 @@
-"""Keyed hashes of what must not be kept: of a message, to know it again, and of a number, to find it by. No I/O."""
+"""Make keyed hashes in place of data that must not be kept. No I/O.
+
+The hash of a message shows whether another message is the same; the hash of a number finds its texts.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +22,21 @@ from smsbridge.messages import Message
 
 
 class Kind(StrEnum):
-    """What was asked for under a reference."""
+    """What a client asked for under a reference: a text, or a one-time code."""
 
     TEXT = "text"
     CODE = "code"
 
 
 def person_of(key: bytes, number: str) -> bytes:
-    """The keyed hash by which the entries of a phone number are found."""
+    """Return the keyed hash of a phone number, by which a ledger finds the entries of that number."""
     keyed = _keyed(key).copy()
     keyed.update(b"person " + number.encode("utf-8", "backslashreplace"))
     return keyed.digest()[:16]
 
 
 def digest(key: bytes, message: Message, kind: Kind) -> bytes:
-    """Return a keyed hash of all fields that distinguish ``message`` from others, see ``MessageField``.
+    """Return a keyed hash of all fields that distinguish ``message`` from other messages, see ``MessageField``.
 
     The reference is a part of it, so that equal texts have different hashes. A field outside ``_LAID_OUT`` is included
     only if it is set, so that a new field changes no stored digest.
@@ -95,7 +98,7 @@ _process = (0, "")
 
 
 def new_ticket() -> str:
-    """Return an identifier unique across processes, for a claim or a place.
+    """Make a new identifier for a claim or a place, which is unique across processes.
 
     It is the process number, a random word for this process, and a counter.
     """

@@ -1,4 +1,4 @@
-"""The values that a ledger holds, and the interface to keep them. No I/O."""
+"""The values that a ledger keeps: claims, outcomes, and the entries made of them. No I/O."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ _LONGEST_WORD = 64
 
 
 class Unwritable(Exception):
-    """The store cannot be read or written now; the message says why and holds nothing private."""
+    """An error of a store that cannot be read or written now. The message says why, and holds nothing private."""
 
 
 class Clash(Unwritable):
-    """Another process was in the way: nothing was done, and the same may be tried again at once."""
+    """An error of a store that another process is using: nothing was done, and the same may be tried again at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A text that is about to be sent. ``to`` is masked, ``content`` a keyed hash; ``token`` is this claim's alone.
+    """The first record of a text, made before it is sent. ``token`` belongs to this claim alone.
 
-    ``person`` is a keyed hash of the number, to find it by. ``number`` and ``text`` are None unless a setting keeps
-    them.
+    ``to`` is masked, ``content`` a keyed hash of the message. ``person`` is a keyed hash of the number, to find it by.
+    ``number`` and ``text`` are None unless a setting keeps them.
     """
 
     account: str
@@ -72,7 +72,7 @@ class Claim:
         keeps_number: bool = False,
         keeps_text: bool = False,
     ) -> Claim:
-        """A claim of ``message`` by this process, now. Of a one-time code neither number nor text is kept."""
+        """Make a claim for ``message`` by this process, now. For a one-time code, neither number nor text is kept."""
         is_code = kind is Kind.CODE or message.purpose is Purpose.OTP
         return cls(
             account=account,
@@ -91,13 +91,13 @@ class Claim:
 
     @property
     def process(self) -> str:
-        """The process that made the claim."""
+        """The number of the process that made the claim, as a string."""
         return self.token.partition("-")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The outcome of a text. ``taker`` is the account that took it; ``error`` is only the name of the error's class.
+    """What became of sending a text. ``taker`` is the account that took it; ``error`` is the name of the error's class.
 
     ``reason`` is the reason of the error; if the text was settled afterwards, ``lookup`` or ``operator``.
     """
@@ -118,7 +118,7 @@ class Outcome:
 
     @classmethod
     def of(cls, result: Result) -> Outcome:
-        """Return the outcome of an attempt's result."""
+        """Make the outcome of a text from the Result of sending it."""
         error = result.error
         if error is None:
             return cls.accepted(result.sent)
@@ -135,7 +135,7 @@ class Outcome:
 
     @classmethod
     def accepted(cls, sent: SentMessage | Verification | None, reason: str | None = None) -> Outcome:
-        """Return the outcome of the accepted ``sent``; None if its details are unknown."""
+        """Make the outcome of an accepted text or one-time code. ``sent`` is None if its details are unknown."""
         if isinstance(sent, SentMessage):
             return cls(
                 state=State.ACCEPTED,
@@ -163,15 +163,16 @@ class Outcome:
 
     @classmethod
     def refused(cls, reason: str) -> Outcome:
-        """Return the outcome of a text that was certainly not sent, for this ``reason``."""
+        """Make the outcome of a text that was certainly not sent, for this ``reason``."""
         return cls(state=State.REFUSED, at=utc_now(), error=RefusedError.__name__, reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A claim, and its outcome if one is recorded. ``claims`` counts this one and those that were refused before it.
+    """The record of a text in a ledger: its claim, and its outcome if that is known.
 
-    ``standing`` is how far an accepted text has come, by its answer and its reports.
+    ``claims`` counts this claim and those that were refused before it. ``standing`` is how far an accepted text has
+    come, by the vendor's answer and its reports.
     """
 
     claim: Claim
@@ -185,22 +186,26 @@ class Entry:
 
     @property
     def since(self) -> datetime:
-        """The time at which the entry came into its state."""
+        """The time at which the entry came into its present state."""
         return self.claim.at if self.outcome is None else self.outcome.at
 
     def gives_way_to(self, claim: Claim) -> bool:
-        """Return whether ``claim`` may replace this entry: the text was certainly not sent, and is the same text."""
+        """Return whether ``claim`` may replace this entry: it is for the same text, which was certainly not sent."""
         return self.state is State.REFUSED and self.claim.content == claim.content
 
     def proven_absent(self, proof: timedelta | None) -> bool:
-        """Return whether *not found* means not sent; ``proof`` is the provider's ``absence_proven_after``.
+        """Return whether an answer *not found* of the provider proves that the text was not sent.
 
-        It never does for an open entry: its text may still be on its way to the provider.
+        ``proof`` is the provider's ``absence_proven_after``. For an open entry it proves nothing: its text may still be
+        on its way to the provider.
         """
         return proof is not None and self.state is State.UNCERTAIN and utc_now() - self.since >= proof
 
     def sent_message(self, to: str) -> SentMessage:
-        """Return the accepted text, with the full number ``to``: the entry holds it masked."""
+        """Return the accepted text as a SentMessage.
+
+        ``to`` is its full number, since the entry has only the masked number.
+        """
         one = self.outcome or Outcome.accepted(None)
         return SentMessage(
             account=one.taker or self.claim.account,
@@ -216,7 +221,7 @@ class Entry:
         )
 
     def verification(self, to: str) -> Verification:
-        """Return the accepted one-time code, with the full number ``to``."""
+        """Return the accepted one-time code as a Verification. ``to`` is its full number."""
         one = self.outcome or Outcome.accepted(None)
         return Verification(
             account=one.taker or self.claim.account,
@@ -231,9 +236,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An entry after its reports were looked at; ``number`` is that of its row.
+    """An entry after its delivery reports were read; ``number`` is the number of its row.
 
-    ``to_tell``: it came further since that was told last, and the asker is to tell it.
+    ``to_tell`` means that the text has come further than was last told to the hooks, and that the caller has to tell
+    them.
     """
 
     number: int
@@ -242,7 +248,7 @@ class Change:
 
     @property
     def rank(self) -> int:
-        """How far it came."""
+        """How far the text has come, as a number; 0 if it has not been accepted."""
         return self.entry.standing.rank if self.entry.standing else 0
 
 
@@ -252,5 +258,5 @@ def _word(value: object) -> str | None:
 
 
 def unicode(value: str) -> str:
-    """Return ``value`` without lone surrogates (halves of characters), which JSON can contain and no store takes."""
+    """Return ``value`` with lone surrogates (halves of characters) written as escapes, since no store takes them."""
     return value.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""Which entry comes of an entry and its reports: the same rules for every store. No I/O.
+"""Decide how delivery reports change an entry of a ledger: the same rules for every store. No I/O.
 
 Reports come late, twice and in any order, so a text only ever moves up.
 """
@@ -19,7 +19,10 @@ _PROVES = (Status.SENT, Status.DELIVERED)
 
 
 def begun(outcome: Outcome) -> Standing | None:
-    """How far a text is by the answer that accepted it; None of one that was not accepted, or is a one-time code."""
+    """Return how far a text has come by the answer that accepted it.
+
+    None if it was not accepted, or if it is a one-time code.
+    """
     if outcome.state is not State.ACCEPTED or outcome.status is None:
         return None
     status = outcome.status
@@ -33,7 +36,10 @@ def begun(outcome: Outcome) -> Standing | None:
 
 
 def recorded(entry: Entry, outcome: Outcome) -> Entry:
-    """``entry`` with another outcome. What its reports said stays, if they came from the account that took it."""
+    """Return ``entry`` with ``outcome`` as its outcome.
+
+    What its reports said stays, if they came from the account that took the text.
+    """
     start = begun(outcome)
     same = entry.outcome is not None and entry.outcome.taker == outcome.taker
     standing = entry.standing if same else None
@@ -43,10 +49,10 @@ def recorded(entry: Entry, outcome: Outcome) -> Entry:
 
 
 def folded(entry: Entry, reports: Sequence[DeliveryReport]) -> Entry:
-    """``entry`` as its ``reports`` say, oldest first: all that are of the account that took the text.
+    """Return ``entry`` brought up to date with its ``reports``, which are given oldest first.
 
-    The same reports in any order lead to the same rank. An entry that is open stays as it is. One that was uncertain is
-    accepted by any report, and one that was refused by a report that the text has left.
+    Only reports of the account that took the text count. The same reports in any order lead to the same rank. An open
+    entry stays as it is. An uncertain text becomes accepted by any report, a refused text by a report that it has left.
     """
     outcome = entry.outcome
     if outcome is None:
@@ -68,14 +74,17 @@ def folded(entry: Entry, reports: Sequence[DeliveryReport]) -> Entry:
 
 
 def proven(entry: Entry, reports: Sequence[DeliveryReport]) -> Outcome | None:
-    """The outcome that ``reports`` prove of a text in doubt, whose process may be gone: None if they prove nothing."""
+    """Return the outcome *accepted* that ``reports`` prove for a text in doubt, whose process may be gone.
+
+    None if the entry is settled, or if there are no reports.
+    """
     if entry.state.settled or not reports:
         return None
     return _accepted_by(reports[0], entry.outcome or Outcome(state=State.UNCERTAIN, at=entry.claim.at))
 
 
 def taker_of(entry: Entry) -> str:
-    """The account that took a text, or may have taken it."""
+    """Return the name of the account that took the text, or may have taken it."""
     return (entry.outcome.taker if entry.outcome else "") or entry.claim.account
 
 

@@ -1,9 +1,9 @@
-"""A limiter that reserves: it says how long to wait for the next place, and keeps that place. No I/O, no waiting.
+"""A rate limiter that reserves: it says how long to wait for the next place, and keeps that place for the caller.
 
 This is the generic cell rate algorithm with a burst of 1: places are spread evenly, so that no window of the vendor
 ever holds more than its limit. If callers reserve n places together, a window may hold up to n - 1 more. In our
 measurements, limiters that refuse and let their callers poll waste up to 70 % of a limit, and limiters with a burst let
-twice the limit through.
+twice the limit through. No I/O, no waiting.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RATE = re.compile(r"(\d{1,9})\s*/(.*)", re.ASCII | re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A rate of ``count`` in ``seconds``; written ``1000/1m``, ``10/s``."""
+    """A rate: at most ``count`` in ``seconds``. It is written as ``1000/1m`` or ``10/s``."""
 
     count: int
     seconds: float
@@ -34,7 +34,7 @@ class Rate:
 
     @classmethod
     def of(cls, text: str) -> Rate:
-        """Parse ``text`` as a Rate. Raises ValueError."""
+        """Parse a rate such as ``1000/1m`` or ``10/s``. Raises ValueError for any other text."""
         match = _RATE.fullmatch(text.strip())
         time = duration(match[2], number="1") if match else None
         if match is None or time is None:
@@ -59,7 +59,10 @@ class Rate:
 
 
 class Gcra:
-    """The places at one rate, for all threads and tasks of a process."""
+    """A limiter to one rate, for all threads and tasks of a process.
+
+    Its places are the moments at which a text may go.
+    """
 
     __slots__ = ("_held", "_lock", "_next", "interval")
 
@@ -69,9 +72,10 @@ class Gcra:
         self._lock = fresh_lock()
 
     def reserve(self, count: int, now: float, longest: float) -> tuple[bool, float]:
-        """Return whether ``count`` places are kept for the caller, and after how many seconds it may go.
+        """Keep the next ``count`` places for the caller.
 
-        No place is kept if the wait is longer than ``longest`` seconds.
+        Returns whether they are kept, and the seconds until the first. No place is kept if the wait is longer than
+        ``longest`` seconds. ``now`` is the time in seconds.
         """
         return under(self._lock, self._reserve, count, now, longest)
 
@@ -84,7 +88,7 @@ class Gcra:
         return True, wait
 
     def hold(self, until: float) -> None:
-        """Give no place before ``until``, since the vendor asked for a pause."""
+        """Give no place before the time ``until``, since the vendor asked for a pause."""
         under(self._lock, self._hold, until)
 
     def _hold(self, until: float) -> None:
@@ -92,9 +96,9 @@ class Gcra:
         self._next = max(self._next, until)
 
     def held(self, now: float) -> bool:
-        """Return whether the vendor's pause lasts; places given before it are then void."""
+        """Return whether the vendor's pause lasts at the time ``now``. Places given before the pause are then void."""
         return now < self._held
 
     def pause_left(self, now: float) -> float:
-        """Return the seconds left of the vendor's pause."""
+        """Return how many seconds of the vendor's pause are left at the time ``now``; 0 without a pause."""
         return max(0.0, self._held - now)

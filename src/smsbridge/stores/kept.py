@@ -1,4 +1,4 @@
-"""Entries and counters of a SQLite file, reached through the thread that owns it; and entries in memory."""
+"""The entries and counters of stores: in a SQLite file, reached through the thread that owns it, or in memory."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class _Kept(ABC):
 
 
 class MemoryEntries(_Kept):
-    """Entries of a ``book`` in memory: flows without steps."""
+    """The entries of a ledger in memory, kept in ``book``. Its questions are flows without steps."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
@@ -123,7 +123,7 @@ class MemoryEntries(_Kept):
 
 
 class WrittenEntries(_Kept):
-    """Entries of a store that a ``writer`` owns."""
+    """The entries of a ledger in a store that only the thread of ``writer`` uses."""
 
     def __init__(self, writer: Writer[Any]) -> None:
         self.writer = writer
@@ -135,12 +135,18 @@ class WrittenEntries(_Kept):
         self.writer.record(entries)
 
     def release(self, claims: Sequence[Claim]) -> None:
-        """Give up claims, in turn with other work: the claims may not have been made yet."""
+        """Give up claims whose texts never left.
+
+        This is done in turn with other work: they may not have been made yet.
+        """
         entries = _given_up(claims)
         self.writer.do(lambda book: book.record(entries))
 
     def note(self, reports: Sequence[DeliveryReport]) -> Flow[None]:
-        """Apart from entries: in one transaction, two processes could wait for each other."""
+        """Keep delivery reports in a transaction of their own.
+
+        Together with entries in one transaction, two processes could wait for each other.
+        """
         yield from Await(self.writer.do(lambda book: book.note(reports), apart=True))
 
     def told(self, changes: Sequence[Change], ticket: str, *, done: bool) -> None:
@@ -155,7 +161,7 @@ class WrittenEntries(_Kept):
 
 
 class FileEntries(WrittenEntries):
-    """Entries of a file of ``kind`` at ``path``, which reading does not create."""
+    """The entries of a ledger in the file at ``path``. Reading does not create the file."""
 
     def __init__(self, writer: Writer[Any], path: Path, kind: Kind) -> None:
         super().__init__(writer)
@@ -163,13 +169,13 @@ class FileEntries(WrittenEntries):
 
     @property
     def is_absent(self) -> bool:
-        """Whether nothing exists at the path."""
+        """Whether no file exists at the path now."""
         # A Path raises if the name is too long.
         return not os.path.exists(self.path)  # noqa: PTH110
 
     @property
     def is_made(self) -> bool:
-        """Whether the file exists, or existed before."""
+        """Whether the file exists now, or was used before in this process."""
         return is_there(self.path, self._kind)
 
     def find(self, reference: str) -> Flow[Entry | None]:
@@ -177,7 +183,7 @@ class FileEntries(WrittenEntries):
 
 
 class WrittenCounters:
-    """Counters of the file at ``path``, reached through its ``writer``."""
+    """The counters of limits and caps in the file at ``path``, which only the thread of ``writer`` uses."""
 
     def __init__(self, writer: Writer[SqliteCounts], path: Path) -> None:
         self._writer = writer
@@ -211,7 +217,10 @@ class WrittenCounters:
 
 
 def is_there(path: Path, kind: Kind) -> bool:
-    """Return whether the file at ``path`` exists, or existed before: then a question reports what is wrong."""
+    """Return whether the file at ``path`` exists, or was used by this process before.
+
+    A question to such a file reports what is wrong with it.
+    """
     # A Path raises if the name is too long.
     return os.path.exists(path) or is_known(kind, path)  # noqa: PTH110
 

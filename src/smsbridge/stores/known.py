@@ -1,4 +1,4 @@
-"""The known stores by the scheme of their URL: stores of the core, and stores of other distributions.
+"""Open stores by the scheme of their URL: the stores of smsbridge, and those of other packages.
 
 A URL may hold a password, so no error shows more of it than its scheme.
 """
@@ -29,9 +29,10 @@ _lock = fresh_rlock()
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
-    """Return the store of ``url``, opened once in this process. Raises ConfigurationError.
+    """Return the store with this ``url``, which is opened once in this process.
 
-    If ``create`` is false, it creates no file and no table.
+    If ``create`` is false, it creates no file and no table. Raises ConfigurationError if there is no such store, or it
+    cannot be opened.
     """
     try:
         here = str(Path.cwd())
@@ -46,7 +47,7 @@ def open_store(url: str, *, create: bool = True) -> Store:
 
 
 def forget_all() -> None:
-    """Forget all opened stores, as a new process would. For tests."""
+    """Forget all opened stores, as a new process would. This is for tests."""
     _opened.clear()
 
 

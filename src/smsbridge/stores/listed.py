@@ -1,4 +1,4 @@
-"""Opt-outs as flows, from a list with ordinary methods."""
+"""Make opt-outs whose questions are flows from a list with ordinary methods."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class CalledOptOuts:
-    """Opt-outs of a list that may block: each question is a Call."""
+    """The opt-outs in ``known``, a list whose methods may block. Each question is a flow with a Call."""
 
     def __init__(self, known: OptOuts) -> None:
         self.known = known
@@ -57,7 +57,7 @@ class CalledOptOuts:
 
 
 class MemoryListed(CalledOptOuts):
-    """Opt-outs of a list in memory: flows without steps."""
+    """The opt-outs in ``known``, a list in memory. Each question is a flow without steps."""
 
     def _ask(self, work: Callable[[], T]) -> Flow[T]:
         yield from ()

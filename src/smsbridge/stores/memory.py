@@ -1,4 +1,4 @@
-"""MemoryBook: a ledger in memory. It opens no file and starts no thread."""
+"""MemoryBook: the storage of a ledger in memory. It opens no file and starts no thread."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Telling:
 
 
 class MemoryBook:
-    """A Book in memory. Its work cannot fail half-way, so nothing has to be undone."""
+    """The storage of a ledger in memory. Its work cannot fail half-way, so nothing has to be undone."""
 
     def __init__(self) -> None:
         self._key = b""

@@ -1,4 +1,4 @@
-"""MemoryCounters: limits and caps that end with the process, for all its threads and tasks."""
+"""MemoryCounters: counters of limits and caps that end with the process. All its threads and tasks share them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .seam import Cap, Turn
 
 
 class MemoryCounters:
-    """Counters in memory: flows without steps. ``clock`` counts seconds, and is never set.
+    """Counters of limits and caps in memory. Their questions are flows without steps.
 
-    Leases do not matter here: the places of a process end with it. In a forked process, texts on their way in the
-    parent count as sent.
+    ``clock`` returns seconds, and is never set back. Leases do not matter here: the places of a process end with it. In
+    a forked process, texts that the parent is sending count as sent.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,4 +1,4 @@
-"""MemoryStore: all parts in memory, until the process ends. All uses of ``memory:`` share a store."""
+"""MemoryStore: a store with all parts in memory, until the process ends. All uses of ``memory:`` share a store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class MemoryStore:
-    """A store that ends with its process."""
+    """A store in memory, which ends with its process."""
 
     def __init__(self) -> None:
         self._entries = MemoryEntries(MemoryBook())

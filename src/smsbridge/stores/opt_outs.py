@@ -79,7 +79,10 @@ LIST = Kind(
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class OptOut:
-    """A recipient who wants no texts from ``sender``, or (None) from any of our senders. ``source``: how we know."""
+    """A recipient who wants no texts from ``sender``, or (None) from any of our senders.
+
+    ``source`` says how we know it, ``at`` since when.
+    """
 
     recipient: str
     sender: str | None = None
@@ -93,30 +96,32 @@ class OptOut:
 
 
 class OptOuts(Protocol):
-    """A list of opt-outs. ``recipient`` is E.164; ``sender`` is a number or a name, or None for all of our senders.
+    """A list of people who want no texts.
 
-    ``at`` is the time of the opt-out or opt-in, by default now. ``event`` names its origin, such as a webhook: the same
-    event changes nothing a second time. Safe to share between threads.
+    ``recipient`` is in E.164; ``sender`` is a number or a name, None for all senders. ``at`` is the time of the opt-out
+    or opt-in, by default now. ``event`` names its origin, such as a webhook: the same event changes nothing a second
+    time. Safe to share between threads.
     """
 
     def add(
         self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "", event: str = ""
     ) -> None:
-        """Record that ``recipient`` has opted out."""
+        """Record that ``recipient`` has opted out of texts from ``sender``; None stands for all senders."""
 
     def remove(
         self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "", event: str = ""
     ) -> None:
-        """Record that ``recipient`` has opted in again; with sender None to texts from all senders."""
+        """Record that ``recipient`` has opted in again to texts from ``sender``; None stands for all senders."""
 
     def holds(self, senders: Iterable[str] | None, recipient: str) -> bool:
         """Return whether ``recipient`` has opted out from at least one of ``senders``; None means any sender."""
         ...
 
     def confirm(self, senders: Iterable[str] | None, recipient: str, *, within: timedelta, take: bool = True) -> bool:
-        """Return whether a text that confirms the opt-out may be sent. With ``take``, this is its only such text.
+        """Return whether the opt-out of ``recipient`` may be confirmed with a text.
 
-        It may be sent if ``recipient`` opted out in a text (the source is REPLY) at most ``within`` ago.
+        With ``take``, this is its only such text. It may be sent if ``recipient`` opted out in a text (the source is
+        REPLY) at most ``within`` ago.
         """
         ...
 
@@ -331,7 +336,7 @@ class SqliteOptOuts(WordList):
 
 
 def same_sender(first: str, second: str) -> bool:
-    """Return whether two spellings mean the same sender: letter case and the plus of a number do not matter."""
+    """Return whether two spellings mean the same sender. Letter case and the plus of a number do not matter."""
     return _key(first) == _key(second)
 
 

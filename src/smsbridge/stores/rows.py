@@ -1,6 +1,6 @@
-"""Entries and reports as rows, for stores that speak SQL: the columns in order, and values from and to them. No I/O.
+"""Convert entries and reports to rows and back, for stores that speak SQL. No I/O.
 
-All times are in seconds since 1970, UTC.
+CLAIM, OUTCOME, STANDING and REPORT are the names of the columns, in order. All times are in seconds since 1970, UTC.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ _NO_STANDING = (None, 0, *(None,) * 9, 0)
 
 
 def claim_row(claim: Claim) -> tuple[Any, ...]:
-    """The values of ``CLAIM``."""
+    """Return the values of ``claim`` for the columns in CLAIM, in order."""
     return (
         claim.account,
         claim.reference,
@@ -101,7 +101,7 @@ def claim_row(claim: Claim) -> tuple[Any, ...]:
 
 
 def outcome_row(outcome: Outcome) -> tuple[Any, ...]:
-    """The values of ``OUTCOME``."""
+    """Return the values of ``outcome`` for the columns in OUTCOME, in order."""
     return (
         outcome.state.value,
         outcome.at.timestamp(),
@@ -120,7 +120,10 @@ def outcome_row(outcome: Outcome) -> tuple[Any, ...]:
 
 
 def standing_row(standing: Standing | None) -> tuple[Any, ...]:
-    """The values of ``STANDING``."""
+    """Return the values of ``standing`` for the columns in STANDING, in order.
+
+    None stands for a text without a status.
+    """
     if standing is None:
         return _NO_STANDING
     return (
@@ -139,12 +142,12 @@ def standing_row(standing: Standing | None) -> tuple[Any, ...]:
 
 
 def answer_row(outcome: Outcome) -> tuple[Any, ...]:
-    """The values of ``STANDING`` that an answer to ``send`` gives."""
+    """Return the values for the columns in STANDING of a text of which only the answer to ``send`` is known."""
     return standing_row(begun(outcome))
 
 
 def entry(row: Sequence[Any]) -> tuple[int, Entry]:
-    """The number and the entry of a row of ``ENTRY``."""
+    """Read a row with the columns in ENTRY. Returns its number and its entry."""
     number, *rest = row
     claim = _claim(rest[: len(CLAIM)])
     claims, *rest = rest[len(CLAIM) :]
@@ -210,7 +213,10 @@ def _standing(row: Sequence[Any]) -> Standing | None:
 
 
 def report_row(report: DeliveryReport, *, now: float) -> tuple[Any, ...]:
-    """The values of ``REPORT``."""
+    """Return the values of ``report`` for the columns in REPORT, in order.
+
+    ``now`` is the time of a report without one.
+    """
     return (
         report.account,
         report.key,
@@ -229,7 +235,7 @@ def report_row(report: DeliveryReport, *, now: float) -> tuple[Any, ...]:
 
 
 def report(row: Sequence[Any]) -> DeliveryReport:
-    """The report of a row of ``REPORT``."""
+    """Read a row with the columns in REPORT, and return its delivery report."""
     account, key, provider, id_, reference, status, final, code, reason, at, segments, price, unit, part = row
     return DeliveryReport(
         account=account,

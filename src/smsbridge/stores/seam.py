@@ -27,9 +27,9 @@ Part = Literal["entries", "counters", "opt_outs"]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The answer to ``reserve``: whether places are kept, and after how many seconds the first of them may be used.
+    """The answer to :meth:`Counters.reserve`: whether places are kept, and the seconds until the first may be used.
 
-    ``pause``: seconds left of a pause that the vendor asked for; until then, no place may be used.
+    ``pause`` is the seconds left of a pause that the vendor asked for; until then, no place may be used.
     """
 
     kept: bool
@@ -39,9 +39,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cap:
-    """A cap of at most ``rate`` texts under ``key``, in any window of its time. ``scope`` and ``kind`` name the cap.
+    """A cap: at most ``rate`` texts may be sent under ``key``, in any window of its time.
 
-    A store in memory remembers ``remembers`` texts for each scope and kind, then refuses others.
+    ``scope`` and ``kind`` name the cap. A store in memory remembers ``remembers`` texts for each scope and kind, then
+    refuses others.
     """
 
     scope: str
@@ -52,13 +53,13 @@ class Cap:
 
 
 class Entries(Protocol):
-    """The entries of a ledger: one for each reference, across all accounts.
+    """The part of a store for ledgers: it keeps one entry for each reference, across all accounts.
 
     A question raises Unwritable if the store cannot answer, and ConfigurationError for another key.
     """
 
     def identify(self, key: bytes | None) -> Flow[bytes]:
-        """Return the key of the hashes: ``key``, or the key kept in the store.
+        """Return the key of the hashes in this store: ``key``, or if that is None, a key that the store keeps.
 
         Raises ConfigurationError if the hashes were made with another key.
         """
@@ -80,21 +81,25 @@ class Entries(Protocol):
         ...
 
     def release(self, claims: Sequence[Claim]) -> None:
-        """Give up claims whose texts never left, also the claims of an interrupted question, made or not."""
+        """Give up claims whose texts never left.
+
+        They may be those of an interrupted question, which were made or not.
+        """
         ...
 
     def settle(self, entries: Sequence[Entry]) -> Flow[int]:
-        """Do the same as :meth:`record`; returns how many were kept."""
+        """Keep the outcomes of claims, by the rules of :meth:`record`. Returns how many were kept."""
         ...
 
     def find(self, reference: str) -> Flow[Entry | None]:
-        """Return the entry of a reference. Creates no file and no table."""
+        """Return the entry of the text with this reference; None if there is no entry. Creates no file and no table."""
         ...
 
     def note(self, reports: Sequence[DeliveryReport]) -> Flow[None]:
-        """Keep delivery reports, each of which has a key, for good. One whose account and key are there is ignored.
+        """Keep delivery reports for good, each of which has a key.
 
-        One without a time gets that at which it came.
+        A report is ignored if its account and key are there already. A report without a time gets the time at which it
+        came.
         """
         ...
 
@@ -106,28 +111,35 @@ class Entries(Protocol):
         ticket: str | None = None,
         lease: float = 0.0,
     ) -> Flow[list[Change]]:
-        """Move the entries of these references, or of these ids at the accounts that took them, as their reports say.
+        """Bring the entries of some texts up to date with their delivery reports. Returns a Change for each entry.
 
-        Every store follows :mod:`smsbridge.stores.folding`. An entry that is open stays, and its reports wait: ask
-        again once its outcome is recorded. Returns those entries; without ``ids``, only if reports of the last hour
-        wait. With a ``ticket``, an entry that came further since that was last :meth:`told` is to be told by one asker
-        for ``lease`` seconds. Without one, nothing has to be told of them.
+        A text is given by its reference, or in ``ids`` by the account that took it and its id there. Every store
+        follows :mod:`smsbridge.stores.folding`. An open entry stays as it is, and its reports wait: ask again once its
+        outcome is recorded. Without ``ids``, the list may be empty if no report of the last hour waits. With a
+        ``ticket``, a Change is ``to_tell`` if its text has come further than was last :meth:`told`, and no other asker
+        is telling it; the asker then has ``lease`` seconds to tell it. Without a ticket, nothing is to be told.
         """
         ...
 
     def told(self, changes: Sequence[Change], ticket: str, *, done: bool) -> None:
-        """The changes that were returned under ``ticket`` were told, or are to be returned again."""
+        """Record that the ``changes`` returned by :meth:`fold` under ``ticket`` were told to the hooks.
+
+        If ``done`` is false, they were not told, and are returned to be told again.
+        """
         ...
 
     def let_go(self, references: Collection[str], ids: Collection[tuple[str, str]], ticket: str) -> None:
-        """Whatever :meth:`fold` may have returned for these under ``ticket`` is to be returned again.
+        """Give up telling what :meth:`fold` may have returned for these texts under ``ticket``: it is to be told again.
 
-        Said after an interrupted question, done or not.
+        This is called after an interrupted ``fold``, whether or not that was done.
         """
         ...
 
     def reports(self, reference: str) -> Flow[list[DeliveryReport]]:
-        """The reports of the text under a reference, the oldest first. Makes no file and no table."""
+        """Return the delivery reports of the text with this reference, the oldest first.
+
+        Creates no file and no table.
+        """
         ...
 
     def page(
@@ -144,28 +156,29 @@ class Entries(Protocol):
         after: int = 0,
         limit: int = 1000,
     ) -> Flow[list[tuple[int, Entry]]]:
-        """Entries that match all that is given, each with its number, in the order in which they were first claimed.
+        """Return the entries that match all given filters, each with its number, in the order of their first claims.
 
-        They were claimed ``within`` so many seconds, and ``beyond`` so many seconds ago, by the clock of the store.
-        ``person`` is the keyed hash of a number, as claims have it; ``statuses`` and ``final`` are of accepted texts.
+        At most ``limit`` are returned; ``after`` is the number of the last entry already seen. The texts were claimed
+        at most ``within`` and more than ``beyond`` seconds ago, by the clock of the store. ``person`` is the keyed hash
+        of a number, as claims have it; ``statuses`` and ``final`` match accepted texts only.
         """
         ...
 
     def prune(self, older_than: float, limit: int, *, account: str | None = None) -> Flow[int]:
-        """Drop settled entries (of ``account``), ``limit`` at most; returns how many.
+        """Delete up to ``limit`` settled entries (of ``account``, if given). Returns how many entries were deleted.
 
-        They were recorded more than ``older_than`` seconds ago, by the clock of the store. Their reports go with them,
-        and so do reports that came as long ago and wait for no entry that is there.
+        They were recorded more than ``older_than`` seconds ago, by the clock of the store. Their reports are deleted
+        too, and so are reports that came as long ago and wait for no existing entry.
         """
         ...
 
     def close(self) -> None:
-        """Wait for what was told, and close files and connections; a later question opens them again."""
+        """Finish what was told to the store, and close files and connections. A later question opens them again."""
         ...
 
 
 class Counters(Protocol):
-    """The counters of limits and caps."""
+    """The part of a store for limits and caps: it counts texts and keeps places."""
 
     def reserve(self, key: str, interval: float, count: int, longest: float) -> Flow[Turn]:
         """Keep the next ``count`` places under ``key``, which are ``interval`` seconds apart.
@@ -175,7 +188,7 @@ class Counters(Protocol):
         ...
 
     def take(self, ticket: str, caps: Sequence[Cap], lease: float) -> Flow[Full | None]:
-        """Take a place at each of ``caps`` and return None; if a cap is full, take no place and return that cap.
+        """Take a place at each of ``caps`` and return None. If a cap is full, take no place and return its answer.
 
         A place is held until :meth:`give_back`. If its process is gone and does not give it back within ``lease``
         seconds, it counts as if its text had been sent then.
@@ -183,27 +196,32 @@ class Counters(Protocol):
         ...
 
     def peek(self, caps: Sequence[Cap]) -> Flow[Full | None]:
-        """Return the answer of :meth:`take` without taking a place."""
+        """Return what :meth:`take` would return for ``caps``, without taking a place."""
         ...
 
     def give_back(self, ticket: str, *, sent: bool) -> None:
-        """End a text. If it was ``sent``, or may have been, its places count until the window has passed.
+        """End the text with this ``ticket``.
 
-        This also follows an interrupted :meth:`take`, whether or not that took places. A second call does nothing.
+        If it was ``sent``, or may have been, its places count until the window has passed. Otherwise they are free
+        again. This also follows an interrupted :meth:`take`, whether or not that took places. A second call does
+        nothing.
         """
         ...
 
     def pause(self, key: str, seconds: float) -> None:
-        """Block all places under ``key`` for ``seconds``, since the vendor asked for a pause."""
+        """Let no place under ``key`` be used for ``seconds``, since the vendor asked for a pause."""
         ...
 
     def close(self) -> None:
-        """Do the same as :meth:`Entries.close`."""
+        """Finish what was told to the store, and close files and connections. A later question opens them again."""
         ...
 
 
 class OptOuts(Protocol):
-    """A list of opt-outs as flows, by the rules of :class:`smsbridge.optouts.OptOuts`, whose methods have no steps."""
+    """The part of a store for opt-outs. Its questions are flows.
+
+    They follow the rules of :class:`smsbridge.optouts.OptOuts`, whose methods have no steps.
+    """
 
     def holds(self, senders: Iterable[str] | None, recipient: str) -> Flow[bool]:
         """Return whether ``recipient`` has opted out from at least one of ``senders``; None means any sender."""
@@ -212,19 +230,23 @@ class OptOuts(Protocol):
     def confirm(
         self, senders: Iterable[str] | None, recipient: str, *, within: timedelta, take: bool = True
     ) -> Flow[bool]:
-        """Return whether a text that confirms the opt-out may be sent. With ``take``, this is its only such text."""
+        """Return whether the opt-out of ``recipient`` may be confirmed with a text.
+
+        With ``take``, this is its only such text. It may be sent if ``recipient`` opted out in a text at most
+        ``within`` ago.
+        """
         ...
 
     def add(
         self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "", event: str = ""
     ) -> Flow[None]:
-        """Record that ``recipient`` has opted out."""
+        """Record that ``recipient`` has opted out of texts from ``sender``; None stands for all senders."""
         ...
 
     def remove(
         self, sender: str | None, recipient: str, *, at: datetime | None = None, source: str = "", event: str = ""
     ) -> Flow[None]:
-        """Record that ``recipient`` has opted in again; with sender None to texts from all senders."""
+        """Record that ``recipient`` has opted in again to texts from ``sender``; None stands for all senders."""
         ...
 
     def add_all(self, rows: Sequence[tuple[str | None, str]], *, source: str = "") -> Flow[None]:
@@ -237,31 +259,38 @@ class OptOuts(Protocol):
 
 
 class Store(Protocol):
-    """A store, which remembers things in up to three parts. Each part is None if the store cannot keep it.
+    """A store, which remembers data of texts in up to three parts: entries, counters and opt-outs.
 
-    A store is opened once in a process for each URL, and safe to share between threads, tasks and clients. Opening it
-    connects to nothing and creates nothing. It has to be usable in a forked process.
+    Each part is None if the store cannot keep it. A store is opened once in a process for each URL, and safe to share
+    between threads, tasks and clients. Opening it connects to nothing and creates nothing. It has to be usable in a
+    forked process.
     """
 
     def entries(self, *, keep: timedelta, sync: Sync = "normal") -> Entries | None:
-        """Return the part for ledgers. Settled entries are dropped after ``keep``.
+        """Return the part for ledgers, or None. Settled entries are dropped after ``keep``.
 
         ``sync`` is what a record survives: ``normal`` the death of every process, ``full`` also that of the machine.
         """
         ...
 
     def counters(self) -> Counters | None:
-        """Return the part for limits and caps."""
+        """Return the part for limits and caps; None if the store cannot keep them."""
         ...
 
     def opt_outs(self) -> OptOuts | None:
-        """Return the part for opt-outs."""
+        """Return the part for opt-outs; None if the store cannot keep them."""
         ...
 
     def problem(self, part: Part) -> str | None:
-        """Return why that part cannot be used, without a secret; None if no problem is known. Creates nothing."""
+        """Return why that part of the store cannot be used; None if no problem is known.
+
+        Shows no secret, and creates nothing.
+        """
         ...
 
     def init(self, part: Part) -> bool:
-        """Create that part on purpose; returns false if it exists. Raises ConfigurationError."""
+        """Create that part of the store on purpose.
+
+        Returns false if it exists. Raises ConfigurationError if that fails.
+        """
         ...

@@ -1,4 +1,4 @@
-"""SqliteBook: a ledger's entries in a SQLite file, which threads, tasks and processes of a machine share."""
+"""SqliteBook: the storage of a ledger in a SQLite file, which threads, tasks and processes of a machine share."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ _PRUNE_WAITING = """DELETE FROM smsbridge_ledger_report WHERE number IN (SELECT 
 
 
 class SqliteBook(SqliteFile):
-    """Entries in the SQLite file at ``path``, created with mode 0600 unless ``create`` is false.
+    """The storage of a ledger in the SQLite file at ``path``.
 
-    For the other arguments see :class:`SqliteFile`.
+    The file is created with mode 0600 unless ``create`` is false. For the other arguments see :class:`SqliteFile`.
     """
 
     about = "smsbridge_ledger_about"

@@ -1,4 +1,4 @@
-"""SqliteCounts: the places of caps and the turns of limits, in a SQLite file that processes of a machine share.
+"""SqliteCounts: the places of caps and limits in a SQLite file, which processes of a machine share.
 
 The file has its own time, which never goes back and does not use the wall clock. It follows :func:`time.monotonic`,
 which is the same in all processes of a machine and cannot be set. The file keeps how far its time is ahead of that, for
@@ -66,10 +66,10 @@ COUNTS = Kind(
 
 
 class SqliteCounts(SqliteFile):
-    """Places and turns in the SQLite file at ``path``; all methods are called within :meth:`together`.
+    """The places of caps and limits in the SQLite file at ``path``.
 
-    ``clock`` gives seconds since the start of the machine, the same in all its processes. ``machine`` identifies that
-    start, as far as it is known.
+    All methods but ``close`` are called within :meth:`together`. ``clock`` gives seconds since the start of the
+    machine, the same in all its processes. ``machine`` identifies that start, as far as it is known.
     """
 
     about = "smsbridge_counts_about"
@@ -93,7 +93,10 @@ class SqliteCounts(SqliteFile):
     # --- caps ---------------------------------------------------------------------------------------------------------
 
     def take(self, ticket: str, caps: Sequence[Cap], lease: float) -> Full | None:
-        """Take a place at each of ``caps`` and return None; if a cap is full, take no place and return that cap."""
+        """Take a place at each of ``caps`` for ``lease`` seconds and return None.
+
+        If a cap is full, take none and return its answer.
+        """
         now = self._now()
         full = self._full(caps, now)
         if full is not None:
@@ -106,13 +109,14 @@ class SqliteCounts(SqliteFile):
         return None
 
     def peek(self, caps: Sequence[Cap]) -> Full | None:
-        """Return the first full cap; None if no cap is full."""
+        """Return the answer of the first full cap in ``caps``; None if no cap is full. Takes no place."""
         return self._full(caps, self._now())
 
     def give_back(self, ticket: str, *, sent: bool) -> None:
-        """End a text: its places count from now on, or are free again.
+        """End the text with this ``ticket``.
 
-        A place whose lease is over already counts from the end of its lease.
+        If it was ``sent``, its places count from now on; otherwise they are free again. A place whose lease is over
+        already counts from the end of its lease.
         """
         now = self._now()
         if sent:
@@ -125,7 +129,10 @@ class SqliteCounts(SqliteFile):
     # --- limits -------------------------------------------------------------------------------------------------------
 
     def reserve(self, key: str, interval: float, count: int, longest: float) -> Turn:
-        """Keep the next ``count`` places, ``interval`` seconds apart, unless the first comes after ``longest``."""
+        """Keep the next ``count`` places under ``key``, which are ``interval`` seconds apart.
+
+        Returns when they may be used. No place is kept if the first comes after more than ``longest`` seconds.
+        """
         now = self._now()
         hashed = _hash(key)
         later, paused = self._turn(hashed)
@@ -137,7 +144,7 @@ class SqliteCounts(SqliteFile):
         return Turn(kept, start - now, pause)
 
     def pause(self, key: str, seconds: float) -> None:
-        """Block all places under ``key`` for ``seconds``."""
+        """Let no place under ``key`` be used for ``seconds``."""
         now = self._now()
         hashed = _hash(key)
         later, paused = self._turn(hashed)
@@ -147,11 +154,14 @@ class SqliteCounts(SqliteFile):
     # --- what a Writer asks of what it writes to ----------------------------------------------------------------------
 
     def record(self, entries: Iterable[object]) -> int:
-        """Do nothing: counts have no outcomes to record."""
+        """Do nothing, and return 0: counts have no outcomes to record."""
         return 0
 
     def prune(self, older_than: float, limit: int) -> int:
-        """Forget places that count no more, ``limit`` at most; returns how many."""
+        """Delete up to ``limit`` places that no longer count.
+
+        Returns how many were deleted. ``older_than`` has no effect.
+        """
         return self._forget(self._now(), limit)
 
     # --- inside -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""SqliteFile: a connection to a SQLite file of ours, and its transactions. Used by one thread at a time."""
+"""SqliteFile: the connection to a SQLite file of ours, and its transactions. One thread at a time uses it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _strays: list[sqlite3.Connection] = []
 
 
 class SqliteFile:
-    """The tables of ``kind`` in the SQLite file at ``path``, created with mode 0600 unless ``create`` is false.
+    """The base of classes that keep tables of one ``kind`` in the SQLite file at ``path``.
 
-    ``sync`` is what a commit survives: ``normal`` the death of every process, ``full`` also that of the machine, at the
-    cost of an fsync each. ``patience`` is how many seconds to wait for other processes. With ``joins``, the tables are
-    added to a file of ours that has other kinds.
+    The file is created with mode 0600 unless ``create`` is false. ``sync`` is what a commit survives: ``normal`` the
+    death of every process, ``full`` also that of the machine, at the cost of an fsync each. ``patience`` is how many
+    seconds to wait for other processes. With ``joins``, the tables are added to a file of ours that has other kinds.
     """
 
     about: str
@@ -53,7 +53,10 @@ class SqliteFile:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Open a transaction that excludes all other writers: committed at its end, undone if an error is raised."""
+        """Open a transaction that excludes all other writers: committed at its end, undone if an error is raised.
+
+        Raises Unwritable if the file cannot be read or written.
+        """
         done = False
         try:
             db = self._connection()
@@ -75,7 +78,10 @@ class SqliteFile:
                 self._let_go()
 
     def close(self) -> None:
-        """Close the connection. Counts the changes first, so that a copy of the present file is known as old later."""
+        """Close the connection. A later transaction opens another.
+
+        This first counts the changes in the file, so that a copy of the present file is recognised as old later.
+        """
         if self._changed and self._open is not None and self._process == os.getpid():
             self._changed = not self._file.count(self._open)
         self._let_go()

@@ -1,4 +1,4 @@
-"""The tables of a ledger in SQLite, and how those of an earlier version become these."""
+"""The tables of a ledger in SQLite, and how the tables of an earlier version are brought up to date."""
 
 from __future__ import annotations
 

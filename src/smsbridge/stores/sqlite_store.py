@@ -1,4 +1,4 @@
-"""SqliteStore: all parts in a SQLite file, for the threads, tasks and processes of a machine.
+"""SqliteStore: a store with all parts in a SQLite file, for the threads, tasks and processes of a machine.
 
 Each part has its own tables, created at first use. A ledger or a list of opt-outs of an earlier version is such a file
 with one part.
@@ -36,7 +36,7 @@ _BEGINS = "sqlite:///"
 
 
 class SqliteStore:
-    """The store in the file at ``path``, which is created with mode 0600 unless ``create`` is false.
+    """A store in the SQLite file at ``path``, which is created with mode 0600 unless ``create`` is false.
 
     With ``joins``, a missing part is added to a file of ours that has other parts.
     """
@@ -98,7 +98,10 @@ class SqliteStore:
 
 
 def open_url(url: str, *, create: bool = True) -> SqliteStore:
-    """Open the store of ``sqlite:///relative.db`` or ``sqlite:////absolute.db``. Raises ConfigurationError."""
+    """Return the store of a URL such as ``sqlite:///relative.db`` or ``sqlite:////absolute.db``.
+
+    Raises ConfigurationError if the URL has another form.
+    """
     path = url.removeprefix(_BEGINS)
     if path == url or not path or "\0" in path:
         raise ConfigurationError(

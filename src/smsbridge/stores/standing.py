@@ -1,4 +1,4 @@
-"""How far a text has come, as a value, and which of two statuses counts more. No I/O."""
+"""The value that says how far a text has come, and the rank of each status. No I/O."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ DELIVERED = 90
 
 
 def rank(status: Status, final: bool) -> int:  # noqa: FBT001  # the two that a report has
-    """How much a status counts: ``delivered`` most, then failures, then what is under way; 0 is less than any."""
+    """Return how much a status counts against others of the same text, as a number.
+
+    ``delivered`` counts most, then failures, then texts under way. 0 is less than any status.
+    """
     if status is Status.DELIVERED:
         return DELIVERED
     if status in FAILURES:
@@ -31,10 +34,10 @@ def rank(status: Status, final: bool) -> int:  # noqa: FBT001  # the two that a 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How far a text has come.
+    """How far an accepted text has come, by the vendor's answer and its reports.
 
-    ``at`` is when it came so far, ``sent_at`` and ``delivered_at`` are the vendor's times, or when the report came
-    where the vendor gives none. ``disputed``: reports name two different failures, and the first one stays.
+    ``at`` is when it came so far, ``sent_at`` and ``delivered_at`` are the vendor's times, or when the report came if
+    the vendor gives none. ``disputed``: reports name two different failures, and the first one stays.
     """
 
     status: Status
@@ -50,5 +53,5 @@ class Standing:
 
     @property
     def rank(self) -> int:
-        """See :func:`rank`."""
+        """How much this status counts, as a number: of two statuses of a text, the higher rank stays."""
         return rank(self.status, self.final)

@@ -1,4 +1,4 @@
-"""Writer: a thread that owns a ledger's store, and does the work of other threads and tasks in shared transactions.
+"""Writer: a thread that owns a store, and does the work of other threads and tasks in shared transactions.
 
 The thread starts when there is work and ends after a time without work. It never waits for a lock that a calling thread
 may hold: an exception of a signal handler can interrupt that thread at any moment. A process closes the store before it
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class Shelf(Protocol):
-    """The target of a writer; see :class:`Book` and :class:`SqliteCounts`."""
+    """The storage that a Writer writes to, such as :class:`Book` and :class:`SqliteCounts`."""
 
     def together(self) -> AbstractContextManager[None]: ...
 
@@ -74,9 +74,11 @@ class _Job(NamedTuple):
 
 
 class Writer(Generic[S]):
-    """Does the work of any thread or task, whose calls return immediately. Drops settled entries after ``keep``.
+    """A thread that does all work on ``store``.
 
-    Outcomes wait for the next work, for ``_PATIENCE`` seconds at most, and are written before it.
+    Its methods may be called from any thread or task, and return immediately. Outcomes wait for the next work, for
+    ``_PATIENCE`` seconds at most, and are written before it. Settled entries are dropped after ``keep``. Only
+    :meth:`close` waits.
     """
 
     def __init__(self, store: S, *, keep: timedelta, clock: Callable[[], float] = time.monotonic) -> None:
@@ -98,12 +100,11 @@ class Writer(Generic[S]):
         self._asleep = False
 
     def do(self, work: Callable[[S], T], *, apart: bool = False) -> Promise[T]:
-        """Have ``work`` done, within one transaction with whatever else is to do. The promise is kept once that is.
+        """Have ``work`` done by the thread that owns the store. Returns a Promise of its result.
 
-        What is to be done ``apart`` shares one with its like alone, which comes first.
-
-        It fails with Unwritable where the store cannot be written. Works are done in the order in which they were
-        handed in; one that is cancelled before is not done.
+        Work is done in the order in which it was handed in, in one transaction with other work. The promise is kept
+        after that transaction; it fails with Unwritable if the store cannot be written. Work whose promise is cancelled
+        before is not done. Work to be done ``apart`` shares a transaction only with other such work, which comes first.
         """
         promise: Promise[T] = Promise()
         self._jobs.put(_Job(work, promise, apart=apart))
@@ -111,14 +112,17 @@ class Writer(Generic[S]):
         return promise
 
     def record(self, entries: Iterable[Entry]) -> None:
-        """Have outcomes recorded. A failure is logged, and the entries stay open."""
+        """Have the outcomes in ``entries`` recorded by the thread that owns the store.
+
+        A failure is logged: they stay open then.
+        """
         self._outcomes.extend(list(entries))
         if self._asleep:
             self._jobs.put(None)
         self._see_to_it()
 
     def close(self) -> None:
-        """Wait for all pending work, and close the store. The writer may be used again."""
+        """Wait until all pending work is done and the store is closed. The writer may be used again."""
         # Closing a store that is not in use must not open or create it.
         if not self._running.locked() and self._jobs.empty() and not self._outcomes:
             return
@@ -294,18 +298,21 @@ class Writer(Generic[S]):
     # --- around a fork ------------------------------------------------------------------------------------------------
 
     def pause(self) -> bool:
-        """Close the store and keep the thread away from it. Returns false if the thread uses it for too long."""
+        """Close the store before a fork, and keep the thread away from it.
+
+        Returns false if the thread uses it for too long.
+        """
         if not self._at_work.acquire(timeout=_LONGEST_FORK):
             return False
         self._store.close()
         return True
 
     def go_on(self) -> None:
-        """Give the store back to the thread after :meth:`pause`."""
+        """Let the thread use the store again, after :meth:`pause`."""
         self._at_work.release()
 
     def begin_anew(self) -> None:
-        """Start without thread and work in a forked process: those are the parent's."""
+        """Start again without thread and work, in a forked process: those of the parent stay there."""
         self._reset()
 
 
@@ -314,7 +321,10 @@ def _nothing(_: Any) -> None:
 
 
 def log_lost(error: BaseException, count: int = 1) -> None:
-    """Log that outcomes could not be recorded. Other errors than ours are only named: their text may quote anything."""
+    """Log that ``count`` outcomes could not be recorded.
+
+    An error that is not ours is only named: its text may quote anything.
+    """
     why = str(error) if isinstance(error, Unwritable) else type(error).__name__
     words = "the outcomes of %d texts could not be recorded, so they stay open in the ledger: %s"
     said: Promise[None] = Promise()
@@ -342,12 +352,12 @@ _flushed: set[int] = set()
 
 
 def shared(which: tuple[Any, ...], make: Callable[[], Writer[S]]) -> Writer[S]:
-    """Return the writer of this process under the key ``which``; ``make`` creates it at first use."""
+    """Return the writer that this process has under the key ``which``. ``make`` makes it at first use."""
     return _shared.get(which) or _shared.setdefault(which, make())
 
 
 def close_all() -> None:
-    """Wait for the pending work of all writers, and close their stores."""
+    """Wait until all writers of this process have done their work and closed their stores."""
     for writer in _writers:
         writer.close()
 

@@ -1,4 +1,4 @@
-"""The wire: transports that carry the requests of clients.
+"""The wire: transports, which carry the requests of clients to vendors and bring back the answers.
 
 Our own transport uses httpx; pass another as ``transport`` to a client.
 """
@@ -11,10 +11,10 @@ from ..http import HttpRequest, HttpResponse
 
 
 class Transport(Protocol):
-    """Carries the requests of a ``SmsClient``, from any thread."""
+    """A transport, which carries the requests of an ``SmsClient``. It may be used from any thread."""
 
     def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
-        """Return the answer to ``request``, with any status, ``within`` that many seconds.
+        """Send ``request`` and return its answer, with any HTTP status. ``within`` is the time limit in seconds.
 
         Raises NotConnected if certainly no byte of it left, and NoAnswer for all other failures. The request is sent
         once and unchanged: URL and body are the bytes on the wire. No redirect is followed, and requests share no data.
@@ -27,10 +27,13 @@ class Transport(Protocol):
 
 
 class AsyncTransport(Protocol):
-    """The same for an ``AsyncSmsClient``, from any event loop."""
+    """A transport, which carries the requests of an ``AsyncSmsClient``. It may be used from any event loop."""
 
     async def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
-        """See :meth:`Transport.send`. A cancellation counts as *may have been sent*."""
+        """Send ``request`` and return its answer, under the same rules as :meth:`Transport.send`.
+
+        A cancellation counts as *may have been sent*.
+        """
         ...
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""The body of an answer as it arrives: decompressed, with a limit during decompression. No I/O."""
+"""Read the body of an answer as it arrives: decompress it, with a limit on its size. No I/O."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _BINARY = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f]")
 
 
 class Body:
-    """Feed it the data that arrives, then ask for the answer. Set ``complete`` to false if the body was cut."""
+    """The body of an answer that is still arriving. Pass the data to :meth:`feed`, then call :meth:`answer`.
+
+    Set ``complete`` to false if the body was cut off.
+    """
 
     __slots__ = (
         "_coding",
@@ -57,7 +60,7 @@ class Body:
         self.complete = self._coding == "" or self._coding in _BITS
 
     def feed(self, chunk: bytes) -> bool:
-        """Take ``chunk``. Returns false if the body is too large or cannot be decoded, so that no more is needed."""
+        """Take the next data of the body. Returns false if no more is needed: it is too large, or cannot be decoded."""
         self._wire -= len(chunk)
         if self._coding in _BITS:
             try:
@@ -96,7 +99,7 @@ class Body:
         return _BARE if bare else _BITS[self._coding]
 
     def answer(self) -> HttpResponse:
-        """Return the answer, after the end of its body."""
+        """Return the whole answer. Call this when no more data comes."""
         body = b"".join(self._parts)
         if (self._inflater is not None and not self._inflater.eof) or (self._unknown and _BINARY.search(body)):
             self.complete = False

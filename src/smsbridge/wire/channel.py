@@ -1,11 +1,11 @@
-"""A connection: its writes, reads and waits, decided once for both clients.
+"""Write, read and wait on a connection, by the same rules for both clients.
 
 A ``Channel`` does the work on a non-blocking socket, and yields what to wait for. These rules hold directly and through
 proxies, with TLS and without:
 
-- a request leaves as a whole, and only if no data came before it, since such data is no answer to it;
-- an answer that begins before its request is completely written ends the writing, also after 1xx answers;
-- each wait ends at the deadline of the exchange: with a time-out only for each read, a server could drip forever.
+- a request leaves as a whole, and only if no data came before it, since such data is no answer to it; - an answer that
+begins before its request is completely written ends the writing, also after 1xx answers; - each wait ends at the
+deadline of the exchange: with a time-out only for each read, a server could drip forever.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _PRELIMINARY = re.compile(rb"CONNECT |[\x01\x05]")
 
 
 class OutOfTurnError(httpcore.ConnectError):
-    """Data came before the request, so that it was not sent."""
+    """An error of a connection: data came before the request, so the request was not sent."""
 
 
 class Exchange:
-    """The present request of a connection: its time limits, and its progress."""
+    """The present request of a connection and its answer: its time limits, and how far it has come."""
 
     __slots__ = ("_at", "_end", "begun", "early", "left", "tunnelled")
 
@@ -47,7 +47,7 @@ class Exchange:
         self.begin(math.inf)
 
     def begin(self, end: float) -> None:
-        """Begin the next request, which has to end at ``end``, on the clock of ``time.monotonic``."""
+        """Begin the next request. It has to end at the time ``end``, on the clock of ``time.monotonic``."""
         self._at = self._end = end
         self.begun = False
         """Whether a socket was used; it is not if a tool of tests answers."""
@@ -59,11 +59,14 @@ class Exchange:
         """Whether a proxy opened the tunnel, so that later data is between the server and us."""
 
     def allow(self, seconds: float) -> None:
-        """Allow ``seconds`` for the next part of the exchange."""
+        """Allow at most ``seconds`` for the next part of the exchange, such as reading the body."""
         self._at = min(monotonic() + seconds, self._end)
 
     def until(self, timeout: float | None) -> Callable[[], float]:
-        """Return a function for the seconds left until ``timeout``, which raises TimeoutError if no time is left."""
+        """Return a function that gives the seconds left for a wait of at most ``timeout`` seconds.
+
+        The function raises TimeoutError if no time is left. None as ``timeout``: only the limits of the exchange count.
+        """
         end = self._at if timeout is None else min(self._at, monotonic() + timeout)
 
         def left() -> float:
@@ -121,7 +124,7 @@ class _Tls:
 
 
 class Channel:
-    """A connected socket with its layers: TLS, once or twice, and the rules for the order of data."""
+    """A connected socket with its layers of TLS. It enforces that a request leaves before its answer comes."""
 
     def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
         self.socket = sock
@@ -135,13 +138,19 @@ class Channel:
         self._head = Head()
 
     def hold(self, data: bytes) -> bool:
-        """Hold ``data`` of a request. Returns whether the request is complete: httpcore writes b"" at its end."""
+        """Keep ``data`` of a request until the request is complete.
+
+        Returns whether it is: httpcore writes b"" at its end.
+        """
         self.exchange.begun = True
         self._held += data
         return not data
 
     def flush(self) -> Waits[None]:
-        """Send the held data."""
+        """Send the request that :meth:`hold` has collected.
+
+        Raises OutOfTurnError if data of the server came before it.
+        """
         held, self._held = self._held, b""
         if held:
             self._refuse_what_is_said()
@@ -152,7 +161,7 @@ class Channel:
             self.exchange.early = not (yield from self._push(self._sealed(held), READ | WRITE))
 
     def read(self) -> Waits[bytes]:
-        """Return the next data of the server; empty at the end."""
+        """Return the next data of the server; an empty value if the server has ended the connection."""
         yield from self.flush()
         while True:
             self._hear()
@@ -165,7 +174,7 @@ class Channel:
             self._take()
 
     def start_tls(self, context: ssl.SSLContext, host: str | None) -> Waits[None]:
-        """Do a TLS handshake, also inside an existing TLS layer."""
+        """Do a TLS handshake with ``host``, also inside an existing layer of TLS."""
         if self._head.surplus:
             raise OutOfTurnError(_TOO_EARLY)
         self.exchange.tunnelled = self._head.passed
@@ -188,7 +197,7 @@ class Channel:
         self._said, self._ended = tls.unseal(b"", ended=False)
 
     def speaks(self) -> bool:
-        """Return whether there is unread data of the server, or it hung up."""
+        """Return whether the server has sent data that is not read yet, or has ended the connection."""
         while not self._said and not self._ended and self._take():
             pass
         return bool(self._said) or self._ended

@@ -1,4 +1,4 @@
-"""Connect a socket: try the addresses of a host in turn, each with a head start; the first that answers wins.
+"""Connect a socket to a host: try its addresses in turn, each with a head start; the first that answers wins.
 
 An unreachable address, such as one of an IPv6 network without a route, must not use up the time of the others.
 """
@@ -28,9 +28,9 @@ _Found = _Addresses | BaseException
 
 
 def dial(host: str, port: int, left: Callable[[], float]) -> socket.socket:
-    """Return a connected, non-blocking socket. ``left`` returns the seconds left, or raises TimeoutError.
+    """Connect to ``host`` and return the non-blocking socket.
 
-    Raises the error of the last address if none answers.
+    ``left`` returns the seconds left, or raises TimeoutError. Raises the error of the last address if none answers.
     """
     race = _race(_literal(host, port) or _resolve(host, port, left))
     try:
@@ -45,7 +45,10 @@ def dial(host: str, port: int, left: Callable[[], float]) -> socket.socket:
 
 
 async def dial_async(host: str, port: int) -> socket.socket:
-    """Do the same as :func:`dial` in the running event loop, without its own time limit."""
+    """Connect to ``host`` in the running event loop, and return the non-blocking socket. There is no time limit.
+
+    Raises the error of the last address if none answers.
+    """
     race = _race(_literal(host, port) or await _resolve_async(host, port))
     try:
         while True:
@@ -61,7 +64,10 @@ async def dial_async(host: str, port: int) -> socket.socket:
 
 
 def wait(sockets: Sequence[socket.socket], events: int, seconds: float) -> bool:
-    """Return whether one of ``sockets`` got ready for one of ``events`` within ``seconds``; false may come earlier."""
+    """Wait until one of ``sockets`` is ready for ``events`` (READ, WRITE or both), for at most ``seconds``.
+
+    Returns whether one is ready. It may return false before the time is over.
+    """
     if not hasattr(select, "poll"):
         read, write = sockets if events & READ else (), sockets if events & WRITE else ()
         return any(select.select(read, write, sockets, seconds))
@@ -72,7 +78,7 @@ def wait(sockets: Sequence[socket.socket], events: int, seconds: float) -> bool:
 
 
 async def wait_async(sockets: Sequence[socket.socket], events: int) -> None:
-    """Wait in the event loop until one of ``sockets`` is ready for one of ``events``."""
+    """Wait in the event loop until one of ``sockets`` is ready for ``events`` (READ, WRITE or both)."""
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     # By number, since asyncio writes out the repr of an unknown socket, which takes time.

@@ -1,4 +1,4 @@
-"""Clean the head of an answer before it is parsed. No I/O.
+"""Clean the head of an answer (status line and headers) before httpcore parses it. No I/O.
 
 httpcore's parser refuses an answer for an invalid byte in an unimportant header, and so loses a complete acceptance. So
 a head is brought into the form that the parser needs: headers that frame the body are unchanged, invalid bytes in other
@@ -22,7 +22,10 @@ _TIDY = re.compile(
 
 
 class Head:
-    """Feed it the data that arrives: it holds back the head until it is complete; later data passes unchanged."""
+    """A filter for the data of an answer. It holds back the head until that is complete, and then passes it on cleaned.
+
+    Data after the head passes unchanged.
+    """
 
     __slots__ = ("_held", "passed", "surplus")
 
@@ -35,14 +38,14 @@ class Head:
 
     @property
     def begun(self) -> bool:
-        """Whether the answer has begun, or other data that is not informational (1xx)."""
+        """Whether the answer has begun, or other data that is not informational (1xx) has come."""
         if self.passed:
             return True
         status = _status(self._held)
         return b"\n" in self._held if status is None else not _is_informational(status)
 
     def feed(self, data: bytes) -> bytes:
-        """Return the part of ``data`` and of the held data that may pass."""
+        """Take the next ``data`` of the server, and return what may pass now: empty until the head is complete."""
         if self.passed:
             return data
         new = len(self._held)
@@ -56,7 +59,7 @@ class Head:
         return head + rest
 
     def rest(self) -> bytes:
-        """Return the data that is still held, after the end."""
+        """Return the data that is still held back. Call this when no more data comes."""
         held, self._held = bytes(self._held), bytearray()
         return held
 
@@ -80,7 +83,7 @@ class Head:
 
 
 def tidy(head: bytes) -> bytes:
-    """Return ``head``, which ends with an empty line, in the form that h11 reads."""
+    """Return ``head`` in the form that h11 can parse. ``head`` ends with an empty line."""
     if _TIDY.fullmatch(head):
         return head
     status = _status(head)

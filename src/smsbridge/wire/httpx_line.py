@@ -1,13 +1,12 @@
-"""The use of httpx and httpcore: the only file that imports httpx, or uses private parts of either.
+"""Use httpx and httpcore. This is the only file that imports httpx, or uses private parts of either.
 
 A *line* is a transport of httpx for one request at a time. Only this file uses their private parts, where httpx has no
 parameter and httpcore gives no answer:
 
-- ``httpx._main`` is not imported: it is a command line, which doubles the time of an import;
-- ``_pool`` of a transport gets our sockets (``_network_backend``): httpx has no parameter for them;
-- ``_h11_state`` of a connection, which is h11's parser, shows the data after an answer, which would be taken for the
-  next answer;
-- ``_reader._reading_trailer`` of that parser shows that a body is complete, although the data after it is broken.
+- ``httpx._main`` is not imported: it is a command line, which doubles the time of an import; - ``_pool`` of a transport
+gets our sockets (``_network_backend``): httpx has no parameter for them; - ``_h11_state`` of a connection, which is
+h11's parser, shows the data after an answer, which would be taken for the next answer; - ``_reader._reading_trailer``
+of that parser shows that a body is complete, although the data after it is broken.
 
 So ``pyproject.toml`` limits the versions of both and of h11, and the tests of this file detect a change.
 """
@@ -53,12 +52,12 @@ _KEEP = 4.0
 
 @functools.cache
 def tls() -> ssl.SSLContext:
-    """Return the TLS context of this process, made once, since that takes long."""
+    """Return the TLS context of this process. It is made once, since that takes long."""
     return httpx.create_ssl_context()
 
 
 class Line(httpx.HTTPTransport):
-    """httpx's transport over our own sockets."""
+    """A blocking transport of httpx that uses our own sockets, for one request at a time."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -67,7 +66,7 @@ class Line(httpx.HTTPTransport):
 
 
 class AsyncLine(httpx.AsyncHTTPTransport):
-    """httpx's async transport over our own sockets."""
+    """An async transport of httpx that uses our own sockets, for one request at a time."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -90,7 +89,7 @@ def _parser(line: Line | AsyncLine) -> Any:
 
 
 def is_spent(line: Line | AsyncLine) -> bool:
-    """Return whether ``line`` cannot be used again.
+    """Return whether ``line`` cannot be used for another request.
 
     Either data came besides the answer, which httpcore would take for the answer to the next request. Or its connection
     is not idle, such as a tunnel in which no handshake succeeded: the next request would wait for it.
@@ -101,7 +100,10 @@ def is_spent(line: Line | AsyncLine) -> bool:
 
 
 def open_line(kind: type[L], proxy: str | None) -> L:
-    """Open a line to ``proxy``, or to the host of each request. Raises NotConnected."""
+    """Make a line of ``kind`` to the proxy with the URL ``proxy``, or (None) to the host of each request.
+
+    Raises NotConnected if the TLS certificates cannot be loaded, or the proxy cannot be used.
+    """
     problem = "the certificates of TLS cannot be loaded"
     with contextlib.suppress(Exception):
         certificates = tls()
@@ -115,7 +117,10 @@ def open_line(kind: type[L], proxy: str | None) -> L:
 
 
 def request_of(wire: Wire, timeout: float) -> httpx.Request:
-    """Return ``wire`` as a request of httpx; ``target`` keeps httpx from changing the URL: signatures cover bytes."""
+    """Make a request of httpx from ``wire``. ``timeout`` in seconds holds for each connect, read and write.
+
+    Its extension ``target`` keeps httpx from changing the URL, since signatures cover bytes.
+    """
     times = dict.fromkeys(("connect", "read", "write", "pool"), timeout)
     headers, body = httpx.Headers(wire.headers, "latin-1"), httpx.ByteStream(wire.body)
     extensions = {"timeout": times, "target": wire.target}
@@ -131,7 +136,7 @@ def _url(url: str) -> httpx.URL:
 
 
 class Reading:
-    """An answer whose head has arrived, while its body arrives."""
+    """The reading of an answer whose head has arrived, while its body arrives."""
 
     def __init__(self, line: Line | AsyncLine, response: httpx.Response) -> None:
         self._body = Body(response.status_code, response.headers.raw)
@@ -140,7 +145,7 @@ class Reading:
         self.feed = self._body.feed
 
     def broken(self) -> None:
-        """Mark the body as cut, unless its last chunk has arrived: no data after that belongs to the body."""
+        """Note that reading the body failed. The body counts as cut off, unless its last chunk has already arrived."""
         if not getattr(self._chunks, "_reading_trailer", False):
             self._body.complete = False
 
@@ -162,7 +167,7 @@ _CERTAIN = (
 
 
 def failure(error: Exception, wire: Wire, exchange: Exchange, timeout: float) -> TransportError:
-    """Return the TransportError for ``error``, by whether any byte left, with any cause."""
+    """Return the TransportError for ``error``: NotConnected if certainly no byte of the request left, else NoAnswer."""
     # If no socket was used, the failure came before, or a tool of tests replaces the network.
     certain = not exchange.left if exchange.begun else not _acts_a_failure(error)
     if certain and wire.proxy is not None and not exchange.tunnelled:

@@ -1,4 +1,4 @@
-"""The sockets under httpcore, for both clients, which differ in how they wait.
+"""The sockets that httpcore uses in place of its own, for both clients, which differ in how they wait.
 
 httpcore's own sockets are not sufficient: their time-outs are only for each read, they lose time on unreachable
 addresses, and for asyncio they use anyio.
@@ -22,7 +22,10 @@ T = TypeVar("T")
 
 
 class BlockingBackend(httpcore.NetworkBackend):
-    """Makes one connection at a time, for the present ``exchange``."""
+    """The network of httpcore for the blocking client.
+
+    It has one connection at a time, for the present ``exchange``.
+    """
 
     def __init__(self) -> None:
         self.exchange = Exchange()
@@ -42,7 +45,7 @@ class BlockingBackend(httpcore.NetworkBackend):
         return _BlockingStream(self._channel)
 
     def hang_up(self) -> None:
-        """Close the connection without a TLS close_notify."""
+        """Close the connection at once, without telling the server (no TLS close_notify)."""
         if self._channel is not None:
             self._channel.close()
 
@@ -93,7 +96,10 @@ class _BlockingStream(httpcore.NetworkStream):
 
 
 class AsyncioBackend(httpcore.AsyncNetworkBackend):
-    """Like ``BlockingBackend``, for asyncio; httpcore's own uses anyio, which takes longer."""
+    """The network of httpcore for the async client. It has one connection at a time, for the present ``exchange``.
+
+    httpcore's own network uses anyio, which takes longer.
+    """
 
     def __init__(self) -> None:
         self.exchange = Exchange()
@@ -114,7 +120,7 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
         return _AsyncioStream(self._channel)
 
     def hang_up(self) -> None:
-        """Close the connection, from any event loop or from none."""
+        """Close the connection at once. This may be called from any event loop, or from none."""
         if self._channel is not None:
             self._channel.close()
 

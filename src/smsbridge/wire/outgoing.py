@@ -1,4 +1,4 @@
-"""A request ready to send: its destination, its proxy, and its bytes on the wire. No I/O.
+"""Prepare a request for sending: its destination, its proxy, and its bytes on the wire. No I/O.
 
 Requests to loopback stay on this machine: no proxy gets them, with any settings of the environment.
 """
@@ -26,7 +26,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Wire:
-    """The form in which ``request`` is sent.
+    """A request in the form in which it is sent: checked, with all headers, and with its proxy.
 
     Raises NotConnected if it cannot be sent, or another error for a request with values of wrong types.
     """
@@ -68,7 +68,7 @@ class Wire:
 
     @property
     def proxy_place(self) -> str:
-        """Host and port of the proxy, for errors: its URL may hold a password."""
+        """The host and port of the proxy, for errors. The whole URL of the proxy may hold a password."""
         try:
             parts = urlsplit(self.proxy or "")
             return f"proxy {_place(parts.hostname or '', parts.port or _PORTS[parts.scheme])}"

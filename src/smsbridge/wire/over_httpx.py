@@ -1,4 +1,4 @@
-"""HTTP for the clients, imported with the first request.
+"""The transports of the clients, over httpx. They are imported with the first request.
 
 Requests go to httpx's transports directly, below ``httpx.Client``: no redirects, no cookies, no logged URLs. Each
 request in flight has its own transport with a single connection, because httpcore's pool checks all its connections for
@@ -90,17 +90,17 @@ class _Lines(Generic[L]):
 
 
 class Transport:
-    """Sends requests from any thread."""
+    """The transport of SmsClient: sends HTTP requests over httpx, from any thread."""
 
     def __init__(self, *, timeout: float) -> None:
-        """``timeout`` in seconds: to connect, and again to answer."""
+        """Make a transport that waits ``timeout`` seconds for a connection, and again for each part of an answer."""
         self._timeout = timeout
         self._proxies: dict[str, str | None] = {}
         self._lines = _Lines(Line)
         self._process = os.getpid()
 
     def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
-        """Return the answer to ``request``; raises NotConnected or NoAnswer.
+        """Send ``request`` and return its answer. Raises NotConnected or NoAnswer.
 
         This ends ``within`` that many seconds, or earlier by the time-outs of this transport.
         """
@@ -118,7 +118,7 @@ class Transport:
         return answer
 
     def close(self) -> None:
-        """Close what is idle now, and what is in flight once it is answered."""
+        """Close idle connections now, and each other connection when its request is answered."""
         self._lines.close()
 
     def _begin(self, request: HttpRequest, within: float | None) -> tuple[_Times, Wire, _Lines[Line], Line]:
@@ -154,10 +154,13 @@ class Transport:
 
 
 class AsyncTransport:
-    """Sends requests from event loops, each with its own connections, which are closed when the loop ends."""
+    """The transport of AsyncSmsClient: sends HTTP requests over httpx, from any event loop.
+
+    Each loop has its own connections, which are closed when the loop ends.
+    """
 
     def __init__(self, *, timeout: float) -> None:
-        """See ``Transport``."""
+        """Make a transport that waits ``timeout`` seconds for a connection, and again for each part of an answer."""
         self._timeout = timeout
         self._proxies: dict[str, str | None] = {}
         self._loops: dict[asyncio.AbstractEventLoop, _Lines[AsyncLine]] = {}
@@ -165,7 +168,10 @@ class AsyncTransport:
         self._process = os.getpid()
 
     async def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
-        """Return the answer to ``request``; raises NotConnected or NoAnswer. ``within``: see ``Transport``."""
+        """Send ``request`` and return its answer. Raises NotConnected or NoAnswer.
+
+        This ends ``within`` that many seconds, or earlier by the time-outs of this transport.
+        """
         times, wire, lines, line = await self._begin(request, within)
         token = _ours.set(True)
         try:
@@ -180,7 +186,7 @@ class AsyncTransport:
         return answer
 
     async def aclose(self) -> None:
-        """Close what is idle now, and what is in flight once it is answered."""
+        """Close idle connections now, and each other connection when its request is answered."""
         self._closed = True
         for lines in list(self._loops.values()):
             lines.close()
