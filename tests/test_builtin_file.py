@@ -200,7 +200,7 @@ def test_a_file_that_another_process_holds_is_not_waited_for_for_ever(monkeypatc
     client(path).send(message(text="first"))
     with path.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(RefusedError, match="another process holds it"):
+        with pytest.raises(RefusedError, match="another process has locked it for too long"):
             client(path).send(message())
     client(path).send(message(text="next"))
     assert [line["text"] for line in lines(path)] == ["first", "next"]

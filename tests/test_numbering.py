@@ -191,7 +191,7 @@ def test_the_short_way_for_any_digits_says_what_the_long_way_says(region, writte
         ("+9198765432101", None, "too-long", "too long for its country"),
         ("+919876543210123", None, "too-long", "too long for its country"),
         ("+8001234567", None, "too-short", "too short for its country"),
-        ("+999123456789", None, "not-a-number", "begins with no country code that there is"),
+        ("+999123456789", None, "not-a-number", "begins with no country code that exists"),
         ("+12", None, "not-a-number", "is not a phone number"),
         ("+9109876543210", None, "not-a-number", "has digits that its country does not use"),
         ("9876543210", None, "no-country-code", "has no country code"),

@@ -405,7 +405,8 @@ def test_a_misspelt_setting_of_a_policy_is_refused_and_the_right_one_named(plugi
 def test_where_no_setting_is_like_it_all_are_named(plugins, monkeypatch):
     environment(monkeypatch, TEXT_QQQQ="1")
     with pytest.raises(
-        ConfigurationError, match="nothing reads SMSBRIDGE_TEXT_QQQQ: there are SMSBRIDGE_TEXT_MAX_SEGMENTS, "
+        ConfigurationError,
+        match="nothing reads SMSBRIDGE_TEXT_QQQQ: the known variables are SMSBRIDGE_TEXT_MAX_SEGMENTS, ",
     ):
         plugins.stack("acme")
 

@@ -274,6 +274,6 @@ def test_the_bare_name_of_a_policy_gets_all_its_settings(monkeypatch):
     monkeypatch.setenv("SMSBRIDGE_LEDGER", "x")
     with pytest.raises(
         ConfigurationError,
-        match=r"nothing reads SMSBRIDGE_LEDGER: there are SMSBRIDGE_LEDGER_.*, SMSBRIDGE_LEDGER_KEEP_DAYS",
+        match=r"nothing reads SMSBRIDGE_LEDGER: the known variables are SMSBRIDGE_LEDGER_.*, SMSBRIDGE_LEDGER_KEEP_DAYS",
     ):
         SmsClient()

@@ -309,7 +309,10 @@ def _problem(
         if message.valid_until is not None:
             refuse_expired(message, now or utc_now())
     except UnicodeEncodeError:
-        error = ContentError("the text has half a character (a lone surrogate) in it", reason="not-unicode")
+        error = ContentError(
+            "the text has half a character (a lone surrogate) in it: it was cut or decoded wrongly",
+            reason="not-unicode",
+        )
     except RefusedError as refusal:
         error = refusal
     # A bug of the provider, whose words may quote anything.

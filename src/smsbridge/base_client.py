@@ -34,6 +34,7 @@ from .messages import (
     VerificationCheck,
 )
 from .phone import to_e164
+from .plain import kind_of
 from .plugins import Plugins, default_plugins
 from .privacy import own
 from .provider import SmsProvider, title_of, vendor_of
@@ -53,10 +54,10 @@ P = ParamSpec("P")
 S = TypeVar("S")
 E = TypeVar("E", bound=StrEnum)
 PAGE = 500
-"""Texts that are read at once."""
+"""The number of texts that ``texts()`` reads from the ledger at once."""
 _log = logger("smsbridge")
 AS_SET = -1.0
-"""As the seconds of a call: use the settings."""
+"""The time limit of a call, in seconds, that stands for the limit in the settings."""
 
 
 class BaseClient(Generic[W]):
@@ -144,7 +145,7 @@ class BaseClient(Generic[W]):
         if isinstance(sent, str):
             sent = SentMessage(account=account or self.provider.account, provider=vendor_of(self.provider), id=sent)
         if not isinstance(sent, SentMessage):
-            raise TypeError("status() takes the result of send(), or its id")
+            raise TypeError(f"status() takes the result of send(), or its id, not {kind_of(sent)}")
         self._check_account(sent.account)
         report: DeliveryReport = yield from self._ask(Question.STATUS, sent, hide=Private([], [sent.to]))
         return (yield from self._noted(report, sent))
@@ -184,7 +185,7 @@ class BaseClient(Generic[W]):
             if isinstance(policy, Recording):
                 return policy
         store = variable(None, "store")
-        raise ConfigurationError(f"nothing keeps what became of texts: set {store}, such as sqlite:///sms.db")
+        raise ConfigurationError(f"this client has no ledger to read: set {store}, such as sqlite:///sms.db")
 
     def _lookup(self, reference: str) -> Flow[SentMessage | None]:
         return self._ask(Question.LOOKUP, reference)
@@ -207,7 +208,7 @@ class BaseClient(Generic[W]):
             account = account or self.provider.account
             verification = Verification(account=account, provider=vendor_of(self.provider), id=verification)
         if not isinstance(verification, Verification):
-            raise TypeError("give the result of start_verification(), or its id")
+            raise TypeError(f"give the result of start_verification(), or its id, not {kind_of(verification)}")
         self._check_account(verification.account)
         return verification
 
@@ -278,7 +279,7 @@ class BaseClient(Generic[W]):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise RuntimeError("this client is closed")
+            raise RuntimeError("this client is closed: make a new client")
 
     def _let_out(self, step: Step[Any]) -> None:
         """Raise NotAllowed if ``step`` would reach a vendor from a test that has no outbox and does not allow it."""
@@ -309,6 +310,12 @@ def _seconds_ago(name: str, when: datetime | timedelta | None) -> float | None:
     if when.utcoffset() is None:
         raise ValueError(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC), or a timedelta")
     return (datetime.now(UTC) - when).total_seconds()
+
+
+def not_a_step(asked: object) -> TypeError:
+    """Return the error for a provider's flow that yields ``asked``, which is no step."""
+    kind = kind_of(asked)
+    return TypeError(f"the provider yielded a {kind}, which is no step: yield from a request, Wait, Call or Await")
 
 
 def opened(connect: Callable[[], T]) -> T:

@@ -16,7 +16,7 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
-from .base_client import AS_SET, BaseClient, opened
+from .base_client import AS_SET, BaseClient, not_a_step, opened
 from .composite import close
 from .deadline import end
 from .errors import NotConnected
@@ -222,7 +222,7 @@ class SmsClient(BaseClient["Transport"]):
             return time.sleep(step.seconds)
         if isinstance(step, Await):
             return wait_for(step, left)
-        raise TypeError(f"{type(step).__name__} is not a step")
+        raise not_a_step(step)
 
     def _connect(self) -> Transport:
         from .wire.over_httpx import Transport  # imported here, because it imports httpx
@@ -373,7 +373,7 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
             return await asyncio.sleep(step.seconds)
         if isinstance(step, Await):
             return await await_for(step, left)
-        raise TypeError(f"{type(step).__name__} is not a step")
+        raise not_a_step(step)
 
     def _connect(self) -> AsyncTransport:
         from .wire.over_httpx import AsyncTransport  # imported here, because it imports httpx

@@ -112,5 +112,5 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def pictures(text: str) -> str:
-    """Return ``text`` with a picture for each control character, including tabs and line ends."""
+    """Replace each control character in ``text``, including tabs and line ends, by a visible picture of it."""
     return text.translate(_PICTURES)

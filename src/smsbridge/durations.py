@@ -21,7 +21,7 @@ _WRITTEN = re.compile(r"(\d{0,6})\s*([smhd]?)", re.ASCII)
 
 
 def duration(text: str, *, number: str = "", unit: str = "") -> timedelta | None:
-    """Parse ``text`` as a duration; None if it is no duration.
+    """Parse ``text``, such as ``90s`` or ``2h``, as a timedelta; None if it is no duration.
 
     ``number`` and ``unit`` are defaults for a part that ``text`` leaves out; without them it must have both.
     """

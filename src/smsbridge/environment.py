@@ -64,7 +64,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def variables() -> dict[str, bool]:
-    """Return every existing ``SMSBRIDGE_*`` variable, in upper case, and whether it has a value.
+    """Return the name of every existing ``SMSBRIDGE_*`` variable, in upper case, and whether it has a value.
 
     Sources that cannot be read are left out; :func:`read` reports them.
     """
@@ -115,10 +115,14 @@ def read(account: str | None, names: Iterable[str]) -> dict[str, Found]:
     if taken.problem is not None:
         raise ConfigurationError(taken.problem)
     if taken.dotenv is None or any(taken.secrets.get(variable(account, name), "") is None for name in names):
-        raise ConfigurationError(f"{ENV_FILE} or a file in the secrets directory cannot be read as UTF-8")
+        raise ConfigurationError(
+            f"{ENV_FILE} or a file in the secrets directory cannot be read as UTF-8: check its encoding and its rights"
+        )
     _secrets_dir(taken)
     if taken.files is None:
-        raise ConfigurationError(f"{SECRETS_DIR} does not name a directory that can be read")
+        raise ConfigurationError(
+            f"{SECRETS_DIR} does not name a directory that can be read: check its path and its rights"
+        )
     return _found(account, names, taken)
 
 
@@ -300,7 +304,10 @@ def _without(words: str, values: Iterable[str], *, secret: bool) -> str:
 
 
 def strings(value: Any, *, secret_only: bool = False) -> Iterator[str]:
-    """Yield every string, or only every SecretStr, in ``value`` at any depth."""
+    """Yield every string inside ``value`` at any depth, also the content of each SecretStr.
+
+    With ``secret_only``, yield only the contents of SecretStr.
+    """
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
     elif isinstance(value, str):

@@ -242,7 +242,10 @@ class UnsupportedError(RefusedError):
 
 
 class VetoedError(RefusedError):
-    """The application's rules stopped the message: a ``smsbridge_before_send`` hook, or a guard (see ``reason``)."""
+    """The application stopped the message: a ``smsbridge_before_send`` hook raised an error, or a guard refused it.
+
+    The ``reason`` of a guard says why.
+    """
 
     summary = "a hook or a guard stopped the message"
     default_fault = "local"
@@ -330,7 +333,7 @@ class NotAllowed(NotConnected):
 
 
 class NoAnswer(TransportError):
-    """The request left, or may have left, and no reliable answer came."""
+    """The request left, or may have left, and no reliable answer came. It is not known whether a text was sent."""
 
 
 E_ = TypeVar("E_", bound=BaseException)

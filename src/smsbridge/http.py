@@ -204,7 +204,10 @@ class HttpRequest(Step["HttpResponse"]):
 
     @property
     def query(self) -> list[tuple[str, str]]:
-        """The decoded parameters of the URL in order. Raises PayloadError if they cannot be read."""
+        """The decoded parameters of the URL, in order, as pairs of name and value.
+
+        Raises PayloadError if they cannot be read.
+        """
         return text_pairs(pairs(self._query))
 
     @property
@@ -220,7 +223,10 @@ class HttpRequest(Step["HttpResponse"]):
         return urlsplit(self.url).query.encode("utf-8", "surrogatepass")
 
     def form(self) -> list[tuple[str, str]]:
-        """Return the decoded fields of a form body in order. Raises PayloadError if they cannot be read."""
+        """Return the decoded fields of a form body, in order, as pairs of name and value.
+
+        Raises PayloadError if they cannot be read.
+        """
         if not self.body.isascii():
             raise PayloadError("the webhook's form is not percent-encoded")
         return text_pairs(self._fields())
@@ -285,7 +291,7 @@ class HttpResponse(metaclass=Shown):
 
     @property
     def retry_after(self) -> float | None:
-        """The ``Retry-After`` header, a number or a date, in seconds from now; None if absent or invalid."""
+        """The seconds to wait, by the header ``Retry-After``, a number or a date; None if absent or invalid."""
         value = self.headers.get("retry-after", "").strip()
         if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value):
             return float(value)

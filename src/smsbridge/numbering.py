@@ -67,7 +67,9 @@ def _refuse_length(length: int, metadata: Any) -> None:
         raise _of_another_length(problem)
     # A code of services, such as +800.
     if not lengths:
-        raise RecipientError("the recipient's number is none that its country code has", reason="not-mobile")
+        raise RecipientError(
+            "the recipient's number has the code of a service, such as +800, which gets no texts", reason="not-mobile"
+        )
 
 
 def _length_problem(length: int, lengths: Iterable[int]) -> str | None:
@@ -194,7 +196,7 @@ def _unreadable(error: Any) -> RecipientError:
     if reason is not None:
         return _of_another_length(reason)
     if error.error_type == error.INVALID_COUNTRY_CODE:
-        return not_a_number("begins with no country code that there is")
+        return not_a_number("begins with no country code that exists: write + and the country code before the number")
     return not_a_number("is not a phone number")
 
 

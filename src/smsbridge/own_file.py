@@ -110,7 +110,10 @@ class OwnFile:
     _whole: bool = False
 
     def connect(self, **options: Any) -> sqlite3.Connection:
-        """Open a connection to the file. Raises NotOurs, other OSErrors, and sqlite3.Error."""
+        """Open a connection to the file, and create the file if that is allowed.
+
+        Raises NotOurs if it is not the expected file, other OSErrors, and sqlite3.Error.
+        """
         close_to_others(self.path)
         real = os.path.realpath(self.path)
         self._make_if_absent(real)

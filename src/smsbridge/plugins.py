@@ -1,4 +1,4 @@
-"""Plugins: find plugins, look up providers and accounts, call the hooks.
+"""Find plugins, look up providers and accounts in them, and call their hooks.
 
 A provider plugin is an entry point in the group ``smsbridge`` whose name is the provider's name; it is imported only
 when that provider is used, so a broken plugin harms no other provider. Plugins that only observe use the group
@@ -73,7 +73,7 @@ class Plugins:
         """
         origin = origin or _name(plugin)
         if self._manager.is_registered(plugin):
-            raise ConfigurationError(f"plugin {origin} is already registered")
+            raise ConfigurationError(f"plugin {origin} is already registered: register it once")
         _refuse_dead_hooks(plugin, origin)
         try:
             self._manager.register(plugin)
@@ -160,7 +160,7 @@ class Plugins:
         return ", ".join(sorted(map(groups.origin, points))) or self._origins.get(name, "unknown")
 
     def provider_class(self, name: str) -> type[SmsProvider]:
-        """Return the class of provider ``name``, imported at first use.
+        """Return the class of the provider ``name``. Its plugin is imported at first use.
 
         Raises ConfigurationError if it does not exist, cannot be imported, or if two plugins claim the name.
         """
@@ -187,7 +187,10 @@ class Plugins:
             elif points:
                 self.register(_load(points[0]), groups.origin(points[0]))
                 if name not in self._classes:
-                    raise ConfigurationError(f"plugin {origins[0]} has no provider named {name!r}")
+                    raise ConfigurationError(
+                        f"plugin {origins[0]} has no provider named {name!r}: its smsbridge_providers() has to return "
+                        "a class with this name"
+                    )
             else:
                 raise ConfigurationError(self._unknown(name))
         return self._classes[name]
@@ -237,7 +240,9 @@ class Plugins:
         self, name: str, above: tuple[str, ...], around: Callable[[SmsProvider], SmsProvider] | None = None
     ) -> SmsProvider:
         if name in above:
-            raise ConfigurationError(f"account {name!r} holds itself: {' > '.join((*above, name))}")
+            raise ConfigurationError(
+                f"account {name!r} holds itself: {' > '.join((*above, name))}; name other accounts in it"
+            )
         chosen = self.account_provider(name)
         provider = self.provider_class(chosen).from_env(
             None if chosen == name else name, resolve=lambda inner: self._account(inner, (*above, name), around)
@@ -362,7 +367,7 @@ def _refuse_dead_hooks(plugin: object, origin: str) -> None:
         if not marks:
             raise ConfigurationError(f"plugin {origin}: {name} is not marked with @hookimpl, so it would never run")
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            raise ConfigurationError(f"plugin {origin}: {name} is an async def; hooks are plain functions")
+            raise ConfigurationError(f"plugin {origin}: {name} is an async def; hooks are plain functions: write def")
         if marks.get("wrapper") or marks.get("hookwrapper"):
             raise ConfigurationError(f"plugin {origin}: {name} is a hook wrapper; to change behaviour, wrap a provider")
 

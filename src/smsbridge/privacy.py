@@ -54,7 +54,7 @@ F_ = TypeVar("F_", SendError, QueryError)
 
 
 def own(error: F_, provider: SmsProvider, message: Message | None, *, vendors: Private | None = None) -> F_:
-    """Return a copy of ``error`` for ``message``, without private data.
+    """Return a copy of ``error`` for ``message`` and ``provider``, without private data.
 
     A copy has no frames and no causes, which hold the request with its token and text. Give the private data as
     ``vendors`` if the words may come from a vendor that was asked.

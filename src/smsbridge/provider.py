@@ -102,7 +102,7 @@ class InsecureUrlWarning(UserWarning):
 
 
 class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
-    """Base of every provider: a frozen model of its own settings, and methods that are flows (see ``http.Flow``).
+    """Base of every provider: a frozen model of its own settings, and methods that are flows (see ``smsbridge.Flow``).
 
     The constructor reads no environment; :meth:`from_env` reads ``SMSBRIDGE_<NAME>_*``. Only :meth:`send` has to be
     implemented. The other operations default to UnsupportedError, and ``capabilities`` follows from the implemented
@@ -254,7 +254,7 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         Report every fault of a webhook, such as a header that cannot be read, as a SignatureError here, and as no other
         error.
         """
-        raise SignatureError(f"{title_of(self)} cannot tell whether a webhook is genuine")
+        raise SignatureError(f"{title_of(self)} cannot tell whether a webhook is genuine: it has no verify")
 
     def webhook_lacks(self) -> tuple[str, ...]:
         """The settings, each a secret, of which :meth:`verify` needs any, while none is set; empty where it has one.

@@ -13,7 +13,7 @@ from .http import HttpRequest
 from .messages import Event, Received
 from .plugins import Plugins
 from .privacy import private_of, scrub
-from .provider import SmsProvider
+from .provider import SmsProvider, title_of
 
 T = TypeVar("T")
 
@@ -59,6 +59,7 @@ def _ask(provider: SmsProvider, work: Callable[[], T], kind: type[WebhookError])
     except UnsupportedError as refusal:
         error = WebhookError(str(refusal.args[0]))
     except Exception as bug:  # noqa: BLE001
-        error = kind(f"the webhook has an unexpected shape ({type(bug).__name__})")
+        words = f"the webhook has a shape that {title_of(provider)} does not expect ({type(bug).__name__})"
+        error = kind(f"{words}: check which webhooks the vendor sends to this address")
     scrub(error, private_of(provider))
     raise error

@@ -291,4 +291,4 @@ def leaves(step: Step[Any]) -> bool:
 def refuse_to_leave(step: Step[Any]) -> None:
     """Raise NotConnected if ``step`` would leave this process."""
     if leaves(step):
-        raise NotConnected("in a rehearsal, such as sms_outbox, nothing leaves")
+        raise NotConnected("the request was stopped: in a rehearsal, such as sms_outbox, nothing leaves this process")

@@ -48,7 +48,7 @@ def _text(path: Path) -> str:
     except OSError as error:
         problem = f"{path} cannot be read: {error.strerror or type(error).__name__}"
     except UnicodeDecodeError:
-        problem = f"{path} is not UTF-8"
+        problem = f"{path} is not UTF-8: save it in this encoding"
     raise ConfigurationError(problem)
 
 

@@ -11,7 +11,7 @@ _allowed: list[Callable[[], bool]] = []
 
 
 def begin(allowed: Callable[[], bool]) -> None:
-    """Record that this process runs tests; ``allowed`` returns whether the present test may reach vendors."""
+    """Record that this process runs tests. ``allowed`` returns whether the present test may reach vendors."""
     _allowed.append(allowed)
 
 

@@ -236,7 +236,7 @@ def _of_member(policies: Policies, account: str, kind: type[SmsProvider], rest: 
         for field in _policy_fields(policies, name)
     ]
     meant = environment.nearest(environment.variable(account, rest), [*known, *also])
-    return f"did you mean {meant}?" if meant else f"there are {', '.join(known)}"
+    return f"did you mean {meant}?" if meant else f"the known variables are {', '.join(known)}"
 
 
 def _stands_around(policies: Policies, name: str, kind: type[SmsProvider]) -> bool:
@@ -261,7 +261,7 @@ def _of_policy(policies: Policies, name: str, policy: str, rest: str, account: s
         return successor
     known = [environment.variable(home, field) for field in fields]
     meant = environment.nearest(name, known) if rest else None
-    return f"did you mean {meant}?" if meant else f"there are {', '.join(known)}"
+    return f"did you mean {meant}?" if meant else f"the known variables are {', '.join(known)}"
 
 
 def _policy_fields(policies: Policies, policy: str) -> list[str]:

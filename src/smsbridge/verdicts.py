@@ -82,7 +82,10 @@ def drive(start: Callable[[], Flow[T]], trail: Trail | None = None) -> Flow[T]:
                 trail.asked = True
                 yield from run.pass_on(step)
             elif trail.unanswered:
-                raise NoAnswer("the provider plugin wanted to send again after a request without an answer")
+                raise NoAnswer(
+                    "the provider plugin wanted to send again after a request without an answer, and was stopped: "
+                    "the text may have been sent"
+                )
             else:
                 yield from run.pass_on(trail.of(step))
         return run.value
@@ -260,8 +263,10 @@ def _one_each(provider: SmsProvider, batch: Sequence[Message], answers: Sequence
             case [Result(sent=None, error=SendError() as vague)]:
                 error = _as(UncertainError, vague)
             case None:
-                error = UncertainError(detail="the answer has no row for this message")
+                error = UncertainError(detail="the vendor's answer has no row for this message")
             case _:
-                error = UncertainError(detail="the answer is ambiguous")
+                error = UncertainError(
+                    detail="the vendor's answer has several rows, or an invalid row, for this message"
+                )
         found.append((None, own(error, provider, message, vendors=sent_all)))
     return found

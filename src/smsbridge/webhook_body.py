@@ -61,7 +61,7 @@ def announced(length: str) -> int:
     Raises PayloadError if it is no number, and TooLargeError if the body may not be so large: none of it is read then.
     """
     if not (length.isascii() and length.isdigit()):
-        raise PayloadError("the webhook does not say how long its body is")
+        raise PayloadError("the Content-Length of the webhook is not a number")
     if len(length.lstrip("0")) > len(str(LONGEST_BODY)) or int(length) > LONGEST_BODY:
         raise TooLargeError(f"the webhook's body is larger than {LONGEST_BODY} bytes")
     return int(length)
@@ -142,7 +142,7 @@ def text_pairs(fields: tuple[tuple[bytes, bytes], ...]) -> list[tuple[str, str]]
     try:
         return [(name.decode(), value.decode()) for name, value in fields]
     except UnicodeDecodeError:
-        raise PayloadError("the webhook's parameters cannot be decoded") from None
+        raise PayloadError("the webhook's parameters are not UTF-8") from None
 
 
 def _decoded(encoded: bytes) -> bytes:

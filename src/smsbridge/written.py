@@ -66,7 +66,7 @@ def read(text: str) -> Written:
     """Read the phone number in ``text``. Raises RecipientError with the reason ``empty`` or ``not-a-number``."""
     plain = _plain(text).strip(" ")
     if not plain:
-        raise RecipientError("the recipient is empty", reason="empty")
+        raise RecipientError("the recipient is empty: give a phone number", reason="empty")
     _refuse_odd_shapes(plain)
     zero = _TRUNK_ZERO.match(plain)
     before_zero = _NOT_DIGITS.sub("", zero["code"]) if zero else ""

@@ -149,7 +149,7 @@ def test_what_asks_a_proxy_is_not_yet_the_request(line, request_, left):
 @pytest.mark.parametrize("said", [b"x", CONTINUE, OK, b"\r\n"])
 def test_what_came_before_the_request_keeps_it_here(line, said):
     line.theirs.sendall(said)
-    with pytest.raises(OutOfTurnError, match="spoke before it was asked"):
+    with pytest.raises(OutOfTurnError, match="sent data before the request"):
         line.ask(b"request")
     assert (line.left(), line.exchange.left, line.exchange.begun) == (b"", False, True)
 
@@ -164,7 +164,7 @@ def test_an_end_before_the_request_keeps_it_here(line):
 def test_an_end_behind_what_was_said_is_told_as_what_was_said(line):
     line.theirs.sendall(b"x")
     line.theirs.shutdown(socket.SHUT_WR)
-    with pytest.raises(OutOfTurnError, match="spoke before it was asked"):
+    with pytest.raises(OutOfTurnError, match="sent data before the request"):
         line.ask(b"request")
 
 
@@ -444,8 +444,8 @@ def test_a_request_is_refused_early_inside_of_tls(line, encrypted):
     [
         (TUNNEL, True, None),
         (CONTINUE + TUNNEL, True, None),
-        (TUNNEL + b"x", False, "spoke before it was asked"),
-        (CONTINUE + TUNNEL + OK, False, "spoke before it was asked"),
+        (TUNNEL + b"x", False, "sent data before the request"),
+        (CONTINUE + TUNNEL + OK, False, "sent data before the request"),
     ],
 )
 def test_nothing_may_stand_between_the_answer_of_a_proxy_and_the_handshake(line, context, said, tunnelled, words):
@@ -472,7 +472,7 @@ def test_what_comes_before_the_handshake_begins_keeps_it_here(line, context, lat
     line.theirs.sendall(TUNNEL)
     line.run(line.channel.read())
     line.theirs.sendall(b"x") if late else line.theirs.shutdown(socket.SHUT_WR)
-    with pytest.raises(OutOfTurnError, match="spoke" if late else "hung up"):
+    with pytest.raises(OutOfTurnError, match="sent data" if late else "hung up"):
         next(line.channel.start_tls(context, "sms.example"))
     assert line.left() == b""
 

@@ -178,7 +178,10 @@ def test_settings_of_proxies_that_make_no_sense_are_said_without_their_words(mon
         raise ValueError("http://user:word@")
 
     monkeypatch.setattr(outgoing, "getproxies", fail)
-    with pytest.raises(NotConnected, match=r"^the proxy of the environment cannot be used$") as caught:
+    with pytest.raises(
+        NotConnected,
+        match=r"^the proxy of the environment cannot be used: check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY$",
+    ) as caught:
         wire("http://sms.example/")
     assert caught.value.__suppress_context__
 

@@ -275,13 +275,19 @@ def test_a_provider_may_set_headers_but_not_the_framing(serve, make):
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "127.0.0.1", "http://", "http://a..b/", "http://u:p@127.0.0.1/"])
 def test_an_impossible_url_is_certainly_not_sent(make, url):
-    assert failure(make(), post(url), NotConnected) == "the URL is not valid"
+    assert (
+        failure(make(), post(url), NotConnected)
+        == "the URL is not valid: check the URL in the settings of the provider"
+    )
 
 
 def test_an_impossible_header_is_certainly_not_sent(serve, make):
     server = serve(answer())
     request = HttpRequest(method="GET", url=server.url, headers={"a\r\nb": "c"})
-    assert failure(make(), request, NotConnected) == "the request is not valid HTTP"
+    assert (
+        failure(make(), request, NotConnected)
+        == "the request is not valid HTTP: check its method and the names of its headers"
+    )
     assert not server.requests
 
 
@@ -537,7 +543,7 @@ def test_another_process_has_connections_of_its_own(serve, make, monkeypatch):
     assert theirs.network._channel.socket.fileno() != -1
     transport.shut()
     monkeypatch.setattr(module.os, "getpid", lambda: -8)
-    assert failure(transport, post(server.url), NotConnected) == "the client is closed"
+    assert failure(transport, post(server.url), NotConnected) == "the client is closed: make a new client"
 
 
 def test_an_event_loop_that_ended_without_a_word_is_forgotten(serve):
@@ -570,7 +576,7 @@ def test_each_request_is_judged_by_itself(serve, make, closed):
 def test_a_transport_that_sent_nothing_can_be_closed(make):
     transport = make()
     transport.shut()
-    assert failure(transport, post("http://127.0.0.1:9/"), NotConnected) == "the client is closed"
+    assert failure(transport, post("http://127.0.0.1:9/"), NotConnected) == "the client is closed: make a new client"
 
 
 def test_connection_and_head_may_take_the_time_out_twice_and_the_body_once_more(serve, make, monkeypatch):
@@ -649,7 +655,7 @@ def test_a_closed_transport_refuses(serve, make):
     transport = make()
     transport.send(post(server.url))
     transport.shut()
-    assert failure(transport, post(server.url), NotConnected) == "the client is closed"
+    assert failure(transport, post(server.url), NotConnected) == "the client is closed: make a new client"
 
 
 def test_a_new_event_loop_gets_new_connections(serve):
@@ -1016,9 +1022,15 @@ def test_connection_head_and_body_share_the_time_of_a_request(serve, make):
 def test_no_time_at_all_is_certain(serve, make, within):
     server = serve(answer())
     transport = make()
-    assert failure(transport, post(server.url), NotConnected, within=within) == "no time is left for a request"
+    assert (
+        failure(transport, post(server.url), NotConnected, within=within)
+        == "no time is left for a request: the call has to end now"
+    )
     assert transport.send(post(server.url), within=5).ok
-    assert failure(transport, post(server.url), NotConnected, within=within) == "no time is left for a request"
+    assert (
+        failure(transport, post(server.url), NotConnected, within=within)
+        == "no time is left for a request: the call has to end now"
+    )
     assert transport.send(post(server.url)).ok
     assert len(server.requests) == 2
 

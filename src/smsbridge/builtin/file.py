@@ -100,7 +100,7 @@ def _locked(descriptor: int) -> Iterator[None]:
     until = time.monotonic() + _PATIENCE
     while not _lock(descriptor):
         if time.monotonic() >= until:
-            raise OSError(errno.EAGAIN, "another process holds it")
+            raise OSError(errno.EAGAIN, "another process has locked it for too long")
         time.sleep(_AGAIN)
     try:
         yield

@@ -62,7 +62,10 @@ def chosen(*accounts: str, common: bool = True) -> Choice:
             return Choice(word, variable)
         everywhere = _everywhere()
         if everywhere.url is None:
-            raise ConfigurationError(f"{variable} is on, but {environment.variable(None, SETTING)} is not set")
+            raise ConfigurationError(
+                f"{variable} is on, but {environment.variable(None, SETTING)} is not set: "
+                "set it to a store, such as sqlite:///sms.db"
+            )
         return everywhere
     return _everywhere() if common else Choice()
 

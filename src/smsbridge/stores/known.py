@@ -52,7 +52,7 @@ def forget_all() -> None:
 
 
 def scheme_of(url: str) -> str:
-    """Return the scheme of ``url``. Raises ConfigurationError if it has no scheme, or no store has this scheme."""
+    """Return the scheme of ``url``, such as ``sqlite``. Raises ConfigurationError if no store has this scheme."""
     found = _SCHEME.match(url)
     if found is None:
         raise ConfigurationError("this is no URL of a store: write it as in sqlite:///sms.db")

@@ -51,7 +51,9 @@ class MemoryBook:
         if not self._key:
             self._key = key or secrets.token_bytes(32)
         elif key not in (None, self._key):
-            raise ConfigurationError("the ledger was made with another key, so it cannot tell one text from another")
+            raise ConfigurationError(
+                "the ledger was made with another key, so it cannot tell texts apart: set the key that made it"
+            )
         return self._key
 
     def claim(self, claims: Sequence[Claim]) -> list[Entry | None]:

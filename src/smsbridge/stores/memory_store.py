@@ -43,7 +43,7 @@ class MemoryStore:
 
 
 def open_url(url: str, *, create: bool = True) -> MemoryStore:  # noqa: ARG001  # the signature of all openers
-    """Open the store of ``memory:``. Raises ConfigurationError for any other URL."""
+    """Return a new store in memory, for the URL ``memory:``. Raises ConfigurationError for any other URL."""
     if url not in ("memory:", "memory://"):
         raise ConfigurationError("a store in memory has no name: write memory:")
     return MemoryStore()

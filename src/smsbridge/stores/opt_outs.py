@@ -114,7 +114,7 @@ class OptOuts(Protocol):
         """Record that ``recipient`` has opted in again to texts from ``sender``; None stands for all senders."""
 
     def holds(self, senders: Iterable[str] | None, recipient: str) -> bool:
-        """Return whether ``recipient`` has opted out from at least one of ``senders``; None means any sender."""
+        """Return whether ``recipient`` has opted out of texts from one of ``senders``; None means any sender."""
         ...
 
     def confirm(self, senders: Iterable[str] | None, recipient: str, *, within: timedelta, take: bool = True) -> bool:

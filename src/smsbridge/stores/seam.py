@@ -1,4 +1,4 @@
-"""The interface of a store: the questions it answers, and the outcomes it is told. No I/O.
+"""The interfaces of a store and of its parts: which questions they answer, and what they are told. No I/O.
 
 Questions are flows: memory answers without a step, other stores ask for a Call or an Await, so that no event loop is
 ever blocked. What a store is *told* (``record``, ``release``, ``give_back``, ``pause``) takes no step and must not
@@ -224,7 +224,7 @@ class OptOuts(Protocol):
     """
 
     def holds(self, senders: Iterable[str] | None, recipient: str) -> Flow[bool]:
-        """Return whether ``recipient`` has opted out from at least one of ``senders``; None means any sender."""
+        """Return whether ``recipient`` has opted out of texts from one of ``senders``; None means any sender."""
         ...
 
     def confirm(

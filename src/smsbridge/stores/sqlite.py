@@ -100,7 +100,9 @@ class SqliteBook(SqliteFile):
         if found is None:
             raise ConfigurationError("the ledger was made with a key, but no key is set now: set that key")
         if not hmac.compare_digest(_proof(found), about["proof"]):
-            raise ConfigurationError("the ledger was made with another key, so it cannot tell one text from another")
+            raise ConfigurationError(
+                "the ledger was made with another key, so it cannot tell texts apart: set the key that made it"
+            )
         return found
 
     def claim(self, claims: Sequence[Claim]) -> list[Entry | None]:

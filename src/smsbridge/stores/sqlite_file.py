@@ -132,4 +132,6 @@ class SqliteFile:
         db.execute(f"PRAGMA synchronous = {self._sync}")
         asked = f"SELECT value FROM {self.about} WHERE name = 'version'"  # noqa: S608  # a name of ours
         if db.execute(asked).fetchone()[0] != self.version:
-            raise sqlite3.DatabaseError("made by another version of smsbridge")
+            raise sqlite3.DatabaseError(
+                "it was made by another version of smsbridge: use that version, or name another file"
+            )

@@ -260,7 +260,9 @@ class Writer(Generic[S]):
             # Jobs without an answer are left only if the thread is interrupted.
             for job in jobs:
                 if not job.promise.done():
-                    job.promise.set_exception(Unwritable("interrupted"))
+                    job.promise.set_exception(
+                        Unwritable("the work was interrupted, so it is not known whether it was done")
+                    )
 
     def _done(self, outcomes: Sequence[Entry], jobs: Sequence[_Job]) -> list[Any]:
         """The answers to ``jobs``, done in one transaction: again, where another process was in the way."""

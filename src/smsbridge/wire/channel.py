@@ -29,7 +29,7 @@ Waits = Generator[int, None, T]
 """A generator that yields what to wait for, READ or WRITE or both, and returns a ``T``."""
 
 _CHUNK = 64 * 1024
-_TOO_EARLY = "the server spoke before it was asked"
+_TOO_EARLY = "the server sent data before the request"
 _PRELIMINARY = re.compile(rb"CONNECT |[\x01\x05]")
 """The beginning of a request to a proxy for a tunnel, with HTTP or SOCKS."""
 

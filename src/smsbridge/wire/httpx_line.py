@@ -27,7 +27,7 @@ from ..http import HttpResponse
 from .body import Body
 from .channel import Exchange, OutOfTurnError
 from .network import AsyncioBackend, BlockingBackend
-from .outgoing import Wire
+from .outgoing import NO_PROXY_TO_USE, Wire
 
 
 @contextlib.contextmanager
@@ -104,11 +104,11 @@ def open_line(kind: type[L], proxy: str | None) -> L:
 
     Raises NotConnected if the TLS certificates cannot be loaded, or the proxy cannot be used.
     """
-    problem = "the certificates of TLS cannot be loaded"
+    problem = "the TLS certificates cannot be loaded: check SSL_CERT_FILE and SSL_CERT_DIR"
     with contextlib.suppress(Exception):
         certificates = tls()
         # It is no proxy URL, or SOCKS without its package.
-        problem = "the proxy of the environment cannot be used"
+        problem = NO_PROXY_TO_USE
         secure = proxy is not None and proxy.lower().startswith("https:")
         through = proxy and httpx.Proxy(proxy, ssl_context=certificates if secure else None)
         limits = httpx.Limits(max_connections=1, keepalive_expiry=_KEEP)

@@ -22,6 +22,8 @@ _FRAMING = ("content-length", "transfer-encoding")
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
+_WRONG_URL = "the URL is not valid: check the URL in the settings of the provider"
+NO_PROXY_TO_USE = "the proxy of the environment cannot be used: check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -34,15 +36,18 @@ class Wire:
     __slots__ = ("body", "headers", "method", "place", "proxy", "secure", "target", "url")
 
     def __init__(self, request: HttpRequest, proxies: dict[str, str | None]) -> None:
-        """``proxies`` caches the environment's proxy by origin, since a look-up takes longer than all the rest."""
+        """Check ``request`` and prepare it.
+
+        ``proxies`` caches the proxy for each origin, since a look-up takes long.
+        """
         try:
             parts = urlsplit(request.url)
             host = (parts.hostname or "").encode("idna").decode()
             self.place = _place(host, parts.port or _PORTS[parts.scheme])
         except (UnicodeError, ValueError, KeyError):
-            raise NotConnected("the URL is not valid") from None
+            raise NotConnected(_WRONG_URL) from None
         if not _HOST.fullmatch(host) or parts.username is not None:
-            raise NotConnected("the URL is not valid")
+            raise NotConnected(_WRONG_URL)
         origin = f"{parts.scheme}://{parts.netloc}"
         target = request.url[len(origin) :].partition("#")[0]
         if not target.startswith("/"):
@@ -57,7 +62,7 @@ class Wire:
         if self.body or self.method not in ("GET", "HEAD", "DELETE"):
             self.headers["content-length"] = str(len(self.body))
         if self.method == "CONNECT" or not all(map(_TOKEN.fullmatch, (self.method, *self.headers))):
-            raise NotConnected("the request is not valid HTTP")
+            raise NotConnected("the request is not valid HTTP: check its method and the names of its headers")
         if origin not in proxies:
             proxies[origin] = None if is_loopback(request.url) else _proxy(parts.scheme, parts.netloc)
         self.proxy = proxies[origin]
@@ -84,7 +89,7 @@ def _proxy(scheme: str, netloc: str) -> str | None:
             return None
     # Invalid settings may raise any error.
     except Exception:  # noqa: BLE001
-        raise NotConnected("the proxy of the environment cannot be used") from None
+        raise NotConnected(NO_PROXY_TO_USE) from None
     return proxy if "://" in proxy else f"http://{proxy}"
 
 

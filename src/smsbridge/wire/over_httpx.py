@@ -66,7 +66,7 @@ class _Lines(Generic[L]):
     def take(self, proxy: str | None) -> L:
         """Return a line for a request; :meth:`give_back` it."""
         if self._closed:
-            raise NotConnected("the client is closed")
+            raise NotConnected("the client is closed: make a new client")
         with contextlib.suppress(IndexError):
             return self._idle.setdefault(proxy, []).pop()
         return open_line(self._kind, proxy)
@@ -276,5 +276,5 @@ class _Times(NamedTuple):
         if within is None:
             return cls(timeout, math.inf)
         if within <= 0:
-            raise NotConnected("no time is left for a request")
+            raise NotConnected("no time is left for a request: the call has to end now")
         return cls(min(timeout, within), monotonic() + within)
