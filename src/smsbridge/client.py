@@ -161,12 +161,12 @@ class SmsClient(BaseClient["Transport"]):
         self._run(self._cancel_verification(verification, account))
 
     def receive(self, webhook: HttpRequest, *, account: str | None = None) -> Received:
-        """Process an unchanged webhook: answer the vendor with ``.response`` of the result.
+        """Verify a vendor's webhook, and tell the hooks of its events.
 
-        If ``account`` is set, only this account of the client may verify it.
-
-        Raises SignatureError or PayloadError (answer with ``error.status``). Errors of a ``smsbridge_event`` hook are
-        raised too, so that the vendor gets a 500 and delivers again.
+        Send the vendor ``.response`` of the result as the answer. Give the webhook unchanged. If ``account`` is set,
+        only this account of the client may verify it. Raises SignatureError or PayloadError (answer with
+        ``error.status``). Errors of a ``smsbridge_event`` hook are raised too, so that the vendor gets a 500 and
+        delivers again.
         """
         return self._run(self._receive(webhook, account), None)
 
@@ -320,7 +320,10 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
         await self._run(self._cancel_verification(verification, account))
 
     async def receive(self, webhook: HttpRequest, *, account: str | None = None) -> Received:
-        """See :meth:`SmsClient.receive`. ``smsbridge_event`` hooks run in a thread."""
+        """Verify a webhook, and tell the hooks of its events, as :meth:`SmsClient.receive` does.
+
+        The hooks run in a thread.
+        """
         return await self._run(self._receive(webhook, account), None)
 
     async def aclose(self) -> None:

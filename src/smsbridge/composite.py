@@ -232,7 +232,10 @@ def expresses(provider: SmsProvider, field: str, *, verification: bool = False) 
 
 
 def holder_of(provider: SmsProvider, account: str) -> SmsProvider:
-    """The outermost provider of ``account``: ``provider``, or one that it holds. Raises KeyError if it holds none."""
+    """Return the outermost provider of ``account``: ``provider`` itself, or a provider inside it.
+
+    Raises KeyError if no provider there has this account.
+    """
     for held in each(provider):
         if held.account == account:
             return held

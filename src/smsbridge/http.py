@@ -132,7 +132,7 @@ class HttpRequest(Step["HttpResponse"]):
         """Read a webhook in an ASGI application (Starlette, FastAPI, ...), with its body from ``receive``.
 
         Raises TooLargeError (answer with its ``status``, which is 413) as soon as more data has come than a webhook may
-        have, PayloadError if less has come than ``Content-Length`` says.
+        have, and PayloadError if less has come than its ``Content-Length`` says.
         """
         request = cls._from_asgi(scope, b"")
         return replace(request, body=await read_asgi(request.headers.get("content-length", ""), receive))
@@ -141,7 +141,8 @@ class HttpRequest(Step["HttpResponse"]):
     def from_asgi(cls, scope: Mapping[str, Any], body: bytes) -> HttpRequest:
         """Make a webhook from an ASGI scope and its ``body``, which was already read.
 
-        Raises TooLargeError and PayloadError, see :meth:`read_asgi`.
+        Raises TooLargeError (answer with its ``status``, which is 413) if the body is larger than a webhook's may be,
+        and PayloadError if it is shorter than its ``Content-Length`` says.
         """
         request = cls._from_asgi(scope, within_bounds(body))
         whole(body, request.headers.get("content-length", ""))
@@ -165,8 +166,8 @@ class HttpRequest(Step["HttpResponse"]):
     def from_wsgi(cls, environ: Mapping[str, Any], body: bytes | None = None) -> HttpRequest:
         """Read a webhook in a WSGI application (Flask, Django): ``environ``, and the body if it was already read.
 
-        Raises TooLargeError (answer with its ``status``, which is 413) before it reads more than a webhook may
-        have, PayloadError if less has come than ``Content-Length`` says.
+        Raises TooLargeError (answer with its ``status``, which is 413) before it reads more than a webhook may have,
+        and PayloadError if less has come than its ``Content-Length`` says.
         """
         headers = {
             name.removeprefix("HTTP_").replace("_", "-"): value

@@ -257,9 +257,10 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         raise SignatureError(f"{title_of(self)} cannot tell whether a webhook is genuine: it has no verify")
 
     def webhook_lacks(self) -> tuple[str, ...]:
-        """The settings, each a secret, of which :meth:`verify` needs any, while none is set; empty where it has one.
+        """Return the names of the secret settings of which :meth:`verify` needs one, if none of them is set.
 
-        The routes of ``smsbridge.web`` do not start without, and name the variables.
+        An empty tuple means that :meth:`verify` has what it needs. The routes of ``smsbridge.web`` do not start
+        otherwise, and name the variables.
         """
         return ()
 

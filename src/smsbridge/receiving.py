@@ -21,10 +21,9 @@ T = TypeVar("T")
 def receive(
     plugins: Plugins, provider: SmsProvider, webhook: HttpRequest, account: str | None = None
 ) -> Flow[Received]:
-    """Process a webhook. If ``account`` is set, only that account of ``provider`` may verify it.
+    """Process a webhook: verify it, read its events, and tell policies and hooks. Returns the events and the response.
 
-    ``provider`` observes the events either way.
-
+    If ``account`` is set, only that account of ``provider`` may verify it; ``provider`` observes the events either way.
     Raises SignatureError if it is not proven to come from the provider, handshakes included, and PayloadError if it
     cannot be read or is too large. Errors of a ``smsbridge_event`` hook are raised too: answer 500 then, and the
     provider will deliver again.

@@ -68,7 +68,10 @@ def announced(length: str) -> int:
 
 
 def whole(body: bytes, length: str) -> bytes:
-    """``body``. Raises PayloadError if it is shorter than ``length``, the ``Content-Length`` that came with it."""
+    """Return ``body`` unchanged. Raises PayloadError if it is shorter than ``length`` says.
+
+    ``length`` is the header ``Content-Length`` that came with the body, or empty.
+    """
     expected = announced(length) if length else 0
     if len(body) >= expected:
         return body
@@ -106,7 +109,7 @@ async def read_asgi(length: str, receive: Asgi) -> bytes:
     """Read the body of a webhook from the ASGI function ``receive``.
 
     ``length`` is the header ``Content-Length``, or empty. Raises TooLargeError as soon as too much data has come, and
-    PayloadError if the client disconnects.
+    PayloadError if the client disconnects, or if less data has come than ``length`` says.
     """
     if length:
         announced(length)
