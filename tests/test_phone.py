@@ -304,7 +304,7 @@ def test_an_extension_does_not_become_a_part_of_the_number(written, region):
         ("0014155552671", r"write \+ and the country code"),
         ("14155552671", r"with \+ and its country code"),
         ("tel:+919876543210", "write the number alone"),
-        ("+999876543210", "no country code that there is"),
+        ("+999876543210", "no country code that exists"),
         ("+9109876543210", "digits that its country does not use"),
     ],
 )

@@ -441,8 +441,8 @@ class HookWrapper:
     [
         (Async, "smsbridge_after_send is an async def"),
         (AsyncGenerator, "smsbridge_before_send is an async def"),
-        (Unmarked, "smsbridge_after_send is not marked with @hookimpl"),
-        (Misspelt, "there is no hook smsbridge_after_sent; have smsbridge_providers, smsbridge_before_send"),
+        (Unmarked, "smsbridge_after_send is not marked, so it would never run: write @hookimpl"),
+        (Misspelt, "there is no hook smsbridge_after_sent; the hooks are smsbridge_providers, smsbridge_before_send"),
         (MisspeltUnmarked, "there is no hook smsbridge_before_sent"),
         (WithoutPrefix, "there is no hook after_send"),
         (WrongArgument, "recipient"),

@@ -73,7 +73,7 @@ def test_a_setting_that_is_a_time_is_written_with_its_unit(written, pause):
 @pytest.mark.parametrize("wrong", ["600", "soon", "0s", "-1s", "999999d"])
 def test_and_any_other_time_is_refused(wrong):
     with pytest.raises(
-        ConfigurationError, match=r"SMSBRIDGE_VENDOR_PAUSE is wrong: (write a time with|it has to be longer)"
+        ConfigurationError, match=r"SMSBRIDGE_VENDOR_PAUSE is wrong: (write a time with|the time must be longer)"
     ):
         Vendor(pause=wrong)
 

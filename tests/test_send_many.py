@@ -189,7 +189,7 @@ def test_what_is_no_message_ends_the_input_and_is_in_no_frame(odd):
             return list(results)
 
     for send in (blocking, lambda: asyncio.run(main())):
-        with pytest.raises(TypeError, match=f"takes Messages, not {kind_of(odd)}$") as caught:
+        with pytest.raises(TypeError, match=f"takes Messages, not {kind_of(odd)}: write Message") as caught:
             send()
         shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
         ours = "".join(f"{frame.locals}" for frame in shown.stack if "smsbridge" in frame.filename)

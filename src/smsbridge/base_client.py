@@ -168,7 +168,9 @@ class BaseClient(Generic[W]):
     def _wanted(self, given: TextFilters) -> Wanted:
         """Which texts are asked for. Raises RecipientError, or TypeError and ValueError for what cannot be asked."""
         if unknown := sorted(given.keys() - TextFilters.__annotations__.keys()):
-            raise TypeError(f"texts() has no filter {unknown[0]!r}; have {', '.join(TextFilters.__annotations__)}")
+            raise TypeError(
+                f"texts() has no filter {unknown[0]!r}; its filters are {', '.join(TextFilters.__annotations__)}"
+            )
         to = given.get("to")
         return Wanted(
             statuses=_several(Status, given.get("status")),

@@ -229,7 +229,7 @@ class SmsClient(BaseClient["Transport"]):
 
         with self._lock:
             if self._closed:
-                raise NotConnected("the client was closed")
+                raise NotConnected("the client was closed: make a new client")
             if self._transport is None:
                 self._check_fit()
                 self._connected = self._transport = Transport(timeout=self.settings.timeout)
@@ -384,7 +384,7 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
         # Event loops may run in several threads.
         with self._lock:
             if self._closed:
-                raise NotConnected("the client was closed")
+                raise NotConnected("the client was closed: make a new client")
             if self._transport is None:
                 self._check_fit()
                 self._connected = self._transport = AsyncTransport(timeout=self.settings.timeout)

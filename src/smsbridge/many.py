@@ -114,7 +114,7 @@ class _Many(Generic[S]):
             kind = kind_of(message)
             # It may hold a number and a text, and so would this frame in a traceback.
             del message, self._read[index]
-            raise TypeError(f"send_many takes Messages, not {kind}")
+            raise TypeError(f"send_many takes Messages, not {kind}: write Message(to=..., text=...)")
         try:
             row = Result(index=index, message=self._sender.prepare(message))
         except RefusedError as error:

@@ -37,7 +37,7 @@ def international(written: Written) -> str:
     digits = f"{parsed.country_code}{phonenumbers.national_significant_number(parsed)}"
     code, trunk = str(parsed.country_code), metadata.national_prefix
     if digits != written.digits or (written.before_zero and (written.before_zero != code or trunk != "0")):
-        raise not_a_number("has digits that its country does not use (a zero behind the country code, perhaps)")
+        raise not_a_number("has digits that its country does not use: leave out a zero behind the country code")
     if len(digits) > _LONGEST_E164:
         raise _of_another_length("too-long")
     if not phonenumbers.is_valid_number(parsed):

@@ -32,7 +32,7 @@ def to_e164(number: str, region: str | None = None) -> str:
     or ``not-mobile``.
     """
     if not isinstance(number, str):
-        raise RecipientError("the recipient is not a string", reason="not-a-number")
+        raise RecipientError("the recipient is not a string: give a string with a phone number", reason="not-a-number")
     text = number.strip(" ")
     if _E164.fullmatch(text) and _is_mobile(text):
         return text

@@ -112,7 +112,8 @@ class Plugins:
             if not (isinstance(cls, type) and issubclass(cls, SmsProvider) and isinstance(name, str)):
                 raise ConfigurationError(f"plugin {origin}: smsbridge_providers() must return classes of SmsProvider")
             if not _NAME.fullmatch(name) or name in unread.WORDS:
-                raise ConfigurationError(f"plugin {origin}: {name!r} cannot be a provider's name (a-z and 0-9)")
+                words = f"plugin {origin}: {name!r} cannot be a provider's name"
+                raise ConfigurationError(f"{words}: write a-z and 0-9, and no first word of smsbridge's settings")
             takes_ours = self._is_ours(name) and not origin.startswith(f"{__package__}.")
             if takes_ours or taken.setdefault(name, cls) is not cls:
                 other = "smsbridge itself" if takes_ours else self._origins.get(name, origin)
@@ -363,9 +364,13 @@ def _refuse_dead_hooks(plugin: object, origin: str) -> None:
         if not callable(function) or not (marks or name.startswith("smsbridge_")):
             continue
         if not hasattr(hookspecs, name):
-            raise ConfigurationError(f"plugin {origin}: there is no hook {name}; have {', '.join(_hook_names())}")
+            raise ConfigurationError(
+                f"plugin {origin}: there is no hook {name}; the hooks are {', '.join(_hook_names())}"
+            )
         if not marks:
-            raise ConfigurationError(f"plugin {origin}: {name} is not marked with @hookimpl, so it would never run")
+            raise ConfigurationError(
+                f"plugin {origin}: {name} is not marked, so it would never run: write @hookimpl above it"
+            )
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise ConfigurationError(f"plugin {origin}: {name} is an async def; hooks are plain functions: write def")
         if marks.get("wrapper") or marks.get("hookwrapper"):

@@ -161,7 +161,9 @@ def seconds_left(message: Message, since: datetime | None = None) -> float | Non
         return None
     left = (message.valid_until - max(now(), since or now())).total_seconds()
     if left < 1:
-        raise RefusedError("the text would have expired before it was sent", reason="expired")
+        raise RefusedError(
+            "the text would have expired before it was sent: valid_until is less than a second away", reason="expired"
+        )
     return left
 
 

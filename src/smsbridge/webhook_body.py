@@ -45,7 +45,7 @@ class Readable(Protocol):
 def within_bounds(body: bytes) -> bytes:
     """Return ``body`` unchanged. Raises TooLargeError if it is larger than the body of a webhook may be, 1 MiB."""
     if len(body) > LONGEST_BODY:
-        raise TooLargeError(f"the webhook's body is larger than {LONGEST_BODY} bytes")
+        raise TooLargeError(f"the webhook's body is larger than {LONGEST_BODY} bytes, so it is not read")
     return body
 
 
@@ -63,7 +63,7 @@ def announced(length: str) -> int:
     if not (length.isascii() and length.isdigit()):
         raise PayloadError("the Content-Length of the webhook is not a number")
     if len(length.lstrip("0")) > len(str(LONGEST_BODY)) or int(length) > LONGEST_BODY:
-        raise TooLargeError(f"the webhook's body is larger than {LONGEST_BODY} bytes")
+        raise TooLargeError(f"the webhook's body is larger than {LONGEST_BODY} bytes, so it is not read")
     return int(length)
 
 
@@ -95,7 +95,10 @@ def read_wsgi(environ: Mapping[str, Any]) -> bytes:
     elif environ.get("wsgi.input_terminated"):
         left = LONGEST_BODY + 1
     elif environ.get("HTTP_TRANSFER_ENCODING"):
-        raise PayloadError("the webhook's body came in chunks, which this server does not hand over")
+        raise PayloadError(
+            "the webhook's body came in chunks, which this server does not hand over: "
+            "use a server that sets wsgi.input_terminated"
+        )
     else:
         return b""
     body = bytearray()
@@ -118,11 +121,11 @@ async def read_asgi(length: str, receive: Asgi) -> bytes:
         message = await receive()
         if message["type"] != "http.request":
             whole(bytes(body), length)
-            raise PayloadError("the webhook was interrupted before its end")
+            raise PayloadError("the webhook was interrupted before its end: its sender closed the connection")
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > LONGEST_BODY:
-            raise TooLargeError(f"the webhook's body is larger than {LONGEST_BODY} bytes")
+            raise TooLargeError(f"the webhook's body is larger than {LONGEST_BODY} bytes, so it is not read")
     return whole(bytes(body), length)
 
 
@@ -171,7 +174,9 @@ def loads(body: bytes, *, most_marks: int = MOST_MARKS, **options: Any) -> Any:
     ``options`` are those of ``json.loads``.
     """
     if sum(body.count(mark) for mark in (b",", b":", b"[", b"{")) > most_marks:
-        raise PayloadError("the webhook's JSON has too many values")
+        raise PayloadError(
+            f"the webhook's JSON has too many values: more than {most_marks} commas, colons and opening brackets"
+        )
     try:
         return json.loads(body.decode("utf-8-sig"), **options)
     except (ValueError, RecursionError):

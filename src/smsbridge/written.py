@@ -72,7 +72,7 @@ def read(text: str) -> Written:
     before_zero = _NOT_DIGITS.sub("", zero["code"]) if zero else ""
     plain = zero["code"] + plain[zero.end() :] if zero else plain
     if _ZERO_IN_BRACKETS.search(plain):
-        raise _not_a_number("has a zero in brackets that does not stand behind its country code")
+        raise _not_a_number("has a zero in brackets that does not stand behind its country code: leave it out")
     groups = [group for group in _NOT_DIGITS.split(plain) if group]
     whole = "".join(groups[:-1]) if len(groups) > 1 and len(groups[-2]) >= _SHORTEST_WHOLE else ""
     return Written(plus="+" in plain, digits="".join(groups), before_zero=before_zero, whole=whole)
@@ -115,4 +115,6 @@ def _refuse_odd_shapes(plain: str) -> None:
         raise _not_a_number("is not one phone number (digits, + - . ( ) and spaces only)")
     bare = re.sub(r"[ ()]", "", plain)
     if not _MARKS_BETWEEN_DIGITS.fullmatch(bare) or not _BRACKETS.fullmatch(plain):
-        raise _not_a_number("has a + - . ( or ) where none can stand: + before all digits, others between them")
+        raise _not_a_number(
+            "has a + - . ( or ) where none can stand: write + before all digits, the others between them"
+        )

@@ -49,7 +49,7 @@ class Url:
     def __init__(self, text: str) -> None:
         if not _URL.fullmatch(text) or "#" in text:
             raise ValueError(
-                "not an http or https URL in ASCII, without spaces, credentials and fragment, "
+                "write an http or https URL in ASCII, without spaces, credentials and fragment, "
                 "and with placeholders only after the host"
             )
         self._template = Template.parse(text)
@@ -79,7 +79,7 @@ class HeaderLines:
     def __init__(self, headers: Mapping[str, str]) -> None:
         for name in headers:
             if not _HEADER_NAME.fullmatch(name):
-                raise ValueError("a header has a name that HTTP does not allow")
+                raise ValueError("a header has a name that HTTP does not allow: write letters, digits and hyphens")
             if name.lower() in _OWN_HEADERS:
                 raise ValueError(f"the header {name} cannot be set (for the content type, set content_type)")
         self._templates = {name: Template.parse(value) for name, value in headers.items()}
@@ -146,7 +146,7 @@ class FormBody:
             try:
                 fields = parse_qsl(given, keep_blank_values=True, strict_parsing=True, errors="strict")
             except ValueError:
-                raise ValueError("not a form such as to={to}&text={text}") from None
+                raise ValueError("write a form such as to={to}&text={text}") from None
         elif isinstance(given, dict) and all(type(value) in (str, int) for value in given.values()):
             fields = [(key, str(value)) for key, value in given.items()]
         else:
@@ -173,7 +173,7 @@ class XmlBody:
         try:
             root = ET.fromstring(self.render(probes))  # noqa: S314  # the user's own template
         except (ET.ParseError, LookupError, ValueError):
-            raise ValueError("not XML in UTF-8, or a placeholder is outside of texts and attributes") from None
+            raise ValueError("write XML in UTF-8, with placeholders only in texts and attributes") from None
         strings = "".join(
             f"{element.text or ''}{element.tail or ''}{''.join(element.attrib.values())}"
             for element in root.iter()
@@ -257,7 +257,7 @@ def _compiled(data: Any) -> Any:
         return [_compiled(value) for value in data]
     if data is None or isinstance(data, bool | int) or (isinstance(data, float) and math.isfinite(data)):
         return data
-    raise ValueError("a value in it is of a type that JSON does not have")
+    raise ValueError("JSON cannot hold one of its values: write texts, numbers, true, false, tables and lists")
 
 
 def _templates(data: Any) -> Iterator[Template]:

@@ -130,7 +130,7 @@ class Rule(BaseModel):
         if not (self.status or self.path or self.matches):
             raise ValueError("a rule needs status, path or matches: without them it would always hold")
         if self.equals and self.path is None:
-            raise ValueError("equals needs a path")
+            raise ValueError("equals needs a path: the place of the value that is compared")
         for name in self.groups:
             if name not in self.group_names:
                 raise ValueError(f"matches: the group {name!r} has no use; {meant(name, self.group_names)}")

@@ -332,7 +332,9 @@ class SqliteOptOuts(WordList):
             with unforked(), contextlib.closing(self._file.connect(timeout=patience)) as database:
                 yield database
         except sqlite3.Error as error:
-            raise OSError(f"the list of opt-outs {self._path} cannot be used ({type(error).__name__})") from error
+            raise OSError(
+                f"the list of opt-outs {self._path} cannot be used ({type(error).__name__}): check the file"
+            ) from error
 
 
 def same_sender(first: str, second: str) -> bool:
