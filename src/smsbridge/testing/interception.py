@@ -1,8 +1,8 @@
-"""The interception of an outbox, between the providers and the wire. Everything above it is the application's code.
+"""Take texts away from the wire for an outbox. All code of the application and the provider runs as usual before that.
 
-All sends go through ``attempts.attempt_each``, also the sends of providers that hold providers; there the interception
-stops the provider's own flow. It answers queries at the client. A request that still reaches the wire finds no
-connection.
+Every send goes through ``attempts.attempt_each``, also a send of a provider that holds other providers. There the
+interception stops the provider's own flow before its first request that sends. Queries are answered at the client. A
+request that still reaches the wire finds no connection.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _QUESTIONS = {
 
 
 class Taker(Protocol):
-    """Takes texts and answers questions in place of the vendors."""
+    """Take texts and answer questions in place of the vendors, as an outbox does."""
 
     def take(
         self,
@@ -42,15 +42,21 @@ class Taker(Protocol):
         kind: type[Any],
         plugins: Plugins | None = None,
     ) -> list[Posted]:
-        """Take the messages in place of the wire; ``kind`` is the type of the provider's result."""
+        """Take ``messages`` in place of the vendor of ``provider`` and return what was taken, in the same order.
+
+        ``request`` is the request that would have sent them, if any, and ``kind`` the type of the provider's result.
+        """
         ...
 
     def knows(self, id: str) -> bool:
-        """Whether the taker gave out ``id``."""
+        """Return whether ``id`` is the id of a text that was taken here."""
         ...
 
     def answer(self, question: Question, provider: SmsProvider, *about: Any) -> Any:
-        """Answer a question ``about`` a text of ``provider``."""
+        """Answer a client's question, such as for the status of a text, in place of the vendor of ``provider``.
+
+        ``about`` holds the arguments of the question.
+        """
         ...
 
 
@@ -61,7 +67,7 @@ class _Post(Call[list[Posted]]):
 
 
 class Interception(Rehearsal):
-    """The rehearsal in which ``taker`` replaces the wire."""
+    """Rehearse sending: ``taker`` takes the texts that would have gone to the wire."""
 
     # An application's test says nothing about the place where the application will run.
     refuses_strays = False

@@ -1,4 +1,4 @@
-"""The samples that a provider's author supplies: the attributes and methods of ``ProviderContract`` to override."""
+"""List the samples that the author of a provider supplies: attributes and methods of ``ProviderContract`` to override."""
 
 from __future__ import annotations
 
@@ -23,13 +23,19 @@ SECRET_MARK = "do-not-leak"  # noqa: S105  # every dummy secret contains it
 
 
 def dummy_secret(name: str) -> str:
-    """A secret that is clearly not real; the kit searches all output, logs and errors for it."""
+    """Make a secret for tests that is clearly not real.
+
+    The contract tests search all output, logs and errors for it.
+    """
     return f"dummy-{name}-{SECRET_MARK}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A refusal of the vendor: ``answer`` must raise exactly ``error``, with the other fields where they are given."""
+    """Describe a sample refusal: for the vendor's ``answer``, the provider must raise exactly the class ``error``.
+
+    The other fields, if given, must equal those of the error.
+    """
 
     answer: HttpResponse
     error: type[SendError] = RefusedError
@@ -40,7 +46,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One message of a batch: the vendor accepts it under ``id``, or refuses it (None)."""
+    """Describe one message of a sample batch: the vendor accepts it under ``id``, or refuses it if ``id`` is None."""
 
     message: Message
     id: str | None
@@ -48,10 +54,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A webhook without its proof (``sign`` adds the proof), and the events that it must bring.
+    """Describe a sample webhook without its proof, and the events that the provider must read from it.
 
-    The kit compares those fields of each event that differ from their defaults. For a handshake, ``reply`` must be in
-    the body of our answer.
+    The sample ``sign`` adds the proof, such as a signature. The tests compare those fields of each event that differ
+    from their defaults. For a handshake, ``reply`` must be in the body of our answer.
     """
 
     request: HttpRequest
@@ -64,7 +70,7 @@ def _soon(hours: int) -> datetime:
 
 
 class TextSamples:
-    """The texts that a kit sends, for providers and policies."""
+    """List the texts that the contract tests of a provider or a policy send. Override them where yours needs others."""
 
     expected_failures: ClassVar[Mapping[str, str]] = {}
     """Standard tests that the vendor or the policy makes impossible, each with its reason.
@@ -87,7 +93,10 @@ class TextSamples:
     # --- made from the above ------------------------------------------------------------------------------------------
 
     def message(self, n: int = 0, **changes: Any) -> Message:
-        """Sample ``n``: each has a number, a text and a reference of its own."""
+        """Make the sample message with the number ``n``, which has a phone number, a text and a reference of its own.
+
+        ``changes`` replace fields of the message.
+        """
         if n:
             own = {"to": self.numbers[n], "text": f"{self.sample.text} {n}", "reference": self._reference(n)}
             changes = {**own, **changes}
@@ -97,21 +106,25 @@ class TextSamples:
         return f"{n:032x}" if n else self.sample.reference or ""
 
     def verification_message(self, **changes: Any) -> Message:
-        """The sample for ``start_verification``."""
+        """Make the sample message for ``start_verification``. ``changes`` replace fields of the message."""
         return replace(self.verification_sample or replace(self.sample, text="", purpose=Purpose.OTP), **changes)
 
     def missing(self, what: str, meaning: str) -> NoReturn:
-        """Fail the test because a sample is missing."""
+        """Fail the test because a sample is missing.
+
+        The message asks to override ``what`` and explains its ``meaning``.
+        """
         pytest.fail(f"{type(self).__name__} needs a sample: override `{what}`, {meaning}.")
 
 
 class Samples(TextSamples):
-    """The samples to override: ``provider_class`` always, the others where the provider has the capability.
+    """List the samples of a provider for its contract tests. Always override ``provider_class``.
 
-    An answer of the vendor is a plain ``HttpResponse``, such as ``HttpResponse.of_json({...})``. Where a method has an
-    ``id``, put it where the vendor puts the id of the text: the kit checks that the provider returns it.
+    Override the others if the provider has the capability. An answer of the vendor is a plain ``HttpResponse``, such as
+    ``HttpResponse.of_json({...})``. Where a method has an ``id``, put it where the vendor puts the id of the text: the
+    tests check that the provider returns it.
 
-    The kit compares requests. A provider that sends a *relative* time (``valid_until`` as seconds from now, ...) makes
+    The tests compare requests. A provider that sends a *relative* time (``valid_until`` as seconds from now, ...) makes
     a different request each second. Let it read the clock in a single function, and replace that function in the class
     with the samples. Do the same if ``sign`` puts a time into a webhook::
 
@@ -147,11 +160,11 @@ class Samples(TextSamples):
     """Whether the vendor's id of a text *is* our reference; then do not override ``vendor_id``."""
 
     def vendor_id(self, n: int) -> str:
-        """The vendor's id for text ``n``, in the vendor's form."""
+        """Return the id that the vendor gives to the text with the number ``n``, in the form that this vendor uses."""
         return self._reference(n) if self.id_is_reference else f"kit-id-{n}"
 
     def accepts(self, message: Message, id: str) -> HttpResponse:
-        """The answer that accepts ``message``. Do not override it for a provider without HTTP."""
+        """Return the vendor's answer that accepts ``message`` under ``id``. Do not override it without HTTP."""
         self.missing("accepts(message, id)", "the vendor's answer that accepts a text")
 
     refusals: ClassVar[Mapping[str, Refusal]] = {}
@@ -162,14 +175,14 @@ class Samples(TextSamples):
     """
 
     def preliminary(self, request: HttpRequest) -> HttpResponse | None:
-        """The answer to a preliminary request, such as a request for a token; None for all other requests."""
+        """Return the vendor's answer to ``request`` if it is preliminary, such as for a token; None if not."""
         return None
 
     @property
     def field_values(self) -> Mapping[str, Sequence[Any]]:
-        """Different values for each field that ``supports`` may name; each value must change the request.
+        """Return different values for each message field that the provider's ``supports`` may name.
 
-        See :class:`Samples` if a provider sends times as seconds from now.
+        Each value must change the request. See :class:`Samples` if a provider sends times as seconds from now.
         """
         by_type: dict[type, Sequence[Any]] = {
             str: ("KITONE", "KITTWO"),
@@ -190,7 +203,7 @@ class Samples(TextSamples):
     # --- many texts ---------------------------------------------------------------------------------------------------
 
     def accepts_batch(self, rows: Sequence[Row]) -> HttpResponse:
-        """The answer to one request with several messages, with one row for each of ``rows``, in that order."""
+        """Return the vendor's answer to a request that sends a batch, with a part for each of ``rows`` in order."""
         self.missing("accepts_batch(rows)", "the vendor's answer to a batch")
 
     # --- queries ------------------------------------------------------------------------------------------------------
@@ -199,26 +212,26 @@ class Samples(TextSamples):
     """The status of each word of the vendor; a pair ``(status, final)`` where it differs from ``Status.final``."""
 
     def reports(self, sent: SentMessage, word: str) -> HttpResponse:
-        """The answer to ``status`` that says ``word`` of ``sent``."""
+        """Return the vendor's answer to the query ``status`` for the text ``sent``, with the status word ``word``."""
         self.missing("reports(sent, word)", "the vendor's answer to a status query")
 
     def reports_unknown(self, sent: SentMessage) -> HttpResponse:
-        """The answer to ``status`` if the vendor does not know the id."""
+        """Return the vendor's answer to the query ``status`` if it does not know the id of the text ``sent``."""
         self.missing("reports_unknown(sent)", "the vendor's answer to a status query for an unknown id")
 
     def finds(self, message: Message, id: str) -> HttpResponse:
-        """The answer to ``lookup`` that finds ``message``."""
+        """Return the vendor's answer to the query ``lookup`` that finds ``message``, accepted under ``id``."""
         self.missing("finds(message, id)", "the vendor's answer to a lookup that finds the text")
 
     def finds_nothing(self, reference: str) -> HttpResponse:
-        """The answer to ``lookup`` that finds nothing."""
+        """Return the vendor's answer to the query ``lookup`` that finds no text with this ``reference``."""
         self.missing("finds_nothing(reference)", "the vendor's answer to a lookup that finds nothing")
 
     balances: ClassVar[Sequence[Balance]] = ()
     """The balances that ``balance`` must return for ``tells_balance`` (``raw`` is not compared)."""
 
     def tells_balance(self) -> HttpResponse:
-        """The answer to ``balance``."""
+        """Return the vendor's answer to the query ``balance``."""
         self.missing("tells_balance()", "the vendor's answer to a balance query")
 
     # --- one-time codes -----------------------------------------------------------------------------------------------
@@ -227,18 +240,18 @@ class Samples(TextSamples):
     """A value, other than the default, for each field of ``provider_class.verification_options``."""
 
     def starts_verification(self, message: Message, id: str) -> HttpResponse:
-        """The answer that starts a verification: the code is on its way."""
+        """Return the vendor's answer that starts a verification under ``id``: the code is on its way."""
         self.missing("starts_verification(message, id)", "the vendor's answer that starts a verification")
 
     def approves(self, verification: Verification) -> HttpResponse:
-        """The answer that approves a code."""
+        """Return the vendor's answer to ``check_verification`` that says that the code of ``verification`` is right."""
         self.missing("approves(verification)", "the vendor's answer to a right code")
 
     disapprovals: ClassVar[Mapping[str, HttpResponse]] = {}
     """Answers that do not approve a code, by the ``reason`` that the check must have (``wrong-code``, ...)."""
 
     def cancels(self, verification: Verification) -> HttpResponse:
-        """The answer that cancels a verification."""
+        """Return the vendor's answer that confirms that ``verification`` is cancelled."""
         self.missing("cancels(verification)", "the vendor's answer that cancels a verification")
 
     # --- webhooks -----------------------------------------------------------------------------------------------------
@@ -260,7 +273,7 @@ class Samples(TextSamples):
     """
 
     def sign(self, webhook: HttpRequest, secret: str) -> HttpRequest:
-        """Return ``webhook`` with the proof made with ``secret``; see :func:`dataclasses.replace`.
+        """Return ``webhook`` with the proof that the vendor makes with ``secret``. Use :func:`dataclasses.replace`.
 
         The proof may be in headers, in the query, in a form or in a JSON object. Where it covers ``parameters``, raise
         ValueError for a body that cannot carry the proof.
@@ -270,14 +283,14 @@ class Samples(TextSamples):
     # --- reading a request --------------------------------------------------------------------------------------------
 
     def fingerprint(self, request: HttpRequest) -> Any:
-        """The parts of a request that the kit compares.
+        """Return the parts of ``request`` that the tests compare.
 
-        Leave out values that change by themselves (a nonce, a time stamp, a signature of them).
+        Leave out values that change by themselves, such as a nonce, a time stamp, or a signature over them.
         """
         return request.method, request.url, sorted(request.headers.items()), request.body
 
     def texts_in(self, request: HttpRequest) -> Sequence[str]:
-        """All strings in ``request``, decoded. Override it if the vendor wants another encoding (hexadecimal, ...)."""
+        """Return all strings in ``request``, decoded. Override it for another encoding, such as hexadecimal."""
         strings = [value for _, value in parse_qsl(urlsplit(request.url).query, keep_blank_values=True)]
         strings += [unquote(part) for part in urlsplit(request.url).path.split("/")]
         body = request.body.decode("utf-8", "replace")
@@ -290,7 +303,7 @@ class Samples(TextSamples):
         return [*strings, *_strings(data)]
 
     def output(self) -> Any:
-        """The output of a provider without HTTP since the last call; None if a test cannot see it."""
+        """Return what a provider without HTTP has put out since the last call; None if a test cannot see it."""
         return None
 
 

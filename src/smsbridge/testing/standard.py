@@ -1,4 +1,4 @@
-"""Standard tests of providers and policies: they cannot be overridden, and each expected failure has a reason."""
+"""Protect the standard tests of providers and policies: a subclass cannot override them, or skip them without a reason."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ Tests = Mapping[str, Callable[..., None]]
 
 
 def tests_of(contract: type) -> Tests:
-    """The standard tests of ``contract``, by name."""
+    """Return the standard tests of the class ``contract`` and its bases, by name."""
     return {name: getattr(contract, name) for name in dir(contract) if name.startswith("test_")}
 
 
 def refuse_weaker(cls: Any, standard: Iterable[str], *, kit: type, who: str) -> None:
-    """Raise TypeError if ``cls`` overrides a standard test, expects a failure of an unknown test, or gives no reason.
+    """Raise TypeError if the class ``cls`` weakens a contract.
 
-    The bases of ``cls`` that are part of ``kit`` may define standard tests. ``who`` ("vendor", "policy") is for the
-    error message.
+    It does if it overrides one of the ``standard`` tests, expects a failure of an unknown test, or gives no reason for
+    an expected failure. The bases of ``cls`` that are part of ``kit`` may define standard tests. ``who`` ("vendor",
+    "policy") is for the error message.
     """
     names = set(standard)
     for base in cls.__mro__:
@@ -43,7 +44,10 @@ def refuse_weaker(cls: Any, standard: Iterable[str], *, kit: type, who: str) -> 
 def set_up(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, folder: Path, failures: Mapping[str, str]
 ) -> None:
-    """Make ``folder`` the working directory, remove our settings from the environment, mark expected ``failures``."""
+    """Prepare a contract test: enter the directory ``folder``, and remove settings of smsbridge from the environment.
+
+    A test that is a key of ``failures`` is marked as an expected failure, with the value as the reason.
+    """
     monkeypatch.chdir(folder)
     for name in [name for name in os.environ if name.upper().startswith(snapshot.PREFIX)]:
         monkeypatch.delenv(name)

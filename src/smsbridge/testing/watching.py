@@ -26,7 +26,7 @@ _FRACTION = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])", re.ASCII)
 
 @dataclass(slots=True)
 class Seen:
-    """The output of an operation, each piece with its place."""
+    """Collect the output of an operation, each piece with its place, to search it for private data."""
 
     places: list[tuple[str, str]] = field(default_factory=list)
     requests: list[HttpRequest] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Seen:
         self.places.append((place, str(text)))
 
     def add_value(self, value: Any, is_ours: Callable[[Path], bool]) -> None:
-        """Add repr and str of ``value`` and of the values in it; errors also through :meth:`add_error`."""
+        """Add the repr and the str of ``value`` and of the values in it. Errors are also added by :meth:`add_error`."""
         for item in _flat(value):
             self.add(f"repr of {type(item).__name__}", repr(item))
             self.add(f"str of {type(item).__name__}", str(item))
@@ -45,7 +45,10 @@ class Seen:
                 self.add_error(item, is_ours)
 
     def add_error(self, error: BaseException, is_ours: Callable[[Path], bool]) -> None:
-        """Add ``error`` with its causes, and the local variables of frames whose file ``is_ours``."""
+        """Add all that ``error`` and its causes show: words, attributes, notes, pickle, and variables in the traceback.
+
+        Of the traceback, only frames whose file ``is_ours`` accepts are read.
+        """
         name = type(error).__name__
         self.add(f"str of {name}", error)
         self.lines += [
@@ -73,14 +76,17 @@ class Seen:
                     self.add(f"{place}, in the traceback of {name}", _without_times(value))
 
     def refuse(self, words: Mapping[str, str], advice: str) -> None:
-        """Fail if the output has a key of ``words``; the value names the key in the message."""
+        """Fail the test if the collected output contains a key of ``words``. Its value names the key in the message.
+
+        ``advice`` says in the message how to mend the leak.
+        """
         for place, text in self.places:
             for word, what in words.items():
                 assert word not in text, f"{what} can be read in {place}. {advice} Seen: {text[:300]!r}"
 
 
 def owned_by(kind: type) -> Callable[[Path], bool]:
-    """Return a function that says whether a file belongs to the core or to the package of the class ``kind``."""
+    """Return a function that says whether a file belongs to smsbridge or to the package of the class ``kind``."""
     home = Path(inspect.getfile(kind))
     if home.name == "__init__.py":
         home = home.parent
@@ -94,7 +100,7 @@ def owned_by(kind: type) -> Callable[[Path], bool]:
 
 @contextmanager
 def watched() -> Iterator[Seen]:
-    """Collect log records, at DEBUG, and warnings inside the ``with`` block."""
+    """Collect all log records, at DEBUG, and all warnings inside a ``with`` block, and yield them as Seen."""
     seen = Seen()
     handler = _Handler(seen)
     root = logging.getLogger()

@@ -1,4 +1,4 @@
-"""FakeWire and drive: run flows and clients without a network and without sleeping.
+"""Run flows and clients of smsbridge in tests, without a network and without sleeping: FakeWire and drive.
 
 ::
 
@@ -32,7 +32,7 @@ _MOST_REQUESTS = 100
 
 
 class FakeWire:
-    """A wire that answers from a script and keeps all requests in ``requests``.
+    """Replace the network in a test: answer requests from a script, and keep all requests in ``requests``.
 
     Each argument answers one request; a function gets the request and returns the answer. ``always`` answers every
     later request. A request without an answer fails the test.
@@ -57,11 +57,17 @@ class FakeWire:
         return answer
 
     def client(self, provider: SmsProvider, *, plugins: Plugins | None = None) -> SmsClient:
-        """A real SmsClient on this wire; it reads nothing from the environment and does not sleep."""
+        """Make a real SmsClient that sends the requests of ``provider`` to this wire.
+
+        It reads nothing from the environment and does not sleep.
+        """
         return _Client(provider, settings=Settings(), plugins=plugins or Plugins(), transport=_Transport(self))
 
     def async_client(self, provider: SmsProvider, *, plugins: Plugins | None = None) -> AsyncSmsClient:
-        """A real AsyncSmsClient on this wire."""
+        """Make a real AsyncSmsClient that sends the requests of ``provider`` to this wire.
+
+        It reads nothing from the environment and does not sleep.
+        """
         return _AsyncClient(
             provider, settings=Settings(), plugins=plugins or Plugins(), transport=_AsyncTransport(self)
         )

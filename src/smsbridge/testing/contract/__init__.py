@@ -53,7 +53,10 @@ from .webhooks import Webhooks
 class ProviderContract(
     Declarations, Sends, Refusals, Unreadable, Batches, Queries, Verifications, Webhooks, Secrecy, Parity
 ):
-    """The tests of a provider: subclass it as ``TestYourProvider`` and supply samples (``samples.Samples``)."""
+    """Test a provider against the contract of smsbridge. Subclass it as ``TestYourProvider`` and supply samples.
+
+    The samples are the attributes and methods of ``smsbridge.testing.samples.Samples``.
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuse to weaken the contract: TypeError for an overridden test or an unknown name in expected_failures."""

@@ -1,4 +1,4 @@
-"""Many texts in one request: each message gets its own result and never the result of another message."""
+"""Test batches, many texts in one request: each message gets its own result and never the result of another message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLACES = (0, 1, 2)
 
 
 class Batches(Kit):
-    """``send_batch``, where the provider implements it."""
+    """Test ``send_batch`` of a provider that implements it."""
 
     @needs(Capability.BATCH)
     def test_a_batch_gives_each_message_its_own_result(self) -> None:
@@ -39,7 +39,10 @@ class Batches(Kit):
 
     @needs(Capability.BATCH)
     def test_a_batch_returns_one_result_per_message_by_itself(self) -> None:
-        """Run the flow without the core, which would fill gaps with uncertain results."""
+        """``send_batch`` itself returns a Result for each message.
+
+        The flow runs without the core of smsbridge, which would add an uncertain result for each missing one.
+        """
         messages = self.batch()
         flow = BATCH.raw(self, self.make())
         results = drive(flow, self.wire(self._good(BATCH)))

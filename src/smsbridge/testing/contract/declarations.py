@@ -1,4 +1,4 @@
-"""A provider's declarations must be true, and its settings must come from arguments and environment alike."""
+"""Test that a provider's declarations are true, and that its settings come from arguments and the environment alike."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .kit import BY_NAME, CODE, Kit, describe, needs
 
 
 class Declarations(Kit):
-    """Name, fields, capabilities and settings."""
+    """Test the name, the supported fields, the capabilities and the settings of a provider."""
 
     def test_its_name_can_be_the_name_of_an_entry_point(self) -> None:
         name = getattr(self._class(), "name", None)
@@ -87,7 +87,7 @@ class Declarations(Kit):
                 _use(getattr(provider, name), given)
 
     def test_what_it_declares_it_does(self) -> None:
-        """An implemented method declares a capability, even if it only raises UnsupportedError."""
+        """A method that only raises UnsupportedError must not be there: an implemented method declares a capability."""
         liars = []
         for name, capability in (
             ("send_batch", Capability.BATCH),

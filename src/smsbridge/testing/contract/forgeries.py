@@ -1,4 +1,7 @@
-"""Forged webhooks, made from genuine webhooks: changed content, added parameters, a missing or garbled proof."""
+"""Make forged webhooks from genuine webhooks: with changed content, added parameters, or a missing or garbled proof.
+
+The proof of a webhook is its signature or shared secret, in a header, in the query or in the body.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,9 @@ _NO_STRINGS: tuple[Any, ...] = (None, 7, True, [], {})
 
 
 def changed(genuine: HttpRequest, *, parameters: bool) -> Iterator[tuple[str, HttpRequest]]:
-    """Yield descriptions and copies of ``genuine`` with changed bytes or parameters.
+    """Yield a description and a forged copy of the webhook ``genuine`` for each change of its body or its parameters.
 
-    With ``parameters``, different bytes that mean the same parameters are no change.
+    With ``parameters``, a body whose bytes differ but which holds the same parameters is not yielded.
     """
     for how, forged in _changed_bytes(genuine):
         if not (parameters and _said(forged) == _said(genuine)):
@@ -38,7 +41,11 @@ def changed(genuine: HttpRequest, *, parameters: bool) -> Iterator[tuple[str, Ht
 
 
 def smuggled(genuine: HttpRequest) -> Iterator[tuple[str, HttpRequest]]:
-    """Yield copies of ``genuine`` with a parameter twice, or of a type that a signature may skip."""
+    """Yield a description and a copy of the webhook ``genuine`` for each way to smuggle in a parameter.
+
+    The copy has a parameter twice, with two values, or an added parameter whose value is a list or an object, which a
+    signature may skip.
+    """
     place = _place(genuine)
     pairs = _pairs(genuine, place)
     for name, value in pairs:
@@ -51,7 +58,7 @@ def smuggled(genuine: HttpRequest) -> Iterator[tuple[str, HttpRequest]]:
 
 
 def another(genuine: HttpRequest) -> HttpRequest:
-    """Another webhook with the proof of ``genuine``."""
+    """Return a webhook with other content than ``genuine``, but with the same proof."""
     place = _place(genuine)
     pairs = _pairs(genuine, place)
     if pairs or place == "query":
@@ -64,7 +71,7 @@ def another(genuine: HttpRequest) -> HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A header or a parameter of query or body that is part of the proof."""
+    """Name a part of a webhook's proof: a header, or a parameter in the query or the body."""
 
     place: Place
     name: str
@@ -74,7 +81,11 @@ class Proof:
 
 
 def proofs(plain: HttpRequest, genuine: HttpRequest) -> list[Proof]:
-    """The headers and parameters that ``genuine`` adds to ``plain`` or changes in it."""
+    """Return the parts of the proof of the webhook ``genuine``.
+
+    These are the headers and parameters that ``plain``, the same webhook without a proof, lacks or has with another
+    value.
+    """
     places: tuple[Place, ...] = ("header", "query", "body")
     return [
         Proof(place, name)
@@ -85,19 +96,23 @@ def proofs(plain: HttpRequest, genuine: HttpRequest) -> list[Proof]:
 
 
 def stripped(plain: HttpRequest, genuine: HttpRequest) -> HttpRequest:
-    """``genuine`` without everything that could be a proof."""
+    """Return the webhook ``genuine`` without anything that could be a proof.
+
+    The copy has no query, no headers except ordinary ones such as ``Content-Type``, and the body of ``plain``, the same
+    webhook without a proof.
+    """
     bare = {name: value for name, value in genuine.headers.items() if name in _NOT_PROOF}
     return replace(genuine, headers=Headers(bare), url=genuine.url.partition("?")[0], body=plain.body)
 
 
 def without(genuine: HttpRequest, proof: Proof) -> HttpRequest:
-    """``genuine`` with ``proof`` taken out."""
+    """Return a copy of the webhook ``genuine`` without the header or parameter ``proof``."""
     pairs = _pairs(genuine, proof.place)
     return _with(genuine, proof.place, [(name, value) for name, value in pairs if name != proof.name])
 
 
 def garbled(genuine: HttpRequest, proof: Proof) -> Iterator[HttpRequest]:
-    """Yield copies of ``genuine`` with ``proof`` cut, lengthened or replaced."""
+    """Yield copies of the webhook ``genuine`` in which the value of ``proof`` is cut, lengthened or replaced."""
     pairs = _pairs(genuine, proof.place)
     right = dict(pairs)[proof.name]
     value = str(right)

@@ -1,4 +1,4 @@
-"""The mechanics of the contract kit: operations, outcomes, and the cases to collect."""
+"""Run the operations of a provider for its contract tests, record their outcomes, and choose the tests that apply."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ CODE = "918273"
 
 @dataclass(slots=True)
 class Outcome:
-    """The result of an operation: a value or an error, and the requests that it made."""
+    """Hold the result of an operation of a provider, a value or an error, and the HTTP requests that it made."""
 
     requests: list[HttpRequest] = field(default_factory=list)
     value: Any = None
     error: Exception | None = None
 
     def each(self) -> list[Any]:
-        """The result of each message: its error or its value."""
+        """Return the result of each message of the operation, in order: its error or its value."""
         if self.error is not None:
             return [self.error]
         if isinstance(self.value, list) and self.value and all(isinstance(result, Result) for result in self.value):
@@ -46,7 +46,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation of a provider, the three ways in which the kit runs it, and a good answer."""
+    """Describe an operation of a provider, such as ``send``, and the ways in which the contract tests run it.
+
+    ``answer`` makes the vendor's answer to a successful operation from the samples.
+    """
 
     name: str
     capability: Capability | None
@@ -149,7 +152,10 @@ _NEEDS: dict[str, Callable[[type[Kit]], bool]] = {
 
 
 def needs(*conditions: str | Capability) -> Callable[[Test], Test]:
-    """Collect a standard test only where all ``conditions`` hold: a capability, or a key of ``_NEEDS``."""
+    """Mark a standard test that applies only to providers for which all ``conditions`` hold.
+
+    A condition is a capability, or a key of ``_NEEDS`` such as ``"http"``. pytest does not collect the test for others.
+    """
 
     def mark(test: Test) -> Test:
         test.needs = conditions  # type: ignore[attr-defined]
@@ -159,7 +165,7 @@ def needs(*conditions: str | Capability) -> Callable[[Test], Test]:
 
 
 def applies(test: Callable[..., None], kit: type[Kit]) -> bool:
-    """Whether ``test`` applies to the provider of ``kit``."""
+    """Return whether the standard test ``test`` applies to the provider whose samples are in ``kit``."""
     return all(
         kit.can(condition) if isinstance(condition, Capability) else _NEEDS[condition](kit)
         for condition in getattr(test, "needs", ())
@@ -167,7 +173,7 @@ def applies(test: Callable[..., None], kit: type[Kit]) -> bool:
 
 
 class Kit(Samples):
-    """Helpers of the standard tests. Do not override them; override ``Samples``."""
+    """Offer the helpers of the standard tests of a provider. Do not override them; override the samples in ``Samples``."""
 
     @pytest.fixture(autouse=True)
     def _contract_setup(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -177,17 +183,20 @@ class Kit(Samples):
     # --- providers and wires ------------------------------------------------------------------------------------------
 
     def make(self, **changes: Any) -> SmsProvider:
-        """The provider of the samples, with ``changes`` to its settings."""
+        """Make the provider under test from the sample settings, with ``changes`` to them."""
         return self.provider_class(**{**self.settings, **changes})
 
     def skip_registered(self, field: str) -> None:
-        """Skip a test of the field ``dlt`` if the settings say that DLT ids are registered with the account."""
+        """Skip the test of a message's ``field`` if it is ``dlt`` and no request of this provider carries DLT ids.
+
+        That is so if the sample settings say that the DLT ids are registered with the account.
+        """
         if field == "dlt" and getattr(self.make(), "dlt_registered", False):
             pytest.skip("DLT ids are registered with the account, so no request has them")
 
     @classmethod
     def can(cls, capability: Capability | None) -> bool:
-        """Whether the provider declares ``capability``."""
+        """Return whether the provider under test declares ``capability``; true for None."""
         return capability is None or capability in implemented(cls._class())
 
     @classmethod
@@ -199,13 +208,14 @@ class Kit(Samples):
 
     @classmethod
     def uses_http(cls) -> bool:
-        """Whether the provider makes HTTP requests: the samples override ``accepts``."""
+        """Return whether the provider under test makes HTTP requests. It does if the samples override ``accepts``."""
         return cls.accepts is not Samples.accepts
 
     def wire(self, reply: Reply | None = None, *, then: Reply | None = None) -> FakeWire:
-        """A wire that answers the first request with ``reply`` and later requests with ``then`` (default: ``reply``).
+        """Make a FakeWire that answers the first request with ``reply`` and later ones with ``then`` or, if None,
+        ``reply``.
 
-        ``preliminary`` answers preliminary requests.
+        Preliminary requests, such as for a token, get the answer of the sample ``preliminary`` and do not count.
         """
         asked = 0
 
@@ -233,9 +243,11 @@ class Kit(Samples):
         wire: FakeWire | None = None,
         about: Message | None = None,
     ) -> Outcome:
-        """Run ``operation`` through the core, with ``reply`` (default: a good answer), and return its outcome.
+        """Run ``operation`` of the provider under test through the core of smsbridge, and return its outcome.
 
-        ``about`` is the message of ``flow`` if it is not the sample; the good answer needs it.
+        An error of the operation is in the outcome. ``reply`` answers the first request and ``then`` the later ones;
+        without ``reply``, the vendor accepts. ``flow`` runs instead of the sample operation; if it sends another
+        message than the sample, give that message as ``about``.
         """
         if flow is None:
             flow = operation.guarded(self, provider or self.make())
@@ -258,15 +270,15 @@ class Kit(Samples):
         return lambda _: self.accepts(about, own or self.vendor_id(0))
 
     def batch(self) -> list[Message]:
-        """The messages of the sample batch."""
+        """Return the sample messages of a batch, with one message for each of the sample ``numbers``."""
         return [self.message(n) for n in range(len(self.numbers))]
 
     def sent(self, provider: SmsProvider) -> SentMessage:
-        """A text that ``provider`` has sent."""
+        """Send the sample text through ``provider`` and return it as accepted. The test fails if it is not accepted."""
         return self._done(attempt(provider, self.message()), BY_NAME["send"])
 
     def verification(self, provider: SmsProvider) -> Verification:
-        """A verification that ``provider`` has started."""
+        """Start the sample verification at ``provider`` and return it. The test fails if it cannot be started."""
         return self._done(attempt_verification(provider, self.verification_message()), BY_NAME["start_verification"])
 
     def _done(self, flow: Flow[T], operation: Operation) -> T:
@@ -277,19 +289,30 @@ class Kit(Samples):
         return value
 
     def attempt(self, operation: Operation, message: Message, reply: Reply | None = None) -> Outcome:
-        """Send ``message`` (or a code to it) by ``operation``, with ``reply`` or an answer that accepts it."""
+        """Send ``message`` by ``operation`` through a new provider and return the outcome.
+
+        For the operation ``start_verification``, a one-time code is sent to the number of ``message``. The vendor
+        answers with ``reply``; without ``reply``, it accepts.
+        """
         start = attempt_verification if operation.name == "start_verification" else attempt
         return self.run(operation, reply, flow=start(self.make(), message), about=message)
 
     def asked(self, operation: Operation, message: Message) -> list[Any]:
-        """The fingerprints of the requests of sending ``message``; the test fails unless it is accepted."""
+        """Send ``message`` by ``operation`` and return the fingerprint of each request that this made.
+
+        The test fails if the text is not accepted.
+        """
         outcome = self.attempt(operation, message)
         if outcome.error is not None:
             pytest.fail(f"{operation.name} should have been accepted: {describe(outcome.error)}")
         return [self.fingerprint(request) for request in outcome.requests]
 
     def picked(self, samples: Mapping[str, T], name: str | None, attribute: str, capability: str) -> T:
-        """The sample called ``name``; without samples, the test fails."""
+        """Return the sample called ``name`` from ``samples``.
+
+        If ``name`` is None, there are no samples, and the test fails: the provider declares ``capability``, and the
+        message asks its author to fill ``attribute``.
+        """
         if name is None:
             pytest.fail(f"{self._class().__name__} declares {capability} but has no sample: fill `{attribute}`.")
         return samples[name]
@@ -297,7 +320,7 @@ class Kit(Samples):
     # --- collected cases ----------------------------------------------------------------------------------------------
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Make one case per sample, and only for capabilities of the provider."""
+        """Make a test case for each sample and each operation of the provider under test. pytest calls this."""
         for name in metafunc.fixturenames:
             cases = getattr(self, f"_cases_of_{name}", None)
             if cases is not None:
@@ -350,12 +373,15 @@ def _named(samples: Mapping[str, Any]) -> Cases:
 
 @cache
 def plugins() -> Plugins:
-    """The plugins of the kit's clients, found once: finding them takes longer than most tests."""
+    """Return the installed plugins, for all clients of the contract tests. They are found once, because that is slow."""
     return Plugins()
 
 
 def describe(outcome: object) -> str:
-    """Describe an error, or the value in its place; an error's notes say where a provider's own bug is."""
+    """Return the words for ``outcome`` in a test's message: its repr, or the class, message and notes of an error.
+
+    The notes say where in the provider's code a bug is.
+    """
     if not isinstance(outcome, BaseException):
         return repr(outcome)
     notes = "".join(f"\n    {note}" for note in getattr(outcome, "__notes__", ()))
@@ -363,5 +389,5 @@ def describe(outcome: object) -> str:
 
 
 def uncertain(outcome: Outcome) -> bool:
-    """Whether every message of ``outcome`` is uncertain."""
+    """Return whether every message of ``outcome`` ended with an UncertainError, as a text does that may have been sent."""
     return all(isinstance(result, UncertainError) for result in outcome.each())

@@ -1,4 +1,4 @@
-"""Odd answers: JSON of the wrong shape, fixed or made from a good sample."""
+"""Make odd answers of a vendor: JSON of the wrong shape, fixed or derived from a good sample answer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ Path = tuple[Any, ...]
 
 
 def mutants(data: Any) -> Iterator[tuple[str, Any]]:
-    """Yield descriptions and copies of ``data`` with a key or an item taken out or replaced by another type."""
+    """Yield a description and a copy of the JSON value ``data`` for each small mistake that a vendor could make in it.
+
+    Each copy lacks a key or an item, or has another value in its place, mostly of another type.
+    """
     for path in _paths(data):
         where = "".join(f"[{step!r}]" for step in path)
         yield f"without {where}", _without(data, path)
@@ -48,7 +51,7 @@ def mutants(data: Any) -> Iterator[tuple[str, Any]]:
 
 
 def every_string(data: Any, change: Callable[[str], str]) -> Any:
-    """``data`` with ``change`` applied to each string except the keys."""
+    """Return a copy of the JSON value ``data`` in which each string has gone through ``change``, except keys."""
     if isinstance(data, str):
         return change(data)
     if isinstance(data, dict):

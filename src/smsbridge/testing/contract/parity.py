@@ -1,4 +1,4 @@
-"""Sync equals async: both clients, the same answers, the same outcomes and the same requests."""
+"""Test that both clients agree: the same answers of the vendor lead to the same outcomes and the same requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CLOCKS = frozenset({"at", "expires_at"})
 
 
 class Parity(Kit):
-    """A provider behaves the same under both clients."""
+    """Test that a provider behaves the same under SmsClient and AsyncSmsClient."""
 
     def test_sync_equals_async(self, operation: Operation) -> None:
         for what, reply in self._replies(operation):

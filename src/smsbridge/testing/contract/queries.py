@@ -1,4 +1,4 @@
-"""Queries: the status of a text, the lookup of a reference, and the balance of the account."""
+"""Test a provider's queries: the status of a text, the look-up of a reference, and the balance of the account."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATUS, LOOKUP, BALANCE = BY_NAME["status"], BY_NAME["lookup"], BY_NAME["balance
 
 
 class Queries(Kit):
-    """``status``, ``lookup`` and ``balance``, where the provider implements them."""
+    """Test ``status``, ``lookup`` and ``balance`` of a provider, each only if the provider implements it."""
 
     @needs(Capability.STATUS, "http")
     def test_a_word_of_the_vendor_means_what_it_should(self, word: str | None) -> None:
@@ -95,7 +95,10 @@ class Queries(Kit):
 
     @needs(Capability.LOOKUP, "http")
     def test_a_lookup_does_not_take_the_text_of_another_reference(self) -> None:
-        """Some vendors answer with the nearest match, or with the last text."""
+        """A look-up must return None if the vendor answers with a text of another reference.
+
+        Some vendors answer with the nearest match, or with the last text.
+        """
         provider = self.make()
         other = self.message(1)
         flow = query(provider, lambda: provider.lookup(self.message().reference or ""))

@@ -1,4 +1,4 @@
-"""Refusals in the vendor's words or by HTTP status, and requests without an answer."""
+"""Test how a provider reads refusals, in the vendor's words or by HTTP status, and requests without an answer."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ TYPES = {b"<": "text/html", b"{": "application/json"}
 
 
 def answer(status: int, body: bytes, **headers: str) -> HttpResponse:
-    """An answer whose content type fits ``body``."""
+    """Make a vendor's answer with this ``status`` and ``body``, and with the content type that fits the body."""
     return HttpResponse(
         status=status, headers={"content-type": TYPES.get(body[:1], "text/plain"), **headers}, body=body
     )
 
 
 class Refusals(Kit):
-    """The difference between refused and uncertain."""
+    """Test that a text that was certainly not sent is refused, and that a text that may have been sent is uncertain."""
 
     # --- in the vendor's words ----------------------------------------------------------------------------------------
 
@@ -118,7 +118,10 @@ class Refusals(Kit):
     @needs("http")
     @pytest.mark.parametrize("status", UNSETTLED)
     def test_a_refusing_body_does_not_outweigh_the_status(self, refusal: str | None, status: int) -> None:
-        """A proxy's time-out may carry any body, and a server may fail after it has sent the text."""
+        """After a status that proves nothing, such as 408 or 500, the text is uncertain, even if the body is a refusal.
+
+        A proxy's time-out may carry any body, and a server may fail after it has sent the text.
+        """
         sample = self.picked(self.refusals, refusal, "refusals", "`accepts` (it sends by HTTP)")
         if sample.answer.status == status:
             pytest.skip(f"the vendor documents HTTP {status} as a refusal")
@@ -176,7 +179,10 @@ class Refusals(Kit):
 
     @needs("http")
     def test_after_a_time_out_nothing_is_sent_again(self, sending: Operation) -> None:
-        """Run the flow without the core, which would stop a second request."""
+        """A provider must not send a text again by itself after its request got no answer: the text may have been sent.
+
+        The flow runs without the core of smsbridge, which would stop a second request.
+        """
         flow = sending.raw(self, self.make())
         sent_again = _after_a_time_out(flow, self.preliminary, sending.answer(self))
         assert not sent_again, (
@@ -185,7 +191,7 @@ class Refusals(Kit):
 
     @needs("http")
     def test_a_time_out_before_anything_was_sent_is_refused(self, sending: Operation) -> None:
-        """A time-out of an earlier request, such as a request for a token, sends nothing."""
+        """A text is refused if a request before the request that sends it, such as for a token, times out."""
         seen = [request for request in self.run(sending).requests if not request.sends]
         if not seen:
             pytest.skip(f"{sending.name} has no request before the request that sends")
@@ -227,7 +233,10 @@ class Refusals(Kit):
 
     @needs("http")
     def test_errors_can_be_pickled_and_compared(self, answered: Operation) -> None:
-        """Task queues pickle errors, and the parity tests compare them."""
+        """Errors of a provider must survive pickling, and equal errors must compare equal.
+
+        Task queues pickle errors, and the tests of both clients compare them.
+        """
         replies = [answer(status, body) for status in (400, 401, 429, 503) for body in BODIES.values()]
         if answered is SEND:
             replies += [sample.answer for sample in self.refusals.values()]

@@ -1,4 +1,4 @@
-"""No secret, text, code or full number appears in logs, errors, warnings or reprs."""
+"""Test that no secret, text, code or full number appears in logs, errors, warnings or reprs of a provider."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONGEST_LINE = 5000
 
 
 class Secrecy(Kit):
-    """Run every operation, failures included, with logging at DEBUG, and search the output."""
+    """Test a provider's secrecy: run each operation, also with failures, with logging at DEBUG, and search the output."""
 
     def test_the_provider_shows_no_secret(self) -> None:
         seen = Seen()
@@ -60,7 +60,7 @@ class Secrecy(Kit):
 
     @needs("http")
     def test_an_answer_that_quotes_what_we_sent_is_not_passed_on(self, answered: Operation) -> None:
-        """Vendors put tokens, texts and numbers into their error messages, in JSON and in HTML."""
+        """Errors and logs must not contain a token, text or number that the vendor's answer quotes, in JSON or in HTML."""
         with watched() as seen:
             for reply in self._quoting(answered):
                 self._do(answered, reply, seen)
@@ -68,7 +68,10 @@ class Secrecy(Kit):
 
     @needs("http")
     def test_an_answer_that_quotes_in_another_form_is_not_passed_on(self, answered: Operation) -> None:
-        """Vendors also escape and encode what they quote, cut it short, or write it in capitals."""
+        """Errors and logs must not contain a secret that the vendor quotes escaped, cut short or in capitals.
+
+        The same holds for texts, codes and numbers.
+        """
         for form in _FORMS:
             with watched() as seen:
                 for status in (200, 400, 500):
@@ -77,7 +80,10 @@ class Secrecy(Kit):
 
     @needs("http")
     def test_no_answer_forges_a_line_or_commands_a_terminal(self, answered: Operation) -> None:
-        """Codes and reasons of vendors end up in logs, which programs and terminals read."""
+        """Errors and log records must be short, single lines without control characters, also if the answer has them.
+
+        The codes and reasons of vendors end up in logs, which programs and terminals read.
+        """
         good = answered.answer(self)
         replies = [good, *(sample.answer for sample in self.refusals.values() if answered.name == "send")]
         with watched() as seen:
@@ -93,7 +99,10 @@ class Secrecy(Kit):
 
     @needs("http")
     def test_a_refusal_reads_the_same_whatever_the_text(self, refusal: str | None) -> None:
-        """A vendor's words are for people; only quoted secrets, texts and numbers are taken out of them."""
+        """The error of a refusal must not depend on the text that was refused.
+
+        The words of a vendor in an error are for people; only quoted secrets, texts and numbers are taken out of them.
+        """
         answer = self.picked(self.refusals, refusal, "refusals", "`accepts`, an answer that says yes,").answer
         send = BY_NAME["send"]
         words = {str(self.attempt(send, replace(self.message(), text=text), answer).error) for text in _ORDINARY_TEXTS}

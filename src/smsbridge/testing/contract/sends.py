@@ -1,4 +1,4 @@
-"""Sending one text: the request to the vendor, and the result of an accepted text."""
+"""Test how a provider sends one text: the request to the vendor, and the result of an accepted text."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ORIGIN_ELSEWHERE = "https://elsewhere.invalid"
 
 
 class Sends(Kit):
-    """One text."""
+    """Test the requests and the results of a provider that sends a single text or a one-time code."""
 
     def test_an_accepted_text_keeps_id_recipient_and_reference(self) -> None:
         message = self.message()
@@ -163,7 +163,7 @@ class Sends(Kit):
 
     @needs("http")
     def test_no_answer_can_lead_it_to_another_host(self, answered: Operation) -> None:
-        """A redirect, or a URL in an answer, must not carry the token and the text to another host."""
+        """A provider must not send its token or the text to another host, also if an answer redirects it or has a URL."""
         good = self.run(answered)
         homes = {_origin(request) for request in good.requests}
         location = {"location": f"{ORIGIN_ELSEWHERE}/take?this=1"}

@@ -1,4 +1,4 @@
-"""Unreliable answers: cut, not JSON, or JSON of another shape than the vendor documents."""
+"""Test how a provider reads unreliable answers: cut, not JSON, or JSON of another shape than the vendor documents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NO_ID = ("", "None", "True", "False", "null")
 
 
 class Unreadable(Kit):
-    """After an unreadable 2xx the text may have been sent: it is uncertain, never accepted or refused."""
+    """Test that after a 2xx answer that cannot be read, the text is uncertain: it may have been sent."""
 
     @needs("http")
     @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
@@ -48,7 +48,10 @@ class Unreadable(Kit):
 
     @needs("http")
     def test_no_change_to_an_accepting_answer_surprises(self, sending: Operation) -> None:
-        """With a key missing or of another type, the text is accepted with a real id, refused or uncertain."""
+        """An accepting answer with a missing key or a value of another type must not raise an unexpected error.
+
+        The text is then accepted with a real id, refused or uncertain.
+        """
         good = sending.answer(self)
         data = _json_of(good)
         if data is None:

@@ -1,4 +1,4 @@
-"""Verifications: one-time codes that the vendor makes and checks."""
+"""Test a provider's verifications: one-time codes that the vendor makes, sends and checks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ START, CHECK, CANCEL = BY_NAME["start_verification"], BY_NAME["check_verificatio
 
 
 class Verifications(Kit):
-    """``start_verification``, ``check_verification`` and ``cancel_verification``, where the provider has them."""
+    """Test ``start_verification``, ``check_verification`` and ``cancel_verification``, if the provider has them."""
 
     @needs(Capability.VERIFICATION)
     def test_a_started_verification_keeps_id_recipient_and_reference(self) -> None:
@@ -63,7 +63,7 @@ class Verifications(Kit):
 
     @needs(Capability.VERIFICATION, "http")
     def test_an_odd_answer_approves_nothing(self) -> None:
-        """A failed check must never let a user in."""
+        """An answer that the provider cannot read must never approve a code: a failed check must not let a user in."""
         good = self.approves(self.verification(self.make()))
         answers = [
             HttpResponse(status=status, headers=good.headers, body=good.body) for status in (400, 401, 404, 429, 500)

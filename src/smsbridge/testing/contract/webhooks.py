@@ -1,4 +1,4 @@
-"""Webhooks: genuine webhooks are read, and every forgery of every sample is refused."""
+"""Test a provider's webhooks: every genuine sample is read, and every forgery made from it is refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OTHER_SECRET = dummy_secret("of-another-account")
 
 
 class Webhooks(Kit):
-    """``verify``, ``handshake`` and ``parse``, where the provider implements them."""
+    """Test ``verify``, ``handshake`` and ``parse`` of a provider, each only if the provider implements it."""
 
     @needs(Capability.WEBHOOKS)
     def test_a_genuine_webhook_brings_its_events(self, webhook: str | None) -> None:
@@ -72,7 +72,10 @@ class Webhooks(Kit):
 
     @needs(Capability.WEBHOOKS, "covering proof")
     def test_nothing_is_smuggled_in_beside_what_the_proof_covers(self, webhook: str | None) -> None:
-        """Where verify() and parse() read different copies of a parameter, a forger can pass both."""
+        """A webhook with an added or doubled parameter is refused, even if its proof is genuine.
+
+        If verify() and parse() read different copies of a parameter, a forger can pass both.
+        """
         genuine = self._signed(self._sample(webhook).request)
         for how, forged in forgeries.smuggled(genuine):
             received = self._receive(self.make(), forged)
@@ -82,9 +85,9 @@ class Webhooks(Kit):
 
     @needs(Capability.WEBHOOKS, "shared secret")
     def test_the_proof_is_a_shared_secret_that_covers_no_content(self, webhook: str | None) -> None:
-        """``proof_covers = "secret"`` says that verify() accepts any content with the secret.
+        """With ``proof_covers = "secret"``, verify() accepts any content that comes with the secret.
 
-        If verify() refuses a changed webhook, the proof covers more: change ``proof_covers``.
+        If verify() refuses a changed webhook, the proof covers more than that: change ``proof_covers``.
         """
         genuine = self._signed(self._sample(webhook).request)
         try:
@@ -103,7 +106,7 @@ class Webhooks(Kit):
 
     @needs(Capability.WEBHOOKS)
     def test_a_garbled_proof_is_refused(self, webhook: str | None) -> None:
-        """The comparison must survive any value, and must not accept a part of the proof."""
+        """A webhook whose proof is cut, lengthened or replaced by another value is refused with SignatureError."""
         plain = self._sample(webhook).request
         genuine = self._signed(plain)
         for proof in forgeries.proofs(plain, genuine):
@@ -188,7 +191,10 @@ class Webhooks(Kit):
 
     @needs(Capability.WEBHOOKS)
     def test_a_genuine_webhook_of_an_odd_shape_is_a_payload_error_or_read(self, webhook: str | None) -> None:
-        """Any other error would be answered with HTTP 500 again and again, because the vendor repeats the webhook."""
+        """A genuine webhook of an unexpected shape is read, or raises PayloadError and no other error.
+
+        Any other error would be answered with HTTP 500, and the vendor would repeat the webhook again and again.
+        """
         sample = self._sample(webhook)
         bodies: Iterable[bytes] = [*ODD_JSON.values(), *UNREADABLE.values()]
         data = _json_of(sample.request.body)

@@ -59,7 +59,10 @@ from .secrecy import Secrecy
 
 
 class PolicyContract(Declarations, Outcomes, Memory, Interruptions, Foreseeing, Secrecy, Rehearsals):
-    """The tests of a policy: subclass it as ``TestYourPolicy`` and override ``make`` (see ``kit.PolicySamples``)."""
+    """Test a policy against the contract of smsbridge. Subclass it as ``TestYourPolicy`` and override ``make``.
+
+    All samples that you can override are in ``smsbridge.testing.policy.kit.PolicySamples``.
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuse to weaken the contract: TypeError for an overridden test or an unknown name in expected_failures."""

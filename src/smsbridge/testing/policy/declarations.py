@@ -1,4 +1,4 @@
-"""A policy's declarations, and its answers to ``smsbridge doctor`` and to the environment."""
+"""Test a policy's declarations, its findings for ``smsbridge doctor``, and its answer to whether it applies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAME = re.compile("[a-z0-9]{1,100}", re.ASCII)
 
 
 class Declarations(Kit):
-    """Name, place, settings, ``applies`` and ``findings``."""
+    """Test the name, the place, the settings, ``applies`` and ``findings`` of a policy."""
 
     def test_its_name_can_be_the_name_of_an_entry_point(self) -> None:
         kind = type(self.policy())
@@ -70,7 +70,7 @@ class Declarations(Kit):
                 )
 
     def test_its_findings_are_findings(self) -> None:
-        """Ask for findings as ``smsbridge doctor`` does, before and after a text."""
+        """``findings()`` yields only Findings with single-line words, before and after the policy has seen a text."""
         world = self.world()
         for moment in ("before any text", "after a text"):
             try:

@@ -1,4 +1,4 @@
-"""``foresee``: it predicts the outcome of sending, and changes nothing."""
+"""Test that ``foresee`` of a policy predicts the outcome of sending, and changes nothing."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .world import verdict
 
 
 class Foreseeing(Kit):
-    """The foresight that ``smsbridge explain`` and dry runs use."""
+    """Test the foresight of a policy, on which ``smsbridge explain`` and dry runs rely."""
 
     def test_what_is_foreseen_is_what_comes(self) -> None:
-        """The second half of the texts comes when places are already taken."""
+        """``foresee()`` predicts the outcome of each text, also of later texts, when earlier ones have taken places."""
         world = self.world()
         for message in [*self._of_all_kinds("first"), *self._of_all_kinds("second")]:
             seen = foresee(world.provider, message, now=utc_now())

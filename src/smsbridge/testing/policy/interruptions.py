@@ -1,4 +1,4 @@
-"""An interruption at each step: Ctrl-C, a cancellation, the end of the process, a dropped flow."""
+"""Test a policy under an interruption at each step: Ctrl-C, a cancellation, the end of the process, a dropped flow."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from .world import Shape
 
 
 class Interruptions(Kit):
-    """Interruptions in both clients, before and after each step, of a text, a batch and a one-time code."""
+    """Interrupt a text, a batch and a one-time code before and after each step, in both clients."""
 
     def test_it_ends_when_it_is_interrupted(self, way: Way, shape: Shape) -> None:
-        """A policy that ignores ``batch.stop`` gets the interruption again and again; it must not catch it for ever."""
+        """A send that is interrupted ends. A policy must not catch the interruption for ever.
+
+        A policy that ignores ``batch.stop`` gets the interruption again and again.
+        """
         assert self.trials(way, shape)
 
     def test_what_interrupts_it_comes_out(self, way: Way, shape: Shape) -> None:
@@ -41,7 +44,7 @@ class Interruptions(Kit):
                 )
 
     def test_what_it_took_for_a_text_that_did_not_leave_is_given_back(self, way: Way, shape: Shape) -> None:
-        """A text interrupted before it left must have no effect; a text that may have left counts."""
+        """A text that was interrupted before it left has no later effect; a text that may have left counts as sent."""
         for trial in self.trials(way, shape):
             assert trial.later in trial.fitting, (
                 f"{trial.what}: later texts ended as {', '.join(trial.later)}. Without the texts that did not leave they "

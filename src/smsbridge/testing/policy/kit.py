@@ -1,4 +1,4 @@
-"""The mechanics of the policy kit: the samples of a policy's author, and the helpers of the standard tests."""
+"""The samples that the author of a policy supplies, and the helpers of the standard tests of a policy."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ from .world import SHAPES, Shape, World
 
 
 class PolicySamples(TextSamples):
-    """The samples to override: ``make`` always, and ``refuses``.
+    """List the samples of a policy for its contract tests.
 
-    Override ``refuses_after`` if the policy remembers texts, ``sample`` or ``message`` if it refuses the kit's texts,
-    and ``answers`` if it asks a service.
+    Always override ``make``; fill ``refuses`` if it refuses texts.
+
+    Override ``refuses_after`` if the policy remembers texts, ``sample`` or ``message`` if it refuses the texts that the
+    tests send by default, and ``answers`` if it asks a service.
     """
 
     refuses: ClassVar[Mapping[str, Message]] = {}
@@ -48,19 +50,19 @@ class PolicySamples(TextSamples):
         self.missing("make(inner)", "your policy around a provider")
 
     def answers(self, request: HttpRequest) -> HttpResponse:
-        """The answer to the policy's own request, if it asks a service before it lets a text through."""
+        """Return the answer to ``request``, which the policy makes to a service before it lets a text through."""
         self.missing("answers(request)", "the answer of the service that your policy asks")
 
 
 class Kit(PolicySamples):
-    """Helpers of the standard tests. Do not override them; override ``PolicySamples``."""
+    """Offer the helpers of the standard tests of a policy. Do not override them; override ``PolicySamples``."""
 
     @pytest.fixture(autouse=True)
     def _contract_setup(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         set_up(request, monkeypatch, tmp_path, self.expected_failures)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Make one case for each way of driving, each shape, each answer and each sample."""
+        """Make a test case for each client, shape of a send, answer of the vendor, and sample. pytest calls this."""
         cases: Mapping[str, Iterable[Any]] = {
             "way": WAYS,
             "shape": SHAPES,
@@ -75,17 +77,25 @@ class Kit(PolicySamples):
     # --- texts --------------------------------------------------------------------------------------------------------
 
     def batch(self, what: str = "kit") -> list[Message]:
-        """One sample for each of ``numbers``; the references begin with ``what``."""
+        """Make one sample message for each of the sample ``numbers``. Each reference begins with ``what``."""
         return [self.message(n, reference=f"{what}-{n}") for n in range(len(self.numbers))]
 
     def messages(self, shape: Shape, what: str = "kit") -> list[Message]:
-        """The messages to send in this ``shape``."""
+        """Return the messages of this ``shape``: one text, all texts of a batch, or one message for a one-time code.
+
+        Each reference begins with ``what``.
+        """
         if shape == "code":
             return [self.verification_message(reference=f"{what}-code")]
         return self.batch(what)[: None if shape == "batch" else 1]
 
     def all_texts(self, what: str = "kit") -> list[Message]:
-        """The samples, with the texts of ``refuses`` after the first, and the pairs of ``refuses_after`` at the end."""
+        """Return all sample texts.
+
+        The texts of ``refuses`` follow the first of the batch; the pairs of ``refuses_after`` are last.
+
+        Each reference begins with ``what``.
+        """
         refused = [replace(text, reference=f"{what}-refused-{n}") for n, text in enumerate(self.refuses.values())]
         first, *others = self.batch(what)
         pairs = [text for pair in self.refuses_after.values() for text in pair]
@@ -95,22 +105,28 @@ class Kit(PolicySamples):
     # --- worlds -------------------------------------------------------------------------------------------------------
 
     def policy(self) -> Policy:
-        """A policy around the kit's vendor."""
+        """Make a new policy around the simulated vendor. The test fails if ``make`` returns anything but a Policy."""
         made: object = self.make(Vendor(account="kit"))
         if not isinstance(made, Policy):
             pytest.fail(f"{type(self).__name__}.make(inner) must return a smsbridge.Policy, not {type(made).__name__}")
         return made
 
     def findings_of(self, provider: SmsProvider) -> Iterable[Finding]:
-        """The findings of a ``provider`` that ``make`` returned, as ``smsbridge doctor`` asks for them."""
+        """Return the findings of ``provider``, which ``make`` returned, as ``smsbridge doctor`` asks for them."""
         return provider.findings() if isinstance(provider, Policy) else ()
 
     def world(self, kind: type[Blocking | Async] = Blocking, words: str = "ok") -> World:
-        """A client that sends through a new policy."""
+        """Make a client of the class ``kind`` that sends through a new policy to a simulated vendor.
+
+        ``words`` are the vendor's reactions, separated by a comma and a space: see ``Wire``.
+        """
         return World(self.make, kind, words, self.answers)
 
     def trials(self, way: Way, shape: Shape) -> list[Trial]:
-        """The trials of a send in this ``shape``, interrupted at each of its steps."""
+        """Interrupt a send in this ``shape`` at each of its steps in turn, and return a Trial for each interruption.
+
+        ``way`` is the kind of client and interruption. Trials are made once for a class and then kept.
+        """
         if type(self) not in _TRIALS:
             _TRIALS[type(self)] = Trials(self.world, self.messages)
         return _TRIALS[type(self)].of(way, shape)

@@ -1,4 +1,4 @@
-"""A policy's memory: it refuses a text because of an earlier text, if the earlier text may have arrived."""
+"""Test a policy's memory: it refuses a text because of an earlier text, if the earlier text may have arrived."""
 
 from __future__ import annotations
 
@@ -30,10 +30,14 @@ _NEVER_LEFT = (
 
 
 class Memory(Kit):
-    """The pairs of ``refuses_after``, in both clients, one after the other and in a batch."""
+    """Send the pairs of ``refuses_after`` in both clients, one text after the other and in a batch."""
 
     def test_what_it_remembers_is_reached_by_a_sample(self) -> None:
-        """Without such a sample, the tests of places and of rehearsals prove little."""
+        """A policy that remembers texts needs a sample in ``refuses`` or ``refuses_after`` that reaches its memory.
+
+        A policy remembers texts if it overrides ``settle``, ``give_back`` or ``forget``. Without a sample, the tests of
+        places and of rehearsals prove little.
+        """
         kind = type(self.policy())
         own = [base for base in kind.__mro__ if base not in Gate.__mro__]
         found = [name for name in _HOOKS if any(name in vars(base) for base in own)]

@@ -1,4 +1,4 @@
-"""The outcomes of texts that the policy lets through or refuses, alone and in a batch."""
+"""Test the outcomes of texts that a policy lets through or refuses, alone and in a batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .world import Shape, World, verdict
 
 
 class Outcomes(Kit):
-    """Accepted, refused and uncertain, in both clients, alone and in a batch."""
+    """Test accepted, refused and uncertain texts that go through a policy, in both clients, alone and in a batch."""
 
     def test_what_it_lets_through_is_accepted(self, shape: Shape) -> None:
         for kind in (Blocking, Async):
@@ -41,7 +41,7 @@ class Outcomes(Kit):
             assert not world.wire.requests, f"{refused}: the text ended as refused, but was sent"
 
     def test_what_the_vendor_says_is_passed_on(self, answer: str, shape: Shape) -> None:
-        """A policy passes on each outcome from inside: accepted, refused for any reason, or uncertain."""
+        """A policy passes on each outcome of the provider inside it: accepted, refused for any reason, or uncertain."""
         for kind in (Blocking, Async):
             world, bare = self.world(kind, answer), World(lambda inner: inner, kind, answer)
             messages = self.messages(shape)

@@ -1,4 +1,4 @@
-"""Rehearsals, such as ``sms_outbox`` and dry runs: they begin with an empty memory and do not change the real memory."""
+"""Test that rehearsals, such as dry runs, begin with an empty memory and leave a policy's real memory alone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Rehearsed(Rehearsal):
 
 
 class Rehearsals(Kit):
-    """``forget``, where the policy has a memory."""
+    """Test ``forget`` of a policy that has a memory."""
 
     def test_a_rehearsal_leaves_the_real_memory_alone(self) -> None:
         rehearsed, untouched = self.world(), self.world()
@@ -61,7 +61,10 @@ class Rehearsals(Kit):
         fresh.close()
 
     def test_a_rehearsal_opens_no_file(self) -> None:
-        """The test looks at its own working directory, where ``make`` should put files."""
+        """A policy in a rehearsal makes and changes no file.
+
+        The test looks at its own working directory, where ``make`` should put the policy's files.
+        """
         world = self.world()
         before = _files()
         with _Rehearsed(self.answers):

@@ -1,4 +1,4 @@
-"""No text, full number or secret appears in a policy's errors, logs, warnings and reprs."""
+"""Test that no text, full number or secret appears in a policy's errors, logs, warnings and reprs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHORTEST = 4
 
 
 class Secrecy(Kit):
-    """Send all samples with logging at DEBUG, and search the output."""
+    """Send all sample texts through a policy, with logging at DEBUG, and search the output."""
 
     def test_nothing_private_is_shown(self) -> None:
         home = owned_by(type(self.policy()))

@@ -1,4 +1,4 @@
-"""Trials: interrupt a send at each of its steps in turn, and record what follows."""
+"""Interrupt a send through a policy at each of its steps in turn, and record what follows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STOPS: Mapping[Way, tuple[type[BaseException], ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One interruption and its consequences."""
+    """Record one interruption of a send through a policy, and its consequences."""
 
     what: str
     stop: BaseException | None
@@ -44,12 +44,12 @@ class Trial:
     """The allowed values of ``later``: the outcomes under a policy that never saw the texts that did not leave."""
 
     def end_of(self, reference: str) -> Any:
-        """The outcome of a text; None if it did not begin."""
+        """Return how the text with this ``reference`` ended: a result or an error. None if the text did not begin."""
         return dict(self.ended).get(reference)
 
 
 class Trials:
-    """The trials of a policy, each in a new ``world``.
+    """Make and keep the trials of a policy. Each trial sends through a new client and policy, made by ``world``.
 
     ``messages(shape, word)`` returns the messages to send; their references begin with ``word``.
     """
@@ -62,7 +62,11 @@ class Trials:
         self._fitting: dict[object, list[str]] = {}
 
     def of(self, way: Way, shape: Shape) -> list[Trial]:
-        """One trial for each step and each of ``ANSWERS``, made once. After a first EndlessError, always raises it."""
+        """Interrupt sends in this ``way`` and ``shape`` at each step, and return a Trial for each interruption.
+
+        Each is made with each reaction of the vendor in ``ANSWERS``. Trials are made at the first call and then kept.
+        Raises EndlessError if a send does not end; all later calls then raise it too, without a new attempt.
+        """
         if self._endless is None and (way, shape) not in self._known:
             try:
                 self._known[way, shape] = [trial for words in ANSWERS for trial in self._made(way, shape, words)]

@@ -1,4 +1,4 @@
-"""The surroundings of a policy under test: a vendor inside it, the vendor's wire, recording hooks, and two clients."""
+"""Simulate the surroundings of a policy under test: a vendor inside it, a wire, recording hooks, and two clients."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ answered.
 
 
 class Vendor(SmsProvider):
-    """A provider that makes one request for each text, each batch, each code and each look-up."""
+    """Simulate the provider inside a policy: it makes one request for each text, batch, one-time code and look-up."""
 
     name = "vendor"
     batch_size = 9
@@ -66,7 +66,10 @@ class Vendor(SmsProvider):
 
 
 class Preparing(Vendor):
-    """A vendor with a step before each request, such as for a token; an interruption there sends nothing."""
+    """Simulate a vendor that takes a step before each request, such as for a token.
+
+    An interruption at that step sends nothing.
+    """
 
     def _ask(self, path: str, *references: str | None, rows: Sequence[Message] = ()) -> Flow[list[str]]:
         yield from Call(str)
@@ -80,9 +83,10 @@ def _row(message: Message) -> dict[str, Any]:
 
 
 class Wire:
-    """The vendor's side: ``words`` hold the reactions to requests, in order; the last holds for all later requests.
+    """Simulate the wire to the vendor. It reacts to each request with the next of ``words``, and repeats the last.
 
-    ``elsewhere`` answers requests to other hosts.
+    ``words`` is a string with a comma and a space between the words, such as ``"lost, ok"``. ``elsewhere`` answers
+    requests to other hosts than the vendor's.
     """
 
     def __init__(self, words: str = "ok", elsewhere: Callable[[HttpRequest], HttpResponse] | None = None) -> None:
@@ -114,11 +118,11 @@ class Wire:
         return HttpResponse.of_json({"ids": [f"id-{reference}" for reference in body["texts"]]})
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing, because this wire holds no connection."""
 
 
 class AsyncWire:
-    """The wire for AsyncSmsClient; ``blocking`` does the work."""
+    """Simulate the wire to the vendor for AsyncSmsClient. It passes each request on to the wire ``blocking``."""
 
     def __init__(self, blocking: Wire) -> None:
         self.blocking = blocking
@@ -128,11 +132,11 @@ class AsyncWire:
         return self.blocking.send(request)
 
     async def aclose(self) -> None:
-        """There is nothing to close."""
+        """Do nothing, because this wire holds no connection."""
 
 
 class Recorder:
-    """Hooks that record their calls."""
+    """Record each call of the hooks of smsbridge: the name, the reference of the text, and the result, error or event."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, Any, Any]] = []
@@ -158,24 +162,28 @@ class Recorder:
         return [name for name, _, _ in self.calls]
 
     def outcome(self, reference: str) -> Any:
-        """The outcome of the text."""
+        """Return how the text with this ``reference`` ended: its result or its error."""
         (end,) = [what for name, ref, what in self.calls if ref == reference and name in ("after", "failed")]
         return end
 
     def begun_and_ended(self) -> tuple[list[str], list[tuple[str, Any]]]:
-        """The references of texts that began, and the pairs of reference and outcome of texts that ended."""
+        """Return the references of all texts that began, and a pair of reference and outcome for each text that ended."""
         begun = [reference for name, reference, _ in self.calls if name == "before"]
         return begun, [(reference, end) for name, reference, end in self.calls if name in ("after", "failed")]
 
 
 class Strike:
-    """Raise ``stop`` at step ``at``, before or after the step is performed; without ``stop``, only count the steps."""
+    """Interrupt a client: raise ``stop`` at step ``at``, counted from 1.
+
+    It is raised before the step is performed, or after it if ``before`` is false. Without ``stop``, steps are only
+    counted.
+    """
 
     def __init__(self, stop: BaseException | None = None, at: int = 0, *, before: bool = True) -> None:
         self.stop, self.at, self.before, self.steps = stop, at, before, 0
 
     def hits(self, *, before: bool) -> None:
-        """Count a step, and raise at step ``at``."""
+        """Count a step, and raise the interruption if this is its moment. Call it before and after each step."""
         if before:
             self.steps += 1
         if self.stop is not None and self.steps == self.at and before == self.before:
@@ -183,7 +191,7 @@ class Strike:
 
 
 class Blocking(SmsClient):
-    """A client that does not sleep and that ``strike`` can interrupt."""
+    """Make a blocking client that does not sleep, and that its ``strike`` interrupts at a step."""
 
     strike = Strike()
 
@@ -196,7 +204,7 @@ class Blocking(SmsClient):
 
 
 class Async(AsyncSmsClient):
-    """The same for asyncio."""
+    """Make an asyncio client that does not sleep, and that its ``strike`` interrupts at a step."""
 
     strike = Strike()
 

@@ -1,4 +1,4 @@
-"""World: a client that sends through the policy under test, with the outcome of each text."""
+"""Make a client that sends through the policy under test, and record the outcome of each text."""
 
 from __future__ import annotations
 
@@ -28,11 +28,14 @@ LONGEST = 10.0
 
 
 class EndlessError(AssertionError):
-    """A send did not end."""
+    """Raised if a send through the policy under test does not end in time."""
 
 
 def in_time(work: Callable[[], T]) -> T:
-    """Return or raise the result of ``work``; raise EndlessError, and leave its thread running, if it takes too long."""
+    """Run ``work`` in a thread, and return or raise its result. Raises EndlessError if it takes too long.
+
+    The thread then keeps running.
+    """
     ends: list[tuple[Any, BaseException | None]] = []
 
     def begin() -> None:
@@ -59,9 +62,10 @@ class _Alone(Plugins):
 
 
 class World:
-    """A client of the class ``kind`` whose provider ``make`` makes around a vendor.
+    """Hold a client that sends through a policy under test to a simulated vendor, with recorded hooks.
 
-    ``words`` and ``elsewhere`` are the arguments of :class:`Wire`.
+    ``make`` puts the policy around the vendor, and ``kind`` is the class of the client. ``words`` and ``elsewhere`` are
+    the arguments of :class:`Wire`, the simulated wire.
     """
 
     def __init__(
@@ -83,7 +87,7 @@ class World:
             self.sms = kind(self.provider, settings=settings, plugins=plugins, transport=self.wire)
 
     def close(self) -> None:
-        """Close the client and the policy."""
+        """Close the client, and the policy under test with it."""
         if isinstance(self.sms, AsyncSmsClient):
             asyncio.run(self.sms.aclose())
         else:
@@ -92,7 +96,7 @@ class World:
     # --- sending ------------------------------------------------------------------------------------------------------
 
     def flow(self, shape: Shape, messages: Sequence[Message]) -> Flow[Any]:
-        """The flow that sends ``messages``: one text, a batch, or one code."""
+        """Return the flow that sends ``messages`` in this ``shape``: one text, a batch, or one one-time code."""
         if shape == "code":
             return self.sms._start_verification(messages[0])  # noqa: SLF001  # as both clients begin it
         if shape == "text":
@@ -100,7 +104,10 @@ class World:
         return self.sms._job([Result(index=n, message=message) for n, message in enumerate(messages)], [])  # noqa: SLF001
 
     def run(self, flow: Flow[Any], strike: Strike | None = None) -> BaseException | None:
-        """Run ``flow``, interrupted by ``strike``, and return its error, or None. Raises EndlessError."""
+        """Run ``flow`` in the client, interrupted by ``strike``, and return the error that it raised, or None.
+
+        Raises EndlessError if the flow does not end in time.
+        """
         self.sms.strike = strike or Strike()
         try:
             in_time(lambda: self._driven(flow))
@@ -120,7 +127,10 @@ class World:
         await sms._run(flow)  # noqa: SLF001
 
     def drop(self, flow: Flow[Any], steps: int) -> bool:
-        """Perform ``steps`` steps in a blocking client, then drop ``flow``; false if the flow ended before."""
+        """Perform ``steps`` steps of ``flow`` in a blocking client, then drop it. Return false if it ended before.
+
+        Raises EndlessError if the steps do not end in time.
+        """
         return in_time(lambda: self._dropped(flow, steps))
 
     def _dropped(self, flow: Flow[Any], steps: int) -> bool:
@@ -136,7 +146,10 @@ class World:
         return True
 
     def send(self, shape: Shape, messages: Sequence[Message]) -> list[Any]:
-        """Send ``messages``, and return the outcome of each: a result or an error."""
+        """Send ``messages`` in this ``shape``, and return the outcome of each text: a result or an error.
+
+        Raises an error that is no outcome of a text, such as EndlessError.
+        """
         known = len(self.hooks.calls)
         problem = self.run(self.flow(shape, messages))
         if problem is not None and not isinstance(problem, SendError):
@@ -145,22 +158,22 @@ class World:
         return [ends[message.reference] for message in messages[: None if shape == "batch" else 1]]
 
     def send_each(self, messages: Iterable[Message], shape: Shape = "text") -> list[str]:
-        """Send ``messages`` one by one, and return a verdict on each."""
+        """Send ``messages`` one after the other, and return the outcome of each in words, as :func:`verdict` does."""
         return [verdict(end) for message in messages for end in self.send(shape, [message])]
 
 
 def verdict(end: object) -> str:
-    """Return ``accepted``, or the class and the reason of the error."""
+    """Return the outcome ``end`` of a text in words: ``accepted``, or the class of the error and its reason, if any."""
     if not isinstance(end, SendError):
         return "accepted"
     return f"{type(end).__name__} ({end.reason})" if end.reason else type(end).__name__
 
 
 def is_refused(end: object) -> bool:
-    """Whether a text certainly did not leave; also true for a text that did not begin (None)."""
+    """Return whether a text with the outcome ``end`` certainly did not leave. True for None, a text that did not begin."""
     return end is None or isinstance(end, RefusedError)
 
 
 def is_uncertain(end: object) -> bool:
-    """Whether a text may have left."""
+    """Return whether a text with the outcome ``end`` may have been sent, although no answer says so."""
     return isinstance(end, UncertainError)

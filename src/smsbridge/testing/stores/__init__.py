@@ -45,7 +45,7 @@ class StoreContract(
     OptOutTests,
     Kit,
 ):
-    """The tests of a store: subclass it as ``TestYourStore`` and override :meth:`open`."""
+    """Test a store against the contract of smsbridge. Subclass it as ``TestYourStore`` and override :meth:`open`."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Leave out tests that do not apply: pytest does not collect a name that is None."""

@@ -1,4 +1,4 @@
-"""The tests of a store's counters, which limits and caps use."""
+"""Test the counters of a store, which limits and caps use."""
 
 from __future__ import annotations
 
@@ -25,18 +25,21 @@ _SHORT = 0.05
 
 
 def cap(key: str = "+919876543210", most: int = 2, seconds: float = 60.0, kind: str = "recipient") -> Cap:
-    """At most ``most`` texts in ``seconds``."""
+    """Make a cap of the given ``kind`` under ``key``: at most ``most`` texts in any window of ``seconds``."""
     return Cap(scope="guard acme", kind=kind, key=key, rate=Rate(most, seconds))
 
 
 def take(counters: Any, *caps: Cap, lease: float = _LEASE) -> str | None:
-    """Take a place of each of ``caps`` and return the ticket; None if a cap is full."""
+    """Take a place in each of ``caps`` and return the ticket for them; None if one of the caps is full.
+
+    The places are held for ``lease`` seconds.
+    """
     ticket = new_ticket()
     return None if at_once(counters.take(ticket, caps, lease)) else ticket
 
 
 class CounterTests(Kit):
-    """Tests of all counters."""
+    """Test the counters of a store, within one process."""
 
     @pytest.fixture
     def counters(self, store: Any) -> Iterator[Any]:
@@ -154,7 +157,7 @@ class CounterTests(Kit):
 
 
 class SharedCounterTests(Kit):
-    """Tests of counters that several processes share."""
+    """Test the counters of a store that several processes share."""
 
     def test_two_processes_count_together(self, tmp_path: Any) -> None:
         spawned = multiprocessing.get_context("spawn")

@@ -1,4 +1,4 @@
-"""The tests of a store's entries, which a ledger uses."""
+"""Test the entries of a store, in which a ledger records texts."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ SENT = SentMessage(
 
 
 def claim(reference: str = "order-1", text: str = "Your order has shipped", account: str = "acme") -> Claim:
-    """A new claim of a text."""
+    """Make the claim of a text that is about to be sent through ``account`` under ``reference``."""
     message = Message(to="+919876543210", text=text, reference=reference)
     return Claim.of(message, account=account, kind=Kind.TEXT, key=KEY)
 
 
 def accepted(of: Claim) -> Entry:
-    """The entry of an accepted text."""
+    """Make the entry of the text ``of`` after the vendor accepted it."""
     return Entry(claim=of, outcome=Outcome.accepted(SENT))
 
 
 def refused(of: Claim) -> Entry:
-    """The entry of a refused text."""
+    """Make the entry of the text ``of`` after the vendor refused it."""
     return Entry(claim=of, outcome=Outcome.refused("rejected"))
 
 
 def uncertain(of: Claim) -> Entry:
-    """The entry of a text that may have been sent."""
+    """Make the entry of the text ``of`` if it may have been sent, but no answer says so."""
     return Entry(claim=of, outcome=Outcome(state=State.UNCERTAIN, at=utc_now()))
 
 
 class EntryTests(Kit):
-    """Tests of all entries."""
+    """Test the entries of a store, within one process."""
 
     @pytest.fixture
     def entries(self, store: Any) -> Iterator[Any]:
@@ -180,7 +180,7 @@ class EntryTests(Kit):
 
 
 class SharedEntryTests(Kit):
-    """Tests of entries that several processes share."""
+    """Test the entries of a store that several processes share."""
 
     def test_what_one_process_recorded_another_knows(self, tmp_path: Any) -> None:
         entries = self.open(tmp_path).entries(keep=self.keep)

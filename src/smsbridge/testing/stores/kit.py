@@ -1,4 +1,4 @@
-"""Helpers of the store tests: opening a store, and interrupting its questions."""
+"""Open the store under test, and interrupt the questions to it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST = 10.0
 
 
 class Kit:
-    """The samples of a store: override ``open``, and ``shared``, ``lacks`` and ``keep`` where they differ."""
+    """Describe the store under test: override ``open``, and ``shared``, ``lacks`` and ``keep`` if they differ."""
 
     shared: ClassVar[bool] = False
     """Whether all processes of a machine share the store."""
@@ -31,14 +31,14 @@ class Kit:
     keep: ClassVar[timedelta] = timedelta(days=90)
 
     def open(self, place: Path) -> Store:
-        """Open the store in the folder ``place``: a new store at the first call, then the same store."""
+        """Open the store under test in the folder ``place``: a new store at the first call, later the same."""
         raise NotImplementedError(f"{type(self).__name__} must override open()")
 
 
 def interrupt(flow: Flow[Any], moment: Moment) -> Callable[[], None]:
-    """Interrupt ``flow`` at its first step, if any.
+    """Interrupt ``flow`` with KeyboardInterrupt at its first step, at this ``moment``; a flow without a step has ended.
 
-    Returns a function for what a thread may still do with the step afterwards.
+    Returns a function that performs what a thread may still do with the step after the interruption, perhaps nothing.
     """
     run = Driven(flow)
     step = run.step
@@ -55,7 +55,7 @@ def interrupt(flow: Flow[Any], moment: Moment) -> Callable[[], None]:
 
 
 def comes(true: Callable[[], bool]) -> bool:
-    """Wait until ``true()`` holds; false after ``_LONGEST`` seconds."""
+    """Wait until ``true()`` returns true, and return true; return false after ``_LONGEST`` (10) seconds."""
     until = time.monotonic() + _LONGEST
     while not true():
         if time.monotonic() > until:

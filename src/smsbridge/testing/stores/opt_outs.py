@@ -1,4 +1,4 @@
-"""The tests of a store's opt-outs."""
+"""Test the list of opt-outs of a store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 class OptOutTests(Kit):
-    """Tests of all opt-outs."""
+    """Test the list of opt-outs of a store, within one process."""
 
     @pytest.fixture
     def opt_outs(self, store: Any) -> Any:
@@ -88,7 +88,7 @@ class OptOutTests(Kit):
 
 
 class SharedOptOutTests(Kit):
-    """Tests of opt-outs that several processes share."""
+    """Test the list of opt-outs of a store that several processes share."""
 
     def test_what_one_process_was_told_another_knows(self, tmp_path: Any) -> None:
         opt_outs = self.open(tmp_path).opt_outs()

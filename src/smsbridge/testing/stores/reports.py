@@ -1,4 +1,4 @@
-"""The tests of a store's delivery reports, which move its entries."""
+"""Test how delivery reports change the entries of a store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ _FAILURES = (Status.EXPIRED, Status.CANCELLED, Status.FAILED, Status.UNDELIVERED
 
 
 def report(status: Status, *, seconds: float = 0.0, **fields: Any) -> DeliveryReport:
-    """A report of the text ``order-1``, which account ``acme`` took as ``vendor-1``."""
+    """Make a delivery report for the text ``order-1``, which account ``acme`` accepted with the id ``vendor-1``.
+
+    ``seconds`` move its time after ``AT``; ``fields`` replace fields of the report.
+    """
     final = fields.pop("final", status.final)
     about = {"account": "acme", "provider": "acme", "id": "vendor-1", "reference": "order-1", **fields}
     at = about.pop("at", AT + timedelta(seconds=seconds))
@@ -33,14 +36,17 @@ def report(status: Status, *, seconds: float = 0.0, **fields: Any) -> DeliveryRe
 
 
 def accepted(of: Claim, *, id: str = "vendor-1", account: str = "acme", **fields: Any) -> Entry:
-    """That the text of a claim was accepted, and waits to be sent on."""
+    """Make the entry of the text ``of`` after the vendor accepted it under ``id`` and queued it.
+
+    ``fields`` replace fields of the SentMessage.
+    """
     given = {"status": Status.QUEUED, "at": AT, **fields}
     sent = SentMessage(account=account, provider="acme", id=id, reference=of.reference, **given)
     return Entry(claim=of, outcome=Outcome.accepted(sent))
 
 
 class ReportTests(Kit):
-    """What holds for reports in all entries."""
+    """Test how delivery reports change the entries of any store, within one process."""
 
     @pytest.fixture
     def entries(self, store: Any) -> Any:
@@ -48,7 +54,7 @@ class ReportTests(Kit):
 
     @pytest.fixture
     def begun(self, entries: Any) -> Claim:
-        """A text that was accepted."""
+        """Record a text that the vendor accepted, and return its claim."""
         made = claim()
         at_once(entries.claim([made]))
         entries.record([accepted(made)])
@@ -289,7 +295,7 @@ class ReportTests(Kit):
 
 
 class SharedReportTests(Kit):
-    """What holds for reports that other processes bring."""
+    """Test delivery reports that another process adds to the same store."""
 
     def test_a_report_that_another_process_brings_moves_the_text(self, tmp_path: Any) -> None:
         entries = self.open(tmp_path).entries(keep=self.keep)
