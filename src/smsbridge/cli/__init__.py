@@ -1,4 +1,4 @@
-"""The ``smsbridge`` command: a thin shell around the client. It needs the extra ``cli``, which installs click."""
+"""Run the ``smsbridge`` command, a thin shell around the client. It needs the extra ``cli``, which installs click."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from .exits import Exit
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
-    """Run the command with ``args`` (default: the arguments of the process), and exit with a :class:`exits.Exit`."""
+    """Run the command ``smsbridge`` with ``args`` and exit the process with the code of an :class:`exits.Exit`.
+
+    Without ``args``, the arguments of the process are used.
+    """
     try:
         code = _run(args)
     # An interrupt during the imports.

@@ -1,4 +1,4 @@
-"""The word, the exit code and the advice for each error."""
+"""Find the word, the exit code and the advice for each error that a command can show."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ ADVICE: dict[type[SmsBridgeError], str] = {
 
 
 def exit_code(error: SmsBridgeError) -> Exit:
-    """The exit code of ``error``."""
+    """Return the exit code of a command that ends with ``error``."""
     return _nearest(EXIT, error)[0]
 
 
 def advise(error: SmsBridgeError) -> str:
-    """The advice on ``error``."""
+    """Return advice for the user of a command that ended with ``error``: what to do next."""
     if isinstance(error, errors.QueryError) and error.authentication:
         return _CREDENTIALS + _TRY_THEM
     known = _of_policies(getattr(error, "reason", None))
@@ -77,7 +77,10 @@ def advise(error: SmsBridgeError) -> str:
 
 
 def advise_doctor(error: SmsBridgeError, base_url: str | None) -> str:
-    """The advice on ``error`` in ``smsbridge doctor --live``; ``base_url`` is the variable of the provider's URL."""
+    """Return advice for the user of ``smsbridge doctor --live``, whose harmless call ended with ``error``.
+
+    ``base_url`` is the variable that sets the URL of the provider, if there is one.
+    """
     if isinstance(error, errors.QueryError) and error.authentication:
         return _CREDENTIALS
     if isinstance(error, errors.QueryError) and not isinstance(error, errors.NotFoundError):
@@ -88,7 +91,7 @@ def advise_doctor(error: SmsBridgeError, base_url: str | None) -> str:
 
 
 def document(error: SmsBridgeError) -> dict[str, Any]:
-    """``error`` as JSON: its public fields, without any number, text or token."""
+    """Return ``error`` as a JSON object: type, public fields, advice and exit code, without number, text or token."""
     code, word = _nearest(EXIT, error)
     fields = {name: value for name, value in vars(error).items() if not name.startswith("_") and value is not None}
     return {
@@ -102,7 +105,7 @@ def document(error: SmsBridgeError) -> dict[str, Any]:
 
 
 def explain(out: Output, error: SmsBridgeError, *, code: Exit | None = None) -> None:
-    """Write ``error`` and the advice on it; ``code`` replaces the exit code of the error."""
+    """Print ``error`` and what to do next. ``code`` replaces the exit code of the error in the JSON document."""
     known = document(error)
     out.failure(known if code is None else {**known, "exit_code": code}, word=known["outcome"])
 

@@ -1,4 +1,4 @@
-"""The ``smsbridge`` group: the list of commands, and the handling of their errors.
+"""Define the group ``smsbridge``: it lists the commands, runs them and explains their errors.
 
 A command's module is imported when the command is invoked, not before: ``smsbridge --help`` must be fast.
 """
@@ -101,7 +101,7 @@ class _Commands(click.Group):
                 formatter.write_dl([(screen_line(name), screen_line(f"from {of}")) for name, of in others.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; it reads the environment once."""
+        """Run the chosen command. The environment is read only once during it."""
         from ..snapshot import Reading
 
         return Reading().run(partial(super().invoke, ctx))
@@ -115,7 +115,7 @@ class _Commands(click.Group):
         windows_expand_args: bool = False,  # noqa: FBT001, FBT002  # a text may contain * and ?
         **extra: Any,
     ) -> Any:
-        """Run a command and exit with its code. Explain each error; show no traceback."""
+        """Run a command and exit with its code. Each error is explained, and no traceback is shown."""
         given = list(sys.argv[1:] if args is None else args)
         options = given[: given.index("--")] if "--" in given else given
         out = Output(as_json="--json" in options)

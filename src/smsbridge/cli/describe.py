@@ -1,4 +1,4 @@
-"""Capabilities and settings of a provider, derived from its class."""
+"""Describe the capabilities and settings of a provider, derived from its class."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _WORDS: tuple[tuple[tuple[type, ...], str], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """A setting of smsbridge or of a provider, or, with an empty ``variable``, an option of a message."""
+    """Describe a setting of smsbridge or of a provider. With an empty ``variable`` it is an option of a message."""
 
     name: str
     variable: str
@@ -68,7 +68,10 @@ _COMPOSED = "only where settings compose it: its settings name the accounts insi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """An installed provider. ``broken`` says why it cannot be used; then only its name and origin are known."""
+    """Describe an installed provider or policy for the commands that list them.
+
+    ``broken`` says why it cannot be used; then only its name and origin are known.
+    """
 
     name: str
     origin: str
@@ -86,7 +89,10 @@ class Provider:
 
 
 def provider(plugins: Plugins, name: str) -> Provider:
-    """Import provider ``name`` and describe it."""
+    """Import the provider or policy called ``name`` and describe it.
+
+    One that cannot be imported is described as broken.
+    """
     origin = plugins.origin(name)
     if origin == "smsbridge":
         from importlib.metadata import version
@@ -128,7 +134,10 @@ def _in_order(cls: type[SmsProvider]) -> list[Any]:
 
 
 def settings(model: type[BaseModel], account: str | None, *, variables: bool = True) -> list[Setting]:
-    """The settings of ``model``, under the environment variables of ``account``."""
+    """List the settings of ``model``, each with the environment variable that sets it for ``account``.
+
+    Without ``variables``, the variables are empty, because the model describes options of a message.
+    """
     return [
         Setting(
             name=name,
@@ -146,14 +155,17 @@ def settings(model: type[BaseModel], account: str | None, *, variables: bool = T
 
 
 def is_secret(name: str, info: FieldInfo) -> bool:
-    """Whether the value must not be shown: by its type, or by its name if its author forgot the type."""
+    """Return whether the value of a setting must not be shown: its type says so, or its name sounds like a secret.
+
+    The name counts because the author of a provider may have forgotten the type.
+    """
     return environment.is_secret(info.annotation) or (
         _SECRET_NAME.search(name) is not None and type_name(info.annotation) == "text" and not name.endswith("url")
     )
 
 
 def show(value: Any) -> str:
-    """The value of an ordinary setting, for people: numbers are masked, and credentials in URLs are hidden."""
+    """Return the value of an ordinary setting for people. Numbers are masked, and credentials in URLs are hidden."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, SecretStr | SecretBytes):
@@ -197,7 +209,7 @@ def _deprecated(info: FieldInfo) -> str | None:
 
 
 def type_name(annotation: Any) -> str:
-    """A type for people: the form of the environment variable's value."""
+    """Return the type of a setting for people: what to write into its environment variable, such as ``seconds``."""
     if environment.is_secret(annotation):
         return "secret"
     origin, args = get_origin(annotation), get_args(annotation)

@@ -1,4 +1,4 @@
-"""The diagnosis of ``smsbridge doctor``. Nothing here raises, because doctor explains broken configurations."""
+"""Make the diagnosis of ``smsbridge doctor``. Nothing here raises, because doctor explains broken configurations."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ _PACKAGES = ("smsbridge", "httpx", "pydantic", "pydantic-settings", "pluggy", "p
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """The value of a setting, as text to show, and its source (a member of ``NOWHERE`` if the user set no value)."""
+    """Hold the value of a setting as text to show, and where it comes from.
+
+    ``source`` is a member of ``NOWHERE`` if the user set no value.
+    """
 
     variable: str
     value: str | None
@@ -46,7 +49,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """The settings of a policy around the chosen account, or of an account inside it."""
+    """Hold the settings of a policy around the chosen account, or of an account inside it."""
 
     of: str
     policy: bool
@@ -55,7 +58,7 @@ class Section:
 
 @dataclass(slots=True, kw_only=True)
 class Diagnosis:
-    """The result of a diagnosis."""
+    """Collect what ``smsbridge doctor`` finds out: the chosen provider and why, all settings, and all problems."""
 
     account: str = ""
     provider: str | None = None
@@ -72,17 +75,20 @@ class Diagnosis:
 
     @property
     def works(self) -> bool:
-        """Whether sending could work."""
+        """Return whether sending could work, because no finding is an error."""
         return not any(finding.level == "error" for finding in self.findings)
 
     def find(self, level: Literal["error", "warning", "note"], message: str, advice: str = "") -> None:
-        """Add a finding, unless its message is known already."""
+        """Add a finding with a message and advice, unless there is one with this message already."""
         if message not in [finding.message for finding in self.findings]:
             self.findings.append(Finding(level, message, advice))
 
 
 def diagnose(account: str | None) -> tuple[Diagnosis, SmsProvider | None]:
-    """Check everything that sending through ``account`` needs; return the findings and the provider, if any."""
+    """Check everything that sending through ``account`` needs.
+
+    Returns the diagnosis, and the provider of the account, or None if the configuration makes none.
+    """
     found = Diagnosis(versions=_versions(), hooks=_hook_plugins())
     known = _try(found, plugins.default_plugins)
     own = _read(found, Settings, None)
@@ -143,7 +149,7 @@ def _look_at_provider(found: Diagnosis, known: Plugins) -> SmsProvider | None:
 
 
 def innermost(provider: SmsProvider) -> SmsProvider:
-    """The provider at the end of ``provider``, or the first inside it that holds several."""
+    """Return the provider at the end of the policies around it, or the first provider inside that holds several."""
     while len(held := inside(provider)) == 1:
         (provider,) = held
     return provider

@@ -26,7 +26,11 @@ _STYLES = {"error": "red", "warning": "yellow", "note": None}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """The result of a harmless call; ``call`` is None if there is no such call, or if ``members`` were called."""
+    """Hold the result of the harmless call that ``smsbridge doctor --live`` makes through an account.
+
+    ``call`` is None if the provider has no such call, or if each of ``members``, the accounts inside, was called
+    instead.
+    """
 
     account: str
     call: str | None
@@ -38,7 +42,7 @@ class Live:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """How the rules of the provider ``http`` read an answer. ``outcome`` is accepted, refused or uncertain."""
+    """Hold how the rules of the provider ``http`` read an answer. ``outcome`` is accepted, refused or uncertain."""
 
     outcome: str
     message: str

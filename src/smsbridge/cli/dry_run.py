@@ -1,4 +1,4 @@
-"""``smsbridge send --dry-run``: show what would happen to a text or to many, and send nothing."""
+"""Show what ``smsbridge send --dry-run`` would do to a text or to many, and send nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WORDS = {
 
 
 def dry_run(out: Output, account: str | None, to: str, text: str, given: dict[str, Any]) -> Exit:
-    """Show what would happen to a text."""
+    """Show what would happen to ``text`` to the number ``to``, and return the exit code of that outcome."""
     found, provider = explain.chosen(account)
     view, message = explain.foretell(provider, Message(to=to, text=text, **given_fields(vendor_of(provider), given)))
     info = _measured(text)
@@ -49,7 +49,7 @@ def dry_run(out: Output, account: str | None, to: str, text: str, given: dict[st
 
 
 def dry_run_many(out: Output, account: str | None, path: str, given: dict[str, Any]) -> Exit:
-    """Show what would happen to each message of the file at ``path``, a line each, and the totals."""
+    """Show what would happen to each message of the file at ``path``, on a line each, and then the totals."""
     _, provider = explain.chosen(account)
     defaults = given_fields(vendor_of(provider), given)
     tally: Counter[Exit] = Counter()

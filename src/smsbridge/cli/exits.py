@@ -1,4 +1,4 @@
-"""Exit codes, for scripts to rely on."""
+"""Define the exit codes of all commands, for scripts to rely on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """The exit code of a command."""
+    """Name the exit codes of commands."""
 
     OK = 0
     INTERNAL = 1
@@ -41,5 +41,5 @@ MEANING = {
 
 
 def table() -> str:
-    """The exit codes as lines of text."""
+    """Return a table of all exit codes, as lines of text for the help of ``smsbridge``."""
     return "\n".join(f"{code.value:>5}  {meaning}" for code, meaning in MEANING.items())

@@ -1,4 +1,4 @@
-"""``smsbridge explain``: what would happen to a text. Sends nothing."""
+"""Explain, for ``smsbridge explain``, what would happen to a text. Nothing is sent."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def explain(*, to: str, text: str | None, account: str | None, show_numbers: boo
 
 
 def chosen(account: str | None) -> tuple[Diagnosis, SmsProvider]:
-    """The diagnosis of ``account``, and its provider as in a rehearsal, which opens no file of ours.
+    """Diagnose ``account``, and return the diagnosis and a copy of the provider for a rehearsal.
 
-    Raises ConfigurationError if nothing can be sent.
+    The copy opens none of the files in which policies remember texts. Raises ConfigurationError if nothing can be sent.
     """
     from ..display import joined
     from ..errors import ConfigurationError
@@ -79,7 +79,7 @@ def chosen(account: str | None) -> tuple[Diagnosis, SmsProvider]:
 
 
 def foretell(provider: SmsProvider, message: Message) -> tuple[Foresight, Message]:
-    """The foresight for ``message``, and the message as a client would prepare it."""
+    """Return what would happen to ``message`` through ``provider``, and the message as a client would prepare it."""
     from datetime import UTC, datetime
 
     from ..attempts import foresee, prepare, refusal
@@ -97,7 +97,10 @@ def foretell(provider: SmsProvider, message: Message) -> tuple[Foresight, Messag
 
 
 def verdict(out: Output, view: Foresight) -> Exit:
-    """Write the advice on an error, and return the exit code."""
+    """Print the advice on the error of a foresight, if it has an error and the output is no JSON.
+
+    Return the exit code.
+    """
     from .advice import document, exit_code
 
     if view.error is None:
@@ -108,7 +111,7 @@ def verdict(out: Output, view: Foresight) -> Exit:
 
 
 def described(out: Output, found: Diagnosis, view: Foresight, message: Message) -> dict[str, Any]:
-    """The foresight for ``message``, as JSON."""
+    """Return the JSON document of what would happen to ``message`` and by which settings."""
     from .advice import document
 
     taker = view.taker
@@ -136,7 +139,7 @@ def _plan(view: Foresight) -> dict[str, Any]:
 
 
 def show(out: Output, found: Diagnosis, view: Foresight, message: Message) -> None:
-    """Print the foresight for ``message``, for people."""
+    """Print for people what would happen to ``message`` and by which settings."""
     from . import tree
 
     taker = view.taker

@@ -1,4 +1,4 @@
-"""The optional fields of a message as options of a command."""
+"""Offer the optional fields of a message as options of a command."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def aware(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
-    """Read a date and time in ISO 8601 with a time zone; without a zone the moment is unknown."""
+    """Read the value of an option as a date and time in ISO 8601 with a time zone.
+
+    Without a time zone the moment is unknown, and the option is refused.
+    """
     if value is None:
         return None
     try:
@@ -86,14 +89,14 @@ def _given_as(field: MessageField, part: str) -> str:
 
 
 def message_options(command: F) -> F:
-    """Add ``--from``, ``--purpose`` and the other fields of a message."""
+    """Add ``--from``, ``--purpose`` and the options for all other fields of a message to ``command``."""
     for option in reversed([option for field in FIELDS for option in _options(field)]):
         command = option(command)
     return command
 
 
 def given_fields(provider: str, given: Mapping[str, Any]) -> MessageFields:
-    """The fields of a message from the options of a command; ``--option`` is for ``provider``."""
+    """Return the fields of a message that the options of a command give; ``--option`` values go to ``provider``."""
     fields: dict[str, Any] = {}
     for field in FIELDS:
         if field.parts:

@@ -1,4 +1,4 @@
-"""Checks of files with settings that other users can read."""
+"""Check whether other users can read files with settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _ALIKE = 0.85
 
 
 def readable_by_others(path: Path) -> bool:
-    """Whether any user of this machine can read the file (always false on Windows, which has no such bits)."""
+    """Return whether another user of this machine may read the file at ``path``. Always false on Windows.
+
+    Windows has no such permission bits.
+    """
     try:
         return os.name != "nt" and bool(path.stat().st_mode & stat.S_IROTH)
     except OSError:
@@ -24,7 +27,7 @@ def readable_by_others(path: Path) -> bool:
 
 
 def file_of(source: str, variable: str) -> Path | None:
-    """The file of a value; None if its source is not a file."""
+    """Return the path of the file from which ``variable`` was read, or None if its ``source`` is no file."""
     if source == snapshot.ENV_FILE:
         return Path(snapshot.ENV_FILE)
     return (snapshot.current().files or {}).get(variable) if source == snapshot.SECRETS else None

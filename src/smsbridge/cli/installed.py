@@ -1,4 +1,4 @@
-"""Commands of installed distributions, from entry points of the group ``smsbridge.commands``."""
+"""Find the commands of installed distributions, from entry points of the group ``smsbridge.commands``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def names() -> dict[str, str]:
-    """The names of these commands, each with its distribution; no command is imported."""
+    """Return the names of all commands that other distributions add, each with its distribution.
+
+    Imports none of them.
+    """
     found: dict[str, list[str]] = {}
     for point in _points():
         found.setdefault(point.name, []).append(groups.origin(point))
@@ -26,9 +29,9 @@ def names() -> dict[str, str]:
 
 
 def unusable(taken: Collection[str]) -> list[str]:
-    """A message about each command that cannot be reached, and about each entry point of an unknown group.
+    """Return a message about each command of another distribution that cannot be reached, and about each unknown group.
 
-    ``taken`` are the names of our own commands.
+    ``taken`` are the names of the commands of smsbridge itself.
     """
     from difflib import get_close_matches
     from importlib.metadata import distributions
@@ -48,7 +51,10 @@ def unusable(taken: Collection[str]) -> list[str]:
 
 
 def command(name: str) -> click.Command | None:
-    """The command ``name``, imported; None if there is none. Raises ConfigurationError if it cannot be used."""
+    """Import and return the command ``name`` of another distribution; None if there is none.
+
+    Raises ConfigurationError if the command cannot be used.
+    """
     points = [point for point in _points() if point.name == name]
     if not points:
         return None

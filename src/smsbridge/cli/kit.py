@@ -1,9 +1,9 @@
-"""The parts of a plugin's command: the output, the exit codes, the options and the client of our own commands.
+"""Offer the parts of a plugin's command: the output, exit codes, options and client of the commands of smsbridge.
 
 A distribution adds a command with an entry point of the group ``smsbridge.commands``. Its name is the name of the
 command, and its object is a ``click.Command``. Return an :class:`Exit`, print through :class:`Output`, and do not catch
-errors of smsbridge: the group ``smsbridge`` explains them, in words or, with ``--json``, as a document.
-``smsbridge --help`` imports no command.
+errors of smsbridge: the group ``smsbridge`` explains them, in words or, with ``--json``, as a document. ``smsbridge
+--help`` imports no command.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Messages from JSON lines, for commands with ``--many``. Errors name the line and never quote it."""
+"""Read messages from JSON lines, for commands with ``--many``. Errors name the line and never quote it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LONGEST_LINE = 1 << 20
 
 
 class WrongLine(click.UsageError):
-    """A line that is not a message; ``number`` counts from 1."""
+    """Raised for a line that is not a message. ``number`` is the number of the line, from 1."""
 
     def __init__(self, number: int, complaint: str) -> None:
         super().__init__(f"line {number}{complaint}")
@@ -38,12 +38,15 @@ class WrongLine(click.UsageError):
 
 
 class EndlessLine(WrongLine):
-    """A line that is too long or cannot be read; no line after it can be read either."""
+    """Raised for a line that is too long or cannot be read. No line after it can be read either."""
 
 
 @contextmanager
 def opened(path: str) -> Iterator[IO[bytes]]:
-    """The file at ``path``, or standard input for ``-``. Raises click.UsageError if it cannot be read."""
+    """Open the file at ``path``, or standard input for ``-``, inside a ``with`` block.
+
+    Raises click.UsageError if it cannot be opened.
+    """
     if path == "-":
         yield standard_input()
         return
@@ -56,14 +59,19 @@ def opened(path: str) -> Iterator[IO[bytes]]:
 
 
 def messages(stream: IO[bytes], defaults: MessageFields) -> Iterator[Message]:
-    """One message per line that is not blank; ``defaults`` are the fields that a line does not give."""
+    """Yield one message for each line of ``stream`` that is not blank.
+
+    Raises WrongLine for a line that is not a message.
+
+    ``defaults`` are the fields that a line does not give.
+    """
     for number, line in _numbered(stream):
         if line.strip():
             yield _parse(number, line, defaults)
 
 
 def check(stream: IO[bytes], defaults: MessageFields) -> None:
-    """Raise click.UsageError if lines are wrong; the message names the first few."""
+    """Raise click.UsageError if ``stream`` has lines that are not messages. The error names the first few of them."""
     complaints: list[str] = []
     try:
         for number, line in _numbered(stream):

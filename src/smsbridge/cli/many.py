@@ -1,4 +1,4 @@
-"""``smsbridge send --many``: send a file of JSON lines, and print a result per message when it is complete."""
+"""Send a file of JSON lines, for ``smsbridge send --many``, and print the result of each message once it is known."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class _Tally:
         self._out.progress(self.words())
 
     def resume(self) -> None:
-        """Continue after an interrupt; rather print the current result twice than never."""
+        """Continue after an interrupt. The result at hand is printed, perhaps for a second time."""
         if on_their_way := self._journal.unsettled():
             self._out.aside(
                 f"interrupted: waiting for {count(on_their_way, 'text')}; interrupt again to leave them uncertain"
@@ -134,7 +134,7 @@ class _Tally:
             _show_aside(self._out, result)
 
     def words(self) -> str:
-        """The counts by outcome."""
+        """Return the number of texts with each outcome, in words."""
         parts = [f"{self.counts[code]} {word}" for code, word in _WORDS.items() if self.counts[code]]
         return f"{count(self.counts.total(), 'message')}: {', '.join(parts) or 'nothing was sent'}"
 

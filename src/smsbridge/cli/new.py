@@ -144,7 +144,10 @@ def _refuse_options_of_providers() -> None:
 def render(
     name: str, kind: str, *, title: str, base_url: str, auth: str, body: str, batch: bool, webhooks: bool
 ) -> dict[str, str]:
-    """The files of the project for a ``kind`` of plugin, ``provider`` or ``policy``, by their path in it."""
+    """Make the files of a plugin's project: their contents, by their path in the project.
+
+    ``kind`` is ``provider`` or ``policy``; the other arguments shape the invented API of a provider.
+    """
     stem = name.capitalize() if name[0].isalpha() else f"Sms{name}"
     values = {
         "name": name,

@@ -1,4 +1,4 @@
-"""The output of commands: results to standard output, as text or as a JSON document; all else to standard error.
+"""Print the output of commands: results to standard output, as text or as a JSON document; all else to standard error.
 
 Output is safe on any terminal. Characters that its encoding lacks become ``?``, control characters do not reach it, and
 text from outside cannot begin a line. Colours are for terminals only (and not if ``NO_COLOR`` is set). A reader that
@@ -22,11 +22,14 @@ from ..display import LONGEST_ON_SCREEN, json_text, line, screen, screen_line
 
 
 class CannotPrint(Exception):
-    """Standard output cannot be written; the message says why."""
+    """Raised if standard output cannot be written; the message says why."""
 
 
 class Output:
-    """Standard output and standard error of a command, as they were when this object was made."""
+    """Print the results of a command to standard output and all else to standard error, as text or JSON.
+
+    It uses the streams that ``sys`` had when this object was made.
+    """
 
     def __init__(self, *, as_json: bool = False, show_numbers: bool = False) -> None:
         self.as_json = as_json
@@ -38,13 +41,16 @@ class Output:
         self._err: TextIO | None = sys.stderr
 
     def number(self, number: str) -> str:
-        """A phone number for people: masked, unless ``show_numbers`` is set."""
+        """Return a phone number as people may see it: masked, unless ``show_numbers`` is set."""
         from ..phone import mask
 
         return number if self.show_numbers else mask(number)
 
     def json(self, document: Any, *, compact: bool = False) -> None:
-        """Print a JSON document; with ``compact``, on a single line. On a terminal, very long strings are cut."""
+        """Print ``document`` as JSON, on a single line if ``compact`` is true.
+
+        On a terminal, very long strings are cut.
+        """
         import json
 
         unicode = _encoding(self._out).lower().replace("-", "").startswith("utf")
@@ -53,23 +59,23 @@ class Output:
         self._print((json_text(text), None))
 
     def line(self, text: str = "", *, style: str | None = None) -> None:
-        """Print a line of the result; it stays a single line whatever ``text`` holds."""
+        """Print ``text`` as a line of the result. It stays a single line, also if the text holds line ends."""
         self._print((screen_line(text), style))
 
     def spans(self, spans: Sequence[tuple[str, str | None]]) -> None:
-        """Print a line of the result whose parts have their own styles."""
+        """Print a line of the result that is made of parts; each part is a text with its own style or None."""
         self._print(*[(screen_line(text), style) for text, style in spans])
 
     def verbatim(self, text: str) -> None:
-        """Print a text and a line end: unchanged for programs, and made safe for a terminal."""
+        """Print ``text`` and a line end: unchanged if a program reads it, and made safe if a terminal shows it."""
         self._print((screen(text) if _is_terminal(self._out) else text, None), verbatim=True)
 
     def aside(self, text: str, *, style: str | None = None) -> None:
-        """Write a line to standard error: progress, a warning, advice."""
+        """Print a line to standard error: progress, a warning or advice."""
         _write(self._err, (screen_line(text), style))
 
     def rows(self, rows: Mapping[str, Any], *, indent: int = 2) -> None:
-        """Print labels and values, aligned; empty values are left out, and only a list takes several lines."""
+        """Print labels with their values, aligned. Empty values are left out, and only a list takes several lines."""
         shown = {label: _lines(value) for label, value in rows.items() if value not in (None, "", [], {})}
         width = max(map(len, shown), default=0)
         for label, lines in shown.items():
@@ -77,7 +83,7 @@ class Output:
                 self._print((" " * indent + f"{'' if number else label:<{width}}  " + text, None))
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str]], *, indent: int = 0) -> None:
-        """Print a table with aligned columns."""
+        """Print a table with the column titles ``head`` and aligned columns."""
         lines = [list(head), *(list(map(line, row)) for row in rows)]
         widths = [max(len(cells[column]) for cells in lines) for column in range(len(head))]
         for cells in lines:
@@ -86,13 +92,19 @@ class Output:
             self._print((text, "bold" if cells is lines[0] else None))
 
     def progress(self, text: str) -> None:
-        """Replace the progress line, on a terminal that does not show the results themselves."""
+        """Show ``text`` as the progress line, in place of the last one.
+
+        Only a terminal that does not show the results themselves has a progress line.
+        """
         if _is_terminal(self._err) and not _is_terminal(self._out):
             with contextlib.suppress(OSError, ValueError):
                 click.echo(f"\r\033[K{screen_line(text)}", file=self._err, nl=False)
 
     def failure(self, error: Mapping[str, Any], *, word: str = "error") -> None:
-        """Write an error to standard error, or, with JSON, as the document on standard output if it can be written."""
+        """Print an error to standard error, or, with JSON, as the document on standard output if that can be written.
+
+        ``word`` begins the line, such as ``refused``.
+        """
         if self.as_json:
             with contextlib.suppress(CannotPrint):
                 self.json({"error": error}, compact=True)
@@ -105,7 +117,10 @@ class Output:
             self.aside(f"next: {error['advice']}")
 
     def aside_stream(self) -> TextIO:
-        """Standard error as a stream for other code; what cannot be written is dropped without an error."""
+        """Return standard error as a stream for other code.
+
+        What cannot be written to it is dropped without an error.
+        """
         return cast("TextIO", _Aside(self._err))
 
     def _print(self, *spans: tuple[str, str | None], verbatim: bool = False) -> None:
@@ -146,7 +161,7 @@ class _Aside(io.TextIOBase):
 
 
 def finish() -> None:
-    """Flush the streams at the end of a command, so that the interpreter's own flush cannot fail."""
+    """Flush standard output and standard error at the end of a command, so that Python's own flush cannot fail."""
     for stream in (sys.stdout, sys.stderr):
         # The process was started with the stream closed.
         if stream is None:

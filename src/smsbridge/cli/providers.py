@@ -68,7 +68,10 @@ def providers(*, names: tuple[str, ...], markdown: bool, as_json: bool) -> Exit:
 
 
 def markdown_table(plugins: Plugins, names: Sequence[str] = ()) -> str:
-    """The capability table of the providers ``names`` (default: all that are installed), as the README shows it."""
+    """Return the table of capabilities in Markdown, as the README shows it, for the providers ``names``.
+
+    Without ``names``, it has all installed providers.
+    """
     from .describe import provider
 
     head = ["Provider", "Package", *_capabilities(), *(f"`{field}`" for field in _fields())]

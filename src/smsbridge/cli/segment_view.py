@@ -1,4 +1,4 @@
-"""The figures of a text, and the text segment by segment, for a terminal."""
+"""Show the figures of a text, and the text segment by segment, on a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STYLES = {"head": "bold", "marks": _GUILTY}
 
 
 def show_segments(out: Output, info: TextInfo) -> None:
-    """Print each segment of a text, each under a line with its size."""
+    """Print each segment of the measured text ``info``, each under a line with its size."""
     from ..text.view import view_segments
 
     for line in view_segments(info, shutil.get_terminal_size().columns):
@@ -26,7 +26,7 @@ def show_segments(out: Output, info: TextInfo) -> None:
 
 
 def figures(info: TextInfo) -> dict[str, Any]:
-    """The figures of a text, by label."""
+    """Return the figures of the measured text ``info`` for people, by label."""
     from ..text import simplify
     from ..text.counting import PART, SINGLE
     from ..text.wording import NAMES

@@ -1,4 +1,4 @@
-"""Shared parts of commands: common options, the client, and the state of texts after an interrupt."""
+"""Share parts of commands: common options, the client, and the state of texts after an interrupt."""
 
 from __future__ import annotations
 
@@ -24,33 +24,36 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def json_option(command: F) -> F:
-    """Add ``--json``."""
+    """Add the option ``--json`` to ``command``, which takes it as ``as_json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
 
 
 def number_option(command: F) -> F:
-    """Add ``--show-number``, which the command takes as ``show_numbers``."""
+    """Add the option ``--show-number`` to ``command``, which takes it as ``show_numbers``."""
     return click.option(
         "--show-number", "show_numbers", is_flag=True, help="Print phone numbers in full instead of masked."
     )(command)
 
 
 def not_empty(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    """Refuse an empty value: an unset shell variable must not silently mean the default."""
+    """Refuse an empty value of an option, because an unset shell variable must not silently mean the default."""
     if value is not None and not value.strip():
         raise click.BadParameter("the value is empty; for the default, leave the option out")
     return value
 
 
 def standard_input() -> IO[bytes]:
-    """Standard input, as bytes. Raises click.UsageError if it is closed."""
+    """Return standard input as a stream of bytes. Raises click.UsageError if it is closed."""
     if sys.stdin is None or sys.stdin.closed:
         raise click.UsageError("standard input is closed, but - reads from it")
     return sys.stdin.buffer
 
 
 def text_from_stdin() -> str:
-    """The text of standard input, without its last line end."""
+    """Read a text from standard input, without its last line end.
+
+    Raises click.UsageError if it cannot be read as UTF-8.
+    """
     try:
         return standard_input().read().decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
@@ -60,7 +63,7 @@ def text_from_stdin() -> str:
 
 
 def account_option(command: F) -> F:
-    """Add ``--account``."""
+    """Add the option ``--account`` to ``command``, which takes it as ``account``."""
     return click.option(
         "--account",
         metavar="NAME",
@@ -70,7 +73,10 @@ def account_option(command: F) -> F:
 
 
 def policy_setting(account: str | None, policy: str, setting: str) -> str | None:
-    """The setting of a policy for ``account`` or for all accounts, from the environment. Raises ConfigurationError."""
+    """Return the value of ``setting`` of ``policy`` from the environment, for ``account`` or for all accounts.
+
+    None if it is not set. Without ``account``, the account is that of SMSBRIDGE_PROVIDER. Raises ConfigurationError.
+    """
     from ..policies import stack
     from ..settings import Settings
 
@@ -78,9 +84,9 @@ def policy_setting(account: str | None, policy: str, setting: str) -> str | None
 
 
 def to_number(given: str) -> str:
-    """A phone number in E.164; a national number needs SMSBRIDGE_DEFAULT_REGION.
+    """Return the phone number ``given`` in E.164; a national number needs SMSBRIDGE_DEFAULT_REGION.
 
-    Raises click.UsageError, not RecipientError: there is no text to refuse.
+    Raises click.UsageError if it is no phone number, not RecipientError, because there is no text to refuse.
     """
     from ..errors import RecipientError
     from ..phone import to_e164
@@ -93,7 +99,7 @@ def to_number(given: str) -> str:
 
 
 class Watcher:
-    """Remembers the last outcome from the hooks, for a report after Ctrl-C."""
+    """Remember, as a hook of the client, the outcome of the last text, for a report after Ctrl-C."""
 
     def __init__(self) -> None:
         self.sent: SentMessage | Verification | None = None
@@ -108,7 +114,7 @@ class Watcher:
         self.error = error
 
     def conclude(self, out: Output, interrupt: KeyboardInterrupt) -> Exit:
-        """Print what is known about the text and return the exit code; raise ``interrupt`` if nothing is known."""
+        """Print what is known about the text and return the exit code. Raises ``interrupt`` if nothing is known."""
         if self.sent is not None:
             out.aside(
                 f"interrupted: {self.sent.provider} took the text, id {self.sent.id}, reference {self.sent.reference}"
@@ -125,7 +131,7 @@ class Watcher:
 
 @dataclass(slots=True)
 class Started:
-    """A text on its way, with its outcome once the hooks know it."""
+    """Hold a text that was started, with its outcome once the hooks have seen it."""
 
     message: Message
     sent: SentMessage | None = None
@@ -133,7 +139,9 @@ class Started:
 
 
 class Journal:
-    """The texts that were started and are not printed yet, for a report after Ctrl-C."""
+    """Remember, as a hook of the client, the texts that were started and are not printed yet, for a report after
+    Ctrl-C.
+    """
 
     def __init__(self) -> None:
         # By the message's identity, because two messages may have the same reference.
@@ -157,21 +165,24 @@ class Journal:
             started.error = error
 
     def forget(self, message: Message) -> None:
-        """Forget a text that is printed."""
+        """Forget a text, because its result is printed."""
         self._started.pop(id(message), None)
 
     def unsettled(self) -> int:
-        """The number of texts on their way."""
+        """Return the number of texts that were started and have no outcome yet."""
         return sum(started.sent is None and started.error is None for started in list(self._started.values()))
 
     def close(self) -> list[Started]:
-        """Let no more texts start. Return the texts that were started and are not printed."""
+        """Let no more texts start, and return the texts that were started and are not printed."""
         self._closed = True
         return list(self._started.values())
 
 
 def open_client(account: str | None, out: Output, *, watcher: Watcher | Journal | None = None) -> SmsClient:
-    """A client for ``account`` (default: the account that the environment names). Raises ConfigurationError."""
+    """Make a client for ``account``, or for the account that SMSBRIDGE_PROVIDER names. Raises ConfigurationError.
+
+    ``watcher`` is registered as a hook of the client. If ``out`` shows numbers in full, so does a provider that prints.
+    """
     from .. import plugins
     from ..client import SmsClient
     from ..settings import Settings

@@ -1,4 +1,4 @@
-"""Signals that ask a command to end: each raises an exception, as Ctrl-C does, so that the command can finish."""
+"""Turn signals that ask a command to end into exceptions, as Python does for Ctrl-C, so that the command can finish."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EXITS = {"SIGINT": Exit.INTERRUPTED, "SIGTERM": Exit.TERMINATED, "SIGHUP": Exit
 
 
 class Ended(KeyboardInterrupt):
-    """Ctrl-C (SIGINT), or a signal that means the same: SIGTERM from a supervisor, SIGHUP from a closed terminal."""
+    """Raised for Ctrl-C (SIGINT), and for signals that mean the same: SIGTERM of a supervisor, SIGHUP of a terminal."""
 
     def __init__(self, code: Exit) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class Ended(KeyboardInterrupt):
 
 
 def code_of(interrupt: BaseException | None) -> Exit:
-    """The exit code of a command after ``interrupt``."""
+    """Return the exit code of a command that ``interrupt`` has ended."""
     return interrupt.code if isinstance(interrupt, Ended) else Exit.INTERRUPTED
 
 
@@ -38,7 +38,10 @@ _held = _Held()
 
 @contextmanager
 def as_interrupts() -> Iterator[None]:
-    """Let each of these signals raise Ended in the main thread, unless other code ignores or handles it already."""
+    """Make SIGINT, SIGTERM and SIGHUP raise Ended in the main thread inside the ``with`` block.
+
+    A signal that other code ignores or handles already stays as it is.
+    """
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in _numbers():
@@ -53,7 +56,7 @@ def as_interrupts() -> Iterator[None]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Delay the first signal until the end of the block, so that the block is not interrupted halfway."""
+    """Delay the first signal until the end of the ``with`` block, so that the block is not interrupted halfway."""
     pending: list[Exit] = []
     _held.pending = pending
     try:
@@ -66,7 +69,7 @@ def held() -> Iterator[None]:
 
 @contextmanager
 def ignored() -> Iterator[None]:
-    """Ignore these signals inside the block."""
+    """Ignore SIGINT, SIGTERM and SIGHUP inside the ``with`` block."""
     before = {}
     if threading.current_thread() is threading.main_thread():
         before = {number: signal.signal(number, signal.SIG_IGN) for number in _numbers()}

@@ -1,4 +1,4 @@
-"""The store that a command reads: a named file, or the store that the environment sets for a policy."""
+"""Open the store that a command reads: a named file, or the store that the environment sets for a policy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A store, and its name: the path of its file, or the scheme of its URL."""
+    """Hold the store that a command reads, and its name for people: the path of its file, or the scheme of its URL."""
 
     store: Store
     name: str
@@ -24,11 +24,11 @@ class Chosen:
 
     @property
     def is_absent(self) -> bool:
-        """Whether its file does not exist yet."""
+        """Return whether the store is a file that does not exist yet."""
         return self.path is not None and not self.path.is_file()
 
     def refuse_unusable(self, part: Part, what: str) -> None:
-        """Raise ConfigurationError if ``part`` cannot be used; ``what`` names it in the message."""
+        """Raise ConfigurationError if ``part`` of the store cannot be used. ``what`` names the part in the message."""
         from ..errors import ConfigurationError
 
         problem = self.store.problem(part)
@@ -37,9 +37,9 @@ class Chosen:
 
 
 def chosen(account: str | None, policy: str, *, path: str | None = None, create: bool = False) -> Chosen:
-    """The store in the file ``path``, or the store of ``policy`` for ``account`` or for all accounts.
+    """Open the store in the file ``path`` or, without a path, the store of ``policy`` for ``account`` or all accounts.
 
-    If ``create`` is false, nothing is made in it. Raises ConfigurationError.
+    If ``create`` is false, no file or table is made. Raises ConfigurationError if no usable store is set.
     """
     from ..errors import ConfigurationError
     from ..stores.known import open_store, scheme_of
@@ -65,7 +65,10 @@ def chosen(account: str | None, policy: str, *, path: str | None = None, create:
 
 
 def init(out: Output, found: Chosen, part: Part) -> Exit:
-    """Make ``part`` of the store, unless it exists. Raises ConfigurationError if it cannot be made."""
+    """Make ``part`` of the store unless it exists, and print whether it was made. Returns the exit code.
+
+    Raises ConfigurationError if it cannot be made.
+    """
     made = found.store.init(part)
     if out.as_json:
         out.json({"path": found.name, "made": made})

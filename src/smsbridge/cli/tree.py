@@ -1,4 +1,4 @@
-"""Trees as lines of text: the providers inside an account, or what each of them would do."""
+"""Draw trees as lines of text: the providers inside an account, or what each of them would do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HOLDING = ("account", "accounts", "inner")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
-    """A provider or a policy, with a remark about it, and the branches inside it."""
+    """Hold a provider or a policy, with a remark about it, and the branches for the providers inside it."""
 
     name: str
     account: str
@@ -28,7 +28,7 @@ class Branch:
 
 
 def of_provider(provider: SmsProvider) -> Branch:
-    """The tree of ``provider``: each policy with the settings that differ from the default."""
+    """Make the tree of ``provider`` and all providers inside it. Each policy shows the settings that it was given."""
     from ..composite import inside
 
     held = tuple(map(of_provider, inside(provider)))
@@ -37,14 +37,14 @@ def of_provider(provider: SmsProvider) -> Branch:
 
 
 def of_foresight(view: Foresight) -> Branch:
-    """The tree of what each provider would do."""
+    """Make the tree of what each provider would do with a text."""
     passes = view.verdict == "would send" or (view.inside and view.error == view.inside[-1].error)
     about = view.words if passes else f"{view.verdict}: {view.words}"
     return Branch(name=view.provider, account=view.account, about=about, inside=tuple(map(of_foresight, view.inside)))
 
 
 def draw(out: Output, branch: Branch) -> None:
-    """Print ``branch`` and its branches, each indented below its parent."""
+    """Print ``branch`` and the branches inside it, each indented under the provider that holds it."""
     rows = list(_rows(branch, 1))
     width = max(len(label) for label, _ in rows)
     for label, about in rows:

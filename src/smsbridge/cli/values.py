@@ -1,4 +1,7 @@
-"""Values of smsbridge as JSON. ``out`` decides whether numbers are masked; the vendor's raw answer is left out."""
+"""Make JSON of the values of smsbridge.
+
+``out`` decides whether numbers are masked; the vendor's raw answer is left out.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def sent_message(sent: SentMessage, out: Output) -> dict[str, Any]:
-    """An accepted text."""
+    """Return the JSON object for an accepted text. Its number is masked unless ``out`` shows numbers."""
     return {
         "account": sent.account,
         "provider": sent.provider,
@@ -27,7 +30,7 @@ def sent_message(sent: SentMessage, out: Output) -> dict[str, Any]:
 
 
 def report(event: DeliveryReport, out: Output) -> dict[str, Any]:
-    """A delivery report."""
+    """Return the JSON object for a delivery report. Its number is masked unless ``out`` shows numbers."""
     return {
         "account": event.account,
         "provider": event.provider,
@@ -45,7 +48,7 @@ def report(event: DeliveryReport, out: Output) -> dict[str, Any]:
 
 
 def verification(started: Verification, out: Output) -> dict[str, Any]:
-    """A started verification."""
+    """Return the JSON object for a started verification. Its number is masked unless ``out`` shows numbers."""
     return {
         "account": started.account,
         "provider": started.provider,
@@ -62,14 +65,17 @@ def _repeated(result: SentMessage | Verification) -> dict[str, Any]:
 
 
 def accepted(result: SentMessage | Verification, now: str) -> str:
-    """A sentence about an accepted text: what the provider does ``now``, or that a ledger knew the text already."""
+    """Return a sentence about an accepted text: what the provider does ``now``, such as ``took the text``.
+
+    If a ledger knew the text already, the sentence says that nothing was sent now.
+    """
     if result.repeated:
         return f"accepted before: {result.provider} has this reference already, so nothing was sent now"
     return f"accepted: {result.provider} {now}"
 
 
 def text_info(info: TextInfo) -> dict[str, Any]:
-    """Encoding and size of a text."""
+    """Return the JSON object for the encoding and size of a text."""
     return {
         "encoding": info.encoding.value,
         "units": info.units,
@@ -80,20 +86,20 @@ def text_info(info: TextInfo) -> dict[str, Any]:
 
 
 def balance(entry: Balance) -> dict[str, Any]:
-    """The balance of a service."""
+    """Return the JSON object for the balance of a service."""
     return {"service": entry.service, "amount": f"{entry.amount:f}", "unit": entry.unit}
 
 
 def price(money: Money | None) -> dict[str, str] | None:
-    """The price of a text."""
+    """Return the JSON object for a price; None if there is no price."""
     return None if money is None else {"amount": f"{money.amount:f}", "unit": money.unit}
 
 
 def price_words(money: Money | None) -> str | None:
-    """The price of a text, for people."""
+    """Return a price in words for people, such as ``0.0075 USD``; None if there is no price."""
     return None if money is None else f"{money.amount:f} {money.unit}"
 
 
 def provider_words(account: str, provider: str) -> str:
-    """A provider and, if its name differs, the account."""
+    """Return the name of a provider and, if its account has another name, the account."""
     return provider if account == provider else f"{provider} (account {account})"

@@ -1,4 +1,4 @@
-"""The cost of a text by our own rates: an estimate before it is sent, and a comparison with the vendor's figures after.
+"""Estimate the cost of a text by our own rates before it is sent, and compare it with the vendor's figures after.
 
 Reading the rates is the only I/O.
 """
@@ -21,10 +21,10 @@ from smsbridge.phone import regions
 
 
 class Rate(BaseModel):
-    """The price of a segment, for texts that match all fields that are set, from the day ``since`` to ``until`` (UTC).
+    """Hold the price of a segment for all texts that match every field that is set.
 
-    ``account`` is the name of an account, or of a provider for all of its accounts; ``prefix`` is the beginning of the
-    number.
+    The rate holds from the day ``since`` to the day ``until`` (UTC). ``account`` is the name of an account, or of a
+    provider for all of its accounts; ``prefix`` is the beginning of the number.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -47,12 +47,14 @@ class Rate(BaseModel):
 
     @property
     def key(self) -> tuple[object, ...]:
-        """The key of the rate: two rates with equal keys cannot be told apart."""
+        """Return what distinguishes this rate from others: two rates with equal keys cannot be told apart."""
         return self.account, self.country, self.prefix, self.purpose, self.since
 
     @property
     def weight(self) -> tuple[object, ...]:
-        """How exactly the rate describes its texts: of all rates that fit a text, the heaviest counts."""
+        """Return how exactly the rate describes its texts, for comparison: of all rates that fit a text, the greatest
+        counts.
+        """
         return (
             self.account is not None,
             len(self.prefix or ""),
@@ -62,7 +64,10 @@ class Rate(BaseModel):
         )
 
     def fits(self, message: Message, names: Iterable[str], countries: Iterable[str], day: date) -> bool:
-        """Return whether the rate is for ``message`` through one of ``names`` to one of ``countries``."""
+        """Return whether the rate is for ``message`` through one of ``names`` to one of ``countries`` on ``day`` (UTC).
+
+        ``names`` are those of the account and its provider.
+        """
         return (
             (self.account is None or self.account in names)
             and (self.prefix is None or message.to.startswith(self.prefix))
@@ -74,7 +79,10 @@ class Rate(BaseModel):
 
 
 class Rates:
-    """Rates. The most exact rate counts: by account, longest prefix, country, purpose, and latest start."""
+    """Hold the rates that you pay. Of several rates that fit a text, the most exact counts.
+
+    Rates are compared by account, longest prefix, country, purpose and latest start, in this order.
+    """
 
     def __init__(self, rates: Iterable[Rate]) -> None:
         self._rates = sorted(rates, key=lambda rate: rate.weight, reverse=True)
@@ -82,9 +90,9 @@ class Rates:
 
     @classmethod
     def load(cls, path: Path) -> Rates:
-        """Read the ``[[rate]]`` tables of a TOML file.
+        """Read the rates from the ``[[rate]]`` tables of the TOML file at ``path``.
 
-        Raises ConfigurationError, also for two rates that cannot be told apart.
+        Raises ConfigurationError for an unreadable file, for wrong rates, and for two rates that cannot be told apart.
         """
         rates = tables.read(path, "rate", Rate)
         seen: dict[tuple[object, ...], int] = {}
@@ -96,7 +104,7 @@ class Rates:
         return cls(rates)
 
     def rate(self, message: Message, account: str, provider: str = "", *, at: datetime | None = None) -> Rate | None:
-        """Return the rate of the prepared ``message`` through ``account`` at the time ``at``.
+        """Return the rate for the prepared ``message`` through ``account`` at the time ``at``; None if no rate fits.
 
         ``at`` defaults to ``send_at`` of the message, or now.
         """
@@ -121,19 +129,24 @@ class Rates:
     def estimate(
         self, message: Message, account: str, provider: str = "", *, segments: int, at: datetime | None = None
     ) -> Money | None:
-        """Return the cost of ``segments`` segments of ``message``; None if no rate fits."""
+        """Return the cost of a text of ``segments`` segments to the recipient of ``message``; None if no rate fits.
+
+        ``at`` defaults to ``send_at`` of the message, or now.
+        """
         rate = self.rate(message, account, provider, at=at)
         return None if rate is None else Money(amount=rate.price * segments, unit=rate.currency)
 
     def expect(self, message: Message, account: str, provider: str = "", *, segments: int) -> Cost:
-        """Return the expected segments and price, for the comparison with the vendor's figures."""
+        """Return the segments and the price that our count and rates expect, for the comparison with the vendor's
+        figures.
+        """
         return Cost(segments=segments, price=self.estimate(message, account, provider, segments=segments))
 
 
 def differs(sent: SentMessage, expected: Cost) -> bool:
-    """Return whether the vendor counted other segments, or asks another price in the same unit.
+    """Return whether the vendor counted another number of segments than ``expected``, or asks another price.
 
-    A figure that the vendor does not give never differs.
+    Prices are compared only in the same unit. A figure that the vendor does not give never differs.
     """
     if sent.segments is not None and sent.segments != expected.segments:
         return True

@@ -1,4 +1,4 @@
-"""Cost: compares the vendor's cost of a text with our own rates."""
+"""The cost policy: it compares the vendor's cost of each text with our own rates."""
 
 from __future__ import annotations
 
@@ -60,9 +60,10 @@ class CostPolicy(Policy):
         return made if around is None else made.telling(around.cost_differs)
 
     def telling(self, tell: Callable[[str, str, Message, SentMessage, Cost], None]) -> Self:
-        """Return the same policy, which now calls ``tell`` for each difference.
+        """Make this policy call ``tell`` for each difference, and return this policy.
 
-        In a client from the environment, that is ``Plugins.cost_differs``.
+        ``tell`` gets the account, the provider, the message, the accepted text and the expected cost. In a client from
+        the environment, it is ``Plugins.cost_differs``.
         """
         self._tell = tell
         return self
@@ -72,7 +73,7 @@ class CostPolicy(Policy):
 
     @property
     def differences(self) -> Mapping[str, int]:
-        """The number of texts whose cost differs from the expected cost, by the account that took them."""
+        """Return the number of texts whose cost differs from the expected cost, by the account that took them."""
         with self._lock:
             return dict(self._counts)
 

@@ -1,4 +1,4 @@
-"""The meaning of DLT codes: from operators' and vendors' codes to a reason, and from a reason to advice.
+"""Explain DLT codes: from the codes of operators and vendors to a reason, and from a reason to advice.
 
 Errors and reports carry these reasons. The meaning of a vendor's own codes is in the table of its provider
 (``SmsProvider.reasons``), because published lists disagree; this module has only the operators' codes.
@@ -30,13 +30,16 @@ ADVICE: dict[str, str] = {
 
 
 def advice(reason: str | None) -> str | None:
-    """The advice for ``reason``; None for a reason that is not about DLT."""
+    """Return the advice for ``reason``, such as ``dlt-template``; None if the reason is not about DLT."""
     return ADVICE.get(reason or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
-    """The meaning of a code. ``contested``: the meaning in other published lists, None if all agree."""
+    """Hold the meaning of a DLT code of an operator or a vendor.
+
+    ``contested`` is the meaning in other published lists; None if all lists agree.
+    """
 
     code: str
     reason: str
@@ -45,7 +48,7 @@ class Meaning:
 
     @property
     def advice(self) -> str | None:
-        """The advice for the reason."""
+        """Return the advice for the reason that the code means."""
         return advice(self.reason)
 
 
@@ -99,9 +102,10 @@ _BY_NAME = {meaning.words: meaning for meaning in OPERATORS.values()}
 
 
 def decode(code: str, reasons: Mapping[str, str] | None = None) -> Meaning | None:
-    """The meaning of ``code`` in a provider's table (``reasons``), or else among the operators' codes and names.
+    """Return the meaning of ``code``, or None if it is unknown.
 
-    None if neither has it. The range of a number is no basis for a guess.
+    The code is looked up in ``reasons``, the table of a provider, and then among the operators' codes and names. The
+    range of a number is no basis for a guess.
     """
     word = code.strip().upper()
     if reasons is not None:

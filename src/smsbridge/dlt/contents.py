@@ -1,7 +1,6 @@
-"""The contents of a file of templates, and every mistake in it, with its line.
+"""Check the entries of a file of templates, make templates of them, and collect every mistake with its line.
 
-The readers of TOML and CSV pass plain values; this module makes templates of them, or mistakes that name the expected
-value and quote no text.
+The readers of TOML and CSV pass plain values to the Collector. Mistakes name the expected value and quote no text.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _REQUIRED = {"template": ("id", "text"), "header": ("name",), "rules": ()}
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A mistake in a file, and its line, if known."""
+    """Describe a mistake in a file of templates, with its line; the line is None if it is not known."""
 
     line: int | None
     words: str
@@ -40,7 +39,10 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """The contents of a file; ``lines`` are the lines of the templates, by id."""
+    """Hold what a file of templates contains, and the mistakes in it.
+
+    ``lines`` has the line of each template, by its id.
+    """
 
     file: str
     entity_id: str | None = None
@@ -52,14 +54,17 @@ class Contents:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """``did you mean ...?``, or the known words."""
+    """Return words for a message about the unknown ``word``: ``did you mean ...?``, or the list of ``known`` words."""
     there = list(known)
     close = get_close_matches(word, there, 1)
     return f"did you mean {close[0]!r}?" if close else f"have {', '.join(there)}"
 
 
 class Collector:
-    """Collects the entries of a file."""
+    """Collect the entries of a file of templates and the mistakes in them.
+
+    Its methods never raise for a wrong entry.
+    """
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -72,11 +77,14 @@ class Collector:
         self._names: dict[str, int | None] = {}
 
     def mistake(self, line: int | None, words: str) -> None:
-        """Add a mistake."""
+        """Record a mistake in the file, described by ``words``; ``line`` is None if it is not known."""
         self.mistakes.append(Mistake(line, words))
 
     def entity(self, value: Any, line: int | None) -> None:
-        """Set the entity id of headers and templates without their own."""
+        """Set the entity id that holds for headers and templates of the file that have none of their own.
+
+        A wrong id is recorded as a mistake.
+        """
         try:
             check_id("entity_id", value)
         except ValueError as error:
@@ -85,7 +93,10 @@ class Collector:
             self.entity_id = value
 
     def header(self, data: Any, line_of: LineOf) -> None:
-        """Add a header."""
+        """Add a header (sender id) of the file; a wrong or repeated header is recorded as a mistake.
+
+        ``line_of`` returns the line of a key of ``data``.
+        """
         if self._is_table("header", data, line_of):
             header = self._made(lambda: Header(**data), line_of)
             if header and header.name in self._headers:
@@ -94,7 +105,10 @@ class Collector:
                 self._headers[header.name] = header
 
     def rules(self, data: Any, line_of: LineOf) -> None:
-        """Add a set of rules."""
+        """Add a set of rules of the file; wrong rules are recorded as a mistake.
+
+        ``line_of`` returns the line of a key.
+        """
         if self._is_table("rules", data, line_of) and (rules := self._made(lambda: Rules(**data), line_of)):
             if any(known.since == rules.since for known in self._rules):
                 self.mistake(line_of("since"), "since must differ in each set of rules")
@@ -102,7 +116,10 @@ class Collector:
                 self._rules.append(rules)
 
     def template(self, data: Any, line_of: LineOf) -> None:
-        """Add a template."""
+        """Add a template of the file; a wrong or repeated template is recorded as a mistake.
+
+        ``line_of`` returns the line of a key of ``data``.
+        """
         if not self._is_table("template", data, line_of):
             return
         template = self._made(lambda: Template(**_typed(data)), line_of)
@@ -117,7 +134,7 @@ class Collector:
         self._templates.append((template, line_of))
 
     def contents(self) -> Contents:
-        """The contents, after all entries."""
+        """Return the contents and mistakes of the file. Call it after all entries have been added."""
         declared = bool(self._headers)
         for template, line_of in self._templates:
             for name in template.headers:

@@ -1,7 +1,8 @@
-"""Whether a text fits a shape, and its cut into values, in time linear in the text.
+"""Decide whether a text fits a shape, and cut it into the values of the variables, in time linear in the text.
 
-The reachable places after each part are a set (see ``tags.py``), so a part costs a bounded number of shifts for any
-number of cuts. Places count UTF-16 units, as ``Rules.longest`` does.
+Place ``n`` of a text is the place before its UTF-16 unit ``n``, counted as ``Rules.longest`` does. A set of places is
+an integer whose bit ``n`` stands for place ``n`` (see ``tags.py``). The reachable places after each part of a shape are
+such a set, so a part costs a bounded number of shifts for any number of cuts.
 """
 
 from __future__ import annotations
@@ -23,29 +24,32 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 def units(text: str) -> str:
-    """``text`` with a place for each of its UTF-16 units."""
+    """Return ``text`` with one character for each of its UTF-16 units, so that places can be counted in it."""
     return text if text.isascii() else _TWO_UNITS.sub(rf"\1{_FILLER}", text)
 
 
 def plain(text: str) -> str:
-    """The opposite of :func:`units`."""
+    """Return the ordinary text of which :func:`units` made ``text``."""
     return text if text.isascii() else text.replace(_FILLER, "")
 
 
 def lowest(places: int) -> int:
-    """The first of some places."""
+    """Return the first place in the set ``places``, whose bit ``n`` stands for place ``n``."""
     return (places & -places).bit_length() - 1
 
 
 def each(places: int) -> Iterator[int]:
-    """Yield places in order."""
+    """Yield each place in the set ``places``, in order."""
     while places:
         yield lowest(places)
         places &= places - 1
 
 
 class Masks(dict[str, int]):
-    """The places before a character of a class, by the name of the class, made on demand."""
+    """Map the name of a class of characters to the set of places before such a character.
+
+    Sets are made at the first use.
+    """
 
     def __init__(self, text: Text) -> None:
         super().__init__()
@@ -62,7 +66,10 @@ class Masks(dict[str, int]):
 
 
 class Text:
-    """A text to compare with shapes, under some rules. ``whole`` is False if it holds half a character."""
+    """Prepare a text for its comparison with shapes under ``rules``.
+
+    ``whole`` is False if the text holds half a character (a lone surrogate).
+    """
 
     def __init__(self, text: str, rules: Rules) -> None:
         self.rules = rules
@@ -77,7 +84,10 @@ class Text:
             self.borders = ~self._bits(self.units, _FILLER.__eq__)
 
     def where(self, wanted: Belongs) -> int:
-        """The places before a character that ``wanted`` takes; the second unit of a character is like the first."""
+        """Return the set of places before a character for which ``wanted`` returns true.
+
+        For a character of two UTF-16 units, both places are in the set.
+        """
         found = self._bits(self.units, wanted)
         if self.borders == -1:
             return found
@@ -89,15 +99,15 @@ class Text:
         return int("".join(["1" if wanted(char) else "0" for char in reversed(text)]) or "0", 2)
 
     def kind(self, tag: str) -> Kind:
-        """The kind of values of ``tag``."""
+        """Return the kind of values that a variable with the tag ``tag`` may have."""
         if tag not in self._kinds:
             self._kinds[tag] = TAGS[tag](self.rules)
         return self._kinds[tag]
 
     def after_slot(self, slot: Slot, places: int) -> int:
-        """The places where a value of ``slot`` can end if it begins at one of ``places``.
+        """Return the set of places where a value of ``slot`` can end if it begins at a place in ``places``.
 
-        Variables of the same class of characters side by side have a common value; others have their own values.
+        Variables side by side that take the same class of characters have a common value; others have their own values.
         """
         kind, (rows, least, most) = self.kind(slot.tag), self._row(slot)
         for _ in range(rows):
@@ -105,7 +115,7 @@ class Text:
         return places
 
     def before_slot(self, slot: Slot, places: int) -> int:
-        """The places where a value of ``slot`` can begin if it ends at one of ``places``."""
+        """Return the set of places where a value of ``slot`` can begin if it ends at a place in ``places``."""
         kind, (rows, least, most) = self.kind(slot.tag), self._row(slot)
         for _ in range(rows):
             places = kind.before(places, self.masks, least, most) & self.borders
@@ -118,13 +128,13 @@ class Text:
         return slot.count, least // slot.count, most // slot.count
 
     def char(self, place: int) -> int:
-        """The number of the character at a place, from 0."""
+        """Return the number of characters before ``place``, which counts UTF-16 units."""
         return len(plain(self.units[:place]))
 
     # --- fixed text ---------------------------------------------------------------------------------------------------
 
     def occurrences(self, fixed: str, places: int) -> int:
-        """The members of ``places`` at which ``fixed`` begins."""
+        """Return the subset of ``places`` at which the fixed text ``fixed`` begins."""
         first, end = lowest(places), places.bit_length() - 1 + len(fixed)
         found, place = 0, self.units.find(fixed, first, end)
         while place >= 0:
@@ -133,7 +143,7 @@ class Text:
         return found & places
 
     def after_letters(self, fixed: str, places: int) -> int:
-        """The places where ``fixed`` ends if it begins at one of ``places``, without regard to punctuation."""
+        """Return the places where ``fixed`` ends if it begins at a place in ``places``, ignoring punctuation."""
         marks = self.masks["mark"]
         places = flood(places, marks) & self.borders
         for char in letters(fixed):
@@ -143,7 +153,7 @@ class Text:
         return places
 
     def before_letters(self, fixed: str, places: int) -> int:
-        """The places where ``fixed`` begins if it ends at one of ``places``, without regard to punctuation."""
+        """Return the places where ``fixed`` begins if it ends at a place in ``places``, ignoring punctuation."""
         marks = self.masks["mark"]
         places = ebb(places, marks) & self.borders
         for char in reversed(letters(fixed)):
@@ -154,12 +164,15 @@ class Text:
 
 
 def letters(text: str) -> str:
-    """``text`` without white space and punctuation, for rules whose ``punctuation_counts`` is false."""
+    """Return ``text`` without white space and punctuation, for rules whose ``punctuation_counts`` is false."""
     return "".join([char for char in text if is_word(char)])
 
 
 def flood(places: int, through: int) -> int:
-    """``places``, and all places that are reachable from them through characters of a class."""
+    """Return ``places`` and all places to the right of them that can be reached over characters in ``through``.
+
+    Both are sets of places; ``through`` has the place before each character that may be passed.
+    """
     jump = 1
     while through:
         places |= (places & through) << jump
@@ -169,7 +182,10 @@ def flood(places: int, through: int) -> int:
 
 
 def ebb(places: int, through: int) -> int:
-    """``places``, and all places from which they are reachable through characters of a class."""
+    """Return ``places`` and all places to the left of them from which they can be reached over ``through``.
+
+    Both are sets of places; ``through`` has the place before each character that may be passed.
+    """
     jump = 1
     while through:
         places |= (places >> jump) & through
@@ -180,14 +196,20 @@ def ebb(places: int, through: int) -> int:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Cut:
-    """The cut of a text by a shape: the place of each value. ``unique``: no other cut is possible."""
+    """Hold a cut of a text by a shape: for each value, the places where it begins and ends.
+
+    ``unique`` says that the text cannot be cut in another way.
+    """
 
     values: tuple[tuple[int, int], ...]
     unique: bool
 
 
 def cut(shape: Shape, text: Text) -> Cut | None:
-    """Cut ``text`` by ``shape``, each value as short as possible, from the left; None if the text does not fit."""
+    """Cut ``text`` into the values of ``shape``; None if the text does not fit.
+
+    From the left, each value is as short as possible.
+    """
     if not text.whole:
         return None
     reached = _forward(shape, text)

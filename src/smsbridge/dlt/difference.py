@@ -1,4 +1,4 @@
-"""The first difference between a text and a template, in words that make it visible."""
+"""Describe the first difference between a text and a template, in words that make it visible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _script(char: str) -> str:
 
 
 class Change(StrEnum):
-    """The kind of a difference."""
+    """Name the kind of a difference between a text and a template."""
 
     MISSING = "missing"
     EXTRA = "extra"
@@ -27,7 +27,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """The first difference. ``position`` is a character of the text, counted from 0.
+    """Describe the first difference between a text and a template, at the character ``position`` of the text, from 0.
 
     ``expected`` and ``found`` are the characters, empty at the end of the template or of the text. For a wrong value
     (``Change.VALUE``), ``slot`` counts values from 1, ``problem`` says why without quoting the value, and ``length`` is
@@ -44,7 +44,7 @@ class Difference:
     length: int = 1
 
     def words(self, *, private: bool = True) -> str:
-        """The difference in words; with ``private``, they reveal nothing of the text."""
+        """Return the difference in words. With ``private``, the words quote no letter, digit or symbol of the text."""
         where = f"at character {self.position + 1}"
         if self.change is Change.VALUE:
             return f"value {self.slot}, {where}, {self.problem}"

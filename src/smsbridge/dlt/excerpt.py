@@ -1,4 +1,4 @@
-"""A place of a text, shown on a line of a terminal with a caret under it, in any script."""
+"""Show a place of a text on a line of a terminal, with a caret under it, in any script."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _BEFORE, _WIDTH = 40, 74
 
 
 def excerpt(text: str, position: int) -> tuple[str, str]:
-    """The text around the character at ``position`` (or at the end), and a line with a caret under it."""
+    """Return a line with the part of ``text`` around ``position``, and a line with a caret under that character.
+
+    ``position`` counts characters from 0; the length of the text stands for its end.
+    """
     shown = [_visible(char, pointed_at=place == position) for place, char in enumerate(text)]
     begin, room = position, _BEFORE
     while begin > 0 and (room := room - columns(shown[begin - 1])) >= 0:

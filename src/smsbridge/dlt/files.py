@@ -1,4 +1,4 @@
-"""Reads a file of templates, TOML or CSV, in the encodings that Windows and spreadsheets write."""
+"""Read a file of templates, TOML or CSV, in the encodings that Windows and spreadsheets write."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _MARKS = {
 
 
 def read(path: str | PathLike[str]) -> Contents:
-    """The contents of the file, with mistakes; an unreadable file is a mistake too."""
+    """Read the file of templates at ``path`` and return its contents, with all mistakes in it.
+
+    A file that cannot be read is a mistake too, and raises nothing.
+    """
     file = fspath(path)
     is_csv = Path(file).suffix.lower() in _CSV
     try:

@@ -1,4 +1,4 @@
-"""Filling a template with the values of its variables."""
+"""Fill a template with the values of its variables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from .template import Template
 
 
 def filled(template: Template, values: Sequence[str], rules: Rules) -> str:
-    """The text of ``template`` with ``values``. Raises ContentError, which counts values from 1 and quotes none."""
+    """Return the text of ``template`` with its variables replaced by ``values``, in order.
+
+    Raises ContentError (``dlt-variable``) if the number of values or a value is wrong; it counts values from 1 and
+    quotes none. Raises TypeError if the values are not strings.
+    """
     slots = template.shape.slots
     variables = sum(slot.count for slot in slots)
     if isinstance(values, str) or not all(isinstance(value, str) for value in values):

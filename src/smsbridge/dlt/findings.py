@@ -12,7 +12,7 @@ from .template import Template
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A template that a text fits, with a value for each variable or row of variables side by side.
+    """Describe a template that a text fits, with a value for each variable, or for each row of variables side by side.
 
     ``unique``: the text can be cut in no other way; otherwise ``values`` are the shortest, from the left.
     """
@@ -24,7 +24,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Barred:
-    """A template that a text fits, but that is not usable for it: a reason as in errors, and words."""
+    """Describe a template that a text fits, but that may not be used for it: the reason, as in errors, and words."""
 
     match: Match
     reason: str
@@ -33,7 +33,7 @@ class Barred:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """All templates that a text fits: usable templates (``matches``) and others (``barred``)."""
+    """List all templates that a text fits: those that may be used for it (``matches``), and the others (``barred``)."""
 
     matches: tuple[Match, ...] = ()
     barred: tuple[Barred, ...] = ()
@@ -41,7 +41,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Near:
-    """A template that a text nearly fits. ``changes`` is None if there are too many to count."""
+    """Describe a template that a text nearly fits, with the first difference.
+
+    ``changes`` is the least number of changes that make the text fit; None if there are too many to count.
+    """
 
     template: Template
     changes: int | None
@@ -50,7 +53,7 @@ class Near:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
-    """A template with its values. ``Message(to=..., **filled.fields)`` is the message.
+    """Hold a template filled with values. Send it as ``Message(to=..., **filled.fields)``.
 
     ``unique``: the text can be read only as these values. ``also_fits`` are ids of other templates that it fits. The
     text is delivered in any case, because it carries the template's id.
@@ -66,6 +69,6 @@ class Filled:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The fields of a Message, except its recipient."""
+        """Return the fields of a Message for this text, except its recipient ``to``."""
         fields = {"text": self.text, "purpose": self.purpose, "dlt": self.dlt}
         return fields if self.sender is None else {**fields, "sender": self.sender}

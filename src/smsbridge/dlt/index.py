@@ -1,7 +1,7 @@
-"""An index that finds shapes for a text, without a comparison with each, by the rarest fragment of their fixed parts.
+"""Find the shapes that a text may fit, without a comparison with each, by the rarest fragment of their fixed parts.
 
-Every shape is stored under the fragment of its fixed text that the fewest shapes share; a text that fits it contains
-that fragment. So the index looks up each fragment of a text once.
+Every shape is stored under the fragment of its fixed text that the fewest shapes share. A text that fits the shape
+contains that fragment, so the index looks up each fragment of a text once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Entry(NamedTuple):
 
 
 class Index:
-    """Shapes, found by a text under ``rules``."""
+    """Find, among ``shapes``, those that a text fits or resembles under ``rules``."""
 
     def __init__(self, shapes: Iterable[Shape], rules: Rules) -> None:
         self.rules = rules
@@ -58,7 +58,7 @@ class Index:
         self._shapes = [entry.shape for entry in entries]
 
     def fitting(self, text: Text) -> list[tuple[Shape, Cut]]:
-        """The shapes that ``text`` fits, each with its cut."""
+        """Return each shape that ``text`` fits, with the cut of the text into values."""
         if not text.whole or (self.rules.punctuation_counts and text.size > self.most):
             return []
         return [(entry.shape, found) for entry in self._likely(text) if (found := cut(entry.shape, text))]
@@ -87,7 +87,10 @@ class Index:
     # --- the nearest, where none fits ---------------------------------------------------------------------------------
 
     def alike(self, text: str, limit: int) -> list[Shape]:
-        """The shapes that share the most words with ``text``; rare words count more. At most ``limit`` shapes."""
+        """Return the shapes that share words with ``text``, at most ``limit``, the most similar first.
+
+        Rare words count more.
+        """
         if self._words is None:
             self._words = self._by_word()
         shared: defaultdict[int, float] = defaultdict(float)

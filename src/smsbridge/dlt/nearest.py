@@ -1,4 +1,4 @@
-"""The distance of a text from a shape, and their first difference: the fewest changes that make them fit.
+"""Find the distance of a text from a shape, the fewest changes that make them fit, and their first difference.
 
 A change is an extra, missing or changed character of fixed text, or a value that breaks its rules. For each number of
 changes there is a set of places from which the rest of the shape fits (see ``tags.py``), so the time does not depend on
@@ -23,19 +23,25 @@ _FEWEST, _MOST = 4, 24
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """``changes`` is None if there are too many to count; ``difference`` is the first of them."""
+    """Hold how far a text is from a shape: the number of ``changes`` that make it fit, and the first ``difference``.
+
+    ``changes`` is None if there are too many to count.
+    """
 
     changes: int | None
     difference: Difference
 
 
 def most_changes(shape: Shape) -> int:
-    """The maximum of changes; beyond it, the shape counts as another text."""
+    """Return the number of changes up to which a text counts as similar to ``shape``."""
     return max(_FEWEST, min(_MOST, sum(map(len, shape.fixed)) // 3))
 
 
 def distance(shape: Shape, text: Text, limit: int) -> Distance | None:
-    """The distance of ``text`` from ``shape``, up to ``limit`` changes; None if they have too little in common."""
+    """Return the distance of ``text`` from ``shape``; None if they have too little in common.
+
+    Changes are counted up to ``limit``.
+    """
     exact = text.rules.punctuation_counts
     steps: list[str | Slot] = []
     for part in shape.parts:
@@ -64,7 +70,7 @@ class _Search:
             self.equal[char] |= 1 << place
 
     def level(self) -> int:
-        """The places from which the whole shape fits, with one more change than before."""
+        """Allow one more change than before, and return the set of places from which the whole shape then fits."""
         last = self.levels[-1] if self.levels else None
         rest = ebb(self.end, self.marks) if last is None else last[-1] | self._back(last[-1])
         level = [rest]
@@ -99,7 +105,10 @@ class _Search:
         return flood((places & self.equal[step]) << len(units(step)), self.marks)
 
     def first(self, changes: int) -> Difference:
-        """The first of ``changes`` changes: a value that breaks its rules, or else as late in the text as possible."""
+        """Return the first of ``changes`` changes between the text and the shape.
+
+        It is a value that breaks its rules, or else the change that comes as late in the text as possible.
+        """
         here, left = self.levels[changes], self.levels[changes - 1]
         number, places = 0, flood(1, self.marks)
         for number, step in enumerate(self.steps):
@@ -121,7 +130,10 @@ class _Search:
         raise AssertionError("a place with changes left has a change")
 
     def as_far_as_it_goes(self) -> Distance | None:
-        """The place where the text leaves the shape, if more than half of the fixed text comes before it."""
+        """Return the difference where the text leaves the shape.
+
+        None if at most half of the fixed text comes before it.
+        """
         number, places = 0, flood(1, self.marks)
         while number < len(self.steps):
             after = self._after(self.steps[number], places)
@@ -180,7 +192,7 @@ class _Search:
 
 
 def problem(slot: Slot, value: Text) -> str | None:
-    """The problem of a value of ``slot``, without quoting it; None if it is right."""
+    """Return why ``value`` is no value for ``slot``, without quoting it; None if it is right."""
     if not value.whole:
         return "has half of a character (a lone surrogate)"
     least, most = slot.least(value.rules), slot.most(value.rules)

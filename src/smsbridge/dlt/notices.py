@@ -1,4 +1,4 @@
-"""Notices about a registry: no mistakes, but possible reasons of later refusals."""
+"""List notices about a registry: no mistakes, but possible reasons of later refusals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _MASK = re.compile(r"X{4,}")
 
 
 def notices(contents: Contents, registry: Registry, day: date) -> list[Mistake]:
-    """Notices with lines: templates that are not usable on ``day`` or soon, that have equal texts, or look wrong."""
+    """Return a notice, with its line, for each template that may lead to refusals.
+
+    Such a template is not usable on ``day`` or soon after, has the text of another template, or looks wrong.
+    """
     alike: defaultdict[Shape, list[Template]] = defaultdict(list)
     for template in contents.templates:
         alike[template.shape].append(template)

@@ -1,4 +1,4 @@
-"""The DLT policy: lets only texts through that India's operators deliver, with the ids of their template."""
+"""The DLT policy: it lets only texts through that India's operators deliver, with the ids of their template."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _CODE = "123456"
 
 
 class DltPolicy(Gate):
-    """Compares each text to India (+91) with the templates in ``registry``, before it leaves.
+    """Compares each text to India (+91) with the templates in the file ``registry``, before it leaves.
 
-    A text that fits a template gets the ids of template and entity, and the sender id if there is only one; any other
-    text is refused, and the refusal names the first difference. ``headers`` and ``templates`` are declared with this
-    account's vendor; a text that needs others is unsupported by this account, so a failover tries the next account.
-    Texts to other countries pass unchanged.
+    A text that fits a template gets the ids of the template and the entity, and the sender id if the template has only
+    one. Any other text is refused, and the refusal names the first difference. ``headers`` and ``templates`` list what
+    is declared with this account's vendor; a text that needs others is unsupported by this account, so a failover tries
+    the next account. Texts to other countries pass unchanged.
     """
 
     name = "dlt"

@@ -1,4 +1,4 @@
-"""Exports of DLT portals as CSV, with many names of columns and several separators.
+"""Read the CSV exports of DLT portals, with many names of columns and several separators.
 
 No portal documents its export. The names are those seen in public code and help pages that read or show such files
 (Airtel's list with ``Communication Type`` and ``Content``, Fast2SMS's with ``TEMPLATE_ID`` and ``TEMPLATE_CONTENT``,
@@ -92,7 +92,7 @@ def _key(word: str) -> str:
 
 
 def read(file: str, source: str) -> Contents:
-    """The templates in ``source``, which is named ``file`` in mistakes."""
+    """Read the templates in ``source``, the text of a portal's CSV export. The contents call the source ``file``."""
     collector = Collector(file)
     rows = csv.reader(io.StringIO(source, newline=""), delimiter=_separator(source), strict=True)
     columns: dict[int, str] = {}

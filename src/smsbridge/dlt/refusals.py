@@ -1,4 +1,4 @@
-"""The refusals of a registry. Errors name templates, positions and kinds of characters, never the text."""
+"""Make the errors of a registry. They name templates, positions and kinds of characters, and never quote the text."""
 
 from __future__ import annotations
 
@@ -13,19 +13,25 @@ BARRED = ("dlt-header", "dlt-expired", "dlt-template")
 
 
 def content_error(reason: str, detail: str) -> ContentError:
-    """An error whose fault is the registration of the account, not the recipient or the vendor."""
+    """Make a ContentError whose fault is the account, because its registration is to blame, not the vendor."""
     return ContentError(reason=reason, detail=detail, fault="account")
 
 
 def refusal(reason: str, detail: str) -> RefusedError:
-    """The error for a reason of :meth:`Template.barred`."""
+    """Make the error for a template that may not be used, from the reason and words of :meth:`Template.barred`.
+
+    It is a SenderError for the reason ``dlt-header``, otherwise a ContentError.
+    """
     if reason == "dlt-header":
         return SenderError(reason=reason, detail=detail)
     return content_error(reason, detail)
 
 
 def differs(template: Template, difference: Difference | None, text: str) -> ContentError:
-    """The error for a text that differs from ``template``."""
+    """Make the error for a ``text`` that differs from ``template``.
+
+    ``difference`` is the first difference; None if the text is not similar to the template at all.
+    """
     end = f"; {words}" if (words := ending(text)) else ""
     if difference is None:
         return content_error("dlt-template", f"the text is not that of template {template.label}{end}")

@@ -1,4 +1,4 @@
-"""The output of ``smsbridge dlt``. It shows texts, because the user asks for them."""
+"""Print the results of ``smsbridge dlt``. They show texts, because the user asks for them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .registry import Registry, india_day
 
 
 class Checked:
-    """The result of a check: mistakes or notices of the file, and the outcome of each text."""
+    """Collect the result of ``smsbridge dlt check``: mistakes and notices of a registry, and outcomes of texts."""
 
     def __init__(self, contents: Contents, *, strict: bool) -> None:
         self.contents = contents
@@ -35,12 +35,18 @@ class Checked:
         self._texts: list[dict[str, Any]] = []
 
     def hold(self, registry: Registry) -> None:
-        """Set the registry of the file, which has no mistakes."""
+        """Remember the registry that was made from the file, and look for notices about it.
+
+        The file has no mistakes.
+        """
         self.registry = registry
         self._notices = notices(self.contents, registry, india_day())
 
     def text(self, label: str, match: Match | None, error: RefusedError | None) -> None:
-        """Add the outcome of a text; ``match`` is also None if the text needs no template."""
+        """Add the outcome of a text under ``label``: the template that it fits, or the error that refuses it.
+
+        If both are None, the text needs no template, because it goes to another country than India.
+        """
         self._texts.append(
             {
                 "text": label,
@@ -53,13 +59,16 @@ class Checked:
         )
 
     def exit_code(self) -> Exit:
-        """The exit code; 3 wins over 4, because a check against a registry with mistakes says little."""
+        """Return the exit code: 3 for mistakes (with ``strict``, also for notices), 4 for a refused text, else 0.
+
+        3 wins over 4, because a check against a registry with mistakes says little.
+        """
         if self.contents.mistakes or (self.strict and self._notices):
             return Exit.CONFIGURATION
         return Exit.REFUSED if any(text["outcome"] == "refused" for text in self._texts) else Exit.OK
 
     def show(self, out: Output) -> None:
-        """Print the result."""
+        """Print the result of the check, in words or as JSON."""
         contents = self.contents
         untyped = sum(not template.typed for template in contents.templates)
         if out.as_json:
@@ -95,7 +104,7 @@ class Checked:
 
 
 def held(contents: Contents) -> str:
-    """The number of templates and headers, in words."""
+    """Return the number of templates and headers in words: ``3 templates, 1 header``."""
     return f"{count(len(contents.templates), 'template')}, {count(len(contents.headers), 'header')}"
 
 
@@ -108,7 +117,7 @@ def _show_text(out: Output, text: Mapping[str, Any]) -> None:
 
 
 def check_texts(checked: Checked, text: str | None, many: str | None) -> None:
-    """Check a text and the messages of a file against the registry of ``checked``."""
+    """Compare ``text``, or each message of the file ``many``, with the registry; add the outcomes to ``checked``."""
     registry = checked.registry
     if registry is None:
         raise AssertionError("a check of texts has a registry")
@@ -149,7 +158,10 @@ def _normalised(message: Message) -> Message:
 def show_match(
     out: Output, registry: Registry, text: str, *, sender: str | None, purpose: Purpose | None, which: str | None
 ) -> Exit:
-    """Show the template that ``text`` fits, or why it fits none."""
+    """Print the template that ``text`` fits and the values of its variables, or why it fits no usable template.
+
+    ``which`` is the id or name of a template; then ``text`` is compared with that template only.
+    """
     only = registry.template(which) if which is not None else None
     found = registry.find(text, sender=sender, purpose=purpose)
     matches = [match for match in found.matches if only in (None, match.template)]
@@ -262,7 +274,10 @@ def _counterpart(registered: str, text: str, difference: Difference) -> int:
 
 
 def show_meaning(out: Output, code: str, provider: str | None, reasons: Mapping[str, str] | None) -> Exit:
-    """Show the meaning of ``code``."""
+    """Print the meaning of the DLT code ``code`` and the advice on it.
+
+    ``reasons`` is the table of ``provider``, if any.
+    """
     meaning = Meaning(code=code, reason=code) if code in ADVICE else decode(code, reasons)
     if meaning is None:
         whose = f"{provider}'s codes" if provider else "operators' codes"

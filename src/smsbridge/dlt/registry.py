@@ -1,4 +1,4 @@
-"""The registry of DLT templates: finds the template of a text, fills a template, and adds the ids to a message.
+"""Find the template of a text, fill a template, and add the DLT ids to a message, by a registry of templates.
 
 Only :meth:`Registry.load` does I/O.
 """
@@ -42,7 +42,7 @@ _LONGEST_EXCESS = 2000
 
 
 def india_day(moment: datetime | None = None) -> date:
-    """The day in India, at ``moment`` or now."""
+    """Return the date in India at ``moment``, or now."""
     if moment is None:
         # Imported here because it loads pydantic, which a registry does not need.
         from .. import reading
@@ -52,7 +52,7 @@ def india_day(moment: datetime | None = None) -> date:
 
 
 class Registry:
-    """Registered headers and templates. Make a registry with :meth:`load` or :meth:`of`; it never changes."""
+    """Hold registered headers and templates. Make a registry with :meth:`load` or :meth:`of`; it never changes."""
 
     def __init__(
         self,
@@ -87,7 +87,9 @@ class Registry:
         rules: Rules | Iterable[Rules] = (),
         entity_id: str | None = None,
     ) -> Registry:
-        """A registry of these values. Headers that only templates name count as declared.
+        """Make a registry of these templates, headers and rules.
+
+        A header that only a template names counts as declared.
 
         Raises ConfigurationError if two templates have the same id or name.
         """
@@ -106,7 +108,7 @@ class Registry:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Registry:
-        """The registry in a TOML file, or in a CSV export of a DLT portal (named ``.csv``, ``.tsv`` or ``.txt``).
+        """Read a registry from a TOML file, or from a CSV export of a DLT portal (``.csv``, ``.tsv`` or ``.txt``).
 
         Raises ConfigurationError that names the file and, for each mistake, its line and what was expected.
         """
@@ -114,7 +116,7 @@ class Registry:
 
     @classmethod
     def holding(cls, contents: Contents) -> Registry:
-        """The registry of a file's contents. Raises ConfigurationError with every mistake in it."""
+        """Make a registry of the contents of a file. Raises ConfigurationError that lists every mistake in the file."""
         if contents.mistakes:
             raise ConfigurationError("; ".join(f"{contents.file}: {mistake}" for mistake in contents.mistakes))
         return cls(contents.templates, contents.headers, contents.rules, contents.entity_id)
@@ -122,7 +124,7 @@ class Registry:
     # --- looking things up --------------------------------------------------------------------------------------------
 
     def template(self, which: str) -> Template:
-        """The template with this id or name. Raises ContentError if there is none."""
+        """Return the template whose id or name is ``which``. Raises ContentError if there is none."""
         found = self.templates.get(which) or self._by_name.get(which)
         if found is None:
             close = get_close_matches(which, [*self._by_name, *self.templates], 1)
@@ -131,7 +133,10 @@ class Registry:
         return found
 
     def entity_of(self, template: Template) -> str | None:
-        """The principal entity id of a template: its own, its headers', or the registry's."""
+        """Return the principal entity id for ``template``: its own, that of its headers, or that of the registry.
+
+        None if none of them has an entity id.
+        """
         if template.entity_id:
             return template.entity_id
         for header_name in template.headers:
@@ -140,13 +145,16 @@ class Registry:
         return self.entity_id
 
     def rules_on(self, day: date) -> Rules:
-        """The rules that hold on ``day``."""
+        """Return the rules that are in force on ``day``."""
         return [rules for rules in self.rules if rules.since is None or rules.since <= day][-1]
 
     def find(
         self, text: str, *, sender: str | None = None, purpose: Purpose | None = None, on: date | None = None
     ) -> Finding:
-        """Every template that ``text`` fits, and which of them ``sender`` may use for ``purpose`` on a day in India."""
+        """Return every template that ``text`` fits, and which of them ``sender`` may use for ``purpose``.
+
+        ``on`` is the day in India; default: today.
+        """
         day = on or india_day()
         rules = self.rules_on(day)
         prepared = Text(text, rules)
@@ -165,7 +173,10 @@ class Registry:
         return Finding(matches=tuple(matches), barred=tuple(barred))
 
     def nearest(self, text: str, *, on: date | None = None, limit: int = _SHOWN) -> tuple[Near, ...]:
-        """The templates that ``text`` nearly fits, nearest first; empty if no template is similar."""
+        """Return the templates that ``text`` nearly fits, at most ``limit``, the nearest first; perhaps none.
+
+        ``on`` is the day in India; default: today.
+        """
         rules = self.rules_on(on or india_day())
         index = self._index(rules)
         shortened = text[: index.most + _LONGEST_EXCESS]
@@ -186,7 +197,10 @@ class Registry:
         return tuple(near[:limit])
 
     def difference(self, template: Template, text: str, *, on: date | None = None) -> Difference | None:
-        """The first difference between ``text`` and ``template``; None if it fits, or is not similar at all."""
+        """Return the first difference between ``text`` and ``template``; None if it fits, or is not similar at all.
+
+        ``on`` is the day in India; default: today.
+        """
         prepared = Text(text, self.rules_on(on or india_day()))
         if cut(template.shape, prepared):
             return None
@@ -199,10 +213,11 @@ class Registry:
     def match(
         self, text: str, *, sender: str | None = None, purpose: Purpose | None = None, on: date | None = None
     ) -> Match:
-        """The single template that ``text`` fits and ``sender`` may use for ``purpose``.
+        """Return the single template that ``text`` fits and that ``sender`` may use for ``purpose``.
 
-        Raises ContentError (``dlt-template``, ``dlt-variable``, ``dlt-expired``, ``dlt-ambiguous``) or SenderError
-        (``dlt-header``), which name the difference and quote no text.
+        ``on`` is the day in India; default: today. Raises ContentError (``dlt-template``, ``dlt-variable``,
+        ``dlt-expired``, ``dlt-ambiguous``) or SenderError (``dlt-header``), which name the difference and quote no
+        text.
         """
         self._check_sender(sender)
         found = self.find(text, sender=sender, purpose=purpose, on=on)
@@ -255,11 +270,12 @@ class Registry:
         )
 
     def resolve(self, message: Message) -> Message:
-        """``message`` with the ids of the template that its text fits, and with the template's only sender, if any.
+        """Return ``message`` with the ids of the template that its text fits.
 
-        Does no I/O. ``message.to`` is E.164, as the client makes it; messages to other countries than India pass
-        unchanged. A message that names a template is checked only against that template. The day is that of
-        ``send_at``, or today. Raises ContentError, SenderError or RefusedError with a reason that begins with ``dlt-``.
+        If the message has no sender and the template has only one, that is added too. Does no I/O. ``message.to`` is
+        E.164, as the client makes it; messages to other countries than India pass unchanged. A message that names a
+        template is checked only against that template. The day is that of ``send_at``, or today. Raises ContentError,
+        SenderError or RefusedError with a reason that begins with ``dlt-``.
         """
         if not message.to.startswith(INDIA):
             return message

@@ -84,12 +84,12 @@ class Rules:
                 raise ValueError(f"{where} must be a whole number from {_SHORTEST_CAPACITY} to {_LONGEST_CAPACITY}")
 
     def longest_of(self, tag: str) -> int:
-        """The maximum of characters in a value of ``tag``."""
+        """Return the largest number of characters that a value of a variable with this ``tag`` may have."""
         return self.longest_by_tag.get(tag, _LONGEST_BY_FORM.get(tag, self.longest))
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """The names of the settings in a file."""
+        """Return the names of the settings that a set of rules has in a file."""
         return tuple(field.name for field in fields(cls))
 
 
@@ -113,9 +113,9 @@ def _check_type(name: str, value: Any) -> None:
 
 
 def in_turn(rules: Iterable[Rules]) -> tuple[Rules, ...]:
-    """``rules`` by their first day, after the default rules if the first of them has a ``since``.
+    """Return ``rules`` in the order of their first days. Default rules come first if the earliest set has a ``since``.
 
-    Raises ValueError if two have the same first day.
+    Raises ValueError if two sets have the same first day.
     """
     ordered = sorted(rules, key=lambda entry: entry.since or date.min)
     days = [entry.since for entry in ordered]

@@ -1,4 +1,4 @@
-"""The tags of variables and their values: small automata that run from all beginnings at once.
+"""Define the values that each tag of a variable accepts, by small automata that run from all beginnings at once.
 
 A set of places in a text is an integer; bit ``n`` is the place before character ``n``. A step of the automaton from all
 places is a single shift, and no way to cut a text is tried twice.
@@ -26,7 +26,7 @@ def _is_control(char: str) -> bool:
 
 
 def is_word(char: str) -> bool:
-    """Whether ``char`` is a letter or a digit of any script, or a mark, as in Indian scripts."""
+    """Return whether ``char`` is a letter or a digit of any script, or a mark, as in Indian scripts."""
     return char.isalnum() or unicodedata.category(char)[0] == "M"
 
 
@@ -56,13 +56,19 @@ CLASSES: dict[str, Callable[[Rules], Belongs]] = {
 
 
 def belongs(name: str, rules: Rules) -> Belongs:
-    """The function that says whether a character belongs to the class ``name``."""
+    """Return the function that says whether a character belongs to the class ``name`` under ``rules``.
+
+    A name that is no class is a single character, and only that character belongs to it.
+    """
     return CLASSES[name](rules) if name in CLASSES else name.__eq__
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of values: an automaton from state 0 to one of ``ends``, and ``words`` for people."""
+    """Describe the values that a variable may have, by an automaton that reads a value from state 0 to one of ``ends``.
+
+    ``words`` describe such a value to people.
+    """
 
     words: str
     arcs: tuple[Arc, ...]
@@ -71,7 +77,11 @@ class Kind:
     """The class of all characters, if there is only one; then values side by side form a value too."""
 
     def after(self, places: int, masks: Mapping[str, int], least: int, most: int) -> int:
-        """The places where a value of ``least`` to ``most`` characters can end if it begins at one of ``places``."""
+        """Return the places where a value can end if it begins at a place in ``places``.
+
+        The value has ``least`` to ``most`` characters. ``masks`` has the set of places before a character of each
+        class.
+        """
         if self.run is not None:
             return _spread(places, masks[self.run], least, most)
         found = 0 if least else places
@@ -90,7 +100,11 @@ class Kind:
         return found
 
     def before(self, places: int, masks: Mapping[str, int], least: int, most: int) -> int:
-        """The places where a value can begin if it ends at one of ``places``."""
+        """Return the places where a value can begin if it ends at a place in ``places``.
+
+        The value has ``least`` to ``most`` characters. ``masks`` has the set of places before a character of each
+        class.
+        """
         if self.run is not None:
             return _gather(places, masks[self.run], least, most)
         found = 0 if least else places

@@ -1,4 +1,4 @@
-"""A registered text: its fixed parts, variables, sender ids and days of validity."""
+"""Describe a registered text: its fixed parts, variables, sender ids and days of validity."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ _SUGGESTED = "; a variable is {#var#}, or one of " + ", ".join(f"{{#{tag}#}}" fo
 
 
 class Category(StrEnum):
-    """The registered category of a template. *Transactional* is for banks' one-time codes; *explicit* needs consent."""
+    """Name the registered category of a template.
+
+    *Transactional* is for the one-time codes of banks; *explicit* needs the recipient's consent.
+    """
 
     TRANSACTIONAL = "transactional"
     SERVICE_IMPLICIT = "service-implicit"
@@ -38,7 +41,7 @@ class Category(StrEnum):
 
     @property
     def purpose(self) -> Purpose:
-        """The purpose of its texts, if the template names none."""
+        """Return the purpose of texts of this category, if the template itself names none."""
         return _PURPOSES[self]
 
 
@@ -51,7 +54,7 @@ _PURPOSES = {
 
 
 class State(StrEnum):
-    """The state of a template on the platform; only an active template is usable."""
+    """Name the state of a template on the DLT platform; only an active template is usable."""
 
     ACTIVE = "active"
     PENDING = "pending"
@@ -62,29 +65,35 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A variable, or a row of variables with the same tag side by side."""
+    """Describe a variable of a template, or a row of variables with the same tag side by side."""
 
     tag: str
     count: int = 1
 
     def least(self, rules: Rules) -> int:
-        """The minimum of characters."""
+        """Return the smallest number of characters that values for this slot may have in all."""
         return 0 if rules.empty_values else self.count
 
     def most(self, rules: Rules) -> int:
-        """The maximum of characters."""
+        """Return the largest number of characters that values for this slot may have in all."""
         return self.count * rules.longest_of(self.tag)
 
 
 @dataclass(frozen=True, repr=False)
 class Shape:
-    """The fixed parts and slots of a text, in order; templates with equal shapes accept the same texts."""
+    """Hold the fixed parts and the slots of a registered text, in order.
+
+    Templates with equal shapes accept the same texts.
+    """
 
     parts: tuple[str | Slot, ...]
 
     @classmethod
     def parse(cls, text: str) -> Shape:
-        """Parse ``text``. Raises ValueError for an empty text, and for wrong forms of placeholders."""
+        """Parse a registered text with placeholders such as ``{#var#}`` into its shape.
+
+        Raises ValueError for an empty text, and for wrong forms of placeholders.
+        """
         if not text:
             raise ValueError("text is empty")
         if _HALF.search(text):
@@ -104,20 +113,20 @@ class Shape:
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:
-        """The slots, in order."""
+        """Return the slots (variables) of the text, in order."""
         return tuple(part for part in self.parts if isinstance(part, Slot))
 
     @cached_property
     def fixed(self) -> tuple[str, ...]:
-        """The fixed parts, in order."""
+        """Return the fixed parts of the text, in order."""
         return tuple(part for part in self.parts if isinstance(part, str))
 
     def least(self, rules: Rules) -> int:
-        """The minimum of UTF-16 units in a text that fits."""
+        """Return the smallest number of UTF-16 units in a text that fits this shape."""
         return self._fixed_units + sum(slot.least(rules) for slot in self.slots)
 
     def most(self, rules: Rules) -> int:
-        """The maximum of UTF-16 units in a text that fits."""
+        """Return the largest number of UTF-16 units in a text that fits this shape."""
         return self._fixed_units + sum(slot.most(rules) for slot in self.slots)
 
     @cached_property
@@ -126,12 +135,12 @@ class Shape:
 
     @property
     def prefix(self) -> str:
-        """The fixed part at the beginning, if any."""
+        """Return the fixed part at the beginning of the text; empty if the text begins with a variable."""
         return first if isinstance(first := self.parts[0], str) else ""
 
     @property
     def suffix(self) -> str:
-        """The fixed part at the end, if any."""
+        """Return the fixed part at the end of the text; empty if the text ends with a variable."""
         return last if isinstance(last := self.parts[-1], str) else ""
 
 
@@ -141,7 +150,10 @@ def _check_fixed(piece: str) -> None:
 
 
 def check_id(name: str, value: object) -> None:
-    """Raise ValueError that begins with ``name`` unless ``value`` is an id of a DLT platform: a string of digits."""
+    """Raise ValueError unless ``value`` is an id of a DLT platform, a string of digits.
+
+    The message begins with ``name``.
+    """
     if isinstance(value, int) and not isinstance(value, bool):
         raise ValueError(f"{name} must be a string of digits: put it in quotes")  # noqa: TRY004  # a value in a file
     if not (isinstance(value, str) and _DIGITS.fullmatch(value)):
@@ -149,7 +161,7 @@ def check_id(name: str, value: object) -> None:
 
 
 def check_header(name: str, value: object) -> None:
-    """Raise ValueError that begins with ``name`` unless ``value`` is a header (sender id)."""
+    """Raise ValueError unless ``value`` is a header (sender id). The message begins with ``name``."""
     if not (isinstance(value, str) and _HEADER.fullmatch(value)):
         raise ValueError(f"{name} must be 3 to 11 letters and digits, as in ACMEIN")
 
@@ -163,7 +175,7 @@ def _word(name: str, value: Any, kind: type[StrEnum]) -> StrEnum | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """A sender id, registered for a principal entity."""
+    """Describe a header: a sender id that is registered for a principal entity."""
 
     name: str
     entity_id: str | None = None
@@ -176,7 +188,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A registered text. Raises ValueError that begins with the wrong field.
+    """Describe a registered text. Raises ValueError whose message begins with the name of the wrong field.
 
     You choose ``name``. ``headers`` are its registered sender ids; empty: the file does not say. ``purpose`` is the
     purpose of its texts, if the category does not say enough (a one-time code from a sender other than a bank is
@@ -209,21 +221,24 @@ class Template:
 
     @property
     def label(self) -> str:
-        """The id, with the name if there is one, for people."""
+        """Return the id of the template for people, followed by its name if it has one."""
         return f"{self.id} ({self.name})" if self.name else self.id
 
     @property
     def typed(self) -> bool:
-        """Whether none of its variables is a plain ``{#var#}``."""
+        """Return whether all variables of the template have typed tags, so that none is a plain ``{#var#}``."""
         return all(slot.tag != "var" for slot in self.shape.slots)
 
     @property
     def for_purpose(self) -> Purpose:
-        """The purpose of its texts."""
+        """Return the purpose of texts of this template: its own ``purpose``, or that of its category."""
         return self.purpose or (self.category.purpose if self.category else Purpose.TRANSACTIONAL)
 
     def barred(self, day: date, rules: Rules) -> tuple[str, str] | None:
-        """Why it is not usable on ``day``: a reason (``dlt-expired``, ``dlt-template``) and words; None if it is."""
+        """Return why the template may not be used on ``day``: a reason (``dlt-expired``, ``dlt-template``) and words.
+
+        None if it may be used.
+        """
         if self.status is not State.ACTIVE:
             return "dlt-template", f"is {self.status}"
         if self.valid_until and day > self.valid_until:
@@ -235,7 +250,10 @@ class Template:
         return None
 
     def suits(self, purpose: Purpose | None) -> bool:
-        """Whether it may carry a text of ``purpose``: promotion needs promotional templates, all else needs others."""
+        """Return whether the template may carry a text of ``purpose``.
+
+        Promotion needs a promotional template; every other purpose needs another category.
+        """
         if purpose is None or self.category is None:
             return True
         return (purpose is Purpose.PROMOTIONAL) == (self.category is Category.PROMOTIONAL)

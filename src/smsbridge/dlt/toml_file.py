@@ -1,4 +1,4 @@
-"""The registry as TOML: reading, with the line of every entry, and writing."""
+"""Read a registry from TOML, with the line of every entry, and write it as TOML."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _AT = re.compile(r"\(at line (\d+), column \d+\)")
 
 
 def read(file: str, source: str) -> Contents:
-    """The contents of ``source``; mistakes name it ``file``."""
+    """Read the templates in ``source``, the text of a TOML file. The contents call the source ``file``."""
     collector = Collector(file)
     try:
         data = tomllib.loads(source)
@@ -47,7 +47,7 @@ def _entries(key: str, value: Any) -> list[Any]:
 
 
 def write(contents: Contents) -> str:
-    """Write headers and templates as TOML."""
+    """Return the headers and templates of ``contents`` as the text of a TOML file."""
     blocks = [f"entity_id = {_string(contents.entity_id)}"] if contents.entity_id else []
     blocks += [_block("headers", _header(header)) for header in contents.headers]
     blocks += [_block("templates", _template(template)) for template in contents.templates]

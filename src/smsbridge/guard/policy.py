@@ -1,4 +1,4 @@
-"""Guard: limits who gets texts, and how often."""
+"""The guard policy: it limits who gets texts, and how often."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class _Rules:
         self.clock: Callable[[], float] = time.monotonic
 
     def judge(self, number: str) -> VetoedError | None:
-        """Return why a text to ``number`` is refused; None if it is not."""
+        """Return why a text to ``number`` would be refused; None if it would not. Takes no place."""
         refusal = self._elsewhere(number)
         if refusal is None:
             full = self.caps.full(number, self.clock) if self.stored is None else at_once(self.stored.peek(number))
@@ -72,7 +72,7 @@ class _Rules:
         return refusal
 
     def take(self, message: Message) -> Flow[VetoedError | None]:
-        """Return why ``message`` is refused; if it is not, take its places and return None."""
+        """Take a place at each cap for ``message`` and return None; if it is refused, take none and return why."""
         refusal = self._elsewhere(message.to)
         if refusal is not None:
             return refusal
@@ -81,7 +81,10 @@ class _Rules:
         return _over((yield from self.stored.take(message)))
 
     def end(self, message: Message, *, sent: bool) -> None:
-        """End ``message``: its places, if any, stay taken for their time if it was ``sent``, else are given back."""
+        """Note that ``message`` has ended.
+
+        Its places stay taken for their time if it was ``sent``; else they are given back.
+        """
         if self.stored is not None:
             self.stored.end(message, sent=sent)
             return
@@ -105,14 +108,14 @@ def _over(full: Full | None) -> VetoedError | None:
 
 
 class GuardPolicy(Gate):
-    """Keeps texts from people who should get none, and prevents abuse. A refused text is a VetoedError with a
-    ``reason``.
+    """Keeps texts from people who should get none, and prevents abuse.
 
-    ``allow`` and ``redirect`` are for staging: texts reach only the listed numbers, or all texts reach one phone,
-    unchanged. ``countries`` and the caps are for production, against toll fraud. A cap holds in any window of its time,
-    at any start; a text that was certainly not sent gives its place back. All rules judge the number that the
-    application gave. Caps are shared by all guards with the same store and account: without a store, by all clients of
-    the process that are made from the environment. If the store cannot be asked, all texts are refused.
+    A refused text is a VetoedError with a ``reason``. ``allow`` and ``redirect`` are for staging: texts reach only the
+    listed numbers, or all texts reach one phone, unchanged. ``countries`` and the caps are for production, against toll
+    fraud. A cap holds in any window of its time, at any start; a text that was certainly not sent gives its place back.
+    All rules judge the number that the application gave. Caps are shared by all guards with the same store and account:
+    without a store, by all clients of the process that are made from the environment. If the store cannot be asked, all
+    texts are refused.
     """
 
     name = "guard"
@@ -182,7 +185,8 @@ class GuardPolicy(Gate):
         return guard.shared()
 
     def shared(self) -> GuardPolicy:
-        """Return the same guard, whose caps all guards of the same account and caps in this process now share."""
+        """Make this guard share its caps with all guards of the same account and caps in this process, and return it.
+        """
         rules = self._rules
         with _lock:
             rules.caps = _shared.setdefault((self.account, *self._rates().items(), self.remembers), rules.caps)
@@ -193,7 +197,7 @@ class GuardPolicy(Gate):
         return {**store_of(accounts, given), **given}
 
     def findings(self) -> Iterable[Finding]:
-        """Report a store that cannot be used, and caps that have no store."""
+        """Yield a finding for a store that cannot be used, and for caps that have no store."""
         if not self._rates():
             return
         if is_in_process(self.store):

@@ -1,4 +1,4 @@
-"""StoredCaps: the caps of a guard, counted in a store."""
+"""Count the caps of a guard in a store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _LEASE = 900.0
 
 
 class StoredCaps:
-    """Caps by ``rates``, whose texts are counted under ``scope`` by ``counters``."""
+    """Keep the caps of a guard, whose texts are counted in a store by ``counters``.
+
+    ``rates`` has the rate of each kind of cap; ``scope`` keeps the counts of other guards apart.
+    """
 
     def __init__(self, counters: CountersAt, scope: str, rates: Mapping[str, Rate], remembers: int) -> None:
         self._counters = counters
@@ -41,7 +44,10 @@ class StoredCaps:
         return full
 
     def end(self, message: Message, *, sent: bool) -> None:
-        """End ``message``, also if it was interrupted before it was sent."""
+        """Note that ``message`` has ended, also if it was interrupted before it was sent.
+
+        If it was not ``sent``, its places are given back.
+        """
         tickets = self._tickets.get(id(message))
         ticket = tickets[-1] if tickets else None  # an interruption may come before its first ticket is noted
         if ticket is not None:
@@ -49,7 +55,7 @@ class StoredCaps:
         self._pop(message, ticket)
 
     def close(self) -> None:
-        """Close the counters, if they were opened."""
+        """Close the counters of the store, if they were opened."""
         self._counters.close()
 
     def _pop(self, message: Message, ticket: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The hours in which texts of each purpose may arrive in each country. The rules are data, see ``hours.toml``.
+"""Tell the hours in which texts of each purpose may arrive in each country. The rules are data, see ``hours.toml``.
 
 Reading the rules is the only I/O.
 """
@@ -36,7 +36,10 @@ _HORIZON = 400
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Hours of some weekdays, in minutes of the day: from ``start`` to before ``end``, which may be the next day."""
+    """Hold the hours of some weekdays, in minutes of the day, from ``start`` to just before ``end``.
+
+    If ``end`` is not after ``start``, it is on the next day.
+    """
 
     days: frozenset[int]
     start: int
@@ -45,7 +48,7 @@ class Span:
 
     @classmethod
     def of(cls, written: str) -> Span:
-        """Parse ``10:00-21:00``, ``mon-sat 08:00-22:00`` or ``fri 22:00-02:00``. Raises ValueError."""
+        """Parse hours such as ``10:00-21:00``, ``mon-sat 08:00-22:00`` or ``fri 22:00-02:00``. Raises ValueError."""
         words = " ".join(written.lower().split())
         match = _SPAN.fullmatch(words)
         days = cls._days(match[1], match[2]) if match else None
@@ -67,7 +70,7 @@ class Span:
         return frozenset((start + step) % 7 for step in range((end - start) % 7 + 1))
 
     def holds(self, local: datetime) -> bool:
-        """Return whether the local time ``local`` is in these hours."""
+        """Return whether the local time ``local`` is within these hours."""
         minute, day = 60 * local.hour + local.minute, local.weekday()
         if self.start < self.end:
             return day in self.days and self.start <= minute < self.end
@@ -79,7 +82,8 @@ class Span:
 
 
 class HoursRule(BaseModel):
-    """The hours in which texts of some purposes may arrive in a country, from the day ``since`` to the day ``until``.
+    """Hold the hours in which texts of some purposes may arrive in a country, from the day ``since`` to the day
+    ``until``.
 
     In a country with several time ``zones``, the time must be in these hours in all of them. If a country and purpose
     have several rules, all of them must permit the time.
@@ -105,7 +109,7 @@ class HoursRule(BaseModel):
 
     @property
     def words(self) -> str:
-        """The hours in words, for people."""
+        """Return the hours of the rule in words, for people."""
         return " and ".join(span.words for span in self.hours) or "never"
 
     def permits(self, local: datetime) -> bool:
@@ -113,7 +117,7 @@ class HoursRule(BaseModel):
         return not self.in_force(local.date()) or any(span.holds(local) for span in self.hours)
 
     def in_force(self, day: date) -> bool:
-        """Return whether the rule is in force on ``day``."""
+        """Return whether the rule is in force on the local date ``day``."""
         return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
 
 
@@ -140,7 +144,7 @@ class _Zoned:
         return any(all(rule.in_force(at)) for rule in self.instead)
 
     def in_force(self, at: datetime) -> Iterator[bool]:
-        """Yield for each zone whether the rule is in force there."""
+        """Yield, for each time zone of the rule, whether the rule is in force there at the time ``at``."""
         return (self.rule.in_force(at.astimezone(zone).date()) for zone in self.zones)
 
     def changes(self, day: date) -> Iterator[datetime]:
@@ -152,7 +156,7 @@ class _Zoned:
 
 
 class Hours:
-    """The hours in which texts may arrive, by rules.
+    """Hold the rules for the hours in which texts may arrive.
 
     A rule of ``otherwise`` holds while no rule of ``rules`` for its country and purpose is in force. Raises
     ConfigurationError if a rule's time zone is not known on this machine.
@@ -178,7 +182,9 @@ class Hours:
 
     @classmethod
     def load(cls, path: Path | None = None) -> Hours:
-        """Read the rules of the file ``path``. Raises ConfigurationError.
+        """Read the rules from the TOML file at ``path``; without it, return the built-in rules.
+
+        Raises ConfigurationError.
 
         The built-in rules hold for each country and purpose for which no rule of the file is in force.
         """

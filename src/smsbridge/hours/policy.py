@@ -1,4 +1,4 @@
-"""Hours: texts reach people only in permitted hours, by the recipient's local time."""
+"""The hours policy: texts reach people only in permitted hours, by the recipient's local time."""
 
 from __future__ import annotations
 
@@ -61,7 +61,10 @@ class HoursPolicy(Gate):
         return self.judge(message, self._clock(), verification=verification)
 
     def judge(self, message: Message, now: datetime, *, verification: bool = False) -> Message:
-        """Return ``message`` as it may go on at the time ``now``, perhaps scheduled. Raises VetoedError."""
+        """Return ``message`` as it may go on at the time ``now``, perhaps with a later ``send_at``.
+
+        ``verification``: the message is a one-time code that the vendor makes. Raises VetoedError if it may not go on.
+        """
         planned = max(message.send_at or now, now)
         # A text sent now may have to wait for the vendor's limit, and takes a while to arrive.
         last = now + timedelta(seconds=self.margin) if planned == now else None

@@ -1,1 +1,1 @@
-"""Ledger: each text is recorded before it leaves, so that none is sent twice."""
+"""Record each text before it leaves, so that none is sent twice."""

@@ -1,4 +1,4 @@
-"""What the parts of ``smsbridge texts`` share: their options, and the entries of the ledger that is meant."""
+"""Share the options of the commands ``smsbridge texts ...``, and read the ledger that they are about."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ path_option = click.option(
 
 
 def opened(account: str | None, path: str | None) -> Entries:
-    """The entries of the ledger, closed when the command ends. Raises ConfigurationError."""
+    """Open the entries of the ledger in the file ``path``, or of ``account``. They are closed when the command ends.
+
+    Raises ConfigurationError if no ledger is set, it does not exist, or it cannot be used.
+    """
     from smsbridge.errors import ConfigurationError
     from smsbridge.stores.choice import part_of
 
@@ -48,7 +51,10 @@ def opened(account: str | None, path: str | None) -> Entries:
 
 
 def asked(flow: Flow[T]) -> T:
-    """The answer to a question. Raises ConfigurationError."""
+    """Ask the ledger's store by ``flow`` and return the answer.
+
+    Raises ConfigurationError if the store cannot be used.
+    """
     from smsbridge.errors import ConfigurationError
     from smsbridge.promise import Overdue
     from smsbridge.stores.blocking import at_once
@@ -62,7 +68,10 @@ def asked(flow: Flow[T]) -> T:
 
 
 def all_of(entries: Entries, **wanted: Any) -> Iterator[Entry]:
-    """All entries that are ``wanted``, read page by page."""
+    """Yield all entries of the ledger that match ``wanted``, the arguments of ``Entries.page``.
+
+    They are read page by page.
+    """
     after = 0
     while True:
         page = asked(entries.page(after=after, limit=PAGE, **wanted))
@@ -74,7 +83,7 @@ def all_of(entries: Entries, **wanted: Any) -> Iterator[Entry]:
 
 
 def seconds(age: str | None) -> float | None:
-    """An age such as ``90d`` in seconds. Raises click.UsageError."""
+    """Return an age such as ``90d`` in seconds; None for None. Raises click.UsageError if it is no age."""
     if age is None:
         return None
     found = duration(age)

@@ -166,7 +166,7 @@ def show(*, reference: str, account: str | None, path: str | None, as_json: bool
 @path_option
 @json_option
 def prune(*, older_than: str, account: str | None, path: str | None, as_json: bool) -> Exit:
-    """Delete entries that were accepted or refused longer ago than that; entries in doubt stay.
+    """Delete entries that were accepted or refused longer ago than --older-than; entries in doubt stay.
 
     A repeat of a deleted text is sent again. Entries older than SMSBRIDGE_LEDGER_KEEP_DAYS (90) are deleted
     automatically.

@@ -20,18 +20,18 @@ _ADVICE = {
 
 
 def line(entry: Entry) -> str:
-    """The entry as a line of a list."""
+    """Return ``entry`` as a line of a list of texts."""
     claim = entry.claim
     return f"{entry.state.value:<9}  {_time(entry.since)}  {claim.to}  {claim.account:<8}  {claim.reference}"
 
 
 def state_of(entry: Entry) -> str:
-    """The state in words, and the account."""
+    """Return the state of ``entry`` in words, with its account."""
     return f"{entry.state.value} (account {entry.claim.account})"
 
 
 def show(out: Output, entry: Entry) -> None:
-    """Print everything the entry holds, and what to do next."""
+    """Print all that the ledger knows about a text, and what to do next."""
     rows = {**document(entry), "price": values.price_words(entry.outcome.price) if entry.outcome else None}
     out.line(f"{entry.claim.reference}: {entry.state.value}", style="bold")
     out.rows({name.replace("_", " "): value for name, value in rows.items() if name not in ("reference", "state")})
@@ -46,7 +46,7 @@ def _next(entry: Entry) -> str:
 
 
 def document(entry: Entry) -> dict[str, Any]:
-    """The entry as ``--json`` prints it."""
+    """Return the JSON object for ``entry``, as ``--json`` prints it."""
     outcome = entry.outcome
     return {
         "reference": entry.claim.reference,

@@ -1,4 +1,4 @@
-"""Ledger: records each text before it leaves, so that no text is sent twice, not even after a crash."""
+"""The ledger policy: it records each text before it leaves, so that no text is sent twice, not even after a crash."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class LedgerPolicy(Reporting):
         return made if around is None else made.telling(around.status_changed)
 
     def checked(self) -> Self:
-        """Return the same policy, after a check of the ledger's file.
+        """Check the file of the ledger, and return this policy.
 
         Raises ConfigurationError if the ledger exists and was made with another key, or if its file is missing in
         production. Elsewhere the file is created with the first text. A store without a file is checked with the first
@@ -170,7 +170,7 @@ class LedgerPolicy(Reporting):
         return Foresight(account=self.account, provider=self.name, verdict="would skip", words=words)
 
     def findings(self) -> Iterable[Finding]:
-        """Report a store that cannot be used. Creates no file, and opens no file in a rehearsal."""
+        """Yield a finding for a store that cannot be used. Creates no file, and opens no file in a rehearsal."""
         problem = problem_of(self.path, self.store, "entries")
         if problem is not None:
             yield Finding(

@@ -1,4 +1,4 @@
-"""Rows of a ledger as an application sees them. No I/O."""
+"""Make the record of a text that an application sees from an entry of a ledger. No I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from smsbridge.stores.standing import Standing
 
 
 def record_of(entry: Entry) -> TextRecord:
-    """The row of a text."""
+    """Return the TextRecord of the text in ``entry``: its state, and how far it has come by all that is known."""
     claim, outcome, standing = entry.claim, entry.outcome, entry.standing
     answer = outcome or Outcome(state=entry.state, at=claim.at)
     far = standing or _nowhere(answer)

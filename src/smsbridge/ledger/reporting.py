@@ -1,4 +1,4 @@
-"""What a ledger does with delivery reports, and what it answers of the texts that it keeps."""
+"""Keep the delivery reports that a ledger gets, and answer questions about the texts that it keeps."""
 
 from __future__ import annotations
 
@@ -32,14 +32,15 @@ _LEASE = 60.0
 
 
 class Reporting(Policy):
-    """The base of a ledger: keeps reports, tells of what they change, and is asked about texts."""
+    """Base of the ledger policy: it keeps delivery reports, tells hooks of changes, and answers questions about texts.
+    """
 
     _tell: Callable[[str, str, TextRecord], None] | None = PrivateAttr(default=None)
 
     def telling(self, tell: Callable[[str, str, TextRecord], None]) -> Self:
-        """Return the same policy, which tells ``tell`` of each text that a report moved further.
+        """Make this policy call ``tell`` for each text that a report moved further, and return this policy.
 
-        ``tell`` gets the account that was asked, the provider and the row. From the environment it is
+        ``tell`` gets the account that was asked, the provider and the TextRecord. From the environment it is
         ``Plugins.status_changed``.
         """
         self._tell = tell
@@ -56,7 +57,11 @@ class Reporting(Policy):
     # --- reports ------------------------------------------------------------------------------------------------------
 
     def observe(self, event: Event) -> Flow[Event | None]:
-        """Keep a report, then move its text, then tell of it: in this order, so that nothing told is forgotten."""
+        """Keep the delivery report ``event``, update its text, and then tell hooks of the change.
+
+        In this order nothing that was told is forgotten. Returns the event, with the reference and context of its text
+        if the ledger knows that text. Other events than reports pass unchanged.
+        """
         known = (yield from super().observe(event)) or event
         if not isinstance(known, DeliveryReport):
             return known
@@ -125,7 +130,10 @@ class Reporting(Policy):
     # --- looking ------------------------------------------------------------------------------------------------------
 
     def history(self, reference: str) -> Flow[History | None]:
-        """What is kept of the text under ``reference``. Raises ConfigurationError if the store cannot be asked."""
+        """Return the text under ``reference`` with its delivery reports; None if the ledger does not know it.
+
+        Raises ConfigurationError if the store cannot be asked.
+        """
         if self._is_empty():
             return None
         reference = unicode(reference)
@@ -136,7 +144,10 @@ class Reporting(Policy):
         return History(text=record_of(entry), reports=tuple(self._known_report(report, entry) for report in reports))
 
     def page(self, wanted: Wanted, *, after: int = 0, limit: int = 500) -> Flow[list[tuple[int, TextRecord]]]:
-        """Texts that are ``wanted``. Raises ConfigurationError if the store cannot be asked."""
+        """Return at most ``limit`` texts that are ``wanted``, each with its number in the ledger.
+
+        Only texts with a number above ``after`` are returned. Raises ConfigurationError if the store cannot be asked.
+        """
         if self._is_empty():
             return []
         person = None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def by_reports(store: Entries, doubtful: list[Entry]) -> Iterator[Entry]:
-    """Settle the entries whose delivery reports prove that the text was accepted."""
+    """Yield each entry of ``doubtful`` whose delivery reports prove that the text was accepted, settled as accepted."""
     for entry in doubtful:
         outcome = proven(entry, asked(store.reports(entry.claim.reference)))
         if outcome is not None:
@@ -32,7 +32,10 @@ def by_reports(store: Entries, doubtful: list[Entry]) -> Iterator[Entry]:
 
 
 def by_hand(out: Output, doubtful: list[Entry], state: str, *, yes: bool) -> Iterator[Entry]:
-    """Settle all entries as ``state``, which a person knows from elsewhere and confirms for each unless ``yes``."""
+    """Yield each entry of ``doubtful``, settled as ``state``, which a person knows from elsewhere.
+
+    The person confirms each entry, unless ``yes`` is set. Raises click.UsageError if the input is no terminal.
+    """
     repeats = "a repeat of it is sent" if state == "refused" else "a repeat of it is not sent"
     for entry in doubtful:
         if not yes:
@@ -46,7 +49,7 @@ def by_hand(out: Output, doubtful: list[Entry], state: str, *, yes: bool) -> Ite
 
 
 def by_lookup(out: Output, doubtful: list[Entry]) -> Iterator[Entry]:
-    """Ask the provider of each entry, through the entry's account. Yields the entries with a clear answer."""
+    """Look up each entry of ``doubtful`` at its provider, and yield those with a clear answer, settled by it."""
     with ExitStack() as clients:
         by_account: dict[str, SmsClient] = {}
         for number, entry in enumerate(doubtful, 1):

@@ -1,4 +1,4 @@
-"""Show texts of the ledger: to a person, as JSON and as CSV."""
+"""Show texts of the ledger to a person, as JSON and as CSV."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def line(entry: Entry) -> str:
-    """The entry as a line of a list."""
+    """Return ``entry`` as a line of a list of texts."""
     claim, record = entry.claim, record_of(entry)
     status = record.status.value if entry.state is State.ACCEPTED else "-"
     return (
@@ -39,12 +39,12 @@ def line(entry: Entry) -> str:
 
 
 def state_of(entry: Entry) -> str:
-    """The state in words, and the account."""
+    """Return the state of ``entry`` in words, with its account."""
     return f"{entry.state.value} (account {entry.claim.account})"
 
 
 def show(out: Output, entry: Entry, reports: Iterable[DeliveryReport]) -> None:
-    """Print everything the entry holds, its reports, and what to do next."""
+    """Print all that the ledger knows about a text, its delivery reports, and what to do next."""
     record = record_of(entry)
     shown = {**document(entry), "price": values.price_words(record.price)}
     out.line(f"{entry.claim.reference}: {_word(entry)}", style="bold")
@@ -71,7 +71,7 @@ def _next(entry: Entry) -> str:
 
 
 def document(entry: Entry) -> dict[str, Any]:
-    """The entry as ``--json`` prints it."""
+    """Return the JSON object for ``entry``, as ``--json`` prints it."""
     record, outcome = record_of(entry), entry.outcome
     settled = outcome is not None
     return {
@@ -107,7 +107,7 @@ def document(entry: Entry) -> dict[str, Any]:
 
 
 def report_document(report: DeliveryReport) -> dict[str, Any]:
-    """A report as ``--json`` prints it."""
+    """Return the JSON object for a delivery report, as ``--json`` prints it."""
     return {
         "account": report.account,
         "id": report.id,
@@ -130,14 +130,17 @@ COLUMNS = (
 
 
 def csv_line(values: Iterable[Any]) -> str:
-    """Cells as a line of CSV, without its end. What a spreadsheet would take for a formula gets an apostrophe."""
+    """Return ``values`` as a line of CSV, without a line end.
+
+    A value that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow([_cell(value) for value in values])
     return line.getvalue()
 
 
 def csv_row(entry: Entry) -> list[Any]:
-    """The entry as a row of ``COLUMNS``."""
+    """Return the values of ``entry`` for a row of CSV, in the order of ``COLUMNS``."""
     row = document(entry)
     price = row["price"] or {}
     row |= {"price": price.get("amount"), "unit": price.get("unit")}

@@ -1,4 +1,4 @@
-"""Lists of opt-outs by recipient and sender, in memory or in a SQLite file."""
+"""Keep lists of opt-outs by recipient and sender, in memory or in a SQLite file."""
 
 from __future__ import annotations
 

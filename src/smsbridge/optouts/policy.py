@@ -1,4 +1,4 @@
-"""Optout: sends no texts to recipients who said STOP."""
+"""The optout policy: it sends no texts to recipients who said STOP."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ the vendor checks each time and which is not about us, nor a vendor's own block:
 
 
 class OptoutOptions(Options):
-    """``Message.options["optout"]``."""
+    """Hold the options of a message for the optout policy, ``Message.options["optout"]``."""
 
     confirmation: bool = Field(False, description="The text confirms an opt-out that its recipient has just texted.")
 
@@ -112,7 +112,7 @@ class OptoutPolicy(Gate):
         return {**store_of(accounts, given), **given}
 
     def using(self, opt_outs: OptOuts) -> Self:
-        """Return the same policy with a list of your own."""
+        """Make this policy use the list ``opt_outs`` of your own, and return this policy."""
         self._kept = MemoryListed(opt_outs) if type(opt_outs) is MemoryOptOuts else CalledOptOuts(opt_outs)
         self._is_stored = False
         return self
@@ -127,7 +127,7 @@ class OptoutPolicy(Gate):
             self._kept = MemoryListed(rehearsal.instead_of(known, MemoryOptOuts))
 
     def findings(self) -> Iterable[Finding]:
-        """Report a store that cannot be used, and a list in memory, which ends with the process."""
+        """Yield a finding for a store that cannot be used, and for a list in memory, which ends with the process."""
         if not self._is_stored:
             words = f"the opt-outs of {self.account} are kept in memory, and lost when the process ends"
             yield Finding("warning", words, f"set {environment.variable(None, SETTING)}, such as sqlite:///sms.db")
@@ -168,7 +168,8 @@ class OptoutPolicy(Gate):
         return message
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
-        """Ask the list like :meth:`admit`, but without using up a confirmation."""
+        """Return what :meth:`admit` would do with ``message``, by the same list, but without using up a confirmation.
+        """
         if self._unread and message.purpose in self.purposes:
             words = "lets it through, unless the recipient has opted out: the list is not looked into here"
             return self._would_pass(message, words, now=now)

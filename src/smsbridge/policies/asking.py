@@ -11,7 +11,11 @@ from smsbridge.provider import SmsProvider
 
 
 def ask_for(provider: SmsProvider, message: Message) -> Flow[tuple[SentMessage | None, bool]]:
-    """Look up the message's reference. Returns the accepted text, if any, and whether the vendor knows of none."""
+    """Look up the reference of ``message`` at ``provider``.
+
+    Returns the text, if it was found and accepted, and whether the vendor says that there is no such text. A look-up
+    that fails, or that finds another text, returns ``(None, False)``.
+    """
     reference = message.reference or ""
     try:
         found = yield from query(provider, lambda: provider.lookup(reference))
@@ -23,10 +27,10 @@ def ask_for(provider: SmsProvider, message: Message) -> Flow[tuple[SentMessage |
 
 
 def was_accepted(found: SentMessage, reference: str, to: str) -> bool:
-    """Return whether a look-up found the text to ``to``, which may be masked, and the text was accepted.
+    """Return whether a look-up found the text with ``reference`` to the number ``to``, and the vendor had accepted it.
 
-    A text to another recipient is another text, and a rejected text may be an earlier attempt: neither says anything
-    about ours.
+    The recipient in ``found`` may be masked. A text to another recipient is another text, and a rejected text may be an
+    earlier attempt: neither says anything about ours.
     """
     return (
         isinstance(found, SentMessage)

@@ -1,4 +1,4 @@
-"""Batch: texts on their way through a policy, and the outcome of each. No I/O.
+"""Carry texts through a policy, and keep the outcome of each. No I/O.
 
 A policy sends by :meth:`Batch.through`, which always returns: an accepted text, an error and an interruption are all
 results. So a policy needs its bookkeeping only once.
@@ -26,7 +26,8 @@ _INTERRUPTED = frozenset({"cancelled", "deadline", "closed"})
 
 
 class Batch:
-    """One or more texts; with ``verification``, one-time codes that the vendor makes.
+    """Hold one or more texts on their way through a policy; with ``verification``, one-time codes that the vendor
+    makes.
 
     ``stop`` is the interruption, if any: a cancellation, Ctrl-C, the end of the process. Nothing is sent after it.
     ``results`` holds the settled outcomes by the text's place in ``messages``; ``histories`` the errors of earlier
@@ -51,7 +52,7 @@ class Batch:
 
     @property
     def open(self) -> list[int]:
-        """The places of the texts that are not settled."""
+        """Return the places in ``messages`` of all texts that are not settled."""
         return [row for row in range(len(self.messages)) if row not in self.results]
 
     def through(
@@ -61,10 +62,11 @@ class Batch:
         instead: Mapping[int, Message] | None = None,
         around: Around | None = None,
     ) -> Flow[list[Result]]:
-        """Send the texts at ``rows`` through ``provider``, once. Returns a Result each, with its place as ``index``.
+        """Send the texts at the places ``rows`` through ``provider``, once, and return a Result for each.
 
-        ``instead`` has texts to send instead of some of them. ``around`` wraps each flow of a provider that carries
-        texts. An interruption is in ``stop`` and in the results; a further call raises it.
+        The ``index`` of a Result is the place of its text. ``instead`` has messages to send instead of some of the
+        texts. ``around`` wraps each flow of a provider that carries texts. An interruption is in ``stop`` and in the
+        results; a further call raises it.
         """
         if self.stop is not None:
             raise self.stop
@@ -91,7 +93,9 @@ class Batch:
         return answers
 
     def known(self, row: int) -> Result | None:
-        """Return the result of the text at ``row``: the settled result, or that of the last attempt."""
+        """Return the result of the text at ``row``: the settled result, or that of the last attempt; None without an
+        attempt.
+        """
         return self.results.get(row) or self._answers.get(row)
 
     def _send_apart(
@@ -113,7 +117,10 @@ class Batch:
         return [found[row] for row in range(len(messages))]
 
     def take(self, answers: Iterable[Result]) -> bool:
-        """Settle the accepted texts, and note the errors of the others. Returns whether there are errors."""
+        """Settle each text that ``answers`` say is accepted, and keep the errors of the others for their next attempt.
+
+        Returns whether there are errors.
+        """
         failed = False
         for answer in answers:
             row = answer.index
@@ -126,15 +133,15 @@ class Batch:
         return failed
 
     def accept(self, row: int, sent: SentMessage | None) -> None:
-        """Settle the text at ``row`` as accepted."""
+        """Settle the text at ``row`` as accepted, with ``sent`` as the result."""
         self.results[row] = Result(index=row, message=self.messages[row], sent=sent)
 
     def fail(self, row: int, error: SendError) -> None:
-        """Settle the text at ``row`` with ``error``, without further attempts."""
+        """Settle the text at ``row`` with ``error``, so that it is not tried again."""
         self.results[row] = Result(index=row, message=self.messages[row], error=error)
 
     def give_up(self, rows: Iterable[int]) -> None:
-        """Settle the open texts at ``rows`` with the outcome of their attempts so far."""
+        """Settle the texts at ``rows`` that are still open, each with the outcome of its attempts so far."""
         for row in rows:
             if row not in self.results:
                 self.fail(row, self._concluded(row))
@@ -149,7 +156,10 @@ class Batch:
         return conclude(history[:-1] if in_vain else history)
 
     def carried_by(self, provider: SmsProvider, carrying: Flow[None]) -> Flow[Answers]:
-        """Drive ``carrying``, in which ``provider`` sends these texts. Always returns a Result for each text."""
+        """Run the flow ``carrying``, in which the policy ``provider`` sends these texts.
+
+        Returns a Result for each text, also if the policy fails or is interrupted, and the interruption, if any.
+        """
         _, ended = yield from ending(carrying)
         # An Exception here is a fault of the policy.
         problem = ended if isinstance(ended, Exception) else None

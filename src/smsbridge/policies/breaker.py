@@ -9,9 +9,10 @@ _LONGEST_PROBE = 300.0
 
 
 class Breaker:
-    """Counts faults; after ``faults`` in a row it is open for ``pause`` seconds, then lets one probe through at a time.
+    """Count the faults of an account's provider, and pause the account after ``faults`` in a row.
 
-    Safe to share between threads. After each admitted attempt, call ``worked``, ``failed`` or ``dropped``.
+    After ``pause`` seconds it lets one probe through at a time. Safe to share between threads. After each admitted
+    attempt, call ``worked``, ``failed`` or ``dropped``.
     """
 
     __slots__ = ("__weakref__", "_count", "_faults", "_held", "_lock", "_pause", "_probed", "_until")
@@ -33,38 +34,41 @@ class Breaker:
 
     @property
     def closed(self) -> bool:
-        """Whether it admits all attempts."""
+        """Return whether the breaker admits all attempts, because the account is not paused."""
         return self._until is None and self._held is None
 
     @property
     def held(self) -> bool:
-        """Whether the vendor asked for the pause."""
+        """Return whether the account is paused because its vendor asked for that."""
         return self._held is not None
 
     def peek(self, now: float) -> float | None:
-        """Return the answer of :meth:`admit` without taking the place of the probe."""
+        """Return what :meth:`admit` would return at the time ``now``, without taking the place of the probe."""
         return under(self._lock, self._wait, now)
 
     def worked(self) -> None:
-        """Record that the provider worked, also if it refused the text."""
+        """Record that the provider worked, also if it refused the text. This ends a pause after faults."""
         if self._count or self._until is not None:
             under(self._lock, self._close)
 
     def failed(self, now: float) -> None:
-        """Record a fault of the provider."""
+        """Record a fault of the provider at the time ``now``, which may begin a pause."""
         under(self._lock, self._count_fault, now)
 
     def hold(self, until: float) -> None:
-        """Pause until ``until``, since the vendor asked for it; this counts as no fault."""
+        """Pause the account until the time ``until``, because its vendor asked for that. This counts as no fault."""
         under(self._lock, self._hold, until)
 
     def dropped(self, begun: float) -> None:
-        """Record that the attempt begun at ``begun`` shows nothing: it was cancelled, or stopped on our side."""
+        """Record that an attempt, begun at ``begun``, says nothing about the provider.
+
+        It was cancelled, or stopped on our side. If it was the probe, another may follow.
+        """
         if self._probed is not None:
             under(self._lock, self._drop, begun)
 
     def begin_anew(self) -> None:
-        """Forget the probe in a forked process: it is the parent's."""
+        """Forget the probe in a forked process, because the parent process made it."""
         self._probed = None
 
     # --- with the lock ------------------------------------------------------------------------------------------------

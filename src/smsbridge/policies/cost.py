@@ -1,4 +1,4 @@
-"""``smsbridge.cost.policy`` under its old name."""
+"""Offer ``smsbridge.cost.policy`` under its old name, ``smsbridge.policies.cost``."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""``smsbridge.dlt.policy`` under its old name."""
+"""Offer ``smsbridge.dlt.policy`` under its old name, ``smsbridge.policies.dlt``."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""Failover: sends through the first of several accounts that takes the text."""
+"""The failover policy: it sends through the first of several accounts that takes the text."""
 
 from __future__ import annotations
 
@@ -248,7 +248,10 @@ class FailoverPolicy(Carrier):
         return self._holder(sent.account).status(sent)
 
     def lookup(self, reference: str) -> Flow[SentMessage | None]:
-        """Return the first text found. Errors of accounts are raised only if no account finds the text."""
+        """Look up ``reference`` at each account and return the first text found; None if no account finds it.
+
+        Errors of accounts are raised only if no account finds the text.
+        """
         able = [account for account in self.accounts if Capability.LOOKUP in account.capabilities]
         if not able:
             raise self.unsupported("looking a text up by its reference")
@@ -266,7 +269,10 @@ class FailoverPolicy(Carrier):
         return None
 
     def balance(self) -> Flow[list[Balance]]:
-        """Return the balance of each account that can tell it; the service's name begins with the account's."""
+        """Return the balances of all accounts that can tell them.
+
+        The name of each service begins with the account's name.
+        """
         able = [account for account in self.accounts if Capability.BALANCE in account.capabilities]
         if not able:
             raise self.unsupported("asking for the balance")

@@ -1,4 +1,4 @@
-"""Gate, the base of the policies that check each text before it goes on."""
+"""Gate, the base of all policies that check each text before it goes on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Ending = SentMessage | Verification | SendError
 
 
 class Gate(Policy):
-    """Lets a text through, perhaps changed, or refuses it.
+    """Base of a policy that lets a text through, perhaps changed, or refuses it.
 
     :meth:`admit` decides. In a batch each text is judged alone, and all of them before the first is sent.
 
@@ -62,7 +62,7 @@ class Gate(Policy):
         """
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
-        """Return what :meth:`admit` would do.
+        """Return what :meth:`admit` would do with ``message`` at the time ``now``.
 
         A gate whose :meth:`admit` takes a place overrides this, and only reads::
 

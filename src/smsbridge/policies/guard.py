@@ -1,4 +1,4 @@
-"""``smsbridge.guard.policy`` under its old name."""
+"""Offer ``smsbridge.guard.policy`` under its old name, ``smsbridge.policies.guard``."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""``smsbridge.hours.policy`` under its old name."""
+"""Offer ``smsbridge.hours.policy`` under its old name, ``smsbridge.policies.hours``."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""The known policies: our own, and those of other distributions in the group ``smsbridge.policies``.
+"""Find policies by name: our own, and those of other distributions in the entry point group ``smsbridge.policies``.
 
 A policy is imported only if at least one of its settings is set, so that a broken plugin harms no other account.
 """
@@ -46,7 +46,7 @@ _NAME = re.compile(r"[a-z0-9]{1,100}", re.ASCII)
 
 
 class Policies:
-    """The policies of a process, by name.
+    """Find the policies of a process by name, and import them when they are needed.
 
     ``points`` are the entry points of the group; ``reserved`` returns why a policy cannot have a name.
     """
@@ -57,11 +57,11 @@ class Policies:
         self._classes: dict[str, type[Carrier]] = {}
 
     def names(self) -> list[str]:
-        """Return all names, sorted, without importing a policy."""
+        """Return the names of all policies, sorted. Imports no policy."""
         return sorted({*BUILT_IN, *(point.name for point in self._points if _NAME.fullmatch(point.name))})
 
     def unusable(self) -> list[str]:
-        """Return a complaint for each policy that cannot be used because of its name."""
+        """Return a message for each policy that cannot be used because of its name."""
         return [
             f"policy {point.name!r} of {groups.origin(point)} cannot be used: {why}"
             for point in self._points
@@ -78,13 +78,13 @@ class Policies:
         return name in BUILT_IN or any(point.name == name and _NAME.fullmatch(point.name) for point in self._points)
 
     def origin(self, name: str) -> str:
-        """Return ``smsbridge``, or the distributions that provide the policy, with their versions."""
+        """Return where the policy ``name`` comes from: ``smsbridge``, or the distributions with their versions."""
         if name in BUILT_IN:
             return "smsbridge"
         return ", ".join(sorted(groups.origin(point) for point in self._points if point.name == name))
 
     def get(self, name: str) -> type[Carrier]:
-        """Return the class of policy ``name``, imported at first use.
+        """Return the class of the policy ``name``. It is imported at the first call.
 
         Raises ConfigurationError if it does not exist, cannot be imported or is no policy, or if its name is taken.
         """
@@ -93,7 +93,7 @@ class Policies:
         return self._classes[name]
 
     def advice(self, reason: str, there: Iterable[str]) -> str | None:
-        """Return a policy's advice for an error with ``reason``; None if no policy knows that reason.
+        """Return the advice of a policy for an error with ``reason``; None if no policy knows that reason.
 
         Policies of other packages are asked only if a variable in ``there`` belongs to them.
         """

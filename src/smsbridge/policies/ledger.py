@@ -1,4 +1,4 @@
-"""``smsbridge.ledger.policy`` under its old name."""
+"""Offer ``smsbridge.ledger.policy`` under its old name, ``smsbridge.policies.ledger``."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""Limit: sends evenly, and no faster than the vendor allows."""
+"""The limit policy: it sends evenly, and no faster than the vendor allows."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class LimitPolicy(Policy):
         return {**store_of(accounts, given, common=False), **given}
 
     def findings(self) -> Iterable[Finding]:
-        """Report a store that cannot be used, and limits that each process has for itself."""
+        """Yield a finding for a store that cannot be used, and for limits that each process has for itself."""
         if not self._rates():
             return
         if is_in_process(self.store):
@@ -129,14 +129,18 @@ class LimitPolicy(Policy):
 
     @classmethod
     def standing(cls, inner: SmsProvider, *accounts: str, around: Surroundings | None = None) -> LimitPolicy:
-        """Make the policy with the vendor's own limits, except those that are set."""
+        """Put the policy around the account ``inner``, with the limits that its vendor declares, except those that are
+        set.
+
+        ``accounts`` are the names under which the environment is read.
+        """
         set_here = {name for account in accounts for name in environment.read(account, cls.model_fields)}
         return cls.around(
             inner, *accounts, **{name: rate for name, rate in inner.rates.items() if name not in set_here}
         )
 
     def shared(self) -> LimitPolicy:
-        """Return the same limit, now shared by all limits of the same account and rate in this process.
+        """Make this limit share its places with all limits of the same account and rate in this process, and return it.
 
         With a store, all limits in the store are shared already.
         """

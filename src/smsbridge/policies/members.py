@@ -1,4 +1,4 @@
-"""Compare the abilities of a failover's accounts: where a text goes on may depend on them."""
+"""Compare the abilities of a failover's accounts, because what happens to a text may depend on the account."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ _said: set[tuple[str, ...]] = set()
 
 
 def unable(provider: SmsProvider) -> dict[str, list[str]]:
-    """Return the accounts inside ``provider`` that lack abilities of other accounts there, with these abilities."""
+    """Return each account directly inside ``provider`` that lacks abilities of another, with the names of these
+    abilities.
+    """
     able = {name: [test(account) for account in inside(provider)] for name, test in ABILITIES.items()}
     return {
         account.account: missing
@@ -46,7 +48,7 @@ def unable(provider: SmsProvider) -> dict[str, list[str]]:
 
 
 def say_what_differs(provider: SmsProvider) -> None:
-    """Log a warning, once in this process, if accounts of the same failover differ in abilities that matter."""
+    """Log a warning if accounts of a failover in ``provider`` differ in abilities that matter, once in this process."""
     for holder in each(provider):
         if len(inside(holder)) < 2:
             continue

@@ -1,4 +1,4 @@
-"""``smsbridge.optouts.policy`` under its old name."""
+"""Offer ``smsbridge.optouts.policy`` under its old name, ``smsbridge.policies.optout``."""
 
 import importlib
 import sys

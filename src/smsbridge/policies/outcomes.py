@@ -1,4 +1,4 @@
-"""The outcome of several attempts for a text, and the pauses that vendors ask for in their answers. No I/O."""
+"""Decide the outcome of a text after several attempts, and the pauses that vendors ask for. No I/O."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ History = list[SendError]
 
 
 def elsewhere(error: SendError) -> bool:
-    """Return whether nothing was sent and another account may succeed.
+    """Return whether ``error`` shows that nothing was sent, and that another account may succeed.
 
     This is so for faults of the account or the provider, bugs included.
     """
@@ -42,14 +42,14 @@ def elsewhere(error: SendError) -> bool:
 
 
 def final(error: SendError) -> bool:
-    """Return whether an attempt was refused for the text's own fault, so that it should not be tried again."""
+    """Return whether ``error`` has a refusal for the text's own fault, so that the text should not be tried again."""
     return any(isinstance(attempt, RefusedError) and not elsewhere(attempt) for attempt in (error, *error.attempts))
 
 
 def fault_of(error: SendError | None) -> Fault | None:
-    """Return the fault of the last attempt that may have reached a provider.
+    """Return what was at fault in the last attempt of ``error`` that may have reached a provider.
 
-    None if it succeeded, ``local`` if no attempt reached a provider.
+    None if there is no error, ``local`` if no attempt reached a provider.
     """
     if error is None:
         return None
@@ -62,14 +62,15 @@ def fault_of(error: SendError | None) -> Fault | None:
 
 
 def asked_pause(error: SendError | None) -> float:
-    """Return the seconds for which the vendor wants no requests; 0 if no vendor asked for a pause."""
+    """Return the seconds for which the vendor wants no requests, by ``error``; 0 if it asked for no pause."""
     if not isinstance(error, RateLimitedError) or all(attempt.reason in OURS for attempt in error.attempts or (error,)):
         return 0.0
     return error.retry_after or 0.0
 
 
 def conclude(history: Sequence[SendError]) -> SendError:
-    """Return the error of a text after several attempts: the last uncertain error, or the last error.
+    """Return the error of a text after the failed attempts ``history``: the last uncertain error, or else the last
+    error.
 
     Its ``attempts`` are the errors of all attempts.
     """
@@ -81,7 +82,7 @@ def conclude(history: Sequence[SendError]) -> SendError:
 
 
 def conclude_all(history: Sequence[SendError], provider: SmsProvider, message: Message) -> SendError:
-    """Return the error of a text after attempts through several accounts of ``provider``.
+    """Return the error of ``message`` after the failed attempts ``history`` through several accounts of ``provider``.
 
     If all errors are of the same class, this is the first error; else an error that names all of them, with the reason
     of the first.
@@ -114,7 +115,7 @@ def _fault_of_all(history: Sequence[SendError]) -> Fault:
 
 
 def not_sent(error: SendError) -> SendError:
-    """Return the error that replaces ``error`` once it is proven that nothing was sent.
+    """Return the error that replaces ``error`` once it is proven that nothing was sent, as a refusal.
 
     A refusal of the message by another account stays.
     """
@@ -137,9 +138,9 @@ def _flat(history: Sequence[SendError]) -> tuple[SendError, ...]:
 
 
 def kept(asked: float | None, account: str) -> float:
-    """Return the seconds to pause ``account``, whose vendor asks for ``asked`` seconds.
+    """Return for how many seconds to pause ``account``, whose vendor asks for ``asked`` seconds.
 
-    A warning is logged if the pause is shorter.
+    A warning is logged if the pause is shorter than that.
     """
     seconds = pause(asked)
     if asked is not None and asked > seconds > 0:

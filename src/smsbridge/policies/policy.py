@@ -37,7 +37,9 @@ from .batch import Batch
 
 
 class Place(IntEnum):
-    """The place of a policy, from the outside in. Within a place policies are ordered by name.
+    """Name the place where a policy stands around a provider, from the outside in.
+
+    In a place, policies are in name order.
 
     A policy at ``ACCOUNT`` or inside it stands around each account that talks to a vendor; the others stand once,
     around all accounts.
@@ -65,7 +67,7 @@ LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A finding of ``smsbridge doctor``: ``level`` is ``error``, ``warning`` or ``note``."""
+    """Hold a problem or a note that ``smsbridge doctor`` shows. ``level`` is ``error``, ``warning`` or ``note``."""
 
     level: Level
     message: str
@@ -73,19 +75,22 @@ class Finding:
 
 
 class Surroundings(Protocol):
-    """The part of a client's plugins that a policy may use."""
+    """List the methods of a client's plugins that a policy may call."""
 
     def cost_differs(self, account: str, provider: str, message: Message, sent: SentMessage, expected: Cost) -> None:
-        """Tell every plugin that the cost of a text differs from the expected cost."""
+        """Tell every plugin that the cost of a text differs from the ``expected`` cost."""
         ...
 
     def status_changed(self, account: str, provider: str, text: TextRecord) -> None:
-        """Tell every plugin that a text came further. Raises what the first failing one raises, after all are told."""
+        """Tell every plugin that a text came further.
+
+        If plugins raise, the first error is raised after all are told.
+        """
         ...
 
 
 class Carrier(Composite):
-    """A provider that sends through the providers it holds; :meth:`carry` serves both one text and many."""
+    """Base of a provider that sends through other providers, which it holds. :meth:`carry` serves one text and many."""
 
     place: ClassVar[Place | None] = None
     """Its place if at least one of its settings is set; None: it stands only where the environment or code puts it."""
@@ -94,12 +99,15 @@ class Carrier(Composite):
     """The next step after an error, by its ``reason``; the command prints it after the error."""
 
     def findings(self) -> Iterable[Finding]:
-        """Return problems and notes for ``smsbridge doctor``. It may read its own files, and do nothing more."""
+        """Return problems and notes about this policy for ``smsbridge doctor``.
+
+        It may read the policy's own files, and must do nothing more.
+        """
         return ()
 
     @abstractmethod
     def carry(self, batch: Batch) -> Flow[None]:
-        """Send the texts of ``batch`` through the providers inside, and settle each: see :class:`Batch`.
+        """Send the texts of ``batch`` through the providers inside, and settle each text in the Batch.
 
         Undo temporary work, such as a place that was taken, in ``finally``. A text that is left open gets the outcome
         of its attempts so far; without an attempt, it is refused as a fault of the policy.
@@ -114,7 +122,7 @@ class Carrier(Composite):
 
 
 class Policy(Carrier):
-    """A policy around a single provider. It passes all calls on to it; override what should be different.
+    """Base of a policy around a single provider. It passes all calls on to it; override what should be different.
 
     It has the account of that provider, unless it is an account itself: then ``SMSBRIDGE_<ACCOUNT>_INNER`` names the
     account inside. Results and errors name the vendor inside, not the policies around it.
@@ -127,7 +135,10 @@ class Policy(Carrier):
 
     @classmethod
     def applies(cls, inner: SmsProvider, *, is_set: bool) -> bool:
-        """Return whether the policy stands around ``inner``. ``is_set``: at least one of its settings is set."""
+        """Return whether the policy should stand around ``inner`` in a client from the environment.
+
+        ``is_set`` says that at least one of its settings is set; by default that decides.
+        """
         return is_set
 
     @property
@@ -158,7 +169,10 @@ class Policy(Carrier):
 
     @classmethod
     def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> Self:
-        """Put the policy around ``inner``, with the settings that the environment has for the first of ``accounts``."""
+        """Put the policy around ``inner``, with the settings that the environment has for ``accounts``.
+
+        Each setting is looked up under the first account that has it; ``given`` fields win. Raises ConfigurationError.
+        """
 
         def load() -> Any:
             exclude = ["account", *cls.in_code]
@@ -169,12 +183,20 @@ class Policy(Carrier):
 
     @classmethod
     def completed(cls, accounts: Sequence[str], given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the ``given`` fields, and fields that need more than a look-up under ``accounts``."""
+        """Return the fields with which to make the policy: ``given``, and fields that need more than a look-up of a
+        variable.
+
+        Override it for such fields. ``accounts`` are the names under which settings are looked up.
+        """
         return given
 
     @classmethod
     def standing(cls, inner: SmsProvider, *accounts: str, around: Surroundings | None = None) -> Self:
-        """Make the policy like :meth:`around`, for its usual place; ``around`` are the plugins of its client."""
+        """Put the policy around ``inner`` at its usual place in a client from the environment, by default as
+        :meth:`around`.
+
+        ``around`` are the plugins of the client.
+        """
         return cls.around(inner, *accounts)
 
     # --- passed on ----------------------------------------------------------------------------------------------------
@@ -249,7 +271,10 @@ class Policy(Carrier):
 
 
 def inner_of(account: str, setting: str, resolve: Resolve | None) -> list[SmsProvider]:
-    """Return the providers of the accounts that a setting of ``account`` names, separated by commas."""
+    """Return the providers that a setting of ``account`` names, such as its inner account; commas separate names.
+
+    ``resolve`` makes a provider from a name. Raises ConfigurationError if the setting is missing or wrong.
+    """
     variable = environment.variable(account, setting)
     found = environment.named(account, setting)
     names = [name.strip() for name in found.value.split(",") if name.strip()] if found else []

@@ -1,4 +1,4 @@
-"""Purpose: sets how long a text of each purpose is valid, if the text itself does not say.
+"""The purpose policy: it sets how long a text of each purpose is valid, if the text itself does not say.
 
 Other effects of a purpose are elsewhere: the vendor's route or category in its plugin, duplicates in ``retry`` and
 ``failover``, permitted hours in ``hours``, opt-outs in ``optout``.

@@ -1,4 +1,4 @@
-"""Log a structured record per attempt, without text, token or full number."""
+"""Log a structured record for each attempt to send a text, without text, token or full number."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ log.addHandler(logging.NullHandler())
 
 
 def wanted(answers: Sequence[Result]) -> bool:
-    """Return whether the log takes records of ``answers``; it may skip those of successful attempts."""
+    """Return whether records of the results ``answers`` would be logged; those of successful attempts may be switched
+    off.
+    """
     return any(answer.error for answer in answers) or log.isEnabledFor(logging.INFO)
 
 
 def record(
     result: Result, *, account: SmsProvider, candidates: Sequence[SmsProvider], decision: str, seconds: float
 ) -> None:
-    """Log the outcome of an attempt, unless the account itself does.
+    """Log the ``result`` of an attempt through ``account``, unless a policy inside the account logs it.
 
     ``candidates`` are the accounts that the policy could choose from, ``decision`` its next step, and ``seconds`` the
     duration of the attempt.
@@ -38,7 +40,10 @@ def record(
 def record_always(
     result: Result, *, account: SmsProvider, candidates: Sequence[SmsProvider], decision: str, seconds: float
 ) -> None:
-    """Log a decision that no policy inside ``account`` knows of."""
+    """Log the ``result`` of an attempt as :func:`record` does, even if a policy inside the account logs attempts too.
+
+    This is for a decision that no policy inside ``account`` knows of.
+    """
     error = result.error
     level = logging.WARNING if isinstance(error, UncertainError) else logging.INFO
     if not log.isEnabledFor(level):

@@ -1,4 +1,4 @@
-"""Retry: tries again texts that were certainly not sent, and looks up texts that may have been sent."""
+"""The retry policy: it sends texts again that were certainly not sent, and looks up texts that may have been sent."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from .records import record, wanted
 
 
 class RetryPolicy(Policy):
-    """Tries a text again that was certainly not sent, for a passing reason: no connection, too many requests, the
-    vendor's own fault.
+    """Tries a text again that was certainly not sent, if the reason may pass.
 
-    The waits double from ``first_wait`` to ``longest_wait`` seconds, with full jitter, and are at least as long as the
-    vendor asks; ``attempts`` and ``seconds`` limit them. A text that may have been sent is looked up by its reference
-    ``lookups`` times, if the provider can do that. If it is found, it is settled as accepted. If not, that proves
-    nothing, unless the provider declares ``absence_proven_after``. Such a text is sent again only if its purpose is
-    among ``duplicates``: purposes for which twice is better than never.
+    Such reasons are: no connection, too many requests, a fault of the vendor. The waits double from ``first_wait`` to
+    ``longest_wait`` seconds, with full jitter, and are at least as long as the vendor asks; ``attempts`` and
+    ``seconds`` limit them. A text that may have been sent is looked up by its reference ``lookups`` times, if the
+    provider can do that. If it is found, it is settled as accepted. If not, that proves nothing, unless the provider
+    declares ``absence_proven_after``. Such a text is sent again only if its purpose is among ``duplicates``: purposes
+    for which twice is better than never.
     """
 
     name = "retry"
@@ -49,7 +49,10 @@ class RetryPolicy(Policy):
 
     @classmethod
     def applies(cls, inner: SmsProvider, *, is_set: bool) -> bool:
-        """Return whether retry stands around ``inner``: a stub needs no second attempt unless retry is set."""
+        """Return whether retry should stand around ``inner`` in a client from the environment.
+
+        A provider that only imitates a vendor (``stub``) needs no second attempt, unless a setting of retry is set.
+        """
         return is_set or STANDS_UNSET["retry"](inner)
 
     attempts: int = Field(default=3, ge=1, le=100, description="The most attempts for a text.")
@@ -169,7 +172,7 @@ class RetryPolicy(Policy):
 
 
 def full_jitter(longest: float) -> float:
-    """Return a random wait up to ``longest`` seconds, so that clients that fail together do not retry together."""
+    """Return a random number of seconds up to ``longest``, so that clients that fail together do not retry together."""
     return random.uniform(0, longest)  # noqa: S311  # no secret
 
 

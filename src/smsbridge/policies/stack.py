@@ -1,4 +1,4 @@
-"""The stack of policies around each account: which policies, in what order, with which settings.
+"""Build the stack of policies around each account: which policies, in what order, with which settings.
 
 Each policy has a place (:class:`Place`), from the outside in; within a place they are ordered by name. Policies outside
 of ``ACCOUNT`` stand once, around the chosen account, which may be a failover over others. The other policies stand
@@ -25,14 +25,17 @@ HOLDERS = ("inner", "accounts")
 
 
 def variables_set() -> list[str]:
-    """Return the names of all variables that have a value, for :func:`within` and :func:`leaf`."""
+    """Return the names of all environment variables of smsbridge that have a value."""
     return [name for name, has_value in environment.variables().items() if has_value]
 
 
 def within(
     provider: SmsProvider, there: Sequence[str], policies: Policies, around: Surroundings | None = None
 ) -> SmsProvider:
-    """Return ``provider`` inside the policies that stand once, for the set variables ``there``."""
+    """Put ``provider`` inside the policies that stand once, around all accounts, and return the outermost.
+
+    ``there`` are the variables that are set. Raises ConfigurationError if a variable for a policy would have no effect.
+    """
     for kind, is_set in _standing(provider, there, policies, lambda place: place < Place.ACCOUNT):
         if not _holds(provider, kind):
             provider = _put(kind, provider, around, is_set=is_set)
@@ -45,7 +48,11 @@ def within(
 def leaf(
     provider: SmsProvider, there: Sequence[str], policies: Policies, around: Surroundings | None = None
 ) -> SmsProvider:
-    """Return ``provider`` inside the policies that stand around each account, if it talks to a vendor itself."""
+    """Put ``provider`` inside the policies that stand around each account, and return the outermost.
+
+    A provider that holds others does not talk to a vendor itself, and is returned as it is. ``there`` are the variables
+    that are set. Raises ConfigurationError if a policy cannot be made.
+    """
     if inside(provider):
         return provider
     for kind, is_set in _standing(provider, there, policies, lambda place: place >= Place.ACCOUNT):
@@ -108,7 +115,9 @@ def _refuse_without_a_place(name: str, provider: SmsProvider, there: Sequence[st
 
 @dataclass(frozen=True, slots=True)
 class Unheeded:
-    """A variable without effect: it sets a policy of an inner account that stands only around the outer account."""
+    """Describe a variable without effect: it sets a policy for an inner account, but the policy stands around the outer
+    one.
+    """
 
     variable: str
     policy: str
@@ -117,7 +126,10 @@ class Unheeded:
 
 
 def unheeded(provider: SmsProvider, there: Iterable[str], policies: Policies) -> Iterator[Unheeded]:
-    """Yield the variables ``there`` for accounts inside ``provider`` whose policies stand only around it."""
+    """Yield each variable of ``there`` that sets a policy for an account inside ``provider`` without effect.
+
+    It has no effect, because that policy stands only around ``provider``.
+    """
     outer, there = provider.account, list(there)
     for account in sorted(account_names(provider) - {outer}):
         for name in policies.names():
@@ -151,7 +163,11 @@ def _own(provider: SmsProvider) -> set[str]:
 
 
 def setting(account: str, name: str, setting: str) -> str | None:
-    """Return a setting of the policy ``name`` for ``account`` or for all accounts. Raises ConfigurationError."""
+    """Return the value of ``setting`` of the policy ``name`` for ``account`` or, else, for all accounts; None if not
+    set.
+
+    Raises ConfigurationError if the environment cannot be read.
+    """
     for home in homes(account, name):
         found = environment.read(home, [setting]).get(setting)
         if found is not None:
@@ -160,7 +176,10 @@ def setting(account: str, name: str, setting: str) -> str | None:
 
 
 def homes(account: str, name: str) -> tuple[str, str]:
-    """Return the accounts under which policy ``name`` around ``account`` looks for each setting, in order."""
+    """Return the two names under which each setting of the policy ``name`` around ``account`` is looked up, in order.
+
+    The first is for this account alone, such as ``otp_retry``; the second is for all accounts, such as ``retry``.
+    """
     return f"{account}_{name}", name
 
 

@@ -1,4 +1,4 @@
-"""``smsbridge.text.policy`` under its old name."""
+"""Offer ``smsbridge.text.policy`` under its old name, ``smsbridge.policies.text``."""
 
 import importlib
 import sys

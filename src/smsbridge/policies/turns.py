@@ -1,4 +1,4 @@
-"""Turns: the places of a limit, in memory or in a store that several processes share."""
+"""Give requests their turns under a limit, from places in memory or in a store that several processes share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FREE = (True, 0.0)
 
 
 class StoredTurns:
-    """Places at ``rate`` under ``key``, which ``counters`` keep.
+    """Give requests their turns under a limit of ``rate``, with places in a store, kept by ``counters`` under ``key``.
 
     If the store does not answer, requests leave without a limit, which is logged: a store that is down must not stop
     texts. It is then not asked again for some seconds.
@@ -34,21 +34,24 @@ class StoredTurns:
         self._silent_until = -math.inf
 
     def reserve(self, count: int, longest: float) -> Flow[tuple[bool, float]]:
-        """Return whether ``count`` places are kept, and after how many seconds the first may be used."""
+        """Reserve ``count`` places, if the first is free within ``longest`` seconds.
+
+        Returns whether they are reserved, and after how many seconds the first may be used.
+        """
         turn = yield from self._asked(count, longest)
         return _FREE if turn is None else (turn.kept, turn.wait)
 
     def is_paused(self) -> Flow[bool]:
-        """Return whether a pause that the vendor asked for lasts."""
+        """Return whether requests must wait, because a pause that the vendor asked for has not ended."""
         turn = yield from self._asked(0, 0.0)
         return turn is not None and turn.pause > 0
 
     def pause(self, seconds: float) -> None:
-        """Block all places for ``seconds``."""
+        """Block all places for ``seconds``, because the vendor asked for a pause."""
         self._counters().pause(self._key, seconds)
 
     def close(self) -> None:
-        """Close the counters, if they were opened."""
+        """Close the counters of the store, if they were opened."""
         self._counters.close()
 
     def _asked(self, count: int, longest: float) -> Flow[Turn | None]:
@@ -65,19 +68,25 @@ class StoredTurns:
 
 
 def reserve(turns: Gcra | StoredTurns, count: int, now: float, longest: float) -> Flow[tuple[bool, float]]:
-    """Return whether ``count`` places are kept, and after how many seconds the first may be used."""
+    """Reserve ``count`` places of ``turns``, if the first is free within ``longest`` seconds from ``now``.
+
+    Returns whether they are reserved, and after how many seconds the first may be used.
+    """
     if isinstance(turns, Gcra):
         return turns.reserve(count, now, longest)
     return (yield from turns.reserve(count, longest))
 
 
 def is_paused(turns: Gcra | StoredTurns, now: float) -> Flow[bool]:
-    """Return whether the vendor's pause lasts; places given before it are then void."""
+    """Return whether a pause of ``turns`` that the vendor asked for lasts at ``now``.
+
+    Places given before it are then void.
+    """
     return turns.held(now) if isinstance(turns, Gcra) else (yield from turns.is_paused())
 
 
 def pause(turns: Gcra | StoredTurns, now: float, seconds: float) -> None:
-    """Block all places for ``seconds``, since the vendor asked for a pause."""
+    """Block all places of ``turns`` for ``seconds`` from ``now``, because the vendor asked for a pause."""
     if isinstance(turns, Gcra):
         turns.hold(now + seconds)
     else:

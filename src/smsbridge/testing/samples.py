@@ -1,4 +1,4 @@
-"""List the samples that the author of a provider supplies: attributes and methods of ``ProviderContract`` to override."""
+"""List the samples of a provider's author: the attributes and methods of ``ProviderContract`` to override."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Protect the standard tests of providers and policies: a subclass cannot override them, or skip them without a reason."""
+"""Protect the standard tests of providers and policies: a subclass cannot override or skip them without a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encoding, segments and cost of a text, known before it is sent.
+"""Measure a text before it is sent: its encoding, segments and cost.
 
 - :func:`measure`: encoding, units and segments, and each character that forces UCS-2; :func:`split` cuts a text as its
   segments do.

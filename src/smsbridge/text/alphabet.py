@@ -22,5 +22,5 @@ FOREIGN = re.compile(f"[^{re.escape(BASIC + EXTENSION)}]")
 
 
 def is_gsm(text: str) -> bool:
-    """Whether ``text`` can be written in GSM-7."""
+    """Return whether ``text`` can be written in GSM-7, including the extension table."""
     return ALL_GSM.fullmatch(text) is not None

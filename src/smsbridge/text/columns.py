@@ -1,4 +1,4 @@
-"""Visible characters and their width in columns, by wcwidth, or approximately without it."""
+"""Measure how many columns of a terminal a text takes, by the library wcwidth, or approximately without it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 
 
 def columns(text: str) -> int:
-    """The width of ``text`` in columns, by Unicode's tables: 0 for marks on letters, 2 for wide characters."""
+    """Return the number of terminal columns that ``text`` takes: 0 for marks on letters, 2 for wide characters."""
     return sum(map(_columns, text))
 
 
 def with_marks(text: str) -> Iterator[str]:
-    """Yield each character together with its marks."""
+    """Yield each character of ``text`` together with the marks on it."""
     cluster = ""
     for char in text:
         if cluster and (unicodedata.category(char)[0] != "M" or cluster == "\n"):

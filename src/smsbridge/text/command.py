@@ -1,4 +1,4 @@
-"""``smsbridge segments``: the cost of a text, and the reason."""
+"""Show, for ``smsbridge segments``, what a text costs and why."""
 
 from __future__ import annotations
 

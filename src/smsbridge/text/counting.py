@@ -1,9 +1,8 @@
-"""The number of segments of a text, and their borders.
+"""Count the segments of a text, and find their borders.
 
 A text of one segment holds 160 units of GSM-7 or 70 of UCS-2. A longer text is cut into segments of 153 or 67 units,
 because each begins with a header that tells the phone how to join them. A character of two units is never cut: the
-segment ends a unit early instead, and that unit is lost. Source: 3GPP TS 23.038 and TS 23.040, section
-9.2.3.24.
+segment ends a unit early instead, and that unit is lost. Source: 3GPP TS 23.038 and TS 23.040, section 9.2.3.24.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Encoding(StrEnum):
-    """The encoding of a text. A single character that GSM-7 lacks makes the whole text UCS-2."""
+    """Name the encoding of a text. A single character that GSM-7 lacks makes the whole text UCS-2."""
 
     GSM7 = "gsm7"
     UCS2 = "ucs2"
@@ -41,9 +40,9 @@ PART = {Encoding.GSM7: 153, Encoding.UCS2: 67}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextInfo:
-    """Encoding and size of a text.
+    """Hold the encoding and the size of a text.
 
-    ``units`` are septets in GSM-7 and UTF-16 units in UCS-2; ``units_left`` fit into the last segment.
+    ``units`` are septets in GSM-7 and UTF-16 units in UCS-2; ``units_left`` still fit into the last segment.
     """
 
     text: str = field(repr=False)
@@ -54,12 +53,12 @@ class TextInfo:
 
     @property
     def padding(self) -> int:
-        """Units lost because segments end early, so that no character is cut."""
+        """Return the number of units that are lost because segments end early, so that no character is cut."""
         return 0 if self.segments == 1 else self.segments * PART[self.encoding] - self.units - self.units_left
 
     @property
     def guilty(self) -> tuple[Guilty, ...]:
-        """Each character that forces UCS-2, in the text's order.
+        """Return each character of the text that forces UCS-2, in order.
 
         Computed on demand, because counting does not need it.
         """
@@ -69,7 +68,7 @@ class TextInfo:
 
 
 def measure(text: str) -> TextInfo:
-    """Encoding, units and segments of ``text``; an empty text has one segment.
+    """Return the encoding, units and segments of ``text``. An empty text has one segment.
 
     Raises ContentError with the reason ``not-unicode`` if the text holds half a character (a lone surrogate).
     """
@@ -79,7 +78,10 @@ def measure(text: str) -> TextInfo:
 
 
 def split(text: str) -> list[str]:
-    """Cut ``text`` into its segments; joined, they are the text. Raises ContentError as :func:`measure` does."""
+    """Cut ``text`` where its segments end, and return the parts; joined, they are the text.
+
+    Raises ContentError with the reason ``not-unicode``, as :func:`measure` does.
+    """
     _, wire, units, borders = _lay_out(text)
     edges = pairwise([0, *borders, units])
     if isinstance(wire, str):

@@ -1,4 +1,4 @@
-"""Characters that force UCS-2, with their names and replacements."""
+"""Find the characters of a text that force UCS-2, with their names and replacements."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SCRIPT = re.compile(r"(.+?) (?:LETTER|VOWEL|SIGN|DIGIT|SYLLABLE|CAPITAL|SMALL|U
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guilty:
-    """A character that forces UCS-2, with its accents. ``repr`` shows its place, but not the character.
+    """Describe a character that forces UCS-2, with its accents. ``repr`` shows its place, but not the character.
 
     ``index`` counts code points from 0: ``text[index:index + len(characters)] == characters``. ``name`` is Unicode's.
     ``suggestion`` is a replacement in GSM-7: empty if the character can be left out, None if there is no replacement.
@@ -42,12 +42,14 @@ class Guilty:
 
     @property
     def label(self) -> str:
-        """Code point and name: ``U+2019 RIGHT SINGLE QUOTATION MARK``."""
+        """Return the code point and the name of the character, such as ``U+2019 RIGHT SINGLE QUOTATION MARK``."""
         return f"U+{ord(_culprit(self.characters)):04X} {self.name}"
 
     @property
     def script(self) -> str | None:
-        """The script of a letter, vowel sign or digit (``DEVANAGARI``), None for Latin and for other characters."""
+        """Return the script of a letter, vowel sign or digit, such as ``DEVANAGARI``; None for Latin and for other
+        characters.
+        """
         culprit = _culprit(self.characters)
         category = unicodedata.category(culprit)
         if category[0] not in "LM" and category != "Nd":
@@ -58,7 +60,7 @@ class Guilty:
 
 
 def find_guilty(text: str) -> tuple[Guilty, ...]:
-    """The characters of ``text`` that force UCS-2, in order.
+    """Return the characters of ``text`` that force UCS-2, in order.
 
     Characters that only shape others (joiners, marks of direction) are kept if a character stays that may need them.
     """
@@ -78,7 +80,7 @@ def find_guilty(text: str) -> tuple[Guilty, ...]:
 
 
 def name_of(character: str) -> str:
-    """Unicode's name of a character, or its kind if it has no name."""
+    """Return the Unicode name of ``character``, or its kind, such as a control character, if it has no name."""
     return (
         unicodedata.name(character, "")
         or _NAMELESS.get(ord(character))

@@ -1,4 +1,4 @@
-"""Characters in words, because some look alike."""
+"""Put characters into words, because some look alike."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ _ASCII_MARKS = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 
 
 def name(char: str, *, private: bool = True) -> str:
-    """``char`` in words. With ``private``, letters, digits and symbols are not named: they are part of a text."""
+    """Return ``char`` in words.
+
+    With ``private``, letters, digits and symbols are not named, as they are part of a text.
+    """
     if familiar := _FAMILIAR.get(char) or _CONTROLS.get(char):
         return familiar
     group = unicodedata.category(char)
@@ -38,7 +41,8 @@ def name(char: str, *, private: bool = True) -> str:
 
 
 def ending(text: str) -> str:
-    """A sentence if ``text`` ends in an invisible character, such as the line break of a template file; else empty."""
+    """Return a sentence if ``text`` ends in an invisible character, such as the line break of a template file; else "".
+    """
     unseen = text and unicodedata.category(text[-1])[0] in "ZC"
     return f"the text ends in {name(text[-1])}" if unseen else ""
 

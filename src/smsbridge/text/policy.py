@@ -1,4 +1,4 @@
-"""The text policy: limits the segments of a text, and simplifies texts if it is set to."""
+"""The text policy: it limits the segments of a text, and simplifies texts if it is set to."""
 
 from __future__ import annotations
 

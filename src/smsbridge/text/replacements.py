@@ -1,7 +1,7 @@
-"""Replacements in GSM-7 for characters that it lacks, with the same meaning for a reader.
+"""Replace characters that GSM-7 lacks by others that mean the same to a reader.
 
-They never guess: no script is romanised, no emoji is named. Superscripts and fractions stay, because ``10²`` is not
-``102``.
+Replacements never guess: no script is romanised, no emoji is named. Superscripts and fractions stay, because ``10²`` is
+not ``102``.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ _ALL_MARKS = re.compile(f"[{MARKS}]+")
 
 
 def replacement(piece: str) -> str | None:
-    """The replacement of ``piece``, a character with its marks; None if GSM-7 has no replacement."""
+    """Return the replacement in GSM-7 for ``piece``, a character with its marks; None if there is none."""
     if piece in TABLE:
         return TABLE[piece]
     composed = unicodedata.normalize("NFC", piece)

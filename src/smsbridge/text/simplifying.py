@@ -1,4 +1,4 @@
-"""Simplifying: the same text in characters of GSM-7, if that saves segments. smsbridge does it only on request."""
+"""Simplify a text: write it in characters of GSM-7, if that saves segments. smsbridge does it only on request."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from .guilt import Guilty
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simplified:
-    """A simplified text and its changes: each ``suggestion`` replaces the ``characters`` of the original."""
+    """Hold a simplified text and its changes.
+
+    In each change, ``suggestion`` replaced the ``characters`` of the original.
+    """
 
     text: str = field(repr=False)
     changes: tuple[Guilty, ...]
 
 
 def simplify(text: str, *, always: bool = False) -> Simplified:
-    """Replace characters that GSM-7 lacks: curly quotes, dashes, special spaces, invisible characters, accents.
+    """Replace the characters of ``text`` that GSM-7 lacks: curly quotes, dashes, special spaces, accents and others.
 
-    All or nothing: a text that would remain UCS-2, because of its script or an emoji, or that would need more segments,
-    is returned unchanged; with ``always``, all possible replacements are made even then. Characters of GSM-7 (``é``,
-    ``ñ``, ``€``) stay. A changed text no longer matches its registered template.
+    Returns the new text and its changes. All or nothing: a text that would remain UCS-2, because of its script or an
+    emoji, or that would need more segments, is returned unchanged; with ``always``, all possible replacements are made
+    even then. Characters of GSM-7 (``é``, ``ñ``, ``€``) stay. A changed text no longer matches its registered template.
 
     Raises ContentError as :func:`~smsbridge.text.measure` does.
     """

@@ -1,4 +1,4 @@
-"""A text segment by segment, with marks under the characters that force UCS-2.
+"""Show a text segment by segment, with marks under the characters that force UCS-2.
 
 Columns are those of a terminal: two for ideographs and emoji, none for accents. Invisible characters are shown as code
 points, and control characters as pictures, so that a text can neither hide anything nor command the terminal.
@@ -29,7 +29,7 @@ Kind = Literal["head", "row", "marks", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line for a terminal: the size of a segment, a row of its text, marks under that row, or a note.
+    """Hold a line for a terminal: the size of a segment, a row of its text, marks under that row, or a note.
 
     ``spans`` are its parts, each with a flag: whether it forces UCS-2.
     """
@@ -42,7 +42,8 @@ class Line:
 
 
 def view_segments(info: TextInfo, columns: int) -> Iterator[Line]:
-    """Yield each segment of a text, each under a line with its size, for a terminal with ``columns`` columns."""
+    """Yield the lines that show each segment of a text, each under its size, for a terminal with ``columns`` columns.
+    """
     parts = split(info.text)
     size = SINGLE[info.encoding] if info.segments == 1 else PART[info.encoding]
     view = _View(info, columns)
@@ -85,7 +86,7 @@ class _View:
         self._borders: set[int] | None = None
 
     def lines(self, part: str, start: int) -> Iterator[Line]:
-        """The lines of ``part``, which begins at ``start`` in the text."""
+        """Yield the lines that show ``part`` of the text, which begins at the character ``start``."""
         spans: list[tuple[str, bool]] = []
         marks, used = "", 0
         for shown, guilty, ends in self._pieces(part, start):
@@ -103,7 +104,7 @@ class _View:
             yield from self._line(spans, marks)
 
     def cuts_a_character(self, index: int) -> bool:
-        """Whether a visible character, such as a family of emoji, continues at ``index``."""
+        """Return whether a cut at ``index`` would divide a visible character, such as a family of emoji."""
         if self._borders is None:
             self._borders, end = set(), 0
             for cluster in graphemes(self._text):

@@ -1,4 +1,4 @@
-"""The figures of a text for people."""
+"""Put the figures of a text into words for people."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ _LABELS = 3
 
 
 def describe(info: TextInfo) -> str:
-    """Segments, encoding, units and the cause of UCS-2: ``2 (UCS-2, 88 units; 1 character forces UCS-2: U+2019 ...)``.
+    """Return the figures of a text in words: ``2 (UCS-2, 88 units; 1 character forces UCS-2: U+2019 ...)``.
 
-    It names characters of the text, so show it only to people who may see the text, and do not log it.
+    They are the segments, encoding, units and the cause of UCS-2. They name characters of the text, so show them only
+    to people who may see the text, and do not log them.
     """
     figures = f"{NAMES[info.encoding]}, {count(info.units, 'unit')}"
     guilty = info.guilty
@@ -24,5 +25,5 @@ def describe(info: TextInfo) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """A number and what it counts: ``1 unit``, ``2 units``."""
+    """Return a number and what it counts: ``1 unit``, ``2 units``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -212,10 +212,10 @@ class Kit(Samples):
         return cls.accepts is not Samples.accepts
 
     def wire(self, reply: Reply | None = None, *, then: Reply | None = None) -> FakeWire:
-        """Make a FakeWire that answers the first request with ``reply`` and later ones with ``then`` or, if None,
-        ``reply``.
+        """Make a FakeWire that answers the first request with ``reply`` and later requests with ``then``.
 
-        Preliminary requests, such as for a token, get the answer of the sample ``preliminary`` and do not count.
+        Without ``then``, ``reply`` answers them too. Preliminary requests, such as for a token, get the answer of the
+        sample ``preliminary`` and do not count.
         """
         asked = 0
 

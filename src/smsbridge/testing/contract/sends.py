@@ -163,7 +163,7 @@ class Sends(Kit):
 
     @needs("http")
     def test_no_answer_can_lead_it_to_another_host(self, answered: Operation) -> None:
-        """A provider must not send its token or the text to another host, also if an answer redirects it or has a URL."""
+        """A redirect, or a URL in an answer, must not lead a provider to send its token or the text to another host."""
         good = self.run(answered)
         homes = {_origin(request) for request in good.requests}
         location = {"location": f"{ORIGIN_ELSEWHERE}/take?this=1"}
