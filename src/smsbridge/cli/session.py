@@ -99,7 +99,7 @@ def to_number(given: str) -> str:
 
 
 class Watcher:
-    """Remember, as a hook of the client, the outcome of the last text, for a report after Ctrl-C."""
+    """Remember the outcome of the last text, for a report after Ctrl-C. It is a hook of the client."""
 
     def __init__(self) -> None:
         self.sent: SentMessage | Verification | None = None
@@ -139,8 +139,9 @@ class Started:
 
 
 class Journal:
-    """Remember, as a hook of the client, the texts that were started and are not printed yet, for a report after
-    Ctrl-C.
+    """Remember the texts that were started and are not printed yet, for a report after Ctrl-C.
+
+    It is a hook of the client.
     """
 
     def __init__(self) -> None:

@@ -52,9 +52,7 @@ class Rate(BaseModel):
 
     @property
     def weight(self) -> tuple[object, ...]:
-        """Return how exactly the rate describes its texts, for comparison: of all rates that fit a text, the greatest
-        counts.
-        """
+        """Return how exactly the rate describes its texts: of all rates that fit a text, the greatest counts."""
         return (
             self.account is not None,
             len(self.prefix or ""),
@@ -137,9 +135,7 @@ class Rates:
         return None if rate is None else Money(amount=rate.price * segments, unit=rate.currency)
 
     def expect(self, message: Message, account: str, provider: str = "", *, segments: int) -> Cost:
-        """Return the segments and the price that our count and rates expect, for the comparison with the vendor's
-        figures.
-        """
+        """Return the segments and the price that we expect of a text, to compare them with the vendor's figures."""
         return Cost(segments=segments, price=self.estimate(message, account, provider, segments=segments))
 
 

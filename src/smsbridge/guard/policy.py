@@ -185,8 +185,7 @@ class GuardPolicy(Gate):
         return guard.shared()
 
     def shared(self) -> GuardPolicy:
-        """Make this guard share its caps with all guards of the same account and caps in this process, and return it.
-        """
+        """Make this guard share its caps with all guards of the same account and caps in this process; return it."""
         rules = self._rules
         with _lock:
             rules.caps = _shared.setdefault((self.account, *self._rates().items(), self.remembers), rules.caps)

@@ -82,8 +82,7 @@ class Span:
 
 
 class HoursRule(BaseModel):
-    """Hold the hours in which texts of some purposes may arrive in a country, from the day ``since`` to the day
-    ``until``.
+    """Hold the hours in which texts of some purposes may arrive in a country, from the day ``since`` to ``until``.
 
     In a country with several time ``zones``, the time must be in these hours in all of them. If a country and purpose
     have several rules, all of them must permit the time.

@@ -32,8 +32,7 @@ _LEASE = 60.0
 
 
 class Reporting(Policy):
-    """Base of the ledger policy: it keeps delivery reports, tells hooks of changes, and answers questions about texts.
-    """
+    """Base of the ledger policy: it keeps delivery reports, tells hooks of changes, and answers questions."""
 
     _tell: Callable[[str, str, TextRecord], None] | None = PrivateAttr(default=None)
 

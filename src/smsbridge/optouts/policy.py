@@ -168,8 +168,7 @@ class OptoutPolicy(Gate):
         return message
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
-        """Return what :meth:`admit` would do with ``message``, by the same list, but without using up a confirmation.
-        """
+        """Return what :meth:`admit` would do with ``message``, by the same list, without using up a confirmation."""
         if self._unread and message.purpose in self.purposes:
             words = "lets it through, unless the recipient has opted out: the list is not looked into here"
             return self._would_pass(message, words, now=now)

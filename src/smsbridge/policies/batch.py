@@ -26,8 +26,7 @@ _INTERRUPTED = frozenset({"cancelled", "deadline", "closed"})
 
 
 class Batch:
-    """Hold one or more texts on their way through a policy; with ``verification``, one-time codes that the vendor
-    makes.
+    """Hold one or more texts on their way through a policy, or one-time codes that the vendor makes (``verification``).
 
     ``stop`` is the interruption, if any: a cancellation, Ctrl-C, the end of the process. Nothing is sent after it.
     ``results`` holds the settled outcomes by the text's place in ``messages``; ``histories`` the errors of earlier
@@ -93,9 +92,7 @@ class Batch:
         return answers
 
     def known(self, row: int) -> Result | None:
-        """Return the result of the text at ``row``: the settled result, or that of the last attempt; None without an
-        attempt.
-        """
+        """Return the settled result of the text at ``row``, or that of its last attempt; None without an attempt."""
         return self.results.get(row) or self._answers.get(row)
 
     def _send_apart(

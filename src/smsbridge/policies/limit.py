@@ -129,8 +129,7 @@ class LimitPolicy(Policy):
 
     @classmethod
     def standing(cls, inner: SmsProvider, *accounts: str, around: Surroundings | None = None) -> LimitPolicy:
-        """Put the policy around the account ``inner``, with the limits that its vendor declares, except those that are
-        set.
+        """Put the policy around ``inner``, with the limits that its vendor declares, except those that are set.
 
         ``accounts`` are the names under which the environment is read.
         """

@@ -36,9 +36,7 @@ _said: set[tuple[str, ...]] = set()
 
 
 def unable(provider: SmsProvider) -> dict[str, list[str]]:
-    """Return each account directly inside ``provider`` that lacks abilities of another, with the names of these
-    abilities.
-    """
+    """Return each account directly inside ``provider`` that lacks abilities of another, with these abilities."""
     able = {name: [test(account) for account in inside(provider)] for name, test in ABILITIES.items()}
     return {
         account.account: missing

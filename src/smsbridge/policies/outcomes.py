@@ -69,8 +69,7 @@ def asked_pause(error: SendError | None) -> float:
 
 
 def conclude(history: Sequence[SendError]) -> SendError:
-    """Return the error of a text after the failed attempts ``history``: the last uncertain error, or else the last
-    error.
+    """Return the error of a text after the failed attempts ``history``: the last uncertain error, or else the last.
 
     Its ``attempts`` are the errors of all attempts.
     """

@@ -183,19 +183,18 @@ class Policy(Carrier):
 
     @classmethod
     def completed(cls, accounts: Sequence[str], given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the fields with which to make the policy: ``given``, and fields that need more than a look-up of a
-        variable.
+        """Return the fields with which to make the policy. By default, they are those in ``given``.
 
-        Override it for such fields. ``accounts`` are the names under which settings are looked up.
+        Override it to add fields that need more than a look-up of a variable. ``accounts`` are the names under which
+        settings are looked up.
         """
         return given
 
     @classmethod
     def standing(cls, inner: SmsProvider, *accounts: str, around: Surroundings | None = None) -> Self:
-        """Put the policy around ``inner`` at its usual place in a client from the environment, by default as
-        :meth:`around`.
+        """Put the policy around ``inner`` at its usual place in a client from the environment.
 
-        ``around`` are the plugins of the client.
+        By default, this is :meth:`around`. The argument ``around`` has the plugins of the client.
         """
         return cls.around(inner, *accounts)
 

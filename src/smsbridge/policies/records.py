@@ -19,8 +19,9 @@ log.addHandler(logging.NullHandler())
 
 
 def wanted(answers: Sequence[Result]) -> bool:
-    """Return whether records of the results ``answers`` would be logged; those of successful attempts may be switched
-    off.
+    """Return whether records of the results ``answers`` would be logged.
+
+    Those of accepted texts may be switched off.
     """
     return any(answer.error for answer in answers) or log.isEnabledFor(logging.INFO)
 

@@ -115,9 +115,7 @@ def _refuse_without_a_place(name: str, provider: SmsProvider, there: Sequence[st
 
 @dataclass(frozen=True, slots=True)
 class Unheeded:
-    """Describe a variable without effect: it sets a policy for an inner account, but the policy stands around the outer
-    one.
-    """
+    """Describe a variable without effect: it is for a policy of an inner account, which stands around the outer one."""
 
     variable: str
     policy: str
@@ -163,8 +161,7 @@ def _own(provider: SmsProvider) -> set[str]:
 
 
 def setting(account: str, name: str, setting: str) -> str | None:
-    """Return the value of ``setting`` of the policy ``name`` for ``account`` or, else, for all accounts; None if not
-    set.
+    """Return the value of ``setting`` of the policy ``name``, for ``account`` or for all accounts; None if not set.
 
     Raises ConfigurationError if the environment cannot be read.
     """

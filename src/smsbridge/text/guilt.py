@@ -47,8 +47,9 @@ class Guilty:
 
     @property
     def script(self) -> str | None:
-        """Return the script of a letter, vowel sign or digit, such as ``DEVANAGARI``; None for Latin and for other
-        characters.
+        """Return the script of a letter, vowel sign or digit, such as ``DEVANAGARI``.
+
+        None for Latin, and for other characters.
         """
         culprit = _culprit(self.characters)
         category = unicodedata.category(culprit)

@@ -41,8 +41,7 @@ def name(char: str, *, private: bool = True) -> str:
 
 
 def ending(text: str) -> str:
-    """Return a sentence if ``text`` ends in an invisible character, such as the line break of a template file; else "".
-    """
+    """Return words that say in which invisible character ``text`` ends, such as a line break; empty if in none."""
     unseen = text and unicodedata.category(text[-1])[0] in "ZC"
     return f"the text ends in {name(text[-1])}" if unseen else ""
 

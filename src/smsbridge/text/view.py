@@ -42,8 +42,7 @@ class Line:
 
 
 def view_segments(info: TextInfo, columns: int) -> Iterator[Line]:
-    """Yield the lines that show each segment of a text, each under its size, for a terminal with ``columns`` columns.
-    """
+    """Yield the lines that show each segment of a text under its size, for a terminal of ``columns`` columns."""
     parts = split(info.text)
     size = SINGLE[info.encoding] if info.segments == 1 else PART[info.encoding]
     view = _View(info, columns)
