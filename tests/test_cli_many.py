@@ -84,16 +84,16 @@ def test_a_line_may_have_every_field_and_the_options_are_its_defaults(acme, many
     ("row", "words"),
     [
         ("not json", "line 2 is not JSON"),
-        ('"text"', "line 2 is not a JSON object"),
-        ('{"to": "+919876543210"}', "line 2 has no text"),
-        ('{"to": "+919876543210", "text": "x", "form": "A"}', "line 2 has a key 'form'"),
+        ('"text"', 'line 2 is not a JSON object: write {"to": ..., "text": ...}'),
+        ('{"to": "+919876543210"}', "line 2 has no text: each message needs to and text"),
+        ('{"to": "+919876543210", "text": "x", "form": "A"}', "line 2 has an unknown key 'form'"),
         ('{"to": 919876543210, "text": "x"}', "line 2: to "),
-        ('{"to": "+919876543210", "text": "x", "send_at": "soon"}', "line 2: send_at is not a date"),
+        ('{"to": "+919876543210", "text": "x", "send_at": "soon"}', "line 2: send_at must be a date"),
         ('{"to": "+919876543210", "text": "x", "send_at": "2030-01-31T09:30"}', "line 2: send_at has no time zone"),
-        ('{"to": "+919876543210", "text": "x", "dlt": {"id": 1}}', "line 2: dlt is not entity_id and template_id"),
+        ('{"to": "+919876543210", "text": "x", "dlt": {"id": 1}}', "line 2: dlt must be entity_id and template_id"),
         (
             '{"to": "+919876543210", "text": "x", "purpose": "+919876543210"}',
-            "line 2: purpose is not one of otp, transactional, service, promotional",
+            "line 2: purpose must be one of otp, transactional, service, promotional",
         ),
     ],
 )
@@ -142,7 +142,7 @@ def test_a_line_without_end_is_not_read_to_its_end(acme, tmp_path, monkeypatch):
     path.write_text(long, "utf-8")
     done = run("send", "--many", str(path))
     assert done.exit_code == Exit.USAGE
-    assert "line 2 is longer than 200 bytes; nothing was sent" in done.stderr
+    assert "line 2 is longer than 200 bytes: write one message on each line; nothing was sent" in done.stderr
     assert SENT == []
     done = run("send", "--many", "-", stdin=long)
     assert done.exit_code == Exit.USAGE
@@ -154,7 +154,7 @@ def test_a_line_without_end_is_not_read_to_its_end(acme, tmp_path, monkeypatch):
 def test_a_device_that_never_ends_is_refused(acme):
     done = run("send", "--many", "/dev/full")
     assert done.exit_code == Exit.USAGE
-    assert "line 1 is longer than 1048576 bytes; nothing was sent" in done.stderr
+    assert "line 1 is longer than 1048576 bytes: write one message on each line; nothing was sent" in done.stderr
 
 
 def test_a_pipe_cannot_be_read_twice_and_is_refused_before_anything_is_sent(acme):

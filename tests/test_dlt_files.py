@@ -96,7 +96,9 @@ def test_rules_that_take_turns():
     registry = Registry.holding(contents)
     assert registry.rules_on(date(2026, 12, 31)).untyped_until == date(2026, 12, 31)
     assert registry.rules_on(date(2027, 1, 1)) == Rules(since=date(2027, 1, 1), longest=40)
-    assert mistakes("[[rules]]\n[[rules]]") == ["line 2: since must differ in each set of rules"]
+    assert mistakes("[[rules]]\n[[rules]]") == [
+        "line 2: since must differ in each set of rules: two sets have the same first day"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -109,11 +111,11 @@ def test_rules_that_take_turns():
         ("entity_id = 1101", ["line 1: entity_id must be a string of digits: put it in quotes"]),
         ("entity_id = '11a'", ["line 1: entity_id must be digits only, in quotes"]),
         ("[[headers]]\nname = 'A-B'", ["line 2: name must be 3 to 11 letters and digits, as in ACMEIN"]),
-        ("[[headers]]\nname = 'ACMEIN'\n[[headers]]\nname = 'ACMEIN'", ["line 4: the header ACMEIN is declared twice"]),
+        ("[[headers]]\nname = 'ACMEIN'\n[[headers]]\nname = 'ACMEIN'", ["line 4: the header ACMEIN is declared twice: remove one declaration"]),
         ("headers = ['ACMEIN']", ["line 1: expected a table, as in [[headers]]"]),
         ("[templates]\nid = '1'", ["line 1: expected a table, as in [[templates]]"]),
-        ("[[templates]]\nid = '1'", ["line 1: text is missing"]),
-        ("[[templates]]\ntext = 'x'", ["line 1: id is missing"]),
+        ("[[templates]]\nid = '1'", ["line 1: text is missing: every template needs it"]),
+        ("[[templates]]\ntext = 'x'", ["line 1: id is missing: every template needs it"]),
         ("[[templates]]\nid = 11\ntext = 'x'", ["line 2: id must be a string of digits: put it in quotes"]),
         ("[[templates]]\nid = '१२'\ntext = 'x'", ["line 2: id must be digits only, in quotes"]),
         ("[[templates]]\nid = '1'\ntext = 'x'\ntxet = 'y'", ["line 4: there is no key 'txet'; did you mean 'text'?"]),
@@ -138,15 +140,15 @@ def test_rules_that_take_turns():
         ),
         (
             "[[templates]]\nid = '1'\ntext = 'x'\n[[templates]]\nid = '1'\ntext = 'y'",
-            ["line 5: two templates have the id '1'; the other is on line 2"],
+            ["line 5: two templates have the id '1'; the other is on line 2: change or remove one"],
         ),
         (
             "[[templates]]\nid = '1'\nname = 'a'\ntext = 'x'\n[[templates]]\nid = '2'\nname = 'a'\ntext = 'y'",
-            ["line 7: two templates have the name 'a'; the other is on line 3"],
+            ["line 7: two templates have the name 'a'; the other is on line 3: change or remove one"],
         ),
         (
             "[[headers]]\nname='AAA'\nentity_id='1'\n[[headers]]\nname='BBB'\nentity_id='2'\n[[templates]]\nid='1'\ntext='x'\nheaders=['AAA','BBB']",
-            ["line 10: headers: they belong to several entities, or not to the template's"],
+            ["line 10: headers: they belong to several entities, or not to the template's: correct an entity_id"],
         ),
         ("[rules]\nlongset = 30", ["line 2: there is no key 'longset'; did you mean 'longest'?"]),
         ("[rules]\nlongest = '30'", ["line 2: longest must be a whole number"]),
@@ -284,9 +286,12 @@ def test_ids_as_spreadsheets_keep_them(tmp_path, cell):
         ("a,b\n1,2\n", "line 1: no column for id or text among: a, b"),
         ("\nTemplate Id,b\n1,2\n", "line 2: no column for text among: Template Id, b"),
         ("Template Id,Content\n1.10716E+18,x\n", "line 2: id was rounded by a spreadsheet"),
-        ("Template Id,Content\n1,x\n1,y\n", "line 3: two templates have the id '1'; the other is on line 2"),
+        (
+            "Template Id,Content\n1,x\n1,y\n",
+            "line 3: two templates have the id '1'; the other is on line 2: change or remove one",
+        ),
         ('Template Id,Content\n1,"x\ny"\nz,y\n', "line 4: id must be digits only"),
-        ("Template Id,Content\n1\n", "line 2: text is missing"),
+        ("Template Id,Content\n1\n", "line 2: text is missing: every template needs it"),
         ("Template Id,Content,Status\n1,x,purple\n", "line 2: status is not known; known are active"),
         ("Template Id,Content,Category\n1,x,purple\n", "line 2: category must be one of transactional"),
         ("Template Id,Content,Valid Till\n1,x,soon\n", "line 2: valid_until must be a date such as"),

@@ -96,7 +96,7 @@ def test_two_templates_that_fit_are_named_and_none_is_guessed():
     error = refused(registry.match, TEXT)
     assert (error.reason, error.detail) == (
         "dlt-ambiguous",
-        "the text fits 2 templates: 1107000000000000001 (order-shipped), 9",
+        "the text fits 2 templates: 1107000000000000001 (order-shipped), 9; name one in the message",
     )
     assert [match.template.id for match in registry.find(TEXT).matches] == [SHIPPED.id, "9"]
     assert registry.match(TEXT, sender="ACMOTP").template.id == "9"

@@ -584,7 +584,7 @@ def test_an_account_within_an_account_is_found():
 def test_an_id_without_its_account_cannot_be_asked_for():
     policy = failover()
     sent = type(taken_by_b(policy))(account="failover", provider="failover", id="1")
-    with pytest.raises(ConfigurationError, match="say which one took the text"):
+    with pytest.raises(ConfigurationError, match="name the one that took the text"):
         policy.status(sent)
 
 
@@ -621,7 +621,7 @@ QUESTIONS = {
 
 @pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS)
 async def test_an_id_alone_does_not_tell_which_account_took_the_text(ask):
-    words = r"holds several: say which one took the text \(a, b\)"
+    words = r"holds several accounts: name the one that took the text \(a, b\)"
     with SmsClient(RetryPolicy(inner=failover())) as sms, pytest.raises(ConfigurationError, match=words):
         ask(sms)
     async with AsyncSmsClient(RetryPolicy(inner=failover())) as sms:

@@ -156,7 +156,7 @@ def _refuse_what_is_not_unicode(given: Sequence[str]) -> None:
             which = f"the value of {option}"
         else:
             which = f"argument {place}" + (f", after {before}," if before.startswith("-") else "")
-        raise click.UsageError(f"{which} is not UTF-8")
+        raise click.UsageError(f"{which} is not UTF-8: set the terminal or the script to UTF-8")
 
 
 def _interrupted(out: Output, interrupt: BaseException | None) -> Exit:

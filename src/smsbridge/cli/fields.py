@@ -30,7 +30,7 @@ def aware(_ctx: click.Context, _param: click.Parameter, value: str | None) -> da
     try:
         when = datetime.fromisoformat(value)
     except ValueError:
-        raise click.BadParameter("not a date and time such as 2030-01-31T09:30+05:30") from None
+        raise click.BadParameter("this is no date and time: write it as 2030-01-31T09:30+05:30") from None
     if when.utcoffset() is None:
         raise click.BadParameter("the zone is missing: write 2030-01-31T09:30+05:30, or Z for UTC")
     return when
@@ -42,11 +42,13 @@ def _pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
     for value in values:
         key, equals, content = value.partition("=")
         if not key or not equals:
-            raise click.BadParameter("write KEY=VALUE")
+            raise click.BadParameter("a value has no key or no = in it: write KEY=VALUE")
         try:
             pairs[key] = json.loads(content) if content.startswith(("[", "{")) else content
         except (ValueError, RecursionError):
-            raise click.BadParameter(f"the value of {key} begins like JSON but is not JSON") from None
+            raise click.BadParameter(
+                f"the value of {key} begins with [ or {{ but is not JSON: correct the JSON"
+            ) from None
     return pairs
 
 
@@ -54,7 +56,7 @@ def _strings(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ..
     """``KEY=VALUE`` each."""
     pairs = [value.partition("=") for value in values]
     if not all(key and equals for key, equals, _ in pairs):
-        raise click.BadParameter("write KEY=VALUE")
+        raise click.BadParameter("a value has no key or no = in it: write KEY=VALUE")
     return {key: content for key, _, content in pairs}
 
 

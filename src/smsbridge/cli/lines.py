@@ -97,7 +97,7 @@ def _numbered(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
             why = getattr(error, "strerror", None) or type(error).__name__
             raise EndlessLine(number, f" cannot be read: {why}") from None
         if len(line) > LONGEST_LINE:
-            raise EndlessLine(number, f" is longer than {LONGEST_LINE} bytes")
+            raise EndlessLine(number, f" is longer than {LONGEST_LINE} bytes: write one message on each line")
         if not line:
             return
         yield number, line
@@ -107,18 +107,18 @@ def _parse(number: int, line: bytes, defaults: MessageFields) -> Message:
     try:
         data = json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        raise WrongLine(number, " is not JSON in UTF-8") from None
+        raise WrongLine(number, " is not JSON in UTF-8: write one JSON object on each line") from None
     if not isinstance(data, dict):
-        raise WrongLine(number, " is not a JSON object")
+        raise WrongLine(number, ' is not a JSON object: write {"to": ..., "text": ...}')
     missing = [key for key in ("to", "text") if key not in data]
     if missing:
-        raise WrongLine(number, f" has no {' and no '.join(missing)}")
+        raise WrongLine(number, f" has no {' and no '.join(missing)}: each message needs to and text")
     unknown = [key for key in data if key not in KINDS]
     if unknown:
-        raise WrongLine(number, f" has a key {unknown[0]!r}; known are {', '.join(KINDS)}")
+        raise WrongLine(number, f" has an unknown key {unknown[0]!r}; the known keys are {', '.join(KINDS)}")
     odd = [key for key in ("to", "text") if not isinstance(data[key], str)]
     if odd:
-        raise WrongLine(number, f": {odd[0]} is not a string")
+        raise WrongLine(number, f": {odd[0]} must be a string")
     given = {key: value for key, value in data.items() if value is not None}
     fields = {**defaults, **{key: _typed(number, key, value) for key, value in given.items()}}
     try:
@@ -135,4 +135,4 @@ def _typed(number: int, key: str, value: Any) -> Any:
     try:
         return read(value)
     except (TypeError, ValueError):
-        raise WrongLine(number, f": {key} is not {wanted}") from None
+        raise WrongLine(number, f": {key} must be {wanted}") from None

@@ -90,7 +90,7 @@ def send(
             raise click.UsageError("--many reads TO, TEXT and the reference from the file: leave them out")
         return _send_many(out, account, many, given, dry=dry)
     if to is None or text is None:
-        raise click.UsageError("give TO and TEXT, or --many FILE")
+        raise click.UsageError("there is nothing to send: give TO and TEXT, or --many FILE")
     content = text_from_stdin() if text == "-" else text
     if dry:
         from .dry_run import dry_run

@@ -45,7 +45,9 @@ def not_empty(_ctx: click.Context, _param: click.Parameter, value: str | None) -
 def standard_input() -> IO[bytes]:
     """Return standard input as a stream of bytes. Raises click.UsageError if it is closed."""
     if sys.stdin is None or sys.stdin.closed:
-        raise click.UsageError("standard input is closed, but - reads from it")
+        raise click.UsageError(
+            "standard input is closed, but - reads from it: give a file, or redirect a text to the command"
+        )
     return sys.stdin.buffer
 
 
@@ -57,7 +59,7 @@ def text_from_stdin() -> str:
     try:
         return standard_input().read().decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise click.UsageError("standard input is not UTF-8") from None
+        raise click.UsageError("standard input is not UTF-8: convert the text to UTF-8") from None
     except OSError as error:
         raise click.UsageError(f"standard input cannot be read: {error.strerror or type(error).__name__}") from None
 

@@ -42,7 +42,7 @@ class Rate(BaseModel):
     @classmethod
     def _no_yes_or_no(cls, value: object) -> object:
         if isinstance(value, bool):
-            raise ValueError("write a number")  # noqa: TRY004  # pydantic needs a ValueError
+            raise ValueError("write a number, not true or false")  # noqa: TRY004  # pydantic needs a ValueError
         return value
 
     @property
@@ -98,7 +98,9 @@ class Rates:
             first = seen.setdefault(rate.key, place)
             if first != place:
                 other = tables.place_of(path, "rate", first)
-                raise ConfigurationError(f"{tables.place_of(path, 'rate', place)}: the same rate as in {other}")
+                raise ConfigurationError(
+                    f"{tables.place_of(path, 'rate', place)}: the same rate as in {other}: remove one"
+                )
         return cls(rates)
 
     def rate(self, message: Message, account: str, provider: str = "", *, at: datetime | None = None) -> Rate | None:

@@ -136,7 +136,7 @@ def import_(*, portal: str, output: str | None, entity: str | None, force: bool,
     """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json)
     if as_json and output is None:
-        raise click.UsageError("--json needs --output")
+        raise click.UsageError("--json needs --output FILE, because the registry itself would go to standard output")
     from dataclasses import replace
 
     from . import files, toml_file
@@ -225,7 +225,9 @@ def _text_of(path: str) -> str:
         data: Any = standard_input().read() if path == "-" else Path(path).read_bytes()
         text: str = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise click.UsageError(f"{'standard input' if path == '-' else path} is not UTF-8") from None
+        raise click.UsageError(
+            f"{'standard input' if path == '-' else path} is not UTF-8: convert it to UTF-8"
+        ) from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         raise click.UsageError(f"{'standard input' if path == '-' else path} cannot be read: {why}") from None

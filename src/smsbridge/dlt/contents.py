@@ -100,7 +100,7 @@ class Collector:
         if self._is_table("header", data, line_of):
             header = self._made(lambda: Header(**data), line_of)
             if header and header.name in self._headers:
-                self.mistake(line_of("name"), f"the header {header.name} is declared twice")
+                self.mistake(line_of("name"), f"the header {header.name} is declared twice: remove one declaration")
             elif header:
                 self._headers[header.name] = header
 
@@ -111,7 +111,9 @@ class Collector:
         """
         if self._is_table("rules", data, line_of) and (rules := self._made(lambda: Rules(**data), line_of)):
             if any(known.since == rules.since for known in self._rules):
-                self.mistake(line_of("since"), "since must differ in each set of rules")
+                self.mistake(
+                    line_of("since"), "since must differ in each set of rules: two sets have the same first day"
+                )
             else:
                 self._rules.append(rules)
 
@@ -128,7 +130,7 @@ class Collector:
         for label, value, seen in (("id", template.id, self._lines), ("name", template.name, self._names)):
             if value and value in seen:
                 where = f"; the other is on line {seen[value]}" if seen[value] else ""
-                self.mistake(line_of(label), f"two templates have the {label} {value!r}{where}")
+                self.mistake(line_of(label), f"two templates have the {label} {value!r}{where}: change or remove one")
                 return
             seen[value] = line_of(label)
         self._templates.append((template, line_of))
@@ -145,7 +147,8 @@ class Collector:
         for template, line_of in self._templates:
             owners = {headers[name].entity_id or self.entity_id for name in template.headers if name in headers}
             if len(owners | ({template.entity_id} - {None})) > 1:
-                self.mistake(line_of("headers"), "headers: they belong to several entities, or not to the template's")
+                words = "headers: they belong to several entities, or not to the template's: correct an entity_id"
+                self.mistake(line_of("headers"), words)
         return Contents(
             file=self.file,
             entity_id=self.entity_id,
@@ -176,7 +179,7 @@ class Collector:
                 self.mistake(line_of(key), f"there is no key {key!r}; {meant(key, _KEYS[what])}")
         for key in _REQUIRED[what]:
             if key not in data:
-                self.mistake(line_of(None), f"{key} is missing")
+                self.mistake(line_of(None), f"{key} is missing: every {what} needs it")
         return len(self.mistakes) == before
 
     def _made(self, make: Callable[[], Any], line_of: LineOf) -> Any:

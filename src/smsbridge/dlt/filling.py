@@ -21,9 +21,12 @@ def filled(template: Template, values: Sequence[str], rules: Rules) -> str:
     slots = template.shape.slots
     variables = sum(slot.count for slot in slots)
     if isinstance(values, str) or not all(isinstance(value, str) for value in values):
-        raise TypeError("values must be a sequence of strings")
+        raise TypeError("values must be a sequence of strings, such as ['17', 'Asha']")
     if len(values) not in (variables, len(slots)):
-        raise content_error("dlt-variable", f"template {template.label} needs {variables} values, not {len(values)}")
+        raise content_error(
+            "dlt-variable",
+            f"template {template.label} needs {variables} values, not {len(values)}: give one for each variable",
+        )
     apart = len(values) == variables
     singles = [replace(slot, count=1) for slot in slots for _ in range(slot.count)] if apart else list(slots)
     for number, (slot, value) in enumerate(zip(singles, values, strict=True), 1):

@@ -77,9 +77,15 @@ class DltPolicy(Gate):
 
     def _refuse_undeclared(self, sender: str | None, dlt: Dlt) -> None:
         if self.headers and sender is not None and sender not in self.headers:
-            raise UnsupportedError(f"the sender id {sender} is not declared with this account's vendor")
+            raise UnsupportedError(
+                f"the sender id {sender} is not declared with this account's vendor: "
+                "declare it there, and add it to `headers`"
+            )
         if self.templates and dlt.template_id not in self.templates:
-            raise UnsupportedError(f"the DLT template {dlt.template_id} is not declared with this account's vendor")
+            raise UnsupportedError(
+                f"the DLT template {dlt.template_id} is not declared with this account's vendor: "
+                "declare it there, and add it to `templates`"
+            )
 
 
 def _loaded(path: Path) -> Registry:

@@ -102,7 +102,7 @@ class Registry:
             for template in templates:
                 value = getattr(template, label)
                 if value and value in seen:
-                    raise ConfigurationError(f"two templates have the {label} {value!r}")
+                    raise ConfigurationError(f"two templates have the {label} {value!r}: change or remove one")
                 seen.add(value)
         return cls(templates, declared.values(), (rules,) if isinstance(rules, Rules) else rules, entity_id)
 
@@ -225,7 +225,9 @@ class Registry:
             return found.matches[0]
         if found.matches:
             which = ", ".join(match.template.label for match in found.matches)
-            raise content_error("dlt-ambiguous", f"the text fits {len(found.matches)} templates: {which}")
+            raise content_error(
+                "dlt-ambiguous", f"the text fits {len(found.matches)} templates: {which}; name one in the message"
+            )
         if found.barred:
             unusable = min(found.barred, key=lambda unusable: BARRED.index(unusable.reason))
             raise refusal(
@@ -306,7 +308,9 @@ class Registry:
     def _named(self, template_id: str, message: Message, day: date) -> Template:
         template = self.templates.get(template_id)
         if template is None:
-            raise content_error("dlt-template", f"the registry has no template {template_id!r}")
+            raise content_error(
+                "dlt-template", f"the registry has no template {template_id!r}, which the message names"
+            )
         self._check_sender(message.sender)
         rules = self.rules_on(day)
         if not cut(template.shape, Text(message.text, rules)):

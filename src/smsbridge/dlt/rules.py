@@ -120,5 +120,5 @@ def in_turn(rules: Iterable[Rules]) -> tuple[Rules, ...]:
     ordered = sorted(rules, key=lambda entry: entry.since or date.min)
     days = [entry.since for entry in ordered]
     if len(set(days)) < len(days):
-        raise ValueError("since must differ in each set of rules")
+        raise ValueError("since must differ in each set of rules: two sets have the same first day")
     return tuple(ordered) if ordered and ordered[0].since is None else (Rules(), *ordered)

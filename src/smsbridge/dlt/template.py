@@ -95,9 +95,9 @@ class Shape:
         Raises ValueError for an empty text, and for wrong forms of placeholders.
         """
         if not text:
-            raise ValueError("text is empty")
+            raise ValueError("text is empty: write the registered text")
         if _HALF.search(text):
-            raise ValueError("text has half of a character (a lone surrogate)")
+            raise ValueError("text has half of a character (a lone surrogate): remove it")
         parts: list[str | Slot] = []
         for place, piece in enumerate(_PLACEHOLDER.split(text)):
             if place % 2 == 0:
@@ -216,7 +216,7 @@ class Template:
         for name, kind in (("category", Category), ("purpose", Purpose), ("status", State)):
             object.__setattr__(self, name, _word(name, getattr(self, name), kind))
         if self.valid_from and self.valid_until and self.valid_until < self.valid_from:
-            raise ValueError("valid_until is before valid_from")
+            raise ValueError("valid_until is before valid_from: correct one of these days")
         object.__setattr__(self, "shape", Shape.parse(self.text))
 
     @property

@@ -92,7 +92,9 @@ class _Rules:
 
     def _elsewhere(self, number: str) -> VetoedError | None:
         if self._numbers is not None and not (number in self._numbers or number.startswith(self._beginnings)):
-            return VetoedError("the guard's list of allowed numbers does not have this number", reason="allow-list")
+            return VetoedError(
+                "the guard refuses this number, because its setting allow does not list it", reason="allow-list"
+            )
         if self._countries is not None and number not in self._countries:
             return VetoedError("the guard allows no texts to the country of this number", reason="country")
         return None
@@ -242,7 +244,11 @@ class GuardPolicy(Gate):
         # Raised outside of except, so that the error does not keep its cause.
         if why is not None:
             self._rules.end(message, sent=False)
-            raise VetoedError("the guard cannot read how many texts were sent", reason="caps-unreadable", detail=why)
+            raise VetoedError(
+                "the guard cannot read how many texts were sent, so it lets no text through",
+                reason="caps-unreadable",
+                detail=why,
+            )
         if refusal is not None:
             raise refusal
         return replace(message, to=self.redirect) if self.redirect else message

@@ -73,7 +73,7 @@ class HoursPolicy(Gate):
             return message
         words = self._words(message, planned, last or planned)
         if moment is None:
-            raise VetoedError(words, reason="quiet-hours", detail="there are no permitted hours")
+            raise VetoedError(words, reason="quiet-hours", detail="the rules permit no hours within a year")
         if message.valid_until is not None and message.valid_until <= moment:
             raise VetoedError(words, reason="quiet-hours", detail="the text expires before the hours begin")
         if self.outside == "schedule" and not verification:

@@ -187,7 +187,7 @@ def _rows(content: bytes, sender: str | None) -> Iterator[tuple[str | None, str]
 def _check_head(line_number: int, first: str, second: str) -> None:
     """Refuse columns in another order or of another kind: a time as the sender would be an opt-out without effect."""
     if _NAMES_SENDERS.search(first) or (second and not _NAMES_SENDERS.search(second)):
-        raise _wrong(line_number, "its columns are not number and sender")
+        raise _wrong(line_number, "the columns must be named number and sender, in this order")
 
 
 def _check_sender(line_number: int, sender: str, *, headed: bool) -> None:
@@ -197,7 +197,7 @@ def _check_sender(line_number: int, sender: str, *, headed: bool) -> None:
     bare = re.sub(r"[ ().-]", "", sender)
     is_one = len(sender) <= _LONGEST_SENDER and sender.isprintable() and _SENDER_ID.fullmatch(bare)
     if not is_one or _DATE.fullmatch(sender):
-        raise _wrong(line_number, "its second column is no sender")
+        raise _wrong(line_number, "its second column is no sender: write a sender id or a number, or leave it empty")
     if not headed and _PHONE.fullmatch(bare):
         raise _wrong(
             line_number, "it has two numbers; if the second is a sender, begin the file with the line number,sender"
@@ -209,7 +209,7 @@ def _text(content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line_number = len(re.findall(rb"\r\n|\n|\r", content[: error.start])) + 1
-    raise _wrong(line_number, "it is not UTF-8")
+    raise _wrong(line_number, "it is not UTF-8: convert the file to UTF-8")
 
 
 def _cells(line_number: int, line: str) -> list[str]:
@@ -219,9 +219,9 @@ def _cells(line_number: int, line: str) -> list[str]:
     except csv.Error:
         raise _wrong(line_number, "its quotes do not match") from None
     if any('"' in cell for cell in cells):
-        raise _wrong(line_number, "it has a quote inside a cell")
+        raise _wrong(line_number, "it has a quote inside a cell: remove the quote")
     if _CONTROL.search(line):
-        raise _wrong(line_number, "it has a control character")
+        raise _wrong(line_number, "it has a control character: remove it")
     return [cell.strip() for cell in cells]
 
 

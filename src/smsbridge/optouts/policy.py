@@ -162,7 +162,9 @@ class OptoutPolicy(Gate):
             opted_out = None
         # Raised outside of except, so that the error does not keep its cause, which may quote the number.
         if opted_out is None:
-            raise VetoedError("the list of opt-outs cannot be read", reason="opt-outs-unreadable", detail=why)
+            raise VetoedError(
+                "the list of opt-outs cannot be read, so no text may leave", reason="opt-outs-unreadable", detail=why
+            )
         if opted_out:
             raise OptedOutError(reason=OURS)
         return message
@@ -192,7 +194,7 @@ class OptoutPolicy(Gate):
             return OptoutOptions.model_validate(dict(given)).confirmation
         except ValidationError as error:
             names = ", ".join(sorted({str(problem["loc"][0]) for problem in error.errors()}))
-        raise self.unsupported(f"these options of opt-outs, or their values: {names}")
+        raise self.unsupported(f"these entries of options['optout'], or their values: {names}")
 
     def _confirm(self, message: Message, *, take: bool = True) -> Flow[bool]:
         return self._kept.confirm(self._shown(message), message.to, within=self.confirmation, take=take)

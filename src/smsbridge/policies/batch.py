@@ -191,7 +191,9 @@ class Batch:
             if isinstance(problem, SendError) and not flying:
                 return problem
             return unexplained(problem, left=flying, policy=policy)
-        return None if history else ProviderBugError(f"policy {policy} gave no outcome, and sent nothing")
+        return (
+            None if history else ProviderBugError(f"policy {policy} did not send the text, and gave no reason for it")
+        )
 
 
 def _within(outer: Around | None, inner: Around | None) -> Around | None:

@@ -302,7 +302,7 @@ class FailoverPolicy(Carrier):
             except Exception:  # noqa: BLE001, S112
                 continue
             return receiver
-        raise SignatureError("the webhook is not proven to come from any of the accounts")
+        raise SignatureError("the webhook is not proven to come from any of the accounts: check their webhook secrets")
 
     def verify(self, webhook: HttpRequest) -> None:
         self.receiver(webhook)
@@ -321,7 +321,9 @@ class FailoverPolicy(Carrier):
             if account in account_names(provider):
                 return provider
         names = ", ".join(provider.account for provider in self.accounts)
-        raise ConfigurationError(f"account {self.account!r} holds several: say which one took the text ({names})")
+        raise ConfigurationError(
+            f"account {self.account!r} holds several accounts: name the one that took the text ({names})"
+        )
 
 
 def _lookup(provider: SmsProvider, reference: str) -> Callable[[], Flow[SentMessage | None]]:

@@ -136,7 +136,8 @@ def _loaded(point: EntryPoint, name: str, origin: str) -> type[Carrier]:
             if found.place is None or isinstance(found.place, Place):
                 return found
             raise ConfigurationError(
-                f"policy {name!r} of {origin} has a place that is no smsbridge.policies.policy.Place"
+                f"policy {name!r} of {origin} has a place that is no smsbridge.policies.policy.Place: "
+                "report this to its authors"
             )
         problem = f"policy {name!r} of {origin} is no subclass of smsbridge.Policy of that name"
     raise ConfigurationError(problem)

@@ -279,11 +279,13 @@ def inner_of(account: str, setting: str, resolve: Resolve | None) -> list[SmsPro
     names = [name.strip() for name in found.value.split(",") if name.strip()] if found else []
     if not names:
         which = "account" if setting == "inner" else "accounts"
-        what = "names no account" if found else f"is missing: it names the {which} to send through"
+        what = (
+            "names no account: give the name of one" if found else f"is missing: it names the {which} to send through"
+        )
         raise ConfigurationError(f"{variable} {what}")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ConfigurationError(f"{variable} names an account twice: {', '.join(twice)}")
+        raise ConfigurationError(f"{variable} names an account twice: {', '.join(twice)}; name each once")
     if resolve is None:
         raise ConfigurationError(f"{variable} names accounts, which only Plugins.account can look up")
     return _resolved(variable, names, resolve)

@@ -90,7 +90,9 @@ def _standing(
         if kind.place is None:
             _refuse_without_a_place(name, provider, there)
         elif not issubclass(kind, Policy):
-            raise ConfigurationError(f"policy {name} has a place, but holds several accounts: it can only be composed")
+            raise ConfigurationError(
+                f"policy {name} holds several accounts, so it must have no place: report this to its authors"
+            )
         elif here(kind.place):
             found.append((kind.place, name, kind, is_set))
     return [(kind, is_set) for _, _, kind, is_set in sorted(found, key=lambda entry: entry[:2], reverse=True)]

@@ -131,5 +131,7 @@ def _utf16(text: str) -> bytes:
         where = error.start
     # Outside the handler: otherwise the error would keep the UnicodeEncodeError, and the text in it, as its context.
     raise ContentError(
-        "the text has half a character (a lone surrogate) in it", reason="not-unicode", detail=f"at index {where}"
+        "the text has half a character (a lone surrogate) in it: remove it",
+        reason="not-unicode",
+        detail=f"at index {where}",
     )

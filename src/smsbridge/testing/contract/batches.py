@@ -30,7 +30,9 @@ class Batches(Kit):
         assert [result.index for result in results] == list(range(len(messages)))
         for n, (message, result) in enumerate(zip(messages, results, strict=True)):
             assert result.sent is not None, f"row {n} of the sample answer is not accepted: {describe(result.error)}"
-            assert result.sent.to == message.to, f"row {n} has the recipient of another row"
+            assert result.sent.to == message.to, (
+                f"row {n} has the recipient of another row: use self.accepted(message, id=...) with its own message"
+            )
             assert result.sent.reference == message.reference, (
                 f"row {n} lost its reference: use self.accepted(message, ...)"
             )

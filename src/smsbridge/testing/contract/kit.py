@@ -227,7 +227,9 @@ class Kit(Samples):
             asked += 1
             chosen = then if then is not None and asked > 1 else reply
             if chosen is None:
-                pytest.fail(f"{self._class().__name__} asked for {request!r}, but `accepts` is not overridden.")
+                pytest.fail(
+                    f"{self._class().__name__} asked for {request!r}, but `accepts` is not overridden: let it return the vendor's answer."
+                )
             return chosen if isinstance(chosen, HttpResponse | Exception) else chosen(request)
 
         return FakeWire(always=answer)

@@ -49,7 +49,9 @@ class Queries(Kit):
             "a report must name the account, the provider and the id"
         )
         assert report.to in {"", sent.to}, "a report's recipient must be in E.164"
-        assert report.at is None or report.at.utcoffset() is not None, "DeliveryReport.at has no time zone"
+        assert report.at is None or report.at.utcoffset() is not None, (
+            "DeliveryReport.at has no time zone: give it one, such as UTC"
+        )
 
     @needs(Capability.STATUS, "http")
     def test_asking_for_another_text_makes_another_request(self) -> None:

@@ -47,8 +47,12 @@ class Sends(Kit):
         assert sent.reference == message.reference, "the reference was lost: use self.accepted(message, id=...)"
         assert sent.to == message.to, "the recipient was changed: use self.accepted(message, id=...)"
         assert isinstance(sent.status, Status), "SentMessage.status must be a Status"
-        assert sent.status is not Status.DELIVERED, "accepted is not delivered"
-        assert sent.at is None or sent.at.utcoffset() is not None, "SentMessage.at has no time zone"
+        assert sent.status is not Status.DELIVERED, (
+            "SentMessage.status must not be DELIVERED: the vendor has only accepted the text"
+        )
+        assert sent.at is None or sent.at.utcoffset() is not None, (
+            "SentMessage.at has no time zone: give it one, such as UTC"
+        )
 
     def test_every_purpose_can_be_sent(self) -> None:
         for purpose in Purpose:
@@ -80,8 +84,12 @@ class Sends(Kit):
             assert " " not in request.url, (
                 f"{operation.name}: percent-encode the URL (HttpRequest.get(url, params) does)"
             )
-            assert not (request.method == "GET" and request.body), f"{operation.name}: a GET has no body"
-            assert not request.body or request.content_type, f"{operation.name}: a body needs a content-type"
+            assert not (request.method == "GET" and request.body), (
+                f"{operation.name}: a GET must have no body; put the values into the URL"
+            )
+            assert not request.body or request.content_type, (
+                f"{operation.name}: a request with a body needs the header content-type"
+            )
 
     def test_the_message_is_left_as_it_was(self) -> None:
         options = {self._class().name: dict(self.option_values), "another": {"deep": [1]}}

@@ -25,12 +25,14 @@ class Verifications(Kit):
         started = outcome.value
         assert isinstance(started, Verification), f"the sample answer is not accepted: {describe(outcome.error)}"
         assert (started.account, started.provider) == (provider.account, provider.name)
-        assert started.to == message.to, "the recipient was changed"
-        assert started.reference == message.reference, "the reference was lost"
-        assert started.id, "a verification without an id cannot be checked"
+        assert started.to == message.to, "the recipient was changed: set `to` to message.to"
+        assert started.reference == message.reference, "the reference was lost: set `reference` to message.reference"
+        assert started.id, "a verification without an id cannot be checked: set `id` to the vendor's id"
         if self.uses_http():
             assert started.id == self.vendor_id(0), f"the vendor's id is {self.vendor_id(0)!r}, not {started.id!r}"
-        assert started.expires_at is None or started.expires_at.utcoffset() is not None, "expires_at has no time zone"
+        assert started.expires_at is None or started.expires_at.utcoffset() is not None, (
+            "expires_at has no time zone: give it one, such as UTC"
+        )
 
     @needs(Capability.VERIFICATION, "http")
     def test_a_right_code_is_approved(self) -> None:
@@ -40,7 +42,7 @@ class Verifications(Kit):
         )
         assert outcome.value.approved is True, "the vendor approved the code: `approved` must be True"
         found = [text for request in outcome.requests for text in self.texts_in(request)]
-        assert CODE in found, "the code is not in the request"
+        assert CODE in found, "the request of check_verification does not hold the code: send it"
 
     @needs(Capability.VERIFICATION, "http")
     def test_a_code_that_is_not_right_is_an_answer_with_its_reason(self, disapproval: str | None) -> None:

@@ -53,12 +53,16 @@ class Webhooks(Kit):
             for event in received.events:
                 assert (event.account, event.provider) == (provider.account, provider.name)
                 assert isinstance(event.id, str), "an event's id is a string"
-                assert event.id, "an event needs the id of its text"
-                assert event.at is None or event.at.utcoffset() is not None, "an event's `at` has no time zone"
+                assert event.id, "an event needs the id of its text: set `id` to the vendor's id"
+                assert event.at is None or event.at.utcoffset() is not None, (
+                    "an event's `at` has no time zone: give it one, such as UTC"
+                )
                 assert event.key, "give every event a `key`, so that applications recognise a repeated webhook"
         keys = [[event.key for event in received.events] for received in twice if isinstance(received, Received)]
         assert keys[0] == keys[1], "the `key` of an event must be the same each time the webhook is delivered"
-        assert len(set(keys[0])) == len(keys[0]), "different events have different keys"
+        assert len(set(keys[0])) == len(keys[0]), (
+            "different events must have different keys: build `key` from what tells them apart"
+        )
 
     # --- forgeries ----------------------------------------------------------------------------------------------------
 
@@ -167,7 +171,7 @@ class Webhooks(Kit):
         sample = self._handshake(handshake)
         received = self._receive(self.make(), self._signed(sample.request))
         assert isinstance(received, Received), f"the handshake was refused: {describe(received)}"
-        assert not received.events, "a handshake brings no events"
+        assert not received.events, "a handshake must bring no events: let handshake() answer it"
         assert self.make().handshake(self._signed(sample.request)) is not None, "handshake() did not recognise it"
         assert sample.reply in received.response.body, f"the answer to the handshake should hold {sample.reply!r}"
 

@@ -32,7 +32,7 @@ class Foreseeing(Kit):
         looked, untouched = self.world(), self.world()
         for message in [*messages, *messages]:
             foresee(looked.provider, message, now=utc_now())
-        assert not looked.wire.requests, "foresee() reached the vendor"
+        assert not looked.wire.requests, "foresee() sent a request to the vendor: it must only read"
         ends = [looked.send_each(messages), untouched.send_each(messages)]
         assert ends[0] == ends[1], (
             f"after foresee() the texts end as {', '.join(ends[0])}, without it as {', '.join(ends[1])}: foresee() must "

@@ -28,7 +28,9 @@ class Outcomes(Kit):
                 f"the sample ({shape}, {kind.__name__}) ended as {describe(first)}: override `sample` or "
                 "`message(n)` with texts that your policy lets through"
             )
-            assert world.wire.taken[messages[0].reference or ""] == 1, "the text ended as accepted, but was not sent"
+            assert world.wire.taken[messages[0].reference or ""] == 1, (
+                "the text ended as accepted, but was not sent: do not settle a text that did not go through"
+            )
 
     def test_what_it_refuses_does_not_leave(self, refused: str) -> None:
         message = self.refuses[refused]
@@ -79,7 +81,7 @@ def _gist(end: Any) -> tuple[Any, ...]:
         return "accepted", end.id, end.account, end.provider, end.reference, end.status, end.segments
     if isinstance(end, Verification):
         return "started", end.id, end.account, end.provider
-    return pytest.fail(f"{end!r} is no outcome")
+    return pytest.fail(f"a text ended as {end!r}, which is neither a result nor an error of smsbridge")
 
 
 def _difference(together: Any, alone: Any) -> str:

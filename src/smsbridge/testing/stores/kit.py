@@ -32,7 +32,9 @@ class Kit:
 
     def open(self, place: Path) -> Store:
         """Open the store under test in the folder ``place``: a new store at the first call, later the same."""
-        raise NotImplementedError(f"{type(self).__name__} must override open()")
+        raise NotImplementedError(
+            f"{type(self).__name__} must override open(place): return your store, opened in that folder"
+        )
 
 
 def interrupt(flow: Flow[Any], moment: Moment) -> Callable[[], None]:
