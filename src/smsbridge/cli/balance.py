@@ -1,4 +1,4 @@
-"""``smsbridge balance``: the balance of an account."""
+"""Ask for the balance of an account: the command ``smsbridge balance``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .session import account_option, json_option, open_client
 @account_option
 @json_option
 def balance(*, account: str | None, as_json: bool) -> Exit:
-    """Ask for the balance of the account, per service. Sends nothing.
+    """Ask the provider for the balance of the account, for each service. Sends no text.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""``smsbridge doctor``: the configuration, its sources and its problems."""
+"""Explain the configuration, its sources and its problems: the command ``smsbridge doctor``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Show what ``smsbridge send --dry-run`` would do to a text or to many, and send nothing."""
+"""Show what would happen to a text or to many, and send nothing: ``smsbridge send --dry-run``."""
 
 from __future__ import annotations
 

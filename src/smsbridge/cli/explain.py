@@ -1,4 +1,4 @@
-"""Explain, for ``smsbridge explain``, what would happen to a text. Nothing is sent."""
+"""Explain what would happen to a text, and send nothing: the command ``smsbridge explain``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``smsbridge new``: make a plugin for a provider or a policy that passes its contract kit."""
+"""Make a plugin for a provider or a policy that passes its contract tests: the command ``smsbridge new``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``smsbridge providers``: the installed providers and their capabilities."""
+"""List the installed providers and their capabilities: the command ``smsbridge providers``."""
 
 from __future__ import annotations
 

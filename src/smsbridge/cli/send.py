@@ -1,4 +1,4 @@
-"""``smsbridge send``: send a text, or many."""
+"""Send a text, or many: the command ``smsbridge send``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``smsbridge status``: the status of a text."""
+"""Ask for the status of a text: the command ``smsbridge status``."""
 
 from __future__ import annotations
 

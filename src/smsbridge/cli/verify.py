@@ -1,4 +1,4 @@
-"""``smsbridge verify``: one-time codes that the provider makes, sends and checks."""
+"""Send and check one-time codes that the provider makes: the commands ``smsbridge verify ...``."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _show_started(out: Output, started: Verification) -> None:
 @account_option
 @json_option
 def check(*, id: str, code: str, account: str | None, as_json: bool) -> Exit:
-    """Ask whether CODE is right for the verification ID. CODE - reads standard input.
+    """Ask whether CODE is right for the verification ID. With - as CODE, it is read from standard input.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""Templates of India's DLT platforms: the template that a text fits, or the first difference, and the ids to send.
+"""Find the template of a text on India's DLT platforms, or the first difference, and the ids to send.
 
 ::
 

@@ -1,4 +1,4 @@
-"""``smsbridge dlt``: India's templates: check a registry, match texts, import a portal's export, explain codes."""
+"""Check a registry of India's templates, match texts, import an export, explain codes: ``smsbridge dlt ...``."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def dlt() -> None:
 def check(
     *, file: str | None, registry: str | None, text_file: str | None, many: str | None, strict: bool, as_json: bool
 ) -> Exit:
-    """Check the registry in FILE, and texts against it. Useful in continuous integration.
+    """Check the registry in FILE for mistakes, and texts against its templates, such as in continuous integration.
 
     Mistakes are listed with their lines. Notices (a template that has expired or expires soon, two templates with the
     same text, ...) fail the check only with --strict.

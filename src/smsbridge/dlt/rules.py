@@ -1,4 +1,4 @@
-"""The rules of a DLT platform on points where public sources disagree: settings, each with a cautious default.
+"""Set the rules of a DLT platform on points where public sources disagree, each with a cautious default.
 
 A default is cautious: a text that follows it is accepted under every source. No operator publishes its checks; almost
 all of these rules come from message providers' pages for customers, read in November 2026. Ask your operator about a
@@ -21,7 +21,7 @@ _LONGEST_BY_FORM = {"url": 255, "urlott": 255, "email": 255}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """The rules for values and fixed text. Raises ValueError that begins with the name of the wrong setting.
+    """Set how the values and the fixed text of templates are checked. Raises ValueError that names a wrong setting.
 
     ``since``: the first day of these rules; None for always.
 

@@ -1,1 +1,1 @@
-"""Guard: limits who gets texts, and how often."""
+"""Limit who gets texts, and how often: the guard policy."""

@@ -1,4 +1,4 @@
-"""``smsbridge hours``: whether a text may reach a number now, and if not, when."""
+"""Show whether a text may reach a number now and, if not, when: the command ``smsbridge hours``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def hours(
     *, number: str | None, purpose: str, at: datetime | None, account: str | None, show_numbers: bool, as_json: bool
 ) -> Exit:
-    """Show whether a text sent now may reach NUMBER, by the local time there, and if not, when a text may.
+    """Show whether a text sent now may reach NUMBER at the local time there and, if not, when it may.
 
     Sends nothing. As in sending, no text leaves in the last SMSBRIDGE_HOURS_MARGIN (60) seconds before the hours end.
 
@@ -46,7 +46,7 @@ def hours(
       smsbridge hours +919876543210
       smsbridge hours +919876543210 --purpose promotional --at 2030-01-31T09:30+05:30
 
-    Exit code: 0 the text may, 4 it may not.
+    Exit code: 0 a text may be sent now, 4 it may not.
     """  # noqa: D301  # click reads \b as "do not wrap"
     from . import Hours
 

@@ -1,4 +1,4 @@
-"""``smsbridge texts``: what became of each text, by its reference."""
+"""Show what became of each text, by its reference: the commands ``smsbridge texts ...``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``smsbridge texts poll``: ask vendors about texts whose reports are late."""
+"""Ask vendors about texts whose delivery reports are late: the command ``smsbridge texts poll``."""
 
 from __future__ import annotations
 

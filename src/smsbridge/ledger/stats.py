@@ -1,4 +1,4 @@
-"""``smsbridge texts stats``: how many texts came how far, how long that took, and what they cost."""
+"""Count how far texts came, how long that took and what they cost: the command ``smsbridge texts stats``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``smsbridge optouts``: the list of recipients who want no texts."""
+"""Show and change the list of recipients who want no texts: the commands ``smsbridge optouts ...``."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def optouts() -> None:
 @account_option
 @json_option
 def init(*, account: str | None, as_json: bool) -> Exit:
-    """Create the list if it does not exist; an empty file becomes a list.
+    """Create the list of opt-outs if it does not exist; an empty file becomes a list.
 
     Where SMSBRIDGE_ENV is production, only this command creates a list: a missing list is an error there.
 

@@ -1,4 +1,4 @@
-"""A circuit breaker: pauses an account after several faults of its provider in a row, or on request. No I/O."""
+"""Pause an account after several faults of its provider in a row, or on request: a circuit breaker. No I/O."""
 
 from __future__ import annotations
 

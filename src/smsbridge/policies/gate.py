@@ -44,7 +44,7 @@ class Gate(Policy):
         return message
 
     def settle(self, message: Message, ending: Ending) -> None:
-        """Record the end of ``message``, which was admitted.
+        """Record how ``message``, which :meth:`admit` let through, has ended.
 
         ``ending`` is a SentMessage, the Verification of a code, or a SendError. Give a place back only on a
         RefusedError: a text that ended with an UncertainError may have arrived.

@@ -1,4 +1,4 @@
-"""Test tools: the contract kits for providers, policies and stores, and the outbox. Needs ``smsbridge[testing]``.
+"""Test your providers, policies, stores and applications with these tools. They need ``smsbridge[testing]``.
 
 - :class:`ProviderContract`: subclass it and supply samples; pytest then tests that a provider keeps the contract.
   :class:`Samples` lists the samples, made from :class:`Refusal`, :class:`Row`, :class:`Webhook` and

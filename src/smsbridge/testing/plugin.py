@@ -82,7 +82,7 @@ def _is_replaced(carrier: tuple[str, str, str]) -> bool:
 
 @pytest.fixture
 def sms_outbox() -> Iterator[Outbox]:
-    """The texts that your application sends in this test; no text leaves the process.
+    """Collect the texts that your application sends in this test; no text leaves the process.
 
     Everything before the wire is real: numbers, settings, accounts, hooks, the provider's requests and refusals. ::
 

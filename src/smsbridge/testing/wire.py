@@ -44,7 +44,10 @@ class FakeWire:
         self._always = always
 
     def answer(self, request: HttpRequest) -> HttpResponse:
-        """Record ``request`` and answer it, or raise the scripted exception."""
+        """Record ``request`` and return the next answer of the script, or raise it if it is an exception.
+
+        The test fails if the script has no answer left.
+        """
         self.requests.append(request)
         if len(self.requests) > _MOST_REQUESTS:
             pytest.fail(f"the flow made {_MOST_REQUESTS} requests and did not end: let it end")

@@ -1,4 +1,4 @@
-"""Show, for ``smsbridge segments``, what a text costs and why."""
+"""Show what a text costs, and why: the command ``smsbridge segments``."""
 
 from __future__ import annotations
 
