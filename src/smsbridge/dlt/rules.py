@@ -21,7 +21,9 @@ _LONGEST_BY_FORM = {"url": 255, "urlott": 255, "email": 255}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """Set how the values and the fixed text of templates are checked. Raises ValueError that names a wrong setting.
+    """Set how the values and the fixed text of templates are checked.
+
+    Raises ValueError whose message begins with the name of the wrong setting.
 
     ``since``: the first day of these rules; None for always.
 
