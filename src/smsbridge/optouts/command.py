@@ -187,7 +187,7 @@ def _rows(content: bytes, sender: str | None) -> Iterator[tuple[str | None, str]
 def _check_head(line_number: int, first: str, second: str) -> None:
     """Refuse columns in another order or of another kind: a time as the sender would be an opt-out without effect."""
     if _NAMES_SENDERS.search(first) or (second and not _NAMES_SENDERS.search(second)):
-        raise _wrong(line_number, "the columns must be named number and sender, in this order")
+        raise _wrong(line_number, "its columns are not number and sender: give them these names and this order")
 
 
 def _check_sender(line_number: int, sender: str, *, headed: bool) -> None:
