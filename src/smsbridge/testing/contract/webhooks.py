@@ -150,7 +150,10 @@ class Webhooks(Kit):
 
     @needs(Capability.WEBHOOKS)
     def test_it_says_which_secret_is_not_set(self) -> None:
-        """Routes for webhooks must not start where none could be believed, and name what to set."""
+        """``webhook_lacks()`` names the secret that is not set, and nothing where verify() has one.
+
+        An application relies on it: its route for webhooks must not start if no webhook could be believed.
+        """
         assert not self.make().webhook_lacks(), "webhook_lacks() names a secret where verify() has one"
         others = {name: value for name, value in self.settings.items() if name != self.webhook_secret}
         try:  # another key for webhooks, such as a second one, may do instead
