@@ -190,7 +190,7 @@ class WordList(ABC):
 
 
 class MemoryOptOuts(WordList):
-    """A list that ends with the process."""
+    """A list of opt-outs in memory, which ends with the process."""
 
     def __init__(self) -> None:
         self._words: dict[str, dict[str | None, Word]] = {}
@@ -236,7 +236,7 @@ class MemoryOptOuts(WordList):
 
 
 class SqliteOptOuts(WordList):
-    """A list in the SQLite file ``path``, created with mode 0600 unless ``create`` is false.
+    """A list of opt-outs in the SQLite file ``path``, which is created with mode 0600 unless ``create`` is false.
 
     With ``joins``, the list is added to a file of ours that has other parts. Several processes may use it at the same
     time. Raises ConfigurationError if the file cannot be such a list, and OSError if it later cannot be read or
