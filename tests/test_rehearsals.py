@@ -675,6 +675,18 @@ def test_a_dry_run_leaves_files_that_are_there_as_they_are(monkeypatch, used):
     assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in used.iterdir()} == before
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_dry_run_neither_makes_nor_writes_the_store_of_everything(monkeypatch, used, is_there):
+    monkeypatch.setenv("SMSBRIDGE_PROVIDER", "memory")
+    monkeypatch.setenv("SMSBRIDGE_STORE", f"sqlite:///{used}/sms.db")
+    if is_there:
+        assert run("send", NUMBER, "Hello", "--reference", "order-1").exit_code == Exit.OK
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in used.iterdir()}
+    assert bool(before) == is_there
+    assert run("send", NUMBER, "Hello", "--reference", "order-2", "--dry-run").exit_code == Exit.OK
+    assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in used.iterdir()} == before
+
+
 # --- the ledger in memory -------------------------------------------------------------------------------------------------
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)

@@ -186,7 +186,7 @@ class SmsClient(BaseClient["Transport"]):
         self.close()
 
     def _run(self, flow: Flow[T], seconds: float | None = AS_SET) -> T:
-        flow = staged(flow, self.plugins, self._let_out)
+        flow = staged(flow, self, self._let_out)
         before, until = self._begin(seconds)
         run: Driven[T] | None = None
         try:
@@ -341,7 +341,7 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
         await self.aclose()
 
     async def _run(self, flow: Flow[T], seconds: float | None = AS_SET) -> T:
-        flow = staged(flow, self.plugins, self._let_out)
+        flow = staged(flow, self, self._let_out)
         before, until = self._begin(seconds)
         run: Driven[T] | None = None
         try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol, cast, final, runtime_checkable
 
-from .errors import RefusedError, SendError, UncertainError
+from .errors import RefusedError, SendError, SignatureError, UncertainError
 from .flow import Flow
 from .history import History, TextRecord, Wanted
 from .http import HttpRequest
@@ -240,6 +240,17 @@ def holder_of(provider: SmsProvider, account: str) -> SmsProvider:
         if held.account == account:
             return held
     raise KeyError(account)
+
+
+def vendor_inside(provider: SmsProvider, account: str) -> SmsProvider:
+    """Return the provider that reaches the vendor of ``account``, without the policies around it.
+
+    Raises SignatureError if ``provider`` has none.
+    """
+    for held in each(provider):
+        if held.account == account and not inside(held):
+            return held
+    raise SignatureError("the webhook is for another account")
 
 
 def receiver_of(provider: SmsProvider, webhook: HttpRequest) -> SmsProvider:

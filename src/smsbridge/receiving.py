@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import TypeVar
 
-from .composite import holder_of, observe, receiver_of
+from .composite import holder_of, observe, receiver_of, vendor_inside
 from .errors import PayloadError, SignatureError, UnsupportedError, WebhookError
 from .flow import Call, Flow
 from .http import HttpRequest
@@ -30,12 +30,19 @@ def receive(
     """
     webhook.check_size()
     asked = provider if account is None else holder_of(provider, account)
-    receiver = _ask(provider, lambda: receiver_of(asked, webhook), SignatureError)
-    _ask(receiver, lambda: receiver.verify(webhook), SignatureError)
-    response = _ask(receiver, lambda: receiver.handshake(webhook), PayloadError)
-    if response is not None:
-        return Received(events=(), response=response)
-    events = _ask(receiver, lambda: tuple(receiver.parse(webhook)), PayloadError)
+    played = _ask(provider, lambda: brought(webhook), SignatureError)
+    if played is not None:
+        receiver, events = (
+            _ask(provider, lambda: vendor_inside(asked, played[0].account), SignatureError),
+            tuple(played),
+        )
+    else:
+        receiver = _ask(provider, lambda: receiver_of(asked, webhook), SignatureError)
+        _ask(receiver, lambda: receiver.verify(webhook), SignatureError)
+        response = _ask(receiver, lambda: receiver.handshake(webhook), PayloadError)
+        if response is not None:
+            return Received(events=(), response=response)
+        events = _ask(receiver, lambda: tuple(receiver.parse(webhook)), PayloadError)
     told: list[Event] = []
     for event in events:
         known = yield from observe(provider, event)

@@ -18,7 +18,7 @@ from .errors import NotConnected
 from .flow import Driven, Flow, Step
 from .forks import fresh_rlock
 from .http import HttpRequest
-from .messages import Message
+from .messages import Event, Message
 from .provider import SmsProvider
 
 T = TypeVar("T")
@@ -232,15 +232,15 @@ def staged(flow: Flow[T], plugins: Any, let_out: Callable[[Step[Any]], None]) ->
     While any rehearsal runs, nothing leaves this process. Otherwise ``let_out`` is called with each step, and may raise
     an error for a step that should not leave.
     """
-    return _staged(flow, plugins, let_out) if _expected or under_test.is_going_on() else flow
+    return _staged(flow, client, let_out) if _expected or under_test.is_going_on() else flow
 
 
-def _staged(flow: Flow[T], plugins: Any, let_out: Callable[[Step[Any]], None]) -> Flow[T]:
+def _staged(flow: Flow[T], client: Any, let_out: Callable[[Step[Any]], None]) -> Flow[T]:
     rehearsal = newest()
 
     def staged(step: Step[Any]) -> Flow[Any]:
         if rehearsal is not None:
-            answer = rehearsal.perform(step, plugins)
+            answer = rehearsal.perform(step, client)
             if answer is not NOT_HERE:
                 return answer
         elif _going_on:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
+from smsbridge.base_client import BaseClient
 from smsbridge.flow import Call, Driven, Flow, Step, Wait
 from smsbridge.http import HttpRequest
-from smsbridge.messages import Message, Result, SentMessage, Verification
-from smsbridge.plugins import Plugins
+from smsbridge.messages import Event, Message, Result, SentMessage, Verification
 from smsbridge.provider import Capability, SmsProvider
 from smsbridge.rehearsal import Question, Rehearsal, expect, leaves
 
@@ -40,7 +40,7 @@ class Taker(Protocol):
         messages: Sequence[Message],
         request: HttpRequest | None,
         kind: type[Any],
-        plugins: Plugins | None = None,
+        client: BaseClient[Any] | None = None,
     ) -> list[Posted]:
         """Take ``messages`` in place of the vendor of ``provider`` and return what was taken, in the same order.
 
@@ -59,9 +59,13 @@ class Taker(Protocol):
         """
         ...
 
+    def brought(self, webhook: HttpRequest) -> Sequence[Event] | None:
+        """Return the events of a webhook that the taker made; None if it is from elsewhere."""
+        ...
+
 
 class _Post(Call[list[Posted]]):
-    """The step in place of the step that sends. The client that performs it adds its plugins."""
+    """The step in place of the step that sends. The client that performs it adds itself."""
 
     __slots__ = ()
 
@@ -97,10 +101,13 @@ class Interception(Rehearsal):
 
         return answered()
 
-    def perform(self, step: Step[Any], plugins: Plugins) -> Any:
+    def brought(self, webhook: HttpRequest) -> Sequence[Event] | None:
+        return self._taker.brought(webhook)
+
+    def perform(self, step: Step[Any], client: BaseClient[Any]) -> Any:
         if isinstance(step, _Post):
-            return step.function(*step.args, plugins)
-        return super().perform(step, plugins)
+            return step.function(*step.args, client)
+        return super().perform(step, client)
 
 
 def _rendered(

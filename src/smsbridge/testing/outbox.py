@@ -17,12 +17,17 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Literal, Self, overload
 
+from smsbridge.base_client import BaseClient
+from smsbridge.client import client as shared_client
+from smsbridge.composite import account_names, each, inside, vendor_inside
 from smsbridge.errors import NotFoundError, SendError, UncertainError
 from smsbridge.forks import fresh_rlock
 from smsbridge.http import HttpRequest
 from smsbridge.messages import (
     Balance,
     DeliveryReport,
+    Event,
+    InboundMessage,
     Message,
     SentMessage,
     Status,
@@ -30,11 +35,12 @@ from smsbridge.messages import (
     VerificationCheck,
 )
 from smsbridge.phone import to_e164
-from smsbridge.plugins import Plugins, default_plugins
 from smsbridge.provider import SmsProvider, vendor_of
 from smsbridge.rehearsal import Question
 
+from .applications import Application
 from .interception import Interception
+from .played_vendor import PlayedVendor
 from .posted import Posted, table
 
 Outcome = SendError | type[SendError] | Status
@@ -60,6 +66,7 @@ class Outbox(Sequence[Posted]):
         self.balances = [Balance(service="outbox", amount=Decimal(1000), unit="credits")]
         """The balances that ``balance()`` returns; change it as your test needs."""
         self._sent: list[Posted] = []
+        self._vendor = PlayedVendor()
 
     # --- sent texts ---------------------------------------------------------------------------------------------------
 
@@ -143,10 +150,22 @@ class Outbox(Sequence[Posted]):
         with self._lock:
             self._outcomes[to_e164(number)] = list(outcomes)
 
-    def deliver_report(self, sent: Posted | SentMessage, status: Status, **fields: Any) -> DeliveryReport:
-        """Report ``status`` as the vendor would: call the ``smsbridge_event`` hooks of the text's client.
+    # --- webhooks -----------------------------------------------------------------------------------------------------
 
-        ``fields`` are further fields of the report (``code``, ``reason``, ...). Errors of a hook are raised.
+    def through(self, app: Application, path: str = "/sms/{account}") -> None:
+        """Deliver reports and texts through ``app`` from now on: by webhooks that this outbox signs.
+
+        ``app`` is an ASGI or WSGI application (FastAPI, Flask, Django, ...), or the test client of Django or
+        Starlette. ``path`` is where it takes webhooks; ``{account}`` stands for the account.
+        """
+        self._vendor.through(app, path)
+
+    def deliver_report(self, sent: Posted | SentMessage, status: Status, **fields: Any) -> DeliveryReport:
+        """Report ``status`` as the vendor would; call it again for a report that comes twice, or late.
+
+        ``fields`` are further fields of the report (``code``, ``reason``, ...). The webhook goes through the
+        application, see :meth:`through`; an answer other than 2xx is an AssertionError. Without an application it goes
+        to the client that sent the text, and errors of a hook are raised.
         """
         with self._lock:
             posted = self._known.get(sent.id)
@@ -154,8 +173,48 @@ class Outbox(Sequence[Posted]):
         if posted is None:
             raise LookupError("this text is not in the outbox")
         report = _report(posted.sent, status, **fields)
-        (posted.plugins or default_plugins()).event(report.account, report.provider, report)
+        self._vendor.deliver(report, posted.client or shared_client())
         return report
+
+    def deliver_text(
+        self, from_: str, text: str, *, to: str | None = None, account: str | None = None, **fields: Any
+    ) -> InboundMessage:
+        """Deliver a text that the person with number ``from_`` sends, as the vendor would: see :meth:`deliver_report`.
+
+        ``to`` is our number or sender id, by default that of the newest text to this person. ``account`` gets the
+        text, by default the account of that text. ``fields`` are further fields of the InboundMessage; the same ``id``
+        twice is a text that comes twice. Without an application, it goes to the client that sent last, or to the
+        shared client.
+        """
+        number, messages = to_e164(from_), self.messages
+        before = next((posted for posted in reversed(messages) if posted.to == number), None)
+        newest = before or (messages[-1] if messages else None)
+        client = (newest.client if newest else None) or shared_client()
+        if account is None:
+            account = newest.account if newest else _first_account(client.provider)
+        if account not in account_names(client.provider):
+            raise LookupError(f"the client has no account {account!r}")
+        provider = vendor_inside(client.provider, account)
+        with self._lock:
+            self._count += 1
+            id_ = fields.pop("id", f"outbox-text-{self._count}")
+        default = getattr(provider, "sender", None)
+        shown = (before.sender if before else None) or (default if isinstance(default, str) else "")
+        event = InboundMessage(
+            **{
+                "account": account,
+                "provider": provider.name,
+                "id": id_,
+                "sender": number,
+                "to": shown if to is None else to,
+                "text": text,
+                "at": datetime.now(UTC),
+                "key": id_,
+                **fields,
+            }
+        )
+        self._vendor.deliver(event, client)
+        return event
 
     # --- assertions ---------------------------------------------------------------------------------------------------
 
@@ -229,16 +288,20 @@ class Outbox(Sequence[Posted]):
         messages: Sequence[Message],
         request: HttpRequest | None,
         kind: type[Any],
-        plugins: Plugins | None = None,
+        client: BaseClient[Any] | None = None,
     ) -> list[Posted]:
         """Take texts in place of the wire. For the interception, not for tests."""
         code = kind is Verification
         with self._lock:
-            return [self._take(provider, message, request, plugins, code=code) for message in messages]
+            return [self._take(provider, message, request, client, code=code) for message in messages]
 
     def knows(self, id: str) -> bool:
         """Whether a text with this id was taken. For the interception, not for tests."""
         return id in self._known
+
+    def brought(self, webhook: HttpRequest) -> Sequence[Event] | None:
+        """Read a webhook that this outbox made. For the interception, not for tests."""
+        return self._vendor.events(webhook)
 
     def answer(self, question: Question, provider: SmsProvider, *about: Any) -> Any:
         """Answer a client's query. For the interception, not for tests."""
@@ -249,7 +312,7 @@ class Outbox(Sequence[Posted]):
         provider: SmsProvider,
         message: Message,
         request: HttpRequest | None,
-        plugins: Plugins | None,
+        client: BaseClient[Any] | None,
         *,
         code: bool,
     ) -> Posted:
@@ -266,7 +329,7 @@ class Outbox(Sequence[Posted]):
             sent=sent,
             error=error,
             code=f"{(self._count * 7919 + 123456) % 10**6:06}" if code else None,
-            plugins=plugins,
+            client=client,
         )
         if error is not None and not isinstance(error, UncertainError):
             self.refused.append(posted)
@@ -308,6 +371,11 @@ class Outbox(Sequence[Posted]):
         with self._lock:
             if self._codes.pop(verification.id, None) is None:
                 raise _not_found(provider)
+
+
+def _first_account(provider: SmsProvider) -> str:
+    """The account of ``provider``, or the first one that it holds."""
+    return next(held.account for held in each(provider) if not inside(held))
 
 
 def _not_found(provider: SmsProvider) -> NotFoundError:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from smsbridge.base_client import BaseClient
 from smsbridge.errors import SendError
 from smsbridge.http import HttpRequest
 from smsbridge.messages import KINDS, Dlt, Message, Purpose, SentMessage, Verification
-from smsbridge.plugins import Plugins
 from smsbridge.text import TextInfo, measure
 
 
@@ -30,7 +30,8 @@ class Posted:
     sent: SentMessage
     error: SendError | None = None
     code: str | None = None
-    plugins: Plugins | None = field(default=None, repr=False)
+    client: BaseClient[Any] | None = field(default=None, repr=False)
+    """The client that sent the text."""
 
     # Hidden from type checkers: otherwise a misspelt name would pass them.
     if not TYPE_CHECKING:

@@ -23,8 +23,8 @@ class _Rehearsed(Rehearsal):
         super().__init__()
         self.wire = Wire(elsewhere=elsewhere)
 
-    def perform(self, step: Step[Any], plugins: Any) -> Any:
-        return self.wire.send(step) if isinstance(step, HttpRequest) else super().perform(step, plugins)
+    def perform(self, step: Step[Any], client: Any) -> Any:
+        return self.wire.send(step) if isinstance(step, HttpRequest) else super().perform(step, client)
 
 
 class Rehearsals(Kit):
