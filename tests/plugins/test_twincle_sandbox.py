@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import contextlib
 import gzip
 import json
@@ -1242,6 +1243,9 @@ def test_the_quiet_command_pushes_reports_and_prints_one_line(receiver):
         (("--token", ""), 1, "must not be empty"),
         (("--balance", "-1"), 2, "whole number"),
         (("--report-delay", "soon"), 2, "number of seconds"),
+        (("--inbound", NUMBER, "STOP"), 1, "--inbound needs --webhook"),
+        (("--inbound", "98", "STOP", "--webhook", "http://127.0.0.1:9/"), 1, "such as 919876543210, not '98'"),
+        (("--inbound", NUMBER), 2, "expected 2 arguments"),
     ],
 )
 def test_a_problem_of_the_command_is_one_clear_line(sandbox, capsys, arguments, code, text):
@@ -1405,6 +1409,99 @@ def test_the_command_says_where_the_inbox_is():
         r"the texts that a phone got, as JSON: http://127\.0\.0\.1:\d+/inbox\?to=\d+\n", process.stdout.readline()
     )
     process.communicate(timeout=10)
+
+
+# Texts from people
+
+
+def send_as_a_phone(url, *, headers=None, **fields):
+    with httpx.Client(trust_env=False) as client:
+        return client.post(url, data=fields, headers=headers)
+
+
+def test_a_program_sends_a_text_as_a_phone(sandbox, receiver):
+    sandbox.set_webhook(receiver.url, SECRET, handshake=False)
+    requests = sandbox.requests
+    answer = send_as_a_phone(sandbox.inbound_url, **{"from": "+91 98765 43210", "text": "STOP", "to": "SNDBOX"})
+    assert answer.json() == {"from": f"+{NUMBER}", "acknowledged": True, "answer": 200, "problem": ""}
+    method, _, authorization, event = receiver.pushes[-1]
+    assert (method, authorization, event["event"]) == ("POST", f"Bearer {SECRET}", "vmn:message:in")
+    assert event["payload"]["channels"] == [{"name": "vmn", "to": "SNDBOX"}]
+    assert event["payload"]["recipient"]["from"] == NUMBER
+    assert event["payload"]["message"] == {"type": "text", "payload": {"text": "STOP"}}
+    assert sandbox.requests == requests
+
+
+def test_a_text_of_a_phone_is_repeated_until_it_is_acknowledged(sandbox, receiver):
+    receiver.answers = [500, 200]
+    sandbox.set_webhook(receiver.url, SECRET)
+    answer = send_as_a_phone(sandbox.inbound_url, **{"from": NUMBER, "text": "Where is it?"}).json()
+    assert (answer["acknowledged"], answer["answer"]) == (False, 500)
+    sandbox.advance(sandbox.state.options.retry_interval)
+    first, second = [event for *_, event in receiver.pushes if "event" in event]
+    assert first == second
+    assert sandbox.pushes[-1].acknowledged
+
+
+@pytest.mark.parametrize(
+    ("fields", "headers", "refusal"),
+    [
+        ({"text": "STOP"}, {}, (400, "from is a phone number")),
+        ({"from": "98", "text": "STOP"}, {}, (400, "from is a phone number")),
+        ({"from": NUMBER}, {}, (400, "text is what the person wrote")),
+        ({"from": NUMBER, "text": "STOP", "sender": "x"}, {}, (400, "no field 'sender': there are from, to, text")),
+        ({"from": NUMBER, "text": "STOP"}, {"origin": "https://a.example"}, (403, "a browser may not")),
+    ],
+)
+def test_what_is_no_text_of_a_phone_is_refused(sandbox, receiver, fields, headers, refusal):
+    sandbox.set_webhook(receiver.url, SECRET)
+    shaken = len(receiver.pushes)
+    answer = send_as_a_phone(sandbox.inbound_url, headers=headers, **fields)
+    assert answer.status_code == refusal[0]
+    assert refusal[1] in answer.json()["message"]
+    assert len(receiver.pushes) == shaken
+
+
+def test_a_text_of_a_phone_needs_a_webhook_and_a_post(sandbox):
+    answer = send_as_a_phone(sandbox.inbound_url, **{"from": NUMBER, "text": "STOP"})
+    assert (answer.status_code, "--webhook URL" in answer.json()["message"]) == (409, True)
+    with httpx.Client(trust_env=False) as client:
+        assert client.get(sandbox.inbound_url).status_code == 405
+
+
+def test_the_command_sends_texts_of_phones_at_its_start(receiver):
+    process = command(
+        *("--port", "0", "--webhook", receiver.url, "--webhook-secret", SECRET, "--stop-after", "0.5"),
+        *("--inbound", f"+{NUMBER}", "STOP", "--inbound", "919123456780", "Where is it?"),
+    )
+    output, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (0, "")
+    assert re.search(r"curl -d from=919876543210 -d text=STOP http://127\.0\.0\.1:\d+/inbound$", output, re.MULTILINE)
+    texts = [event["payload"] for *_, event in receiver.pushes if "event" in event]
+    assert sorted((text["recipient"]["from"], text["message"]["payload"]["text"]) for text in texts) == [
+        ("919123456780", "Where is it?"),
+        (NUMBER, "STOP"),
+    ]
+    assert NUMBER not in output.replace("from=919876543210", "").replace("to=919876543210", "")
+
+
+def test_the_provider_believes_a_text_of_a_phone():
+    """From the sandbox, over HTTP, to the route of an application and the list of opt-outs."""
+    from servers import uvicorn_serves
+    from smsbridge import AsyncSmsClient
+    from smsbridge.web import asgi
+
+    with Sandbox(token=TOKEN) as sandbox:
+        environ = {**sandbox.environment, "SMSBRIDGE_TWINCLE_WEBHOOK_SECRET": SECRET}
+        sms = AsyncSmsClient(environ={**environ, "SMSBRIDGE_OPTOUT_STORE": "memory:"})
+        with uvicorn_serves(asgi(sms)) as port:
+            sandbox.set_webhook(f"http://127.0.0.1:{port}/twincle", SECRET)
+            answer = send_as_a_phone(sandbox.inbound_url, **{"from": NUMBER, "text": "STOP"}).json()
+            assert answer["acknowledged"]
+        result = asyncio.run(sms.try_send(f"+{NUMBER}", "Hello"))
+        assert result.error is not None
+        assert result.error.reason == "opt-out"
+        assert sandbox.received == []
 
 
 # Independence

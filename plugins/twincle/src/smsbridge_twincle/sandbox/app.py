@@ -14,7 +14,7 @@ import httpx
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from . import codes, inbox, magic, pulling, sending
+from . import codes, inbox, incoming, magic, pulling, sending
 from .answers import DISCLAIMER, HTML, LOGIN_PAGE, UNAUTHENTICATED, Answer, Refused, error, refuse
 from .faults import Faults
 from .reading import BASE, Call, relative
@@ -74,9 +74,12 @@ class SandboxApp:
         elif scope["type"] == "http":
             self.last_request = time.monotonic()
             call, answer = await self._read(scope, receive)
-            # The inbox is not part of Twincle: faults do not apply, and the request is neither kept nor shown.
+            # These are not part of Twincle: faults do not apply, and the request is neither kept nor shown.
             if inbox.is_asked(call):
                 await self._write(answer or inbox.answer(self.state, call), scope, receive, send)
+                return
+            if incoming.is_asked(call):
+                await self._write(answer or await incoming.answer(self.pusher, call), scope, receive, send)
                 return
             if answer is None:
                 answer = self.answer(call)

@@ -24,13 +24,17 @@ EXAMPLES = """\
 examples:
   smsbridge-twincle-sandbox
   smsbridge-twincle-sandbox --port 0 --epoch E3 --json
-  smsbridge-twincle-sandbox --webhook http://127.0.0.1:8000/sms/reports --webhook-secret test-secret
+  smsbridge-twincle-sandbox --webhook http://127.0.0.1:8000/sms/twincle --webhook-secret test-secret
+  smsbridge-twincle-sandbox --webhook http://127.0.0.1:8000/sms/twincle --inbound 919876543210 STOP
 
 then, in another shell, set the variables that it printed and send:
   smsbridge send +919876543210 "hello"
 
 the texts that a phone got, as JSON, newest last (also since=TIME, limit=N; no token):
   curl "http://127.0.0.1:8025/inbox?to=919876543210"
+
+a text from a phone to your webhook, with --webhook:
+  curl -d from=919876543210 -d text=STOP http://127.0.0.1:8025/inbound
 
 magic numbers, +91 90000 000NN; any other number is accepted and ends DELIVRD:
 """
@@ -53,8 +57,16 @@ def parser() -> argparse.ArgumentParser:
         default="E2",
         help="documentation epoch to imitate: 2018, 2021 or 2022 (default: %(default)s)",
     )
-    out.add_argument("--webhook", metavar="URL", help="push delivery reports to this loopback URL")
+    out.add_argument("--webhook", metavar="URL", help="push delivery reports and incoming texts to this loopback URL")
     out.add_argument("--webhook-secret", metavar="SECRET", default="", help="Bearer secret of the pushes")
+    out.add_argument(
+        "--inbound",
+        nargs=2,
+        metavar=("NUMBER", "TEXT"),
+        action="append",
+        default=[],
+        help="at the start, push a text from this phone to the webhook; may be repeated",
+    )
     out.add_argument(
         "--report-delay",
         type=_seconds,
@@ -120,10 +132,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, printer: Printer) -> int:
     serve, create_app = load("serve"), load("create_app")
-    from . import sending, server
+    from . import incoming, server
 
-    if options.webhook and not sending.is_loopback(options.webhook):
-        return _problem("the sandbox pushes to loopback only, such as http://127.0.0.1:8000/sms/reports")
+    if words := _wrong_pushes(options):
+        return _problem(words)
     app: SandboxApp = create_app(
         token=options.token,
         epoch=options.epoch,
@@ -153,12 +165,31 @@ def _run(options: argparse.Namespace, printer: Printer) -> int:
         printer.hint(f"the texts that a phone got, as JSON: {inbox}?to=919876543210")
         if webhook:
             printer.say("banner", f"reports go to your webhook; its id is {webhook.id}")
+            send = server.inbound_url(*where)
+            printer.hint(f"a text from a phone to your webhook: curl -d from=919876543210 -d text=STOP {send}")
         printer.ready(url, inbox, server.environment(url, shown))
+        if webhook:
+            for number, text in options.inbound:
+                app.pusher.inbound_soon(webhook, incoming.digits(number) or number, text)
 
     if serve(app, sock, ready, options.stop_after):
         printer.say("end", f"no request for {options.stop_after:g} s: ended by itself")
         return 0
     return 130
+
+
+def _wrong_pushes(options: argparse.Namespace) -> str | None:
+    """What is wrong with the options of pushes; None if nothing is."""
+    from . import incoming, sending
+
+    if options.webhook and not sending.is_loopback(options.webhook):
+        return "the sandbox pushes to loopback only, such as http://127.0.0.1:8000/sms/reports"
+    if options.inbound and not options.webhook:
+        return "--inbound needs --webhook, the URL that gets the text"
+    for number, _ in options.inbound:
+        if incoming.digits(number) is None:
+            return f"--inbound needs a phone number with country code, such as 919876543210, not {number!r}"
+    return None
 
 
 def _problem(message: str) -> int:

@@ -22,6 +22,8 @@ from .state import State, Text, Webhook
 
 RETRIES = 3  # after the first attempt, documented
 ACKNOWLEDGED = (200, 202)
+OURS = "919000000000"
+"""The number of ours that gets a text, unless its sender names another."""
 
 
 class HandshakeError(Exception):
@@ -86,15 +88,11 @@ class Pusher:
 
     async def inbound(self, webhook: Webhook, sender: str, to: str, message: str) -> Push:
         """Push an incoming text (`vmn:message:in`)."""
-        user = {"id": str(uuid.uuid4()), "username": sender, "first_name": "", "last_name": "", "email": None}
-        user_info = {"picture": None, "gender": None, "title": None}
-        payload = {
-            "id": str(uuid.uuid4()),
-            "channels": [{"name": "vmn", "to": to}],
-            "recipient": {"from": sender, "user": {**user, "phone": sender, "user_info": user_info}},
-            "message": {"type": "text", "payload": {"text": message}},
-        }
-        return await self.push(_post("inbound", webhook, {"event": "vmn:message:in", "payload": payload}))
+        return await self.push(_incoming(webhook, sender, to, message))
+
+    def inbound_soon(self, webhook: Webhook, sender: str, message: str) -> None:
+        """Push an incoming text as soon as the event loop can."""
+        self._later(self.state.now(), _incoming(webhook, sender, OURS, message))
 
     async def handshake(self, webhook: Webhook) -> None:
         """Check that the receiver knows the webhook.
@@ -212,3 +210,15 @@ class Pusher:
 
 def _post(kind: str, webhook: Webhook, body: Mapping[str, Any]) -> Push:
     return Push(kind=kind, method="POST", url=webhook.url, body=body, webhook=webhook)
+
+
+def _incoming(webhook: Webhook, sender: str, to: str, message: str) -> Push:
+    user = {"id": str(uuid.uuid4()), "username": sender, "first_name": "", "last_name": "", "email": None}
+    user_info = {"picture": None, "gender": None, "title": None}
+    payload = {
+        "id": str(uuid.uuid4()),
+        "channels": [{"name": "vmn", "to": to}],
+        "recipient": {"from": sender, "user": {**user, "phone": sender, "user_info": user_info}},
+        "message": {"type": "text", "payload": {"text": message}},
+    }
+    return _post("inbound", webhook, {"event": "vmn:message:in", "payload": payload})

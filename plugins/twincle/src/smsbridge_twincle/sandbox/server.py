@@ -16,11 +16,11 @@ import uvicorn
 from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from . import inbox, incoming
 from .app import OptionNames, SandboxApp
 from .faults import Faults
-from .inbox import PATH
 from .reading import BASE, Call
-from .reports import Push
+from .reports import OURS, Push
 from .sending import LOOPBACK, is_loopback
 from .state import Options, State, Text
 
@@ -104,6 +104,11 @@ class Sandbox:
         return inbox_url(self.host, self.port)
 
     @property
+    def inbound_url(self) -> str:
+        """`http://127.0.0.1:PORT/inbound`, which sends a person's text to the webhook: the same as `inbound`."""
+        return inbound_url(self.host, self.port)
+
+    @property
     def environment(self) -> dict[str, str]:
         """The variables that point smsbridge at this sandbox."""
         return environment(self.base_url, self.state.options.token)
@@ -163,7 +168,7 @@ class Sandbox:
 
         return self._call(report(self.state.by_id[id]))
 
-    def inbound(self, text: str, *, sender: str = "919876543210", to: str = "919000000000") -> Push:
+    def inbound(self, text: str, *, sender: str = "919876543210", to: str = OURS) -> Push:
         """Push an incoming text to the webhook.
 
         Raises:
@@ -285,7 +290,12 @@ def base_url(host: str, port: int) -> str:
 
 def inbox_url(host: str, port: int) -> str:
     """The URL of the inbox, for programs."""
-    return f"{base_url(host, port).removesuffix(BASE)}/{PATH}"
+    return f"{base_url(host, port).removesuffix(BASE)}/{inbox.PATH}"
+
+
+def inbound_url(host: str, port: int) -> str:
+    """The URL where a person's text is sent."""
+    return f"{base_url(host, port).removesuffix(BASE)}/{incoming.PATH}"
 
 
 def environment(url: str, token: str) -> dict[str, str]:
