@@ -21,7 +21,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from manual import PAGES, ROOT, Block, blocks, files, run_pytest, text, whole
+from manual import PAGES, ROOT, Block, blocks, files, lines_about_smsbridge, run_pytest, text, whole
 from pip_setup import groups_of, plugins_of, setup
 from smsbridge import (
     Balance,
@@ -76,6 +76,28 @@ def test_the_example_provider_is_tested_with_the_contract_kit():
     assert page in TESTED
     assert files(page).keys() == {"smsbridge_acme.py", "test_acme.py"}
     assert "which runs some" in text(page)
+
+
+@pytest.mark.parametrize("page", ["docs/recipes/django-shop.md", "docs/recipes/fastapi-shop.md"])
+def test_a_shop_has_fewer_than_sixty_lines_about_smsbridge_and_says_how_many(page):
+    shop = {name: code for name, code in files(page).items() if name.endswith(".py")}
+    tests = {name for name in shop if name.startswith("test_") or name == "conftest.py"}
+    lines = lines_about_smsbridge({name: code for name, code in shop.items() if name not in tests})
+    assert lines < 60
+    assert f"{lines} of its lines name smsbridge or its objects" in text(page)
+
+
+def test_lines_about_smsbridge_are_those_that_name_it_or_what_comes_from_it():
+    shop = {
+        "a.py": "from smsbridge import (\n    SmsClient,\n)\n\nsms = SmsClient()\nother = 1\n",
+        "b/c.py": "from a import other, sms\n\ndef f(x):\n    with g():\n        y = sms.send(\n            x,\n        )\n    if y:\n        return other\n",
+        "b/d.py": "from . import c\nfrom .c import f, sms\n\nc.f(1)\nf(sms)\nf(2)\n",
+    }
+    assert [lines_about_smsbridge({name: shop[name] for name in list(shop)[:count]}) for count in (1, 2, 3)] == [
+        4,
+        9,
+        11,
+    ]
 
 
 @pytest.mark.parametrize("block", blocks("toml"), ids=lambda block: block.label)
