@@ -35,6 +35,7 @@ from smsbridge import (
 from smsbridge.cli import app
 from smsbridge.cost import Rates
 from smsbridge.dlt import Registry
+from smsbridge.history import History, TextRecord
 from smsbridge.hours import Hours
 
 LANGUAGES = {"python", "bash", "sh", "toml", "text", "json"}
@@ -115,7 +116,8 @@ def test_the_files_of_hours_prices_and_templates_are_among_them():
 
 def test_the_tables_of_values_are_complete():
     page = text("docs/reference/values.md")
-    for value in (SentMessage, DeliveryReport, InboundMessage, Balance, Verification, VerificationCheck):
+    results = (SentMessage, DeliveryReport, InboundMessage, Balance, Verification, VerificationCheck)
+    for value in (*results, TextRecord, History):
         (row,) = re.findall(rf"^\| `{value.__name__}` \| (.*) \|$", page, re.MULTILINE)
         assert row == ", ".join(f"`{field.name}`" for field in fields(value))
     listed = page.split("| `Status` | Means | Final |")[1].split("\n\n")[0]
