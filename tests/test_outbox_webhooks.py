@@ -308,6 +308,16 @@ def test_another_answer_than_2xx_is_an_assertion_error_with_the_answer(make, sms
         sms_outbox.deliver_report(sms_outbox.last, Status.DELIVERED)
 
 
+def test_the_first_text_goes_to_the_account_of_the_application_that_the_test_names(sms, async_sms, hooks, sms_outbox):
+    """The shared client, whose provider is console, is another one."""
+    sms_outbox.through(fastapi_app(sms, async_sms))
+    sms_outbox.deliver_text(NUMBER, "STOP", account="twincle")
+    assert [(event.account, event.provider) for event in hooks.events] == [("twincle", "twincle")]
+    assert sms.try_send(NUMBER, "Hello").error.reason == "opt-out"
+    with pytest.raises(AssertionError, match="answered 404 to the webhook for /sms/console"):
+        sms_outbox.deliver_text(NUMBER, "STOP")
+
+
 def test_a_path_that_the_application_does_not_have(sms, async_sms, sms_outbox):
     sms_outbox.through(fastapi_app(sms, async_sms), path="/hooks/sms/{account}")
     sms.send(NUMBER, "Hello")

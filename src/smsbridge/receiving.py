@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from .composite import holder_of, observe, receiver_of, vendor_inside
@@ -32,10 +33,8 @@ def receive(
     asked = provider if account is None else holder_of(provider, account)
     played = _ask(provider, lambda: brought(webhook), SignatureError)
     if played is not None:
-        receiver, events = (
-            _ask(provider, lambda: vendor_inside(asked, played[0].account), SignatureError),
-            tuple(played),
-        )
+        receiver = _ask(provider, lambda: vendor_inside(asked, played[0].account), SignatureError)
+        events = tuple(replace(event, provider=receiver.name) for event in played)
     else:
         receiver = _ask(provider, lambda: receiver_of(asked, webhook), SignatureError)
         _ask(receiver, lambda: receiver.verify(webhook), SignatureError)

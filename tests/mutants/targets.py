@@ -47,7 +47,11 @@ TARGETS = {
     "src/smsbridge/phone.py": [*NUMBERS, "tests/test_leaks.py"],
     "src/smsbridge/privacy.py": ["tests/test_leaks.py", "tests/test_quoting.py", *SENDING],
     "src/smsbridge/quoting.py": ["tests/test_quoting.py", "tests/test_leaks.py"],
-    "src/smsbridge/receiving.py": ["tests/test_receiving.py", "tests/test_webhook_body.py"],
+    "src/smsbridge/receiving.py": [
+        "tests/test_receiving.py",
+        "tests/test_webhook_body.py",
+        "tests/test_outbox_webhooks.py",
+    ],
     "src/smsbridge/sending.py": [*SENDING, "tests/test_hooks.py", *MANY],
     "src/smsbridge/optouts/stop_words.py": STOPS,
     "src/smsbridge/told.py": [*SENDING, "tests/test_hooks.py", *MANY],

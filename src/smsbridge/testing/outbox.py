@@ -192,9 +192,9 @@ class Outbox(Sequence[Posted]):
         client = (newest.client if newest else None) or shared_client()
         if account is None:
             account = newest.account if newest else _first_account(client.provider)
-        if account not in account_names(client.provider):
+        provider = vendor_inside(client.provider, account) if account in account_names(client.provider) else None
+        if provider is None and not self._vendor.has_application:
             raise LookupError(f"the client has no account {account!r}")
-        provider = vendor_inside(client.provider, account)
         with self._lock:
             self._count += 1
             id_ = fields.pop("id", f"outbox-text-{self._count}")
@@ -203,7 +203,8 @@ class Outbox(Sequence[Posted]):
         event = InboundMessage(
             **{
                 "account": account,
-                "provider": provider.name,
+                # The application's client may be another one, which then says what its provider is.
+                "provider": provider.name if provider is not None else "",
                 "id": id_,
                 "sender": number,
                 "to": shown if to is None else to,

@@ -38,6 +38,11 @@ class PlayedVendor:
         """Deliver webhooks to ``app`` from now on, at ``path``, in which ``{account}`` stands for the account."""
         self._carry, self._path = carrier(app), path
 
+    @property
+    def has_application(self) -> bool:
+        """Whether webhooks go to an application."""
+        return self._carry is not None
+
     def deliver(self, event: Event, client: BaseClient[Any]) -> None:
         """Deliver ``event`` to the application, or else to ``client``.
 
