@@ -15,6 +15,7 @@ from .messages import Event, Received
 from .plugins import Plugins
 from .privacy import private_of, scrub
 from .provider import SmsProvider, title_of
+from .rehearsal import brought
 
 T = TypeVar("T")
 
@@ -25,6 +26,7 @@ def receive(
     """Process a webhook: verify it, read its events, and tell policies and hooks. Returns the events and the response.
 
     If ``account`` is set, only that account of ``provider`` may verify it; ``provider`` observes the events either way.
+    A webhook that an outbox made is proven by the outbox, and read by it.
     Raises SignatureError if it is not proven to come from the provider, handshakes included, and PayloadError if it
     cannot be read or is too large. Errors of a ``smsbridge_event`` hook are raised too: answer 500 then, and the
     provider will deliver again.

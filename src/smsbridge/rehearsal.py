@@ -108,7 +108,14 @@ class Rehearsal:
         """
         return None
 
-    def perform(self, step: Step[Any], plugins: Any) -> Any:
+    def brought(self, webhook: HttpRequest) -> Sequence[Event] | None:
+        """Return the events of a webhook that this rehearsal made itself; None if it is from elsewhere.
+
+        Raises WebhookError for a webhook that only claims to be its own.
+        """
+        return None
+
+    def perform(self, step: Step[Any], client: Any) -> Any:
         """Answer a ``step`` of a flow in place of the client. Returns ``NOT_HERE`` to have the client perform it.
 
         ``plugins`` are those of the client. Raises NotConnected for a step that would leave this process.
@@ -226,8 +233,14 @@ def rendered(
     return start if rehearsal is None else rehearsal.render(provider, start, messages, kind)
 
 
-def staged(flow: Flow[T], plugins: Any, let_out: Callable[[Step[Any]], None]) -> Flow[T]:
-    """Prepare ``flow`` for a client to run. If a rehearsal runs now, the flow belongs to it until the flow's end.
+def brought(webhook: HttpRequest) -> Sequence[Event] | None:
+    """Return the events of a webhook that the rehearsal here made itself; None if a provider has to read it."""
+    rehearsal = _here() if _expected else None
+    return None if rehearsal is None else rehearsal.brought(webhook)
+
+
+def staged(flow: Flow[T], client: Any, let_out: Callable[[Step[Any]], None]) -> Flow[T]:
+    """Prepare ``flow`` for ``client`` to run. If a rehearsal runs now, the flow belongs to it until the flow's end.
 
     While any rehearsal runs, nothing leaves this process. Otherwise ``let_out`` is called with each step, and may raise
     an error for a step that should not leave.
