@@ -118,7 +118,7 @@ class Rehearsal:
     def perform(self, step: Step[Any], client: Any) -> Any:
         """Answer a ``step`` of a flow in place of the client. Returns ``NOT_HERE`` to have the client perform it.
 
-        ``plugins`` are those of the client. Raises NotConnected for a step that would leave this process.
+        ``client`` performs the flow. Raises NotConnected for a step that would leave this process.
         """
         refuse_to_leave(step)
         return NOT_HERE
