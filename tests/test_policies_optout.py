@@ -333,6 +333,50 @@ def test_where_the_vendor_says_what_it_took_a_text_for_that_decides(words, taken
         assert policy._kept.known.holds(["ACMEIN"], TO) is (before if out is None else out)
 
 
+@pytest.mark.parametrize(
+    ("words", "taken_as", "told"),
+    [
+        ("stop!", None, "stop"),
+        ("BAND KARO", None, "stop"),
+        ("बंद करो", None, "stop"),
+        ("END", None, None),
+        ("Start", None, "start"),
+        ("CHALU KARO", None, "start"),
+        ("UNSTOP", None, None),
+        ("Where does the bus stop?", None, None),
+        ("DETENER", "stop", "stop"),
+        ("STOP", "start", "start"),
+        ("STOP", "help", "help"),
+    ],
+)
+def test_hooks_and_views_are_told_what_a_text_was_taken_for(words, taken_as, told):
+    policy = optout(stop_words=["STOP", "band karo", "बंद करो"], start_words=["START", "chalu karo"])
+    given = text(words, taken_as=taken_as)
+    seen = perform(policy.observe(given))
+    assert seen.taken_as == told
+    assert replace(seen, taken_as=taken_as) == given
+    assert (outs(policy) != []) is (told == "stop")
+
+
+def test_a_repeated_stop_is_told_as_a_stop():
+    policy = optout()
+    assert [perform(policy.observe(text("STOP"))).taken_as for _ in range(2)] == ["stop", "stop"]
+
+
+def test_what_a_policy_inside_took_a_text_for_counts():
+    class Translated(RetryPolicy):
+        def observe(self, event):
+            yield from ()
+            return replace(event, taken_as="stop")
+
+    policy = optout(Translated(inner=Sender()))
+    assert heard(policy, text("ARRET")) == [(TO, "ACMEIN", "reply")]
+
+
+def test_a_word_that_cannot_be_on_the_list_is_not_told_as_a_stop():
+    assert perform(optout().observe(text("STOP", sender="56161"))).taken_as is None
+
+
 def test_the_words_are_settings():
     policy = optout(stop_words=["HALT"], start_words=["GO"])
     assert heard(policy, text("STOP")) == []

@@ -60,7 +60,8 @@ class OptoutPolicy(Gate):
     """Refuses texts to recipients who opted out (OptedOutError, ``opt-out``), and learns of new opt-outs.
 
     It learns from inbound texts that consist only of one of ``stop_words`` or ``start_words``, unless the vendor itself
-    says how it took them; from vendors that refuse a text because its recipient has opted out; and from delivery
+    says how it took them. Hooks and ``receive`` then get such a text with the field ``taken_as`` set to ``stop`` or
+    ``start``. It also learns from vendors that refuse a text because its recipient has opted out; and from delivery
     reports that say so. The same event changes nothing a second time. An opt-out is from one sender, if the text came
     to a number among ``senders`` or to the account's own ``sender``, else from all senders. If the list cannot be read,
     all texts are refused.
@@ -226,10 +227,12 @@ class OptoutPolicy(Gate):
 
     def observe(self, event: Event) -> Flow[Event | None]:
         known = (yield from super().observe(event)) or event
-        if isinstance(event, InboundMessage):
-            opts_out = self._said(event)
+        if isinstance(known, InboundMessage):
+            opts_out = self._said(known)
             if opts_out is not None:
-                yield from self._keep(event, event.sender, self._texted(event.to), REPLY, opts_out=opts_out)
+                sender = self._texted(known.to)
+                if (yield from self._keep(known, known.sender, sender, REPLY, opts_out=opts_out)):
+                    known = replace(known, taken_as="stop" if opts_out else "start")
         elif isinstance(event, DeliveryReport) and event.reason is not None and event.reason in _SAID:
             yield from self._keep(event, event.to, self._one_sender(event.account), "report", opts_out=True)
         return known
@@ -239,13 +242,15 @@ class OptoutPolicy(Gate):
             return {"stop": True, "start": False}.get(event.taken_as)
         return said(event.text, self.stop_words, self.start_words)
 
-    def _keep(self, event: Event, person: str, sender: str | None, source: str, *, opts_out: bool) -> Flow[None]:
+    def _keep(self, event: Event, person: str, sender: str | None, source: str, *, opts_out: bool) -> Flow[bool]:
+        """Record the change of an event; return whether ``person`` is a number, which can be on the list."""
         number = phone(person)
         if not number.startswith("+"):
-            return
+            return False
         change = self._kept.add if opts_out else self._kept.remove
         named = _name(event, source, opts_out=opts_out)
         yield from change(sender, number, at=event.at, source=source, event=named)
+        return True
 
     def _learn(self, message: Message, error: OptedOutError, begun: datetime) -> Flow[None]:
         """Record the opt-out in a vendor's error; if that fails, the vendor will repeat it.
