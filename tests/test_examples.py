@@ -72,6 +72,25 @@ def test_the_tests_that_a_page_shows_pass(page, tmp_path):
         assert abs(int(re.search(r"(\d+) passed", done.stdout)[1]) - int(promised)) < 15
 
 
+NOT_REAL = {
+    "twincle": {"ACCESS_TOKEN": "not-real", "BASE_URL": "https://sms.example/api/v2", "SENDER": "ACMEIN"},
+    "twilio": {"ACCOUNT_SID": f"AC{0:032}", "AUTH_TOKEN": "not-real", "SENDER": "+15557122661"},
+    "infobip": {"API_KEY": "not-real", "BASE_URL": "https://xyz.api.infobip.example", "SENDER": "ACMEIN"},
+    "plivo": {"AUTH_ID": "MAXXXXXXXXXXXXXXXXXX", "AUTH_TOKEN": "not-real", "SENDER": "ACMEIN"},
+    "vonage": {"API_KEY": "abcd1234", "API_SECRET": "not-real", "SENDER": "ACMEIN"},
+}
+
+
+@pytest.mark.parametrize("provider", NOT_REAL)
+def test_the_tests_of_an_application_hold_with_every_provider(provider, tmp_path):
+    shown = files("docs/recipes/testing.md")
+    own = {f"SMSBRIDGE_{provider.upper()}_{name}": value for name, value in NOT_REAL[provider].items()}
+    shown["conftest.py"] = f"import os\n\nos.environ |= {own | {'SMSBRIDGE_PROVIDER': provider}}\n"
+    done = run_pytest(tmp_path, shown)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
+
+
 def test_the_example_provider_is_tested_with_the_contract_kit():
     page = "docs/extend/provider.md"
     assert page in TESTED
