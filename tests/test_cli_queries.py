@@ -115,6 +115,15 @@ def test_no_balance_is_said():
     assert run("balance").stdout == "acme reports no balance\n"
 
 
+def test_a_provider_without_look_up_leaves_the_question_to_the_ledger(monkeypatch, tmp_path):
+    asked = ("status", "--reference", "order 17", "--account", "console")
+    assert run(*asked).stderr.endswith("next: smsbridge providers shows which questions each provider answers\n")
+    monkeypatch.setenv("SMSBRIDGE_STORE", f"sqlite:///{tmp_path}/sms.db")
+    done = run(*asked)
+    assert done.exit_code == Exit.UNSUPPORTED
+    assert done.stderr.endswith("next: ask the ledger: smsbridge texts show 'order 17'\n")
+
+
 def test_what_a_provider_cannot_be_asked_is_unsupported():
     done = run("balance", "--account", "console")
     assert done.exit_code == Exit.UNSUPPORTED

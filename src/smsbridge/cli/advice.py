@@ -30,6 +30,7 @@ EXIT: dict[type[SmsBridgeError], tuple[Exit, str]] = {
 _DOCTOR = "smsbridge doctor"
 _CREDENTIALS = "check the credentials, their permissions and the provider's IP allow list"
 _TRY_THEM = "; smsbridge doctor --live tries them"
+_UNANSWERED = "smsbridge providers shows which questions each provider answers"
 
 ADVICE: dict[type[SmsBridgeError], str] = {
     SmsBridgeError: _DOCTOR,
@@ -72,6 +73,9 @@ def advise(error: SmsBridgeError) -> str:
     """Return advice for the user of a command that ended with ``error``: what to do next."""
     if isinstance(error, errors.QueryError) and error.authentication:
         return _CREDENTIALS + _TRY_THEM
+    if _is_unanswered(error):
+        reference = getattr(error, "reference", None)
+        return f"ask the ledger: smsbridge texts show {shlex.quote(reference)}" if reference else _UNANSWERED
     known = _of_policies(getattr(error, "reason", None))
     return known or _nearest(ADVICE, error).format(wait=_wait(error), look=_how_to_look(error))
 
@@ -111,11 +115,14 @@ def explain(out: Output, error: SmsBridgeError, *, code: Exit | None = None) -> 
 
 
 def _nearest(table: dict[type[SmsBridgeError], T], error: SmsBridgeError) -> T:
-    kind = type(error)
-    if isinstance(error, errors.QueryError) and error.reason == "unsupported":
-        # Users need no difference between an unsupported text and an unsupported query.
-        kind = errors.UnsupportedError
+    # The exit code and the word are the same for a text and for a question that the provider does not support.
+    kind = errors.UnsupportedError if _is_unanswered(error) else type(error)
     return next(table[cls] for cls in kind.__mro__ if issubclass(cls, SmsBridgeError) and cls in table)
+
+
+def _is_unanswered(error: SmsBridgeError) -> bool:
+    """Return whether ``error`` is about a question that the provider does not support."""
+    return isinstance(error, errors.QueryError) and error.reason == "unsupported"
 
 
 def _wait(error: SmsBridgeError) -> str:

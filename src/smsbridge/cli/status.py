@@ -79,10 +79,16 @@ def _show_report(out: Output, client: SmsClient, id: str) -> None:
 
 
 def _show_found(out: Output, client: SmsClient, reference: str) -> None:
-    sent = client.lookup(reference)
-    if sent is None:
-        from ..errors import NotFoundError
+    from ..errors import NotFoundError, QueryError
 
+    try:
+        sent = client.lookup(reference)
+    except QueryError as error:
+        if _has_ledger(client, reference):
+            # With a reference, the advice names the command that asks the ledger.
+            error.reference = reference
+        raise
+    if sent is None:
         after = client.provider.absence_proven_after
         proof = f"; {after} after sending, this proves that the text was not sent" if after is not None else ""
         raise NotFoundError(
@@ -107,3 +113,14 @@ def _show_found(out: Output, client: SmsClient, reference: str) -> None:
             "at": sent.at,
         }
     )
+
+
+def _has_ledger(client: SmsClient, reference: str) -> bool:
+    """Return whether the client has a ledger that can be read."""
+    from ..errors import ConfigurationError
+
+    try:
+        client.history(reference)
+    except ConfigurationError:
+        return False
+    return True
