@@ -82,7 +82,8 @@ def _described(names: Iterable[str], page: Callable[[str], str]) -> str:
     for name in names:
         found = describe.provider(plugins, name)
         assert not found.broken, found.broken
-        parts.append(f"### {name}\n\n{table(_HEAD, _rows(found.settings, lambda _, name=name: page(name)))}")
+        required_first = sorted(found.settings, key=lambda setting: not setting.required)
+        parts.append(f"### {name}\n\n{table(_HEAD, _rows(required_first, lambda _, name=name: page(name)))}")
     return "\n\n".join(parts)
 
 

@@ -144,7 +144,8 @@ class GuardPolicy(Gate):
     )
     total: Rate | None = Field(default=None, description="The most texts of the account, such as 1000/1h.")
     store: SecretStr | None = Field(
-        default=None, description="URL of the store that counts for the caps, or off; default: SMSBRIDGE_STORE."
+        default=None,
+        description="URL of the store of caps; on: SMSBRIDGE_STORE; off: memory. Default: SMSBRIDGE_STORE, or else memory.",
     )
     remembers: int = Field(
         default=100_000,

@@ -68,7 +68,8 @@ class LedgerPolicy(Reporting):
     in_code: ClassVar[Mapping[str, tuple[str, str]]] = PATH_IN_CODE
 
     store: SecretStr | None = Field(
-        default=None, description="URL of the store, such as sqlite:///ledger.db; default: SMSBRIDGE_STORE; or off."
+        default=None,
+        description="URL of the store; on: SMSBRIDGE_STORE; off: no ledger. Default: SMSBRIDGE_STORE, or else no ledger.",
     )
     path: Path | None = Field(default=None, description="Short for the store in this SQLite file.")
     key: SecretStr | None = Field(

@@ -77,7 +77,7 @@ class OptoutPolicy(Gate):
 
     store: SecretStr | None = Field(
         default=None,
-        description="URL of the store of opt-outs, such as sqlite:///optouts.db, on or off; default: SMSBRIDGE_STORE.",
+        description="URL of the store of opt-outs; on: SMSBRIDGE_STORE; off: memory. Default: SMSBRIDGE_STORE, or else memory.",
     )
     path: Path | None = Field(default=None, description="Short for the store in this SQLite file.")
     purposes: frozenset[Purpose] = Field(
