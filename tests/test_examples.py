@@ -257,7 +257,13 @@ def headers(secret: str) -> dict[str, str]:
 
 TALES = sorted({block.page for block in blocks("bash")})
 SAYS = {
-    "README.md": ("Your order has shipped", "accepted: printed above", "SMSBRIDGE_FILE_PATH"),
+    "README.md": (
+        "Your order has shipped",
+        "accepted: printed above",
+        "\nconsole console-",
+        "SMSBRIDGE_FILE_PATH",
+        "sending can work",
+    ),
     "docs/start/tour.md": ("Your order has shipped", "console took it as", "file took it as", "twincle took it as"),
 }
 
@@ -279,6 +285,8 @@ def test_the_commands_of_a_page_work_word_for_word(page, tmp_path):
     commands = commands.replace("SENDER=SMSBRG\n", f"SENDER=SMSBRG{wait}")
     work = tmp_path / "work"
     work.mkdir()
+    for name, code in files(page).items():
+        (work / name).write_text(code, "utf-8")
     env = {name: value for name, value in os.environ.items() if not name.startswith("SMSBRIDGE_")}
     env["PATH"] = os.pathsep.join([str(stand_ins), str(Path(sys.executable).parent), env["PATH"]])
     done = subprocess.run(
