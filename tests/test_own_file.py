@@ -508,6 +508,25 @@ def test_making_one_on_purpose_leaves_what_is_there_and_makes_one_of_an_empty_fi
     assert os.name == "nt" or stat.S_IMODE(path.stat().st_mode) & 0o007 == 0
 
 
+def test_one_command_makes_what_a_send_needs_in_the_store_of_all_uses(tmp_path, monkeypatch, caplog):
+    path = tmp_path / "sms.db"
+    monkeypatch.setenv("SMSBRIDGE_STORE", f"sqlite:///{path}")
+    monkeypatch.setenv("SMSBRIDGE_GUARD_TOTAL", "1000/1h")
+    assert command("texts", "init").stdout == f"made: {path}\n"
+    assert command("texts", "init").stdout == f"exists already: {path}\n"
+    assert command("send", TO, "Your order has shipped", "--reference", "order-17").exit_code == Exit.OK
+    assert command("optouts", "init").stdout == f"made: {path}\n"
+    assert [record.message for record in caplog.records if "was made" in record.message] == []
+
+
+def test_the_store_of_the_ledger_alone_gets_no_counts(tmp_path, monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_LEDGER_STORE", f"sqlite:///{tmp_path}/ledger.db")
+    assert command("texts", "init").exit_code == Exit.OK
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.db")) as database:
+        kinds = [what for (what,) in database.execute("SELECT what FROM smsbridge_file")]
+    assert kinds == ["ledger"]
+
+
 @pytest.mark.parametrize("kind", [Ledger, OptOuts])
 def test_none_is_made_of_what_is_not_ours(kind, tmp_path, monkeypatch):
     variable, group = SETTINGS[kind]

@@ -108,6 +108,8 @@ class OwnFile:
     _beside: deque[tuple[str, int]] = field(default_factory=deque)
     _changes: int = 0
     _whole: bool = False
+    _on_purpose: bool = False
+    """Whether ``init`` makes the kind: a command says so itself, so that no warning is needed."""
 
     def connect(self, **options: Any) -> sqlite3.Connection:
         """Open a connection to the file, and create the file if that is allowed.
@@ -248,6 +250,7 @@ class OwnFile:
             # It is not ours, or older than the marks.
             except sqlite3.DatabaseError:
                 joins = False
+        self._on_purpose = True
         self.connect().close()
         return joins
 
@@ -310,7 +313,8 @@ class OwnFile:
         if not (self.create or self.kind.comes_along):
             raise self._error(f"it has no {self.kind.what}; {self.kind.command} makes one")
         self._mark(database)
-        _log.warning("a new %s was made in %s: %s", self.kind.what, str(self.path), self.kind.made)
+        if not self._on_purpose:
+            _log.warning("a new %s was made in %s: %s", self.kind.what, str(self.path), self.kind.made)
 
     def _is_whole(self, database: sqlite3.Connection) -> bool:
         there = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Hold the store that a command reads, and its name for people: the path of its file, or the scheme of its URL."""
+    """Hold the store that a command reads, and its name for people: the path of its file, or the scheme of its URL.
+
+    ``is_common`` is true if ``SMSBRIDGE_STORE`` names it, so that it is the store of all uses.
+    """
 
     store: Store
     name: str
     path: Path | None = None
+    is_common: bool = False
 
     @property
     def is_absent(self) -> bool:
@@ -41,7 +45,9 @@ def chosen(account: str | None, policy: str, *, path: str | None = None, create:
 
     If ``create`` is false, no file or table is made. Raises ConfigurationError if no usable store is set.
     """
+    from .. import environment
     from ..errors import ConfigurationError
+    from ..stores.choice import SETTING
     from ..stores.known import open_store, scheme_of
     from ..stores.sqlite_store import SqliteStore
 
@@ -60,16 +66,20 @@ def chosen(account: str | None, policy: str, *, path: str | None = None, create:
         problem = f"{choice.variable}: {error}"
     else:
         file = store.given if isinstance(store, SqliteStore) else None
-        return Chosen(store, scheme if file is None else str(file), file)
+        common = choice.variable == environment.variable(None, SETTING)
+        return Chosen(store, scheme if file is None else str(file), file, common)
     raise ConfigurationError(problem)
 
 
 def init(out: Output, found: Chosen, part: Part) -> Exit:
     """Make ``part`` of the store unless it exists, and print whether it was made. Returns the exit code.
 
-    Raises ConfigurationError if it cannot be made.
+    The store of all uses gets its counters, too: caps and limits need them as soon as a text is sent. Raises
+    ConfigurationError if it cannot be made.
     """
     made = found.store.init(part)
+    if found.is_common and found.store.counters() is not None:
+        made = found.store.init("counters") or made
     if out.as_json:
         out.json({"path": found.name, "made": made})
     else:

@@ -51,7 +51,9 @@ def texts() -> None:
 @path_option
 @json_option
 def init(*, account: str | None, path: str | None, as_json: bool) -> Exit:
-    """Create the ledger if it does not exist; an empty file becomes a ledger.
+    """Create the ledger if it does not exist, and in SMSBRIDGE_STORE also the counts of caps and limits.
+
+    An empty file becomes a ledger.
 
     Where SMSBRIDGE_ENV is production, only this command creates a ledger: a missing ledger is an error there.
 
