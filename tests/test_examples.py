@@ -25,6 +25,7 @@ from manual import PAGES, ROOT, Block, blocks, files, lines_about_smsbridge, run
 from pip_setup import groups_of, plugins_of, setup
 from smsbridge import (
     Balance,
+    Batch,
     DeliveryReport,
     InboundMessage,
     SentMessage,
@@ -141,6 +142,14 @@ def test_the_tables_of_values_are_complete():
         assert row == ", ".join(f"`{field.name}`" for field in fields(value))
     listed = page.split("| `Status` | Means | Final |")[1].split("\n\n")[0]
     assert set(re.findall(r"`([A-Z]+)`", listed)) == set(Status.__members__)
+
+
+def test_the_table_of_the_members_of_a_batch_is_complete():
+    page = text("docs/extend/policy.md").split("| Member | Is or does |")[1].split("\n\n")[0]
+    listed = {
+        name for cell in re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE) for name in re.findall(r"`(\w+)", cell)
+    }
+    assert listed == {name for name in dir(Batch) if not name.startswith("_")}
 
 
 UV_OPTIONS = r"(?:--no-sync |--no-default-groups |--(?:extra|group) \w+ )*"

@@ -145,7 +145,7 @@ class GuardPolicy(Gate):
     total: Rate | None = Field(default=None, description="The most texts of the account, such as 1000/1h.")
     store: SecretStr | None = Field(
         default=None,
-        description="URL of the store of caps; on: SMSBRIDGE_STORE; off: memory. Default: SMSBRIDGE_STORE, or else memory.",
+        description="URL of the store; on: SMSBRIDGE_STORE; off: memory. Default: SMSBRIDGE_STORE, or memory.",
     )
     remembers: int = Field(
         default=100_000,

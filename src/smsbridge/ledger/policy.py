@@ -69,7 +69,7 @@ class LedgerPolicy(Reporting):
 
     store: SecretStr | None = Field(
         default=None,
-        description="URL of the store; on: SMSBRIDGE_STORE; off: no ledger. Default: SMSBRIDGE_STORE, or else no ledger.",
+        description="URL of the store; on: SMSBRIDGE_STORE; off: no ledger. Default: SMSBRIDGE_STORE, or no ledger.",
     )
     path: Path | None = Field(default=None, description="Short for the store in this SQLite file.")
     key: SecretStr | None = Field(

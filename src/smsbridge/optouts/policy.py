@@ -77,7 +77,7 @@ class OptoutPolicy(Gate):
 
     store: SecretStr | None = Field(
         default=None,
-        description="URL of the store of opt-outs; on: SMSBRIDGE_STORE; off: memory. Default: SMSBRIDGE_STORE, or else memory.",
+        description="URL of the store; on: SMSBRIDGE_STORE; off: memory. Default: SMSBRIDGE_STORE, or memory.",
     )
     path: Path | None = Field(default=None, description="Short for the store in this SQLite file.")
     purposes: frozenset[Purpose] = Field(
