@@ -200,8 +200,10 @@ def test_without_anything_configured_nothing_is_believed():
         posted(b"{}"),
         posted(b"{}", authorization=basic(":"), x_hub_signature=digest(b"{}", "").hexdigest()),
     ):
-        with pytest.raises(SignatureError, match="no webhook secret"):
-            InfobipProvider(**ACCOUNT).verify(webhook)
+        with pytest.raises(SignatureError, match="no webhook secret") as caught:
+            InfobipProvider(**ACCOUNT, account="otp").verify(webhook)
+        for name in ("SECRET", "USERNAME", "PASSWORD"):
+            assert f"SMSBRIDGE_OTP_WEBHOOK_{name}" in str(caught.value)
 
 
 # --- events ---------------------------------------------------------------------------------------------------------------

@@ -194,8 +194,14 @@ def test_an_api_key_alone_sends_but_takes_no_reports():
     assert send(created(), of_provider=provider(**key)).id == SID
     with pytest.raises(ConfigurationError, match="CALLBACK_URL needs AUTH_TOKEN"):
         provider(**key, callback_url="https://app.example/sms")
-    with pytest.raises(SignatureError, match="no auth token is configured"):
-        provider(**key).verify(HttpRequest.post_form("https://app.example/sms", {"MessageSid": SID}))
+    url, fields = "https://app.example/sms", {"MessageSid": SID}
+    webhook = HttpRequest.post_form(url, fields)
+    with pytest.raises(SignatureError, match=r"no auth token is configured.*: set SMSBRIDGE_OTP_AUTH_TOKEN"):
+        provider(**key, account="otp").verify(webhook)
+    how = {"x-twilio-webhooks-signature-settings": "key=k,algorithm=HMAC_SHA256"}
+    shared = HttpRequest.post_form(url, fields, headers=how)
+    with pytest.raises(SignatureError, match=r"no SharedKey is configured.*: set SMSBRIDGE_OTP_WEBHOOK_SHARED_KEY"):
+        provider(account="otp").verify(shared)
 
 
 def test_a_base_url_over_plain_http_warns():

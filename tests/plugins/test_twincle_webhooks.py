@@ -100,9 +100,9 @@ def test_any_other_is_not_even_answered_a_handshake(authorization, data):
 
 
 def test_without_a_configured_secret_nothing_is_believed():
-    open_to_all = TwincleProvider(access_token="dummy-token-not-a-secret", base_url="https://twincle.test/")
+    open_to_all = TwincleProvider(access_token="dummy-token", base_url="https://twincle.test/", account="otp")
     for authorization in ("Bearer ", "Bearer None", ""):
-        with pytest.raises(SignatureError):
+        with pytest.raises(SignatureError, match="set SMSBRIDGE_OTP_WEBHOOK_SECRET"):
             received(as_json(REPORT, authorization=authorization), open_to_all)
 
 

@@ -265,6 +265,13 @@ def test_a_timestamp_that_cannot_be_read_is_refused(timestamp):
     refused(as_form(signed(REPORT, timestamp=timestamp)))
 
 
+def test_without_a_configured_secret_nothing_is_believed():
+    with pytest.raises(
+        SignatureError, match=r"no signature secret is configured.*: set SMSBRIDGE_OTP_SIGNATURE_SECRET"
+    ):
+        provider(signature_secret=None, account="otp").verify(as_form({**REPORT, "sig": "0" * 32}))
+
+
 def test_without_a_timestamp_nothing_is_believed():
     bare = {**REPORT, "sig": METHODS["md5hash"](REPORT, SECRET)}
     refused(as_form(bare))

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from smsbridge import reading
+from smsbridge.environment import variable
 from smsbridge.errors import (
     NotFoundError,
     RecipientError,
@@ -244,7 +245,13 @@ class InfobipProvider(InfobipSettings):
         elif self.webhook_username is not None and self.webhook_password is not None:
             webhooks.check_basic(webhook, self.webhook_username, self.webhook_password)
         else:
-            raise SignatureError("no webhook secret or password is configured, so no webhook can be believed")
+            secret, user, password = (
+                variable(self.account, f"webhook_{name}") for name in ("secret", "username", "password")
+            )
+            raise SignatureError(
+                "no webhook secret or password is configured, so no webhook can be believed: "
+                f"set {secret}, or {user} and {password}, to those of the subscription"
+            )
 
     def webhook_lacks(self) -> tuple[str, ...]:
         return () if self.webhook_secret or self.webhook_password else ("webhook_secret", "webhook_password")

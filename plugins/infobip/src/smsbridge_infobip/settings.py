@@ -86,13 +86,13 @@ class InfobipSettings(SmsProvider):
         """Allow https only: https://www.infobip.com/docs/developer-resources/about-infobip-apis/base-url"""
         parts = urlsplit(value)
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-            raise ValueError("must be an https:// URL")
+            raise ValueError("must be an https:// URL: copy it from the portal")
         return value
 
     @model_validator(mode="after")
     def _check_basic(self) -> Self:
         if (self.webhook_username is None) != (self.webhook_password is None):
-            raise ValueError("webhook_username and webhook_password belong together")
+            raise ValueError("webhook_username and webhook_password belong together: set both, or neither")
         return self
 
     def _get(self, path: str, params: Mapping[str, str] | None = None) -> HttpRequest:

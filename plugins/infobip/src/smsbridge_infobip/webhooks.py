@@ -38,7 +38,9 @@ def check_hmac(webhook: HttpRequest, header: str, secret: SecretStr, algorithm: 
     in_hex = hmac.compare_digest(given.lower().encode(), signature.hexdigest().encode())
     in_base64 = hmac.compare_digest(given.encode(), b64encode(signature.digest()))
     if not (in_hex or in_base64):
-        raise SignatureError("the webhook's signature does not fit its body")
+        raise SignatureError(
+            "the signature of the webhook does not fit its body: check the webhook secret and algorithm on both sides"
+        )
 
 
 def check_basic(webhook: HttpRequest, username: str, password: SecretStr) -> None:
@@ -46,14 +48,18 @@ def check_basic(webhook: HttpRequest, username: str, password: SecretStr) -> Non
     expected = basic(username, password).removeprefix("Basic ")
     given = credentials(webhook, "basic")
     if given is None or not hmac.compare_digest(given.encode(), expected.encode()):
-        raise SignatureError("the webhook does not carry the configured user name and password")
+        raise SignatureError(
+            "the webhook does not carry the configured user name and password: use the same in the subscription"
+        )
 
 
 def events(webhook: HttpRequest, *, account: str, provider: str) -> list[Event]:
     """The events of a webhook, one for each of its ``results``."""
     found = part(webhook.json()).get("results")
     if not isinstance(found, list):
-        raise PayloadError("the webhook has no list of results")
+        raise PayloadError(
+            "the webhook has no list of results: subscribe this address to delivery reports and incoming texts only"
+        )
     return [_event(part(item), account, provider) for item in found]
 
 
@@ -64,7 +70,9 @@ def _event(item: Mapping[str, Any], account: str, provider: str) -> Event:
     row = Row.of(item)
     if row.id and part(item.get("status")):
         return report(row, account=account, provider=provider)
-    raise PayloadError("the webhook is neither a delivery report nor a text")
+    raise PayloadError(
+        "this webhook is neither a delivery report nor an incoming text: subscribe this address to these two only"
+    )
 
 
 def report(row: Row, *, account: str, provider: str, to: str = "") -> DeliveryReport:
@@ -91,7 +99,7 @@ def report(row: Row, *, account: str, provider: str, to: str = "") -> DeliveryRe
 def _inbound(item: Mapping[str, Any], words: str, account: str, provider: str) -> InboundMessage:
     sender = text(item.get("from")) or text(item.get("sender"))
     if not sender:
-        raise PayloadError("the webhook brings a text without its sender")
+        raise PayloadError("the webhook is an incoming text without its sender, so it cannot be read")
     id = text(item.get("messageId")) or digest(item)  # noqa: A001
     return InboundMessage(
         account=account,

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from smsbridge import reading
+from smsbridge.environment import variable
 from smsbridge.errors import NotFoundError, RefusedError, SenderError, UncertainError
 from smsbridge.http import Flow, HttpRequest, with_query
 from smsbridge.messages import (
@@ -53,7 +54,8 @@ class PlivoProvider(PlivoSettings):
         options: PlivoOptions = self.options_of(message)
         sender = message.sender or self.sender
         if not sender and not self.powerpack_uuid:
-            raise SenderError("the text names no sender, and no sender or Powerpack is set", reason="missing")
+            own, pack = (variable(self.account, name) for name in ("sender", "powerpack_uuid"))
+            raise SenderError(f"the text names no sender: give it one, or set {own} or {pack}", reason="missing")
         url = self._callback(message.reference or "")
         return {
             "src": _sender(sender) if sender else None,
@@ -164,7 +166,8 @@ class PlivoProvider(PlivoSettings):
 
     def verify(self, webhook: HttpRequest) -> None:
         token = self.auth_token.get_secret_value()
-        webhooks.check_signature(webhook, token, accept_v2=self.accept_v2_signature)
+        setting = variable(self.account, "auth_token")
+        webhooks.check_signature(webhook, token, accept_v2=self.accept_v2_signature, setting=setting)
 
     def parse(self, webhook: HttpRequest) -> list[Event]:
         return [webhooks.event(webhook, account=self.account, provider=self.name, currency=self.currency)]
@@ -175,7 +178,8 @@ def _sender(sender: str) -> str:
     bare = reading.digits(sender) if sender.startswith("+") else sender
     if not re.fullmatch(r"[A-Za-z0-9]+", bare):
         raise SenderError(
-            "a sender must be a number, or a name of A-Z, a-z and 0-9: Plivo strips the rest", reason="sender"
+            "a sender must be a number, or a name of A-Z, a-z and 0-9: choose another, because Plivo strips the rest",
+            reason="sender",
         )
     return bare
 
@@ -190,6 +194,7 @@ def _expiry(message: Message) -> int | None:
         return None
     if left < _SHORTEST_EXPIRY:
         raise RefusedError(
-            "the text expires in less than 5 seconds, the shortest time that Plivo takes", reason="expired"
+            "the text expires in less than 5 seconds, the shortest time that Plivo takes: set valid_until later",
+            reason="expired",
         )
     return int(left) if int(left) <= _LONGEST_EXPIRY else None

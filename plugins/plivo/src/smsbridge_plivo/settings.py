@@ -71,15 +71,17 @@ class PlivoSettings(SmsProvider):
     def _check_callback_url(cls, value: str | None) -> str | None:
         # The signature of a webhook covers scheme, host, path and query only.
         if "#" in (value or ""):
-            raise ValueError("must have no fragment")
+            raise ValueError("must have no fragment: leave out the # and all that follows")
         if REFERENCE in parse_qs(urlsplit(value or "").query, keep_blank_values=True):
-            raise ValueError(f"must have no parameter {REFERENCE}, which is added for each text")
+            raise ValueError(
+                f"must have no parameter {REFERENCE}: leave it out, because smsbridge adds it for each text"
+            )
         return value
 
     @model_validator(mode="after")
     def _check_sender(self) -> Self:
         if self.sender and self.powerpack_uuid:
-            raise ValueError("sender and powerpack_uuid exclude each other")
+            raise ValueError("sender and powerpack_uuid exclude each other: set one of them")
         return self
 
     def _get(self, path: str) -> HttpRequest:

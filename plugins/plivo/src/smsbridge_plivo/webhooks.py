@@ -27,7 +27,7 @@ _LENGTH = 44
 # --- proof ------------------------------------------------------------------------------------------------------------
 
 
-def check_signature(webhook: HttpRequest, token: str, *, accept_v2: bool) -> None:
+def check_signature(webhook: HttpRequest, token: str, *, accept_v2: bool, setting: str) -> None:
     """Raise SignatureError unless the webhook is signed with ``token``.
 
     Plivo signs webhooks with GET and POST only. V3 covers URL, query and form. Ma-V3 is the same with the main
@@ -35,7 +35,7 @@ def check_signature(webhook: HttpRequest, token: str, *, accept_v2: bool) -> Non
     with ``accept_v2``, and only if there is no V3 signature.
     """
     if webhook.method not in _METHODS:
-        raise SignatureError("the webhook came with a method that Plivo does not sign")
+        raise SignatureError("the webhook came with a method that Plivo does not sign: choose GET or POST for it")
     if _given(webhook, V3):
         proven = _matches(webhook, V3, V3_NONCE, token, _signed_v3)
     elif _given(webhook, V2) and accept_v2:
@@ -43,7 +43,10 @@ def check_signature(webhook: HttpRequest, token: str, *, accept_v2: bool) -> Non
     else:
         raise SignatureError("the webhook carries no signature that covers its content (X-Plivo-Signature-V3)")
     if not proven:
-        raise SignatureError("the webhook is not signed with our auth token")
+        raise SignatureError(
+            f"the webhook is not signed with the auth token in {setting} for this URL: check the token, and behind a "
+            "proxy SMSBRIDGE_PUBLIC_URL"
+        )
 
 
 def _given(webhook: HttpRequest, names: Iterable[str]) -> list[str]:
@@ -107,12 +110,16 @@ def event(webhook: HttpRequest, *, account: str, provider: str, currency: str) -
     query = dict(webhook.query)
     fields = query if webhook.method == "GET" else query | dict(webhook.form())
     if not fields.get("MessageUUID", "").strip():
-        raise PayloadError("the webhook names no message")
+        raise PayloadError(
+            "the webhook has no message id: subscribe this address to delivery reports and incoming texts only"
+        )
     if fields.get("Status"):
         reference = query.get(REFERENCE, "")
         return report(fields, account=account, provider=provider, currency=currency, raw=fields, reference=reference)
     if not fields.get("From") or not ("Text" in fields or "Media0" in fields):
-        raise PayloadError("the webhook is neither a delivery report nor a text")
+        raise PayloadError(
+            "this webhook is neither a delivery report nor an incoming text: subscribe this address to these two only"
+        )
     return InboundMessage(
         account=account,
         provider=provider,

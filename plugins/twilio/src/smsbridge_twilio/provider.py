@@ -12,6 +12,7 @@ from datetime import UTC
 from typing import Any, ClassVar
 
 from smsbridge import reading
+from smsbridge.environment import variable
 from smsbridge.errors import (
     NotFoundError,
     QueryError,
@@ -75,11 +76,12 @@ class TwilioProvider(TwilioSettings):
         sender = message.sender or self.sender
         service = self.messaging_service_sid
         if not sender and not service:
-            raise SenderError("neither the message nor the settings name a sender", reason="missing")
+            own, service = (variable(self.account, name) for name in ("sender", "messaging_service_sid"))
+            raise SenderError(f"the text names no sender: give it one, or set {own} or {service}", reason="missing")
         if message.send_at and not service:
-            raise self.unsupported("scheduling without the setting MESSAGING_SERVICE_SID")
+            raise self.unsupported(f"scheduling without {variable(self.account, 'messaging_service_sid')}")
         if options.shorten_urls and not service:
-            raise self.unsupported("shortening links without the setting MESSAGING_SERVICE_SID")
+            raise self.unsupported(f"shortening links without {variable(self.account, 'messaging_service_sid')}")
         needs_service = not sender or message.send_at or options.shorten_urls
         return {
             "To": message.to,
@@ -196,7 +198,11 @@ class TwilioProvider(TwilioSettings):
 
     def verify(self, webhook: HttpRequest) -> None:
         webhooks.check_signature(
-            webhook, token=self.auth_token, shared_key=self.webhook_shared_key, callback_url=self.callback_url
+            webhook,
+            token=self.auth_token,
+            shared_key=self.webhook_shared_key,
+            callback_url=self.callback_url,
+            account=self.account,
         )
 
     def webhook_lacks(self) -> tuple[str, ...]:
@@ -228,5 +234,5 @@ def _parameters(options: Mapping[str, Any]) -> dict[str, Any]:
 def _known(id: str) -> str:
     """``id``, if it is a SID of Twilio: no other value may become part of a path."""
     if not parsing.sid(id):
-        raise NotFoundError("this is not an id of Twilio")
+        raise NotFoundError("this is no id of Twilio: ids have two letters and 32 hexadecimal digits, as in sent.id")
     return id

@@ -75,19 +75,21 @@ class TwilioSettings(SmsProvider):
     def _check_callback_url(cls, value: str | None) -> str | None:
         # No underscore in the host: https://www.twilio.com/docs/api/errors/21609
         if value is not None and "_" in urlsplit(value).netloc:
-            raise ValueError("must have no _ in its host, which Twilio refuses")
+            raise ValueError("must have no _ in the name of its host, because Twilio refuses it: use another name")
         return value
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if (self.api_key is None) != (self.api_key_secret is None):
-            raise ValueError("API_KEY and API_KEY_SECRET belong together")
+            raise ValueError("API_KEY and API_KEY_SECRET belong together: set both, or neither")
         if self.auth_token is None and self.api_key is None:
-            raise ValueError("AUTH_TOKEN is missing (or API_KEY with API_KEY_SECRET)")
+            raise ValueError("AUTH_TOKEN is missing: set it, or API_KEY with API_KEY_SECRET")
         if self.callback_url and self.auth_token is None and self.webhook_shared_key is None:
             raise ValueError("CALLBACK_URL needs AUTH_TOKEN: webhooks are signed with it, never with an API key")
         if self.sender and self.messaging_service_sid:
-            raise ValueError("SENDER and MESSAGING_SERVICE_SID exclude each other; a message can name its own sender")
+            raise ValueError(
+                "SENDER and MESSAGING_SERVICE_SID exclude each other: set one; a message can name its own sender"
+            )
         return self
 
     def _account_url(self, *path: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from smsbridge.environment import variable
 from smsbridge.errors import PayloadError, SignatureError
 from smsbridge.http import HttpRequest
 from smsbridge.messages import DeliveryReport, Event, InboundMessage
@@ -28,7 +29,12 @@ _ALGORITHMS: dict[str, Callable[..., Any]] = {"HMAC_SHA1": hashlib.sha1, "HMAC_S
 
 
 def check_signature(
-    webhook: HttpRequest, *, token: SecretStr | None, shared_key: SecretStr | None, callback_url: str | None = None
+    webhook: HttpRequest,
+    *,
+    token: SecretStr | None,
+    shared_key: SecretStr | None,
+    callback_url: str | None = None,
+    account: str = "twilio",
 ) -> None:
     """Raise SignatureError unless Twilio signed this webhook: its URL, and its form or its body's hash.
 
@@ -38,12 +44,14 @@ def check_signature(
     algorithm, shared = _signed_how(webhook)
     key = shared_key if shared else token
     if key is None:
-        name = "SharedKey" if shared else "auth token"
-        raise SignatureError(f"no {name} is configured, so a webhook signed with it cannot be believed")
+        name, setting = ("SharedKey", "webhook_shared_key") if shared else ("auth token", "auth_token")
+        raise SignatureError(
+            f"no {name} is configured, so a webhook signed with it cannot be believed: set {variable(account, setting)}"
+        )
     given = webhook.headers.get("x-twilio-signature", "").encode()
     # Checked before the content is read, because any sender may have sent it.
     if len(given) not in _LENGTHS:
-        raise SignatureError("the webhook carries no signature")
+        raise SignatureError("the webhook carries no signature of Twilio (X-Twilio-Signature)")
     signed = _covered_parameters(webhook)
     genuine = False
     for url in addresses.spellings(webhook, callback_url):
@@ -52,7 +60,10 @@ def check_signature(
         mac.update(signed)
         genuine |= hmac.compare_digest(base64.b64encode(mac.digest()), given)
     if not genuine:
-        raise SignatureError("the webhook is not signed with the configured key, or came to another URL than it says")
+        raise SignatureError(
+            "the webhook is not signed with the configured key for this URL: check the key, and behind a proxy "
+            "SMSBRIDGE_PUBLIC_URL"
+        )
 
 
 def _signed_how(webhook: HttpRequest) -> tuple[Callable[..., Any], bool]:
@@ -61,7 +72,9 @@ def _signed_how(webhook: HttpRequest) -> tuple[Callable[..., Any], bool]:
     said = {name.strip(): value.strip() for name, _, value in (part.partition("=") for part in parts)}
     algorithm = _ALGORITHMS.get((said.get("algorithm") or "HMAC_SHA1").upper())
     if algorithm is None:
-        raise SignatureError("the webhook is signed with an unknown algorithm")
+        raise SignatureError(
+            "the webhook is signed with an algorithm that smsbridge does not know: choose SHA-256 for the SharedKey"
+        )
     return algorithm, bool(said.get("key"))
 
 
@@ -79,7 +92,9 @@ def _covered_parameters(webhook: HttpRequest) -> bytes:
     except PayloadError as error:
         raise SignatureError(str(error)) from None
     if not hmac.compare_digest(hashlib.sha256(webhook.body).hexdigest().encode(), expected):
-        raise SignatureError("the webhook's body does not have the hash that its URL says")
+        raise SignatureError(
+            "the body of the webhook does not have the hash that its URL says, so another sender may have changed it"
+        )
     return b""
 
 
@@ -101,7 +116,9 @@ def event(webhook: HttpRequest, *, account: str, provider: str) -> Event:
             raw=fields,
         )
     if not id or not word or word in vocabulary.INBOUND:
-        raise PayloadError("the webhook is neither a delivery report nor a text")
+        raise PayloadError(
+            "this webhook is neither a delivery report nor an incoming text: subscribe this address to these two only"
+        )
     return report(
         account=account,
         provider=provider,
@@ -132,5 +149,7 @@ def report(*, id: str, word: str, code: str, **given: Any) -> DeliveryReport:
 def _fields(webhook: HttpRequest) -> dict[str, str]:
     """The parameters of a webhook, from its form or, without a body, from its query."""
     if webhook.body and webhook.content_type != FORM:
-        raise PayloadError("the webhook's body is not a form")
+        raise PayloadError(
+            "the body of the webhook is not a form: this address is for Twilio's webhooks of messages only"
+        )
     return dict(webhook.form() if webhook.body else webhook.query)

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from smsbridge import reading
+from smsbridge.environment import variable
 from smsbridge.errors import (
     ContentError,
     NotFoundError,
@@ -279,7 +280,8 @@ class TwincleProvider(TwincleSettings):
     # --- webhooks -----------------------------------------------------------------------------------------------------
 
     def verify(self, webhook: HttpRequest) -> None:
-        webhooks.check_secret(webhook, self.webhook_secret.get_secret_value() if self.webhook_secret else None)
+        secret = self.webhook_secret.get_secret_value() if self.webhook_secret else None
+        webhooks.check_secret(webhook, secret, setting=variable(self.account, "webhook_secret"))
 
     def handshake(self, webhook: HttpRequest) -> HttpResponse | None:
         answer = webhooks.challenge(webhook)

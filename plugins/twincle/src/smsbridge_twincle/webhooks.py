@@ -23,13 +23,17 @@ IGNORED = frozenset({"contacts:subscriber:subscription"})
 """Events without a type in smsbridge; they are acknowledged, so that the vendor does not repeat them."""
 
 
-def check_secret(webhook: HttpRequest, secret: str | None) -> None:
+def check_secret(webhook: HttpRequest, secret: str | None, *, setting: str) -> None:
     """Raise SignatureError unless the webhook carries ``Authorization: Bearer <secret>``."""
     if not secret:
-        raise SignatureError("no webhook secret is configured, so no webhook can be believed")
+        raise SignatureError(
+            f"no webhook secret is configured, so no webhook can be believed: set {setting} to the secret of the portal"
+        )
     given = credentials(webhook, "bearer")
     if given is None or not hmac.compare_digest(given.encode(), secret.encode()):
-        raise SignatureError("the webhook does not carry the configured secret")
+        raise SignatureError(
+            f"the webhook does not carry the secret in {setting}: use the same secret here and in the portal"
+        )
 
 
 def challenge(webhook: HttpRequest) -> dict[str, str] | None:
@@ -53,7 +57,9 @@ def items(webhook: HttpRequest) -> list[dict[str, Any]]:
     given = _body(webhook) or dict(webhook.query)
     found = given if isinstance(given, list) else [given]
     if not found or not all(isinstance(entry, dict) and entry for entry in found):
-        raise PayloadError("the webhook brings nothing that can be read")
+        raise PayloadError(
+            "the webhook has no fields, in its body or its query: compose it in the portal with the documented fields"
+        )
     return found
 
 
@@ -73,13 +79,17 @@ def event(
     if kind == REPORT and isinstance(payload, dict):
         item = payload
     elif kind:
-        raise PayloadError("the webhook brings an event of an unknown kind")
+        raise PayloadError(
+            "the webhook has an event of an unknown kind: subscribe this address to reports and incoming texts only"
+        )
     row = Row.of(item, zone)
     if row.id and row.word:
         return report(row, account=account, provider=provider)
     if "text" in item and "from" in item:
         return _inbound(item, item, account, provider, zone)
-    raise PayloadError("the webhook is neither a delivery report nor a text")
+    raise PayloadError(
+        "this webhook is neither a delivery report nor an incoming text: subscribe this address to these two only"
+    )
 
 
 def report(row: Row, *, account: str, provider: str, to: str = "", reference: str = "") -> DeliveryReport:
@@ -109,7 +119,9 @@ def _inbound(
 ) -> InboundMessage:
     sender, words = text(fields.get("from")), fields.get("text")
     if not sender or not isinstance(words, str):
-        raise PayloadError("the webhook brings a text without its sender or words")
+        raise PayloadError(
+            "the webhook is an incoming text without its sender or its words: keep both fields when you compose it"
+        )
     id = text(fields.get("id")) or digest(item)  # noqa: A001
     return InboundMessage(
         account=account,
@@ -133,7 +145,9 @@ def _unsubscribed(fields: Mapping[str, Any], account: str, provider: str, zone: 
     if kind not in ("sender", "all"):
         return None
     if not person:
-        raise PayloadError("the webhook brings an opt-out without a number")
+        raise PayloadError(
+            "the webhook is an opt-out without the number of the person: keep this field when you compose it"
+        )
     id = text(fields.get("id")) or digest(fields)  # noqa: A001
     return InboundMessage(
         account=account,
@@ -168,4 +182,4 @@ def _body(webhook: HttpRequest) -> Any:
         return webhook.json()
     if webhook.content_type in ("application/x-www-form-urlencoded", ""):
         return dict(webhook.form())
-    raise PayloadError("the webhook's body is neither JSON nor a form")
+    raise PayloadError("the body of the webhook is neither JSON nor a form: choose one of them for it in the portal")

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NoReturn
 from pydantic import PrivateAttr
 
 from smsbridge import reading
+from smsbridge.environment import variable
 from smsbridge.errors import (
     NotFoundError,
     RefusedError,
@@ -142,7 +143,9 @@ class VonageProvider(VonageSettings):
     def _sender(self, message: Message) -> str:
         sender = message.sender or self.sender
         if not sender:
-            raise SenderError("Vonage needs a sender: name one in the message, or set SENDER", reason="missing")
+            raise SenderError(
+                f"the text names no sender: give it one, or set {variable(self.account, 'sender')}", reason="missing"
+            )
         return parsing.digits(sender)
 
     def _dlt(self, message: Message) -> Dlt:
@@ -178,7 +181,9 @@ class VonageProvider(VonageSettings):
             raise self.unsupported("your own text for one-time codes: make a template in the dashboard")
         if not self.verify_brand:
             raise RefusedError(
-                "Vonage needs a brand for one-time codes: set VERIFY_BRAND", reason="brand", fault="account"
+                f"Vonage needs a brand for one-time codes: set {variable(self.account, 'verify_brand')}",
+                reason="brand",
+                fault="account",
             )
         # Not the setting template_id: it belongs to your texts, and this text is Vonage's.
         dlt = reading.dlt_ids(message, self.entity_id, None)
@@ -236,7 +241,8 @@ class VonageProvider(VonageSettings):
 
     def verify(self, webhook: HttpRequest) -> None:
         secret = self.signature_secret.get_secret_value() if self.signature_secret else None
-        signatures.verify(webhook, secret=secret, method=self.signature_method, age=self.signature_age)
+        setting = variable(self.account, "signature_secret")
+        signatures.verify(webhook, secret=secret, method=self.signature_method, age=self.signature_age, setting=setting)
 
     def webhook_lacks(self) -> tuple[str, ...]:
         return () if self.signature_secret else ("signature_secret",)

@@ -49,19 +49,23 @@ class UnsignedError(SignatureError):
     status: ClassVar[int] = 503
 
 
-def verify(webhook: HttpRequest, *, secret: str | None, method: str, age: int) -> None:
+def verify(webhook: HttpRequest, *, secret: str | None, method: str, age: int, setting: str) -> None:
     """Raise SignatureError unless ``webhook`` was signed with ``secret`` at most ``age`` seconds ago.
 
     A token covers the bytes of the body, so the body is parsed only after the check; ``sig`` covers the parsed content.
     """
     if not secret:
-        raise SignatureError("no signature secret is configured, so no webhook can be believed")
+        raise SignatureError(
+            f"no signature secret is configured, so no webhook can be believed: set {setting} to that of the dashboard"
+        )
     token = reading.credentials(webhook, "bearer")
     if token is not None:
         return _verify_token(token, webhook.body, secret, age)
     content = Content.of(webhook)
     if not content.parameters.get("sig"):
-        raise UnsignedError("the webhook is not signed")
+        raise UnsignedError(
+            "the webhook is not signed: if no webhook is, have Vonage sign the webhooks of this account"
+        )
     return _verify_parameters(content, secret, method, age)
 
 
@@ -100,18 +104,20 @@ def _verify_parameters(content: Content, secret: str, method: str, age: int) -> 
     filled = [(name, value) for name, value in everything if value.strip()]
     expected = [signature(parameters, secret, method).encode() for parameters in (everything, filled)]
     if True not in [hmac.compare_digest(given, candidate) for candidate in expected]:
-        raise SignatureError("the webhook's sig is not that of its parameters")
+        raise SignatureError(
+            "the sig of the webhook does not fit its parameters: check the signature secret and method on both sides"
+        )
     timestamp = content.parameters.get("timestamp", "")
     if not (timestamp.isascii() and timestamp.isdigit()):
-        raise SignatureError("the webhook does not say when it was signed")
+        raise SignatureError("the webhook does not say when it was signed (timestamp), so it may be old")
     _check_age(float(timestamp), age)
     if not content.complete:
-        raise PayloadError("the webhook brings something that its sig does not cover")
+        raise PayloadError("the webhook has content that its sig does not cover, so it may be forged")
 
 
 def _check_age(signed_at: float, age: int) -> None:
     if not -SKEW <= reading.now().timestamp() - signed_at <= age:
-        raise SignatureError("the webhook was signed too long ago, or in the future: check the clock")
+        raise SignatureError("the webhook was signed too long ago, or in the future: check the clock of this machine")
 
 
 # --- Messages v1 ------------------------------------------------------------------------------------------------------
@@ -122,31 +128,35 @@ def _verify_token(token: str, body: bytes, secret: str, age: int) -> None:
     claims, _, given = rest.partition(".")
     expected = urlsafe_b64encode(hmac.new(secret.encode(), f"{head}.{claims}".encode(), hashlib.sha256).digest())
     if not hmac.compare_digest(given.encode(), expected.rstrip(b"=")):
-        raise SignatureError("the webhook's token is not signed with the configured secret")
+        raise SignatureError(
+            "the token of the webhook is not signed with the configured secret: check the secret on both sides"
+        )
     header, payload = _decoded(head), _decoded(claims)
     if header.get("alg") != "HS256" or "crit" in header:
-        raise SignatureError("the webhook's token is signed in another way than Vonage's")
+        raise SignatureError("the token of the webhook is not signed with HS256, as Vonage signs, so it may be forged")
     _check_times(payload, age)
     digest = payload.get("payload_hash")
     if not isinstance(digest, str):
-        raise SignatureError("the webhook's token does not cover the body")
+        raise SignatureError(
+            "the token of the webhook has no hash of the body (payload_hash), so the body may be forged"
+        )
     if not hmac.compare_digest(digest.lower().encode(), hashlib.sha256(body).hexdigest().encode()):
-        raise SignatureError("the webhook's token is that of another body")
+        raise SignatureError("the token of the webhook belongs to another body, so the body may be forged")
     if not body:
-        raise PayloadError("the webhook has no body, which is all that its token covers")
+        raise PayloadError("the webhook has no body, and its token covers nothing else, so it cannot be read")
 
 
 def _check_times(claims: dict[str, Any], age: int) -> None:
     """Check the times of a token: Vonage sends ``iat``; ``exp`` and ``nbf`` count if they are there."""
     times = {name: claims[name] for name in ("iat", "exp", "nbf") if name in claims}
     if "iat" not in times or not all(map(_is_moment, times.values())):
-        raise SignatureError("the webhook's token does not say when it was issued, or until when it is valid")
+        raise SignatureError("the times in the token of the webhook are missing or cannot be read (iat, exp, nbf)")
     _check_age(times["iat"], age)
     now = reading.now().timestamp()
     if now > times.get("exp", now) + SKEW:
-        raise SignatureError("the webhook's token has expired")
+        raise SignatureError("the token of the webhook has expired: check the clock of this machine")
     if now < times.get("nbf", 0) - SKEW:
-        raise SignatureError("the webhook's token is not valid yet")
+        raise SignatureError("the token of the webhook is not valid yet: check the clock of this machine")
 
 
 def _is_moment(value: Any) -> bool:
@@ -163,5 +173,5 @@ def _decoded(part: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
-        raise SignatureError("the webhook's token cannot be read")
+        raise SignatureError("the token of the webhook cannot be read: it is no JWT")
     return data

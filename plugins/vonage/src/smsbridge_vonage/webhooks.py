@@ -28,7 +28,9 @@ def events(item: Mapping[str, Any] | None, parts: Parts, *, account: str, provid
     elif "messageId" in filled:
         found = _of_sms(filled, parts, account, provider)
     else:
-        raise PayloadError("the webhook is neither a delivery report nor a text")
+        raise PayloadError(
+            "this webhook is neither a delivery report nor an incoming text: subscribe this address to these two only"
+        )
     return [*found, *(_long(whole_text, account, provider) for whole_text in parts.overdue())]
 
 
@@ -39,12 +41,16 @@ def _of_sms(item: Mapping[str, Any], parts: Parts, account: str, provider: str) 
     if "status" in item:
         return [_sms_report(item, account, provider)]
     if "msisdn" not in item:
-        raise PayloadError("the webhook is neither a delivery report nor a text")
+        raise PayloadError(
+            "this webhook is neither a delivery report nor an incoming text: subscribe this address to these two only"
+        )
     if text(item.get("concat")).lower() != "true" and item.get("concat") is not True:
         return [_sms_text(item, account, provider)]
     total, number = whole(item.get("concat-total")) or 0, whole(item.get("concat-part")) or 0
     if not 1 <= number <= total <= MOST_PARTS:
-        raise PayloadError("the webhook brings a part that cannot be placed")
+        raise PayloadError(
+            "the webhook is a part of a long text, but concat-part and concat-total do not say which part of how many"
+        )
     series = Series(text(item["msisdn"]), text(item.get("to")), text(item.get("concat-ref")), total)
     whole_text = parts.add(series, number, {**item, "messageId": _id(item, "messageId")})
     return [_long(whole_text, account, provider)] if whole_text else []
@@ -75,7 +81,7 @@ def _sms_report(item: Mapping[str, Any], account: str, provider: str) -> Deliver
 def _sms_text(item: Mapping[str, Any], account: str, provider: str) -> InboundMessage:
     message_id, sender, words = _id(item, "messageId"), text(item["msisdn"]), item.get("text")
     if not sender:
-        raise PayloadError("the webhook brings a text without its sender")
+        raise PayloadError("the webhook is an incoming text without its sender, so it cannot be read")
     return InboundMessage(
         account=account,
         provider=provider,
@@ -147,7 +153,7 @@ def _messages_report(item: Mapping[str, Any], account: str, provider: str) -> De
 def _messages_text(item: Mapping[str, Any], account: str, provider: str) -> InboundMessage:
     uuid, sender, words = _id(item, "message_uuid"), text(item.get("from")), item.get("text", "")
     if not sender or not isinstance(words, str):
-        raise PayloadError("the webhook brings a text without its sender or words")
+        raise PayloadError("the webhook is an incoming text without its sender or its words, so it cannot be read")
     return InboundMessage(
         account=account,
         provider=provider,
@@ -164,5 +170,7 @@ def _messages_text(item: Mapping[str, Any], account: str, provider: str) -> Inbo
 def _id(item: Mapping[str, Any], name: str) -> str:
     found = text(item[name])
     if not found:
-        raise PayloadError("the webhook names no text")
+        raise PayloadError(
+            f"the webhook has no id of a text ({name}): subscribe this address to the webhooks of messages only"
+        )
     return found

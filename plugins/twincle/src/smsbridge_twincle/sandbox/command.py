@@ -211,11 +211,11 @@ def _port(value: str) -> int:
 
 def _count(value: str) -> int:
     if not value.isdecimal():
-        raise argparse.ArgumentTypeError("a whole number, not negative")
+        raise argparse.ArgumentTypeError("must be a whole number that is not negative")
     return int(value)
 
 
 def _seconds(value: str) -> float:
     if not re.fullmatch(r"\d+(\.\d+)?", value):
-        raise argparse.ArgumentTypeError("a number of seconds, not negative")
+        raise argparse.ArgumentTypeError("must be a number of seconds that is not negative")
     return float(value)

@@ -147,7 +147,9 @@ class Sandbox:
 
         """
         if not is_loopback(url):
-            raise ValueError("the sandbox pushes to loopback only")
+            raise ValueError(
+                "the sandbox pushes to loopback only: give the webhook a URL on 127.0.0.1, ::1 or localhost"
+            )
         webhook = self.state.add_webhook(url, secret)
         if handshake:
             self._call(self.app.pusher.handshake(webhook))

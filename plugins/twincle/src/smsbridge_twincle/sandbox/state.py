@@ -56,9 +56,9 @@ class Options:
 
     def __post_init__(self) -> None:
         if not self.token:
-            raise ValueError("the sandbox needs a token, any word will do")
+            raise ValueError("the sandbox has no token: give it one, any word will do")
         if self.epoch not in get_args(Epoch):
-            raise ValueError(f"no epoch {self.epoch!r}: E1, E2 or E3")
+            raise ValueError(f"{self.epoch!r} is no epoch of the API: choose E1, E2 or E3")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
