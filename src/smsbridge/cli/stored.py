@@ -66,8 +66,8 @@ def chosen(account: str | None, policy: str, *, path: str | None = None, create:
         problem = f"{choice.variable}: {error}"
     else:
         file = store.given if isinstance(store, SqliteStore) else None
-        common = choice.variable == environment.variable(None, SETTING)
-        return Chosen(store, scheme if file is None else str(file), file, common)
+        is_common = choice.variable == environment.variable(None, SETTING)
+        return Chosen(store, scheme if file is None else str(file), file, is_common)
     raise ConfigurationError(problem)
 
 

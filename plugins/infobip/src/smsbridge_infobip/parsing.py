@@ -24,22 +24,25 @@ from . import vocabulary
 
 
 def text(value: Any) -> str:
-    """A string, trimmed; empty for any other type. Infobip's specification gives each field a single type."""
+    """Return ``value`` without spaces around it if it is a string; otherwise return an empty string.
+
+    Infobip's specification gives each field a single type, so a number in place of a string is not read.
+    """
     return reading.text(value) if isinstance(value, str) else ""
 
 
 def whole(value: Any) -> int | None:
-    """A whole number that is not negative."""
+    """Return ``value`` if it is a whole number that is not negative; otherwise return None."""
     return reading.whole(value) if isinstance(value, int) else None
 
 
 def decimal(value: Any) -> Decimal | None:
-    """A number; None for a string."""
+    """Return ``value`` as a Decimal if it is a number; return None for anything else, also for a string."""
     return reading.decimal(value) if isinstance(value, int | float) else None
 
 
 def written(when: datetime) -> str:
-    """``when`` in Infobip's format."""
+    """Write the time ``when`` as Infobip's requests need it."""
     return f"{when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}+0000"
 
 
@@ -47,14 +50,17 @@ def written(when: datetime) -> str:
 
 
 def answer(response: HttpResponse) -> dict[str, Any]:
-    """The answer's JSON object; raises the error if the HTTP status is not a success."""
+    """Return the JSON object of Infobip's answer. Raises the error that fits if the HTTP status is not a success."""
     if not response.ok:
         raise failure(response)
     return response.json_object()
 
 
 def rows(response: HttpResponse, name: str) -> list[Row]:
-    """The rows in the list ``name`` of an answer. Raises UncertainError if there is no such list."""
+    """Read the list ``name`` of Infobip's answer: each item is a text.
+
+    Raises UncertainError if there is no such list.
+    """
     found = reading.parts(answer(response).get(name))
     if found is None:
         raise response.error(UncertainError, detail=_said(response)[1] or "the answer has no list of texts")
@@ -62,13 +68,16 @@ def rows(response: HttpResponse, name: str) -> list[Row]:
 
 
 def failure(response: HttpResponse) -> SendError:
-    """The error for an unsuccessful answer: the HTTP status decides, the vendor's words explain."""
+    """Return the error for an answer that is not a success.
+
+    Its class follows from the HTTP status, and its words are those of Infobip.
+    """
     code, words = _said(response)
     return response.error(code=code or None, detail=words or None)
 
 
 def said_by_vendor(response: HttpResponse) -> bool:
-    """Whether an error comes from the API itself and not from a proxy."""
+    """Return whether an error answer was written by Infobip's API itself, and not by a proxy on the way."""
     return bool(_said(response)[0])
 
 
@@ -90,7 +99,7 @@ def _said(response: HttpResponse) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A text in an answer, a log or a report."""
+    """A text as Infobip describes it, in the answer to a send, in a log or in a delivery report."""
 
     id: str
     mobile: str = field(repr=False)
@@ -128,19 +137,19 @@ class Row:
 
     @property
     def outcome(self) -> Outcome:
-        """The meaning of the status."""
+        """Return what the status of this text means: its status in smsbridge, and the refusal if it was refused."""
         return vocabulary.outcome(self.group, self.status_id)
 
     @property
     def code(self) -> str | None:
-        """The vendor's code for the failure; None if there is no failure."""
+        """Return Infobip's code of the failure of this text; None if it did not fail."""
         if self.outcome.status in (Status.QUEUED, Status.SENT, Status.DELIVERED):
             return None
         return (self.error_word if self.error_id else "") or self.word or None
 
     @property
     def reason(self) -> str | None:
-        """Our word for the failure; None if there is no failure."""
+        """Return the reason in smsbridge for the failure of this text; None if it did not fail."""
         if self.code is None:
             return None
         if not self.error_id:
@@ -156,7 +165,11 @@ def _price(price: Mapping[str, Any], segments: int | None) -> Money | None:
 
 
 def correlate(messages: Sequence[Message], found: Sequence[Row]) -> dict[int, Row]:
-    """The row of each message, by its index: the row with our id, or, if Infobip gave its own id, for its number."""
+    """Find the row of each message in an answer. Returns the rows by the message's index.
+
+    A row belongs to the message whose reference is its id; if Infobip gave the text another id, the number of the
+    recipient decides.
+    """
     ours = {message.reference for message in messages}
     return reading.correlate(
         messages, found, lambda row: (row.id if row.id in ours or not row.mobile else "", row.mobile)
@@ -164,9 +177,13 @@ def correlate(messages: Sequence[Message], found: Sequence[Row]) -> dict[int, Ro
 
 
 def pick(found: Sequence[Row], id: str, to: str = "") -> Row | None:
-    """The row with this id that is not for another number; None if the rows are for several numbers.
+    """Find the row of a text with this id among ``found``.
 
-    A text sent twice under the same id has a row that only reports the duplicate; the other row has its status.
+    A row for another number than ``to`` does not count. Returns None if no row is left, or if the rows that are left
+    are for several numbers.
+
+    A text that was sent twice under the same id has a row that only reports the duplicate; the other row has its
+    status.
     """
     own = [row for row in found if row.id == id and (not to or row.mobile in ("", digits(to)))]
     if len({row.mobile for row in own}) != 1:

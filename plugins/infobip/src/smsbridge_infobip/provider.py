@@ -43,7 +43,10 @@ _PIN_ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class InfobipProvider(InfobipSettings):
-    """Infobip: https://www.infobip.com/docs/api"""
+    """Sends texts and one-time codes through Infobip, and reads its delivery reports and incoming texts.
+
+    The vendor's documentation: https://www.infobip.com/docs/api
+    """
 
     supports = frozenset({"sender", "send_at", "valid_until", "dlt"})
     reasons: ClassVar[Mapping[str, str]] = {str(code): reason for code, reason in vocabulary.ERRORS.items()}

@@ -31,7 +31,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class InfobipOptions(Options):
-    """``Message.options["infobip"]`` for a text."""
+    """The options of a text that only Infobip knows: the contents of ``Message.options["infobip"]``."""
 
     flash: bool = Field(False, description="Show the text at once, without keeping it.")
     transliteration: Transliteration | None = Field(None, description="Script whose letters Infobip replaces.")
@@ -39,7 +39,7 @@ class InfobipOptions(Options):
 
 
 class InfobipVerificationOptions(Options):
-    """``Message.options["infobip"]`` for a one-time code."""
+    """The options of a one-time code that only Infobip knows: the contents of ``Message.options["infobip"]``."""
 
     message_id: str | None = Field(None, min_length=1, description="2FA message template for this code alone.")
     placeholders: dict[str, str] = Field({}, description="Values for the template's other placeholders.")
@@ -47,7 +47,7 @@ class InfobipVerificationOptions(Options):
 
 
 class InfobipSettings(SmsProvider):
-    """The settings of an Infobip account, ``SMSBRIDGE_INFOBIP_*``, and requests made with them."""
+    """The settings of an account at Infobip (``SMSBRIDGE_INFOBIP_*``), and the requests that are made with them."""
 
     name = "infobip"
 

@@ -87,7 +87,7 @@ DUPLICATE = (REJECTED, 23)
 
 
 def outcome(group: int | None, id: int | None) -> Outcome:
-    """The meaning of a status."""
+    """Return what a status of Infobip means: the status in smsbridge, and the refusal if the text was refused."""
     if group is None:
         return UNKNOWN_STATUS
     known = STATUSES.get((group, id)) if id is not None else None

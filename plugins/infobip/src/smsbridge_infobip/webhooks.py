@@ -26,9 +26,9 @@ ALGORITHMS = {"HMAC_SHA_256": hashlib.sha256, "HMAC_SHA_384": hashlib.sha384, "H
 
 
 def check_hmac(webhook: HttpRequest, header: str, secret: SecretStr, algorithm: str) -> None:
-    """Raise SignatureError unless ``header`` holds the HMAC of the body.
+    """Check that the header ``header`` of a webhook holds the HMAC of its body, made with ``secret``.
 
-    It may be hexadecimal, with or without ``sha256=`` before it, or base64.
+    Raises SignatureError if not. The HMAC may be hexadecimal, with or without ``sha256=`` before it, or base64.
     """
     signature = hmac.new(secret.get_secret_value().encode(), webhook.body, ALGORITHMS[algorithm])
     given = webhook.headers.get(header, "")
@@ -44,7 +44,10 @@ def check_hmac(webhook: HttpRequest, header: str, secret: SecretStr, algorithm: 
 
 
 def check_basic(webhook: HttpRequest, username: str, password: SecretStr) -> None:
-    """Raise SignatureError unless the webhook carries these credentials. Nothing covers the body."""
+    """Check that a webhook carries this user name and password. Raises SignatureError if not.
+
+    They do not cover the body: only https protects it on the way.
+    """
     expected = basic(username, password).removeprefix("Basic ")
     given = credentials(webhook, "basic")
     if given is None or not hmac.compare_digest(given.encode(), expected.encode()):
@@ -54,7 +57,10 @@ def check_basic(webhook: HttpRequest, username: str, password: SecretStr) -> Non
 
 
 def events(webhook: HttpRequest, *, account: str, provider: str) -> list[Event]:
-    """The events of a webhook, one for each of its ``results``."""
+    """Read the events of a webhook: a delivery report or an incoming text for each of its ``results``.
+
+    Raises PayloadError if the webhook has another shape.
+    """
     found = part(webhook.json()).get("results")
     if not isinstance(found, list):
         raise PayloadError(
@@ -76,7 +82,10 @@ def _event(item: Mapping[str, Any], account: str, provider: str) -> Event:
 
 
 def report(row: Row, *, account: str, provider: str, to: str = "") -> DeliveryReport:
-    """The delivery report of a row; ``to`` is for a row without a recipient. Our reference is the vendor's id."""
+    """Make the delivery report of a row. ``to`` is the number for a row without a recipient.
+
+    The reference of the report is Infobip's id, because smsbridge sends each text under its reference as the id.
+    """
     outcome = row.outcome
     return DeliveryReport(
         account=account,

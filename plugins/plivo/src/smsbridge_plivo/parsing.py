@@ -12,14 +12,19 @@ from . import vocabulary
 
 
 def answer(response: HttpResponse, to: str = "") -> dict[str, Any]:
-    """The answer's JSON object. Raises the error for an unsuccessful answer to a text to ``to``."""
+    """Return the JSON object of Plivo's answer.
+
+    Raises the error that fits if it is not a success; ``to`` is the number of the text, if the request sent one.
+    """
     if not response.ok:
         raise _failure(response, digits(to))
     return response.json_object()
 
 
 def message_uuid(response: HttpResponse, to: str) -> tuple[str, dict[str, Any]]:
-    """The id of the text, and the answer. Raises if the text was refused, or if the answer leaves its outcome open.
+    """Return the id of a text that Plivo accepted, and the whole answer.
+
+    Raises the refusal if Plivo refused the text, and UncertainError if the answer leaves the outcome open.
 
     Plivo puts a number that it refuses into ``invalid_number``, inside a success
     (https://docs.plivo.com/docs/messaging/api/message/bulk-messaging).
@@ -40,7 +45,7 @@ def message_uuid(response: HttpResponse, to: str) -> tuple[str, dict[str, Any]]:
 
 
 def error_text(response: HttpResponse) -> str:
-    """Plivo's words about a failure; empty if there are none, or if the answer is not Plivo's."""
+    """Return Plivo's words about a failure; an empty string if there are none, or if the answer is not Plivo's."""
     return _said(object_or_empty(response))
 
 

@@ -36,7 +36,10 @@ _REFERENCE = re.compile(r"[\x20-\x7e]*")
 
 
 class PlivoProvider(PlivoSettings):
-    """Plivo: https://plivo.com/docs/messaging/api/messages.md"""
+    """Sends texts and one-time codes through Plivo, and reads its delivery reports and incoming texts.
+
+    The vendor's documentation: https://plivo.com/docs/messaging/api/messages.md
+    """
 
     supports = frozenset({"sender", "valid_until", "dlt"})
     reasons: ClassVar[Mapping[str, str]] = {code: meaning.reason for code, meaning in vocabulary.CODES.items()}

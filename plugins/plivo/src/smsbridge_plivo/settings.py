@@ -21,7 +21,7 @@ Category = Literal["transactional", "promotional", "service_implicit", "service_
 
 
 class PlivoOptions(Options):
-    """``Message.options["plivo"]`` for a text."""
+    """The options of a text that only Plivo knows: the contents of ``Message.options["plivo"]``."""
 
     template_category: Category | None = Field(None, description="DLT category of this text's template.")
     log: Literal["true", "false", "content_only", "number_only"] | None = Field(
@@ -31,7 +31,7 @@ class PlivoOptions(Options):
 
 
 class PlivoVerificationOptions(Options):
-    """``Message.options["plivo"]`` for a one-time code."""
+    """The options of a one-time code that only Plivo knows: the contents of ``Message.options["plivo"]``."""
 
     locale: str | None = Field(None, min_length=2, description="Language of the text, such as en_US or fr_FR.")
     brand_name: str | None = Field(None, min_length=1, description="Brand in the text, instead of the application's.")
@@ -40,7 +40,7 @@ class PlivoVerificationOptions(Options):
 
 
 class PlivoSettings(SmsProvider):
-    """The settings of a Plivo account, ``SMSBRIDGE_PLIVO_*``, and requests made with them."""
+    """The settings of an account at Plivo (``SMSBRIDGE_PLIVO_*``), and the requests that are made with them."""
 
     name = "plivo"
 

@@ -37,7 +37,10 @@ STATES: dict[str, Status] = {
 
 
 class Code(NamedTuple):
-    """The meaning of an error code in a report: a short word, and a more exact status of the failure, if known."""
+    """The meaning of an error code in a delivery report.
+
+    ``reason`` is a short word, and ``status`` a more exact status of the failed text, if it is known.
+    """
 
     reason: str
     status: Status | None = None
@@ -92,7 +95,7 @@ APPROVED = "session validated successfully"
 
 
 def refusal(said: str, to: str) -> Meaning | None:
-    """The meaning of an error text for a text to ``to`` (digits); None if it is not known."""
+    """Return what Plivo's error text about a text to ``to`` (digits only) means; None if it is not known."""
     for part, meaning in TEXTS.items():
         # Plivo writes "'1111111' is not a valid phone number" about senders too.
         if part in said.lower() and (meaning.error is not RecipientError or (to and to in said)):
@@ -101,5 +104,5 @@ def refusal(said: str, to: str) -> Meaning | None:
 
 
 def check(said: str) -> str:
-    """The reason why a code was not approved."""
+    """Return the reason why a one-time code was not approved: it follows from Plivo's words."""
     return next((reason for part, reason in CHECKS.items() if part in said.lower()), "wrong-code")

@@ -28,11 +28,12 @@ _LENGTH = 44
 
 
 def check_signature(webhook: HttpRequest, token: str, *, accept_v2: bool, setting: str) -> None:
-    """Raise SignatureError unless the webhook is signed with ``token``.
+    """Check that a webhook is signed with ``token``; ``setting`` is the variable of the token, for the error.
 
-    Plivo signs webhooks with GET and POST only. V3 covers URL, query and form. Ma-V3 is the same with the main
-    account's token; both headers may list several signatures. V2 covers the URL without its query, so it counts only
-    with ``accept_v2``, and only if there is no V3 signature.
+    Raises SignatureError if it is not. Plivo signs only webhooks that come with GET or POST. The signature V3 covers
+    URL, query and form; the header Ma-V3 has the same, made with the token of the main account. Both headers may list
+    several signatures. The signature V2 covers the URL without its query, so it counts only with ``accept_v2``, and
+    only if there is no V3 signature.
     """
     if webhook.method not in _METHODS:
         raise SignatureError("the webhook came with a method that Plivo does not sign: choose GET or POST for it")
@@ -106,7 +107,12 @@ _TIMES = ("DeliveryReportTime", "SentTime", "QueuedTime")
 
 
 def event(webhook: HttpRequest, *, account: str, provider: str, currency: str) -> Event:
-    """The event of a verified webhook; its fields are in the form or, with GET, in the query."""
+    """Read the event of a webhook that was verified: a delivery report or an incoming text.
+
+    Raises PayloadError if it is neither.
+
+    Its fields are in the form or, if it came with GET, in the query.
+    """
     query = dict(webhook.query)
     fields = query if webhook.method == "GET" else query | dict(webhook.form())
     if not fields.get("MessageUUID", "").strip():
@@ -142,9 +148,9 @@ def report(
     to: str = "",
     reference: str = "",
 ) -> DeliveryReport:
-    """A delivery report; ``fields`` have the names of a pushed report.
+    """Make a delivery report from ``fields``, which have the names that Plivo uses in a webhook.
 
-    ``Sequence`` counts the callbacks of a text, so it tells their order.
+    The field ``Sequence`` counts the callbacks of a text, so it tells their order.
     """
     message_uuid, code = text(fields.get("MessageUUID")), text(fields.get("ErrorCode"))
     word = text(fields.get("Status")).lower()

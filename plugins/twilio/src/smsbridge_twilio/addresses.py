@@ -32,9 +32,10 @@ _OTHERS = {legal: re.compile(rf"[^A-Za-z0-9_.~&=%{re.escape(legal)}-]") for lega
 
 
 def callback(url: str, reference: str) -> str:
-    """``url`` with our reference as a parameter, and with the parameters sorted by name, as Twilio may call it.
+    """Return ``url`` with the reference of a text in its query.
 
-    A fragment, which holds Twilio's connection overrides, stays after the query.
+    The parameters are sorted by name, as Twilio may call the URL. A fragment, which holds Twilio's connection
+    overrides, stays after the query.
     """
     address, mark, fragment = url.partition("#")
     base, _, query = address.partition("?")
@@ -44,9 +45,9 @@ def callback(url: str, reference: str) -> str:
 
 
 def spellings(webhook: HttpRequest, configured: str | None) -> list[str]:
-    """The URLs that Twilio may have signed, the called URL first.
+    """Return the URLs that Twilio may have signed for a webhook; the URL that it called comes first.
 
-    ``configured`` is our callback URL.
+    ``configured`` is the callback URL in the settings of the account, or None.
     """
     # Even a callback URL with every character escaped is not longer.
     if len(webhook.url) > 3 * LONGEST:

@@ -20,29 +20,38 @@ _SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}", re.ASCII)
 
 
 def sid(value: Any) -> str:
-    """A SID of Twilio; empty if ``value`` is not a SID."""
+    """Return ``value`` if it is a SID (an id of Twilio); otherwise return an empty string."""
     written = text(value)
     return written if _SID.fullmatch(written) else ""
 
 
 def whole(value: Any) -> int | None:
-    """A whole number above zero, or None: in error codes and counts, zero means *none*."""
+    """Return a whole number above zero; None for anything else.
+
+    In Twilio's error codes and counts, zero means *none*.
+    """
     return reading.whole(value) or None
 
 
 def error_code(value: Any) -> str:
-    """An error code as a string; empty if there is no error."""
+    """Return an error code of Twilio as a string; an empty string if there is no error."""
     return str(whole(value) or "")
 
 
 def price(data: Mapping[str, Any]) -> Money | None:
-    """The price, once Twilio knows it; Twilio writes a charge as a negative amount."""
+    """Return the price of a text as a positive amount; None while Twilio does not know it.
+
+    Twilio writes a charge as a negative amount.
+    """
     amount, unit = decimal(data.get("price")), text(data.get("price_unit"))
     return Money(amount=abs(amount), unit=unit.upper()) if amount is not None and unit else None
 
 
 def moment(value: Any) -> datetime | None:
-    """``Thu, 24 Aug 2023 05:01:45 +0000`` in UTC; None if ``value`` is not a time."""
+    """Read a time such as ``Thu, 24 Aug 2023 05:01:45 +0000``.
+
+    Returns it in UTC, or None if ``value`` is not a time.
+    """
     try:
         when = parsedate_to_datetime(text(value))
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
@@ -51,16 +60,20 @@ def moment(value: Any) -> datetime | None:
 
 
 def answer(response: HttpResponse) -> dict[str, Any]:
-    """The JSON object of a 2xx; raises the error for any other answer."""
+    """Return the JSON object of an answer with an HTTP status of 2xx.
+
+    Raises the error that fits for any other answer.
+    """
     if not response.ok:
         raise refusal(response)
     return response.json_object()
 
 
 def refusal(response: HttpResponse) -> SendError:
-    """The error for an answer that is not 2xx: by its ``code`` if we know it, or else by the HTTP status.
+    """Return the error for an answer whose HTTP status is not 2xx.
 
-    A status after which the outcome is open (above all 5xx) stays uncertain, whatever the code.
+    It follows from Twilio's ``code`` if that is known, or else from the HTTP status. After a status that leaves the
+    outcome open (above all 5xx), it is an UncertainError, whatever the code.
     """
     data = object_or_empty(response)
     code, said = error_code(data.get("code")), text(data.get("message")) or None

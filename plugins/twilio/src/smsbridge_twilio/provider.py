@@ -41,7 +41,10 @@ _TWIML = HttpResponse(status=200, headers={"content-type": "text/xml"}, body=b"<
 
 
 class TwilioProvider(TwilioSettings):
-    """Twilio Programmable Messaging and Verify: https://www.twilio.com/docs"""
+    """Sends texts and one-time codes through Twilio, and reads its delivery reports and incoming texts.
+
+    Codes go through Twilio Verify. The vendor's documentation: https://www.twilio.com/docs
+    """
 
     supports = frozenset({"sender", "send_at", "valid_until"})
     reasons: ClassVar[Mapping[str, str]] = {
@@ -212,7 +215,10 @@ class TwilioProvider(TwilioSettings):
         return [webhooks.event(webhook, account=self.account, provider=self.name)]
 
     def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
-        """Answer an incoming text with an empty TwiML document (*no reply*), and a report with 204."""
+        """Return the answer to a webhook.
+
+        It is an empty TwiML document (*no reply*) for an incoming text, and HTTP status 204 for a delivery report.
+        """
         return _TWIML if any(isinstance(event, InboundMessage) for event in events) else HttpResponse(status=204)
 
 

@@ -22,7 +22,7 @@ def _sid(prefix: str) -> AfterValidator:
 
 
 class TwilioOptions(Options):
-    """``Message.options["twilio"]`` for a text."""
+    """The options of a text that only Twilio knows: the contents of ``Message.options["twilio"]``."""
 
     message_intent: str | None = Field(None, min_length=1, description="Use case; default: from the purpose.")
     smart_encoded: bool | None = Field(None, description="Replace look-alike characters that are not in GSM-7.")
@@ -35,7 +35,7 @@ class TwilioOptions(Options):
 
 
 class TwilioVerificationOptions(Options):
-    """``Message.options["twilio"]`` for a one-time code."""
+    """The options of a one-time code that only Twilio knows: the contents of ``Message.options["twilio"]``."""
 
     locale: str | None = Field(None, min_length=2, description="Language; default: that of the number's country.")
     template_sid: Annotated[str, _sid("HJ")] | None = Field(None, description="Template instead of the service's own.")
@@ -45,7 +45,7 @@ class TwilioVerificationOptions(Options):
 
 
 class TwilioSettings(SmsProvider):
-    """The settings of a Twilio account, ``SMSBRIDGE_TWILIO_*``, and requests made with them."""
+    """The settings of an account at Twilio (``SMSBRIDGE_TWILIO_*``), and the requests that are made with them."""
 
     name = "twilio"
 

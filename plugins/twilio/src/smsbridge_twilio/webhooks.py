@@ -36,10 +36,13 @@ def check_signature(
     callback_url: str | None = None,
     account: str = "twilio",
 ) -> None:
-    """Raise SignatureError unless Twilio signed this webhook: its URL, and its form or its body's hash.
+    """Check that Twilio signed this webhook: its URL, and its form or the hash of its body.
+
+    Raises SignatureError if not.
 
     The key is the account's auth token with HMAC-SHA1 (https://www.twilio.com/docs/usage/webhooks/webhooks-security),
-    or the SharedKey that a header names (https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys).
+    or the SharedKey that a header names (https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys). ``account``
+    is the name of the account in smsbridge, for the variable in an error.
     """
     algorithm, shared = _signed_how(webhook)
     key = shared_key if shared else token
@@ -99,7 +102,7 @@ def _covered_parameters(webhook: HttpRequest) -> bytes:
 
 
 def event(webhook: HttpRequest, *, account: str, provider: str) -> Event:
-    """The event of a webhook. Raises PayloadError if it is neither a report nor a text."""
+    """Read the event of a webhook: a delivery report or an incoming text. Raises PayloadError if it is neither."""
     fields = _fields(webhook)
     id = parsing.sid(fields.get("MessageSid") or fields.get("SmsSid"))  # noqa: A001
     word = fields.get("MessageStatus") or fields.get("SmsStatus") or ("received" if "Body" in fields else "")
@@ -132,7 +135,7 @@ def event(webhook: HttpRequest, *, account: str, provider: str) -> Event:
 
 
 def report(*, id: str, word: str, code: str, **given: Any) -> DeliveryReport:
-    """The delivery report for a status, pushed or pulled, and the error code beside it."""
+    """Make a delivery report from a status of Twilio and the error code beside it, in a webhook or an answer."""
     status = vocabulary.status(word, code)
     meaning = vocabulary.CODES.get(code) if word in vocabulary.FAILING else None
     return DeliveryReport(

@@ -13,5 +13,5 @@ __all__ = ["TwincleOptions", "TwincleProvider", "TwincleVerificationOptions", "s
 
 @hookimpl
 def smsbridge_providers() -> list[type[SmsProvider]]:
-    """The provider of this plugin."""
+    """Return the class of this plugin's provider. smsbridge calls this hook to find installed providers."""
     return [TwincleProvider]

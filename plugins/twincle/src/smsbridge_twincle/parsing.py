@@ -35,7 +35,10 @@ _UNIX_SECONDS = re.compile(r"\d{9,11}", re.ASCII)
 
 
 def moment(value: Any, zone: tzinfo) -> datetime | None:
-    """A time in UTC: Unix seconds, ISO 8601, or ``yyyy-mm-dd hh:mm:ss`` in ``zone``. None if it is not a time."""
+    """Read a time: Unix seconds, ISO 8601, or ``yyyy-mm-dd hh:mm:ss`` in ``zone``.
+
+    Returns it in UTC, or None if it is not a time.
+    """
     written = text(value)
     if _UNIX_SECONDS.fullmatch(written):
         return datetime.fromtimestamp(int(written), UTC)
@@ -43,7 +46,7 @@ def moment(value: Any, zone: tzinfo) -> datetime | None:
 
 
 def local_time(when: datetime, zone: tzinfo) -> str:
-    """``when`` in the vendor's format and in ``zone``, without fractions of a second."""
+    """Write the time ``when`` in Twincle's format and in ``zone``, without fractions of a second."""
     return when.astimezone(zone).replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
 
 
@@ -51,9 +54,11 @@ def local_time(when: datetime, zone: tzinfo) -> str:
 
 
 def answer(response: HttpResponse, success: Collection[str] | None = SUCCESS) -> dict[str, Any]:
-    """The answer's JSON object; raises an error unless HTTP status, ``code`` and ``status`` say success.
+    """Return the JSON object of an answer.
 
-    ``success`` holds the words of ``status`` that mean success; None means any word.
+    Raises the error that fits unless the HTTP status, ``code`` and ``status`` all say success.
+
+    ``success`` has the words of ``status`` that mean success; None means that any word does.
     """
     data = _object(response)
     word = text(data.get("status")).upper()
@@ -63,7 +68,10 @@ def answer(response: HttpResponse, success: Collection[str] | None = SUCCESS) ->
 
 
 def listing(response: HttpResponse) -> tuple[list[dict[str, Any]], bool]:
-    """The rows of a query's answer, and whether more pages follow. Raises the error of an unsuccessful answer."""
+    """Return the rows of a query's answer, and whether more pages follow.
+
+    Raises the error that fits if the answer is not a success.
+    """
     data = _object(response)
     if not (response.ok and "status" not in data and "rows" in data and _code(data) is None):
         data = answer(response)
@@ -76,7 +84,7 @@ def listing(response: HttpResponse) -> tuple[list[dict[str, Any]], bool]:
 
 
 def rows(data: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """The rows of an answer in any of its shapes; None if there is no list."""
+    """Find the rows of an answer, in any of its documented shapes. Returns None if it has no list of rows."""
     for found in (data.get("data"), data.get("rows")):
         inside = reading.parts(found.get("data", found.get("rows")) if isinstance(found, dict) else found)
         if inside is not None:
@@ -167,7 +175,7 @@ def _said(data: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A text in an answer or a report; ``word`` is its status in upper case."""
+    """A text as Twincle describes it in an answer or a delivery report; ``word`` is its status in upper case."""
 
     id: str
     mobile: str = field(repr=False)
@@ -178,7 +186,10 @@ class Row:
 
     @classmethod
     def of(cls, raw: Mapping[str, Any], zone: tzinfo) -> Row:
-        """Read ``raw``, whose fields may have any of the documented names; times without a zone are in ``zone``."""
+        """Make a Row of the fields in ``raw``, under any of their documented names.
+
+        Times without a zone are in ``zone``.
+        """
         return cls(
             id=text(_first(raw, "id", "message_id")),
             mobile=digits(_first(raw, "mobile", "to")),
@@ -192,27 +203,30 @@ class Row:
 
     @property
     def units(self) -> int | None:
-        """The number of segments."""
+        """Return the number of segments of the text; None if the row does not have it."""
         return whole(self.raw.get("units"))
 
     @property
     def price(self) -> Money | None:
-        """The price in credits: the platform names no currency."""
+        """Return the price of the text in credits; None if the row does not have it.
+
+        The platform names no currency.
+        """
         return money(_first(self.raw, "charges", "credits"), "credits")
 
     @property
     def submitted_at(self) -> datetime | None:
-        """The time of acceptance."""
+        """Return the time at which Twincle accepted the text; None if the row does not have it."""
         return self._time("submitted_at", "created_at")
 
     @property
     def delivered_at(self) -> datetime | None:
-        """The time of delivery."""
+        """Return the time at which the text was delivered; None if the row does not have it."""
         return self._time("delivered_at", "deliv_at", "deliv_time")
 
     @property
     def outcome(self) -> Outcome:
-        """The meaning of the status."""
+        """Return what the status of this text means: its status in smsbridge, and the refusal if it was refused."""
         return vocabulary.outcome(self.word)
 
     def _time(self, *names: str) -> datetime | None:
@@ -228,10 +242,13 @@ def _first(raw: Mapping[str, Any], *names: str) -> Any:
 
 
 def pick(found: Sequence[Row], *, id: str = "", reference: str = "", to: str = "") -> Row | None:
-    """The row with this ``id`` (or, without an id, this ``reference``) that is not for another number.
+    """Find the row of a text among ``found``: the row with its ``id``, or, without an id, with its ``reference``.
 
-    If several rows have the id, our reference decides, then a final status; if several have the reference, a row that
-    was not refused wins. None if the rows are for several numbers.
+    A row for another number than ``to`` does not count. Returns None if no row is left, or if the rows that are left
+    are for several numbers.
+
+    If several rows have the id, the reference decides, and then a final status. If several rows have the reference, a
+    row that was not refused comes first.
     """
     number = digits(to)
     own = [

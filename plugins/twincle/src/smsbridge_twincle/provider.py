@@ -44,7 +44,10 @@ _CODE = re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII)
 
 
 class TwincleProvider(TwincleSettings):
-    """Twincle, on the MobTexting platform: https://twincles.com/api-documentation/"""
+    """Sends texts and one-time codes through Twincle, and reads its delivery reports and incoming texts.
+
+    Twincle runs the MobTexting platform. The vendor's documentation: https://twincles.com/api-documentation/
+    """
 
     supports = frozenset({"sender", "send_at", "dlt"})
     rates: ClassVar[Mapping[str, str]] = {"queries": "1000/1m"}  # "All Pull APIs" on Twincle's page

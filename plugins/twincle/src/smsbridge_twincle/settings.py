@@ -14,7 +14,7 @@ from smsbridge.reading import BaseUrl, Secret
 
 
 class TwincleOptions(Options):
-    """``Message.options["twincle"]`` for a text."""
+    """The options of a text that only Twincle knows: the contents of ``Message.options["twincle"]``."""
 
     flash: bool = False
     type: Literal["A", "N", "U"] = Field("A", description="A: the vendor decides, N: plain, U: unicode.")
@@ -26,13 +26,13 @@ class TwincleOptions(Options):
 
 
 class TwincleVerificationOptions(Options):
-    """``Message.options["twincle"]`` for a one-time code."""
+    """The options of a one-time code that only Twincle knows: the contents of ``Message.options["twincle"]``."""
 
     length: int | None = Field(None, ge=4, le=10, description="Digits of the code; the vendor's default is 6.")
 
 
 class TwincleSettings(SmsProvider):
-    """The settings of a Twincle account, ``SMSBRIDGE_TWINCLE_*``, and requests made with them."""
+    """The settings of an account at Twincle (``SMSBRIDGE_TWINCLE_*``), and the requests that are made with them."""
 
     name = "twincle"
 

@@ -105,7 +105,7 @@ STATUSES: dict[str, Outcome] = {
 
 
 def outcome(word: str) -> Outcome:
-    """The meaning of a delivery status; ``word`` is in upper case."""
+    """Return what a delivery status of Twincle means; ``word`` is the status in upper case."""
     return STATUSES.get(word, UNKNOWN_STATUS)
 
 
@@ -173,7 +173,7 @@ ERRORS: dict[str, Meaning] = {
 
 
 def refusal(text: str) -> Meaning | None:
-    """The meaning of an error text; None if it is not in the table."""
+    """Return what an error text of Twincle means; None if the text is not in the table of this module."""
     lowered = text.lower()
     return next((meaning for part, meaning in ERRORS.items() if part in lowered), None)
 

@@ -24,7 +24,12 @@ IGNORED = frozenset({"contacts:subscriber:subscription"})
 
 
 def check_secret(webhook: HttpRequest, secret: str | None, *, setting: str) -> None:
-    """Raise SignatureError unless the webhook carries ``Authorization: Bearer <secret>``."""
+    """Check that a webhook carries ``Authorization: Bearer <secret>``.
+
+    Raises SignatureError if it does not, or if ``secret`` is None.
+
+    ``setting`` is the environment variable of the secret, for the error.
+    """
     if not secret:
         raise SignatureError(
             f"no webhook secret is configured, so no webhook can be believed: set {setting} to the secret of the portal"
@@ -37,7 +42,7 @@ def check_secret(webhook: HttpRequest, secret: str | None, *, setting: str) -> N
 
 
 def challenge(webhook: HttpRequest) -> dict[str, str] | None:
-    """The answer to the platform's check of a newly registered webhook; None for any other webhook.
+    """Return the answer to the platform's check of a newly registered webhook; None for any other webhook.
 
     The platform calls ``<uri>?token=<key>`` with ``{"validation_key": <key>, "challenge": <random>}``. Until 2021-05 it
     expected the key back, since then the challenge (https://portal.mobtexting.com/docs, *Verify webhook*); the answer
@@ -53,7 +58,10 @@ def challenge(webhook: HttpRequest) -> dict[str, str] | None:
 
 
 def items(webhook: HttpRequest) -> list[dict[str, Any]]:
-    """The objects in a webhook's body, or else in its query. Raises PayloadError if there are none."""
+    """Return the JSON objects in the body of a webhook, or else the fields of its query as a single object.
+
+    Raises PayloadError if there are none.
+    """
     given = _body(webhook) or dict(webhook.query)
     found = given if isinstance(given, list) else [given]
     if not found or not all(isinstance(entry, dict) and entry for entry in found):
@@ -66,7 +74,10 @@ def items(webhook: HttpRequest) -> list[dict[str, Any]]:
 def event(
     item: Mapping[str, Any], *, account: str, provider: str, zone: tzinfo
 ) -> DeliveryReport | InboundMessage | None:
-    """The event of an object; None for an ignored event. Raises PayloadError for an unknown shape."""
+    """Read the event of an object in a webhook: a delivery report, an incoming text or an opt-out.
+
+    Returns None for an event that smsbridge ignores. Raises PayloadError if the object has an unknown shape.
+    """
     kind, payload = text(item.get("event")), item.get("payload")
     if kind in IGNORED:
         return None
@@ -93,7 +104,7 @@ def event(
 
 
 def report(row: Row, *, account: str, provider: str, to: str = "", reference: str = "") -> DeliveryReport:
-    """The delivery report of a row; ``to`` and ``reference`` are for a row without them."""
+    """Make the delivery report of a row. ``to`` and ``reference`` are for a row that lacks them."""
     outcome = row.outcome
     explained = outcome.status in (Status.DELIVERED, Status.QUEUED)
     return DeliveryReport(

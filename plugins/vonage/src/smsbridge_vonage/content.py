@@ -18,7 +18,11 @@ _WORDS = {True: "true", False: "false"}
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """``sig`` can cover ``parameters``; ``complete`` says that nothing else is there. ``item`` is the content."""
+    """The content of a webhook.
+
+    ``parameters`` are its fields as text, which ``sig`` can cover; ``item`` has the same fields for reading.
+    ``complete`` is true if the webhook has nothing else. ``item`` is None if the content cannot be read.
+    """
 
     parameters: Mapping[str, str] = field(repr=False)
     complete: bool
@@ -26,7 +30,7 @@ class Content:
 
     @classmethod
     def of(cls, webhook: HttpRequest) -> Content:
-        """Read the content of ``webhook``. Never raises: unreadable content has no ``item``."""
+        """Read the content of ``webhook``. It never raises: if the content cannot be read, ``item`` is None."""
         if not webhook.body:
             return cls._flat(_pairs(webhook, in_body=False))
         if webhook.content_type == "application/json" or webhook.body.lstrip()[:1] == b"{":

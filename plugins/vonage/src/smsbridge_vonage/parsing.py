@@ -15,16 +15,16 @@ _E164 = re.compile(r"\+[1-9]\d{7,14}", re.ASCII)
 
 
 def digits(number: str) -> str:
-    """A number as Vonage wants it: E.164 without the plus sign. A name stays unchanged."""
+    """Return a number as Vonage wants it: E.164 without the plus sign. A sender that is a name stays unchanged."""
     return number[1:] if _E164.fullmatch(number) else number
 
 
 def fragment(document: Mapping[str, Any]) -> str:
-    """The word after ``#`` in a problem's ``type``."""
+    """Return the word after ``#`` in the ``type`` of a problem document; an empty string if there is none."""
     return text(document.get("type")).rpartition("#")[2] if "#" in text(document.get("type")) else ""
 
 
 def said(document: Mapping[str, Any]) -> str | None:
-    """A problem in the vendor's words."""
+    """Return Vonage's own words about the problem in a problem document; None if there are none."""
     parts = dict.fromkeys(filter(None, (text(document.get("title")), text(document.get("detail")))))
     return ": ".join(parts) or None

@@ -29,7 +29,7 @@ GAP = "[…]"
 
 
 class Series(NamedTuple):
-    """The values that all parts of a text share."""
+    """The values that all parts of a long incoming text share."""
 
     sender: str
     to: str
@@ -39,7 +39,7 @@ class Series(NamedTuple):
 
 @dataclass(slots=True)
 class Text:
-    """The received parts of a text, by their number."""
+    """A long incoming text: the parts that have come so far, by their number."""
 
     series: Series
     since: float
@@ -47,33 +47,33 @@ class Text:
 
     @property
     def missing(self) -> list[int]:
-        """The numbers of the missing parts."""
+        """Return the numbers of the parts that have not come."""
         return [number for number in range(1, self.series.total + 1) if number not in self.parts]
 
     @property
     def in_order(self) -> list[Mapping[str, Any]]:
-        """The received parts, in order."""
+        """Return the parts that have come, in their order."""
         return [self.parts[number] for number in sorted(self.parts)]
 
     @property
     def words(self) -> str:
-        """The text of all parts, with gaps marked."""
+        """Return the words of all parts in their order, with a mark in place of each missing part."""
         numbers = range(1, self.series.total + 1)
         return "".join(str(self.parts[n].get("text") or "") if n in self.parts else GAP for n in numbers)
 
     @property
     def ids(self) -> list[str]:
-        """The ids of the received parts, in order."""
+        """Return Vonage's ids of the parts that have come, in their order."""
         return [str(part["messageId"]) for part in self.in_order]
 
     @property
     def key(self) -> str:
-        """A key that depends only on the received parts."""
+        """Return a key for this text that depends only on the parts that have come."""
         return hashlib.sha256("+".join(self.ids).encode()).hexdigest()
 
 
 class Parts:
-    """Texts with received parts. Safe to use from several threads."""
+    """Keeps the parts of long incoming texts until each text is complete. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = fresh_lock()
@@ -81,7 +81,10 @@ class Parts:
         self._leftovers: list[Text] = []
 
     def add(self, series: Series, number: int, part: Mapping[str, Any]) -> Text | None:
-        """Add a part; return the text if it is complete now, or was before this part came again."""
+        """Keep a part, and return its text if all parts are there now; otherwise return None.
+
+        A part that comes again brings its complete text again.
+        """
         with self._lock:
             text = self._texts.get(series)
             if text is not None and number in text.parts and text.parts[number]["messageId"] != part["messageId"]:
@@ -94,7 +97,10 @@ class Parts:
             return None if text.missing else Text(series, text.since, dict(text.parts))
 
     def overdue(self) -> list[Text]:
-        """Texts that have waited long enough. Each is returned again until :meth:`forget` gets its key."""
+        """Return the incomplete texts that have waited long enough.
+
+        Each text is returned again until :meth:`forget` gets its key.
+        """
         with self._lock:
             old = [text.series for text in self._texts.values() if reading.now().timestamp() - text.since > AGE]
             old += list(self._texts)[: max(0, len(self._texts) - MOST_TEXTS)]
@@ -103,7 +109,7 @@ class Parts:
             return list(self._leftovers)
 
     def forget(self, keys: Collection[str]) -> None:
-        """Forget the texts with these keys, because they were delivered to the application."""
+        """Forget the texts with these keys, because the application has received them."""
         with self._lock:
             self._leftovers = [text for text in self._leftovers if text.key not in keys]
 

@@ -50,7 +50,10 @@ _CONCURRENT = re.compile(r"concurrent verification", re.IGNORECASE)
 
 
 class VonageProvider(VonageSettings):
-    """Vonage, once Nexmo: https://developer.vonage.com"""
+    """Sends texts and one-time codes through Vonage (once Nexmo), and reads its delivery reports and incoming texts.
+
+    The vendor's documentation: https://developer.vonage.com
+    """
 
     supports = frozenset({"sender", "valid_until", "dlt"})
     reasons: ClassVar[Mapping[str, str]] = vocabulary.ERR_CODES | {

@@ -13,14 +13,14 @@ from smsbridge.reading import BaseUrl, CallbackUrl, Secret, basic, given
 
 
 class VonageOptions(Options):
-    """``Message.options["vonage"]`` for a text."""
+    """The options of a text that only Vonage knows: the contents of ``Message.options["vonage"]``."""
 
     callback_url: str | None = Field(None, min_length=1, description="URL for the delivery reports of this text.")
     trusted: bool = Field(default=False, description="Let this text pass Fraud Defender (if the account has Premium).")
 
 
 class VonageVerificationOptions(Options):
-    """``Message.options["vonage"]`` for a one-time code."""
+    """The options of a one-time code that only Vonage knows: the contents of ``Message.options["vonage"]``."""
 
     length: int | None = Field(None, ge=4, le=10, description="Characters of the code; the vendor's default is 4.")
     locale: str | None = Field(None, min_length=2, description="Language of the text, such as en-us or hi-in.")
@@ -28,7 +28,7 @@ class VonageVerificationOptions(Options):
 
 
 class VonageSettings(SmsProvider):
-    """The settings of a Vonage account, ``SMSBRIDGE_VONAGE_*``, and requests made with them."""
+    """The settings of an account at Vonage (``SMSBRIDGE_VONAGE_*``), and the requests that are made with them."""
 
     name = "vonage"
 

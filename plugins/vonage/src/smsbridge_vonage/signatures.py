@@ -39,7 +39,9 @@ _HMAC: dict[str, Callable[..., Any]] = {
 
 
 class UnsignedError(SignatureError):
-    """A webhook without proof. The status is 503, because Vonage may omit the signature, and repeats after a 5xx.
+    """Raised for a webhook without a signature.
+
+    The HTTP status is 503, because Vonage may omit the signature, and sends the webhook again after a 5xx.
 
     "In the rare case of an internal error, it is possible that the callback service will send an unsigned callback. By
     returning an HTTP 5xx response, a retry will be triggered"
@@ -50,7 +52,9 @@ class UnsignedError(SignatureError):
 
 
 def verify(webhook: HttpRequest, *, secret: str | None, method: str, age: int, setting: str) -> None:
-    """Raise SignatureError unless ``webhook`` was signed with ``secret`` at most ``age`` seconds ago.
+    """Check that ``webhook`` was signed with ``secret`` at most ``age`` seconds ago.
+
+    Raises SignatureError if not; ``setting`` is the environment variable of the secret, for the error.
 
     A token covers the bytes of the body, so the body is parsed only after the check; ``sig`` covers the parsed content.
     """
@@ -73,7 +77,7 @@ def verify(webhook: HttpRequest, *, secret: str | None, method: str, age: int, s
 
 
 def signature(parameters: Iterable[tuple[str, str]], secret: str, method: str) -> str:
-    """``sig`` of ``parameters``, in lower case.
+    """Return the ``sig`` of ``parameters``, in lower case.
 
     Names are cleaned as values are; otherwise two parameters could look like a single parameter.
     """

@@ -18,7 +18,9 @@ _LAST_WORDS = frozenset({"delivered", "read", "rejected", "undeliverable"})
 
 
 def events(item: Mapping[str, Any] | None, parts: Parts, *, account: str, provider: str) -> list[Event]:
-    """The events of a webhook, with long texts whose parts did not all come. Raises PayloadError for an unknown shape.
+    """Read the events of a webhook, and add the long incoming texts whose missing parts did not come in time.
+
+    Raises PayloadError if the webhook has an unknown shape.
 
     Blank fields count as absent, because some signatures do not cover them.
     """

@@ -22,9 +22,11 @@ Cut = Literal["no", "before", "middle"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An HTTP answer. `body`: a mapping or list becomes JSON, a str HTML, bytes stay unchanged.
+    """An HTTP answer of the sandbox.
 
-    `cut` drops the connection `before` any byte, or in the `middle` of the body; `delay` is in seconds.
+    A `body` that is a mapping or a list is sent as JSON, a str as HTML, and bytes unchanged.
+
+    `cut` drops the connection: `before` any byte, or in the `middle` of the body. `delay` is in seconds.
     """
 
     status: int = 200
@@ -34,7 +36,7 @@ class Answer:
     cut: Cut = "no"
 
     def payload(self) -> tuple[bytes, str]:
-        """The bytes to send and their content type."""
+        """Return the bytes to send, and their content type."""
         if isinstance(self.body, bytes):
             return self.body, JSON
         if isinstance(self.body, str):
@@ -43,7 +45,7 @@ class Answer:
 
 
 class Refused(Exception):
-    """The documented API refuses the request; `answer` is its answer."""
+    """Raised when the documented API would refuse a request; `answer` is the answer to send."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
@@ -51,13 +53,16 @@ class Refused(Exception):
 
 
 def error(code: int, message: str, *, http: int | None = None, status: str = "ERROR", **headers: str) -> Answer:
-    """The documented error body. The HTTP status equals the body's code, which the page implies but never shows."""
+    """Return the documented body of an error.
+
+    Its HTTP status equals the code in the body: the vendor's page implies this, but never shows it.
+    """
     body = {"status": status, "code": code, "message": message, "data": []}
     return Answer(status=http or code, body=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
 
 
 def refuse(message: str, code: int = 422) -> Refused:
-    """The refusal to raise for a documented error text."""
+    """Return the Refused to raise for one of the documented error texts."""
     return Refused(error(code, message))
 
 

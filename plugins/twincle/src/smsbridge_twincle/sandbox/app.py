@@ -26,7 +26,7 @@ Handler = Callable[[State, Call], Answer]
 
 
 class OptionNames(TypedDict, total=False):
-    """The names of `Options`, for keyword arguments."""
+    """The fields of `Options`, as keyword arguments of the functions that start a sandbox."""
 
     token: str
     epoch: Epoch
@@ -42,7 +42,7 @@ class OptionNames(TypedDict, total=False):
 
 
 class Watcher(Protocol):
-    """An observer of requests and pushes, such as the printing command."""
+    """An observer that is told of each request and each push, such as the command that prints them."""
 
     def request(self, call: Call, answer: Answer, state: State) -> None: ...
 
@@ -50,12 +50,12 @@ class Watcher(Protocol):
 
 
 def create_app(*, clock: Callable[[], float] = time.time, **options: Unpack[OptionNames]) -> SandboxApp:
-    """The sandbox as an ASGI application, for `httpx.ASGITransport` or your own server."""
+    """Return the sandbox as an ASGI application, for `httpx.ASGITransport` or for a server of your own."""
     return SandboxApp(State(Options(**options), clock))
 
 
 class SandboxApp:
-    """The application. `requests` keeps the last 10000 requests without their token."""
+    """The sandbox as an ASGI application. `requests` has the last 10000 requests, without their token."""
 
     def __init__(self, state: State, watcher: Watcher | None = None) -> None:
         self.state = state
@@ -91,12 +91,12 @@ class SandboxApp:
             await self._write(answer, scope, receive, send)
 
     def answer(self, call: Call) -> Answer:
-        """The answer to a request, with faults."""
+        """Return the answer to a request, spoilt by a programmed fault if there is one for it."""
         fault = self.faults.take(call.path)
         return fault.apply(self._normal(call) if fault.normal else None) if fault else self._normal(call)
 
     async def aclose(self) -> None:
-        """End delayed answers and the pushing of reports."""
+        """End the answers that are still delayed, and stop pushing reports."""
         self._stopping.set()
         await self.pusher.aclose()
 

@@ -20,7 +20,7 @@ TEMPLATE = "Your verification code is {token}"
 
 
 def send(state: State, call: Call) -> Answer:
-    """Start a verification; the code stays in `sandbox.codes` and is printed."""
+    """Answer `verify/send`: start a verification. The code stays in `sandbox.codes` and is printed."""
     fields = call.fields()
     channel = _channel(fields)
     payload = fields.get("payload")
@@ -56,7 +56,7 @@ def send(state: State, call: Call) -> Answer:
 
 
 def check(state: State, id: str, token: str) -> Answer:
-    """Compare a code; a code succeeds only once."""
+    """Answer `verify/check`: compare a code. A code succeeds only once."""
     code = state.codes.get(id)
     if code is None or code.state == "cancelled":
         word = "failed"
@@ -72,7 +72,10 @@ def check(state: State, id: str, token: str) -> Answer:
 
 
 def cancel(state: State, id: str) -> Answer:
-    """End a waiting verification; anything else is `failed`, which is not documented."""
+    """Answer `verify/cancel`: end a waiting verification.
+
+    For any other, the answer is `failed`, which is not documented.
+    """
     code = state.codes.get(id)
     if code is None or code.state != "sent":
         return Answer(body={"id": id, "status": "failed"})
@@ -81,7 +84,7 @@ def cancel(state: State, id: str) -> Answer:
 
 
 def search(state: State, id: str) -> Answer:
-    """Show a verification and its channel."""
+    """Answer `verify/search`: show a verification and its channel."""
     code = state.codes.get(id)
     if code is None:
         return Answer(body={"id": id, "status": "failed"})

@@ -10,11 +10,11 @@ HOMES = {"Sandbox": "server", "SandboxApp": "app", "create_app": "app", "serve":
 
 
 class MissingExtraError(ImportError):
-    """A library of the `sandbox` extra is not installed."""
+    """Raised when a library of the extra `sandbox` is not installed."""
 
 
 def load(name: str) -> Any:
-    """Import a name of `HOMES`.
+    """Import one of the names in `HOMES`.
 
     Raises:
         MissingExtraError: the extra is missing; the message says what to install.

@@ -12,7 +12,7 @@ from .answers import Answer, Cut, error
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """A programmed fault. `normal`: the request is first processed as usual."""
+    """A fault that a test programmed for a request. With `normal`, the request is first processed as usual."""
 
     path: str | None
     times: int
@@ -24,7 +24,7 @@ class Fault:
     cut: Cut
 
     def apply(self, answer: Answer | None) -> Answer:
-        """The spoilt answer, made from the normal answer if there is any."""
+        """Return the spoilt answer. It is made from the normal answer, if there is one."""
         base = answer or error(self.status or 500, "Fault of the sandbox")
         if self.status is not None and answer is not None and self.body is None and self.status >= 400:
             base = error(self.status, "Fault of the sandbox")
@@ -39,7 +39,7 @@ class Fault:
 
 
 class Faults:
-    """`sandbox.faults`: a queue, first in first out."""
+    """The programmed faults of a sandbox (`sandbox.faults`): a queue, first in, first out."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -57,11 +57,11 @@ class Faults:
         times: int = 1,
         after_accepting: bool = False,
     ) -> None:
-        """Spoil the next `times` requests, or the next requests to `path` (such as `sms/send`).
+        """Spoil the answers to the next `times` requests, or only to those for `path` (such as `sms/send`).
 
-        `body`: a dict or list becomes JSON, a str HTML, bytes stay unchanged. `cut`: True or "before" drops the
-        connection before the answer, "middle" in the body. Without `status`, `body` and `cut`, the answer is normal
-        except for `headers` and `delay`. `after_accepting`: the request counts, and only its answer is spoilt.
+        A `body` that is a dict or a list is sent as JSON, a str as HTML, and bytes unchanged. `cut`: True or "before"
+        drops the connection before the answer, "middle" in the body. Without `status`, `body` and `cut`, the answer is
+        normal except for `headers` and `delay`. `after_accepting`: the request counts, and only its answer is spoilt.
         """
         normal = after_accepting or (status is None and body is None and not cut)
         word: Cut = cut if isinstance(cut, str) else "before" if cut else "no"
@@ -81,7 +81,10 @@ class Faults:
             self._queue.append(fault)
 
     def take(self, path: str) -> Fault | None:
-        """Take the first fault for this path."""
+        """Use the first fault for this path, and return it; None if there is none.
+
+        A fault that is used up leaves the queue.
+        """
         if not self._queue:
             return None
         with self._lock:
@@ -93,7 +96,7 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Forget all faults that still wait."""
+        """Forget all faults that no request has met yet."""
         with self._lock:
             self._queue.clear()
 

@@ -21,14 +21,15 @@ _PARAMETERS = ("to", "since", "limit")
 
 
 def is_asked(call: Call) -> bool:
-    """Whether this request is for the inbox; it needs no token."""
+    """Return whether this request is for the inbox. Such a request needs no token."""
     return call.path.strip("/") == PATH
 
 
 def answer(state: State, call: Call) -> Answer:
-    """A JSON list of the texts that arrived, newest last.
+    """Return a JSON list of the texts that arrived on a phone, the newest last.
 
-    Parameters: `to` (a phone), `since` (not before a time), `limit` (only the last ones).
+    Parameters of the query: `to` (the phone), `since` (no text from before this time), `limit` (only so many of the
+    newest texts).
     """
     try:
         if call.method != "GET":

@@ -23,12 +23,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Magic:
-    """The effect of a number.
+    """The effect that sending to a magic number has.
 
-    `row`: its row is refused at once with this word inside a 200. `ends`: the final status of an accepted text.
-    `encores`: statuses reported after the end. `whole`: the answer to the whole request, made from the normal answer
-    if the request is `accepted`, or else from an empty answer. `mangle`: changes its row in the answer, or returns None
-    to leave it out.
+    `row`: the row of the text is refused at once with this word, inside a 200. `ends`: the final status of an accepted
+    text. `encores`: statuses that are reported after the final status. `whole`: makes the answer to the whole request,
+    from the normal answer if the request is `accepted`, or else from an empty answer. `mangle`: changes the row of the
+    text in the answer, or returns None to leave it out.
     """
 
     effect: str
@@ -42,7 +42,7 @@ class Magic:
 
 
 def of(number: str) -> Magic | None:
-    """The magic of a number in digits."""
+    """Return the effect of a number, given in digits."""
     return TABLE.get(number[len(PREFIX) :]) if number.startswith(PREFIX) and len(number) == len(PREFIX) + 2 else None
 
 
@@ -161,5 +161,5 @@ TABLE: dict[str, Magic] = {
 
 
 def table() -> str:
-    """The table as plain lines, for `--help`."""
+    """Return the table of magic numbers as plain lines, for `--help`."""
     return "\n".join(f"  ..{suffix}  {magic.effect}" for suffix, magic in TABLE.items())

@@ -22,7 +22,7 @@ Record = dict[str, Any]
 
 
 class Printer:
-    """Prints events. `quiet` leaves only `always` lines."""
+    """Prints what happens in a sandbox. With `quiet`, it prints only the lines that are marked `always`."""
 
     def __init__(self, token: str, *, show_numbers: bool = False, as_json: bool = False, quiet: bool = False) -> None:
         self.token = token
@@ -32,11 +32,11 @@ class Printer:
         self._codes = 0
 
     def number(self, number: str) -> str:
-        """The number, masked unless `show_numbers` is set."""
+        """Return the number, masked unless `show_numbers` is set."""
         return f"+{number}" if self.show_numbers else masked(number)
 
     def say(self, event: str, line: str, record: Mapping[str, Any] | None = None, *, always: bool = False) -> None:
-        """Print one event, as `line` or as JSON of `record`."""
+        """Print an event, as the plain `line` or as the JSON of `record`."""
         if self.quiet and not always:
             return
         if self.as_json:
@@ -44,18 +44,18 @@ class Printer:
         self._out(line.replace(self.token, "[token]"))
 
     def hint(self, line: str) -> None:
-        """Print a line for people; the JSON of `ready` has the same for programs."""
+        """Print a line for people. Programs find the same in the JSON of `ready`."""
         if not self.as_json:
             self.say("hint", line)
 
     def ready(self, url: str, inbox: str, environment: Mapping[str, str]) -> None:
-        """Print the line that the sandbox accepts requests; no other line may hold the default token."""
+        """Print the line that says that the sandbox accepts requests. No other line may hold the default token."""
         settings = " ".join(f"{name}={value}" for name, value in environment.items())
         record = {"event": "ready", "base_url": url, "inbox_url": inbox, "environment": dict(environment)}
         self._out(json.dumps(record) if self.as_json else f"READY {url} {settings}")
 
     def request(self, call: Call, answer: Answer, state: State) -> None:
-        """Print one request and its answer."""
+        """Print a request and the answer to it."""
         if self.quiet:
             return
         record: Record = {"at": _clock(), "method": call.method, "path": call.path, **self._asked(call)}
@@ -69,7 +69,7 @@ class Printer:
         self.say("request", _request_line(record), record)
 
     def push(self, push: Push) -> None:
-        """Print one push to a webhook."""
+        """Print a push to a webhook."""
         if self.quiet:
             return
         body = push.body or {}

@@ -16,7 +16,10 @@ FILTERS = ("id", "cid", "mobile", "group_id", "date")
 
 
 def status(state: State, call: Call) -> Answer:
-    """`sms/status`: a list by id, custom id or number; a page by group or day. Unknown ids give an empty list."""
+    """Answer `sms/status`: a list for an id, a custom id or a number, or a page for a group or a day.
+
+    For an unknown id the list is empty.
+    """
     fields = call.fields()
     filters = {name: word(fields.get(name)) for name in FILTERS if word(fields.get(name))}
     if not filters:
@@ -33,7 +36,7 @@ def status(state: State, call: Call) -> Answer:
 
 
 def balance(state: State, _: Call) -> Answer:
-    """A row per enabled service; a credit pays for a part."""
+    """Answer the two paths of the balance: a row for each enabled service. A credit pays for a segment."""
     rows: list[dict[str, Any]] = [
         {"service": code, "name": NAMES.get(code, f"{code} SMS"), "postpaid": 0, "credits": left, "charges": 1}
         for code, left in state.credits.items()

@@ -18,7 +18,7 @@ SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request. `path` is relative to the base URL, without slashes around it."""
+    """A request to the sandbox. `path` is relative to the base URL, without slashes around it."""
 
     method: str
     path: str
@@ -29,14 +29,14 @@ class Call:
 
     @property
     def inside(self) -> bool:
-        """Whether the request is for the API, and not for the web site."""
+        """Return whether the request is for the API, and not for the web site."""
         return not self.path.startswith("/")
 
     def content_type(self) -> str:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     def data(self) -> Mapping[str, Any]:
-        """The body's parameters, in any of the encodings.
+        """Return the parameters in the body, which may have any of the documented encodings.
 
         Raises:
             Refused: 400 for a JSON body that cannot be read.
@@ -50,13 +50,16 @@ class Call:
         return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
 
     def fields(self) -> dict[str, Any]:
-        """Query and body parameters together (the body wins), without the token."""
+        """Return the parameters of the query and of the body together, without the token. The body comes first."""
         merged = {**self.query, **self.data()}
         merged.pop("access_token", None)
         return merged
 
     def token(self) -> str:
-        """The access token: header first, then query, then form field. JSON bodies are not documented to carry it."""
+        """Return the access token: from the header, or else from the query, or else from a field of the form.
+
+        A JSON body is not documented to carry it.
+        """
         scheme, _, value = self.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and value.strip():
             return value.strip()
@@ -67,11 +70,11 @@ class Call:
         return str(self.data().get("access_token", ""))
 
     def wants_json(self) -> bool:
-        """Whether the Accept header names JSON; without it, a wrong token gets the login page."""
+        """Return whether the header Accept names JSON. Without it, a wrong token gets the login page."""
         return "json" in self.headers.get("accept", "").lower()
 
     def without(self, token: str) -> Call:
-        """The same request without any trace of the token, to keep and to show."""
+        """Return the same request without any trace of the token, to keep it and to show it."""
         body = self.body
         for form in {
             form for value in (token, self.token()) for form in (value, quote(value, safe=""), quote_plus(value))
@@ -88,7 +91,7 @@ class Call:
 
 
 def relative(path: str) -> str:
-    """`sms/send` for `/api/v2/sms/send/`; a path outside of the API keeps its leading slash."""
+    """Return `sms/send` for `/api/v2/sms/send/`. A path outside of the API keeps its leading slash."""
     return path[len(BASE) :].strip("/") if path.startswith(BASE) else path
 
 

@@ -27,12 +27,12 @@ OURS = "919000000000"
 
 
 class HandshakeError(Exception):
-    """The receiver did not answer the verification of a webhook as documented."""
+    """Raised when the receiver of a webhook does not answer its verification as documented."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """A message to a receiver, and its outcome: `answer` is the HTTP status, None without an answer."""
+    """A push to the receiver of a webhook, and its outcome: `answer` is the HTTP status, or None without an answer."""
 
     kind: str
     method: str
@@ -49,7 +49,7 @@ class Push:
 
 
 class Pusher:
-    """Sends due pushes. It wakes up only for the next due entry."""
+    """Pushes reports to their receivers when they are due. It wakes up only for the next due entry."""
 
     def __init__(self, state: State, announce: Callable[[Push], None]) -> None:
         self.state = state
@@ -63,12 +63,12 @@ class Pusher:
         self._client: httpx.AsyncClient | None = None
 
     def schedule(self, text: Text) -> None:
-        """Schedule the report of a text, if it has a receiver."""
+        """Plan the report of a text for its time, if the text has a receiver of reports."""
         if text.due is not None and (text.dlr_url or self.state.webhook_for(text)):
             self._later(text.due, text)
 
     async def report(self, text: Text, status: str) -> Push | None:
-        """Push a report now; None if neither a webhook nor a dlr_url is set."""
+        """Push the report of a text now. Returns the push, or None if neither a webhook nor a dlr_url is set."""
         at = text.reported_at if text.reported else self.state.now()
         body = shapes.report(self.state, text, status, at)
         if text.dlr_url:
@@ -80,27 +80,27 @@ class Pusher:
         return None if webhook is None else await self.push(_post("report", webhook, body))
 
     async def finish(self, text: Text, status: str) -> Push | None:
-        """Push the final report of a text, and the further reports of its magic number."""
+        """Push the final report of a text, and the further reports that its magic number asks for."""
         first = await self.report(text, status)
         for encore in text.encores:
             await self.report(text, encore)
         return first
 
     async def inbound(self, webhook: Webhook, sender: str, to: str, message: str) -> Push:
-        """Push an incoming text (`vmn:message:in`)."""
+        """Push an incoming text (`vmn:message:in`) to a webhook."""
         return await self.push(_incoming(webhook, sender, to, message))
 
     def inbound_soon(self, webhook: Webhook, sender: str, message: str) -> None:
-        """Push an incoming text as soon as the event loop can."""
+        """Push an incoming text to a webhook as soon as the event loop can."""
         self._later(self.state.now(), _incoming(webhook, sender, OURS, message))
 
     async def handshake(self, webhook: Webhook) -> None:
-        """Check that the receiver knows the webhook.
+        """Check that the receiver knows the webhook, as the platform does before the first push.
 
         E1 expects the validation key back, E2 and E3 the challenge; a receiver may return both.
 
         Raises:
-            HandshakeError: another answer, or none.
+            HandshakeError: the receiver gave another answer, or none.
 
         """
         key, challenge = secrets.token_hex(16), secrets.token_hex(16)
@@ -120,7 +120,7 @@ class Pusher:
             raise HandshakeError(f"HTTP {done.answer}: {done.problem}" if done.answer else done.problem)
 
     async def push(self, push: Push) -> Push:
-        """Send a push; if it is not acknowledged, repeat it at most 3 times."""
+        """Send a push. If the receiver does not acknowledge it, repeat it at most 3 times."""
         if push.webhook and not push.webhook.verified:
             try:
                 await self.handshake(push.webhook)
@@ -130,13 +130,13 @@ class Pusher:
         return self._note(done if done.acknowledged else self._again(done))
 
     async def settled(self) -> None:
-        """Push all due entries, and wait until they are done."""
+        """Push all entries that are due, and wait until they are done."""
         self._launch()
         while self._flying:
             await asyncio.gather(*self._flying)
 
     async def aclose(self) -> None:
-        """Stop, and forget waiting entries."""
+        """Stop pushing, and forget the entries that still wait."""
         tasks = [*self._flying, *([self._pump] if self._pump else [])]
         for task in tasks:
             task.cancel()

@@ -12,17 +12,17 @@ EXTENDED = frozenset("\f^{}\\[~]|€")
 
 
 def is_gsm(text: str) -> bool:
-    """Whether every character is in the GSM alphabet or its extension table."""
+    """Return whether every character is in the GSM alphabet or in its extension table."""
     return all(char in BASIC or char in EXTENDED for char in text)
 
 
 def flatten(text: str) -> str:
-    """The text as type N (normal) sends it: each character outside the alphabet becomes a question mark."""
+    """Return the text as the type N (normal) sends it: a character outside of the alphabet becomes a question mark."""
     return "".join(char if char in BASIC or char in EXTENDED else "?" for char in text)
 
 
 def units(text: str, *, unicode: bool) -> int:
-    """The number of parts, at least 1."""
+    """Return the number of segments of a text, at least 1."""
     if unicode:
         size, single, multi = len(text.encode("utf-16-be", "surrogatepass")) // 2, 70, 67
     else:

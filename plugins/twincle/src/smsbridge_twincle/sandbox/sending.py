@@ -23,7 +23,7 @@ SCHEDULE = "Invalid schedule time. Minimum 5 min time gap is required and 3 mont
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A checked message with its numbers. `at`: the scheduled time, in unix seconds."""
+    """A message that was checked, with its numbers. `at` is the time for which it is scheduled, in Unix seconds."""
 
     numbers: list[str]
     text: str
@@ -35,18 +35,18 @@ class Draft:
 
 
 def word(value: Any) -> str:
-    """A parameter as text: JSON clients send numbers where forms send digits."""
+    """Return a parameter as text, because JSON clients send numbers where forms send digits."""
     return "" if value is None or isinstance(value, dict | list) else str(value)
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL stays on this machine: the sandbox's invented reports must not reach other machines."""
+    """Return whether a URL stays on this machine. Reports that the sandbox invents must not reach other machines."""
     parts = urlsplit(url)
     return parts.scheme in ("http", "https") and bool(LOOPBACK.fullmatch(parts.hostname or ""))
 
 
 def send(state: State, call: Call) -> Answer:
-    """`sms/send`: a text to one or several comma-separated numbers."""
+    """Answer `sms/send`: send a text to a number, or to several numbers with commas between them."""
     fields = call.fields()
     if not any(fields.get(name) for name in ("to", "message", "sender", "service")):
         raise refuse("Invalid Request. Missing required params.")
@@ -54,7 +54,7 @@ def send(state: State, call: Call) -> Answer:
 
 
 def send_json(state: State, call: Call) -> Answer:
-    """`sms/send/json`: defaults in `root`, a text per entry of `nodes`."""
+    """Answer `sms/send/json`: send a text for each entry of `nodes`; `root` has the defaults for all of them."""
     fields = call.fields()
     root, nodes = fields.get("root"), fields.get("nodes")
     if not isinstance(root, dict):
@@ -67,7 +67,7 @@ def send_json(state: State, call: Call) -> Answer:
 
 
 def check(state: State, fields: Mapping[str, Any], missing: str = "Missing mobile number.") -> Draft:
-    """Apply every documented rule to a message.
+    """Check a message by every documented rule.
 
     Raises:
         Refused: with the documented text, misspellings included.
@@ -103,7 +103,7 @@ def check(state: State, fields: Mapping[str, Any], missing: str = "Missing mobil
 
 
 def accept(state: State, drafts: list[Draft], name: str) -> Answer:
-    """Accept checked messages, with the effects of their magic numbers."""
+    """Accept messages that were checked, with the effects of their magic numbers."""
     wholes = list(_wholes(drafts))
     spoiler = next((spell for spell in wholes if not spell.accepted and spell.whole), None)
     if spoiler and spoiler.whole:

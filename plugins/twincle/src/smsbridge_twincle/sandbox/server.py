@@ -31,8 +31,8 @@ Peer = tuple[str, int | None] | None
 class Sandbox:
     """A sandbox that runs during a `with` block.
 
-    Keyword arguments are `port` (0: any free port), `host` (loopback only) and the fields of `Options`.
-    All methods and properties are safe in the test's own thread.
+    Keyword arguments are `port` (0: any free port), `host` (loopback only) and the fields of `Options`. All methods and
+    properties are safe in the test's own thread.
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, **options: Unpack[OptionNames]) -> None:
@@ -57,7 +57,7 @@ class Sandbox:
         """Start the server, and return once it listens.
 
         Raises:
-            ValueError: a host that is not loopback.
+            ValueError: the host is not loopback.
             OSError: the port is in use.
 
         """
@@ -95,51 +95,54 @@ class Sandbox:
 
     @property
     def base_url(self) -> str:
-        """`http://127.0.0.1:PORT/api/v2/`"""
+        """Return the base URL for a client: `http://127.0.0.1:PORT/api/v2/`"""
         return base_url(self.host, self.port)
 
     @property
     def inbox_url(self) -> str:
-        """`http://127.0.0.1:PORT/inbox`; with `?to=919876543210` it lists the texts that a phone got."""
+        """Return the URL of the inbox: `http://127.0.0.1:PORT/inbox`
+
+        With `?to=919876543210` it lists the texts that a phone got.
+        """
         return inbox_url(self.host, self.port)
 
     @property
     def inbound_url(self) -> str:
-        """`http://127.0.0.1:PORT/inbound`, which sends a person's text to the webhook: the same as `inbound`."""
+        """Return the URL `http://127.0.0.1:PORT/inbound`, which sends a person's text to the webhook, as `inbound` does."""
         return inbound_url(self.host, self.port)
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that point smsbridge at this sandbox."""
+        """Return the environment variables that point smsbridge at this sandbox."""
         return environment(self.base_url, self.state.options.token)
 
     @property
     def received(self) -> list[Text]:
-        """The accepted texts, oldest first, without rows refused inside a 200."""
+        """Return the accepted texts, the oldest first, without rows that were refused inside a 200."""
         return [text for text in list(self.state.texts) if not text.refused]
 
     @property
     def requests(self) -> list[Call]:
-        """Every request, without its token."""
+        """Return every request, without its token."""
         return list(self.app.requests)
 
     @property
     def codes(self) -> dict[str, str]:
-        """The code that the person would have got, by verification id."""
+        """Return the codes that people would have got, by the id of their verification."""
         return {code.id: code.code for code in list(self.state.codes.values())}
 
     @property
     def pushes(self) -> list[Push]:
-        """Every attempted push, with its outcome."""
+        """Return every push that was tried, with its outcome."""
         return list(self.app.pusher.log)
 
     @property
     def faults(self) -> Faults:
-        """Program faults for the next requests: `sandbox.faults.next(status=503, path="sms/send")`."""
+        """Return the queue of faults, to program some: `sandbox.faults.next(status=503, path="sms/send")`."""
         return self.app.faults
 
     def set_webhook(self, url: str, secret: str = "", *, handshake: bool = True) -> str:
-        """Send reports to a loopback URL from now on, and return the webhook's id for `webhook_id`.
+        """Send reports to a loopback URL from now on. Returns the id of the webhook, for the setting `webhook_id`.
 
         Raises:
             ValueError: the URL is not on loopback.
@@ -157,7 +160,9 @@ class Sandbox:
         return webhook.id
 
     def push_report(self, id: str, status: str | None = None) -> Push | None:
-        """End a text now with `status` (None: the status of its number) and push the report; None without a receiver.
+        """End a text now with `status` (None: the status of its number), and push the report.
+
+        Returns the push, or None if the text has no receiver of reports.
 
         Raises:
             KeyError: no text has this id.
@@ -198,7 +203,7 @@ class Sandbox:
 
 
 class Server(uvicorn.Server):
-    """A uvicorn that calls `ready` when it listens, can cut connections, and does not wait for delayed answers."""
+    """A uvicorn server that calls `ready` when it listens, can cut connections, and waits for no delayed answer."""
 
     def __init__(self, app: SandboxApp, ready: Callable[[], None]) -> None:
         connections: dict[tuple[Peer, Peer], asyncio.Transport] = {}
@@ -246,7 +251,10 @@ class Server(uvicorn.Server):
 
 
 def serve(app: SandboxApp, sock: socket.socket, ready: Callable[[], None], stop_after: float) -> bool:
-    """Serve in the main thread until an interrupt (false) or until `stop_after` seconds without a request (true)."""
+    """Serve in the main thread.
+
+    Returns false after an interrupt, and true after `stop_after` seconds without a request.
+    """
     server = Server(app, ready)
 
     async def run() -> bool:
@@ -262,7 +270,7 @@ def serve(app: SandboxApp, sock: socket.socket, ready: Callable[[], None], stop_
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket on loopback.
+    """Return a socket that listens on loopback.
 
     Raises:
         ValueError: the host is not loopback, so that other machines could read the texts.
@@ -286,22 +294,22 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def base_url(host: str, port: int) -> str:
-    """The base URL for a client."""
+    """Return the base URL of a sandbox, for a client."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{BASE}"
 
 
 def inbox_url(host: str, port: int) -> str:
-    """The URL of the inbox, for programs."""
+    """Return the URL of the inbox of a sandbox, for programs."""
     return f"{base_url(host, port).removesuffix(BASE)}/{inbox.PATH}"
 
 
 def inbound_url(host: str, port: int) -> str:
-    """The URL where a person's text is sent."""
+    """Return the URL of a sandbox to which a person's text is sent."""
     return f"{base_url(host, port).removesuffix(BASE)}/{incoming.PATH}"
 
 
 def environment(url: str, token: str) -> dict[str, str]:
-    """The variables that make smsbridge use the sandbox."""
+    """Return the environment variables that make smsbridge use a sandbox."""
     return {
         "SMSBRIDGE_PROVIDER": "twincle",
         "SMSBRIDGE_TWINCLE_BASE_URL": url,

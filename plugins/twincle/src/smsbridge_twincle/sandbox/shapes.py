@@ -15,12 +15,15 @@ Row = dict[str, Any]
 
 
 def charges(epoch: Epoch, units: int) -> int | str:
-    """`1` in the documents of E2; `"1.0000"` as captured from real traffic, which E1 and E3 show here."""
+    """Return a charge in the form of an epoch.
+
+    It is `1` in the documents of E2, and `"1.0000"` as captured from real traffic, which E1 and E3 show here.
+    """
     return units if epoch == "E2" else f"{units}.0000"
 
 
 def sent_row(state: State, text: Text) -> Row:
-    """A row of the answer to `sms/send`."""
+    """Return the row of a text in the answer to `sms/send`."""
     epoch = state.options.epoch
     row: Row = {
         "id": text.id,
@@ -39,7 +42,7 @@ def sent_row(state: State, text: Text) -> Row:
 
 
 def sent(state: State, rows: list[Row], group_id: str | None, count: int) -> Row:
-    """The whole answer to `sms/send`. Clients saw the message with and without its full stop."""
+    """Return the whole answer to `sms/send`. Clients saw its message with and without the full stop."""
     stop = "" if state.options.epoch == "E1" else "."
     body: Row = {"status": 200, "message": f"{count} numbers accepted for delivery{stop}"}
     if group_id:
@@ -48,7 +51,7 @@ def sent(state: State, rows: list[Row], group_id: str | None, count: int) -> Row
 
 
 def status_row(state: State, text: Text) -> Row:
-    """A row of `sms/status`."""
+    """Return the row of a text in the answer to `sms/status`."""
     epoch, now = state.options.epoch, state.now()
     ended = text.ended_at(now)
     row: Row = {
@@ -72,13 +75,13 @@ def status_row(state: State, text: Text) -> Row:
 
 
 def statuses(state: State, texts: Sequence[Text]) -> Row:
-    """The answer to `sms/status` by id, custom id or number."""
+    """Return the answer to `sms/status` for an id, a custom id or a number."""
     envelope: Row = {"status": "OK", "code": 200} if state.options.epoch == "E3" else {"status": 200}
     return {**envelope, "message": "OK", "data": [status_row(state, text) for text in texts]}
 
 
 def page(state: State, texts: Sequence[Text], number: int, path: str) -> Row:
-    """The answer to `sms/status` by group or day: a page of 100.
+    """Return the answer to `sms/status` for a group or a day: a page of 100 rows.
 
     The links name only the path and the page, as a stock paginator does: following a link loses the filters.
     """
@@ -105,7 +108,7 @@ def page(state: State, texts: Sequence[Text], number: int, path: str) -> Row:
 
 
 def report(state: State, text: Text, status: str, at: float) -> Mapping[str, Any]:
-    """The flat JSON of a pushed delivery report."""
+    """Return the flat JSON of a delivery report, as it is pushed."""
     times = {"deliv": at, "sent": text.submitted_at, "submit": text.submitted_at}
     body: Row = {
         "id": text.id,

@@ -21,19 +21,19 @@ ZONE = timezone(timedelta(hours=5, minutes=30))
 
 
 def written(at: float) -> str:
-    """`yyyy-mm-dd hh:mm:ss` in Indian time."""
+    """Write a time as `yyyy-mm-dd hh:mm:ss` in Indian time."""
     return datetime.fromtimestamp(at, ZONE).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def masked(number: str) -> str:
-    """`+91******3210`"""
+    """Write a number so that it cannot be used: `+91******3210`"""
     digits = re.sub(r"\D", "", number)
     return f"+{digits[:2]}{'*' * (len(digits) - 6)}{digits[-4:]}" if len(digits) > 6 else "*" * len(digits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The behaviour of the sandbox.
+    """The settings of a sandbox: how it behaves.
 
     `report_delay`: seconds until a text gets its final status by itself; None: only `push_report` ends it.
     `retry_interval`: seconds between the 3 repeats of a report that was not acknowledged (documented: 30 minutes).
@@ -91,7 +91,7 @@ class Text:
     params: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def status(self, now: float) -> str:
-        """The word that `sms/status` gives for this text now."""
+        """Return the word that `sms/status` gives for this text now."""
         if self.refused:
             return self.refused
         if self.reported:
@@ -99,7 +99,7 @@ class Text:
         return self.ends if self.due is not None and now >= self.due else PENDING
 
     def ended_at(self, now: float) -> float | None:
-        """The time of the final status; None before it."""
+        """Return the time of the final status; None before it."""
         if self.reported:
             return self.reported_at
         return self.due if self.status(now) != PENDING and self.due is not None else None
@@ -107,7 +107,7 @@ class Text:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Code:
-    """A one-time code, from `verify/send` to its end."""
+    """A one-time code, from `verify/send` until its end."""
 
     id: str
     to: str = field(repr=False)
@@ -124,7 +124,7 @@ class Code:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Webhook:
-    """The target of reports. `verified`: the handshake was answered, or was not required."""
+    """A receiver of reports. `verified`: it answered the handshake, or did not have to."""
 
     id: str
     url: str = field(repr=False)
@@ -133,7 +133,7 @@ class Webhook:
 
 
 class State:
-    """The memory of a sandbox, with its clock."""
+    """All that a sandbox remembers, with its clock."""
 
     def __init__(self, options: Options, clock: Callable[[], float] = time.time) -> None:
         self.options = options
@@ -150,11 +150,11 @@ class State:
         self._pulls = (0, 0)
 
     def now(self) -> float:
-        """Unix seconds, including the time that `advance` skipped."""
+        """Return the time in Unix seconds, including the time that `advance` skipped."""
         return self.clock() + self.skipped
 
     def add(self, text: Text) -> None:
-        """Remember a text, and forget the oldest beyond `keep`."""
+        """Remember a text, and forget the oldest texts if there are more than `keep`."""
         self.texts.append(text)
         self.by_id[text.id] = text
         for key in _keys(text):
@@ -169,7 +169,7 @@ class State:
         self.on_text(text)
 
     def find(self, *, id: str = "", cid: str = "", mobile: str = "", group_id: str = "", date: str = "") -> list[Text]:
-        """The texts that match all given filters, oldest first."""
+        """Return the texts that match all given filters, the oldest first."""
         if id:
             found = [self.by_id[id]] if id in self.by_id else []
         else:
@@ -185,28 +185,28 @@ class State:
         ]
 
     def charge(self, service: str, units: int) -> bool:
-        """Take the credits; false if there are too few."""
+        """Take the credits for a text from the account. Returns false if there are too few."""
         if self.credits.get(service, 0) < units:
             return False
         self.credits[service] -= units
         return True
 
     def pull_allowed(self) -> bool:
-        """Count a pull against the limit per minute; false beyond it."""
+        """Count a pull against the limit per minute. Returns false if the limit is exceeded."""
         minute = int(self.now() // 60)
         count = self._pulls[1] + 1 if self._pulls[0] == minute else 1
         self._pulls = (minute, count)
         return not self.options.pull_limit or count <= self.options.pull_limit
 
     def add_webhook(self, url: str, secret: str) -> Webhook:
-        """Configure a webhook; it gets the reports of every text that names no other webhook."""
+        """Configure a webhook. It gets the reports of every text that names no other webhook."""
         webhook = Webhook(id=str(uuid.uuid4()), url=url, secret=secret)
         self.webhooks[webhook.id] = webhook
         self.subscribed = webhook
         return webhook
 
     def webhook_for(self, text: Text) -> Webhook | None:
-        """The webhook that the text names, or else the subscribed webhook."""
+        """Return the webhook that the text names, or else the subscribed webhook; None if there is none."""
         return self.webhooks.get(text.webhook_id, self.subscribed)
 
 
