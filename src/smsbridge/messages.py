@@ -246,8 +246,8 @@ class InboundMessage(Value):
     """A text that came in from a phone. ``key`` is the same in repeated webhooks; ``at`` is in UTC.
 
     ``taken_as`` says whether the text was taken for an opt-out, an opt-in or a call for help: by the vendor, in any
-    language, or else by the opt-out policy, which sets it to ``stop`` or ``start`` when it has changed its list. It is
-    None if neither did. A person may tell the vendor in another way, such as by a link; then ``text`` is empty.
+    language, or else by the opt-out policy, which sets it to ``stop`` or ``start`` for a text that its list has taken.
+    It is None if neither did. A person may tell the vendor in another way, such as by a link; then ``text`` is empty.
     """
 
     account: str
