@@ -16,12 +16,12 @@ _FIELDS = ("from", "to", "text")
 
 
 def is_asked(call: Call) -> bool:
-    """Whether this request brings a person's text; it needs no token."""
+    """Return whether this request brings a person's text. Such a request needs no token."""
     return call.path.strip("/") == PATH
 
 
 async def answer(pusher: Pusher, call: Call) -> Answer:
-    """Push the text, and tell what the application answered.
+    """Push the text of a person to the webhook, and return what the application answered.
 
     Fields: `from` (the person's number), `text`, and `to` (our number or sender id).
     """
