@@ -108,7 +108,7 @@ class Sandbox:
 
     @property
     def inbound_url(self) -> str:
-        """Return the URL `http://127.0.0.1:PORT/inbound`, which sends a person's text to the webhook, as `inbound` does."""
+        """Return the URL that sends a text of a person to the webhook: `http://127.0.0.1:PORT/inbound`"""
         return inbound_url(self.host, self.port)
 
     @property
