@@ -220,5 +220,5 @@ def test_of_several_accounts_the_one_has_to_be_named_that_took_the_text(monkeypa
     monkeypatch.setenv("SMSBRIDGE_FAILOVER_ACCOUNTS", "acme,memory")
     done = run(*args)
     assert done.exit_code == Exit.CONFIGURATION
-    assert "say which one took the text (acme, memory)" in done.stderr
+    assert "name the one that took the text (acme, memory)" in done.stderr
     assert run("status", "a-1", "--account", "acme").exit_code == Exit.OK

@@ -89,7 +89,7 @@ def test_the_tests_of_an_application_hold_with_every_provider(provider, tmp_path
     shown["conftest.py"] = f"import os\n\nos.environ |= {own | {'SMSBRIDGE_PROVIDER': provider}}\n"
     done = run_pytest(tmp_path, shown)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 passed" in done.stdout
+    assert re.search(r"[1-9] passed", done.stdout)
 
 
 def test_the_example_provider_is_tested_with_the_contract_kit():
