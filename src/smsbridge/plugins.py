@@ -117,7 +117,8 @@ class Plugins:
             takes_ours = self._is_ours(name) and not origin.startswith(f"{__package__}.")
             if takes_ours or taken.setdefault(name, cls) is not cls:
                 other = "smsbridge itself" if takes_ours else self._origins.get(name, origin)
-                raise ConfigurationError(f"two providers are named {name!r}: in {other} and in {origin}; uninstall one")
+                do = f"uninstall {origin}" if takes_ours else "uninstall one"
+                raise ConfigurationError(f"two providers are named {name!r}: in {other} and in {origin}; {do}")
         self._classes = taken
         self._known.clear()
         self._origins |= {cls.name: origin for cls in classes}

@@ -127,7 +127,7 @@ class _Search:
         ):
             if places & can:
                 return self._difference(change, number, places & can)
-        raise AssertionError("a place with changes left has a change")
+        raise AssertionError("a fault of smsbridge: changes are left at this place, but none was found")
 
     def as_far_as_it_goes(self) -> Distance | None:
         """Return the difference where the text leaves the shape.

@@ -118,7 +118,7 @@ def _views(reports: Sequence[DeliveryReport], outcome: Outcome) -> Iterable[Stan
 def _view(report: DeliveryReport) -> Standing:
     at = report.at
     if at is None:
-        raise ValueError("a report that is kept has a time")
+        raise ValueError("a delivery report from the store has no time (at is None), but each one needs it")
     return Standing(
         status=report.status,
         final=report.final or report.status is Status.DELIVERED,

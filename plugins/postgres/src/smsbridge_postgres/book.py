@@ -87,7 +87,9 @@ class PostgresBook(Shelf):
             about = self._about()
         found = key if key is not None else about.get("key")
         if found is None:
-            raise ConfigurationError("the ledger was made with a key, but no key is set now: set that key")
+            raise ConfigurationError(
+                "the ledger was made with a key, but none is set now: set SMSBRIDGE_LEDGER_KEY to that key"
+            )
         if not hmac.compare_digest(_proof(found), about["proof"]):
             raise ConfigurationError("the ledger was made with another key, so it cannot tell one text from another")
         return found

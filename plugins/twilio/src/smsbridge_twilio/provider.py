@@ -240,5 +240,5 @@ def _parameters(options: Mapping[str, Any]) -> dict[str, Any]:
 def _known(id: str) -> str:
     """``id``, if it is a SID of Twilio: no other value may become part of a path."""
     if not parsing.sid(id):
-        raise NotFoundError("this is no id of Twilio: ids have two letters and 32 hexadecimal digits, as in sent.id")
+        raise NotFoundError("this is not an id of Twilio: give sent.id, which is two letters and 32 hexadecimal digits")
     return id
