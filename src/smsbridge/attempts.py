@@ -63,13 +63,18 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def new_reference() -> str:
+    """Return a random reference, for a text that has none of its own."""
+    return secrets.token_hex(16).translate(_LETTERS)
+
+
 def prepare(message: Message, region: str | None) -> Message:
     """Return ``message`` with its number in E.164 and with a reference: a random one if it has none.
 
     ``region`` is the country of a number without a country code. Raises RecipientError for a number that cannot be
     read, and ContentError if the text is no string.
     """
-    reference = message.reference or secrets.token_hex(16).translate(_LETTERS)
+    reference = message.reference or new_reference()
     problem: RefusedError
     try:
         _refuse_no_text(message)
