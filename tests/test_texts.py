@@ -6,6 +6,7 @@ import itertools
 import json
 import threading
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 import pytest
 
@@ -19,6 +20,7 @@ from smsbridge.plugins import Plugins
 from smsbridge.policies.failover import FailoverPolicy
 from smsbridge.promise import wait_for
 from smsbridge.provider import SmsProvider
+from smsbridge.stores.blocking import at_once
 from smsbridge.testing import Outbox
 from smsbridge.values import State
 
@@ -66,6 +68,10 @@ class Reports(SmsProvider):
                 key=said.get("key", f"{said['reference']}/{status}"),
             )
         ]
+
+
+class Gone(BaseException):
+    """The process ends here."""
 
 
 class Changes:
@@ -203,6 +209,50 @@ def test_a_report_of_an_unknown_text_is_passed_on_and_forgotten_by_nobody(make, 
     sms.receive(webhook("delivered", reference="order-99"))
     assert [event.reference for event in events.seen] == ["order-99"]
     assert changes.seen == []
+
+
+@pytest.mark.parametrize("state", [State.ACCEPTED, State.REFUSED])
+def test_a_person_settles_a_text_in_doubt(make, state):
+    sms = make()
+    with pytest.raises(UncertainError):
+        sms.send(TO, "lost", reference="order-17")
+    assert at_once(sms.provider.settle("order-17", state)) is state
+    assert sms.history("order-17").text.state is state
+    assert sms.history("order-17").text.reason == "operator"
+
+
+def test_a_settled_text_stays_what_it_is_whatever_a_person_says(make):
+    sms = make()
+    sms.send(TO, TEXT, reference="order-17")
+    assert at_once(sms.provider.settle("order-17", State.REFUSED)) is State.ACCEPTED
+    assert sms.history("order-17").text.state is State.ACCEPTED
+
+
+def test_reports_that_prove_a_text_count_more_than_a_person(make, changes):
+    """The sending process is gone, and its outcome with it: a report waits for that."""
+    sms = make()
+
+    def dies(message):
+        raise Gone
+
+    with mock.patch.object(Reports, "early", staticmethod(dies), create=True), pytest.raises(Gone):
+        sms.send(TO, TEXT, reference="order-17")
+    sms.receive(webhook("delivered"))
+    assert at_once(sms.provider.settle("order-17", State.REFUSED)) is State.ACCEPTED
+    assert sms.history("order-17").text.status is Status.DELIVERED
+    assert changes.statuses == [Status.DELIVERED]
+
+
+def test_what_the_ledger_does_not_know_cannot_be_settled(make):
+    sms = make()
+    assert at_once(sms.provider.settle("order-17", State.REFUSED)) is None
+    sms.send(TO, TEXT, reference="order-18")
+    assert at_once(sms.provider.settle("order-17", State.REFUSED)) is None
+
+
+def test_a_text_is_settled_as_accepted_or_refused(make):
+    with pytest.raises(ValueError, match="accepted or refused"):
+        at_once(make().provider.settle("order-17", State.UNCERTAIN))
 
 
 def test_a_report_settles_a_text_that_may_have_been_sent(make, changes):

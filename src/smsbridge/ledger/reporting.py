@@ -18,8 +18,8 @@ from smsbridge.messages import DeliveryReport, Event
 from smsbridge.policies.policy import Policy
 from smsbridge.promise import Overdue
 from smsbridge.provider import Capability
-from smsbridge.stores.entries import Change, Entry, Unwritable, new_ticket, person_of, unicode
-from smsbridge.stores.folding import taker_of
+from smsbridge.stores.entries import Change, Entry, Outcome, State, Unwritable, new_ticket, person_of, unicode
+from smsbridge.stores.folding import proven, taker_of
 from smsbridge.stores.kept import FileEntries
 from smsbridge.stores.seam import Entries
 
@@ -166,6 +166,31 @@ class Reporting(Policy):
             )
         )
         return [(number, record_of(entry)) for number, entry in found]
+
+    # --- settling -----------------------------------------------------------------------------------------------------
+
+    def settle(self, reference: str, state: State) -> Flow[State | None]:
+        """Settle a text in doubt as accepted or refused, which a person knows from elsewhere.
+
+        Returns its state then; None if nothing is kept under ``reference``. Reports that prove that the text was
+        accepted count more, and a settled text is never changed. Raises ConfigurationError if the store cannot be
+        asked.
+        """
+        if not state.settled:
+            raise ValueError("a text is settled as accepted or refused")
+        reference = unicode(reference)
+        entry = None if self._is_empty() else (yield from self._read(lambda: self._entries().find(reference)))
+        if entry is None:
+            return None
+        if entry.state.settled:
+            return entry.state
+        reports = yield from self._read(lambda: self._entries().reports(reference))
+        said = Outcome.refused("operator") if state is State.REFUSED else Outcome.accepted(None, reason="operator")
+        settled = Entry(claim=entry.claim, outcome=proven(entry, reports) or said)
+        yield from self._read(lambda: self._entries().settle([settled]))
+        yield from self._catch_up([reference])
+        after = yield from self._read(lambda: self._entries().find(reference))
+        return None if after is None else after.state
 
     def _is_empty(self) -> bool:
         """Whether no file was made yet, which no look makes."""
