@@ -44,7 +44,8 @@ def plugins_of() -> list[str]:
 def providers_of() -> list[str]:
     """Those of our own plugins that bring a provider."""
     projects = {name: (ROOT / "plugins" / name / "pyproject.toml").read_text("utf-8") for name in plugins_of()}
-    return [name for name, text in projects.items() if "smsbridge" in tomllib.loads(text)["project"]["entry-points"]]
+    found = {name: tomllib.loads(text)["project"].get("entry-points", {}) for name, text in projects.items()}
+    return [name for name, groups in found.items() if "smsbridge" in groups]
 
 
 def groups_of(command: str) -> set[str]:

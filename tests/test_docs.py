@@ -162,7 +162,8 @@ def test_every_hook_is_in_the_reference_with_its_arguments():
 
 
 def test_every_logger_is_on_the_page_of_logs():
-    sources = "".join(path.read_text("utf-8") for path in SOURCE.rglob("*.py"))
+    paths = [*SOURCE.rglob("*.py"), *ROOT.glob("plugins/*/src/**/*.py")]
+    sources = "".join(path.read_text("utf-8") for path in paths)
     loggers = set(re.findall(r'= logger\("([\w.]+)"\)', sources))
     assert "smsbridge.attempts" in loggers
     assert [name for name in sorted(loggers) if f"| `{name}` |" not in text("docs/going-live/logs.md")] == []

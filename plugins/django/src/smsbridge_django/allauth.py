@@ -1,0 +1,37 @@
+"""For django-allauth: an adapter whose codes are sent by smsbridge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.core.exceptions import ImmediateHttpResponse
+from django.http import HttpResponse
+from django.utils.translation import gettext_lazy
+
+from smsbridge import RefusedError
+
+from .codes import send_code
+
+
+class PhoneMixin:
+    """The sending methods of an adapter, before ``DefaultAccountAdapter``; where numbers are kept is the project's own.
+
+    ::
+
+        class Adapter(PhoneMixin, DefaultAccountAdapter): ...
+    """
+
+    code_text: Any = gettext_lazy("Your code is %(code)s")
+    """The words, with ``%(code)s``. In India they have to be those of a DLT template."""
+    refused_text: Any = gettext_lazy("We could not send a code. Try again later.")
+
+    def send_verification_code_sms(self, user: Any, phone: str, code: str, **kwargs: Any) -> None:
+        """Send a code. A refusal is answered with :meth:`respond_sms_refused`."""
+        try:
+            send_code(phone, self.code_text % {"code": code})
+        except RefusedError as error:
+            raise ImmediateHttpResponse(self.respond_sms_refused(user, error)) from error
+
+    def respond_sms_refused(self, user: Any, error: RefusedError) -> HttpResponse:
+        """The answer to a person whose code was certainly not sent."""
+        return HttpResponse(str(self.refused_text).encode(), status=503, content_type="text/plain; charset=utf-8")

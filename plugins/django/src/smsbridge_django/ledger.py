@@ -1,0 +1,42 @@
+"""What the admin does with texts: look, ask vendors, settle. No part of Django."""
+
+from __future__ import annotations
+
+from smsbridge import NotFoundError, QueryError, SentMessage, SmsClient, UnsupportedError
+from smsbridge.composite import each
+from smsbridge.errors import ConfigurationError
+from smsbridge.history import TextRecord
+from smsbridge.ledger.reporting import Reporting
+from smsbridge.stores.blocking import at_once
+from smsbridge.values import State
+
+
+def settle(client: SmsClient, reference: str, state: State) -> State | None:
+    """Settle a text in doubt, and return its state then; None if the ledger does not know it.
+
+    Raises ConfigurationError if the ledger cannot be used.
+    """
+    for policy in each(client.provider):
+        if isinstance(policy, Reporting):
+            return at_once(policy.settle(reference, state))
+    raise ConfigurationError("this client has no ledger")
+
+
+def ask(client: SmsClient, text: TextRecord) -> str:
+    """Ask the vendor how far a text has come, and say in a word what came of that. The ledger keeps the answer."""
+    if text.state is not State.ACCEPTED or text.is_code or not text.id:
+        return "not asked about: no vendor can be asked about texts in doubt, refused texts and codes"
+    if text.final:
+        return "final already"
+    sent = SentMessage(
+        account=text.carried_by, provider=text.provider, id=text.id, to=text.to, reference=text.reference
+    )
+    try:
+        report = client.status(sent)
+    except NotFoundError:
+        return "not known to the vendor"
+    except UnsupportedError:
+        return "not asked about: the provider answers no such question"
+    except QueryError:
+        return "could not be asked about"
+    return "as before" if (report.status, report.final) == (text.status, text.final) else "came further"

@@ -1,0 +1,20 @@
+"""For django-two-factor-auth: ``TWO_FACTOR_SMS_GATEWAY = "smsbridge_django.two_factor.Gateway"``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy
+
+from .codes import send_code
+
+
+class Gateway:
+    """Sends the codes of django-two-factor-auth."""
+
+    text: Any = gettext_lazy("Your code is %(code)s")
+    """The words, with ``%(code)s``. In India they have to be those of a DLT template."""
+
+    def send_sms(self, device: Any, token: str) -> None:
+        """Send ``token`` to the number of ``device``. Raises RefusedError."""
+        send_code(device.number, self.text % {"code": token})

@@ -1,0 +1,5 @@
+"""A project without routes."""
+
+from __future__ import annotations
+
+urlpatterns = []
