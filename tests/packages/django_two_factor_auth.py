@@ -48,7 +48,7 @@ settings.configure(
             },
         }
     ],
-    TWO_FACTOR_SMS_GATEWAY="gateway.Gateway",
+    TWO_FACTOR_SMS_GATEWAY="smsbridge_django.two_factor.Gateway",
     TWO_FACTOR_PHONE_THROTTLE_FACTOR=0,
     LOGIN_URL="two_factor:login",
     LOGIN_REDIRECT_URL="/",
