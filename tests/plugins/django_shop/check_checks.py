@@ -169,9 +169,16 @@ def test_a_store_that_is_no_database_is_an_error():
 # --- what it costs ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("code", ["import smsbridge_django", "import smsbridge; smsbridge.client()"])
-def test_nothing_of_django_is_imported_before_it_is_asked_for(code):
-    shown = f"import sys; {code}; print('django' in sys.modules)"
+@pytest.mark.parametrize(
+    ("code", "module"),
+    [
+        ("import smsbridge_django", "pydantic"),
+        ("import smsbridge_django; smsbridge_django.database({})", "django"),
+        ("import smsbridge; smsbridge.client()", "django"),
+    ],
+)
+def test_what_is_slow_to_import_is_imported_when_it_is_asked_for(code, module):
+    shown = f"import sys; {code}; print({module!r} in sys.modules)"
     env = {name: value for name, value in os.environ.items() if not name.startswith("SMSBRIDGE_")}
     done = subprocess.run(
         [sys.executable, "-c", shown], capture_output=True, text=True, env=env, check=True, timeout=60

@@ -9,7 +9,7 @@
     sms_status_changed  sms_received        signals
     database()                              the ledger as a database, for the admin
 
-Importing this package imports no part of Django, so ``settings.py`` can use ``database()``.
+Importing this package imports nothing else, and ``database`` no part of Django, so ``settings.py`` can use it.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .databases import database
-
 if TYPE_CHECKING:
     from .clients import client
     from .commits import send_on_commit
+    from .databases import database
     from .signals import sms_received, sms_status_changed
 
 __all__ = ["client", "database", "send_on_commit", "sms_received", "sms_status_changed"]
 _HOMES = {
     "client": "clients",
+    "database": "databases",
     "send_on_commit": "commits",
     "sms_received": "signals",
     "sms_status_changed": "signals",
