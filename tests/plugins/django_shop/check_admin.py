@@ -6,6 +6,7 @@ import os
 import re
 from contextlib import suppress
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -15,9 +16,10 @@ from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
 from shop import SECRET
+from shop.courier import Courier
 from shop.views import TO
 
-from smsbridge import UncertainError
+from smsbridge import SmsProvider, UncertainError
 from smsbridge.values import State
 from smsbridge_django import client
 from smsbridge_django.models import Text
@@ -200,11 +202,41 @@ def test_no_migration_makes_the_table():
 # --- asking and settling --------------------------------------------------------------------------------------------
 
 
-def test_the_vendor_is_asked_about_the_selected_texts(send):
-    text = send()
-    answer = act(log_in("view_text", "ask_text"), "ask_the_vendor", text)
+def test_the_vendor_is_asked_about_the_selected_texts(send, number):
+    text, slow = send(), send(reference=f"slow-{number}")
+    answer = act(log_in("view_text", "ask_text"), "ask_the_vendor", text, slow)
     assert "1 came further" in answer.content.decode()
+    assert "1 as before" in answer.content.decode()
     assert Text.objects.get(pk=text.pk).status == "delivered"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("unknown", "not known to the vendor"), ("broken", "could not be asked about")]
+)
+def test_a_question_that_fails_is_said(name, words, send, number):
+    text = send(reference=f"{name}-{number}")
+    assert f"1 {words}" in act(log_in("view_text", "ask_text"), "ask_the_vendor", text).content.decode()
+    assert Text.objects.get(pk=text.pk).status == "queued"
+
+
+def test_a_provider_that_answers_no_questions_is_said(send):
+    text = send()
+    with mock.patch.object(Courier, "status", SmsProvider.status):
+        shown = act(log_in("view_text", "ask_text"), "ask_the_vendor", text).content.decode()
+    assert "1 not asked about: the provider answers no such question" in shown
+
+
+def test_texts_of_accounts_that_are_not_there_are_not_asked_about(send):
+    other = {
+        "SMSBRIDGE_PROVIDER": "other",
+        "SMSBRIDGE_OTHER_PROVIDER": "courier",
+        "SMSBRIDGE_STORE": os.environ["SMSBRIDGE_STORE"],
+    }
+    with override_settings(SMSBRIDGE=other):
+        text = send()
+    assert text.account == "other"
+    shown = act(log_in("view_text", "ask_text"), "ask_the_vendor", text).content.decode()
+    assert "1 not asked about: of an account that this project does not have" in shown
 
 
 def test_texts_that_are_final_or_in_doubt_are_not_asked_about(send, number):

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.checks import run_checks
 from django.core.management import call_command
 from django.test import override_settings
+from django.test.utils import get_unique_databases_and_mirrors
 from django.urls import clear_url_caches
 from shop import SECRET
 
@@ -135,6 +136,7 @@ def test_no_migration_is_missing():
 
 def test_a_projects_own_tests_run_beside_the_ledgers_database():
     """Django makes a test database of every alias, and migrates the project into it: not into the ledger's."""
+    assert get_unique_databases_and_mirrors()[1] == {"smsbridge": "default"}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "django", "test", "shop"],
         capture_output=True,

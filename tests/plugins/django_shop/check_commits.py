@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 from django.db import transaction
 from django.test import Client, TestCase, override_settings
+from django.views.debug import ExceptionReporter
 from shop.models import Order
 from shop.views import TO
 
@@ -16,6 +17,7 @@ from smsbridge import Message, RefusedError, UncertainError
 from smsbridge.errors import ConfigurationError
 from smsbridge.values import State
 from smsbridge_django import client, send_on_commit
+from smsbridge_django.codes import send_code
 
 
 class Undone(Exception):
@@ -105,6 +107,18 @@ def test_settings_that_are_wrong_come_out_of_the_commit():
 def test_a_message_is_not_given_together_with_a_text():
     with pytest.raises(TypeError, match="not both"):
         send_on_commit(Message(to=TO, text="Hello"), "Hello")
+
+
+@pytest.mark.parametrize("send", [send_on_commit, send_code])
+def test_an_error_report_shows_no_text_and_no_number(send):
+    """Django mails the variables of each frame, but for those that are marked."""
+    with override_settings(SMSBRIDGE={"SMSBRIDGE_PROVIDER": "nosuch"}), pytest.raises(ConfigurationError) as raised:
+        send(TO, "SECRET-WORDS")
+    frames = ExceptionReporter(None, raised.type, raised.value, raised.tb).get_traceback_frames()
+    ours = [frame for frame in frames if "smsbridge_django" in frame["filename"]]
+    assert ours
+    assert "SECRET-WORDS" not in str([frame["vars"] for frame in ours])
+    assert TO not in str([frame["vars"] for frame in ours])
 
 
 def test_the_client_is_that_of_the_environment():

@@ -205,6 +205,15 @@ def test_settings_may_stand_for_the_environment():
         theirs.send(TO, "hello")
 
 
+def test_settings_that_are_wrong_are_logged_without_the_text_that_came(caplog):
+    """An exception would be reported with the body of the request."""
+    with override_settings(SMSBRIDGE={"SMSBRIDGE_PROVIDER": "courier"}):
+        answer = Client().post("/sms/courier", reply("SECRET-WORDS"), content_type=JSON)
+    assert (answer.status_code, answer.content) == (500, b"")
+    assert "SMSBRIDGE_COURIER_WEBHOOK_SECRET is not set" in caplog.text
+    assert "SECRET-WORDS" not in caplog.text
+
+
 def test_nothing_of_a_text_is_logged(caplog, number):
     caplog.set_level(logging.DEBUG)
     Client().get(f"/ship/{number}?words=SECRET-WORDS")

@@ -7,6 +7,7 @@ from typing import Any
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_variables
 
 from smsbridge import RefusedError
 
@@ -25,6 +26,7 @@ class PhoneMixin:
     """The words, with ``%(code)s``. In India they have to be those of a DLT template."""
     refused_text: Any = gettext_lazy("We could not send a code. Try again later.")
 
+    @sensitive_variables()
     def send_verification_code_sms(self, user: Any, phone: str, code: str, **kwargs: Any) -> None:
         """Send a code. A refusal is answered with :meth:`respond_sms_refused`."""
         try:

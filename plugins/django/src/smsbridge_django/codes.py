@@ -5,11 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from django.views.decorators.debug import sensitive_variables
+
 from smsbridge import Purpose, UncertainError
 
 from .clients import client
 
 
+@sensitive_variables()  # error reports show the variables of others
 def send_code(number: Any, text: Any) -> None:
     """Send a code. Raises RefusedError.
 

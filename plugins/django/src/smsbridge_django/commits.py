@@ -8,6 +8,7 @@ from functools import partial
 from typing import Unpack
 
 from django.db import transaction
+from django.views.decorators.debug import sensitive_variables
 
 from smsbridge import Message, MessageFields, Result
 from smsbridge.attempts import new_reference
@@ -18,6 +19,7 @@ from .clients import client
 _log = logger("smsbridge.django")
 
 
+@sensitive_variables()
 def send_on_commit(
     to: str | Message,
     text: str | None = None,
@@ -46,6 +48,7 @@ def send_on_commit(
     return reference
 
 
+@sensitive_variables()
 def _send(message: Message, then: Callable[[Result], object] | None) -> None:
     result = client().try_send(message)
     if result.error is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smsbridge import NotFoundError, QueryError, SentMessage, SmsClient, UnsupportedError
+from smsbridge import NotFoundError, QueryError, SentMessage, SmsClient
 from smsbridge.composite import each
 from smsbridge.errors import ConfigurationError
 from smsbridge.history import TextRecord
@@ -33,10 +33,16 @@ def ask(client: SmsClient, text: TextRecord) -> str:
     )
     try:
         report = client.status(sent)
-    except NotFoundError:
-        return "not known to the vendor"
-    except UnsupportedError:
-        return "not asked about: the provider answers no such question"
-    except QueryError:
-        return "could not be asked about"
+    except (ConfigurationError, QueryError) as error:
+        return _why_not(error)
     return "as before" if (report.status, report.final) == (text.status, text.final) else "came further"
+
+
+def _why_not(error: ConfigurationError | QueryError) -> str:
+    if isinstance(error, ConfigurationError):
+        return "not asked about: of an account that this project does not have"
+    if isinstance(error, NotFoundError):
+        return "not known to the vendor"
+    if error.reason == "unsupported":
+        return "not asked about: the provider answers no such question"
+    return "could not be asked about"

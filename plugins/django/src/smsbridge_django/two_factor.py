@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_variables
 
 from .codes import send_code
 
@@ -15,6 +16,7 @@ class Gateway:
     text: Any = gettext_lazy("Your code is %(code)s")
     """The words, with ``%(code)s``. In India they have to be those of a DLT template."""
 
+    @sensitive_variables()
     def send_sms(self, device: Any, token: str) -> None:
         """Send ``token`` to the number of ``device``. Raises RefusedError."""
         send_code(device.number, self.text % {"code": token})

@@ -9,17 +9,25 @@ from __future__ import annotations
 from django.http import HttpRequest as Request
 from django.http import HttpResponse as Response
 
-from smsbridge import HttpRequest
+from smsbridge import ConfigurationError, HttpRequest
+from smsbridge.logs import logger
 from smsbridge.web import Webhooks
 from smsbridge.webhook_body import announced
 
 from . import conf
 from .clients import client
 
+_log = logger("smsbridge.django")
+
 
 def webhook(request: Request, account: str) -> Response:
     """Take in a webhook of ``account``. Everything is done before the vendor gets its answer."""
-    webhooks = Webhooks(client(), accounts=conf.accounts())
+    try:
+        webhooks = Webhooks(client(), accounts=conf.accounts())
+    except ConfigurationError as error:
+        # Raised, it would be reported with the person's text, which the request holds.
+        _log.error("webhooks cannot be taken in: %s", error)
+        return Response(status=500)
     answer = webhooks.answer(request.method or "", account, lambda: _read(request))
     response = Response(answer.body, status=answer.status, headers=dict(answer.headers))
     if "content-type" not in {name.lower() for name in answer.headers}:

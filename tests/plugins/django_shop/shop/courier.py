@@ -7,7 +7,7 @@ from decimal import Decimal
 from pydantic import SecretStr
 
 from smsbridge import SmsProvider, hookimpl
-from smsbridge.errors import RecipientError, SignatureError, UncertainError
+from smsbridge.errors import NotFoundError, QueryError, RecipientError, SignatureError, UncertainError
 from smsbridge.messages import DeliveryReport, InboundMessage, Money, Status
 
 
@@ -27,7 +27,11 @@ class Courier(SmsProvider):
 
     def status(self, sent):
         yield from ()
-        return self._report(sent.id, Status.DELIVERED)
+        if sent.reference.startswith("unknown"):
+            raise NotFoundError
+        if sent.reference.startswith("broken"):
+            raise QueryError("the courier does not answer")
+        return self._report(sent.id, Status.QUEUED if sent.reference.startswith("slow") else Status.DELIVERED)
 
     def webhook_lacks(self):
         return () if self.webhook_secret else ("webhook_secret",)
