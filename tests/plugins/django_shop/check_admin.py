@@ -15,6 +15,7 @@ from django.db import DatabaseError, connections
 from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from shop import SECRET
 from shop.courier import Courier
 from shop.views import TO
@@ -102,6 +103,14 @@ def test_a_page_shows_the_text_with_its_reports(send):
     report(text, "delivered")
     shown = words_of(page(log_in("view_text"), f"{LIST}{text.pk}/change/"))
     assert shown.index("sent · courier") < shown.index("delivered (final) · courier")
+    for words in (
+        "Price: 0.12 INR",
+        "Final: yes",
+        "Disputed: no",
+        "Error: -",
+        f"Delivered at: {date_format(timezone.localtime(text.claimed_at), 'N j, Y')}",
+    ):
+        assert words in shown
     assert "Your order has shipped" not in shown
 
 
@@ -130,6 +139,12 @@ def test_texts_are_filtered(name, right, wrong, send):
     assert text.reference in page(browser, **{name: right})
     if wrong is not None:
         assert text.reference not in page(browser, **{name: wrong})
+
+
+def test_a_text_in_doubt_has_no_status(send):
+    text, browser = send("lost"), log_in("view_text")
+    assert text.status == ""
+    assert text.reference not in page(browser, status="unknown")
 
 
 def test_the_age_is_what_the_filter_goes_by(send):

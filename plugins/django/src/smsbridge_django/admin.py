@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -15,12 +15,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.html import format_html_join
 from django.utils.timesince import timesince
+from django.utils.timezone import template_localtime
 
 from smsbridge.errors import ConfigurationError
 from smsbridge.history import History
-from smsbridge.values import Purpose, State, Status
+from smsbridge.values import Money, Purpose, State, Status
 
 from . import conf
 from .clients import client
@@ -85,7 +87,7 @@ class _ByStatus(_Filter):
 
     def narrow(self, queryset: QuerySet, word: str) -> QuerySet:
         far = Coalesce(F("reported"), F("answered"), Value(Status.UNKNOWN.value), output_field=TextField())
-        return queryset.annotate(far=far).filter(far=word)
+        return queryset.filter(state=State.ACCEPTED.value).annotate(far=far).filter(far=word)
 
 
 class _ByAge(_Filter):
@@ -174,7 +176,7 @@ class TextAdmin(admin.ModelAdmin):
     def reports(self, text: Text) -> str:
         rows = [
             (
-                report.at,
+                _as_words(report.at),
                 report.status.value + (" (final)" if report.final else ""),
                 report.account,
                 report.code or "",
@@ -254,13 +256,22 @@ def _history(request: HttpRequest, text: Text) -> History | None:
         return None
 
 
+def _as_words(value: object) -> str:
+    if isinstance(value, datetime):
+        return str(localize(template_localtime(value)))
+    if isinstance(value, Money):
+        return f"{value.amount} {value.unit}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value or "-")
+
+
 def _shown(name: str) -> Any:
     """A column of the page: this attribute of the text's TextRecord."""
 
     @admin.display(description=name.replace("_", " "))
     def show(text: Text) -> Any:
-        record = text.history.text if text.history else None
-        return getattr(record, name, None)
+        return _as_words(getattr(text.history and text.history.text, name, None))
 
     return show
 

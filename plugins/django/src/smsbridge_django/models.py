@@ -80,7 +80,9 @@ class Text(models.Model):
 
     @property
     def status(self) -> str:
-        """How far it came, as in a ``TextRecord``."""
+        """How far it came, if it was accepted."""
+        if self.state != State.ACCEPTED:
+            return ""
         return str(self.reported or self.answered or Status.UNKNOWN.value)
 
     @property

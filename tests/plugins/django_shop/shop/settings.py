@@ -12,7 +12,7 @@ SECRET_KEY = "FAKE-KEY-DO-NOT-USE"
 DEBUG = False
 ALLOWED_HOSTS = ["testserver", "127.0.0.1"]
 ROOT_URLCONF = "shop.urls"
-USE_TZ = True
+TIME_ZONE, USE_TZ = "Asia/Kolkata", True
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
