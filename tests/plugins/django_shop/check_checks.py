@@ -163,6 +163,28 @@ def test_without_a_store_the_database_is_empty():
     assert smsbridge_django.database({"SMSBRIDGE_STORE": "memory:"})["NAME"] == ":memory:"
 
 
+def test_a_database_in_postgresql_is_read_only():
+    pytest.importorskip("smsbridge_postgres", reason="smsbridge-postgres is not installed")
+    url = "postgresql://user:FAKE%20PASSWORD@db.example:5433/sms?sslmode=verify-full&options=-csearch_path%3Dtexts"
+    entry = smsbridge_django.database({"SMSBRIDGE_STORE": url})
+    assert entry["ENGINE"] == "django.db.backends.postgresql"
+    assert [entry[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")] == [
+        *("sms", "user", "FAKE PASSWORD", "db.example", "5433")
+    ]
+    assert entry["OPTIONS"] == {
+        "sslmode": "verify-full",
+        "options": "-csearch_path=texts -c default_transaction_read_only=on",
+    }
+
+
+def test_the_error_of_a_url_that_cannot_be_read_shows_nothing_of_it():
+    pytest.importorskip("smsbridge_postgres", reason="smsbridge-postgres is not installed")
+    with pytest.raises(ConfigurationError) as raised:
+        smsbridge_django.database({"SMSBRIDGE_STORE": "postgresql://user:FAKE-PASSWORD@[db.example/sms"})
+    assert str(raised.value) == "SMSBRIDGE_STORE: its URL cannot be read"
+    assert raised.value.__context__ is None
+
+
 def test_a_store_that_is_no_database_is_an_error():
     with pytest.raises(ConfigurationError, match="SMSBRIDGE_LEDGER_STORE: only a store in SQLite or PostgreSQL"):
         smsbridge_django.database({"SMSBRIDGE_LEDGER_STORE": "redis://:FAKE-PASSWORD@host/0"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,7 +33,10 @@ def database(environ: Mapping[str, str | None] | None = None) -> dict[str, Any]:
     if choice.url.startswith(_SQLITE):
         return _sqlite(Path(choice.url.removeprefix(_SQLITE)))
     if choice.url.startswith(_POSTGRES):
-        return _postgres(choice.url)
+        entry = _postgres(choice.url)
+        if entry is None:
+            raise ConfigurationError(f"{choice.variable}: its URL cannot be read")
+        return entry
     raise ConfigurationError(f"{choice.variable}: only a store in SQLite or PostgreSQL is a database of Django")
 
 
@@ -45,9 +47,16 @@ def _sqlite(path: Path) -> dict[str, Any]:
     return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": options, "TEST": _TEST}
 
 
-def _postgres(url: str) -> dict[str, Any]:
-    # psycopg is installed only with smsbridge-postgres.
-    given: dict[str, Any] = dict(import_module("psycopg.conninfo").conninfo_to_dict(url))
+def _postgres(url: str) -> dict[str, Any] | None:
+    """None for a URL that cannot be read: psycopg's error would show a part of it."""
+    # Here, since it is installed only with smsbridge-postgres.
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        given: dict[str, Any] = dict(conninfo_to_dict(url))
+    except ProgrammingError:
+        return None
     entry = {"ENGINE": "django.db.backends.postgresql", "NAME": given.pop("dbname", "")}
     for key, name in {"USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}.items():
         entry[key] = given.pop(name, "")
