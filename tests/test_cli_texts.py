@@ -13,12 +13,13 @@ from datetime import timedelta
 import click.testing
 import pytest
 
-from cli_acme import ANSWERS, MASKED, NUMBER, SENT, install, run, run_json
+from cli_acme import ANSWERS, MASKED, NUMBER, SENT, AcmeProvider, install, run, run_json
 from smsbridge.cli import main
 from smsbridge.cli.app import smsbridge as command
 from smsbridge.cli.exits import Exit
 from smsbridge.errors import FundsError, QueryError, UncertainError
 from smsbridge.messages import Message, Status
+from smsbridge.provider import SmsProvider
 from smsbridge.stores import writer
 
 TEXT = "SECRET-TEXT-7719"
@@ -481,3 +482,11 @@ def test_a_report_settles_a_text_in_doubt_without_asking_the_vendor():
     assert (document["settled"], document["in_doubt"], code) == (1, 0, Exit.OK)
     (one,) = run_json("texts", "show", "killed")[0]["entries"]
     assert (one["state"], one["status"], one["reason"]) == ("accepted", "delivered", "report")
+
+
+def test_poll_says_where_a_provider_answers_no_question_about_a_text(monkeypatch):
+    send("taken")
+    change("claimed_at = claimed_at - 7200")
+    monkeypatch.setattr(AcmeProvider, "status", SmsProvider.status)
+    done = run("texts", "poll", "--rate", "1000")
+    assert (done.exit_code, "cannot be asked for the status" in done.stderr) == (Exit.UNSUPPORTED, True)

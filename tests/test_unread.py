@@ -277,3 +277,9 @@ def test_the_bare_name_of_a_policy_gets_all_its_settings(monkeypatch):
         match=r"nothing reads SMSBRIDGE_LEDGER: the known variables are SMSBRIDGE_LEDGER_.*, SMSBRIDGE_LEDGER_KEEP_DAYS",
     ):
         SmsClient()
+
+
+def test_a_package_of_ours_without_a_provider_excuses_no_variable(monkeypatch):
+    monkeypatch.setenv("SMSBRIDGE_DJANGO_TOKEN", "x")
+    with pytest.raises(ConfigurationError, match="SMSBRIDGE_DJANGO_TOKEN"):
+        SmsClient()

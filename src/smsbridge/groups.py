@@ -57,6 +57,10 @@ def _fits(asked: str, there: str) -> bool:
         return False
 
 
+NO_VENDORS = frozenset({"django", "postgres"})
+"""The packages of ours that bring no provider, so that no variable of an account begins with their name."""
+
+
 def packaged() -> list[str]:
     """Return the names of the plugins for which smsbridge has a package, installed or not.
 

@@ -150,7 +150,7 @@ class Plugins:
 
     def vendors_of_ours(self) -> list[str]:
         """Return the names of the providers for which smsbridge has a package, installed or not."""
-        return groups.packaged()
+        return [name for name in groups.packaged() if name not in groups.NO_VENDORS]
 
     def origin(self, name: str) -> str:
         """Return the package that has the provider ``name``: ``smsbridge``, or another package with its version."""

@@ -74,7 +74,7 @@ def poll(*, after: str, most: int | None, rate: float, account: str | None, as_j
 
 def _ask(client: SmsClient, text: TextRecord) -> str:
     """Ask about one text, and say in a word what came of that."""
-    from smsbridge.errors import NotFoundError, QueryError, UnsupportedError
+    from smsbridge.errors import NotFoundError, QueryError
     from smsbridge.messages import SentMessage
 
     sent = SentMessage(
@@ -84,10 +84,8 @@ def _ask(client: SmsClient, text: TextRecord) -> str:
         report = client.status(sent)
     except NotFoundError:
         return "unknown"
-    except UnsupportedError:
-        return "unsupported"
-    except QueryError:
-        return "failed"
+    except QueryError as error:
+        return "unsupported" if error.reason == "unsupported" else "failed"
     return "unchanged" if (report.status, report.final) == (text.status, text.final) else "changed"
 
 
