@@ -95,7 +95,10 @@ def advise_doctor(error: SmsBridgeError, base_url: str | None) -> str:
 
 
 def document(error: SmsBridgeError) -> dict[str, Any]:
-    """Return ``error`` as a JSON object: type, public fields, advice and exit code, without number, text or token."""
+    """Return ``error`` as a JSON object: its type, public fields, advice and exit code.
+
+    The object contains no phone number, text or token.
+    """
     code, word = _nearest(EXIT, error)
     fields = {name: value for name, value in vars(error).items() if not name.startswith("_") and value is not None}
     return {

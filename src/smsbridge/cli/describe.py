@@ -47,7 +47,10 @@ _WORDS: tuple[tuple[tuple[type, ...], str], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Describe a setting of smsbridge or of a provider. With an empty ``variable`` it is an option of a message."""
+    """Describe a setting of smsbridge or of a provider, or an option that a single message may have.
+
+    ``variable`` is the environment variable that sets it; it is empty for an option of a message.
+    """
 
     name: str
     variable: str
@@ -70,7 +73,7 @@ _COMPOSED = "only where settings compose it: its settings name the accounts insi
 class Provider:
     """Describe an installed provider or policy for the commands that list them.
 
-    ``broken`` says why it cannot be used; then only its name and origin are known.
+    ``broken`` says why the provider or policy cannot be used; then only ``name`` and ``origin`` are known.
     """
 
     name: str
@@ -91,7 +94,7 @@ class Provider:
 def provider(plugins: Plugins, name: str) -> Provider:
     """Import the provider or policy called ``name`` and describe it.
 
-    One that cannot be imported is described as broken.
+    If it cannot be imported, the description says why in ``broken``.
     """
     origin = plugins.origin(name)
     if origin == "smsbridge":
@@ -136,7 +139,7 @@ def _in_order(cls: type[SmsProvider]) -> list[Any]:
 def settings(model: type[BaseModel], account: str | None, *, variables: bool = True) -> list[Setting]:
     """List the settings of ``model``, each with the environment variable that sets it for ``account``.
 
-    Without ``variables``, the variables are empty, because the model describes options of a message.
+    If ``variables`` is false, ``model`` describes options of a message, and no environment variables are named.
     """
     return [
         Setting(
@@ -165,7 +168,10 @@ def is_secret(name: str, info: FieldInfo) -> bool:
 
 
 def show(value: Any) -> str:
-    """Return the value of an ordinary setting for people. Numbers are masked, and credentials in URLs are hidden."""
+    """Return ``value``, the value of a setting that is no secret, as text for people.
+
+    Phone numbers are masked, and credentials in URLs are hidden.
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, SecretStr | SecretBytes):

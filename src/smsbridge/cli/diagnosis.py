@@ -35,9 +35,9 @@ _PACKAGES = ("smsbridge", "httpx", "pydantic", "pydantic-settings", "pluggy", "p
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """Hold the value of a setting as text to show, and where it comes from.
+    """Hold the value of a setting as text to show, and where the value comes from.
 
-    ``source`` is a member of ``NOWHERE`` if the user set no value.
+    ``source`` is "missing", "not set" or "default" if the user set no value.
     """
 
     variable: str
@@ -49,7 +49,10 @@ class Value:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """Hold the settings of a policy around the chosen account, or of an account inside it."""
+    """Hold the settings of a policy around the chosen account, or of an account inside the chosen account.
+
+    ``of`` names the policy or the account in words; ``policy`` is false for an account that talks to a vendor itself.
+    """
 
     of: str
     policy: bool
@@ -79,7 +82,7 @@ class Diagnosis:
         return not any(finding.level == "error" for finding in self.findings)
 
     def find(self, level: Literal["error", "warning", "note"], message: str, advice: str = "") -> None:
-        """Add a finding with a message and advice, unless there is one with this message already."""
+        """Add a finding with ``message`` and ``advice``. A finding with the same ``message`` is not added twice."""
         if message not in [finding.message for finding in self.findings]:
             self.findings.append(Finding(level, message, advice))
 
@@ -149,7 +152,10 @@ def _look_at_provider(found: Diagnosis, known: Plugins) -> SmsProvider | None:
 
 
 def innermost(provider: SmsProvider) -> SmsProvider:
-    """Return the provider at the end of the policies around it, or the first provider inside that holds several."""
+    """Return the provider inside all policies around ``provider``.
+
+    If a provider on the way holds several providers, such as a failover, that provider is returned.
+    """
     while len(held := inside(provider)) == 1:
         (provider,) = held
     return provider

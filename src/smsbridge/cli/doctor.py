@@ -28,8 +28,8 @@ _STYLES = {"error": "red", "warning": "yellow", "note": None}
 class Live:
     """Hold the result of the harmless call that ``smsbridge doctor --live`` makes through an account.
 
-    ``call`` is None if the provider has no such call, or if each of ``members``, the accounts inside, was called
-    instead.
+    ``call`` is the name of the call. It is None if the provider has no harmless call, and if the account holds other
+    accounts: then each of those was called, and ``members`` has the results.
     """
 
     account: str
@@ -42,7 +42,10 @@ class Live:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """Hold how the rules of the provider ``http`` read an answer. ``outcome`` is accepted, refused or uncertain."""
+    """Hold how the provider ``http`` understands a vendor's answer by the rules in the settings.
+
+    ``outcome`` is accepted, refused or uncertain; ``rules`` says what each rule looked at and found.
+    """
 
     outcome: str
     message: str

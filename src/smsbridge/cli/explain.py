@@ -97,9 +97,9 @@ def foretell(provider: SmsProvider, message: Message) -> tuple[Foresight, Messag
 
 
 def verdict(out: Output, view: Foresight) -> Exit:
-    """Print the advice on the error of a foresight, if it has an error and the output is no JSON.
+    """Return the exit code of the rehearsed send ``view``, and print advice on its error, if it has one.
 
-    Return the exit code.
+    With JSON output, no advice is printed.
     """
     from .advice import document, exit_code
 
@@ -111,7 +111,10 @@ def verdict(out: Output, view: Foresight) -> Exit:
 
 
 def described(out: Output, found: Diagnosis, view: Foresight, message: Message) -> dict[str, Any]:
-    """Return the JSON document of what would happen to ``message`` and by which settings."""
+    """Return the JSON document of what would happen to ``message``, and which settings decide it.
+
+    ``found`` is the diagnosis of the account, and ``view`` the outcome of the rehearsal.
+    """
     from .advice import document
 
     taker = view.taker
@@ -139,7 +142,10 @@ def _plan(view: Foresight) -> dict[str, Any]:
 
 
 def show(out: Output, found: Diagnosis, view: Foresight, message: Message) -> None:
-    """Print for people what would happen to ``message`` and by which settings."""
+    """Print for people what would happen to ``message``, and which settings decide it.
+
+    ``found`` is the diagnosis of the account, and ``view`` the outcome of the rehearsal.
+    """
     from . import tree
 
     taker = view.taker

@@ -27,7 +27,10 @@ def readable_by_others(path: Path) -> bool:
 
 
 def file_of(source: str, variable: str) -> Path | None:
-    """Return the path of the file from which ``variable`` was read, or None if its ``source`` is no file."""
+    """Return the path of the file from which ``variable`` was read, or None if it was not read from a file.
+
+    ``source`` says where the value comes from, as ``smsbridge doctor`` shows it.
+    """
     if source == snapshot.ENV_FILE:
         return Path(snapshot.ENV_FILE)
     return (snapshot.current().files or {}).get(variable) if source == snapshot.SECRETS else None

@@ -94,7 +94,10 @@ class _Tally:
         self._out.progress(self.words())
 
     def resume(self) -> None:
-        """Continue after an interrupt. The result at hand is printed, perhaps for a second time."""
+        """Continue after an interrupt: print the result that the interrupt may have kept from being printed.
+
+        That result may be printed twice.
+        """
         if on_their_way := self._journal.unsettled():
             self._out.aside(
                 f"interrupted: waiting for {count(on_their_way, 'text')}; interrupt again to leave them uncertain"

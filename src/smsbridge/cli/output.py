@@ -26,9 +26,9 @@ class CannotPrint(Exception):
 
 
 class Output:
-    """Print the results of a command to standard output and all else to standard error, as text or JSON.
+    """Print the results of a command to standard output, and warnings and progress to standard error, as text or JSON.
 
-    It uses the streams that ``sys`` had when this object was made.
+    The streams are ``sys.stdout`` and ``sys.stderr`` at the moment when this object was made.
     """
 
     def __init__(self, *, as_json: bool = False, show_numbers: bool = False) -> None:
@@ -119,7 +119,7 @@ class Output:
     def aside_stream(self) -> TextIO:
         """Return standard error as a stream for other code.
 
-        What cannot be written to it is dropped without an error.
+        Output that cannot be written to standard error is dropped without an error.
         """
         return cast("TextIO", _Aside(self._err))
 

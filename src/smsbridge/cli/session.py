@@ -133,7 +133,7 @@ class Watcher:
 
 @dataclass(slots=True)
 class Started:
-    """Hold a text that was started, with its outcome once the hooks have seen it."""
+    """Hold a text that a command began to send. The hooks of the client add the outcome when it is known."""
 
     message: Message
     sent: SentMessage | None = None
@@ -176,15 +176,16 @@ class Journal:
         return sum(started.sent is None and started.error is None for started in list(self._started.values()))
 
     def close(self) -> list[Started]:
-        """Let no more texts start, and return the texts that were started and are not printed."""
+        """Let no more texts start. Returns all texts that were started and whose results are not printed."""
         self._closed = True
         return list(self._started.values())
 
 
 def open_client(account: str | None, out: Output, *, watcher: Watcher | Journal | None = None) -> SmsClient:
-    """Make a client for ``account``, or for the account that SMSBRIDGE_PROVIDER names. Raises ConfigurationError.
+    """Make a client for ``account``, or for the account that SMSBRIDGE_PROVIDER names.
 
-    ``watcher`` is registered as a hook of the client. If ``out`` shows numbers in full, so does a provider that prints.
+    ``watcher`` becomes a hook of the client. If ``out`` shows numbers in full, a provider that prints its texts shows
+    them in full, too. Raises ConfigurationError if no client can be made.
     """
     from .. import plugins
     from ..client import SmsClient

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Hold the store that a command reads, and its name for people: the path of its file, or the scheme of its URL.
+    """Hold the store that a command reads, and ``name``, which tells people which store that is.
 
-    ``is_common`` is true if ``SMSBRIDGE_STORE`` names it, so that it is the store of all uses.
+    ``name`` is the path of a file, or the scheme of a URL such as ``postgresql``. ``is_common`` is true if
+    ``SMSBRIDGE_STORE`` names this store: then the store keeps the data of all features.
     """
 
     store: Store
@@ -32,7 +33,10 @@ class Chosen:
         return self.path is not None and not self.path.is_file()
 
     def refuse_unusable(self, part: Part, what: str) -> None:
-        """Raise ConfigurationError if ``part`` of the store cannot be used. ``what`` names the part in the message."""
+        """Raise ConfigurationError if ``part`` of the store, such as ``entries``, cannot be used.
+
+        ``what`` is the name of that part in the error's message, such as ``ledger``.
+        """
         from ..errors import ConfigurationError
 
         problem = self.store.problem(part)
@@ -41,9 +45,10 @@ class Chosen:
 
 
 def chosen(account: str | None, policy: str, *, path: str | None = None, create: bool = False) -> Chosen:
-    """Open the store in the file ``path`` or, without a path, the store of ``policy`` for ``account`` or all accounts.
+    """Open the store in the file ``path``. Without ``path``, open the store that the settings of ``policy`` name.
 
-    If ``create`` is false, no file or table is made. Raises ConfigurationError if no usable store is set.
+    The settings are those of ``account``, or of all accounts. If ``create`` is false, no file or table is made. Raises
+    ConfigurationError if the settings name no store, or a store that cannot be used.
     """
     from .. import environment
     from ..errors import ConfigurationError
@@ -72,10 +77,10 @@ def chosen(account: str | None, policy: str, *, path: str | None = None, create:
 
 
 def init(out: Output, found: Chosen, part: Part) -> Exit:
-    """Make ``part`` of the store unless it exists, and print whether it was made. Returns the exit code.
+    """Make ``part`` of the store, such as ``entries``, unless it exists, and print whether it was made.
 
-    The store of all uses gets its counters, too: caps and limits need them as soon as a text is sent. Raises
-    ConfigurationError if it cannot be made.
+    If the store is that of SMSBRIDGE_STORE, its counters are made, too, because caps and limits need them as soon as a
+    text is sent. Returns the exit code. Raises ConfigurationError if the store cannot be made.
     """
     made = found.store.init(part)
     if found.is_common and found.store.counters() is not None:

@@ -19,7 +19,10 @@ _HOLDING = ("account", "accounts", "inner")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
-    """Hold a provider or a policy, with a remark about it, and the branches for the providers inside it."""
+    """Hold a provider or a policy in a tree for ``draw``: ``inside`` has a branch for each provider that it holds.
+
+    ``about`` is a remark that is printed beside the name.
+    """
 
     name: str
     account: str
@@ -37,7 +40,7 @@ def of_provider(provider: SmsProvider) -> Branch:
 
 
 def of_foresight(view: Foresight) -> Branch:
-    """Make the tree of what each provider would do with a text."""
+    """Make the tree of the rehearsed send ``view``: each branch says what its provider would do with the text."""
     passes = view.verdict == "would send" or (view.inside and view.error == view.inside[-1].error)
     about = view.words if passes else f"{view.verdict}: {view.words}"
     return Branch(name=view.provider, account=view.account, about=about, inside=tuple(map(of_foresight, view.inside)))

@@ -65,9 +65,10 @@ def _repeated(result: SentMessage | Verification) -> dict[str, Any]:
 
 
 def accepted(result: SentMessage | Verification, now: str) -> str:
-    """Return a sentence about an accepted text: what the provider does ``now``, such as ``took the text``.
+    """Return a sentence for people about ``result``, a text that the provider accepted.
 
-    If a ledger knew the text already, the sentence says that nothing was sent now.
+    ``now`` says what the provider did, such as ``took the text``. If the ledger had recorded the text as sent already,
+    the sentence says that nothing was sent now.
     """
     if result.repeated:
         return f"accepted before: {result.provider} has this reference already, so nothing was sent now"

@@ -23,8 +23,8 @@ from smsbridge.phone import regions
 class Rate(BaseModel):
     """Hold the price of a segment for all texts that match every field that is set.
 
-    The rate holds from the day ``since`` to the day ``until`` (UTC). ``account`` is the name of an account, or of a
-    provider for all of its accounts; ``prefix`` is the beginning of the number.
+    The rate is valid from the day ``since`` to the day ``until`` (UTC, both included). ``account`` is the name of an
+    account, or of a provider for all of the provider's accounts; ``prefix`` is the beginning of the number.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -47,12 +47,15 @@ class Rate(BaseModel):
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Return what distinguishes this rate from others: two rates with equal keys cannot be told apart."""
+        """Return the fields that must differ between two rates. With equal keys, no rule says which rate counts."""
         return self.account, self.country, self.prefix, self.purpose, self.since
 
     @property
     def weight(self) -> tuple[object, ...]:
-        """Return how exactly the rate describes its texts: of all rates that fit a text, the greatest counts."""
+        """Return a sort key for how exactly the rate describes texts.
+
+        Of all rates that fit a text, the rate with the greatest weight gives the price.
+        """
         return (
             self.account is not None,
             len(self.prefix or ""),
@@ -62,9 +65,10 @@ class Rate(BaseModel):
         )
 
     def fits(self, message: Message, names: Iterable[str], countries: Iterable[str], day: date) -> bool:
-        """Return whether the rate is for ``message`` through one of ``names`` to one of ``countries`` on ``day`` (UTC).
+        """Return whether the rate is valid for ``message`` on the day ``day`` (UTC).
 
-        ``names`` are those of the account and its provider.
+        ``names`` are the names of the sending account and its provider. ``countries`` has the country of the number; it
+        is empty if the country is not certain.
         """
         return (
             (self.account is None or self.account in names)
@@ -77,9 +81,10 @@ class Rate(BaseModel):
 
 
 class Rates:
-    """Hold the rates that you pay. Of several rates that fit a text, the most exact counts.
+    """Hold the rates that you pay. Of several rates that fit a text, the most exact rate gives the price.
 
-    Rates are compared by account, longest prefix, country, purpose and latest start, in this order.
+    Which rate is more exact is decided by these, in order: a rate with an account, with the longer prefix, with a
+    country, with a purpose, with the later start.
     """
 
     def __init__(self, rates: Iterable[Rate]) -> None:
@@ -90,7 +95,8 @@ class Rates:
     def load(cls, path: Path) -> Rates:
         """Read the rates from the ``[[rate]]`` tables of the TOML file at ``path``.
 
-        Raises ConfigurationError for an unreadable file, for wrong rates, and for two rates that cannot be told apart.
+        Raises ConfigurationError if the file cannot be read, if a rate is wrong, or if two rates fit the same texts and
+        nothing says which of them counts.
         """
         rates = tables.read(path, "rate", Rate)
         seen: dict[tuple[object, ...], int] = {}
@@ -137,7 +143,10 @@ class Rates:
         return None if rate is None else Money(amount=rate.price * segments, unit=rate.currency)
 
     def expect(self, message: Message, account: str, provider: str = "", *, segments: int) -> Cost:
-        """Return the segments and the price that we expect of a text, to compare them with the vendor's figures."""
+        """Return the number of segments and the price that ``message`` should have by our own count and these rates.
+
+        The result is compared with the vendor's figures. ``segments`` is our own count.
+        """
         return Cost(segments=segments, price=self.estimate(message, account, provider, segments=segments))
 
 

@@ -60,10 +60,10 @@ class CostPolicy(Policy):
         return made if around is None else made.telling(around.cost_differs)
 
     def telling(self, tell: Callable[[str, str, Message, SentMessage, Cost], None]) -> Self:
-        """Make this policy call ``tell`` for each difference, and return this policy.
+        """Make this policy call ``tell`` for each text whose cost differs from the expected cost. Returns this policy.
 
         ``tell`` gets the account, the provider, the message, the accepted text and the expected cost. In a client from
-        the environment, it is ``Plugins.cost_differs``.
+        the environment, ``tell`` is ``Plugins.cost_differs``.
         """
         self._tell = tell
         return self

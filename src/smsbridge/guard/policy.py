@@ -64,7 +64,10 @@ class _Rules:
         self.clock: Callable[[], float] = time.monotonic
 
     def judge(self, number: str) -> VetoedError | None:
-        """Return why a text to ``number`` would be refused; None if it would not. Takes no place."""
+        """Return the error with which a text to ``number`` would be refused; None if the text may go on.
+
+        The text is not counted.
+        """
         refusal = self._elsewhere(number)
         if refusal is None:
             full = self.caps.full(number, self.clock) if self.stored is None else at_once(self.stored.peek(number))
@@ -72,7 +75,7 @@ class _Rules:
         return refusal
 
     def take(self, message: Message) -> Flow[VetoedError | None]:
-        """Take a place at each cap for ``message`` and return None; if it is refused, take none and return why."""
+        """Count ``message`` under each cap and return None; if it is refused, count nothing and return the error."""
         refusal = self._elsewhere(message.to)
         if refusal is not None:
             return refusal
@@ -81,9 +84,9 @@ class _Rules:
         return _over((yield from self.stored.take(message)))
 
     def end(self, message: Message, *, sent: bool) -> None:
-        """Note that ``message`` has ended.
+        """Record that the send of ``message`` has ended.
 
-        Its places stay taken for their time if it was ``sent``; else they are given back.
+        If it was ``sent``, it stays counted under each cap for the time of that cap; otherwise it no longer counts.
         """
         if self.stored is not None:
             self.stored.end(message, sent=sent)
@@ -188,7 +191,10 @@ class GuardPolicy(Gate):
         return guard.shared()
 
     def shared(self) -> GuardPolicy:
-        """Make this guard share its caps with all guards of the same account and caps in this process; return it."""
+        """Count texts together with all other guards in this process that have the same account and the same caps.
+
+        Returns this guard.
+        """
         rules = self._rules
         with _lock:
             rules.caps = _shared.setdefault((self.account, *self._rates().items(), self.remembers), rules.caps)
@@ -199,7 +205,7 @@ class GuardPolicy(Gate):
         return {**store_of(accounts, given), **given}
 
     def findings(self) -> Iterable[Finding]:
-        """Yield a finding for a store that cannot be used, and for caps that have no store."""
+        """Yield a finding if the store cannot be used, and a finding if there are caps but no store to count in."""
         if not self._rates():
             return
         if is_in_process(self.store):

@@ -17,9 +17,10 @@ _LEASE = 900.0
 
 
 class StoredCaps:
-    """Keep the caps of a guard, whose texts are counted in a store by ``counters``.
+    """Count the texts of a guard in a store, and compare the counts with the guard's caps.
 
-    ``rates`` has the rate of each kind of cap; ``scope`` keeps the counts of other guards apart.
+    ``counters`` returns the counters of the store. ``rates`` has the highest count and the time for each kind of cap.
+    ``scope`` is part of each key in the store, so that guards of other accounts have counts of their own.
     """
 
     def __init__(self, counters: CountersAt, scope: str, rates: Mapping[str, Rate], remembers: int) -> None:
@@ -31,11 +32,11 @@ class StoredCaps:
         """By the id of a message object: the same message may be on its way twice."""
 
     def peek(self, number: str) -> Flow[Full | None]:
-        """Return the first cap that has no place for a text to ``number``; None if each has a place."""
+        """Return the first cap that would refuse a text to ``number``; None if no cap would. Counts nothing."""
         return self._counters().peek(self._caps(number))
 
     def take(self, message: Message) -> Flow[Full | None]:
-        """Take a place at each cap and return None; if a cap is full, take no place and return that cap."""
+        """Count ``message`` under each cap and return None; if a cap is full, count nothing and return that cap."""
         ticket = new_ticket()
         self._tickets.setdefault(id(message), []).append(ticket)
         full = yield from self._counters().take(ticket, self._caps(message.to), _LEASE)
@@ -44,9 +45,9 @@ class StoredCaps:
         return full
 
     def end(self, message: Message, *, sent: bool) -> None:
-        """Note that ``message`` has ended, also if it was interrupted before it was sent.
+        """Record that the send of ``message`` has ended, also if it was interrupted.
 
-        If it was not ``sent``, its places are given back.
+        If it was not ``sent``, it no longer counts under any cap.
         """
         tickets = self._tickets.get(id(message))
         ticket = tickets[-1] if tickets else None  # an interruption may come before its first ticket is noted

@@ -36,9 +36,9 @@ _HORIZON = 400
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Hold the hours of some weekdays, in minutes of the day, from ``start`` to just before ``end``.
+    """Hold the hours of some weekdays, from ``start`` to just before ``end``, in minutes after midnight.
 
-    If ``end`` is not after ``start``, it is on the next day.
+    If ``end`` is not after ``start``, the hours end on the next day.
     """
 
     days: frozenset[int]
@@ -147,7 +147,10 @@ class _Zoned:
         return (self.rule.in_force(at.astimezone(zone).date()) for zone in self.zones)
 
     def changes(self, day: date) -> Iterator[datetime]:
-        """Yield every moment of the local ``day`` at which the rule may begin to permit, and some other moments."""
+        """Yield each moment of the local ``day`` at which the rule may begin to permit texts.
+
+        Some of the moments may change nothing: the caller checks each.
+        """
         for zone in self.zones:
             for minute in {0, *(span.start for span in self.rule.hours)}:
                 yield from _moments(day, minute, zone)
@@ -157,8 +160,8 @@ class _Zoned:
 class Hours:
     """Hold the rules for the hours in which texts may arrive.
 
-    A rule of ``otherwise`` holds while no rule of ``rules`` for its country and purpose is in force. Raises
-    ConfigurationError if a rule's time zone is not known on this machine.
+    For each country and purpose, ``rules`` count; where none of them is in force, the rules in ``otherwise`` count
+    instead. Raises ConfigurationError if this machine does not know the time zone of a rule.
     """
 
     def __init__(self, rules: Iterable[HoursRule], otherwise: Iterable[HoursRule] = ()) -> None:
@@ -181,11 +184,10 @@ class Hours:
 
     @classmethod
     def load(cls, path: Path | None = None) -> Hours:
-        """Read the rules from the TOML file at ``path``; without it, return the built-in rules.
+        """Read the rules from the TOML file at ``path``; without ``path``, return the built-in rules.
 
-        Raises ConfigurationError.
-
-        The built-in rules hold for each country and purpose for which no rule of the file is in force.
+        The built-in rules also count for each country and purpose for which no rule of the file is in force. Raises
+        ConfigurationError if the file cannot be read or a rule is wrong.
         """
         own = tables.read(path, "rule", HoursRule) if path is not None else []
         return cls(own, tables.read(BUILTIN, "rule", HoursRule))
@@ -195,10 +197,10 @@ class Hours:
         return [zoned.rule for zoned in self._of(number, purpose) if zoned.has_a_say(at)]
 
     def next(self, number: str, purpose: Purpose, at: datetime, last: datetime | None = None) -> datetime | None:
-        """Return the first moment from ``at`` on when a text of ``purpose`` may reach ``number``.
+        """Return the first moment, from ``at`` on, when a text of ``purpose`` to ``number`` is permitted.
 
-        ``last`` is the latest time of arrival of a text sent at ``at``: that must be permitted too. None if there is no
-        such moment within a year.
+        ``last`` is the latest time at which a text sent at ``at`` may arrive. The rules must permit that time, too.
+        None if there is no permitted moment within a year.
         """
         rules = self._of(number, purpose)
         if _all_permit(rules, at):

@@ -61,9 +61,10 @@ class HoursPolicy(Gate):
         return self.judge(message, self._clock(), verification=verification)
 
     def judge(self, message: Message, now: datetime, *, verification: bool = False) -> Message:
-        """Return ``message`` as it may go on at the time ``now``, perhaps with a later ``send_at``.
+        """Return ``message`` unchanged or with a later ``send_at``, if it may be sent.
 
-        ``verification``: the message is a one-time code that the vendor makes. Raises VetoedError if it may not go on.
+        ``now`` is the present time. ``verification`` is true if the message is a one-time code that the vendor makes.
+        Raises VetoedError if the hours forbid the message and it cannot be scheduled.
         """
         planned = max(message.send_at or now, now)
         # A text sent now may have to wait for the vendor's limit, and takes a while to arrive.

@@ -32,9 +32,10 @@ path_option = click.option(
 
 
 def opened(account: str | None, path: str | None) -> Entries:
-    """Open the entries of the ledger in the file ``path``, or of ``account``. They are closed when the command ends.
+    """Open the ledger in the file ``path``. Without ``path``, open the ledger that the settings of ``account`` name.
 
-    Raises ConfigurationError if no ledger is set, it does not exist, or it cannot be used.
+    The ledger is closed when the command ends. Raises ConfigurationError if no ledger is set, if it does not exist, or
+    if it cannot be used.
     """
     from smsbridge.errors import ConfigurationError
     from smsbridge.stores.choice import part_of
@@ -51,7 +52,7 @@ def opened(account: str | None, path: str | None) -> Entries:
 
 
 def asked(flow: Flow[T]) -> T:
-    """Ask the ledger's store by ``flow`` and return the answer.
+    """Run ``flow``, a question to the store of the ledger, and return the answer.
 
     Raises ConfigurationError if the store cannot be used.
     """
@@ -68,9 +69,9 @@ def asked(flow: Flow[T]) -> T:
 
 
 def all_of(entries: Entries, **wanted: Any) -> Iterator[Entry]:
-    """Yield all entries of the ledger that match ``wanted``, the arguments of ``Entries.page``.
+    """Yield all entries of the ledger that match ``wanted``. An entry is the record of a text.
 
-    They are read page by page.
+    ``wanted`` holds arguments for ``Entries.page``. The entries are read page by page.
     """
     after = 0
     while True:

@@ -10,7 +10,7 @@ from smsbridge.stores.standing import Standing
 
 
 def record_of(entry: Entry) -> TextRecord:
-    """Return the TextRecord of the text in ``entry``: its state, and how far it has come by all that is known."""
+    """Make the public TextRecord of the text in ``entry``: its state, and its latest known status."""
     claim, outcome, standing = entry.claim, entry.outcome, entry.standing
     answer = outcome or Outcome(state=entry.state, at=claim.at)
     far = standing or _nowhere(answer)

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 
 def by_reports(store: Entries, doubtful: list[Entry]) -> Iterator[Entry]:
-    """Yield each entry of ``doubtful`` whose delivery reports prove that the text was accepted, settled as accepted."""
+    """Find the texts in doubt that arrived after all: a delivery report proves that the vendor accepted them.
+
+    ``doubtful`` are entries of texts that may have been sent. Yields each entry with such a report, settled as
+    accepted.
+    """
     for entry in doubtful:
         outcome = proven(entry, asked(store.reports(entry.claim.reference)))
         if outcome is not None:
@@ -32,9 +36,10 @@ def by_reports(store: Entries, doubtful: list[Entry]) -> Iterator[Entry]:
 
 
 def by_hand(out: Output, doubtful: list[Entry], state: str, *, yes: bool) -> Iterator[Entry]:
-    """Yield each entry of ``doubtful``, settled as ``state``, which a person knows from elsewhere.
+    """Settle the texts in doubt, ``doubtful``, by what a person knows: as ``state``, accepted or refused. Yields each.
 
-    The person confirms each entry, unless ``yes`` is set. Raises click.UsageError if the input is no terminal.
+    The person confirms each text at the terminal, unless ``yes`` is set. Raises click.UsageError if the input is not a
+    terminal.
     """
     repeats = "a repeat of it is sent" if state == "refused" else "a repeat of it is not sent"
     for entry in doubtful:
@@ -49,7 +54,10 @@ def by_hand(out: Output, doubtful: list[Entry], state: str, *, yes: bool) -> Ite
 
 
 def by_lookup(out: Output, doubtful: list[Entry]) -> Iterator[Entry]:
-    """Look up each entry of ``doubtful`` at its provider, and yield those with a clear answer, settled by it."""
+    """Look up each text in doubt, ``doubtful``, at its provider by the reference.
+
+    Yields the entries for which the provider gave a clear answer, each settled by that answer.
+    """
     with ExitStack() as clients:
         by_account: dict[str, SmsClient] = {}
         for number, entry in enumerate(doubtful, 1):

@@ -29,7 +29,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def line(entry: Entry) -> str:
-    """Return ``entry`` as a line of a list of texts."""
+    """Return ``entry``, the record of a text, as a line for ``smsbridge texts list``."""
     claim, record = entry.claim, record_of(entry)
     status = record.status.value if entry.state is State.ACCEPTED else "-"
     return (
@@ -39,7 +39,7 @@ def line(entry: Entry) -> str:
 
 
 def state_of(entry: Entry) -> str:
-    """Return the state of ``entry`` in words, with its account."""
+    """Return the state of the text in ``entry`` in words, with the account that sent it."""
     return f"{entry.state.value} (account {entry.claim.account})"
 
 

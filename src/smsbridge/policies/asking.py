@@ -11,10 +11,10 @@ from smsbridge.provider import SmsProvider
 
 
 def ask_for(provider: SmsProvider, message: Message) -> Flow[tuple[SentMessage | None, bool]]:
-    """Look up the reference of ``message`` at ``provider``.
+    """Look up the reference of ``message`` at ``provider``, to learn whether the vendor accepted the text.
 
-    Returns the text, if it was found and accepted, and whether the vendor says that there is no such text. A look-up
-    that fails, or that finds another text, returns ``(None, False)``.
+    Returns a pair: the accepted text, or None; and whether the vendor says that it has no text with this reference. If
+    the look-up fails, or finds the text of another recipient, the pair is ``(None, False)``.
     """
     reference = message.reference or ""
     try:
@@ -27,10 +27,10 @@ def ask_for(provider: SmsProvider, message: Message) -> Flow[tuple[SentMessage |
 
 
 def was_accepted(found: SentMessage, reference: str, to: str) -> bool:
-    """Return whether a look-up found the text with ``reference`` to the number ``to``, and the vendor had accepted it.
+    """Return whether ``found``, the result of a look-up, is the text with ``reference`` to ``to`` and was accepted.
 
-    The recipient in ``found`` may be masked. A text to another recipient is another text, and a rejected text may be an
-    earlier attempt: neither says anything about ours.
+    The number in ``found`` may be masked. A text to another number is another text, and a rejected text may be an
+    earlier attempt: neither proves anything about the text in question.
     """
     return (
         isinstance(found, SentMessage)

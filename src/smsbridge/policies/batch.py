@@ -26,11 +26,11 @@ _INTERRUPTED = frozenset({"cancelled", "deadline", "closed"})
 
 
 class Batch:
-    """Hold one or more texts on their way through a policy, or one-time codes that the vendor makes (``verification``).
+    """Hold one or more texts, or one-time codes that the vendor makes (``verification``), while a policy sends them.
 
-    ``stop`` is the interruption, if any: a cancellation, Ctrl-C, the end of the process. Nothing is sent after it.
-    ``results`` holds the settled outcomes by the text's place in ``messages``; ``histories`` the errors of earlier
-    attempts.
+    A text is identified by its place in ``messages``, from 0. ``results`` holds the final result of each settled text
+    by that place, and ``histories`` the errors of the text's earlier attempts. ``stop`` is the exception that
+    interrupted the send, if any (a cancellation, Ctrl-C, the end of the process): nothing is sent after it.
     """
 
     __slots__ = ("_answers", "_flying", "around", "histories", "messages", "results", "stop", "verification")
@@ -51,7 +51,7 @@ class Batch:
 
     @property
     def open(self) -> list[int]:
-        """Return the places in ``messages`` of all texts that are not settled."""
+        """Return the places in ``messages`` of all texts that have no final result yet."""
         return [row for row in range(len(self.messages)) if row not in self.results]
 
     def through(
@@ -63,9 +63,9 @@ class Batch:
     ) -> Flow[list[Result]]:
         """Send the texts at the places ``rows`` through ``provider``, once, and return a Result for each.
 
-        The ``index`` of a Result is the place of its text. ``instead`` has messages to send instead of some of the
-        texts. ``around`` wraps each flow of a provider that carries texts. An interruption is in ``stop`` and in the
-        results; a further call raises it.
+        The ``index`` of a Result is the place of its text in ``messages``. ``instead`` maps places to messages that are
+        sent in place of the original texts. ``around`` wraps each flow of a provider that talks to a vendor. If the
+        send is interrupted, the interruption is stored in ``stop`` and in the results; a further call raises it.
         """
         if self.stop is not None:
             raise self.stop
@@ -92,7 +92,10 @@ class Batch:
         return answers
 
     def known(self, row: int) -> Result | None:
-        """Return the settled result of the text at ``row``, or that of its last attempt; None without an attempt."""
+        """Return the final result of the text at the place ``row``; without it, the result of the last attempt.
+
+        None if the text was not attempted.
+        """
         return self.results.get(row) or self._answers.get(row)
 
     def _send_apart(
@@ -114,9 +117,9 @@ class Batch:
         return [found[row] for row in range(len(messages))]
 
     def take(self, answers: Iterable[Result]) -> bool:
-        """Settle each text that ``answers`` say is accepted, and keep the errors of the others for their next attempt.
+        """Settle each text that was accepted by ``answers``, the results of an attempt.
 
-        Returns whether there are errors.
+        Each error is added to the history of its text, for the next attempt. Returns whether there are errors.
         """
         failed = False
         for answer in answers:
@@ -130,15 +133,18 @@ class Batch:
         return failed
 
     def accept(self, row: int, sent: SentMessage | None) -> None:
-        """Settle the text at ``row`` as accepted, with ``sent`` as the result."""
+        """Settle the text at the place ``row`` as accepted, with ``sent`` as the final result."""
         self.results[row] = Result(index=row, message=self.messages[row], sent=sent)
 
     def fail(self, row: int, error: SendError) -> None:
-        """Settle the text at ``row`` with ``error``, so that it is not tried again."""
+        """Settle the text at the place ``row`` with ``error`` as the final result, so that it is not tried again."""
         self.results[row] = Result(index=row, message=self.messages[row], error=error)
 
     def give_up(self, rows: Iterable[int]) -> None:
-        """Settle the texts at ``rows`` that are still open, each with the outcome of its attempts so far."""
+        """Settle all texts at the places ``rows`` that have no final result yet.
+
+        Each gets the outcome of its attempts so far.
+        """
         for row in rows:
             if row not in self.results:
                 self.fail(row, self._concluded(row))

@@ -9,10 +9,10 @@ _LONGEST_PROBE = 300.0
 
 
 class Breaker:
-    """Count the faults of an account's provider, and pause the account after ``faults`` in a row.
+    """Count the failures of an account's provider, and pause the account after ``faults`` failures in a row.
 
-    After ``pause`` seconds it lets one probe through at a time. Safe to share between threads. After each admitted
-    attempt, call ``worked``, ``failed`` or ``dropped``.
+    After ``pause`` seconds a single text is let through as a probe; the pause ends if the provider works again. Threads
+    may share a Breaker. After each attempt that :meth:`admit` allowed, call ``worked``, ``failed`` or ``dropped``.
     """
 
     __slots__ = ("__weakref__", "_count", "_faults", "_held", "_lock", "_pause", "_probed", "_until")
@@ -29,12 +29,15 @@ class Breaker:
         renew_after_fork(self)
 
     def admit(self, now: float) -> float | None:
-        """Admit an attempt and return None, or return the seconds for which the account is still paused."""
+        """Allow an attempt and return None, or return the seconds for which the account is still paused.
+
+        ``now`` is the present time of the clock that the caller uses for all calls.
+        """
         return None if self.closed else under(self._lock, self._admit, now)
 
     @property
     def closed(self) -> bool:
-        """Return whether the breaker admits all attempts, because the account is not paused."""
+        """Return whether all attempts are allowed, because the account is not paused."""
         return self._until is None and self._held is None
 
     @property
@@ -43,7 +46,7 @@ class Breaker:
         return self._held is not None
 
     def peek(self, now: float) -> float | None:
-        """Return what :meth:`admit` would return at the time ``now``, without taking the place of the probe."""
+        """Return what :meth:`admit` would return at the time ``now``, but allow no attempt."""
         return under(self._lock, self._wait, now)
 
     def worked(self) -> None:
@@ -52,23 +55,26 @@ class Breaker:
             under(self._lock, self._close)
 
     def failed(self, now: float) -> None:
-        """Record a fault of the provider at the time ``now``, which may begin a pause."""
+        """Record a failure of the provider at the time ``now``. It may be the failure that begins a pause."""
         under(self._lock, self._count_fault, now)
 
     def hold(self, until: float) -> None:
-        """Pause the account until the time ``until``, because its vendor asked for that. This counts as no fault."""
+        """Pause the account until the time ``until``, because its vendor asked for that.
+
+        This does not count as a failure.
+        """
         under(self._lock, self._hold, until)
 
     def dropped(self, begun: float) -> None:
-        """Record that an attempt, begun at ``begun``, says nothing about the provider.
+        """Record that an attempt, which began at the time ``begun``, ended without showing whether the provider works.
 
-        It was cancelled, or stopped on our side. If it was the probe, another may follow.
+        The attempt was cancelled, or stopped on our side. If it was the probe, another probe may follow.
         """
         if self._probed is not None:
             under(self._lock, self._drop, begun)
 
     def begin_anew(self) -> None:
-        """Forget the probe in a forked process, because the parent process made it."""
+        """Forget, in a forked process, that a probe is under way: only the parent process waits for that probe."""
         self._probed = None
 
     # --- with the lock ------------------------------------------------------------------------------------------------

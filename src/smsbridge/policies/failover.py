@@ -248,9 +248,9 @@ class FailoverPolicy(Carrier):
         return self._holder(sent.account).status(sent)
 
     def lookup(self, reference: str) -> Flow[SentMessage | None]:
-        """Look up ``reference`` at each account and return the first text found; None if no account finds it.
+        """Look up ``reference`` at each account in order, and return the first text that is found.
 
-        Errors of accounts are raised only if no account finds the text.
+        None if no account finds a text. Errors of accounts are raised only if no account finds the text.
         """
         able = [account for account in self.accounts if Capability.LOOKUP in account.capabilities]
         if not able:

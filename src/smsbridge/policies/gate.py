@@ -55,10 +55,11 @@ class Gate(Policy):
         """
 
     def give_back(self, message: Message) -> None:
-        """Give back the place that :meth:`admit` may have taken for ``message``, since it was interrupted or failed.
+        """Undo what :meth:`admit` may have done for ``message``, such as counting it: it was interrupted or failed.
 
-        It may not have taken a place yet. ``message`` is the same object that :meth:`admit` got. Called instead of
-        :meth:`settle`, and not if :meth:`admit` raised a SendError. Must not raise.
+        :meth:`admit` may have been interrupted before it took a place. ``message`` is the same object that
+        :meth:`admit` got. Called instead of :meth:`settle`, and not if :meth:`admit` raised a SendError. Must not
+        raise.
         """
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:

@@ -46,9 +46,10 @@ _NAME = re.compile(r"[a-z0-9]{1,100}", re.ASCII)
 
 
 class Policies:
-    """Find the policies of a process by name, and import them when they are needed.
+    """Find the installed policies of smsbridge and of other packages by name, and import each when it is needed.
 
-    ``points`` are the entry points of the group; ``reserved`` returns why a policy cannot have a name.
+    ``points`` are the entry points of all policies. ``reserved`` gets a name, and returns why no policy may have that
+    name, or None.
     """
 
     def __init__(self, points: Iterable[EntryPoint], reserved: Callable[[str], str | None]) -> None:
@@ -93,9 +94,10 @@ class Policies:
         return self._classes[name]
 
     def advice(self, reason: str, there: Iterable[str]) -> str | None:
-        """Return the advice of a policy for an error with ``reason``; None if no policy knows that reason.
+        """Return what to do about an error with ``reason``, as the policy that raises it says; None if no policy does.
 
-        Policies of other packages are asked only if a variable in ``there`` belongs to them.
+        ``there`` are the names of the environment variables that are set. A policy of another package is imported and
+        asked only if such a name contains the name of the policy.
         """
         words = {word.lower() for name in there for word in name.split("_")}
         for name in self.names():

@@ -101,7 +101,7 @@ class LimitPolicy(Policy):
         return {**store_of(accounts, given, common=False), **given}
 
     def findings(self) -> Iterable[Finding]:
-        """Yield a finding for a store that cannot be used, and for limits that each process has for itself."""
+        """Yield a finding if the store cannot be used, and a finding if each process counts its requests for itself."""
         if not self._rates():
             return
         if is_in_process(self.store):
@@ -129,9 +129,10 @@ class LimitPolicy(Policy):
 
     @classmethod
     def standing(cls, inner: SmsProvider, *accounts: str, around: Surroundings | None = None) -> LimitPolicy:
-        """Put the policy around ``inner``, with the limits that its vendor declares, except those that are set.
+        """Put the policy around ``inner``, as a client from the environment does.
 
-        ``accounts`` are the names under which the environment is read.
+        A limit that no setting gives is the limit that ``inner`` declares for its vendor. ``accounts`` are the names
+        under which settings are looked up in the environment.
         """
         set_here = {name for account in accounts for name in environment.read(account, cls.model_fields)}
         return cls.around(
@@ -139,9 +140,9 @@ class LimitPolicy(Policy):
         )
 
     def shared(self) -> LimitPolicy:
-        """Make this limit share its places with all limits of the same account and rate in this process, and return it.
+        """Count requests together with all other limits in this process for the same account and rate.
 
-        With a store, all limits in the store are shared already.
+        Returns this policy. With a store, nothing changes: all limits in the store count together already.
         """
         with _lock:
             for kind, rate in self._rates().items():

@@ -36,7 +36,10 @@ _said: set[tuple[str, ...]] = set()
 
 
 def unable(provider: SmsProvider) -> dict[str, list[str]]:
-    """Return each account directly inside ``provider`` that lacks abilities of another, with these abilities."""
+    """Return the accounts directly inside ``provider`` that lack an ability which another of these accounts has.
+
+    The value for each account lists the names of the abilities that it lacks.
+    """
     able = {name: [test(account) for account in inside(provider)] for name, test in ABILITIES.items()}
     return {
         account.account: missing
@@ -46,7 +49,10 @@ def unable(provider: SmsProvider) -> dict[str, list[str]]:
 
 
 def say_what_differs(provider: SmsProvider) -> None:
-    """Log a warning if accounts of a failover in ``provider`` differ in abilities that matter, once in this process."""
+    """Log a warning for each account that lacks an important ability which another account of the same failover has.
+
+    All failovers in ``provider`` are checked. A warning is logged once in a process.
+    """
     for holder in each(provider):
         if len(inside(holder)) < 2:
             continue

@@ -31,9 +31,9 @@ History = list[SendError]
 
 
 def elsewhere(error: SendError) -> bool:
-    """Return whether ``error`` shows that nothing was sent, and that another account may succeed.
+    """Return whether another account may succeed after ``error``: nothing was sent, and the text is not at fault.
 
-    This is so for faults of the account or the provider, bugs included.
+    This is so for a fault of the account or its provider, also for a bug in the provider's code.
     """
     if isinstance(error, UnsupportedError | ProviderBugError):
         return True
@@ -42,7 +42,7 @@ def elsewhere(error: SendError) -> bool:
 
 
 def final(error: SendError) -> bool:
-    """Return whether ``error`` has a refusal for the text's own fault, so that the text should not be tried again."""
+    """Return whether the text must not be tried again: ``error`` holds a refusal for a fault of the text itself."""
     return any(isinstance(attempt, RefusedError) and not elsewhere(attempt) for attempt in (error, *error.attempts))
 
 
@@ -62,16 +62,16 @@ def fault_of(error: SendError | None) -> Fault | None:
 
 
 def asked_pause(error: SendError | None) -> float:
-    """Return the seconds for which the vendor wants no requests, by ``error``; 0 if it asked for no pause."""
+    """Return the seconds without requests that the vendor asked for in ``error``; 0 if it asked for no pause."""
     if not isinstance(error, RateLimitedError) or all(attempt.reason in OURS for attempt in error.attempts or (error,)):
         return 0.0
     return error.retry_after or 0.0
 
 
 def conclude(history: Sequence[SendError]) -> SendError:
-    """Return the error of a text after the failed attempts ``history``: the last uncertain error, or else the last.
+    """Return the error that sums up all attempts for a text: the last uncertain error or, without any, the last error.
 
-    Its ``attempts`` are the errors of all attempts.
+    ``history`` has the error of each attempt. They are in ``attempts`` of the returned error.
     """
     uncertain = [failure for failure in history if isinstance(failure, UncertainError)]
     error = copy.copy((uncertain or history)[-1])
@@ -114,9 +114,9 @@ def _fault_of_all(history: Sequence[SendError]) -> Fault:
 
 
 def not_sent(error: SendError) -> SendError:
-    """Return the error that replaces ``error`` once it is proven that nothing was sent, as a refusal.
+    """Return the refusal that replaces ``error`` once it is proven that nothing was sent.
 
-    A refusal of the message by another account stays.
+    If an attempt in ``error`` was a refusal for a fault of the message, that refusal is returned.
     """
     attempts = tuple(not_sent(attempt) for attempt in error.attempts)
     refused = next((copy.copy(attempt) for attempt in attempts if not elsewhere(attempt)), None)
@@ -137,9 +137,9 @@ def _flat(history: Sequence[SendError]) -> tuple[SendError, ...]:
 
 
 def kept(asked: float | None, account: str) -> float:
-    """Return for how many seconds to pause ``account``, whose vendor asks for ``asked`` seconds.
+    """Return the seconds for which to pause ``account``, if its vendor asks for a pause of ``asked`` seconds.
 
-    A warning is logged if the pause is shorter than that.
+    A very long pause is shortened, and a warning is logged.
     """
     seconds = pause(asked)
     if asked is not None and asked > seconds > 0:

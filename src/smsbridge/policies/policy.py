@@ -37,12 +37,10 @@ from .batch import Batch
 
 
 class Place(IntEnum):
-    """Name the place where a policy stands around a provider, from the outside in.
+    """Name the place of a policy among other policies around a provider. The first place is the outermost.
 
-    In a place, policies are in name order.
-
-    A policy at ``ACCOUNT`` or inside it stands around each account that talks to a vendor; the others stand once,
-    around all accounts.
+    Policies with the same place are ordered by name. A policy whose place is ``ACCOUNT`` or a later place stands around
+    each account that talks to a vendor; all others stand once, around all accounts together.
     """
 
     BEFORE = 0
@@ -75,22 +73,25 @@ class Finding:
 
 
 class Surroundings(Protocol):
-    """List the methods of a client's plugins that a policy may call."""
+    """List the methods of a client's plugins that a policy may call to tell all plugins of an event."""
 
     def cost_differs(self, account: str, provider: str, message: Message, sent: SentMessage, expected: Cost) -> None:
         """Tell every plugin that the cost of a text differs from the ``expected`` cost."""
         ...
 
     def status_changed(self, account: str, provider: str, text: TextRecord) -> None:
-        """Tell every plugin that a text came further.
+        """Tell every plugin that the delivery status of ``text`` changed.
 
-        If plugins raise, the first error is raised after all are told.
+        If plugins raise errors, the first error is raised after all plugins are told.
         """
         ...
 
 
 class Carrier(Composite):
-    """Base of a provider that sends through other providers, which it holds. :meth:`carry` serves one text and many."""
+    """Base of a provider that holds other providers and sends through them, such as a policy or a failover.
+
+    :meth:`carry` serves a single text as well as many.
+    """
 
     place: ClassVar[Place | None] = None
     """Its place if at least one of its settings is set; None: it stands only where the environment or code puts it."""
@@ -107,9 +108,9 @@ class Carrier(Composite):
 
     @abstractmethod
     def carry(self, batch: Batch) -> Flow[None]:
-        """Send the texts of ``batch`` through the providers inside, and settle each text in the Batch.
+        """Send the texts of ``batch`` through the providers inside, and settle each text with a method of the Batch.
 
-        Undo temporary work, such as a place that was taken, in ``finally``. A text that is left open gets the outcome
+        Undo temporary work, such as a place that was taken, in ``finally``. A text that is not settled gets the outcome
         of its attempts so far; without an attempt, it is refused as a fault of the policy.
         """
 
@@ -122,10 +123,11 @@ class Carrier(Composite):
 
 
 class Policy(Carrier):
-    """Base of a policy around a single provider. It passes all calls on to it; override what should be different.
+    """Base of a policy around a single provider. All calls go on to that provider, except those that you override.
 
-    It has the account of that provider, unless it is an account itself: then ``SMSBRIDGE_<ACCOUNT>_INNER`` names the
-    account inside. Results and errors name the vendor inside, not the policies around it.
+    A policy has the account name of the provider inside. It may also be an account with a name of its own: then
+    ``SMSBRIDGE_<ACCOUNT>_INNER`` names the account inside. Results and errors name the vendor inside, not the policies
+    around it.
     """
 
     in_code: ClassVar[Mapping[str, tuple[str, str]]] = {}
@@ -135,9 +137,10 @@ class Policy(Carrier):
 
     @classmethod
     def applies(cls, inner: SmsProvider, *, is_set: bool) -> bool:
-        """Return whether the policy should stand around ``inner`` in a client from the environment.
+        """Return whether a client from the environment should put the policy around ``inner``.
 
-        ``is_set`` says that at least one of its settings is set; by default that decides.
+        ``is_set`` is true if at least one setting of the policy is set. By default, the policy then applies, and
+        otherwise not.
         """
         return is_set
 
@@ -183,18 +186,19 @@ class Policy(Carrier):
 
     @classmethod
     def completed(cls, accounts: Sequence[str], given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the fields with which to make the policy. By default, they are those in ``given``.
+        """Return the fields with which to make the policy. By default, the fields in ``given`` are returned.
 
-        Override it to add fields that need more than a look-up of a variable. ``accounts`` are the names under which
-        settings are looked up.
+        Override this method to add a field whose value is not simply the value of an environment variable. ``accounts``
+        are the names under which settings are looked up in the environment.
         """
         return given
 
     @classmethod
     def standing(cls, inner: SmsProvider, *accounts: str, around: Surroundings | None = None) -> Self:
-        """Put the policy around ``inner`` at its usual place in a client from the environment.
+        """Put the policy around ``inner``, as a client from the environment does. By default, :meth:`around` does that.
 
-        By default, this is :meth:`around`. The argument ``around`` has the plugins of the client.
+        ``accounts`` are the names under which settings are looked up. The argument ``around`` has the methods of the
+        client's plugins that a policy may call.
         """
         return cls.around(inner, *accounts)
 
@@ -270,9 +274,10 @@ class Policy(Carrier):
 
 
 def inner_of(account: str, setting: str, resolve: Resolve | None) -> list[SmsProvider]:
-    """Return the providers that a setting of ``account`` names, such as its inner account; commas separate names.
+    """Return the providers whose accounts are named, separated by commas, in ``setting`` of ``account``.
 
-    ``resolve`` makes a provider from a name. Raises ConfigurationError if the setting is missing or wrong.
+    ``resolve`` makes the provider of an account from the account's name. Raises ConfigurationError if the setting is
+    missing or wrong.
     """
     variable = environment.variable(account, setting)
     found = environment.named(account, setting)

@@ -19,9 +19,9 @@ log.addHandler(logging.NullHandler())
 
 
 def wanted(answers: Sequence[Result]) -> bool:
-    """Return whether records of the results ``answers`` would be logged.
+    """Return whether any of the results ``answers`` would be logged.
 
-    Those of accepted texts may be switched off.
+    Errors are always logged; an accepted text is logged only if the level INFO is on.
     """
     return any(answer.error for answer in answers) or log.isEnabledFor(logging.INFO)
 
@@ -29,10 +29,10 @@ def wanted(answers: Sequence[Result]) -> bool:
 def record(
     result: Result, *, account: SmsProvider, candidates: Sequence[SmsProvider], decision: str, seconds: float
 ) -> None:
-    """Log the ``result`` of an attempt through ``account``, unless a policy inside the account logs it.
+    """Log the ``result`` of an attempt through ``account``, unless a policy inside the account logs attempts itself.
 
-    ``candidates`` are the accounts that the policy could choose from, ``decision`` its next step, and ``seconds`` the
-    duration of the attempt.
+    ``candidates`` are the accounts that the policy could choose from, ``decision`` says what the policy does next, and
+    ``seconds`` is the duration of the attempt.
     """
     if not any(isinstance(provider, Composite) and provider.records_attempts for provider in each(account)):
         record_always(result, account=account, candidates=candidates, decision=decision, seconds=seconds)
@@ -43,7 +43,7 @@ def record_always(
 ) -> None:
     """Log the ``result`` of an attempt as :func:`record` does, even if a policy inside the account logs attempts too.
 
-    This is for a decision that no policy inside ``account`` knows of.
+    Call this for a ``decision`` that the policies inside ``account`` do not make, such as to try the next account.
     """
     error = result.error
     level = logging.WARNING if isinstance(error, UncertainError) else logging.INFO

@@ -25,16 +25,18 @@ HOLDERS = ("inner", "accounts")
 
 
 def variables_set() -> list[str]:
-    """Return the names of all environment variables of smsbridge that have a value."""
+    """Return the names of all environment variables of smsbridge that are set to a value."""
     return [name for name, has_value in environment.variables().items() if has_value]
 
 
 def within(
     provider: SmsProvider, there: Sequence[str], policies: Policies, around: Surroundings | None = None
 ) -> SmsProvider:
-    """Put ``provider`` inside the policies that stand once, around all accounts, and return the outermost.
+    """Put ``provider`` inside the policies that stand once, around all accounts, and return the outermost policy.
 
-    ``there`` are the variables that are set. Raises ConfigurationError if a variable for a policy would have no effect.
+    ``there`` are the names of the variables that are set, ``policies`` are the installed policies, and ``around`` has
+    the methods of plugins that a policy may call. Raises ConfigurationError if a variable for a policy would have no
+    effect.
     """
     for kind, is_set in _standing(provider, there, policies, lambda place: place < Place.ACCOUNT):
         if not _holds(provider, kind):
@@ -48,10 +50,10 @@ def within(
 def leaf(
     provider: SmsProvider, there: Sequence[str], policies: Policies, around: Surroundings | None = None
 ) -> SmsProvider:
-    """Put ``provider`` inside the policies that stand around each account, and return the outermost.
+    """Put ``provider`` inside the policies that stand around each account, and return the outermost policy.
 
-    A provider that holds others does not talk to a vendor itself, and is returned as it is. ``there`` are the variables
-    that are set. Raises ConfigurationError if a policy cannot be made.
+    A provider that holds others does not talk to a vendor itself, and is returned without policies. The arguments are
+    those of :func:`within`. Raises ConfigurationError if a policy cannot be made.
     """
     if inside(provider):
         return provider
@@ -117,7 +119,11 @@ def _refuse_without_a_place(name: str, provider: SmsProvider, there: Sequence[st
 
 @dataclass(frozen=True, slots=True)
 class Unheeded:
-    """Describe a variable without effect: it is for a policy of an inner account, which stands around the outer one."""
+    """Describe an environment variable that has no effect: it sets a policy for an account inside another account.
+
+    The policy stands only around the outer account. ``words`` says that to the user, and ``instead`` names the variable
+    to set.
+    """
 
     variable: str
     policy: str
@@ -126,9 +132,9 @@ class Unheeded:
 
 
 def unheeded(provider: SmsProvider, there: Iterable[str], policies: Policies) -> Iterator[Unheeded]:
-    """Yield each variable of ``there`` that sets a policy for an account inside ``provider`` without effect.
+    """Yield each variable without effect: it is for an inner account, but its policy stands around ``provider``.
 
-    It has no effect, because that policy stands only around ``provider``.
+    ``there`` are the names of the variables that are set, and ``policies`` are the installed policies.
     """
     outer, there = provider.account, list(there)
     for account in sorted(account_names(provider) - {outer}):

@@ -20,10 +20,11 @@ _FREE = (True, 0.0)
 
 
 class StoredTurns:
-    """Give requests their turns under a limit of ``rate``, with places in a store, kept by ``counters`` under ``key``.
+    """Limit the requests of all processes that share a store to ``rate``: each request reserves a time in the store.
 
-    If the store does not answer, requests leave without a limit, which is logged: a store that is down must not stop
-    texts. It is then not asked again for some seconds.
+    ``counters`` returns the counters of the store, and ``key`` names this limit there. If the store does not answer,
+    requests leave without a limit, which is logged: a store that is down must not stop texts. For some seconds the
+    store is then not asked again.
     """
 
     def __init__(self, counters: CountersAt, key: str, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,9 +35,9 @@ class StoredTurns:
         self._silent_until = -math.inf
 
     def reserve(self, count: int, longest: float) -> Flow[tuple[bool, float]]:
-        """Reserve ``count`` places, if the first is free within ``longest`` seconds.
+        """Reserve places for ``count`` requests, if the first request may leave within ``longest`` seconds.
 
-        Returns whether they are reserved, and after how many seconds the first may be used.
+        Returns whether the places are reserved, and the seconds until the first request may leave.
         """
         turn = yield from self._asked(count, longest)
         return _FREE if turn is None else (turn.kept, turn.wait)
@@ -47,7 +48,7 @@ class StoredTurns:
         return turn is not None and turn.pause > 0
 
     def pause(self, seconds: float) -> None:
-        """Block all places for ``seconds``, because the vendor asked for a pause."""
+        """Let no request leave for ``seconds``, because the vendor asked for a pause."""
         self._counters().pause(self._key, seconds)
 
     def close(self) -> None:
@@ -68,9 +69,10 @@ class StoredTurns:
 
 
 def reserve(turns: Gcra | StoredTurns, count: int, now: float, longest: float) -> Flow[tuple[bool, float]]:
-    """Reserve ``count`` places of ``turns``, if the first is free within ``longest`` seconds from ``now``.
+    """Reserve places for ``count`` requests under the limit ``turns``, if the first is free within ``longest`` seconds.
 
-    Returns whether they are reserved, and after how many seconds the first may be used.
+    ``now`` is the present time. Returns whether the places are reserved, and the seconds until the first request may
+    leave.
     """
     if isinstance(turns, Gcra):
         return turns.reserve(count, now, longest)
@@ -78,15 +80,15 @@ def reserve(turns: Gcra | StoredTurns, count: int, now: float, longest: float) -
 
 
 def is_paused(turns: Gcra | StoredTurns, now: float) -> Flow[bool]:
-    """Return whether a pause of ``turns`` that the vendor asked for lasts at ``now``.
+    """Return whether, at the time ``now``, requests under the limit ``turns`` must wait for a pause to end.
 
-    Places given before it are then void.
+    The vendor asked for the pause. Places that were reserved before it are void and must be reserved again.
     """
     return turns.held(now) if isinstance(turns, Gcra) else (yield from turns.is_paused())
 
 
 def pause(turns: Gcra | StoredTurns, now: float, seconds: float) -> None:
-    """Block all places of ``turns`` for ``seconds`` from ``now``, because the vendor asked for a pause."""
+    """Let no request under the limit ``turns`` leave for ``seconds`` from ``now``: the vendor asked for a pause."""
     if isinstance(turns, Gcra):
         turns.hold(now + seconds)
     else:

@@ -25,9 +25,10 @@ Carrier = Callable[[HttpRequest], HttpResponse]
 
 
 def carrier(app: Application) -> Carrier:
-    """Return the function that hands a webhook to ``app`` and returns its answer. Raises TypeError.
+    """Return the function that hands a webhook to ``app`` and returns the answer of ``app``.
 
-    Errors that ``app`` raises instead of an answer come through.
+    ``app`` is an ASGI or WSGI application, or the test client of one of them. Raises TypeError if it is none of these.
+    An error that ``app`` raises instead of an answer is raised unchanged.
     """
     is_client = hasattr(app, "request") and not inspect.iscoroutinefunction(app.request)
     if is_client and hasattr(app, "generic"):

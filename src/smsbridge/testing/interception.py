@@ -32,7 +32,7 @@ _QUESTIONS = {
 
 
 class Taker(Protocol):
-    """Take texts and answer questions in place of the vendors, as an outbox does."""
+    """Describe what takes texts and answers questions in place of the vendors, such as an Outbox."""
 
     def take(
         self,
@@ -42,25 +42,26 @@ class Taker(Protocol):
         kind: type[Any],
         client: BaseClient[Any] | None = None,
     ) -> list[Posted]:
-        """Take ``messages`` in place of the vendor of ``provider`` and return what was taken, in the same order.
+        """Take ``messages`` in place of the vendor of ``provider``. Returns a record of each, in the same order.
 
-        ``request`` is the request that would have sent them, if any, and ``kind`` the type of the provider's result.
+        ``request`` is the HTTP request that would have sent the messages, if any. ``kind`` is the type of the result
+        that the provider would return. ``client`` is the client that sends, if it is known.
         """
         ...
 
     def knows(self, id: str) -> bool:
-        """Return whether ``id`` is the id of a text that was taken here."""
+        """Return whether a text with the id ``id`` was taken here."""
         ...
 
     def answer(self, question: Question, provider: SmsProvider, *about: Any) -> Any:
-        """Answer a client's question, such as for the status of a text, in place of the vendor of ``provider``.
+        """Answer the ``question`` of a client, such as for a text's status, in place of the vendor of ``provider``.
 
         ``about`` holds the arguments of the question.
         """
         ...
 
     def brought(self, webhook: HttpRequest) -> Sequence[Event] | None:
-        """Return the events of a webhook that the taker made; None if it is from elsewhere."""
+        """Return the events in ``webhook``; None if the webhook was not made by this taker."""
         ...
 
 
@@ -71,7 +72,7 @@ class _Post(Call[list[Posted]]):
 
 
 class Interception(Rehearsal):
-    """Rehearse sending: ``taker`` takes the texts that would have gone to the wire."""
+    """Rehearse sending: each text goes to ``taker`` at the moment when a request would have left for the vendor."""
 
     # An application's test says nothing about the place where the application will run.
     refuses_strays = False

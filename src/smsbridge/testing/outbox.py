@@ -72,24 +72,24 @@ class Outbox(Sequence[Posted]):
 
     @property
     def messages(self) -> list[Posted]:
-        """The texts that were sent, or may have been, oldest first."""
+        """Return the texts that were sent, or may have been sent, oldest first."""
         with self._lock:
             return list(self._sent)
 
     @property
     def last(self) -> Posted:
-        """The newest text. AssertionError if there is none."""
+        """Return the newest text. Raises AssertionError if no text was sent."""
         messages = self.messages
         assert messages, "nothing was sent"
         return messages[-1]
 
     def to(self, number: str) -> list[Posted]:
-        """The texts to ``number``, a number with country code in any spelling."""
+        """Return the texts to ``number``, a number with country code in any spelling."""
         e164 = to_e164(number)
         return [posted for posted in self.messages if posted.to == e164]
 
     def code(self, number: str) -> str:
-        """The newest one-time code to ``number``, as the person would read it. AssertionError if there is none."""
+        """Return the newest one-time code that was sent to ``number``. Raises AssertionError if there is none."""
         codes = [posted.code for posted in self.to(number) if posted.code]
         assert codes, f"no one-time code was sent to {number}\n{self}"
         return codes[-1]
@@ -117,7 +117,7 @@ class Outbox(Sequence[Posted]):
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """The sent texts as pairs of ``(number, text)``."""
+        """Return the sent texts as pairs of ``(number, text)``."""
         return [(posted.to, posted.text) for posted in self.messages]
 
     def __str__(self) -> str:
@@ -291,21 +291,21 @@ class Outbox(Sequence[Posted]):
         kind: type[Any],
         client: BaseClient[Any] | None = None,
     ) -> list[Posted]:
-        """Take texts in place of the wire. For the interception, not for tests."""
+        """Take ``messages`` in place of the vendor. smsbridge calls this method; a test does not."""
         code = kind is Verification
         with self._lock:
             return [self._take(provider, message, request, client, code=code) for message in messages]
 
     def knows(self, id: str) -> bool:
-        """Whether a text with this id was taken. For the interception, not for tests."""
+        """Return whether a text with this id was taken. smsbridge calls this method; a test does not."""
         return id in self._known
 
     def brought(self, webhook: HttpRequest) -> Sequence[Event] | None:
-        """Read a webhook that this outbox made. For the interception, not for tests."""
+        """Read a webhook that this outbox made. smsbridge calls this method; a test does not."""
         return self._vendor.events(webhook)
 
     def answer(self, question: Question, provider: SmsProvider, *about: Any) -> Any:
-        """Answer a client's query. For the interception, not for tests."""
+        """Answer the question of a client in place of the vendor. smsbridge calls this method; a test does not."""
         return getattr(self, f"_{question}")(provider, *about)
 
     def _take(

@@ -26,7 +26,7 @@ _EVENT: TypeAdapter[Event] = TypeAdapter(DeliveryReport | InboundMessage)
 
 
 class PlayedVendor:
-    """Makes signed webhooks, and reads them again."""
+    """Play the vendor for an outbox: make signed webhooks, deliver them, and read them again."""
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
@@ -40,13 +40,13 @@ class PlayedVendor:
 
     @property
     def has_application(self) -> bool:
-        """Whether webhooks go to an application."""
+        """Return whether webhooks are delivered through an application."""
         return self._carry is not None
 
     def deliver(self, event: Event, client: BaseClient[Any]) -> None:
-        """Deliver ``event`` to the application, or else to ``client``.
+        """Deliver ``event`` to the application by a webhook or, if there is no application, directly to ``client``.
 
-        Raises AssertionError if the application does not answer 2xx, or no client has received the event.
+        Raises AssertionError if the application does not answer 2xx, or if no client has received the event.
         """
         __tracebackhide__ = True
         if self._carry is None:
@@ -65,15 +65,16 @@ class PlayedVendor:
             raise AssertionError(f"{what}, but no client of smsbridge received it: {words}")
 
     def webhook(self, url: str, event: Event) -> HttpRequest:
-        """Return the signed webhook that brings ``event`` to ``url``."""
+        """Return a signed webhook to the address ``url`` that reports ``event``."""
         body = _EVENT.dump_json(event)
         headers = {"content-type": "application/json", SIGNATURE: self._sign(body)}
         return HttpRequest(method="POST", url=url, headers=headers, body=body)
 
     def events(self, webhook: HttpRequest) -> list[Event] | None:
-        """Return the events of a webhook; None if it has no signature of an outbox.
+        """Return the events in ``webhook``; None if the webhook does not have an outbox's signature.
 
-        Raises SignatureError if it was changed or is from another outbox, and PayloadError if it cannot be read.
+        Raises SignatureError if the webhook was changed or is from another outbox, and PayloadError if it cannot be
+        read.
         """
         signature = webhook.headers.get(SIGNATURE)
         if signature is None:
@@ -88,7 +89,7 @@ class PlayedVendor:
         return [event]
 
     def was_read(self, webhook: HttpRequest) -> bool:
-        """Return whether a client has read ``webhook`` since the last question."""
+        """Return whether a client has read ``webhook`` since the last call of this method."""
         signature = webhook.headers[SIGNATURE]
         was_read = signature in self._read
         self._read.discard(signature)

@@ -16,10 +16,10 @@ from smsbridge.text import TextInfo, measure
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Posted:
-    """A text that reached the wire.
+    """A text that an Outbox took at the moment when it would have been sent to the vendor.
 
-    ``request`` is the HTTP request that would have left. It is None for a provider without HTTP, and where the provider
-    makes another request first. ``error`` is the scripted error, if any; ``code`` is the one-time code of a
+    ``request`` is the HTTP request that would have been made. It is None for a provider without HTTP, and where the
+    provider makes another request first. ``error`` is the scripted error, if any; ``code`` is the one-time code of a
     verification.
     """
 
@@ -51,7 +51,7 @@ class Posted:
 
     @property
     def text_info(self) -> TextInfo:
-        """Encoding, units and segments of the text.
+        """Return the encoding, units and segments of the text.
 
         A one-time code in the vendor's own words counts as an empty text.
         """
@@ -59,7 +59,7 @@ class Posted:
 
     @property
     def segments(self) -> int:
-        """The number of segments by our count. The vendor's count is in ``sent.segments``."""
+        """Return the number of segments by our count. The vendor's count is in ``sent.segments``."""
         return self.text_info.segments
 
     @property
@@ -92,7 +92,7 @@ class Posted:
 
     @property
     def template(self) -> str | None:
-        """The id of the text's DLT template."""
+        """Return the id of the DLT template of the text (DLT: India's register of senders and templates)."""
         return self.message.dlt.template_id if self.message.dlt is not None else None
 
     @property
@@ -101,7 +101,7 @@ class Posted:
 
     @property
     def verification(self) -> Verification:
-        """The verification that the text started."""
+        """Return the verification that this text started."""
         return Verification(
             account=self.account,
             provider=self.provider,
@@ -118,7 +118,10 @@ _WIDEST = 60
 
 
 def table(sent: Sequence[Posted], refused: Sequence[Posted]) -> str:
-    """The texts in ``sent`` and the texts that a script refused, if any."""
+    """Return a table of the texts in ``sent`` and in ``refused``, for the message of a failed test.
+
+    ``refused`` has the texts for which a test scripted a refusal.
+    """
     parts = [f"{_number(len(sent))} sent:" if sent else "nothing was sent"]
     if sent:
         parts.append(_rows(sent))

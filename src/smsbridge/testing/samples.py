@@ -32,9 +32,10 @@ def dummy_secret(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Describe a sample refusal: for the vendor's ``answer``, the provider must raise exactly the class ``error``.
+    """Describe a sample refusal: after the vendor's ``answer``, the provider must raise the class ``error``.
 
-    The other fields, if given, must equal those of the error.
+    The class must be exactly this, not a subclass. If other fields are given, the fields of the raised error must have
+    the same values.
     """
 
     answer: HttpResponse
@@ -46,7 +47,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Describe one message of a sample batch: the vendor accepts it under ``id``, or refuses it if ``id`` is None."""
+    """Describe what the vendor does with a message of a sample batch.
+
+    The vendor accepts the message under ``id``, or refuses it if ``id`` is None.
+    """
 
     message: Message
     id: str | None
@@ -93,7 +97,7 @@ class TextSamples:
     # --- made from the above ------------------------------------------------------------------------------------------
 
     def message(self, n: int = 0, **changes: Any) -> Message:
-        """Make the sample message with the number ``n``, which has a phone number, a text and a reference of its own.
+        """Make the sample message with the number ``n``: it has its own phone number, text and reference.
 
         ``changes`` replace fields of the message.
         """
@@ -112,7 +116,7 @@ class TextSamples:
     def missing(self, what: str, meaning: str) -> NoReturn:
         """Fail the test because a sample is missing.
 
-        The message asks to override ``what`` and explains its ``meaning``.
+        The message asks the author to override the sample called ``what``, and says by ``meaning`` what the sample is.
         """
         pytest.fail(f"{type(self).__name__} needs a sample: override `{what}`, {meaning}.")
 
@@ -203,7 +207,10 @@ class Samples(TextSamples):
     # --- many texts ---------------------------------------------------------------------------------------------------
 
     def accepts_batch(self, rows: Sequence[Row]) -> HttpResponse:
-        """Return the vendor's answer to a request that sends a batch, with a part for each of ``rows`` in order."""
+        """Return the vendor's answer to a request that sends a batch.
+
+        ``rows`` says for each message, in order, whether the answer accepts or refuses it.
+        """
         self.missing("accepts_batch(rows)", "the vendor's answer to a batch")
 
     # --- queries ------------------------------------------------------------------------------------------------------
@@ -212,7 +219,10 @@ class Samples(TextSamples):
     """The status of each word of the vendor; a pair ``(status, final)`` where it differs from ``Status.final``."""
 
     def reports(self, sent: SentMessage, word: str) -> HttpResponse:
-        """Return the vendor's answer to the query ``status`` for the text ``sent``, with the status word ``word``."""
+        """Return the vendor's answer to the query ``status`` for the text ``sent``.
+
+        ``word`` is the vendor's own word for the status in that answer.
+        """
         self.missing("reports(sent, word)", "the vendor's answer to a status query")
 
     def reports_unknown(self, sent: SentMessage) -> HttpResponse:
@@ -303,7 +313,10 @@ class Samples(TextSamples):
         return [*strings, *_strings(data)]
 
     def output(self) -> Any:
-        """Return what a provider without HTTP has put out since the last call; None if a test cannot see it."""
+        """Return what a provider without HTTP has written since the last call, such as to a file.
+
+        None if a test cannot see it.
+        """
         return None
 
 

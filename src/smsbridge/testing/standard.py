@@ -15,16 +15,16 @@ Tests = Mapping[str, Callable[..., None]]
 
 
 def tests_of(contract: type) -> Tests:
-    """Return the standard tests of the class ``contract`` and its bases, by name."""
+    """Return the standard tests of the contract class ``contract``, inherited tests included, by name."""
     return {name: getattr(contract, name) for name in dir(contract) if name.startswith("test_")}
 
 
 def refuse_weaker(cls: Any, standard: Iterable[str], *, kit: type, who: str) -> None:
-    """Raise TypeError if the class ``cls`` weakens a contract.
+    """Raise TypeError if ``cls``, a subclass of a contract class, tests less than the contract.
 
-    It does if it overrides one of the ``standard`` tests, expects a failure of an unknown test, or gives no reason for
-    an expected failure. The bases of ``cls`` that are part of ``kit`` may define standard tests. ``who`` ("vendor",
-    "policy") is for the error message.
+    That is so if ``cls`` overrides one of the ``standard`` tests, expects a failure of an unknown test, or gives no
+    reason for an expected failure. Bases of ``cls`` that are subclasses of ``kit`` belong to the contract and may
+    define standard tests. ``who`` ("vendor", "policy") is a word for the error message.
     """
     names = set(standard)
     for base in cls.__mro__:
@@ -46,7 +46,8 @@ def set_up(
 ) -> None:
     """Prepare a contract test: enter the directory ``folder``, and remove settings of smsbridge from the environment.
 
-    A test that is a key of ``failures`` is marked as an expected failure, with the value as the reason.
+    ``failures`` maps names of tests that are expected to fail to the reasons. If the test of ``request`` is among them,
+    it is marked as an expected failure.
     """
     monkeypatch.chdir(folder)
     for name in [name for name in os.environ if name.upper().startswith(snapshot.PREFIX)]:

@@ -26,7 +26,10 @@ _FRACTION = re.compile(r"(?<![\w.])\d+\.\d{3,}(?![\w.])", re.ASCII)
 
 @dataclass(slots=True)
 class Seen:
-    """Collect the output of an operation, each piece with its place, to search it for private data."""
+    """Collect the output of an operation, such as logs and errors, to search it for private data.
+
+    Each piece of output is kept with the place where it was found.
+    """
 
     places: list[tuple[str, str]] = field(default_factory=list)
     requests: list[HttpRequest] = field(default_factory=list)
@@ -37,7 +40,10 @@ class Seen:
         self.places.append((place, str(text)))
 
     def add_value(self, value: Any, is_ours: Callable[[Path], bool]) -> None:
-        """Add the repr and the str of ``value`` and of the values in it. Errors are also added by :meth:`add_error`."""
+        """Add the repr and the str of ``value`` and of the values inside it. Errors also go to :meth:`add_error`.
+
+        ``is_ours`` says whether a file belongs to the code under test.
+        """
         for item in _flat(value):
             self.add(f"repr of {type(item).__name__}", repr(item))
             self.add(f"str of {type(item).__name__}", str(item))
@@ -47,7 +53,7 @@ class Seen:
     def add_error(self, error: BaseException, is_ours: Callable[[Path], bool]) -> None:
         """Add all that ``error`` and its causes show: words, attributes, notes, pickle, and variables in the traceback.
 
-        Of the traceback, only frames whose file ``is_ours`` accepts are read.
+        ``is_ours`` says whether a file belongs to the code under test: variables of code in other files are not read.
         """
         name = type(error).__name__
         self.add(f"str of {name}", error)
@@ -76,9 +82,10 @@ class Seen:
                     self.add(f"{place}, in the traceback of {name}", _without_times(value))
 
     def refuse(self, words: Mapping[str, str], advice: str) -> None:
-        """Fail the test if the collected output contains a key of ``words``. Its value names the key in the message.
+        """Fail the test if the collected output contains a key of ``words``, such as a token.
 
-        ``advice`` says in the message how to mend the leak.
+        The value of the key in ``words`` says in the message what was found. ``advice`` says there how to mend the
+        leak.
         """
         for place, text in self.places:
             for word, what in words.items():

@@ -44,7 +44,7 @@ class FakeWire:
         self._always = always
 
     def answer(self, request: HttpRequest) -> HttpResponse:
-        """Record ``request`` and return the next answer of the script, or raise it if it is an exception.
+        """Record ``request`` and return the next answer of the script. If that answer is an exception, raise it.
 
         The test fails if the script has no answer left.
         """
@@ -109,10 +109,10 @@ class _AsyncClient(AsyncSmsClient):
 
 
 def drive(flow: Flow[T], *answers: Reply | FakeWire) -> T:
-    """Run ``flow`` without a client and return its result, or raise its error.
+    """Run ``flow`` without a client, and return the result of the flow or raise its error.
 
-    Each request gets the next of ``answers``; a single FakeWire answers all requests. A ``Wait`` does not wait; a
-    ``Call`` is called.
+    Each HTTP request gets the next of ``answers``; a single FakeWire answers all requests. A step ``Wait`` ends at
+    once, and the function of a step ``Call`` is called.
     """
     first = answers[0] if answers else None
     wire = first if isinstance(first, FakeWire) else FakeWire(*cast("tuple[Reply, ...]", answers))

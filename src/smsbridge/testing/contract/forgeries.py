@@ -24,9 +24,10 @@ _NO_STRINGS: tuple[Any, ...] = (None, 7, True, [], {})
 
 
 def changed(genuine: HttpRequest, *, parameters: bool) -> Iterator[tuple[str, HttpRequest]]:
-    """Yield a description and a forged copy of the webhook ``genuine`` for each change of its body or its parameters.
+    """Yield forged webhooks: for each change of the body or the parameters of ``genuine``, a description and a copy.
 
-    With ``parameters``, a body whose bytes differ but which holds the same parameters is not yielded.
+    If ``parameters`` is true, the proof covers the parameters, not the bytes of the body: then a copy whose body has
+    other bytes but the same parameters is not yielded.
     """
     for how, forged in _changed_bytes(genuine):
         if not (parameters and _said(forged) == _said(genuine)):
@@ -41,10 +42,10 @@ def changed(genuine: HttpRequest, *, parameters: bool) -> Iterator[tuple[str, Ht
 
 
 def smuggled(genuine: HttpRequest) -> Iterator[tuple[str, HttpRequest]]:
-    """Yield a description and a copy of the webhook ``genuine`` for each way to smuggle in a parameter.
+    """Yield forged webhooks: for each way to add a parameter to ``genuine``, a description and a copy.
 
-    The copy has a parameter twice, with two values, or an added parameter whose value is a list or an object, which a
-    signature may skip.
+    In a copy, a parameter occurs twice, with two values, or a new parameter has a list or an object as its value, which
+    the check of a signature may skip.
     """
     place = _place(genuine)
     pairs = _pairs(genuine, place)
@@ -58,7 +59,7 @@ def smuggled(genuine: HttpRequest) -> Iterator[tuple[str, HttpRequest]]:
 
 
 def another(genuine: HttpRequest) -> HttpRequest:
-    """Return a webhook with other content than ``genuine``, but with the same proof."""
+    """Return a forged webhook: it has the proof of ``genuine``, such as the signature, but other content."""
     place = _place(genuine)
     pairs = _pairs(genuine, place)
     if pairs or place == "query":
@@ -71,7 +72,7 @@ def another(genuine: HttpRequest) -> HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Name a part of a webhook's proof: a header, or a parameter in the query or the body."""
+    """Name a header or parameter that is part of the proof of a webhook, such as its signature or a secret."""
 
     place: Place
     name: str

@@ -29,14 +29,20 @@ CODE = "918273"
 
 @dataclass(slots=True)
 class Outcome:
-    """Hold the result of an operation of a provider, a value or an error, and the HTTP requests that it made."""
+    """Hold the result of an operation of the provider under test, and the HTTP requests that the operation made.
+
+    The result is a value or an error.
+    """
 
     requests: list[HttpRequest] = field(default_factory=list)
     value: Any = None
     error: Exception | None = None
 
     def each(self) -> list[Any]:
-        """Return the result of each message of the operation, in order: its error or its value."""
+        """Return the outcome of each message of the operation, in order: its error or its value.
+
+        An operation without a list of results has a single outcome.
+        """
         if self.error is not None:
             return [self.error]
         if isinstance(self.value, list) and self.value and all(isinstance(result, Result) for result in self.value):
@@ -152,9 +158,10 @@ _NEEDS: dict[str, Callable[[type[Kit]], bool]] = {
 
 
 def needs(*conditions: str | Capability) -> Callable[[Test], Test]:
-    """Mark a standard test that applies only to providers for which all ``conditions`` hold.
+    """Mark a standard test as a test of those providers only for which all ``conditions`` hold.
 
-    A condition is a capability, or a key of ``_NEEDS`` such as ``"http"``. pytest does not collect the test for others.
+    A condition is a capability, or a key of ``_NEEDS`` such as ``"http"``. For other providers, pytest does not collect
+    the test.
     """
 
     def mark(test: Test) -> Test:
@@ -165,7 +172,7 @@ def needs(*conditions: str | Capability) -> Callable[[Test], Test]:
 
 
 def applies(test: Callable[..., None], kit: type[Kit]) -> bool:
-    """Return whether the standard test ``test`` applies to the provider whose samples are in ``kit``."""
+    """Return whether the standard test ``test`` is for the provider whose samples are in the class ``kit``."""
     return all(
         kit.can(condition) if isinstance(condition, Capability) else _NEEDS[condition](kit)
         for condition in getattr(test, "needs", ())
@@ -183,13 +190,13 @@ class Kit(Samples):
     # --- providers and wires ------------------------------------------------------------------------------------------
 
     def make(self, **changes: Any) -> SmsProvider:
-        """Make the provider under test from the sample settings, with ``changes`` to them."""
+        """Make the provider under test from the sample settings. ``changes`` replace or add settings."""
         return self.provider_class(**{**self.settings, **changes})
 
     def skip_registered(self, field: str) -> None:
-        """Skip the test of a message's ``field`` if it is ``dlt`` and no request of this provider carries DLT ids.
+        """Skip the test of a message's ``field`` if that is ``dlt`` and the provider under test sends no DLT ids.
 
-        That is so if the sample settings say that the DLT ids are registered with the account.
+        It sends none if the sample settings say that the DLT ids are registered with the vendor's account.
         """
         if field == "dlt" and getattr(self.make(), "dlt_registered", False):
             pytest.skip("DLT ids are registered with the account, so no request has them")
@@ -312,8 +319,8 @@ class Kit(Samples):
     def picked(self, samples: Mapping[str, T], name: str | None, attribute: str, capability: str) -> T:
         """Return the sample called ``name`` from ``samples``.
 
-        If ``name`` is None, there are no samples, and the test fails: the provider declares ``capability``, and the
-        message asks its author to fill ``attribute``.
+        If ``name`` is None, there are no samples although the provider declares ``capability``: the test fails and asks
+        the author of the provider to fill ``attribute``.
         """
         if name is None:
             pytest.fail(f"{self._class().__name__} declares {capability} but has no sample: fill `{attribute}`.")
@@ -375,14 +382,15 @@ def _named(samples: Mapping[str, Any]) -> Cases:
 
 @cache
 def plugins() -> Plugins:
-    """Return the installed plugins, for all clients of the contract tests. They are found once, because that is slow."""
+    """Return the installed plugins, which all clients of the contract tests share. They are searched for only once."""
     return Plugins()
 
 
 def describe(outcome: object) -> str:
-    """Return the words for ``outcome`` in a test's message: its repr, or the class, message and notes of an error.
+    """Return ``outcome`` in words, for the message of a failed test.
 
-    The notes say where in the provider's code a bug is.
+    For a value the words are its repr; for an error its class, message and notes. The notes say where in the provider's
+    code a bug is.
     """
     if not isinstance(outcome, BaseException):
         return repr(outcome)

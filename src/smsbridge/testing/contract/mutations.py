@@ -40,7 +40,7 @@ Path = tuple[Any, ...]
 def mutants(data: Any) -> Iterator[tuple[str, Any]]:
     """Yield a description and a copy of the JSON value ``data`` for each small mistake that a vendor could make in it.
 
-    Each copy lacks a key or an item, or has another value in its place, mostly of another type.
+    A copy lacks a key or an item, or has another value in its place, mostly of another type.
     """
     for path in _paths(data):
         where = "".join(f"[{step!r}]" for step in path)
@@ -51,7 +51,7 @@ def mutants(data: Any) -> Iterator[tuple[str, Any]]:
 
 
 def every_string(data: Any, change: Callable[[str], str]) -> Any:
-    """Return a copy of the JSON value ``data`` in which each string has gone through ``change``, except keys."""
+    """Return a copy of the JSON value ``data`` in which ``change`` is applied to each string. Keys stay unchanged."""
     if isinstance(data, str):
         return change(data)
     if isinstance(data, dict):

@@ -29,7 +29,10 @@ LONGEST_LINE = 5000
 
 
 class Secrecy(Kit):
-    """Test a provider's secrecy: run each operation, also with failures, with logging at DEBUG, and search the output."""
+    """Test that a provider keeps private data secret: no log, error or warning may contain tokens, texts or numbers.
+
+    Each operation is run with logging at DEBUG, also with failures, and its output is searched.
+    """
 
     def test_the_provider_shows_no_secret(self) -> None:
         seen = Seen()

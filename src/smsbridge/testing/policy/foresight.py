@@ -12,10 +12,13 @@ from .world import verdict
 
 
 class Foreseeing(Kit):
-    """Test the foresight of a policy, on which ``smsbridge explain`` and dry runs rely."""
+    """Test that ``foresee()`` of a policy predicts what the policy does.
+
+    ``smsbridge explain`` and dry runs rely on it.
+    """
 
     def test_what_is_foreseen_is_what_comes(self) -> None:
-        """``foresee()`` predicts the outcome of each text, also of later texts, when earlier ones have taken places."""
+        """``foresee()`` predicts the outcome of each text, also when earlier texts count against a limit."""
         world = self.world()
         for message in [*self._of_all_kinds("first"), *self._of_all_kinds("second")]:
             seen = foresee(world.provider, message, now=utc_now())

@@ -10,7 +10,10 @@ from .world import Shape
 
 
 class Interruptions(Kit):
-    """Interrupt a text, a batch and a one-time code before and after each step, in both clients."""
+    """Test a policy under interruptions: they come before and after each step of a text, a batch and a one-time code.
+
+    The tests run in both clients.
+    """
 
     def test_it_ends_when_it_is_interrupted(self, way: Way, shape: Shape) -> None:
         """A send that is interrupted ends. A policy must not catch the interruption for ever.
@@ -44,7 +47,10 @@ class Interruptions(Kit):
                 )
 
     def test_what_it_took_for_a_text_that_did_not_leave_is_given_back(self, way: Way, shape: Shape) -> None:
-        """A text that was interrupted before it left has no later effect; a text that may have left counts as sent."""
+        """A text that was interrupted before it was sent must not count for later texts.
+
+        A text that may have been sent counts as sent.
+        """
         for trial in self.trials(way, shape):
             assert trial.later in trial.fitting, (
                 f"{trial.what}: later texts ended as {', '.join(trial.later)}. Without the texts that did not leave they "

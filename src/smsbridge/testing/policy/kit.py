@@ -50,7 +50,7 @@ class PolicySamples(TextSamples):
         self.missing("make(inner)", "your policy around a provider")
 
     def answers(self, request: HttpRequest) -> HttpResponse:
-        """Return the answer to ``request``, which the policy makes to a service before it lets a text through."""
+        """Return the answer of a service to ``request``, which the policy makes before it lets a text through."""
         self.missing("answers(request)", "the answer of the service that your policy asks")
 
 
@@ -62,7 +62,7 @@ class Kit(PolicySamples):
         set_up(request, monkeypatch, tmp_path, self.expected_failures)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Make a test case for each client, shape of a send, answer of the vendor, and sample. pytest calls this."""
+        """Make a test case for each client, kind of send, answer of the vendor, and sample. pytest calls this."""
         cases: Mapping[str, Iterable[Any]] = {
             "way": WAYS,
             "shape": SHAPES,
@@ -81,7 +81,7 @@ class Kit(PolicySamples):
         return [self.message(n, reference=f"{what}-{n}") for n in range(len(self.numbers))]
 
     def messages(self, shape: Shape, what: str = "kit") -> list[Message]:
-        """Return the messages of this ``shape``: one text, all texts of a batch, or one message for a one-time code.
+        """Return the messages for a send of this ``shape``: one text, a batch of texts, or a one-time code.
 
         Each reference begins with ``what``.
         """
@@ -90,11 +90,10 @@ class Kit(PolicySamples):
         return self.batch(what)[: None if shape == "batch" else 1]
 
     def all_texts(self, what: str = "kit") -> list[Message]:
-        """Return all sample texts.
+        """Return all sample texts. The reference of each begins with ``what``.
 
-        The texts of ``refuses`` follow the first of the batch; the pairs of ``refuses_after`` are last.
-
-        Each reference begins with ``what``.
+        The order is: the first text of the batch, the texts of ``refuses``, the other texts of the batch, the texts of
+        ``refuses_after``.
         """
         refused = [replace(text, reference=f"{what}-refused-{n}") for n, text in enumerate(self.refuses.values())]
         first, *others = self.batch(what)
@@ -112,7 +111,10 @@ class Kit(PolicySamples):
         return made
 
     def findings_of(self, provider: SmsProvider) -> Iterable[Finding]:
-        """Return the findings of ``provider``, which ``make`` returned, as ``smsbridge doctor`` asks for them."""
+        """Return the findings of ``provider``, which ``make`` has returned.
+
+        They are asked for as ``smsbridge doctor`` does.
+        """
         return provider.findings() if isinstance(provider, Policy) else ()
 
     def world(self, kind: type[Blocking | Async] = Blocking, words: str = "ok") -> World:
@@ -125,7 +127,8 @@ class Kit(PolicySamples):
     def trials(self, way: Way, shape: Shape) -> list[Trial]:
         """Interrupt a send in this ``shape`` at each of its steps in turn, and return a Trial for each interruption.
 
-        ``way`` is the kind of client and interruption. Trials are made once for a class and then kept.
+        ``way`` says which client sends and how the send is interrupted. The trials of a class are made once and then
+        kept.
         """
         if type(self) not in _TRIALS:
             _TRIALS[type(self)] = Trials(self.world, self.messages)

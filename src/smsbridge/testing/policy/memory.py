@@ -30,7 +30,10 @@ _NEVER_LEFT = (
 
 
 class Memory(Kit):
-    """Send the pairs of ``refuses_after`` in both clients, one text after the other and in a batch."""
+    """Test a policy that remembers texts with the sample pairs ``refuses_after``: the second text of a pair is refused.
+
+    The texts are sent in both clients, one after the other and in a batch.
+    """
 
     def test_what_it_remembers_is_reached_by_a_sample(self) -> None:
         """A policy that remembers texts needs a sample in ``refuses`` or ``refuses_after`` that reaches its memory.

@@ -28,7 +28,7 @@ class _Rehearsed(Rehearsal):
 
 
 class Rehearsals(Kit):
-    """Test ``forget`` of a policy that has a memory."""
+    """Test ``forget`` of a policy that remembers texts: a rehearsal, such as a dry run, has its own empty memory."""
 
     def test_a_rehearsal_leaves_the_real_memory_alone(self) -> None:
         rehearsed, untouched = self.world(), self.world()

@@ -17,7 +17,10 @@ _SHORTEST = 4
 
 
 class Secrecy(Kit):
-    """Send all sample texts through a policy, with logging at DEBUG, and search the output."""
+    """Test that a policy keeps private data secret: no log, error or warning may contain texts or numbers.
+
+    All sample texts are sent through the policy, with logging at DEBUG, and the output is searched.
+    """
 
     def test_nothing_private_is_shown(self) -> None:
         home = owned_by(type(self.policy()))

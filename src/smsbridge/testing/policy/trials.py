@@ -27,7 +27,7 @@ STOPS: Mapping[Way, tuple[type[BaseException], ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """Record one interruption of a send through a policy, and its consequences."""
+    """Record how a send through a policy was interrupted at one step, and what followed."""
 
     what: str
     stop: BaseException | None
@@ -44,14 +44,18 @@ class Trial:
     """The allowed values of ``later``: the outcomes under a policy that never saw the texts that did not leave."""
 
     def end_of(self, reference: str) -> Any:
-        """Return how the text with this ``reference`` ended: a result or an error. None if the text did not begin."""
+        """Return the outcome of the text with this ``reference``: a result or an error.
+
+        None if the send of the text did not begin.
+        """
         return dict(self.ended).get(reference)
 
 
 class Trials:
-    """Make and keep the trials of a policy. Each trial sends through a new client and policy, made by ``world``.
+    """Make the trials of a policy, which are sends that are interrupted at a step, and keep them for all tests.
 
-    ``messages(shape, word)`` returns the messages to send; their references begin with ``word``.
+    Each trial sends through a new client and a new policy, which ``world`` makes. ``messages(shape, word)`` returns the
+    messages to send; their references begin with ``word``.
     """
 
     def __init__(self, world: Callable[..., World], messages: Callable[[Shape, str], Sequence[Message]]) -> None:
@@ -64,8 +68,9 @@ class Trials:
     def of(self, way: Way, shape: Shape) -> list[Trial]:
         """Interrupt sends in this ``way`` and ``shape`` at each step, and return a Trial for each interruption.
 
-        Each is made with each reaction of the vendor in ``ANSWERS``. Trials are made at the first call and then kept.
-        Raises EndlessError if a send does not end; all later calls then raise it too, without a new attempt.
+        Every step is tried with every reaction of the vendor in ``ANSWERS``. The trials are made at the first call and
+        then kept. Raises EndlessError if a send does not end; all later calls then raise this error, too, without a new
+        attempt.
         """
         if self._endless is None and (way, shape) not in self._known:
             try:

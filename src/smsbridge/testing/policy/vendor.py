@@ -83,10 +83,10 @@ def _row(message: Message) -> dict[str, Any]:
 
 
 class Wire:
-    """Simulate the wire to the vendor. It reacts to each request with the next of ``words``, and repeats the last.
+    """Simulate the network to the vendor, with a word for the vendor's reaction to each request.
 
-    ``words`` is a string with a comma and a space between the words, such as ``"lost, ok"``. ``elsewhere`` answers
-    requests to other hosts than the vendor's.
+    ``words`` is a string with a comma and a space between the words, such as ``"lost, ok"``: each request uses the next
+    word, and the last word is used again and again. ``elsewhere`` answers requests to other hosts than the vendor's.
     """
 
     def __init__(self, words: str = "ok", elsewhere: Callable[[HttpRequest], HttpResponse] | None = None) -> None:
@@ -122,7 +122,7 @@ class Wire:
 
 
 class AsyncWire:
-    """Simulate the wire to the vendor for AsyncSmsClient. It passes each request on to the wire ``blocking``."""
+    """Simulate the network to the vendor for AsyncSmsClient: each request is passed on to the Wire ``blocking``."""
 
     def __init__(self, blocking: Wire) -> None:
         self.blocking = blocking
@@ -136,7 +136,11 @@ class AsyncWire:
 
 
 class Recorder:
-    """Record each call of the hooks of smsbridge: the name, the reference of the text, and the result, error or event."""
+    """Record each call of a hook of smsbridge as a tuple of three values in ``calls``.
+
+    The values are: ``before``, ``after``, ``failed`` or ``event``; the reference of the text, or the key of the event;
+    the result, the error or the event.
+    """
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, Any, Any]] = []
@@ -167,23 +171,30 @@ class Recorder:
         return end
 
     def begun_and_ended(self) -> tuple[list[str], list[tuple[str, Any]]]:
-        """Return the references of all texts that began, and a pair of reference and outcome for each text that ended."""
+        """Return which sends began and which ended.
+
+        The first list has the references of all texts whose send began; the second has a pair of reference and outcome
+        for each text whose send ended.
+        """
         begun = [reference for name, reference, _ in self.calls if name == "before"]
         return begun, [(reference, end) for name, reference, end in self.calls if name in ("after", "failed")]
 
 
 class Strike:
-    """Interrupt a client: raise ``stop`` at step ``at``, counted from 1.
+    """Interrupt a client at a chosen step: raise the exception ``stop`` at the step with the number ``at``, from 1.
 
-    It is raised before the step is performed, or after it if ``before`` is false. Without ``stop``, steps are only
-    counted.
+    The exception is raised before the step is performed or, if ``before`` is false, after it. If ``stop`` is None,
+    steps are only counted.
     """
 
     def __init__(self, stop: BaseException | None = None, at: int = 0, *, before: bool = True) -> None:
         self.stop, self.at, self.before, self.steps = stop, at, before, 0
 
     def hits(self, *, before: bool) -> None:
-        """Count a step, and raise the interruption if this is its moment. Call it before and after each step."""
+        """Count a step, and raise the interruption if this is the chosen step. Call this before and after each step.
+
+        ``before`` says which of the two calls it is.
+        """
         if before:
             self.steps += 1
         if self.stop is not None and self.steps == self.at and before == self.before:
@@ -191,7 +202,7 @@ class Strike:
 
 
 class Blocking(SmsClient):
-    """Make a blocking client that does not sleep, and that its ``strike`` interrupts at a step."""
+    """Make a blocking client for tests: it does not sleep, and ``strike`` can interrupt it at each step."""
 
     strike = Strike()
 
@@ -204,7 +215,7 @@ class Blocking(SmsClient):
 
 
 class Async(AsyncSmsClient):
-    """Make an asyncio client that does not sleep, and that its ``strike`` interrupts at a step."""
+    """Make an asyncio client for tests: it does not sleep, and ``strike`` can interrupt it at each step."""
 
     strike = Strike()
 

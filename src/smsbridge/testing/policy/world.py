@@ -104,7 +104,7 @@ class World:
         return self.sms._job([Result(index=n, message=message) for n, message in enumerate(messages)], [])  # noqa: SLF001
 
     def run(self, flow: Flow[Any], strike: Strike | None = None) -> BaseException | None:
-        """Run ``flow`` in the client, interrupted by ``strike``, and return the error that it raised, or None.
+        """Run ``flow`` in the client and return the error that it raised, or None. ``strike``, if given, interrupts it.
 
         Raises EndlessError if the flow does not end in time.
         """
@@ -127,9 +127,9 @@ class World:
         await sms._run(flow)  # noqa: SLF001
 
     def drop(self, flow: Flow[Any], steps: int) -> bool:
-        """Perform ``steps`` steps of ``flow`` in a blocking client, then drop it. Return false if it ended before.
+        """Perform ``steps`` steps of ``flow`` in a blocking client, then drop the flow.
 
-        Raises EndlessError if the steps do not end in time.
+        Returns false if the flow ended before. Raises EndlessError if the steps do not end in time.
         """
         return in_time(lambda: self._dropped(flow, steps))
 
@@ -163,17 +163,20 @@ class World:
 
 
 def verdict(end: object) -> str:
-    """Return the outcome ``end`` of a text in words: ``accepted``, or the class of the error and its reason, if any."""
+    """Return the outcome of a text, ``end``, in words: ``accepted``, or the error's class and reason, if any."""
     if not isinstance(end, SendError):
         return "accepted"
     return f"{type(end).__name__} ({end.reason})" if end.reason else type(end).__name__
 
 
 def is_refused(end: object) -> bool:
-    """Return whether a text with the outcome ``end`` certainly did not leave. True for None, a text that did not begin."""
+    """Return whether a text with the outcome ``end`` was certainly not sent.
+
+    True also for None, the outcome of a text whose send did not begin.
+    """
     return end is None or isinstance(end, RefusedError)
 
 
 def is_uncertain(end: object) -> bool:
-    """Return whether a text with the outcome ``end`` may have been sent, although no answer says so."""
+    """Return whether a text with the outcome ``end`` may have been sent, while no answer says whether it was."""
     return isinstance(end, UncertainError)

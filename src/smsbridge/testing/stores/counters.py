@@ -25,14 +25,18 @@ _SHORT = 0.05
 
 
 def cap(key: str = "+919876543210", most: int = 2, seconds: float = 60.0, kind: str = "recipient") -> Cap:
-    """Make a cap of the given ``kind`` under ``key``: at most ``most`` texts in any window of ``seconds``."""
+    """Make a cap that allows at most ``most`` texts in any ``seconds`` seconds.
+
+    ``kind`` says what is counted, such as texts to a recipient, and ``key`` for which value, such as a number.
+    """
     return Cap(scope="guard acme", kind=kind, key=key, rate=Rate(most, seconds))
 
 
 def take(counters: Any, *caps: Cap, lease: float = _LEASE) -> str | None:
-    """Take a place in each of ``caps`` and return the ticket for them; None if one of the caps is full.
+    """Take a place under each of ``caps`` in ``counters``. Returns the ticket that stands for the places.
 
-    The places are held for ``lease`` seconds.
+    None if a cap is full: then no place is taken. A place that is not given back within ``lease`` seconds counts as
+    used by a text that was sent.
     """
     ticket = new_ticket()
     return None if at_once(counters.take(ticket, caps, lease)) else ticket

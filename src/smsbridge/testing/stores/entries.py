@@ -33,28 +33,28 @@ SENT = SentMessage(
 
 
 def claim(reference: str = "order-1", text: str = "Your order has shipped", account: str = "acme") -> Claim:
-    """Make the claim of a text that is about to be sent through ``account`` under ``reference``."""
+    """Make a Claim, the record of a text that is about to be sent through ``account`` under ``reference``."""
     message = Message(to="+919876543210", text=text, reference=reference)
     return Claim.of(message, account=account, kind=Kind.TEXT, key=KEY)
 
 
 def accepted(of: Claim) -> Entry:
-    """Make the entry of the text ``of`` after the vendor accepted it."""
+    """Make the Entry that records that the vendor accepted the text of the Claim ``of``."""
     return Entry(claim=of, outcome=Outcome.accepted(SENT))
 
 
 def refused(of: Claim) -> Entry:
-    """Make the entry of the text ``of`` after the vendor refused it."""
+    """Make the Entry that records that the vendor refused the text of the Claim ``of``."""
     return Entry(claim=of, outcome=Outcome.refused("rejected"))
 
 
 def uncertain(of: Claim) -> Entry:
-    """Make the entry of the text ``of`` if it may have been sent, but no answer says so."""
+    """Make the Entry that records that the text of the Claim ``of`` may have been sent, but no answer says so."""
     return Entry(claim=of, outcome=Outcome(state=State.UNCERTAIN, at=utc_now()))
 
 
 class EntryTests(Kit):
-    """Test the entries of a store, within one process."""
+    """Test how a store keeps entries, the records of texts, within one process."""
 
     @pytest.fixture
     def entries(self, store: Any) -> Iterator[Any]:
@@ -180,7 +180,7 @@ class EntryTests(Kit):
 
 
 class SharedEntryTests(Kit):
-    """Test the entries of a store that several processes share."""
+    """Test how a store keeps entries, the records of texts, if several processes share the store."""
 
     def test_what_one_process_recorded_another_knows(self, tmp_path: Any) -> None:
         entries = self.open(tmp_path).entries(keep=self.keep)

@@ -22,7 +22,10 @@ _LONGEST = 10.0
 
 
 class Kit:
-    """Describe the store under test: override ``open``, and ``shared``, ``lacks`` and ``keep`` if they differ."""
+    """Describe the store under test for the contract tests.
+
+    Always override ``open``; override ``shared``, ``lacks`` and ``keep`` if they differ for your store.
+    """
 
     shared: ClassVar[bool] = False
     """Whether all processes of a machine share the store."""
@@ -31,7 +34,10 @@ class Kit:
     keep: ClassVar[timedelta] = timedelta(days=90)
 
     def open(self, place: Path) -> Store:
-        """Open the store under test in the folder ``place``: a new store at the first call, later the same."""
+        """Open the store under test in the folder ``place``.
+
+        The first call for a folder makes a new store; later calls open the same store again.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} must override open(place): return your store, opened in that folder"
         )
@@ -57,7 +63,10 @@ def interrupt(flow: Flow[Any], moment: Moment) -> Callable[[], None]:
 
 
 def comes(true: Callable[[], bool]) -> bool:
-    """Wait until ``true()`` returns true, and return true; return false after ``_LONGEST`` (10) seconds."""
+    """Wait until the function ``true`` returns true, and return true.
+
+    Returns false if that takes longer than 10 seconds.
+    """
     until = time.monotonic() + _LONGEST
     while not true():
         if time.monotonic() > until:

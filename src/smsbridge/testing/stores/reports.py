@@ -24,9 +24,9 @@ _FAILURES = (Status.EXPIRED, Status.CANCELLED, Status.FAILED, Status.UNDELIVERED
 
 
 def report(status: Status, *, seconds: float = 0.0, **fields: Any) -> DeliveryReport:
-    """Make a delivery report for the text ``order-1``, which account ``acme`` accepted with the id ``vendor-1``.
+    """Make a delivery report for the text ``order-1``, which account ``acme`` sent with the vendor's id ``vendor-1``.
 
-    ``seconds`` move its time after ``AT``; ``fields`` replace fields of the report.
+    ``seconds`` is the time of the report after the moment ``AT``; ``fields`` replace fields of the report.
     """
     final = fields.pop("final", status.final)
     about = {"account": "acme", "provider": "acme", "id": "vendor-1", "reference": "order-1", **fields}
@@ -36,9 +36,9 @@ def report(status: Status, *, seconds: float = 0.0, **fields: Any) -> DeliveryRe
 
 
 def accepted(of: Claim, *, id: str = "vendor-1", account: str = "acme", **fields: Any) -> Entry:
-    """Make the entry of the text ``of`` after the vendor accepted it under ``id`` and queued it.
+    """Make the Entry that records that the vendor accepted and queued the text of the Claim ``of``.
 
-    ``fields`` replace fields of the SentMessage.
+    ``id`` is the id that the vendor gave to the text; ``fields`` replace fields of the SentMessage.
     """
     given = {"status": Status.QUEUED, "at": AT, **fields}
     sent = SentMessage(account=account, provider="acme", id=id, reference=of.reference, **given)
@@ -46,7 +46,7 @@ def accepted(of: Claim, *, id: str = "vendor-1", account: str = "acme", **fields
 
 
 class ReportTests(Kit):
-    """Test how delivery reports change the entries of any store, within one process."""
+    """Test how delivery reports change the entries, the records of texts, in any store."""
 
     @pytest.fixture
     def entries(self, store: Any) -> Any:
@@ -54,7 +54,7 @@ class ReportTests(Kit):
 
     @pytest.fixture
     def begun(self, entries: Any) -> Claim:
-        """Record a text that the vendor accepted, and return its claim."""
+        """Record in ``entries`` a text that the vendor accepted, and return the Claim of that text."""
         made = claim()
         at_once(entries.claim([made]))
         entries.record([accepted(made)])
