@@ -83,7 +83,8 @@ def advise(error: SmsBridgeError) -> str:
 def advise_doctor(error: SmsBridgeError, base_url: str | None) -> str:
     """Return advice for the user of ``smsbridge doctor --live``, whose harmless call ended with ``error``.
 
-    ``base_url`` is the variable that sets the URL of the provider, if there is one.
+    ``base_url`` is the name of the environment variable that sets the URL of the provider; None if the provider has
+    none.
     """
     if isinstance(error, errors.QueryError) and error.authentication:
         return _CREDENTIALS

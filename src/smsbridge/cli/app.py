@@ -101,7 +101,10 @@ class _Commands(click.Group):
                 formatter.write_dl([(screen_line(name), screen_line(f"from {of}")) for name, of in others.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the chosen command. The environment is read only once during it."""
+        """Run the chosen command with a single snapshot of the environment.
+
+        Changes of the environment during the command have no effect.
+        """
         from ..snapshot import Reading
 
         return Reading().run(partial(super().invoke, ctx))

@@ -28,7 +28,10 @@ _WORDS = {
 
 
 def dry_run(out: Output, account: str | None, to: str, text: str, given: dict[str, Any]) -> Exit:
-    """Show what would happen to ``text`` to the number ``to``, and return the exit code of that outcome."""
+    """Show what would happen to a text with the words ``text`` to the number ``to``. Nothing is sent.
+
+    ``given`` are the values of the command's options for the message. Returns the exit code of the outcome.
+    """
     found, provider = explain.chosen(account)
     view, message = explain.foretell(provider, Message(to=to, text=text, **given_fields(vendor_of(provider), given)))
     info = _measured(text)
@@ -49,7 +52,11 @@ def dry_run(out: Output, account: str | None, to: str, text: str, given: dict[st
 
 
 def dry_run_many(out: Output, account: str | None, path: str, given: dict[str, Any]) -> Exit:
-    """Show what would happen to each message of the file at ``path``, on a line each, and then the totals."""
+    """Show what would happen to each message of the file at ``path``, on a line each, and then the totals.
+
+    Nothing is sent. ``given`` are the values of the command's options: they count for each field that a line of the
+    file leaves out.
+    """
     _, provider = explain.chosen(account)
     defaults = given_fields(vendor_of(provider), given)
     tally: Counter[Exit] = Counter()

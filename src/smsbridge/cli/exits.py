@@ -41,5 +41,5 @@ MEANING = {
 
 
 def table() -> str:
-    """Return a table of all exit codes, as lines of text for the help of ``smsbridge``."""
+    """Return a table of all exit codes with their meaning, as lines for the help of ``smsbridge``."""
     return "\n".join(f"{code.value:>5}  {meaning}" for code, meaning in MEANING.items())

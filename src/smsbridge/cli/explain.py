@@ -62,9 +62,10 @@ def explain(*, to: str, text: str | None, account: str | None, show_numbers: boo
 
 
 def chosen(account: str | None) -> tuple[Diagnosis, SmsProvider]:
-    """Diagnose ``account``, and return the diagnosis and a copy of the provider for a rehearsal.
+    """Diagnose ``account``, and make a copy of the account's provider for a rehearsal, which sends nothing.
 
-    The copy opens none of the files in which policies remember texts. Raises ConfigurationError if nothing can be sent.
+    Returns the diagnosis and the copy. The copy opens none of the files in which policies remember texts. Raises
+    ConfigurationError if the settings permit no sending.
     """
     from ..display import joined
     from ..errors import ConfigurationError
@@ -79,7 +80,10 @@ def chosen(account: str | None) -> tuple[Diagnosis, SmsProvider]:
 
 
 def foretell(provider: SmsProvider, message: Message) -> tuple[Foresight, Message]:
-    """Return what would happen to ``message`` through ``provider``, and the message as a client would prepare it."""
+    """Return what would happen to ``message`` through ``provider``, without sending it.
+
+    Also returns the message as a client would prepare it, such as with the number in E.164.
+    """
     from datetime import UTC, datetime
 
     from ..attempts import foresee, prepare, refusal

@@ -98,7 +98,10 @@ def message_options(command: F) -> F:
 
 
 def given_fields(provider: str, given: Mapping[str, Any]) -> MessageFields:
-    """Return the fields of a message that the options of a command give; ``--option`` values go to ``provider``."""
+    """Return the fields of a message that the user gave by options of a command, ``given``.
+
+    The values of ``--option`` become options of the message for ``provider``.
+    """
     fields: dict[str, Any] = {}
     for field in FIELDS:
         if field.parts:

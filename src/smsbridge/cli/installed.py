@@ -29,7 +29,7 @@ def names() -> dict[str, str]:
 
 
 def unusable(taken: Collection[str]) -> list[str]:
-    """Return a message about each command of another distribution that cannot be reached, and about each unknown group.
+    """Return a message for each command of another distribution that users cannot run, and for each unknown group.
 
     ``taken`` are the names of the commands of smsbridge itself.
     """
@@ -51,9 +51,9 @@ def unusable(taken: Collection[str]) -> list[str]:
 
 
 def command(name: str) -> click.Command | None:
-    """Import and return the command ``name`` of another distribution; None if there is none.
+    """Import and return the command ``name`` of another distribution; None if no distribution adds that command.
 
-    Raises ConfigurationError if the command cannot be used.
+    Raises ConfigurationError if the command cannot be imported or used.
     """
     points = [point for point in _points() if point.name == name]
     if not points:

@@ -38,7 +38,7 @@ class WrongLine(click.UsageError):
 
 
 class EndlessLine(WrongLine):
-    """Raised for a line that is too long or cannot be read. No line after it can be read either."""
+    """Raised for a line that is too long or cannot be read. The lines after it cannot be read either."""
 
 
 @contextmanager
@@ -59,11 +59,10 @@ def opened(path: str) -> Iterator[IO[bytes]]:
 
 
 def messages(stream: IO[bytes], defaults: MessageFields) -> Iterator[Message]:
-    """Yield one message for each line of ``stream`` that is not blank.
+    """Yield a message for each line of ``stream`` that is not blank.
 
-    Raises WrongLine for a line that is not a message.
-
-    ``defaults`` are the fields that a line does not give.
+    ``defaults`` are the message fields that count where a line leaves them out. Raises WrongLine for a line that is not
+    a message.
     """
     for number, line in _numbered(stream):
         if line.strip():
@@ -71,7 +70,10 @@ def messages(stream: IO[bytes], defaults: MessageFields) -> Iterator[Message]:
 
 
 def check(stream: IO[bytes], defaults: MessageFields) -> None:
-    """Raise click.UsageError if ``stream`` has lines that are not messages. The error names the first few of them."""
+    """Raise click.UsageError if ``stream`` has lines that are not messages. The error names the first of these lines.
+
+    ``defaults`` are the message fields that count where a line leaves them out.
+    """
     complaints: list[str] = []
     try:
         for number, line in _numbered(stream):

@@ -33,8 +33,9 @@ _PRECEDENCE = (Exit.UNCERTAIN, Exit.REFUSED, Exit.UNSUPPORTED)
 def send_many(out: Output, client: SmsClient, path: str, defaults: MessageFields, journal: Journal) -> Exit:
     """Send the messages of the file at ``path`` (``-``: standard input), and print a result for each.
 
-    ``journal`` is a hook of the client. After the first Ctrl-C, SIGTERM or SIGHUP, the function waits for texts on
-    their way; after the second, it leaves them.
+    ``defaults`` are the message fields that count where a line leaves them out. ``journal`` is a hook of ``client``.
+    After the first Ctrl-C, SIGTERM or SIGHUP, the function waits for the texts that were started; after the second, it
+    ends without their results.
     """
     with lines.opened(path) as stream:
         if path != "-":

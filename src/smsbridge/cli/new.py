@@ -144,7 +144,7 @@ def _refuse_options_of_providers() -> None:
 def render(
     name: str, kind: str, *, title: str, base_url: str, auth: str, body: str, batch: bool, webhooks: bool
 ) -> dict[str, str]:
-    """Make the files of a plugin's project: their contents, by their path in the project.
+    """Make the files of a new plugin's project. Returns the contents of each file, by the file's path in the project.
 
     ``kind`` is ``provider`` or ``policy``; the other arguments shape the invented API of a provider.
     """

@@ -63,7 +63,7 @@ class Output:
         self._print((screen_line(text), style))
 
     def spans(self, spans: Sequence[tuple[str, str | None]]) -> None:
-        """Print a line of the result that is made of parts; each part is a text with its own style or None."""
+        """Print a line of the result that is made of parts. Each part is a text and its style; None means no style."""
         self._print(*[(screen_line(text), style) for text, style in spans])
 
     def verbatim(self, text: str) -> None:
@@ -83,7 +83,7 @@ class Output:
                 self._print((" " * indent + f"{'' if number else label:<{width}}  " + text, None))
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str]], *, indent: int = 0) -> None:
-        """Print a table with the column titles ``head`` and aligned columns."""
+        """Print a table with aligned columns. ``head`` has the titles of the columns."""
         lines = [list(head), *(list(map(line, row)) for row in rows)]
         widths = [max(len(cells[column]) for cells in lines) for column in range(len(head))]
         for cells in lines:
@@ -92,9 +92,9 @@ class Output:
             self._print((text, "bold" if cells is lines[0] else None))
 
     def progress(self, text: str) -> None:
-        """Show ``text`` as the progress line, in place of the last one.
+        """Show ``text`` as the progress line, in place of the previous progress text.
 
-        Only a terminal that does not show the results themselves has a progress line.
+        There is a progress line only if standard error is a terminal and the results do not go to a terminal.
         """
         if _is_terminal(self._err) and not _is_terminal(self._out):
             with contextlib.suppress(OSError, ValueError):

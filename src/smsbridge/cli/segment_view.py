@@ -15,7 +15,7 @@ _STYLES = {"head": "bold", "marks": _GUILTY}
 
 
 def show_segments(out: Output, info: TextInfo) -> None:
-    """Print each segment of the measured text ``info``, each under a line with its size."""
+    """Print the segments of a text, each under a line with its size. ``info`` holds the measured text."""
     from ..text.view import view_segments
 
     for line in view_segments(info, shutil.get_terminal_size().columns):
@@ -26,7 +26,7 @@ def show_segments(out: Output, info: TextInfo) -> None:
 
 
 def figures(info: TextInfo) -> dict[str, Any]:
-    """Return the figures of the measured text ``info`` for people, by label."""
+    """Return the encoding and the size of the measured text ``info`` for people: each value by its label."""
     from ..text import simplify
     from ..text.counting import PART, SINGLE
     from ..text.wording import NAMES

@@ -75,9 +75,10 @@ def account_option(command: F) -> F:
 
 
 def policy_setting(account: str | None, policy: str, setting: str) -> str | None:
-    """Return the value of ``setting`` of ``policy`` from the environment, for ``account`` or for all accounts.
+    """Return the value of ``setting`` of ``policy`` from the environment; None if the variable is not set.
 
-    None if it is not set. Without ``account``, the account is that of SMSBRIDGE_PROVIDER. Raises ConfigurationError.
+    The variable of ``account`` counts before the variable for all accounts. Without ``account``, the account is that of
+    SMSBRIDGE_PROVIDER. Raises ConfigurationError if the environment cannot be read.
     """
     from ..policies import stack
     from ..settings import Settings
@@ -86,9 +87,9 @@ def policy_setting(account: str | None, policy: str, setting: str) -> str | None
 
 
 def to_number(given: str) -> str:
-    """Return the phone number ``given`` in E.164; a national number needs SMSBRIDGE_DEFAULT_REGION.
+    """Return the phone number ``given`` in E.164. A national number needs SMSBRIDGE_DEFAULT_REGION.
 
-    Raises click.UsageError if it is no phone number, not RecipientError, because there is no text to refuse.
+    Raises click.UsageError if ``given`` is not a phone number.
     """
     from ..errors import RecipientError
     from ..phone import to_e164
@@ -101,7 +102,10 @@ def to_number(given: str) -> str:
 
 
 class Watcher:
-    """Remember the outcome of the last text, for a report after Ctrl-C. It is a hook of the client."""
+    """Remember the outcome of the text that was sent last, so that a command can report it after Ctrl-C.
+
+    A Watcher is a hook of the client.
+    """
 
     def __init__(self) -> None:
         self.sent: SentMessage | Verification | None = None
@@ -116,7 +120,10 @@ class Watcher:
         self.error = error
 
     def conclude(self, out: Output, interrupt: KeyboardInterrupt) -> Exit:
-        """Print what is known about the text and return the exit code. Raises ``interrupt`` if nothing is known."""
+        """Print what is known about the text that was sent last, and return the exit code.
+
+        Raises ``interrupt``, which is Ctrl-C, if nothing is known.
+        """
         if self.sent is not None:
             out.aside(
                 f"interrupted: {self.sent.provider} took the text, id {self.sent.id}, reference {self.sent.reference}"
@@ -141,9 +148,9 @@ class Started:
 
 
 class Journal:
-    """Remember the texts that were started and are not printed yet, for a report after Ctrl-C.
+    """Remember the texts that were started and whose results are not printed yet, for a report after Ctrl-C.
 
-    It is a hook of the client.
+    A Journal is a hook of the client.
     """
 
     def __init__(self) -> None:

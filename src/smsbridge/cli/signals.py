@@ -22,7 +22,7 @@ class Ended(KeyboardInterrupt):
 
 
 def code_of(interrupt: BaseException | None) -> Exit:
-    """Return the exit code of a command that ``interrupt`` has ended."""
+    """Return the exit code of a command that was ended by ``interrupt``, such as Ctrl-C or SIGTERM."""
     return interrupt.code if isinstance(interrupt, Ended) else Exit.INTERRUPTED
 
 
@@ -56,7 +56,10 @@ def as_interrupts() -> Iterator[None]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Delay the first signal until the end of the ``with`` block, so that the block is not interrupted halfway."""
+    """Delay the first signal that arrives in the ``with`` block until the block ends.
+
+    The block is then not interrupted halfway.
+    """
     pending: list[Exit] = []
     _held.pending = pending
     try:

@@ -21,7 +21,7 @@ _NAMES_ONE = re.compile(r"SMSBRIDGE_(?:(\w+)_)?STORE", re.ASCII)
 
 @click.group()
 def store() -> None:
-    """Make and upgrade what a store keeps things in.
+    """Make and upgrade the tables or files of stores.
 
     \b
     Examples:
@@ -36,11 +36,11 @@ def store() -> None:
 def upgrade(*, sql: bool, as_json: bool) -> Exit:
     """Make the tables or the file of each store, or upgrade them to this version of smsbridge.
 
-    The stores are those that SMSBRIDGE_STORE names, and each variable that ends with _STORE. Where all is there,
-    nothing happens. Where SMSBRIDGE_ENV is production, nothing is made in another way: run this before new workers
-    start.
+    The stores are those that are named by SMSBRIDGE_STORE, and by each variable that ends with _STORE. A store that is
+    complete stays unchanged. If SMSBRIDGE_ENV is production, sending makes no tables and files: run this command before
+    new workers start.
 
-    With --sql, the statements are for migrations of your own: take those of the versions that your database lacks.
+    With --sql, statements are printed for your own migrations: take those of the versions that your database lacks.
 
     \b
     Examples:

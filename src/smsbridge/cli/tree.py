@@ -31,7 +31,10 @@ class Branch:
 
 
 def of_provider(provider: SmsProvider) -> Branch:
-    """Make the tree of ``provider`` and all providers inside it. Each policy shows the settings that it was given."""
+    """Make the tree of ``provider`` and all providers inside it, for ``draw``.
+
+    The remark on a policy shows the settings that the policy was given.
+    """
     from ..composite import inside
 
     held = tuple(map(of_provider, inside(provider)))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def sent_message(sent: SentMessage, out: Output) -> dict[str, Any]:
-    """Return the JSON object for an accepted text. Its number is masked unless ``out`` shows numbers."""
+    """Return the JSON object for ``sent``, an accepted text. The number is masked unless ``out`` shows numbers."""
     return {
         "account": sent.account,
         "provider": sent.provider,
@@ -30,7 +30,7 @@ def sent_message(sent: SentMessage, out: Output) -> dict[str, Any]:
 
 
 def report(event: DeliveryReport, out: Output) -> dict[str, Any]:
-    """Return the JSON object for a delivery report. Its number is masked unless ``out`` shows numbers."""
+    """Return the JSON object for the delivery report ``event``. The number is masked unless ``out`` shows numbers."""
     return {
         "account": event.account,
         "provider": event.provider,
@@ -48,7 +48,7 @@ def report(event: DeliveryReport, out: Output) -> dict[str, Any]:
 
 
 def verification(started: Verification, out: Output) -> dict[str, Any]:
-    """Return the JSON object for a started verification. Its number is masked unless ``out`` shows numbers."""
+    """Return the JSON object for ``started``, a verification. The number is masked unless ``out`` shows numbers."""
     return {
         "account": started.account,
         "provider": started.provider,
@@ -87,7 +87,7 @@ def text_info(info: TextInfo) -> dict[str, Any]:
 
 
 def balance(entry: Balance) -> dict[str, Any]:
-    """Return the JSON object for the balance of a service."""
+    """Return the JSON object for ``entry``, the balance of a service."""
     return {"service": entry.service, "amount": f"{entry.amount:f}", "unit": entry.unit}
 
 

@@ -153,7 +153,8 @@ class Rates:
 def differs(sent: SentMessage, expected: Cost) -> bool:
     """Return whether the vendor counted another number of segments than ``expected``, or asks another price.
 
-    Prices are compared only in the same unit. A figure that the vendor does not give never differs.
+    Prices are compared only in the same unit. If the vendor gives no number of segments or no price, that figure is not
+    compared.
     """
     if sent.segments is not None and sent.segments != expected.segments:
         return True

@@ -37,7 +37,7 @@ class CostPolicy(Policy):
     """Compares the segments and the price of each accepted text with our own count and ``prices``; changes nothing.
 
     If the vendor's figures differ, the hook ``smsbridge_cost_differs`` is called, a warning is logged, and
-    ``differences`` counts the text. A figure that the vendor does not give, or gives in another unit, never differs.
+    ``differences`` counts the text. A figure that the vendor does not give, or gives in another unit, is not compared.
     """
 
     name = "cost"
@@ -73,7 +73,7 @@ class CostPolicy(Policy):
 
     @property
     def differences(self) -> Mapping[str, int]:
-        """Return the number of texts whose cost differs from the expected cost, by the account that took them."""
+        """Return how many texts cost something else than expected, by the name of the account that sent them."""
         with self._lock:
             return dict(self._counts)
 

@@ -115,12 +115,13 @@ def _over(full: Full | None) -> VetoedError | None:
 class GuardPolicy(Gate):
     """Keeps texts from people who should get none, and prevents abuse.
 
-    A refused text is a VetoedError with a ``reason``. ``allow`` and ``redirect`` are for staging: texts reach only the
-    listed numbers, or all texts reach one phone, unchanged. ``countries`` and the caps are for production, against toll
-    fraud. A cap holds in any window of its time, at any start; a text that was certainly not sent gives its place back.
-    All rules judge the number that the application gave. Caps are shared by all guards with the same store and account:
-    without a store, by all clients of the process that are made from the environment. If the store cannot be asked, all
-    texts are refused.
+    A refused text is a VetoedError with a ``reason``. ``allow`` and ``redirect`` are for staging: with ``allow``, texts
+    reach only the listed numbers; with ``redirect``, all texts reach one phone, unchanged. ``countries`` and the caps
+    are for production, against toll fraud. A cap is a highest number of texts in any period of the given length. A text
+    that was certainly not sent no longer counts. All rules judge the number that the application gave.
+
+    Guards with the same store and account count texts together. Without a store, all guards of an account in clients
+    from the environment count together within a process. If the store cannot be asked, all texts are refused.
     """
 
     name = "guard"

@@ -84,8 +84,8 @@ class Span:
 class HoursRule(BaseModel):
     """Hold the hours in which texts of some purposes may arrive in a country, from the day ``since`` to ``until``.
 
-    In a country with several time ``zones``, the time must be in these hours in all of them. If a country and purpose
-    have several rules, all of them must permit the time.
+    In a country with several time ``zones``, the local time must be within these hours in all of them. If several rules
+    are in force for a country and purpose, all of them must permit the time.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

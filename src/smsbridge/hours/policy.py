@@ -27,10 +27,10 @@ log = logger("smsbridge.hours")
 class HoursPolicy(Gate):
     """Keeps texts within the permitted hours of their purpose in the recipient's country.
 
-    By default this applies to promotional texts in India. Outside of the hours a text is refused (VetoedError,
-    ``quiet-hours``, with the seconds until they begin). With ``outside`` ``schedule``, the text goes to the vendor with
-    ``send_at`` at the next permitted moment; a text that cannot be scheduled, or expires before, is refused. A text
-    with ``send_at`` is judged by that time. The hours are checked before each attempt of a retry.
+    By default, the hours apply to promotional texts in India. Outside of the hours a text is refused: VetoedError,
+    ``quiet-hours``, with the seconds until the hours begin. If ``outside`` is ``schedule``, the text goes to the vendor
+    with ``send_at`` at the next permitted moment; a text that cannot be scheduled, or that expires before that moment,
+    is refused. A text with ``send_at`` is judged by that time. The hours are checked before each attempt of a retry.
     """
 
     name = "hours"

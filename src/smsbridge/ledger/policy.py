@@ -47,15 +47,15 @@ from .reporting import Reporting
 class LedgerPolicy(Reporting):
     """Records each text in a store before it leaves, and its outcome afterwards.
 
-    A text that was accepted is not sent again under its reference, through any account: the recorded answer is
-    returned. A text that was refused may be sent again. A text that may have been sent is not sent again: it is looked
-    up if the provider can look up references. If it is not found, this is an UncertainError with the reason
-    ``in-ledger``. The same reference with other content is a ContentError (``reference-reused``). A text that cannot be
-    recorded is refused (``ledger``).
+    What happens if a text is sent again with the same reference depends on the record. If the text was accepted,
+    through any account, nothing is sent and the recorded answer is returned. If it was refused, it is sent again. If it
+    may have been sent, nothing is sent: the text is looked up if the provider can look up references, and if it is not
+    found, UncertainError is raised with the reason ``in-ledger``. If the text has other content than the recorded text,
+    ContentError is raised (``reference-reused``). A text that cannot be recorded is refused (``ledger``).
 
-    Threads and tasks may share the store; processes may share it unless it is in memory. It holds no message text and
-    no full number: a hash with ``key`` shows whether content is the same. Without ``key``, a key is made and kept in
-    the store; a reader of the store can then test guesses of what a text was.
+    Threads and tasks may share the store; processes may share it unless the store is in memory. The store holds no
+    message text and no full number: a hash with ``key`` shows whether content is the same. Without ``key``, a key is
+    made and kept in the store; a reader of the store can then test guesses of what a text was.
     """
 
     name = "ledger"
@@ -131,9 +131,9 @@ class LedgerPolicy(Reporting):
     def checked(self) -> Self:
         """Check the file of the ledger, and return this policy.
 
-        Raises ConfigurationError if the ledger exists and was made with another key, or if its file is missing in
-        production. Elsewhere the file is created with the first text. A store without a file is checked with the first
-        text.
+        Raises ConfigurationError if the existing ledger was made with another key, or if its file is missing in
+        production. Outside production, a missing file is created when the first text is sent. A store without a file is
+        checked when the first text is sent.
         """
         if newest() is not None:
             return self
@@ -171,7 +171,10 @@ class LedgerPolicy(Reporting):
         return Foresight(account=self.account, provider=self.name, verdict="would skip", words=words)
 
     def findings(self) -> Iterable[Finding]:
-        """Yield a finding for a store that cannot be used. Creates no file, and opens no file in a rehearsal."""
+        """Yield a finding if the store cannot be used.
+
+        Creates no file, and opens no file in a rehearsal such as a dry run.
+        """
         problem = problem_of(self.path, self.store, "entries")
         if problem is not None:
             yield Finding(

@@ -42,15 +42,15 @@ _MOST_FAILURES = 10
 def poll(*, after: str, most: int | None, rate: float, account: str | None, as_json: bool) -> Exit:
     """Ask the vendor about each accepted text that is not final yet, the oldest first.
 
-    The answer is kept like a delivery report, and hooks of plugins are told of changes. Run it from cron where reports
-    may be lost. Texts in doubt are not asked about: smsbridge texts settle does that.
+    The answer is kept like a delivery report, and hooks of plugins are told of changes. Run this command from cron
+    where reports may be lost. Texts in doubt are not asked about: smsbridge texts settle does that.
 
     \b
     Examples:
       smsbridge texts poll
       smsbridge texts poll --after 1h --most 500 --json
 
-    Exit code: 0 all were asked about, 6 the provider answers no such question, 7 a question failed.
+    Exit code: 0 all were asked about, 6 the provider cannot be asked for a status, 7 a question failed.
     """  # noqa: D301  # click reads \b as "do not wrap"
     out = Output(as_json=as_json)
     age = seconds(after) or 0.0

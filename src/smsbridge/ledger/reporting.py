@@ -32,15 +32,15 @@ _LEASE = 60.0
 
 
 class Reporting(Policy):
-    """Base of the ledger policy: it keeps delivery reports, tells hooks of changes, and answers questions."""
+    """Base of the ledger policy that handles delivery reports: it keeps them, tells hooks, and answers questions."""
 
     _tell: Callable[[str, str, TextRecord], None] | None = PrivateAttr(default=None)
 
     def telling(self, tell: Callable[[str, str, TextRecord], None]) -> Self:
-        """Make this policy call ``tell`` for each text that a report moved further, and return this policy.
+        """Make this policy call ``tell`` for each text whose status a delivery report changed. Returns this policy.
 
-        ``tell`` gets the account that was asked, the provider and the TextRecord. From the environment it is
-        ``Plugins.status_changed``.
+        ``tell`` gets the account that was asked, the provider and the TextRecord. In a client from the environment,
+        ``tell`` is ``Plugins.status_changed``.
         """
         self._tell = tell
         return self
@@ -56,10 +56,11 @@ class Reporting(Policy):
     # --- reports ------------------------------------------------------------------------------------------------------
 
     def observe(self, event: Event) -> Flow[Event | None]:
-        """Keep the delivery report ``event``, update its text, and then tell hooks of the change.
+        """Keep the delivery report ``event`` in the ledger, update the status of its text, and then tell hooks.
 
-        In this order nothing that was told is forgotten. Returns the event, with the reference and context of its text
-        if the ledger knows that text. Other events than reports pass unchanged.
+        The change is kept first, so that hooks are told of nothing that could be lost. Returns the event, with the
+        reference and context of its text if the ledger knows that text. Events other than delivery reports are returned
+        unchanged.
         """
         known = (yield from super().observe(event)) or event
         if not isinstance(known, DeliveryReport):
@@ -143,9 +144,10 @@ class Reporting(Policy):
         return History(text=record_of(entry), reports=tuple(self._known_report(report, entry) for report in reports))
 
     def page(self, wanted: Wanted, *, after: int = 0, limit: int = 500) -> Flow[list[tuple[int, TextRecord]]]:
-        """Return at most ``limit`` texts that are ``wanted``, each with its number in the ledger.
+        """Return at most ``limit`` texts that match ``wanted``, each with its number in the ledger.
 
-        Only texts with a number above ``after`` are returned. Raises ConfigurationError if the store cannot be asked.
+        The numbers count up; only texts with a number above ``after`` are returned. Raises ConfigurationError if the
+        store cannot be asked.
         """
         if self._is_empty():
             return []

@@ -51,7 +51,7 @@ the vendor checks each time and which is not about us, nor a vendor's own block:
 
 
 class OptoutOptions(Options):
-    """Hold the options of a message for the optout policy, ``Message.options["optout"]``."""
+    """Hold the options that a message may have for this policy, in ``Message.options["optout"]``."""
 
     confirmation: bool = Field(False, description="The text confirms an opt-out that its recipient has just texted.")
 
@@ -59,15 +59,15 @@ class OptoutOptions(Options):
 class OptoutPolicy(Gate):
     """Refuses texts to recipients who opted out (OptedOutError, ``opt-out``), and learns of new opt-outs.
 
-    It learns from inbound texts that consist only of one of ``stop_words`` or ``start_words``, unless the vendor itself
-    says how it took them. Hooks and ``receive`` then get such a text with the field ``taken_as`` set to ``stop`` or
-    ``start``. It also learns from vendors that refuse a text because its recipient has opted out; and from delivery
-    reports that say so. The same event changes nothing a second time. An opt-out is from one sender, if the text came
-    to a number among ``senders`` or to the account's own ``sender``, else from all senders. If the list cannot be read,
-    all texts are refused.
+    New opt-outs come from three sources: inbound texts that consist only of one of ``stop_words`` or ``start_words``,
+    unless the vendor itself says how it understood them; vendors that refuse a text because the recipient has opted
+    out; and delivery reports that say so. Hooks and ``receive`` get an inbound text of this kind with the field
+    ``taken_as`` set to ``stop`` or ``start``. The same event changes nothing a second time. If the inbound text came to
+    a number among ``senders``, or to the account's own ``sender``, the opt-out is only from that sender, otherwise from
+    all senders. If the list cannot be read, all texts are refused.
 
     One-time codes are not among ``purposes`` by default: the recipient has just asked for the code and waits for it.
-    One text per STOP, with the option ``{"optout": {"confirmation": True}}``, may confirm the opt-out to the person.
+    After each opt-out, one text with the option ``{"optout": {"confirmation": True}}`` may confirm it to the person.
     """
 
     name = "optout"
@@ -113,7 +113,7 @@ class OptoutPolicy(Gate):
         return {**store_of(accounts, given), **given}
 
     def using(self, opt_outs: OptOuts) -> Self:
-        """Make this policy use the list ``opt_outs`` of your own, and return this policy."""
+        """Use the list ``opt_outs``, an object of your own, in place of the list in a store. Returns this policy."""
         self._kept = MemoryListed(opt_outs) if type(opt_outs) is MemoryOptOuts else CalledOptOuts(opt_outs)
         self._is_stored = False
         return self
@@ -128,7 +128,7 @@ class OptoutPolicy(Gate):
             self._kept = MemoryListed(rehearsal.instead_of(known, MemoryOptOuts))
 
     def findings(self) -> Iterable[Finding]:
-        """Yield a finding for a store that cannot be used, and for a list in memory, which ends with the process."""
+        """Yield a finding if the store cannot be used, or if the list is only in memory and ends with the process."""
         if not self._is_stored:
             words = f"the opt-outs of {self.account} are kept in memory, and lost when the process ends"
             yield Finding("warning", words, f"set {environment.variable(None, SETTING)}, such as sqlite:///sms.db")
@@ -171,7 +171,10 @@ class OptoutPolicy(Gate):
         return message
 
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
-        """Return what :meth:`admit` would do with ``message``, by the same list, without using up a confirmation."""
+        """Return what :meth:`admit` would do with ``message`` at the time ``now``.
+
+        It reads the same list of opt-outs, but does not use up the one text that may confirm an opt-out.
+        """
         if self._unread and message.purpose in self.purposes:
             words = "lets it through, unless the recipient has opted out: the list is not looked into here"
             return self._would_pass(message, words, now=now)

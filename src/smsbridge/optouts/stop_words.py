@@ -58,9 +58,10 @@ Phrase = tuple[str, ...]
 
 
 def said(text: str, stop_words: Iterable[str] = STOP_WORDS, start_words: Iterable[str] = START_WORDS) -> bool | None:
-    """Return whether the whole text opts out (True) or in again (False); None if it does neither.
+    """Return True if the whole ``text`` asks for no more texts, False if it asks for texts again, and None otherwise.
 
-    The word may be repeated. Accents matter only in words that are given with accents; hyphens never matter.
+    The text must be one of ``stop_words`` or ``start_words``, which may be repeated. Accents matter only in words that
+    are given with accents; hyphens never matter.
     """
     text = text.strip()
     if len(text) > _LONGEST:

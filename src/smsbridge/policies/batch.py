@@ -161,7 +161,8 @@ class Batch:
     def carried_by(self, provider: SmsProvider, carrying: Flow[None]) -> Flow[Answers]:
         """Run the flow ``carrying``, in which the policy ``provider`` sends these texts.
 
-        Returns a Result for each text, also if the policy fails or is interrupted, and the interruption, if any.
+        Returns a Result for each text, also if the policy fails or is interrupted. Also returns the interruption; None
+        if there was none.
         """
         _, ended = yield from ending(carrying)
         # An Exception here is a fault of the policy.

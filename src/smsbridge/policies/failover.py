@@ -54,11 +54,12 @@ T = TypeVar("T")
 class FailoverPolicy(Carrier):
     """Sends through the first of ``accounts`` that takes the text.
 
-    The next account is tried only after a refusal for a fault of the account or its provider, or if the account cannot
-    express the message. It is never tried after a fault of the message or an opt-out; after a text that may have been
-    sent, only if the text's purpose is among ``duplicates``. An account whose provider is at fault ``faults`` times in
-    a row is paused for ``pause`` seconds, then probed by one text. An account that answered with ``Retry-After`` is
-    paused until then. Later questions about a text go to the account that took it.
+    The next account is tried only if an account refuses the text for a fault of the account or its provider, or if the
+    account cannot express the message. No other account is tried after a fault of the message or an opt-out; after a
+    text that may have been sent, only if the text's purpose is among ``duplicates``. An account whose provider is at
+    fault ``faults`` times in a row is paused for ``pause`` seconds, then probed by one text. An account whose vendor
+    answered with ``Retry-After`` is paused until the time in that answer. Later questions about a text, such as for the
+    status, go to the account that took the text.
     """
 
     name = "failover"

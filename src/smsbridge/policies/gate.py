@@ -28,17 +28,17 @@ class Gate(Policy):
 
     A gate that remembers or counts texts takes a place in :meth:`admit`, gives it back in :meth:`settle` and
     :meth:`give_back`, only reads in :meth:`foresee`, and has a method ``forget``. A rehearsal (``sms_outbox``, a dry
-    run) calls that on its copy of the gate: it replaces the shared memory by a new one, and opens no file::
+    run) calls ``forget`` on a copy of the gate. The method replaces the shared memory by a new one, and opens no file::
 
         def forget(self, rehearsal):
             self._taken = {}
     """
 
     def admit(self, message: Message, *, verification: bool = False) -> Flow[Message]:
-        """Return the text that goes on instead of ``message``; raise a RefusedError to refuse it.
+        """Return the text that is sent in place of ``message``, or ``message`` itself; raise a RefusedError to refuse.
 
-        After a SendError raised here neither :meth:`settle` nor :meth:`give_back` is called: raise before you take a
-        place. ``verification``: the message is a one-time code that the vendor makes.
+        If you raise a SendError here, neither :meth:`settle` nor :meth:`give_back` is called: raise it before you take
+        a place. ``verification`` is true if the message is a one-time code that the vendor makes.
         """
         yield from ()
         return message

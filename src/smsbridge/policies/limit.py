@@ -50,15 +50,16 @@ _lock = fresh_lock()
 class LimitPolicy(Policy):
     """Keeps an account's requests below its vendor's limits, evenly spread: each request waits for its place.
 
-    ``sends`` limits texts, ``queries`` all requests that send nothing. A request that would have to wait for more than
-    ``longest_wait`` seconds, or past the text's ``valid_until``, is refused with RateLimitedError. If the vendor
-    answers 429 with a time to wait, no request of that kind leaves before. Limits of accounts from the environment are
-    shared by all clients of the process, or by all processes with the same ``store``. While the store does not answer,
-    requests leave without a limit, which is logged.
+    ``sends`` limits texts, and ``queries`` limits all requests that send nothing. A request is refused with
+    RateLimitedError if it would have to wait for more than ``longest_wait`` seconds, or past the text's
+    ``valid_until``. If the vendor answers 429 with a time to wait, no request of the same kind leaves before that time
+    is over. In clients from the environment, all clients of the process count together for an account; with a
+    ``store``, all processes with the same store do. While the store does not answer, requests leave without a limit,
+    which is logged.
 
-    With ``local_validity``, a text with ``valid_until`` is also sent if the provider has no such field: without the
-    field, and only before that time, which is checked before each attempt and each request. A text that is delayed
-    after that may still arrive late.
+    If ``local_validity`` is set, a text with ``valid_until`` can also be sent through a provider that cannot tell its
+    vendor when a text expires. The vendor then gets no expiry, and the time is checked before each attempt and each
+    request. A text that the vendor or a network delays may still arrive late.
     """
 
     name = "limit"

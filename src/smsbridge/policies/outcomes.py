@@ -49,7 +49,7 @@ def final(error: SendError) -> bool:
 def fault_of(error: SendError | None) -> Fault | None:
     """Return what was at fault in the last attempt of ``error`` that may have reached a provider.
 
-    None if there is no error, ``local`` if no attempt reached a provider.
+    ``error`` sums up the attempts for a text. None if there is no error; ``local`` if no attempt reached a provider.
     """
     if error is None:
         return None

@@ -174,7 +174,8 @@ class Policy(Carrier):
     def around(cls, inner: SmsProvider, *accounts: str, **given: Any) -> Self:
         """Put the policy around ``inner``, with the settings that the environment has for ``accounts``.
 
-        Each setting is looked up under the first account that has it; ``given`` fields win. Raises ConfigurationError.
+        Each setting is taken from the first of ``accounts`` that has it. A field in ``given`` counts before the
+        environment. Raises ConfigurationError if a setting is wrong.
         """
 
         def load() -> Any:

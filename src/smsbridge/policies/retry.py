@@ -49,9 +49,10 @@ class RetryPolicy(Policy):
 
     @classmethod
     def applies(cls, inner: SmsProvider, *, is_set: bool) -> bool:
-        """Return whether retry should stand around ``inner`` in a client from the environment.
+        """Return whether a client from the environment should put the retry policy around ``inner``.
 
-        A provider that only imitates a vendor (``stub``) needs no second attempt, unless a setting of retry is set.
+        A provider that only imitates a vendor (``stub``) needs no second attempt: then retry applies only if one of its
+        settings is set.
         """
         return is_set or STANDS_UNSET["retry"](inner)
 

@@ -183,7 +183,8 @@ def setting(account: str, name: str, setting: str) -> str | None:
 def homes(account: str, name: str) -> tuple[str, str]:
     """Return the two names under which each setting of the policy ``name`` around ``account`` is looked up, in order.
 
-    The first is for this account alone, such as ``otp_retry``; the second is for all accounts, such as ``retry``.
+    The first name is for this account alone, such as ``otp_retry`` for variables that begin with
+    ``SMSBRIDGE_OTP_RETRY_``; the second is for all accounts, such as ``retry``.
     """
     return f"{account}_{name}", name
 

@@ -47,10 +47,10 @@ Outcome = SendError | type[SendError] | Status
 
 
 class Outbox(Sequence[Posted]):
-    """The texts sent while it is active: a sequence of :class:`Posted`, oldest first.
+    """Hold the texts that were sent while the outbox is active: a sequence of :class:`Posted`, oldest first.
 
-    It contains accepted texts and texts whose scripted outcome is uncertain; ``refused`` contains texts whose scripted
-    outcome is a refusal. Use the fixture ``sms_outbox``, or ``with Outbox() as outbox:`` without pytest.
+    The sequence contains accepted texts and texts whose scripted outcome is uncertain; ``refused`` contains texts whose
+    scripted outcome is a refusal. Use the fixture ``sms_outbox``, or ``with Outbox() as outbox:`` without pytest.
     """
 
     def __init__(self) -> None:
@@ -153,19 +153,19 @@ class Outbox(Sequence[Posted]):
     # --- webhooks -----------------------------------------------------------------------------------------------------
 
     def through(self, app: Application, path: str = "/sms/{account}") -> None:
-        """Deliver reports and texts through ``app`` from now on: by webhooks that this outbox signs.
+        """Deliver reports and inbound texts to ``app`` from now on, by webhooks that this outbox signs.
 
-        ``app`` is an ASGI or WSGI application (FastAPI, Flask, Django, ...), or the test client of Django or
-        Starlette. ``path`` is where it takes webhooks; ``{account}`` stands for the account.
+        ``app`` is an ASGI or WSGI application (FastAPI, Flask, Django, ...), or the test client of Django or Starlette.
+        ``path`` is the path at which the application takes webhooks; ``{account}`` in it stands for the account.
         """
         self._vendor.through(app, path)
 
     def deliver_report(self, sent: Posted | SentMessage, status: Status, **fields: Any) -> DeliveryReport:
-        """Report ``status`` as the vendor would; call it again for a report that comes twice, or late.
+        """Report ``status`` for the text ``sent``, as the vendor would. Repeat the call for a repeated or late report.
 
         ``fields`` are further fields of the report (``code``, ``reason``, ...). The webhook goes through the
-        application, see :meth:`through`; an answer other than 2xx is an AssertionError. Without an application it goes
-        to the client that sent the text, and errors of a hook are raised.
+        application that was given to :meth:`through`; if the application does not answer 2xx, AssertionError is raised.
+        Without an application, the report goes to the client that sent the text, and errors of a hook are raised.
         """
         with self._lock:
             posted = self._known.get(sent.id)
@@ -179,11 +179,12 @@ class Outbox(Sequence[Posted]):
     def deliver_text(
         self, from_: str, text: str, *, to: str | None = None, account: str | None = None, **fields: Any
     ) -> InboundMessage:
-        """Deliver a text that the person with number ``from_`` sends, as the vendor would: see :meth:`deliver_report`.
+        """Deliver ``text`` as if the person with the number ``from_`` had sent it to us.
 
-        ``to`` is our number or sender id, by default that of the newest text to this person. ``account`` gets the
-        text, by default the account of that text. ``fields`` are further fields of the InboundMessage; the same ``id``
-        twice is a text that comes twice. Without an application, it goes to the client that sent last, or to the
+        The text comes in the way that :meth:`deliver_report` describes. ``to`` is our number or sender id, by default
+        the sender of the newest text to this person. ``account`` is the account that gets the text, by default the
+        account of that newest text. ``fields`` are further fields of the InboundMessage; two calls with the same ``id``
+        deliver the same text twice. Without an application, the text goes to the client that sent last, or to the
         shared client.
         """
         number, messages = to_e164(from_), self.messages
