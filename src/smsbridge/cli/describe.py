@@ -158,9 +158,10 @@ def settings(model: type[BaseModel], account: str | None, *, variables: bool = T
 
 
 def is_secret(name: str, info: FieldInfo) -> bool:
-    """Return whether the value of a setting must not be shown: its type says so, or its name sounds like a secret.
+    """Return whether the value of the setting ``name`` must not be shown.
 
-    The name counts because the author of a provider may have forgotten the type.
+    That is so if the type of the setting says it is a secret, or if the name sounds like a secret. The name counts
+    because the author of a provider may have forgotten the type.
     """
     return environment.is_secret(info.annotation) or (
         _SECRET_NAME.search(name) is not None and type_name(info.annotation) == "text" and not name.endswith("url")

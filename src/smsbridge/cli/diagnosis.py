@@ -90,7 +90,8 @@ class Diagnosis:
 def diagnose(account: str | None) -> tuple[Diagnosis, SmsProvider | None]:
     """Check everything that sending through ``account`` needs.
 
-    Returns the diagnosis, and the provider of the account, or None if the configuration makes none.
+    Returns the diagnosis, and the provider of the account; None in its place if the settings are wrong and make no
+    provider.
     """
     found = Diagnosis(versions=_versions(), hooks=_hook_plugins())
     known = _try(found, plugins.default_plugins)

@@ -41,7 +41,7 @@ class Output:
         self._err: TextIO | None = sys.stderr
 
     def number(self, number: str) -> str:
-        """Return a phone number as people may see it: masked, unless ``show_numbers`` is set."""
+        """Return ``number``, a phone number, as people may see it: masked, unless ``show_numbers`` is set."""
         from ..phone import mask
 
         return number if self.show_numbers else mask(number)

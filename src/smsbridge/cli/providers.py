@@ -68,9 +68,9 @@ def providers(*, names: tuple[str, ...], markdown: bool, as_json: bool) -> Exit:
 
 
 def markdown_table(plugins: Plugins, names: Sequence[str] = ()) -> str:
-    """Return the table of capabilities in Markdown, as the README shows it, for the providers ``names``.
+    """Return the table of what providers can do in Markdown, as the README shows it.
 
-    Without ``names``, it has all installed providers.
+    The table has the providers called ``names``; without ``names``, all installed providers.
     """
     from .describe import provider
 

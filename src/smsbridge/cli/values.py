@@ -102,5 +102,5 @@ def price_words(money: Money | None) -> str | None:
 
 
 def provider_words(account: str, provider: str) -> str:
-    """Return the name of a provider and, if its account has another name, the account."""
+    """Return the name of a provider for people, with the name of the account if that is another."""
     return provider if account == provider else f"{provider} (account {account})"

@@ -110,9 +110,10 @@ class Rates:
         return cls(rates)
 
     def rate(self, message: Message, account: str, provider: str = "", *, at: datetime | None = None) -> Rate | None:
-        """Return the rate for the prepared ``message`` through ``account`` at the time ``at``; None if no rate fits.
+        """Return the rate that gives the price of the prepared ``message`` through ``account``; None if no rate fits.
 
-        ``at`` defaults to ``send_at`` of the message, or now.
+        ``provider`` is the name of the account's provider. ``at`` is the time of sending, by default ``send_at`` of the
+        message, or now.
         """
         day = (at or message.send_at or datetime.now(UTC)).astimezone(UTC).date()
         # A number that may be in several countries has only rates without a country.
@@ -137,7 +138,8 @@ class Rates:
     ) -> Money | None:
         """Return the cost of a text of ``segments`` segments to the recipient of ``message``; None if no rate fits.
 
-        ``at`` defaults to ``send_at`` of the message, or now.
+        ``account`` and ``provider`` are the names of the sending account and its provider. ``at`` is the time of
+        sending, by default ``send_at`` of the message, or now.
         """
         rate = self.rate(message, account, provider, at=at)
         return None if rate is None else Money(amount=rate.price * segments, unit=rate.currency)

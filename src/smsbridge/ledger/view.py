@@ -71,7 +71,7 @@ def _next(entry: Entry) -> str:
 
 
 def document(entry: Entry) -> dict[str, Any]:
-    """Return the JSON object for ``entry``, as ``--json`` prints it."""
+    """Return the JSON object for ``entry``, the record of a text, as ``--json`` prints it."""
     record, outcome = record_of(entry), entry.outcome
     settled = outcome is not None
     return {
@@ -140,7 +140,7 @@ def csv_line(values: Iterable[Any]) -> str:
 
 
 def csv_row(entry: Entry) -> list[Any]:
-    """Return the values of ``entry`` for a row of CSV, in the order of ``COLUMNS``."""
+    """Return the values of ``entry``, the record of a text, for a row of CSV, in the order of ``COLUMNS``."""
     row = document(entry)
     price = row["price"] or {}
     row |= {"price": price.get("amount"), "unit": price.get("unit")}

@@ -81,10 +81,11 @@ def conclude(history: Sequence[SendError]) -> SendError:
 
 
 def conclude_all(history: Sequence[SendError], provider: SmsProvider, message: Message) -> SendError:
-    """Return the error of ``message`` after the failed attempts ``history`` through several accounts of ``provider``.
+    """Return the error that sums up the failed attempts for ``message`` through several accounts of ``provider``.
 
-    If all errors are of the same class, this is the first error; else an error that names all of them, with the reason
-    of the first.
+    ``history`` has the error of each attempt. If one of the errors forbids trying another account, the error is that of
+    :func:`conclude`. Otherwise it is the first error, if all errors are of the same class, or else an error that names
+    all of them, with the reason of the first.
     """
     if len(history) == 1 or not all(map(elsewhere, history)):
         return conclude(history)

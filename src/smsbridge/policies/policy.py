@@ -65,7 +65,10 @@ LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Hold a problem or a note that ``smsbridge doctor`` shows. ``level`` is ``error``, ``warning`` or ``note``."""
+    """Hold a problem or a note about the configuration that ``smsbridge doctor`` shows.
+
+    ``level`` is ``error``, ``warning`` or ``note``.
+    """
 
     level: Level
     message: str

@@ -22,10 +22,10 @@ from .policy import Place
 
 
 class PurposePolicy(Gate):
-    """Gives a text without ``valid_until`` the expiry of its purpose, counted from the call to send.
+    """Gives a text without ``valid_until`` the expiry that is set for its purpose, counted from the call to send.
 
-    No purpose has an expiry by default: the application decides how long a code is valid, and a dropped text is worse
-    than a late text. Texts with ``send_at`` are unchanged, and so are texts of accounts that cannot tell their vendor
+    By default no purpose has an expiry: the application decides how long a code is valid, and a dropped text is worse
+    than a late text. A text with ``send_at`` is not changed, nor is a text of an account that cannot tell its vendor
     when a text expires.
     """
 

@@ -36,11 +36,13 @@ class RetryPolicy(Policy):
     """Tries a text again that was certainly not sent, if the reason may pass.
 
     Such reasons are: no connection, too many requests, a fault of the vendor. The waits double from ``first_wait`` to
-    ``longest_wait`` seconds, with full jitter, and are at least as long as the vendor asks; ``attempts`` and
-    ``seconds`` limit them. A text that may have been sent is looked up by its reference ``lookups`` times, if the
-    provider can do that. If it is found, it is settled as accepted. If not, that proves nothing, unless the provider
-    declares ``absence_proven_after``. Such a text is sent again only if its purpose is among ``duplicates``: purposes
-    for which twice is better than never.
+    ``longest_wait`` seconds; a random part of each is waited, and at least as long as the vendor asks. ``attempts`` and
+    ``seconds`` limit the attempts.
+
+    A text that may have been sent is looked up by its reference ``lookups`` times, if the provider can do that. If it
+    is found, it is settled as accepted. If it is not found, that proves nothing, unless the provider declares by
+    ``absence_proven_after`` how long after sending it is a proof. Without proof, such a text is sent again only if its
+    purpose is among ``duplicates``: purposes for which two texts are better than none.
     """
 
     name = "retry"

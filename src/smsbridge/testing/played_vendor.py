@@ -35,7 +35,10 @@ class PlayedVendor:
         self._path = ""
 
     def through(self, app: Application, path: str) -> None:
-        """Deliver webhooks to ``app`` from now on, at ``path``, in which ``{account}`` stands for the account."""
+        """Deliver webhooks to the application ``app`` from now on, at ``path``.
+
+        ``{account}`` in ``path`` stands for the name of the account.
+        """
         self._carry, self._path = carrier(app), path
 
     @property

@@ -93,7 +93,10 @@ class Seen:
 
 
 def owned_by(kind: type) -> Callable[[Path], bool]:
-    """Return a function that says whether a file belongs to smsbridge or to the package of the class ``kind``."""
+    """Return a function that says whether a file belongs to smsbridge or to the package of ``kind``.
+
+    ``kind`` is the class of the provider or policy under test.
+    """
     home = Path(inspect.getfile(kind))
     if home.name == "__init__.py":
         home = home.parent

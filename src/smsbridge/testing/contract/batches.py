@@ -21,7 +21,7 @@ PLACES = (0, 1, 2)
 
 
 class Batches(Kit):
-    """Test ``send_batch`` of a provider that implements it."""
+    """Test ``send_batch`` of a provider. The tests apply only to a provider that implements ``send_batch``."""
 
     @needs(Capability.BATCH)
     def test_a_batch_gives_each_message_its_own_result(self) -> None:
@@ -43,7 +43,8 @@ class Batches(Kit):
     def test_a_batch_returns_one_result_per_message_by_itself(self) -> None:
         """``send_batch`` itself returns a Result for each message.
 
-        The flow runs without the core of smsbridge, which would add an uncertain result for each missing one.
+        The test runs the provider's flow without a client, because a client would add an uncertain result for each
+        missing one.
         """
         messages = self.batch()
         flow = BATCH.raw(self, self.make())

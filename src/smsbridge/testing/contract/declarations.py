@@ -87,7 +87,10 @@ class Declarations(Kit):
                 _use(getattr(provider, name), given)
 
     def test_what_it_declares_it_does(self) -> None:
-        """A method that only raises UnsupportedError must not be there: an implemented method declares a capability."""
+        """A provider must not implement a method that only raises UnsupportedError.
+
+        Each implemented method declares a capability, on which applications rely.
+        """
         liars = []
         for name, capability in (
             ("send_batch", Capability.BATCH),

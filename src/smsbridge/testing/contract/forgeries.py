@@ -82,10 +82,10 @@ class Proof:
 
 
 def proofs(plain: HttpRequest, genuine: HttpRequest) -> list[Proof]:
-    """Return the parts of the proof of the webhook ``genuine``.
+    """Return the headers and parameters that make up the proof of the webhook ``genuine``, such as its signature.
 
-    These are the headers and parameters that ``plain``, the same webhook without a proof, lacks or has with another
-    value.
+    ``plain`` is the same webhook without a proof: a header or parameter that it lacks, or has with another value, is
+    part of the proof.
     """
     places: tuple[Place, ...] = ("header", "query", "body")
     return [
@@ -97,9 +97,9 @@ def proofs(plain: HttpRequest, genuine: HttpRequest) -> list[Proof]:
 
 
 def stripped(plain: HttpRequest, genuine: HttpRequest) -> HttpRequest:
-    """Return the webhook ``genuine`` without anything that could be a proof.
+    """Return the webhook ``genuine`` without anything that could be a proof, such as a signature.
 
-    The copy has no query, no headers except ordinary ones such as ``Content-Type``, and the body of ``plain``, the same
+    The copy has no query and only ordinary headers such as ``Content-Type``. Its body is that of ``plain``, the same
     webhook without a proof.
     """
     bare = {name: value for name, value in genuine.headers.items() if name in _NOT_PROOF}
@@ -113,7 +113,10 @@ def without(genuine: HttpRequest, proof: Proof) -> HttpRequest:
 
 
 def garbled(genuine: HttpRequest, proof: Proof) -> Iterator[HttpRequest]:
-    """Yield copies of the webhook ``genuine`` in which the value of ``proof`` is cut, lengthened or replaced."""
+    """Yield copies of the webhook ``genuine`` in which the value of the header or parameter ``proof`` is wrong.
+
+    The value is cut, lengthened or replaced by another.
+    """
     pairs = _pairs(genuine, proof.place)
     right = dict(pairs)[proof.name]
     value = str(right)

@@ -52,9 +52,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Describe an operation of a provider, such as ``send``, and the ways in which the contract tests run it.
+    """Describe an operation of a provider, such as ``send``, and how the contract tests run it.
 
-    ``answer`` makes the vendor's answer to a successful operation from the samples.
+    ``answer`` makes, from the samples, the vendor's answer if the operation succeeds.
     """
 
     name: str
@@ -203,7 +203,7 @@ class Kit(Samples):
 
     @classmethod
     def can(cls, capability: Capability | None) -> bool:
-        """Return whether the provider under test declares ``capability``; true for None."""
+        """Return whether the provider under test has ``capability``. True for None, when no capability is needed."""
         return capability is None or capability in implemented(cls._class())
 
     @classmethod
@@ -252,11 +252,12 @@ class Kit(Samples):
         wire: FakeWire | None = None,
         about: Message | None = None,
     ) -> Outcome:
-        """Run ``operation`` of the provider under test through the core of smsbridge, and return its outcome.
+        """Run ``operation`` of the provider under test as a client would, and return its outcome.
 
-        An error of the operation is in the outcome. ``reply`` answers the first request and ``then`` the later ones;
-        without ``reply``, the vendor accepts. ``flow`` runs instead of the sample operation; if it sends another
-        message than the sample, give that message as ``about``.
+        If the operation raises an error, the error is in the outcome. ``reply`` answers the first request and ``then``
+        the later ones; without ``reply``, the vendor accepts. ``flow`` runs instead of the sample operation; if it
+        sends another message than the sample, give that message as ``about``. ``provider`` and ``wire`` are used in
+        place of new ones.
         """
         if flow is None:
             flow = operation.guarded(self, provider or self.make())
@@ -283,7 +284,10 @@ class Kit(Samples):
         return [self.message(n) for n in range(len(self.numbers))]
 
     def sent(self, provider: SmsProvider) -> SentMessage:
-        """Send the sample text through ``provider`` and return it as accepted. The test fails if it is not accepted."""
+        """Send the sample text through ``provider`` and return the accepted text.
+
+        The test fails if the provider does not accept it.
+        """
         return self._done(attempt(provider, self.message()), BY_NAME["send"])
 
     def verification(self, provider: SmsProvider) -> Verification:
@@ -298,18 +302,19 @@ class Kit(Samples):
         return value
 
     def attempt(self, operation: Operation, message: Message, reply: Reply | None = None) -> Outcome:
-        """Send ``message`` by ``operation`` through a new provider and return the outcome.
+        """Send ``message`` by ``operation`` through a new provider, and return the outcome.
 
-        For the operation ``start_verification``, a one-time code is sent to the number of ``message``. The vendor
+        If ``operation`` is ``start_verification``, a one-time code is sent to the number of ``message``. The vendor
         answers with ``reply``; without ``reply``, it accepts.
         """
         start = attempt_verification if operation.name == "start_verification" else attempt
         return self.run(operation, reply, flow=start(self.make(), message), about=message)
 
     def asked(self, operation: Operation, message: Message) -> list[Any]:
-        """Send ``message`` by ``operation`` and return the fingerprint of each request that this made.
+        """Send ``message`` by ``operation``, and return the fingerprint of each request that the provider made.
 
-        The test fails if the text is not accepted.
+        A fingerprint is the part of a request that tests compare: see ``Samples.fingerprint``. The test fails if the
+        text is not accepted.
         """
         outcome = self.attempt(operation, message)
         if outcome.error is not None:
@@ -399,5 +404,8 @@ def describe(outcome: object) -> str:
 
 
 def uncertain(outcome: Outcome) -> bool:
-    """Return whether every message of ``outcome`` ended with an UncertainError, as a text does that may have been sent."""
+    """Return whether every message of the operation ended with an UncertainError: it may have been sent.
+
+    ``outcome`` is the outcome of the operation.
+    """
     return all(isinstance(result, UncertainError) for result in outcome.each())

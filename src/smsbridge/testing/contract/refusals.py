@@ -44,14 +44,20 @@ TYPES = {b"<": "text/html", b"{": "application/json"}
 
 
 def answer(status: int, body: bytes, **headers: str) -> HttpResponse:
-    """Make a vendor's answer with this ``status`` and ``body``, and with the content type that fits the body."""
+    """Make a vendor's answer with this ``status``, ``body`` and ``headers``.
+
+    The content type is that of the body: JSON, HTML or plain text.
+    """
     return HttpResponse(
         status=status, headers={"content-type": TYPES.get(body[:1], "text/plain"), **headers}, body=body
     )
 
 
 class Refusals(Kit):
-    """Test that a text that was certainly not sent is refused, and that a text that may have been sent is uncertain."""
+    """Test that a provider tells two cases apart: a text that was certainly not sent is refused, another is uncertain.
+
+    A text is uncertain if it may have been sent.
+    """
 
     # --- in the vendor's words ----------------------------------------------------------------------------------------
 
@@ -179,9 +185,9 @@ class Refusals(Kit):
 
     @needs("http")
     def test_after_a_time_out_nothing_is_sent_again(self, sending: Operation) -> None:
-        """A provider must not send a text again by itself after its request got no answer: the text may have been sent.
+        """A provider must not send a text again by itself after a request got no answer: the text may have been sent.
 
-        The flow runs without the core of smsbridge, which would stop a second request.
+        The test runs the provider's flow without a client, because a client would stop a second request.
         """
         flow = sending.raw(self, self.make())
         sent_again = _after_a_time_out(flow, self.preliminary, sending.answer(self))

@@ -83,7 +83,7 @@ class Secrecy(Kit):
 
     @needs("http")
     def test_no_answer_forges_a_line_or_commands_a_terminal(self, answered: Operation) -> None:
-        """Errors and log records must be short, single lines without control characters, also if the answer has them.
+        """Errors and log records must be short, single lines without control characters, whatever the vendor answers.
 
         The codes and reasons of vendors end up in logs, which programs and terminals read.
         """

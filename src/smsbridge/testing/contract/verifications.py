@@ -15,7 +15,10 @@ START, CHECK, CANCEL = BY_NAME["start_verification"], BY_NAME["check_verificatio
 
 
 class Verifications(Kit):
-    """Test ``start_verification``, ``check_verification`` and ``cancel_verification``, if the provider has them."""
+    """Test the one-time codes of a provider: ``start_verification``, ``check_verification``, ``cancel_verification``.
+
+    Each test applies only to a provider that implements the method.
+    """
 
     @needs(Capability.VERIFICATION)
     def test_a_started_verification_keeps_id_recipient_and_reference(self) -> None:

@@ -76,9 +76,9 @@ class Webhooks(Kit):
 
     @needs(Capability.WEBHOOKS, "covering proof")
     def test_nothing_is_smuggled_in_beside_what_the_proof_covers(self, webhook: str | None) -> None:
-        """A webhook with an added or doubled parameter is refused, even if its proof is genuine.
+        """A webhook with an added or doubled parameter must be refused, even if its proof is genuine.
 
-        If verify() and parse() read different copies of a parameter, a forger can pass both.
+        If verify() and parse() read different copies of a parameter, a forger can deceive both.
         """
         genuine = self._signed(self._sample(webhook).request)
         for how, forged in forgeries.smuggled(genuine):
@@ -89,9 +89,9 @@ class Webhooks(Kit):
 
     @needs(Capability.WEBHOOKS, "shared secret")
     def test_the_proof_is_a_shared_secret_that_covers_no_content(self, webhook: str | None) -> None:
-        """With ``proof_covers = "secret"``, verify() accepts any content that comes with the secret.
+        """If ``proof_covers`` is ``"secret"``, verify() must accept any content that comes with the secret.
 
-        If verify() refuses a changed webhook, the proof covers more than that: change ``proof_covers``.
+        If verify() refuses a changed webhook, the proof covers more than the secret: change ``proof_covers``.
         """
         genuine = self._signed(self._sample(webhook).request)
         try:
@@ -110,7 +110,7 @@ class Webhooks(Kit):
 
     @needs(Capability.WEBHOOKS)
     def test_a_garbled_proof_is_refused(self, webhook: str | None) -> None:
-        """A webhook whose proof is cut, lengthened or replaced by another value is refused with SignatureError."""
+        """verify() must refuse a webhook whose proof is cut, lengthened or replaced, with SignatureError."""
         plain = self._sample(webhook).request
         genuine = self._signed(plain)
         for proof in forgeries.proofs(plain, genuine):
@@ -150,9 +150,9 @@ class Webhooks(Kit):
 
     @needs(Capability.WEBHOOKS)
     def test_it_says_which_secret_is_not_set(self) -> None:
-        """``webhook_lacks()`` names the secret that is not set, and nothing where verify() has one.
+        """``webhook_lacks()`` must name the webhook secret that is not set, and nothing if verify() has a secret.
 
-        An application relies on it: its route for webhooks must not start if no webhook could be believed.
+        An application relies on it: its route for webhooks must not start if every webhook would be refused.
         """
         assert not self.make().webhook_lacks(), "webhook_lacks() names a secret where verify() has one"
         others = {name: value for name, value in self.settings.items() if name != self.webhook_secret}
@@ -198,7 +198,7 @@ class Webhooks(Kit):
 
     @needs(Capability.WEBHOOKS)
     def test_a_genuine_webhook_of_an_odd_shape_is_a_payload_error_or_read(self, webhook: str | None) -> None:
-        """A genuine webhook of an unexpected shape is read, or raises PayloadError and no other error.
+        """parse() must read a genuine webhook of an unexpected shape, or raise PayloadError and no other error.
 
         Any other error would be answered with HTTP 500, and the vendor would repeat the webhook again and again.
         """

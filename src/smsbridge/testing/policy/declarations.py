@@ -70,7 +70,10 @@ class Declarations(Kit):
                 )
 
     def test_its_findings_are_findings(self) -> None:
-        """``findings()`` yields only Findings with single-line words, before and after the policy has seen a text."""
+        """``findings()`` must yield only Findings, and their words must be single lines.
+
+        This must hold before and after the policy has seen a text.
+        """
         world = self.world()
         for moment in ("before any text", "after a text"):
             try:

@@ -36,10 +36,10 @@ class Memory(Kit):
     """
 
     def test_what_it_remembers_is_reached_by_a_sample(self) -> None:
-        """A policy that remembers texts needs a sample in ``refuses`` or ``refuses_after`` that reaches its memory.
+        """A policy that remembers texts needs sample texts that it refuses because of what it remembers.
 
-        A policy remembers texts if it overrides ``settle``, ``give_back`` or ``forget``. Without a sample, the tests of
-        places and of rehearsals prove little.
+        Give them in ``refuses_after`` or ``refuses``. A policy remembers texts if it overrides ``settle``,
+        ``give_back`` or ``forget``. Without these samples, the tests of rehearsals and interruptions prove little.
         """
         kind = type(self.policy())
         own = [base for base in kind.__mro__ if base not in Gate.__mro__]

@@ -30,7 +30,10 @@ answered.
 
 
 class Vendor(SmsProvider):
-    """Simulate the provider inside a policy: it makes one request for each text, batch, one-time code and look-up."""
+    """Simulate the provider inside a policy, for tests.
+
+    It makes one HTTP request for each text, batch, one-time code and look-up.
+    """
 
     name = "vendor"
     batch_size = 9

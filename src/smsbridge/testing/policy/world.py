@@ -62,10 +62,10 @@ class _Alone(Plugins):
 
 
 class World:
-    """Hold a client that sends through a policy under test to a simulated vendor, with recorded hooks.
+    """Hold a client that sends through the policy under test to a simulated vendor, and record its hooks.
 
     ``make`` puts the policy around the vendor, and ``kind`` is the class of the client. ``words`` and ``elsewhere`` are
-    the arguments of :class:`Wire`, the simulated wire.
+    the arguments of :class:`Wire`, the simulated network.
     """
 
     def __init__(

@@ -43,7 +43,7 @@ def take(counters: Any, *caps: Cap, lease: float = _LEASE) -> str | None:
 
 
 class CounterTests(Kit):
-    """Test the counters of a store, within one process."""
+    """Test how a store counts texts and requests for caps and limits, within one process."""
 
     @pytest.fixture
     def counters(self, store: Any) -> Iterator[Any]:
@@ -161,7 +161,7 @@ class CounterTests(Kit):
 
 
 class SharedCounterTests(Kit):
-    """Test the counters of a store that several processes share."""
+    """Test how a store counts texts and requests for caps and limits, if several processes share the store."""
 
     def test_two_processes_count_together(self, tmp_path: Any) -> None:
         spawned = multiprocessing.get_context("spawn")

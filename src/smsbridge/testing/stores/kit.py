@@ -44,9 +44,10 @@ class Kit:
 
 
 def interrupt(flow: Flow[Any], moment: Moment) -> Callable[[], None]:
-    """Interrupt ``flow`` with KeyboardInterrupt at its first step, at this ``moment``; a flow without a step has ended.
+    """Interrupt ``flow`` with KeyboardInterrupt at its first step. If the flow has no step, it has ended already.
 
-    Returns a function that performs what a thread may still do with the step after the interruption, perhaps nothing.
+    ``moment`` says when in the step the interruption comes. Returns a function that performs what a thread may still do
+    with the step after the interruption, perhaps nothing.
     """
     run = Driven(flow)
     step = run.step

@@ -295,7 +295,7 @@ class ReportTests(Kit):
 
 
 class SharedReportTests(Kit):
-    """Test delivery reports that another process adds to the same store."""
+    """Test that a process sees the delivery reports that another process adds to the same store."""
 
     def test_a_report_that_another_process_brings_moves_the_text(self, tmp_path: Any) -> None:
         entries = self.open(tmp_path).entries(keep=self.keep)
