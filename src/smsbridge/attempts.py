@@ -48,14 +48,15 @@ _PARTS = [(field.name, tuple(field.parts)) for field in FIELDS if field.parts]
 
 
 class _RecipientTypeError(RecipientError, TypeError):
-    """The recipient is no string.
+    """Raised if the recipient of a message is not a string.
 
-    It is a RecipientError for code that handles outcomes, and a TypeError for code that looks for mistakes.
+    It is a RecipientError for code that handles the outcomes of texts, and a TypeError for code that looks for
+    mistakes.
     """
 
 
 class _TextTypeError(ContentError, TypeError):
-    """The text is no string."""
+    """Raised if the text of a message is not a string. It is both a ContentError and a TypeError."""
 
 
 def utc_now() -> datetime:
@@ -69,10 +70,10 @@ def new_reference() -> str:
 
 
 def prepare(message: Message, region: str | None) -> Message:
-    """Return ``message`` with its number in E.164 and with a reference: a random one if it has none.
+    """Return a copy of ``message`` with the number in E.164 and with a reference: a random one if it has none.
 
-    ``region`` is the country of a number without a country code. Raises RecipientError for a number that cannot be
-    read, and ContentError if the text is no string.
+    ``region`` is the country (such as ``IN``) of a number without a country code. Raises RecipientError for a number
+    that cannot be read, and ContentError if the text is not a string.
     """
     reference = message.reference or new_reference()
     problem: RefusedError
@@ -142,10 +143,11 @@ def attempt_each(
 ) -> Flow[Answers]:
     """Send each of ``messages`` once.
 
-    Returns their Results in order, and the interruption that stopped the work, or None. A single message is a call of
-    ``send``; several are as few calls of ``send_batch`` as the provider allows. A batch that was refused for a
-    message's fault was certainly not sent, so it is halved until the faulty message is alone: a bad number must not
-    fail the other messages. A refusal after an answer to another part of the batch leaves the whole batch uncertain.
+    Returns the Results in the order of ``messages``, and the interruption that stopped the work, or None. A single
+    message is sent by a call of ``send``; several messages are sent by as few calls of ``send_batch`` as the provider
+    allows. A batch that the vendor refused because of one message was certainly not sent. It is halved until the faulty
+    message is alone: a bad number must not fail the other messages. If the vendor refuses after it has answered another
+    part of the batch, the whole batch is uncertain. With ``verification``, the provider sends one-time codes.
     ``around`` is a function that wraps each flow in which the provider sends.
     """
     provider = standing_in(provider)
@@ -217,7 +219,7 @@ def _foreseen(provider: SmsProvider, message: Message, now: datetime) -> Foresig
 
 
 def refusal(provider: SmsProvider, error: SendError, *inside: Foresight) -> Foresight:
-    """Return the Foresight that ``provider`` would refuse a message with ``error``.
+    """Return a Foresight which says that ``provider`` would refuse a message with ``error``.
 
     ``error`` is a copy without private data, made by :func:`own`. ``inside`` holds the Foresights of the providers
     inside ``provider``.
@@ -229,9 +231,10 @@ def refusal(provider: SmsProvider, error: SendError, *inside: Foresight) -> Fore
 
 
 def query(provider: SmsProvider, start: Callable[[], Flow[T]], *, hide: Private | None = None) -> Flow[T]:
-    """Run ``start``, an operation of ``provider`` that sends nothing, and return its answer.
+    """Run an operation of ``provider`` that sends nothing, such as asking for a status, and return the answer.
 
-    Raises QueryError or ConfigurationError. The private data in ``hide`` never appears in their words.
+    ``start`` begins the operation. Raises QueryError or ConfigurationError. The private data in ``hide`` never appears
+    in the words of these errors.
     """
     failure: QueryError | ConfigurationError
     try:
@@ -282,7 +285,7 @@ def _halves(
 
 
 def batches(provider: SmsProvider, messages: Sequence[Message], pending: Iterable[int]) -> list[list[int]]:
-    """Group messages into batches that ``provider`` can send, each in one request.
+    """Group messages into batches, each of which ``provider`` can send in a single request.
 
     ``pending`` holds the positions in ``messages`` that are to be grouped; each returned list is a batch of such
     positions.
@@ -338,7 +341,10 @@ def _refuse_half_characters(message: Message) -> None:
 
 
 def refuse_expired(message: Message, now: datetime) -> None:
-    """Raise RefusedError if ``message`` has expired at the time ``now``, or will have expired at its ``send_at``."""
+    """Raise RefusedError if ``message`` has expired at the time ``now``, or will have expired when it is due.
+
+    It is due at its ``send_at``, if that is set.
+    """
     if message.valid_until is None:
         return
     if message.valid_until <= now:

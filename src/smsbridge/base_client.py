@@ -61,9 +61,9 @@ AS_SET = -1.0
 
 
 class BaseClient(Generic[W]):
-    """The base class of SmsClient and AsyncSmsClient.
+    """The base class of SmsClient and AsyncSmsClient. It makes flows, which the two clients run with a transport ``W``.
 
-    It makes flows; its subclasses run them with a transport ``W``.
+    A flow is a generator that asks for requests and other steps, and does no I/O itself.
     """
 
     _connected: W | None = None
@@ -102,7 +102,7 @@ class BaseClient(Generic[W]):
     def provider(self) -> SmsProvider:
         """The provider that this client sends through.
 
-        In a rehearsal, such as the fixture ``sms_outbox``, this is a stand-in that keeps its own memory and sends
+        In a rehearsal, such as the fixture ``sms_outbox``, this is a stand-in, which has a separate memory and sends
         nothing.
         """
         rehearsal = newest()
@@ -315,7 +315,7 @@ def _seconds_ago(name: str, when: datetime | timedelta | None) -> float | None:
 
 
 def not_a_step(asked: object) -> TypeError:
-    """Return the error for a provider's flow that yields ``asked``, which is no step."""
+    """Return the error to raise if the flow of a provider yields ``asked``, an object that is not a step."""
     kind = kind_of(asked)
     return TypeError(f"the provider yielded a {kind}, which is no step: yield from a request, Wait, Call or Await")
 

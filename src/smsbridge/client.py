@@ -48,22 +48,23 @@ T = TypeVar("T")
 
 
 class SmsClient(BaseClient["Transport"]):
-    """Sends text messages through one account, blocking. Safe to share between threads.
+    """Sends text messages through one account, blocking. Threads may share a client.
 
     ``provider`` is the name of a provider or an account, or a provider object; default: ``SMSBRIDGE_PROVIDER``, or
-    ``console`` if that is not set. ``transport`` carries the requests instead of our own transport over httpx; the
-    client closes it. Raises ConfigurationError for settings that are missing or wrong.
+    ``console`` if that is not set. ``transport`` carries the requests instead of the built-in transport over httpx; the
+    client closes it at the end. Raises ConfigurationError for settings that are missing or wrong.
 
-    The environment is read once, while the client is made. ``environ`` is a mapping that replaces it, such as a
-    tenant's row: then the process's variables and ``.env`` are not read, and a secrets directory only if ``environ``
-    names it.
+    The environment is read once, while the client is made. ``environ`` is a mapping that replaces the environment, such
+    as the settings of a tenant. Then the variables of the process and ``.env`` are not read, and a secrets directory
+    only if ``environ`` names it.
     """
 
     def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
         """Send ``text`` to the phone number ``to``, and return the accepted text. ``to`` may also be a whole Message.
 
-        Raises RefusedError (certainly not sent; its subclass says why) or UncertainError (may have been sent: look it
-        up by its reference before sending it again).
+        ``fields`` are optional fields of the Message, such as ``sender``. Raises RefusedError (certainly not sent; its
+        subclass says why) or UncertainError (may have been sent: look the text up by its reference before you send it
+        again).
         """
         message = _message(to, text, fields)
         # The frames of a traceback should hold no text.
@@ -73,18 +74,22 @@ class SmsClient(BaseClient["Transport"]):
     def try_send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> Result:
         """Send like :meth:`send`, and return a Result with the outcome instead of raising a SendError.
 
-        ``result.sent`` or ``result.error`` is set; if ``result.may_have_arrived``, do not simply send the text again.
-        Mistakes in the program, such as a closed client or a time without a zone, still raise an error.
+        Either ``result.sent`` or ``result.error`` is set. If ``result.may_have_arrived``, do not send the text again
+        before you have looked it up. Mistakes in the program, such as a closed client or a time without a zone, still
+        raise an error.
         """
         message = _message(to, text, fields)
         del to, text, fields
         return self._run(self._try_send(message))
 
     def send_many(self, messages: Iterable[Message]) -> SendMany:
-        """Send many messages. Iterate over the returned SendMany for a Result per message, as they complete.
+        """Send many messages.
 
-        Messages are read as they are needed, in the iterating thread, and sent by ``settings.concurrency`` threads, in
-        batches if the provider can. Memory stays bounded. An error of ``messages`` is raised after the last result.
+        Iterate over the returned SendMany: it gives a Result per message as soon as each is complete.
+
+        The iterating thread reads ``messages`` as they are needed. ``settings.concurrency`` threads send them, in
+        batches if the provider can. Memory stays bounded. If ``messages`` raises an error, it is raised after the last
+        Result.
         """
         return SendMany(self._sender(self._send_rows), messages)
 
@@ -105,10 +110,10 @@ class SmsClient(BaseClient["Transport"]):
         return self._run(self._lookup(reference))
 
     def history(self, reference: str) -> History | None:
-        """Return the text with this reference from the ledger, and its delivery reports.
+        """Return the text with this reference from the ledger, and the delivery reports that came for this text.
 
-        None if the ledger has no such text. The vendor is not asked. Raises ConfigurationError if the client has no
-        ledger, or if the ledger cannot be read.
+        Returns None if the ledger has no such text. The vendor is not asked. Raises ConfigurationError if the client
+        has no ledger, or if the ledger cannot be read.
         """
         return self._run(self._history(reference))
 
@@ -143,10 +148,10 @@ class SmsClient(BaseClient["Transport"]):
     def check_verification(
         self, verification: Verification | str, code: str, *, account: str | None = None
     ) -> VerificationCheck:
-        """Ask the vendor whether ``code`` is right. A wrong code is an answer, not an error.
+        """Ask the vendor whether ``code``, which a person typed in, is right. A wrong code is an answer, not an error.
 
-        ``verification`` is the result of :meth:`start_verification`, or its id. Raises QueryError if the question
-        fails.
+        ``verification`` is the result of :meth:`start_verification`, or its id. For an id, ``account`` is the account
+        that accepted the code; default: the client's own. Raises QueryError if the question fails.
         """
         flow = self._check_verification(verification, code, account)
         # The frames of a traceback should hold no code.
@@ -156,22 +161,26 @@ class SmsClient(BaseClient["Transport"]):
     def cancel_verification(self, verification: Verification | str, *, account: str | None = None) -> None:
         """Tell the vendor that a one-time code is no longer valid.
 
-        ``verification`` is the result of :meth:`start_verification`, or its id. Raises QueryError if this fails.
+        ``verification`` is the result of :meth:`start_verification`, or its id. For an id, ``account`` is the account
+        that accepted the code; default: the client's own. Raises QueryError if this fails.
         """
         self._run(self._cancel_verification(verification, account))
 
     def receive(self, webhook: HttpRequest, *, account: str | None = None) -> Received:
-        """Verify a vendor's webhook, and tell the hooks of its events.
+        """Verify a vendor's webhook, and call the hook ``smsbridge_event`` for each of its events.
 
-        Send the vendor ``.response`` of the result as the answer. Give the webhook unchanged. If ``account`` is set,
-        only this account of the client may verify it. Raises SignatureError or PayloadError (answer with
-        ``error.status``). Errors of a ``smsbridge_event`` hook are raised too, so that the vendor gets a 500 and
-        delivers again.
+        Pass the webhook unchanged, and send ``.response`` of the result to the vendor as the answer. If ``account`` is
+        set, only this account of the client may verify the webhook. Raises SignatureError or PayloadError (answer with
+        ``error.status``). Errors of a hook are raised too, so that the vendor gets a 500 and delivers the webhook
+        again.
         """
         return self._run(self._receive(webhook, account), None)
 
     def close(self) -> None:
-        """Close all connections, and finish pending records of the policies. Later calls raise RuntimeError."""
+        """Close all connections, and finish writing the records of policies, such as the ledger.
+
+        Later calls raise RuntimeError.
+        """
         self._closed = True
         with self._lock:
             transport, self._transport = self._transport, None
@@ -237,10 +246,10 @@ class SmsClient(BaseClient["Transport"]):
 
 
 class AsyncSmsClient(BaseClient["AsyncTransport"]):
-    """Sends text messages through one account from asyncio. Its methods are those of SmsClient, to be awaited.
+    """Sends text messages through one account from asyncio. It has the methods of SmsClient, which have to be awaited.
 
-    Several event loops may use the same client, in turn or in threads at the same time: each loop has its own
-    connections, which end with it.
+    Several event loops may use the same client, in turn or in threads at the same time: each loop has separate
+    connections, which are closed when the loop ends.
     """
 
     async def send(self, to: str | Message, text: str | None = None, **fields: Unpack[MessageFields]) -> SentMessage:
@@ -261,8 +270,8 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
     def send_many(self, messages: Iterable[Message] | AsyncIterable[Message]) -> AsyncSendMany:
         """Send many messages. Iterate over the returned AsyncSendMany with ``async for``, for a Result per message.
 
-        It has ``settings.concurrency`` requests in flight, and reads messages in the iterating task, as they are
-        needed. All else is as in :meth:`SmsClient.send_many`.
+        Up to ``settings.concurrency`` requests are in flight at a time. The iterating task reads ``messages`` as they
+        are needed. In all other points this is like :meth:`SmsClient.send_many`.
         """
         return AsyncSendMany(self._sender(self._send_rows), messages)
 
@@ -271,20 +280,23 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
         return await self._run(self._status(sent, account))
 
     async def lookup(self, reference: str) -> SentMessage | None:
-        """Ask the vendor whether it accepted a text with this reference.
+        """Ask the vendor whether it accepted a text with this reference. Returns the text, or None.
 
-        See :meth:`SmsClient.lookup` for the answer None.
+        :meth:`SmsClient.lookup` explains what None means.
         """
         return await self._run(self._lookup(reference))
 
     async def history(self, reference: str) -> History | None:
-        """Return the text with this reference from the ledger, and its reports, as :meth:`SmsClient.history` does."""
+        """Return the text with this reference from the ledger, and its delivery reports.
+
+        Errors and the answer None are those of :meth:`SmsClient.history`.
+        """
         return await self._run(self._history(reference))
 
     async def texts(self, **filters: Unpack[TextFilters]) -> AsyncIterator[TextRecord]:
         """Iterate with ``async for`` over the texts in the ledger that match all ``filters``.
 
-        See :meth:`SmsClient.texts`.
+        Filters, order and errors are those of :meth:`SmsClient.texts`.
         """
         wanted, after = self._wanted(filters), 0
         while page := await self._run(self._texts(wanted, after)):
@@ -320,14 +332,17 @@ class AsyncSmsClient(BaseClient["AsyncTransport"]):
         await self._run(self._cancel_verification(verification, account))
 
     async def receive(self, webhook: HttpRequest, *, account: str | None = None) -> Received:
-        """Verify a webhook, and tell the hooks of its events, as :meth:`SmsClient.receive` does.
+        """Verify a vendor's webhook, and call the hooks for its events, like :meth:`SmsClient.receive`.
 
         The hooks run in a thread.
         """
         return await self._run(self._receive(webhook, account), None)
 
     async def aclose(self) -> None:
-        """Close all connections, and finish pending records of the policies. Later calls raise RuntimeError."""
+        """Close all connections, and finish writing the records of policies, such as the ledger.
+
+        Later calls raise RuntimeError.
+        """
         self._closed = True
         transport, self._transport = self._transport, None
         if transport is not None:
@@ -424,7 +439,7 @@ def _shared_client() -> SmsClient:
 
 
 def client() -> SmsClient:
-    """Return the client that :func:`send` and the functions beside it share in this process.
+    """Return the client that the functions of this module, such as :func:`send`, share in this process.
 
     It sends through the provider that the environment names. The environment is read once, at the first call. Raises
     ConfigurationError for settings that are missing or wrong.
@@ -476,7 +491,11 @@ def lookup(reference: str) -> SentMessage | None:
 
 
 class _CallableModule(ModuleType):
-    """A module that can be called: a package has its modules as attributes, so ``smsbridge.client`` is this module."""
+    """The class of this module, which makes the module callable like the function :func:`client`.
+
+    A package has its modules as attributes, so ``smsbridge.client`` is this module, and ``smsbridge.client()`` has to
+    work.
+    """
 
     def __call__(self) -> SmsClient:
         return client()

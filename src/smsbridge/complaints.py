@@ -62,7 +62,7 @@ _PLACE = re.compile(r"\{(\w+)\}")
 
 
 def plain(kind: str, words: str, context: Mapping[str, Any]) -> str:
-    """Explain a pydantic error in plain words.
+    """Explain an error of pydantic in plain words.
 
     ``kind`` is pydantic's type of the error, ``words`` its message, and ``context`` the values that the message names.
     An error of an unknown type keeps pydantic's own words.
@@ -85,7 +85,8 @@ def _shown(name: str, value: Any) -> str:
 def is_ours(kind: str, error: object) -> bool:
     """Return whether the words that :func:`plain` gives for an error never show the wrong value.
 
-    This is so if the words are ours, or a constant of the validator that raised ``error``. ``kind`` is pydantic's type.
+    This is true if smsbridge writes the words, or if they are a constant of the validator that raised ``error``.
+    ``kind`` is pydantic's type of the error.
     """
     if kind in _BY_KIND or isinstance(error, Complaint):
         return True
@@ -96,9 +97,9 @@ def is_ours(kind: str, error: object) -> bool:
 
 
 def matching(pattern: str, words: str) -> AfterValidator:
-    """Return a pydantic validator that accepts a text only if all of it matches ``pattern``.
+    """Return a pydantic validator that accepts a text only if the whole text matches ``pattern``.
 
-    The error says ``words``.
+    ``pattern`` is a regular expression; ``words`` are the message of the error for any other text.
     """
     compiled = re.compile(pattern, re.ASCII)
 

@@ -35,18 +35,18 @@ class Recording(Protocol):
         ...
 
     def page(self, wanted: Wanted, *, after: int = 0, limit: int = 500) -> Flow[list[tuple[int, TextRecord]]]:
-        """Return up to ``limit`` texts that match ``wanted``, the oldest first, each with its number in the record.
+        """Return up to ``limit`` texts that match ``wanted``, the oldest first, each with its row number in the record.
 
-        For the next page, give the number of the last text as ``after``.
+        ``after`` is the row number after which to begin. For the next page, give the row number of the last text.
         """
         ...
 
 
 @runtime_checkable
 class Closing(Protocol):
-    """An object with a method ``close``, which a client calls when it is closed itself.
+    """An object with a method ``close``, which a client calls when the client is closed.
 
-    The object may be used again.
+    The object may still be used after that.
     """
 
     def close(self) -> None:
@@ -55,9 +55,10 @@ class Closing(Protocol):
 
 
 class Composite(SmsProvider):
-    """A provider that sends texts through the providers inside it. Its capabilities are those of the providers inside.
+    """A provider that sends texts through other providers, which are called the providers inside it.
 
-    :meth:`sent_through` returns the outcome of each text, and never raises it.
+    Its capabilities are those of the providers inside. A subclass implements :meth:`sent_through`, which returns the
+    outcome of each text and never raises it.
     """
 
     _kind = "policy"
@@ -83,7 +84,7 @@ class Composite(SmsProvider):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """The capabilities that any provider inside has.
+        """The capabilities that at least one provider inside has.
 
         ``BATCH`` is among them only if the first provider inside has it, since batches are made for that provider.
         """
@@ -106,7 +107,8 @@ class Composite(SmsProvider):
     def absence_proven_after(self) -> timedelta | None:  # type: ignore[override]
         """The longest ``absence_proven_after`` of the providers inside.
 
-        None unless each of them can look up texts, and can prove that a text was not sent.
+        After this time, a look-up that finds nothing proves that the text was not sent. None unless each provider
+        inside can look up texts and can prove this.
         """
         proofs = [
             provider.absence_proven_after if Capability.LOOKUP in provider.capabilities else None
@@ -119,7 +121,10 @@ class Composite(SmsProvider):
         return self.inside[0].batch_key(message)
 
     def check(self, message: Message, *, verification: bool = False) -> None:
-        """Refuse a message that no provider inside can express: raise the error of the first provider."""
+        """Raise UnsupportedError for a message that none of the providers inside can express.
+
+        It is the error of the first provider inside. With ``verification``, the message is for a one-time code.
+        """
         problem: Exception | None = None
         for provider in self.inside:
             try:
@@ -163,10 +168,10 @@ class Composite(SmsProvider):
     def foresee(self, message: Message, *, now: datetime) -> Foresight:
         """Return what sending would do with ``message``, as far as it is known without asking a vendor.
 
-        ``now`` decides whether the message has expired. Give your own decision, and ask the providers inside through
-        ``attempts.foresee``, as you send through ``attempts.attempt``. Change nothing (take no place, count nothing,
-        let no probe through) and contact no other system: reading your own file is allowed. Refusals by :meth:`check`,
-        and faults of the message itself, were checked before.
+        ``now`` decides whether the message has expired. A subclass returns its own decision, and asks the providers
+        inside through ``attempts.foresee``, as it sends through ``attempts.attempt``. It changes nothing (takes no
+        place, counts nothing, lets no probe through) and contacts no other system, but may read its own file. Refusals
+        by :meth:`check`, and faults of the message itself, were checked before.
         """
 
     # --- webhooks and the end -----------------------------------------------------------------------------------------
@@ -175,16 +180,16 @@ class Composite(SmsProvider):
     def receiver(self, webhook: HttpRequest) -> SmsProvider:
         """Return the provider inside that is to process ``webhook``.
 
-        Of several, it is the provider that provably sent it.
+        If there are several providers inside, this is the provider whose check proves that its vendor sent the webhook.
         """
 
     @abstractmethod
     def observe(self, event: Event) -> Flow[Event | None]:
-        """Take note of an event of a verified webhook, before the hooks are told of it.
+        """Take note of an event of a verified webhook, before the hooks are told of the event.
 
         This is for policies that learn from events, such as delivery reports. Returns the event, completed with what
-        the policy knows of its text, or None to leave it as it is. An error raised here goes where a hook's error goes:
-        the vendor gets a 500 and delivers the webhook again.
+        the policy knows of its text, or None to leave the event unchanged. If this raises an error, the vendor gets a
+        500 and delivers the webhook again, as for an error of a hook.
         """
 
     def close(self) -> None:
@@ -196,7 +201,7 @@ class Composite(SmsProvider):
 def sent_of(result: Result, stop: BaseException | None = None) -> SentMessage:
     """Return the accepted text of ``result``.
 
-    Raises ``stop`` if it is given, or else the error of a text not accepted.
+    Raises ``stop``, an interruption, if it is given. Otherwise raises the error of a text that was not accepted.
     """
     if stop is not None:
         raise stop
@@ -207,12 +212,15 @@ def sent_of(result: Result, stop: BaseException | None = None) -> SentMessage:
 
 
 def inside(provider: SmsProvider) -> tuple[SmsProvider, ...]:
-    """Return the providers inside ``provider``, in order of preference; most have none."""
+    """Return the providers that ``provider`` sends through, in order of preference.
+
+    Only policies have such providers.
+    """
     return provider.inside if isinstance(provider, Composite) else ()
 
 
 def each(provider: SmsProvider) -> Iterator[SmsProvider]:
-    """Yield ``provider`` and all providers inside it, at any depth, from the outside in."""
+    """Yield ``provider`` and all providers inside it, at any depth, the outer before the inner."""
     yield provider
     for held in inside(provider):
         yield from each(held)
@@ -226,7 +234,8 @@ def account_names(provider: SmsProvider) -> frozenset[str]:
 def expresses(provider: SmsProvider, field: str, *, verification: bool = False) -> bool:
     """Return whether ``provider``, or a provider inside it, can send a message that sets ``field``.
 
-    ``field`` is a name of OPTIONAL_FIELDS, such as ``sender``.
+    ``field`` is a name of OPTIONAL_FIELDS, such as ``sender``. With ``verification``, the message is for a one-time
+    code.
     """
     return any(honours(held, field, verification=verification) for held in each(provider))
 
@@ -259,7 +268,7 @@ def receiver_of(provider: SmsProvider, webhook: HttpRequest) -> SmsProvider:
 
 
 def observe(provider: SmsProvider, event: Event) -> Flow[Event]:
-    """Show ``event`` to ``provider`` if that is a policy, which may learn from it.
+    """Show ``event`` to ``provider`` if it is a policy, which may learn from the event.
 
     Returns the event, completed with what the policy knows of its text.
     """

@@ -17,10 +17,10 @@ def time_left() -> float:
 
 
 class Stopped(BaseException):
-    """An interruption that a client throws into a flow when its time is over or the client is closed.
+    """An interruption that a client throws into a flow when the time of the call is over, or when the client is closed.
 
     No further step begins. It acts like a cancellation, but the call ends with the text's outcome, a SendError.
-    ``begun`` says whether the step had begun; ``wait`` is how many seconds the step would have waited.
+    ``begun`` says whether the present step had begun; ``wait`` is for how many seconds this step would have waited.
     """
 
     def __init__(

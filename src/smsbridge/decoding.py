@@ -79,9 +79,9 @@ _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
 
 def views(words: str) -> list[str] | None:
-    """Return all texts that ``words`` can be decoded to, also in several steps; many of them are meaningless.
+    """Return all texts that ``words`` can be decoded to, also by several decodings in turn.
 
-    None if there are too many to check.
+    Many of them are meaningless. Returns None if there are too many texts to check.
     """
     layer = [words]
     found = {words: None}

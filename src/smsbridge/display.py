@@ -57,14 +57,17 @@ _PICTURES = {**{code: 0x2400 + code for code in range(0x20)}, 0x7F: 0x2421} | di
 
 
 def joined(parts: Iterable[str]) -> str:
-    """Join ``parts`` with semicolons to one line; after a question mark only a space follows."""
+    """Join ``parts`` to a single line with semicolons.
+
+    After a part that ends with a question mark, only a space follows.
+    """
     return "; ".join(parts).replace("?; ", "? ")
 
 
 def line(words: object, longest: int = LONGEST) -> str:
     """Return ``words`` safe for a single line of a log, an error or a table.
 
-    They cannot end the line or control a terminal. What follows the first ``longest`` characters is cut off.
+    The result cannot end the line or control a terminal. Everything after the first ``longest`` characters is cut off.
     """
     text = str(words)
     if len(text) > longest:
@@ -73,14 +76,17 @@ def line(words: object, longest: int = LONGEST) -> str:
 
 
 def without_long_words(text: str) -> str:
-    """Cut words in ``text`` that are too long for names and paths: such a word may be a secret or a message's text."""
+    """Cut the words in ``text`` that are longer than names and paths are.
+
+    Such a word may be a secret or the text of a message.
+    """
     return _LONG_WORD.sub(r"\1…", text)
 
 
 def screen_line(text: str) -> str:
-    """Return ``text`` safe for a single line on a terminal, cut after 4000 characters.
+    """Return ``text`` safe for a single line on a terminal, cut off after 4000 characters.
 
-    Unlike :func:`line` it keeps the joiners that Indian letters and emoji need, for lines that show a message's text.
+    Unlike :func:`line`, this keeps the joiners that Indian letters and emoji need. It is for the texts of messages.
     """
     if len(text) > LONGEST_ON_SCREEN:
         text = f"{text[:LONGEST_ON_SCREEN]}…"

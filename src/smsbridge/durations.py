@@ -21,9 +21,9 @@ _WRITTEN = re.compile(r"(\d{0,6})\s*([smhd]?)", re.ASCII)
 
 
 def duration(text: str, *, number: str = "", unit: str = "") -> timedelta | None:
-    """Parse ``text``, such as ``90s`` or ``2h``, as a timedelta; None if it is no duration.
+    """Parse ``text``, such as ``90s`` or ``2h``, as a timedelta. Returns None if it is not a duration.
 
-    ``number`` and ``unit`` are defaults for a part that ``text`` leaves out; without them it must have both.
+    ``number`` and ``unit`` are used if ``text`` leaves that part out; if they are empty, ``text`` must have both parts.
     """
     match = _WRITTEN.fullmatch(text.strip().lower())
     many, of = (match[1] or number, match[2] or unit) if match else ("", "")
@@ -31,7 +31,7 @@ def duration(text: str, *, number: str = "", unit: str = "") -> timedelta | None
 
 
 def waiting(seconds: Any) -> float | None:
-    """Return ``seconds`` as a time to wait, 0 if it is negative; None if it is no number or not finite."""
+    """Return ``seconds`` as a time to wait, 0 if it is negative. Returns None if it is not a finite number."""
     if not isinstance(seconds, int | float):
         return None
     try:
@@ -51,7 +51,7 @@ def pause(asked: float | None) -> float:
 
 
 def in_words(seconds: float) -> str:
-    """Write a time for people, such as ``7 s``, ``12 min`` or ``5 h 48 min``.
+    """Write a time, given in seconds, for people, such as ``7 s``, ``12 min`` or ``5 h 48 min``.
 
     From two minutes on, minutes are rounded up.
     """

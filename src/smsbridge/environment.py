@@ -42,7 +42,10 @@ _homes: ContextVar[Mapping[str, str | None]] = ContextVar("homes", default=types
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The value of a variable and its source: ``environment``, ``.env`` or ``secrets directory``."""
+    """The value of an environment variable, and where it was found:
+
+    ``environment``, ``.env`` or ``secrets directory``.
+    """
 
     value: str = field(repr=False)
     source: str
@@ -57,7 +60,7 @@ def variable(account: str | None, name: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the variable in ``known`` whose name is most like the misspelt ``name``; None if none is similar."""
+    """Return the variable in ``known`` whose name is most like the misspelt ``name``; None if no name is similar."""
     stems = {label.removeprefix(PREFIX): label for label in known}
     close = get_close_matches(name.removeprefix(PREFIX), stems, 1)
     return stems[close[0]] if close else None
@@ -74,7 +77,7 @@ def variables() -> dict[str, bool]:
 def in_production(*, known: bool | None = None) -> bool:
     """Return whether ``SMSBRIDGE_ENV`` is ``production``.
 
-    If ``known`` is not None, it is the answer, and nothing is read. Raises the same errors as :func:`read`.
+    If ``known`` is not None, it is returned, and the environment is not read. Raises the same errors as :func:`read`.
     """
     if known is not None:
         return known
@@ -91,9 +94,12 @@ def known_production() -> bool | None:
 
 
 def named(account: str | None, name: str) -> Found | None:
-    """Read a setting whose value is the name of an account or a provider, or several; None if it is not set.
+    """Read the setting ``name``, whose value is the name of an account or a provider, or several names.
 
-    Raises ConfigurationError for quotes in the value, and the same errors as :func:`read`.
+    None if not set.
+
+    ``account`` is the account that has the setting; None for a setting of smsbridge itself. Raises ConfigurationError
+    for quotes in the value, and the same errors as :func:`read`.
     """
     found = read(account, [name]).get(name)
     if found is not None and not set(_STRAIGHT + _OTHER_QUOTES).isdisjoint(found.value):
@@ -168,9 +174,9 @@ def _without_quotes(label: str) -> str:
 
 
 def load(model: type[M], *accounts: str | None, exclude: Iterable[str] = (), **given: Any) -> M:
-    """Make a ``model`` from the settings of ``accounts`` in the environment.
+    """Make an object of the class ``model`` from the settings of ``accounts`` in the environment.
 
-    Of several accounts, the first that has a setting counts. ``given`` are fields whose values the caller sets;
+    If several accounts have a setting, the first of them counts. ``given`` are fields whose values the caller sets;
     ``exclude`` are fields that are not read. Raises ConfigurationError, which names every missing or wrong variable.
     """
     return Reading().run(lambda: _loaded(model, accounts, exclude, given))
@@ -268,9 +274,9 @@ def is_secret(annotation: Any) -> bool:
 
 
 def explain(error: ValidationError, account: str | None, model: type[BaseModel]) -> str:
-    """Explain a validation error of ``model``: name each missing or wrong variable, and never show a value.
+    """Turn a validation error of ``model`` into words that name each missing or wrong variable, and never show a value.
 
-    While a model is loaded, each setting is named after the account that has it, all others after ``account``.
+    While a model is loaded, each setting is named after the account that has it, all other settings after ``account``.
     """
     homes = _homes.get()
     missing: list[str] = []
@@ -304,7 +310,7 @@ def _without(words: str, values: Iterable[str], *, secret: bool) -> str:
 
 
 def strings(value: Any, *, secret_only: bool = False) -> Iterator[str]:
-    """Yield every string inside ``value`` at any depth, also the content of each SecretStr.
+    """Yield every string inside ``value`` at any depth, and also the content of each SecretStr.
 
     With ``secret_only``, yield only the contents of SecretStr.
     """

@@ -103,7 +103,10 @@ class ConfigurationError(SmsBridgeError):
 
 
 class _VendorError(SmsBridgeError):
-    """The common part of a failed send and a failed query."""
+    """The base class of SendError and QueryError, with the fields that both errors have.
+
+    Examples are the vendor's own code and words.
+    """
 
     summary: ClassVar[str] = "the operation failed"
 
@@ -143,13 +146,15 @@ class _VendorError(SmsBridgeError):
 
 
 class SendError(_VendorError):
-    """A text, or a one-time code, was not accepted. The two subclasses say what is certain.
+    """The base class of errors for a text, or a one-time code, that was not accepted.
+
+    Its two subclasses say what is certain.
 
     RefusedError means *certainly not sent*, UncertainError *may have been sent*. ``code`` and ``detail`` are the
-    vendor's own code and words (numbers masked). ``reason`` is a short word of ours if the class is not exact enough
-    (``dlt-template``, ``dnd``, ...). ``retry_after`` is in seconds. ``fault`` is the cause: ``message``, ``account``,
-    ``provider`` or ``local``. ``attempts`` are the errors of all attempts in order, if a policy made several attempts
-    or had several accounts to choose from.
+    vendor's own code and words (numbers masked). ``reason`` is a short word of smsbridge if the class is not exact
+    enough (``dlt-template``, ``dnd``, ...). ``retry_after`` is in seconds. ``fault`` is the cause: ``message``,
+    ``account``, ``provider`` or ``local``. ``attempts`` are the errors of all attempts in order, if a policy made
+    several attempts or had several accounts to choose from.
     """
 
     summary = "the message was not accepted"
@@ -207,7 +212,7 @@ class AuthenticationError(RefusedError):
 
 
 class FundsError(RefusedError):
-    """The account at the vendor has no credit, so the text was not sent."""
+    """The account at the vendor has not enough credit, so the text was not sent."""
 
     summary = "the account has no credit"
     default_fault = "account"
@@ -244,7 +249,7 @@ class UnsupportedError(RefusedError):
 class VetoedError(RefusedError):
     """The application stopped the message: a ``smsbridge_before_send`` hook raised an error, or a guard refused it.
 
-    The ``reason`` of a guard says why.
+    A guard is a policy that limits what is sent; then ``reason`` says why it refused the message.
     """
 
     summary = "a hook or a guard stopped the message"
@@ -296,13 +301,16 @@ class NotFoundError(QueryError):
 
 
 class WebhookError(SmsBridgeError):
-    """An incoming webhook cannot be trusted or read. ``status`` is the HTTP status to answer with."""
+    """The base class of errors for an incoming webhook that cannot be trusted or read.
+
+    ``status`` is the HTTP status to answer with.
+    """
 
     status: ClassVar[int] = 400
 
 
 class SignatureError(WebhookError):
-    """The webhook is not proven to come from the provider."""
+    """There is no proof that the webhook comes from the provider."""
 
     status = 401
 
@@ -318,41 +326,46 @@ class TooLargeError(PayloadError):
 
 
 class TransportError(Exception):
-    """An error of a request, which a client throws into the provider's flow.
+    """The base class of errors of a request, which a client throws into the flow of the provider.
 
-    Its text says what happened, without a URL.
+    The text of the error says what happened, without a URL.
     """
 
 
 class NotConnected(TransportError):
-    """The request certainly did not leave: the host was not found, or no connection or TLS session could be made."""
+    """The request certainly was not sent: the host was not found, or no connection or TLS session could be made."""
 
 
 class NotAllowed(NotConnected):
-    """The request certainly did not leave, because no request may leave, as in a test without an outbox."""
+    """The request certainly was not sent, because no request may leave this process, as in a test without an outbox."""
 
 
 class NoAnswer(TransportError):
-    """The request left, or may have left, and no reliable answer came. It is not known whether a text was sent."""
+    """The request was sent, or may have been sent, and no reliable answer came.
+
+    It is not known whether a text was sent.
+    """
 
 
 E_ = TypeVar("E_", bound=BaseException)
 
 
 def with_left(error: E_, *, left: bool) -> E_:
-    """Mark an interruption such as a cancellation: ``left`` says whether a byte of its request may have left.
+    """Mark ``error``, an interruption such as a cancellation:
 
-    Returns ``error`` itself.
+    ``left`` says whether a byte of its request may have left.
+
+    Returns the same ``error``.
     """
     error.__dict__["_smsbridge_left"] = left
     return error
 
 
 def unsent(error: BaseException, words: str) -> BaseException:
-    """Return the error to raise instead of ``error``, which came before its request began.
+    """Return the error to raise instead of ``error``, which was raised before its request began.
 
     An exception becomes NotConnected, and ``words`` say what failed. An interruption, such as a cancellation, is marked
-    as *nothing left*.
+    as *nothing left* and returned.
     """
     # A new error, without the frames of the old error, which hold the request.
     if isinstance(error, NotConnected):
@@ -363,7 +376,7 @@ def unsent(error: BaseException, words: str) -> BaseException:
 
 
 def nothing_left(error: BaseException) -> bool:
-    """Return whether the request that ended with ``error`` certainly did not leave."""
+    """Return whether the request that ended with ``error`` certainly was not sent."""
     return isinstance(error, NotConnected) or error.__dict__.get("_smsbridge_left") is False
 
 

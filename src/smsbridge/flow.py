@@ -25,7 +25,10 @@ _MOST_STEPS = 100
 
 
 class Step(Generic[T], metaclass=Shown):
-    """A request that a flow makes to the code that runs it. ``yield from`` the step to get its answer, a ``T``."""
+    """A request that a flow makes to the client or other code that runs the flow.
+
+    ``yield from`` the step to get the answer, a ``T``.
+    """
 
     __slots__ = ()
 
@@ -49,8 +52,8 @@ class Wait(Step[None]):
 class Call(Step[T]):
     """A step that calls a function which may block, such as writing to a file.
 
-    ``yield from Call(work, arg)`` returns the result of ``work(arg)``. The async client runs it in a thread. ``sends``
-    means the same as for a request: the call may send a text.
+    ``yield from Call(work, arg)`` returns the result of ``work(arg)``. The async client calls ``work`` in a thread. Set
+    ``sends`` to true if the call may send a text.
     """
 
     function: Callable[..., T]
@@ -67,9 +70,10 @@ class Call(Step[T]):
 
 
 class Tell(Call[None]):
-    """A step that reports outcomes of texts, for example to the hooks. It is made also after an interruption.
+    """A step that reports outcomes of texts, for example to the hooks. It is performed even after an interruption.
 
-    The async client runs it in a thread, and waits until it ends. It may be made a second time, which must do no harm.
+    The async client performs it in a thread, and waits until it ends. After an interruption it may be performed a
+    second time, which must do no harm.
     """
 
     __slots__ = ()
@@ -88,20 +92,20 @@ class Await(Step[T]):
 
 
 class Dropped(BaseException):
-    """An interruption thrown into a flow that is no longer needed, so that it can still report its texts.
+    """An interruption thrown into a flow that is no longer needed.
 
-    Closing the generator alone would not allow that.
+    With it the flow can still report the outcomes of its texts; closing the generator alone would not allow that.
     """
 
 
 class Driven(Generic[T]):
-    """A running flow: ``step`` is the step that needs an answer; at the end it is None, and ``value`` is set.
+    """A running flow.
+
+    ``step`` is the step that needs an answer now; at the end it is None, and ``value`` is the result.
 
     To run a flow::
 
-        run = Driven(flow)
-        while run.step is not None:
-            run.perform(work, run.step)
+    run = Driven(flow) while run.step is not None: run.perform(work, run.step)
 
     All these methods raise the errors of the flow. An interruption, such as a cancellation, is thrown in again at each
     later step except a :class:`Tell`.
@@ -148,7 +152,7 @@ class Driven(Generic[T]):
     def pass_on(self, asking: Step[Any] | Flow[Any]) -> Flow[None]:
         """Yield from ``asking``, and continue this flow with the result or the error.
 
-        This is for a flow around this flow. ``asking`` is this flow's step, or a flow that performs the step.
+        Use this in an outer flow that runs this flow. ``asking`` is this flow's step, or a flow that performs the step.
         """
         errors: list[BaseException] = []
         answer: Any = None
@@ -173,9 +177,9 @@ class Driven(Generic[T]):
             self.step, self.value = None, end.value
 
     def fail(self, errors: list[BaseException]) -> None:
-        """Continue the flow by throwing the last of ``errors`` into it, instead of an answer.
+        """Continue the flow by throwing the last of ``errors`` into it, instead of giving it an answer.
 
-        The error is removed from the list: this frame of a traceback should not show it.
+        The error is removed from the list, so that this frame of a traceback does not show it.
         """
         if not isinstance(errors[-1], Exception):
             self._stop = errors[-1]
@@ -196,7 +200,10 @@ class Driven(Generic[T]):
             self.step = self._flow.throw(stop)
 
     def drop(self) -> None:
-        """End a flow that is no longer needed. It still reports its outcomes; its errors are ignored."""
+        """End a flow that is no longer needed.
+
+        The flow still reports the outcomes of its texts; its errors are ignored.
+        """
         if self.step is None:
             return
         try:
@@ -213,7 +220,7 @@ class Driven(Generic[T]):
 def ending(flow: Step[T] | Flow[T]) -> Flow[tuple[T | None, BaseException | None]]:
     """Run ``flow`` (or a step) to its end, and return its error instead of raising it.
 
-    Returns the result and None, or None and the error, which may be an interruption.
+    Returns the result and None, or None and the error. The error may be an interruption, such as a cancellation.
     """
     try:
         return (yield from flow), None

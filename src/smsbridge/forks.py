@@ -21,7 +21,10 @@ T = TypeVar("T")
 
 
 class Renewed(Protocol):
-    """An object with state to forget in a forked process, such as the work of the parent's threads."""
+    """An object that has to forget a part of its state in a forked process.
+
+    An example of such state is the work of the parent's threads.
+    """
 
     def begin_anew(self) -> None:
         """Forget the state of the parent process.
@@ -77,7 +80,7 @@ def cached_property(function: Callable[[Any], T]) -> functools.cached_property[T
 def renew_after_fork(owner: Renewed) -> None:
     """Have ``owner.begin_anew()`` called in each forked process, as long as ``owner`` exists.
 
-    This does not keep it alive.
+    This keeps no reference that would keep ``owner`` alive.
     """
     _renewed.add(owner)
 
@@ -90,7 +93,10 @@ def under(lock: threading.Lock, work: Callable[..., T], *args: Any) -> T:
 
 @contextlib.contextmanager
 def unforked() -> Iterator[None]:
-    """Keep other threads from forking during the ``with`` block: for a library with its own locks, such as SQLite."""
+    """Keep all other threads from forking this process during the ``with`` block.
+
+    This is for a library that has locks of its own, such as SQLite.
+    """
     me = (threading.get_ident(), object())
     _unforked.add(me)
     try:

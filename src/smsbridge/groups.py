@@ -23,14 +23,17 @@ _PACKAGE = re.compile(r"smsbridge-([a-z0-9]+)\b", re.ASCII)
 
 
 def origin(point: EntryPoint) -> str:
-    """Return the package that has the entry point ``point``, and its version; without a package, the point's value."""
+    """Return the name and version of the package that has the entry point ``point``.
+
+    For an entry point without a package, return the value of the entry point.
+    """
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
 def failure(point: EntryPoint, error: Exception) -> str:
-    """Explain why ``point`` cannot be imported.
+    """Explain why the plugin of the entry point ``point`` cannot be imported, which failed with ``error``.
 
-    If its package asks for another version of smsbridge, the words say so.
+    If the package of the plugin asks for another version of smsbridge, the words say so.
     """
     from importlib.metadata import version
 
@@ -62,9 +65,9 @@ NO_VENDORS = frozenset({"django", "postgres"})
 
 
 def packaged() -> list[str]:
-    """Return the names of the plugins for which smsbridge has a package, installed or not.
+    """Return the names of all plugins that packages of the smsbridge project provide, installed or not.
 
-    Each is an extra of smsbridge.
+    Each of them can be installed as an extra of smsbridge.
     """
     from importlib.metadata import PackageNotFoundError, requires
 
@@ -79,8 +82,8 @@ def packaged() -> list[str]:
 def meant(name: str, there: Collection[str], policies: Collection[str] = ()) -> str:
     """Return advice for an unknown ``name``: a similar name, or the package to install; empty if there is no advice.
 
-    It follows a list of the existing names ``there``, some of which are ``policies``. Only our own packages are named,
-    since any other person can register another package's name.
+    ``there`` are the existing names, some of which are ``policies``. Only packages of the smsbridge project are named,
+    since any other person can register the name of a package that does not exist yet.
     """
     from difflib import get_close_matches
 

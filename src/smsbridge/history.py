@@ -16,9 +16,10 @@ class TextRecord(Value):
     """The record of a text in the ledger: how it was sent, and how far it came.
 
     ``state`` is the outcome of the sending; ``status`` and ``final`` say how far an accepted text has come. ``account``
-    was asked, ``carried_by`` took the text, and ``id`` is the vendor's. ``to`` is masked and ``text`` None unless
-    ``SMSBRIDGE_LEDGER_KEEP_NUMBERS`` and ``SMSBRIDGE_LEDGER_KEEP_TEXTS`` keep them. ``code`` and ``reason`` explain a
-    failure. ``disputed``: reports name two different failures, of which the first one stays. All times are in UTC.
+    is the account that was asked, ``carried_by`` the account that took the text, and ``id`` the vendor's id. ``to`` is
+    masked and ``text`` None unless ``SMSBRIDGE_LEDGER_KEEP_NUMBERS`` and ``SMSBRIDGE_LEDGER_KEEP_TEXTS`` keep them.
+    ``code`` and ``reason`` explain a failure. ``disputed`` means that reports name two different failures, of which the
+    first one counts. All times are in UTC.
     """
 
     reference: str
@@ -49,14 +50,14 @@ class TextRecord(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """A text and the delivery reports that came for it, the oldest first."""
+    """A text in the ledger, and the delivery reports that came for this text, the oldest first."""
 
     text: TextRecord
     reports: tuple[DeliveryReport, ...] = ()
 
 
 class TextFilters(TypedDict, total=False):
-    """The filters of ``texts()``: a text has to match all that are given.
+    """The filters of ``texts()``: a text has to match all filters that are given.
 
     ``final`` is true for texts of which no more reports will come. ``since`` and ``until`` limit the time at which the
     sending began: an aware datetime, or a timedelta, which means *so long ago*. ``account`` is the account that was
@@ -74,9 +75,10 @@ class TextFilters(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """The filters of ``texts()`` in the form for a ledger: a text has to match all that are given.
+    """The filters of ``texts()`` in the form in which a ledger needs them: a text has to match all that are given.
 
-    ``to`` is a number in E.164. The sending of the text began at most ``within`` and at least ``beyond`` seconds ago.
+    ``to`` is a number in E.164. ``within`` and ``beyond`` are in seconds: the sending of the text began at most
+    ``within`` and at least ``beyond`` seconds ago.
     """
 
     states: Collection[State] = ()

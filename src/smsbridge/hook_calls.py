@@ -16,7 +16,10 @@ _log = logger("smsbridge")
 
 
 class HookCall:
-    """The call of a hook in one plugin. It is made separately: in a joint pluggy call, an error would stop the rest."""
+    """The call of a hook in one plugin.
+
+    Each plugin gets a separate call: in a joint call of pluggy, an error would stop the calls of the other plugins.
+    """
 
     __slots__ = ("_hook", "call", "name")
 
@@ -56,8 +59,8 @@ class HookCalls:
     def make(self, failed: Callable[[HookCall, BaseException], BaseException | None]) -> None:
         """Make the calls that were not made yet.
 
-        ``failed`` gets the error of a hook, and returns the error to raise at the end, or None. Of several, the first
-        is raised.
+        ``failed`` gets the error of a hook, and returns the error to raise at the end, or None. Of several such errors,
+        the first is raised.
         """
         if not self._calls:
             return
@@ -100,10 +103,10 @@ def _first_step(code: CodeType) -> int:
 
 
 def logged(hook: HookCall, error: BaseException) -> BaseException | None:
-    """Log the error of a hook without its words, which may quote the message.
+    """Log the error of a hook without the error's words, which may quote the message.
 
-    Returns the error if it is Ctrl-C, else None. Any other error goes no further: a broken metric must cause no second
-    text.
+    Returns the error if it is Ctrl-C, else None. Any other error goes no further: a broken metric must not cause a
+    second text.
     """
     if isinstance(error, KeyboardInterrupt):
         return error

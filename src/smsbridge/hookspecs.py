@@ -31,7 +31,8 @@ def smsbridge_providers() -> list[type[SmsProvider]]:  # type: ignore[empty-body
 def smsbridge_before_send(account: str, provider: str, message: Message) -> None:
     """Observe a message (or a one-time code) that is about to be sent.
 
-    Raise an error to stop only this message, with VetoedError.
+    Raise an error to stop this message; the caller of ``send`` then gets a VetoedError. Other messages are not
+    affected.
     """
 
 
@@ -52,7 +53,7 @@ def smsbridge_send_failed(account: str, carried_by: str, provider: str, message:
 
 @hookspec
 def smsbridge_cost_differs(account: str, provider: str, message: Message, sent: SentMessage, expected: Cost) -> None:
-    """Observe an accepted text whose segments or price, as the vendor counts, differ from the expected cost.
+    """Observe an accepted text for which the vendor counted other segments or another price than expected.
 
     Called once per accepted text, before ``smsbridge_after_send``, if ``SMSBRIDGE_COST_PRICES`` is set. ``account`` is
     the account that took the text. Errors of this hook are only logged.
@@ -61,11 +62,13 @@ def smsbridge_cost_differs(account: str, provider: str, message: Message, sent: 
 
 @hookspec
 def smsbridge_status_changed(account: str, carried_by: str, provider: str, text: TextRecord) -> None:
-    """Observe a text whose status a delivery report has changed. ``text`` is its present record in the ledger.
+    """Observe a text whose status a delivery report has changed.
 
-    Called once for each change, if there is a ledger. What this raises reaches the caller of ``receive``, as for
-    ``smsbridge_event``: when the report comes again, the hook is called again. A change that is noticed while the text
-    is sent is told then, and what this raises is logged.
+    ``text`` is the present record of the text in the ledger.
+
+    Called once for each change, if there is a ledger. An error of this hook reaches the caller of ``receive``, as for
+    ``smsbridge_event``: when the report comes again, the hook is called again. If a change is noticed while the text is
+    being sent, the hook is called then, and an error of the hook is logged.
     """
 
 
@@ -73,6 +76,6 @@ def smsbridge_status_changed(account: str, carried_by: str, provider: str, text:
 def smsbridge_event(account: str, provider: str, event: Event) -> None:
     """Observe an event of a verified webhook: a delivery report, or a text that came in.
 
-    An event may come more than once; its ``event.key`` stays the same. Errors of this hook reach the caller of
-    ``receive``: answer 500, and the provider will deliver again.
+    An event may come more than once, each time with the same ``event.key``. Errors of this hook reach the caller of
+    ``receive``, who answers 500, so that the provider delivers the webhook again.
     """

@@ -38,7 +38,7 @@ _IN_PATHS = "/:@!$&'()*+,;="
 
 
 class Headers(Mapping[str, str]):
-    """HTTP headers, whose names may be in upper or lower case. A header given several times is joined with commas."""
+    """HTTP headers, whose names match in upper and lower case. A header given several times is joined with commas."""
 
     __slots__ = ("_values",)
 
@@ -66,9 +66,9 @@ class Headers(Mapping[str, str]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class HttpRequest(Step["HttpResponse"]):
-    """An HTTP request, made by a provider or brought by a webhook.
+    """An HTTP request: either a request that a provider makes, or an incoming webhook.
 
-    ``sends`` means that this request may cause a text to be sent. After such a request leaves, a failure that the
+    ``sends`` means that this request may cause a text to be sent. After such a request has left, a failure that the
     provider does not explain is *uncertain* rather than *refused*.
     """
 
@@ -192,8 +192,8 @@ class HttpRequest(Step["HttpResponse"]):
     def seen_at(self, public_url: str) -> HttpRequest:
         """Return the webhook with the URL that the vendor called: ``public_url``, then path and query unchanged.
 
-        Signatures cover the called URL. A proxy may have changed scheme and host, or cut off the beginning of the path;
-        then ``public_url`` must contain that beginning.
+        This is needed because signatures cover the URL that was called. A proxy may have changed scheme and host, or
+        cut off the beginning of the path; then ``public_url`` must contain that beginning.
         """
         target = _ORIGIN.sub("", self.url, count=1)
         return replace(self, url=f"{public_url.rstrip('/')}{'' if target.startswith('/') else '/'}{target}")
@@ -213,9 +213,9 @@ class HttpRequest(Step["HttpResponse"]):
 
     @property
     def query_bytes(self) -> list[tuple[bytes, bytes]]:
-        """The parameters of the URL in order, percent-decoded to bytes: signatures cover bytes.
+        """The parameters of the URL in order, percent-decoded to bytes, since signatures cover bytes.
 
-        Raises PayloadError if there are too many.
+        Raises PayloadError if there are too many parameters.
         """
         return list(pairs(self._query))
 
@@ -233,7 +233,7 @@ class HttpRequest(Step["HttpResponse"]):
         return text_pairs(self._fields())
 
     def form_bytes(self) -> list[tuple[bytes, bytes]]:
-        """Return the fields of a form body in order, percent-decoded to bytes, for ``verify``.
+        """Return the fields of a form body in order, percent-decoded to bytes, for the method ``verify`` of a provider.
 
         Signatures cover bytes, which need not be UTF-8. Raises PayloadError if there are too many fields.
         """
@@ -257,9 +257,9 @@ class HttpRequest(Step["HttpResponse"]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class HttpResponse(metaclass=Shown):
-    """An answer to a request or to a webhook. ``complete`` is false if the body was cut off or was too large.
+    """The answer to a request or to a webhook. ``complete`` is false if the body was cut off or was too large.
 
-    An incomplete body is never read as JSON.
+    A body that is not complete is never read as JSON.
     """
 
     status: int
@@ -292,7 +292,10 @@ class HttpResponse(metaclass=Shown):
 
     @property
     def retry_after(self) -> float | None:
-        """The seconds to wait, by the header ``Retry-After``, a number or a date; None if absent or invalid."""
+        """The seconds to wait before the next request, from the header ``Retry-After``.
+
+        The header may hold a number of seconds or a date. None if the header is absent or invalid.
+        """
         value = self.headers.get("retry-after", "").strip()
         if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value):
             return float(value)
@@ -338,8 +341,9 @@ class HttpResponse(metaclass=Shown):
     ) -> SendError:
         """Return the error to ``raise`` for this answer.
 
-        ``retry_after`` is the duration of such a refusal in seconds, if the vendor documents it; a ``Retry-After``
-        header of the answer replaces it.
+        ``code`` and ``detail`` are the vendor's code and words, ``reason`` a short word of smsbridge. ``retry_after``
+        is for how many seconds such a refusal lasts, if the vendor documents it; a ``Retry-After`` header of the answer
+        replaces it.
 
         Without ``kind`` the HTTP status decides: 401 and 403 are AuthenticationError, 402 FundsError, 413 and 414
         ContentError, 429 RateLimitedError, permanent redirects and all other 4xx but 408 and 499 RefusedError; all
@@ -386,8 +390,8 @@ def _pairs(params: Params) -> list[tuple[str, Any]]:
 def read_json(body: bytes) -> Any:
     """Parse the ``body`` of an answer as JSON. Raises ValueError if it is not JSON.
 
-    Harmless faults are accepted: padding around it, line ends within its texts, and a body that is not Unicode, which
-    is read as ISO 8859-1.
+    Harmless faults are accepted: padding around the JSON, line ends within its texts, and a body that is not Unicode,
+    which is read as ISO 8859-1.
     """
     try:
         text = body.decode(json.detect_encoding(body))

@@ -54,8 +54,9 @@ def meaning_of(status: int) -> Meaning:
 def can_refuse(status: int, *, documented: bool = False) -> bool:
     """Return whether an answer with this HTTP status can mean *certainly not sent*, with any body.
 
-    A time-out never can. Another status that is no 2xx, no 4xx and no redirect before processing can only if the vendor
-    documents this (``documented``): a 5xx may come after processing, and so may 302 and 303.
+    A time-out never can. All 4xx other than time-outs can, and so can a redirect before processing. Other statuses,
+    such as 5xx, 302 and 303, may come after processing: they can only if the vendor documents this (``documented``). A
+    2xx can, since the body may report a refusal.
     """
     if status in _TIMED_OUT:
         return False

@@ -10,7 +10,7 @@ from .display import line
 def logger(name: str) -> logging.Logger:
     """Return the logger with this name.
 
-    It makes all arguments of its records, such as vendors' codes, safe for a line.
+    This logger makes the arguments of each record, such as the vendors' codes, safe for a single line of a log.
     """
     found = logging.getLogger(name)
     # A repeated call adds it only once.

@@ -33,10 +33,10 @@ Awaited = Callable[[Job, list[Result]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Sender(Generic[S]):
-    """The parts of a client that sending many messages needs.
+    """The parts of a client that the sending of many messages needs.
 
-    ``prepare`` checks a message. ``send`` sends a list of messages, and puts a Result for each into the list it is
-    given.
+    ``prepare`` checks a message. ``send`` gets a list of messages to send, and adds a Result for each of them to a
+    second list.
     """
 
     provider: SmsProvider
@@ -47,12 +47,15 @@ class Sender(Generic[S]):
 
 
 def not_prepared(index: int, message: Message, error: RefusedError) -> Result:
-    """Return the Result of a message that was refused before it reached a provider."""
+    """Return the Result of a message that was refused before it reached a provider.
+
+    ``index`` is the message's place.
+    """
     return Result(index=index, message=replace(message, reference=error.reference), error=error)
 
 
 class ClosedMeanwhile(RuntimeError):
-    """An error of ``send_many``: the client was closed before all messages were read."""
+    """Raised by ``send_many`` if the client was closed before all messages were read."""
 
     def __init__(self) -> None:
         words = (
@@ -62,7 +65,7 @@ class ClosedMeanwhile(RuntimeError):
 
 
 class _Many(Generic[S]):
-    """The common part of both ways of sending many: reading, batching and counting.
+    """The base class of SendMany and AsyncSendMany: it reads messages, makes batches and counts results.
 
     A message stays in ``_read`` from the moment it is read until its result is handed out, also after interruptions.
     All state changes in single steps, since a signal may interrupt the iterating thread after any call.
@@ -90,7 +93,10 @@ class _Many(Generic[S]):
 
     @property
     def unsent(self) -> list[Message]:
-        """After the end, mostly an early end: messages that were read but not sent, and have no result."""
+        """The messages that were read but not sent, and have no Result. Such messages exist only after an early end.
+
+        The list is empty until the end.
+        """
         if not self._closed:
             return []
         elsewhere = {row.index for job in list(self._jobs.values()) for row in job}
@@ -173,9 +179,9 @@ class _Many(Generic[S]):
 
 
 class SendMany(_Many[Blocking]):
-    """The result of ``SmsClient.send_many``: iterate over it for one Result per message.
+    """The return value of ``SmsClient.send_many``: iterate over it to get a Result for each message.
 
-    It is also a context manager.
+    It is also a context manager, which calls :meth:`close` at the end.
     """
 
     def __init__(self, sender: Sender[Blocking], messages: Iterable[Message]) -> None:
@@ -217,9 +223,9 @@ class SendMany(_Many[Blocking]):
             self._wake.acquire()
 
     def close(self) -> None:
-        """Stop reading messages, and wait for the texts that are being sent. The hooks are told of them too.
+        """Stop reading messages, and wait for the texts that are being sent. The hooks are told of these texts too.
 
-        Iterate further for their results.
+        You may iterate further to get the Results of these texts.
         """
         self._stop()
         if self._unsure:
@@ -307,9 +313,9 @@ class SendMany(_Many[Blocking]):
 
 
 class AsyncSendMany(_Many[Awaited]):
-    """The result of ``AsyncSmsClient.send_many``: iterate over it with ``async for``.
+    """The return value of ``AsyncSmsClient.send_many``: iterate with ``async for`` to get a Result for each message.
 
-    It is also an async context manager. It yields one Result per message.
+    It is also an async context manager, which calls :meth:`aclose` at the end.
     """
 
     def __init__(
@@ -342,9 +348,10 @@ class AsyncSendMany(_Many[Awaited]):
             await self._wake.wait()
 
     async def aclose(self) -> None:
-        """Stop reading messages, and wait for the texts that are being sent. The hooks are told of them too.
+        """Stop reading messages, and wait for the texts that are being sent. The hooks are told of these texts too.
 
-        Iterate further for their results. If this is cancelled, it cancels the texts in flight.
+        You may iterate further to get the Results of these texts. If this call is cancelled, it cancels the texts in
+        flight.
         """
         self._stop()
         try:

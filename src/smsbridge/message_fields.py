@@ -12,11 +12,11 @@ from .messages import KINDS, Message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageField:
-    """An optional field of a Message, as the class declares it: name, type, default and metadata.
+    """The description of an optional field of a Message: name, type, default and metadata, as the class declares them.
 
-    ``declared``: a provider honours it only if its ``supports`` names it. ``distinguishes``: texts with different
-    values are different texts to a ledger. ``private``: it is not shown. ``ability``: the ability of a provider that
-    honours it. ``option``, ``metavar`` and ``help`` are for the command line.
+    ``declared``: only a provider whose ``supports`` names the field honours it. ``distinguishes``: a ledger treats
+    texts with different values of the field as different texts. ``private``: the value is not shown. ``ability``: the
+    ability of a provider that honours the field. ``option``, ``metavar`` and ``help`` are for the command line.
     """
 
     name: str
@@ -32,7 +32,10 @@ class MessageField:
 
     @property
     def parts(self) -> Mapping[str, Mapping[str, Any]]:
-        """The metadata of each field of the value, by name, if the value has fields itself (``dlt``); else empty."""
+        """The metadata of the fields inside the value, by name, if the value has fields itself, as ``dlt`` has.
+
+        Otherwise empty.
+        """
         return {part.name: part.metadata for part in fields(self.kind)} if is_dataclass(self.kind) else {}
 
 
@@ -57,7 +60,10 @@ FIELDS = _read()
 
 
 def plain_value(value: Any) -> Any:
-    """Return the value of a message's field in a form for JSON: times in ISO 8601, values with fields as objects."""
+    """Return the value of a message's field in a form for JSON.
+
+    Times become text in ISO 8601, and a value that has fields itself becomes an object.
+    """
     if isinstance(value, datetime):
         return value.isoformat()
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

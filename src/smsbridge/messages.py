@@ -194,10 +194,10 @@ class MessageFields(TypedDict, total=False):
 class SentMessage(Value):
     """A text that a provider accepted; it may not be delivered yet.
 
-    ``id`` is the vendor's; ``account`` and ``provider`` took the text. ``segments`` and ``price`` are the vendor's own
-    figures, None if it gives none. ``at`` is the time of acceptance, in UTC. ``raw`` is the vendor's answer.
-    ``repeated`` means that a ledger answers: the text was accepted before under this reference, and nothing was sent
-    now.
+    ``id`` is the vendor's id for the text; ``account`` and ``provider`` took the text. ``segments`` and ``price`` are
+    the vendor's own figures, None if the vendor gives none. ``at`` is the time of acceptance, in UTC. ``raw`` is the
+    vendor's answer. ``repeated`` means that the ledger gave this result: the text was accepted earlier under the same
+    reference, and nothing was sent now.
     """
 
     account: str
@@ -217,10 +217,10 @@ class SentMessage(Value):
 class DeliveryReport(Value):
     """A report of how far a text has come. ``final`` means that no more reports will come, whatever ``status`` is.
 
-    ``code`` and ``reason`` explain a failure: the vendor's code, and a short word of ours. ``key`` is the same each
-    time the same report comes, so that a repeated webhook can be recognised. ``at`` is in UTC. ``part`` means that the
-    report is about a single part of a long text, and ``id`` is the id of that part. ``context`` is that of the message,
-    if a ledger kept it.
+    ``code`` and ``reason`` explain a failure: the vendor's code, and a short word of smsbridge. ``key`` is the same
+    each time the same report comes, so that a repeated webhook can be recognised. ``at`` is in UTC. ``part`` means that
+    the report is about a single part of a long text, and ``id`` is the id of that part. ``context`` is the context of
+    the message, if a ledger kept it.
     """
 
     account: str
@@ -280,8 +280,8 @@ class Balance(Value):
 class Verification(Value):
     """A one-time code that a provider agreed to send. ``expires_at`` is in UTC, None if the vendor does not say.
 
-    ``repeated`` means that a ledger answers: the code was accepted before under this reference, and nothing was sent
-    now.
+    ``repeated`` means that the ledger gave this result: the code was accepted earlier under the same reference, and
+    nothing was sent now.
     """
 
     account: str
@@ -308,7 +308,7 @@ class VerificationCheck(metaclass=Shown):
 class Result(metaclass=Shown):
     """The outcome of one message: either ``sent`` or ``error`` is set.
 
-    ``index`` is its place among the given messages.
+    ``index`` is the place of the message among all messages that were given, counted from 0.
     """
 
     index: int
@@ -324,11 +324,11 @@ class Result(metaclass=Shown):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foresight(metaclass=Shown):
-    """What a provider is expected to do with a message, as far as it is known without asking the vendor.
+    """The expected outcome of sending a message through a provider, as far as it is known without asking the vendor.
 
     ``error`` is the expected refusal; ``words`` explain it or the next step, and hold no message text and no full
-    number. ``inside`` are the expected actions of the providers inside, in the order of their attempts. ``would skip``
-    means that the provider would not be reached. ``cost`` is the expected cost, if a policy knows it.
+    number. ``inside`` are the Foresights of the providers inside, in the order in which they would be tried. ``would
+    skip`` means that the provider would not be reached. ``cost`` is the expected cost, if a policy knows it.
     """
 
     account: str

@@ -25,7 +25,7 @@ _WITH_PLUS = "write a number of another country with + and its country code"
 def international(written: Written) -> str:
     """Return a number that was written with ``+`` in E.164.
 
-    Raises RecipientError unless mobile or fixed-line numbers of its country have this length.
+    Raises RecipientError unless the mobile or fixed-line numbers of the number's country can have this length.
     """
     import phonenumbers
 

@@ -34,12 +34,13 @@ _BESIDE = ("-wal", "-shm")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of SQLite file, such as the ledger's.
+    """The description of a kind of SQLite file that smsbridge writes, such as the file of the ledger.
 
-    ``schema`` creates its missing tables; ``proof`` is a query that only such a file answers. ``made`` says what a new
-    file does not know; ``command`` creates a file on purpose. A kind that ``comes_along`` may be created in any
-    existing file of ours: what it does not know is soon irrelevant. ``upgrade`` prepares tables of an earlier version
-    for ``schema``.
+    ``what`` names the kind. ``schema`` creates the missing tables of a file; ``proof`` is a query that succeeds only on
+    a file of this kind. ``made`` says which knowledge a newly created file lacks. ``command`` is the command that
+    creates a file on purpose. A kind with ``comes_along`` may be created within any existing file of smsbridge, because
+    the knowledge that it lacks soon becomes irrelevant. ``upgrade`` prepares tables of an earlier version for
+    ``schema``.
     """
 
     what: str
@@ -57,7 +58,7 @@ class Kind:
 
 
 class NotOurs(OSError):
-    """An SQLite file is not the file that was expected. ``problem`` says what is wrong, and what to do."""
+    """Raised if an SQLite file is not the file that was expected. ``problem`` says what is wrong, and what to do."""
 
     def __init__(self, what: str, path: Path, problem: str) -> None:
         super().__init__(f"the {what} {path} cannot be used: {problem}")
@@ -67,7 +68,7 @@ class NotOurs(OSError):
 
 @dataclass(slots=True)
 class _Known:
-    """The data that this process has on a file: its identity, and the least count of its changes.
+    """The knowledge of this process about a file: its identity, and how often it was changed at least.
 
     ``place`` is its place on the disk, if another file was once found there: only the very same file may be used again.
     """
@@ -86,17 +87,20 @@ def forget_all() -> None:
 
 
 def is_known(kind: Kind, path: Path) -> bool:
-    """Return whether this process has used the file of this kind at ``path`` before."""
+    """Return whether this process has used a file of this kind at ``path`` before.
+
+    A link at ``path`` is not followed.
+    """
     # A link is not followed.
     return (kind.what, os.path.abspath(path)) in _known  # noqa: PTH100
 
 
 @dataclass(slots=True)
 class OwnFile:
-    """An SQLite file of ``kind`` at ``path``, or at the target of a link there.
+    """An SQLite file of the given ``kind`` at ``path``, or at the target of a link there.
 
-    If ``create`` is true, opening it creates an absent file. With ``joins``, this kind may be added to a file of ours
-    that has other kinds.
+    If ``create`` is true, opening creates the file if it is absent. With ``joins``, the tables of this kind may be
+    added to an existing file of smsbridge that has only other kinds.
     """
 
     path: Path
@@ -114,7 +118,8 @@ class OwnFile:
     def connect(self, **options: Any) -> sqlite3.Connection:
         """Open a connection to the file, and create the file if that is allowed.
 
-        Raises NotOurs if it is not the expected file, other OSErrors, and sqlite3.Error.
+        ``options`` are those of ``sqlite3.connect``. Raises NotOurs if another file is there, and OSError or
+        sqlite3.Error if the file cannot be opened.
         """
         close_to_others(self.path)
         real = os.path.realpath(self.path)
@@ -176,7 +181,7 @@ class OwnFile:
         self._changes = self._row(database)[1]
 
     def kept(self) -> None:
-        """Remember the new count of changes, after the transaction of :meth:`change` was committed."""
+        """Remember the new count of changes. Call this after the transaction of :meth:`change` was committed."""
         known = _known.get(self._key)
         if known is not None:
             known.changes = max(known.changes, self._changes)
@@ -225,7 +230,7 @@ class OwnFile:
             raise self._wrong(_REPLACED)
 
     def init(self) -> bool:
-        """Create the file on purpose, also from an empty file. Returns false if it already exists.
+        """Create the file on purpose, also where an empty file is. Returns false if a file of this kind already exists.
 
         Raises the same errors as :meth:`connect`.
         """

@@ -25,11 +25,11 @@ _NATIONAL = re.compile(r"[1-9]\d{3,13}", re.ASCII)
 def to_e164(number: str, region: str | None = None) -> str:
     """Convert ``number`` to E.164 (``+919876543210``).
 
-    Digits, ``+ - . ( )`` and spaces are allowed, and characters that :mod:`smsbridge.written` calls harmless: no
-    letters, no extension, no list. A number without ``+`` must be a mobile number of ``region``, two letters of ISO
-    3166 (``IN``). A number with ``+`` must have a length that mobile or fixed-line numbers of its country have.
-    Raises RecipientError with the reason ``empty``, ``not-a-number``, ``no-country-code``, ``too-short``, ``too-long``
-    or ``not-mobile``.
+    ``number`` may hold digits, ``+ - . ( )``, spaces, and characters that :mod:`smsbridge.written` calls harmless: no
+    letters, no extension, no list of numbers. A number without ``+`` must be a mobile number of ``region``, a country
+    in two letters of ISO 3166 (``IN``). A number with ``+`` must have a length that mobile or fixed-line numbers of its
+    country have. Raises RecipientError with the reason ``empty``, ``not-a-number``, ``no-country-code``, ``too-short``,
+    ``too-long`` or ``not-mobile``.
     """
     if not isinstance(number, str):
         raise RecipientError("the recipient is not a string: give a string with a phone number", reason="not-a-number")
@@ -149,7 +149,7 @@ class Countries:
 
     @staticmethod
     def normalised(countries: Iterable[str]) -> tuple[str, ...]:
-        """Return ``countries`` in their usual form: regions in capitals, calling codes with a plus.
+        """Return ``countries`` in the form that smsbridge uses: regions in capitals, calling codes with a plus.
 
         Raises ValueError for a country that does not exist.
         """
@@ -194,7 +194,8 @@ def mask(number: str) -> str:
 def mask_numbers(text: str) -> str:
     """Mask all phone numbers in ``text``.
 
-    A phone number is a run of 8 to 15 digits, or of 5 and more digits next to a vendor's own mask.
+    A run of 8 to 15 digits counts as a phone number, and so do 5 or more digits next to characters with which a vendor
+    has masked the other digits.
     """
     text = _DIGIT_RUN.sub(lambda match: mask(match.group()), text)
     return _HALF_MASKED.sub(_mask_the_rest, text)

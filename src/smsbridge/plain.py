@@ -10,7 +10,7 @@ _LAZY = re.compile(r".*lazy(?!object).*|__proxy__", re.IGNORECASE)
 
 
 def text(value: Any) -> Any:
-    """Turn a lazy string, or an instance of a subclass of str, into a plain string.
+    """Turn ``value`` into a plain string if it is a lazy string, or an instance of a subclass of str.
 
     Other values are returned unchanged. A lazy string is rendered once.
     """
@@ -24,9 +24,10 @@ def text(value: Any) -> Any:
 
 
 def number(value: Any) -> Any:
-    """Turn a recipient into a plain string: a lazy string, or a phone number object of Django or of ``phonenumbers``.
+    """Turn a recipient into a plain string.
 
-    Other values are returned unchanged.
+    The recipient may be a lazy string, or a phone number object of Django or of ``phonenumbers``. Other values are
+    returned unchanged.
     """
     written = text(value)
     if isinstance(written, str):

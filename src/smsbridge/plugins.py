@@ -41,7 +41,7 @@ _AROUND_A_SEND = ("smsbridge_before_send", "smsbridge_after_send", "smsbridge_se
 
 
 class Plugins:
-    """The plugins that clients use: those of smsbridge, installed plugins, and plugins registered in code."""
+    """The plugins that clients use: built-in plugins, installed plugins, and plugins registered in code."""
 
     def __init__(self, *hooks: object) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -66,7 +66,7 @@ class Plugins:
             self.register(plugin)
 
     def register(self, plugin: object, origin: str | None = None) -> list[type[SmsProvider]]:
-        """Register a plugin, which is a module or an object with hooks. Returns its provider classes.
+        """Register a plugin, which is a module or an object with hooks. Returns the provider classes of the plugin.
 
         ``origin`` names the plugin in errors. Raises ConfigurationError for hooks that would not work and for names
         already taken.
@@ -149,11 +149,14 @@ class Plugins:
         return {*BUILTIN, *self._classes, *(point.name for point in self._installed.select(group=groups.PROVIDERS))}
 
     def vendors_of_ours(self) -> list[str]:
-        """Return the names of the providers for which smsbridge has a package, installed or not."""
+        """Return the names of all providers that packages of the smsbridge project provide, installed or not."""
         return [name for name in groups.packaged() if name not in groups.NO_VENDORS]
 
     def origin(self, name: str) -> str:
-        """Return the package that has the provider ``name``: ``smsbridge``, or another package with its version."""
+        """Return the package that has the provider ``name``:
+
+        ``smsbridge``, or the name and version of another package.
+        """
         if name in BUILTIN:
             return "smsbridge"
         if name in self.policies:
@@ -162,9 +165,9 @@ class Plugins:
         return ", ".join(sorted(map(groups.origin, points))) or self._origins.get(name, "unknown")
 
     def provider_class(self, name: str) -> type[SmsProvider]:
-        """Return the class of the provider ``name``. Its plugin is imported at first use.
+        """Return the class of the provider ``name``. The plugin of this provider is imported at first use.
 
-        Raises ConfigurationError if it does not exist, cannot be imported, or if two plugins claim the name.
+        Raises ConfigurationError if the provider does not exist, cannot be imported, or if two plugins claim the name.
         """
         kind = self._known.get(name)
         if kind is None:
@@ -233,8 +236,8 @@ class Plugins:
     def account(self, name: str) -> SmsProvider:
         """Make the provider of the account ``name`` from the environment, without the policies around it.
 
-        ``name`` is a provider's name, or an account's: ``otp`` needs ``SMSBRIDGE_OTP_PROVIDER`` and reads
-        ``SMSBRIDGE_OTP_*``. Raises ConfigurationError for settings that are missing or wrong.
+        ``name`` is the name of a provider or of another account: the account ``otp`` needs ``SMSBRIDGE_OTP_PROVIDER``
+        and reads ``SMSBRIDGE_OTP_*``. Raises ConfigurationError for settings that are missing or wrong.
         """
         return Reading().run(lambda: self._account(name, ()))
 
@@ -293,7 +296,7 @@ class Plugins:
     def cost_differs(self, account: str, provider: str, message: Message, sent: SentMessage, expected: Cost) -> None:
         """Call the hook ``smsbridge_cost_differs`` of every plugin.
 
-        ``expected`` is the cost that smsbridge expected.
+        ``expected`` is the cost that smsbridge calculated; ``sent`` has the vendor's figures, which differ.
         """
         self._tell(
             "smsbridge_cost_differs", account=account, provider=provider, message=message, sent=sent, expected=expected
@@ -308,13 +311,16 @@ class Plugins:
         self.calls("smsbridge_status_changed", **about).make(lambda _, error: error)
 
     def event(self, account: str, provider: str, event: Event) -> None:
-        """Call the hook ``smsbridge_event`` of every plugin. After all calls, raises the first error of a hook."""
+        """Call the hook ``smsbridge_event`` of every plugin.
+
+        After all calls, raises the first error of a hook, if any.
+        """
         self.calls("smsbridge_event", account=account, provider=provider, event=event).make(lambda _, error: error)
 
     def calls(self, name: str, **arguments: Any) -> HookCalls:
-        """Prepare the calls of the hook ``name`` with ``arguments``, in all plugins that have it.
+        """Prepare the calls of the hook ``name`` with ``arguments``, in all plugins that have this hook.
 
-        Makes none of them.
+        No call is made yet: :class:`HookCalls` makes them.
         """
         hooks = self._hooks(name)
         return HookCalls([HookCall(name, hook, arguments) for hook in hooks]) if hooks else NO_CALLS
@@ -341,7 +347,7 @@ def _name(plugin: object) -> str:
 
 @cache
 def default_plugins() -> Plugins:
-    """Return the plugins that all clients of this process share, unless a client is given other plugins."""
+    """Return the plugins that all clients of this process share. A client may be given other plugins instead."""
     return Plugins()
 
 

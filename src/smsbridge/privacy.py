@@ -34,13 +34,16 @@ E_ = TypeVar("E_", bound=BaseException)
 
 
 class _Note(str):
-    """A note of ours. Notes added by a plugin or a library may hold anything."""
+    """A note on an error that smsbridge has added and that is safe to show.
+
+    Notes of a plugin or a library may hold anything.
+    """
 
     __slots__ = ()
 
 
 def with_trace(error: E_, cause: Exception) -> E_:
-    """Add to ``error`` where ``cause`` was raised, as notes with lines of code. Returns ``error``.
+    """Add notes to ``error`` that show where ``cause`` was raised, with lines of code. Returns ``error``.
 
     The text of ``cause`` and its frames are left out: they may hold secrets.
     """
@@ -56,8 +59,8 @@ F_ = TypeVar("F_", SendError, QueryError)
 def own(error: F_, provider: SmsProvider, message: Message | None, *, vendors: Private | None = None) -> F_:
     """Return a copy of ``error`` for ``message`` and ``provider``, without private data.
 
-    A copy has no frames and no causes, which hold the request with its token and text. Give the private data as
-    ``vendors`` if the words may come from a vendor that was asked.
+    The copy has no frames and no causes, because they hold the request with its token and text. If the words of
+    ``error`` may come from a vendor that was asked, give the private data to remove from them as ``vendors``.
     """
     copied = copy.copy(error)
     copied.account = error.account or provider.account
@@ -109,9 +112,9 @@ def private_of(provider: SmsProvider, *messages: Message) -> Private:
 
 
 def scrub(error: SmsBridgeError, private: Private) -> None:
-    """Remove the ``private`` data that a vendor quotes, in any form, from the words of ``error``.
+    """Remove from the words of ``error`` all ``private`` data that a vendor quotes there, in any form.
 
-    All words become single lines.
+    All words of the error become single lines.
     """
     _scrub(error, private, without)
 
@@ -139,6 +142,6 @@ def _words(known: str | None, otherwise: str) -> str:
 def safe_name(cause: Exception) -> str:
     """Describe ``cause`` without private data.
 
-    Returns the words of an error of smsbridge, and only the name of the class of another error.
+    Returns the words of an error of smsbridge, but only the name of the class of any other error.
     """
     return str(cause) if isinstance(cause, SmsBridgeError) else type(cause).__name__

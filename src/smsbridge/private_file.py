@@ -27,10 +27,10 @@ _AT_ONCE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr
 
 
 def open_private(path: Path) -> int:
-    """Open the file at ``path`` to read and append, with mode 0600 from now on. Creates it if it is missing.
+    """Open the file at ``path`` to read and append, with mode 0600 from now on. Creates the file if it is missing.
 
-    Returns a descriptor. Raises OSError immediately if this is no file that smsbridge may use: a link of either kind, a
-    pipe, a device, a folder, a file of another user.
+    Returns a descriptor. Raises OSError immediately if smsbridge may not use the file: if it is a symbolic or hard
+    link, a pipe, a device, a folder or a file of another user.
     """
     problem = _not_to_open(path)
     if problem is not None:
@@ -76,8 +76,8 @@ def _keep_to_ourselves(descriptor: int) -> None:
 def make_private(path: Path) -> None:
     """Create the file at ``path``, or at the target of a link there, with mode 0600. Raises OSError if that fails.
 
-    It may exist already. SQLite gives the files beside it the same mode. Closing a file drops all locks of this process
-    on it, also those of SQLite. So this never opens a file that may be in use.
+    The file may exist already. SQLite gives the files beside it the same mode. An existing file is not opened, since it
+    may be in use: closing a file drops all locks of this process on this file, also those of SQLite.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
     with _making, contextlib.suppress(FileExistsError):
@@ -88,7 +88,7 @@ def make_private(path: Path) -> None:
 def close_to_others(path: Path) -> None:
     """Remove the rights of all other users from the SQLite file at ``path`` and the files beside it.
 
-    The group keeps its own.
+    The rights of the file's group stay unchanged.
     """
     real = os.path.realpath(path)
     for name in (real, f"{real}-wal", f"{real}-shm"):
@@ -109,7 +109,7 @@ def _close_to_others(name: str) -> None:
 
 
 def obstacle(path: Path) -> str | None:
-    """Return why no file can be created or used at ``path``; None if no obstacle is known. This creates nothing."""
+    """Return why no file can be created or used at ``path``; None if no reason is known. Creates nothing."""
     real = os.path.realpath(path)
     # A Path raises if it may not read a folder.
     folder = os.path.dirname(real)  # noqa: PTH120

@@ -18,14 +18,14 @@ _GLANCE = 1.0
 
 
 class Overdue(TimeoutError):
-    """An error of a wait for a Promise: the result did not come in time."""
+    """Raised if a wait for a Promise ends because the result did not come in time."""
 
 
 class Promise(Generic[T]):
     """A result that a thread sets once, and that threads and tasks wait for; like a Future of ``concurrent.futures``.
 
-    The difference: an exception of a signal handler in a waiting thread, at any moment, cannot block the thread that
-    sets the result. Each waiting thread has its own lock, and setting the result takes no lock.
+    The difference: if a signal handler raises an exception in a waiting thread, at any moment, this cannot block the
+    thread that sets the result. Each waiting thread has its own lock, and setting the result takes no lock.
     """
 
     __slots__ = ("_callbacks", "_outcome", "cancelled")
@@ -61,7 +61,7 @@ class Promise(Generic[T]):
         return cast("T", value)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Wait for the end, and return the error that was set instead of a result; None if a result was set.
+        """Wait until the result or an error is set. Return the error, or None if a result was set.
 
         Raises Overdue after ``timeout`` seconds.
         """
@@ -102,7 +102,7 @@ class Promise(Generic[T]):
 def wait_for(future: Promise[T] | Future[T], seconds: float) -> T:
     """Wait for the result of ``future``, for at most ``seconds``, and return it.
 
-    If it does not come in time, or the wait is interrupted, ``future`` is cancelled and the error raised.
+    If the result does not come in time, or the wait is interrupted, ``future`` is cancelled and the error raised.
     """
     try:
         return future.result(seconds)
@@ -114,7 +114,7 @@ def wait_for(future: Promise[T] | Future[T], seconds: float) -> T:
 async def wait_for_async(future: Promise[T] | Future[T], seconds: float) -> T:
     """Wait for the result of ``future`` without blocking the event loop, for at most ``seconds``, and return it.
 
-    If it does not come in time, or the wait is interrupted, ``future`` is cancelled and the error raised.
+    If the result does not come in time, or the wait is interrupted, ``future`` is cancelled and the error raised.
     """
     # Imported here, because blocking clients do not need it.
     from asyncio import get_running_loop

@@ -92,21 +92,27 @@ _METHODS = {
 
 
 class Options(BaseModel, metaclass=ShownModel):
-    """The options of a message for a single provider, in ``Message.options[provider]``. Subclass it and add fields."""
+    """The base class for the options of a message for a single provider, which are in ``Message.options[provider]``.
+
+    A provider with options of its own subclasses this class and adds fields.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class InsecureUrlWarning(UserWarning):
-    """A warning that a provider's URL is plain http: others can read its credentials and the texts on the way."""
+    """A warning that the URL of a provider is plain http.
+
+    Then the credentials and the texts can be read on the way to the vendor.
+    """
 
 
 class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
-    """Base of every provider: a frozen model of its own settings, and methods that are flows (see ``smsbridge.Flow``).
+    """The base class of every provider: a frozen model of the provider's settings, and methods that are flows.
 
-    The constructor reads no environment; :meth:`from_env` reads ``SMSBRIDGE_<NAME>_*``. Only :meth:`send` has to be
-    implemented. The other operations default to UnsupportedError, and ``capabilities`` follows from the implemented
-    methods.
+    ``smsbridge.Flow`` explains flows. The constructor reads no environment; :meth:`from_env` reads
+    ``SMSBRIDGE_<NAME>_*``. Only :meth:`send` has to be implemented. The other operations raise UnsupportedError unless
+    they are implemented, and ``capabilities`` follows from the implemented methods.
 
     In a flow, raise ``response.error(...)`` or a class of ``smsbridge.errors`` for a refusal by the vendor. Leave all
     other failures (no connection, no answer, an answer that cannot be read) to the caller, which knows whether the
@@ -204,15 +210,15 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
     def send_batch(self, messages: Sequence[Message]) -> Flow[list[Result]]:
         """Send several texts, to several recipients, in a single request.
 
-        Returns a Result per message, whose ``index`` is the message's place in ``messages``; the caller treats a
-        missing or doubled Result as uncertain. Raise only if the whole batch failed.
+        Returns a Result per message, whose ``index`` is the message's place in ``messages``, counted from 0. The caller
+        treats a message without a Result, or with two, as uncertain. Raise only if the whole batch failed.
         """
         raise self.unsupported("many texts in one request")
 
     def batch_key(self, message: Message) -> Hashable:
         """Return the key of a message's batch: only messages with equal keys share a batch.
 
-        Must not raise: it is called before :meth:`check`, so also for messages that will be refused.
+        This must not raise an error: it is called before :meth:`check`, so also for messages that will be refused.
         """
         return None
 
@@ -221,7 +227,9 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         raise self.unsupported("asking for the status of a text")
 
     def lookup(self, reference: str) -> Flow[SentMessage | None]:
-        """Ask the vendor whether it accepted a text with our ``reference``. Returns the text, or None if it finds none.
+        """Ask the vendor whether it accepted a text with our ``reference``.
+
+        Returns the text, or None if the vendor finds none.
 
         None alone does not prove that nothing was sent, see ``absence_proven_after``. For a text that got an id and was
         refused afterwards, return a SentMessage with that status, such as ``REJECTED``.
@@ -236,7 +244,7 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         """Have the vendor make a one-time code and send it to ``message.to``.
 
         ``message.text`` is empty or a template with ``{code}``; ``message.valid_until``, where supported, is the expiry
-        of the code. A template that the vendor cannot use is refused.
+        of the code. Refuse a template that the vendor cannot use.
         """
         raise self.unsupported("one-time codes")
 
@@ -249,18 +257,18 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         raise self.unsupported("cancelling one-time codes")
 
     def verify(self, webhook: HttpRequest) -> None:
-        """Raise SignatureError unless the webhook is proven to come from the vendor, also if no secret is configured.
+        """Raise SignatureError unless the webhook is proven to come from the vendor.
 
-        Report every fault of a webhook, such as a header that cannot be read, as a SignatureError here, and as no other
-        error.
+        Without a configured secret there is no proof, so raise SignatureError then too. Report every fault of a
+        webhook, such as a header that cannot be read, as a SignatureError here, and as no other error.
         """
         raise SignatureError(f"{title_of(self)} cannot tell whether a webhook is genuine: it has no verify")
 
     def webhook_lacks(self) -> tuple[str, ...]:
         """Return the names of the secret settings of which :meth:`verify` needs one, if none of them is set.
 
-        An empty tuple means that :meth:`verify` has what it needs. The routes of ``smsbridge.web`` do not start
-        otherwise, and name the variables.
+        An empty tuple means that :meth:`verify` has what it needs. Otherwise the routes of ``smsbridge.web`` do not
+        start, and their error names the variables.
         """
         return ()
 
@@ -273,9 +281,9 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         raise self.unsupported("webhooks")
 
     def acknowledge(self, events: Sequence[Event]) -> HttpResponse:
-        """Return the response to a webhook.
+        """Return the response to a webhook with these ``events``.
 
-        This is called only after all hooks have taken its events without an error.
+        This is called only after all hooks have taken the events without an error.
         """
         return HttpResponse(status=200)
 
@@ -301,7 +309,12 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         at: datetime | None = None,
         raw: Mapping[str, Any] | None = None,
     ) -> SentMessage:
-        """Return the SentMessage of ``message``, which the vendor accepted under ``id``. ``at`` defaults to now."""
+        """Return the SentMessage of ``message``, which the vendor accepted under ``id``.
+
+        ``at`` is the time; default: now.
+
+        ``segments``, ``price`` and ``raw`` are the vendor's own figures and answer.
+        """
         return SentMessage(
             account=self.account,
             provider=self.name,
@@ -316,9 +329,9 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         )
 
     def check(self, message: Message, *, verification: bool = False) -> None:
-        """Refuse a message that this provider cannot express: raise UnsupportedError.
+        """Raise UnsupportedError for a message that this provider cannot express.
 
-        The client calls it before every attempt. With ``verification``, the message is for a one-time code.
+        The client calls this before every attempt. With ``verification``, the message is for a one-time code.
         """
         given = [name for name in OPTIONAL_FIELDS if getattr(message, name) is not None]
         extra = [name for name in given if not honours(self, name, verification=verification)]
@@ -355,7 +368,7 @@ class SmsProvider(BaseModel, ABC, metaclass=ShownModel):
         )
 
     def secrets(self) -> list[str]:
-        """Return all secrets in the settings of this provider. Code that shows messages removes them from the words."""
+        """Return all secrets in the settings of this provider, so that code which shows messages can remove them."""
         return list(environment.strings(self, secret_only=True))
 
 
@@ -378,7 +391,10 @@ def implemented(kind: type[SmsProvider]) -> frozenset[Capability]:
 
 
 def vendor_of(provider: SmsProvider) -> str:
-    """Return the name of ``provider`` for results and errors. For a policy, it is the name of the vendor inside."""
+    """Return the name of ``provider`` for results and errors.
+
+    For a policy, it is the name of the vendor inside the policy.
+    """
     return provider._vendor  # noqa: SLF001
 
 
@@ -393,8 +409,9 @@ def title_of(provider: SmsProvider | type[SmsProvider]) -> str:
 def honours(provider: SmsProvider, field: str, *, verification: bool = False) -> bool:
     """Return whether ``provider`` itself can send a message that sets ``field``, a name of OPTIONAL_FIELDS.
 
-    DLT ids need not be sent if they are registered with the account at its vendor. A provider for such a vendor has the
-    setting ``dlt_registered: bool = False``; an account sets it if its ids are registered.
+    With ``verification``, the message is for a one-time code. DLT ids need not be sent if they are registered with the
+    account at its vendor. A provider for such a vendor has the setting ``dlt_registered: bool = False``; an account
+    sets it to true if its ids are registered.
     """
     supported = provider.verification_supports if verification else provider.supports
     return field in supported or (field == "dlt" and getattr(provider, "dlt_registered", False))

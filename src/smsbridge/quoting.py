@@ -90,14 +90,17 @@ _SMALL_WORDS = frozenset(_SMALL.split())
 
 
 class Private:
-    """Private data that words for people may not show: texts, tokens and codes as ``words``, and phone numbers."""
+    """Private data that errors and logs may not show.
+
+    ``words`` are texts, tokens and codes; ``numbers`` are phone numbers.
+    """
 
     def __init__(self, words: Iterable[str], numbers: Iterable[str] = ()) -> None:
         self._words = [*words]
         self._numbers = [*numbers]
 
     def beside(self, words: Iterable[str]) -> Private:
-        """Return a new Private with the same data and also these words."""
+        """Return a new Private with the data of this object and also these ``words``."""
         return Private([*self._words, *words], self._numbers)
 
     @cached_property
@@ -107,15 +110,17 @@ class Private:
 
     @cached_property
     def numbers(self) -> list[str]:
-        """The phone numbers as they are usually written: whole, without plus, and only the last eight digits."""
+        """The phone numbers in three usual forms: whole, without the plus, and only the last eight digits."""
         forms = [form for number in self._numbers for form in (number, number[1:], number[-_NATIONAL:])]
         return [form for form in forms if len(form) >= _SHORT_RUN]
 
     @cached_property
     def runs(self) -> frozenset[str]:
-        """All short sequences of letters and digits in the data, which show a quotation. They are in normal form.
+        """All short sequences of letters and digits in the data, in normal form.
 
-        The last four digits of a number are not among them, since they may be shown.
+        Words that contain them quote the data.
+
+        The last four digits of a phone number are not among them, since they may be shown.
         """
         # Imported here, since it is needed only for words from outside.
         from .decoding import mirrored
@@ -127,15 +132,17 @@ class Private:
 
 
 def without_whole(words: str, private: Private) -> str:
-    """Replace the ``private`` data in ``words`` that is written there exactly.
+    """Replace the ``private`` data that stands in ``words`` exactly as it is.
 
-    Only 2000 characters are checked and returned.
+    Only the first 2000 characters of ``words`` are checked and returned.
     """
     return _without(words[:LONGEST], [*private.words, *private.numbers])
 
 
 def without(words: str, private: Private) -> str | None:
-    """Replace all quotations of ``private`` data in ``words``, also spaced, cut or escaped. Return the rest.
+    """Replace all quotations of ``private`` data in ``words``, even if they are spaced, cut or escaped.
+
+    Return the new words.
 
     None if a quotation appears only after decoding, so that it has no exact place. Only the first 2000 characters are
     checked and returned.
@@ -156,7 +163,11 @@ def _without(words: str, written: list[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """Words from outside: their normal form, the place of each of its letters in the words, and the decoded forms."""
+    """Words from outside, prepared for the search for quotations.
+
+    ``normal`` is their normal form, ``places`` the place of each of its letters in ``words``, and ``decoded`` what
+    appears only after decoding.
+    """
 
     words: str
     normal: str
@@ -169,7 +180,10 @@ class _Said:
     """Other runs, which only decoding shows; None if there are too many to check."""
 
     def places_of(self, quoted: Collection[str]) -> Iterator[tuple[int, int]]:
-        """Yield the places of these runs in the words, from the first letter to after the last, unless ordinary."""
+        """Yield the places in the words where runs of ``quoted`` stand, unless these are ordinary words.
+
+        Each place is the position of the first letter and the position after the last letter.
+        """
         start = end = 0
         for at, run in _runs(self.normal):
             if run not in quoted:

@@ -116,9 +116,9 @@ It is longer than nothing, and ten years at most; anything else is a Configurati
 
 
 def given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ``fields`` of a request that have a value. None and empty texts, lists and mappings are left out.
+    """Return the ``fields`` of a request that have a value: None and empty texts, lists and mappings are left out.
 
-    0 and False stay.
+    The values 0 and False stay.
     """
     return {name: value for name, value in fields.items() if value or value not in (None, "", [], (), {})}
 
@@ -126,7 +126,7 @@ def given(fields: Mapping[str, Any]) -> dict[str, Any]:
 def basic(username: str, password: SecretStr) -> str:
     """Return the header ``Authorization`` of HTTP Basic authentication, in UTF-8 (RFC 7617).
 
-    ``username`` may contain no colon.
+    ``username`` may not contain a colon.
     """
     return f"Basic {b64encode(f'{username}:{password.get_secret_value()}'.encode()).decode()}"
 
@@ -134,15 +134,15 @@ def basic(username: str, password: SecretStr) -> str:
 def segment(id: str) -> str:
     """Percent-encode ``id`` for a single segment of a URL's path.
 
-    Returns an empty string if it cannot be a segment: ``..`` would lead to another path.
+    Returns an empty string if ``id`` cannot be a segment: ``..`` would lead to another path.
     """
     return quote(id, safe="", errors="surrogatepass") if id.strip(".") else ""
 
 
 def dlt_ids(message: Message, entity_id: str | None, template_id: str | None) -> Dlt:
-    """Return the DLT ids for ``message``.
+    """Return the DLT ids (principal entity and template) for ``message``.
 
-    An id that it does not have itself is taken from the arguments, the settings.
+    If the message lacks an id, it is taken from ``entity_id`` or ``template_id``, which come from the settings.
     """
     own = message.dlt or _NO_IDS
     if own is _NO_IDS and entity_id is None and template_id is None:
@@ -154,8 +154,8 @@ def dlt_ids(message: Message, entity_id: str | None, template_id: str | None) ->
 def seconds_left(message: Message, since: datetime | None = None) -> float | None:
     """Return for how many seconds ``message`` is valid, from now or from a later ``since``; None if it has no limit.
 
-    Raises RefusedError (``expired``) for less than a second. If the vendor accepts no fraction, cut it off: rounded up,
-    a text could arrive too late.
+    Raises RefusedError (``expired``) for less than a second. If the vendor accepts no fraction of a second, cut it off:
+    rounded up, a text could arrive too late.
     """
     if message.valid_until is None:
         return None
@@ -192,14 +192,14 @@ def text(value: Any) -> str:
 def decimal(value: Any) -> Decimal | None:
     """Return a vendor's number, or a string with a number, as a Decimal; None for any other value.
 
-    None also for a number with more than 15 digits before its point.
+    Also returns None for a number with more than 15 digits before its point.
     """
     written = _figures(value)
     return Decimal(written) if _DECIMAL.fullmatch(written) else None
 
 
 def whole(value: Any) -> int | None:
-    """Return a vendor's number, or a string with a number, as an int; None if it is no whole number or is negative."""
+    """Return a vendor's number, or a string with a number, as an int; None if it is negative or not a whole number."""
     written = _WHOLE.fullmatch(_figures(value))
     return int(written[1]) if written else None
 
@@ -214,14 +214,14 @@ def digits(value: Any) -> str:
 
 
 def phone(value: Any) -> str:
-    """Return a vendor's phone number in E.164 if it has 8 to 15 digits; a short code or a name unchanged."""
+    """Return a vendor's phone number in E.164 if it has 8 to 15 digits; return a short code or a name unchanged."""
     written = text(value)
     number = _PHONE.fullmatch(written)
     return f"+{number[1]}" if number else written
 
 
 def money(amount: Any, unit: str) -> Money | None:
-    """Return a vendor's price as Money in ``unit``; None if ``amount`` is no number, or ``unit`` is empty."""
+    """Return a vendor's price as Money in ``unit``; None if ``amount`` is not a number, or ``unit`` is empty."""
     number = decimal(amount)
     return None if number is None or not unit else Money(amount=number, unit=unit)
 
@@ -229,7 +229,7 @@ def money(amount: Any, unit: str) -> Money | None:
 def moment(value: Any, zone: tzinfo | None = None) -> datetime | None:
     """Return a vendor's time, written in ISO 8601, as a datetime in UTC. None if it cannot be read.
 
-    ``zone`` is the time zone of a time without one; without ``zone``, such a time gives None.
+    ``zone`` is the time zone to use for a time without a time zone; if ``zone`` is None, such a time gives None.
     """
     try:
         when = datetime.fromisoformat(text(value))
@@ -245,12 +245,15 @@ def part(value: Any) -> dict[str, Any]:
 
 
 def parts(value: Any) -> list[dict[str, Any]] | None:
-    """Return the objects in a JSON list, and leave out its other values; None if ``value`` is no list."""
+    """Return the objects in ``value``, a list from JSON, without other values in the list.
+
+    None if ``value`` is not a list.
+    """
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else None
 
 
 def digest(item: Mapping[str, Any]) -> str:
-    """Make an id for a report or text to which the vendor gives no id: a hash of ``item``, which is JSON.
+    """Make an id for a report or text to which the vendor gives no id: a hash of ``item``, an object from JSON.
 
     Equal items have the same id, in any order of their fields.
     """
@@ -261,7 +264,7 @@ def digest(item: Mapping[str, Any]) -> str:
 
 
 def credentials(webhook: HttpRequest, scheme: str) -> str | None:
-    """Return what follows ``scheme``, such as ``bearer``, in the header ``Authorization`` of a webhook.
+    """Return the part of a webhook's header ``Authorization`` that follows ``scheme``, such as ``bearer``.
 
     None if the header is missing or has another scheme.
     """
@@ -273,7 +276,7 @@ def credentials(webhook: HttpRequest, scheme: str) -> str | None:
 
 
 def object_or_empty(response: HttpResponse) -> dict[str, Any]:
-    """Return the JSON object of an answer; an empty object if the answer has none.
+    """Return the JSON object in an answer; an empty object if the body is not a JSON object.
 
     This is for failures, whose HTTP status says enough.
     """
@@ -284,11 +287,11 @@ def object_or_empty(response: HttpResponse) -> dict[str, Any]:
 
 
 class Meaning(NamedTuple):
-    """What a vendor's error code or error text means: a value for a table by code.
+    """The meaning of a vendor's error code or error text, for use as a value in a table of codes.
 
-    ``error`` is the error of a send, ``reason`` a short word for people and programs, ``fault`` the fault if it is not
-    the default of the class, ``status`` the status of a text whose report has this code, ``retry_after`` how many
-    seconds it lasts.
+    ``error`` is the error to raise if a send gets this code, and ``fault`` its fault if that is not the default of the
+    class. ``reason`` is a short word for people and programs. ``status`` is the status of a text whose report has this
+    code, and ``retry_after`` for how many seconds the error lasts.
     """
 
     error: type[SendError]
@@ -299,11 +302,11 @@ class Meaning(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a vendor's word for the status of a text means: a value for a table by word.
+    """The meaning of a vendor's word for the status of a text, for use as a value in a table of words.
 
     ``status`` and ``reason`` are those of a report. ``error`` and ``fault`` are those of a send whose answer already
-    has this word; None for an accepted text. ``closed`` means that no more reports come although the status is not a
-    last status.
+    has this word; None for an accepted text. ``closed`` means that no more reports come although usually ``status`` is
+    followed by another status.
     """
 
     status: Status
@@ -323,9 +326,9 @@ def error_of(
 ) -> SendError:
     """Make the error to raise for an answer, from the ``meaning`` of the vendor's code.
 
-    ``code`` and ``detail`` are the vendor's own. This is UncertainError for an unknown meaning (None); for an Outcome
-    without an error, the HTTP status decides. A status that does not prove a refusal makes any refusal uncertain, see
-    :meth:`HttpResponse.error`.
+    ``code`` and ``detail`` are the vendor's own code and words. For an unknown meaning (None), the error is an
+    UncertainError; for an Outcome without an error, the HTTP status decides. If the HTTP status does not prove a
+    refusal, any refusal becomes uncertain, see :meth:`HttpResponse.error`.
     """
     if meaning is None:
         return response.error(UncertainError, code=code, detail=detail)
@@ -368,7 +371,10 @@ def correlate(
 
 
 def result(index: int, message: Message, sent: Callable[[], SentMessage]) -> Result:
-    """Make the Result of a message in a batch: call ``sent``, and keep its return value, or its SendError."""
+    """Make the Result of a message in a batch: call ``sent``, and keep the text it returns, or the SendError it raises.
+
+    ``index`` is the place of the message in the batch.
+    """
     try:
         return Result(index=index, message=message, sent=sent())
     except SendError as error:

@@ -25,11 +25,10 @@ def receive(
 ) -> Flow[Received]:
     """Process a webhook: verify it, read its events, and tell policies and hooks. Returns the events and the response.
 
-    If ``account`` is set, only that account of ``provider`` may verify it; ``provider`` observes the events either way.
-    A webhook that an outbox made is proven by the outbox, and read by it.
-    Raises SignatureError if it is not proven to come from the provider, handshakes included, and PayloadError if it
-    cannot be read or is too large. Errors of a ``smsbridge_event`` hook are raised too: answer 500 then, and the
-    provider will deliver again.
+    If ``account`` is set, only that account of ``provider`` may verify the webhook; ``provider`` observes the events
+    either way. A webhook that an outbox made is verified and read by the outbox. Raises SignatureError if the webhook
+    is not proven to come from the provider, handshakes included, and PayloadError if it cannot be read or is too large.
+    Errors of a ``smsbridge_event`` hook are raised too: answer 500 then, and the provider will deliver again.
     """
     webhook.check_size()
     asked = provider if account is None else holder_of(provider, account)

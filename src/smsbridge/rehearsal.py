@@ -27,7 +27,7 @@ NOT_HERE: Any = object()
 
 
 class Question(StrEnum):
-    """A question that a client asks its provider, which sends nothing.
+    """A question that a client asks its provider, such as the status of a text. A question sends nothing.
 
     Its value is the name of the provider's method.
     """
@@ -40,9 +40,9 @@ class Question(StrEnum):
 
 
 class Rehearsal:
-    """A context manager for a rehearsal, in which nothing leaves this process, in all threads and tasks.
+    """A context manager for a rehearsal, in which no request leaves this process, in all threads and tasks.
 
-    If several are entered, the newest counts.
+    If several rehearsals are entered, the newest counts.
     """
 
     refuses_strays = True
@@ -94,31 +94,31 @@ class Rehearsal:
     def render(
         self, provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]
     ) -> Callable[[], Flow[T]]:
-        """Decide what happens when ``provider`` is about to send ``messages``.
+        """Decide what happens in place of a real sending, when ``provider`` is about to send ``messages``.
 
-        Returns ``start``, which starts the provider's flow, or a function that starts another flow with a value of
-        ``kind``.
+        Returns ``start``, which starts the provider's flow, or a function that starts another flow, which returns a
+        value of the class ``kind``.
         """
         return start
 
     def answer(self, question: Question, provider: SmsProvider, about: Sequence[Any]) -> Flow[Any] | None:
-        """Return a flow that answers a ``question`` in place of ``provider``; None to ask the provider itself.
+        """Return a flow that answers ``question`` in place of ``provider``; None to ask the provider itself.
 
         ``about`` holds the arguments of the question, such as a sent text.
         """
         return None
 
     def brought(self, webhook: HttpRequest) -> Sequence[Event] | None:
-        """Return the events of a webhook that this rehearsal made itself; None if it is from elsewhere.
+        """Return the events of a webhook that this rehearsal made itself; None for any other webhook.
 
-        Raises WebhookError for a webhook that only claims to be its own.
+        Raises WebhookError for a webhook that falsely claims to be made by this rehearsal.
         """
         return None
 
     def perform(self, step: Step[Any], client: Any) -> Any:
-        """Answer a ``step`` of a flow in place of the client. Returns ``NOT_HERE`` to have the client perform it.
+        """Perform a ``step`` of a flow in place of ``client``, or return ``NOT_HERE`` to have the client perform it.
 
-        ``client`` performs the flow. Raises NotConnected for a step that would leave this process.
+        Raises NotConnected for a step that would leave this process, such as a request.
         """
         refuse_to_leave(step)
         return NOT_HERE
@@ -129,17 +129,17 @@ class Remembering(Protocol):
     """A provider or a policy that remembers data of texts, which must not be mixed with the data of a rehearsal."""
 
     def forget(self, rehearsal: Rehearsal) -> None:
-        """Replace all memories of this object, which is a copy made for ``rehearsal``.
+        """Replace all memories of this object, which is a copy of a provider or policy, made for ``rehearsal``.
 
-        Its private attributes are still those of the original. No new memory may outlast ``rehearsal``, and no file may
-        be opened for it. :meth:`Rehearsal.instead_of` and :meth:`Rehearsal.shared` keep memories that several objects
-        share.
+        The private attributes of the copy are still those of the original. No new memory may outlast ``rehearsal``, and
+        no file may be opened for it. :meth:`Rehearsal.instead_of` and :meth:`Rehearsal.shared` keep memories that
+        several objects share.
         """
         ...
 
 
 class _Same:
-    """A key that compares by the identity of its object, and keeps the object alive."""
+    """A key for dictionaries that stands for the very same object, not an equal object, and keeps the object alive."""
 
     __slots__ = ("_it",)
 
@@ -203,9 +203,9 @@ _driven = _Driven()
 
 
 def newest() -> Rehearsal | None:
-    """Return the rehearsal that was entered last and still runs; None without one.
+    """Return the rehearsal that was entered last and still runs; None if no rehearsal runs.
 
-    Flows that begin now belong to it.
+    Flows that begin now belong to this rehearsal.
     """
     return _going_on[-1] if _going_on else None
 
@@ -228,22 +228,30 @@ def standing_in(provider: SmsProvider) -> SmsProvider:
 def rendered(
     provider: SmsProvider, start: Callable[[], Flow[T]], messages: Sequence[Message], kind: type[T]
 ) -> Callable[[], Flow[T]]:
-    """Return the function that starts the sending of ``messages``: ``start``, or that of a rehearsal instead."""
+    """Return the function that starts the sending of ``messages``: ``start``, or a function of the present rehearsal.
+
+    ``kind`` is the class of the value that the flow returns.
+    """
     rehearsal = _here() if _expected else None
     return start if rehearsal is None else rehearsal.render(provider, start, messages, kind)
 
 
 def brought(webhook: HttpRequest) -> Sequence[Event] | None:
-    """Return the events of a webhook that the rehearsal here made itself; None if a provider has to read it."""
+    """Return the events of a webhook that the present rehearsal made itself.
+
+    None if a provider has to read the webhook.
+    """
     rehearsal = _here() if _expected else None
     return None if rehearsal is None else rehearsal.brought(webhook)
 
 
 def staged(flow: Flow[T], client: Any, let_out: Callable[[Step[Any]], None]) -> Flow[T]:
-    """Prepare ``flow`` for ``client`` to run. If a rehearsal runs now, the flow belongs to it until the flow's end.
+    """Prepare ``flow`` for ``client`` to run.
 
-    While any rehearsal runs, nothing leaves this process. Otherwise ``let_out`` is called with each step, and may raise
-    an error for a step that should not leave.
+    If a rehearsal runs now, the flow belongs to this rehearsal until the flow ends.
+
+    While any rehearsal runs, no request leaves this process. Otherwise ``let_out`` is called with each step, and may
+    raise an error for a step that should not leave.
     """
     return _staged(flow, client, let_out) if _expected or under_test.is_going_on() else flow
 
@@ -272,7 +280,7 @@ def _staged(flow: Flow[T], client: Any, let_out: Callable[[Step[Any]], None]) ->
 
 
 class _Part(Generator[Step[Any], Any, T]):
-    """A wrapper of ``flow`` that makes it a part of ``rehearsal``, or of no rehearsal, whenever it is driven."""
+    """A wrapper of ``flow`` that makes it a part of ``rehearsal``, or of no rehearsal (None), whenever it is driven."""
 
     def __init__(self, flow: Flow[T], rehearsal: Rehearsal | None) -> None:
         self._flow = flow
@@ -297,7 +305,7 @@ class _Part(Generator[Step[Any], Any, T]):
 
 
 def leaves(step: Step[Any]) -> bool:
-    """Return whether ``step`` leaves this process: a request, or another step that sends a text."""
+    """Return whether ``step`` leaves this process: whether it is a request, or another step that sends a text."""
     return isinstance(step, HttpRequest) or bool(getattr(step, "sends", False))
 
 

@@ -25,9 +25,10 @@ from .verdicts import cancelled, unexplained
 
 
 def deliver(plugins: Plugins, provider: SmsProvider, message: Message) -> Flow[SentMessage]:
-    """Send ``message`` through ``provider``, with the hooks before and after. Returns the accepted text.
+    """Send ``message`` through ``provider``, and call the hooks before and after. Returns the accepted text.
 
-    ``message`` comes from ``attempts.prepare``. Raises the SendError of a text not accepted, or an interruption.
+    ``message`` comes from ``attempts.prepare``. Raises the SendError of a text that was not accepted, or an
+    interruption.
     """
     results: dict[int, Result] = {}
     yield from _deliver(plugins, provider, [message], results)
@@ -35,9 +36,10 @@ def deliver(plugins: Plugins, provider: SmsProvider, message: Message) -> Flow[S
 
 
 def deliver_verification(plugins: Plugins, provider: SmsProvider, message: Message) -> Flow[Verification]:
-    """Have ``provider`` send a one-time code, with the hooks before and after. Returns the Verification.
+    """Have ``provider`` send a one-time code, and call the hooks before and after. Returns the Verification.
 
-    ``message`` comes from ``attempts.prepare``. Raises the SendError of a code not accepted, or an interruption.
+    ``message`` comes from ``attempts.prepare``. Raises the SendError of a code that was not accepted, or an
+    interruption.
     """
     results: dict[int, Result] = {}
     yield from _deliver(plugins, provider, [message], results, verification=True)
@@ -45,7 +47,7 @@ def deliver_verification(plugins: Plugins, provider: SmsProvider, message: Messa
 
 
 def deliver_batch(plugins: Plugins, provider: SmsProvider, messages: Sequence[Message]) -> Flow[list[Result]]:
-    """Send ``messages`` through ``provider``, with the hooks around each.
+    """Send ``messages`` through ``provider``, and call the hooks before and after each message.
 
     Returns a Result for each message, in order.
     """

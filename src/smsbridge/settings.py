@@ -31,7 +31,7 @@ LONGEST = 86_400.0
 
 
 class Settings(BaseModel, metaclass=ShownModel):
-    """The settings of a client, apart from those of its provider. :meth:`from_env` reads them from ``SMSBRIDGE_*``.
+    """The settings of a client, but not those of its provider. :meth:`from_env` reads them from ``SMSBRIDGE_*``.
 
     Raises ConfigurationError, which names the wrong settings.
     """
@@ -118,7 +118,8 @@ class Settings(BaseModel, metaclass=ShownModel):
     def refuse_unfit(self, provider: SmsProvider) -> None:
         """Raise ConfigurationError if ``provider``, or a provider inside it, may not be used in this environment.
 
-        In production no stub may be used, in test no real vendor; in a rehearsal all providers may be used.
+        In production, a stub (a provider that sends nothing) may not be used; in a test environment, a real vendor may
+        not be used. In a rehearsal, all providers may be used.
         """
         if newest() is not None:
             return

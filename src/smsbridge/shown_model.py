@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 else:
 
     class ShownModel(Shown, type(BaseModel)):
-        """The metaclass of models: their classes list no attribute that every model has."""
+        """The metaclass of the pydantic models:
+
+        ``dir`` of such a class leaves out the attributes that every model has.
+        """
 
         def __dir__(cls) -> list[str]:
             return [name for name in super().__dir__() if name not in _of_every_model()]

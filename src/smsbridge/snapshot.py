@@ -31,7 +31,10 @@ Values = Mapping[str, str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The variables of smsbridge at one moment, by source. Its ``repr`` shows no value."""
+    """The variables of smsbridge at a single moment, by source. The ``repr`` of a Snapshot shows no value.
+
+    The sources are the environment, ``.env`` and the secrets directory.
+    """
 
     process: Values = field(repr=False)
     dotenv: Values | None = field(default_factory=dict, repr=False)
@@ -54,7 +57,7 @@ class Snapshot:
     def variables(self) -> dict[str, bool]:
         """Return the name of every existing variable, and whether it has a value.
 
-        Sources that cannot be read are left out, except a secret, which counts as set.
+        Sources that cannot be read are left out. A secret whose file cannot be read counts as set.
         """
         found = {name: self.secrets.get(name) is None or _says(self.secrets[name]) for name in self.files or ()}
         for values in (self.dotenv or {}, self.process):
@@ -77,7 +80,7 @@ class Reading:
         self.over = False
 
     def run(self, make: Callable[[], T]) -> T:
-        """Call ``make`` with this reading in force, and return its result.
+        """Call ``make`` while this reading is in force, and return the result of ``make``.
 
         Inside another reading, a reading without ``environ`` uses the outer one.
         """

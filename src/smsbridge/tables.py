@@ -22,9 +22,11 @@ R = TypeVar("R", bound=BaseModel)
 
 
 def read(path: Path, name: str, model: type[R]) -> list[R]:
-    """Read all tables ``[[name]]`` in the TOML file ``path``, each as a ``model``, in order. Numbers keep their digits.
+    """Read all tables ``[[name]]`` in the TOML file ``path``, in order.
 
-    Raises ConfigurationError, which names the file and the line of a wrong table.
+    Returns an object of the class ``model`` for each.
+
+    Numbers keep all their digits. Raises ConfigurationError, which names the file and the line of a wrong table.
     """
     text = _text(path)
     found = _parse(path, text)
@@ -38,7 +40,10 @@ def read(path: Path, name: str, model: type[R]) -> list[R]:
 
 
 def place_of(path: Path, name: str, place: int) -> str:
-    """Describe where table number ``place`` (from 0) stands in the file ``path``, such as ``rates.toml, line 7``."""
+    """Describe where a table ``[[name]]`` stands in the file ``path``, such as ``rates.toml, line 7``.
+
+    ``place`` is the number of the table among the tables of this name, counted from 0.
+    """
     return _where(path, _text(path), name, place)
 
 

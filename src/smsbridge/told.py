@@ -17,7 +17,7 @@ class Told:
     """The calls of the hooks for one message: :meth:`begin` before it is sent, :meth:`finish` with its outcome.
 
     An exception of a signal handler may come between any two steps. So :meth:`finish` is called twice, in two
-    ``finally``: the second call goes on where the first was interrupted.
+    ``finally`` blocks: the second call continues where the first was interrupted.
     """
 
     __slots__ = ("_after", "_before", "_plugins", "_provider", "_veto", "end", "left", "message")
@@ -37,7 +37,7 @@ class Told:
     def begin(self) -> SendError | None:
         """Tell the hooks that the message is about to be sent.
 
-        Returns the error with which a hook stopped it, or None.
+        Returns the error with which a hook stopped the message, or None.
         """
         self._before = self._calls("smsbridge_before_send")
         self._before.make(self._vetoed)

@@ -26,9 +26,9 @@ _PARTS = re.compile(_PART, re.ASCII)
 
 
 class Lines:
-    """The line numbers of tables and keys in the TOML file ``source``.
+    """The line numbers of tables and keys in ``source``, the text of a TOML file.
 
-    A table is found by its name and its number, from 0.
+    A table is found by its name and its number among the tables of this name, counted from 0.
     """
 
     def __init__(self, source: str) -> None:
@@ -71,7 +71,10 @@ class Lines:
         return lambda key: self._found.get((table, number, key), entry)
 
     def at_top(self, key: str) -> int | None:
-        """Return the line of a key before all tables, or of the first table with that name; None if neither exists."""
+        """Return the line of a ``key`` that stands before all tables, or of the first table with that name.
+
+        None if neither exists.
+        """
         return self._found.get(("", 0, key))
 
 

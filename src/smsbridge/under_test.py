@@ -11,7 +11,7 @@ _allowed: list[Callable[[], bool]] = []
 
 
 def begin(allowed: Callable[[], bool]) -> None:
-    """Record that this process runs tests. ``allowed`` returns whether the present test may reach vendors."""
+    """Record that this process now runs tests. ``allowed`` returns whether the present test may reach vendors."""
     _allowed.append(allowed)
 
 
@@ -26,5 +26,5 @@ def is_going_on() -> bool:
 
 
 def unguarded() -> bool:
-    """Return whether a test runs now that may not reach vendors."""
+    """Return whether a test runs now that is not allowed to reach vendors."""
     return bool(_allowed) and not _allowed[-1]()

@@ -56,31 +56,34 @@ class Catalogue(Protocol):
 
     @property
     def observers(self) -> list[str]:
-        """The names of the installed plugins that have hooks or stores: only they know which variables they read."""
+        """The names of the installed plugins that have hooks or stores.
+
+        Such a plugin may read any variable, and only the plugin itself knows which.
+        """
         ...
 
     def vendors_of_ours(self) -> list[str]:
-        """Return the names of the providers for which smsbridge has a package, installed or not."""
+        """Return the names of all providers that packages of the smsbridge project provide, installed or not."""
         ...
 
     def account_provider(self, name: str) -> str:
         """Return the name of the provider that the account ``name`` uses.
 
-        Raises ConfigurationError if there is none.
+        Raises ConfigurationError if the account has no provider.
         """
         ...
 
     def provider_class(self, name: str) -> type[SmsProvider]:
         """Return the class of the provider ``name``.
 
-        Raises ConfigurationError if it does not exist or cannot be loaded.
+        Raises ConfigurationError if the provider does not exist or cannot be loaded.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A variable that nothing reads, and advice what to do.
+    """A variable that nothing reads, with advice what to do about it.
 
     ``is_refused`` is false if another machine may read the variable: then there is only a warning.
     """
@@ -96,8 +99,9 @@ class Stray:
 def refuse(catalogue: Catalogue, account: str, error: ConfigurationError | None = None) -> None:
     """Raise ConfigurationError for variables that a client of ``account`` should have read, but that nothing reads.
 
-    ``error`` is the error with which making the client failed, if any. Variables of accounts that this client does not
-    send through are not checked, see :func:`everywhere`. Warns of variables that another machine may read.
+    ``error`` is the error with which making the client failed, if it failed. Variables of accounts through which this
+    client does not send are not checked; :func:`everywhere` checks them. For variables that another machine may read,
+    there is only a warning.
     """
     found = list(_strays(catalogue, [account], _there()))
     strays = [str(stray) for stray in found if stray.is_refused]

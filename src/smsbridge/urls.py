@@ -9,14 +9,14 @@ from pydantic import BaseModel
 
 
 def insecure_urls(settings: BaseModel) -> dict[str, str]:
-    """Return the ``settings`` whose value is a plain-http URL of another machine, by name."""
+    """Return the fields of ``settings`` whose value is a plain-http URL of another machine, by name."""
     return {name: url for name, url in _urls(settings).items() if _is_insecure(url)}
 
 
 def is_sandboxed(settings: BaseModel) -> bool:
-    """Return whether all URLs in ``settings`` are on this machine. False if there is no URL.
+    """Return whether all URLs in ``settings`` lead to this machine. False if there is no URL.
 
-    URLs that a vendor calls do not count.
+    URLs that a vendor calls, such as the URL for webhooks, do not count.
     """
     urls = [url for name, url in _urls(settings).items() if not name.endswith("callback_url")]
     return bool(urls) and all(map(is_loopback, urls))
@@ -33,7 +33,7 @@ def _is_insecure(url: str) -> bool:
 
 
 def is_loopback(url: str) -> bool:
-    """Return whether ``url`` leads to this machine: to ``localhost``, or to an address of its loopback interface."""
+    """Return whether ``url`` leads to this machine: to ``localhost``, or to an address of the loopback interface."""
     try:
         host = urlsplit(url).hostname or ""
         return host.removesuffix(".") == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -45,14 +45,18 @@ class Status(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether no other status usually follows. A report may say otherwise, see ``DeliveryReport.final``."""
+        """Whether usually no other status follows this status.
+
+        A report may say otherwise, see ``DeliveryReport.final``.
+        """
         return self not in _PENDING
 
 
 class State(StrEnum):
-    """What a ledger knows of the sending of a text.
+    """The outcome of the sending of a text, as far as a ledger knows it.
 
-    ``OPEN``: claimed, and no outcome recorded. It is on its way, or its process is gone and it may have been sent.
+    ``OPEN``: the sending has begun, and no outcome is recorded. Either the text is on its way, or the sending process
+    has ended and the text may have been sent.
     """
 
     OPEN = "open"
@@ -72,9 +76,9 @@ _PENDING = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SENT, Status.UNKNO
 
 
 class Value(metaclass=Shown):
-    """The base class of values with private data.
+    """The base class of values with private data, such as Message.
 
-    Its ``repr`` masks phone numbers, and leaves out secret and private fields.
+    The ``repr`` of such a value masks phone numbers, and leaves out secret and private fields.
     """
 
     __slots__ = ()
@@ -166,8 +170,9 @@ def _as_moment(name: str, value: Any) -> datetime:
 class Dlt(metaclass=Shown):
     """The ids under which an Indian text is registered on a DLT platform: principal entity and content template.
 
-    Either may be None: the provider's settings can hold a default. Source: TRAI's TCCCPR rules, see the providers'
-    pages. A Message also accepts the mapping that ``dataclasses.asdict`` makes of this, which can go through JSON.
+    Either id may be None: the provider's settings can hold a default. Source: TRAI's TCCCPR rules, see the providers'
+    pages. A Message also accepts the mapping that ``dataclasses.asdict`` makes of a Dlt, since a mapping can be stored
+    as JSON.
     """
 
     entity_id: str | None = field(default=None, metadata={"help": "DLT principal entity id (India)."})

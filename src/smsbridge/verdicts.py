@@ -50,7 +50,7 @@ class Trail:
         return self.unanswered or self.answered > 0
 
     def of(self, step: Step[Any]) -> Flow[Any]:
-        """Perform the sending ``step``, return its answer, and record whether there was an answer."""
+        """Pass the sending ``step`` on to be performed, return its answer, and record whether there was an answer."""
         # Unanswered until the answer is here, also after an interruption.
         self.asked = self.unanswered = True
         try:
@@ -64,10 +64,10 @@ class Trail:
 
 
 def drive(start: Callable[[], Flow[T]], trail: Trail | None = None) -> Flow[T]:
-    """Run a provider's flow, pass its steps on, and record its sending steps in ``trail``.
+    """Run the flow of a provider, pass its steps on, and record the steps that send in ``trail``.
 
-    Returns the flow's value. Raises ProviderBugError if ``start`` returns no flow, and NoAnswer if the flow wants to
-    send again after a request without an answer.
+    ``start`` begins the flow. Returns the flow's value. Raises ProviderBugError if ``start`` does not return a flow,
+    and NoAnswer if the flow wants to send again after a request without an answer.
     """
     trail = trail or Trail()
     flow = start()
@@ -111,9 +111,9 @@ class Sending:
         self.stop: BaseException | None = None
 
     def made(self) -> Flow[list[Answer] | None]:
-        """Make the call. Returns the answer to each message, in order.
+        """Call the provider's method. Returns the answer to each message, in order: what was sent, or an error.
 
-        None if the vendor refused the whole batch because of one of its messages.
+        Returns None if the vendor refused the whole batch because of one of the messages.
         """
         provider, messages = self.provider, self.messages
         trail = Trail()
@@ -147,7 +147,10 @@ class Sending:
         return self._all(error, quoted=trail.asked)
 
     def cancelled(self, stop: BaseException | None) -> list[Answer]:
-        """Return the answer to each message for a call that never begins because of ``stop``: it was not sent."""
+        """Return an error for each message of a call that never begins because of the interruption ``stop``.
+
+        Each error says that the message was not sent.
+        """
         return self._all(cancelled(left=False, stop=stop), quoted=False)
 
     @property
@@ -183,7 +186,7 @@ def _unbegun(error: BaseException) -> bool:
 def cancelled(*, left: bool, stop: BaseException | None = None) -> SendError:
     """Return the error of a text whose sending was interrupted by ``stop``.
 
-    It is uncertain if a request may have ``left``.
+    If ``left`` is true, a request may have left this process, and the error is uncertain.
     """
     if not isinstance(stop, Stopped):
         words, reason, wait = "cancelled", "cancelled", None
@@ -221,7 +224,8 @@ def _as(kind: type[SendError], error: SendError) -> SendError:
 def unexplained(cause: Exception, *, left: bool, policy: str | None = None) -> SendError:
     """Return the error of a text whose sending failed by a fault of the code, which raised ``cause``.
 
-    It is uncertain if a request may have ``left``. ``policy`` is the name of the policy at fault, None for a provider.
+    If ``left`` is true, a request may have left this process, and the error is uncertain. ``policy`` is the name of the
+    policy at fault, None for a provider.
     """
     if not left:
         return bug_of(cause, policy)
@@ -230,9 +234,9 @@ def unexplained(cause: Exception, *, left: bool, policy: str | None = None) -> S
 
 
 def bug_of(cause: Exception, policy: str | None = None) -> ProviderBugError:
-    """Return the ProviderBugError of a text: ``cause`` was raised before anything was sent.
+    """Return the ProviderBugError of a text: the code raised ``cause`` before anything was sent.
 
-    ``policy`` is the name of the policy at fault, None for a provider.
+    ``policy`` is the name of the policy whose code failed, None for a provider.
     """
     words = f"policy {policy} failed before anything was sent" if policy else ""
     return with_trace(ProviderBugError(words, detail=safe_name(cause)), cause)

@@ -20,14 +20,15 @@ _NOTHING = 0.001
 
 
 def bound(left: float) -> float | None:
-    """Turn the seconds ``left`` into a time limit in which None means *no limit*: None if they are infinite."""
+    """Turn ``left``, in seconds, into a time limit in which None means *no limit*: None if ``left`` is infinite."""
     return None if left == math.inf else left
 
 
 def wait_for(step: Await[T], left: float) -> T:
-    """Wait in this thread for the result of ``step``. Raises Stopped when the ``left`` seconds of the call are over.
+    """Wait in this thread for the result of ``step``, and return it.
 
-    Raises TimeoutError when the step's own time is over.
+    Raises Stopped when the ``left`` seconds of the client's call are over, and TimeoutError when the step's own time is
+    over.
     """
     until = monotonic() + left
     try:
@@ -40,9 +41,10 @@ def wait_for(step: Await[T], left: float) -> T:
 
 
 async def await_for(step: Await[T], left: float) -> T:
-    """Wait for the result of ``step`` without blocking the event loop.
+    """Wait for the result of ``step`` without blocking the event loop, and return it.
 
-    Raises Stopped when the ``left`` seconds are over. Raises TimeoutError when the step's own time is over.
+    Raises Stopped when the ``left`` seconds of the client's call are over, and TimeoutError when the step's own time is
+    over.
     """
     until = monotonic() + left
     try:
@@ -56,7 +58,7 @@ async def await_for(step: Await[T], left: float) -> T:
 async def in_thread(step: Call[T], left: float) -> T:
     """Call the function of ``step`` in a thread, and return its result.
 
-    Raises Stopped when the ``left`` seconds are over; the thread goes on.
+    Raises Stopped when the ``left`` seconds of the client's call are over; the thread still goes on.
     """
     # The first side to take it out, here or in the thread, decides whether the work begins.
     turn = [step]

@@ -56,9 +56,10 @@ def check_head(url: str, headers: Mapping[str, str]) -> None:
 
 
 def announced(length: str) -> int:
-    """Return the length in a ``Content-Length`` header as a number.
+    """Return ``length``, the value of a header ``Content-Length``, as a number.
 
-    Raises PayloadError if it is no number, and TooLargeError if the body may not be so large: none of it is read then.
+    Raises PayloadError if it is not a number, and TooLargeError if a body may not be so large: then nothing of it is
+    read.
     """
     if not (length.isascii() and length.isdigit()):
         raise PayloadError("the Content-Length of the webhook is not a number")
@@ -68,7 +69,7 @@ def announced(length: str) -> int:
 
 
 def whole(body: bytes, length: str) -> bytes:
-    """Return ``body`` unchanged. Raises PayloadError if it is shorter than ``length`` says.
+    """Return ``body`` unchanged. Raises PayloadError if it is shorter than the length that was announced.
 
     ``length`` is the header ``Content-Length`` that came with the body, or empty.
     """
@@ -86,7 +87,7 @@ def whole(body: bytes, length: str) -> bytes:
 def read_wsgi(environ: Mapping[str, Any]) -> bytes:
     """Read the body of a webhook from ``wsgi.input`` in ``environ``.
 
-    It has the announced length, or ends where the server ends the stream (chunked). Raises TooLargeError or
+    The body has the announced length, or (chunked) ends where the server ends the stream. Raises TooLargeError or
     PayloadError.
     """
     stream: Readable = environ["wsgi.input"]
@@ -133,9 +134,9 @@ async def read_asgi(length: str, receive: Asgi) -> bytes:
 
 
 def pairs(encoded: bytes) -> tuple[tuple[bytes, bytes], ...]:
-    """Split a form or a query into its fields, in order and percent-decoded.
+    """Split ``encoded``, a form or the query of a URL, into fields, in order and percent-decoded.
 
-    Raises PayloadError if there are too many.
+    Raises PayloadError if there are too many fields.
     """
     if encoded.count(b"&") >= MOST_FIELDS:
         raise PayloadError(f"the webhook has more than {MOST_FIELDS} parameters")

@@ -19,7 +19,10 @@ _IDLE = 1.0
 
 
 class Workers:
-    """A pool of up to ``most`` threads. If no thread can be started, the calling thread does the work."""
+    """A pool of up to ``most`` threads.
+
+    If no thread can be started, the thread that calls :meth:`put` does the work.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -29,7 +32,7 @@ class Workers:
         self._threads: list[threading.Thread] = []
 
     def put(self, work: Work, in_flight: int) -> None:
-        """Have ``work`` done by one of the threads. It must raise no error there.
+        """Have ``work`` done by a thread of the pool. ``work`` must not raise an error.
 
         ``in_flight`` counts all work that is not done yet, including this work.
         """
@@ -49,7 +52,7 @@ class Workers:
             self._works.put(None)
 
     def close(self) -> None:
-        """Let the threads end once all work is done, and wait for that."""
+        """Let the threads end once all work is done, and wait until they have ended."""
         self.dismiss()
         while self._threads:
             self._threads[-1].join()

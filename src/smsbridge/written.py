@@ -51,9 +51,9 @@ _SHORTEST_WHOLE = 7
 class Written:
     """A phone number as a person wrote it. ``digits`` are its digits; ``plus`` says whether it begins with a plus.
 
-    A trunk zero in brackets is not among the digits; ``before_zero`` are the digits before it. ``whole`` are the digits
-    before the last group, if the group before it is long enough to be a whole number: then it is unclear whether the
-    last group belongs to that number.
+    A trunk zero in brackets, such as in ``+44 (0)20``, is not among the digits; ``before_zero`` are the digits before
+    it. ``whole`` are the digits before the last group, if the group before it is long enough to be a whole number: then
+    it is unclear whether the last group belongs to that number.
     """
 
     plus: bool

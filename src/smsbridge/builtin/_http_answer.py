@@ -13,7 +13,7 @@ _LONGEST = 120
 
 
 class Answer:
-    """An answer of a vendor, as the rules of the ``http`` provider read it."""
+    """The answer of a vendor, in the forms that the rules of the ``http`` provider need: as text and as parsed JSON."""
 
     def __init__(self, response: HttpResponse) -> None:
         self.status = response.status
@@ -21,12 +21,15 @@ class Answer:
 
     @cached_property
     def text(self) -> str:
-        """The body as text, without spaces and line ends around it. Bytes that are not UTF-8 are replaced."""
+        """The body as text, without spaces and line ends at the beginning and the end.
+
+        Bytes that are not UTF-8 are replaced.
+        """
         return self._body.decode("utf-8-sig", "replace").strip()
 
     @cached_property
     def data(self) -> Any:
-        """The body parsed as JSON, or the object ``_NOTHING`` if it is not JSON."""
+        """The body parsed as JSON, or the marker ``_NOTHING`` if it is not JSON."""
         try:
             return read_json(self._body)
         except ValueError:
@@ -34,13 +37,13 @@ class Answer:
 
     @property
     def raw(self) -> dict[str, Any]:
-        """The body if it is a JSON object; else an object whose field ``body`` is the text."""
+        """The body if it is a JSON object; otherwise an object with the body as text in the field ``body``."""
         return self.data if isinstance(self.data, dict) else {"body": self.text}
 
     def at(self, path: str) -> tuple[Any, str]:
-        """Return the value at ``path`` in the JSON, such as ``data.0.id``, and an empty string.
+        """Return the value at ``path`` in the JSON of the body, such as ``data.0.id``, and an empty string.
 
-        If there is none, return ``_NOTHING`` and the reason in words.
+        If there is no value at ``path``, return ``_NOTHING`` and the reason in words.
         """
         if self.data is _NOTHING:
             return _NOTHING, "the answer is not JSON"
@@ -55,7 +58,10 @@ class Answer:
         return value, ""
 
     def beside(self, path: str) -> str:
-        """Describe the part of the answer nearest to a ``path`` that is missing in it, for people."""
+        """Describe the part of the answer that is nearest to a missing value. A person reads this description.
+
+        ``path`` is the path at which the answer has no value.
+        """
         if self.data is _NOTHING:
             return f"the text is {shown(self.text)}"
         steps = path.split(".")
@@ -66,7 +72,7 @@ class Answer:
         return f"the answer is {shown(self.data)}"
 
     def word(self, path: str) -> str | None:
-        """Return the text or whole number at ``path`` as a string; None if there is none, or it is empty."""
+        """Return the text or whole number at ``path`` in the JSON as a string; None if it is missing or empty."""
         value, _ = self.at(path)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
@@ -74,13 +80,16 @@ class Answer:
 
 
 def check_path(path: str) -> str:
-    """Return ``path`` unchanged. Raises ValueError unless it is steps with dots between them, such as ``data.0.id``."""
+    """Return ``path`` unchanged. Raises ValueError unless it is a list of names and numbers with dots between them.
+
+    An example is ``data.0.id``.
+    """
     if not all(path.split(".")):
         raise ValueError("a path must be steps with dots between them, such as data.0.id")
     return path
 
 
 def shown(value: Any) -> str:
-    """Return ``value`` for people, as JSON, cut off after 120 characters."""
+    """Write ``value`` as JSON for an explanation that a person reads, cut off after 120 characters."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

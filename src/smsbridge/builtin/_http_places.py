@@ -41,9 +41,9 @@ class Place(Protocol):
 
 
 class Url:
-    """The URL of a request. Placeholders may stand in its path and query; their values are percent-encoded.
+    """The URL of a request. Placeholders may stand in the path and the query; their values are percent-encoded.
 
-    Raises ValueError for a text that is no such URL.
+    Raises ValueError for a text that is not a valid URL, or has placeholders in another part.
     """
 
     def __init__(self, text: str) -> None:
@@ -60,7 +60,7 @@ class Url:
     def render(self, values: Values) -> str:
         """Return the URL with each placeholder replaced by its value.
 
-        Raises Misfit for ``.`` or ``..`` as a part of the path.
+        Raises Misfit if a part of the path would become ``.`` or ``..``, which would lead to another address.
         """
         url = self._template.render(values, lambda _name, value: quote(value, safe=""))
         # A server would take these for directories, however they are encoded.
@@ -72,8 +72,8 @@ class Url:
 class HeaderLines:
     """The headers of a request, whose values may hold placeholders.
 
-    They are printable ASCII without spaces at the ends, because HTTP may change anything else. Raises ValueError for a
-    header that cannot be set.
+    The values are printable ASCII without spaces at the ends, because HTTP may change anything else. Raises ValueError
+    for a header that cannot be set.
     """
 
     def __init__(self, headers: Mapping[str, str]) -> None:
@@ -138,7 +138,7 @@ class JsonBody:
 class FormBody:
     """A body that is a form, given as a table or as a query string. Each value may hold placeholders.
 
-    Raises ValueError for anything that is no such form.
+    Raises ValueError for any other text or table.
     """
 
     def __init__(self, given: Any) -> None:
@@ -160,7 +160,10 @@ class FormBody:
 
 
 class XmlBody:
-    """A body of XML, with placeholders in texts and attributes. Raises ValueError for anything else."""
+    """A body of XML, with placeholders in texts and attributes only.
+
+    Raises ValueError for a text that is not XML, or has placeholders in another part.
+    """
 
     def __init__(self, given: Any) -> None:
         if not isinstance(given, str):
@@ -199,7 +202,10 @@ def _in_xml(name: str, value: str) -> str:
 
 
 class TextBody:
-    """A body of plain text, which is only the text of the message: plain text cannot separate fields reliably."""
+    """A body of plain text.
+
+    It holds only the text of the message, because plain text cannot separate several fields reliably.
+    """
 
     def __init__(self, given: Any) -> None:
         if given != "{text}":
@@ -222,7 +228,10 @@ _ENDINGS: dict[str, Callable[[Any], Body]] = {"json": JsonBody, "xml": XmlBody}
 
 
 def body_kind(content_type: str) -> Callable[[Any], Body]:
-    """Return the class of bodies with this content type. Raises ValueError for an unknown content type."""
+    """Return the class for request bodies of this content type, such as JsonBody.
+
+    Raises ValueError for an unknown type.
+    """
     name, semicolon, parameters = content_type.partition(";")
     name = name.strip().lower()
     kind = _EXACT.get(name) or _ENDINGS.get(name.rpartition("+")[2] if "+" in name else "")

@@ -41,9 +41,10 @@ REFERENCE = "{reference}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The result of applying a rule to an answer. ``why`` says why it did not match, and quotes nothing of the answer.
+    """The result of applying a rule to an answer.
 
-    ``found`` quotes the answer and the expected value.
+    ``why`` says why the rule did not match, and quotes nothing from the answer. ``found`` says the same with the value
+    in the answer and the expected value.
     """
 
     rule: str
@@ -57,9 +58,9 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What an answer means: the text was accepted, with its ``id`` if there is one, or ``error``.
+    """The meaning of an answer: the vendor accepted the text, or ``error`` says why it was not accepted.
 
-    ``looks`` are the results of all rules that were applied.
+    ``id`` is the vendor's id of an accepted text, or None. ``looks`` are the results of all rules that were applied.
     """
 
     looks: tuple[Look, ...] = ()
@@ -69,7 +70,10 @@ class Verdict:
 
 
 class Rule(BaseModel):
-    """A rule for answers that accept a text. All given keys must hold; the manual explains each key."""
+    """A rule that says which answers mean that the vendor accepted the text. All conditions that are set must hold.
+
+    The manual explains each condition.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
     group_names: ClassVar[tuple[str, ...]] = ("id",)
@@ -81,7 +85,7 @@ class Rule(BaseModel):
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:
-        """Make a rule of this class from a table. Raises ValueError, whose message quotes no value."""
+        """Make a rule from ``data``, a table of the settings. Raises ValueError, whose message quotes no value."""
         for key in data:
             if key not in cls.model_fields:
                 raise ValueError(f"there is no key {key!r} in a rule; {meant(key, tuple(cls.model_fields))}")
@@ -126,7 +130,7 @@ class Rule(BaseModel):
         return value if value is None else check_path(value)
 
     def check(self) -> None:
-        """Raise ValueError if the keys of the rule do not fit together."""
+        """Raise ValueError if conditions of the rule contradict each other, or if a needed condition is missing."""
         if not (self.status or self.path or self.matches):
             raise ValueError("a rule needs status, path or matches: without them it would always hold")
         if self.equals and self.path is None:
@@ -145,7 +149,7 @@ class Rule(BaseModel):
     _never: ClassVar[str] = "only 200 to 299 can mean that a text was accepted"
 
     def look(self, name: str, answer: Answer) -> Look:
-        """Apply the rule to ``answer``, and return the result. ``name`` names the rule in it."""
+        """Apply the rule to ``answer``, and return the result. ``name`` is the rule's name in the result."""
         if not (answer.status in self.status if self.status else self.allows(answer.status)):
             wanted = " or ".join(map(str, self.status)) or self._usual
             return Look(rule=name, matched=False, why=f"HTTP {answer.status} is not {wanted}", found="")
@@ -184,7 +188,7 @@ class Rule(BaseModel):
 
 
 class Refusal(Rule):
-    """A rule for answers that refuse a text, with the error that they mean."""
+    """A rule that says which answers mean that the vendor refused the text, and with which error."""
 
     group_names: ClassVar[tuple[str, ...]] = ("code", "detail")
     _usual: ClassVar[str] = "200 to 299, or 400 to 499 without time-outs"
@@ -204,7 +208,10 @@ class Refusal(Rule):
 
     @classmethod
     def read_all(cls, tables: Sequence[Mapping[str, Any]]) -> Iterator[Refusal]:
-        """Yield a Refusal for each table. Raises ValueError, whose message names the rule by its number, from 1."""
+        """Make a Refusal from each of ``tables``, which come from the settings, and yield them in order.
+
+        Raises ValueError, whose message gives the number of the wrong rule, counted from 1.
+        """
         for number, table in enumerate(tables, 1):
             try:
                 yield cls.read(table)
@@ -217,7 +224,10 @@ class Refusal(Rule):
         return can_refuse(status, documented=bool(self.status)) and (bool(self.status) or status // 100 in (2, 4))
 
     def to_error(self, look: Look, answer: Answer, response: HttpResponse) -> SendError:
-        """Make the error of the refusal, with the code and the words that the rule finds in ``answer``."""
+        """Make the error of the refusal, with the vendor's code and words from the places that this rule names.
+
+        ``look`` is the result of this rule for ``answer``, which is read from ``response``.
+        """
         found = {
             name: look.groups.get(name) or (answer.word(path) if path else None)
             for name, path in (("code", self.code), ("detail", self.detail))
@@ -235,9 +245,10 @@ class Refusal(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """All rules for the answers of a vendor.
+    """All rules by which the ``http`` provider reads the answers of a vendor.
 
-    ``id`` is the path of the text's id, or REFERENCE; None means the group ``id`` of ``accept.matches``, if any.
+    ``id`` is the path of the text's id in the answer, or REFERENCE, which means our own reference. If it is None, the
+    group ``id`` of the regular expression ``accept.matches`` gives the id, if there is such a group.
     """
 
     accept: Rule
@@ -245,7 +256,7 @@ class Rules:
     refuse: tuple[Refusal, ...] = ()
 
     def judge(self, response: HttpResponse) -> Verdict:
-        """Apply the rules to ``response``, and return what it means."""
+        """Apply the rules to the answer ``response``, and return what it means for the text: accepted, or an error."""
         if not response.complete:
             return Verdict(error=response.error(detail="the answer was cut off or too large"))
         answer = Answer(response)

@@ -43,16 +43,22 @@ class Bare(str):
 
     @classmethod
     def of(cls, word: str | int) -> str:
-        """Turn a word of the settings into a value: a string stays a string, a number or a bool becomes a Bare."""
+        """Turn ``word``, a value from the settings, into a value for JSON.
+
+        A string is returned unchanged; a number or a bool becomes a Bare.
+        """
         return word if isinstance(word, str) else cls(json.dumps(word))
 
 
 class Misfit(ValueError):
-    """An error: a value cannot be written in the place of its placeholder."""
+    """Raised if a value cannot be written in the place of its placeholder, such as a line end in a header."""
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """Return advice for an unknown ``name``: ``did you mean ...?`` with a similar name, or all known names."""
+    """Return advice for an unknown ``name``:
+
+    ``did you mean ...?`` with a similar name, or a list of the ``known`` names.
+    """
     there = list(known)
     close = get_close_matches(name, there, 1)
     return f"did you mean {close[0]!r}?" if close else f"have {', '.join(there)}"
@@ -60,13 +66,19 @@ def meant(name: str, known: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text with placeholders. Each of its parts is literal text and the name of the placeholder after it, or None."""
+    """A text with placeholders, such as ``{to}``.
+
+    Each of its parts is literal text and the name of the placeholder that follows this text, or None at the end.
+    """
 
     parts: tuple[tuple[str, str | None], ...]
 
     @classmethod
     def parse(cls, text: str) -> Template:
-        """Parse ``text``. Raises ValueError for unknown placeholders and for other braces."""
+        """Parse ``text``.
+
+        Raises ValueError for unknown placeholders, and for braces that do not enclose a placeholder.
+        """
         parts = []
         for literal, name, form, conversion in string.Formatter().parse(text):
             if name is not None and name not in PLACEHOLDERS:
@@ -89,9 +101,10 @@ class Template:
         return self.parts[0][1] if len(self.parts) == 1 and not self.parts[0][0] else None
 
     def render(self, values: Values, encode: Encode = lambda _name, value: value) -> str:
-        """Return the text with each placeholder replaced by its value in ``values``, encoded by ``encode``.
+        """Return the text with each placeholder replaced by its value in ``values``.
 
-        Raises Misfit if ``encode`` cannot write a value in its place.
+        ``encode`` gets the name and the value of a placeholder, and returns the value encoded for its place in the
+        request. Raises Misfit if ``encode`` cannot do this.
         """
         return "".join(
             literal if name is None else literal + encode(name, values[name]) for literal, name in self.parts

@@ -25,11 +25,14 @@ _AGAIN = 0.002
 
 
 class FileProvider(SmsProvider):
-    """Appends each text to ``path`` as a JSON object per line, with numbers and texts in full, mode 0600.
+    """Appends each text to the file ``path``, as a JSON object per line, with numbers and texts in full.
 
-    Several processes may append to the same file. A line is complete or absent: if the disk is full, the partial line
-    is removed, and the message is refused. The message is also refused if the path is not a file of this user: a link,
-    a pipe, a device, a file of another user. If the last line has no line end, it gets one first.
+    The mode is 0600.
+
+    Several processes may append to the same file. Each line is complete: if the disk is full, the partial line is
+    removed, and the message is refused. The message is also refused if ``path`` is not a regular file of the present
+    user, but a link, a pipe, a device or a file of another user. If the last line in the file has no line end, a line
+    end is added first.
     """
 
     name = "file"

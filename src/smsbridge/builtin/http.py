@@ -35,7 +35,7 @@ _OF_MESSAGE = {"sender": "a sender", "entity_id": "a DLT entity id", "template_i
 
 @dataclass(frozen=True, slots=True)
 class _Description:
-    """The parsed settings."""
+    """The parsed settings of an ``http`` provider: the parts of its request, and the rules for the answers."""
 
     method: str
     url: Url
@@ -46,11 +46,14 @@ class _Description:
 
     @property
     def names(self) -> frozenset[str]:
-        """Every used placeholder."""
+        """The names of all placeholders that the request uses."""
         return self.url.names | self.headers.names | (self.body.names if self.body else frozenset())
 
     def request(self, values: Mapping[str, str]) -> HttpRequest:
-        """The request with ``values`` in it. Raises Misfit."""
+        """Make the request: each placeholder is replaced by its value in ``values``.
+
+        Raises Misfit if a value does not fit in its place.
+        """
         try:
             return self._request(values)
         except UnicodeEncodeError:
@@ -176,7 +179,7 @@ class HttpProvider(SmsProvider):
         return self.accepted(message, id=verdict.id or own, status=Status.QUEUED, raw=verdict.raw)
 
     def explain(self, response: HttpResponse) -> Verdict:
-        """Return what the answer ``response`` means by the rules in the settings, with the result of each rule."""
+        """Explain ``response``, the answer of a vendor, by the rules in the settings, with the result of each rule."""
         return self._described.rules.judge(response)
 
     def secrets(self) -> list[str]:

@@ -32,7 +32,7 @@ from smsbridge.provider import OPTIONAL_FIELDS, SmsProvider
 
 @dataclass(slots=True)
 class _Shelf:
-    """The memory of a provider, with a single lock."""
+    """The texts, codes and scripted outcomes that a memory provider keeps, and the lock that protects them."""
 
     lock: Lock = field(default_factory=fresh_lock)
     sent: list[tuple[Message, SentMessage]] = field(default_factory=list)
@@ -41,10 +41,11 @@ class _Shelf:
 
 
 class MemoryProvider(SmsProvider):
-    """Keeps texts and codes in memory, up to ``capacity`` of each; the oldest are dropped first.
+    """Keeps texts and one-time codes in memory, up to ``capacity`` of each; the oldest are dropped first.
 
-    ``script(number, outcome)`` sets the outcome of texts to a number: a SendError is raised; a Status is reported by a
-    later ``status`` (default: delivered). After an UncertainError the text is kept, as after a lost answer.
+    ``script(number, outcome)`` sets the outcome of later texts to this number. A SendError is raised when such a text
+    is sent. A Status is what a later call of ``status`` reports (default: delivered). For an UncertainError the text is
+    kept, as if only the answer of the vendor was lost.
     """
 
     name = "memory"
@@ -139,7 +140,7 @@ class MemoryProvider(SmsProvider):
 
     @property
     def sent(self) -> list[Message]:
-        """The accepted texts, and the texts whose scripted outcome is uncertain, the oldest first."""
+        """The texts that were accepted or whose scripted outcome is uncertain, the oldest first."""
         with self._shelf.lock:
             return [message for message, _ in self._shelf.sent]
 

@@ -11,13 +11,14 @@ from ..http import HttpRequest, HttpResponse
 
 
 class Transport(Protocol):
-    """A transport, which carries the requests of an ``SmsClient``. It may be used from any thread."""
+    """The object that carries the requests of an ``SmsClient`` to the vendors. It may be used from any thread."""
 
     def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
         """Send ``request`` and return its answer, with any HTTP status. ``within`` is the time limit in seconds.
 
-        Raises NotConnected if certainly no byte of it left, and NoAnswer for all other failures. The request is sent
-        once and unchanged: URL and body are the bytes on the wire. No redirect is followed, and requests share no data.
+        Raises NotConnected if certainly no byte of the request left, and NoAnswer for all other failures. The request
+        is sent once and unchanged: URL and body are the bytes on the wire. No redirect is followed, and requests share
+        no data.
         """
         ...
 
@@ -27,7 +28,10 @@ class Transport(Protocol):
 
 
 class AsyncTransport(Protocol):
-    """A transport, which carries the requests of an ``AsyncSmsClient``. It may be used from any event loop."""
+    """The object that carries the requests of an ``AsyncSmsClient`` to the vendors.
+
+    It may be used from any event loop.
+    """
 
     async def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
         """Send ``request`` and return its answer, under the same rules as :meth:`Transport.send`.

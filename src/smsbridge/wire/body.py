@@ -28,7 +28,7 @@ _BINARY = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f]")
 class Body:
     """The body of an answer that is still arriving. Pass the data to :meth:`feed`, then call :meth:`answer`.
 
-    Set ``complete`` to false if the body was cut off.
+    Set ``complete`` to false if the body was cut off before its end.
     """
 
     __slots__ = (
@@ -60,7 +60,10 @@ class Body:
         self.complete = self._coding == "" or self._coding in _BITS
 
     def feed(self, chunk: bytes) -> bool:
-        """Take the next data of the body. Returns false if no more is needed: it is too large, or cannot be decoded."""
+        """Take the next data of the body. Returns false if no more data is needed.
+
+        This is so if the body is too large, or cannot be decoded.
+        """
         self._wire -= len(chunk)
         if self._coding in _BITS:
             try:
@@ -99,7 +102,7 @@ class Body:
         return _BARE if bare else _BITS[self._coding]
 
     def answer(self) -> HttpResponse:
-        """Return the whole answer. Call this when no more data comes."""
+        """Return the answer with its whole body. Call this when no more data comes."""
         body = b"".join(self._parts)
         if (self._inflater is not None and not self._inflater.eof) or (self._unknown and _BINARY.search(body)):
             self.complete = False

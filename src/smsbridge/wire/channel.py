@@ -35,11 +35,11 @@ _PRELIMINARY = re.compile(rb"CONNECT |[\x01\x05]")
 
 
 class OutOfTurnError(httpcore.ConnectError):
-    """An error of a connection: data came before the request, so the request was not sent."""
+    """Raised if the server sent data before the request, so that the request was not sent."""
 
 
 class Exchange:
-    """The present request of a connection and its answer: its time limits, and how far it has come."""
+    """The present request of a connection and its answer: their time limits, and how far they have come."""
 
     __slots__ = ("_at", "_end", "begun", "early", "left", "tunnelled")
 
@@ -79,14 +79,17 @@ class Exchange:
 
 
 class _Tls:
-    """TLS, from bytes to bytes."""
+    """An end of a TLS session that works on bytes: the caller moves the bytes between this object and the socket."""
 
     def __init__(self, context: ssl.SSLContext, host: str | None) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
 
     def shake(self) -> bool:
-        """Go on with the handshake. Returns false if data of the other side is needed first."""
+        """Continue the TLS handshake.
+
+        Returns false if data of the server is needed first, true if the handshake is done.
+        """
         try:
             self._ssl.do_handshake()
         except ssl.SSLWantReadError:
@@ -94,21 +97,27 @@ class _Tls:
         return True
 
     def seal(self, data: bytes) -> bytes:
-        """Encrypt ``data`` for the wire, after pending data of TLS itself."""
+        """Encrypt ``data`` for the server.
+
+        Pending data of TLS itself, such as of the handshake, comes first in the result.
+        """
         rest = memoryview(data)
         while rest:
             rest = rest[self._ssl.write(rest) :]
         return self._outgoing.read()
 
     def hear(self, data: bytes, *, ended: bool) -> None:
-        """Take ``data`` of the other side; ``ended``: it is the last."""
+        """Take encrypted ``data`` from the server; ``ended`` is true if no more data will come."""
         if data:
             self._incoming.write(data)
         if ended:
             self._incoming.write_eof()
 
     def unseal(self, data: bytes, *, ended: bool) -> tuple[bytes, bool]:
-        """Decrypt ``data`` of the other side. Returns the text, and whether it has ended, in any way."""
+        """Decrypt ``data`` from the server; ``ended`` is true if no more data will come.
+
+        Returns the decrypted data, and whether the session has ended, in any way.
+        """
         self.hear(data, ended=ended)
         said = b""
         while True:
@@ -124,7 +133,10 @@ class _Tls:
 
 
 class Channel:
-    """A connected socket with its layers of TLS. It enforces that a request leaves before its answer comes."""
+    """A connected socket with its layers of TLS.
+
+    It makes sure that a request leaves before the answer to it is read.
+    """
 
     def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
         self.socket = sock
@@ -140,7 +152,7 @@ class Channel:
     def hold(self, data: bytes) -> bool:
         """Keep ``data`` of a request until the request is complete.
 
-        Returns whether it is: httpcore writes b"" at its end.
+        Returns whether the request is complete: httpcore writes ``b""`` at the end of a request.
         """
         self.exchange.begun = True
         self._held += data
@@ -174,7 +186,10 @@ class Channel:
             self._take()
 
     def start_tls(self, context: ssl.SSLContext, host: str | None) -> Waits[None]:
-        """Do a TLS handshake with ``host``, also inside an existing layer of TLS."""
+        """Do a TLS handshake with ``host``.
+
+        If the connection already uses TLS, as with a proxy, the new layer is inside it.
+        """
         if self._head.surplus:
             raise OutOfTurnError(_TOO_EARLY)
         self.exchange.tunnelled = self._head.passed

@@ -30,7 +30,8 @@ _Found = _Addresses | BaseException
 def dial(host: str, port: int, left: Callable[[], float]) -> socket.socket:
     """Connect to ``host`` and return the non-blocking socket.
 
-    ``left`` returns the seconds left, or raises TimeoutError. Raises the error of the last address if none answers.
+    ``left`` is a function that returns the seconds left, or raises TimeoutError. If none of the host's addresses
+    answers, raises the error of the last address.
     """
     race = _race(_literal(host, port) or _resolve(host, port, left))
     try:
@@ -47,7 +48,7 @@ def dial(host: str, port: int, left: Callable[[], float]) -> socket.socket:
 async def dial_async(host: str, port: int) -> socket.socket:
     """Connect to ``host`` in the running event loop, and return the non-blocking socket. There is no time limit.
 
-    Raises the error of the last address if none answers.
+    If none of the host's addresses answers, raises the error of the last address.
     """
     race = _race(_literal(host, port) or await _resolve_async(host, port))
     try:

@@ -38,14 +38,20 @@ class Head:
 
     @property
     def begun(self) -> bool:
-        """Whether the answer has begun, or other data that is not informational (1xx) has come."""
+        """Whether the answer has begun.
+
+        An informational status line (1xx) does not count, but any other data does.
+        """
         if self.passed:
             return True
         status = _status(self._held)
         return b"\n" in self._held if status is None else not _is_informational(status)
 
     def feed(self, data: bytes) -> bytes:
-        """Take the next ``data`` of the server, and return what may pass now: empty until the head is complete."""
+        """Take the next ``data`` of the server, and return the data that may pass to the parser now.
+
+        The return value is empty until the status line and the headers are complete.
+        """
         if self.passed:
             return data
         new = len(self._held)
@@ -59,7 +65,7 @@ class Head:
         return head + rest
 
     def rest(self) -> bytes:
-        """Return the data that is still held back. Call this when no more data comes."""
+        """Return the data that the filter still holds back. Call this when no more data comes."""
         held, self._held = bytes(self._held), bytearray()
         return held
 
@@ -83,7 +89,10 @@ class Head:
 
 
 def tidy(head: bytes) -> bytes:
-    """Return ``head`` in the form that h11 can parse. ``head`` ends with an empty line."""
+    """Return ``head``, the HTTP status line and headers of an answer, in the form that the parser h11 accepts.
+
+    ``head`` ends with an empty line.
+    """
     if _TIDY.fullmatch(head):
         return head
     status = _status(head)

@@ -52,12 +52,15 @@ _KEEP = 4.0
 
 @functools.cache
 def tls() -> ssl.SSLContext:
-    """Return the TLS context of this process. It is made once, since that takes long."""
+    """Return the TLS context that all connections of this process share.
+
+    It is made only once, since that takes long.
+    """
     return httpx.create_ssl_context()
 
 
 class Line(httpx.HTTPTransport):
-    """A blocking transport of httpx that uses our own sockets, for one request at a time."""
+    """A blocking transport of httpx that uses the sockets of ``smsbridge.wire``, for one request at a time."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -66,7 +69,7 @@ class Line(httpx.HTTPTransport):
 
 
 class AsyncLine(httpx.AsyncHTTPTransport):
-    """An async transport of httpx that uses our own sockets, for one request at a time."""
+    """An async transport of httpx that uses the sockets of ``smsbridge.wire``, for one request at a time."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -91,8 +94,9 @@ def _parser(line: Line | AsyncLine) -> Any:
 def is_spent(line: Line | AsyncLine) -> bool:
     """Return whether ``line`` cannot be used for another request.
 
-    Either data came besides the answer, which httpcore would take for the answer to the next request. Or its connection
-    is not idle, such as a tunnel in which no handshake succeeded: the next request would wait for it.
+    There are two reasons. Data may have come besides the answer: httpcore would take it for the answer to the next
+    request. Or the connection is not idle, such as a tunnel in which no handshake succeeded: the next request would
+    wait for it.
     """
     parser = _parser(line)
     surplus = line.network.exchange.early or (parser is not None and bool(parser.trailing_data[0]))
@@ -100,9 +104,10 @@ def is_spent(line: Line | AsyncLine) -> bool:
 
 
 def open_line(kind: type[L], proxy: str | None) -> L:
-    """Make a line of ``kind`` to the proxy with the URL ``proxy``, or (None) to the host of each request.
+    """Make a transport of the class ``kind``, Line or AsyncLine, for one request at a time.
 
-    Raises NotConnected if the TLS certificates cannot be loaded, or the proxy cannot be used.
+    It connects to the proxy with the URL ``proxy``, or (None) to the host of each request. Raises NotConnected if the
+    TLS certificates cannot be loaded, or the proxy cannot be used.
     """
     problem = "the TLS certificates cannot be loaded: check SSL_CERT_FILE and SSL_CERT_DIR"
     with contextlib.suppress(Exception):
@@ -117,9 +122,9 @@ def open_line(kind: type[L], proxy: str | None) -> L:
 
 
 def request_of(wire: Wire, timeout: float) -> httpx.Request:
-    """Make a request of httpx from ``wire``. ``timeout`` in seconds holds for each connect, read and write.
+    """Make a request of httpx from ``wire``. ``timeout``, in seconds, is the limit for each connect, read and write.
 
-    Its extension ``target`` keeps httpx from changing the URL, since signatures cover bytes.
+    The extension ``target`` of the request keeps httpx from changing the URL, since signatures cover bytes.
     """
     times = dict.fromkeys(("connect", "read", "write", "pool"), timeout)
     headers, body = httpx.Headers(wire.headers, "latin-1"), httpx.ByteStream(wire.body)
@@ -136,7 +141,7 @@ def _url(url: str) -> httpx.URL:
 
 
 class Reading:
-    """The reading of an answer whose head has arrived, while its body arrives."""
+    """The reading of an answer whose status line and headers have arrived, while the body arrives."""
 
     def __init__(self, line: Line | AsyncLine, response: httpx.Response) -> None:
         self._body = Body(response.status_code, response.headers.raw)
@@ -145,7 +150,10 @@ class Reading:
         self.feed = self._body.feed
 
     def broken(self) -> None:
-        """Note that reading the body failed. The body counts as cut off, unless its last chunk has already arrived."""
+        """Note that reading the body failed.
+
+        The body counts as cut off, unless the last chunk of it has already arrived.
+        """
         if not getattr(self._chunks, "_reading_trailer", False):
             self._body.complete = False
 
@@ -167,7 +175,11 @@ _CERTAIN = (
 
 
 def failure(error: Exception, wire: Wire, exchange: Exchange, timeout: float) -> TransportError:
-    """Return the TransportError for ``error``: NotConnected if certainly no byte of the request left, else NoAnswer."""
+    """Return the TransportError for ``error``, which ended the request ``wire``.
+
+    This is NotConnected if certainly no byte of the request left, and NoAnswer otherwise. ``timeout``, in seconds, is
+    for the words of the error.
+    """
     # If no socket was used, the failure came before, or a tool of tests replaces the network.
     certain = not exchange.left if exchange.begun else not _acts_a_failure(error)
     if certain and wire.proxy is not None and not exchange.tunnelled:

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class BlockingBackend(httpcore.NetworkBackend):
-    """The network of httpcore for the blocking client.
+    """The network functions that httpcore uses in the blocking client: connecting, reading and writing.
 
     It has one connection at a time, for the present ``exchange``.
     """
@@ -96,9 +96,9 @@ class _BlockingStream(httpcore.NetworkStream):
 
 
 class AsyncioBackend(httpcore.AsyncNetworkBackend):
-    """The network of httpcore for the async client. It has one connection at a time, for the present ``exchange``.
+    """The network functions that httpcore uses in the async client. It has one connection at a time, for ``exchange``.
 
-    httpcore's own network uses anyio, which takes longer.
+    The network functions of httpcore itself use anyio, which takes longer.
     """
 
     def __init__(self) -> None:

@@ -28,9 +28,9 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Wire:
-    """A request in the form in which it is sent: checked, with all headers, and with its proxy.
+    """A request in the form in which it is sent: checked, with all headers, and with the proxy to use.
 
-    Raises NotConnected if it cannot be sent, or another error for a request with values of wrong types.
+    Raises NotConnected if the request cannot be sent, or another error for a request with values of wrong types.
     """
 
     __slots__ = ("body", "headers", "method", "place", "proxy", "secure", "target", "url")
@@ -73,7 +73,10 @@ class Wire:
 
     @property
     def proxy_place(self) -> str:
-        """The host and port of the proxy, for errors. The whole URL of the proxy may hold a password."""
+        """The host and port of the proxy, for use in errors.
+
+        The whole URL of the proxy is not shown: it may hold a password.
+        """
         try:
             parts = urlsplit(self.proxy or "")
             return f"proxy {_place(parts.hostname or '', parts.port or _PORTS[parts.scheme])}"

@@ -44,10 +44,10 @@ for _name in (
 
 
 class _Lines(Generic[L]):
-    """httpx transports, each for one request at a time; a request takes an idle transport, or a new one.
+    """The open httpx transports of a client, each for one request at a time.
 
-    There is no lock, which a fork or an exception of a signal handler could leave locked: taking from a list and adding
-    to it are atomic.
+    A request takes an idle transport, or a new one. There is no lock, which a fork or an exception of a signal handler
+    could leave locked: taking from a list and adding to it are atomic.
     """
 
     def __init__(self, kind: type[L]) -> None:
@@ -102,7 +102,7 @@ class Transport:
     def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
         """Send ``request`` and return its answer. Raises NotConnected or NoAnswer.
 
-        This ends ``within`` that many seconds, or earlier by the time-outs of this transport.
+        ``within`` is the time limit in seconds. The time-outs of this transport may end the request earlier.
         """
         times, wire, lines, line = self._begin(request, within)
         token = _ours.set(True)
@@ -170,7 +170,7 @@ class AsyncTransport:
     async def send(self, request: HttpRequest, *, within: float | None = None) -> HttpResponse:
         """Send ``request`` and return its answer. Raises NotConnected or NoAnswer.
 
-        This ends ``within`` that many seconds, or earlier by the time-outs of this transport.
+        ``within`` is the time limit in seconds. The time-outs of this transport may end the request earlier.
         """
         times, wire, lines, line = await self._begin(request, within)
         token = _ours.set(True)
@@ -266,7 +266,10 @@ def _interrupted(error: BaseException, line: Line | AsyncLine) -> BaseException:
 
 
 class _Times(NamedTuple):
-    """The time limits of an exchange: ``each`` part in seconds, and its ``end`` on the monotonic clock."""
+    """The time limits of a request and its answer.
+
+    ``each`` limits every part in seconds; ``end`` is the time on the monotonic clock at which the whole must be over.
+    """
 
     each: float
     end: float
