@@ -76,7 +76,7 @@ def line(words: object, longest: int = LONGEST) -> str:
 
 
 def without_long_words(text: str) -> str:
-    """Cut the words in ``text`` that are longer than names and paths are.
+    """Cut each word in ``text`` that is longer than names and paths usually are.
 
     Such a word may be a secret or the text of a message.
     """

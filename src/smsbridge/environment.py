@@ -42,9 +42,9 @@ _homes: ContextVar[Mapping[str, str | None]] = ContextVar("homes", default=types
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The value of an environment variable, and where it was found:
+    """The value of an environment variable, and the source in which it was found.
 
-    ``environment``, ``.env`` or ``secrets directory``.
+    The source is ``environment``, ``.env`` or ``secrets directory``.
     """
 
     value: str = field(repr=False)

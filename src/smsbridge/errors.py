@@ -351,11 +351,9 @@ E_ = TypeVar("E_", bound=BaseException)
 
 
 def with_left(error: E_, *, left: bool) -> E_:
-    """Mark ``error``, an interruption such as a cancellation:
+    """Mark ``error``, an interruption such as a cancellation, with whether its request may have left.
 
-    ``left`` says whether a byte of its request may have left.
-
-    Returns the same ``error``.
+    ``left`` is true if a byte of the request may have left this process. Returns the same ``error``.
     """
     error.__dict__["_smsbridge_left"] = left
     return error

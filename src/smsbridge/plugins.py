@@ -153,9 +153,9 @@ class Plugins:
         return [name for name in groups.packaged() if name not in groups.NO_VENDORS]
 
     def origin(self, name: str) -> str:
-        """Return the package that has the provider ``name``:
+        """Return the package that has the provider ``name``.
 
-        ``smsbridge``, or the name and version of another package.
+        This is ``smsbridge``, or the name and version of another package.
         """
         if name in BUILTIN:
             return "smsbridge"

@@ -57,9 +57,10 @@ def deliver_batch(plugins: Plugins, provider: SmsProvider, messages: Sequence[Me
 
 
 def deliver_rows(plugins: Plugins, provider: SmsProvider, rows: Sequence[Result], landed: list[Result]) -> Flow[None]:
-    """Send the messages of ``rows``, which have no outcome yet, and add a Result for each to ``landed``.
+    """Send the messages of ``rows``, which are Results without an outcome.
 
-    Also adds the Results if it is interrupted. Raises only interruptions, never a SendError.
+    For each of them, a Result with the outcome is added to the list ``landed``, even if the sending is interrupted.
+    Raises only interruptions, never a SendError.
     """
     results: dict[int, Result] = {}
     try:

@@ -18,7 +18,10 @@ _OF_DATACLASSES = frozenset(
 
 
 class Shown(type):
-    """The metaclass of our value classes: their ``dir`` leaves out the attributes that only dataclasses use."""
+    """The metaclass of the value classes.
+
+    The ``dir`` of such a class leaves out the attributes that only dataclasses use.
+    """
 
     def __dir__(cls) -> list[str]:
         return [name for name in super().__dir__() if name not in _OF_DATACLASSES]

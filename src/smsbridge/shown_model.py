@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 else:
 
     class ShownModel(Shown, type(BaseModel)):
-        """The metaclass of the pydantic models:
+        """The metaclass of the pydantic models.
 
-        ``dir`` of such a class leaves out the attributes that every model has.
+        The ``dir`` of such a class leaves out the attributes that every pydantic model has.
         """
 
         def __dir__(cls) -> list[str]:

@@ -67,12 +67,12 @@ class Snapshot:
 
 
 class Reading:
-    """One reading of the environment: all objects that are made within :meth:`run` get their settings from it.
+    """A period in which the environment is read only once.
 
-    It holds for the present thread or task. ``environ`` replaces the process's variables completely: an application
-    that gives it has decided where its settings come from, and a ``.env`` in the working directory, or a variable of
-    the process, must not mix with the settings of a tenant or a test. So ``.env`` is not read, and a secrets directory
-    only if ``environ`` names it.
+    All objects that are made within :meth:`run` use the same values. A Reading holds for the present thread or task.
+    ``environ`` replaces the process's variables completely: an application that gives it has decided where its settings
+    come from, and a ``.env`` in the working directory, or a variable of the process, must not mix with the settings of
+    a tenant or a test. So ``.env`` is not read, and a secrets directory only if ``environ`` names it.
     """
 
     def __init__(self, environ: Mapping[str, str | None] | None = None) -> None:

@@ -39,7 +39,10 @@ _LONGEST = 200
 
 
 class UnreadWarning(UserWarning):
-    """A warning of a variable for one of our providers whose package is not installed on this machine."""
+    """A warning of a variable that nothing on this machine reads.
+
+    The variable is for a provider of smsbridge whose package is not installed here.
+    """
 
 
 class Catalogue(Protocol):
@@ -187,7 +190,10 @@ def _strays(catalogue: Catalogue, accounts: Iterable[str], there: Sequence[str])
 
 @dataclass(slots=True)
 class _Survey:
-    """The accounts that clients send through, and their classes; None if a class cannot be found."""
+    """The accounts that clients send through, each with the class of its provider.
+
+    The class is None if it cannot be found.
+    """
 
     catalogue: Catalogue
     members: dict[str, type[SmsProvider] | None] = field(default_factory=dict)

@@ -195,9 +195,9 @@ class Money(metaclass=Shown):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost(metaclass=Shown):
-    """The expected cost of a text, by our own count of segments and configured rates.
+    """The expected cost of a text, by the segments that smsbridge counts and the configured rates.
 
-    ``price`` is None if no rate fits.
+    ``price`` is None if no rate fits the text.
     """
 
     segments: int

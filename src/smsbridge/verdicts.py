@@ -36,7 +36,10 @@ Answer = tuple[Any, SendError | None]
 
 
 class Trail:
-    """A record of the requests that a flow made: whether any was made, and which sending requests were answered."""
+    """A record of the requests that a flow made.
+
+    It holds whether any request was made, and which of the requests that send were answered.
+    """
 
     __slots__ = ("answered", "asked", "unanswered")
 

@@ -58,7 +58,7 @@ class Answer:
         return value, ""
 
     def beside(self, path: str) -> str:
-        """Describe the part of the answer that is nearest to a missing value. A person reads this description.
+        """Describe the part of the answer that is nearest to a missing value, in words for a person.
 
         ``path`` is the path at which the answer has no value.
         """

@@ -55,9 +55,9 @@ class Misfit(ValueError):
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """Return advice for an unknown ``name``:
+    """Return advice for an unknown ``name``.
 
-    ``did you mean ...?`` with a similar name, or a list of the ``known`` names.
+    The advice is ``did you mean ...?`` with a similar name, or a list of the ``known`` names.
     """
     there = list(known)
     close = get_close_matches(name, there, 1)

@@ -16,7 +16,7 @@ Send = Callable[[Any], Awaitable[None]]
 
 
 class AsgiWebhooks(AsyncWebhooks):
-    """An ASGI application."""
+    """The ASGI application for webhooks that :func:`asgi` returns."""
 
     _has_ended = False
     """Whether the server that it was for has ended, and our own client with it."""
@@ -46,11 +46,11 @@ class AsgiWebhooks(AsyncWebhooks):
 
 
 def asgi(client: AsyncSmsClient | None = None, *, accounts: Collection[str] | None = None) -> AsgiWebhooks:
-    """An ASGI application with a route for each account of ``client``.
+    """Make an ASGI application that receives webhooks, with a route for each account of ``client``.
 
-    Mount it under a path: ``app.mount("/sms", asgi())``. Without ``client`` it makes one from the environment.
-    ``accounts`` are those that get a route, by default all that can take webhooks. Raises ConfigurationError if a
-    secret is not set.
+    Mount the application under a path: ``app.mount("/sms", asgi())``. Without ``client`` it makes a client from the
+    environment. ``accounts`` are the accounts that get a route, by default all that can receive webhooks. Raises
+    ConfigurationError if a secret that is needed to verify webhooks is not set.
     """
     return AsgiWebhooks(client, accounts=accounts)
 

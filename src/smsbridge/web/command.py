@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Where one account's webhooks go; no ``path`` where it takes none, no ``url`` where no public URL is set."""
+    """The address for the webhooks of an account.
+
+    ``path`` is None if the account receives no webhooks, ``url`` is None if no public URL is set. ``missing`` lists the
+    settings that have to be set first.
+    """
 
     account: str
     provider: str

@@ -30,12 +30,18 @@ _log = logger("smsbridge.web")
 
 
 def vendors(provider: SmsProvider) -> list[SmsProvider]:
-    """The providers inside ``provider`` that reach a vendor themselves, each account once."""
+    """Return the providers inside ``provider`` that reach a vendor themselves, so are not policies.
+
+    Each account comes once.
+    """
     return list({vendor.account: vendor for vendor in each(provider) if not inside(vendor)}.values())
 
 
 def lacking(provider: SmsProvider) -> str | None:
-    """What is not set, so that ``provider`` believes no webhook, if it reads any; None if nothing is missing."""
+    """Say which setting is missing, so that ``provider`` cannot verify webhooks.
+
+    Returns None if nothing is missing, or if ``provider`` receives no webhooks.
+    """
     if not takes_webhooks(provider):
         return None
     names = [variable(provider.account, setting) for setting in provider.webhook_lacks()]
@@ -43,12 +49,12 @@ def lacking(provider: SmsProvider) -> str | None:
 
 
 def takes_webhooks(provider: SmsProvider) -> bool:
-    """Whether ``provider`` reads webhooks at all."""
+    """Return whether ``provider`` can receive webhooks."""
     return Capability.WEBHOOKS in provider.capabilities
 
 
 class _Routes:
-    """The routes of a client's accounts, and the answers that need no I/O."""
+    """The routes of the accounts of a client, and the answers for which no data has to be read."""
 
     def __init__(self, client: BaseClient[Any], accounts: Collection[str] | None) -> None:
         providers = list(each(client.provider))
@@ -67,7 +73,10 @@ class _Routes:
                     )
 
     def without_reading(self, method: str, account: str) -> HttpResponse | None:
-        """The answer to what is no webhook: an unknown account, another method, a probe. None for a webhook."""
+        """Return the answer to a request that is not a webhook. None for a webhook, which has to be read.
+
+        Such requests are those for an unknown ``account``, those with another HTTP method, and probes (HEAD).
+        """
         if account not in self.accounts:
             return _words(404, "there is no such account here", method)
         if method not in METHODS:
@@ -75,7 +84,7 @@ class _Routes:
         return HttpResponse(status=200) if method == "HEAD" else None
 
     def not_read(self, account: str, error: Exception) -> HttpResponse:
-        """The answer to a webhook whose body could not be read, so that its proof was not checked."""
+        """Return the answer to a webhook whose body could not be read, because of ``error``. So it was not verified."""
         if isinstance(error, WebhookError):
             return self.not_taken(account, error)
         if isinstance(error, TimeoutError):
@@ -87,7 +96,7 @@ class _Routes:
         return self.not_taken(account, PayloadError(words))
 
     def not_taken(self, account: str, error: Exception) -> HttpResponse:
-        """The answer to a webhook that was refused, or that a hook or a store could not take in (500).
+        """Return the answer to a webhook that was refused with ``error``, or for which a hook or a store failed (500).
 
         The words of another library's exception may quote a text, so only its class and line are logged.
         """
@@ -99,10 +108,10 @@ class _Routes:
 
 
 class Webhooks(_Routes):
-    """Takes in the webhooks of ``client``, by default of the shared client behind ``smsbridge.send``.
+    """Receives the webhooks of ``client``, by default of the shared client behind ``smsbridge.send``.
 
-    ``accounts`` get a route, by default all that can take webhooks. Raises ConfigurationError, with the variable, if
-    a secret is not set.
+    ``accounts`` are the accounts that get a route, by default all that can receive webhooks. Raises ConfigurationError,
+    which names the variable, if a secret that is needed to verify webhooks is not set.
     """
 
     def __init__(self, client: SmsClient | None = None, *, accounts: Collection[str] | None = None) -> None:
@@ -113,11 +122,17 @@ class Webhooks(_Routes):
 
     @property
     def client(self) -> SmsClient:
-        """The client that takes the webhooks in; in a test with ``sms_outbox``, the shared one of that test."""
+        """The client that processes the webhooks. Without a given client, it is the shared client.
+
+        In a test with ``sms_outbox``, this is the shared client of that test.
+        """
         return self._given or shared_client()
 
     def answer(self, method: str, account: str, read: Callable[[], HttpRequest]) -> HttpResponse:
-        """Take in a request for ``account``, and return the answer; ``read`` returns the request with its body."""
+        """Process a request to the route of ``account``, and return the answer.
+
+        ``method`` is the HTTP method; ``read`` is a function that returns the request with its body.
+        """
         found = self.without_reading(method, account)
         if found is not None:
             return found
@@ -132,7 +147,10 @@ class Webhooks(_Routes):
 
 
 class AsyncWebhooks(_Routes):
-    """See :class:`Webhooks`. Without ``client`` it makes one from the environment."""
+    """Receives the webhooks of ``client`` like :class:`Webhooks`.
+
+    Without ``client`` it makes one from the environment.
+    """
 
     def __init__(self, client: AsyncSmsClient | None = None, *, accounts: Collection[str] | None = None) -> None:
         if not isinstance(client, AsyncSmsClient | None):
@@ -142,7 +160,10 @@ class AsyncWebhooks(_Routes):
         super().__init__(self.client, accounts)
 
     async def answer(self, method: str, account: str, read: Callable[[], Awaitable[HttpRequest]]) -> HttpResponse:
-        """See :meth:`Webhooks.answer`."""
+        """Process a request to the route of ``account``, and return the answer.
+
+        ``method`` is the HTTP method; ``read`` is an async function that returns the request with its body.
+        """
         found = self.without_reading(method, account)
         if found is not None:
             return found
@@ -158,7 +179,10 @@ class AsyncWebhooks(_Routes):
 
 
 def headers_of(answer: HttpResponse) -> list[tuple[str, str]]:
-    """The headers of ``answer``, for a server that does not count its bytes; a 204 has no length."""
+    """Return the headers of ``answer`` with the length of the body, for a server that does not count bytes itself.
+
+    An answer with the status 204 gets no length.
+    """
     length = {} if answer.status == 204 else {"content-length": str(len(answer.body))}
     return list({**answer.headers, **length}.items())
 

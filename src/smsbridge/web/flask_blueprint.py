@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def blueprint(client: SmsClient | None = None, *, accounts: Collection[str] | None = None) -> Blueprint:
-    """A Flask blueprint with a route for each account of ``client``.
+    """Make a Flask blueprint that receives webhooks, with a route for each account of ``client``.
 
-    Register it under a path: ``app.register_blueprint(blueprint(), url_prefix="/sms")``. Without ``client`` it is the
-    shared one behind ``smsbridge.send``. ``accounts`` are those that get a route, by default all that can take
-    webhooks. Raises ConfigurationError if a secret is not set.
+    Register the blueprint under a path: ``app.register_blueprint(blueprint(), url_prefix="/sms")``. Without ``client``
+    it uses the shared client behind ``smsbridge.send``. ``accounts`` are the accounts that get a route, by default all
+    that can receive webhooks. Raises ConfigurationError if a secret that is needed to verify webhooks is not set.
     """
     from flask import Blueprint, Response, request
 

@@ -16,7 +16,7 @@ Start = Callable[[str, list[tuple[str, str]]], Any]
 
 
 class WsgiWebhooks(Webhooks):
-    """A WSGI application."""
+    """The WSGI application for webhooks that :func:`wsgi` returns."""
 
     def __call__(self, environ: Mapping[str, Any], start_response: Start) -> list[bytes]:
         """Answer one request."""
@@ -27,9 +27,10 @@ class WsgiWebhooks(Webhooks):
 
 
 def wsgi(client: SmsClient | None = None, *, accounts: Collection[str] | None = None) -> WsgiWebhooks:
-    """A WSGI application with a route for each account of ``client``.
+    """Make a WSGI application that receives webhooks, with a route for each account of ``client``.
 
-    Without ``client`` it is the shared one behind ``smsbridge.send``. ``accounts`` are those that get a route, by
-    default all that can take webhooks. Raises ConfigurationError if a secret is not set.
+    Without ``client`` it uses the shared client behind ``smsbridge.send``. ``accounts`` are the accounts that get a
+    route, by default all that can receive webhooks. Raises ConfigurationError if a secret that is needed to verify
+    webhooks is not set.
     """
     return WsgiWebhooks(client, accounts=accounts)

@@ -22,9 +22,10 @@ _TIDY = re.compile(
 
 
 class Head:
-    """A filter for the data of an answer. It holds back the head until that is complete, and then passes it on cleaned.
+    """A filter for the data of an answer, which corrects the HTTP status line and headers for the parser.
 
-    Data after the head passes unchanged.
+    It holds these back until they are complete, and then passes them on corrected. Data after the headers passes
+    unchanged.
     """
 
     __slots__ = ("_held", "passed", "surplus")
